@@ -1,0 +1,120 @@
+/**
+ * The one object that describes a system call. The model's tools, CLI help, the gateway's `call` frame and the reference
+ * pages are made from it; the gate is driven by it.
+ */
+import type { z } from 'zod'
+import type { Clock } from './clock.ts'
+import type { Failure } from './error.ts'
+import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
+import type { Json } from './json.ts'
+import type { Sandbox } from './hands.ts'
+
+/** Sets scheduling and the default approval policy. */
+export const tiers = ['read_only', 'side_effecting', 'privileged'] as const
+export type Tier = (typeof tiers)[number]
+
+/** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
+export type Effect = 'none' | 'idempotent' | 'once'
+
+/** What data may contain. Labels are joined into the caller's context when it reads, and never leave it. */
+export const labels = ['untrusted', 'private'] as const
+export type Label = (typeof labels)[number]
+
+/** Who is offered a call: a model as a tool, a person's terminal, or only the runtime. */
+export type Audience = 'model' | 'terminal' | 'runtime'
+
+/** Money in integer micro-dollars (1 000 000 = one dollar), and model tokens. */
+export interface Spend {
+  readonly microDollars: number
+  readonly tokens: number
+}
+
+export const noSpend: Spend = { microDollars: 0, tokens: 0 }
+
+/** Who calls, and for whom. */
+export interface Caller {
+  readonly user: UserId
+  /** `user:<id>`, `agent:<name>` or `kernel`. */
+  readonly actor: string
+  readonly rights: ReadonlySet<string>
+  readonly session: SessionId | ''
+  readonly turn: TurnId | ''
+  readonly process: ProcessId | ''
+}
+
+/** What a running call is handed. It has no other way to the world. */
+export interface CallContext {
+  readonly id: CallId
+  readonly caller: Caller
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly sandbox: Sandbox
+}
+
+/** What `run` returns: the value, the text that a model reads, and what the call cost or brought in. */
+export interface Done<Output> {
+  readonly output: Output
+  /** What a model reads. Without it, the output as JSON. */
+  readonly text?: string
+  /** Labels beside those in the description, known only after the run. */
+  readonly labels?: readonly Label[]
+  readonly spent?: Spend
+  /** The call did its work and has bad news (a command that exited with 1): shown to the model as not ok. */
+  readonly ok?: boolean
+}
+
+export interface Call<Input = any, Output = any> {
+  /** `family.verb`. A model sees it with `_` for `.`. */
+  readonly name: string
+  /** One sentence. */
+  readonly summary: string
+  readonly input: z.ZodType<Input>
+  readonly output: z.ZodType<Output>
+  /** A valid input, shown in help and in errors. */
+  readonly example: Input
+  readonly tier: Tier
+  readonly right: string
+  readonly effect: Effect
+  readonly audience: readonly Audience[]
+  /** Labels that the output carries, and whether the call sends data out of reach (a sink). */
+  readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean }
+  readonly timeoutMs: number
+  /** The most that the call can cost. Absent: nothing. May count exactly, so it may wait. */
+  readonly reserve?: (input: Input) => Spend | Promise<Spend>
+  /** What the journal keeps of input and output when keeping all of it would repeat what is recorded elsewhere. */
+  readonly recordInput?: (input: Input) => Json
+  readonly recordOutput?: (output: Output) => Json
+  run(input: Input, context: CallContext): Promise<Done<Output>>
+}
+
+/** How a call ended. Failure is a value: a caller that must not fail cannot forget to catch. */
+export type CallOutcome<Output = unknown> =
+  | { readonly status: 'ok'; readonly output: Output; readonly text: string; readonly ok: boolean }
+  | {
+      /**
+       * `refused`: stopped at the gate, nothing ran. `failed`: ran and failed. `cancelled`: stopped while running.
+       * `unknown`: a crash hid the outcome of a `once` effect; it was not repeated.
+       */
+      readonly status: 'refused' | 'failed' | 'cancelled' | 'unknown'
+      readonly failure: Failure
+      readonly text: string
+    }
+
+/** One running agent, as the runtime sees it. Its only power is `call`: what is not a call does not exist for it. */
+export interface Process {
+  readonly id: ProcessId
+  readonly session: SessionId
+  readonly turn: TurnId
+  /** Aborts when the turn is cancelled or its time is over. */
+  readonly signal: AbortSignal
+  /**
+   * Makes a system call. Never throws for what a caller can cause; see CallOutcome.
+   * @param id makes the call resumable: the same id after a crash gives the recorded outcome or continues the open intent.
+   */
+  call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
+  /** The read-only bit of scheduling: true when the call may run beside others. Unknown names may. */
+  isReadOnly(name: string): boolean
+  /** True when messages wait for this turn; `turn.inbox` takes them. A flag, so that an empty inbox costs nothing. */
+  hasMail(): boolean
+  newCallId(): CallId
+}

@@ -1,0 +1,103 @@
+/**
+ * Frames of the gateway's WebSocket: JSON `{type, payload}`, snake_case. The client speaks first (`hello`); every client
+ * frame has a `request_id` that its one answer (`ack`, `result` or `error`) carries back. Everything else the server sends
+ * is an event stream: `record` frames have a cursor and can be asked for again; `delta` and `progress` have none, and are
+ * made good by the `snapshot` that a `subscribe` is answered with.
+ */
+import { z } from 'zod'
+import type { Failure } from './error.ts'
+import type { CallId, SessionId, TurnId, UserId } from './id.ts'
+import { isUuid } from './id.ts'
+import type { Json } from './json.ts'
+import type { JournalRecord } from './record.ts'
+import type { SandboxStatus } from './hands.ts'
+
+export const protocolVersion = 1
+
+const requestId = z.string().min(1).max(64)
+const uuid = z.string().refine(isUuid, 'must be a lower-case UUID')
+const session = uuid.transform((text) => text as SessionId)
+const frame = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
+  z.object({ type: z.literal(type), payload: z.object({ request_id: requestId, ...shape }) })
+
+export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('type', [
+  frame('hello', { protocol: z.int(), client: z.string().max(100) }),
+  frame('create_session', { title: z.string().max(200).optional() }),
+  frame('list_sessions', { limit: z.int().min(1).max(1000).default(50) }),
+  frame('send_turn', { session, client_id: uuid.transform((text) => text as CallId), text: z.string().min(1), model: z.string().min(1).max(200).optional() }),
+  frame('cancel_turn', { session }),
+  frame('subscribe', { session, cursor: z.int().nonnegative() }),
+  frame('unsubscribe', { session }),
+  frame('approve', { call: z.string().min(1).max(200).transform((text) => text as CallId), allow: z.boolean() }),
+  frame('call', { name: z.string().min(1).max(100), input: z.json(), session: session.optional() }),
+  frame('status', {}),
+]) as never
+
+interface ClientPayloads {
+  hello: { protocol: number; client: string }
+  create_session: { title?: string | undefined }
+  list_sessions: { limit: number }
+  /** `client_id` is made by the client once for each message: sending it again is the same turn. */
+  send_turn: { session: SessionId; client_id: CallId; text: string; model?: string | undefined }
+  cancel_turn: { session: SessionId }
+  /** All records of the session with `seq > cursor`, then live; 0 is from the beginning. */
+  subscribe: { session: SessionId; cursor: number }
+  unsubscribe: { session: SessionId }
+  approve: { call: CallId; allow: boolean }
+  /** Any call that the registry offers to terminals. */
+  call: { name: string; input: Json; session?: SessionId | undefined }
+  status: Record<never, never>
+}
+
+export type ClientFrame = {
+  [Type in keyof ClientPayloads]: { readonly type: Type; readonly payload: Readonly<ClientPayloads[Type]> & { readonly request_id: string } }
+}[keyof ClientPayloads]
+
+export interface SessionInfo {
+  readonly id: SessionId
+  readonly title: string
+  readonly created_at: number
+  readonly active_at: number
+  readonly turns: number
+  /** True while a turn runs or waits. */
+  readonly busy: boolean
+}
+
+/** What a terminal shows about the guest. */
+export interface GuestStatus {
+  readonly user: UserId
+  readonly version: string
+  readonly model: string
+  /** One sentence that a newcomer should read, e.g. that the offline interpreter is no model; empty for none. */
+  readonly notice: string
+  readonly sandbox: SandboxStatus
+  /** Set when the store is damaged or full: why, and what to do. Reading still works. */
+  readonly read_only: Failure | null
+}
+
+/** An approval that waits, as a terminal shows it. */
+export interface PendingApproval {
+  readonly call: CallId
+  readonly session: SessionId
+  readonly turn: TurnId
+  readonly name: string
+  /** The exact input that would run, as JSON text. */
+  readonly input: string
+  readonly at: number
+}
+
+export type ServerFrame =
+  | { readonly type: 'hello_ack'; readonly payload: { readonly request_id: string; readonly protocol: number; readonly status: GuestStatus } }
+  /** The message is in the journal and cannot be lost. `duplicate`: it already was. */
+  | { readonly type: 'ack'; readonly payload: { readonly request_id: string; readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean } }
+  | { readonly type: 'result'; readonly payload: { readonly request_id: string; readonly result: Json } }
+  | { readonly type: 'error'; readonly payload: { readonly request_id: string | null } & Failure }
+  | { readonly type: 'record'; readonly payload: { readonly cursor: number; readonly record: RecordView } }
+  /** All records up to `cursor` were sent; `text` is what the running reply has said so far in this step. */
+  | { readonly type: 'snapshot'; readonly payload: { readonly request_id: string; readonly session: SessionId; readonly cursor: number; readonly turn: TurnId | null; readonly call: CallId | null; readonly text: string; readonly pending: readonly PendingApproval[] } }
+  /** `offset`: UTF-16 length of the step's text before this delta. */
+  | { readonly type: 'delta'; readonly payload: { readonly session: SessionId; readonly turn: TurnId; readonly call: CallId; readonly offset: number; readonly text: string } }
+  | { readonly type: 'progress'; readonly payload: { readonly session: SessionId; readonly turn: TurnId; readonly call: CallId; readonly name: string; readonly elapsed_ms: number } }
+
+/** A record as terminals see it: the body parsed, the chain's own fields left out. */
+export type RecordView = Pick<JournalRecord, 'seq' | 'at' | 'actor' | 'session' | 'turn' | 'call' | 'name' | 'phase'> & { readonly body: Json }

@@ -1,0 +1,12 @@
+/** The ground floor: what every room may import. No I/O. */
+export * from './call.ts'
+export * from './clock.ts'
+export * from './config.ts'
+export * from './error.ts'
+export * from './frame.ts'
+export * from './hands.ts'
+export * from './id.ts'
+export * from './json.ts'
+export * from './message.ts'
+export * from './model.ts'
+export * from './record.ts'

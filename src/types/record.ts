@@ -1,0 +1,45 @@
+/** The journal's records, as the store keeps them, terminals follow them and `audit verify` checks them. */
+import type { CallId, SessionId, TurnId } from './id.ts'
+
+/**
+ * - `intent`: the call is about to happen; what it was asked, reserved and labelled with
+ * - `parked`: the call waits for a person; `decided`: the person has said yes or no
+ * - `started`: a queued message was taken up (by its own turn, or by a running one as steering)
+ * - `outcome`: it happened, or was stopped; `refused`: it did not get through the gate
+ * - `reconciled`: a crash hid the outcome; what was decided about it
+ */
+export const phases = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled'] as const
+export type Phase = (typeof phases)[number]
+
+export interface NewRecord {
+  /** Unix milliseconds. */
+  readonly at: number
+  /** Who acts: `user:<id>`, `agent:<name>` or `kernel`. */
+  readonly actor: string
+  /** Empty text when the record belongs to no session (or turn). */
+  readonly session: SessionId | ''
+  readonly turn: TurnId | ''
+  readonly call: CallId
+  /** Name of the call, `family.verb`. */
+  readonly name: string
+  readonly phase: Phase
+  /** JSON text. Bodies over 4 KiB are kept once by content and appear as `{"blob":"<hash>","bytes":n}`. */
+  readonly body: string
+}
+
+export interface JournalRecord extends NewRecord {
+  /** 1, 2, 3 … without gaps, for each user. */
+  readonly seq: number
+  /** Hash of the record before; 64 zeros for the first. Lower-case hex. */
+  readonly previous: string
+  /** BLAKE3-256 over every other field in canonical form. Lower-case hex. */
+  readonly hash: string
+}
+
+/** The newest record of a chain; seq 0 for an empty one. */
+export interface ChainHead {
+  readonly seq: number
+  readonly hash: string
+}
+
+export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
