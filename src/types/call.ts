@@ -10,15 +10,13 @@ import type { Json } from './json.ts'
 import type { Sandbox } from './hands.ts'
 
 /** Sets scheduling and the default approval policy. */
-export const tiers = ['read_only', 'side_effecting', 'privileged'] as const
-export type Tier = (typeof tiers)[number]
+export type Tier = 'read_only' | 'side_effecting' | 'privileged'
 
 /** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
 export type Effect = 'none' | 'idempotent' | 'once'
 
 /** What data may contain. Labels are joined into the caller's context when it reads, and never leave it. */
-export const labels = ['untrusted', 'private'] as const
-export type Label = (typeof labels)[number]
+export type Label = 'untrusted' | 'private'
 
 /** Who is offered a call: a model as a tool, a person's terminal, or only the runtime. */
 export type Audience = 'model' | 'terminal' | 'runtime'

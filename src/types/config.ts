@@ -2,6 +2,42 @@
 import { z } from 'zod'
 import { OxbowError } from './error.ts'
 
+export type Decision = 'allow' | 'ask' | 'deny'
+
+/** Caps of one budget; null is no cap. */
+export interface BudgetLimit {
+  micro_dollars: number | null
+  tokens: number | null
+}
+
+/** The whole configuration, every default filled in. Keys are documented where the schema below declares them. */
+export interface Config {
+  model: {
+    provider: 'auto' | 'openai' | 'offline' | 'scripted'
+    name: string
+    base_url: string
+    api_key_env: string
+    context_tokens: number
+    max_output_tokens: number
+    input_price: number | null
+    output_price: number | null
+    scenario: string
+  }
+  agent: { name: string; instructions: string; rights: string[] }
+  turn: { max_turns: number; time_limit_s: number }
+  approval: {
+    read_only: Decision
+    side_effecting: Decision
+    privileged: Decision
+    rights: Record<string, Decision>
+    calls: Record<string, Decision>
+  }
+  budget: { session: BudgetLimit; user: BudgetLimit }
+  store: { durability: 'normal' | 'full' }
+  gateway: { host: string; port: number }
+  sandbox: { memory_mb: number; max_processes: number; max_file_mb: number }
+}
+
 const decision = z.enum(['allow', 'ask', 'deny'])
 
 const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)
@@ -11,7 +47,7 @@ const budget = z.strictObject({
   tokens: limit('Most model tokens, input and output together. Unset: no token limit.'),
 })
 
-export const configSchema = z.strictObject({
+export const configSchema: z.ZodType<Config> = z.strictObject({
   model: z
     .strictObject({
       provider: z.enum(['auto', 'openai', 'offline', 'scripted']).default('auto').describe('`auto`: openai when a key or base URL is set, else offline.'),
@@ -68,8 +104,6 @@ export const configSchema = z.strictObject({
     .prefault({}),
 })
 
-export type Config = z.infer<typeof configSchema>
-export type Decision = z.infer<typeof decision>
 
 /**
  * @param value a parsed TOML document, not yet checked

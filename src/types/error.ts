@@ -5,6 +5,40 @@
  */
 import type { JsonObject } from './json.ts'
 
+export type ErrorCode =
+  | 'bad_input'
+  | 'bad_config'
+  | 'unknown_call'
+  | 'not_found'
+  | 'unauthenticated'
+  | 'denied'
+  | 'approval_required'
+  | 'budget_exhausted'
+  | 'cancelled'
+  | 'timeout'
+  | 'limit_reached'
+  | 'outcome_unknown'
+  | 'tool_failed'
+  | 'edit_mismatch'
+  | 'not_text'
+  | 'path_refused'
+  | 'sandbox_missing'
+  | 'sandbox_failed'
+  | 'model_unreachable'
+  | 'model_stalled'
+  | 'model_auth'
+  | 'model_rate_limited'
+  | 'model_overloaded'
+  | 'model_refused'
+  | 'model_garbled'
+  | 'store_full'
+  | 'store_corrupt'
+  | 'store_failed'
+  | 'workspace_busy'
+  | 'guest_unreachable'
+  | 'stale_epoch'
+  | 'audit_failed'
+
 interface CodeFacts {
   readonly meaning: string
   /** What a caller may do: `no` the same call fails again; `later` it may pass; `changed` pass something else. */
@@ -16,7 +50,7 @@ interface CodeFacts {
 
 const facts = (meaning: string, retry: CodeFacts['retry'], http: number, exit: number): CodeFacts => ({ meaning, retry, http, exit })
 
-export const errorTable = {
+export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   bad_input: facts('The input does not fit the schema of the call or frame.', 'changed', 400, 2),
   bad_config: facts('The configuration cannot be used.', 'changed', 500, 3),
   unknown_call: facts('No call has this name.', 'changed', 404, 2),
@@ -49,9 +83,7 @@ export const errorTable = {
   guest_unreachable: facts('The guest does not answer.', 'later', 503, 16),
   stale_epoch: facts('Another worker has taken over this session.', 'no', 409, 16),
   audit_failed: facts('The journal does not verify.', 'no', 500, 17),
-} as const satisfies Record<string, CodeFacts>
-
-export type ErrorCode = keyof typeof errorTable
+}
 
 /** The part of an error that may be shown, sent and stored: no secret, no stack. */
 export interface Failure {

@@ -8,8 +8,7 @@ import type { CallId, SessionId, TurnId } from './id.ts'
  * - `outcome`: it happened, or was stopped; `refused`: it did not get through the gate
  * - `reconciled`: a crash hid the outcome; what was decided about it
  */
-export const phases = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled'] as const
-export type Phase = (typeof phases)[number]
+export type Phase = 'intent' | 'parked' | 'decided' | 'started' | 'outcome' | 'refused' | 'reconciled'
 
 export interface NewRecord {
   /** Unix milliseconds. */
