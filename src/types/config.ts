@@ -50,10 +50,19 @@ const budget = z.strictObject({
 export const configSchema: z.ZodType<Config> = z.strictObject({
   model: z
     .strictObject({
-      provider: z.enum(['auto', 'openai', 'offline', 'scripted']).default('auto').describe('`auto`: openai when a key or base URL is set, else offline.'),
+      provider: z
+        .enum(['auto', 'openai', 'offline', 'scripted'])
+        .default('auto')
+        .describe('`auto`: openai when a key or base URL is set, else offline.'),
       name: z.string().min(1).default('gpt-5-mini').describe('Model asked for when none is named.'),
-      base_url: z.string().default('').describe('Endpoint of an OpenAI-compatible service. Empty: OPENAI_BASE_URL, else https://api.openai.com/v1.'),
-      api_key_env: z.string().default('OPENAI_API_KEY').describe('Name of the environment variable that holds the key; the key itself never stands in a file.'),
+      base_url: z
+        .string()
+        .default('')
+        .describe('Endpoint of an OpenAI-compatible service. Empty: OPENAI_BASE_URL, else https://api.openai.com/v1.'),
+      api_key_env: z
+        .string()
+        .default('OPENAI_API_KEY')
+        .describe('Name of the environment variable that holds the key; the key itself never stands in a file.'),
       context_tokens: z.int().min(1024).default(128_000).describe('Size of the model’s context window.'),
       max_output_tokens: z.int().min(1).default(8_192).describe('Most tokens of one answer.'),
       input_price: limit('Micro-dollars for a million input tokens. Needed when a money budget is set.'),
@@ -65,7 +74,10 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     .strictObject({
       name: z.string().min(1).default('ox').describe('Name of the agent, shown in the journal.'),
       instructions: z.string().default('').describe('Added to the system prompt.'),
-      rights: z.array(z.string()).default(['file.read', 'file.write', 'shell.run', 'system.read']).describe('Rights that the agent holds. A call needs its own right.'),
+      rights: z
+        .array(z.string())
+        .default(['file.read', 'file.write', 'shell.run', 'system.read'])
+        .describe('Rights that the agent holds. A call needs its own right.'),
     })
     .prefault({}),
   turn: z
@@ -80,13 +92,19 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       side_effecting: decision.default('allow').describe('For calls that change the workspace.'),
       privileged: decision.default('ask').describe('For calls that run programs or reach further.'),
       rights: z.record(z.string(), decision).default({}).describe('By right, e.g. `"file.write" = "ask"`. Goes before the tier.'),
-      calls: z.record(z.string(), decision).default({}).describe('By call name, e.g. `"file.delete" = "deny"`. Goes before the right. `deny` anywhere wins.'),
+      calls: z
+        .record(z.string(), decision)
+        .default({})
+        .describe('By call name, e.g. `"file.delete" = "deny"`. Goes before the right. `deny` anywhere wins.'),
     })
     .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),
   store: z
     .strictObject({
-      durability: z.enum(['normal', 'full']).default('normal').describe('`normal`: survives the death of the process. `full`: survives power loss, slower.'),
+      durability: z
+        .enum(['normal', 'full'])
+        .default('normal')
+        .describe('`normal`: survives the death of the process. `full`: survives power loss, slower.'),
     })
     .prefault({}),
   gateway: z
@@ -103,7 +121,6 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     })
     .prefault({}),
 })
-
 
 /**
  * @param value a parsed TOML document, not yet checked

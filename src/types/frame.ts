@@ -24,11 +24,23 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
   frame('hello', { protocol: z.int(), client: z.string().max(100) }),
   frame('create_session', { title: z.string().max(200).optional() }),
   frame('list_sessions', { limit: z.int().min(1).max(1000).default(50) }),
-  frame('send_turn', { session, client_id: uuid.transform((text) => text as CallId), text: z.string().min(1), model: z.string().min(1).max(200).optional() }),
+  frame('send_turn', {
+    session,
+    client_id: uuid.transform((text) => text as CallId),
+    text: z.string().min(1),
+    model: z.string().min(1).max(200).optional(),
+  }),
   frame('cancel_turn', { session }),
   frame('subscribe', { session, cursor: z.int().nonnegative() }),
   frame('unsubscribe', { session }),
-  frame('approve', { call: z.string().min(1).max(200).transform((text) => text as CallId), allow: z.boolean() }),
+  frame('approve', {
+    call: z
+      .string()
+      .min(1)
+      .max(200)
+      .transform((text) => text as CallId),
+    allow: z.boolean(),
+  }),
   frame('call', { name: z.string().min(1).max(100), input: z.json(), session: session.optional() }),
   frame('status', {}),
 ]) as never
@@ -46,11 +58,14 @@ interface ClientPayloads {
   approve: { call: CallId; allow: boolean }
   /** Any call that the registry offers to terminals. */
   call: { name: string; input: Json; session?: SessionId | undefined }
-  status: Record<never, never>
+  status: object
 }
 
 export type ClientFrame = {
-  [Type in keyof ClientPayloads]: { readonly type: Type; readonly payload: Readonly<ClientPayloads[Type]> & { readonly request_id: string } }
+  [Type in keyof ClientPayloads]: {
+    readonly type: Type
+    readonly payload: Readonly<ClientPayloads[Type]> & { readonly request_id: string }
+  }
 }[keyof ClientPayloads]
 
 export interface SessionInfo {
@@ -87,17 +102,54 @@ export interface PendingApproval {
 }
 
 export type ServerFrame =
-  | { readonly type: 'hello_ack'; readonly payload: { readonly request_id: string; readonly protocol: number; readonly status: GuestStatus } }
+  | {
+      readonly type: 'hello_ack'
+      readonly payload: { readonly request_id: string; readonly protocol: number; readonly status: GuestStatus }
+    }
   /** The message is in the journal and cannot be lost. `duplicate`: it already was. */
-  | { readonly type: 'ack'; readonly payload: { readonly request_id: string; readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean } }
+  | {
+      readonly type: 'ack'
+      readonly payload: { readonly request_id: string; readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean }
+    }
   | { readonly type: 'result'; readonly payload: { readonly request_id: string; readonly result: Json } }
   | { readonly type: 'error'; readonly payload: { readonly request_id: string | null } & Failure }
   | { readonly type: 'record'; readonly payload: { readonly cursor: number; readonly record: RecordView } }
   /** All records up to `cursor` were sent; `text` is what the running reply has said so far in this step. */
-  | { readonly type: 'snapshot'; readonly payload: { readonly request_id: string; readonly session: SessionId; readonly cursor: number; readonly turn: TurnId | null; readonly call: CallId | null; readonly text: string; readonly pending: readonly PendingApproval[] } }
+  | {
+      readonly type: 'snapshot'
+      readonly payload: {
+        readonly request_id: string
+        readonly session: SessionId
+        readonly cursor: number
+        readonly turn: TurnId | null
+        readonly call: CallId | null
+        readonly text: string
+        readonly pending: readonly PendingApproval[]
+      }
+    }
   /** `offset`: UTF-16 length of the step's text before this delta. */
-  | { readonly type: 'delta'; readonly payload: { readonly session: SessionId; readonly turn: TurnId; readonly call: CallId; readonly offset: number; readonly text: string } }
-  | { readonly type: 'progress'; readonly payload: { readonly session: SessionId; readonly turn: TurnId; readonly call: CallId; readonly name: string; readonly elapsed_ms: number } }
+  | {
+      readonly type: 'delta'
+      readonly payload: {
+        readonly session: SessionId
+        readonly turn: TurnId
+        readonly call: CallId
+        readonly offset: number
+        readonly text: string
+      }
+    }
+  | {
+      readonly type: 'progress'
+      readonly payload: {
+        readonly session: SessionId
+        readonly turn: TurnId
+        readonly call: CallId
+        readonly name: string
+        readonly elapsed_ms: number
+      }
+    }
 
 /** A record as terminals see it: the body parsed, the chain's own fields left out. */
-export type RecordView = Pick<JournalRecord, 'seq' | 'at' | 'actor' | 'session' | 'turn' | 'call' | 'name' | 'phase'> & { readonly body: Json }
+export type RecordView = Pick<JournalRecord, 'seq' | 'at' | 'actor' | 'session' | 'turn' | 'call' | 'name' | 'phase'> & {
+  readonly body: Json
+}

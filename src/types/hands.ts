@@ -56,7 +56,11 @@ export interface Hands {
    * @throws OxbowError with the code that hands gave (`not_found`, `path_refused`, `edit_mismatch`, …), `cancelled`,
    * `timeout` or `sandbox_failed`. On abort the process tree of the request is gone before this settles.
    */
-  ask<Op extends HandsOp>(op: Op, input: HandsOps[Op]['input'], options: { signal: AbortSignal; timeoutMs: number }): Promise<HandsOps[Op]['output']>
+  ask<Op extends HandsOp>(
+    op: Op,
+    input: HandsOps[Op]['input'],
+    options: { signal: AbortSignal; timeoutMs: number },
+  ): Promise<HandsOps[Op]['output']>
 }
 
 /** What holds the hands, and what is missing. Shown by the status line and sent in `hello_ack`. */
