@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import type { Clock } from './clock.ts'
 import type { Failure } from './error.ts'
 import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
-import type { Json } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 import type { Sandbox } from './hands.ts'
 
 /** Sets scheduling and the default approval policy. */
@@ -76,12 +76,17 @@ export interface Call<Input = any, Output = any> {
   readonly audience: readonly Audience[]
   /** Labels that the output carries, and whether the call sends data out of reach (a sink). */
   readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean }
+  /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
-  /** The most that the call can cost. Absent: nothing. May count exactly, so it may wait. */
-  readonly reserve?: (input: Input) => Spend | Promise<Spend>
-  /** What the journal keeps of input and output when keeping all of it would repeat what is recorded elsewhere. */
+  /**
+   * The most that the call can cost; absent: nothing. Asked first for a cheap upper bound, and again with `exact` only when
+   * that bound does not fit into a budget.
+   */
+  readonly reserve?: (input: Input, exact: boolean) => Spend | Promise<Spend>
+  /** What the journal keeps of the input, when all of it would repeat what is recorded elsewhere. */
   readonly recordInput?: (input: Input) => Json
-  readonly recordOutput?: (output: Output) => Json
+  /** Fields of the outcome record, in place of `text`; a `status` here replaces the general one. */
+  readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>
 }
 

@@ -1,0 +1,97 @@
+/**
+ * The journal: the only place where anything is written down. It turns entries into records, lets the projections that
+ * follow from them commit in the same transaction, and tells followers after the commit, in order.
+ *
+ * A store that fails makes the journal fail for good: every later append is refused with the same failure, so the guest
+ * turns read-only and nothing happens that is not recorded.
+ */
+import type { Projection, Store } from '../store/index.ts'
+import {
+  type CallId,
+  type Caller,
+  type Clock,
+  type Failure,
+  type JsonObject,
+  OxbowError,
+  type Phase,
+  type RecordView,
+  type SessionId,
+  toFailure,
+} from '../types/index.ts'
+
+export interface Entry {
+  readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
+  readonly call: CallId
+  readonly name: string
+  readonly phase: Phase
+  readonly body: JsonObject
+}
+
+export interface AppendOptions {
+  readonly unique?: boolean
+  readonly sync?: boolean
+  readonly fence?: { readonly session: SessionId; readonly epoch: number }
+}
+
+export interface Journal {
+  readonly store: Store
+  /** Set once the store has failed. */
+  fault(): Failure | null
+  /** Resolves when the entries are durable. @throws OxbowError as Store.append does, the same one ever after a fault. */
+  append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
+  /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
+  note(entries: readonly Entry[]): void
+}
+
+interface JournalDeps {
+  readonly store: Store
+  readonly clock: Clock
+  /** What follows from an entry; pure state of its own subsystem. */
+  readonly project: (entry: Entry, at: number) => readonly Projection[]
+  readonly publish: (record: RecordView) => void
+  readonly onFault: (failure: Failure) => void
+}
+
+export function createJournal({ store, clock, project, publish, onFault }: JournalDeps): Journal {
+  let failure: Failure | null = null
+
+  const append: Journal['append'] = async (entries, options = {}) => {
+    if (failure !== null) throw new OxbowError(failure.code, failure.message, { hint: failure.hint })
+    const at = clock.now()
+    const records = entries.map(({ caller, call, name, phase, body }) => ({
+      at,
+      actor: caller.actor,
+      session: caller.session,
+      turn: caller.turn,
+      call,
+      name,
+      phase,
+      body: JSON.stringify(body),
+    }))
+    const projections = entries.flatMap((entry) => project(entry, at))
+    try {
+      const appended = await store.append({ records, projections, ...options })
+      if (!appended.duplicate) entries.forEach((entry, i) => publish(view(entry, at, appended.firstSeq + i)))
+      return appended
+    } catch (error) {
+      const found = toFailure(error, 'store_failed', 'Restart the guest; `oxbow audit verify` shows what is intact.')
+      // A stale epoch refuses one append; everything else is the store itself.
+      if (found.code !== 'stale_epoch' && failure === null) {
+        failure = found
+        onFault(found)
+      }
+      throw error
+    }
+  }
+
+  return {
+    store,
+    fault: () => failure,
+    append,
+    note: (entries) => void append(entries).catch(() => {}),
+  }
+}
+
+function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {
+  return { seq, at, actor: caller.actor, session: caller.session, turn: caller.turn, call, name, phase, body }
+}

@@ -1,0 +1,134 @@
+/**
+ * The call registry: one description of each call, and what is made from it: the model's tools, help, and errors that tell
+ * a model how to mend its call.
+ */
+import { z } from 'zod'
+import { type Audience, type Call, type Failure, type Json, type JsonObject, type ToolSpec } from '../types/index.ts'
+
+export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
+
+export interface Registry {
+  readonly calls: readonly Call[]
+  /** Finds by `family.verb` or by a model's spelling `family_verb`. */
+  find(name: string): Call | undefined
+  /** Resolves and checks. An input that is text is taken as JSON, as models write it. */
+  parse(name: string, input: unknown): Parsed
+  /** Tools for a caller that holds these rights. The same array for the same rights, so it can be cached by identity. */
+  tools(rights: ReadonlySet<string>): readonly ToolSpec[]
+}
+
+export const toolName = (name: string): string => name.replaceAll('.', '_')
+
+export function createRegistry(calls: readonly Call[]): Registry {
+  const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+  const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
+  return {
+    calls,
+    find: (name) => byName.get(name),
+    parse(name, input) {
+      const call = byName.get(name)
+      if (call === undefined) return { ok: false, failure: unknownCall(name, calls) }
+      const value = typeof input === 'string' ? parseArguments(input) : { json: input }
+      if ('problem' in value) return { ok: false, failure: badInput(call, `the arguments are not valid JSON (${value.problem})`) }
+      const parsed = call.input.safeParse(value.json)
+      return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
+    },
+    tools(rights) {
+      const known = toolCache.get(rights)
+      if (known !== undefined) return known
+      const tools = calls.filter((call) => call.audience.includes('model') && rights.has(call.right)).map(toToolSpec)
+      toolCache.set(rights, tools)
+      return tools
+    },
+  }
+}
+
+/** The reference of one call, for `oxbow calls` and the generated page. */
+export interface CallReference {
+  readonly name: string
+  readonly summary: string
+  readonly tier: string
+  readonly right: string
+  readonly effect: string
+  readonly audience: readonly Audience[]
+  readonly timeout_ms: number | null
+  readonly input: JsonObject
+  readonly example: Json
+}
+
+export function describeCall(call: Call): CallReference {
+  return {
+    name: call.name,
+    summary: call.summary,
+    tier: call.tier,
+    right: call.right,
+    effect: call.effect,
+    audience: call.audience,
+    timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
+    input: jsonSchema(call),
+    example: call.example,
+  }
+}
+
+function toToolSpec(call: Call): ToolSpec {
+  return { name: toolName(call.name), description: call.summary, parameters: jsonSchema(call) }
+}
+
+function jsonSchema(call: Call): JsonObject {
+  const { $schema: _, ...schema } = z.toJSONSchema(call.input, { io: 'input', unrepresentable: 'any' })
+  return schema as JsonObject
+}
+
+function parseArguments(text: string): { readonly json: unknown } | { readonly problem: string } {
+  // Models send nothing at all for a tool without arguments.
+  if (text.trim() === '') return { json: {} }
+  try {
+    return { json: JSON.parse(text) }
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function explain(error: z.ZodError): string {
+  return error.issues
+    .slice(0, 5)
+    .map((issue) => (issue.path.length === 0 ? issue.message : `field \`${issue.path.join('.')}\`: ${issue.message}`))
+    .join('; ')
+}
+
+function badInput(call: Call, why: string): Failure {
+  return {
+    code: 'bad_input',
+    message: `${toolName(call.name)} was not run: ${why}.`,
+    hint: `Correct it and call again. A valid example: ${JSON.stringify(call.example)}`,
+  }
+}
+
+function unknownCall(name: string, calls: readonly Call[]): Failure {
+  const near = calls
+    .map((call) => ({ name: toolName(call.name), distance: editDistance(toolName(call.name), name.slice(0, 60)) }))
+    .filter((candidate) => candidate.distance <= 4)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map((candidate) => candidate.name)
+  const shown = name.slice(0, 60)
+  return {
+    code: 'unknown_call',
+    message: `There is no call named ${JSON.stringify(shown)}.`,
+    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'Use only the tools you were given.',
+  }
+}
+
+/** Levenshtein distance over UTF-16 units, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

@@ -1,0 +1,56 @@
+/** Stage 9, clean: what leaves a call is cut to size, free of host paths, and free of secrets that this guest holds. */
+import { maxResultBytes } from '../limits.ts'
+
+export interface Cleaner {
+  /** Host paths become the paths of the sandbox, secrets become handles. */
+  scrub(text: string): string
+  /** @returns the text, or its head and tail around a note that names where the whole can be read. */
+  fit(text: string): Promise<string>
+}
+
+interface CleanerDeps {
+  readonly workspaceRoot: string
+  /** Secret values by the name that stands for them. */
+  readonly secrets: ReadonlyMap<string, string>
+  /** Keeps the whole text. @returns its hash. */
+  readonly keep: (bytes: Uint8Array) => Promise<string>
+}
+
+/** A secret shorter than this would blank out ordinary words. */
+const minSecretLength = 8
+
+export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cleaner {
+  const replacements: (readonly [string, string])[] = [...secrets]
+    .filter(([, value]) => value.length >= minSecretLength)
+    .map(([name, value]) => [value, `[secret:${name}]`] as const)
+  if (workspaceRoot !== '') for (const folder of ['shared', 'tmp']) replacements.push([`${workspaceRoot}/${folder}`, `/${folder}`])
+  return {
+    scrub(text) {
+      for (const [from, to] of replacements) if (text.includes(from)) text = text.replaceAll(from, to)
+      return text
+    },
+    async fit(text) {
+      // UTF-16 length × 3 bounds the bytes: short texts need no encoding.
+      if (text.length * 3 <= maxResultBytes) return text
+      const bytes = Buffer.from(text)
+      if (bytes.length <= maxResultBytes) return text
+      const hash = await keep(bytes)
+      return cutMiddle(bytes, `\n… cut here: ${bytes.length} bytes in all. Read any part with output_read {"id":"${hash}","from_byte":0} …\n`)
+    },
+  }
+}
+
+/** Keeps as much of head and tail as fits with the note between; cuts between characters. */
+function cutMiddle(bytes: Buffer, note: string): string {
+  const half = Math.floor((maxResultBytes - Buffer.byteLength(note)) / 2)
+  let headEnd = half
+  while (headEnd > 0 && isContinuation(bytes[headEnd])) headEnd--
+  let tailStart = bytes.length - half
+  while (tailStart < bytes.length && isContinuation(bytes[tailStart])) tailStart++
+  return bytes.toString('utf8', 0, headEnd) + note + bytes.toString('utf8', tailStart)
+}
+
+/** UTF-8 continuation bytes are 10xxxxxx. */
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80
+}
