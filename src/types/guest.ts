@@ -1,0 +1,32 @@
+/**
+ * What a runner and its guest say to each other over the guest's stdin and stdout. The runner writes one envelope line and
+ * keeps stdin open; its end means stop. A serving guest answers with report lines; an offline command with one JSON document
+ * a line and, when it fails, a `fatal` report.
+ */
+import type { Config } from './config.ts'
+import type { Failure } from './error.ts'
+import type { SessionId, UserId } from './id.ts'
+import type { ChainHead, SignedHead } from './record.ts'
+
+export interface GuestEnvelope {
+  readonly user: UserId
+  /** Folder that holds `shared`, `tmp`, `vault`, `internal`, `ipc` and `logs`; all exist. */
+  readonly workspaceRoot: string
+  readonly config: Config
+  readonly insecure: boolean
+  readonly version: string
+  /** The few environment variables that the configuration names, e.g. the model key. Nothing else of the host's environment is sent. */
+  readonly keys: Readonly<Record<string, string>>
+  /** For `audit-verify`: heads that the runner has signed, oldest first, and the PEM of the key that signed them. */
+  readonly heads?: readonly SignedHead[]
+  readonly publicKey?: string
+  /** For `audit-show`. */
+  readonly session?: SessionId
+  readonly after?: number
+  readonly limit?: number
+}
+
+export type GuestReport =
+  | { readonly type: 'ready'; readonly url: string; readonly pid: number }
+  | ({ readonly type: 'head' } & ChainHead)
+  | ({ readonly type: 'fatal' } & Failure)
