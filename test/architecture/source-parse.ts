@@ -1,0 +1,213 @@
+/**
+ * Reads one TypeScript file into the facts that the rules ask for. A real parser does it (oxc), so comments, strings and
+ * templates that look like code are never taken for it.
+ */
+import { parseSync } from 'oxc-parser'
+
+export interface ImportFact {
+  /** null: computed, so nobody can say where it leads. */
+  readonly specifier: string | null
+  /** `entry`: `new URL('./x.ts', import.meta.url)`, how a worker or a child program is named. */
+  readonly kind: 'static' | 'dynamic' | 'builtin' | 'entry'
+  readonly typeOnly: boolean
+  /** Names that are imported as values; `*` for all. */
+  readonly names: readonly string[]
+  readonly line: number
+}
+
+export interface FunctionFact {
+  readonly name: string
+  readonly line: number
+  readonly lines: number
+}
+
+/** Something in the text that a rule forbids in some places. */
+export interface SyntaxFact {
+  readonly kind: 'enum' | 'namespace' | 'decorator' | 'class' | 'mutable_module_state' | 'left_over_note' | 'unparsable'
+  readonly what: string
+  readonly line: number
+}
+
+export interface SourceFacts {
+  readonly lines: number
+  readonly imports: readonly ImportFact[]
+  readonly functions: readonly FunctionFact[]
+  readonly syntax: readonly SyntaxFact[]
+}
+
+export interface Node {
+  readonly type: string
+  readonly start: number
+  readonly end: number
+  readonly [key: string]: unknown
+}
+
+export type LineOf = (offset: number) => number
+
+export function parseSource(path: string, text: string): SourceFacts {
+  const parsed = parseSync(path, text)
+  const lineOf = lineFinder(text)
+  const imports: ImportFact[] = []
+  const functions: FunctionFact[] = []
+  const syntax: SyntaxFact[] = parsed.errors.map((error) => ({ kind: 'unparsable', what: error.message, line: 1 }))
+  const program = parsed.program as unknown as Node
+  walk(program, (node, ancestors) => {
+    const found = importOf(node, lineOf)
+    if (found !== null) imports.push(found)
+    if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
+    const forbidden = forbiddenKind(node)
+    if (forbidden !== null) syntax.push({ ...forbidden, line: lineOf(node.start) })
+  })
+  for (const statement of program['body'] as Node[]) {
+    if (isMutableState(statement)) {
+      syntax.push({ kind: 'mutable_module_state', what: firstLine(text.slice(statement.start)), line: lineOf(statement.start) })
+    }
+  }
+  for (const comment of parsed.comments) {
+    const note = /\b(?:TODO|FIXME|XXX)\b/.exec(comment.value)
+    if (note !== null)
+      syntax.push({ kind: 'left_over_note', what: firstLine(comment.value.slice(note.index)), line: lineOf(comment.start) })
+  }
+  return { lines: text.split('\n').length - (text.endsWith('\n') ? 1 : 0), imports, functions, syntax }
+}
+
+/** Visits every node, parents first. `ancestors` is outermost first and valid only during the visit. */
+export function walk(root: Node, visit: (node: Node, ancestors: readonly Node[]) => void): void {
+  const ancestors: Node[] = []
+  const step = (node: Node): void => {
+    visit(node, ancestors)
+    ancestors.push(node)
+    for (const value of Object.values(node)) {
+      for (const child of Array.isArray(value) ? (value as unknown[]) : [value]) if (isNode(child)) step(child)
+    }
+    ancestors.pop()
+  }
+  step(root)
+}
+
+export function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string' && 'start' in value
+}
+
+/** @returns the text of a string literal or of a template without holes, else null. */
+export function literalText(value: unknown): string | null {
+  if (!isNode(value)) return null
+  if (value.type === 'Literal') return typeof value['value'] === 'string' ? value['value'] : null
+  if (value.type !== 'TemplateLiteral') return null
+  const quasis = value['quasis'] as { value: { cooked: string } }[]
+  return quasis.length === 1 ? (quasis[0]?.value.cooked ?? null) : null
+}
+
+/** @returns the name of an identifier or of the last member of `a.b.c`, else ''. */
+export function calleeName(value: unknown): string {
+  if (!isNode(value)) return ''
+  if (value.type === 'Identifier') return value['name'] as string
+  return value.type === 'MemberExpression' ? calleeName(value['property']) : ''
+}
+
+export function lineFinder(text: string): LineOf {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return (offset) => {
+    const next = starts.findIndex((start) => start > offset)
+    return next === -1 ? starts.length : next
+  }
+}
+
+const firstLine = (text: string): string => (text.split('\n')[0] ?? '').slice(0, 80)
+
+function importOf(node: Node, lineOf: LineOf): ImportFact | null {
+  const line = lineOf(node.start)
+  const fact = (specifier: string | null, kind: ImportFact['kind'], typeOnly = false, names: readonly string[] = ['*']): ImportFact => ({
+    specifier,
+    kind,
+    typeOnly,
+    names,
+    line,
+  })
+  switch (node.type) {
+    case 'ImportDeclaration':
+    case 'ExportNamedDeclaration':
+    case 'ExportAllDeclaration': {
+      const specifier = literalText(node['source'])
+      if (specifier === null) return null
+      const { typeOnly, names } = bindings(node)
+      return fact(specifier, 'static', typeOnly, names)
+    }
+    case 'ImportExpression':
+      return fact(literalText(node['source']), 'dynamic')
+    case 'TSImportType':
+    case 'TSExternalModuleReference':
+      return fact(literalText(node['source'] ?? node['expression']), 'static', true, [])
+    case 'CallExpression':
+    case 'NewExpression': {
+      const [first, second] = node['arguments'] as Node[]
+      const name = calleeName(node['callee'])
+      if (name === 'getBuiltinModule') return fact(literalText(first), 'builtin')
+      if (name === 'require') return fact(literalText(first), 'dynamic')
+      if (name === 'resolve' && isImportMeta((node['callee'] as Node)['object'])) return fact(literalText(first), 'entry')
+      if (name === 'URL' && isNode(second) && calleeName(second) === 'url' && isImportMeta(second['object'])) {
+        return fact(literalText(first), 'entry')
+      }
+      return null
+    }
+    default:
+      return null
+  }
+}
+
+const isImportMeta = (value: unknown): boolean => isNode(value) && value.type === 'MetaProperty'
+
+function bindings(node: Node): Pick<ImportFact, 'typeOnly' | 'names'> {
+  const kind = node['importKind'] ?? node['exportKind']
+  const specifiers = (node['specifiers'] ?? null) as Node[] | null
+  if (kind === 'type') return { typeOnly: true, names: [] }
+  // `export *` and a bare `import './x.ts'` take everything.
+  if (specifiers === null || specifiers.length === 0) return { typeOnly: false, names: ['*'] }
+  const values = specifiers.filter((specifier) => (specifier['importKind'] ?? specifier['exportKind']) !== 'type')
+  const names = values.map(
+    (specifier) => calleeName(specifier['imported'] ?? (node.type === 'ImportDeclaration' ? null : specifier['local'])) || '*',
+  )
+  return { typeOnly: values.length === 0, names }
+}
+
+const functionTypes: ReadonlySet<string> = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression'])
+const suitePattern = /^(?:describe|suite)$|^describe[A-Z]\w*Contract$/
+
+function measureFunction(node: Node, ancestors: readonly Node[], lineOf: LineOf): FunctionFact {
+  const parent = ancestors.at(-1)
+  const name = calleeName(node['id']) || calleeName(parent?.['id']) || calleeName(parent?.['key'])
+  const caller = parent?.type === 'CallExpression' ? calleeName(parent['callee']) : ''
+  let lines = span(node, lineOf)
+  // A suite is a list of cases: what is measured is each case, and what stands between them.
+  if (suitePattern.test(name) || suitePattern.test(caller)) {
+    walk(node, (inner, path) => {
+      const isCase = functionTypes.has(inner.type) && path.length > 0 && !path.slice(1).some((above) => functionTypes.has(above.type))
+      if (isCase) lines -= span(inner, lineOf)
+    })
+  }
+  return { name: name || caller || 'a nameless function', line: lineOf(node.start), lines }
+}
+
+const span = (node: Node, lineOf: LineOf): number => lineOf(node.end) - lineOf(node.start) + 1
+
+function forbiddenKind(node: Node): Pick<SyntaxFact, 'kind' | 'what'> | null {
+  const decorators = node['decorators']
+  if (Array.isArray(decorators) && decorators.length > 0) return { kind: 'decorator', what: 'a decorator' }
+  if (node.type === 'TSEnumDeclaration') return { kind: 'enum', what: `enum ${calleeName(node['id'])}` }
+  if (node.type === 'TSModuleDeclaration') return { kind: 'namespace', what: `namespace ${calleeName(node['id'])}` }
+  if (node.type !== 'ClassDeclaration' && node.type !== 'ClassExpression') return null
+  if (calleeName(node['superClass']).endsWith('Error')) return null
+  return { kind: 'class', what: `class ${calleeName(node['id'])}` }
+}
+
+/** `let` and `var` at the top of a module, and an empty collection there, which can only be meant for filling. */
+function isMutableState(statement: Node): boolean {
+  const declared = statement.type === 'ExportNamedDeclaration' ? statement['declaration'] : statement
+  if (!isNode(declared) || declared.type !== 'VariableDeclaration' || declared['declare'] === true) return false
+  if (declared['kind'] === 'let' || declared['kind'] === 'var') return true
+  return (declared['declarations'] as Node[]).some(({ init }) => {
+    if (!isNode(init) || init.type !== 'NewExpression' || (init['arguments'] as unknown[]).length > 0) return false
+    return ['Map', 'Set', 'WeakMap', 'WeakSet'].includes(calleeName(init['callee']))
+  })
+}
