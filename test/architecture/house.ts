@@ -88,11 +88,9 @@ export const house: readonly Room[] = [
 ]
 
 /** Builtins that reach the world, other threads or other code. The rest (path, crypto, util …) compute and are free to all. */
-export const builtinsOfNote: ReadonlySet<string> = new Set(
-  ('fs child_process cluster worker_threads net tls dgram dns http https http2 ' + 'vm wasi sqlite inspector repl module v8 trace_events')
-    .split(' ')
-    .map((name) => `node:${name}`),
-)
+const worldly =
+  'fs child_process cluster worker_threads net tls dgram dns http https http2 vm wasi sqlite inspector repl module v8 trace_events'
+export const builtinsOfNote: ReadonlySet<string> = new Set(worldly.split(' ').map((name) => `node:${name}`))
 
 /** Rooms whose makers (`createX`, `openX` …) only the rooms in `composers` may name: all others are handed the port. */
 export const portRooms: ReadonlySet<string> = new Set(['store', 'engine', 'sandbox', 'hands'])

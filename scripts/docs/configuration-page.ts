@@ -1,0 +1,67 @@
+/** `docs/configuration.md`, from the configuration schema. */
+import { z } from 'zod'
+import { configSchema } from '../../src/types/index.ts'
+import { code, page, table } from './markdown.ts'
+
+/** The parts of JSON Schema that the configuration uses. */
+interface Schema {
+  readonly type?: string
+  readonly description?: string
+  readonly default?: unknown
+  readonly enum?: readonly string[]
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minLength?: number
+  readonly anyOf?: readonly Schema[]
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: Schema | false
+}
+
+export function configurationPage(): string {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as Schema
+  const sections = Object.entries(schema.properties ?? {}).map(([name, section]) => {
+    const rows = keysOf(section, '').map(([key, value]) => [code(key), typeText(value), defaultText(value), value.description ?? ''])
+    return `## ${code(`[${name}]`)}\n\n${table(['key', 'value', 'default', 'meaning'], rows)}`
+  })
+  return page(
+    '# Configuration',
+    'A configuration file is TOML. Every key has a default, so a file holds only what differs. An unknown key is an error that names it.',
+    ...sections,
+  )
+}
+
+/** All keys of a section, those of inner tables with a dot. */
+function keysOf(section: Schema, prefix: string): readonly (readonly [string, Schema])[] {
+  return Object.entries(section.properties ?? {}).flatMap(([key, value]) =>
+    value.properties === undefined ? [[`${prefix}${key}`, value] as const] : keysOf(value, `${prefix}${key}.`),
+  )
+}
+
+function typeText(schema: Schema): string {
+  if (schema.enum !== undefined) return schema.enum.map(code).join(' or ')
+  if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' or ')
+  const { additionalProperties } = schema
+  const texts: Readonly<Record<string, () => string>> = {
+    null: () => 'unset',
+    integer: () => `whole number${boundsText(schema)}`,
+    array: () => `list of ${typeText(schema.items ?? {})}`,
+    object: () => `table, each value ${typeText(additionalProperties === false ? {} : (additionalProperties ?? {}))}`,
+    string: () => ((schema.minLength ?? 0) > 0 ? 'text, not empty' : 'text'),
+  }
+  const type = schema.type ?? 'anything'
+  return texts[type]?.() ?? type
+}
+
+function boundsText({ minimum, maximum }: Schema): string {
+  const least = minimum === undefined || minimum === Number.MIN_SAFE_INTEGER ? '' : `${minimum}`
+  const most = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? '' : `${maximum}`
+  if (least !== '' && most !== '') return `, ${least} to ${most}`
+  if (least !== '') return `, at least ${least}`
+  return most === '' ? '' : `, at most ${most}`
+}
+
+function defaultText({ default: value }: Schema): string {
+  if (value === null || value === undefined) return 'unset'
+  return code(JSON.stringify(value))
+}

@@ -1,0 +1,49 @@
+/**
+ * Writes the generated pages of `docs/`: errors, configuration, calls. With `--check` it writes nothing, names the pages that
+ * differ from their source and exits with 1; `test/docs.test.ts` holds the same.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { configurationPage } from './docs/configuration-page.ts'
+import { errorPage } from './docs/error-page.ts'
+
+export interface Page {
+  /** From the root of the repository. */
+  readonly path: string
+  readonly text: string
+}
+
+const root = new URL('..', import.meta.url)
+
+export async function generatePages(): Promise<readonly Page[]> {
+  return [
+    { path: 'docs/errors.md', text: errorPage() },
+    { path: 'docs/configuration.md', text: configurationPage() },
+  ]
+}
+
+/** @returns the paths of pages that are missing or differ from their source. */
+export async function stalePages(): Promise<readonly string[]> {
+  const stale = await Promise.all((await generatePages()).map(async ({ path, text }) => ((await readPage(path)) === text ? [] : [path])))
+  return stale.flat()
+}
+
+async function readPage(path: string): Promise<string | null> {
+  return readFile(new URL(path, root), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+}
+
+async function main(): Promise<void> {
+  if (!process.argv.includes('--check')) {
+    for (const { path, text } of await generatePages()) await writeFile(new URL(path, root), text)
+    return
+  }
+  const stale = await stalePages()
+  if (stale.length === 0) return
+  process.exitCode = 1
+  process.stderr.write(`Not as their source says: ${stale.join(', ')}. Run: node scripts/generate-docs.ts\n`)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main()

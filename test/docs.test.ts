@@ -1,0 +1,44 @@
+/** Generated pages say what their source says; the error table and the places that raise its codes are held together. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { stalePages } from '../scripts/generate-docs.ts'
+import { errorTable } from '../src/types/index.ts'
+import { codesIn, findCodes } from './architecture/raised-codes.ts'
+
+const codes: ReadonlySet<string> = new Set(Object.keys(errorTable))
+const source = fileURLToPath(new URL('../src', import.meta.url))
+
+test('generated pages are equal to their source', async () => {
+  assert.deepEqual(await stalePages(), [], 'run: node scripts/generate-docs.ts')
+})
+
+describe('error codes', () => {
+  test('each is raised somewhere', () => {
+    const raised = new Set(findCodes(source, codes).raised.map(({ code }) => code))
+    assert.deepEqual(
+      [...codes].filter((code) => !raised.has(code)),
+      [],
+    )
+  })
+
+  test('none is used that the table does not hold', () => {
+    assert.deepEqual(findCodes(source, codes).unknown, [])
+  })
+
+  test('a code counts as raised where it is handed on, not where it is compared', () => {
+    const raised = (text: string): readonly string[] => codesIn('a.ts', text, codes).raised.map(({ code }) => code)
+    assert.deepEqual(raised(`throw new OxbowError('denied', 'no', { hint: '' })`), ['denied'])
+    assert.deepEqual(raised(`const f = toFailure(e, late ? 'timeout' : 'cancelled', '')`), ['timeout', 'cancelled'])
+    assert.deepEqual(raised(`const byStatus = { 401: 'model_auth' }`), ['model_auth'])
+    assert.deepEqual(raised(`const f = { status: 'cancelled', failure: { code: 'timeout' } }`), ['timeout'])
+    assert.deepEqual(raised(`type A = 'denied'; if (a === 'denied' || isOxbowError(e, 'timeout')) { /* 'cancelled' */ }`), [])
+  })
+
+  test('a text in the place of a code that is not in the table is found', () => {
+    const unknown = (text: string): readonly string[] => codesIn('a.ts', text, codes).unknown.map(({ code }) => code)
+    assert.deepEqual(unknown(`throw new OxbowError('made_up', '', {})`), ['made_up'])
+    assert.deepEqual(unknown(`const f = { code: ok ? 'denied' : 'made_up' }`), ['made_up'])
+    assert.deepEqual(unknown(`if (error.code === 'ENOENT') throw new OxbowError('denied', '', { cause: { code: 'EIO' } })`), [])
+  })
+})
