@@ -1,1 +1,3 @@
-export * from './kernel.ts'
+export type * from './facade.ts'
+export { createKernel, type KernelOptions } from './kernel.ts'
+export { type CallReference, describeCall } from './registry.ts'

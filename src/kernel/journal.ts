@@ -30,7 +30,6 @@ export interface Entry {
 export interface AppendOptions {
   readonly unique?: boolean
   readonly sync?: boolean
-  readonly fence?: { readonly session: SessionId; readonly epoch: number }
 }
 
 export interface Journal {
@@ -39,8 +38,12 @@ export interface Journal {
   fault(): Failure | null
   /** Resolves when the entries are durable. @throws OxbowError as Store.append does, the same one ever after a fault. */
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
+  /** From now on every append of the session carries this epoch; a stale one is refused by the store. */
+  fence(session: SessionId, epoch: number): void
   /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
   note(entries: readonly Entry[]): void
+  /** Resolves when all that was appended so far is in the store (or has failed). */
+  flushed(): Promise<void>
 }
 
 interface JournalDeps {
@@ -48,12 +51,17 @@ interface JournalDeps {
   readonly clock: Clock
   /** What follows from an entry; pure state of its own subsystem. */
   readonly project: (entry: Entry, at: number) => readonly Projection[]
+  /** Told at once, before the commit, in order: what is kept in memory must not lag behind the next call. */
+  readonly observe: (entry: Entry) => void
+  /** Told after the commit, in order. */
   readonly publish: (record: RecordView) => void
   readonly onFault: (failure: Failure) => void
 }
 
-export function createJournal({ store, clock, project, publish, onFault }: JournalDeps): Journal {
+export function createJournal({ store, clock, project, observe, publish, onFault }: JournalDeps): Journal {
   let failure: Failure | null = null
+  const epochs = new Map<SessionId, number>()
+  let newest: Promise<unknown> = Promise.resolve()
 
   const append: Journal['append'] = async (entries, options = {}) => {
     if (failure !== null) throw new OxbowError(failure.code, failure.message, { hint: failure.hint })
@@ -69,8 +77,14 @@ export function createJournal({ store, clock, project, publish, onFault }: Journ
       body: JSON.stringify(body),
     }))
     const projections = entries.flatMap((entry) => project(entry, at))
+    const session = entries[0]?.caller.session || undefined
+    const epoch = session === undefined ? undefined : epochs.get(session)
+    const fence = session === undefined || epoch === undefined ? {} : { fence: { session, epoch } }
+    if (options.unique !== true) entries.forEach(observe)
     try {
-      const appended = await store.append({ records, projections, ...options })
+      const writing = store.append({ records, projections, ...fence, ...options })
+      newest = writing
+      const appended = await writing
       if (!appended.duplicate) entries.forEach((entry, i) => publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
@@ -88,6 +102,12 @@ export function createJournal({ store, clock, project, publish, onFault }: Journ
     store,
     fault: () => failure,
     append,
+    fence: (session, epoch) => void epochs.set(session, epoch),
+    flushed: () =>
+      newest.then(
+        () => {},
+        () => {},
+      ),
     note: (entries) => void append(entries).catch(() => {}),
   }
 }

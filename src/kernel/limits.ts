@@ -1,9 +1,9 @@
 /** Every limit of the kernel, with its reason. */
 
 /** What one tool result may add to a model's context. The rest stays readable through `output.read`. */
-export const maxResultBytes = 16 * 1024
+export const maxResultBytes: number = 16 * 1024
 /** A model that needs more arguments than this is confused; a terminal that sends more has another way (files). */
-export const maxInputBytes = 1024 * 1024
+export const maxInputBytes: number = 1024 * 1024
 /** Beats of `progress` while a call runs: often enough to show life, rare enough to cost nothing. */
 export const heartbeatMs = 5_000
 /** Messages that may wait in one lane; a sender that outruns the agent by this much must wait. */
@@ -11,7 +11,7 @@ export const maxQueuedMessages = 1_000
 /** Lease of a lane. A dead worker's sessions can be taken over after this long. */
 export const leaseMs = 10_000
 /** Conversations kept warm, all together; beyond it the least recently used are read again when needed. */
-export const maxWarmBytes = 24 * 1024 * 1024
+export const maxWarmBytes: number = 24 * 1024 * 1024
 /** Rows read at once when a conversation is read back. */
 export const historyPage = 200
 /** Bytes of text for one token, at most: what is read of a conversation never exceeds window × this. */

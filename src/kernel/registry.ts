@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { type Audience, type Call, type Failure, type Json, type JsonObject, type ToolSpec } from '../types/index.ts'
+import { maxInputBytes } from './limits.ts'
 
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
@@ -28,6 +29,7 @@ export function createRegistry(calls: readonly Call[]): Registry {
     parse(name, input) {
       const call = byName.get(name)
       if (call === undefined) return { ok: false, failure: unknownCall(name, calls) }
+      if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
       if ('problem' in value) return { ok: false, failure: badInput(call, `the arguments are not valid JSON (${value.problem})`) }
       const parsed = call.input.safeParse(value.json)
@@ -101,6 +103,14 @@ function badInput(call: Call, why: string): Failure {
     code: 'bad_input',
     message: `${toolName(call.name)} was not run: ${why}.`,
     hint: `Correct it and call again. A valid example: ${JSON.stringify(call.example)}`,
+  }
+}
+
+function tooLarge(call: Call, length: number): Failure {
+  return {
+    code: 'limit_reached',
+    message: `${toolName(call.name)} was not run: its arguments have ${length} characters, more than ${maxInputBytes}.`,
+    hint: 'Do it in smaller parts, e.g. write a file in pieces.',
   }
 }
 

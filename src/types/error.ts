@@ -130,3 +130,8 @@ export function toFailure(error: unknown, otherwise: ErrorCode, hint: string): F
   if (isOxbowError(error)) return { code: error.code, message: error.message, hint: error.hint }
   return { code: otherwise, message: error instanceof Error ? error.message : String(error), hint }
 }
+
+/** For the branch that cannot be reached: the compiler proves it, and a bug that gets there crashes. */
+export function assertNever(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`)
+}

@@ -1,4 +1,5 @@
 /** Messages of a conversation, made of typed parts. The wire formats of models are made from these and nothing else. */
+import type { CallId } from './id.ts'
 
 export interface TextPart {
   readonly type: 'text'
@@ -59,4 +60,43 @@ export function textOf(message: Message): string {
 
 export function toolCallsOf(message: AssistantMessage): readonly ToolCallPart[] {
   return message.parts.filter((part) => part.type === 'tool_call')
+}
+
+/** A message in its conversation. */
+export interface ConversationItem {
+  /** The call whose record brought it: a sent message, a generation, or a tool call (`<generation>.<index>`). */
+  readonly call: CallId
+  readonly message: Message
+  /** UTF-8 bytes of what a tokenizer would count; tokens never exceed it. */
+  readonly bytes: number
+}
+
+/** The id of the `index`th tool call of a generation: the same when a turn is resumed. */
+export function toolCallId(generation: CallId, index: number): CallId {
+  return `${generation}.${index}` as CallId
+}
+
+/** @returns the generation and index of a tool call's id, or null for any other call. */
+export function toolPlace(call: CallId): { readonly generation: CallId; readonly index: number } | null {
+  const dot = call.lastIndexOf('.')
+  return dot < 0 ? null : { generation: call.slice(0, dot) as CallId, index: Number(call.slice(dot + 1)) }
+}
+
+/** @returns the item of a message, measured. */
+export function conversationItem(call: CallId, message: Message): ConversationItem {
+  let bytes = 0
+  for (const part of message.parts) {
+    if (part.type === 'tool_call') bytes += utf8Length(part.arguments) + part.name.length + part.id.length
+    else if (part.type === 'tool_result') bytes += utf8Length(part.text) + part.id.length
+    else bytes += utf8Length(part.text)
+  }
+  return { call, message, bytes }
+}
+
+/** Bytes of a text in UTF-8, an upper bound where that is cheaper: ASCII is exact, all else counts three a unit. */
+function utf8Length(text: string): number {
+  if (text.length > 64) return Buffer.byteLength(text)
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) bytes += 2
+  return bytes
 }

@@ -38,8 +38,7 @@ export async function createBudgets(store: Store, user: string, config: Config['
     [userScope(user), sessionScope(caller.session)].map((scope) => accounts.get(scope)).filter((account) => account !== undefined)
 
   return {
-    load: (session) =>
-      session === '' || accounts.has(sessionScope(session)) ? undefined : open(sessionScope(session), config.session),
+    load: (session) => (session === '' || accounts.has(sessionScope(session)) ? undefined : open(sessionScope(session), config.session)),
     reserve(caller, spend) {
       for (const [i, account] of scopesOf(caller).entries()) {
         const short = shortfall(account, spend)

@@ -35,7 +35,10 @@ export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cl
       const bytes = Buffer.from(text)
       if (bytes.length <= maxResultBytes) return text
       const hash = await keep(bytes)
-      return cutMiddle(bytes, `\n… cut here: ${bytes.length} bytes in all. Read any part with output_read {"id":"${hash}","from_byte":0} …\n`)
+      return cutMiddle(
+        bytes,
+        `\n… cut here: ${bytes.length} bytes in all. Read any part with output_read {"id":"${hash}","from_byte":0} …\n`,
+      )
     },
   }
 }

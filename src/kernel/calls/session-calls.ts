@@ -1,0 +1,164 @@
+/** Calls about sessions and turns: what terminals ask for, and what the runtime needs to run a turn. */
+import { z } from 'zod'
+import {
+  type Call,
+  type CallId,
+  type ConversationItem,
+  isUuid,
+  type JsonObject,
+  type SessionId,
+  type SessionInfo,
+  type TurnId,
+} from '../../types/index.ts'
+import type { SessionRow, Store } from '../../store/index.ts'
+import type { Conversations } from '../conversation/conversations.ts'
+import type { LaneResult, Lanes, LaneTurn } from '../lanes.ts'
+import { maxBytesPerToken, maxInputBytes } from '../limits.ts'
+import { processRight } from '../stages/rights.ts'
+
+export interface SessionCallDeps {
+  readonly store: Store
+  readonly lanes: Lanes
+  readonly conversations: Conversations
+  readonly newSessionId: () => SessionId
+  /** What a crash left of a message's way, while recovery sends it on. */
+  readonly past: (message: CallId) => { readonly started: boolean; readonly into: TurnId | null }
+  readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
+  readonly contextTokens: number
+}
+
+const sessionId = z
+  .string()
+  .refine(isUuid, 'must be a session id')
+  .transform((text) => text as SessionId)
+
+export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
+  return [createSession(deps), listSessions(deps), sendTurn(deps), cancelTurn(deps), readHistory(deps), takeInbox(deps)]
+}
+
+function createSession({ newSessionId }: SessionCallDeps): Call<{ title?: string | undefined }, { id: SessionId; title: string }> {
+  return {
+    name: 'session.create',
+    summary: 'Starts a new session.',
+    input: z.strictObject({ title: z.string().max(200).optional().describe('Shown in lists. Without it, the first message.') }),
+    output: z.object({ id: sessionId, title: z.string() }),
+    example: { title: 'Taxes' },
+    tier: 'side_effecting',
+    right: 'session.write',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: (output) => ({ ...output }),
+    run: async ({ title }) => ({ output: { id: newSessionId(), title: title ?? '' } }),
+  }
+}
+
+function listSessions({ store, lanes }: SessionCallDeps): Call<{ limit: number }, readonly SessionInfo[]> {
+  return {
+    name: 'session.list',
+    summary: 'Lists sessions, newest activity first.',
+    input: z.strictObject({ limit: z.int().min(1).max(1000).default(50).describe('Most sessions to list.') }) as z.ZodType<{
+      limit: number
+    }>,
+    output: z.custom<readonly SessionInfo[]>(),
+    example: { limit: 20 },
+    tier: 'read_only',
+    right: 'session.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: ['private'], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: (output) => ({ sessions: output.length }),
+    run: async ({ limit }) => ({ output: (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id))) }),
+  }
+}
+
+export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
+  return { id: row.id, title: row.title, created_at: row.createdAt, active_at: row.activeAt, turns: row.turns, busy }
+}
+
+function sendTurn({ lanes, past }: SessionCallDeps): Call<{ text: string; model?: string | undefined }, LaneResult> {
+  return {
+    name: 'turn.send',
+    summary: 'Sends a message to the agent of a session; its outcome is the reply.',
+    input: z.strictObject({
+      text: z.string().min(1).max(maxInputBytes).describe('The message.'),
+      model: z.string().min(1).max(200).optional().describe('Model for this turn.'),
+    }),
+    output: z.custom<LaneResult>(),
+    example: { text: 'Summarise the files here.' },
+    tier: 'side_effecting',
+    right: 'turn.send',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    // A turn ends by its own limits, which stand still while a person is waited for.
+    timeoutMs: Infinity,
+    recordOutput: (output) => output as unknown as JsonObject,
+    run: async (input, context) => ({ output: await lanes.run(context.id, context.caller, input, context.signal, past(context.id)) }),
+  }
+}
+
+function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId }, { cancelled: boolean }> {
+  return {
+    name: 'turn.cancel',
+    summary: 'Stops the running turn of a session and everything it runs.',
+    input: z.strictObject({ session: sessionId.describe('The session.') }) as unknown as z.ZodType<{ session: SessionId }>,
+    output: z.object({ cancelled: z.boolean() }),
+    example: { session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId },
+    tier: 'side_effecting',
+    right: 'turn.send',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    run: async ({ session }) => ({ output: { cancelled: lanes.cancel(session) } }),
+  }
+}
+
+interface History {
+  readonly items: readonly ConversationItem[]
+}
+
+function readHistory({ conversations, contextTokens }: SessionCallDeps): Call<object, History> {
+  return {
+    name: 'session.history',
+    summary: 'Reads as much of the own conversation as the window can hold, oldest first.',
+    input: z.strictObject({}),
+    output: z.custom<History>(),
+    example: {},
+    tier: 'read_only',
+    right: processRight,
+    effect: 'none',
+    audience: ['runtime'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 30_000,
+    recordOutput: ({ items }) => ({ items: items.length }),
+    run: async (_, { caller }) => ({
+      output: { items: await conversations.read(caller.session as SessionId, contextTokens * maxBytesPerToken) },
+    }),
+  }
+}
+
+interface Inbox {
+  readonly messages: readonly { readonly id: CallId; readonly text: string }[]
+}
+
+function takeInbox({ laneTurn }: SessionCallDeps): Call<object, Inbox> {
+  return {
+    name: 'turn.inbox',
+    summary: 'Takes the messages that were sent while the own turn runs.',
+    input: z.strictObject({}),
+    output: z.custom<Inbox>(),
+    example: {},
+    tier: 'side_effecting',
+    right: processRight,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 30_000,
+    recordOutput: ({ messages }) => ({ messages: messages.map((message) => message.id) }),
+    run: async (_, { caller }) => ({ output: { messages: (await laneTurn(caller.turn as TurnId)?.takeMail()) ?? [] } }),
+  }
+}

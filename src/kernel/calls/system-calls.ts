@@ -1,0 +1,122 @@
+/** Calls about the system itself: what it can do, what it has spent, what it kept, and what waits for a person. */
+import { z } from 'zod'
+import { type BudgetLimit, type Call, type CallId, OxbowError, type SessionId, type Spend } from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import { maxResultBytes } from '../limits.ts'
+import type { CallReference } from '../registry.ts'
+import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
+
+interface SystemCallDeps {
+  readonly store: Store
+  readonly user: string
+  readonly budgets: Budgets
+  readonly references: () => readonly CallReference[]
+  /** Records the decision and wakes the call. @throws OxbowError `not_found`. */
+  readonly decide: (call: CallId, allow: boolean, by: string) => Promise<void>
+}
+
+export function systemCalls(deps: SystemCallDeps): readonly Call[] {
+  return [readOutput(deps), showBudget(deps), listCalls(deps), decideCall(deps)]
+}
+
+/** Room for the frame around a part, so that reading a part is never cut again. */
+const maxPartBytes = maxResultBytes - 512
+
+function readOutput({ store }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
+  return {
+    name: 'output.read',
+    summary: 'Reads a part of an output that was too long to show whole.',
+    input: z.strictObject({
+      id: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'must be the id that the cut output named')
+        .describe('The id that the cut output named.'),
+      from_byte: z.int().nonnegative().default(0).describe('Where to begin.'),
+      max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).describe('How much to read.'),
+    }) as z.ZodType<{ id: string; from_byte: number; max_bytes: number }>,
+    output: z.object({ text: z.string() }),
+    example: { id: '0'.repeat(64), from_byte: 16_000, max_bytes: 8_000 },
+    tier: 'read_only',
+    right: 'file.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: ['untrusted'], sink: false },
+    timeoutMs: 10_000,
+    async run({ id, from_byte: from, max_bytes: max }) {
+      const bytes = await store.blob(id)
+      if (bytes === null)
+        throw new OxbowError('not_found', `There is no kept output ${id}.`, { hint: 'Use the id exactly as the cut output named it.' })
+      const to = Math.min(bytes.length, from + max)
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to)
+      const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
+      return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}` }
+    },
+  }
+}
+
+interface BudgetView {
+  readonly session: { spent: Spend; reserved: Spend; limit: BudgetLimit } | null
+  readonly user: { spent: Spend; reserved: Spend; limit: BudgetLimit }
+}
+
+function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView> {
+  return {
+    name: 'budget.show',
+    summary: 'Shows what the session and the user have spent, in micro-dollars and tokens, and the limits.',
+    input: z.strictObject({}),
+    output: z.custom<BudgetView>(),
+    example: {},
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    async run(_, { caller }) {
+      await budgets.load(caller.session)
+      const session = caller.session === '' ? null : budgets.view(sessionScope(caller.session as SessionId))
+      return { output: { session, user: budgets.view(userScope(user)) } }
+    },
+  }
+}
+
+function listCalls({ references }: SystemCallDeps): Call<object, readonly CallReference[]> {
+  return {
+    name: 'system.calls',
+    summary: 'Lists every system call with its rights, tier and schema.',
+    input: z.strictObject({}),
+    output: z.custom<readonly CallReference[]>(),
+    example: {},
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: (output) => ({ calls: output.length }),
+    run: async () => ({ output: references() }),
+  }
+}
+
+function decideCall({ decide }: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
+  return {
+    name: 'call.decide',
+    summary: 'Approves or refuses a call that waits for a person.',
+    input: z.strictObject({
+      call: z.string().describe('Id of the waiting call.'),
+      allow: z.boolean().describe('True runs it, false refuses it.'),
+    }) as unknown as z.ZodType<{ call: CallId; allow: boolean }>,
+    output: z.object({ decided: z.boolean() }),
+    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, allow: true },
+    tier: 'side_effecting',
+    right: 'call.decide',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    async run({ call, allow }, { caller }) {
+      await decide(call, allow, caller.actor)
+      return { output: { decided: true } }
+    },
+  }
+}

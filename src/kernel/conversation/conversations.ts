@@ -1,0 +1,110 @@
+/**
+ * Warm conversations: the newest part of each session's history, kept as long as memory allows, so that a turn reads
+ * nothing back and old messages keep their identity (and with it their cached wire form and token count).
+ */
+import type { Store } from '../../store/index.ts'
+import type { AssistantMessage, CallId, ConversationItem, RecordView, SessionId } from '../../types/index.ts'
+import { historyPage, maxWarmBytes } from '../limits.ts'
+import { type FoldInput, insertItem, toItem } from './fold.ts'
+
+export interface Conversations {
+  /** The newest items of a session that a window of `maxBytes` can need, oldest first. Reads only what is not warm. */
+  read(session: SessionId, maxBytes: number): Promise<readonly ConversationItem[]>
+  /** A session that was made just now has nothing to be read back. */
+  fresh(session: SessionId): void
+  /** Folds a record that was appended just now. Cold sessions are left cold. */
+  observe(record: FoldInput & { readonly session: SessionId | '' }): void
+}
+
+/** What a warm session costs beside its text. */
+const overheadBytes = 1_000
+
+interface Warm {
+  items: ConversationItem[]
+  bytes: number
+  /** False when older items exist that are not held. */
+  complete: boolean
+}
+
+export function createConversations(store: Store, flushed: () => Promise<void>): Conversations {
+  // Insertion order is order of use: the first is the least recently used.
+  const warm = new Map<SessionId, Warm>()
+  let total = 0
+
+  const forget = (session: SessionId): void => {
+    const held = warm.get(session)
+    if (held !== undefined) total -= held.bytes + overheadBytes
+    warm.delete(session)
+  }
+  const keep = (session: SessionId, conversation: Warm): void => {
+    forget(session)
+    warm.set(session, conversation)
+    total += conversation.bytes + overheadBytes
+    for (const oldest of warm.keys()) {
+      if (total <= maxWarmBytes || oldest === session) break
+      forget(oldest)
+    }
+  }
+
+  return {
+    async read(session, maxBytes) {
+      const held = warm.get(session)
+      const found =
+        held !== undefined && (held.complete || held.bytes >= maxBytes) ? held : await flushed().then(() => load(store, session, maxBytes))
+      forget(session)
+      trim(found, maxBytes)
+      keep(session, found)
+      return found.items
+    },
+    fresh: (session) => keep(session, { items: [], bytes: 0, complete: true }),
+    observe(record) {
+      const held = record.session === '' ? undefined : warm.get(record.session)
+      if (held === undefined) return
+      const item = toItem(record, (generation) => findGeneration(held.items, generation))
+      if (item === null) return
+      insertItem(held.items, item)
+      held.bytes += item.bytes
+      total += item.bytes
+    },
+  }
+}
+
+async function load(store: Store, session: SessionId, maxBytes: number): Promise<Warm> {
+  const rows: { call: CallId; name: string; phase: RecordView['phase']; body: unknown }[] = []
+  let before: number | null = null
+  let bytes = 0
+  for (;;) {
+    const page = await store.history(session, before, historyPage)
+    for (const row of page) {
+      rows.push({ ...row, body: JSON.parse(row.body) })
+      bytes += row.body.length
+    }
+    before = page.at(-1)?.seq ?? null
+    const complete = page.length < historyPage
+    if (!complete && bytes < maxBytes) continue
+    const items: ConversationItem[] = []
+    for (const row of rows.reverse()) {
+      const item = toItem(row, (generation) => findGeneration(items, generation))
+      if (item !== null) insertItem(items, item)
+    }
+    return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
+  }
+}
+
+/** Forgets what no window will need again, in one cut at twice the need, so that trimming is rare. */
+function trim(conversation: Warm, maxBytes: number): void {
+  if (conversation.bytes <= maxBytes * 2) return
+  let drop = 0
+  while (conversation.bytes > maxBytes && drop < conversation.items.length - 1) conversation.bytes -= conversation.items[drop++]!.bytes
+  conversation.items.splice(0, drop)
+  conversation.complete = false
+}
+
+function findGeneration(items: readonly ConversationItem[], generation: CallId): AssistantMessage | undefined {
+  // Tool results come right after their generation: a short walk from the end.
+  for (let i = items.length - 1; i >= 0; i--) {
+    const { call, message } = items[i]!
+    if (call === generation) return message.role === 'assistant' ? message : undefined
+  }
+  return undefined
+}

@@ -1,0 +1,64 @@
+/**
+ * A conversation is a fold over journal records: the same function builds it live, record by record, and cold, from rows
+ * read back. Each item keeps the id of the call it came from; a tool result finds its place by its call id, which is its
+ * generation's id, a dot, and its index.
+ */
+import {
+  type AssistantMessage,
+  type CallId,
+  type ConversationItem,
+  conversationItem,
+  type Message,
+  type Phase,
+  toolCallsOf,
+  type ToolMessage,
+  toolPlace,
+  userMessage,
+} from '../../types/index.ts'
+
+export interface FoldInput {
+  readonly call: CallId
+  readonly name: string
+  readonly phase: Phase
+  readonly body: unknown
+}
+
+/** @returns the item that a record adds, or null when it carries no conversation. `known` finds generations by call id. */
+export function toItem(record: FoldInput, known: (generation: CallId) => AssistantMessage | undefined): ConversationItem | null {
+  const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'code', string>> & { message?: Message; ok?: boolean }
+  if (record.name === 'turn.send') {
+    if (record.phase === 'started') return conversationItem(record.call, userMessage(body.text ?? ''))
+    // A turn that ended without the model's own last word: what the person was told is part of the conversation.
+    if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
+      return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })
+    return null
+  }
+  const place = toolPlace(record.call)
+  if (place !== null) {
+    const asked = known(place.generation)
+    const part = asked === undefined ? undefined : toolCallsOf(asked)[place.index]
+    if (part === undefined || !isFinal(record.phase)) return null
+    const ok = body.status === 'ok' && body.ok !== false
+    const message: ToolMessage = { role: 'tool', parts: [{ type: 'tool_result', id: part.id, name: part.name, ok, text: body.text ?? '' }] }
+    return conversationItem(record.call, message)
+  }
+  if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
+  return conversationItem(record.call, body.message)
+}
+
+/** Puts an item in its place: tool results follow their generation in the order of its calls, all else goes to the end. */
+export function insertItem(items: ConversationItem[], added: ConversationItem): void {
+  const place = toolPlace(added.call)
+  let at = items.length
+  if (place !== null) while (at > 0 && follows(items[at - 1]!.call, added.call, place.generation)) at--
+  items.splice(at, 0, added)
+}
+
+function follows(candidate: CallId, added: CallId, generation: CallId): boolean {
+  const place = toolPlace(candidate)
+  return place !== null && place.generation === generation && place.index > (toolPlace(added)?.index ?? 0)
+}
+
+function isFinal(phase: Phase): boolean {
+  return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
+}

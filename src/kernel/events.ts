@@ -1,0 +1,119 @@
+/**
+ * What followers see: committed records by cursor, and between them the running reply. Text is coalesced per tick: a fast
+ * model costs one event for each turn of the event loop, not one for each token.
+ */
+import type { Store } from '../store/index.ts'
+import type { CallId, PendingApproval, RecordView, SessionId, TurnId } from '../types/index.ts'
+import type { KernelEvent } from './facade.ts'
+import { followPage } from './limits.ts'
+
+export interface Events {
+  publish(record: RecordView): void
+  delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
+  progress(event: Omit<Extract<KernelEvent, { type: 'progress' }>, 'type'>): void
+  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void): Promise<() => void>
+}
+
+interface Topic {
+  readonly listeners: Set<(event: KernelEvent) => void>
+  /** The generation that streams now; `shown` of `text` has been sent. */
+  running: { readonly turn: TurnId; readonly call: CallId; text: string; shown: number } | null
+}
+
+export function createEvents(store: Store, pending: (session: SessionId) => readonly PendingApproval[]): Events {
+  const topics = new Map<SessionId, Topic>()
+  const dirty = new Set<SessionId>()
+  let flushing = false
+
+  const topicOf = (session: SessionId): Topic => {
+    let topic = topics.get(session)
+    if (topic === undefined) topics.set(session, (topic = { listeners: new Set(), running: null }))
+    return topic
+  }
+  const emit = (topic: Topic | undefined, event: KernelEvent): void => topic?.listeners.forEach((listener) => listener(event))
+  const release = (session: SessionId): void => {
+    const topic = topics.get(session)
+    if (topic !== undefined && topic.listeners.size === 0 && topic.running === null) topics.delete(session)
+  }
+  const flush = (session: SessionId): void => {
+    const topic = topics.get(session)
+    const running = topic?.running
+    if (!running || running.shown === running.text.length) return
+    const offset = running.shown
+    running.shown = running.text.length
+    emit(topic, { type: 'delta', session, turn: running.turn, call: running.call, offset, text: running.text.slice(offset) })
+  }
+  const flushAll = (): void => {
+    flushing = false
+    for (const session of dirty) flush(session)
+    dirty.clear()
+  }
+
+  return {
+    publish(record) {
+      if (record.session === '') return
+      const topic = topics.get(record.session)
+      if (topic === undefined) return
+      flush(record.session)
+      // The record of a generation's outcome holds its whole text: from here the journal speaks for it.
+      if (topic.running?.call === record.call && record.phase === 'outcome') topic.running = null
+      emit(topic, { type: 'record', record })
+      release(record.session)
+    },
+    delta(session, turn, call, text) {
+      const topic = topicOf(session)
+      if (topic.running?.call !== call) topic.running = { turn, call, text: '', shown: 0 }
+      topic.running.text += text
+      dirty.add(session)
+      if (flushing) return
+      flushing = true
+      setImmediate(flushAll)
+    },
+    progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
+    async follow(session, cursor, listener) {
+      const topic = topicOf(session)
+      // Live events wait here until the past has been told.
+      let held: KernelEvent[] | null = []
+      let seen = cursor
+      const receive = (event: KernelEvent): void => {
+        if (held !== null) held.push(event)
+        else if (event.type !== 'record' || event.record.seq > seen) listener(event)
+      }
+      topic.listeners.add(receive)
+      const stop = (): void => {
+        topic.listeners.delete(receive)
+        release(session)
+      }
+      try {
+        for (;;) {
+          const page = await store.records({ session, after: seen, order: 'oldest_first', limit: followPage, hydrate: true })
+          for (const { previous: _, hash: __, body, ...record } of page)
+            listener({ type: 'record', record: { ...record, body: JSON.parse(body) } })
+          seen = page.at(-1)?.seq ?? seen
+          if (page.length < followPage) break
+        }
+      } catch (error) {
+        stop()
+        throw error
+      }
+      for (const event of held) {
+        if (event.type !== 'record' || event.record.seq <= seen) continue
+        seen = event.record.seq
+        listener(event)
+      }
+      held = null
+      const { running } = topic
+      const text = running?.text.slice(0, running.shown) ?? ''
+      listener({
+        type: 'snapshot',
+        session,
+        cursor: seen,
+        turn: running?.turn ?? null,
+        call: running?.call ?? null,
+        text,
+        pending: pending(session),
+      })
+      return stop
+    },
+  }
+}

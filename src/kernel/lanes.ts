@@ -1,0 +1,225 @@
+/**
+ * Lanes: one for each session, one turn at a time, in order. A message that comes while a turn runs waits in its lane and
+ * is offered to the running turn at its next step; what is not taken becomes a turn of its own.
+ *
+ * A turn is the `run` of its message's `turn.send` call, so the gate writes its intent and its outcome like any other's.
+ */
+import type { TurnResult } from '../runtime/index.ts'
+import { type Caller, type CallId, type Config, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
+import { leaseMs, maxQueuedMessages } from './limits.ts'
+import type { Journal } from './journal.ts'
+import { stopReason } from './running-calls.ts'
+
+export interface TurnInput {
+  readonly text: string
+  readonly model?: string | undefined
+}
+
+export interface Mail {
+  readonly id: CallId
+  readonly text: string
+}
+
+export type LaneResult = TurnResult | { readonly status: 'merged'; readonly into: TurnId; readonly reply: '' }
+
+/** What a lane hands to the one who runs a turn. */
+export interface LaneTurn {
+  readonly id: TurnId
+  readonly caller: Caller
+  readonly input: TurnInput
+  readonly resumed: boolean
+  readonly signal: AbortSignal
+  hasMail(): boolean
+  /** Takes all waiting messages, now on record as part of this turn. */
+  takeMail(): Promise<readonly Mail[]>
+  /** Time does not count while a person is waited for. */
+  onWait(waiting: boolean): void
+}
+
+export interface Lanes {
+  /** Queues a message and resolves when its turn (or the turn it was merged into) has ended. */
+  run(
+    id: CallId,
+    caller: Caller,
+    input: TurnInput,
+    signal: AbortSignal,
+    past: { readonly started: boolean; readonly into: TurnId | null },
+  ): Promise<LaneResult>
+  /** @returns whether a turn was running. */
+  cancel(session: SessionId): boolean
+  isBusy(session: SessionId): boolean
+  queued(session: SessionId): number
+  /** Stops every turn where it stands; its intent stays open and it goes on at the next start. */
+  stop(): Promise<void>
+}
+
+interface Waiting {
+  readonly id: CallId
+  readonly caller: Caller
+  readonly input: TurnInput
+  readonly started: boolean
+  readonly signal: AbortSignal
+  readonly done: PromiseWithResolvers<LaneResult>
+}
+
+interface Lane {
+  readonly queue: Waiting[]
+  /** Messages that the running turn has taken. */
+  merged: Waiting[]
+  running: { readonly id: TurnId; readonly controller: AbortController; readonly ended: Promise<unknown> } | null
+}
+
+interface LaneDeps {
+  readonly journal: Journal
+  readonly owner: string
+  readonly timeLimitS: Config['turn']['time_limit_s']
+  readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
+}
+
+export function createLanes(given: LaneDeps): Lanes {
+  const deps = { ...given, claimed: new Set<SessionId>() }
+  const lanes = new Map<SessionId, Lane>()
+  let stopping = false
+
+  const wake = (session: SessionId, lane: Lane): void => {
+    if (lane.running !== null || stopping) return
+    const next = lane.queue.shift()
+    if (next === undefined) return void lanes.delete(session)
+    const controller = new AbortController()
+    const ended = runNext(deps, lane, next, controller).then(next.done.resolve, next.done.reject)
+    lane.running = { id: turnId(next.id), controller, ended }
+    void ended.then(() => {
+      lane.running = null
+      wake(session, lane)
+    })
+  }
+
+  return {
+    run(id, caller, input, signal, past) {
+      const session = caller.session as SessionId
+      let lane = lanes.get(session)
+      if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], running: null }))
+      const waiting: Waiting = { id, caller, input, started: past.started, signal, done: Promise.withResolvers() }
+      // After a crash: taken up by a turn that is open again, and ends with it.
+      if (past.into !== null) lane.merged.push(waiting)
+      else lane.queue.push(waiting)
+      wake(session, lane)
+      return waiting.done.promise
+    },
+    cancel(session) {
+      const running = lanes.get(session)?.running
+      running?.controller.abort('cancelled')
+      return Boolean(running)
+    },
+    isBusy: (session) => lanes.has(session),
+    queued: (session) => lanes.get(session)?.queue.length ?? 0,
+    async stop() {
+      stopping = true
+      const all = [...lanes.values()]
+      for (const lane of all) {
+        lane.running?.controller.abort('shutdown')
+        for (const waiting of lane.queue) waiting.done.reject(shutdown())
+      }
+      await Promise.all(all.map((lane) => lane.running?.ended))
+    },
+  }
+}
+
+async function runNext(
+  deps: LaneDeps & { readonly claimed: Set<SessionId> },
+  lane: Lane,
+  next: Waiting,
+  controller: AbortController,
+): Promise<LaneResult> {
+  const { journal } = deps
+  const session = next.caller.session as SessionId
+  const id = turnId(next.id)
+  const limit = turnClock(deps.timeLimitS * 1000, () => controller.abort('time_limit'))
+  const stop = (): void => controller.abort(next.signal.reason)
+  next.signal.addEventListener('abort', stop)
+  try {
+    if (!deps.claimed.has(session)) await claim(deps, session)
+    if (!next.started) {
+      const body = { text: next.input.text }
+      const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
+      void journal.append([entry]).catch(() => controller.abort('shutdown'))
+    }
+    const result = await deps.runTurn({
+      id,
+      caller: next.caller,
+      input: next.input,
+      resumed: next.started,
+      signal: controller.signal,
+      hasMail: () => lane.queue.length > 0,
+      takeMail: () => takeMail(deps, lane, id),
+      onWait: limit.pause,
+    })
+    if (stopReason(controller.signal) === 'shutdown') throw shutdown()
+    for (const merged of lane.merged) merged.done.resolve({ status: 'merged', into: id, reply: '' })
+    return result
+  } catch (error) {
+    for (const merged of lane.merged) merged.done.reject(error)
+    throw error
+  } finally {
+    lane.merged = []
+    limit.stop()
+    next.signal.removeEventListener('abort', stop)
+  }
+}
+
+async function takeMail({ journal }: LaneDeps, lane: Lane, into: TurnId): Promise<readonly Mail[]> {
+  const taken = lane.queue.splice(0)
+  lane.merged.push(...taken)
+  const entries = taken.map((waiting) => ({
+    caller: { ...waiting.caller, turn: into },
+    call: waiting.id,
+    name: 'turn.send',
+    phase: 'started' as const,
+    body: { text: waiting.input.text, into },
+  }))
+  if (entries.length > 0) await journal.append(entries)
+  return taken.map((waiting) => ({ id: waiting.id, text: waiting.input.text }))
+}
+
+/** Takes the lane for as long as this guest lives: its workspace is held exclusively, so nobody else can want it. */
+async function claim({ journal, owner, claimed }: LaneDeps & { readonly claimed: Set<SessionId> }, session: SessionId): Promise<void> {
+  const epoch = await journal.store.claimLane(session, owner, leaseMs)
+  if (epoch !== null) {
+    claimed.add(session)
+    return journal.fence(session, epoch)
+  }
+  throw new OxbowError('stale_epoch', `Session ${session} is being worked on elsewhere.`, { hint: `Try again in ${leaseMs / 1000} s.` })
+}
+
+/** A time limit that can stand still. */
+function turnClock(limitMs: number, onOver: () => void): { pause(paused: boolean): void; stop(): void } {
+  let left = limitMs
+  let since = performance.now()
+  let waits = 0
+  let timer: NodeJS.Timeout | undefined = setTimeout(onOver, left).unref()
+  return {
+    pause(paused) {
+      waits += paused ? 1 : -1
+      if (paused && waits === 1) {
+        clearTimeout(timer)
+        left -= performance.now() - since
+      } else if (!paused && waits === 0) {
+        since = performance.now()
+        timer = setTimeout(onOver, Math.max(0, left)).unref()
+      }
+    },
+    stop: () => clearTimeout(timer),
+  }
+}
+
+const turnId = (call: CallId): TurnId => call as string as TurnId
+
+export function shutdown(): OxbowError {
+  return new OxbowError('cancelled', 'The guest is stopping.', { hint: 'The turn goes on at the next start.' })
+}
+
+export function queueFull(session: SessionId): OxbowError {
+  return new OxbowError('limit_reached', `${maxQueuedMessages} messages wait in session ${session}.`, {
+    hint: 'Wait until some are answered, or cancel the running turn.',
+  })
+}

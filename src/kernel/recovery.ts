@@ -1,0 +1,78 @@
+/**
+ * Recovery: what a guest does with intents that a crash left without an outcome.
+ *
+ * - An open `turn.send` is an unfinished turn: it goes on from what the journal kept.
+ * - A tool call of such a turn goes on with it when it is safe to repeat; a `once` effect is never repeated and the model
+ *   is told that its outcome is unknown.
+ * - A generation is given up and counted at the price it had reserved: the provider may have billed it.
+ * - Anything else had nobody waiting for it any more.
+ */
+import type { Store } from '../store/index.ts'
+import {
+  type Caller,
+  type CallId,
+  type JournalRecord,
+  type JsonObject,
+  type SessionId,
+  toolPlace,
+  type TurnId,
+  type UserId,
+} from '../types/index.ts'
+import type { Entry, Journal } from './journal.ts'
+
+export interface OpenTurn {
+  readonly id: CallId
+  readonly session: SessionId
+  readonly input: unknown
+  readonly started: boolean
+  /** The turn that took the message up, when it was steering. */
+  readonly into: TurnId | null
+}
+
+/** Reconciles what must not or need not go on. @returns the turns that go on, oldest first. */
+export async function reconcile(store: Store, journal: Journal): Promise<readonly OpenTurn[]> {
+  const open = await store.openIntents()
+  const sends = open.filter((record) => record.name === 'turn.send')
+  const turns = await Promise.all(sends.map((record) => describeTurn(store, record)))
+  const alive = new Set<string>(sends.map((record) => record.call))
+  const closed = open.filter((record) => record.name !== 'turn.send').flatMap((record) => close(record, alive.has(record.turn)))
+  if (closed.length > 0) await journal.append(closed)
+  return turns
+}
+
+async function describeTurn(store: Store, record: JournalRecord): Promise<OpenTurn> {
+  const [started] = await store.records({ call: record.call, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
+  const { input } = JSON.parse(record.body) as { input: unknown }
+  const into = started === undefined ? undefined : (JSON.parse(started.body) as { into?: TurnId }).into
+  return { id: record.call, session: record.session as SessionId, input, started: started !== undefined, into: into ?? null }
+}
+
+function close(record: JournalRecord, turnGoesOn: boolean): Entry[] {
+  const intent = JSON.parse(record.body) as { effect?: string; reserved?: JsonObject }
+  if (turnGoesOn && intent.effect !== 'once' && toolPlace(record.call) !== null) return []
+  return [
+    {
+      caller: { actor: record.actor as Caller['actor'], session: record.session, turn: record.turn },
+      call: record.call,
+      name: record.name,
+      phase: 'reconciled',
+      body: reconciliation(record.name, intent.effect, intent.reserved),
+    },
+  ]
+}
+
+function reconciliation(name: string, effect: string | undefined, reserved: JsonObject | undefined): JsonObject {
+  if (effect === 'once') {
+    const text = `Error (outcome_unknown): a crash hid how ${name} ended. Outcome unknown, not repeated. Check what it did before you go on.`
+    return { status: 'unknown', code: 'outcome_unknown', text }
+  }
+  const spent = name === 'model.generate' && reserved !== undefined ? { spent: reserved } : {}
+  return { status: 'abandoned', code: 'cancelled', text: `${name} was under way when the guest died; nobody waits for it now.`, ...spent }
+}
+
+export function userCaller(user: UserId, session: SessionId | '', turn: TurnId | ''): Caller {
+  return { user, actor: `user:${user}`, rights: userRights, session, turn, process: '' }
+}
+
+/** The person owns this guest. */
+const userRights: ReadonlySet<string> = new Set(['*'])

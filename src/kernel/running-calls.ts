@@ -1,0 +1,96 @@
+/**
+ * Calls that run now: their time limits, their cancellation, and the heartbeat that shows a long one is alive. One timer
+ * serves all heartbeats and exists only while something runs.
+ */
+import { heartbeatMs } from './limits.ts'
+import type { Call, Caller, CallId, Clock, SessionId, TurnId } from '../types/index.ts'
+
+/** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
+export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'
+
+/** @returns null while the signal is not aborted. */
+export function stopReason(signal: AbortSignal): StopReason | null {
+  if (!signal.aborted) return null
+  const reason: unknown = signal.reason
+  return reason === 'timeout' || reason === 'time_limit' || reason === 'shutdown' ? reason : 'cancelled'
+}
+
+export interface Watch {
+  readonly signal: AbortSignal
+  /** Settles with the work, or rejects as soon as the signal aborts and the work has had its grace to stop by itself. */
+  race<T>(work: Promise<T>): Promise<T>
+  leave(): void
+}
+
+export interface RunningCalls {
+  enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal }): Watch
+}
+
+/** A call that ignores its signal is left behind after this long; its late result goes nowhere. */
+const graceMs = 5_000
+
+type Beat = (progress: { session: SessionId; turn: TurnId; call: CallId; name: string; elapsed_ms: number }) => void
+
+export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
+  const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number }>()
+  let timer: NodeJS.Timeout | undefined
+
+  const tick = (): void => {
+    for (const [call, { caller, name, since }] of running) {
+      const elapsed = Math.round(clock.monotonicMs() - since)
+      if (caller.session !== '' && caller.turn !== '' && elapsed >= heartbeatMs)
+        beat({ session: caller.session, turn: caller.turn, call, name, elapsed_ms: elapsed })
+    }
+  }
+
+  return {
+    enter(caller, call, { id, signal }) {
+      const controller = new AbortController()
+      const stop = (): void => controller.abort(signal.reason)
+      if (signal.aborted) stop()
+      else signal.addEventListener('abort', stop)
+      const limit = Number.isFinite(call.timeoutMs) ? setTimeout(() => controller.abort('timeout'), call.timeoutMs) : undefined
+      // A turn beats through its calls, not by itself.
+      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs() })
+      timer ??= setInterval(tick, heartbeatMs).unref()
+      return {
+        signal: controller.signal,
+        race: (work) => raceAbort(work, controller.signal),
+        leave() {
+          clearTimeout(limit)
+          signal.removeEventListener('abort', stop)
+          running.delete(id)
+          if (running.size === 0) {
+            clearInterval(timer)
+            timer = undefined
+          }
+        },
+      }
+    },
+  }
+}
+
+function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let grace: NodeJS.Timeout | undefined
+    const onAbort = (): void => {
+      grace = setTimeout(() => reject(signal.reason), graceMs)
+    }
+    const done = (): void => {
+      clearTimeout(grace)
+      signal.removeEventListener('abort', onAbort)
+    }
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
+    work.then(
+      (value) => {
+        done()
+        resolve(value)
+      },
+      (error: unknown) => {
+        done()
+        reject(error)
+      },
+    )
+  })
+}

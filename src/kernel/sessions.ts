@@ -1,0 +1,62 @@
+/** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
+import type { SessionRow, Store } from '../store/index.ts'
+import { type Caller, type Label, OxbowError, type SessionId } from '../types/index.ts'
+import { maxTitleLength } from './limits.ts'
+import { join, type Labels, parseLabels } from './stages/flow.ts'
+
+export interface Sessions {
+  /** @throws OxbowError `not_found`. */
+  load(id: SessionId): Promise<SessionRow>
+  held(caller: Pick<Caller, 'session'>): Labels
+  join(caller: Pick<Caller, 'session'>, added: readonly Label[]): Labels
+  /** Changes of a known row; the new row is what a projection writes. */
+  created(id: SessionId, title: string, at: number): SessionRow
+  turnStarted(id: SessionId, text: string, at: number): SessionRow | null
+  row(id: SessionId): SessionRow | undefined
+  /** @returns the row when its labels have changed and are not in the store yet; asked once, it counts as written. */
+  takeChanged(id: SessionId): SessionRow | undefined
+}
+
+/** Rows kept in memory; a row is about 200 bytes. */
+const maxRows = 10_000
+
+export function createSessions(store: Store): Sessions {
+  const rows = new Map<SessionId, SessionRow>()
+  const changed = new Set<SessionId>()
+  const put = (row: SessionRow): SessionRow => {
+    rows.delete(row.id)
+    rows.set(row.id, row)
+    if (rows.size > maxRows) rows.delete(rows.keys().next().value as SessionId)
+    return row
+  }
+  const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? ''))
+  return {
+    held,
+    row: (id) => rows.get(id),
+    takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
+    async load(id) {
+      const row = rows.get(id) ?? (await store.session(id))
+      if (row === null) {
+        throw new OxbowError('not_found', `There is no session ${id}.`, { hint: 'See `oxbow sessions`, or start a new one.' })
+      }
+      return rows.get(id) ?? put(row)
+    },
+    join(caller, added) {
+      const before = held(caller)
+      const after = join(before, added)
+      const row = caller.session === '' ? undefined : rows.get(caller.session)
+      if (after !== before && row !== undefined) changed.add(put({ ...row, labels: after.join(',') }).id)
+      return after
+    },
+    created: (id, title, at) => put({ id, title, createdAt: at, activeAt: at, turns: 0, labels: '' }),
+    turnStarted(id, text, at) {
+      const row = rows.get(id)
+      return row === undefined ? null : put({ ...row, title: row.title || titleOf(text), activeAt: at, turns: row.turns + 1 })
+    },
+  }
+}
+
+function titleOf(text: string): string {
+  const line = text.trim().split('\n', 1)[0] ?? ''
+  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`
+}

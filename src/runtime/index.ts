@@ -1,0 +1,3 @@
+export { createCharacter } from './character.ts'
+export { runTurn } from './pipeline.ts'
+export type { Composed, ContextProvider, Evaluator, GenerateOutput, RuntimeDeps, TurnResult } from './runtime.ts'

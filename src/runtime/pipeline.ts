@@ -1,0 +1,69 @@
+/**
+ * The way of one message inside an agent, in the seven steps of the design: receive, decide, compose, generate ⇄ act,
+ * evaluate, emit, return. Everything it needs it asks for by `process.call`.
+ */
+import { type ConversationItem, type Process, textOf } from '../types/index.ts'
+import { accountFor } from './account.ts'
+import { providerDeadlineMs, safetyTokens } from './limits.ts'
+import type { Composed, ContextProvider, RuntimeDeps, TurnResult } from './runtime.ts'
+import { runTurnLoop } from './turn-loop.ts'
+
+/** Runs one turn of a process to its end. Never throws for what a model, a tool or a person did. */
+export async function runTurn(process: Process, deps: RuntimeDeps): Promise<TurnResult> {
+  // 1. Receive: the message is on record since it was acknowledged; here it comes with what was said before.
+  const conversation = await receive(process)
+  if (!Array.isArray(conversation)) return conversation as TurnResult
+
+  // 2. Decide: an agent answers what has content.
+  if (!shouldRespond(conversation)) return result(process, 'ok', '', 0)
+
+  // 3. Compose the context from the providers.
+  const composed = await compose(process, conversation, deps)
+
+  // 4. Generate ⇄ act.
+  const run = await runTurnLoop(process, composed, deps)
+  const ended = accountFor(process, run)
+
+  // 5. Evaluate in the background: the reply does not wait, and an evaluator's failure is its own.
+  for (const evaluator of deps.evaluators) void evaluator.evaluate(process, ended).catch(() => {})
+
+  // 6. Emit and 7. return: the outcome of the turn is the event, and the gate records it.
+  return ended
+}
+
+async function receive(process: Process): Promise<readonly ConversationItem[] | TurnResult> {
+  const history = await process.call('session.history', {})
+  if (history.status === 'ok') return (history.output as { readonly items: readonly ConversationItem[] }).items
+  return { ...result(process, process.signal.aborted ? 'cancelled' : 'failed', history.text, 0), failure: history.failure }
+}
+
+function shouldRespond(conversation: readonly ConversationItem[]): boolean {
+  const last = conversation.at(-1)?.message
+  return last !== undefined && (last.role !== 'user' || textOf(last).trim() !== '')
+}
+
+async function compose(process: Process, conversation: readonly ConversationItem[], deps: RuntimeDeps): Promise<Composed> {
+  const sections = deps.providers.map((provider) => withDeadline(provider, process))
+  const system = (await Promise.all(sections)).filter((section) => section !== '').join('\n\n')
+  // A byte is at most one token: the bound needs no tokenizer.
+  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation }
+}
+
+/** A provider that fails or is late is left out: it must not keep a person waiting. */
+async function withDeadline(provider: ContextProvider, process: Process): Promise<string> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const section = provider.provide(process)
+    if (typeof section === 'string') return section
+    const late = new Promise<string>((resolve) => (timer = setTimeout(resolve, providerDeadlineMs, '')))
+    return await Promise.race([section, late])
+  } catch {
+    return ''
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function result(process: Process, status: TurnResult['status'], reply: string, steps: number): TurnResult {
+  return { status, turn: process.turn, reply, steps, failure: null }
+}

@@ -1,0 +1,152 @@
+/**
+ * The turn loop: generate, act, and again, until the model answers without asking for a tool, or something ends the turn.
+ *
+ * What to do next depends only on the conversation: tool calls without results are carried out, else the model is asked. So
+ * a turn that a crash cut off resumes by being run again on what the journal kept.
+ */
+import {
+  type CallId,
+  type ConversationItem,
+  conversationItem,
+  type Failure,
+  type Process,
+  textOf,
+  toolCallsOf,
+  userMessage,
+} from '../types/index.ts'
+import { fitConversation } from './context-window.ts'
+import { dispatch, pendingCalls } from './dispatch.ts'
+import { createLoopDetector } from './loop-detector.ts'
+import { tokensPerMessage } from './limits.ts'
+import type { Composed, GenerateOutput, RuntimeDeps } from './runtime.ts'
+
+/** How the loop ended, before it is put into words. */
+export type LoopEnd =
+  | { readonly kind: 'reply'; readonly text: string }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'limit'; readonly failure: Failure }
+
+export interface LoopRun {
+  readonly end: LoopEnd
+  /** The conversation as far as it came, for the account of what was done. */
+  readonly items: readonly ConversationItem[]
+  readonly steps: number
+}
+
+export async function runTurnLoop(process: Process, composed: Composed, deps: RuntimeDeps): Promise<LoopRun> {
+  const items = [...composed.conversation]
+  const loops = createLoopDetector()
+  let notice = ''
+  let steps = 0
+  const ended = (end: LoopEnd): LoopRun => ({ end, items, steps })
+
+  for (;;) {
+    if (process.signal.aborted) return ended({ kind: 'stopped' })
+
+    // Act: whatever the model asked for and has no result yet, also when it was asked before a crash.
+    const last = lastGeneration(items)
+    const pending = last === null ? [] : pendingCalls(last.item, toolCallsOf(last.message), last.answered)
+    for (const result of await dispatch(process, pending)) {
+      items.push(result)
+      const verdict = watch(loops, pending, result)
+      if (verdict === 'warn')
+        notice = 'Notice: you have made the same call three times with the same result. Do something else, or say what stops you.'
+      if (verdict === 'stop') return ended({ kind: 'limit', failure: looping })
+    }
+    if (process.signal.aborted) return ended({ kind: 'stopped' })
+
+    // Steer: messages that came meanwhile are part of the conversation from here.
+    const mail = process.hasMail() ? await takeMail(process) : []
+    items.push(...mail)
+
+    // Done: the model has answered and nobody has added anything.
+    const reply = items.at(-1)
+    if (reply?.message.role === 'assistant' && toolCallsOf(reply.message).length === 0)
+      return ended({ kind: 'reply', text: textOf(reply.message) })
+
+    // Generate.
+    if (steps >= deps.maxTurns) return ended({ kind: 'limit', failure: tooManySteps(deps.maxTurns) })
+    steps++
+    const system = notice === '' ? composed.system : `${composed.system}\n\n${notice}`
+    const generated = await generate(process, items, system, composed.systemTokens, deps)
+    notice = ''
+    if ('end' in generated) return ended(generated.end)
+    items.push(generated.item)
+  }
+}
+
+/** The newest generation with the tool calls of it that have results; null when something newer than its results came. */
+function lastGeneration(items: readonly ConversationItem[]) {
+  const answered = new Set<CallId>()
+  for (let i = items.length - 1; i >= 0; i--) {
+    const item = items[i]!
+    if (item.message.role === 'tool') answered.add(item.call)
+    else return item.message.role === 'assistant' ? { item, message: item.message, answered } : null
+  }
+  return null
+}
+
+async function takeMail(process: Process): Promise<readonly ConversationItem[]> {
+  const outcome = await process.call('turn.inbox', {})
+  if (outcome.status !== 'ok') return []
+  const mail = outcome.output as { readonly messages: readonly { readonly id: CallId; readonly text: string }[] }
+  return mail.messages.map(({ id, text }) => conversationItem(id, userMessage(text)))
+}
+
+async function generate(
+  process: Process,
+  items: readonly ConversationItem[],
+  system: string,
+  systemTokens: number,
+  deps: RuntimeDeps,
+): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
+  const { facts } = deps
+  const room = facts.contextTokens - facts.maxOutputTokens - systemTokens
+  const fitted = await fitConversation(items, room, deps.countTokens)
+  if (fitted.tokens > room) return { end: { kind: 'limit', failure: tooLong(fitted.tokens, room) } }
+  const id = process.newCallId()
+  const input = {
+    model: facts.name,
+    system,
+    messages: fitted.messages,
+    maxOutputTokens: facts.maxOutputTokens,
+    inputTokens: fitted.tokens + systemTokens + tokensPerMessage,
+  }
+  const outcome = await process.call('model.generate', input, id)
+  if (outcome.status === 'ok') return { item: conversationItem(id, (outcome.output as GenerateOutput).message) }
+  if (process.signal.aborted) return { end: { kind: 'stopped' } }
+  return { end: { kind: outcome.status === 'refused' ? 'limit' : 'failed', failure: outcome.failure } }
+}
+
+function watch(
+  loops: ReturnType<typeof createLoopDetector>,
+  pending: ReturnType<typeof pendingCalls>,
+  result: ConversationItem,
+): 'fine' | 'warn' | 'stop' {
+  const asked = pending.find((call) => call.id === result.call)
+  const [part] = result.message.parts
+  return asked === undefined || part?.type !== 'tool_result' ? 'fine' : loops.observe(asked.part.name, asked.part.arguments, part.text)
+}
+
+const looping: Failure = {
+  code: 'limit_reached',
+  message: 'The same call was made with the same result again and again, also after I was told.',
+  hint: 'Say it differently, or name another way.',
+}
+
+function tooManySteps(max: number): Failure {
+  return {
+    code: 'limit_reached',
+    message: `The limit of ${max} model calls in one turn is reached.`,
+    hint: 'Send another message to go on; `turn.max_turns` in config.toml sets the limit.',
+  }
+}
+
+function tooLong(tokens: number, room: number): Failure {
+  return {
+    code: 'limit_reached',
+    message: `The newest message alone takes ${tokens} tokens; the model has room for ${Math.max(0, room)}.`,
+    hint: 'Put long text into a file in the workspace and name the file, or choose a model with a larger window.',
+  }
+}
