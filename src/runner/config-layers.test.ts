@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { isOxbowError, parseConfig } from '../types/index.ts'
+import { keysFor, loadConfig } from './config-layers.ts'
+import { openHome, openWorkspace, parseUser } from './home.ts'
+import type { Home, Workspace } from './home.ts'
+
+function withHome(check: (home: Home, workspace: Workspace) => void): void {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-config-'))
+  try {
+    const home = openHome({ OXBOW_HOME: root })
+    check(home, openWorkspace(home, parseUser('default')))
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+}
+
+void test('without files the configuration is the defaults', () => {
+  withHome((home, workspace) => assert.deepEqual(loadConfig(home, workspace), parseConfig({}, 'defaults')))
+})
+
+void test('the user file wins over the home file, and the command line over both, key by key', () => {
+  withHome((home, workspace) => {
+    writeFileSync(join(home.root, 'config.toml'), '[model]\nname = "a"\nbase_url = "http://a"\n[turn]\nmax_turns = 7\n')
+    writeFileSync(join(workspace.root, 'config.toml'), '[model]\nname = "b"\nbase_url = "http://b"\n')
+    const config = loadConfig(home, workspace, { model: 'c' })
+    assert.equal(config.model.name, 'c')
+    assert.equal(config.model.base_url, 'http://b')
+    assert.equal(config.turn.max_turns, 7)
+  })
+})
+
+void test('a wrong key is named with its file and line', () => {
+  withHome((home, workspace) => {
+    const path = join(workspace.root, 'config.toml')
+    writeFileSync(path, '# mine\n[turn]\nmax_turns = 5\n\n[approval]\nprivileged = "perhaps"\ncall = 1\n')
+    assert.throws(
+      () => loadConfig(home, workspace),
+      (error) =>
+        isOxbowError(error, 'bad_config') &&
+        error.message.includes(path) &&
+        error.message.includes('line 6, approval.privileged') &&
+        error.message.includes('line 7, approval.call'),
+    )
+  })
+})
+
+void test('text that is not TOML is named with line and column', () => {
+  withHome((home, workspace) => {
+    writeFileSync(join(home.root, 'config.toml'), '[model]\nname = \n')
+    assert.throws(
+      () => loadConfig(home, workspace),
+      (error) => isOxbowError(error, 'bad_config') && /config\.toml is not TOML: line 2, column/.test(error.message),
+    )
+  })
+})
+
+void test('a file that is not UTF-8 is a configuration error', () => {
+  withHome((home, workspace) => {
+    writeFileSync(join(home.root, 'config.toml'), Buffer.from([0xff, 0xfe, 0x41]))
+    assert.throws(
+      () => loadConfig(home, workspace),
+      (error) => isOxbowError(error, 'bad_config'),
+    )
+  })
+})
+
+void test('a scenario path is meant from the file that names it', () => {
+  withHome((home, workspace) => {
+    writeFileSync(join(home.root, 'config.toml'), '[model]\nscenario = "demo.json"\n')
+    assert.equal(loadConfig(home, workspace).model.scenario, join(home.root, 'demo.json'))
+  })
+})
+
+void test('only the variables that the configuration names are forwarded', () => {
+  const config = parseConfig({ model: { api_key_env: 'MY_KEY' } }, 'test')
+  const env = { MY_KEY: ' secret ', OPENAI_BASE_URL: 'http://x', OPENAI_API_KEY: 'other', AWS_SECRET_ACCESS_KEY: 'no' }
+  assert.deepEqual(keysFor(config, env), { MY_KEY: 'secret', OPENAI_BASE_URL: 'http://x' })
+  assert.deepEqual(keysFor(config, { MY_KEY: ' ' }), {})
+})

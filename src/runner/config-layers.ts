@@ -1,0 +1,116 @@
+/**
+ * Configuration in layers, the later one winning key by key: defaults, `<home>/config.toml`, the user's `config.toml`, the
+ * command line. Each file is checked by itself before it is merged, so that an error can name the file and the line.
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { parse, TomlError } from 'smol-toml'
+import { configSchema, OxbowError, parseConfig } from '../types/index.ts'
+import type { Config } from '../types/index.ts'
+import type { Home, HostEnv, Workspace } from './home.ts'
+import { maxConfigBytes } from './limits.ts'
+import { lineOfKey } from './toml-lines.ts'
+
+type Table = { [key: string]: unknown }
+
+/** What the command line may set. */
+export interface ConfigOverrides {
+  readonly model?: string | undefined
+  readonly baseUrl?: string | undefined
+}
+
+/** @returns the whole configuration. @throws OxbowError `bad_config` that names file, line and key. */
+export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOverrides = {}): Config {
+  const model: Table = {}
+  if (overrides.model !== undefined) model['name'] = overrides.model
+  if (overrides.baseUrl !== undefined) model['base_url'] = overrides.baseUrl
+  const merged = configFiles(home, workspace).map(readLayer).concat({ model }).reduce(mergeTables, {})
+  return parseConfig(merged, 'the configuration')
+}
+
+/** @returns paths of the files that are looked for, whether or not they exist, lowest layer first. */
+export function configFiles(home: Home, workspace: Workspace): readonly string[] {
+  return [join(home.root, 'config.toml'), join(workspace.root, 'config.toml')]
+}
+
+/**
+ * The few variables of the host's environment that a guest gets: those that the configuration names, when they are set.
+ * The rest, and with it every other secret of the host, stays outside.
+ */
+export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
+  const keys: Record<string, string> = {}
+  for (const name of [config.model.api_key_env, 'OPENAI_BASE_URL']) {
+    const value = env[name]?.trim()
+    if (value) keys[name] = value
+  }
+  return keys
+}
+
+/** @returns the file's table; empty when there is no file. */
+function readLayer(path: string): Table {
+  const text = readIfThere(path)
+  if (text === null) return {}
+  const table = parseToml(path, text)
+  const checked = configSchema.safeParse(table)
+  if (!checked.success) {
+    const wrong = checked.error.issues.map((issue) => {
+      const unknownKeys = issue.code === 'unrecognized_keys' ? issue.keys : []
+      const key = [...issue.path, ...unknownKeys.slice(0, 1)].map(String)
+      return `line ${lineOfKey(text, key)}, ${key.join('.')}: ${issue.message}`
+    })
+    throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`)
+  }
+  anchorPaths(table, dirname(path))
+  return table
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    const bytes = readFileSync(path)
+    if (bytes.length > maxConfigBytes) throw badConfig(`${path} is larger than ${maxConfigBytes} bytes`)
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    if (cause instanceof OxbowError) throw cause
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw badConfig(`${path} cannot be read: ${(cause as Error).message}`, cause)
+  }
+}
+
+function parseToml(path: string, text: string): Table {
+  try {
+    return parse(text)
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause
+    // The library's message goes on with a drawing of the line; its first line says what is wrong.
+    const what = cause.message.split('\n')[0] ?? ''
+    throw badConfig(`${path} is not TOML: line ${cause.line}, column ${cause.column}: ${what}`, cause)
+  }
+}
+
+/** A relative path in a file is meant from that file, wherever a guest runs. */
+function anchorPaths(table: Table, folder: string): void {
+  const model = table['model']
+  if (isTable(model) && typeof model['scenario'] === 'string' && model['scenario'] !== '') {
+    model['scenario'] = resolve(folder, model['scenario'])
+  }
+}
+
+function mergeTables(low: Table, high: Table): Table {
+  const merged = { ...low }
+  for (const [key, value] of Object.entries(high)) {
+    const below = merged[key]
+    merged[key] = isTable(below) && isTable(value) ? mergeTables(below, value) : value
+  }
+  return merged
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function badConfig(message: string, cause?: unknown): OxbowError {
+  return new OxbowError('bad_config', message, {
+    hint: 'Mend the lines named above; docs/configuration.md lists every key with its default.',
+    cause,
+  })
+}

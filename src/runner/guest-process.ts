@@ -1,0 +1,131 @@
+/**
+ * One guest as a child process of this one. The guest gets an almost empty environment, its envelope on stdin and a log file
+ * for stderr. Its stdin stays open as long as its runner lives: when the runner dies in any way, the guest reads the end and stops.
+ */
+import { spawn } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
+import { closeSync, openSync, renameSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { errorTable, OxbowError } from '../types/index.ts'
+import type { ErrorCode, GuestEnvelope, GuestReport } from '../types/index.ts'
+import type { Home, HostEnv, Workspace } from './home.ts'
+import { jsonLines } from './json-lines.ts'
+import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
+
+export type GuestCommand = 'serve' | 'audit-verify' | 'audit-show' | 'calls'
+
+export interface GuestProcess {
+  readonly pid: number
+  /** What the guest writes to stdout, to be read once; ends when the guest has gone. */
+  readonly lines: AsyncIterable<unknown>
+  /** Resolves when the process is gone, never rejects. */
+  readonly gone: Promise<{ readonly exitCode: number | null; readonly signal: string | null }>
+  /** Closes stdin, which asks the guest to stop, and kills its process group when it does not. Resolves when it is gone. */
+  stop(): Promise<void>
+}
+
+/** Where the guest program is, and how it is started. Tests bring their own. */
+export interface GuestProgram {
+  readonly entry: string
+}
+
+/** The guest beside this code: a source file in development, a bundle when built. */
+export function ownGuestProgram(): GuestProgram {
+  const built = import.meta.url.endsWith('.js')
+  return { entry: fileURLToPath(new URL(built ? './guest.js' : '../guest/main.ts', import.meta.url)) }
+}
+
+/** What a guest's environment keeps of the host's: to find programs, time zone and trust. */
+const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS'] as const
+
+interface Start {
+  readonly home: Home
+  readonly workspace: Workspace
+  readonly command: GuestCommand
+  readonly envelope: GuestEnvelope
+  readonly program: GuestProgram
+  readonly env: HostEnv
+}
+
+/** @throws OxbowError `guest_unreachable` when the process cannot be started. */
+export async function startGuest({ home, workspace, command, envelope, program, env }: Start): Promise<GuestProcess> {
+  const log = openLog(join(workspace.logs, 'guest.log'))
+  const child = spawn(process.execPath, [program.entry, command], {
+    cwd: workspace.root,
+    env: guestEnvironment(home, env),
+    stdio: ['pipe', 'pipe', log],
+    // Its own process group: Ctrl+C in the terminal is for the terminal program, which decides what it means.
+    detached: true,
+  }) as ChildProcessByStdio<Writable, Readable, null>
+  closeSync(log)
+  const gone = new Promise<{ exitCode: number | null; signal: string | null }>((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
+    child.once('error', () => resolve({ exitCode: null, signal: null }))
+  })
+  const started = await new Promise<Error | null>((resolve) => {
+    child.once('spawn', () => resolve(null))
+    child.once('error', resolve)
+  })
+  if (started !== null || child.pid === undefined) {
+    throw new OxbowError('guest_unreachable', `the guest cannot be started: ${started?.message ?? 'no process'}`, {
+      hint: `Check that ${process.execPath} and ${program.entry} can be read.`,
+      cause: started,
+    })
+  }
+  const pid = child.pid
+  // A guest that dies before it has read its envelope is reported by its exit, not by the broken pipe.
+  child.stdin.on('error', () => {})
+  child.stdin.write(`${JSON.stringify(envelope)}\n`)
+  return {
+    pid,
+    lines: jsonLines(child.stdout),
+    gone,
+    async stop() {
+      child.stdin.end()
+      const timer = setTimeout(() => killGroup(pid), guestStopTimeoutMs)
+      await gone
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** @returns the report that a line is, or null for any other line. */
+export function asReport(line: unknown): GuestReport | null {
+  if (typeof line !== 'object' || line === null) return null
+  const report = line as GuestReport
+  return report.type === 'ready' || report.type === 'head' || report.type === 'fatal' ? report : null
+}
+
+/** @returns the error that a guest's `fatal` report stands for; a code that this version does not know becomes `guest_unreachable`. */
+export function fatalError(report: GuestReport & { type: 'fatal' }): OxbowError {
+  const code: ErrorCode = report.code in errorTable ? report.code : 'guest_unreachable'
+  return new OxbowError(code, report.message, { hint: report.hint })
+}
+
+function guestEnvironment(home: Home, env: HostEnv): Record<string, string> {
+  const kept: Record<string, string> = { NODE_COMPILE_CACHE: home.compileCache }
+  for (const name of keptVariables) {
+    const value = env[name]
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}
+
+function openLog(path: string): number {
+  try {
+    if (statSync(path).size > maxGuestLogBytes) renameSync(path, `${path}.1`)
+  } catch {
+    // No log yet.
+  }
+  return openSync(path, 'a', 0o600)
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It went by itself at that moment.
+  }
+}

@@ -1,0 +1,55 @@
+/** Finds the guest that already serves a workspace: it has left its address and token in `ipc/`, which only the user can read. */
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Workspace } from './home.ts'
+import { portProbeTimeoutMs } from './limits.ts'
+
+export interface FoundGuest {
+  readonly url: string
+  readonly token: string
+  readonly pid: number
+}
+
+/** @returns the live guest, or null when the files are missing or stale. Never throws for what a crash can leave behind. */
+export async function findGuest(workspace: Workspace): Promise<FoundGuest | null> {
+  const found = readGatewayFiles(workspace)
+  if (found === null || !isAlive(found.pid)) return null
+  return (await answers(found.url)) ? found : null
+}
+
+/** @returns what the guest has written, alive or not. */
+export function readGatewayFiles(workspace: Workspace): FoundGuest | null {
+  try {
+    const written = JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')) as Partial<FoundGuest>
+    const token = readFileSync(join(workspace.ipc, 'token'), 'utf8').trim()
+    const { url, pid } = written
+    return typeof url === 'string' && URL.canParse(url) && Number.isSafeInteger(pid) ? { url, token, pid: pid as number } : null
+  } catch {
+    return null
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** The pid alone proves nothing: after a crash it may belong to any other program. */
+function answers(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) })
+    const settle = (alive: boolean): void => {
+      socket.destroy()
+      resolve(alive)
+    }
+    socket.setTimeout(portProbeTimeoutMs, () => settle(false))
+    socket.once('connect', () => settle(true))
+    socket.once('error', () => settle(false))
+  })
+}

@@ -1,0 +1,148 @@
+/**
+ * Brings a user's guest to life, or finds it alive, and supervises the one it started: heads that the guest reports are signed,
+ * its end is noticed, and it ends with its runner.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isOxbowError, OxbowError, systemClock } from '../types/index.ts'
+import type { Config, Failure, GuestEnvelope } from '../types/index.ts'
+import { keysFor } from './config-layers.ts'
+import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
+import type { GuestProcess, GuestProgram } from './guest-process.ts'
+import { findGuest } from './guest-search.ts'
+import type { FoundGuest } from './guest-search.ts'
+import { openHeadSigner } from './head-signing.ts'
+import type { Home, HostEnv, Workspace } from './home.ts'
+import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs } from './limits.ts'
+
+export interface GuestOptions {
+  readonly home: Home
+  readonly workspace: Workspace
+  readonly config: Config
+  readonly insecure: boolean
+  readonly version: string
+  readonly env: HostEnv
+  /** Told what a person should know and nobody asked for, e.g. a journal that went back behind a signed head. */
+  readonly warn: (text: string) => void
+  /** Default: the guest program beside this code. */
+  readonly program?: GuestProgram
+  readonly readyTimeoutMs?: number
+}
+
+export interface RunningGuest {
+  readonly url: string
+  readonly token: string
+  readonly pid: number
+  /** True when this call started it; then it ends with this process. */
+  readonly owned: boolean
+  /** Resolves when an owned guest is gone: null after `stop`, else what happened. Never settles for a guest that was found. */
+  readonly gone: Promise<Failure | null>
+  /** Stops an owned guest and resolves when it is gone; leaves a found one alone. */
+  stop(): Promise<void>
+}
+
+/** @throws OxbowError `guest_unreachable`, or what the guest itself reports as fatal (`bad_config`, `store_corrupt`, …). */
+export async function ensureGuest(options: GuestOptions): Promise<RunningGuest> {
+  const found = await findGuest(options.workspace)
+  if (found !== null) return notOwned(found)
+  try {
+    return await startOwned(options)
+  } catch (error) {
+    if (!isOxbowError(error, 'workspace_busy')) throw error
+    // Another terminal was faster. Its guest holds the workspace and will listen in a moment.
+    const other = await waitForOther(options.workspace)
+    if (other === null) throw error
+    return notOwned(other)
+  }
+}
+
+export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope {
+  const { workspace, config, insecure, version, env } = options
+  return { user: workspace.user, workspaceRoot: workspace.root, config, insecure, version, keys: keysFor(config, env) }
+}
+
+async function startOwned(options: GuestOptions): Promise<RunningGuest> {
+  const { home, workspace, env } = options
+  const program = options.program ?? ownGuestProgram()
+  const guest = await startGuest({ home, workspace, command: 'serve', envelope: envelopeFor(options), program, env })
+  const watch = watchReports(guest, options)
+  const started = await Promise.race([watch.ready, sleepUntil(options.readyTimeoutMs ?? guestReadyTimeoutMs, watch.settled)])
+  if (started === 'late') {
+    await guest.stop()
+    throw unreachable(`the guest was not ready within ${(options.readyTimeoutMs ?? guestReadyTimeoutMs) / 1000} seconds`, workspace)
+  }
+  if (started instanceof OxbowError) {
+    await guest.stop()
+    throw started
+  }
+  let stopping = false
+  return {
+    ...started,
+    owned: true,
+    gone: watch.over.then((failure) => (stopping ? null : failure)),
+    async stop() {
+      stopping = true
+      await guest.stop()
+      await watch.over
+    },
+  }
+}
+
+/** Reads the guest's reports to their end: `ready` settles with the first that matters, `over` after the last. */
+function watchReports(guest: GuestProcess, options: GuestOptions) {
+  const { home, workspace, warn } = options
+  const signer = openHeadSigner(home, workspace.user, systemClock)
+  const ready = Promise.withResolvers<FoundGuest | OxbowError>()
+  const settled = new AbortController()
+  const read = async (): Promise<Failure> => {
+    let fatal: OxbowError | null = null
+    try {
+      for await (const line of guest.lines) {
+        const report = asReport(line)
+        if (report?.type === 'head') {
+          const problem = signer.sign({ seq: report.seq, hash: report.hash })
+          if (problem !== null) warn(`${problem}; run \`oxbow audit verify\``)
+        } else if (report?.type === 'fatal') {
+          fatal = fatalError(report)
+          // A last word ends a guest, whether or not it knows.
+          void guest.stop()
+        } else if (report?.type === 'ready') {
+          const found = await findGuest(workspace)
+          ready.resolve(found ?? unreachable('the guest is ready but cannot be reached', workspace))
+        }
+      }
+    } catch (error) {
+      fatal = isOxbowError(error) ? error : unreachable((error as Error).message, workspace)
+    }
+    await (fatal === null ? guest.gone : guest.stop())
+    const { exitCode, signal } = await guest.gone
+    return fatal ?? unreachable(`the guest ended (${signal ?? `exit code ${exitCode}`})`, workspace)
+  }
+  const over = read().then((failure) => {
+    ready.resolve(failure as OxbowError)
+    return failure
+  })
+  void ready.promise.then(() => settled.abort())
+  return { ready: ready.promise, settled: settled.signal, over }
+}
+
+async function waitForOther(workspace: Workspace): Promise<FoundGuest | null> {
+  for (let waitedMs = 0; waitedMs < otherGuestTimeoutMs; waitedMs += otherGuestPollMs) {
+    const found = await findGuest(workspace)
+    if (found !== null) return found
+    await sleep(otherGuestPollMs)
+  }
+  return null
+}
+
+async function sleepUntil(ms: number, signal: AbortSignal): Promise<'late'> {
+  await sleep(ms, undefined, { signal }).catch(() => {})
+  return 'late'
+}
+
+function notOwned(found: FoundGuest): RunningGuest {
+  return { ...found, owned: false, gone: new Promise(() => {}), stop: async () => {} }
+}
+
+function unreachable(message: string, workspace: Workspace): OxbowError {
+  return new OxbowError('guest_unreachable', message, { hint: `Its log is ${workspace.logs}/guest.log.` })
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { isOxbowError } from '../types/index.ts'
+import { openHome, openWorkspace, parseUser } from './home.ts'
+
+void test('a new home has every folder of the workspace, closed to other people', () => {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  try {
+    const home = openHome({ OXBOW_HOME: join(root, 'new', 'home') })
+    const workspace = openWorkspace(home, parseUser('default'))
+    for (const name of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) {
+      assert.equal(statSync(join(workspace.root, name)).mode & 0o777, 0o700, name)
+    }
+    assert.equal(workspace.root, join(root, 'new', 'home', 'users', 'default'))
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
+
+void test('a folder that was open to others is closed when the workspace opens', () => {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  try {
+    const ipc = join(root, 'users', 'ada', 'ipc')
+    mkdirSync(ipc, { recursive: true })
+    chmodSync(ipc, 0o777)
+    openWorkspace(openHome({ OXBOW_HOME: root }), parseUser('ada'))
+    assert.equal(statSync(ipc).mode & 0o777, 0o700)
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
+
+void test('without OXBOW_HOME the home is .oxbow in HOME', () => {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  try {
+    assert.equal(openHome({ HOME: root }).root, join(root, '.oxbow'))
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
+
+void test('a home that cannot be made is a configuration error with advice', () => {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  try {
+    writeFileSync(join(root, 'file'), '')
+    assert.throws(
+      () => openHome({ OXBOW_HOME: join(root, 'file', 'home') }),
+      (error) => isOxbowError(error, 'bad_config') && error.hint.includes('OXBOW_HOME'),
+    )
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
+
+void test('user names that leave the folder or garble a terminal are refused', () => {
+  for (const bad of ['', '.', '..', '../x', 'a/b', 'a\\b', 'a..b', '.hidden', 'a b', 'a\nb', 'a\u001b[2J', 'x'.repeat(65)]) {
+    assert.throws(
+      () => parseUser(bad),
+      (error) => isOxbowError(error, 'bad_input'),
+      JSON.stringify(bad),
+    )
+  }
+  for (const good of ['default', 'ada', 'ada.lovelace', 'Ωmega', 'a-b_c@d']) assert.equal(parseUser(good), good)
+})
+
+void test('no accepted user name leaves the folder of users', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      try {
+        const user = parseUser(text)
+        return join('/home/users', user).startsWith('/home/users/') && join('/home/users', user, '..') === '/home/users'
+      } catch (error) {
+        return isOxbowError(error, 'bad_input')
+      }
+    }),
+  )
+})

@@ -1,0 +1,77 @@
+/**
+ * Where Oxbow lives on the host: `OXBOW_HOME`, else `~/.oxbow`.
+ *
+ *   config.toml              configuration of all users
+ *   runner/                  the runner's own: signing key, signed heads, compile cache; no guest writes here
+ *   users/<user>/config.toml configuration of one user
+ *   users/<user>/shared tmp vault        visible to tools
+ *   users/<user>/internal ipc logs       not
+ */
+import { chmodSync, mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { OxbowError } from '../types/index.ts'
+import type { UserId } from '../types/index.ts'
+import { maxUserLength } from './limits.ts'
+
+export type HostEnv = Readonly<Record<string, string | undefined>>
+
+export interface Home {
+  readonly root: string
+  /** Of the runner alone. */
+  readonly runner: string
+  readonly compileCache: string
+}
+
+export interface Workspace {
+  readonly user: UserId
+  readonly root: string
+  readonly shared: string
+  readonly ipc: string
+  readonly logs: string
+}
+
+const ownerOnly = 0o700
+
+/** @returns the home; its folders exist and only their owner can enter them. @throws OxbowError `bad_config` when they cannot be made. */
+export function openHome(env: HostEnv): Home {
+  const root = resolve(env['OXBOW_HOME'] || join(env['HOME'] || homedir(), '.oxbow'))
+  const runner = join(root, 'runner')
+  const compileCache = join(runner, 'compile-cache')
+  makePrivate([root, runner, compileCache])
+  return { root, runner, compileCache }
+}
+
+/** @returns the user's workspace, complete. @throws OxbowError `bad_config` when it cannot be made. */
+export function openWorkspace(home: Home, user: UserId): Workspace {
+  const root = join(home.root, 'users', user)
+  const folder = (name: string): string => join(root, name)
+  makePrivate([join(home.root, 'users'), root, ...['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs'].map(folder)])
+  return { user, root, shared: folder('shared'), ipc: folder('ipc'), logs: folder('logs') }
+}
+
+/** @throws OxbowError `bad_input` for a name that could leave the folder of users or garble a terminal. */
+export function parseUser(text: string): UserId {
+  const odd = text === '' || text.length > maxUserLength || text.startsWith('.') || text.includes('..') || /[/\\\p{C}\p{Z}]/u.test(text)
+  if (odd) {
+    throw new OxbowError('bad_input', `${JSON.stringify(text.slice(0, maxUserLength))} cannot be a user name`, {
+      hint: `Use 1 to ${maxUserLength} characters without slash, backslash, space or "..", not starting with a dot.`,
+    })
+  }
+  return text as UserId
+}
+
+/** Makes the folders, parents first. One that is there already is closed to others too: older modes are not trusted. */
+function makePrivate(folders: readonly string[]): void {
+  for (const folder of folders) {
+    try {
+      mkdirSync(folder, { recursive: true, mode: ownerOnly })
+      chmodSync(folder, ownerOnly)
+    } catch (cause) {
+      throw new OxbowError('bad_config', `the folder ${folder} cannot be made: ${(cause as Error).message}`, {
+        hint: 'Set OXBOW_HOME to a folder that you own and can write.',
+        cause,
+      })
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/** Every limit of the host, each with its reason. */
+
+/** A cold guest is ready in well under a second; a machine that swaps may need much longer, a hung one is told apart here. */
+export const guestReadyTimeoutMs = 30_000
+/** The guest lets running turns stand and flushes its store; more than this and it hangs. */
+export const guestStopTimeoutMs = 10_000
+/** A loopback port answers at once or not at all. */
+export const portProbeTimeoutMs = 1_000
+/** Two terminals started together: the second waits this long for the first one's guest to listen. */
+export const otherGuestTimeoutMs = 10_000
+/** How often the second terminal looks. */
+export const otherGuestPollMs = 50
+/** One line from a guest; a journal record with a full blob is the largest thing it sends. */
+export const maxGuestLineBytes: number = 64 * 1024 * 1024
+/** A guest log over this size becomes `guest.log.1` at the next start, so that two files are the most there is. */
+export const maxGuestLogBytes: number = 8 * 1024 * 1024
+/** A name that fits every file system and a status line. */
+export const maxUserLength = 64
+/** A configuration is written by hand; anything larger is another file. */
+export const maxConfigBytes: number = 1024 * 1024
+/** Signed heads kept for a user; over it, every second one of the older half goes, so old history gets sparser. */
+export const maxSignedHeads = 2_048
