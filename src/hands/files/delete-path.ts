@@ -1,0 +1,39 @@
+/** Deletes a file, a link (never what it points to) or a folder. */
+import { lstat, readdir, realpath, rmdir, unlink } from 'node:fs/promises'
+import { posix } from 'node:path'
+import type { HandsOps } from '../../types/index.ts'
+import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { isInside, toPlace } from './workspace-path.ts'
+import type { Root } from './workspace-path.ts'
+
+/** `deleted` counts files, links and folders. A delete that stops on the way leaves what it has not reached. */
+export async function deletePath(
+  roots: readonly Root[],
+  input: HandsOps['delete']['input'],
+  signal: AbortSignal,
+): Promise<HandsOps['delete']['output']> {
+  const place = toPlace(roots, input.path)
+  if (place.isRoot) throw failed('path_refused', `${place.virtual} itself cannot be deleted.`, 'Delete what is in it.')
+  try {
+    // Only the folder is followed: the last part may be a link, which is deleted itself.
+    const folder = await realpath(posix.dirname(place.real))
+    if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
+    return { deleted: await remove(`${folder}/${posix.basename(place.real)}`, input.recursive, signal) }
+  } catch (error) {
+    throw fromSystemError(error, place.virtual)
+  }
+}
+
+async function remove(real: string, recursive: boolean, signal: AbortSignal): Promise<number> {
+  throwIfCancelled(signal)
+  if (!(await lstat(real)).isDirectory()) {
+    await unlink(real)
+    return 1
+  }
+  let deleted = 1
+  if (recursive) {
+    for (const name of await readdir(real)) deleted += await remove(`${real}/${name}`, true, signal)
+  }
+  await rmdir(real)
+  return deleted
+}

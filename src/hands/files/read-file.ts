@@ -1,0 +1,98 @@
+/** Reads a range of lines in one pass: memory is bounded by the range, not by the file. */
+import type { HandsOps } from '../../types/index.ts'
+import { failed, throwIfCancelled } from '../failure.ts'
+import { readBlockBytes } from '../limits.ts'
+import { openRegularFile } from './workspace-path.ts'
+import type { Root } from './workspace-path.ts'
+
+const newline = 10
+
+/** Gathers the wanted lines from blocks and counts all. A line ends with `\n`; a last line without one counts too. */
+function createLinePicker(range: HandsOps['read']['input']) {
+  const kept: Buffer[] = []
+  let keptBytes = 0
+  /** How much of what is kept is whole lines. */
+  let whole = { bytes: 0, lines: 0 }
+  let line = 1
+  let endsOpen = false
+  let truncated = false
+
+  /** Keeps what is wanted of a line, or of the part of it that stands in this block. */
+  const keep = (piece: Buffer, ends: boolean): void => {
+    if (line < range.fromLine || truncated) return
+    const room = range.maxBytes - keptBytes
+    truncated = line >= range.fromLine + range.maxLines || piece.length > room
+    if (line >= range.fromLine + range.maxLines) return
+    kept.push(piece.subarray(0, room))
+    keptBytes += Math.min(piece.length, room)
+    if (ends && !truncated) whole = { bytes: keptBytes, lines: line - range.fromLine + 1 }
+  }
+  return {
+    push(block: Buffer): void {
+      for (let at = 0; at < block.length;) {
+        const end = block.indexOf(newline, at)
+        const stop = end === -1 ? block.length : end + 1
+        endsOpen = end === -1
+        keep(block.subarray(at, stop), !endsOpen)
+        if (!endsOpen) line += 1
+        at = stop
+      }
+    },
+    finish() {
+      const totalLines = endsOpen ? line : line - 1
+      const all = Buffer.concat(kept)
+      // A line that was cut is left out, unless it is the only one: then its beginning is better than nothing.
+      if (truncated && whole.lines > 0) return { text: textOf(all.subarray(0, whole.bytes)), lines: whole.lines, totalLines, truncated }
+      const text = truncated ? textOf(all).replace(/\uFFFD$/, '') : textOf(all)
+      return { text, lines: keptBytes === 0 ? 0 : Math.max(1, whole.lines + (endsOpen && !truncated ? 1 : 0)), totalLines, truncated }
+    },
+  }
+}
+
+/** The newline that ends the last line belongs to the file, not to the text of its lines. */
+function textOf(lines: Buffer): string {
+  return lines.toString().replace(/\n$/, '')
+}
+
+/** @throws `not_text` for a NUL byte or invalid UTF-8 anywhere in the file. */
+export async function readFile(
+  roots: readonly Root[],
+  input: HandsOps['read']['input'],
+  signal: AbortSignal,
+): Promise<HandsOps['read']['output']> {
+  const { file, virtual, stats } = await openRegularFile(roots, input.path)
+  try {
+    const picker = createLinePicker(input)
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+    for (;;) {
+      throwIfCancelled(signal)
+      // A fresh buffer each time: the picker keeps slices of it.
+      const buffer = Buffer.allocUnsafe(Math.min(readBlockBytes, Math.max(1, stats.size)))
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+      const block = buffer.subarray(0, bytesRead)
+      if (block.includes(0) || !decodes(decoder, block, bytesRead > 0)) throw notText(virtual, stats.size)
+      if (bytesRead === 0) break
+      picker.push(block)
+    }
+    return { ...picker.finish(), fromLine: input.fromLine, bytes: stats.size }
+  } finally {
+    await file.close()
+  }
+}
+
+function decodes(decoder: InstanceType<typeof TextDecoder>, block: Buffer, stream: boolean): boolean {
+  try {
+    decoder.decode(block, { stream })
+    return true
+  } catch {
+    return false
+  }
+}
+
+export function notText(virtual: string, bytes: number): Error {
+  return failed(
+    'not_text',
+    `${virtual} is a binary file of ${bytes} bytes.`,
+    'Use a command such as `file`, `strings` or `xxd` to look into it.',
+  )
+}

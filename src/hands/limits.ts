@@ -1,0 +1,48 @@
+/** Limits inside the sandbox. They keep hands small and answering; what bounds the sandbox as a whole is set from outside. */
+
+const kib = 1024
+const mib = 1024 * kib
+
+/** Most requests in work at once. The kernel asks for far fewer; each may hold a file or a command. */
+export const maxRequests = 64
+/** Most bytes of one request: a file to write, with room for JSON escapes. */
+export const maxRequestBytes: number = 32 * mib
+/** Most bytes of one reply: two outputs of 4 MiB, of which each byte may become three. */
+export const maxReplyBytes: number = 32 * mib
+/** Longest path; what Linux allows (PATH_MAX). */
+export const maxPathBytes = 4096
+
+/** Files are read in blocks of this size: few system calls, little memory. */
+export const readBlockBytes: number = 256 * kib
+/** Largest file that can be edited: it is held in memory twice. */
+export const maxEditBytes: number = 16 * mib
+/** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */
+export const maxCompareLines = 20_000
+/** Lines and characters of a file that an error message shows. */
+export const excerptLines = 8
+export const excerptCharacters = 400
+
+/** Most entries of one folder that are looked at; a folder with more is listed in part. */
+export const maxFolderEntries = 20_000
+/** Folders below folders; deeper ones are a loop of mounts or malice. */
+export const maxDepth = 64
+
+/** A line that matches is shown in part when it is longer. */
+export const maxMatchCharacters = 300
+/** Longest time that one pattern may think about one block of lines (or one folder's names) without letting anything else run. */
+export const patternTimeoutMs = 500
+/** Longest pattern. */
+export const maxPatternCharacters = 1000
+/** Block in which files are searched; a line that is longer is searched in pieces. */
+export const searchBlockBytes: number = 512 * kib
+
+/** Time between SIGTERM and SIGKILL. Cancel must feel immediate, yet lets a program remove its temporary files. */
+export const terminateGraceMs = 500
+/** How often the process table is read while processes end. */
+export const treePollMs = 10
+/** When processes are still there after this long, hands end and take the whole sandbox with them. */
+export const killLimitMs = 3_000
+/** Output that still stands in the pipes of a command whose processes are all gone is read for this long. */
+export const drainMs = 1_000
+/** Longest command text and standard input. Linux refuses a single argument over 128 KiB (MAX_ARG_STRLEN). */
+export const maxCommandBytes: number = 120 * kib

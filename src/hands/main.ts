@@ -1,0 +1,35 @@
+/**
+ * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames over standard
+ * input and output (types/hands-frame.ts) and ends when its input ends, so that it never outlives the kernel.
+ *
+ *     node main.ts                            in a sandbox, where /shared and /tmp are what they are called
+ *     node main.ts --mapped SHARED TMP        without one: two folders of the host stand for them, and no commands
+ */
+import { readFileSync, realpathSync } from 'node:fs'
+import { createCommandRunner } from './run-command.ts'
+import { serve } from './serve.ts'
+import type { HandsOptions } from './serve.ts'
+
+function options(args: readonly string[]): HandsOptions {
+  const [flag, shared, tmp] = args
+  if (flag === '--mapped' && shared !== undefined && tmp !== undefined) {
+    return {
+      roots: [
+        { virtual: '/shared', real: realpathSync(shared) },
+        { virtual: '/tmp', real: realpathSync(tmp) },
+      ],
+    }
+  }
+  const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
+  return { roots, commands: createCommandRunner(roots, isAloneInSandbox()) }
+}
+
+/** Only where bubblewrap is init does every process belong to the sandbox; anywhere else strangers would be ended. */
+function isAloneInSandbox(): boolean {
+  return readFileSync('/proc/1/comm', 'utf8').trim() === 'bwrap'
+}
+
+// The kernel's end of the pipe is gone: so is the reason to live.
+process.stdout.on('error', () => process.exit(0))
+await serve(process.stdin, process.stdout, options(process.argv.slice(2)))
+process.exit(0)

@@ -1,0 +1,102 @@
+/**
+ * Ends all that a command has started, also what has left its process group and session (a daemon forks twice).
+ *
+ * Every command is started with a mark in its environment, which its descendants inherit. A process belongs to a command when
+ * the command is among its ancestors or when it carries the mark. One that has shed both belongs to nobody, and where hands
+ * have the process ids to themselves (`ownsPids`, only ever inside bubblewrap) nobody's processes end too.
+ */
+import { readFileSync, readdirSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { failed } from './failure.ts'
+import { killLimitMs, treePollMs } from './limits.ts'
+
+export interface RunningCommand {
+  readonly pid: number
+  /** `NAME=value` as it stands in the environment. */
+  readonly mark: string
+}
+
+interface ProcessEntry {
+  readonly parent: number
+  readonly state: string
+}
+
+/** @returns pids that must end with `ended`; those of the `others` are spared. */
+export function leftovers(ended: RunningCommand, others: readonly RunningCommand[], ownsPids: boolean): number[] {
+  const table = readProcessTable()
+  const found: number[] = []
+  for (const [pid, entry] of table) {
+    // A zombie is dead already; init and hands are the sandbox itself.
+    if (pid === 1 || pid === process.pid || entry.state === 'Z' || entry.state === 'X') continue
+    const owner = ancestorAmong(table, pid, [ended, ...others]) ?? markedAmong(pid, [ended, ...others])
+    if (owner === ended || (owner === null && ownsPids)) found.push(pid)
+  }
+  return found
+}
+
+/**
+ * Resolves when nothing of the command is left.
+ * @param graceMs time between SIGTERM and SIGKILL; 0 kills at once
+ * @throws the failure `sandbox_failed` when processes outlive SIGKILL, or are born faster than they die: the sandbox must go
+ */
+export async function endTree(
+  ended: RunningCommand,
+  others: () => readonly RunningCommand[],
+  ownsPids: boolean,
+  graceMs: number,
+): Promise<void> {
+  const start = performance.now()
+  for (;;) {
+    const pids = leftovers(ended, others(), ownsPids)
+    if (pids.length === 0) return
+    const spentMs = performance.now() - start
+    if (spentMs > graceMs + killLimitMs)
+      throw failed('sandbox_failed', 'Processes of the command cannot be ended.', 'The sandbox is started again.')
+    for (const pid of pids) signalQuietly(pid, spentMs >= graceMs ? 'SIGKILL' : 'SIGTERM')
+    await delay(treePollMs)
+  }
+}
+
+function signalQuietly(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended since the table was read.
+  }
+}
+
+function ancestorAmong(table: ReadonlyMap<number, ProcessEntry>, pid: number, commands: readonly RunningCommand[]): RunningCommand | null {
+  // Parents form a tree; the bound guards against a table that changed while it was read.
+  for (let at = pid, steps = 0; at > 1 && steps < table.size; steps += 1) {
+    const command = commands.find((each) => each.pid === at)
+    if (command !== undefined) return command
+    at = table.get(at)?.parent ?? 0
+  }
+  return null
+}
+
+function markedAmong(pid: number, commands: readonly RunningCommand[]): RunningCommand | null {
+  const environment = readQuietly(`/proc/${pid}/environ`).split('\0')
+  return commands.find((each) => environment.includes(each.mark)) ?? null
+}
+
+function readProcessTable(): Map<number, ProcessEntry> {
+  const table = new Map<number, ProcessEntry>()
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) continue
+    // proc(5): pid (name) state ppid …; the name may hold spaces and parentheses, so count from its end.
+    const stat = readQuietly(`/proc/${pid}/stat`)
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (state !== undefined && parent !== undefined) table.set(pid, { state, parent: Number(parent) })
+  }
+  return table
+}
+
+function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}

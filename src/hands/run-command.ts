@@ -1,0 +1,132 @@
+/** Runs one shell command to its end, and ends with it all that it started. */
+import { existsSync, writeFileSync } from 'node:fs'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import type { HandsOps } from '../types/index.ts'
+import { createClip } from './clip-output.ts'
+import { failed } from './failure.ts'
+import { toRealPlace } from './files/workspace-path.ts'
+import type { Root } from './files/workspace-path.ts'
+import { drainMs, maxCommandBytes, terminateGraceMs } from './limits.ts'
+import { endTree } from './process-tree.ts'
+import type { RunningCommand } from './process-tree.ts'
+
+type Input = HandsOps['exec']['input']
+type Output = HandsOps['exec']['output']
+
+export interface CommandRunner {
+  run(input: Input, signal: AbortSignal): Promise<Output>
+}
+
+/** All that a command's environment holds, beside its mark. */
+const environment = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin', HOME: '/tmp', LANG: 'C.UTF-8', TERM: 'dumb' }
+
+/** When memory runs out the kernel ends the command, not hands. proc(5) oom_score_adj: -1000 to 1000. */
+const diesFirst = '1000'
+
+/** @param ownsPids see process-tree.ts; true only in a pid namespace of our own */
+export function createCommandRunner(roots: readonly Root[], ownsPids: boolean): CommandRunner {
+  const running = new Set<RunningCommand>()
+  const run = `${process.pid}-${Date.now().toString(36)}`
+  let count = 0
+
+  return {
+    async run(input, signal) {
+      if (Buffer.byteLength(input.command) > maxCommandBytes || input.command.includes('\0')) {
+        throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
+      }
+      const cwd = (await toRealPlace(roots, input.cwd)).real
+      const mark = { name: 'OXBOW_COMMAND', value: `${run}-${(count += 1)}` }
+      const child = await start(input.command, cwd, { ...environment, [mark.name]: mark.value })
+      const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
+      running.add(command)
+      const others = () => [...running].filter((each) => each !== command)
+      try {
+        return await follow(child, input, signal, (graceMs) => endTree(command, others, ownsPids, graceMs))
+      } finally {
+        running.delete(command)
+      }
+    },
+  }
+}
+
+async function start(command: string, cwd: string, env: Record<string, string>): Promise<ChildProcessWithoutNullStreams> {
+  const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
+  const { spawn } = process.getBuiltinModule('node:child_process')
+  // Its own session: a command that signals its process group does not reach hands.
+  const child = spawn(shell, ['-c', command], { cwd, env, detached: true, stdio: 'pipe' })
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'EAGAIN' ? 'too many processes are running' : (error.code ?? 'unknown')
+      reject(
+        failed(
+          'tool_failed',
+          `The command could not start in this folder: ${why}.`,
+          'Check the folder, or wait for other commands to end.',
+        ),
+      )
+    })
+  })
+  try {
+    writeFileSync(`/proc/${child.pid}/oom_score_adj`, diesFirst)
+  } catch {
+    // The command is over already, or the system has no such file.
+  }
+  return child
+}
+
+/** Feeds and drains the command until it ends, its time is over or it is cancelled. @throws the failure `cancelled` */
+async function follow(
+  child: ChildProcessWithoutNullStreams,
+  input: Input,
+  signal: AbortSignal,
+  end: (graceMs: number) => Promise<void>,
+): Promise<Output> {
+  const begin = performance.now()
+  const stdout = createClip(input.maxOutputBytes)
+  const stderr = createClip(input.maxOutputBytes)
+  child.stdout.on('data', stdout.push)
+  child.stderr.on('data', stderr.push)
+  // A command that does not read its input closes the pipe: not our failure.
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input.stdin)
+
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.once('exit', (code, by) => resolve({ code, signal: by }))
+  })
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const why = await firstOf(exited, input.timeoutMs, signal)
+  // After a normal end what is left in the background has had its time; a command that is stopped may clean up first.
+  await end(why === 'exited' ? 0 : terminateGraceMs)
+  const { code, signal: by } = await exited
+  const durationMs = Math.round(performance.now() - begin)
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, drainMs).unref())])
+  child.stdout.destroy()
+  child.stderr.destroy()
+  if (why === 'cancelled')
+    throw failed('cancelled', 'The command was cancelled and all its processes ended.', 'Run it again when it is wanted.')
+  return {
+    exitCode: code,
+    signal: by,
+    timedOut: why === 'timeout',
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+    stdoutBytes: stdout.bytes(),
+    stderrBytes: stderr.bytes(),
+    durationMs,
+  }
+}
+
+function firstOf(exited: Promise<unknown>, timeoutMs: number, signal: AbortSignal): Promise<'exited' | 'timeout' | 'cancelled'> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('timeout'), timeoutMs)
+    const cancel = (): void => resolve('cancelled')
+    if (signal.aborted) cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    void exited.then(() => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', cancel)
+      resolve('exited')
+    })
+  })
+}

@@ -1,0 +1,115 @@
+/** Puts the parts of the Linux sandbox together: what this machine offers, and a launch for each start of hands. */
+import { readFileSync, realpathSync } from 'node:fs'
+import { OxbowError, isOxbowError } from '../../types/index.ts'
+import type { Config, Failure } from '../../types/index.ts'
+import { startHands } from '../hands-process.ts'
+import type { HandsProcess } from '../hands-process.ts'
+import { giveFolders } from '../workspace-folders.ts'
+import type { WorkspaceFolders } from '../workspace-folders.ts'
+import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
+import type { Cgroup, CgroupParent } from './cgroup-limits.ts'
+import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
+import type { HandsProgram } from './hands-program.ts'
+import { launchCommand, sandboxUid } from './launch-command.ts'
+import { findSandboxTools } from './sandbox-tools.ts'
+import type { SandboxTools } from './sandbox-tools.ts'
+import { seccompFilter } from './seccomp-filter.ts'
+import { syscallNumbers } from './syscall-numbers.ts'
+import { cgroupRemoveMs } from '../limits.ts'
+
+export interface BubblewrapPlan {
+  readonly tools: SandboxTools
+  readonly filter: Buffer
+  readonly cgroups: readonly CgroupParent[]
+  readonly degraded: readonly string[]
+}
+
+const insideFolder = '/opt/oxbow/hands'
+
+/** The cheap half of the check: what is installed and writable. Whether it works is known when hands have greeted. */
+export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
+  const numbers = process.platform === 'linux' ? syscallNumbers(process.arch) : null
+  if (numbers === null) {
+    return {
+      code: 'sandbox_missing',
+      message: `No sandbox for ${process.platform} on ${process.arch} yet. File and shell tools are off.`,
+      hint: 'Run on Linux (x86_64 or aarch64), or start with --insecure to have file tools without a sandbox.',
+    }
+  }
+  const tools = findSandboxTools(searchPath)
+  if ('code' in tools) return tools
+  const cgroups = findCgroupParents('/sys/fs/cgroup', readFileSync('/proc/self/cgroup', 'utf8'))
+  const degraded = []
+  if (!holds(cgroups, 'memory')) degraded.push('memory: no writable cgroup; each process is limited by itself, not the sandbox as a whole')
+  if (!holds(cgroups, 'pids')) degraded.push('processes: no writable cgroup; limited by RLIMIT_NPROC')
+  return { tools, filter: seccompFilter(numbers), cgroups, degraded }
+}
+
+/** @returns a function that starts hands; each start is a new sandbox over the same folders. */
+export function createBubblewrapStarter(
+  plan: BubblewrapPlan,
+  folders: WorkspaceFolders,
+  limits: Config['sandbox'],
+): () => Promise<HandsProcess> {
+  let program: HandsProgram | null = null
+  let starts = 0
+  return async () => {
+    const asRoot = process.getuid?.() === 0
+    if (asRoot) await giveFolders(folders, sandboxUid)
+    program ??= loadHandsProgram(findHandsEntry())
+    removeStaleCgroups(plan.cgroups)
+    const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
+      memoryBytes: limits.memory_mb * 1024 * 1024,
+      processes: limits.max_processes,
+    })
+    const command = launchCommand({
+      ...folders,
+      tools: plan.tools,
+      filter: plan.filter,
+      asRoot,
+      node: realpathSync(process.execPath),
+      cgroupEntries: group.entries,
+      memoryMb: limits.memory_mb,
+      memoryByCgroup: holds(plan.cgroups, 'memory'),
+      processes: limits.max_processes,
+      maxFileMb: limits.max_file_mb,
+      files: [...program.files.map((file) => ({ ...file, path: `${insideFolder}/${file.path}` })), ...accounts(asRoot)],
+      entry: `${insideFolder}/${program.files[0]!.path}`,
+    })
+    try {
+      return await startHands({ ...command, cwd: '/' }, () => removed(group))
+    } catch (error) {
+      throw explained(error)
+    }
+  }
+}
+
+function holds(parents: readonly CgroupParent[], limit: 'memory' | 'pids'): boolean {
+  return parents.some((parent) => parent.limits.includes(limit))
+}
+
+/** A group can be removed when its last process is gone, a moment after the kill: so this also waits for that. */
+async function removed(group: Cgroup): Promise<void> {
+  const until = performance.now() + cgroupRemoveMs
+  while (!group.remove() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** Programs ask who they are; without these files `git`, `ssh` and many a script fail over it. */
+function accounts(asRoot: boolean): { path: string; text: string }[] {
+  const uid = asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid)
+  const gid = asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid)
+  return [
+    { path: '/etc/passwd', text: `agent:x:${uid}:${gid}:agent:/tmp:/bin/sh\n` },
+    { path: '/etc/group', text: `agent:x:${gid}:\n` },
+  ]
+}
+
+/** What a launcher that failed means for the person. */
+function explained(error: unknown): unknown {
+  if (!isOxbowError(error, 'sandbox_failed')) return error
+  const namespaces = /namespace|uid map|Operation not permitted|Permission denied|must be superuser/i.test(error.message)
+  const hint = namespaces
+    ? 'User namespaces seem to be off: see `sysctl user.max_user_namespaces kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns`.'
+    : 'Check that `bwrap --unshare-all --ro-bind / / true` works on this machine.'
+  return new OxbowError('sandbox_missing', error.message, { hint, cause: error })
+}

@@ -1,0 +1,163 @@
+/**
+ * The command line that starts hands under bubblewrap. Each part cures something that was tried:
+ *
+ * - The environment is empty before bubblewrap starts, because its first process stays visible inside as `/proc/1/environ`,
+ *   and its arguments come through a descriptor, because `/proc/1/cmdline` would show the host's paths.
+ * - bubblewrap itself stays process 1: it reaps orphans, which Node does not.
+ * - Root in a user namespace is still root for files, so root steps down to a uid of its own first. That uid cannot walk to
+ *   folders below /root, so they are bound to a place of their own, in a mount namespace that nobody else sees.
+ * - `.git` is bound onto itself, else it could be renamed away from its read-only parts.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
+import type { SandboxTools } from './sandbox-tools.ts'
+
+/** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
+export const sandboxUid = 60_999
+
+export interface LaunchPlan {
+  readonly tools: SandboxTools
+  readonly asRoot: boolean
+  /** Absolute paths on the host. */
+  readonly shared: string
+  readonly tmp: string
+  readonly node: string
+  /** Files that hold the launcher in its control groups. */
+  readonly cgroupEntries: readonly string[]
+  readonly memoryMb: number
+  readonly memoryByCgroup: boolean
+  readonly processes: number
+  readonly maxFileMb: number
+  /** Text files to make inside, by path. */
+  readonly files: readonly { readonly path: string; readonly text: string }[]
+  readonly entry: string
+  readonly filter: Buffer
+}
+
+export interface LaunchCommand {
+  readonly file: string
+  readonly args: readonly string[]
+  /** What the process reads at descriptors 3, 4, …; each must be written and ended. */
+  readonly data: readonly (string | Buffer)[]
+}
+
+const firstDescriptor = 3
+const insideNode = '/opt/oxbow/node'
+
+export function launchCommand(plan: LaunchPlan): LaunchCommand {
+  const mounts = plan.asRoot ? hiddenMounts(plan) : { shared: plan.shared, tmp: plan.tmp, node: plan.node }
+  const argsAt = firstDescriptor
+  const filterAt = firstDescriptor + 1
+  const filesAt = firstDescriptor + 2
+  const inner = [
+    isolation,
+    systemFolders,
+    ['--bind', mounts.shared, '/shared', '--bind', mounts.tmp, '/tmp', '--symlink', '/tmp', '/var/tmp'],
+    gitGuard(plan.shared, mounts.shared),
+    ['--ro-bind', mounts.node, insideNode],
+    plan.files.flatMap((file, i) => ['--ro-bind-data', String(filesAt + i), file.path]),
+    ['--remount-ro', '/', '--chdir', '/shared', '--seccomp', String(filterAt)],
+  ].flat()
+  const launcher = [
+    plan.tools.bwrap,
+    '--args',
+    String(argsAt),
+    '--',
+    plan.tools.prlimit,
+    ...resourceLimits(plan),
+    '--',
+    insideNode,
+    ...nodeFlags,
+    plan.entry,
+  ]
+  const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
+  if (!plan.asRoot) return { ...inShell(plan, enterGroups(plan), launcher), data }
+  const { file, args } = inShell(plan, `${bindScript(plan)}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown, ...launcher])
+  return { file: plan.tools.unshare, args: ['--mount', '--propagation', 'private', '--', file, ...args], data }
+}
+
+/** `--disable-userns` is left out: it needs bubblewrap 0.8, and the filter refuses new namespaces of every kind. */
+const isolation = ['--unshare-all', '--unshare-user', '--die-with-parent', '--new-session', '--hostname', 'oxbow', '--clearenv']
+
+const stepDown = [
+  `--reuid=${sandboxUid}`,
+  `--regid=${sandboxUid}`,
+  '--clear-groups',
+  '--inh-caps=-all',
+  '--bounding-set=-all',
+  '--no-new-privs',
+]
+
+/** Hands do little in JavaScript: fewer threads leave more of the process limit to commands. */
+const nodeFlags = ['--v8-pool-size=1']
+
+/** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
+const systemFolders = [
+  ['--ro-bind', '/usr', '/usr'],
+  ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].map((name) => rootFolder(name)),
+  ...['alternatives', 'ssl', 'ca-certificates', 'pki', 'ld.so.cache', 'localtime'].map((name) => etc(name)),
+  ['--proc', '/proc', '--dev', '/dev', '--size', String(maxSharedMemoryBytes), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
+].flat()
+
+function etc(name: string): string[] {
+  return ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]
+}
+
+/** Most systems have /bin as a link into /usr; older ones a folder of its own. */
+function rootFolder(name: string): string[] {
+  if (!existsSync(`/${name}`)) return []
+  return existsSync(`/usr/${name}`) ? ['--symlink', `usr/${name}`, `/${name}`] : ['--ro-bind', `/${name}`, `/${name}`]
+}
+
+/** Hooks and configuration of a repository run code on the person's side: commands inside may not change them. */
+function gitGuard(shared: string, mounted: string): string[] {
+  if (!existsSync(join(shared, '.git/HEAD'))) return []
+  const bind = (flag: string, path: string) => [flag, `${mounted}/${path}`, `/shared/${path}`]
+  return [...bind('--bind', '.git'), ...bind('--ro-bind-try', '.git/hooks'), ...bind('--ro-bind-try', '.git/config')]
+}
+
+/** Set inside the user namespace, where the number of processes is counted for this sandbox alone. */
+function resourceLimits(plan: LaunchPlan): string[] {
+  const limits = [`--nofile=${maxOpenFiles}`, `--nproc=${plan.processes}`, `--fsize=${plan.maxFileMb * 1024 * 1024}`, '--core=0']
+  // The data segment and not the address space: V8 reserves far more addresses than it uses.
+  if (!plan.memoryByCgroup) limits.push(`--data=${Math.max(minDataMb, plan.memoryMb) * 1024 * 1024}`)
+  return limits
+}
+
+function inShell(plan: LaunchPlan, script: string, command: readonly string[]): { file: string; args: string[] } {
+  return { file: plan.tools.sh, args: ['-ec', `${script}\nexec "$@"`, 'sh', ...command] }
+}
+
+function enterGroups(plan: LaunchPlan): string {
+  return plan.cgroupEntries.map((entry) => `echo $$ > ${quote(entry)}`).join('\n')
+}
+
+/** A folder of the system that holds none of what is to be bound: a tmpfs on it hides nothing that is needed. */
+function hiddenFolder(plan: LaunchPlan): string {
+  const taken = (folder: string) => [plan.shared, plan.tmp, plan.node].some((path) => path.startsWith(`${folder}/`))
+  return ['/mnt', '/media', '/srv', '/opt'].find((folder) => existsSync(folder) && !taken(folder)) ?? '/mnt'
+}
+
+function hiddenMounts(plan: LaunchPlan): { shared: string; tmp: string; node: string } {
+  const folder = hiddenFolder(plan)
+  return { shared: `${folder}/shared`, tmp: `${folder}/tmp`, node: `${folder}/node` }
+}
+
+function bindScript(plan: LaunchPlan): string {
+  const folder = hiddenFolder(plan)
+  const to = hiddenMounts(plan)
+  const { mount, mkdir } = plan.tools
+  return [
+    `${mount} -t tmpfs -o mode=711,size=64k,nosuid,nodev tmpfs ${folder}`,
+    `${mkdir} ${to.shared} ${to.tmp}`,
+    `: > ${to.node}`,
+    `${mount} --bind ${quote(plan.shared)} ${to.shared}`,
+    `${mount} --bind ${quote(plan.tmp)} ${to.tmp}`,
+    `${mount} --bind ${quote(plan.node)} ${to.node}`,
+  ].join('\n')
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
