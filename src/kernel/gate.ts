@@ -18,6 +18,7 @@ import {
   type Failure,
   isOxbowError,
   type JournalRecord,
+  type Json,
   type JsonObject,
   noSpend,
   OxbowError,
@@ -25,8 +26,10 @@ import {
   type Sandbox,
   type Spend,
   toFailure,
+  toolPlace,
 } from '../types/index.ts'
-import type { Journal } from './journal.ts'
+import type { Entry, Journal } from './journal.ts'
+import { maxNameLength } from './limits.ts'
 import { type RunningCalls, stopReason } from './running-calls.ts'
 import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
@@ -72,11 +75,12 @@ export interface Gate {
 }
 
 type Intended = { readonly firstSeq: number; readonly duplicate: boolean }
+type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
 export function createGate(deps: GateDeps): Gate {
   const start: Gate['start'] = (caller, name, input, options) => {
     const intended = Promise.withResolvers<Intended | null>()
-    const outcome = passGate(deps, caller, name, input, options, intended.resolve)
+    const outcome = passGate(deps, { ...options, caller, onIntended: intended.resolve }, name, input)
     // A store failure before the intent reaches whoever waits for the acknowledgement too.
     outcome.then(() => intended.resolve(null), intended.reject)
     intended.promise.catch(() => {})
@@ -85,139 +89,181 @@ export function createGate(deps: GateDeps): Gate {
   return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
 }
 
-async function passGate(
-  deps: GateDeps,
-  caller: Caller,
-  name: string,
-  rawInput: unknown,
-  options: CallOptions,
-  onIntended: (intended: Intended) => void,
-): Promise<CallOutcome> {
-  const { registry, journal, budgets } = deps
-  const { id } = options
-  const record = (phase: Phase, callName: string, body: JsonObject) => ({ caller, call: id, name: callName, phase, body })
-  const refuse = (callName: string, failure: Failure): CallOutcome => {
-    journal.note([record('refused', callName, { status: 'refused', code: failure.code, text: refusalText(failure) })])
-    return { status: 'refused', failure, text: refusalText(failure) }
-  }
+/** One call on its way through the gate. */
+interface Passing extends CallOptions {
+  readonly caller: Caller
+  readonly onIntended: (intended: Intended) => void
+}
 
+/** What the first six stages have established. */
+interface Admitted {
+  readonly call: Call
+  readonly input: unknown
+  readonly held: Labels
+  readonly reserved: Spend
+}
+
+async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // What a crash left behind: an outcome is final, an open intent goes on where it stopped.
-  const past = options.resumed === true ? await journal.store.records({ call: id, order: 'oldest_first', limit: 10, hydrate: true }) : []
+  const past = passing.resumed === true ? await pastOf(deps, passing.id) : []
   const ended = past.find((entry) => entry.phase === 'outcome' || entry.phase === 'refused' || entry.phase === 'reconciled')
   if (ended !== undefined) return replay(ended)
 
+  const admitted = await admit(deps, passing, name, rawInput, past)
+  if ('text' in admitted) {
+    if (admitted.status === 'refused') deps.journal.note([entryOf(passing, 'refused', name, refusalBody(admitted))])
+    return admitted
+  }
+  return perform(deps, passing, admitted, past)
+}
+
+/** Stages 1 to 6: may this call happen? @returns what is known then, or the refusal. */
+async function admit(
+  deps: GateDeps,
+  passing: Passing,
+  name: string,
+  rawInput: unknown,
+  past: readonly JournalRecord[],
+): Promise<Admitted | Refusal> {
+  const { caller } = passing
+
   // 1. Resolve the name, parse the input. A bad one is an error that the caller can correct.
-  const parsed = registry.parse(name, rawInput)
-  if (!parsed.ok) return refuse(name.slice(0, 100), parsed.failure)
+  const parsed = deps.registry.parse(name, rawInput)
+  if (!parsed.ok) return refusal(parsed.failure)
   const { call, input } = parsed
 
   // 2. Identify: the caller was made by the kernel (a lane's process, or the gateway's user), never by the one who asks.
   // 3. Authorize: role, capability, policy of the workspace.
   const forbidden = authorize(caller, call, deps.approval)
-  if (forbidden !== null) return refuse(call.name, forbidden)
+  if (forbidden !== null) return refusal(forbidden)
 
   // 4. Flow: what the session has seen against where this call leads.
   const held = deps.labels.held(caller)
   const leak = judgeFlow(held, call)
-  if (leak !== null) return refuse(call.name, leak)
+  if (leak !== null) return refusal(leak)
 
   // 5. Approve: run, or park until a person has decided.
-  const kept = call.recordInput === undefined ? (input as JsonObject) : call.recordInput(input)
-  const unapproved = await approve(deps, caller, call, input, past, options)
-  if (unapproved !== null) return unapproved.status === 'refused' ? refuse(call.name, unapproved.failure) : unapproved
+  const unapproved = await approve(deps, passing, call, input, past)
+  if (unapproved !== null) return unapproved
 
-  // 6. Reserve from every budget above the caller: the cheap bound first, the exact count when that does not fit.
-  await budgets.load(caller.session)
-  let reserved = (await call.reserve?.(input, false)) ?? noSpend
-  let short = budgets.reserve(caller, reserved)
-  if (short !== null && call.reserve !== undefined) {
-    reserved = await call.reserve(input, true)
-    short = budgets.reserve(caller, reserved)
-  }
-  if (short !== null) return refuse(call.name, short)
+  // 6. Reserve from every budget above the caller.
+  const reserved = await reserve(deps, caller, call, input)
+  return 'code' in reserved ? refusal(reserved) : { call, input, held, reserved }
+}
+
+/** Stages 7 to 10: it happens, and is on record before and after. */
+async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
+  const { journal, budgets, clock } = deps
+  const { call, input, reserved } = admitted
 
   // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage.
-  const open = past.find((entry) => entry.phase === 'intent')
-  const intent = record('intent', call.name, {
-    input: kept,
-    effect: call.effect,
-    ...(held.length > 0 && { labels: held }),
-    ...(reserved !== noSpend && { reserved: { ...reserved } }),
-  })
-  if (open !== undefined) onIntended({ firstSeq: open.seq, duplicate: false })
-  else if (call.effect === 'none') journal.note([intent])
-  else {
-    const unique = call.name === 'turn.send'
-    const intended = await journal.append([intent], { unique, sync: call.effect === 'once' && !unique })
-    onIntended(intended)
-    if (intended.duplicate) return duplicateOutcome
-  }
+  const intended = await intend(journal, passing, admitted, past)
+  passing.onIntended(intended)
+  if (intended.duplicate) return cancelledOutcome('This message was sent before; its first sending is the turn.')
 
   // 8. Run inside the sandbox, under time limit and cancellation.
-  const began = deps.clock.monotonicMs()
-  const ran = await run(deps, caller, call, input, options)
+  const began = clock.monotonicMs()
+  const ran = await run(deps, passing, call, input)
   if (ran === stoppedForRestart) {
-    budgets.settle(caller, reserved, noSpend)
+    budgets.settle(passing.caller, reserved, noSpend)
     return cancelledOutcome('The guest is stopping; this goes on at its next start.')
   }
 
   // 9. Clean: scrubbed, cut to size, labelled.
   const outcome = await clean(deps, call, ran)
+  if ('done' in ran) deps.labels.join(passing.caller, [...call.labels.adds, ...(ran.done.labels ?? [])])
 
-  // 10. Settle: the outcome on record, budgets squared, followers told.
-  const spent = 'done' in ran ? (ran.done.spent ?? noSpend) : (ran.spent ?? noSpend)
-  budgets.settle(caller, reserved, spent)
-  if ('done' in ran) deps.labels.join(caller, [...call.labels.adds, ...(ran.done.labels ?? [])])
-  const body = outcomeBody(call, ran, outcome, spent, Math.round(deps.clock.monotonicMs() - began))
-  const settled = [record('outcome', call.name, body)]
+  // 10. Settle: budgets squared, the outcome on record, followers told.
+  const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
+  budgets.settle(passing.caller, reserved, spent)
+  const body = outcomeBody(call, ran, outcome, spent, Math.round(clock.monotonicMs() - began))
+  const settled = [entryOf(passing, 'outcome', call.name, body)]
   if (call.effect === 'once') await journal.append(settled)
   else journal.note(settled)
   return outcome
 }
 
+function pastOf({ journal }: GateDeps, call: CallId): Promise<readonly JournalRecord[]> {
+  return journal.store.records({ call, order: 'oldest_first', limit: 10, hydrate: true })
+}
+
+function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: JsonObject): Entry {
+  return { caller, call: id, name: name.slice(0, maxNameLength), phase, body }
+}
+
+/** Stage 6: the cheap bound first, the exact count only when that does not fit. */
+async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input: unknown): Promise<Spend | Failure> {
+  await budgets.load(caller.session)
+  if (call.reserve === undefined) return noSpend
+  try {
+    const bound = await call.reserve(input, false)
+    if (budgets.reserve(caller, bound) === null) return bound
+    const exact = await call.reserve(input, true)
+    return budgets.reserve(caller, exact) ?? exact
+  } catch (error) {
+    return toFailure(error, 'budget_exhausted', 'What it would cost cannot be told, so it was not run.')
+  }
+}
+
+/** Stage 7. Records of calls that change nothing ride along: nobody waits for them. */
+async function intend(
+  journal: Journal,
+  passing: Passing,
+  { call, input, held, reserved }: Admitted,
+  past: readonly JournalRecord[],
+): Promise<Intended> {
+  const open = past.find((entry) => entry.phase === 'intent')
+  if (open !== undefined) return { firstSeq: open.seq, duplicate: false }
+  const body = {
+    input: call.recordInput === undefined ? (input as Json) : call.recordInput(input),
+    effect: call.effect,
+    ...(held.length > 0 && { labels: held }),
+    ...(reserved !== noSpend && { reserved: { ...reserved } }),
+  }
+  const entries = [entryOf(passing, 'intent', call.name, body)]
+  if (call.effect !== 'none') return journal.append(entries, { unique: call.audience.includes('terminal'), sync: call.effect === 'once' })
+  journal.note(entries)
+  return { firstSeq: 0, duplicate: false }
+}
+
 /** Stage 5. @returns null when the call may run. */
 async function approve(
   deps: GateDeps,
-  caller: Caller,
+  passing: Passing,
   call: Call,
   input: unknown,
   past: readonly JournalRecord[],
-  options: CallOptions,
-): Promise<Exclude<CallOutcome, { status: 'ok' }> | null> {
-  if (decide(call, deps.approval) !== 'ask' || !caller.actor.startsWith('agent:') || past.some((entry) => entry.phase === 'intent'))
-    return null
-  const { journal, approvals, clock } = deps
+): Promise<Refusal | null> {
+  const { caller, id, signal } = passing
+  const asks = decide(call, deps.approval) === 'ask' && caller.actor.startsWith('agent:')
+  if (!asks || past.some((entry) => entry.phase === 'intent')) return null
   const exact = JSON.stringify(input)
-  const record = (phase: Phase, body: JsonObject) => ({ caller, call: options.id, name: call.name, phase, body })
   // A decision binds to one exact input: a record about another input counts for nothing.
-  const bound = past.filter((entry) => (JSON.parse(entry.body) as { input?: string }).input === exact)
-  let allow = bound.filter((entry) => entry.phase === 'decided').map((entry) => (JSON.parse(entry.body) as { allow?: boolean }).allow)[0]
+  const bound = past
+    .map((entry) => ({ phase: entry.phase, body: JSON.parse(entry.body) as { input?: string; allow?: boolean } }))
+    .filter((entry) => entry.body.input === exact)
+  let allow = bound.find((entry) => entry.phase === 'decided')?.body.allow
   if (allow === undefined) {
     const reason = `${call.name} is ${call.tier.replace('_', '-')} and policy says ask`
     const parked = bound.some((entry) => entry.phase === 'parked')
-    if (!parked) await journal.append([record('parked', { input: exact, reason })], { sync: true })
-    options.onWait?.(true)
+    // It waits before it is shown, so that whoever sees the record can decide at once.
+    const waiting = deps.approvals.wait(describeApproval(caller, id, call.name, exact, deps.clock.now()), signal)
+    waiting.catch(() => {})
+    passing.onWait?.(true)
     try {
-      allow = await approvals.wait(describeApproval(caller, options.id, call.name, exact, clock.now()), options.signal)
-    } catch {
-      if (stopReason(options.signal) === 'shutdown') return cancelledOutcome('The guest is stopping; the approval still waits.')
-      return {
-        status: 'refused',
-        ...withText({ code: 'cancelled', message: `${call.name} was cancelled while it waited for approval.`, hint: 'Nothing was run.' }),
-      }
+      if (!parked) await deps.journal.append([entryOf(passing, 'parked', call.name, { input: exact, reason })], { sync: true })
+      allow = await waiting
+    } catch (error) {
+      if (!signal.aborted) throw error
+      if (stopReason(signal) === 'shutdown') return cancelledOutcome('The guest is stopping; the approval still waits.')
+      return refusal({ code: 'cancelled', message: `${call.name} was cancelled while it waited for approval.`, hint: 'Nothing was run.' })
     } finally {
-      options.onWait?.(false)
+      passing.onWait?.(false)
     }
   }
   if (allow) return null
-  return {
-    status: 'refused',
-    ...withText({
-      code: 'denied',
-      message: `A person refused this ${call.name} call.`,
-      hint: 'Do not try the same again; go on without it or ask what they want instead.',
-    }),
-  }
+  const hint = 'Do not try the same again; go on without it or ask what they want instead.'
+  return refusal({ code: 'denied', message: `A person refused this ${call.name} call.`, hint })
 }
 
 type Ran =
@@ -225,22 +271,16 @@ type Ran =
   | { readonly failure: Failure; readonly cancelled: boolean; readonly spent?: Spend; readonly extra?: JsonObject }
 const stoppedForRestart = Symbol('stopped for restart')
 
-/** Stage 8. A call that a shutdown stops leaves its intent open when it can go on; a started `once` is recorded as cancelled. */
-async function run(
-  deps: GateDeps,
-  caller: Caller,
-  call: Call,
-  input: unknown,
-  options: CallOptions,
-): Promise<Ran | typeof stoppedForRestart> {
-  const watch = deps.running.enter(caller, call, options)
+/** Stage 8. */
+async function run(deps: GateDeps, passing: Passing, call: Call, input: unknown): Promise<Ran | typeof stoppedForRestart> {
+  const { id, caller } = passing
+  const watch = deps.running.enter(caller, call, passing)
   try {
-    const context = { id: options.id, caller, signal: watch.signal, clock: deps.clock, sandbox: deps.sandbox }
+    const context = { id, caller, signal: watch.signal, clock: deps.clock, sandbox: deps.sandbox }
     return { done: await watch.race(call.run(input, context)) }
   } catch (error) {
     const reason = stopReason(watch.signal)
-    if (reason === 'shutdown' && call.effect !== 'once') return stoppedForRestart
-    if (reason === 'shutdown' && call.name === 'turn.send') return stoppedForRestart
+    if (reason === 'shutdown' && goesOnAfterRestart(call, id)) return stoppedForRestart
     const data = isOxbowError(error) ? error.data : {}
     const spent = (data['spent'] as unknown as Spend | undefined) ?? noSpend
     const extra = data['outcome'] as JsonObject | undefined
@@ -252,6 +292,11 @@ async function run(
   } finally {
     watch.leave()
   }
+}
+
+/** A turn goes on, and so do its tool calls that are safe to repeat; whatever else a stop cuts off is recorded as cancelled. */
+function goesOnAfterRestart(call: Call, id: CallId): boolean {
+  return call.name === 'turn.send' || (call.effect !== 'once' && toolPlace(id) !== null)
 }
 
 /** Stage 9. */
@@ -300,15 +345,17 @@ function refusalText(failure: Failure): string {
   return failure.hint === '' ? `Error (${failure.code}): ${failure.message}` : `Error (${failure.code}): ${failure.message} ${failure.hint}`
 }
 
-function withText(failure: Failure): { failure: Failure; text: string } {
-  return { failure, text: refusalText(failure) }
+function refusal(failure: Failure): Refusal {
+  return { status: 'refused', failure, text: refusalText(failure) }
 }
 
-function cancelledOutcome(message: string): Exclude<CallOutcome, { status: 'ok' }> {
-  return { status: 'cancelled', ...withText({ code: 'cancelled', message, hint: '' }) }
+function refusalBody({ failure, text }: Refusal): JsonObject {
+  return { status: 'refused', code: failure.code, text }
 }
 
-const duplicateOutcome: CallOutcome = cancelledOutcome('This message was sent before; its first sending is the turn.')
+function cancelledOutcome(message: string): Refusal {
+  return { status: 'cancelled', failure: { code: 'cancelled', message, hint: '' }, text: message }
+}
 
 function stopFailure(call: Call, reason: 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'): Failure {
   switch (reason) {

@@ -1,3 +1,5 @@
+export { verifyJournal } from './audit-verify.ts'
+export { describedKernelCalls } from './calls/kernel-calls.ts'
 export type * from './facade.ts'
 export { createKernel, type KernelOptions } from './kernel.ts'
 export { type CallReference, describeCall } from './registry.ts'

@@ -18,9 +18,8 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import { modelCalls } from './calls/model-calls.ts'
-import { describeSession, sessionCalls } from './calls/session-calls.ts'
-import { systemCalls } from './calls/system-calls.ts'
+import { kernelCalls } from './calls/kernel-calls.ts'
+import { describeSession } from './calls/session-calls.ts'
 import { createConversations } from './conversation/conversations.ts'
 import { createEvents } from './events.ts'
 import type { Kernel } from './facade.ts'
@@ -79,21 +78,25 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const lanes = createLanes({ journal, owner: newId(), timeLimitS: config.turn.time_limit_s, runTurn: runLaneTurn })
 
   // The registry and the gate.
-  const contextTokens = config.model.context_tokens
-  const moneyIsLimited = config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null
   const registry = createRegistry([
     ...options.calls,
-    ...systemCalls({ store, user, budgets, references: () => registry.calls.map(describeCall), decide }),
-    ...sessionCalls({
+    ...kernelCalls({
       store,
+      user,
+      budgets,
       lanes,
       conversations,
+      engine,
+      events,
+      contextTokens: config.model.context_tokens,
+      moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },
       laneTurn: (turn) => turns.get(turn),
-      contextTokens,
+      references: () => registry.calls.map(describeCall),
+      tools: (rights) => registry.tools(rights),
+      decide,
     }),
-    ...modelCalls({ engine, events, tools: (rights) => registry.tools(rights), moneyIsLimited }),
   ])
   const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
   const running = createRunningCalls(clock, events.progress)
@@ -134,7 +137,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   }
 
   /** What follows from a record for the small tables; see the decision "The journal is the only history". */
-  function project({ caller, call, name, phase, body }: Entry, at: number) {
+  function project({ caller, name, phase, body }: Entry, at: number) {
     const { session } = caller
     const rows = []
     if (name === 'session.create' && phase === 'outcome' && body['status'] === 'ok') {

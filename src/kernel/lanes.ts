@@ -120,7 +120,7 @@ export function createLanes(given: LaneDeps): Lanes {
         lane.running?.controller.abort('shutdown')
         for (const waiting of lane.queue) waiting.done.reject(shutdown())
       }
-      await Promise.all(all.map((lane) => lane.running?.ended))
+      await Promise.all(all.map(async (lane) => lane.running?.ended))
     },
   }
 }

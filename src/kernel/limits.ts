@@ -20,3 +20,5 @@ export const maxBytesPerToken = 6
 export const followPage = 500
 /** Longest first line of a message that becomes a session's title. */
 export const maxTitleLength = 60
+/** Longest name of a call that is recorded as asked for; a longer one is nobody's name. */
+export const maxNameLength = 100

@@ -52,7 +52,7 @@ function close(record: JournalRecord, turnGoesOn: boolean): Entry[] {
   if (turnGoesOn && intent.effect !== 'once' && toolPlace(record.call) !== null) return []
   return [
     {
-      caller: { actor: record.actor as Caller['actor'], session: record.session, turn: record.turn },
+      caller: { actor: record.actor, session: record.session, turn: record.turn },
       call: record.call,
       name: record.name,
       phase: 'reconciled',

@@ -1,5 +1,5 @@
 /** Puts the end of a turn into words: the model's reply, or an honest account of what was done and what is left. */
-import { type ConversationItem, type Failure, type Process, textOf, toolCallsOf } from '../types/index.ts'
+import { assertNever, type ConversationItem, type Failure, type Process, textOf, toolCallsOf } from '../types/index.ts'
 import type { TurnResult } from './runtime.ts'
 import type { LoopRun } from './turn-loop.ts'
 
@@ -22,6 +22,8 @@ export function accountFor(process: Process, { end, items, steps }: LoopRun): Tu
     case 'failed':
     case 'limit':
       return { ...base, status: end.kind, reply: describe(end.failure, items), failure: end.failure }
+    default:
+      return assertNever(end)
   }
 }
 

@@ -47,6 +47,8 @@ function groupMessages(items: readonly ConversationItem[]): Group[] {
   const groups: Group[] = []
   for (const { message, bytes } of items) {
     const last = groups.at(-1)
+    // What was read back can begin between a generation and its results.
+    if (message.role === 'tool' && last === undefined) continue
     const group = message.role === 'tool' && last !== undefined ? last : newGroup(groups)
     group.messages.push(message)
     group.bytes += bytes + tokensPerMessage

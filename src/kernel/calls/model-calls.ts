@@ -12,12 +12,10 @@ import {
   type ModelFacts,
   OxbowError,
   type ReasoningPart,
-  type SessionId,
   type Spend,
   type TextPart,
   type ToolCallPart,
   type ToolSpec,
-  type TurnId,
   type Usage,
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
@@ -33,7 +31,7 @@ export interface GenerateInput {
   readonly inputTokens: number
 }
 
-interface ModelCallDeps {
+export interface ModelCallDeps {
   readonly engine: Engine
   readonly events: Events
   readonly tools: (rights: ReadonlySet<string>) => readonly ToolSpec[]
@@ -116,7 +114,7 @@ async function stream(request: GenerateInput, context: CallContext, deps: { engi
     function flush(): void {
       if (text === '') return
       appendText(parts, 'text', text)
-      if (session !== '' && turn !== '') deps.events.delta(session as SessionId, turn as TurnId, context.id, text)
+      if (session !== '' && turn !== '') deps.events.delta(session, turn, context.id, text)
       text = ''
     }
   }

@@ -58,9 +58,7 @@ function listSessions({ store, lanes }: SessionCallDeps): Call<{ limit: number }
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
-    input: z.strictObject({ limit: z.int().min(1).max(1000).default(50).describe('Most sessions to list.') }) as z.ZodType<{
-      limit: number
-    }>,
+    input: z.strictObject({ limit: z.int().min(1).max(1000).default(50).describe('Most sessions to list.') }),
     output: z.custom<readonly SessionInfo[]>(),
     example: { limit: 20 },
     tier: 'read_only',
@@ -104,7 +102,7 @@ function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId }, { 
   return {
     name: 'turn.cancel',
     summary: 'Stops the running turn of a session and everything it runs.',
-    input: z.strictObject({ session: sessionId.describe('The session.') }) as unknown as z.ZodType<{ session: SessionId }>,
+    input: z.strictObject({ session: sessionId.describe('The session.') }),
     output: z.object({ cancelled: z.boolean() }),
     example: { session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId },
     tier: 'side_effecting',

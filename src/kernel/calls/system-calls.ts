@@ -1,12 +1,12 @@
 /** Calls about the system itself: what it can do, what it has spent, what it kept, and what waits for a person. */
 import { z } from 'zod'
-import { type BudgetLimit, type Call, type CallId, OxbowError, type SessionId, type Spend } from '../../types/index.ts'
+import { type BudgetLimit, type Call, type CallId, OxbowError, type Spend } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { CallReference } from '../registry.ts'
 import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
 
-interface SystemCallDeps {
+export interface SystemCallDeps {
   readonly store: Store
   readonly user: string
   readonly budgets: Budgets
@@ -33,7 +33,7 @@ function readOutput({ store }: SystemCallDeps): Call<{ id: string; from_byte: nu
         .describe('The id that the cut output named.'),
       from_byte: z.int().nonnegative().default(0).describe('Where to begin.'),
       max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).describe('How much to read.'),
-    }) as z.ZodType<{ id: string; from_byte: number; max_bytes: number }>,
+    }),
     output: z.object({ text: z.string() }),
     example: { id: '0'.repeat(64), from_byte: 16_000, max_bytes: 8_000 },
     tier: 'read_only',
@@ -74,7 +74,7 @@ function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView>
     timeoutMs: 10_000,
     async run(_, { caller }) {
       await budgets.load(caller.session)
-      const session = caller.session === '' ? null : budgets.view(sessionScope(caller.session as SessionId))
+      const session = caller.session === '' ? null : budgets.view(sessionScope(caller.session))
       return { output: { session, user: budgets.view(userScope(user)) } }
     },
   }

@@ -1,0 +1,67 @@
+/**
+ * The guest program. It is started by a runner, reads one envelope from stdin and reports on stdout, a JSON document a line:
+ * `serve` runs until stdin ends; the other commands answer a question about the workspace and exit.
+ */
+import { createInterface } from 'node:readline'
+import { errorTable, type GuestEnvelope, type GuestReport, type Json, toFailure } from '../types/index.ts'
+
+/** How often the runner is told the head of the journal, when it has moved. */
+const headIntervalMs = 10_000
+
+const say = (document: GuestReport | Json): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
+
+async function main(command: string): Promise<void> {
+  const input = createInterface({ input: process.stdin })
+  const envelope = new Promise<GuestEnvelope>((resolve, reject) => {
+    input.once('line', (line) => resolve(JSON.parse(line) as GuestEnvelope))
+    input.once('close', () => reject(new Error('stdin ended before an envelope came')))
+  })
+  const ended = new Promise<void>((resolve) => input.once('close', resolve))
+  switch (command) {
+    case 'serve':
+      return serve(await envelope, ended)
+    case 'audit-verify':
+    case 'audit-show':
+    case 'calls': {
+      const { answer } = await import('./offline.ts')
+      for await (const line of answer(command, await envelope)) say(line)
+      return
+    }
+    default:
+      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show or calls`)
+  }
+}
+
+async function serve(envelope: GuestEnvelope, ended: Promise<void>): Promise<void> {
+  const { startGuest } = await import('./guest.ts')
+  const guest = await startGuest(envelope)
+  say({ type: 'ready', url: guest.url, pid: process.pid })
+
+  let told = 0
+  const tellHead = async (): Promise<void> => {
+    const head = await guest.head().catch(() => null)
+    if (head === null || head.seq === told) return
+    told = head.seq
+    say({ type: 'head', ...head })
+  }
+  const timer = setInterval(() => void tellHead(), headIntervalMs)
+
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve)
+  })
+  await Promise.race([ended, stopped])
+  clearInterval(timer)
+  await tellHead()
+  await guest.close()
+}
+
+try {
+  await main(process.argv[2] ?? '')
+  process.stdin.destroy()
+} catch (error) {
+  const failure = toFailure(error, 'store_failed', 'This is a fault of Oxbow. The log has the details.')
+  console.error(error)
+  say({ type: 'fatal', ...failure })
+  process.exitCode = errorTable[failure.code].exit
+  process.stdin.destroy()
+}

@@ -1,0 +1,45 @@
+/** Questions about a workspace that need no running guest: the database is opened for reading only. */
+import { join } from 'node:path'
+import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
+import { openSqliteStore, type Store } from '../store/index.ts'
+import { builtinCalls } from '../tools/index.ts'
+import type { GuestEnvelope, Json } from '../types/index.ts'
+
+export type Question = 'audit-verify' | 'audit-show' | 'calls'
+
+/** Records sent at once. */
+const pageSize = 500
+const defaultShown = 50
+
+/** @returns the answer, one JSON document at a time. */
+export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<Json> {
+  if (question === 'calls') {
+    yield* [...builtinCalls(), ...describedKernelCalls()].map((call) => describeCall(call) as unknown as Json)
+    return
+  }
+  const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
+  const store = await openSqliteStore({ path, user: envelope.user, durability: 'normal', readOnly: true })
+  try {
+    if (question === 'audit-verify') yield await verifyJournal(store, envelope.heads ?? [], envelope.publicKey ?? '')
+    else yield* show(store, envelope)
+  } finally {
+    await store.close()
+  }
+}
+
+/** The newest records in order, or those after a cursor. */
+async function* show(store: Store, { session, after, limit = defaultShown }: GuestEnvelope): AsyncGenerator<Json> {
+  const filter = { ...(session !== undefined && { session }), hydrate: true }
+  if (after === undefined) {
+    const newest = await store.records({ ...filter, order: 'newest_first', limit })
+    yield* [...newest].reverse().map((record) => record as unknown as Json)
+    return
+  }
+  for (let cursor = after, left = limit; left > 0;) {
+    const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: Math.min(left, pageSize) })
+    yield* page.map((record) => record as unknown as Json)
+    if (page.length < pageSize) return
+    cursor = page.at(-1)?.seq ?? cursor
+    left -= page.length
+  }
+}

@@ -1,0 +1,16 @@
+/** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
+import type { Call } from '../../types/index.ts'
+import { type ModelCallDeps, modelCalls } from './model-calls.ts'
+import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
+import { type SystemCallDeps, systemCalls } from './system-calls.ts'
+
+export type KernelCallDeps = SystemCallDeps & SessionCallDeps & ModelCallDeps
+
+export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
+  return [...systemCalls(deps), ...sessionCalls(deps), ...modelCalls(deps)]
+}
+
+/** For the reference, which describes calls and runs none: a description needs no parts, only `run` does. */
+export function describedKernelCalls(): readonly Call[] {
+  return kernelCalls({} as KernelCallDeps)
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type CallId, type ConversationItem, conversationItem, type Message, toolCallId, toolCallsOf, userMessage } from '../types/index.ts'
+import { fitConversation } from './context-window.ts'
+
+const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(text.length / 3))
+
+/** A user message, or a generation of up to three calls with the results that exist. */
+const group = fc.oneof(
+  fc.string({ maxLength: 200 }).map((text): Message[] => [userMessage(text)]),
+  fc
+    .tuple(fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 3 }), fc.nat(3))
+    .map(([results, answered]): Message[] => [
+      { role: 'assistant', parts: results.map((_, i) => ({ type: 'tool_call', id: `t${i}`, name: 'x', arguments: '{}' })) },
+      ...results
+        .slice(0, answered)
+        .map((text, i): Message => ({ role: 'tool', parts: [{ type: 'tool_result', id: `t${i}`, name: 'x', ok: true, text }] })),
+    ]),
+)
+const conversation = fc
+  .array(group, { minLength: 1, maxLength: 20 })
+  .map((groups) =>
+    groups.flatMap((messages, g) =>
+      messages.map((message, i): ConversationItem =>
+        conversationItem(i === 0 ? (`g${g}` as CallId) : toolCallId(`g${g}` as CallId, i - 1), message),
+      ),
+    ),
+  )
+
+test('fitting keeps the newest messages, never splits a call from its result, and gives every call a result', async () => {
+  await fc.assert(
+    fc.asyncProperty(conversation, fc.integer({ min: 50, max: 3_000 }), async (items, room) => {
+      const { messages, tokens } = await fitConversation(items, room, count)
+      const kept = messages.filter((message) => items.some((item) => item.message === message))
+      assert.deepEqual(
+        kept,
+        items.slice(items.length - kept.length).map((item) => item.message),
+      )
+      assert.notEqual(messages[0]?.role, 'tool')
+      messages.forEach((message, at) => {
+        if (message.role !== 'assistant') return
+        toolCallsOf(message).forEach((call, i) => {
+          const [part] = messages[at + 1 + i]!.parts
+          assert.equal(part?.type === 'tool_result' && part.id, call.id)
+        })
+      })
+      const oneGroup = messages.filter((message) => message.role !== 'tool').length === 1
+      assert.ok(tokens <= room || oneGroup, `${tokens} of ${room}`)
+    }),
+  )
+})
+
+test('more room never keeps fewer messages', async () => {
+  await fc.assert(
+    fc.asyncProperty(conversation, fc.integer({ min: 50, max: 2_000 }), fc.nat(2_000), async (items, room, more) => {
+      const small = await fitConversation(items, room, count)
+      const large = await fitConversation(items, room + more, count)
+      assert.ok(large.messages.length >= small.messages.length)
+    }),
+  )
+})
+
+test('a conversation whose bytes fit is not counted at all', async () => {
+  const items = [conversationItem('u' as CallId, userMessage('hello'))]
+  const { tokens } = await fitConversation(items, 1_000, () => assert.fail('counted'))
+  assert.equal(tokens, 5 + 8)
+})
+
+test('a long conversation is counted from the new end and only as far as the room reaches', async () => {
+  const items = Array.from({ length: 1_000 }, (_, i) => conversationItem(`u${i}` as CallId, userMessage('word '.repeat(100))))
+  let counted = 0
+  const { messages } = await fitConversation(items, 2_000, async (texts) => {
+    counted += texts.length
+    return count(texts)
+  })
+  assert.ok(messages.length > 5 && counted < 40, `${messages.length} kept, ${counted} counted`)
+})

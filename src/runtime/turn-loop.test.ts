@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type CallId,
+  type CallOutcome,
+  type ConversationItem,
+  conversationItem,
+  type Message,
+  type ToolCallPart,
+  userMessage,
+} from '../types/index.ts'
+import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
+import { runTurn } from './pipeline.ts'
+import type { RuntimeDeps } from './runtime.ts'
+
+const usage = { inputTokens: 1, outputTokens: 1, estimated: false }
+const deps: RuntimeDeps = {
+  facts: { name: 'm', provider: 'scripted', contextTokens: 100_000, maxOutputTokens: 1_000, price: null },
+  toolTokens: 0,
+  countTokens: async (texts) => texts.map((text) => text.length),
+  maxTurns: 10,
+  providers: [{ name: 'character', provide: () => 'You are a test.' }],
+  evaluators: [],
+}
+
+const says = (text: string): CallOutcome => ok({ message: { role: 'assistant', parts: [{ type: 'text', text }] }, finish: 'stop', usage })
+const asks = (...calls: [name: string, args?: string][]): CallOutcome => {
+  const parts = calls.map(([name, args = '{}'], i): ToolCallPart => ({ type: 'tool_call', id: `t${i}`, name, arguments: args }))
+  return ok({ message: { role: 'assistant', parts }, finish: 'tool_calls', usage })
+}
+const history = (items: readonly ConversationItem[]) => () => ok({ items })
+const hello = [conversationItem('u1' as CallId, userMessage('hello'))]
+
+function scripted(steps: readonly CallOutcome[], more: Record<string, () => CallOutcome> = {}, signal?: AbortSignal): FakeProcess {
+  const left = [...steps]
+  return createFakeProcess(
+    { 'session.history': history(hello), 'model.generate': () => left.shift() ?? says('out of script'), ...more },
+    signal,
+  )
+}
+
+const names = (process: FakeProcess): string[] => process.made.map((call) => call.name)
+const sent = (process: FakeProcess, nth: number): readonly Message[] =>
+  (process.made.filter((call) => call.name === 'model.generate')[nth]!.input as { messages: readonly Message[] }).messages
+
+test('a turn without tools is one history read and one generation', async () => {
+  const process = scripted([says('hi')])
+  const result = await runTurn(process, deps)
+  assert.deepEqual([result.status, result.reply, result.steps], ['ok', 'hi', 1])
+  assert.deepEqual(names(process), ['session.history', 'model.generate'])
+})
+
+test('results go back to the model in the order of the calls, whatever order they end in', async () => {
+  const first = Promise.withResolvers<CallOutcome>()
+  const process = createFakeProcess({
+    'session.history': history(hello),
+    'model.generate': () =>
+      process.made.filter((call) => call.name === 'model.generate').length === 1 ? asks(['read_a'], ['read_b']) : says('done'),
+    read_a: () => first.promise,
+    read_b: () => {
+      first.resolve(ok(null, 'A'))
+      return ok(null, 'B')
+    },
+  })
+  assert.equal((await runTurn(process, deps)).reply, 'done')
+  const results = sent(process, 1)
+    .filter((message) => message.role === 'tool')
+    .map((message) => message.parts[0].text)
+  assert.deepEqual(results, ['A', 'B'])
+})
+
+test('a call that changes something waits for the reads before it and runs alone', async () => {
+  const log: string[] = []
+  const slow = (name: string) => async () => {
+    log.push(`+${name}`)
+    await new Promise(setImmediate)
+    log.push(`-${name}`)
+    return ok(null, name)
+  }
+  const steps = [asks(['read_a'], ['read_b'], ['write_c'], ['read_d']), says('done')]
+  const process = createFakeProcess({
+    'session.history': history(hello),
+    'model.generate': () => steps.shift()!,
+    read_a: slow('a'),
+    read_b: slow('b'),
+    write_c: slow('c'),
+    read_d: slow('d'),
+  })
+  await runTurn(process, deps)
+  assert.deepEqual(log, ['+a', '+b', '-a', '-b', '+c', '-c', '+d', '-d'])
+})
+
+test('a resumed turn carries out only the tool calls that have no result, under their first ids', async () => {
+  const generation = conversationItem('g1' as CallId, (asks(['write_a'], ['write_b']) as { output: { message: Message } }).output.message)
+  const result = conversationItem('g1.0' as CallId, {
+    role: 'tool',
+    parts: [{ type: 'tool_result', id: 't0', name: 'write_a', ok: true, text: 'A' }],
+  })
+  const process = createFakeProcess({
+    'session.history': history([...hello, generation, result]),
+    'model.generate': () => says('done'),
+    write_b: () => ok(null, 'B'),
+  })
+  await runTurn(process, deps)
+  assert.deepEqual(process.made.map((call) => [call.name, call.id]).slice(1, 2), [['write_b', 'g1.1']])
+})
+
+test('a turn whose answer is on record already asks nothing again', async () => {
+  const answer = conversationItem('g1' as CallId, { role: 'assistant', parts: [{ type: 'text', text: 'answered' }] })
+  const process = createFakeProcess({ 'session.history': history([...hello, answer]) })
+  assert.equal((await runTurn(process, deps)).reply, 'answered')
+  assert.deepEqual(names(process), ['session.history'])
+})
+
+test('a failed tool is a result that the model reads', async () => {
+  const process = scripted([asks(['no_such_tool']), says('sorry')])
+  assert.equal((await runTurn(process, deps)).reply, 'sorry')
+  const result = sent(process, 1).at(-1)
+  assert.deepEqual(result?.parts[0], { type: 'tool_result', id: 't0', name: 'no_such_tool', ok: false, text: 'Error: no no_such_tool' })
+})
+
+test('the same call with the same result three times is told to the model, a fourth ends the turn', async () => {
+  const process = scripted(
+    [1, 2, 3, 4, 5].map(() => asks(['read_a'])),
+    { read_a: () => ok(null, 'same') },
+  )
+  const result = await runTurn(process, deps)
+  assert.equal(result.status, 'limit')
+  assert.match(result.reply, /read_a ×4/)
+  const systems = process.made.filter((call) => call.name === 'model.generate').map((call) => (call.input as { system: string }).system)
+  assert.deepEqual(
+    systems.map((system) => system.includes('three times')),
+    [false, false, false, true],
+  )
+})
+
+test('the limit of generations ends a turn with an account of what was done', async () => {
+  let n = 0
+  const process = createFakeProcess({
+    'session.history': history(hello),
+    'model.generate': () => asks(['read_a', `{"n":${n++}}`]),
+    read_a: () => ok(null, `${n}`),
+  })
+  const result = await runTurn(process, deps)
+  assert.deepEqual([result.status, result.steps, result.failure?.code], ['limit', 10, 'limit_reached'])
+  assert.match(result.reply, /Done in this turn: read_a ×10/)
+})
+
+test('a message sent while the turn runs is offered at the next step', async () => {
+  const process: FakeProcess = scripted([asks(['read_a']), says('both done')], {
+    read_a: () => {
+      process.mail.push({ id: 'u2' as CallId, text: 'also this' })
+      return ok(null, 'A')
+    },
+  })
+  assert.equal((await runTurn(process, deps)).reply, 'both done')
+  assert.deepEqual(sent(process, 1).at(-1), userMessage('also this'))
+})
+
+test('a message that comes with the last words is answered in the same turn', async () => {
+  const steps = [says('first'), says('second')]
+  const process: FakeProcess = createFakeProcess({
+    'session.history': history(hello),
+    'model.generate': () => {
+      if (steps.length === 2) process.mail.push({ id: 'u2' as CallId, text: 'and?' })
+      return steps.shift()!
+    },
+  })
+  assert.equal((await runTurn(process, deps)).reply, 'second')
+})
+
+test('cancelling ends the turn without another generation and says what was left', async () => {
+  const controller = new AbortController()
+  const process = scripted(
+    [asks(['write_a'], ['write_b'])],
+    { write_a: () => (controller.abort('cancelled'), ok(null, 'A')) },
+    controller.signal,
+  )
+  const result = await runTurn(process, deps)
+  assert.deepEqual([result.status, result.failure?.code], ['cancelled', 'cancelled'])
+  assert.match(result.reply, /Done in this turn: write_a\.\nLeft: 1 requested call/)
+  assert.deepEqual(names(process), ['session.history', 'model.generate', 'write_a'])
+})
+
+test('a refused generation is a limit, a failed one a failure, and both keep the hint', async () => {
+  const failure = { code: 'budget_exhausted', message: 'spent', hint: 'raise it' } as const
+  const refused = await runTurn(scripted([{ status: 'refused', failure, text: '' }]), deps)
+  assert.deepEqual([refused.status, refused.failure], ['limit', failure])
+  assert.match(refused.reply, /raise it/)
+  assert.equal((await runTurn(scripted([{ status: 'failed', failure, text: '' }]), deps)).status, 'failed')
+})
+
+test('a provider that fails or hangs is left out', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const providers = [
+    { name: 'good', provide: () => 'good' },
+    { name: 'bad', provide: () => Promise.reject(new Error('no')) },
+    { name: 'slow', provide: () => new Promise<string>(() => {}) },
+  ]
+  const process = scripted([says('hi')])
+  const running = runTurn(process, { ...deps, providers })
+  await new Promise(setImmediate)
+  t.mock.timers.tick(2_000)
+  await running
+  assert.equal((process.made[1]!.input as { system: string }).system, 'good')
+})
