@@ -52,7 +52,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
   const filesAt = firstDescriptor + 2
   const inner = [
     isolation,
-    systemFolders,
+    systemFolders(),
     ['--bind', mounts.shared, '/shared', '--bind', mounts.tmp, '/tmp', '--symlink', '/tmp', '/var/tmp'],
     gitGuard(plan.shared, mounts.shared),
     ['--ro-bind', mounts.node, insideNode],
@@ -93,12 +93,14 @@ const stepDown = [
 const nodeFlags = ['--v8-pool-size=1']
 
 /** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
-const systemFolders = [
-  ['--ro-bind', '/usr', '/usr'],
-  ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].map((name) => rootFolder(name)),
-  ...['alternatives', 'ssl', 'ca-certificates', 'pki', 'ld.so.cache', 'localtime'].map((name) => etc(name)),
-  ['--proc', '/proc', '--dev', '/dev', '--size', String(maxSharedMemoryBytes), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
-].flat()
+function systemFolders(): string[] {
+  return [
+    ['--ro-bind', '/usr', '/usr'],
+    ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].map((name) => rootFolder(name)),
+    ...['alternatives', 'ssl', 'ca-certificates', 'pki', 'ld.so.cache', 'localtime'].map((name) => etc(name)),
+    ['--proc', '/proc', '--dev', '/dev', '--size', String(maxSharedMemoryBytes), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
+  ].flat()
+}
 
 function etc(name: string): string[] {
   return ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]

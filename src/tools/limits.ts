@@ -1,0 +1,33 @@
+/** Limits of the built-in calls. Times are as long as a person would wait, and never the only bound: hands have their own. */
+
+/**
+ * Text of one page of a file, line numbers included. Below the 16 KiB at which the kernel cuts what a model reads, so that a
+ * page ends at a line and says where the next one begins.
+ */
+export const pageBytes: number = 15 * 1024
+export const defaultPageLines = 1_000
+export const maxPageLines = 10_000
+
+export const readTimeoutMs = 10_000
+export const listTimeoutMs = 10_000
+export const searchTimeoutMs = 20_000
+export const changeTimeoutMs = 15_000
+
+/** More entries than a model can use at once; a narrower folder or depth helps it more. */
+export const maxListEntries = 1_000
+export const maxListDepth = 20
+export const maxMatches = 200
+
+/** Text of one write. Larger files are made by commands. */
+export const maxWriteCharacters: number = 4 * 1024 * 1024
+export const maxPathCharacters = 4_096
+
+export const defaultCommandSeconds = 60
+export const maxCommandSeconds = 600
+/** Hands answer this long after a command's own limit at the latest: processes get a grace, then are killed. */
+export const commandGraceMs = 10_000
+/** Kept of each output stream; the model sees the ends of it and can page through the rest. */
+export const maxOutputBytes: number = 4 * 1024 * 1024
+/** As hands allow: Linux refuses a longer single argument. */
+export const maxCommandCharacters = 120_000
+export const maxStdinCharacters: number = 1024 * 1024

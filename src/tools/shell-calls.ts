@@ -1,0 +1,99 @@
+/** Runs commands. Privileged: what a command does is bounded by the sandbox, and by nothing else. */
+import { z } from 'zod'
+import type { Call, HandsOps } from '../types/index.ts'
+import {
+  commandGraceMs,
+  defaultCommandSeconds,
+  maxCommandCharacters,
+  maxCommandSeconds,
+  maxOutputBytes,
+  maxStdinCharacters,
+} from './limits.ts'
+import { askHands, pathArgument, toWorkspacePath } from './workspace-arguments.ts'
+
+interface ExecInput {
+  command: string
+  cwd: string
+  stdin: string
+  timeout_s: number
+}
+interface ExecOutput {
+  exit_code: number | null
+  signal: string | null
+  timed_out: boolean
+  stdout: string
+  stderr: string
+  stdout_bytes: number
+  stderr_bytes: number
+  duration_ms: number
+}
+
+export const shellExec: Call<ExecInput, ExecOutput> = {
+  name: 'shell.exec',
+  summary: 'Runs a shell command in the sandbox, without network; its background processes end with it.',
+  input: z.strictObject({
+    command: z
+      .string()
+      .min(1)
+      .max(maxCommandCharacters)
+      .describe('Command line for bash. Each call is a new shell: set variables and folders anew.'),
+    cwd: pathArgument.default('/shared').describe('Folder to run in. Relative paths start at /shared.'),
+    stdin: z.string().max(maxStdinCharacters).default('').describe('Standard input of the command.'),
+    timeout_s: z
+      .int()
+      .min(1)
+      .max(maxCommandSeconds)
+      .default(defaultCommandSeconds)
+      .describe('Seconds after which the command and all it started are ended.'),
+  }),
+  output: z.strictObject({
+    exit_code: z.int().nullable(),
+    signal: z.string().nullable(),
+    timed_out: z.boolean(),
+    stdout: z.string(),
+    stderr: z.string(),
+    stdout_bytes: z.int(),
+    stderr_bytes: z.int(),
+    duration_ms: z.int(),
+  }),
+  example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
+  tier: 'privileged',
+  right: 'shell.run',
+  effect: 'once',
+  audience: ['model', 'terminal'],
+  labels: { adds: ['untrusted'], sink: false },
+  timeoutMs: maxCommandSeconds * 1000 + commandGraceMs,
+  async run(input, context) {
+    const timeoutMs = input.timeout_s * 1000
+    const request = { command: input.command, cwd: toWorkspacePath(input.cwd), stdin: input.stdin, timeoutMs, maxOutputBytes }
+    const ended = await askHands(context, 'exec', request, timeoutMs + commandGraceMs)
+    const output = {
+      exit_code: ended.exitCode,
+      signal: ended.signal,
+      timed_out: ended.timedOut,
+      stdout: ended.stdout,
+      stderr: ended.stderr,
+      stdout_bytes: ended.stdoutBytes,
+      stderr_bytes: ended.stderrBytes,
+      duration_ms: ended.durationMs,
+    }
+    return { output, text: execText(ended, input.timeout_s), ok: ended.exitCode === 0 && !ended.timedOut }
+  },
+}
+
+/** How it ended stands first, where no cut can take it away. */
+function execText(ended: HandsOps['exec']['output'], limitSeconds: number): string {
+  const parts = [howItEnded(ended, limitSeconds)]
+  if (ended.stdout !== '') parts.push(`stdout:\n${ended.stdout.replace(/\n$/, '')}`)
+  if (ended.stderr !== '') parts.push(`stderr:\n${ended.stderr.replace(/\n$/, '')}`)
+  if (parts.length === 1) parts.push('(no output)')
+  return parts.join('\n')
+}
+
+function howItEnded(ended: HandsOps['exec']['output'], limitSeconds: number): string {
+  if (ended.timedOut)
+    return `ended after its limit of ${limitSeconds} s, with all it had started; pass timeout_s (up to ${maxCommandSeconds}) to allow more`
+  if (ended.exitCode !== null) return `exit code ${ended.exitCode}`
+  const memory = ended.signal === 'SIGKILL' ? ': perhaps it used more memory than the sandbox has' : ''
+  return `ended by signal ${ended.signal ?? 'unknown'}${memory}`
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import type { Call } from '../types/index.ts'
+
+interface NowOutput {
+  /** With the offset of the zone (RFC 3339). */
+  local: string
+  weekday: string
+  zone: string
+  unix_ms: number
+}
+
+export const timeNow: Call<Record<string, never>, NowOutput> = {
+  name: 'time.now',
+  summary: 'Tells the current date, weekday, time and time zone.',
+  input: z.strictObject({}),
+  output: z.strictObject({ local: z.string(), weekday: z.string(), zone: z.string(), unix_ms: z.int() }),
+  example: {},
+  tier: 'read_only',
+  right: 'system.read',
+  effect: 'none',
+  audience: ['model', 'terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 1_000,
+  run(_input, { clock }) {
+    const now = clock.now()
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+    const weekday = new Intl.DateTimeFormat('en', { weekday: 'long', timeZone: zone }).format(now)
+    const local = toLocalTime(now)
+    return Promise.resolve({ output: { local, weekday, zone, unix_ms: now }, text: `${weekday}, ${local} (${zone})` })
+  },
+}
+
+function toLocalTime(unixMs: number): string {
+  // Minutes west of Greenwich, by Date's own convention.
+  const west = new Date(unixMs).getTimezoneOffset()
+  const offset = Math.abs(west)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const shifted = new Date(unixMs - west * 60_000).toISOString().slice(0, 19)
+  return `${shifted}${west > 0 ? '-' : '+'}${two(Math.floor(offset / 60))}:${two(offset % 60)}`
+}
