@@ -50,7 +50,7 @@ interface JournalDeps {
   readonly store: Store
   readonly clock: Clock
   /** What follows from an entry; pure state of its own subsystem. */
-  readonly project: (entry: Entry, at: number) => readonly Projection[]
+  readonly project: (entry: Entry, at: number, index: number) => readonly Projection[]
   /** Told at once, before the commit, in order: what is kept in memory must not lag behind the next call. */
   readonly observe: (entry: Entry) => void
   /** Told after the commit, in order. */
@@ -76,7 +76,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
       phase,
       body: JSON.stringify(body),
     }))
-    const projections = entries.flatMap((entry) => project(entry, at))
+    const projections = entries.flatMap((entry, index) => project(entry, at, index))
     const session = entries[0]?.caller.session || undefined
     const epoch = session === undefined ? undefined : epochs.get(session)
     const fence = session === undefined || epoch === undefined ? {} : { fence: { session, epoch } }

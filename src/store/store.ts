@@ -8,6 +8,8 @@ import type { CallId, ChainHead, JournalRecord, NewRecord, Phase, SessionId, Spe
 /** A change of a projection that commits with the records that cause it. */
 export type Projection =
   | { readonly kind: 'session'; readonly session: SessionRow }
+  /** The record at this index of the append carries conversation: `history` will find it. */
+  | { readonly kind: 'message'; readonly record: number }
   /** Adds to what a budget scope has spent; both numbers may be 0, never negative. */
   | { readonly kind: 'spend'; readonly scope: string; readonly spend: Spend }
 

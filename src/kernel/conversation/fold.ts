@@ -8,6 +8,7 @@ import {
   type CallId,
   type ConversationItem,
   conversationItem,
+  type JsonObject,
   type Message,
   type Phase,
   toolCallsOf,
@@ -61,4 +62,21 @@ function follows(candidate: CallId, added: CallId, generation: CallId): boolean 
 
 function isFinal(phase: Phase): boolean {
   return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
+}
+
+/** Whether an entry has to be found again when the conversation is read back. Never false where `toItem` gives an item. */
+export function carriesConversation({
+  call,
+  name,
+  phase,
+  body,
+}: {
+  readonly call: CallId
+  readonly name: string
+  readonly phase: Phase
+  readonly body: JsonObject
+}): boolean {
+  if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
+  if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
+  return toolPlace(call) !== null && isFinal(phase)
 }

@@ -1,0 +1,161 @@
+/** A whole kernel for tests: a real gate and journal over the in-memory store, a model that a function plays, calls by table. */
+import { z } from 'zod'
+import { createFakeSandbox } from '../sandbox/index.ts'
+import { openMemoryStore, type Store } from '../store/index.ts'
+import {
+  type Call,
+  type CallId,
+  type Clock,
+  type Config,
+  configSchema,
+  createIdMaker,
+  type Done,
+  type Engine,
+  type GenerateRequest,
+  type ModelEvent,
+  type RecordView,
+  type SessionId,
+  systemClock,
+  systemRandom,
+  type UserId,
+} from '../types/index.ts'
+import { createKernel } from './kernel.ts'
+import type { Kernel, KernelEvent } from './facade.ts'
+
+export const user = 'ada' as UserId
+export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId
+
+export interface Fixture extends AsyncDisposable {
+  readonly kernel: Kernel
+  readonly store: Store
+  readonly session: SessionId
+  /** Sends a message and resolves with the body of the turn's outcome. */
+  turn(text: string): Promise<Record<string, unknown>>
+  /** Every event of the session since it began. */
+  readonly events: readonly KernelEvent[]
+  /** Resolves with the first event, also an earlier one, that fits. */
+  event<Kind extends KernelEvent['type']>(
+    type: Kind,
+    fits?: (event: Extract<KernelEvent, { type: Kind }>) => boolean,
+  ): Promise<Extract<KernelEvent, { type: Kind }>>
+  record(fits: (record: RecordView) => boolean): Promise<RecordView>
+}
+
+export interface FixtureOptions {
+  readonly play?: (request: GenerateRequest, signal: AbortSignal) => AsyncIterable<readonly ModelEvent[]>
+  readonly calls?: readonly Call[]
+  readonly config?: unknown
+  readonly store?: Store
+  readonly session?: SessionId
+  readonly clock?: Clock
+  readonly secrets?: ReadonlyMap<string, string>
+  readonly countTokens?: Engine['countTokens']
+}
+
+const usage = { inputTokens: 100, outputTokens: 20, estimated: false }
+
+export async function* says(text: string): AsyncGenerator<readonly ModelEvent[]> {
+  yield [{ type: 'text', text }]
+  yield [{ type: 'finish', reason: 'stop', usage }]
+}
+
+export async function* asks(...calls: readonly (readonly [name: string, args?: unknown])[]): AsyncGenerator<readonly ModelEvent[]> {
+  yield calls.map(([name, args = {}], i) => {
+    const text = typeof args === 'string' ? args : JSON.stringify(args)
+    return { type: 'tool_call', call: { type: 'tool_call', id: `t${i}`, name, arguments: text } } as const
+  })
+  yield [{ type: 'finish', reason: 'tool_calls', usage }]
+}
+
+/** Plays these generations in order, for a model that does not look at what it is asked. */
+export function inOrder(...steps: readonly AsyncGenerator<readonly ModelEvent[]>[]): NonNullable<FixtureOptions['play']> {
+  const left = [...steps]
+  return () => left.shift() ?? says('out of script')
+}
+
+/** A call for tests: `family.verb`, anything in, the text that `run` gives out. */
+export function testCall(name: string, run: Call['run'], overrides: Partial<Call> = {}): Call {
+  return {
+    name,
+    summary: `Test call ${name}.`,
+    input: z.looseObject({}),
+    output: z.unknown(),
+    example: {},
+    tier: 'side_effecting',
+    right: 'file.write',
+    effect: 'idempotent',
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 5_000,
+    run,
+    ...overrides,
+  }
+}
+
+export const done = (text: string): Done<unknown> => ({ output: null, text })
+
+export async function openFixture(options: FixtureOptions = {}): Promise<Fixture> {
+  const store = options.store ?? (await openMemoryStore({ user }))
+  const config: Config = configSchema.parse(options.config ?? {})
+  const engine: Engine = {
+    generate: options.play ?? (() => says('hello')),
+    facts: (name) => ({
+      name,
+      provider: 'scripted',
+      contextTokens: config.model.context_tokens,
+      maxOutputTokens: config.model.max_output_tokens,
+      price:
+        config.model.input_price === null
+          ? null
+          : { inputPerMillion: config.model.input_price, outputPerMillion: config.model.output_price ?? 0 },
+    }),
+    countTokens: options.countTokens ?? (async (texts) => texts.map((text) => Math.ceil(text.length / 4))),
+    close: async () => {},
+  }
+  const kernel = await createKernel({
+    user,
+    version: '0.0.0',
+    config,
+    store,
+    engine,
+    sandbox: createFakeSandbox(),
+    calls: options.calls ?? [],
+    workspaceRoot: '/home/ada/ws',
+    secrets: options.secrets ?? new Map(),
+    clock: options.clock ?? systemClock,
+    random: systemRandom,
+  })
+  const session = options.session ?? (await kernel.createSession('test')).id
+  const events: KernelEvent[] = []
+  const watchers = new Set<() => void>()
+  await kernel.follow(session, 0, (event) => {
+    events.push(event)
+    for (const watch of watchers) watch()
+  })
+  const event: Fixture['event'] = (type, fits = () => true) =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const found = events.find((candidate) => candidate.type === type && fits(candidate as never))
+        if (found === undefined) return
+        watchers.delete(look)
+        resolve(found as never)
+      }
+      watchers.add(look)
+      look()
+    })
+  const record: Fixture['record'] = async (fits) => (await event('record', (candidate) => fits(candidate.record))).record
+  return {
+    kernel,
+    store,
+    session,
+    events,
+    event,
+    record,
+    async turn(text) {
+      const { turn } = await kernel.sendTurn({ session, clientId: newCallId(), text })
+      const { body } = await record((candidate) => (candidate.call as string) === turn && candidate.phase === 'outcome')
+      return body as Record<string, unknown>
+    },
+    [Symbol.asyncDispose]: () => kernel.close(),
+  }
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore } from '../store/index.ts'
+import { type CallId, type GenerateRequest, type ModelEvent, textOf, type TurnId } from '../types/index.ts'
+import { asks, done, inOrder, newCallId, openFixture, says, testCall, user } from './kernel-fixture.ts'
+
+const askFirst = { approval: { calls: { 'test.act': 'ask' } } }
+
+test('a call that policy asks about waits for a person, and runs with exactly what was shown', async () => {
+  const inputs: unknown[] = []
+  const calls = [testCall('test.act', async (input) => (inputs.push(input), done('acted')))]
+  await using fixture = await openFixture({ play: inOrder(asks(['test_act', { n: 1 }]), says('done')), calls, config: askFirst })
+  const turn = fixture.turn('act')
+  const parked = await fixture.record((record) => record.phase === 'parked')
+  assert.equal((parked.body as { input: string }).input, '{"n":1}')
+  assert.deepEqual(inputs, [])
+  await fixture.kernel.approve(parked.call, true)
+  assert.equal((await turn)['reply'], 'done')
+  assert.deepEqual(inputs, [{ n: 1 }])
+})
+
+test('a refused call is told to the model and does not run', async () => {
+  const requests: GenerateRequest[] = []
+  const steps = inOrder(asks(['test_act']), says('all right'))
+  const play = (request: GenerateRequest, signal: AbortSignal) => (requests.push(request), steps(request, signal))
+  const calls = [testCall('test.act', () => assert.fail('ran'))]
+  await using fixture = await openFixture({ play, calls, config: askFirst })
+  const turn = fixture.turn('act')
+  await fixture.kernel.approve((await fixture.record((record) => record.phase === 'parked')).call, false)
+  assert.equal((await turn)['reply'], 'all right')
+  const [part] = requests[1]!.messages.at(-1)!.parts
+  assert.match(part?.type === 'tool_result' ? part.text : '', /A person refused/)
+})
+
+test('deciding about a call that does not wait is an error with advice', async () => {
+  await using fixture = await openFixture({})
+  await assert.rejects(fixture.kernel.approve('x' as CallId, true), { code: 'not_found' })
+})
+
+test('a parked call survives a restart, is shown again, and goes on when it is approved', async () => {
+  const store = await openMemoryStore({ user })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  let runs = 0
+  const calls = [testCall('test.act', async () => done(`run ${++runs}`), { effect: 'once' })]
+  const first = await openFixture({ play: inOrder(asks(['test_act'])), calls, config: askFirst, store: keepOpen })
+  void first.turn('act')
+  const parked = await first.record((record) => record.phase === 'parked')
+  await first.kernel.close()
+
+  await using second = await openFixture({ play: () => says('done'), calls, config: askFirst, store, session: first.session })
+  const { pending } = await second.event('snapshot', (event) => event.pending.length > 0).catch(() => assert.fail())
+  assert.deepEqual(
+    pending.map((approval) => [approval.call, approval.input]),
+    [[parked.call, '{}']],
+  )
+  await second.kernel.approve(parked.call, true)
+  const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  assert.equal((outcome.body as { reply: string }).reply, 'done')
+  assert.equal(runs, 1)
+  assert.equal(second.events.filter((event) => event.type === 'record' && event.record.phase === 'parked').length, 1)
+})
+
+test('a token budget refuses a generation before it runs and the turn says why', async () => {
+  let asked = 0
+  const config = { budget: { session: { tokens: 500 } }, model: { max_output_tokens: 400 } }
+  await using fixture = await openFixture({ play: () => (asked++, says('hi')), config })
+  const outcome = await fixture.turn('hello '.repeat(500))
+  assert.deepEqual([outcome['status'], asked], ['limit', 0])
+  assert.match(outcome['reply'] as string, /session's budget does not cover this/)
+})
+
+test('a bound that does not fit is counted exactly before the call is refused', async () => {
+  let counted = 0
+  const config = { budget: { session: { tokens: 9_000 } }, model: { max_output_tokens: 400 } }
+  const countTokens = async (texts: readonly string[]) => (counted++, texts.map((text) => Math.ceil(text.length / 4)))
+  await using fixture = await openFixture({ play: () => says('hi'), config, countTokens })
+  assert.equal((await fixture.turn('word '.repeat(2_000)))['status'], 'ok')
+  assert.equal(counted, 1)
+})
+
+test('a money budget needs to know the price', async () => {
+  await using fixture = await openFixture({ config: { budget: { user: { micro_dollars: 1_000_000 } } } })
+  assert.match((await fixture.turn('hi'))['reply'] as string, /Nobody has said what .* costs/)
+})
+
+test('what a turn cost is counted for session and user, in the journal and in the accounts alike', async () => {
+  const config = { model: { input_price: 1_000_000, output_price: 2_000_000 } }
+  await using fixture = await openFixture({ play: () => says('hi'), config })
+  await fixture.turn('one')
+  await fixture.turn('two')
+  const spent = { microDollars: 2 * (100 + 2 * 20), tokens: 240 }
+  assert.deepEqual(await fixture.store.spent(`session:${fixture.session}`), spent)
+  assert.deepEqual(await fixture.store.spent(`user:${user}`), spent)
+  const shown = await fixture.kernel.call('budget.show', {}, fixture.session)
+  assert.deepEqual(shown.status === 'ok' && (shown.output as { session: { spent: unknown } }).session.spent, spent)
+})
+
+test('turns of one session run one at a time in order; a message sent meanwhile steers the running one', async () => {
+  const requests: string[][] = []
+  const calls = [
+    testCall('test.act', async () => {
+      await fixture.kernel.sendTurn({ session: fixture.session, clientId: newCallId(), text: 'and this' })
+      return done('acted')
+    }),
+  ]
+  const steps = inOrder(asks(['test_act']), says('both'), says('third'))
+  const play = (request: GenerateRequest, signal: AbortSignal) => {
+    requests.push(request.messages.map((message) => `${message.role}:${textOf(message)}`))
+    return steps(request, signal)
+  }
+  await using fixture = await openFixture({ play, calls })
+  assert.equal((await fixture.turn('do this'))['reply'], 'both')
+  const merged = await fixture.record((record) => record.name === 'turn.send' && (record.body as { status?: string }).status === 'merged')
+  assert.equal((merged.body as { into: TurnId }).into, merged.turn === ('' as never) ? '' : (merged.body as { into: TurnId }).into)
+  assert.deepEqual(requests[1], ['user:do this', 'assistant:', 'tool:', 'user:and this'])
+  await fixture.turn('next')
+  assert.deepEqual(requests[2], ['user:do this', 'assistant:', 'tool:', 'user:and this', 'assistant:both', 'user:next'])
+})
+
+test('cancel stops the running tool and the turn at once, and the next turn knows', async () => {
+  const started = Promise.withResolvers<void>()
+  const calls = [
+    testCall('test.act', (_, { signal }) => {
+      started.resolve()
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    }),
+  ]
+  const requests: GenerateRequest[] = []
+  const steps = inOrder(asks(['test_act']), says('next'))
+  const play = (request: GenerateRequest, signal: AbortSignal) => (requests.push(request), steps(request, signal))
+  await using fixture = await openFixture({ play, calls })
+  const turn = fixture.turn('act')
+  await started.promise
+  assert.equal(await fixture.kernel.cancelTurn(fixture.session), true)
+  assert.equal((await turn)['status'], 'cancelled')
+  assert.equal(await fixture.kernel.cancelTurn(fixture.session), false)
+  await fixture.turn('go on')
+  assert.deepEqual(
+    requests[1]!.messages.map((message) => message.role),
+    ['user', 'assistant', 'tool', 'assistant', 'user'],
+  )
+})
+
+test('a follower gets the past by cursor, the running reply as a snapshot, and what comes after, each once', async () => {
+  const go = Promise.withResolvers<void>()
+  async function* slow(): AsyncGenerator<readonly ModelEvent[]> {
+    yield [{ type: 'text', text: 'first ' }]
+    await go.promise
+    yield [{ type: 'text', text: 'second' }]
+    yield [{ type: 'finish', reason: 'stop', usage: { inputTokens: 1, outputTokens: 1, estimated: false } }]
+  }
+  await using fixture = await openFixture({ play: slow })
+  const turn = fixture.turn('hi')
+  await fixture.event('delta')
+  const late: string[] = []
+  let text = ''
+  await fixture.kernel.follow(fixture.session, 0, (event) => {
+    if (event.type === 'record') late.push(`${event.record.name}/${event.record.phase}`)
+    else if (event.type === 'snapshot') text = event.text
+    else if (event.type === 'delta') {
+      assert.equal(event.offset, text.length)
+      text += event.text
+    }
+  })
+  assert.equal(text, 'first ')
+  go.resolve()
+  await turn
+  assert.equal(text, 'first second')
+  const seen = fixture.events.flatMap((event) => (event.type === 'record' ? [`${event.record.name}/${event.record.phase}`] : []))
+  assert.deepEqual(late, seen)
+})
+
+test('a conversation read back from the store is the one that was lived', async () => {
+  const store = await openMemoryStore({ user })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  const calls = [testCall('test.read', async (input) => done(`read ${JSON.stringify(input)}`), { tier: 'read_only', effect: 'none' })]
+  const first = await openFixture({
+    play: inOrder(asks(['test_read', { n: 1 }], ['test_read', { n: 2 }], ['nope']), says('ok')),
+    calls,
+    store: keepOpen,
+  })
+  await first.turn('start')
+  await first.kernel.close()
+
+  const requests: GenerateRequest[] = []
+  const play = (request: GenerateRequest) => (requests.push(request), says('again'))
+  await using second = await openFixture({ play, calls, store, session: first.session })
+  await second.turn('more')
+  const told = requests[0]!.messages.map((message) =>
+    message.parts.map((part) => (part.type === 'tool_result' ? part.text.slice(0, 20) : part.type === 'text' ? part.text : part.type)),
+  )
+  assert.deepEqual(told, [
+    ['start'],
+    ['tool_call', 'tool_call', 'tool_call'],
+    ['read {"n":1}'],
+    ['read {"n":2}'],
+    ['Error (unknown_call)'],
+    ['ok'],
+    ['more'],
+  ])
+})
+
+test('a model that fails in the middle leaves what it said, and the person is told', async () => {
+  async function* breaks(): AsyncGenerator<readonly ModelEvent[]> {
+    yield [{ type: 'text', text: 'half of' }]
+    const failure = { code: 'model_unreachable', message: 'dropped', hint: 'again' } as const
+    yield [{ type: 'error', failure, usage: { inputTokens: 10, outputTokens: 2, estimated: true } }]
+  }
+  await using fixture = await openFixture({ play: () => breaks() })
+  const outcome = await fixture.turn('hi')
+  assert.equal(outcome['status'], 'failed')
+  assert.deepEqual(await fixture.store.spent(`user:${user}`), { microDollars: 0, tokens: 12 })
+})
+
+test('a lane takes no more messages than its limit', async () => {
+  const never = new Promise<never>(() => {})
+  // eslint-disable-next-line require-yield -- a model that never says anything
+  async function* silent(_: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
+    await Promise.race([never, new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))])
+  }
+  await using fixture = await openFixture({ play: silent })
+  const send = () => fixture.kernel.sendTurn({ session: fixture.session, clientId: newCallId(), text: 'x' })
+  for (let i = 0; i < 1_001; i++) await send()
+  await assert.rejects(send(), { code: 'limit_reached' })
+})

@@ -1,0 +1,52 @@
+/**
+ * What follows from a record for the small tables of the store; they commit with it and could be made again from the
+ * journal (see the decision "The journal is the only history").
+ */
+import type { Projection } from '../store/index.ts'
+import { noSpend, type SessionId, type Spend, type UserId } from '../types/index.ts'
+import type { Conversations } from './conversation/conversations.ts'
+import { carriesConversation } from './conversation/fold.ts'
+import type { Entry } from './journal.ts'
+import { userCaller } from './recovery.ts'
+import type { Sessions } from './sessions.ts'
+import type { Budgets } from './stages/budgets.ts'
+
+interface ProjectorDeps {
+  readonly user: UserId
+  readonly sessions: Sessions
+  readonly budgets: Budgets
+  readonly conversations: () => Conversations
+}
+
+/** @returns a function from an entry, its time and its place in the append to what commits with it. */
+export function createProjector({ user, sessions, budgets, conversations }: ProjectorDeps) {
+  const sessionRow = ({ caller: { session }, name, phase, body }: Entry, at: number) => {
+    if (name === 'session.create' && phase === 'outcome' && body['status'] === 'ok') {
+      const id = body['id'] as SessionId
+      conversations().fresh(id)
+      return sessions.created(id, body['title'] as string, at)
+    }
+    if (session === '') return null
+    const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
+    return beginsTurn
+      ? sessions.turnStarted(session, body['text'] as string, at)
+      : phase === 'outcome'
+        ? sessions.takeChanged(session)
+        : null
+  }
+
+  return (entry: Entry, at: number, index: number): readonly Projection[] => {
+    const { session, turn } = entry.caller
+    const projections: Projection[] = []
+    const row = sessionRow(entry, at)
+    if (row) projections.push({ kind: 'session', session: row })
+    if (carriesConversation(entry)) projections.push({ kind: 'message', record: index })
+    const spent = entry.body['spent'] as Spend | undefined
+    if (spent !== undefined) {
+      // The gate settles what it ran; what a crash cut off is counted here.
+      if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
+      projections.push(...budgets.projections(user, session, spent))
+    }
+    return projections
+  }
+}

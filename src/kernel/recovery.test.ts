@@ -1,0 +1,114 @@
+/** Recovery inside one process: the store keeps what was committed, the kernel that wrote it is gone without a word. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore, type Store } from '../store/index.ts'
+import type { Effect, GenerateRequest } from '../types/index.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user } from './kernel-fixture.ts'
+
+/** A store whose process dies after `appends` commits: later ones never come back. */
+function dyingStore(store: Store, appends: number, died: () => void): Store {
+  let left = appends
+  return Object.assign(Object.create(store), {
+    close: async () => {},
+    append: (append: Parameters<Store['append']>[0]) => {
+      if (left-- > 0) return store.append(append)
+      died()
+      return new Promise(() => {})
+    },
+  }) as Store
+}
+
+const hang = new Promise<never>(() => {})
+
+async function crashDuring(effect: Effect): Promise<{ requests: GenerateRequest[]; runs: number; reply: unknown }> {
+  const store = await openMemoryStore({ user })
+  const begun = Promise.withResolvers<void>()
+  let runs = 0
+  const dying = testCall('test.act', () => (runs++, begun.resolve(), hang), { effect })
+  const first = await openFixture({ play: inOrder(asks(['test_act'])), calls: [dying], store: dyingStore(store, Infinity, () => {}) })
+  void first.turn('act')
+  await begun.promise
+  // A `none` intent rides along: let it reach the store.
+  await new Promise(setImmediate)
+
+  const requests: GenerateRequest[] = []
+  const living = testCall('test.act', async () => done(`run ${++runs}`), { effect })
+  const play = (request: GenerateRequest) => (requests.push(request), says('recovered'))
+  await using second = await openFixture({ play, calls: [living], store, session: first.session })
+  const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  assert.deepEqual(await store.openIntents(), [])
+  return { requests, runs, reply: (outcome.body as { reply: string }).reply }
+}
+
+test('after a crash a safe call is run again under its intent and the turn ends', async () => {
+  for (const effect of ['none', 'idempotent'] as const) {
+    const { requests, runs, reply } = await crashDuring(effect)
+    assert.deepEqual([runs, reply, requests.length], [2, 'recovered', 1])
+    const [part] = requests[0]!.messages.at(-1)!.parts
+    assert.equal(part?.type === 'tool_result' && part.text, 'run 2')
+  }
+})
+
+test('after a crash a once effect is not repeated and the model is told that its outcome is unknown', async () => {
+  const { requests, runs, reply } = await crashDuring('once')
+  assert.deepEqual([runs, reply], [1, 'recovered'])
+  const [part] = requests[0]!.messages.at(-1)!.parts
+  assert.match(part?.type === 'tool_result' ? part.text : '', /outcome unknown, not repeated/i)
+})
+
+test('a generation that a crash cut off is counted at what it had reserved, and asked again', async () => {
+  const store = await openMemoryStore({ user })
+  const begun = Promise.withResolvers<void>()
+  async function* silent() {
+    begun.resolve()
+    yield await hang
+  }
+  const config = { model: { max_output_tokens: 50 } }
+  const first = await openFixture({ play: silent, config, store: dyingStore(store, Infinity, () => {}) })
+  void first.turn('hi')
+  await begun.promise
+  await using second = await openFixture({ play: () => says('again'), config, store, session: first.session })
+  await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  const records = await store.records({ order: 'oldest_first', limit: 100, hydrate: true })
+  const bodies = records.map(
+    (record) => JSON.parse(record.body) as { reserved?: { tokens: number }; spent?: { tokens: number }; status?: string },
+  )
+  const reserved = bodies.find((body) => body.reserved !== undefined)!.reserved!.tokens
+  const spent = bodies.flatMap((body) => (body.spent === undefined ? [] : [body.spent.tokens]))
+  assert.deepEqual(spent, [reserved, 120])
+  assert.equal((await store.spent(`user:${user}`)).tokens, reserved + 120)
+})
+
+test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
+  for (let appends = 2; appends < 40; appends++) {
+    const store = await openMemoryStore({ user })
+    const died = Promise.withResolvers<void>()
+    const calls = [
+      testCall('test.act', async () => done('acted'), { effect: 'once' }),
+      testCall('test.read', async () => done('read'), { effect: 'none', tier: 'read_only' }),
+    ]
+    const play = (request: GenerateRequest) => {
+      const results = request.messages.filter((message) => message.role === 'tool').length
+      return results === 0 ? asks(['test_read'], ['test_act']) : says('done')
+    }
+    const first = await openFixture({ play, calls, store: dyingStore(store, appends, died.resolve) })
+    const turn = first.turn('act').then(died.resolve)
+    await died.promise
+    const finished = (await store.openIntents()).length === 0
+
+    await using second = await openFixture({ play, calls, store, session: first.session })
+    const accepted = (await store.records({ order: 'oldest_first', limit: 100, hydrate: false })).some(
+      (record) => record.name === 'turn.send',
+    )
+    if (accepted) await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+    const records = await store.records({ session: first.session, order: 'oldest_first', limit: 100, hydrate: true })
+    assert.equal(records.filter((record) => record.phase === 'started').length, accepted ? 1 : 0, `after ${appends} appends`)
+    assert.equal(records.filter((record) => record.name === 'test.act' && record.phase === 'intent').length <= 1, true)
+    assert.deepEqual(await store.openIntents(), [])
+    if (finished && accepted) {
+      await turn
+      return
+    }
+  }
+  assert.fail('the turn never ended')
+})
