@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'guest_unreachable'
   | 'stale_epoch'
   | 'audit_failed'
+  | 'internal_failure'
 
 interface CodeFacts {
   readonly meaning: string
@@ -83,6 +84,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   guest_unreachable: facts('The guest does not answer.', 'later', 503, 16),
   stale_epoch: facts('Another worker has taken over this session.', 'no', 409, 16),
   audit_failed: facts('The journal does not verify.', 'no', 500, 17),
+  internal_failure: facts('Oxbow itself is at fault; what it knows is in the log of the guest.', 'later', 500, 1),
 }
 
 /** The part of an error that may be shown, sent and stored: no secret, no stack. */

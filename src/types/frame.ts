@@ -43,7 +43,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
   }),
   frame('call', { name: z.string().min(1).max(100), input: z.json(), session: session.optional() }),
   frame('status', {}),
-]) as never
+])
 
 interface ClientPayloads {
   hello: { protocol: number; client: string }
