@@ -6,6 +6,7 @@
  *     node main.ts --mapped SHARED TMP        without one: two folders of the host stand for them, and no commands
  */
 import { readFileSync, realpathSync } from 'node:fs'
+import { closeInherited } from './inherited-descriptors.ts'
 import { createCommandRunner } from './run-command.ts'
 import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
@@ -20,6 +21,7 @@ function options(args: readonly string[]): HandsOptions {
       ],
     }
   }
+  closeInherited()
   const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
   return { roots, commands: createCommandRunner(roots, isAloneInSandbox()) }
 }
