@@ -1,0 +1,78 @@
+/** Limits of the engine, each with its reason. Those of `ModelLimits` are handed in, so that a test need not wait for them. */
+
+export interface ModelLimits {
+  readonly firstByteMs: number
+  readonly betweenBytesMs: number
+  readonly maxTries: number
+  readonly backoffBaseMs: number
+  readonly backoffCapMs: number
+  readonly retryAfterCapMs: number
+  readonly maxEventChars: number
+  readonly maxAnswerChars: number
+  readonly maxToolCalls: number
+  readonly pauseAtChars: number
+  readonly drainMs: number
+}
+
+export const modelLimits: ModelLimits = {
+  /** From the request to the first byte: a long prompt on a busy service may think for a minute; two is a fault. */
+  firstByteMs: 120_000,
+  /** Silence inside an answer. Keep-alive comments are a sign of life; the turn's own time limit bounds the whole. */
+  betweenBytesMs: 60_000,
+  /** Attempts for one generation, the first included. */
+  maxTries: 3,
+  /** Full jitter: a wait is drawn between 0 and base × 2^(attempt−1), never over the cap. */
+  backoffBaseMs: 250,
+  backoffCapMs: 8_000,
+  /** A service that asks for more patience than this is reported to the person instead of being waited for. */
+  retryAfterCapMs: 30_000,
+  /** One SSE event. Services that do not stream tool calls send all arguments in one. */
+  maxEventChars: 8 * 1024 * 1024,
+  /** All characters of one answer on the wire, framing included: 100 000 chunks are about 25 MB. */
+  maxAnswerChars: 256 * 1024 * 1024,
+  /** Far over what any model asks for at once; stops an index from making a huge list. */
+  maxToolCalls: 256,
+  /** Characters read ahead of a slow reader before the socket is paused. */
+  pauseAtChars: 1024 * 1024,
+  /** After the last event the connection may take this long to end by itself and be used again. */
+  drainMs: 1_000,
+}
+
+/** Bytes of an error answer that are read; the message is far shorter. */
+export const maxErrorBodyBytes: number = 64 * 1024
+
+/** What is kept of an endpoint's own words in an error. */
+export const endpointMessageChars = 300
+
+/** Rule of thumb for English text and JSON, used only where an endpoint reports no usage. */
+export const charsPerToken = 4
+
+/** The tokenizer's tables take tens of megabytes: the worker ends when nobody has counted for this long. */
+export const tokenizerIdleMs = 30_000
+
+/** Longest piece given to the tokenizer at once: its time grows faster than the length of an unbroken word. */
+export const tokenizerPieceChars = 20_000
+
+/** Files that one summary reads; each costs a tool call. */
+export const summaryFiles = 20
+
+/** Lines read of each file for a summary: enough to find its heading. */
+export const summaryLines = 40
+
+/** Depth of the listing that a summary starts from. */
+export const summaryDepth = 3
+
+/** Characters of one command that the offline interpreter looks at; more than the longest sensible quoted file. */
+export const commandChars: number = 256 * 1024
+
+/** Characters outside quotes: the grammar's time grows with the square of them. */
+export const unquotedChars = 2_000
+
+/** Characters of one tool result that the offline interpreter repeats. */
+export const shownResultChars: number = 32 * 1024
+
+/** Acts that `what did you do` lists, newest last. */
+export const storyActs = 50
+
+/** Request body that the scripted server accepts: over the largest conversation a test sends. */
+export const maxScriptedRequestBytes: number = 64 * 1024 * 1024

@@ -1,0 +1,114 @@
+/**
+ * What can go wrong between us and a model endpoint, as values. An endpoint's own words are hostile text: they are cut,
+ * stripped of control characters, and every trace of the key is taken out before they may stand in an error.
+ */
+import type { ErrorCode, Failure, Usage } from '../types/index.ts'
+import { endpointMessageChars } from './limits.ts'
+
+export interface Problem {
+  readonly failure: Failure
+  /** The same request may pass when it is made again soon. */
+  readonly retry: boolean
+  /** How long the endpoint asks to wait; null when it did not say. */
+  readonly waitMs: number | null
+}
+
+export const noUsage: Usage = { inputTokens: 0, outputTokens: 0, estimated: false }
+
+export function problem(code: ErrorCode, message: string, hint: string, retry = false, waitMs: number | null = null): Problem {
+  return { failure: { code, message, hint }, retry, waitMs }
+}
+
+export const cancelled: Failure = {
+  code: 'cancelled',
+  message: 'The generation was cancelled.',
+  hint: 'Send the message again to start over.',
+}
+
+/** @returns text of an endpoint that may be shown: one line, short, without the key or anything that looks like one. */
+export function cleanEndpointText(text: string, key: string): string {
+  let clean = text
+  if (key !== '') clean = clean.replaceAll(key, '[key]')
+  // Services echo a key with its middle masked: a word that begins like the key is taken for it.
+  if (key.length > 6) clean = clean.replaceAll(new RegExp(`${escapeRegExp(key.slice(0, 6))}[^\\s"']*`, 'g'), '[key]')
+  clean = clean
+    .replaceAll(/\b(?:sk|pk|rk)-[\w*.-]{4,}/g, '[key]')
+    // oxlint-disable-next-line no-control-regex -- terminal escapes of a hostile endpoint must not reach a terminal
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .trim()
+  return clean.length > endpointMessageChars ? `${clean.slice(0, endpointMessageChars)}…` : clean
+}
+
+function escapeRegExp(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+export interface ErrorAnswer {
+  readonly status: number
+  readonly body: string
+  readonly key: string
+  /** Scheme, host and port; never the path or a query, which may hold secrets. */
+  readonly origin: string
+  readonly retryAfterMs: number | null
+  /** Origin of a redirect's target, or empty. */
+  readonly redirect: string
+}
+
+/** Maps an HTTP status other than 200 to a code, a sentence and a hint. */
+export function problemOfStatus(answer: ErrorAnswer): Problem {
+  const { status, origin, retryAfterMs } = answer
+  const said = cleanEndpointText(messageIn(answer.body), answer.key)
+  const sentence = `${origin} answered ${status}${said === '' ? '' : `: ${said}`}`
+  if (status === 401 || status === 403) {
+    return problem('model_auth', sentence, 'Check that the key is valid for this endpoint and may use this model.')
+  }
+  if (status === 402 || isQuota(answer.body)) {
+    const code = status === 402 ? 'model_refused' : 'model_rate_limited'
+    return problem(code, sentence, 'The account has no credit left at this endpoint: add credit, or use another endpoint.')
+  }
+  if (status === 429) {
+    const wait = retryAfterMs === null ? 'a minute' : `${Math.ceil(retryAfterMs / 1000)} seconds`
+    return problem('model_rate_limited', sentence, `Too many requests: try again in ${wait}.`, true, retryAfterMs)
+  }
+  if (status >= 500 || status === 408 || status === 425) {
+    return problem('model_overloaded', sentence, 'The endpoint failed on its side: try again in a moment.', true, retryAfterMs)
+  }
+  if (status >= 300 && status < 400) {
+    const target = answer.redirect === '' ? '' : ` to ${answer.redirect}`
+    const hint = 'Redirects are not followed, so that the key does not travel. Set the base URL to the final address.'
+    return problem('model_refused', `${origin} answered ${status}, a redirect${target}.`, hint)
+  }
+  if (status === 404) {
+    return problem('model_refused', sentence, 'Check the model name, and that the base URL ends where /chat/completions follows.')
+  }
+  if (status >= 400) return problem('model_refused', sentence, 'The endpoint does not accept this request; its message says why.')
+  return problem('model_garbled', sentence, 'The endpoint does not speak the chat-completions protocol: check the base URL.')
+}
+
+function isQuota(body: string): boolean {
+  return body.includes('insufficient_quota')
+}
+
+/** The message in the usual error envelopes; the body itself when it is short text and no page. */
+export function messageIn(body: string): string {
+  const text = body.trim()
+  if (text === '' || text.startsWith('<')) return ''
+  try {
+    return messageOf(JSON.parse(text)) ?? ''
+  } catch {
+    return text
+  }
+}
+
+/** Finds `error.message`, `message`, `detail` or a plain `error` text. */
+export function messageOf(value: unknown): string | null {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return value.length > 0 ? messageOf(value[0]) : null
+  if (typeof value !== 'object' || value === null) return null
+  const record = value as Record<string, unknown>
+  for (const name of ['error', 'message', 'detail', 'msg']) {
+    const found = record[name] === undefined ? null : messageOf(record[name])
+    if (found !== null) return found
+  }
+  return null
+}

@@ -1,0 +1,86 @@
+/** What to do next for a command: the tool calls it needs now, or, when their results are there, what to say. */
+import type { Command, PlannedCall, Step, ToolCommand } from './command.ts'
+import { unsaid } from './command.ts'
+import { appendPlan } from './append-plan.ts'
+import type { Exchange } from './conversation.ts'
+import { phrase, sayHello, sayHelp, sayMissing, sayThanks, sayUnknown } from './reply-phrasing.ts'
+import { summaryPlan } from './summary-plan.ts'
+
+export interface PlanContext {
+  /** Names of the tools that are offered. */
+  readonly tools: ReadonlySet<string>
+  /** The story of the conversation so far, made when it is asked for. */
+  readonly story: () => string
+}
+
+export function nextStep(command: Command, done: readonly Exchange[], context: PlanContext): Step {
+  switch (command.kind) {
+    case 'help':
+      return { say: sayHelp(context.tools) }
+    case 'hello':
+      return { say: sayHello() }
+    case 'thanks':
+      return { say: sayThanks() }
+    case 'unknown':
+      return { say: sayUnknown(context.tools) }
+    case 'unclear':
+      return { say: sayMissing(command.missing, command.example) }
+    case 'story':
+      return { say: context.story() }
+    case 'append':
+      return offered(appendPlan(command, done), context)
+    case 'summarise':
+      return offered(summaryPlan(command, done), context)
+    case 'list':
+    case 'read':
+    case 'search':
+    case 'write':
+    case 'edit':
+    case 'delete':
+    case 'run':
+    case 'time':
+      break
+  }
+  const first = done[0]
+  return first === undefined ? offered({ calls: [singleCall(command)] }, context) : { say: phrase(command, first) }
+}
+
+/** A call that is not offered is never made; the person is told which one is missing. */
+function offered(step: Step, context: PlanContext): Step {
+  if ('say' in step) return step
+  const missing = step.calls.find((call) => !context.tools.has(call.name))
+  if (missing === undefined) return step
+  return { say: `I cannot do that here: the tool ${missing.name} is not available in this conversation.` }
+}
+
+function singleCall(command: ToolCommand): PlannedCall {
+  switch (command.kind) {
+    case 'list':
+      return { name: 'file_list', arguments: { path: command.path, depth: command.depth } }
+    case 'read':
+      return {
+        name: 'file_read',
+        arguments: {
+          path: command.path,
+          ...(command.fromLine === unsaid ? {} : { from_line: command.fromLine }),
+          ...(command.maxLines === unsaid ? {} : { max_lines: command.maxLines }),
+        },
+      }
+    case 'search':
+      return {
+        name: 'file_search',
+        arguments: { pattern: command.pattern, path: command.path, regex: command.regex, ignore_case: true },
+      }
+    case 'write':
+      return { name: 'file_write', arguments: { path: command.path, text: command.text } }
+    case 'edit':
+      return { name: 'file_edit', arguments: { path: command.path, find: command.find, replace: command.replace, all: command.all } }
+    case 'delete':
+      return { name: 'file_delete', arguments: { path: command.path, recursive: command.recursive } }
+    case 'run':
+      return { name: 'shell_exec', arguments: { command: command.command } }
+    case 'time':
+      break
+  }
+  return { name: 'time_now', arguments: {} }
+}

@@ -1,0 +1,130 @@
+/** Grammar of what only looks: list, read, search, summarise. */
+import { unsaid } from './command.ts'
+import type { Rule, Sentence } from './command-text.ts'
+import { fullPath } from './command-text.ts'
+
+const where = String.raw`(?:in|inside|of|under|within|at|from|on)`
+const filler =
+  /\b(?:all|the|my|me|our|every|files?|folders?|directory|directories|contents?|everything|here|there|that|are|is|available|exist|recursively|please|in|this|workspace|current|named|called|matching)\b/gi
+
+const deep = 5
+const shallow = 1
+
+const summarise: Rule = (body, sentence) => {
+  const found =
+    /^(?:summari[sz]e|sum\s+up|digest|(?:give|show|tell|write|make)\s+(?:me\s+)?(?:a|an|the)\s+(?:short\s+|brief\s+|quick\s+)?(?:summary|overview|digest)(?:\s+of)?|(?:summary|overview)(?:\s+of)?|describe|what\s+are\s+(?:the|these)\s+files\s+about)\b\s*([\s\S]*)$/i.exec(
+      body,
+    )
+  if (found === null) return null
+  return { kind: 'summarise', path: pathAmong(found[1] ?? '', sentence) }
+}
+
+const list: Rule = (body, sentence) => {
+  const named =
+    /^(?:find|list|show|search(?: for)?|locate)\s+(?:me\s+)?(?:all\s+)?(?:the\s+|my\s+)?files?\s+(?:named|called|matching|like)\s+(\S+)(?:\s+(?:in|under)\s+([\s\S]+))?$/i.exec(
+      body,
+    )
+  if (named !== null) {
+    return { kind: 'list', path: fullPath(named[2] ?? '', sentence), depth: deep, named: sentence.fill(named[1] ?? '') }
+  }
+  const verb = /^(?:list|ls|dir|tree)\b([\s\S]*)$/i.exec(body)
+  const shown =
+    /^(?:show|display|print|see|view|give|tell)\s+(?:me\s+)?(?:all\s+|what\s+)?(?:of\s+)?(?:the\s+|my\s+|our\s+|these\s+)?(?:files?|folders?|director(?:y|ies)|contents\s+of\s+(?:the\s+|this\s+)?(?:folder|directory|workspace))\b(?!\s+\S*[\w\0]\.\w)([\s\S]*)$/i.exec(
+      body,
+    )
+  const asked =
+    /^(?:what|which)\s+(?:files?|folders?|else)\b([\s\S]*)$/i.exec(/contain|mention|have the/i.test(body) ? '' : body) ??
+    /^what(?:'s|’s|\s+is)\s+(?:here|there|in\s+(?:here|there|(?:the|this|my)\s+(?:folder|directory|workspace)|\/(?:shared|tmp)\b))([\s\S]*)$/i.exec(
+      body,
+    )
+  const rest = verb?.[1] ?? shown?.[1] ?? asked?.[1]
+  if (rest === undefined) return null
+  const recursive = /\brecursive|\ball\b|\beverything\b|\s-\w*R|^tree\b|\btree\b/i.test(body)
+  const tmp = /\/tmp\b/.test(body) && !/\/tmp\//.test(body)
+  return { kind: 'list', path: tmp ? '/tmp' : pathAmong(rest, sentence), depth: recursive ? deep : shallow, named: '' }
+}
+
+const read: Rule = (body, sentence) => {
+  const found =
+    /^(?:read|cat|show|open|view|display|print|type|head|tail|see|look\s+(?:at|into)|what(?:'s|’s|\s+is)\s+in|what\s+does|let\s+me\s+see|give\s+me|more|less)\b\s*([\s\S]*)$/i.exec(
+      body,
+    )
+  if (found === null) return null
+  const { rest, fromLine, maxLines } = takeLines(found[1] ?? '')
+  const target = rest
+    .replace(/^(?:\s*(?:me|out|from|of|the|my|file|contents?|text|in|inside)\b(?![./]))+/i, '')
+    .replace(/\s+(?:file|say|contain|look like|to me)\b[\s?.!]*$/i, '')
+    .trim()
+  if (target === '' || !isOnePath(target)) return { kind: 'unclear', missing: 'which file to read', example: 'read notes.txt lines 1-20' }
+  return { kind: 'read', path: fullPath(target, sentence), fromLine, maxLines }
+}
+
+/** Finds "lines 5-9", "from line 5", "first 10 lines" and `file:5-9`, and takes them out. */
+function takeLines(text: string): { rest: string; fromLine: number; maxLines: number } {
+  const range =
+    /[,\s]*\b(?:from\s+)?lines?\s+(\d{1,9})(?:\s*(?:-|–|to|through|until|\.\.)\s*(?:line\s+)?(\d{1,9}))?(?:\s+(?:of|from|in))?/i.exec(
+      text,
+    ) ?? /:(\d{1,9})(?:-(\d{1,9}))?(?=\s*$)/.exec(text)
+  if (range !== null) {
+    const rest = `${text.slice(0, range.index)} ${text.slice(range.index + range[0].length)}`
+    const from = Math.max(1, Number(range[1]))
+    if (range[2] === undefined)
+      return { rest, fromLine: from, maxLines: /from\s+line\b/i.test(range[0]) || range[0].startsWith(':') ? unsaid : 1 }
+    return { rest, fromLine: from, maxLines: Math.max(1, Number(range[2]) - from + 1) }
+  }
+  const first = /(?:the\s+)?(?:first|top)\s+(\d{1,9})\s+lines?(?:\s+(?:of|from|in))?/i.exec(text)
+  if (first === null) return { rest: text, fromLine: unsaid, maxLines: unsaid }
+  return { rest: text.replace(first[0], ' '), fromLine: 1, maxLines: Math.max(1, Number(first[1])) }
+}
+
+const search: Rule = (body, sentence) => {
+  const found = searchWords(body)
+  if (found === null) return null
+  const said = sentence
+    .fill(found.what.replace(/^(?:all|any|every)\s+(?:lines?|occurrences?|mentions?|places?)\s+(?:of|with|containing)\s+/i, ''))
+    .trim()
+  if (said === '') return { kind: 'unclear', missing: 'what to look for', example: 'find "budget" in notes' }
+  const slashes = /^\/(.+)\/$/.exec(said)
+  const regex = slashes !== null || /^\w+\s+(?:for\s+)?(?:the\s+)?(?:regex|pattern)\s/i.test(body)
+  return { kind: 'search', pattern: slashes?.[1] ?? said, path: fullPath(found.place, sentence), regex }
+}
+
+/** The four ways to say it: "search PLACE for X", "grep X PLACE", "which files contain X" or "where is X", "find X in PLACE". */
+function searchWords(body: string): { what: string; place: string } | null {
+  const swapped = /^(?:search|grep|look)\s+(?:in\s+|through\s+)?(?!for\s)(\S+)\s+for\s+([\s\S]+)$/i.exec(body)
+  if (swapped !== null) return { what: swapped[2] ?? '', place: swapped[1] ?? '' }
+  const terse = /^grep\b(?:\s+-\w+)*\s+(\0\d+\0|[^\s\0]+)\s+([^\s\0]+)$/i.exec(body)
+  if (terse !== null) return { what: terse[1] ?? '', place: terse[2] ?? '' }
+  const asked =
+    /^(?:which|what)\s+files?\s+(?:contains?|mentions?|has|have)\s+([\s\S]+?)[?]*$/i.exec(body) ??
+    /^(?:find\s+(?:out\s+)?)?where\s+(?:is\s+|are\s+|do(?:es)?\s+)?([\s\S]+?)(?:\s+(?:is|are))?(?:\s+(?:mentioned|used|defined|written|appears?|occurs?))?[?]*$/i.exec(
+      body,
+    )
+  if (asked !== null) return { what: asked[1] ?? '', place: '' }
+  const plain = new RegExp(
+    String.raw`^(?:find|search|grep|look|locate)\b(?:\s+-\w+)*\s*(?:for\s+)?(?:(?:the\s+)?(?:text|word|string|phrase|pattern|regex)\s+)?([\s\S]*?)(?:\s+${where}\s+(?:the\s+|all\s+|my\s+)?(?:files?\b\s*)?(?:folder\s+|directory\s+)?([^\s]*))?[?]*$`,
+    'i',
+  ).exec(body)
+  return plain === null ? null : { what: plain[1] ?? '', place: plain[2] ?? '' }
+}
+
+/** The one path in a text of fillers; the shared folder when there is none. */
+function pathAmong(text: string, sentence: Sentence): string {
+  const placed = new RegExp(
+    String.raw`\b${where}\s+(?:the\s+|my\s+|this\s+)?(?:folder\s+|directory\s+|files?\s+(?:in\s+)?)?(\0\d+\0|[^\s?]+)`,
+    'i',
+  ).exec(text)
+  if (placed !== null) return fullPath(placed[1] ?? '', sentence)
+  const words = text
+    .replaceAll(/(?:^|\s)-\w+/g, ' ')
+    .split(/\s+/)
+    .filter((word) => word.replaceAll(filler, '').replaceAll(/[?!.,]/g, '') !== '')
+  return fullPath(words.length === 1 ? (words[0] ?? '') : '', sentence)
+}
+
+/** A bare path is one word; more words are a path only in quotes. */
+function isOnePath(text: string): boolean {
+  return /^(?:\0\d+\0|[^\s\0]+)[?!.]*$/.test(text)
+}
+
+export const lookRules: readonly Rule[] = [summarise, list, read, search]

@@ -1,0 +1,120 @@
+/** Every sentence the offline interpreter says. */
+import { shownResultChars, storyActs } from '../limits.ts'
+import type { Command, ToolCommand } from './command.ts'
+import type { Exchange } from './conversation.ts'
+
+export const introduction =
+  'I am Oxbow’s offline interpreter: fixed rules that turn plain requests into tool calls, not a language model. Say "help" for what I understand.'
+
+const forms: readonly (readonly [tool: string, form: string])[] = [
+  ['file_list', 'list the files in notes'],
+  ['file_read', 'read notes.txt lines 1-20'],
+  ['file_search', 'find "budget" in notes'],
+  ['file_write', 'write "some text" to notes.txt'],
+  ['file_edit', 'append "one more line" to notes.txt'],
+  ['file_edit', 'replace "old" with "new" in notes.txt'],
+  ['file_delete', 'delete old.txt'],
+  ['shell_exec', 'run ls -l'],
+  ['file_read', 'summarise the files'],
+  ['time_now', 'what time is it'],
+]
+
+function formsFor(tools: ReadonlySet<string>): string {
+  const lines = forms.filter(([tool]) => tools.has(tool)).map(([, form]) => `- ${form}`)
+  return [...lines, '- what did you do', '- help'].join('\n')
+}
+
+export function sayHelp(tools: ReadonlySet<string>): string {
+  const missing = [...new Set(forms.map(([tool]) => tool))].filter((tool) => !tools.has(tool))
+  const off = missing.length === 0 ? '' : `\n\nNot available here: ${missing.join(', ')}.`
+  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model, set OPENAI_API_KEY or OPENAI_BASE_URL.`
+}
+
+export function sayUnknown(tools: ReadonlySet<string>): string {
+  return `I did not understand that; I only follow fixed rules. You can say:\n${formsFor(tools)}`
+}
+
+export function sayMissing(missing: string, example: string): string {
+  return `I could not tell ${missing}. For example: ${example}`
+}
+
+export function sayHello(): string {
+  return 'Hello. Tell me what to do with your files, or say "help".'
+}
+
+export function sayThanks(): string {
+  return 'You are welcome.'
+}
+
+export function sayFailed(what: string, exchange: Exchange): string {
+  const { result } = exchange
+  return result === null ? `I could not ${what}: no result came back.` : `I could not ${what}.\n${cut(result.text)}`
+}
+
+type Phrased = ToolCommand | Extract<Command, { kind: 'append' }>
+
+const verbs: Readonly<Record<Phrased['kind'], string>> = {
+  list: 'list',
+  read: 'read',
+  search: 'search',
+  write: 'write',
+  append: 'append to',
+  edit: 'edit',
+  delete: 'delete',
+  run: 'run the command',
+  time: 'tell the time',
+}
+
+/** Phrases the result of the call that did a command. What tools say of a change is a sentence already. */
+export function phrase(command: Phrased, exchange: Exchange): string {
+  const { result } = exchange
+  const verb = verbs[command.kind]
+  if (result === null) return sayFailed('path' in command ? `${verb} ${command.path}` : verb, exchange)
+  if (command.kind === 'run') return `${result.ok ? 'It ran' : 'It did not succeed'}: ${command.command}\n\n${cut(result.text)}`
+  if (!result.ok) return sayFailed('path' in command ? `${verb} ${command.path}` : verb, exchange)
+  const text = cut(result.text)
+  if (command.kind === 'list') return command.named === '' ? text : `Named like ${command.named}:\n${matching(text, command.named)}`
+  if (command.kind === 'read') return `${command.path}:\n\n${text}`
+  if (command.kind === 'search') return `Searched ${command.path} for ${JSON.stringify(command.pattern)}:\n\n${text}`
+  return command.kind === 'time' ? `It is ${text}.` : text
+}
+
+/** Lines of a listing whose last name fits; `*` and `?` as in a shell, any case, a part of the name is enough. */
+function matching(text: string, named: string): string {
+  const pattern = named
+    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('?', '[^/]')
+  const glob = /[*?]/.test(named)
+  const fits = new RegExp(glob ? String.raw`(?:^|[/\s])${pattern}(?=\s|$)` : pattern, 'i')
+  const lines = text.split('\n').filter((line) => fits.test(line))
+  return lines.length === 0 ? 'Nothing has such a name.' : lines.join('\n')
+}
+
+/** What was done so far, from the messages alone. */
+export function tellStory(exchanges: readonly Exchange[]): string {
+  if (exchanges.length === 0) return 'Nothing so far: I have made no tool call in this conversation.'
+  const shown = exchanges.slice(-storyActs)
+  const lines = shown.map(({ call, result }) => {
+    const ended = result === null ? 'no result' : result.ok ? 'done' : `failed: ${firstLine(result.text)}`
+    return `- ${call.name} ${short(call.arguments, 100)} — ${ended}`
+  })
+  const before = exchanges.length - shown.length
+  const head = `I made ${exchanges.length} tool call${exchanges.length === 1 ? '' : 's'} that I can still see:`
+  return [head, ...(before > 0 ? [`- (${before} earlier)`] : []), ...lines, 'The journal has every one of them: oxbow audit show.'].join(
+    '\n',
+  )
+}
+
+function firstLine(text: string): string {
+  return short(text.trim().split('\n')[0] ?? '', 100)
+}
+
+function short(text: string, chars: number): string {
+  return text.length > chars ? `${text.slice(0, chars - 1)}…` : text
+}
+
+function cut(text: string): string {
+  const clean = text.replace(/\s+$/, '')
+  return clean.length > shownResultChars ? `${clean.slice(0, shownResultChars)}\n… (the rest is left out)` : clean
+}

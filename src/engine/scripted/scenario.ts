@@ -1,0 +1,131 @@
+/**
+ * A scenario: what the scripted model answers, as a JSON file.
+ *
+ *   { "turns": [ { "match": "list", "steps": [
+ *       { "events": [ { "tool_call": { "name": "file_list", "arguments": {} } } ] },
+ *       { "events": [ { "text": "There they are. " , "count": 3 } ], "usage": { "input": 10, "output": 5 } } ] } ] }
+ *
+ * Which step answers is decided from the request alone, so that a guest that was killed and started again goes on where it
+ * was. The turn: the first whose `match` is in the last user message; else the turns without `match`, one for each user
+ * message in order, the last of them repeated. The step: the first whose `match` is in the last message; else the steps
+ * without `match`, one for each assistant message since the last user message. A step that does not exist is refused
+ * with a message that says so.
+ */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import type { ErrorCode } from '../../types/index.ts'
+import { OxbowError, errorTable } from '../../types/index.ts'
+
+/** One thing that an answer does. Exactly one of the keys that name an event stands in each. */
+export type ScenarioEvent =
+  | {
+      /** `{{last}}` in it becomes the text of the request's last message. */
+      text: string
+      /** The whole is said this many times, each time as a chunk of its own. */
+      count?: number | undefined
+      /** Cuts the text into chunks of this many characters. */
+      chunk?: number | undefined
+    }
+  | { reasoning: string; count?: number | undefined; chunk?: number | undefined }
+  | {
+      tool_call: {
+        name: string
+        /** Text is sent as it is, also when it is no JSON; anything else is sent as JSON. */
+        arguments: unknown
+        id?: string | undefined
+        /** On the wire: pieces that the arguments come in. */
+        pieces?: number | undefined
+        /** On the wire: the index is left out. */
+        no_index?: boolean | undefined
+      }
+    }
+  | { delay_ms: number }
+  /** Fails in the middle: an error object on the wire, an error event in process. Nothing comes after it. */
+  | { error: ErrorCode; message?: string | undefined }
+  /** Drops the connection. */
+  | { drop: true }
+  /** Sends nothing more and keeps the connection open until the other side gives up. */
+  | { stall: true }
+  /** Raw bytes on the wire, sent as they are. */
+  | { garbage: string }
+
+export interface ScenarioStep {
+  match?: string | undefined
+  /** Answers with a status instead of events; with `times`, only the first so many requests of this step. */
+  http?: { status: number; body?: string | undefined; headers?: Record<string, string> | undefined; times?: number | undefined } | undefined
+  events: ScenarioEvent[]
+  /** `none` leaves the finish reason and [DONE] out: the answer just ends. */
+  finish?: 'stop' | 'tool_calls' | 'length' | 'content_filter' | 'none' | undefined
+  /** What is reported; null reports nothing. */
+  usage?: { input: number; output: number } | null | undefined
+  /** On the wire: the answer is sent in writes of this many bytes, so that characters are split. */
+  split_bytes?: number | undefined
+}
+
+export interface ScenarioTurn {
+  match?: string | undefined
+  steps: ScenarioStep[]
+}
+
+export interface Scenario {
+  turns: ScenarioTurn[]
+}
+
+const chunking = { count: z.int().min(1).max(10_000_000).optional(), chunk: z.int().min(1).optional() }
+
+const event = z.union([
+  z.strictObject({ text: z.string(), ...chunking }),
+  z.strictObject({ reasoning: z.string(), ...chunking }),
+  z.strictObject({
+    tool_call: z.strictObject({
+      name: z.string(),
+      arguments: z.unknown(),
+      id: z.string().optional(),
+      pieces: z.int().min(1).optional(),
+      no_index: z.boolean().optional(),
+    }),
+  }),
+  z.strictObject({ delay_ms: z.int().nonnegative() }),
+  z.strictObject({
+    error: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
+    message: z.string().optional(),
+  }),
+  z.strictObject({ drop: z.literal(true) }),
+  z.strictObject({ stall: z.literal(true) }),
+  z.strictObject({ garbage: z.string() }),
+])
+
+const step = z.strictObject({
+  match: z.string().optional(),
+  http: z
+    .strictObject({
+      status: z.int().min(200).max(599),
+      body: z.string().optional(),
+      headers: z.record(z.string(), z.string()).optional(),
+      times: z.int().min(1).optional(),
+    })
+    .optional(),
+  events: z.array(event).default([]),
+  finish: z.enum(['stop', 'tool_calls', 'length', 'content_filter', 'none']).optional(),
+  usage: z.strictObject({ input: z.int().nonnegative(), output: z.int().nonnegative() }).nullable().optional(),
+  split_bytes: z.int().min(1).optional(),
+})
+
+export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
+  turns: z.array(z.strictObject({ match: z.string().optional(), steps: z.array(step).min(1) })).min(1),
+})
+
+/** @throws OxbowError `bad_config` that names what is wrong in the file. */
+export async function loadScenario(file: string): Promise<Scenario> {
+  const hint = 'Set model.scenario to a scenario file; src/engine/scripted/scenario.ts describes its form.'
+  let value: unknown
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new OxbowError('bad_config', `The scenario ${file || '(none named)'} cannot be read.`, { hint, cause })
+  }
+  const parsed = scenarioSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'top level'}: ${issue.message}`)
+  throw new OxbowError('bad_config', `The scenario ${file} cannot be used: ${wrong.join('; ')}`, { hint })
+}

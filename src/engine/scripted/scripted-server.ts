@@ -1,0 +1,163 @@
+/**
+ * A small HTTP server that speaks the chat-completions wire and answers from a scenario: statuses, HTML, drops, stalls
+ * and split characters included. Answers without pauses are one prepared buffer, so that it is no brake under load.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { maxScriptedRequestBytes } from '../limits.ts'
+import type { Scenario, ScenarioStep } from './scenario.ts'
+import type { WirePart } from './scenario-wire.ts'
+import { wireParts } from './scenario-wire.ts'
+import { chooseStep, viewRequest } from './step-choice.ts'
+
+export interface ScriptedServer {
+  /** Base URL, to which `/chat/completions` is added. */
+  readonly url: string
+  /** Requests so far. */
+  readonly requests: number
+  close(): Promise<void>
+}
+
+export interface ScriptedServerOptions {
+  /** 0, the default, lets the system choose. */
+  readonly port?: number
+  /** Sees each request before it is answered. */
+  readonly onRequest?: (body: unknown, headers: NodeJS.Dict<string | string[]>) => void
+}
+
+interface WireMessage {
+  readonly role: string
+  readonly content: unknown
+}
+
+export async function startScriptedServer(scenario: Scenario, options: ScriptedServerOptions = {}): Promise<ScriptedServer> {
+  const asked = new Map<ScenarioStep, number>()
+  const prepared = new Map<ScenarioStep, readonly WirePart[]>()
+  let requests = 0
+
+  const partsOf = (step: ScenarioStep, last: string): readonly WirePart[] => {
+    const known = prepared.get(step)
+    if (known !== undefined) return known
+    const made = wireParts(step, last)
+    const depends = step.events.some((event) => 'text' in event && event.text.includes('{{last}}'))
+    if (!depends) prepared.set(step, made)
+    return made
+  }
+  const answer = (text: string, request: IncomingMessage, response: ServerResponse): void => {
+    const body = parseBody(text)
+    options.onRequest?.(body, request.headers)
+    if (body === null) return refuse(response, 400, 'The body is not a chat-completions request.')
+    const view = viewRequest(body.messages.map((message) => ({ role: message.role, text: textIn(message.content) })))
+    const step = chooseStep(scenario, view)
+    if (typeof step === 'string') return refuse(response, 400, step)
+    const before = asked.get(step) ?? 0
+    asked.set(step, before + 1)
+    if (step.http !== undefined && before < (step.http.times ?? Infinity)) {
+      response.writeHead(step.http.status, { 'content-type': 'application/json', ...step.http.headers })
+      response.end(step.http.body ?? JSON.stringify({ error: { message: `scripted status ${step.http.status}` } }))
+      return
+    }
+    void play(partsOf(step, view.lastText), response)
+  }
+  const server: Server = process.getBuiltinModule('node:http').createServer((request, response) => {
+    requests += 1
+    if (request.method !== 'POST' || request.url?.split('?')[0]?.endsWith('/chat/completions') !== true) {
+      return refuse(response, 404, 'Only POST …/chat/completions is here.')
+    }
+    readBody(request, (text) => answer(text, request, response))
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', reject)
+    server.listen(options.port ?? 0, '127.0.0.1', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    get requests() {
+      return requests
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function play(parts: readonly WirePart[], response: ServerResponse): Promise<void> {
+  const head = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' }
+  const only = parts[0]
+  if (parts.length === 1 && only !== undefined && typeof only !== 'string' && 'bytes' in only) {
+    response.writeHead(200, { ...head, 'content-length': only.bytes.length })
+    response.end(only.bytes)
+    return
+  }
+  response.writeHead(200, head)
+  response.flushHeaders()
+  response.socket?.setNoDelay(true)
+  for (const part of parts) {
+    if (response.destroyed) return
+    if (part === 'stall') return
+    if (part === 'drop') {
+      // A regular end of the socket after what was written: the other side sees all of it and then the cut.
+      response.socket?.end()
+      return
+    }
+    if ('delayMs' in part) await pause(response, part.delayMs)
+    else await send(response, part.bytes)
+  }
+  response.end()
+}
+
+/** Writes and lets the bytes leave, so that the next write is another packet. */
+function send(response: ServerResponse, bytes: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    response.write(bytes, () => setImmediate(resolve))
+  })
+}
+
+/** Waits, or less when the other side is gone. */
+function pause(response: ServerResponse, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      response.off('close', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    response.on('close', done)
+  })
+}
+
+function readBody(request: IncomingMessage, done: (text: string) => void): void {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    chunks.push(chunk)
+    if (bytes > maxScriptedRequestBytes) request.destroy()
+  })
+  request.on('end', () => done(chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString()))
+  request.on('error', () => request.destroy())
+}
+
+function parseBody(text: string): { messages: WireMessage[] } | null {
+  try {
+    const value = JSON.parse(text) as { messages?: unknown } | null
+    if (value === null || !Array.isArray(value.messages)) return null
+    return value as { messages: WireMessage[] }
+  } catch {
+    return null
+  }
+}
+
+function textIn(content: unknown): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return ''
+  return content.map((part: unknown) => (typeof part === 'object' && part !== null && 'text' in part ? String(part.text) : '')).join('')
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ error: { message, type: 'invalid_request_error' } }))
+}
