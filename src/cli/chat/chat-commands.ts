@@ -1,0 +1,43 @@
+/** What a person can type behind a slash. */
+
+export type ChatCommand =
+  | { readonly kind: 'new'; readonly title: string }
+  | { readonly kind: 'sessions' }
+  | { readonly kind: 'switch'; readonly prefix: string }
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'cost' }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'quit' }
+  | { readonly kind: 'unknown'; readonly name: string }
+
+export const chatHelp = `/new [title]   start another session
+/sessions      list sessions
+/switch ID     go to a session; the beginning of its id is enough
+/cancel        stop the running turn
+/cost          what was spent
+/help          this list
+/quit          leave; so do Ctrl+D, and Ctrl+C when nothing runs
+Ctrl+C stops the running turn. A message sent while a turn runs is read at its next step.`
+
+/** @returns the command of a line that begins with a slash, or null for a message. Two slashes begin a message with one. */
+export function parseCommand(line: string): ChatCommand | null {
+  if (!line.startsWith('/') || line.startsWith('//')) return null
+  const [name = '', ...rest] = line.slice(1).trim().split(/\s+/)
+  const argument = rest.join(' ')
+  switch (name) {
+    case 'new':
+      return { kind: 'new', title: argument }
+    case 'switch':
+      return { kind: 'switch', prefix: argument }
+    case 'sessions':
+    case 'cancel':
+    case 'cost':
+    case 'help':
+    case 'quit':
+      return { kind: name }
+    case 'exit':
+      return { kind: 'quit' }
+    default:
+      return { kind: 'unknown', name }
+  }
+}

@@ -1,0 +1,76 @@
+/** The lines of a chat. All that comes from a model, a tool or a journal is cleaned here. */
+import type { Failure, GuestStatus, PendingApproval } from '../../types/index.ts'
+import { maxCallLineChars } from '../limits.ts'
+import { describeSandbox } from '../view/status-text.ts'
+import { exactText, plainLine, plainText } from '../view/terminal-text.ts'
+import { formatMoney, formatMs } from '../view/text-format.ts'
+import type { CallView } from '../view/turn-view.ts'
+
+export function banner(status: GuestStatus, version: string): string {
+  const [held = '', ...problems] = describeSandbox(status.sandbox)
+  const lines = [`Oxbow ${version} · model ${status.model} · sandbox ${held}`, ...problems.map((problem) => `! ${problem}`)]
+  if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
+  if (status.notice !== '') lines.push(status.notice)
+  return plainText([...lines, 'Type a message; /help lists commands.'].join('\n'))
+}
+
+/** A finished call in one line: mark, tool, what it was about, time, and the bad news if there is any. */
+export function callLine(call: CallView): string {
+  const mark = call.status === 'ok' ? '·' : '✗'
+  const time = call.ms === null ? '' : `  ${formatMs(call.ms)}`
+  const news = call.status === 'ok' ? '' : `  ${call.status}: ${plainLine(call.text, maxCallLineChars)}`
+  return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input)}${time}${news}`.replace(/ {3,}/g, '  ')
+}
+
+export function approvalLines(pending: PendingApproval): string {
+  return `  ? ${plainLine(toolName(pending.name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactText(pending.input)}`
+}
+
+export function failureLines({ message, hint }: Failure): string {
+  return plainText(hint === '' ? `error: ${message}` : `error: ${message}\nhint: ${hint}`)
+}
+
+export function progressLine(name: string, elapsedMs: number): string {
+  return `  … ${plainLine(toolName(name), maxCallLineChars)} runs for ${formatMs(elapsedMs)}`
+}
+
+/** `output` of the call `budget.show`. */
+export function costLines(output: unknown): string {
+  const { session, user } = output as Partial<Record<'session' | 'user', Scope | null>>
+  const line = (name: string, scope: Scope | null | undefined): readonly string[] => {
+    if (scope === null || scope === undefined) return []
+    const { microDollars = 0, tokens = 0 } = scope.spent ?? {}
+    const money = scope.limit?.micro_dollars
+    const cap = scope.limit?.tokens
+    const of = (limit: string | null): string => (limit === null ? '' : ` of ${limit}`)
+    return [
+      `${name}: ${formatMoney(microDollars)}${of(money === null || money === undefined ? null : formatMoney(money))}, ` +
+        `${tokens} tokens${of(cap === null || cap === undefined ? null : String(cap))}`,
+    ]
+  }
+  return [...line('this session', session), ...line('altogether', user)].join('\n')
+}
+
+interface Scope {
+  readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
+  readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
+}
+
+/** As the model knows it. */
+function toolName(name: string): string {
+  return name.replace('.', '_')
+}
+
+/** What a call is about: its path, command or pattern; else its whole input. */
+function subjectOf(input: string): string {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(input)
+  } catch {
+    return plainLine(input, maxCallLineChars)
+  }
+  const fields = typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
+  const subject = fields['command'] ?? fields['pattern'] ?? fields['path']
+  if (typeof subject === 'string') return plainLine(subject, maxCallLineChars)
+  return input === '{}' ? '' : plainLine(input, maxCallLineChars)
+}

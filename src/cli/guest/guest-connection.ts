@@ -1,0 +1,64 @@
+/** From the options of a verb to a connected guest, and back to nothing left behind. */
+import { connect } from '../../client/index.ts'
+import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import type { GuestOptions, RunningGuest } from '../../runner/index.ts'
+import type { GatewayPort } from './gateway-port.ts'
+import { plainText } from '../view/terminal-text.ts'
+import { printNotice } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+
+export interface GuestChoice {
+  readonly user: string
+  readonly insecure?: boolean | undefined
+  readonly model?: string | undefined
+  readonly baseUrl?: string | undefined
+}
+
+/** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
+export function guestOptions(choice: GuestChoice, terminal: Terminal): GuestOptions {
+  const home = openHome(terminal.env)
+  const workspace = openWorkspace(home, parseUser(choice.user))
+  return {
+    home,
+    workspace,
+    config: loadConfig(home, workspace, choice),
+    insecure: choice.insecure ?? false,
+    version: terminal.version,
+    env: terminal.env,
+    warn: (text) => printNotice(terminal, `warning: ${plainText(text)}`),
+    ...(terminal.program !== undefined && { program: terminal.program }),
+  }
+}
+
+export interface Connection {
+  readonly guest: RunningGuest
+  readonly gateway: GatewayPort
+  readonly options: GuestOptions
+}
+
+/** Runs `use` with a connected guest. A guest that was started for it is stopped after it, also when `use` throws. */
+export async function withGuest<Result>(
+  choice: GuestChoice,
+  terminal: Terminal,
+  use: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
+  const options = guestOptions(choice, terminal)
+  const guest = await ensureGuest(options)
+  try {
+    if (!guest.owned) warnOfIgnored(choice, terminal)
+    const gateway = await connect({ url: guest.url, token: guest.token, client: `oxbow-cli ${terminal.version}` })
+    try {
+      return await use({ guest, gateway: gateway as unknown as GatewayPort, options })
+    } finally {
+      await gateway.close()
+    }
+  } finally {
+    await guest.stop()
+  }
+}
+
+/** Options that make a guest cannot change one that runs. */
+function warnOfIgnored(choice: GuestChoice, terminal: Terminal): void {
+  const ignored = [choice.insecure && '--insecure', choice.baseUrl !== undefined && '--base-url'].filter(Boolean)
+  if (ignored.length > 0) printNotice(terminal, `notice: a guest already runs; ${ignored.join(' and ')} has no effect on it`)
+}

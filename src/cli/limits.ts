@@ -1,0 +1,16 @@
+/** Every limit of the terminal programs, each with its reason. */
+
+/** Text piped into `oxbow run`; over this it belongs into a file that the agent reads in parts. */
+export const maxPipedBytes: number = 1024 * 1024
+/** A pipe that says nothing for so long, next to a prompt that was typed, was inherited and not meant. */
+export const silentPipeMs = 1_000
+/** Sessions that a prefix is looked up in; the gateway lists no more. */
+export const maxListedSessions = 1_000
+/** Records read to show where a session stands. */
+export const recentRecords = 200
+/** The second Ctrl+C within this time ends the program whatever it is doing. */
+export const doubleInterruptMs = 2_000
+/** Characters of a call's input in its one line; the whole input is in the journal. */
+export const maxCallLineChars = 80
+/** Shortest id shown: the first characters of a UUIDv7 are the time in about minutes. */
+export const minIdChars = 8

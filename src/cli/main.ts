@@ -1,0 +1,21 @@
+/** The program `oxbow`. The version is answered before anything is loaded; everything else comes from the compile cache. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Beside the bundle's folder, or two folders above this source. */
+const manifest = new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url)
+const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
+
+const args = process.argv.slice(2)
+if (args.length === 1 && args[0] === '--version') {
+  process.stdout.write(`${version}\n`)
+} else {
+  const home = process.env['OXBOW_HOME'] || (process.env['HOME'] && join(process.env['HOME'], '.oxbow'))
+  // In the home, which only its owner can enter: code from a cache in a shared folder could be anybody's.
+  if (home) process.getBuiltinModule('node:module').enableCompileCache(join(home, 'runner', 'compile-cache'))
+  const { runProgram } = await import('./program.ts')
+  const { stdin: input, stdout: output, stderr: errors, env } = process
+  process.exitCode = await runProgram(args, { input, output, errors, env, version })
+  // An open terminal would keep the program alive.
+  input.destroy()
+}

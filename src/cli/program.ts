@@ -1,0 +1,134 @@
+/** The verbs a person types. Each loads its own code when it is chosen. */
+import { Command, InvalidArgumentError } from 'commander'
+import { reportFailure } from './failure-report.ts'
+import { maxListedSessions } from './limits.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Exit code of a command line that cannot be understood, as `bad_input`. */
+const usageExit = 2
+
+type Verb = () => Promise<number>
+
+/** Parses the arguments (without program names) and runs the verb. @returns the exit code; never throws. */
+export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+  let verb: Verb | null = null
+  const program = buildProgram(terminal, (chosen) => {
+    verb = chosen
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return verb === null ? 0 : await (verb as Verb)()
+  } catch (error) {
+    if (!isCommanderEnd(error)) return reportFailure(terminal, error)
+    return error.exitCode === 0 ? 0 : usageExit
+  }
+}
+
+function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command {
+  const program = new Command('oxbow')
+  // Inherited by the verbs below, so it comes first.
+  program
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => terminal.output.write(text), writeErr: (text) => terminal.errors.write(text) })
+    .showHelpAfterError('hint: --help behind a verb lists what it takes')
+  program
+    .description('A local-first operating system for AI agents. Without a verb: chat.')
+    .version(terminal.version, '--version', 'print the version')
+    .helpOption('--help', 'show help')
+    .addHelpText('after', examples('oxbow', 'oxbow run "summarise the files here"', 'git diff | oxbow run "review this" --json'))
+
+  addTalkingVerbs(program, terminal, choose)
+  addAskingVerbs(program, terminal, choose)
+  return program
+}
+
+function addTalkingVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+  guestVerb(program.command('chat', { isDefault: true }), 'talk with the agent in the terminal')
+    .option('--session <id>', 'continue a session; the beginning of its id is enough')
+    .addHelpText('after', examples('oxbow chat', 'oxbow chat --session 019a', 'oxbow chat --model gpt-5-mini'))
+    .action((options) => choose(async () => (await import('./verbs/chat.ts')).chat(options, terminal)))
+
+  guestVerb(program.command('run [text...]'), 'run one turn and print the reply; piped text is added to the message')
+    .option('--session <id>', 'continue a session; the beginning of its id is enough')
+    .option('--json', 'print one JSON object instead of the reply')
+    .option('--yes', 'approve every call of this turn that asks')
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow run "list the files here"',
+        'oxbow run "what did you do?" --session 019a',
+        'cat notes.txt | oxbow run "summarise" --json',
+      ),
+    )
+    .action((text, options) => choose(async () => (await import('./verbs/run.ts')).run(text, options, terminal)))
+
+  userVerb(program.command('approve [call]'), 'run a call that waits for approval; without an id, list what waits')
+    .option('--deny', 'refuse it instead')
+    .addHelpText('after', examples('oxbow approve', 'oxbow approve 019a', 'oxbow approve 019a --deny'))
+    .action((call, options) => choose(async () => (await import('./verbs/approve.ts')).approve(call, options, terminal)))
+
+  guestVerb(program.command('serve'), 'run the guest without a terminal until Ctrl+C')
+    .addHelpText('after', examples('oxbow serve', 'oxbow serve --user ada'))
+    .action((options) => choose(async () => (await import('./verbs/serve.ts')).serve(options, terminal)))
+}
+
+function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+  userVerb(program.command('sessions'), 'list sessions, newest activity first')
+    .option('--limit <n>', 'most sessions to list', parseCount(maxListedSessions), 50)
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', examples('oxbow sessions', 'oxbow sessions --limit 5 --json'))
+    .action((options) => choose(async () => (await import('./verbs/sessions.ts')).sessions(options, terminal)))
+
+  userVerb(program.command('calls [name]'), 'list every system call with its tier and right; with a name, its input')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', examples('oxbow calls', 'oxbow calls file.edit'))
+    .action((name, options) => choose(async () => (await import('./verbs/calls.ts')).calls(name, options, terminal)))
+
+  const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
+  audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))
+  userVerb(audit.command('verify'), 'check chain, signed heads and completeness of the journal')
+    .option('--json', 'print the report as one JSON object')
+    .addHelpText('after', examples('oxbow audit verify', 'oxbow audit verify --json'))
+    .action((options) => choose(async () => (await import('./verbs/audit.ts')).auditVerify(options, terminal)))
+  userVerb(audit.command('show'), 'print records of the journal, the newest ones unless --after is given')
+    .option('--session <id>', 'records of this session only')
+    .option('--after <seq>', 'begin after this record', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--limit <n>', 'most records to print', parseCount(Number.MAX_SAFE_INTEGER), 50)
+    .option('--json', 'print one whole record a line')
+    .addHelpText('after', examples('oxbow audit show', 'oxbow audit show --after 100 --limit 1000 --json'))
+    .action((options) => choose(async () => (await import('./verbs/audit.ts')).auditShow(options, terminal)))
+
+  guestVerb(program.command('status'), 'show what this machine offers, and what is missing')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow status'))
+    .action((options) => choose(async () => (await import('./verbs/status.ts')).status(options, terminal)))
+}
+
+function userVerb(command: Command, summary: string): Command {
+  return command.description(summary).helpOption('--help', 'show help').option('--user <name>', 'whose workspace', 'default')
+}
+
+/** A verb that may start a guest with the person's choices. */
+function guestVerb(command: Command, summary: string): Command {
+  return userVerb(command, summary)
+    .option('--model <name>', 'model to ask')
+    .option('--base-url <url>', 'endpoint of an OpenAI-compatible service')
+    .option('--insecure', 'work without a sandbox: files under path rules only, no shell')
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
+}
+
+function parseCount(max: number): (text: string) => number {
+  return (text) => {
+    const count = Number(text)
+    if (!Number.isInteger(count) || count < 0 || count > max) throw new InvalidArgumentError(`Give a whole number up to ${max}.`)
+    return count
+  }
+}
+
+/** Commander ends help, version and usage errors with an exception that has said everything already. */
+function isCommanderEnd(error: unknown): error is { exitCode: number } {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.') && 'exitCode' in error
+}

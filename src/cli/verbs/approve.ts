@@ -1,0 +1,83 @@
+/** `oxbow approve`: decides a call that waits, and stays until its turn is over, so that the decision is carried out. */
+import { OxbowError } from '../../types/index.ts'
+import type { PendingApproval } from '../../types/index.ts'
+import { exitOf, printFailure } from '../failure-report.ts'
+import { withGuest } from '../guest/guest-connection.ts'
+import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
+import { readRecent } from '../guest/recent-records.ts'
+import { maxListedSessions } from '../limits.ts'
+import { printLine } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+import { exactText, plainText } from '../view/terminal-text.ts'
+import { watchTurn } from '../view/turn-follow.ts'
+
+export interface ApproveOptions extends GuestChoice {
+  readonly deny?: boolean | undefined
+}
+
+/** Without an id, lists what waits. @returns the exit code. */
+export async function approve(id: string | undefined, options: ApproveOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async (connection) => {
+    const pending = await listPending(connection)
+    if (id === undefined) {
+      const lines = pending.map(({ call, name, input }) => `${call}  ${plainText(name)}  ${exactText(input)}`)
+      printLine(terminal, lines.length === 0 ? 'Nothing waits for approval.' : lines.join('\n'))
+      return 0
+    }
+    const chosen = pending.filter(({ call }) => call.startsWith(id))
+    if (chosen.length !== 1 || chosen[0] === undefined) {
+      const many =
+        chosen.length > 1 ? `${chosen.length} waiting calls begin with ${id}` : `no call ${JSON.stringify(id)} waits for approval`
+      throw new OxbowError(chosen.length > 1 ? 'bad_input' : 'not_found', many, { hint: '`oxbow approve` without an id lists what waits.' })
+    }
+    return decideAndFollow(connection, chosen[0], options.deny !== true, terminal)
+  })
+}
+
+async function listPending({ gateway }: Connection): Promise<readonly PendingApproval[]> {
+  const busy = (await gateway.listSessions(maxListedSessions)).filter((session) => session.busy)
+  const all: PendingApproval[] = []
+  for (const { id } of busy) {
+    const told = Promise.withResolvers<readonly PendingApproval[]>()
+    // A cursor beyond the end: only the snapshot is wanted.
+    const stop = await gateway.follow(id, Number.MAX_SAFE_INTEGER, (event) => {
+      if (event.type === 'snapshot') told.resolve(event.pending)
+    })
+    all.push(...(await told.promise))
+    stop()
+  }
+  return all
+}
+
+async function decideAndFollow({ gateway, options }: Connection, pending: PendingApproval, allow: boolean, terminal: Terminal) {
+  const past = await readRecent(options, pending.session)
+  const next = Promise.withResolvers<PendingApproval>()
+  const watch = await watchTurn({
+    gateway,
+    session: pending.session,
+    turn: pending.turn,
+    cursor: past.at(-1)?.seq ?? 0,
+    past,
+    onPending: (other) => {
+      if (other.call !== pending.call) next.resolve(other)
+    },
+  })
+  try {
+    await gateway.approve(pending.call, allow)
+    const ended = await Promise.race([watch.over, next.promise])
+    if ('call' in ended) {
+      return printFailure(terminal, {
+        code: 'approval_required',
+        message: `next, ${ended.name} waits for approval, with exactly this input: ${exactText(ended.input)}`,
+        hint: `oxbow approve ${ended.call} runs it; add --deny to refuse it.`,
+      })
+    }
+    if (ended.reply !== '') printLine(terminal, plainText(ended.reply))
+    if (ended.status === 'ok') return 0
+    return ended.failure === null
+      ? exitOf(ended.status === 'cancelled' ? 'cancelled' : 'limit_reached')
+      : printFailure(terminal, ended.failure)
+  } finally {
+    watch.stop()
+  }
+}

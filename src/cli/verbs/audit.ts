@@ -1,0 +1,77 @@
+/** `oxbow audit verify` and `oxbow audit show`: offline questions about the journal, also beside a running guest. */
+import { askOffline } from '../../runner/index.ts'
+import type { JournalRecord, SessionId } from '../../types/index.ts'
+import { isUuid, OxbowError } from '../../types/index.ts'
+import { exitOf, printFailure } from '../failure-report.ts'
+import { guestOptions } from '../guest/guest-connection.ts'
+import type { GuestChoice } from '../guest/guest-connection.ts'
+import { printLine } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+import { plainLine } from '../view/terminal-text.ts'
+import { formatTime } from '../view/text-format.ts'
+
+/** Columns of a record's body in the list; `--json` has all of it. */
+const bodyChars = 100
+
+export interface AuditOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+export interface AuditShowOptions extends AuditOptions {
+  readonly session?: string | undefined
+  readonly after?: number | undefined
+  readonly limit: number
+}
+
+/** The guest's report; every other field of it is shown as it comes. */
+interface VerifyReport {
+  readonly ok: boolean
+  readonly [field: string]: unknown
+}
+
+/** @returns 0 when the journal verifies, else the code of `audit_failed`. */
+export async function auditVerify(options: AuditOptions, terminal: Terminal): Promise<number> {
+  let report: VerifyReport | null = null
+  for await (const line of askOffline(guestOptions(options, terminal), { command: 'audit-verify' })) report = line as VerifyReport
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  if (options.json === true) {
+    printLine(terminal, JSON.stringify(report))
+    return report.ok ? 0 : exitOf('audit_failed')
+  }
+  const facts = Object.entries(report).filter(([name]) => name !== 'ok')
+  const lines = facts.map(([name, value]) => `  ${name.replaceAll('_', ' ')}: ${plainLine(readable(value), bodyChars * 4)}`)
+  printLine(terminal, [report.ok ? 'The journal verifies.' : 'The journal does NOT verify.', ...lines].join('\n'))
+  if (report.ok) return 0
+  return printFailure(terminal, {
+    code: 'audit_failed',
+    message: 'the journal was changed or is damaged; the lines above say where',
+    hint: 'Keep a copy of the workspace as it is before anything else runs on it.',
+  })
+}
+
+/** Records in order, the newest ones unless `--after` names a place. */
+export async function auditShow(options: AuditShowOptions, terminal: Terminal): Promise<number> {
+  const { session, after, limit } = options
+  if (session !== undefined && !isUuid(session)) {
+    throw new OxbowError('bad_input', `${JSON.stringify(session)} is no session id`, { hint: '`oxbow sessions --json` lists whole ids.' })
+  }
+  const question = {
+    command: 'audit-show',
+    limit,
+    ...(session !== undefined && { session: session as SessionId }),
+    ...(after !== undefined && { after }),
+  } as const
+  for await (const line of askOffline(guestOptions(options, terminal), question)) {
+    printLine(terminal, options.json === true ? JSON.stringify(line) : recordLine(line as JournalRecord))
+  }
+  return 0
+}
+
+function recordLine(record: JournalRecord): string {
+  const head = `${String(record.seq).padStart(6)}  ${formatTime(record.at)}  ${record.actor.padEnd(10)}  ${record.phase.padEnd(10)}`
+  return `${plainLine(head, bodyChars * 2)}  ${plainLine(record.name, bodyChars)}  ${plainLine(record.body, bodyChars)}`
+}
+
+function readable(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

@@ -1,0 +1,37 @@
+/** `oxbow chat`, also the verb of `oxbow` alone. */
+import { chat as runChat, waitingError } from '../chat/chat-loop.ts'
+import { createPlainScreen, createTtyScreen } from '../chat/chat-screen.ts'
+import { banner } from '../chat/chat-text.ts'
+import { printFailure } from '../failure-report.ts'
+import { withGuest } from '../guest/guest-connection.ts'
+import type { GuestChoice } from '../guest/guest-connection.ts'
+import { readRecent } from '../guest/recent-records.ts'
+import { isInteractive, printLine } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+
+export interface ChatOptions extends GuestChoice {
+  readonly session?: string | undefined
+}
+
+/** @returns the exit code. */
+export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway, guest, options: guestOptions }) => {
+    printLine(terminal, banner(await gateway.status(), terminal.version))
+    const person = isInteractive(terminal)
+    const makeScreen = person ? createTtyScreen : createPlainScreen
+    const ended = await Promise.race([
+      guest.gone,
+      runChat({
+        gateway,
+        makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
+        recent: (session) => readRecent(guestOptions, session.id),
+        model: options.model,
+        session: options.session,
+        oneByOne: !person,
+        now: () => performance.now(),
+      }),
+    ])
+    if (ended === null) return 0
+    return printFailure(terminal, typeof ended === 'string' ? waitingError(ended) : ended)
+  })
+}

@@ -1,0 +1,139 @@
+/** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
+import { createInterface } from 'node:readline/promises'
+import { OxbowError } from '../../types/index.ts'
+import type { PendingApproval } from '../../types/index.ts'
+import { printFailure, exitOf } from '../failure-report.ts'
+import { withGuest } from '../guest/guest-connection.ts'
+import type { GuestChoice } from '../guest/guest-connection.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
+import { findSession } from '../guest/session-choice.ts'
+import { readPiped } from '../piped-input.ts'
+import { isInteractive, printLine, printNotice } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+import { exactText, plainText } from '../view/terminal-text.ts'
+import { createReplyStream } from '../view/reply-stream.ts'
+import { watchTurn } from '../view/turn-follow.ts'
+import type { TurnView } from '../view/turn-view.ts'
+
+export interface RunOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+  readonly session?: string | undefined
+  readonly yes?: boolean | undefined
+}
+
+/** @returns the exit code. */
+export async function run(words: readonly string[], options: RunOptions, terminal: Terminal): Promise<number> {
+  const typed = words.join(' ').trim()
+  const piped = await readPiped(terminal.input, typed !== '')
+  const text = [typed, piped].filter((part) => part !== '').join('\n\n')
+  if (text === '') {
+    throw new OxbowError('bad_input', 'there is nothing to say', { hint: 'Give a message: oxbow run "list the files here"' })
+  }
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const session = options.session === undefined ? await gateway.createSession() : await findSession(gateway, options.session)
+    const sent = await gateway.sendTurn({ session: session.id, text, model: options.model })
+    return finishTurn({ gateway, session: session.id, turn: sent.turn, cursor: sent.cursor, options, terminal })
+  })
+}
+
+interface Finish {
+  readonly gateway: GatewayPort
+  readonly session: string
+  readonly turn: string
+  readonly cursor: number
+  readonly options: Pick<RunOptions, 'json' | 'yes' | 'user'>
+  readonly terminal: Terminal
+}
+
+/** Waits for the turn, decides what it asks where that is possible, prints how it ended. @returns the exit code. */
+async function finishTurn({ gateway, session, turn, cursor, options, terminal }: Finish): Promise<number> {
+  const streams = terminal.output.isTTY && options.json !== true
+  const reply = createReplyStream((text) => terminal.output.write(text))
+  const stuck = Promise.withResolvers<PendingApproval>()
+  const decide = async (pending: PendingApproval): Promise<void> => {
+    if (options.yes === true) return gateway.approve(pending.call, true)
+    if (!isInteractive(terminal)) return stuck.resolve(pending)
+    reply.breakLine()
+    await gateway.approve(pending.call, await askPerson(pending, terminal))
+  }
+  // One question at a time, in the order of the calls.
+  let questions = Promise.resolve()
+  const failed = Promise.withResolvers<never>()
+  const watch = await watchTurn({
+    gateway,
+    session,
+    turn,
+    cursor,
+    onEvent: (event, view) => {
+      if (streams) reply.take(event, view.turn)
+    },
+    onPending: (pending) => void (questions = questions.then(() => decide(pending)).catch(failed.reject)),
+  })
+  const cancel = (): void => void gateway.cancelTurn(session).catch(failed.reject)
+  process.once('SIGINT', cancel)
+  try {
+    const ended = await Promise.race([watch.over, stuck.promise, failed.promise])
+    if ('call' in ended) return reportWaiting(ended, watch.view(), { session, options, terminal })
+    if (streams) reply.finish(ended.reply)
+    return reportEnd(ended, { session, options, terminal })
+  } finally {
+    process.off('SIGINT', cancel)
+    watch.stop()
+  }
+}
+
+async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<boolean> {
+  const asked = new AbortController()
+  const lines = createInterface({ input: terminal.input, output: terminal.errors })
+  lines.once('SIGINT', () => asked.abort())
+  try {
+    printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exactText(pending.input)}`)
+    const answer = await lines.question('allow? [y/N] ', { signal: asked.signal })
+    return /^y(es)?$/i.test(answer.trim())
+  } catch (error) {
+    if (asked.signal.aborted) return false
+    throw error
+  } finally {
+    lines.close()
+  }
+}
+
+type Report = Pick<Finish, 'session' | 'options' | 'terminal'>
+
+function reportWaiting(pending: PendingApproval, view: TurnView, report: Report): number {
+  const { terminal, options } = report
+  if (options.json === true) printLine(terminal, JSON.stringify(toJson(view, report, 'waiting', [pending])))
+  const user = options.user === 'default' ? '' : ` --user ${options.user}`
+  return printFailure(terminal, {
+    code: 'approval_required',
+    message: `${pending.name} waits for approval, with exactly this input: ${exactText(pending.input)}`,
+    hint: `oxbow approve ${pending.call}${user} runs it and finishes the turn; add --deny to refuse it.`,
+  })
+}
+
+function reportEnd(view: TurnView, report: Report): number {
+  const { terminal, options } = report
+  if (options.json === true) printLine(terminal, JSON.stringify(toJson(view, report, view.status, [])))
+  else if (!terminal.output.isTTY && view.reply !== '') printLine(terminal, plainText(view.reply))
+  if (view.status === 'ok') return 0
+  if (view.failure !== null) return printFailure(terminal, view.failure)
+  return exitOf(view.status === 'cancelled' ? 'cancelled' : 'limit_reached')
+}
+
+/** What `--json` prints: one object, snake_case, stable. */
+function toJson(view: TurnView, { session }: Report, status: string, pending: readonly PendingApproval[]): object {
+  return {
+    session,
+    turn: view.turn,
+    status,
+    reply: view.reply,
+    failure: view.failure,
+    calls: view.calls.map(({ call, name, status: ended, ms }) => ({ id: call, name, status: ended, ms })),
+    pending: pending.map(({ call, name, input }) => ({ id: call, name, input })),
+    usage: {
+      input_tokens: view.usage.inputTokens,
+      output_tokens: view.usage.outputTokens,
+      micro_dollars: view.spent.microDollars,
+    },
+  }
+}

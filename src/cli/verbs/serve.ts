@@ -1,0 +1,25 @@
+/** `oxbow serve`: a guest without a terminal, until Ctrl+C. */
+import { ensureGuest } from '../../runner/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import { printFailure } from '../failure-report.ts'
+import { guestOptions } from '../guest/guest-connection.ts'
+import type { GuestChoice } from '../guest/guest-connection.ts'
+import { printLine } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+
+export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
+  const options = guestOptions(choice, terminal)
+  const stopped = new Promise<null>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(null))
+  })
+  const guest = await ensureGuest(options)
+  if (!guest.owned) {
+    throw new OxbowError('workspace_busy', `process ${guest.pid} already serves this workspace at ${guest.url}`, {
+      hint: `Use it, or stop it first: kill ${guest.pid}`,
+    })
+  }
+  printLine(terminal, `gateway  ${guest.url}\ntoken    ${options.workspace.ipc}/token\npid      ${guest.pid}\nCtrl+C stops it.`)
+  const failure = await Promise.race([guest.gone, stopped])
+  await guest.stop()
+  return failure === null ? 0 : printFailure(terminal, failure)
+}

@@ -1,0 +1,38 @@
+/** `oxbow status`: what this machine offers, what is missing, and how to get it. */
+import { configFiles } from '../../runner/index.ts'
+import { existsSync } from 'node:fs'
+import { withGuest } from '../guest/guest-connection.ts'
+import type { GuestChoice } from '../guest/guest-connection.ts'
+import { printLine } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+import { describeSandbox } from '../view/status-text.ts'
+import { plainText } from '../view/terminal-text.ts'
+import { table } from '../view/text-format.ts'
+
+export interface StatusOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway, guest, options: { home, workspace } }) => {
+    const told = await gateway.status()
+    if (options.json === true) {
+      printLine(terminal, JSON.stringify({ ...told, workspace: workspace.root, running: !guest.owned }))
+      return 0
+    }
+    const files = configFiles(home, workspace).map((path) => `${path}${existsSync(path) ? '' : ' (not there: defaults)'}`)
+    const rows = [
+      ['version', terminal.version],
+      ['node', process.version],
+      ['workspace', workspace.root],
+      ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
+      ['model', told.model],
+      ...files.map((path) => ['config', path]),
+      ...describeSandbox(told.sandbox).map((line, at) => [at === 0 ? 'sandbox' : '', line]),
+      ...(told.notice === '' ? [] : [['notice', told.notice]]),
+      ...(told.read_only === null ? [] : [['READ-ONLY', `${told.read_only.message} ${told.read_only.hint}`]]),
+    ]
+    printLine(terminal, plainText(table(rows)))
+    return 0
+  })
+}

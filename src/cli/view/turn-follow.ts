@@ -1,0 +1,63 @@
+/** Follows a session until one turn is over or waits for a person. */
+import type { PendingApproval, RecordView } from '../../types/index.ts'
+import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
+import { foldRecord, isOver, newTurnView } from './turn-view.ts'
+import type { TurnView } from './turn-view.ts'
+
+export interface TurnWatch {
+  /** The turn's view once it is over; a message that another turn took up is answered by that turn's. */
+  readonly over: Promise<TurnView>
+  view(): TurnView
+  stop(): void
+}
+
+interface Watched {
+  readonly gateway: GatewayPort
+  readonly session: string
+  readonly turn: string
+  /** Where following begins; records before it may be given as `past`. */
+  readonly cursor: number
+  readonly past?: readonly RecordView[]
+  /** Every event of the session, after it was folded. */
+  readonly onEvent?: (event: SessionEvent, view: TurnView) => void
+  /** A call of the turn that waits for a person; told once for each. */
+  readonly onPending: (pending: PendingApproval) => void
+}
+
+/** @throws OxbowError of the gateway when the session cannot be followed. */
+export async function watchTurn(watched: Watched): Promise<TurnWatch> {
+  const { gateway, session, turn, cursor, past = [], onEvent, onPending } = watched
+  const over = Promise.withResolvers<TurnView>()
+  // A message sent into a running turn may be merged into it, so every turn that moves while we watch is folded.
+  const views = new Map<string, TurnView>([[turn, newTurnView(turn)]])
+  const asked = new Set<string>()
+  let wanted = turn
+  const view = (): TurnView => views.get(wanted) ?? newTurnView(wanted)
+
+  const ask = (pending: PendingApproval): void => {
+    if ((pending.turn as string) !== wanted || asked.has(pending.call)) return
+    asked.add(pending.call)
+    onPending(pending)
+  }
+  const fold = (record: RecordView): void => {
+    if (record.turn !== '') views.set(record.turn, foldRecord(views.get(record.turn) ?? newTurnView(record.turn), record))
+    if (record.call === turn && record.turn !== turn) views.set(turn, foldRecord(views.get(turn) ?? newTurnView(turn), record))
+    const { status, into } = view()
+    if (status === 'merged' && into !== null) wanted = into
+    if (record.phase === 'parked') ask(pendingOf(record))
+    if (isOver(view()) && view().status !== 'merged') over.resolve(view())
+  }
+  for (const record of past) fold(record)
+  const stop = await gateway.follow(session, cursor, (event) => {
+    if (event.type === 'record') fold(event.record)
+    if (event.type === 'snapshot') event.pending.forEach(ask)
+    onEvent?.(event, view())
+  })
+  return { over: over.promise, view, stop }
+}
+
+export function pendingOf(record: RecordView): PendingApproval {
+  const body = record.body as { input?: unknown } | null
+  const input = typeof body?.input === 'string' ? body.input : JSON.stringify(body?.input ?? null)
+  return { call: record.call, session: record.session, turn: record.turn, name: record.name, input, at: record.at } as PendingApproval
+}

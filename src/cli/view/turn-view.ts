@@ -1,0 +1,170 @@
+/**
+ * What a terminal shows of a turn, folded from its journal records. Pure, and forgiving: a field that an older or newer
+ * guest leaves out is shown as missing, never a crash.
+ */
+import { type ErrorCode, errorTable, type Failure, type Json, type RecordView } from '../../types/index.ts'
+
+type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
+
+/** One tool call. */
+export interface CallView {
+  readonly call: string
+  readonly name: string
+  /** JSON text. */
+  readonly input: string
+  readonly status: CallStatus
+  /** What the model was told, when it is over. */
+  readonly text: string
+  readonly ms: number | null
+}
+
+export interface TurnView {
+  readonly turn: string
+  /** `merged`: the message was taken up by the turn `into`. */
+  readonly status: 'running' | 'waiting' | 'ok' | 'failed' | 'cancelled' | 'limit' | 'merged'
+  readonly into: string | null
+  readonly reply: string
+  readonly failure: Failure | null
+  readonly calls: readonly CallView[]
+  /** Text of the newest model answer. */
+  readonly said: string
+  readonly model: string
+  readonly steps: number
+  readonly usage: { readonly inputTokens: number; readonly outputTokens: number }
+  readonly spent: { readonly microDollars: number; readonly tokens: number }
+}
+
+export function newTurnView(turn: string): TurnView {
+  const usage = { inputTokens: 0, outputTokens: 0 }
+  const spent = { microDollars: 0, tokens: 0 }
+  return {
+    turn,
+    status: 'running',
+    into: null,
+    reply: '',
+    failure: null,
+    calls: [],
+    said: '',
+    model: '',
+    steps: 0,
+    usage,
+    spent,
+  }
+}
+
+export function isOver(view: TurnView): boolean {
+  return view.status !== 'running' && view.status !== 'waiting'
+}
+
+/** A tool call's id is its generation's id, a dot and its place; the runtime's own calls have no dot. */
+export function isToolCall(record: Pick<RecordView, 'call'>): boolean {
+  return record.call.includes('.')
+}
+
+/** @returns the view after the record; the same view for a record of another turn. */
+export function foldRecord(view: TurnView, record: RecordView): TurnView {
+  if (record.turn !== view.turn && record.call !== view.turn) return view
+  if (record.name === 'turn.send') return record.call === view.turn ? foldTurn(view, record) : view
+  const body = fields(record.body)
+  const settled = addSpend(view, body)
+  if (record.name === 'model.generate') return foldGeneration(settled, record, body)
+  if (!isToolCall(record)) return settled
+  const calls = foldCall(settled.calls, record, body)
+  if (isOver(settled)) return { ...settled, calls }
+  return { ...settled, calls, status: calls.some((call) => call.status === 'waiting') ? 'waiting' : 'running' }
+}
+
+function foldTurn(view: TurnView, record: RecordView): TurnView {
+  if (!isEnd(record)) return view
+  const body = fields(record.body)
+  const failure = failureOf(body)
+  const status = ['ok', 'cancelled', 'limit', 'merged'].find((known) => known === body['status']) ?? 'failed'
+  return {
+    ...view,
+    status: status as TurnView['status'],
+    into: typeof body['into'] === 'string' ? body['into'] : null,
+    reply: textIn(body['reply']),
+    failure: status === 'failed' && failure === null ? { code: 'tool_failed', message: 'The turn failed.', hint: '' } : failure,
+    steps: numberIn(body['steps']) || view.steps,
+  }
+}
+
+function foldGeneration(view: TurnView, record: RecordView, body: Fields): TurnView {
+  if (record.phase !== 'outcome') return view
+  const usage = fields(body['usage'])
+  const parts = fields(body['message'])['parts']
+  const said = Array.isArray(parts)
+    ? parts.map((part) => (fields(part)['type'] === 'text' ? textIn(fields(part)['text']) : '')).join('')
+    : ''
+  return {
+    ...view,
+    said,
+    model: textIn(body['model']) || view.model,
+    steps: view.steps + 1,
+    usage: {
+      inputTokens: view.usage.inputTokens + numberIn(usage['inputTokens']),
+      outputTokens: view.usage.outputTokens + numberIn(usage['outputTokens']),
+    },
+  }
+}
+
+function foldCall(calls: readonly CallView[], record: RecordView, body: Fields): readonly CallView[] {
+  const empty: CallView = { call: record.call, name: record.name, input: '', status: 'running', text: '', ms: null }
+  const before = calls.find((call) => call.call === record.call) ?? empty
+  const after = isEnd(record)
+    ? {
+        ...before,
+        status: callStatus(record, body),
+        text: textIn(body['text']),
+        ms: typeof body['ms'] === 'number' ? body['ms'] : before.ms,
+      }
+    : { ...before, input: inputOf(body) || before.input, status: record.phase === 'parked' ? ('waiting' as const) : ('running' as const) }
+  return before === empty ? [...calls, after] : calls.map((call) => (call === before ? after : call))
+}
+
+/** A command that ran and exited with 1 has an `ok` outcome with bad news in it. */
+function callStatus(record: RecordView, body: Fields): CallStatus {
+  if (record.phase === 'refused') return 'refused'
+  const status = body['status']
+  if (status === 'ok') return body['ok'] === false ? 'failed' : 'ok'
+  return status === 'failed' || status === 'cancelled' || status === 'refused' ? status : 'unknown'
+}
+
+function addSpend(view: TurnView, body: Fields): TurnView {
+  const spent = fields(body['spent'])
+  const microDollars = numberIn(spent['microDollars'])
+  const tokens = numberIn(spent['tokens'])
+  if (microDollars === 0 && tokens === 0) return view
+  return { ...view, spent: { microDollars: view.spent.microDollars + microDollars, tokens: view.spent.tokens + tokens } }
+}
+
+export function isEnd(record: Pick<RecordView, 'phase'>): boolean {
+  return record.phase === 'outcome' || record.phase === 'refused' || record.phase === 'reconciled'
+}
+
+function failureOf(body: Fields): Failure | null {
+  const failure = body['status'] === 'ok' ? {} : fields(body['failure'] ?? (body as Json))
+  const code = textIn(failure['code'])
+  if (!(code in errorTable)) return null
+  return { code: code as ErrorCode, message: textIn(failure['message']) || textIn(failure['text']), hint: textIn(failure['hint']) }
+}
+
+/** An intent keeps its input as JSON, an approval as the exact text. */
+function inputOf(body: Fields): string {
+  const input = body['input']
+  return input === undefined ? '' : typeof input === 'string' ? input : JSON.stringify(input)
+}
+
+type Fields = { readonly [key: string]: Json | undefined }
+
+function fields(value: Json | undefined): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
+}
+
+function textIn(value: Json | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function numberIn(value: Json | undefined): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}
