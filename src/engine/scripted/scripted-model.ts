@@ -35,8 +35,14 @@ async function* replay(
   }
   const usage = usageOf(step)
   let batch: ModelEvent[] = []
+  // As on a wire, a tool call comes out only when the answer is known to be whole.
+  const calls: ModelEvent[] = []
   for (const event of step.events) {
-    const added = toEvents(event, view.lastText, usage, batch)
+    if ('tool_call' in event) {
+      calls.push(toToolCall(event.tool_call, calls.length))
+      continue
+    }
+    const added = toEvents(event, view.lastText, usage)
     if (added !== 'pause' && added !== 'stall') {
       batch.push(...added)
       if (!added.some((each) => each.type === 'error')) continue
@@ -49,23 +55,25 @@ async function* replay(
     if (signal.aborted) break
   }
   if (signal.aborted) yield [{ type: 'error', failure: cancelled, usage }]
-  else yield [...batch, lastEvent(step, usage)]
+  else if (step.finish === 'none') yield [...batch, lastEvent(step, usage)]
+  else yield [...batch, ...calls, lastEvent(step, usage)]
+}
+
+type ToolCallEvent = Extract<ScenarioEvent, { tool_call: object }>
+
+function toToolCall({ name, id, arguments: given }: ToolCallEvent['tool_call'], place: number): ModelEvent {
+  const text = typeof given === 'string' ? given : JSON.stringify(given ?? {})
+  return { type: 'tool_call', call: { type: 'tool_call', id: id ?? `call_${place}`, name, arguments: text } }
 }
 
 /** @returns events, or that the answer waits. */
-function toEvents(event: ScenarioEvent, last: string, usage: Usage, before: readonly ModelEvent[]): ModelEvent[] | 'pause' | 'stall' {
+function toEvents(event: Exclude<ScenarioEvent, ToolCallEvent>, last: string, usage: Usage): ModelEvent[] | 'pause' | 'stall' {
   if ('text' in event)
     return chunksOf(
       event.text.replaceAll('{{last}}', () => last),
       event,
     ).map((text) => ({ type: 'text', text }))
   if ('reasoning' in event) return chunksOf(event.reasoning, event).map((text) => ({ type: 'reasoning', text }))
-  if ('tool_call' in event) {
-    const { name, id, arguments: given } = event.tool_call
-    const text = typeof given === 'string' ? given : JSON.stringify(given ?? {})
-    const place = before.filter((each) => each.type === 'tool_call').length
-    return [{ type: 'tool_call', call: { type: 'tool_call', id: id ?? `call_${place}`, name, arguments: text } }]
-  }
   if ('error' in event)
     return [{ type: 'error', failure: { code: event.error, message: event.message ?? `${origin} failed.`, hint }, usage }]
   if ('drop' in event)

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import type { Message, ModelEvent, ToolCallPart } from '../../types/index.ts'
+import { userMessage } from '../../types/index.ts'
+import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
+import { answer, createOfflineModel } from './offline-model.ts'
+import { introduction } from './reply-phrasing.ts'
+
+const names = ['file_list', 'file_read', 'file_search', 'file_write', 'file_edit', 'file_delete', 'shell_exec', 'time_now']
+const tools = names.map((name) => ({ name, description: name, parameters: {} }))
+const cannot = 'the interpreter answers in one piece from the request alone and has nothing that could fail'
+
+describeModelContract('the offline interpreter', () =>
+  Promise.resolve({
+    model: createOfflineModel(),
+    text: requestOf('help'),
+    toolCall: requestOf('list the files', { tools }),
+    failure: { cannot },
+    endless: { cannot },
+    close: () => Promise.resolve(),
+  }),
+)
+
+type Tool = (name: string, args: Record<string, unknown>) => string | { failed: string }
+
+/** Plays a conversation to its end as the turn loop would; answers tool calls from `tool`. */
+function converse(text: string, tool: Tool, before: readonly Message[] = []): { said: string; calls: string[]; messages: Message[] } {
+  const messages: Message[] = [...before, userMessage(text)]
+  const calls: string[] = []
+  for (let step = 0; step < 10; step += 1) {
+    const events = answer(requestOf('', { messages, tools }))
+    const asked = callsIn(events)
+    messages.push({ role: 'assistant', parts: asked.length > 0 ? asked : [{ type: 'text', text: textOfEvents(events) }] })
+    if (asked.length === 0) return { said: textOfEvents(events), calls, messages }
+    for (const call of asked) {
+      calls.push(`${call.name} ${call.arguments}`)
+      const got = tool(call.name, JSON.parse(call.arguments) as Record<string, unknown>)
+      const ok = typeof got === 'string'
+      messages.push({ role: 'tool', parts: [{ type: 'tool_result', id: call.id, name: call.name, ok, text: ok ? got : got.failed }] })
+    }
+  }
+  throw new Error('the interpreter does not come to an end')
+}
+
+const callsIn = (events: readonly ModelEvent[]): ToolCallPart[] =>
+  events.flatMap((event) => (event.type === 'tool_call' ? [event.call] : []))
+const never: Tool = () => assert.fail('no tool is needed')
+
+void describe('the offline interpreter', () => {
+  void it('says what it is in the first line of a conversation, once', () => {
+    const first = converse('list the files', () => '/shared:\na.txt  5 bytes')
+    assert.equal(first.said, `${introduction}\n\n/shared:\na.txt  5 bytes`)
+    const second = converse('thanks', never, first.messages)
+    assert.equal(second.said, 'You are welcome.')
+    assert.ok(converse('help', never, first.messages).said.startsWith(introduction))
+  })
+
+  void it('makes the call that a model would make and repeats what came back', () => {
+    const read = converse('read notes.txt lines 2-3', () => '    2\tb\n    3\tc')
+    assert.deepEqual(read.calls, ['file_read {"path":"/shared/notes.txt","from_line":2,"max_lines":2}'])
+    assert.match(read.said, /\/shared\/notes\.txt:\n\n {4}2\tb\n {4}3\tc$/)
+    const run = converse('run make', () => ({ failed: 'exit code 2' }))
+    assert.match(run.said, /It did not succeed: make\n\nexit code 2/)
+    assert.match(converse('delete a', () => ({ failed: 'denied' })).said, /I could not delete \/shared\/a\.\ndenied/)
+  })
+
+  void it('summarises by listing, reading the beginning of each file, and giving facts', () => {
+    const texts: Record<string, string> = { '/shared/a.md': '    1\t\n    2\t# Title\n    3\tx', '/shared/sub/b.txt': '    1\tfirst line' }
+    const summary = converse('summarise the files here', (name, { path }) => {
+      if (name === 'file_list') return '/shared:\nsub/\na.md  14 bytes\nsub/b.txt  1 byte\npic.png  900 bytes\nlink  (link)'
+      return texts[String(path)] ?? { failed: '/shared/pic.png is binary.' }
+    })
+    assert.equal(summary.calls.length, 4)
+    assert.match(summary.said, /3 files, 1 folder, 915 bytes/)
+    assert.match(
+      summary.said,
+      /a\.md \(14 bytes\): Title\n- \/shared\/sub\/b\.txt \(1 bytes\): first line\n- \/shared\/pic\.png \(900 bytes\): not a text file/,
+    )
+    assert.match(converse('summarise', () => '/shared is empty.').said, /no files in \/shared/)
+  })
+
+  void it('appends with an edit of the last lines, and writes a file that is not there', () => {
+    const long = converse('append "new" to log.txt', (name, { from_line: from }) => {
+      if (name === 'file_edit') return 'Replaced 1 occurrence in /shared/log.txt, at line 898.'
+      return from === undefined ? '    1\tx\n[Lines 1 to 1 of 900. Continue with from_line 2.]' : '  899\ty\n  900\tz\n'
+    })
+    assert.equal(long.calls[2], 'file_edit {"path":"/shared/log.txt","find":"y\\nz","replace":"y\\nz\\nnew","all":false}')
+    const fresh = converse('append "new" to log.txt', (name) =>
+      name === 'file_read' ? { failed: '/shared/log.txt does not exist.' } : 'Wrote 4 bytes.',
+    )
+    assert.equal(fresh.calls[1], 'file_write {"path":"/shared/log.txt","text":"new\\n"}')
+  })
+
+  void it('does several requests one after the other, also when the person writes again while tools run', () => {
+    const both = converse('list the files then read a.txt', (name) => `<${name}>`)
+    assert.match(both.said, /<file_list>\n\n\/shared\/a\.txt:\n\n<file_read>$/)
+    const started = answer(requestOf('', { messages: [userMessage('read a.txt')], tools }))
+    const [call] = callsIn(started)
+    assert.ok(call)
+    const before: Message[] = [
+      userMessage('read a.txt'),
+      { role: 'assistant', parts: [call] },
+      { role: 'tool', parts: [{ type: 'tool_result', id: call.id, name: call.name, ok: true, text: 'A' }] },
+    ]
+    assert.match(converse('what time is it', () => 'Monday, noon', before).said, /\/shared\/a\.txt:\n\nA\n\nIt is Monday, noon\.$/)
+  })
+
+  void it('tells from the conversation what it did', () => {
+    const { messages } = converse('read a.txt', () => ({ failed: 'gone\nmore' }))
+    assert.match(
+      converse('what did you do?', never, messages).said,
+      /I made 1 tool call.*\n- file_read \{"path":"\/shared\/a\.txt"\} — failed: gone\n/,
+    )
+    assert.match(converse('what did you do?', never).said, /Nothing so far/)
+  })
+
+  void it('says plainly which tool is missing, and calls none that is not offered', () => {
+    const events = answer(requestOf('run ls', { tools: tools.slice(0, 2) }))
+    assert.match(textOfEvents(events), /the tool shell_exec is not available/)
+  })
+
+  void it('answers what it does not know with a short list', () => {
+    assert.match(converse('paint me a cow', never).said, /did not understand.*\n- list the files/)
+  })
+
+  void it('never crashes, and ends with one finish, on any conversation', async () => {
+    const word = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(
+        'list',
+        'read',
+        '"',
+        "'",
+        '```',
+        'to',
+        'in',
+        'with',
+        'replace',
+        ' then ',
+        '\\',
+        '/',
+        '..',
+        'lines 1-',
+        'append',
+        'summarise',
+        '$',
+        '\0',
+      ),
+    )
+    const text = fc.array(word, { maxLength: 12 }).map((words) => words.join(' '))
+    const call = fc.record({
+      type: fc.constant('tool_call' as const),
+      id: fc.constantFrom('ox0-0', 'ox1-0', 'x'),
+      name: fc.constantFrom(...names),
+      arguments: text,
+    })
+    const result = fc.record({
+      type: fc.constant('tool_result' as const),
+      id: fc.constantFrom('ox0-0', 'ox1-0', 'x'),
+      name: fc.constantFrom(...names),
+      ok: fc.boolean(),
+      text,
+    })
+    const message: fc.Arbitrary<Message> = fc.oneof(
+      text.map(userMessage),
+      fc.array(call, { maxLength: 2 }).map((parts): Message => ({ role: 'assistant', parts })),
+      result.map((part): Message => ({ role: 'tool', parts: [part] })),
+    )
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 8 }), (messages) => {
+        const events = answer(requestOf('', { messages, tools }))
+        assert.equal(events.filter((event) => event.type === 'finish').length, 1)
+      }),
+      { numRuns: 500 },
+    )
+    assert.equal((await collect(createOfflineModel(), requestOf('', { messages: [] }))).at(-1)?.type, 'finish')
+  })
+})

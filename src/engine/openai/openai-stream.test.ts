@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { StringDecoder } from 'node:string_decoder'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import type { ModelEvent } from '../../types/index.ts'
+import { modelLimits } from '../limits.ts'
+import { problem } from '../model-problem.ts'
+import type { ScenarioEvent, ScenarioStep } from '../scripted/scenario.ts'
+import { wireParts } from '../scripted/scenario-wire.ts'
+import { createAnswerReader } from './openai-stream.ts'
+
+const dropped = problem('model_unreachable', 'dropped', 'again')
+
+interface Answer {
+  readonly text: string
+  readonly reasoning: string
+  readonly calls: readonly unknown[]
+  /** Code of the error, or the finish reason. */
+  readonly end: string
+  readonly whole: boolean
+}
+
+/** Reads these pieces of bytes as one connection that ends regularly or is cut. */
+function read(pieces: readonly Buffer[], cut = false): Answer {
+  const reader = createAnswerReader({ limits: modelLimits, origin: 'http://test', key: '', requestChars: 40 })
+  const decoder = new StringDecoder('utf8')
+  const events: ModelEvent[] = []
+  for (const piece of pieces) if (!reader.feed(decoder.write(piece), events)) break
+  const wrong = reader.problem(cut ? dropped : null)
+  if (wrong === null) events.push(...reader.finish())
+  const joined = (type: 'text' | 'reasoning'): string => events.map((event) => (event.type === type ? event.text : '')).join('')
+  const last = events.at(-1)
+  return {
+    text: joined('text'),
+    reasoning: joined('reasoning'),
+    calls: events.flatMap((event) => (event.type === 'tool_call' ? [event.call] : [])),
+    end: wrong !== null ? wrong.failure.code : last?.type === 'finish' ? last.reason : 'nothing',
+    whole: wrong === null,
+  }
+}
+
+const bytesOf = (step: ScenarioStep): Buffer =>
+  Buffer.concat(wireParts(step, '').map((part) => (typeof part === 'object' && 'bytes' in part ? part.bytes : Buffer.alloc(0))))
+const sse = (...chunks: unknown[]): Buffer => Buffer.from(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join(''))
+const delta = (value: unknown, finish: string | null = null): unknown => ({ choices: [{ index: 0, delta: value, finish_reason: finish }] })
+const done = Buffer.from('data: [DONE]\n\n')
+
+const anyEvent: fc.Arbitrary<ScenarioEvent> = fc.oneof(
+  fc.record({ text: fc.string({ unit: 'grapheme' }) }),
+  fc.record({ reasoning: fc.string({ unit: 'grapheme', minLength: 1 }) }),
+  fc
+    .record({
+      name: fc.stringMatching(/^[a-z_]{1,10}$/),
+      arguments: fc.oneof(fc.dictionary(fc.string(), fc.jsonValue()), fc.string()),
+      pieces: fc.integer({ min: 1, max: 5 }),
+    })
+    .map((tool_call) => ({ tool_call })),
+)
+const anyStep: fc.Arbitrary<ScenarioStep> = fc.record({ events: fc.array(anyEvent, { maxLength: 5 }) })
+
+void describe('the reader of an answer', () => {
+  void it('gives an error or the full answer, never a wrong one, when the stream is cut at any byte', () => {
+    const step: ScenarioStep = {
+      events: [{ reasoning: 'hm' }, { text: 'Grüße 🦬' }, { tool_call: { name: 'file_read', arguments: { path: 'ä' }, pieces: 3 } }],
+    }
+    const bytes = bytesOf(step)
+    const full = read([bytes])
+    assert.deepEqual([full.text, full.calls.length, full.end], ['Grüße 🦬', 1, 'tool_calls'])
+    for (let at = 0; at < bytes.length; at += 1) {
+      for (const cut of [true, false]) {
+        const got = read([bytes.subarray(0, at)], cut)
+        if (got.whole) assert.deepEqual(got, full)
+        else assert.ok(full.text.startsWith(got.text) && got.calls.length === 0)
+      }
+    }
+  })
+
+  void it('does so for any answer and any cut', () => {
+    fc.assert(
+      fc.property(anyStep, fc.double({ min: 0, max: 1, noNaN: true }), fc.boolean(), (step, where, cut) => {
+        const bytes = bytesOf(step)
+        const full = read([bytes])
+        const got = read([bytes.subarray(0, Math.floor(bytes.length * where))], cut)
+        assert.ok(full.whole)
+        if (got.whole) assert.deepEqual(got, full)
+        else assert.ok(full.text.startsWith(got.text) && full.reasoning.startsWith(got.reasoning) && got.calls.length === 0)
+      }),
+    )
+  })
+
+  void it('gives the same answer however the bytes are split, with any line ends and keep-alive comments', () => {
+    fc.assert(
+      fc.property(anyStep, fc.integer({ min: 1, max: 40 }), fc.constantFrom('\n', '\r\n', '\r'), (step, size, lineEnd) => {
+        const plain = bytesOf(step)
+        const bytes = Buffer.from(`: keep-alive\n\n${plain.toString()}`.replaceAll('\n', lineEnd))
+        const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+        assert.deepEqual(read(pieces), read([plain]))
+      }),
+    )
+  })
+
+  void it('never throws on any bytes', () => {
+    const noise = fc.oneof(
+      fc.uint8Array(),
+      fc.json().map((json) => Buffer.from(`data: ${json}\n\n`)),
+      fc.constant(done),
+    )
+    fc.assert(fc.property(fc.array(noise), (pieces) => void read(pieces.map((piece) => Buffer.from(piece)))))
+  })
+
+  void it('takes reasoning under both names that services use', () => {
+    const got = read([sse(delta({ reasoning_content: 'a' }), delta({ reasoning: 'b' }), delta({ content: 'c' }, 'stop')), done])
+    assert.deepEqual([got.reasoning, got.text], ['ab', 'c'])
+  })
+
+  void it('puts tool calls together without index, without id, and with one id for two calls', () => {
+    const part = (call: unknown): unknown => delta({ tool_calls: [call] })
+    const noIndex = [
+      part({ id: 'a', function: { name: 'x', arguments: '{"n":' } }),
+      part({ function: { arguments: '1}' } }),
+      part({ function: { name: 'y', arguments: '{}' } }),
+    ]
+    assert.deepEqual(read([sse(...noIndex), done]).calls, [
+      { type: 'tool_call', id: 'a', name: 'x', arguments: '{"n":1}' },
+      { type: 'tool_call', id: 'call_1', name: 'y', arguments: '{}' },
+    ])
+    const same = [
+      part({ index: 0, id: 'a', function: { name: 'x', arguments: '{}' } }),
+      part({ index: 1, id: 'a', function: { name: 'x', arguments: '{}' } }),
+    ]
+    assert.deepEqual(
+      read([sse(...same), done]).calls.map((call) => (call as { id: string }).id),
+      ['a', 'a'],
+    )
+    const allZero = [
+      part({ index: 0, id: 'a', function: { name: 'x', arguments: '{}' } }),
+      part({ index: 0, id: 'b', function: { name: 'y', arguments: '{}' } }),
+    ]
+    assert.equal(read([sse(...allZero), done]).calls.length, 2)
+  })
+
+  void it('maps finish reasons', () => {
+    const ended = (finish: string, more: object = {}): string => read([sse(delta({ content: 'x', ...more }, finish)), done]).end
+    assert.deepEqual(
+      ['stop', 'length', 'content_filter', 'eos'].map((finish) => ended(finish)),
+      ['stop', 'length', 'refusal', 'stop'],
+    )
+    assert.equal(ended('stop', { tool_calls: [{ index: 0, id: 'a', function: { name: 'x' } }] }), 'tool_calls')
+    assert.equal(read([sse(delta({ refusal: 'no' }), delta({}, 'stop')), done]).end, 'refusal')
+  })
+
+  void it('reports usage as told, and an estimate that says so when none is told', () => {
+    const usageOf = (...pieces: Buffer[]): unknown => {
+      const reader = createAnswerReader({ limits: modelLimits, origin: 'http://test', key: '', requestChars: 40 })
+      for (const piece of pieces) reader.feed(piece.toString(), [])
+      return reader.usage()
+    }
+    const told = sse({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 2 } })
+    assert.deepEqual(usageOf(sse(delta({ content: 'x' }, 'stop')), told), { inputTokens: 5, outputTokens: 2, estimated: false })
+    assert.deepEqual(usageOf(sse(delta({ content: '12345678' }, 'stop'))), { inputTokens: 10, outputTokens: 2, estimated: true })
+    assert.deepEqual(usageOf(sse({ usage: { prompt_tokens: -1, completion_tokens: 'x' } })), {
+      inputTokens: 10,
+      outputTokens: 0,
+      estimated: true,
+    })
+  })
+})

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { once } from 'node:events'
+import { describe, it } from 'node:test'
+import type { ModelEvent } from '../../types/index.ts'
+import { systemClock, systemRandom } from '../../types/index.ts'
+import type { ModelLimits } from '../limits.ts'
+import { modelLimits } from '../limits.ts'
+import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
+import { contractScenario } from '../scripted/contract-scenario.ts'
+import type { ScenarioStep } from '../scripted/scenario.ts'
+import { startScriptedServer } from '../scripted/scripted-server.ts'
+import type { OpenAiModel } from './openai-wire.ts'
+import { createOpenAiModel } from './openai-wire.ts'
+
+const key = 'sk-test-0123456789abcdef'
+const fast = { ...modelLimits, backoffBaseMs: 1, backoffCapMs: 2 }
+
+function modelAt(url: string, limits: Partial<ModelLimits> = {}): OpenAiModel {
+  return createOpenAiModel({ baseUrl: new URL(url), key, clock: systemClock, random: systemRandom, limits: { ...fast, ...limits } })
+}
+
+describeModelContract('the chat-completions wire', async () => {
+  const server = await startScriptedServer(contractScenario)
+  const model = modelAt(server.url)
+  return {
+    model,
+    text: requestOf('say'),
+    toolCall: requestOf('call'),
+    failure: requestOf('fail'),
+    endless: requestOf('hang'),
+    close: async () => {
+      model.close()
+      await server.close()
+    },
+  }
+})
+
+interface Tried {
+  readonly events: readonly ModelEvent[]
+  readonly requests: number
+  /** Code of the last event, or its finish reason. */
+  readonly end: string
+  readonly message: string
+  readonly hint: string
+}
+
+/** Runs one generation against a server that answers with this step. */
+async function tryStep(step: Omit<ScenarioStep, 'events'> & Partial<ScenarioStep>, limits: Partial<ModelLimits> = {}): Promise<Tried> {
+  const server = await startScriptedServer({ turns: [{ steps: [{ events: [], ...step }] }] })
+  const model = modelAt(server.url, limits)
+  try {
+    const events = await collect(model, requestOf('hello'))
+    return { events, requests: server.requests, ...endOf(events) }
+  } finally {
+    model.close()
+    await server.close()
+  }
+}
+
+function endOf(events: readonly ModelEvent[]): { end: string; message: string; hint: string } {
+  const last = events.at(-1)
+  if (last?.type === 'error') {
+    assert.equal(JSON.stringify(last).includes(key), false, 'the key is in an error')
+    return { end: last.failure.code, message: last.failure.message, hint: last.failure.hint }
+  }
+  return { end: last?.type === 'finish' ? last.reason : 'nothing', message: '', hint: '' }
+}
+
+void describe('a bad endpoint', () => {
+  void it('that answers 401 is model_auth, asked once, and never shows the key', async () => {
+    const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${key} (sk-test-****cdef)` } })
+    const tried = await tryStep({ http: { status: 401, body } })
+    assert.deepEqual([tried.end, tried.requests], ['model_auth', 1])
+    assert.match(tried.message, /answered 401: Incorrect API key provided: \[key\]/)
+    assert.match(tried.hint, /key is valid/)
+  })
+
+  void it('that answers 403 is model_auth, 404 and 400 are model_refused with its own words cut short', async () => {
+    assert.equal((await tryStep({ http: { status: 403 } })).end, 'model_auth')
+    assert.match((await tryStep({ http: { status: 404 } })).hint, /model name/)
+    const long = await tryStep({ http: { status: 400, body: JSON.stringify({ error: { message: `\u001b[31m${'x'.repeat(5000)}` } }) } })
+    assert.deepEqual([long.end, long.requests], ['model_refused', 1])
+    assert.ok(long.message.length < 360 && !long.message.includes('\u001b'))
+  })
+
+  void it('that answers 402 or says insufficient_quota is not asked again and speaks of credit', async () => {
+    assert.match((await tryStep({ http: { status: 402 } })).hint, /credit/)
+    const quota = await tryStep({ http: { status: 429, body: '{"error":{"code":"insufficient_quota","message":"no more"}}' } })
+    assert.deepEqual([quota.end, quota.requests], ['model_rate_limited', 1])
+    assert.match(quota.hint, /credit/)
+  })
+
+  void it('that answers 429 is tried three times', async () => {
+    const tried = await tryStep({ http: { status: 429 } })
+    assert.deepEqual([tried.end, tried.requests], ['model_rate_limited', 3])
+  })
+
+  void it('that asks for more patience than the cap is not waited for; the hint has the seconds', async () => {
+    const tried = await tryStep({ http: { status: 429, headers: { 'retry-after': '77' } } })
+    assert.deepEqual([tried.end, tried.requests], ['model_rate_limited', 1])
+    assert.match(tried.hint, /77 seconds/)
+  })
+
+  void it('that recovers after 500 and a Retry-After gives the answer', async () => {
+    const tried = await tryStep({ http: { status: 500, times: 1, headers: { 'retry-after': '0' } }, events: [{ text: 'there' }] })
+    assert.deepEqual([tried.end, tried.requests, textOfEvents(tried.events)], ['stop', 2, 'there'])
+  })
+
+  void it('that stays overloaded is model_overloaded', async () => {
+    assert.equal((await tryStep({ http: { status: 503 } })).end, 'model_overloaded')
+    assert.equal((await tryStep({ http: { status: 529 } })).end, 'model_overloaded')
+  })
+
+  void it('that redirects is refused, so that the key does not travel', async () => {
+    const tried = await tryStep({ http: { status: 307, headers: { location: 'https://other.example/v1?key=1' } } })
+    assert.deepEqual([tried.end, tried.requests], ['model_refused', 1])
+    assert.match(tried.message, /redirect to https:\/\/other\.example\./)
+  })
+
+  void it('that answers with a page or plain JSON is model_garbled', async () => {
+    const page = await tryStep({ http: { status: 200, body: '<html>Sign in</html>', headers: { 'content-type': 'text/html' } } })
+    assert.equal(page.end, 'model_garbled')
+    assert.match(page.hint, /base URL/)
+    assert.equal((await tryStep({ http: { status: 200, body: '{"id":1}' } })).end, 'model_garbled')
+    assert.equal((await tryStep({ http: { status: 200, body: '{"error":{"message":"no such model"}}' } })).end, 'model_refused')
+  })
+
+  void it('that streams invalid JSON, garbage or an endless line is model_garbled', async () => {
+    assert.equal((await tryStep({ events: [{ garbage: 'data: {"choices": [{]}\n\n' }] })).end, 'model_garbled')
+    assert.equal((await tryStep({ events: [{ garbage: 'data: 7\n\n' }] })).end, 'model_garbled')
+    const endless = await tryStep({ events: [{ garbage: `data: ${'x'.repeat(100_000)}` }], finish: 'none' }, { maxEventChars: 10_000 })
+    assert.equal(endless.end, 'model_garbled')
+    const huge = await tryStep({ events: [{ text: 'many words ', count: 1000 }] }, { maxAnswerChars: 10_000 })
+    assert.equal(huge.end, 'model_garbled')
+  })
+
+  void it('that drops in the middle is model_unreachable and not asked again', async () => {
+    const tried = await tryStep({ events: [{ text: 'half' }, { drop: true }] })
+    assert.deepEqual([tried.end, tried.requests, textOfEvents(tried.events)], ['model_unreachable', 1, 'half'])
+  })
+
+  void it('that ends without a finish is model_unreachable, not an answer', async () => {
+    const tried = await tryStep({ events: [{ text: 'half' }], finish: 'none' })
+    assert.equal(tried.end, 'model_unreachable')
+  })
+
+  void it('that breaks off with an error object keeps its words and its code', async () => {
+    const tried = await tryStep({ events: [{ text: 'half' }, { error: 'model_rate_limited', message: `slow down ${key}` }] })
+    assert.equal(tried.end, 'model_rate_limited')
+    assert.match(tried.message, /slow down \[key\]/)
+  })
+
+  void it('that never begins, or goes silent in the middle, is model_stalled', async () => {
+    const silent = await listen(() => undefined)
+    const model = modelAt(silent.url, { firstByteMs: 30 })
+    assert.equal(endOf(await collect(model, requestOf('x'))).end, 'model_stalled')
+    model.close()
+    await silent.close()
+    const tried = await tryStep({ events: [{ text: 'so' }, { stall: true }] }, { betweenBytesMs: 30 })
+    assert.deepEqual([tried.end, textOfEvents(tried.events)], ['model_stalled', 'so'])
+  })
+
+  void it('that nobody listens at is model_unreachable and says so', async () => {
+    const silent = await listen(() => undefined)
+    await silent.close()
+    const model = modelAt(silent.url)
+    const end = endOf(await collect(model, requestOf('x')))
+    assert.deepEqual([end.end, /nothing listens/.test(end.message)], ['model_unreachable', true])
+    model.close()
+  })
+
+  void it('that does not speak HTTP is model_garbled', async () => {
+    const rude = await listen((socket) => void socket.on('data', () => socket.write('SSH-2.0-OpenSSH\r\n')))
+    const model = modelAt(rude.url)
+    assert.equal(endOf(await collect(model, requestOf('x'))).end, 'model_garbled')
+    model.close()
+    await rude.close()
+  })
+
+  void it('that closes an idle connection is asked again at once', async () => {
+    let connections = 0
+    const body = 'data: {"choices":[{"delta":{"content":"ok"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    const server = await listen((socket) => {
+      connections += 1
+      let requests = 0
+      socket.on('data', () => {
+        requests += 1
+        // The first connection answers once and is cut when it is used again.
+        if (connections === 1 && requests === 2) socket.resetAndDestroy()
+        else socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+      })
+    })
+    const model = modelAt(server.url, { maxTries: 2, backoffBaseMs: 1e9, backoffCapMs: 1e9 })
+    assert.equal(endOf(await collect(model, requestOf('x'))).end, 'stop')
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(endOf(await collect(model, requestOf('x'))).end, 'stop')
+    assert.equal(connections, 2)
+    model.close()
+    await server.close()
+  })
+})
+
+void describe('an abort', () => {
+  void it('destroys the socket at once', async () => {
+    const closed = Promise.withResolvers<void>()
+    const arrived = Promise.withResolvers<void>()
+    const server = await listen((socket) => {
+      socket.on('data', () => arrived.resolve())
+      socket.on('close', () => closed.resolve())
+    })
+    const model = modelAt(server.url)
+    const control = new AbortController()
+    const events = collect(model, requestOf('x'), control.signal)
+    await arrived.promise
+    control.abort()
+    assert.equal(endOf(await events).end, 'cancelled')
+    await closed.promise
+    model.close()
+    await server.close()
+  })
+
+  void it('ends the wait between two tries', async () => {
+    const asked = Promise.withResolvers<void>()
+    const server = await startScriptedServer(
+      { turns: [{ steps: [{ http: { status: 503 }, events: [] }] }] },
+      { onRequest: () => asked.resolve() },
+    )
+    const model = modelAt(server.url, { backoffBaseMs: 1e8, backoffCapMs: 1e8 })
+    const control = new AbortController()
+    const events = collect(model, requestOf('x'), control.signal)
+    await asked.promise
+    control.abort()
+    assert.equal(endOf(await events).end, 'cancelled')
+    model.close()
+    await server.close()
+  })
+})
+
+void describe('a slow reader', () => {
+  void it('holds the stream back and loses nothing', async () => {
+    const server = await startScriptedServer({ turns: [{ steps: [{ events: [{ text: 'word ', count: 20_000 }] }] }] })
+    const model = modelAt(server.url, { pauseAtChars: 1_000, betweenBytesMs: 1_000 })
+    let text = ''
+    for await (const batch of model.generate(requestOf('x'), new AbortController().signal)) {
+      text += textOfEvents(batch)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(text, 'word '.repeat(20_000))
+    model.close()
+    await server.close()
+  })
+})
+
+/** A bare TCP server. */
+async function listen(onSocket: (socket: Socket) => void): Promise<{ url: string; close(): Promise<void> }> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    onSocket(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
