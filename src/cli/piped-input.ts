@@ -6,11 +6,11 @@ import { maxPipedBytes, silentPipeMs } from './limits.ts'
  * @param hasPrompt with a prompt, a pipe that stays silent is taken for inherited and left alone; without one it is waited for
  * @returns what was piped, decoded; empty for a terminal. @throws OxbowError `limit_reached` over 1 MiB, `bad_input` for text that is not UTF-8.
  */
-export async function readPiped(input: NodeJS.ReadStream, hasPrompt: boolean): Promise<string> {
+export async function readPiped(input: NodeJS.ReadStream, hasPrompt: boolean, silentMs: number = silentPipeMs): Promise<string> {
   if (input.isTTY) return ''
   const chunks: Buffer[] = []
   let bytes = 0
-  const silent = hasPrompt ? setTimeout(() => input.destroy(), silentPipeMs) : undefined
+  const silent = hasPrompt ? setTimeout(() => input.destroy(), silentMs) : undefined
   try {
     for await (const chunk of input) {
       clearTimeout(silent)

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { reportFailure } from './failure-report.ts'
 import { maxListedSessions } from './limits.ts'
+import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Exit code of a command line that cannot be understood, as `bad_input`. */
@@ -15,6 +16,15 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   const program = buildProgram(terminal, (chosen) => {
     verb = chosen
   })
+  // Every other word would be taken for an argument of the default verb.
+  const [first = ''] = args
+  if (/^[^-]/.test(first) && first !== 'help' && !program.commands.some((command) => command.name() === first)) {
+    printNotice(
+      terminal,
+      `error: there is no verb ${JSON.stringify(first)}\nhint: oxbow --help lists them; a message goes behind run: oxbow run "…"`,
+    )
+    return usageExit
+  }
   try {
     await program.parseAsync(args, { from: 'user' })
     return verb === null ? 0 : await (verb as Verb)()

@@ -1,6 +1,6 @@
 /** The chat: what a person types becomes messages, answers and commands. Knows no terminal and no guest, only their ports. */
 import { OxbowError, toFailure } from '../../types/index.ts'
-import type { RecordView, SessionInfo } from '../../types/index.ts'
+import type { CallId, Failure, RecordView, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
 import { doubleInterruptMs, maxListedSessions } from '../limits.ts'
@@ -24,24 +24,27 @@ export interface ChatDeps {
   /** Waits for each turn before it reads on: input that is not typed by a person. */
   readonly oneByOne: boolean
   readonly now: () => number
+  /** Settles when the guest is gone, with what happened. */
+  readonly gone: Promise<Failure | null>
 }
 
-/** Runs until the person leaves. @returns the call that waits for approval when input has ended, else null. */
-export async function chat(deps: ChatDeps): Promise<string | null> {
+/** Runs until the person leaves. @returns why the chat could not go on: the guest is gone, or a call waits and input has ended. */
+export async function chat(deps: ChatDeps): Promise<Failure | null> {
   const { gateway, recent } = deps
-  const left = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<Failure | null>()
   let session: ChatSession | null = null
   let interruptedAt = -Infinity
   let leaving = false
 
   const leave = (): void => {
     leaving = true
-    left.resolve()
+    const asked = deps.oneByOne ? session?.asked() : null
+    left.resolve(asked ? waitingError(asked.call) : null)
   }
   const report = (error: unknown): void => screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See logs/guest.log.')))
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
     session?.stop()
-    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy })
+    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, onLost: left.resolve })
     return session
   }
   const reopen = async (prefix: string): Promise<void> => {
@@ -52,12 +55,12 @@ export async function chat(deps: ChatDeps): Promise<string | null> {
     // A session is made with its first message: looking around leaves none behind.
     const current = session ?? (await open(await gateway.createSession(), []))
     const steering = current.isRunning()
-    const { turn } = await gateway.sendTurn({ session: current.id, text, model: deps.model })
+    const { turn } = await gateway.sendTurn({ session: current.id, text, ...(deps.model !== undefined && { model: deps.model }) })
     if (steering) screen.line('  sent; it is read at the next step')
     else current.sent(turn)
     if (deps.oneByOne) await current.idle()
   }
-  const answer = async (current: ChatSession, call: string, line: string): Promise<void> => {
+  const answer = async (current: ChatSession, call: CallId, line: string): Promise<void> => {
     if (!/^(y|yes|n|no)$/i.test(line)) {
       // A pipe cannot have meant this line as an answer, and what follows it would be taken for one too.
       if (deps.oneByOne) return leave()
@@ -116,8 +119,7 @@ export async function chat(deps: ChatDeps): Promise<string | null> {
   screen.prompt('› ')
   try {
     if (deps.session !== undefined) await reopen(deps.session)
-    await left.promise
-    return (session as ChatSession | null)?.asked()?.call ?? null
+    return await Promise.race([left.promise, deps.gone])
   } finally {
     ;(session as ChatSession | null)?.stop()
     screen.prompt(null)
@@ -126,7 +128,7 @@ export async function chat(deps: ChatDeps): Promise<string | null> {
 }
 
 /** What a chat that ends with an open question tells. */
-export function waitingError(call: string): OxbowError {
+function waitingError(call: string): OxbowError {
   return new OxbowError('approval_required', `the call ${call} waits for approval`, {
     hint: `oxbow approve ${call} runs it and finishes the turn; add --deny to refuse it.`,
   })

@@ -2,7 +2,7 @@
  * One session on the screen: follows it, prints what happens, and knows what it waits for. It holds no more of a session than
  * the turn that runs.
  */
-import type { PendingApproval, RecordView } from '../../types/index.ts'
+import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -13,14 +13,14 @@ import type { Screen } from './chat-screen.ts'
 import { approvalLines, callLine, failureLines, progressLine } from './chat-text.ts'
 
 export interface ChatSession {
-  readonly id: string
+  readonly id: SessionId
   isRunning(): boolean
   /** The approval that is asked now. */
   asked(): PendingApproval | null
   /** A message was acknowledged as this turn. */
-  sent(turn: string): void
+  sent(turn: TurnId): void
   /** Takes the asked approval off the screen, and asks the next. */
-  answered(call: string): void
+  answered(call: CallId): void
   /** Resolves when nothing runs, or what runs waits for a person. */
   idle(): Promise<void>
   stop(): void
@@ -29,10 +29,12 @@ export interface ChatSession {
 interface Opening {
   readonly gateway: GatewayPort
   readonly screen: Screen
-  readonly session: string
+  readonly session: SessionId
   /** Newest records, oldest first; empty for a new session. */
   readonly past: readonly RecordView[]
   readonly busy: boolean
+  /** The session can be followed no longer. */
+  readonly onLost: (failure: Failure) => void
 }
 
 const messagePrompt = '› '
@@ -42,7 +44,7 @@ const firstHeartbeatMs = 10_000
 const minuteMs = 60_000
 const heartbeatMs = 5_000
 
-export async function openChatSession({ gateway, screen, session, past, busy }: Opening): Promise<ChatSession> {
+export async function openChatSession({ gateway, screen, session, past, busy, onLost }: Opening): Promise<ChatSession> {
   const stream = createReplyStream((text) => screen.stream(text))
   let active: TurnView | null = null
   let pending: readonly PendingApproval[] = []
@@ -71,7 +73,7 @@ export async function openChatSession({ gateway, screen, session, past, busy }: 
     }
     settle()
   }
-  const decided = (call: string): void => {
+  const decided = (call: CallId): void => {
     if (!pending.some((approval) => approval.call === call)) return
     const wasAsked = pending[0]?.call === call
     pending = pending.filter((approval) => approval.call !== call)
@@ -88,7 +90,7 @@ export async function openChatSession({ gateway, screen, session, past, busy }: 
     settle()
   }
   const takeRecord = (record: RecordView): void => {
-    const begins = record.name === 'turn.send' && record.phase === 'started' && record.call === (record.turn as string)
+    const begins = record.name === 'turn.send' && record.phase === 'started' && record.call === record.turn
     if (begins && active?.turn !== record.turn) {
       active = newTurnView(record.turn)
       settle()
@@ -111,16 +113,19 @@ export async function openChatSession({ gateway, screen, session, past, busy }: 
     switch (event.type) {
       case 'record':
         return takeRecord(event.record)
-      case 'snapshot':
+      case 'caught_up':
         for (const approval of event.pending) ask(approval)
         return
+      case 'ended':
+        return onLost(event.failure)
       case 'progress':
         if (event.elapsed_ms < firstHeartbeatMs || event.elapsed_ms % minuteMs < heartbeatMs) {
           stream.breakLine()
           screen.line(progressLine(event.name, event.elapsed_ms))
         }
         return
-      case 'delta':
+      case 'text':
+      case 'restart':
         return
     }
   }
@@ -131,7 +136,7 @@ export async function openChatSession({ gateway, screen, session, past, busy }: 
     pending = []
   }
   if (past.length > 0) screen.line(lastExchange(past))
-  const stop = await gateway.follow(session, past.at(-1)?.seq ?? 0, take)
+  const following = await gateway.follow(session, past.at(-1)?.seq ?? 0, take)
   live = true
   if (pending.length > 0) showAsked()
   settle()
@@ -146,7 +151,7 @@ export async function openChatSession({ gateway, screen, session, past, busy }: 
     },
     answered: decided,
     idle: () => (active === null || pending.length > 0 ? Promise.resolve() : new Promise((wake) => waiters.push(wake))),
-    stop,
+    stop: following.stop,
   }
 }
 

@@ -48,7 +48,7 @@ export async function withGuest<Result>(
     if (!guest.owned) warnOfIgnored(choice, terminal)
     const gateway = await connect({ url: guest.url, token: guest.token, client: `oxbow-cli ${terminal.version}` })
     try {
-      return await use({ guest, gateway: gateway as unknown as GatewayPort, options })
+      return await use({ guest, gateway: gateway, options })
     } finally {
       await gateway.close()
     }

@@ -40,11 +40,12 @@ async function listPending({ gateway }: Connection): Promise<readonly PendingApp
   for (const { id } of busy) {
     const told = Promise.withResolvers<readonly PendingApproval[]>()
     // A cursor beyond the end: only the snapshot is wanted.
-    const stop = await gateway.follow(id, Number.MAX_SAFE_INTEGER, (event) => {
-      if (event.type === 'snapshot') told.resolve(event.pending)
+    const following = await gateway.follow(id, Number.MAX_SAFE_INTEGER, (event) => {
+      if (event.type === 'caught_up') told.resolve(event.pending)
+      if (event.type === 'ended') told.reject(new OxbowError(event.failure.code, event.failure.message, event.failure))
     })
     all.push(...(await told.promise))
-    stop()
+    following.stop()
   }
   return all
 }

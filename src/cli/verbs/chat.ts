@@ -1,5 +1,5 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
-import { chat as runChat, waitingError } from '../chat/chat-loop.ts'
+import { chat as runChat } from '../chat/chat-loop.ts'
 import { createPlainScreen, createTtyScreen } from '../chat/chat-screen.ts'
 import { banner } from '../chat/chat-text.ts'
 import { printFailure } from '../failure-report.ts'
@@ -19,19 +19,16 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
     printLine(terminal, banner(await gateway.status(), terminal.version))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
-    const ended = await Promise.race([
-      guest.gone,
-      runChat({
-        gateway,
-        makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
-        recent: (session) => readRecent(guestOptions, session.id),
-        model: options.model,
-        session: options.session,
-        oneByOne: !person,
-        now: () => performance.now(),
-      }),
-    ])
-    if (ended === null) return 0
-    return printFailure(terminal, typeof ended === 'string' ? waitingError(ended) : ended)
+    const failure = await runChat({
+      gateway,
+      makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
+      recent: (session) => readRecent(guestOptions, session.id),
+      model: options.model,
+      session: options.session,
+      oneByOne: !person,
+      now: () => performance.now(),
+      gone: guest.gone,
+    })
+    return failure === null ? 0 : printFailure(terminal, failure)
   })
 }

@@ -1,7 +1,7 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { OxbowError } from '../../types/index.ts'
-import type { PendingApproval } from '../../types/index.ts'
+import type { PendingApproval, SessionId, TurnId } from '../../types/index.ts'
 import { printFailure, exitOf } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
@@ -31,15 +31,15 @@ export async function run(words: readonly string[], options: RunOptions, termina
   }
   return withGuest(options, terminal, async ({ gateway }) => {
     const session = options.session === undefined ? await gateway.createSession() : await findSession(gateway, options.session)
-    const sent = await gateway.sendTurn({ session: session.id, text, model: options.model })
+    const sent = await gateway.sendTurn({ session: session.id, text, ...(options.model !== undefined && { model: options.model }) })
     return finishTurn({ gateway, session: session.id, turn: sent.turn, cursor: sent.cursor, options, terminal })
   })
 }
 
 interface Finish {
   readonly gateway: GatewayPort
-  readonly session: string
-  readonly turn: string
+  readonly session: SessionId
+  readonly turn: TurnId
   readonly cursor: number
   readonly options: Pick<RunOptions, 'json' | 'yes' | 'user'>
   readonly terminal: Terminal

@@ -1,4 +1,4 @@
-/** Prints a turn's text as it comes, and makes up for what a stream has missed or never had. */
+/** Prints a turn's text as it comes, step by step, and the reply where it was not the last thing said. */
 import type { SessionEvent } from '../guest/gateway-port.ts'
 import { plainText } from './terminal-text.ts'
 
@@ -13,8 +13,7 @@ export interface ReplyStream {
 
 export function createReplyStream(write: (text: string) => void): ReplyStream {
   let call = ''
-  /** How much of the step's text was taken, in UTF-16 units of the text as it came. */
-  let taken = 0
+  /** Text of the newest step, as it came. */
   let said = ''
   let open = false
 
@@ -28,27 +27,17 @@ export function createReplyStream(write: (text: string) => void): ReplyStream {
     if (open) write('\n')
     open = false
   }
-  const takeText = (from: string, offset: number, text: string): void => {
-    if (from !== call) {
-      breakLine()
-      call = from
-      taken = 0
-      said = ''
-    }
-    // What was seen before (a snapshot after a reconnect) is not printed again; a gap is filled by the record at the end.
-    if (offset > taken || offset + text.length <= taken) return
-    const news = text.slice(taken - offset)
-    taken += news.length
-    said += news
-    print(news)
-  }
   return {
     take(event, turn) {
-      if (event.type === 'delta' && event.turn === turn) takeText(event.call, event.offset, event.text)
-      else if (event.type === 'snapshot' && event.turn === turn && event.call !== null) takeText(event.call, 0, event.text)
-      else if (event.type === 'record' && event.record.name === 'model.generate' && event.record.turn === turn) {
-        if (event.record.phase === 'outcome') takeText(event.record.call, 0, textOf(event.record.body))
+      if ((event.type !== 'text' && event.type !== 'restart') || event.turn !== turn) return
+      if (event.call !== call || event.type === 'restart') {
+        // What a terminal has shown stays; a step that starts over starts on a line of its own.
+        breakLine()
+        call = event.call
+        said = ''
       }
+      said += event.text
+      print(event.text)
     },
     breakLine,
     finish(reply) {
@@ -59,10 +48,4 @@ export function createReplyStream(write: (text: string) => void): ReplyStream {
       breakLine()
     },
   }
-}
-
-function textOf(body: unknown): string {
-  const message = (body as { message?: { parts?: readonly { type?: string; text?: unknown }[] } } | null)?.message
-  const parts = Array.isArray(message?.parts) ? message.parts : []
-  return parts.map((part) => (part.type === 'text' && typeof part.text === 'string' ? part.text : '')).join('')
 }

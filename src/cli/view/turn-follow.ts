@@ -1,11 +1,15 @@
 /** Follows a session until one turn is over or waits for a person. */
-import type { PendingApproval, RecordView } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import type { PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
 import { foldRecord, isOver, newTurnView } from './turn-view.ts'
 import type { TurnView } from './turn-view.ts'
 
 export interface TurnWatch {
-  /** The turn's view once it is over; a message that another turn took up is answered by that turn's. */
+  /**
+   * The turn's view once it is over; a message that another turn took up is answered by that turn's. Rejects with what ended
+   * the following.
+   */
   readonly over: Promise<TurnView>
   view(): TurnView
   stop(): void
@@ -13,8 +17,8 @@ export interface TurnWatch {
 
 interface Watched {
   readonly gateway: GatewayPort
-  readonly session: string
-  readonly turn: string
+  readonly session: SessionId
+  readonly turn: TurnId
   /** Where following begins; records before it may be given as `past`. */
   readonly cursor: number
   readonly past?: readonly RecordView[]
@@ -29,31 +33,34 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
   const { gateway, session, turn, cursor, past = [], onEvent, onPending } = watched
   const over = Promise.withResolvers<TurnView>()
   // A message sent into a running turn may be merged into it, so every turn that moves while we watch is folded.
+  over.promise.catch(() => {})
   const views = new Map<string, TurnView>([[turn, newTurnView(turn)]])
   const asked = new Set<string>()
-  let wanted = turn
+  const head: string = turn
+  let wanted = head
   const view = (): TurnView => views.get(wanted) ?? newTurnView(wanted)
 
   const ask = (pending: PendingApproval): void => {
-    if ((pending.turn as string) !== wanted || asked.has(pending.call)) return
+    if (pending.turn !== wanted || asked.has(pending.call)) return
     asked.add(pending.call)
     onPending(pending)
   }
   const fold = (record: RecordView): void => {
     if (record.turn !== '') views.set(record.turn, foldRecord(views.get(record.turn) ?? newTurnView(record.turn), record))
-    if (record.call === turn && record.turn !== turn) views.set(turn, foldRecord(views.get(turn) ?? newTurnView(turn), record))
+    if (record.call === head && record.turn !== head) views.set(turn, foldRecord(views.get(turn) ?? newTurnView(turn), record))
     const { status, into } = view()
     if (status === 'merged' && into !== null) wanted = into
     if (record.phase === 'parked') ask(pendingOf(record))
     if (isOver(view()) && view().status !== 'merged') over.resolve(view())
   }
   for (const record of past) fold(record)
-  const stop = await gateway.follow(session, cursor, (event) => {
+  const following = await gateway.follow(session, cursor, (event) => {
     if (event.type === 'record') fold(event.record)
-    if (event.type === 'snapshot') event.pending.forEach(ask)
+    if (event.type === 'caught_up') event.pending.forEach(ask)
+    if (event.type === 'ended') over.reject(new OxbowError(event.failure.code, event.failure.message, event.failure))
     onEvent?.(event, view())
   })
-  return { over: over.promise, view, stop }
+  return { over: over.promise, view, stop: following.stop }
 }
 
 export function pendingOf(record: RecordView): PendingApproval {

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OxbowError } from '../../types/index.ts'
+import type { Failure, Json, Phase, RecordView, SessionInfo } from '../../types/index.ts'
+import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
+import { chat } from './chat-loop.ts'
+import type { ChatDeps } from './chat-loop.ts'
+import type { ScreenEvents } from './chat-screen.ts'
+
+const turn = 'turn-1'
+const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057'
+
+/** A gateway whose session does only what the test tells. */
+function fakeGateway() {
+  const asked: string[] = []
+  let handler: (event: SessionEvent) => void = () => {}
+  let seq = 0
+  const info = (busy: boolean): SessionInfo => ({ id: sessionId, title: 'T', created_at: 0, active_at: 0, turns: 1, busy }) as SessionInfo
+  const gateway: GatewayPort = {
+    status: () => Promise.reject(new Error('not asked')),
+    createSession: async (title) => {
+      asked.push(`create ${title ?? ''}`.trim())
+      return info(false)
+    },
+    listSessions: async () => [info(true)],
+    sendTurn: async ({ text }) => {
+      asked.push(`send ${text}`)
+      return { turn, cursor: 1, duplicate: false, clientId: turn } as never
+    },
+    cancelTurn: async () => {
+      asked.push('cancel')
+      return true
+    },
+    approve: async (call, allow) => {
+      asked.push(`approve ${call} ${allow}`)
+    },
+    call: async (name) => {
+      asked.push(`call ${name}`)
+      return { status: 'ok', ok: true, text: '', output: { session: null, user: { spent: { microDollars: 42, tokens: 7 }, limit: {} } } }
+    },
+    follow: async (_, cursor, given) => {
+      asked.push(`follow ${cursor}`)
+      handler = given
+      given({ type: 'caught_up', cursor, turn: null, pending: [] })
+      return { stop: () => asked.push('unfollow') } as never
+    },
+    close: async () => {},
+  }
+  const emit = (event: SessionEvent): void => handler(event)
+  const record = (call: string, name: string, phase: Phase, body: Json): RecordView =>
+    ({ seq: ++seq, at: 0, actor: '', session: sessionId, turn, call, name, phase, body }) as unknown as RecordView
+  return {
+    gateway,
+    asked,
+    emit,
+    record,
+    tell: (call: string, name: string, phase: Phase, body: Json) => emit({ type: 'record', record: record(call, name, phase, body) }),
+    end: (body: Json = { status: 'ok', reply: 'done' }) => emit({ type: 'record', record: record(turn, 'turn.send', 'outcome', body) }),
+  }
+}
+
+/** A chat with a screen that writes into a text. */
+function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDeps> = {}) {
+  const shown = { text: '', prompt: '' as string | null }
+  let events: ScreenEvents | null = null
+  const over = chat({
+    gateway: fake.gateway,
+    makeScreen(given) {
+      events = given
+      return {
+        line: (text) => (shown.text += `${shown.text === '' || shown.text.endsWith('\n') ? '' : '\n'}${text}\n`),
+        stream: (text) => (shown.text += text),
+        prompt: (text) => (shown.prompt = text),
+        close: () => {},
+      }
+    },
+    recent: async () => [],
+    oneByOne: false,
+    now: () => 0,
+    gone: new Promise(() => {}),
+    ...options,
+  })
+  const screen = events as unknown as ScreenEvents
+  return { over, shown, type: screen.onLine, interrupt: screen.onInterrupt, end: screen.onEnd }
+}
+
+void test('a message streams its answer, shows its call in one line, and gives the prompt back', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('hello')
+  assert.equal(shown.prompt, null)
+  fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)
+  fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as SessionEvent)
+  fake.tell('g.0', 'file.read', 'intent', { input: { path: '/shared/a.txt' } })
+  fake.tell('g.0', 'file.read', 'outcome', { status: 'ok', ms: 3, text: '' })
+  fake.emit({ type: 'text', turn, call: 'h', text: 'done' } as SessionEvent)
+  fake.end()
+  assert.equal(shown.text, 'Let me look\n  · file_read /shared/a.txt  3 ms\ndone\n')
+  assert.equal(shown.prompt, '› ')
+  end()
+  assert.equal(await over, null)
+  assert.deepEqual(fake.asked, ['create', 'follow 0', 'send hello', 'unfollow'])
+})
+
+void test('an approval is asked with its exact input, and the answer goes back', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('go')
+  fake.tell('g.0', 'shell.exec', 'parked', { input: '{"command":"rm \u202ex"}', reason: 'policy' })
+  assert.match(shown.text, /shell_exec asks to run with exactly this input:\n {4}\{"command":"rm \\u202ex"\}/)
+  assert.equal(shown.prompt, '  allow? [y/n] ')
+  await type('what?')
+  assert.match(shown.text, /Answer y or n first/)
+  await type('y')
+  assert.ok(fake.asked.includes('approve g.0 true'))
+  assert.equal(shown.prompt, null)
+  fake.end()
+  end()
+  await over
+})
+
+void test('an approval that another terminal gave is asked no more', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('go')
+  fake.tell('g.0', 'shell.exec', 'parked', { input: '{}' })
+  fake.tell('g.0', 'shell.exec', 'decided', { allow: false })
+  assert.equal(shown.prompt, null)
+  end()
+  await over
+})
+
+void test('a message while a turn runs is sent and says so', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('one')
+  await type('two')
+  assert.ok(fake.asked.includes('send two'))
+  assert.match(shown.text, /sent; it is read at the next step/)
+  end()
+  await over
+})
+
+void test('Ctrl+C stops the turn, and the second one leaves', async () => {
+  const fake = fakeGateway()
+  const { type, interrupt, over } = startChat(fake)
+  await type('one')
+  interrupt()
+  assert.ok(fake.asked.includes('cancel'))
+  interrupt()
+  assert.equal(await over, null)
+})
+
+void test('Ctrl+C leaves at once when nothing runs', async () => {
+  const { interrupt, over } = startChat(fakeGateway())
+  interrupt()
+  assert.equal(await over, null)
+})
+
+void test('/switch reminds of the last exchange and asks what waits there', async () => {
+  const fake = fakeGateway()
+  const past = [
+    fake.record(turn, 'turn.send', 'started', { text: 'earlier\u001b[2J' }),
+    fake.record('g.0', 'shell.exec', 'parked', { input: '{"command":"ls"}' }),
+  ]
+  const { type, shown, end, over } = startChat(fake, { recent: async () => past })
+  await type('/switch 0189')
+  assert.match(shown.text, /^› earlier\n {2}\? shell_exec asks/)
+  assert.ok(fake.asked.includes('follow 2'))
+  await type('n')
+  assert.ok(fake.asked.includes('approve g.0 false'))
+  end()
+  await over
+})
+
+void test('commands that are not there, and failures of the gateway, are said and end nothing', async () => {
+  const fake = fakeGateway()
+  fake.gateway.createSession = () => Promise.reject(new OxbowError('store_full', 'the disk is full', { hint: 'make room' }))
+  const { type, shown, end, over } = startChat(fake)
+  await type('/nonsense')
+  await type('hello')
+  await type('/cost')
+  assert.match(shown.text, /no command \/nonsense/)
+  assert.match(shown.text, /error: the disk is full\nhint: make room/)
+  assert.match(shown.text, /altogether: \$0.000042, 7 tokens/)
+  end()
+  await over
+})
+
+void test('a pipe is read line by line, each turn waited for, and an open question ends it with advice', async () => {
+  const fake = fakeGateway()
+  const { type, end, over } = startChat(fake, { oneByOne: true })
+  const first = type('one')
+  let settled = false
+  void first.then(() => (settled = true))
+  await new Promise(setImmediate)
+  assert.equal(settled, false)
+  fake.end()
+  await first
+  const second = type('two')
+  await new Promise(setImmediate)
+  fake.tell(turn, 'turn.send', 'started', { text: 'two' })
+  fake.tell('g.0', 'shell.exec', 'parked', { input: '{}' })
+  await second
+  end()
+  const failure = (await over) as Failure
+  assert.equal(failure.code, 'approval_required')
+  assert.match(failure.hint, /oxbow approve g\.0/)
+})
+
+void test('the death of the guest ends the chat with its reason', async () => {
+  const gone = Promise.withResolvers<Failure | null>()
+  const { over } = startChat(fakeGateway(), { gone: gone.promise })
+  gone.resolve({ code: 'guest_unreachable', message: 'SIGKILL', hint: '' })
+  assert.equal((await over)?.message, 'SIGKILL')
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import type { Json, Phase, RecordView } from '../../types/index.ts'
+import { foldRecord, isOver, newTurnView } from './turn-view.ts'
+import type { TurnView } from './turn-view.ts'
+
+const turn = '01890a5d-ac96-774b-bcce-b302099a8057'
+const generation = '01890a5d-ac96-774b-bcce-b302099a8058'
+
+function record(call: string, name: string, phase: Phase, body: Json, ofTurn = turn): RecordView {
+  return { seq: 1, at: 0, actor: 'agent:ox', session: 's', turn: ofTurn, call, name, phase, body } as unknown as RecordView
+}
+
+function fold(...records: readonly RecordView[]): TurnView {
+  return records.reduce(foldRecord, newTurnView(turn))
+}
+
+const said = (text: string, spent: Json = { microDollars: 3, tokens: 12 }) =>
+  record(generation, 'model.generate', 'outcome', {
+    status: 'ok',
+    message: { role: 'assistant', parts: [{ type: 'text', text }] },
+    usage: { inputTokens: 10, outputTokens: 2, estimated: false },
+    spent,
+  })
+
+void test('a turn with one call shows the call, what it took and what was spent', () => {
+  const view = fold(
+    record(turn, 'turn.send', 'intent', { input: { text: 'hi' } }),
+    record(turn, 'turn.send', 'started', { text: 'hi' }),
+    said('looking'),
+    record(`${generation}.0`, 'file.read', 'intent', { input: { path: '/shared/a' } }),
+    record(`${generation}.0`, 'file.read', 'outcome', { status: 'ok', ms: 3, text: 'a', ok: true }),
+    said('done'),
+    record(turn, 'turn.send', 'outcome', { status: 'ok', turn, reply: 'done', steps: 2, failure: null }),
+  )
+  assert.equal(view.status, 'ok')
+  assert.equal(view.reply, 'done')
+  assert.deepEqual(view.calls, [
+    { call: `${generation}.0`, name: 'file.read', input: '{"path":"/shared/a"}', status: 'ok', text: 'a', ms: 3 },
+  ])
+  assert.deepEqual(view.usage, { inputTokens: 20, outputTokens: 4 })
+  assert.deepEqual(view.spent, { microDollars: 6, tokens: 24 })
+  assert.equal(view.steps, 2)
+})
+
+void test('a parked call makes the turn wait, and its decision lets it go on', () => {
+  const parked = record(`${generation}.0`, 'shell.exec', 'parked', { input: '{"command":"ls"}', reason: 'policy' })
+  const waiting = fold(parked)
+  assert.equal(waiting.status, 'waiting')
+  assert.equal(waiting.calls[0]?.input, '{"command":"ls"}')
+  assert.equal(foldRecord(waiting, record(`${generation}.0`, 'shell.exec', 'decided', { allow: true, by: 'user:a' })).status, 'running')
+})
+
+void test('a refused call is refused, a command with bad news failed, an outcome nobody knows unknown', () => {
+  const status = (phase: Phase, body: Json) => fold(record(`${generation}.0`, 'x.y', phase, body)).calls[0]?.status
+  assert.equal(status('refused', { status: 'refused', code: 'denied', text: 'no' }), 'refused')
+  assert.equal(status('outcome', { status: 'ok', ok: false, text: 'exit 1' }), 'failed')
+  assert.equal(status('reconciled', { status: 'unknown' }), 'unknown')
+  assert.equal(status('outcome', {}), 'unknown')
+})
+
+void test('calls of the runtime are no calls of a person, but what they spend counts', () => {
+  const view = fold(record(generation, 'session.history', 'outcome', { status: 'ok', spent: { microDollars: 1, tokens: 1 } }))
+  assert.deepEqual(view.calls, [])
+  assert.equal(view.spent.microDollars, 1)
+})
+
+void test('a merged message names the turn that took it up', () => {
+  const view = fold(record(turn, 'turn.send', 'outcome', { status: 'merged', into: 'other', reply: '' }))
+  assert.equal(view.status, 'merged')
+  assert.equal(view.into, 'other')
+})
+
+void test('a turn that is refused at the gate failed with the refusal', () => {
+  const view = fold(record(turn, 'turn.send', 'refused', { status: 'refused', code: 'budget_exhausted', text: 'nothing left' }))
+  assert.equal(view.status, 'failed')
+  assert.deepEqual(view.failure, { code: 'budget_exhausted', message: 'nothing left', hint: '' })
+})
+
+void test('records of another turn change nothing', () => {
+  const view = newTurnView(turn)
+  assert.equal(foldRecord(view, record('c.0', 'file.read', 'intent', {}, 'other')), view)
+})
+
+void test('whatever a body holds, folding does not throw, and a turn that is over stays over', () => {
+  const phases: Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
+  const anyRecord = fc
+    .tuple(
+      fc.constantFrom(turn, generation, `${generation}.0`),
+      fc.constantFrom('turn.send', 'model.generate', 'file.read'),
+      fc.constantFrom(...phases),
+      fc.jsonValue(),
+    )
+    .map(([call, name, phase, body]) => record(call, name, phase, body as Json))
+  fc.assert(
+    fc.property(fc.array(anyRecord), (records) => {
+      let over = false
+      for (let view = newTurnView(turn), at = 0; at < records.length; at++) {
+        view = foldRecord(view, records[at]!)
+        assert.ok(!over || isOver(view))
+        over = isOver(view)
+      }
+    }),
+  )
+})

@@ -1,0 +1,34 @@
+/**
+ * The build: one program in a few files, with only the native part outside. Code that a verb does not need is in chunks of its
+ * own, so that it is not read. Everything is bundled, also what stands in `dependencies`.
+ */
+import { defineConfig } from 'tsdown'
+
+const common = {
+  outDir: 'dist',
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  // Files find each other by name: `./guest.js` beside the terminal, `./sqlite-worker.js` beside the guest.
+  fixedExtension: false,
+  hash: true,
+  dts: false,
+  clean: false,
+  report: false,
+  deps: { alwaysBundle: [/./], neverBundle: [/^better-sqlite3$/, /^node:/] },
+} as const
+
+export default defineConfig([
+  {
+    ...common,
+    clean: true,
+    entry: {
+      oxbow: 'src/cli/main.ts',
+      guest: 'src/guest/main.ts',
+      'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts',
+      'token-worker': 'src/engine/tokens/token-worker.ts',
+    },
+  },
+  // Hands are copied into the sandbox, where there is nothing to share a chunk with.
+  { ...common, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
+])
