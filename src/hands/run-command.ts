@@ -1,6 +1,7 @@
 /** Runs one shell command to its end, and ends with it all that it started. */
 import { existsSync, writeFileSync } from 'node:fs'
-import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
 import type { HandsOps } from '../types/index.ts'
 import { createClip } from './clip-output.ts'
 import { failed } from './failure.ts'
@@ -12,6 +13,7 @@ import type { RunningCommand } from './process-tree.ts'
 
 type Input = HandsOps['exec']['input']
 type Output = HandsOps['exec']['output']
+type Child = ChildProcessByStdio<Writable | null, Readable, Readable>
 
 export interface CommandRunner {
   run(input: Input, signal: AbortSignal): Promise<Output>
@@ -36,7 +38,7 @@ export function createCommandRunner(roots: readonly Root[], ownsPids: boolean): 
       }
       const cwd = (await toRealPlace(roots, input.cwd)).real
       const mark = { name: 'OXBOW_COMMAND', value: `${run}-${(count += 1)}` }
-      const child = await start(input.command, cwd, { ...environment, [mark.name]: mark.value })
+      const child = await start(input, cwd, { ...environment, [mark.name]: mark.value })
       const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
       running.add(command)
       const others = () => [...running].filter((each) => each !== command)
@@ -49,11 +51,12 @@ export function createCommandRunner(roots: readonly Root[], ownsPids: boolean): 
   }
 }
 
-async function start(command: string, cwd: string, env: Record<string, string>): Promise<ChildProcessWithoutNullStreams> {
+async function start(input: Input, cwd: string, env: Record<string, string>): Promise<Child> {
   const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
   const { spawn } = process.getBuiltinModule('node:child_process')
   // Its own session: a command that signals its process group does not reach hands.
-  const child = spawn(shell, ['-c', command], { cwd, env, detached: true, stdio: 'pipe' })
+  const stdin = input.stdin === '' ? 'ignore' : 'pipe'
+  const child = spawn(shell, ['-c', input.command], { cwd, env, detached: true, stdio: [stdin, 'pipe', 'pipe'] }) as Child
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve)
     child.once('error', (error: NodeJS.ErrnoException) => {
@@ -76,20 +79,15 @@ async function start(command: string, cwd: string, env: Record<string, string>):
 }
 
 /** Feeds and drains the command until it ends, its time is over or it is cancelled. @throws the failure `cancelled` */
-async function follow(
-  child: ChildProcessWithoutNullStreams,
-  input: Input,
-  signal: AbortSignal,
-  end: (graceMs: number) => Promise<void>,
-): Promise<Output> {
+async function follow(child: Child, input: Input, signal: AbortSignal, end: (graceMs: number) => Promise<void>): Promise<Output> {
   const begin = performance.now()
   const stdout = createClip(input.maxOutputBytes)
   const stderr = createClip(input.maxOutputBytes)
   child.stdout.on('data', stdout.push)
   child.stderr.on('data', stderr.push)
   // A command that does not read its input closes the pipe: not our failure.
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(input.stdin)
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(input.stdin)
 
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once('exit', (code, by) => resolve({ code, signal: by }))

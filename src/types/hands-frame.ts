@@ -51,21 +51,31 @@ export function* encodeMessage(id: number, text: string): Generator<Buffer> {
 
 /** @returns a function that takes bytes as they arrive and answers null, or why they are not frames. */
 export function createFrameReader(onFrame: (frame: HandsFrame) => void): (bytes: Buffer) => string | null {
-  let rest: Buffer = Buffer.alloc(0)
+  // Bytes are joined only when a whole frame is there: a sender of single bytes costs no more than any other.
+  let waiting: Buffer[] = []
+  let have = 0
+  let need = headBytes
   return (bytes) => {
-    const all = rest.length === 0 ? bytes : Buffer.concat([rest, bytes])
+    waiting.push(bytes)
+    have += bytes.length
+    if (have < need) return null
+    const all = waiting.length === 1 ? bytes : Buffer.concat(waiting)
     let at = 0
+    need = headBytes
     while (all.length - at >= headBytes) {
       const length = all.readUInt32BE(at)
       const kind = kinds[all.readUInt8(at + 4) - 1]
       if (length < headBytes - 4 || length > headBytes - 4 + maxPayloadBytes) return `frame of ${length} bytes`
       if (kind === undefined) return 'unknown kind of frame'
-      if (all.length - at < length + 4) break
-      onFrame({ kind, id: all.readUInt32BE(at + 5), payload: all.subarray(at + headBytes, at + 4 + length) })
-      at += length + 4
+      need = length + 4
+      if (all.length - at < need) break
+      onFrame({ kind, id: all.readUInt32BE(at + 5), payload: all.subarray(at + headBytes, at + need) })
+      at += need
+      need = headBytes
     }
-    // Less than one frame is kept; copied, so that it does not hold the whole read in memory.
-    rest = Buffer.from(all.subarray(at))
+    // Copied, so that the beginning of a frame does not hold the whole read in memory.
+    waiting = [Buffer.from(all.subarray(at))]
+    have = all.length - at
     return null
   }
 }
@@ -105,7 +115,10 @@ export function createMessageReader(bounds: FrameBounds, listener: MessageListen
   }
   const push = createFrameReader(take)
   return (bytes) => {
-    problem ??= push(bytes)
+    if (problem !== null) return problem
+    const garbage = push(bytes)
+    // `take` may have found a problem of its own meanwhile.
+    problem ??= garbage
     return problem
   }
 }

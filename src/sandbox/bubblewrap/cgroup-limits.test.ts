@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
+
+/** Ordinary folders stand for control groups: what the kernel does with the files is shown by the abuse suite. */
+describe('control groups', () => {
+  let root: string
+  before(() => {
+    root = mkdtempSync(join(tmpdir(), 'oxbow-cgroup-'))
+  })
+  after(() => rmSync(root, { recursive: true }))
+  const bounds = { memoryBytes: 1024, processes: 5 }
+
+  it('of version 1 are made in the folder of each controller', () => {
+    for (const name of ['v1/memory/mine', 'v1/pids']) mkdirSync(join(root, name), { recursive: true })
+    const parents = findCgroupParents(join(root, 'v1'), '4:memory:/mine\n8:pids:/elsewhere\n9:name=systemd:/\n0::/\n')
+    assert.deepEqual(parents, [
+      { folder: join(root, 'v1/memory/mine'), version: 1, limits: ['memory'] },
+      { folder: join(root, 'v1/pids'), version: 1, limits: ['pids'] },
+    ])
+    const group = createCgroup(parents, 'one', bounds)
+    const [memory, pids] = group.entries.map((entry) => join(entry, '..'))
+    assert.equal(readFileSync(join(memory!, 'memory.limit_in_bytes'), 'utf8'), '1024')
+    assert.equal(readFileSync(join(pids!, 'pids.max'), 'utf8'), '5')
+  })
+
+  it('of version 2 are made where controllers are handed down, above the group that we are in', () => {
+    mkdirSync(join(root, 'v2/user/app/us.scope'), { recursive: true })
+    writeFileSync(join(root, 'v2/user/app/cgroup.subtree_control'), 'cpu memory pids\n')
+    writeFileSync(join(root, 'v2/user/app/cgroup.procs'), '')
+    const parents = findCgroupParents(join(root, 'v2'), '0::/user/app/us.scope\n')
+    assert.deepEqual(parents, [{ folder: join(root, 'v2/user/app'), version: 2, limits: ['memory', 'pids'] }])
+    const group = createCgroup(parents, 'two', bounds)
+    assert.equal(group.entries.length, 1)
+    assert.equal(readFileSync(join(group.entries[0]!, '../memory.max'), 'utf8'), '1024')
+  })
+
+  it('are missing where nothing is handed down', () => {
+    assert.deepEqual(findCgroupParents(join(root, 'none'), '0::/a/b\n'), [])
+    assert.deepEqual(createCgroup([], 'none', bounds).entries, [])
+  })
+
+  it('of kernels that are dead are removed, of living ones kept', () => {
+    const dead = join(root, 'stale/oxbow-4194304999-a')
+    const living = join(root, `stale/oxbow-${process.pid}-b`)
+    const strange = join(root, 'stale/other')
+    for (const folder of [dead, living, strange]) mkdirSync(folder, { recursive: true })
+    removeStaleCgroups([{ folder: join(root, 'stale'), version: 1, limits: ['pids'] }])
+    assert.deepEqual([dead, living, strange].map(existsSync), [false, true, true])
+  })
+})
