@@ -18,7 +18,7 @@ export interface Screen {
 }
 
 export interface ScreenEvents {
-  /** A line was entered. A plain screen waits for it to settle before it reads on. */
+  /** A line was entered. The next one is handed on when this has settled; it must not reject. */
   readonly onLine: (line: string) => Promise<void>
   readonly onInterrupt: () => void
   /** The input has ended. */
@@ -40,6 +40,7 @@ export function createTtyScreen(input: NodeJS.ReadStream, output: NodeJS.WriteSt
   let open = false
   let closed = false
   let waiting: (() => void)[] = []
+  let taken: Promise<void> = Promise.resolve()
 
   const showPrompt = (text: string): void => {
     if (open) output.write('\n')
@@ -88,7 +89,8 @@ export function createTtyScreen(input: NodeJS.ReadStream, output: NodeJS.WriteSt
   lines.on('line', (line) => {
     promptShown = false
     open = false
-    void events.onLine(line)
+    // Pasted lines come all at once; each finds what the one before has done.
+    taken = taken.then(() => events.onLine(line))
     stopTyping()
   })
   lines.on('SIGINT', events.onInterrupt)
