@@ -51,8 +51,9 @@ function fileOperations(files: Map<string, string>): Omit<Operations, 'exec'> {
       const text = textAt(path)
       const all = linesOf(text)
       const range = all.slice(fromLine - 1, fromLine - 1 + maxLines)
-      let shown = range
-      while (shown.length > 1 && Buffer.byteLength(`${shown.join('\n')}\n`) > maxBytes) shown = shown.slice(0, -1)
+      let bytes = 0
+      const fits = range.filter((line) => (bytes += Buffer.byteLength(line) + 1) <= maxBytes).length
+      const shown = range.slice(0, Math.max(1, fits))
       return {
         text: Buffer.from(shown.join('\n')).subarray(0, maxBytes).toString(),
         fromLine,
@@ -63,7 +64,7 @@ function fileOperations(files: Map<string, string>): Omit<Operations, 'exec'> {
       }
     },
     list({ path, depth, maxEntries }) {
-      if (!isFolder(files, path)) throw fail(files.has(path) ? 'not_found' : 'not_found', `${path} is no folder.`)
+      if (!isFolder(files, path)) throw fail('not_found', `${path} is no folder.`)
       const entries = entriesOf(files, known(path), depth)
       return { entries: entries.slice(0, maxEntries), truncated: entries.length > maxEntries }
     },

@@ -20,7 +20,8 @@ export function createGuard(): Guard {
     try {
       return script.runInContext(context, { timeout: patternTimeoutMs }) as T
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')) throw error
+      // Not `instanceof Error`: it comes from the other context, which has an Error of its own.
+      if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
       throw failed('bad_input', 'The pattern takes too long to match.', 'Use a simpler pattern: avoid nested repeats such as (a+)+.')
     }
   }

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { createClip } from './clip-output.ts'
+
+describe('a clipped output', () => {
+  it('is whole when it fits, else both ends of it, and counts every byte', () => {
+    const chunks = fc.array(fc.string({ unit: fc.constantFrom(...'abcdefgh'), maxLength: 30 }))
+    fc.assert(
+      fc.property(chunks, fc.integer({ min: 1, max: 30 }), (texts, half) => {
+        const clip = createClip(half * 2)
+        for (const text of texts) clip.push(Buffer.from(text))
+        const all = texts.join('')
+        assert.equal(clip.bytes(), all.length)
+        const left = all.length - 2 * half
+        assert.equal(clip.text(), left <= 0 ? all : `${all.slice(0, half)}\n[… ${left} bytes left out …]\n${all.slice(-half)}`)
+      }),
+    )
+  })
+})

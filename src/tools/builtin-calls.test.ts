@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { z } from 'zod'
+import { createFakeSandbox } from '../sandbox/index.ts'
+import type { FakeSandboxOptions } from '../sandbox/index.ts'
+import type { Call, CallContext, Done } from '../types/index.ts'
+import { builtinCalls } from './index.ts'
+
+const everything = builtinCalls({ files: true, shell: true })
+
+/** A workspace with its calls; inputs are parsed as the kernel does. */
+function workspace(files: Record<string, string> = {}, options: FakeSandboxOptions = {}) {
+  const map = new Map(Object.entries(files))
+  const context = {
+    signal: new AbortController().signal,
+    clock: { now: () => Date.UTC(2026, 10, 21, 12, 0, 0), monotonicMs: () => 0 },
+    sandbox: createFakeSandbox(map, options),
+  } as unknown as CallContext
+  const run = async (name: string, input: object): Promise<Done<any>> => {
+    const call = everything.find((each) => each.name === name)!
+    const done = await call.run(call.input.parse(input), context)
+    call.output.parse(done.output)
+    return done
+  }
+  return { run, files: map }
+}
+
+describe('every built-in call', () => {
+  it('is offered only where the sandbox can serve it', () => {
+    const names = (files: boolean, shell: boolean) => builtinCalls({ files, shell }).map((call) => call.name)
+    assert.deepEqual(names(false, false), ['time.now'])
+    assert.ok(names(true, false).includes('file.read') && !names(true, false).includes('shell.exec'))
+    assert.ok(names(true, true).includes('shell.exec'))
+  })
+
+  for (const call of everything) {
+    it(`${call.name} has an example that fits, a strict input and a description of each field`, () => {
+      call.input.parse(call.example)
+      assert.equal(call.input.safeParse({ ...(call.example as object), surplus: 1 }).success, false)
+      const schema = z.toJSONSchema(call.input, { io: 'input' }) as { properties?: Record<string, { description?: string }> }
+      for (const [field, facts] of Object.entries(schema.properties ?? {})) assert.ok(facts.description, field)
+      assert.match(call.summary, /^[A-Z].*\.$/)
+    })
+  }
+
+  it('declares what it changes, what it needs and what it brings in', () => {
+    const facts = (call: Call) => [call.name, call.tier, call.right, call.effect, call.labels.adds.join()].join(' ')
+    assert.deepEqual(everything.map(facts), [
+      'time.now read_only system.read none ',
+      'file.read read_only file.read none untrusted',
+      'file.list read_only file.read none untrusted',
+      'file.search read_only file.read none untrusted',
+      'file.write side_effecting file.write idempotent ',
+      'file.edit side_effecting file.write once ',
+      'file.delete side_effecting file.write idempotent ',
+      'shell.exec privileged shell.run once untrusted',
+    ])
+  })
+})
+
+describe('file calls', () => {
+  it('take relative paths below /shared and answer in words for a model', async () => {
+    const { run, files } = workspace()
+    assert.equal((await run('file.write', { path: 'a/b.txt', text: 'x\ny\n' })).text, 'Wrote 4 bytes to /shared/a/b.txt, a new file.')
+    assert.equal(
+      (await run('file.edit', { path: 'a/b.txt', find: 'y', replace: 'z' })).text,
+      'Replaced 1 occurrence in /shared/a/b.txt, at line 2.',
+    )
+    assert.equal(files.get('/shared/a/b.txt'), 'x\nz\n')
+    assert.equal((await run('file.list', { depth: 3 })).text, '/shared:\na/\na/b.txt  4 bytes')
+    assert.equal((await run('file.search', { pattern: 'z' })).text, '/shared/a/b.txt:2: z')
+    assert.match((await run('file.search', { pattern: 'q' })).text!, /^No match in 1 file under \/shared/)
+    assert.equal((await run('file.delete', { path: 'a', recursive: true })).text, 'Deleted /shared/a (1 entry).')
+    assert.equal((await run('file.delete', { path: 'a' })).text, '/shared/a does not exist: nothing to delete.')
+    assert.equal((await run('file.list', {})).text, '/shared is empty.')
+  })
+
+  it('number the lines and say where the next page begins', async () => {
+    const { run } = workspace({ '/shared/f': 'a\nb\nc\n', '/shared/empty': '' })
+    assert.equal((await run('file.read', { path: 'f' })).text, '    1\ta\n    2\tb\n    3\tc\n')
+    assert.equal(
+      (await run('file.read', { path: 'f', from_line: 2, max_lines: 1 })).text,
+      '    2\tb\n\n[Lines 2 to 2 of 3. Continue with from_line 3.]',
+    )
+    assert.equal((await run('file.read', { path: 'f', from_line: 7 })).text, '/shared/f has only 3 lines.')
+    assert.equal((await run('file.read', { path: 'empty' })).text, '/shared/empty is empty.')
+  })
+
+  it('read a file of any size page by page, no page over what a model is shown', async () => {
+    const lines = Array.from({ length: 9_000 }, (_, i) => 'x'.repeat(i % 50))
+    const { run } = workspace({ '/shared/big': lines.join('\n') })
+    const got: string[] = []
+    while (got.length < lines.length) {
+      const { output, text } = await run('file.read', { path: 'big', from_line: got.length + 1, max_lines: 10_000 })
+      assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
+      got.push(...output.text.split('\n'))
+      assert.equal(output.lines + output.from_line - 1, got.length)
+    }
+    assert.deepEqual(got, lines)
+  })
+
+  it('say that a line was cut which fills a page alone', async () => {
+    const { run } = workspace({ '/shared/min.js': `${'y'.repeat(40_000)}\nend\n` })
+    const { text } = await run('file.read', { path: 'min.js' })
+    assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
+    assert.match(text!, /Line 1 is too long and was cut[\s\S]*Continue with from_line 2/)
+  })
+})
+
+describe('shell.exec', () => {
+  const answer = (output: object) => workspace({}, { run: () => Promise.resolve(output) })
+
+  it('says first how the command ended, then what it wrote where', async () => {
+    const { run } = answer({ exitCode: 2, stdout: 'out\n', stderr: 'err\n' })
+    const done = await run('shell.exec', { command: 'x' })
+    assert.deepEqual([done.text, done.ok], ['exit code 2\nstdout:\nout\nstderr:\nerr', false])
+  })
+
+  it('is ok only at exit code 0', async () => {
+    assert.deepEqual(
+      await answer({ exitCode: 0 })
+        .run('shell.exec', { command: 'x' })
+        .then(({ text, ok }) => [text, ok]),
+      ['exit code 0\n(no output)', true],
+    )
+    const killed = await answer({ exitCode: null, signal: 'SIGKILL' }).run('shell.exec', { command: 'x' })
+    assert.deepEqual(
+      [killed.ok, killed.text!.split('\n')[0]],
+      [false, 'ended by signal SIGKILL: perhaps it used more memory than the sandbox has'],
+    )
+    const late = await answer({ exitCode: null, signal: 'SIGTERM', timedOut: true }).run('shell.exec', { command: 'x', timeout_s: 5 })
+    assert.equal(late.ok, false)
+    assert.match(late.text!, /^ended after its limit of 5 s/)
+  })
+
+  it('refuses limits above what is allowed', () => {
+    const { input } = everything.find((call) => call.name === 'shell.exec')!
+    assert.equal(input.safeParse({ command: 'x', timeout_s: 601 }).success, false)
+    assert.equal(input.safeParse({ command: '' }).success, false)
+  })
+})
+
+describe('time.now', () => {
+  it('tells the time of the clock that it is handed, with its zone', async () => {
+    const { output, text } = await workspace().run('time.now', {})
+    assert.equal(output.unix_ms, Date.UTC(2026, 10, 21, 12, 0, 0))
+    assert.equal(Date.parse(output.local), output.unix_ms)
+    assert.match(text!, /^(Friday|Saturday|Sunday), 2026-11-2\dT/)
+  })
+})
