@@ -1,0 +1,61 @@
+/** How much is measured: enough for steady medians in about four minutes on two cores, or a look within 45 seconds. */
+
+export interface BenchPlan {
+  /** Turns of each kind, and turns in one round before the other side has its own. */
+  readonly turns: number
+  readonly turnsPerRound: number
+  /** Rounds of 64 sessions, and turns of each session's connection in a round. */
+  readonly loadRounds: number
+  readonly loadTurns: number
+  readonly callSeconds: number
+  readonly acceptRounds: number
+  readonly acceptsPerConnection: number
+  readonly starts: number
+  /** Messages in the long session; the journal has three times as many records. */
+  readonly longMessages: number
+  readonly historyTurns: number
+  readonly coldStarts: number
+  readonly streamRounds: number
+  readonly streamTokens: number
+  readonly memoryTurns: number
+  readonly idleSessions: number
+  readonly busySeconds: number
+}
+
+export const fullPlan: BenchPlan = {
+  turns: 400,
+  turnsPerRound: 20,
+  loadRounds: 4,
+  loadTurns: 40,
+  callSeconds: 1.5,
+  acceptRounds: 5,
+  acceptsPerConnection: 600,
+  starts: 9,
+  longMessages: 100_000,
+  historyTurns: 200,
+  coldStarts: 7,
+  streamRounds: 5,
+  streamTokens: 100_000,
+  memoryTurns: 1_000,
+  idleSessions: 1_000,
+  busySeconds: 6,
+}
+
+export const quickPlan: BenchPlan = {
+  turns: 80,
+  turnsPerRound: 10,
+  loadRounds: 2,
+  loadTurns: 16,
+  callSeconds: 0.4,
+  acceptRounds: 2,
+  acceptsPerConnection: 200,
+  starts: 3,
+  longMessages: 10_000,
+  historyTurns: 40,
+  coldStarts: 2,
+  streamRounds: 2,
+  streamTokens: 20_000,
+  memoryTurns: 300,
+  idleSessions: 200,
+  busySeconds: 2,
+}

@@ -1,0 +1,20 @@
+/** The machine and the moment: a figure without them means nothing. */
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+
+/** Name to value, as printed. */
+export type MachineFacts = Readonly<Record<string, string>>
+
+export function machineFacts(guest: string): MachineFacts {
+  const processors = cpus()
+  return {
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    processor: `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    system: `${type()} ${release()}`,
+    node: process.version,
+    'load average at the start': loadavg()
+      .map((load) => load.toFixed(2))
+      .join(' '),
+    guest,
+  }
+}

@@ -1,0 +1,12 @@
+/** All measures, in the order of the report. */
+import type { Measure } from './measure.ts'
+import { accepts } from './measures/accepts.ts'
+import { calls } from './measures/calls.ts'
+import { history } from './measures/history.ts'
+import { load } from './measures/load.ts'
+import { memory } from './measures/memory.ts'
+import { start } from './measures/start.ts'
+import { stream } from './measures/stream.ts'
+import { turns } from './measures/turns.ts'
+
+export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, memory, history]

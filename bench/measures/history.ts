@@ -1,0 +1,113 @@
+/** The cost of a past: a turn deep in a long session beside a turn in a short one, and the audit of it all. */
+import { verifyJournal } from '../../src/kernel/index.ts'
+import { openSqliteStore } from '../../src/store/index.ts'
+import type { SessionId } from '../../src/types/index.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, figure, ms, perSecond, type Row, shown } from '../report.ts'
+import { median } from '../statistics.ts'
+import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { benchUser, type GuestOptions, makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
+import { fillJournal, type LongJournal, paragraph } from '../subjects/long-journal.ts'
+
+/** Turns that a short session takes before the next one is used: messages 10 to 18. */
+const turnsPerShortSession = 4
+/** A window that ten messages fill: what is measured is finding them, not sending more of them. */
+const window = { context_tokens: 2_048, max_output_tokens: 256 }
+const agent = { rights: [] as string[] }
+
+export const history: Measure = {
+  name: 'history',
+  title: 'History',
+  how: 'The journal is filled with copies of a real turn. Turns alternate between the long session and short ones whose window is as full; cold is the first turn of a session after a start of the guest. The audit reads the same journal.',
+  async run(context) {
+    const { plan, programs, modelUrl } = context
+    using workspace = makeWorkspace()
+    const options: GuestOptions = { program: programs.usual, workspace, modelUrl, config: { model: window, agent } }
+    const shortSessions = Math.ceil(plan.historyTurns / turnsPerShortSession) + plan.coldStarts * 2 + 2
+    const journal = await fillJournal(options, { longMessages: plan.longMessages, shortSessions })
+    const short = [...journal.short]
+    const cold = await measureCold(options, journal, short, plan.coldStarts)
+    const warm = await measureWarm(options, journal, short, plan.historyTurns)
+    return [...compare('warm', warm, context), ...compare('cold', cold, context), await measureAudit(workspace)]
+  },
+}
+
+interface Pair {
+  readonly short: number[]
+  readonly long: number[]
+}
+
+async function measureWarm(options: GuestOptions, journal: LongJournal, short: SessionId[], turns: number): Promise<Pair> {
+  await using guest = await startGuest(options)
+  using terminal = await guest.connect()
+  const seen: Pair = { short: [], long: [] }
+  await terminal.follow(journal.long, journal.records)
+  await timedTurn(terminal, journal.long)
+  for (let i = 0; i < turns; i += turnsPerShortSession) {
+    const session = short.pop()!
+    await terminal.follow(session, journal.records)
+    await timedTurn(terminal, session)
+    for (let k = 0; k < turnsPerShortSession; k++) {
+      seen.short.push(await timedTurn(terminal, session))
+      seen.long.push(await timedTurn(terminal, journal.long))
+    }
+    await terminal.unfollow(session)
+  }
+  return seen
+}
+
+/** Each start gives one sample of each kind; the tokenizer and the code are warmed in another session first. */
+async function measureCold(options: GuestOptions, journal: LongJournal, short: SessionId[], starts: number): Promise<Pair> {
+  const seen: Pair = { short: [], long: [] }
+  for (let i = 0; i < starts; i++) {
+    await using guest = await startGuest(options)
+    using terminal = await guest.connect()
+    const warming = short.pop()!
+    await terminal.follow(warming, journal.records)
+    for (let k = 0; k < 10; k++) await timedTurn(terminal, warming)
+    const measure = async (kind: keyof Pair, session: SessionId): Promise<void> => {
+      await terminal.follow(session, journal.records)
+      seen[kind].push(await timedTurn(terminal, session))
+    }
+    const order: [keyof Pair, SessionId][] = [
+      ['short', short.pop()!],
+      ['long', journal.long],
+    ]
+    for (const [kind, session] of i % 2 === 0 ? order : order.reverse()) await measure(kind, session)
+  }
+  return seen
+}
+
+async function timedTurn(terminal: GatewayClient, session: SessionId): Promise<number> {
+  const began = performance.now()
+  await terminal.turn(session, paragraph)
+  return performance.now() - began
+}
+
+function compare(kind: string, { short, long }: Pair, { plan }: BenchContext): readonly Row[] {
+  const share = median(long) / median(short)
+  const what = `turn at message ${figure(plan.longMessages)}, ${kind}, p50`
+  const measured = `${ms(median(long))}, ${share >= 1 ? '+' : '−'}${Math.abs(Math.round((share - 1) * 100))} %`
+  const beside = `at message 10: ${ms(median(short))}`
+  return kind === 'warm' ? [bounded(what, measured, beside, '± 20 %', share <= 1.2 && share >= 0.8)] : [shown(what, measured, beside)]
+}
+
+async function measureAudit(workspace: Workspace): Promise<Row> {
+  const store = await openSqliteStore({ path: workspace.database, user: benchUser, durability: 'normal', readOnly: true })
+  try {
+    const { seq } = await store.head()
+    const began = performance.now()
+    const report = await verifyJournal(store, [], '')
+    const rate = (seq / (performance.now() - began)) * 1000
+    const ok = (report as { readonly ok?: boolean }).ok !== false
+    return bounded(
+      `audit verify of ${figure(seq)} records${ok ? '' : ' (found bad)'}`,
+      perSecond(rate),
+      '',
+      '> 100 000/s',
+      ok && rate > 100_000,
+    )
+  } finally {
+    await store.close()
+  }
+}

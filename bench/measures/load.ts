@@ -1,0 +1,97 @@
+/** 64 sessions at once, one tool call in each turn. */
+import type { Measure } from '../measure.ts'
+import { bounded, ms, perSecond, shown, times } from '../report.ts'
+import { median } from '../statistics.ts'
+import { processorMs } from '../subjects/child-process.ts'
+import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { makeWorkspace, startGuest } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
+import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+
+const sessionsAtOnce = 64
+/** A connection goes on to its next session after this many turns, so that conversations stay short. */
+const turnsPerSession = 8
+
+type Worker = (() => Promise<unknown>)[]
+
+interface Round {
+  readonly perSecond: number
+  readonly processorMs: number
+}
+
+export const load: Measure = {
+  name: 'load',
+  title: '64 sessions at once',
+  how: 'Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; processor time of the guest or relay process alone.',
+  async run({ plan, programs, modelUrl }) {
+    using workspace = makeWorkspace()
+    await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, probe: true })
+    await using relay = await startRelay(modelUrl)
+    const terminals = await Promise.all(Array.from({ length: sessionsAtOnce }, () => guest.connect()))
+    const relays = await Promise.all(Array.from({ length: sessionsAtOnce }, () => connectRelay(relay.firstLine)))
+    const seen: Record<'guest' | 'relay', Round[]> = { guest: [], relay: [] }
+    const delays: number[] = []
+    for (let round = -1; round < plan.loadRounds; round++) {
+      const relayTurns = relays.map((client) => Array.from({ length: plan.loadTurns }, () => () => client.turn(prompts.oneTool)))
+      const relayed = await measureRound(relay.pid, relayTurns)
+      const { turns, leave } = await guestTurns(terminals, plan.loadTurns)
+      await guest.loopDelay()
+      const guested = await measureRound(guest.pid, turns)
+      const delay = await guest.loopDelay()
+      await leave()
+      // The first round warms both sides up.
+      if (round < 0) continue
+      seen.relay.push(relayed)
+      seen.guest.push(guested)
+      delays.push(delay.p99)
+    }
+    for (const client of [...terminals, ...relays]) client[Symbol.dispose]()
+    return rows(seen, delays)
+  },
+}
+
+/** Sessions are made and followed before the round, left after it. */
+async function guestTurns(terminals: readonly GatewayClient[], turns: number) {
+  const sessions = await Promise.all(
+    terminals.map((terminal) => Promise.all(Array.from({ length: Math.ceil(turns / turnsPerSession) }, () => terminal.open()))),
+  )
+  const workers = terminals.map((terminal, t) =>
+    Array.from({ length: turns }, (_, i) => () => terminal.turn(sessions[t]![Math.floor(i / turnsPerSession)]!, prompts.oneTool)),
+  )
+  const leave = (): Promise<unknown> =>
+    Promise.all(terminals.map((terminal, t) => Promise.all(sessions[t]!.map((session) => terminal.unfollow(session)))))
+  return { turns: workers, leave }
+}
+
+async function measureRound(pid: number, workers: readonly Worker[]): Promise<Round> {
+  const turns = workers.reduce((sum, worker) => sum + worker.length, 0)
+  const used = processorMs(pid)
+  const began = performance.now()
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (const turn of worker) await turn()
+    }),
+  )
+  const seconds = (performance.now() - began) / 1000
+  return { perSecond: turns / seconds, processorMs: (processorMs(pid) - used) / turns }
+}
+
+function rows(seen: Record<'guest' | 'relay', readonly Round[]>, delays: readonly number[]) {
+  const rate = (side: 'guest' | 'relay'): number => median(seen[side].map((round) => round.perSecond))
+  const cost = (side: 'guest' | 'relay'): number => median(seen[side].map((round) => round.processorMs))
+  const share = rate('guest') / rate('relay')
+  const ratio = cost('guest') / cost('relay')
+  const relayCost = `relay ${ms(cost('relay'))}`
+  return [
+    bounded(
+      'turns per second',
+      `${perSecond(rate('guest'))}, ${Math.round(share * 100)} %`,
+      `relay ${perSecond(rate('relay'))}`,
+      '≥ 40 % of the relay',
+      share >= 0.4,
+    ),
+    bounded('processor time of a turn', `${ms(cost('guest'))}, ${times(ratio)}`, relayCost, '≤ 2.0 × the relay (stretch 1.5)', ratio <= 2),
+    bounded('event-loop delay, p99, worst round', ms(Math.max(...delays)), '', '< 50 ms', Math.max(...delays) < 50),
+    shown('event-loop delay, p99, median round', ms(median(delays))),
+  ]
+}

@@ -1,0 +1,119 @@
+/** Memory of a guest that lives on, and what sessions cost that nobody talks to or that everybody talks to. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SessionId } from '../../src/types/index.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, figure, megabytes, ms, perSecond, type Row, shown } from '../report.ts'
+import { residentBytes } from '../subjects/child-process.ts'
+import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { makeWorkspace, type RunningGuest, startGuest } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
+import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+
+const settleMs = 2_000
+/** Sessions that take turns at once while memory is filled. */
+const width = 8
+const turnsPerSession = 20
+const busySessions = 500
+/** Under the gateway's limit of 64 sessions for each connection. */
+const followedPerConnection = 50
+
+export const memory: Measure = {
+  name: 'memory',
+  title: 'Memory and busy sessions',
+  how: 'Resident memory of the guest process alone, two seconds after the last turn; hands are not started. Busy sessions make a tool call, wait 200 ms for the model, answer, and begin again.',
+  async run(context) {
+    return [...(await measureMemory(context)), ...(await measureBusy(context))]
+  },
+}
+
+async function measureMemory({ plan, programs, modelUrl }: BenchContext): Promise<readonly Row[]> {
+  using workspace = makeWorkspace()
+  await using guest = await startGuest({ program: programs.usual, workspace, modelUrl })
+  const idle = await settled(guest)
+  using terminal = await guest.connect()
+  await manyTurns(terminal, plan.memoryTurns, turnsPerSession)
+  const used = await settled(guest)
+  await manyTurns(terminal, plan.idleSessions, 1)
+  const full = await settled(guest)
+  const each = (full - used) / plan.idleSessions
+  const relay = await relayMemory(plan.memoryTurns, modelUrl)
+  return [
+    bounded('idle guest', megabytes(idle), `relay idle ${megabytes(relay.idle)}`, '≤ 90 MB', idle <= 90e6),
+    bounded(`after ${figure(plan.memoryTurns)} turns`, megabytes(used), `relay ${megabytes(relay.used)}`, '≤ 140 MB', used <= 140e6),
+    shown(`after ${figure(plan.idleSessions)} further sessions of one turn`, megabytes(full)),
+    bounded('each idle session', `${figure(each / 1000)} kB`, '', '< 100 kB', each < 100_000),
+  ]
+}
+
+async function settled(guest: { readonly pid: number }): Promise<number> {
+  await pause(settleMs)
+  return residentBytes(guest.pid)
+}
+
+async function manyTurns(terminal: GatewayClient, turns: number, perSession: number): Promise<void> {
+  let left = turns
+  const work = async (): Promise<void> => {
+    while (left > 0) {
+      const session = await terminal.open()
+      for (let i = 0; i < perSession && left-- > 0; i++) await terminal.turn(session, prompts.oneTool)
+      await terminal.unfollow(session)
+    }
+  }
+  await Promise.all(Array.from({ length: width }, work))
+}
+
+async function relayMemory(turns: number, modelUrl: string): Promise<{ idle: number; used: number }> {
+  await using relay = await startRelay(modelUrl)
+  const idle = await settled(relay)
+  const clients = await Promise.all(Array.from({ length: width }, () => connectRelay(relay.firstLine)))
+  let left = turns
+  await Promise.all(
+    clients.map(async (client) => {
+      while (left-- > 0) await client.turn(prompts.oneTool)
+    }),
+  )
+  const used = await settled(relay)
+  for (const client of clients) client[Symbol.dispose]()
+  return { idle, used }
+}
+
+async function measureBusy({ plan, programs, modelUrl }: BenchContext): Promise<readonly Row[]> {
+  using workspace = makeWorkspace()
+  await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, probe: true })
+  const terminals = await Promise.all(Array.from({ length: busySessions / followedPerConnection }, () => guest.connect()))
+  const sessions: { terminal: GatewayClient; session: SessionId }[] = []
+  for (const terminal of terminals) {
+    const opened = await Promise.all(Array.from({ length: followedPerConnection }, () => terminal.open()))
+    sessions.push(...opened.map((session) => ({ terminal, session })))
+  }
+  // One second to warm up, not counted.
+  await keepBusy(sessions, 1)
+  const delay = await measureDelay(guest, () => keepBusy(sessions, plan.busySeconds))
+  for (const terminal of terminals) terminal[Symbol.dispose]()
+  return [
+    bounded(`event-loop delay with ${busySessions} busy sessions, p99`, ms(delay.p99), '', '< 50 ms', delay.p99 < 50),
+    shown(`event-loop delay with ${busySessions} busy sessions, worst`, ms(delay.max)),
+    shown(`turns of ${busySessions} busy sessions`, perSecond(delay.turns / plan.busySeconds)),
+  ]
+}
+
+async function measureDelay(guest: RunningGuest, work: () => Promise<number>) {
+  await guest.loopDelay()
+  const turns = await work()
+  return { ...(await guest.loopDelay()), turns }
+}
+
+/** @returns how many turns ended. */
+async function keepBusy(sessions: readonly { terminal: GatewayClient; session: SessionId }[], seconds: number): Promise<number> {
+  const until = performance.now() + seconds * 1000
+  let turns = 0
+  await Promise.all(
+    sessions.map(async ({ terminal, session }) => {
+      while (performance.now() < until) {
+        await terminal.turn(session, prompts.busy)
+        turns += 1
+      }
+    }),
+  )
+  return turns
+}

@@ -1,0 +1,68 @@
+/** From nothing to ready. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type BenchContext, type Measure } from '../measure.ts'
+import { bounded, ms, type Row, shown, times } from '../report.ts'
+import { median } from '../statistics.ts'
+import { repositoryPath, runToEnd } from '../subjects/child-process.ts'
+import { makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
+
+export const start: Measure = {
+  name: 'start',
+  title: 'Start',
+  how: 'Interleaved cold starts of processes in a workspace that exists; the compile cache is warm as in normal use, unless it says "first ever". The baseline of the issue, http + ws + SQLite bundled, is 81 ms.',
+  async run(context) {
+    const { plan, programs } = context
+    using workspace = makeWorkspace()
+    const command = commandLine(workspace)
+    const samples: Record<'bare' | 'version' | 'bundle' | 'unbuilt', number[]> = { bare: [], version: [], bundle: [], unbuilt: [] }
+    // The first round fills the compile caches.
+    for (let round = -1; round < plan.starts; round++) {
+      const taken = {
+        bare: await runToEnd(['-e', '0']),
+        version: await runToEnd([command, '--version'], { NODE_COMPILE_CACHE: workspace.compileCache }),
+        bundle: programs.bundle === null ? Number.NaN : await readyMs(programs.bundle, workspace, context),
+        unbuilt: await readyMs(programs.unbuilt, workspace, context),
+      }
+      if (round < 0) continue
+      for (const kind of ['bare', 'version', 'bundle', 'unbuilt'] as const) samples[kind].push(taken[kind])
+    }
+    return [...rows(samples), await firstEver(context)]
+  },
+}
+
+async function readyMs(program: string, workspace: Workspace, { modelUrl }: BenchContext): Promise<number> {
+  await using guest = await startGuest({ program, workspace, modelUrl })
+  return guest.readyMs
+}
+
+/** A new workspace and no compile cache: what a newcomer waits for. */
+async function firstEver(context: BenchContext): Promise<Row> {
+  const taken: number[] = []
+  for (let i = 0; i < Math.ceil(context.plan.starts / 2); i++) {
+    using workspace = makeWorkspace()
+    taken.push(await readyMs(context.programs.usual, workspace, context))
+  }
+  return shown('guest ready, first ever', ms(median(taken)))
+}
+
+/** What `oxbow` runs: the `bin` of package.json. Its own compile cache is the host's affair; here it gets one. */
+function commandLine(_workspace: Workspace): string {
+  const manifest = JSON.parse(readFileSync(repositoryPath('package.json'), 'utf8')) as { bin?: Record<string, string> }
+  const bin = manifest.bin?.['oxbow']
+  const candidates = [...(bin === undefined ? [] : [bin]), join('dist', 'oxbow.js'), join('src', 'cli', 'main.ts')]
+  return repositoryPath(candidates.find((path) => existsSync(repositoryPath(path))) ?? '')
+}
+
+function rows(samples: Record<'bare' | 'version' | 'bundle' | 'unbuilt', readonly number[]>): readonly Row[] {
+  const bare = median(samples.bare)
+  const bundle = median(samples.bundle)
+  const unbuilt = median(samples.unbuilt)
+  const ratio = median(samples.version) / bare
+  const beside = `bare Node ${ms(bare)}`
+  return [
+    bounded('`oxbow --version`', `${ms(median(samples.version))}, ${times(ratio)}`, beside, '≤ 1.5 × bare Node', ratio <= 1.5),
+    bounded('guest ready, from the bundle', `${ms(bundle)}, ${times(bundle / bare)}`, beside, '≤ 150 ms (stretch 100 ms)', bundle <= 150),
+    bounded('guest ready, unbuilt', `${ms(unbuilt)}, ${times(unbuilt / bare)}`, beside, '≤ 350 ms', unbuilt <= 350),
+  ]
+}

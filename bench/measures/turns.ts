@@ -1,0 +1,109 @@
+/** One turn at a time: what stands between a person's message and the model's answer, beside a relay that does nothing. */
+import { request } from 'undici'
+import type { SessionId } from '../../src/types/index.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, ms, type Row, shown, times } from '../report.ts'
+import { median, quantile } from '../statistics.ts'
+import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { makeWorkspace, startGuest } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
+import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+
+/** A session is left after this many turns, so that short conversations are measured; `history` measures long ones. */
+const turnsPerSession = 10
+
+type Turn = (prompt: string) => Promise<unknown>
+type Samples = Record<'guest' | 'relay' | 'bare', Record<Kind, number[]>>
+type Kind = 'plain' | 'oneTool' | 'fiveTools'
+const kinds: readonly Kind[] = ['plain', 'oneTool', 'fiveTools']
+
+export const turns: Measure = {
+  name: 'turns',
+  title: 'One turn at a time',
+  how: 'Interleaved rounds of the same prompts through the gateway and through the relay, both warm; a session of the guest has at most ten turns.',
+  async run(context) {
+    using workspace = makeWorkspace()
+    await using guest = await startGuest({ program: context.programs.usual, workspace, modelUrl: context.modelUrl })
+    await using relay = await startRelay(context.modelUrl)
+    using terminal = await guest.connect()
+    using relayTerminal = await connectRelay(relay.firstLine)
+    const sides = { guest: await sessionTurns(terminal), relay: relayTerminal.turn, bare: bareTurn(context.modelUrl) }
+    return rows(await measureSides(sides, context))
+  },
+}
+
+/** Turns in sessions that are made outside of what is timed. */
+async function sessionTurns(terminal: GatewayClient): Promise<Turn & { prepare(): Promise<void> }> {
+  let session: SessionId = await terminal.open()
+  let taken = 0
+  const turn = (prompt: string): Promise<unknown> => {
+    taken += 1
+    return terminal.turn(session, prompt)
+  }
+  const prepare = async (): Promise<void> => {
+    if (taken < turnsPerSession) return
+    await terminal.unfollow(session)
+    session = await terminal.open()
+    taken = 0
+  }
+  return Object.assign(turn, { prepare })
+}
+
+async function measureSides(
+  sides: { guest: Turn & { prepare(): Promise<void> }; relay: Turn; bare: Turn },
+  { plan }: BenchContext,
+): Promise<Samples> {
+  const empty = (): Record<Kind, number[]> => ({ plain: [], oneTool: [], fiveTools: [] })
+  const samples: Samples = { guest: empty(), relay: empty(), bare: empty() }
+  const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
+  // The first quarter warms both sides up and is thrown away.
+  for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
+    for (const kind of kinds) {
+      for (const side of ['relay', 'guest', 'bare'] as const) {
+        if (side === 'bare' && kind !== 'plain') continue
+        for (let i = 0; i < plan.turnsPerRound; i++) {
+          await sides.guest.prepare()
+          const began = performance.now()
+          await sides[side](prompts[kind])
+          if (round >= 0) samples[side][kind].push(performance.now() - began)
+        }
+      }
+    }
+  }
+  return samples
+}
+
+/** The model asked by a bare undici client, its answer read to the end. */
+function bareTurn(modelUrl: string): Turn {
+  return async (prompt) => {
+    const answer = await request(`${modelUrl}/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'bench', stream: true, messages: [{ role: 'user', content: prompt }] }),
+    })
+    return answer.body.text()
+  }
+}
+
+function rows({ guest, relay, bare }: Samples): readonly Row[] {
+  const ratio = median(guest.plain) / median(relay.plain)
+  const further = (side: Record<Kind, number[]>): number => (median(side.fiveTools) - median(side.oneTool)) / 4
+  return [
+    bounded(
+      'turn without tools, p50',
+      `${ms(median(guest.plain))}, ${times(ratio)}`,
+      `relay ${ms(median(relay.plain))}, bare undici ${ms(median(bare.plain))}`,
+      '≤ 2.5 × the relay',
+      ratio <= 2.5,
+    ),
+    shown('turn without tools, p99', ms(quantile(guest.plain, 0.99)), `relay ${ms(quantile(relay.plain, 0.99))}`),
+    shown('turn with one tool call, p50', ms(median(guest.oneTool)), `relay ${ms(median(relay.oneTool))}`),
+    bounded(
+      'each further tool call, its model request included',
+      ms(further(guest)),
+      `relay ${ms(further(relay))}`,
+      '≤ 1 ms',
+      further(guest) <= 1,
+    ),
+  ]
+}

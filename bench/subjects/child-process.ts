@@ -1,0 +1,108 @@
+/** Programs under measurement as child processes: started, heard, weighed and ended. */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export interface Child extends AsyncDisposable {
+  readonly pid: number
+  /** The first line of standard output, and milliseconds from the start of the process to it. */
+  readonly firstLine: string
+  readonly readyMs: number
+  readonly exited: Promise<void>
+  signal(name: NodeJS.Signals): void
+}
+
+export interface ChildOptions {
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Written to standard input, which then stays open. */
+  readonly input?: string
+}
+
+/** A program that says nothing for this long is broken. */
+const patienceMs = 30_000
+/** After being asked to end. */
+const graceMs = 5_000
+
+/** Starts `node` with these arguments. @throws when the program ends, or says nothing, before its first line. */
+export async function startChild({ args, env = {}, input }: ChildOptions): Promise<Child> {
+  const began = performance.now()
+  const child = spawn(process.execPath, args, { env: bareEnvironment(env), stdio: ['pipe', 'pipe', 'inherit'] })
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  child.stdin.on('error', () => {})
+  if (input !== undefined) child.stdin.write(input)
+  const lines = createInterface({ input: child.stdout })
+  const spoken = Promise.withResolvers<string>()
+  lines.once('line', spoken.resolve)
+  void exited.then(() => spoken.reject(new Error(`node ${args.join(' ')} ended before it was ready`)))
+  const patience = setTimeout(() => spoken.reject(new Error(`node ${args.join(' ')} is not ready after ${patienceMs} ms`)), patienceMs)
+  const end = async (): Promise<void> => {
+    clearTimeout(patience)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.stdin.end()
+    child.kill('SIGTERM')
+    const force = setTimeout(() => child.kill('SIGKILL'), graceMs)
+    await exited
+    clearTimeout(force)
+  }
+  try {
+    const firstLine = await spoken.promise
+    const readyMs = performance.now() - began
+    clearTimeout(patience)
+    return {
+      pid: child.pid ?? 0,
+      firstLine,
+      readyMs,
+      exited,
+      signal: (name) => void child.kill(name),
+      [Symbol.asyncDispose]: end,
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** @returns milliseconds from the start of a process to its end. @throws when it fails. */
+export async function runToEnd(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> {
+  const began = performance.now()
+  const child = spawn(process.execPath, args, { env: bareEnvironment(env), stdio: ['ignore', 'ignore', 'inherit'] })
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  if (code !== 0) throw new Error(`node ${args.join(' ')} ended with ${code}`)
+  return performance.now() - began
+}
+
+/** What a runner leaves of the host's environment, so that both sides of a ratio start alike. */
+function bareEnvironment(added: Readonly<Record<string, string>>): Record<string, string> {
+  const { PATH = '', HOME = '' } = process.env
+  return { PATH, HOME, ...added }
+}
+
+/** Bytes of resident memory, from /proc; NaN where there is none. */
+export function residentBytes(pid: number): number {
+  const found = /^VmRSS:\s+(\d+) kB/m.exec(readProc(pid, 'status'))
+  return Number(found?.[1] ?? Number.NaN) * 1024
+}
+
+/** Processor time that a process and its threads have used so far, user and system, in milliseconds; NaN where there is no /proc. */
+export function processorMs(pid: number): number {
+  // proc(5): fields 14 and 15 count clock ticks, of which Linux shows 100 a second. The name before them may hold spaces.
+  const fields = readProc(pid, 'stat')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  return (Number(fields[11] ?? Number.NaN) + Number(fields[12] ?? Number.NaN)) * 10
+}
+
+function readProc(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** A file of this repository by its path from the root. */
+export function repositoryPath(path: string): string {
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url))
+}

@@ -1,0 +1,114 @@
+/**
+ * A terminal of the gateway, on bare `ws` and frames: lean, so that what is measured is the guest. It looks at the few frames
+ * that it needs and checks that every turn succeeded, because a fast failure is no figure.
+ */
+import { WebSocket } from 'ws'
+import {
+  type CallId,
+  type ClientFrame,
+  createIdMaker,
+  protocolVersion,
+  type SessionId,
+  systemClock,
+  systemRandom,
+} from '../../src/types/index.ts'
+
+type Type = Exclude<ClientFrame['type'], 'hello'>
+type PayloadOf<Name extends Type> = Omit<Extract<ClientFrame, { type: Name }>['payload'], 'request_id'>
+
+export interface GatewayClient extends Disposable {
+  /** A new session, which this client follows. */
+  open(): Promise<SessionId>
+  /** Follows a session that exists, from behind this cursor. */
+  follow(session: SessionId, cursor: number): Promise<void>
+  unfollow(session: SessionId): Promise<void>
+  /** Sends a message and resolves at the turn's outcome, with the characters that streamed. */
+  turn(session: SessionId, text: string): Promise<number>
+  /** Sends a message and resolves when it is acknowledged. */
+  send(session: SessionId, text: string): Promise<void>
+}
+
+interface RunningTurn {
+  readonly done: PromiseWithResolvers<number>
+  readonly session: SessionId
+}
+
+const newId = createIdMaker(systemClock, systemRandom) as () => CallId
+
+export async function connectGateway(url: string, token: string): Promise<GatewayClient> {
+  const socket = new WebSocket(url, { perMessageDeflate: false, headers: { authorization: `Bearer ${token}` } })
+  const waiting = new Map<string, PromiseWithResolvers<unknown>>()
+  const turns = new Map<string, RunningTurn>()
+  const streamed = new Map<string, number>()
+  let asked = 0
+
+  const request = (type: Type | 'hello', payload: object): Promise<unknown> => {
+    const answer = Promise.withResolvers<unknown>()
+    const id = String(++asked)
+    waiting.set(id, answer)
+    socket.send(JSON.stringify({ type, payload: { request_id: id, ...payload } }))
+    return answer.promise
+  }
+  const ask = <Name extends Type>(type: Name, payload: PayloadOf<Name>): Promise<unknown> => request(type, payload)
+
+  const onRecord = (text: string): void => {
+    if (!text.includes('"name":"turn.send"') || !text.includes('"phase":"outcome"')) return
+    const { record } = (JSON.parse(text) as { payload: { record: { call: string; body: { status: string } } } }).payload
+    const turn = turns.get(record.call)
+    turns.delete(record.call)
+    if (record.body.status === 'ok') turn?.done.resolve(streamed.get(turn.session) ?? 0)
+    else turn?.done.reject(new Error(`a turn of the bench failed: ${text.slice(0, 500)}`))
+  }
+  const onDelta = (text: string): void => {
+    const { payload } = JSON.parse(text) as { payload: { session: string; text: string } }
+    streamed.set(payload.session, (streamed.get(payload.session) ?? 0) + payload.text.length)
+  }
+  const onAnswer = (text: string): void => {
+    const frame = JSON.parse(text) as { type: string; payload: { request_id: string; result?: unknown } }
+    const answer = waiting.get(frame.payload.request_id)
+    waiting.delete(frame.payload.request_id)
+    if (frame.type === 'error') answer?.reject(new Error(`the gateway refused: ${text}`))
+    else answer?.resolve(frame.payload.result)
+  }
+  socket.on('message', (data: Buffer) => {
+    const text = data.toString()
+    if (text.startsWith('{"type":"delta"')) onDelta(text)
+    else if (text.startsWith('{"type":"record"')) onRecord(text)
+    else if (!text.startsWith('{"type":"progress"')) onAnswer(text)
+  })
+  const opened = Promise.withResolvers<void>()
+  socket.once('open', () => opened.resolve())
+  socket.on('error', opened.reject)
+  socket.on('close', (code, reason) => {
+    const gone = new Error(`the gateway closed with ${code}: ${String(reason)}`)
+    for (const each of waiting.values()) each.reject(gone)
+    for (const each of turns.values()) each.done.reject(gone)
+  })
+  await opened.promise
+  await request('hello', { protocol: protocolVersion, client: 'bench' })
+
+  const follow = async (session: SessionId, cursor: number): Promise<void> => void (await ask('subscribe', { session, cursor }))
+  return {
+    async open() {
+      const { id } = (await ask('create_session', {})) as { id: SessionId }
+      await follow(id, 0)
+      return id
+    },
+    follow,
+    unfollow: async (session) => void (await ask('unsubscribe', { session })),
+    turn(session, text) {
+      const id = newId()
+      const done = Promise.withResolvers<number>()
+      turns.set(id, { done, session })
+      streamed.set(session, 0)
+      ask('send_turn', { session, client_id: id, text }).catch(done.reject)
+      return done.promise
+    },
+    send: async (session, text) => void (await ask('send_turn', { session, client_id: newId(), text })),
+    [Symbol.dispose]: () => {
+      waiting.clear()
+      turns.clear()
+      socket.terminate()
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/** Which guest is measured: the bundle, made anew when the sources are newer, or the sources where it cannot be made. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryPath } from './child-process.ts'
+
+export interface GuestPrograms {
+  /** Null when the bundle is missing and cannot be made. */
+  readonly bundle: string | null
+  readonly unbuilt: string
+  /** What the other measures run: the bundle where there is one. */
+  readonly usual: string
+  /** One sentence for the report. */
+  readonly described: string
+}
+
+export function findGuestPrograms(): GuestPrograms {
+  const unbuilt = repositoryPath('src/guest/main.ts')
+  const bundle = repositoryPath('dist/guest.js')
+  const problem = existsSync(bundle) && newest(repositoryPath('src')) <= statSync(bundle).mtimeMs ? '' : build()
+  if (problem === '' && existsSync(bundle)) return { bundle, unbuilt, usual: bundle, described: 'the bundle, dist/guest.js' }
+  return { bundle: null, unbuilt, usual: unbuilt, described: `unbuilt, src/guest/main.ts, because there is no bundle: ${problem}` }
+}
+
+/** @returns why there is no bundle; empty when there is. */
+function build(): string {
+  try {
+    execFileSync(process.execPath, [repositoryPath('node_modules/tsdown/dist/run.mjs')], { cwd: repositoryPath(''), stdio: 'pipe' })
+    return ''
+  } catch (error) {
+    return `tsdown failed: ${
+      String((error as { stderr?: Buffer }).stderr ?? error)
+        .trim()
+        .split('\n')[0] ?? ''
+    }`
+  }
+}
+
+function newest(folder: string): number {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return Math.max(
+    ...names.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts')).map((name) => statSync(join(folder, name)).mtimeMs),
+  )
+}
