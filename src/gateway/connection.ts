@@ -34,7 +34,7 @@ const tooBig = 1009
 
 export function serveConnection(socket: WebSocket, stream: Duplex, deps: ConnectionDeps): Connection {
   const { kernel, limits, onBug } = deps
-  const outbox = createOutbox(socket, stream, limits.maxBufferedBytes)
+  const outbox = createOutbox(socket, stream, limits.maxBufferedBytes, () => subscriptions.clear())
   const subscriptions = createSubscriptions({ kernel, texts: deps.texts, max: limits.maxSubscriptions, send: outbox.send })
   let greeted = false
   let alive = true
@@ -93,7 +93,6 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
   socket.on('pong', () => (alive = true))
   // Protocol errors close the connection by themselves; `close` follows.
   socket.on('error', () => {})
-  socket.on('close', () => subscriptions.clear())
 
   return {
     check() {

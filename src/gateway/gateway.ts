@@ -110,8 +110,9 @@ function refuseUpgrade(request: IncomingMessage, options: GatewayOptions): Failu
 function answerHttp(request: IncomingMessage, response: ServerResponse, refusal: Failure | null): void {
   const failure = refusal ?? (request.method === 'GET' && pathOf(request) === '/health' ? null : nothingHere)
   const status = failure === null ? 200 : errorTable[failure.code].http
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-  response.end(JSON.stringify(failure === null ? { ok: true } : { error: failure }))
+  const body = JSON.stringify(failure === null ? { ok: true } : { error: failure })
+  const length = Buffer.byteLength(body)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, 'cache-control': 'no-store' }).end(body)
 }
 
 /** Answers a request for an upgrade as plain HTTP, then closes. */

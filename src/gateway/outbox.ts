@@ -15,19 +15,27 @@ export interface Outbox {
 
 export const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013, reason: 'too slow: reconnect with your cursor' }
 
-/** @param stream the stream under the socket, corked for the length of a tick */
-export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number): Outbox {
+/**
+ * @param stream the stream under the socket, corked for the length of a tick
+ * @param onClose called once, as soon as nothing more will be sent: a reader that is too slow may take long to hear of it
+ */
+export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number, onClose: () => void): Outbox {
   let open = true
   let corked = false
   const uncork = (): void => {
     corked = false
     stream.uncork()
   }
-  const close = (code: number, reason: string): void => {
+  const shut = (): void => {
+    if (!open) return
     open = false
+    onClose()
+  }
+  const close = (code: number, reason: string): void => {
+    shut()
     socket.close(code, reason)
   }
-  socket.once('close', () => (open = false))
+  socket.once('close', shut)
   return {
     send(text) {
       if (!open) return

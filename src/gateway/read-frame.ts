@@ -27,6 +27,7 @@ export function readFrame(data: Buffer, isBinary: boolean): ReadFrame {
 }
 
 function describe(value: unknown, issues: readonly z.core.$ZodIssue[]): [message: string, hint: string] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return ['The frame is no JSON object.', shape]
   const type = fieldOf(value, 'type')
   const unknownType = issues.find((issue) => issue.code === 'invalid_union')
   if (unknownType !== undefined && 'options' in unknownType) {

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import * as fc from 'fast-check'
+import { readFrame } from './read-frame.ts'
+
+const session = '01890a5d-ac96-774b-bcce-b302099a8057'
+const read = (frame: unknown) => readFrame(Buffer.from(typeof frame === 'string' ? frame : JSON.stringify(frame)), false)
+const failureOf = (frame: unknown) => {
+  const result = read(frame)
+  assert.ok(!result.ok)
+  assert.equal(result.failure.code, 'bad_input')
+  return { ...result.failure, requestId: result.requestId }
+}
+
+void describe('a client frame', () => {
+  void test('that is right is read with its defaults', () => {
+    assert.deepEqual(read({ type: 'list_sessions', payload: { request_id: '1' } }), {
+      ok: true,
+      frame: { type: 'list_sessions', payload: { request_id: '1', limit: 50 } },
+    })
+  })
+
+  void test('that is no JSON, no object or has no type gets the shape of a frame', () => {
+    for (const frame of ['', '{', 'hello', '\0', '42', 'null', '[]', '"x"', '{}'])
+      assert.match(failureOf(frame).hint, /"request_id"/, frame)
+  })
+
+  void test('of an unknown type is told the types there are, under its request id', () => {
+    const failure = failureOf({ type: 'sned_turn', payload: { request_id: 'r7' } })
+    assert.match(failure.message, /"sned_turn"/)
+    assert.match(failure.hint, /hello, .*send_turn/)
+    assert.equal(failure.requestId, 'r7')
+  })
+
+  void test('with wrong fields is told each field and what was expected, under its request id', () => {
+    const failure = failureOf({ type: 'send_turn', payload: { request_id: 'r8', session: 'x', client_id: session, text: '' } })
+    assert.match(failure.hint, /payload\.session: must be a lower-case UUID/)
+    assert.match(failure.hint, /payload\.text: /)
+    assert.doesNotMatch(failure.hint, /client_id/)
+    assert.equal(failure.requestId, 'r8')
+  })
+
+  void test('without a usable request id is told so', () => {
+    for (const request_id of [undefined, '', 7, 'x'.repeat(65)]) {
+      const failure = failureOf({ type: 'status', payload: { request_id } })
+      assert.match(failure.hint, /payload\.request_id/)
+      assert.equal(failure.requestId, null)
+    }
+  })
+
+  void test('that is binary is refused', () => {
+    const result = readFrame(Buffer.from([1, 2, 3]), true)
+    assert.ok(!result.ok && /text frames/.test(result.failure.hint))
+  })
+
+  void test('that nests without end is refused before anything recurses over it', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    const failure = failureOf(`{"type":"call","payload":{"request_id":"1","name":"a.b","input":${deep}}}`)
+    assert.match(failure.message, /nests deeper/)
+  })
+
+  void test('of any content is read or refused, and nothing is thrown', () => {
+    const frames = fc.oneof(
+      fc.json(),
+      fc.string({ unit: 'binary' }),
+      fc
+        .record({ type: fc.constantFrom('hello', 'call', 'approve', 'subscribe', 'send_turn'), payload: fc.jsonValue() })
+        .map((frame) => JSON.stringify(frame)),
+    )
+    fc.assert(fc.property(frames, (text) => void read(text)))
+    fc.assert(fc.property(fc.uint8Array(), fc.boolean(), (bytes, isBinary) => void readFrame(Buffer.from(bytes), isBinary)))
+  })
+})
