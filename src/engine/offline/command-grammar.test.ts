@@ -85,6 +85,10 @@ void describe('the grammar of commands', () => {
       assert.match(short(text), /^unclear/, text)
   })
 
+  void it('comes to an end on a text of nothing but opening quotes or blanks', () => {
+    for (const text of [' "a', " 'a", ' ```', ' “a', ' ', '\n', ' to ']) assert.match(short(`write ${text.repeat(60_000)}!`), /^un/)
+  })
+
   void it('asks for quotes around a text that is too long to be a command', () => {
     assert.match(short(`write ${'word '.repeat(1000)} to a.txt`), /^unclear.*quotes/)
     assert.equal(readCommands(`write "${'word '.repeat(1000)}" to a.txt`)[0]?.kind, 'write')

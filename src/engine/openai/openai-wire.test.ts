@@ -11,10 +11,12 @@ import { collect, describeModelContract, requestOf, textOfEvents } from '../mode
 import { contractScenario } from '../scripted/contract-scenario.ts'
 import type { ScenarioStep } from '../scripted/scenario.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
+import { cleanEndpointText } from '../model-problem.ts'
+import { readRetryAfter } from './http-exchange.ts'
 import type { OpenAiModel } from './openai-wire.ts'
 import { createOpenAiModel } from './openai-wire.ts'
 
-const key = 'sk-test-0123456789abcdef'
+const key = 'private.0123456789abcdef'
 const fast = { ...modelLimits, backoffBaseMs: 1, backoffCapMs: 2 }
 
 function modelAt(url: string, limits: Partial<ModelLimits> = {}): OpenAiModel {
@@ -75,6 +77,32 @@ void describe('a bad endpoint', () => {
     assert.deepEqual([tried.end, tried.requests], ['model_auth', 1])
     assert.match(tried.message, /answered 401: Incorrect API key provided: \[key\]/)
     assert.match(tried.hint, /key is valid/)
+  })
+
+  void it('that repeats the key in any form, whole or masked, does not get it into an error', async () => {
+    for (const shown of [
+      key,
+      `${key.slice(0, 9)}***${key.slice(-4)}`,
+      `x=${key}&y`,
+      JSON.stringify({ error: { message: key.repeat(40) } }),
+    ]) {
+      const tried = await tryStep({ http: { status: 400, body: shown } })
+      assert.equal(tried.message.includes(key.slice(0, 9)), false, tried.message)
+    }
+  })
+
+  void it('that repeats a very short key is no different', () => {
+    assert.equal(cleanEndpointText('bad k1!', 'k1'), 'bad [key]!')
+  })
+
+  void it('may ask for patience in seconds or until a date', () => {
+    const clock = { ...systemClock, now: () => Date.parse('2026-11-21T00:00:00Z') }
+    assert.deepEqual(
+      ['2', ' 0.5', 'Sat, 21 Nov 2026 00:00:09 GMT', 'Fri, 20 Nov 2026 00:00:00 GMT', 'soon', '-1'].map((header) =>
+        readRetryAfter(header, clock),
+      ),
+      [2_000, 500, 9_000, 0, null, 0],
+    )
   })
 
   void it('that answers 403 is model_auth, 404 and 400 are model_refused with its own words cut short', async () => {
@@ -185,7 +213,9 @@ void describe('a bad endpoint', () => {
     const server = await listen((socket) => {
       connections += 1
       let requests = 0
-      socket.on('data', () => {
+      socket.on('data', (data) => {
+        // Head and body of one request may come apart.
+        if (!data.includes('POST ')) return
         requests += 1
         // The first connection answers once and is cut when it is used again.
         if (connections === 1 && requests === 2) socket.resetAndDestroy()
@@ -243,11 +273,16 @@ void describe('a slow reader', () => {
     const server = await startScriptedServer({ turns: [{ steps: [{ events: [{ text: 'word ', count: 20_000 }] }] }] })
     const model = modelAt(server.url, { pauseAtChars: 1_000, betweenBytesMs: 1_000 })
     let text = ''
+    let longest = 0
     for await (const batch of model.generate(requestOf('x'), new AbortController().signal)) {
-      text += textOfEvents(batch)
-      await new Promise((resolve) => setImmediate(resolve))
+      const piece = textOfEvents(batch)
+      text += piece
+      longest = Math.max(longest, piece.length)
+      for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setImmediate(resolve))
     }
     assert.equal(text, 'word '.repeat(20_000))
+    // One read of the network (64 KiB of chunks) is over the limit already: no batch holds more than two of them.
+    assert.ok(longest < 5_000, `${longest} characters of text were read ahead`)
     model.close()
     await server.close()
   })
