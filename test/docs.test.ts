@@ -9,12 +9,12 @@ import { codesIn, findCodes } from './architecture/raised-codes.ts'
 const codes: ReadonlySet<string> = new Set(Object.keys(errorTable))
 const source = fileURLToPath(new URL('../src', import.meta.url))
 
-test('generated pages are equal to their source', async () => {
+void test('generated pages are equal to their source', async () => {
   assert.deepEqual(await stalePages(), [], 'run: node scripts/generate-docs.ts')
 })
 
-describe('error codes', () => {
-  test('each is raised somewhere', () => {
+void describe('error codes', () => {
+  void test('each is raised somewhere', () => {
     const raised = new Set(findCodes(source, codes).raised.map(({ code }) => code))
     assert.deepEqual(
       [...codes].filter((code) => !raised.has(code)),
@@ -22,11 +22,11 @@ describe('error codes', () => {
     )
   })
 
-  test('none is used that the table does not hold', () => {
+  void test('none is used that the table does not hold', () => {
     assert.deepEqual(findCodes(source, codes).unknown, [])
   })
 
-  test('a code counts as raised where it is handed on, not where it is compared', () => {
+  void test('a code counts as raised where it is handed on, not where it is compared', () => {
     const raised = (text: string): readonly string[] => codesIn('a.ts', text, codes).raised.map(({ code }) => code)
     assert.deepEqual(raised(`throw new OxbowError('denied', 'no', { hint: '' })`), ['denied'])
     assert.deepEqual(raised(`const f = toFailure(e, late ? 'timeout' : 'cancelled', '')`), ['timeout', 'cancelled'])
@@ -35,7 +35,7 @@ describe('error codes', () => {
     assert.deepEqual(raised(`type A = 'denied'; if (a === 'denied' || isOxbowError(e, 'timeout')) { /* 'cancelled' */ }`), [])
   })
 
-  test('a text in the place of a code that is not in the table is found', () => {
+  void test('a text in the place of a code that is not in the table is found', () => {
     const unknown = (text: string): readonly string[] => codesIn('a.ts', text, codes).unknown.map(({ code }) => code)
     assert.deepEqual(unknown(`throw new OxbowError('made_up', '', {})`), ['made_up'])
     assert.deepEqual(unknown(`const f = { code: ok ? 'denied' : 'made_up' }`), ['made_up'])

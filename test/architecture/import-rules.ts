@@ -32,8 +32,14 @@ function checkImport(file: SourceFile, row: Room, fact: ImportFact): readonly Vi
 
 function checkRelative(file: SourceFile, row: Room, fact: ImportFact, target: string): readonly Violation[] {
   const [top, room] = target.split('/')
+  // The manifest is read, not imported: it is where the version stands, beside the sources and beside the bundle.
+  if (fact.kind === 'entry' && posix.basename(target) === 'package.json') return []
+  if (!file.isSupport && /(?:\.test|-fixture|-contract)\.ts$/.test(target)) {
+    return [report(file, 'needs_test_code', fact.line, `needs ${target}, which is only for tests`)]
+  }
   if (top !== 'src' || room === undefined) return [report(file, 'leaves_the_house', fact.line, `imports ${target}`)]
   if (room === row.room) return []
+  if (fact.kind === 'entry' && row.starts[target] !== undefined) return []
   if (room !== 'types' && !row.imports.includes(room)) {
     return [report(file, 'wrong_direction', fact.line, `${row.room} may not import ${room} (${target})`)]
   }

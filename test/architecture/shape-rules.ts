@@ -22,7 +22,7 @@ export function checkFolders(tree: SourceTree): readonly Violation[] {
   const counts = new Map<string, number>()
   for (const { path, isSupport } of tree.files) {
     const folder = posix.dirname(path)
-    const isCounted = !isSupport && !/\.test\.[cm]?[jt]sx?$/.test(path)
+    const isCounted = !isSupport && !/(?:\.test|-fixture)\.[cm]?[jt]sx?$/.test(path)
     counts.set(folder, (counts.get(folder) ?? 0) + (isCounted ? 1 : 0))
   }
   for (const [path, count] of counts) {

@@ -51,9 +51,13 @@ export function parseSource(path: string, text: string): SourceFacts {
   const functions: FunctionFact[] = []
   const syntax: SyntaxFact[] = parsed.errors.map((error) => ({ kind: 'unparsable', what: error.message, line: 1 }))
   const program = parsed.program as unknown as Node
+  const constants = new Map<string, unknown>()
   walk(program, (node, ancestors) => {
-    const found = importOf(node, lineOf)
-    if (found !== null) imports.push(found)
+    const isConstant = node.type === 'VariableDeclarator' && ancestors.at(-1)?.['kind'] === 'const'
+    if (isConstant) constants.set(calleeName(node['id']), node['init'])
+  })
+  walk(program, (node, ancestors) => {
+    imports.push(...importsOf(node, lineOf, constants))
     if (functionTypes.has(node.type)) functions.push(measureFunction(node, ancestors, lineOf))
     const forbidden = forbiddenKind(node)
     if (forbidden !== null) syntax.push({ ...forbidden, line: lineOf(node.start) })
@@ -116,7 +120,7 @@ export function lineFinder(text: string): LineOf {
 
 const firstLine = (text: string): string => (text.split('\n')[0] ?? '').slice(0, 80)
 
-function importOf(node: Node, lineOf: LineOf): ImportFact | null {
+function importsOf(node: Node, lineOf: LineOf, constants: Constants): readonly ImportFact[] {
   const line = lineOf(node.start)
   const fact = (specifier: string | null, kind: ImportFact['kind'], typeOnly = false, names: readonly string[] = ['*']): ImportFact => ({
     specifier,
@@ -125,35 +129,55 @@ function importOf(node: Node, lineOf: LineOf): ImportFact | null {
     names,
     line,
   })
+  const facts = (target: unknown, kind: ImportFact['kind']): readonly ImportFact[] =>
+    textsOf(target, constants).map((text) => fact(text, kind))
   switch (node.type) {
     case 'ImportDeclaration':
     case 'ExportNamedDeclaration':
     case 'ExportAllDeclaration': {
       const specifier = literalText(node['source'])
-      if (specifier === null) return null
+      if (specifier === null) return []
       const { typeOnly, names } = bindings(node)
-      return fact(specifier, 'static', typeOnly, names)
+      return [fact(specifier, 'static', typeOnly, names)]
     }
     case 'ImportExpression':
-      return fact(literalText(node['source']), 'dynamic')
+      return facts(node['source'], 'dynamic')
     case 'TSImportType':
     case 'TSExternalModuleReference':
-      return fact(literalText(node['source'] ?? node['expression']), 'static', true, [])
+      return [fact(literalText(node['source'] ?? node['expression']), 'static', true, [])]
     case 'CallExpression':
     case 'NewExpression': {
       const [first, second] = node['arguments'] as Node[]
       const name = calleeName(node['callee'])
-      if (name === 'getBuiltinModule') return fact(literalText(first), 'builtin')
-      if (name === 'require') return fact(literalText(first), 'dynamic')
-      if (name === 'resolve' && isImportMeta((node['callee'] as Node)['object'])) return fact(literalText(first), 'entry')
-      if (name === 'URL' && isNode(second) && calleeName(second) === 'url' && isImportMeta(second['object'])) {
-        return fact(literalText(first), 'entry')
-      }
-      return null
+      if (name === 'getBuiltinModule') return facts(first, 'builtin')
+      if (name === 'require') return facts(first, 'dynamic')
+      if (name === 'resolve' && isImportMeta((node['callee'] as Node)['object'])) return facts(first, 'entry')
+      const isBesideThis = isNode(second) && calleeName(second) === 'url' && isImportMeta(second['object'])
+      return name === 'URL' && isBesideThis ? facts(first, 'entry') : []
     }
     default:
-      return null
+      return []
   }
+}
+
+/** What each `const` of the file is set to, by name. */
+type Constants = ReadonlyMap<string, unknown>
+
+/** @returns every text that an expression may be, through `?:` and constants of the file; null among them when it may be something else. */
+function textsOf(value: unknown, constants: Constants, depth = 0): readonly (string | null)[] {
+  const text = literalText(value)
+  if (text !== null || !isNode(value) || depth > 4) return [text]
+  if (value.type === 'ConditionalExpression') {
+    return [value['consequent'], value['alternate']].flatMap((branch) => textsOf(branch, constants, depth + 1))
+  }
+  if (value.type === 'Identifier') return textsOf(constants.get(calleeName(value)), constants, depth + 1)
+  if (value.type !== 'TemplateLiteral') return [null]
+  // A template is each of its holes' texts between its fixed parts.
+  const [head = '', ...tails] = (value['quasis'] as { value: { cooked: string } }[]).map((quasi) => quasi.value.cooked)
+  const holes = (value['expressions'] as unknown[]).map((hole) => textsOf(hole, constants, depth + 1))
+  const grow = (texts: readonly (string | null)[], hole: readonly (string | null)[], tail: string): readonly (string | null)[] =>
+    texts.flatMap((left) => hole.map((middle) => (left === null || middle === null ? null : left + middle + tail)))
+  return holes.reduce((texts, hole, i) => grow(texts, hole, tails[i] ?? ''), [head] as readonly (string | null)[])
 }
 
 const isImportMeta = (value: unknown): boolean => isNode(value) && value.type === 'MetaProperty'

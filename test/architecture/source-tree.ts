@@ -9,7 +9,7 @@ export interface SourceFile extends SourceFacts {
   readonly path: string
   /** First folder under src; null for what is not in a room. */
   readonly room: string | null
-  /** A test file: no walls, but the same sizes. */
+  /** A test or a test's fixture: no walls, but the same sizes. */
   readonly isTest: boolean
   /** A contract suite or a fake: walls and sizes, but not counted in its folder. */
   readonly isSupport: boolean
@@ -49,7 +49,7 @@ function describeFile(path: string, text: string): SourceFile {
   return {
     path,
     room: parts[0] === 'src' && parts.length > 2 ? (parts[1] ?? null) : null,
-    isTest: parts[0] === 'test' || /\.test\.[cm]?[jt]sx?$/.test(name),
+    isTest: parts[0] === 'test' || /(?:\.test|-fixture)\.[cm]?[jt]sx?$/.test(name),
     isSupport: /-contract\.ts$|^fake-.*\.ts$/.test(name),
     ...parseSource(path, text),
   }

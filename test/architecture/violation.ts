@@ -7,6 +7,7 @@ export type RuleName =
   | 'past_the_door'
   | 'leaves_the_house'
   | 'computed_import'
+  | 'needs_test_code'
   | 'package_not_allowed'
   | 'builtin_not_allowed'
   | 'static_http'
