@@ -1,10 +1,6 @@
 /** The program `oxbow`. The version is answered before anything is loaded; everything else comes from the compile cache. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-
-/** Beside the bundle's folder, or two folders above this source. */
-const manifest = new URL(import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json', import.meta.url)
-const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
+import { version } from './version.ts'
 
 const args = process.argv.slice(2)
 if (args.length === 1 && args[0] === '--version') {

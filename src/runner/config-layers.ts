@@ -2,7 +2,7 @@
  * Configuration in layers, the later one winning key by key: defaults, `<home>/config.toml`, the user's `config.toml`, the
  * command line. Each file is checked by itself before it is merged, so that an error can name the file and the line.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { configSchema, OxbowError, parseConfig } from '../types/index.ts'
@@ -24,13 +24,21 @@ export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOv
   const model: Table = {}
   if (overrides.model !== undefined) model['name'] = overrides.model
   if (overrides.baseUrl !== undefined) model['base_url'] = overrides.baseUrl
-  const merged = configFiles(home, workspace).map(readLayer).concat({ model }).reduce(mergeTables, {})
+  const merged = configFiles(home, workspace)
+    .map(({ path }) => readLayer(path))
+    .concat({ model })
+    .reduce(mergeTables, {})
   return parseConfig(merged, 'the configuration')
 }
 
-/** @returns paths of the files that are looked for, whether or not they exist, lowest layer first. */
-export function configFiles(home: Home, workspace: Workspace): readonly string[] {
-  return [join(home.root, 'config.toml'), join(workspace.root, 'config.toml')]
+export interface ConfigFile {
+  readonly path: string
+  readonly found: boolean
+}
+
+/** @returns the files that are looked for, lowest layer first. */
+export function configFiles(home: Home, workspace: Workspace): readonly ConfigFile[] {
+  return [home.root, workspace.root].map((folder) => join(folder, 'config.toml')).map((path) => ({ path, found: existsSync(path) }))
 }
 
 /**

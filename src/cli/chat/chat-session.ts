@@ -4,13 +4,13 @@
  */
 import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
-import { createReplyStream } from '../view/reply-stream.ts'
-import { plainText } from '../view/terminal-text.ts'
 import { pendingOf } from '../view/turn-follow.ts'
-import { foldRecord, isEnd, isOver, isToolCall, newTurnView } from '../view/turn-view.ts'
+import { foldRecord, isEnd, isOver, newTurnView } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
+import { createApprovalQueue } from './approval-queue.ts'
 import type { Screen } from './chat-screen.ts'
-import { approvalLines, callLine, failureLines, progressLine } from './chat-text.ts'
+import { lastExchange } from './chat-text.ts'
+import { createTurnPrinter } from './turn-printer.ts'
 
 export interface ChatSession {
   readonly id: SessionId
@@ -39,129 +39,86 @@ interface Opening {
 
 const messagePrompt = '› '
 const approvalPrompt = '  allow? [y/n] '
-/** A long call is named at its first heartbeat, and then once a minute. */
-const firstHeartbeatMs = 10_000
-const minuteMs = 60_000
-const heartbeatMs = 5_000
 
 export async function openChatSession({ gateway, screen, session, past, busy, onLost }: Opening): Promise<ChatSession> {
-  const stream = createReplyStream((text) => screen.stream(text))
-  let active: TurnView | null = null
-  let pending: readonly PendingApproval[] = []
-  let live = false
+  const printer = createTurnPrinter(screen)
+  const approvals = createApprovalQueue()
+  const lane = foldPast(past, busy)
+  for (const approval of lane.pending) approvals.add(approval)
+  let active = lane.active
   let waiters: (() => void)[] = []
 
   /** Shows the prompt that fits, and wakes who waits for it. */
   const settle = (): void => {
-    if (!live) return
-    const asking = pending.length > 0
+    const asking = approvals.first() !== null
     screen.prompt(asking ? approvalPrompt : active === null ? messagePrompt : null)
     if (active !== null && !asking) return
     for (const wake of waiters) wake()
     waiters = []
   }
-  const ask = (approval: PendingApproval): void => {
-    if (pending.some(({ call }) => call === approval.call)) return
-    pending = [...pending, approval]
-    if (pending.length === 1 && live) showAsked()
-  }
   const showAsked = (): void => {
-    const [first] = pending
-    if (first !== undefined) {
-      stream.breakLine()
-      screen.line(approvalLines(first))
-    }
+    const first = approvals.first()
+    if (first !== null) printer.approval(first)
     settle()
+  }
+  const ask = (approval: PendingApproval): void => {
+    if (approvals.add(approval)) showAsked()
   }
   const decided = (call: CallId): void => {
-    if (!pending.some((approval) => approval.call === call)) return
-    const wasAsked = pending[0]?.call === call
-    pending = pending.filter((approval) => approval.call !== call)
-    if (wasAsked) showAsked()
+    if (approvals.remove(call)) showAsked()
   }
-  const finish = (view: TurnView): void => {
-    active = null
-    pending = []
-    if (live) {
-      stream.finish(view.reply)
-      if (view.failure !== null) screen.line(failureLines(view.failure))
-      else if (view.status === 'cancelled') screen.line('  cancelled')
+  const takeRecord = (record: RecordView): void => {
+    if (begins(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
+    if (active === null || record.turn !== active.turn) return
+    active = foldRecord(active, record)
+    if (record.phase === 'parked') ask(pendingOf(record))
+    if (record.phase === 'decided' || isEnd(record)) decided(record.call)
+    printer.record(record, active)
+    if (isOver(active)) {
+      active = null
+      approvals.clear()
     }
     settle()
   }
-  const takeRecord = (record: RecordView): void => {
-    const begins = record.name === 'turn.send' && record.phase === 'started' && record.call === record.turn
-    if (begins && active?.turn !== record.turn) {
-      active = newTurnView(record.turn)
-      settle()
-    }
-    if (active === null) return
-    const before = active
-    active = foldRecord(active, record)
-    if (record.turn !== before.turn) return
-    if (record.phase === 'parked') ask(pendingOf(record))
-    if (record.phase === 'decided' || isEnd(record)) decided(record.call)
-    if (live && isEnd(record) && isToolCall(record)) {
-      const call = active.calls.find((one) => one.call === record.call)
-      stream.breakLine()
-      if (call !== undefined) screen.line(callLine(call))
-    }
-    if (isOver(active)) finish(active)
-  }
   const take = (event: SessionEvent): void => {
-    if (active !== null && live) stream.take(event, active.turn)
-    switch (event.type) {
-      case 'record':
-        return takeRecord(event.record)
-      case 'caught_up':
-        for (const approval of event.pending) ask(approval)
-        return
-      case 'ended':
-        return onLost(event.failure)
-      case 'progress':
-        if (event.elapsed_ms < firstHeartbeatMs || event.elapsed_ms % minuteMs < heartbeatMs) {
-          stream.breakLine()
-          screen.line(progressLine(event.name, event.elapsed_ms))
-        }
-        return
-      case 'text':
-      case 'restart':
-        return
-    }
+    if (active !== null) printer.event(event, active)
+    if (event.type === 'record') takeRecord(event.record)
+    if (event.type === 'caught_up') event.pending.forEach(ask)
+    if (event.type === 'ended') onLost(event.failure)
   }
 
-  for (const record of past) takeRecord(record)
-  if (!busy) {
-    active = null
-    pending = []
-  }
   if (past.length > 0) screen.line(lastExchange(past))
+  showAsked()
   const following = await gateway.follow(session, past.at(-1)?.seq ?? 0, take)
-  live = true
-  if (pending.length > 0) showAsked()
-  settle()
-
   return {
     id: session,
     isRunning: () => active !== null,
-    asked: () => pending[0] ?? null,
+    asked: approvals.first,
     sent(turn) {
       active ??= newTurnView(turn)
       settle()
     },
     answered: decided,
-    idle: () => (active === null || pending.length > 0 ? Promise.resolve() : new Promise((wake) => waiters.push(wake))),
+    idle: () => (active === null || approvals.first() !== null ? Promise.resolve() : new Promise((wake) => waiters.push(wake))),
     stop: following.stop,
   }
 }
 
-/** The last message and its reply, to remind of where the session stands. */
-function lastExchange(past: readonly RecordView[]): string {
-  const field = (record: RecordView | undefined, name: string): string => {
-    const value = (record?.body as Record<string, unknown> | null | undefined)?.[name]
-    return typeof value === 'string' ? plainText(value) : ''
-  }
-  const said = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')
-  const reply = past.findLast((record) => record.name === 'turn.send' && record.phase === 'outcome' && record.seq > (said?.seq ?? 0))
-  return [field(said, 'text') && `› ${field(said, 'text')}`, field(reply, 'reply')].filter((text) => text !== '').join('\n')
+/** The turn that a session was in when its records were read, and what it waited for. */
+function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnView | null; pending: readonly PendingApproval[] } {
+  if (!busy) return { active: null, pending: [] }
+  const start = past.findLastIndex(begins)
+  const began = past[start]
+  if (began === undefined) return { active: null, pending: [] }
+  const records = past.slice(start).filter((record) => record.turn === began.turn)
+  const active = records.reduce(foldRecord, newTurnView(began.turn))
+  const waiting = new Set(active.calls.filter((call) => call.status === 'waiting').map(({ call }) => call))
+  const pending = records.filter((record) => record.phase === 'parked' && waiting.has(record.call)).map(pendingOf)
+  return isOver(active) ? { active: null, pending: [] } : { active, pending }
+}
+
+/** A message has become a turn; one that a running turn takes up has that turn's id and its own call. */
+function begins(record: RecordView): boolean {
+  const call: string = record.call
+  return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
 }

@@ -1,5 +1,5 @@
 /** The lines of a chat. All that comes from a model, a tool or a journal is cleaned here. */
-import type { Failure, GuestStatus, PendingApproval } from '../../types/index.ts'
+import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
 import { maxCallLineChars } from '../limits.ts'
 import { describeSandbox } from '../view/status-text.ts'
 import { exactText, plainLine, plainText } from '../view/terminal-text.ts'
@@ -73,4 +73,15 @@ function subjectOf(input: string): string {
   const subject = fields['command'] ?? fields['pattern'] ?? fields['path']
   if (typeof subject === 'string') return plainLine(subject, maxCallLineChars)
   return input === '{}' ? '' : plainLine(input, maxCallLineChars)
+}
+
+/** The last message and its reply, to remind of where the session stands. */
+export function lastExchange(past: readonly RecordView[]): string {
+  const field = (record: RecordView | undefined, name: string): string => {
+    const value = (record?.body as Record<string, unknown> | null | undefined)?.[name]
+    return typeof value === 'string' ? plainText(value) : ''
+  }
+  const said = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')
+  const reply = past.findLast((record) => record.name === 'turn.send' && record.phase === 'outcome' && record.seq > (said?.seq ?? 0))
+  return [field(said, 'text') && `› ${field(said, 'text')}`, field(reply, 'reply')].filter((text) => text !== '').join('\n')
 }

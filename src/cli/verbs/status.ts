@@ -1,6 +1,5 @@
 /** `oxbow status`: what this machine offers, what is missing, and how to get it. */
 import { configFiles } from '../../runner/index.ts'
-import { existsSync } from 'node:fs'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
@@ -20,7 +19,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       printLine(terminal, JSON.stringify({ ...told, workspace: workspace.root, running: !guest.owned }))
       return 0
     }
-    const files = configFiles(home, workspace).map((path) => `${path}${existsSync(path) ? '' : ' (not there: defaults)'}`)
+    const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
     const rows = [
       ['version', terminal.version],
       ['node', process.version],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
-import { createTtyScreen } from './chat-screen.ts'
+import { createTtyScreen } from './tty-screen.ts'
 import type { Screen } from './chat-screen.ts'
 
 interface Fixture {

@@ -1,0 +1,61 @@
+/** The session that a chat is in, and how it gets into another. */
+import type { CallId, Failure, RecordView, SessionInfo } from '../../types/index.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
+import { findSession } from '../guest/session-choice.ts'
+import type { Screen } from './chat-screen.ts'
+import { openChatSession } from './chat-session.ts'
+import type { ChatSession } from './chat-session.ts'
+
+export interface ConversationDeps {
+  readonly gateway: GatewayPort
+  readonly screen: Screen
+  /** Newest records of a session, oldest first. */
+  readonly recent: (session: SessionInfo) => Promise<readonly RecordView[]>
+  readonly model?: string | undefined
+  /** Waits for each turn before it reads on: input that is not typed by a person. */
+  readonly oneByOne: boolean
+  readonly onLost: (failure: Failure) => void
+}
+
+/** Every method rejects with the gateway's OxbowError. */
+export interface Conversation {
+  current(): ChatSession | null
+  begin(title: string): Promise<void>
+  /** @param prefix beginning of the session's id */
+  reopen(prefix: string): Promise<void>
+  send(text: string): Promise<void>
+  answer(call: CallId, allow: boolean): Promise<void>
+}
+
+export function createConversation({ gateway, screen, recent, model, oneByOne, onLost }: ConversationDeps): Conversation {
+  let session: ChatSession | null = null
+  const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
+    session?.stop()
+    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, onLost })
+    return session
+  }
+  return {
+    current: () => session,
+    async begin(title) {
+      await open(await gateway.createSession(title || undefined), [])
+    },
+    async reopen(prefix) {
+      const info = await findSession(gateway, prefix)
+      await open(info, await recent(info))
+    },
+    async send(text) {
+      // A session is made with its first message: looking around leaves none behind.
+      const current = session ?? (await open(await gateway.createSession(), []))
+      const steering = current.isRunning()
+      const { turn } = await gateway.sendTurn({ session: current.id, text, ...(model !== undefined && { model }) })
+      if (steering) screen.line('  sent; it is read at the next step')
+      else current.sent(turn)
+      if (oneByOne) await current.idle()
+    },
+    async answer(call, allow) {
+      await gateway.approve(call, allow)
+      session?.answered(call)
+      if (oneByOne) await session?.idle()
+    },
+  }
+}

@@ -1,0 +1,15 @@
+import { createInterface } from 'node:readline'
+import { createLineWriter } from './chat-screen.ts'
+import type { MakeScreen } from './chat-screen.ts'
+
+/** A screen without prompts: lines are taken one after the other, each when the one before is done with. */
+export const createPlainScreen: MakeScreen = (input, output, events) => {
+  const lines = createInterface({ input, terminal: false })
+  const { line, stream } = createLineWriter((text) => output.write(text))
+  const read = async (): Promise<void> => {
+    for await (const entered of lines) await events.onLine(entered)
+    events.onEnd()
+  }
+  void read()
+  return { line, stream, prompt: () => {}, close: () => lines.close() }
+}
