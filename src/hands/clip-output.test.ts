@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createClip } from './clip-output.ts'
 
 describe('a clipped output', () => {
   it('is whole when it fits, else both ends of it, and counts every byte', () => {
-    const chunks = fc.array(fc.string({ unit: fc.constantFrom(...'abcdefgh'), maxLength: 30 }))
+    const chunks = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'd', 'e'), maxLength: 30 }))
     fc.assert(
       fc.property(chunks, fc.integer({ min: 1, max: 30 }), (texts, half) => {
         const clip = createClip(half * 2)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createFrameReader, createMessageReader, encodeFrame, encodeMessage, maxPayloadBytes } from './hands-frame.ts'
 
 const roomy = { messageBytes: 1_000_000, pendingBytes: 1_000_000 }

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { ErrorCode, Failure, HandsOps } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import { editFile } from './edit-file.ts'

@@ -1,5 +1,4 @@
 /** Writes a file whole or not at all: a temporary file beside it, synced, then renamed over it. Links are followed to the end. */
-import { randomBytes } from 'node:crypto'
 import { constants, lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
@@ -58,7 +57,8 @@ async function nearestStanding(folder: string): Promise<string> {
 /** Durable when it resolves. @throws system errors; then the file is as it was. */
 export async function replaceFile(target: Place & { readonly mode: number | null }, bytes: Buffer): Promise<void> {
   const folder = posix.dirname(target.real)
-  const temporary = `${folder}/.oxbow-${randomBytes(8).toString('hex')}.tmp`
+  // A name that is taken fails the write (O_EXCL), and the clock in nanoseconds does not repeat. Loading node:crypto costs 4 MB.
+  const temporary = `${folder}/.oxbow-${process.hrtime.bigint().toString(36)}.tmp`
   try {
     const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, newFileMode)
     try {

@@ -9,7 +9,6 @@ import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupParent } from './cgroup-limits.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
-import type { HandsProgram } from './hands-program.ts'
 import { launchCommand, sandboxUid } from './launch-command.ts'
 import { findSandboxTools } from './sandbox-tools.ts'
 import type { SandboxTools } from './sandbox-tools.ts'
@@ -24,7 +23,7 @@ export interface BubblewrapPlan {
   readonly degraded: readonly string[]
 }
 
-const insideFolder = '/opt/oxbow/hands'
+const insideProgram = '/opt/oxbow/hands.mjs'
 
 /** The cheap half of the check: what is installed and writable. Whether it works is known when hands have greeted. */
 export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
@@ -51,7 +50,7 @@ export function createBubblewrapStarter(
   folders: WorkspaceFolders,
   limits: Config['sandbox'],
 ): () => Promise<HandsProcess> {
-  let program: HandsProgram | null = null
+  let program: string | null = null
   let starts = 0
   return async () => {
     const asRoot = process.getuid?.() === 0
@@ -73,8 +72,8 @@ export function createBubblewrapStarter(
       memoryByCgroup: holds(plan.cgroups, 'memory'),
       processes: limits.max_processes,
       maxFileMb: limits.max_file_mb,
-      files: [...program.files.map((file) => ({ ...file, path: `${insideFolder}/${file.path}` })), ...accounts(asRoot)],
-      entry: `${insideFolder}/${program.files[0]!.path}`,
+      files: [{ path: insideProgram, text: program }, ...accounts(asRoot)],
+      entry: insideProgram,
     })
     try {
       return await startHands({ ...command, cwd: '/' }, () => removed(group))

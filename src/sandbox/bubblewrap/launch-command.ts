@@ -89,8 +89,8 @@ const stepDown = [
   '--no-new-privs',
 ]
 
-/** Hands do little in JavaScript: fewer threads leave more of the process limit to commands. */
-const nodeFlags = ['--v8-pool-size=1']
+/** Hands do little in JavaScript: fewer threads leave more of the process limit to commands, and a small young heap stays small. */
+const nodeFlags = ['--v8-pool-size=1', '--max-semi-space-size=1']
 
 /** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
 function systemFolders(): string[] {
