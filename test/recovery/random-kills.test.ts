@@ -1,0 +1,71 @@
+/** Two hundred guests die at times that nobody chose: while they start, recover, work or wait. Several may die in one turn. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startGuest } from '../support/guest-process.ts'
+import { emptied, makeWorkspace } from '../support/workspace.ts'
+import { assertRecovered } from './aftermath.ts'
+import { createDriver } from './driver.ts'
+import { startJobs } from './jobs.ts'
+import { sideBySide } from './side-by-side.ts'
+
+const kills = 200
+const killsInOneWorkspace = 25
+/** Longer than a guest takes to start, and than a job takes: every moment of both can be hit. */
+const startSpanMs = 400
+const workSpanMs = 350
+/** More jobs than so many lives can finish. */
+const jobsInOneWorkspace = 200
+
+/** A generator of 32-bit states (mulberry32): a seed gives the same times again, as far as the machine does. */
+function createChance(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** One workspace, one conversation, many lives. */
+async function ordeal(seed: number): Promise<{ jobs: number; unknown: number }> {
+  const chance = createChance(seed)
+  using workspace = makeWorkspace()
+  await using jobs = await startJobs(jobsInOneWorkspace, { pauseMs: 5 })
+  jobs.prepare(workspace)
+  const driver = createDriver(workspace)
+  const { config } = jobs
+  for (let life = 0; life < killsInOneWorkspace; life++) {
+    await using guest = startGuest({ workspace, config })
+    // Every fourth dies in its first moments, while it starts or recovers.
+    if (chance() >= 0.25) await guest.started
+    const timer = setTimeout(() => void guest.kill(), chance() * (chance() < 0.25 ? startSpanMs : workSpanMs))
+    assert.equal(await driver.drive(guest, Infinity), false)
+    clearTimeout(timer)
+    await emptied(workspace)
+  }
+  await using guest = startGuest({ workspace, config })
+  assert.equal(await driver.drive(guest, driver.done + 1), true)
+  assert.equal((await guest.stop()).exitCode, 0)
+  const ends = await assertRecovered(workspace, driver, jobs)
+  return { jobs: ends.length, unknown: ends.filter((end) => end === 'unknown').length }
+}
+
+test(`${kills} kills at random times lose nothing and repeat nothing`, async (t) => {
+  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
+  t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them)`)
+  let begun = 0
+  let done = 0
+  let unknown = 0
+  await sideBySide(async () => {
+    if (begun === kills / killsInOneWorkspace) return false
+    const seed = first + begun++
+    const ended = await ordeal(seed).catch((error: unknown) => {
+      throw new Error(`seed ${seed}`, { cause: error })
+    })
+    done += ended.jobs
+    unknown += ended.unknown
+    return true
+  })
+  t.diagnostic(`${kills} kills, ${done} jobs done, ${unknown} once effects reported as unknown`)
+})

@@ -1,0 +1,76 @@
+/** The real guest as a process: started as a runner starts it, watched, and killed. */
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { configSchema, type GuestEnvelope, type GuestReport } from '../../src/types/index.ts'
+import { type TestWorkspace, user } from './workspace.ts'
+
+export const guestEntry: string = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))
+
+export interface GuestStart {
+  readonly workspace: Pick<TestWorkspace, 'root'>
+  /** As in config.toml; defaults are filled in. */
+  readonly config?: object
+  readonly entry?: string
+  /** After `serve`. */
+  readonly args?: readonly string[]
+  readonly insecure?: boolean
+  readonly keys?: Readonly<Record<string, string>>
+}
+
+export interface GuestEnd {
+  readonly type: 'gone'
+  readonly exitCode: number | null
+  readonly signal: string | null
+  readonly stderr: string
+}
+
+export interface TestGuest extends AsyncDisposable {
+  readonly pid: number
+  /** The first word that decides: it serves, it gave up, or it went without a word. */
+  readonly started: Promise<Extract<GuestReport, { type: 'ready' | 'fatal' }> | GuestEnd>
+  readonly gone: Promise<GuestEnd>
+  /** SIGKILL. Resolves when the process is gone. */
+  kill(): Promise<GuestEnd>
+  /** Closes stdin, as a runner does that stops or dies. Resolves when the process is gone. */
+  stop(): Promise<GuestEnd>
+}
+
+export function startGuest({ workspace, config = {}, entry = guestEntry, args = [], insecure = false, keys = {} }: GuestStart): TestGuest {
+  const child = spawn(process.execPath, [entry, 'serve', ...args], {
+    cwd: workspace.root,
+    env: { PATH: process.env['PATH'] ?? '' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.on('data', (bytes: Buffer) => (stderr = (stderr + bytes.toString()).slice(-keptErrorChars)))
+  // A guest that was killed before it has read its envelope.
+  child.stdin.on('error', () => {})
+  child.stdin.write(`${JSON.stringify(envelopeFor(workspace.root, config, insecure, keys))}\n`)
+  const gone = new Promise<GuestEnd>((resolve) => {
+    child.once('close', (exitCode, signal) => resolve({ type: 'gone', exitCode, signal, stderr }))
+  })
+  const started = Promise.withResolvers<Awaited<TestGuest['started']>>()
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const report = JSON.parse(line) as GuestReport
+    if (report.type !== 'head') started.resolve(report)
+  })
+  void gone.then(started.resolve)
+  const kill = (): Promise<GuestEnd> => (child.kill('SIGKILL'), gone)
+  return {
+    pid: child.pid ?? 0,
+    started: started.promise,
+    gone,
+    kill,
+    stop: () => (child.stdin.end(), gone),
+    async [Symbol.asyncDispose]() {
+      await kill()
+    },
+  }
+}
+
+const keptErrorChars = 8_000
+
+export function envelopeFor(root: string, config: object, insecure = false, keys: Readonly<Record<string, string>> = {}): GuestEnvelope {
+  return { user, workspaceRoot: root, config: configSchema.parse(config), insecure, version: '0.0.0', keys }
+}
