@@ -245,13 +245,13 @@ async function approve(
   let allow = bound.find((entry) => entry.phase === 'decided')?.body.allow
   if (allow === undefined) {
     const reason = `${call.name} is ${call.tier.replace('_', '-')} and policy says ask`
-    const parked = bound.some((entry) => entry.phase === 'parked')
     // It waits before it is shown, so that whoever sees the record can decide at once.
     const waiting = deps.approvals.wait(describeApproval(caller, id, call.name, exact, deps.clock.now()), signal)
     waiting.catch(() => {})
     passing.onWait?.(true)
     try {
-      if (!parked) await deps.journal.append([entryOf(passing, 'parked', call.name, { input: exact, reason })], { sync: true })
+      // Also when it was parked before a restart: whoever follows from a later cursor must see that it waits.
+      await deps.journal.append([entryOf(passing, 'parked', call.name, { input: exact, reason })], { sync: true })
       allow = await waiting
     } catch (error) {
       if (!signal.aborted) throw error

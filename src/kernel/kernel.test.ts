@@ -48,16 +48,12 @@ test('a parked call survives a restart, is shown again, and goes on when it is a
   await first.kernel.close()
 
   await using second = await openFixture({ play: () => says('done'), calls, config: askFirst, store, session: first.session })
-  const { pending } = await second.event('snapshot', (event) => event.pending.length > 0).catch(() => assert.fail())
-  assert.deepEqual(
-    pending.map((approval) => [approval.call, approval.input]),
-    [[parked.call, '{}']],
-  )
+  const again = await second.record((record) => record.phase === 'parked' && record.seq > parked.seq)
+  assert.deepEqual([again.call, again.body], [parked.call, parked.body])
   await second.kernel.approve(parked.call, true)
   const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
   assert.equal((outcome.body as { reply: string }).reply, 'done')
   assert.equal(runs, 1)
-  assert.equal(second.events.filter((event) => event.type === 'record' && event.record.phase === 'parked').length, 1)
 })
 
 test('a token budget refuses a generation before it runs and the turn says why', async () => {
@@ -220,6 +216,6 @@ test('a lane takes no more messages than its limit', async () => {
   }
   await using fixture = await openFixture({ play: silent })
   const send = () => fixture.kernel.sendTurn({ session: fixture.session, clientId: newCallId(), text: 'x' })
-  for (let i = 0; i < 1_001; i++) await send()
-  await assert.rejects(send(), { code: 'limit_reached' })
+  for (let i = 0; i < 1_000; i++) await send()
+  await assert.rejects(Promise.all(Array.from({ length: 100 }, send)), { code: 'limit_reached' })
 })

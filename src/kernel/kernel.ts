@@ -24,7 +24,6 @@ import type { Kernel } from './facade.ts'
 import { createGate } from './gate.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { createLanes, queueFull } from './lanes.ts'
-import { maxQueuedMessages } from './limits.ts'
 import { createProjector } from './projections.ts'
 import { type OpenTurn, reconcile, userCaller } from './recovery.ts'
 import { createRegistry, describeCall } from './registry.ts'
@@ -80,7 +79,12 @@ async function wire(options: KernelOptions) {
     onFault: () => void lanes.stop(),
   })
   const conversations = createConversations(store, journal.flushed)
-  const lanes = createLanes({ journal, owner: newId(), timeLimitS: config.turn.time_limit_s, runTurn: (turn) => agent.runTurn(turn) })
+  const lanes = createLanes({
+    journal,
+    owner: `guest:${user}`,
+    timeLimitS: config.turn.time_limit_s,
+    runTurn: (turn) => agent.runTurn(turn),
+  })
   const recovered = new Map<CallId, OpenTurn>()
   const registry = createRegistry([
     ...options.calls,
@@ -153,13 +157,14 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
     listSessions: async (limit) => (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id))),
     async sendTurn({ session, clientId, text, model }) {
       await sessions.load(session)
-      if (lanes.queued(session) >= maxQueuedMessages) throw queueFull(session)
+      // Room is taken before the message is journaled: a burst must not pass the limit side by side.
+      if (!lanes.admit(session)) throw queueFull(session)
       const turn = clientId as string as TurnId
       const input = model === undefined ? { text } : { text, model }
       const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: never })
       // The outcome is for followers; here only the acknowledgement matters.
       outcome.catch(() => {})
-      const accepted = await intended
+      const accepted = await intended.finally(() => lanes.admitted(session))
       if (accepted === null) throw refused(await outcome)
       return { turn, cursor: accepted.firstSeq, duplicate: accepted.duplicate }
     },

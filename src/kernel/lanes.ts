@@ -48,7 +48,9 @@ export interface Lanes {
   /** @returns whether a turn was running. */
   cancel(session: SessionId): boolean
   isBusy(session: SessionId): boolean
-  queued(session: SessionId): number
+  /** Takes a place for a message that is about to be sent. @returns false when the lane is full. Give it back by `admitted`. */
+  admit(session: SessionId): boolean
+  admitted(session: SessionId): void
   /** Stops every turn where it stands; its intent stays open and it goes on at the next start. */
   stop(): Promise<void>
 }
@@ -79,6 +81,7 @@ interface LaneDeps {
 export function createLanes(given: LaneDeps): Lanes {
   const deps = { ...given, claimed: new Set<SessionId>() }
   const lanes = new Map<SessionId, Lane>()
+  const admitting = new Map<SessionId, number>()
   let stopping = false
 
   const wake = (session: SessionId, lane: Lane): void => {
@@ -112,7 +115,17 @@ export function createLanes(given: LaneDeps): Lanes {
       return Boolean(running)
     },
     isBusy: (session) => lanes.has(session),
-    queued: (session) => lanes.get(session)?.queue.length ?? 0,
+    admit(session) {
+      const arriving = admitting.get(session) ?? 0
+      if ((lanes.get(session)?.queue.length ?? 0) + arriving >= maxQueuedMessages) return false
+      admitting.set(session, arriving + 1)
+      return true
+    },
+    admitted(session) {
+      const arriving = admitting.get(session) ?? 0
+      if (arriving <= 1) admitting.delete(session)
+      else admitting.set(session, arriving - 1)
+    },
     async stop() {
       stopping = true
       const all = [...lanes.values()]
@@ -181,7 +194,7 @@ async function takeMail({ journal }: LaneDeps, lane: Lane, into: TurnId): Promis
   return taken.map((waiting) => ({ id: waiting.id, text: waiting.input.text }))
 }
 
-/** Takes the lane for as long as this guest lives: its workspace is held exclusively, so nobody else can want it. */
+/** Takes the lane for as long as this guest lives. A guest after a crash has the same name, so it need not wait for the lease. */
 async function claim({ journal, owner, claimed }: LaneDeps & { readonly claimed: Set<SessionId> }, session: SessionId): Promise<void> {
   const epoch = await journal.store.claimLane(session, owner, leaseMs)
   if (epoch !== null) {

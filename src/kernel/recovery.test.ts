@@ -92,7 +92,7 @@ test('whatever commit a guest dies after, its turn is finished by the next one w
       return results === 0 ? asks(['test_read'], ['test_act']) : says('done')
     }
     const first = await openFixture({ play, calls, store: dyingStore(store, appends, died.resolve) })
-    const turn = first.turn('act').then(died.resolve)
+    const turn = first.turn('act').then(() => died.resolve())
     await died.promise
     const finished = (await store.openIntents()).length === 0
 
