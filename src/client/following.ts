@@ -32,45 +32,30 @@ interface Entry {
   subscribed: boolean
 }
 
-export function createFollowing(requests: Requests, { callTimeoutMs, requestTimeoutMs }: ClientLimits): Followings {
-  const entries = new Map<SessionId, Entry>()
-  const leaving = new Map<SessionId, Promise<void>>()
-  let connected = false
-  let connection = 0
+/** What all parts below share. */
+interface State {
+  readonly entries: Map<SessionId, Entry>
+  connected: boolean
+  /** Counts connections and losses, so that a late answer is known to be late. */
+  connection: number
+  over: Failure | null
+}
 
-  const subscribe = async (entry: Entry): Promise<void> => {
-    const { session, cursor } = entry.follower
-    const on = connection
-    entry.subscribed = true
-    try {
-      // The past may be long, so its limit is that of a call.
-      await requests.ask({ type: 'subscribe', payload: { session, cursor: cursor() } }, { ...once, timeoutMs: callTimeoutMs })
-      entry.isReady = true
-      entry.ready.resolve()
-    } catch (error) {
-      // A lost connection is made good by the next one; a session that was left is nobody's any more.
-      if (on !== connection || entries.get(session) !== entry) return
-      fail(entry, error)
-      entries.delete(session)
-    }
+export function createFollowing(requests: Requests, limits: ClientLimits): Followings {
+  const state: State = { entries: new Map(), connected: false, connection: 0, over: null }
+  const { entries } = state
+  const leavings = createLeavings(requests, limits.requestTimeoutMs)
+  const change = (connected: boolean): void => {
+    state.connected = connected
+    state.connection += 1
   }
-  const leave = (session: SessionId): void => {
-    const left = requests.ask({ type: 'unsubscribe', payload: { session } }, { ...once, timeoutMs: requestTimeoutMs })
-    const gone = left.then(
-      () => {},
-      () => {},
-    )
-    leaving.set(session, gone)
-    void gone.then(() => leaving.get(session) === gone && leaving.delete(session))
-  }
+  // The past may be long, so its limit is that of a call.
+  const subscribe = (entry: Entry): void => void subscribeTo(state, entry, requests, limits.callTimeoutMs)
 
   return {
     async follow(session, cursor, handler) {
-      if (entries.has(session)) {
-        throw new OxbowError('bad_input', `Session ${session} is followed already.`, {
-          hint: 'Stop the first following, or share its events.',
-        })
-      }
+      if (state.over !== null) throw toError(state.over)
+      if (entries.has(session)) throw followedAlready(session)
       const entry: Entry = {
         follower: createFollower(session, cursor, (event) => entries.get(session) === entry && handler(event)),
         ready: Promise.withResolvers(),
@@ -81,15 +66,15 @@ export function createFollowing(requests: Requests, { callTimeoutMs, requestTime
       // It may fail while nobody waits for it yet.
       entry.ready.promise.catch(() => {})
       // Frames of the subscription before are still on their way until its end is answered.
-      await leaving.get(session)
-      if (connected && !entry.subscribed) void subscribe(entry)
+      await leavings.of(session)
+      if (state.connected && !entry.subscribed) subscribe(entry)
       await entry.ready.promise
       return {
         cursor: entry.follower.cursor,
         stop() {
           if (entries.get(session) !== entry) return
           entries.delete(session)
-          if (entry.subscribed) leave(session)
+          if (entry.subscribed) leavings.start(session)
         },
       }
     },
@@ -99,24 +84,62 @@ export function createFollowing(requests: Requests, { callTimeoutMs, requestTime
       return entry?.subscribed === true ? entry.follower.receive(frame) : true
     },
     up() {
-      connected = true
-      connection += 1
-      entries.forEach((entry) => void subscribe(entry))
+      change(true)
+      entries.forEach(subscribe)
     },
     down() {
-      connected = false
-      connection += 1
+      change(false)
       entries.forEach((entry) => (entry.subscribed = false))
     },
     end(failure, closed) {
-      connected = false
-      connection += 1
+      change(false)
+      state.over = failure
       for (const [session, entry] of entries) {
         if (!closed || !entry.isReady) fail(entry, toError(failure))
         entries.delete(session)
       }
     },
   }
+}
+
+async function subscribeTo(state: State, entry: Entry, requests: Requests, timeoutMs: number): Promise<void> {
+  const { session, cursor } = entry.follower
+  const { connection } = state
+  entry.subscribed = true
+  try {
+    await requests.ask({ type: 'subscribe', payload: { session, cursor: cursor() } }, { ...once, timeoutMs })
+    entry.isReady = true
+    entry.ready.resolve()
+  } catch (error) {
+    // A lost connection is made good by the next one; a session that was left is nobody's any more.
+    if (connection !== state.connection || state.entries.get(session) !== entry) return
+    fail(entry, error)
+    state.entries.delete(session)
+  }
+}
+
+/** Subscriptions that were ended here and not yet there. */
+function createLeavings(
+  requests: Requests,
+  timeoutMs: number,
+): { start(session: SessionId): void; of(session: SessionId): Promise<void> | undefined } {
+  const leaving = new Map<SessionId, Promise<void>>()
+  return {
+    of: (session) => leaving.get(session),
+    start(session) {
+      const left = requests.ask({ type: 'unsubscribe', payload: { session } }, { ...once, timeoutMs })
+      const gone = left.then(
+        () => {},
+        () => {},
+      )
+      leaving.set(session, gone)
+      void gone.then(() => leaving.get(session) === gone && leaving.delete(session))
+    },
+  }
+}
+
+function followedAlready(session: SessionId): OxbowError {
+  return new OxbowError('bad_input', `Session ${session} is followed already.`, { hint: 'Stop the first following, or share its events.' })
 }
 
 const once = { repeatable: false, uncounted: true } as const

@@ -8,10 +8,10 @@ import type { Kernel } from '../kernel/index.ts'
 import { type ClientFrame, type Failure, protocolVersion } from '../types/index.ts'
 import { errorText, type EventTexts, frameText, resultText } from './frame-text.ts'
 import { type GatewayLimits, oversizeFactor } from './limits.ts'
-import { createOutbox } from './outbox.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
 import { readFrame } from './read-frame.ts'
 import { answerRequest, describeFailure } from './requests.ts'
-import { createSubscriptions } from './subscriptions.ts'
+import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
 export interface ConnectionDeps {
   readonly kernel: Kernel
@@ -33,13 +33,12 @@ const policyViolation = 1008
 const tooBig = 1009
 
 export function serveConnection(socket: WebSocket, stream: Duplex, deps: ConnectionDeps): Connection {
-  const { kernel, limits, onBug } = deps
+  const { kernel, limits } = deps
   const outbox = createOutbox(socket, stream, limits.maxBufferedBytes, () => subscriptions.clear())
   const subscriptions = createSubscriptions({ kernel, texts: deps.texts, max: limits.maxSubscriptions, send: outbox.send })
   let greeted = false
   let alive = true
   let checked = false
-  let inFlight = 0
 
   const fail = (requestId: string | null, failure: Failure): void => outbox.send(errorText(requestId, failure))
   const turnAway = (requestId: string | null, failure: Failure): void => {
@@ -47,19 +46,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     outbox.close(policyViolation, failure.message)
   }
 
-  /** Waits for nothing: answers leave in the order in which the kernel is done. */
-  const answer = async (frame: Exclude<ClientFrame, { type: 'hello' | 'unsubscribe' }>): Promise<void> => {
-    if (inFlight >= limits.maxInFlight) return fail(frame.payload.request_id, inFlightFull(limits.maxInFlight))
-    inFlight += 1
-    try {
-      if (frame.type === 'subscribe') await subscriptions.add(frame)
-      else outbox.send(await answerRequest(kernel, frame))
-    } catch (error) {
-      fail(frame.payload.request_id, describeFailure(error, onBug))
-    } finally {
-      inFlight -= 1
-    }
-  }
+  const answer = createAnswering(deps, outbox, subscriptions)
 
   const greet = ({ payload: { request_id, protocol } }: Extract<ClientFrame, { type: 'hello' }>): void => {
     if (greeted) return fail(request_id, secondHello)
@@ -104,6 +91,24 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     },
     close: outbox.close,
     cut: () => socket.terminate(),
+  }
+}
+
+/** Answers requests one by one as the kernel is done with them, and no more at once than the limit. */
+function createAnswering({ kernel, limits, onBug }: ConnectionDeps, outbox: Outbox, subscriptions: Subscriptions) {
+  let inFlight = 0
+  return async (frame: Exclude<ClientFrame, { type: 'hello' | 'unsubscribe' }>): Promise<void> => {
+    const { request_id } = frame.payload
+    if (inFlight >= limits.maxInFlight) return outbox.send(errorText(request_id, inFlightFull(limits.maxInFlight)))
+    inFlight += 1
+    try {
+      if (frame.type === 'subscribe') await subscriptions.add(frame)
+      else outbox.send(await answerRequest(kernel, frame))
+    } catch (error) {
+      outbox.send(errorText(request_id, describeFailure(error, onBug)))
+    } finally {
+      inFlight -= 1
+    }
   }
 }
 

@@ -36,6 +36,8 @@ export interface FakeKernel extends Kernel {
   /** Messages that were taken in, each once. */
   readonly messages: readonly string[]
   readonly decisions: readonly { readonly call: CallId; readonly allow: boolean }[]
+  /** All records of the session. */
+  seqs(session: SessionId): readonly number[]
   /** Followers of the session now. */
   followers(session: SessionId): number
 }
@@ -178,6 +180,7 @@ const status: GuestStatus = {
 function hands(world: World): Omit<FakeKernel, keyof Kernel | 'messages' | 'decisions'> {
   const { newId, topicOf, append } = world
   return {
+    seqs: (session) => topicOf(session).records.map(({ seq }) => seq),
     followers: (session) => topicOf(session).listeners.size,
     failNextList: (error) => void (world.toFail = { error }),
     say(session, text) {

@@ -4,30 +4,12 @@ import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { describe, test } from 'node:test'
 import { type CallId, createIdMaker, OxbowError, type ServerFrame, systemClock, systemRandom } from '../types/index.ts'
-import { createFakeKernel, type FakeKernel } from './fake-kernel.ts'
-import { type FakeTerminal, openTerminal } from './fake-terminal.ts'
-import { type Gateway, type GatewayOptions, startGateway } from './gateway.ts'
+import { type House, startHouse } from './house-fixture.ts'
+import { createFakeKernel } from './fake-kernel.ts'
+import { openTerminal } from './terminal-fixture.ts'
 import { createToken } from './token.ts'
 
 const newId = createIdMaker(systemClock, systemRandom)
-
-interface House extends AsyncDisposable {
-  readonly kernel: FakeKernel
-  readonly gateway: Gateway
-  readonly token: string
-  readonly http: string
-  readonly bugs: unknown[]
-  open(): Promise<FakeTerminal>
-}
-
-async function start(options: Partial<GatewayOptions> = {}): Promise<House> {
-  const kernel = createFakeKernel()
-  const token = createToken(systemRandom)
-  const bugs: unknown[] = []
-  const gateway = await startGateway({ kernel, host: '127.0.0.1', port: 0, token, onBug: (error) => bugs.push(error), ...options })
-  const http = gateway.url.replace('ws:', 'http:').replace('/ws', '')
-  return { kernel, gateway, token, http, bugs, open: () => openTerminal(gateway.url, token), [Symbol.asyncDispose]: gateway.close }
-}
 
 function failureOf(frame: ServerFrame) {
   assert.ok(frame.type === 'error')
@@ -48,7 +30,7 @@ async function request(house: House, text: string): Promise<string> {
 
 void describe('who is let in', () => {
   void test('health is told to anyone and says nothing else; all other paths are not found', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const ask = (line: string) => request(house, `${line} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)
     assert.match(await ask('GET /health'), /^HTTP\/1\.1 200 [^]*\r\n\r\n\{"ok":true\}$/)
     for (const line of ['GET /', 'POST /health', 'GET /ws', 'GET /health/x', 'GET //health']) {
@@ -57,7 +39,7 @@ void describe('who is let in', () => {
   })
 
   void test('a request for another host is refused, also for health', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     assert.match(
       await request(house, 'GET /health HTTP/1.1\nHost: evil.example\nConnection: close\n\n'),
       /^HTTP\/1\.1 403 [^]*"code":"denied"/,
@@ -65,7 +47,7 @@ void describe('who is let in', () => {
   })
 
   void test('no connection is made without the token, with a wrong one, from a strange page, for a strange host or at another path', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const { url } = house.gateway
     await assert.rejects(openTerminal(url, ''), /HTTP 401/)
     await assert.rejects(openTerminal(url, createToken(systemRandom)), /HTTP 401/)
@@ -76,7 +58,7 @@ void describe('who is let in', () => {
   })
 
   void test('a browser page of the gateway itself comes in with the token among its protocols', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const headers = { origin: house.http, 'sec-websocket-protocol': `oxbow, bearer.${house.token}`, 'sec-websocket-version': '13' }
     const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
@@ -93,7 +75,7 @@ void describe('who is let in', () => {
   })
 
   void test('more connections than the limit are turned away until one leaves', async () => {
-    await using house = await start({ limits: { maxConnections: 1 } })
+    await using house = await startHouse({ limits: { maxConnections: 1 } })
     const first = await house.open()
     await assert.rejects(house.open(), /HTTP 413/)
     first.socket.close()
@@ -104,26 +86,29 @@ void describe('who is let in', () => {
   })
 
   void test('a gateway without a token does not start', async () => {
-    for (const token of ['', 'short']) await assert.rejects(start({ token }), (error: OxbowError) => error.code === 'bad_config')
+    for (const token of ['', 'short']) await assert.rejects(startHouse({ token }), (error: OxbowError) => error.code === 'bad_config')
   })
 
   void test('an address that is taken is an error of the configuration that names it', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const port = Number(new URL(house.http).port)
-    await assert.rejects(start({ port }), (error: OxbowError) => error.code === 'bad_config' && error.message.includes(`127.0.0.1:${port}`))
+    await assert.rejects(
+      startHouse({ port }),
+      (error: OxbowError) => error.code === 'bad_config' && error.message.includes(`127.0.0.1:${port}`),
+    )
   })
 })
 
 void describe('hello', () => {
   void test('is answered with the protocol and the status of the guest', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     const [ack] = terminal.frames
     assert.deepEqual(ack, { type: 'hello_ack', payload: { request_id: 'ask-1', protocol: 1, status: house.kernel.status() } })
   })
 
   void test('with another protocol ends the connection and says which end to update', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await openTerminal(house.gateway.url, house.token, { greet: false })
     const failure = failureOf(await terminal.ask('hello', { protocol: 99, client: 'test' }))
     assert.match(failure.hint, /protocol: must be 1/)
@@ -131,7 +116,7 @@ void describe('hello', () => {
   })
 
   void test('must come first: anything else, garbage too, ends the connection', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     for (const frame of [{ type: 'status', payload: { request_id: 'r' } }, 'garbage', Buffer.from([0, 1, 2])]) {
       const terminal = await openTerminal(house.gateway.url, house.token, { greet: false })
       terminal.send(frame)
@@ -141,7 +126,7 @@ void describe('hello', () => {
   })
 
   void test('is an error the second time, and the connection goes on', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     assert.equal(failureOf(await terminal.ask('hello', { protocol: 1, client: 'again' })).code, 'bad_input')
     assert.equal((await terminal.ask('status', {})).type, 'result')
@@ -150,7 +135,7 @@ void describe('hello', () => {
 
 void describe('requests', () => {
   void test('each get exactly one answer under their own id', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     const created = (await terminal.ask('create_session', { title: 'Taxes' })) as Extract<ServerFrame, { type: 'result' }>
     const { id: session } = created.payload.result as { id: string }
@@ -179,7 +164,7 @@ void describe('requests', () => {
   })
 
   void test('a message that is sent twice, at once or later, is one turn', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     const { id: session } = await house.kernel.createSession()
     const frame = { session, client_id: newId(), text: 'once' }
@@ -196,7 +181,7 @@ void describe('requests', () => {
   })
 
   void test('garbage is answered with what is wrong, and the connection goes on', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     for (const garbage of ['{"type":', Buffer.from([0xff, 0, 1]), '[]', { type: 'nope', payload: {} }]) terminal.send(garbage)
     for (let i = 0; i < 4; i++) {
@@ -209,7 +194,7 @@ void describe('requests', () => {
   })
 
   void test('an oversized frame is named and closes with 1009; an enormous one just closes', async () => {
-    await using house = await start({ limits: { maxFrameBytes: 1_000 } })
+    await using house = await startHouse({ limits: { maxFrameBytes: 1_000 } })
     const terminal = await house.open()
     terminal.send('x'.repeat(1_001))
     const failure = await terminal.take('error')
@@ -222,14 +207,14 @@ void describe('requests', () => {
   })
 
   void test('text that is not UTF-8 closes the connection', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     terminal.socket.send(Buffer.from([0xc3, 0x28]), { binary: false })
     assert.equal((await terminal.closed).code, 1007)
   })
 
   void test('a fault of ours is reported to us and never blamed on the caller', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const terminal = await house.open()
     house.kernel.failNextList(new TypeError('secret is undefined'))
     const failure = failureOf(await terminal.ask('list_sessions', {}))
@@ -247,7 +232,7 @@ void describe('requests', () => {
     const kernel = createFakeKernel(async () => {
       if (held) await gate.promise
     })
-    await using house = await start({ kernel, limits: { maxInFlight: 2 } })
+    await using house = await startHouse({ kernel, limits: { maxInFlight: 2 } })
     const { id: session } = await kernel.createSession()
     held = true
     const terminal = await house.open()
@@ -265,7 +250,7 @@ void describe('requests', () => {
 
 void describe('following', () => {
   void test('tells the past by cursor, then a snapshot of the running reply, then what comes', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const { kernel } = house
     const { id: session } = await kernel.createSession()
     const [first, second] = [kernel.record(session, 'a.b', { n: 1 }), kernel.record(session, 'a.b', { n: 2 })]
@@ -292,7 +277,7 @@ void describe('following', () => {
   })
 
   void test('two terminals on one session see the same', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const { id: session } = await house.kernel.createSession()
     const terminals = await Promise.all([house.open(), house.open()])
     await Promise.all(terminals.map((terminal) => terminal.ask('subscribe', { session, cursor: 0 })))
@@ -307,7 +292,7 @@ void describe('following', () => {
   })
 
   void test('ends with unsubscribe or with the connection', async () => {
-    await using house = await start()
+    await using house = await startHouse()
     const { id: session } = await house.kernel.createSession()
     const terminal = await house.open()
     await terminal.ask('subscribe', { session, cursor: 0 })
@@ -323,79 +308,12 @@ void describe('following', () => {
   })
 
   void test('of an unknown session, twice, or of too many is refused', async () => {
-    await using house = await start({ limits: { maxSubscriptions: 1 } })
+    await using house = await startHouse({ limits: { maxSubscriptions: 1 } })
     const [one, two] = [await house.kernel.createSession(), await house.kernel.createSession()]
     const terminal = await house.open()
     assert.equal(failureOf(await terminal.ask('subscribe', { session: newId(), cursor: 0 })).code, 'not_found')
     assert.equal((await terminal.ask('subscribe', { session: one.id, cursor: 0 })).type, 'snapshot')
     assert.equal(failureOf(await terminal.ask('subscribe', { session: one.id, cursor: 0 })).code, 'bad_input')
     assert.equal(failureOf(await terminal.ask('subscribe', { session: two.id, cursor: 0 })).code, 'limit_reached')
-  })
-})
-
-void describe('the length of a connection', () => {
-  void test('a reader that falls behind is sent away with advice, and its memory is given back', async () => {
-    await using house = await start({ limits: { maxBufferedBytes: 64 * 1024 } })
-    const { id: session } = await house.kernel.createSession()
-    const slow = await house.open()
-    const quick = await house.open()
-    await Promise.all([slow, quick].map((terminal) => terminal.ask('subscribe', { session, cursor: 0 })))
-    slow.socket.pause()
-    // More than the buffers of both sockets hold. The other one reads on, so it keeps up.
-    while (house.kernel.followers(session) === 2) {
-      house.kernel.say(session, 'x'.repeat(32 * 1024))
-      await quick.ask('status', {})
-    }
-    slow.socket.resume()
-    assert.deepEqual(await slow.closed, { code: 1013, reason: 'too slow: reconnect with your cursor' })
-    // All that was sent before the goodbye arrived, in order.
-    const offsets = slow.frames.flatMap((frame) => (frame.type === 'delta' ? [frame.payload.offset] : []))
-    assert.deepEqual(
-      offsets,
-      offsets.map((_, i) => i * 32 * 1024),
-    )
-    assert.equal((await quick.ask('status', {})).type, 'result')
-  })
-
-  void test('a peer that does not answer pings is cut off', async () => {
-    await using house = await start({ limits: { keepAliveMs: 20 } })
-    const { id: session } = await house.kernel.createSession()
-    const dead = await house.open()
-    await dead.ask('subscribe', { session, cursor: 0 })
-    // It neither reads nor answers from here on, as a machine that sleeps does.
-    dead.stream.pause()
-    const alive = await house.open()
-    while (house.kernel.followers(session) > 0) await once(alive.socket, 'ping')
-    assert.equal((await alive.ask('status', {})).type, 'result')
-  })
-
-  void test('a connection that never says hello is closed', async () => {
-    await using house = await start({ limits: { keepAliveMs: 20 } })
-    const silent = await openTerminal(house.gateway.url, house.token, { greet: false })
-    assert.equal((await silent.closed).code, 1008)
-  })
-
-  void test('a stopping gateway says goodbye to all and waits for none that is dead', async () => {
-    const house = await start({ limits: { closeGraceMs: 50 } })
-    const [polite, dead] = [await house.open(), await house.open()]
-    dead.stream.pause()
-    await house.gateway.close()
-    assert.equal((await polite.closed).code, 1001)
-    await assert.rejects(house.open())
-    dead.socket.terminate()
-  })
-
-  void test('sixty-four connections that send at once are all acknowledged, each message taken once', async () => {
-    await using house = await start()
-    const { id: session } = await house.kernel.createSession()
-    const terminals = await Promise.all(Array.from({ length: 64 }, house.open))
-    const answers = await Promise.all(
-      terminals.flatMap((terminal, i) =>
-        Array.from({ length: 20 }, (_, n) => terminal.ask('send_turn', { session, client_id: newId(), text: `${i}.${n}` })),
-      ),
-    )
-    assert.ok(answers.every(({ type }) => type === 'ack'))
-    assert.equal(new Set(house.kernel.messages).size, 64 * 20)
-    assert.equal(house.kernel.messages.length, 64 * 20)
   })
 })

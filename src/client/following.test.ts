@@ -1,0 +1,136 @@
+/** What a follower sees over a real gateway, in fine weather and in any other. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import * as fc from 'fast-check'
+import type { CallId, SessionId } from '../types/index.ts'
+import { createScreen, hasCode, startHouse } from './house-fixture.ts'
+
+void describe('following', () => {
+  void test('gives the past, then what comes, and all text of the assistant as text', async () => {
+    await using house = await startHouse()
+    const client = await house.open()
+    const { id } = await client.createSession()
+    const told = house.kernel.say(id, 'Once upon a time')
+    house.kernel.finish(id)
+    const running = house.kernel.say(id, 'Hel')
+    const screen = createScreen()
+    const following = await client.follow(id, 0, screen.handler)
+    house.kernel.say(id, 'lo')
+    house.kernel.progress(id)
+    house.kernel.finish(id)
+    await screen.until(() => screen.count('record') === 2)
+    assert.deepEqual(
+      screen.events.map(({ type }) => type),
+      ['text', 'record', 'text', 'caught_up', 'text', 'progress', 'record'],
+    )
+    assert.equal(screen.text.get(told), 'Once upon a time')
+    assert.equal(screen.text.get(running), 'Hello')
+    assert.equal(following.cursor(), 2)
+  })
+
+  void test('shows approvals that wait', async () => {
+    await using house = await startHouse()
+    const client = await house.open()
+    const { id } = await client.createSession()
+    const call = house.kernel.park(id)
+    const screen = createScreen()
+    await client.follow(id, 0, screen.handler)
+    const caughtUp = screen.events.find((event) => event.type === 'caught_up')
+    assert.deepEqual(
+      caughtUp?.pending.map((pending) => pending.call),
+      [call],
+    )
+  })
+
+  void test('a text that was cleaned in the journal replaces what was streamed', async () => {
+    await using house = await startHouse()
+    const client = await house.open()
+    const { id } = await client.createSession()
+    const screen = createScreen()
+    await client.follow(id, 0, screen.handler)
+    const call = house.kernel.say(id, 'the key is hunter2')
+    house.kernel.finish(id, 'the key is [secret]')
+    await screen.until(() => screen.count('record') === 1)
+    assert.equal(screen.text.get(call), 'the key is [secret]')
+    assert.equal(screen.count('restart'), 1)
+  })
+
+  void test('stops when told, and the session can be followed anew from where it was', async () => {
+    await using house = await startHouse()
+    const client = await house.open()
+    const { id } = await client.createSession()
+    house.kernel.record(id, 'a.b')
+    const [first, second] = [createScreen(), createScreen()]
+    const following = await client.follow(id, 0, first.handler)
+    await assert.rejects(client.follow(id, 0, second.handler), hasCode('bad_input'))
+    following.stop()
+    house.kernel.record(id, 'a.b')
+    await client.follow(id, following.cursor(), second.handler)
+    house.kernel.record(id, 'a.b')
+    await second.until(() => second.count('record') === 2)
+    assert.deepEqual([first.seqs(), second.seqs()], [[1], [2, 3]])
+    assert.equal(house.kernel.followers(id), 1)
+  })
+
+  void test('of an unknown session fails', async () => {
+    await using house = await startHouse()
+    const client = await house.open()
+    const unknown = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
+    await assert.rejects(
+      client.follow(unknown, 0, () => assert.fail('nothing to tell')),
+      hasCode('not_found'),
+    )
+  })
+
+  void test('a slow terminal is sent away, comes back with its cursor and misses nothing', async () => {
+    await using house = await startHouse()
+    const { id } = await house.kernel.createSession()
+    // More than the gateway buffers for one reader, told at once.
+    for (let i = 0; i < 40; i++) house.kernel.record(id, 'a.b', 'x'.repeat(1_000_000))
+    const states: string[] = []
+    const client = await house.open({ onState: (state) => states.push(state.type === 'reconnecting' ? state.failure.message : state.type) })
+    const screen = createScreen()
+    await client.follow(id, 0, screen.handler)
+    assert.deepEqual(
+      screen.seqs(),
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    )
+    assert.ok(states.some((state) => state.includes('1013: too slow')))
+  })
+
+  void test('any weather: every record once and in order, every reply whole, with nothing shown twice', { timeout: 60_000 }, async () => {
+    await using house = await startHouse()
+    const { kernel, relay } = house
+    const client = await house.open()
+    const act = fc.constantFrom('say', 'say', 'say', 'finish', 'record', 'cut', 'mute', 'wait')
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: 40 }), async (acts) => {
+        const { id } = await kernel.createSession()
+        const screen = createScreen()
+        const said = new Map<CallId, string>()
+        let muted = false
+        const following = await client.follow(id, 0, screen.handler)
+        for (const [i, what] of acts.entries()) {
+          if (what === 'say') {
+            const call = kernel.say(id, `${i} `)
+            said.set(call, `${said.get(call) ?? ''}${i} `)
+          } else if (what === 'finish') kernel.finish(id)
+          else if (what === 'record') kernel.record(id, 'a.b')
+          else if (what === 'mute') relay.mute()
+          else if (what === 'cut') relay.cut()
+          else if (!muted) await client.status()
+          muted = what === 'mute' || (muted && what !== 'cut')
+        }
+        if (muted) relay.cut()
+        kernel.finish(id)
+        const end = kernel.record(id, 'the.end').seq
+        await screen.until(() => screen.seqs().at(-1) === end)
+        following.stop()
+        assert.deepEqual(screen.seqs(), kernel.seqs(id))
+        for (const [call, text] of said) assert.equal(screen.text.get(call), text)
+        assert.equal(screen.count('restart'), 0)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
