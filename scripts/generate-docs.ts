@@ -4,6 +4,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
+import { builtinCalls } from '../src/tools/index.ts'
+import { callPage } from './docs/call-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 
@@ -16,7 +19,9 @@ export interface Page {
 const root = new URL('..', import.meta.url)
 
 export async function generatePages(): Promise<readonly Page[]> {
+  const calls = [...builtinCalls({ files: true, shell: true }), ...describedKernelCalls()]
   return [
+    { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/configuration.md', text: configurationPage() },
   ]
