@@ -32,19 +32,17 @@ export interface GuestOptions {
 /** @throws OxbowError `workspace_busy`, `store_corrupt`, `bad_config`, … */
 export async function startGuest(envelope: GuestEnvelope, options: GuestOptions = {}): Promise<Guest> {
   const { user, workspaceRoot, config } = envelope
-  const opening = openSqliteStore({
+  const opened = await openSqliteStore({
     path: join(workspaceRoot, 'internal', 'oxbow.db'),
     user,
     durability: config.store.durability,
     exclusive: true,
   })
-  // Loading goes on while the database opens; a failure is reported when it is awaited.
-  opening.catch(() => {})
   const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
   const engine = createEngine({ config: config.model, env: envelope.keys, clock: systemClock, random: systemRandom })
-  const opened = await opening
   const store = options.wrapStore?.(opened) ?? opened
   try {
+    await opened.opened()
     const kernel = await createKernel({
       user,
       version: envelope.version,

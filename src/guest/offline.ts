@@ -5,6 +5,9 @@ import { openSqliteStore, type Store } from '../store/index.ts'
 import { builtinCalls } from '../tools/index.ts'
 import type { GuestEnvelope, Json } from '../types/index.ts'
 
+/** The reference lists every call, also those that this machine's sandbox could not serve. */
+const allOn = { files: true, shell: true }
+
 export type Question = 'audit-verify' | 'audit-show' | 'calls'
 
 /** Records sent at once. */
@@ -14,12 +17,13 @@ const defaultShown = 50
 /** @returns the answer, one JSON document at a time. */
 export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<Json> {
   if (question === 'calls') {
-    yield* [...builtinCalls(), ...describedKernelCalls()].map((call) => describeCall(call) as unknown as Json)
+    yield* [...builtinCalls(allOn), ...describedKernelCalls()].map((call) => describeCall(call) as unknown as Json)
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
   const store = await openSqliteStore({ path, user: envelope.user, durability: 'normal', readOnly: true })
   try {
+    await store.opened()
     if (question === 'audit-verify') yield await verifyJournal(store, envelope.heads ?? [], envelope.publicKey ?? '')
     else yield* show(store, envelope)
   } finally {

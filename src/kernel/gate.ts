@@ -30,7 +30,7 @@ import {
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
 import { maxNameLength } from './limits.ts'
-import { type RunningCalls, stopReason } from './running-calls.ts'
+import { isShutdown, type RunningCalls, stopReason } from './running-calls.ts'
 import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'
@@ -279,7 +279,7 @@ async function run(deps: GateDeps, passing: Passing, call: Call, input: unknown)
     const context = { id, caller, signal: watch.signal, clock: deps.clock, sandbox: deps.sandbox }
     return { done: await watch.race(call.run(input, context)) }
   } catch (error) {
-    const reason = stopReason(watch.signal)
+    const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && goesOnAfterRestart(call, id)) return stoppedForRestart
     const data = isOxbowError(error) ? error.data : {}
     const spent = (data['spent'] as unknown as Spend | undefined) ?? noSpend

@@ -8,7 +8,7 @@ import type { TurnResult } from '../runtime/index.ts'
 import { type Caller, type CallId, type Config, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
 import { leaseMs, maxQueuedMessages } from './limits.ts'
 import type { Journal } from './journal.ts'
-import { stopReason } from './running-calls.ts'
+import { shutdown, stopReason } from './running-calls.ts'
 
 export interface TurnInput {
   readonly text: string
@@ -226,10 +226,6 @@ function turnClock(limitMs: number, onOver: () => void): { pause(paused: boolean
 }
 
 const turnId = (call: CallId): TurnId => call as string as TurnId
-
-export function shutdown(): OxbowError {
-  return new OxbowError('cancelled', 'The guest is stopping.', { hint: 'The turn goes on at the next start.' })
-}
 
 export function queueFull(session: SessionId): OxbowError {
   return new OxbowError('limit_reached', `${maxQueuedMessages} messages wait in session ${session}.`, {

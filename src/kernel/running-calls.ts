@@ -3,7 +3,7 @@
  * serves all heartbeats and exists only while something runs.
  */
 import { heartbeatMs } from './limits.ts'
-import type { Call, Caller, CallId, Clock, SessionId, TurnId } from '../types/index.ts'
+import { type Call, type Caller, type CallId, type Clock, isOxbowError, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'
@@ -13,6 +13,15 @@ export function stopReason(signal: AbortSignal): StopReason | null {
   if (!signal.aborted) return null
   const reason: unknown = signal.reason
   return reason === 'timeout' || reason === 'time_limit' || reason === 'shutdown' ? reason : 'cancelled'
+}
+
+/** What ends a turn that the guest's stop cuts off: it is no outcome, for the turn goes on at the next start. */
+export function shutdown(): OxbowError {
+  return new OxbowError('cancelled', 'The guest is stopping.', { hint: 'The turn goes on at the next start.', data: { shutdown: true } })
+}
+
+export function isShutdown(error: unknown): boolean {
+  return isOxbowError(error, 'cancelled') && error.data['shutdown'] === true
 }
 
 export interface Watch {

@@ -1,0 +1,132 @@
+/**
+ * `audit verify`: reads a user's whole journal in order and checks that nothing was changed, removed, or left out.
+ *
+ * Every record is hashed again and held to its neighbour; every blob is hashed once; every call that began has an end, or is
+ * named as open; every head that the runner signed stands in the chain as it was signed. The next page is read while this one
+ * is hashed, and only the ids of calls without an end are kept, so memory does not grow with the journal.
+ */
+import { createPublicKey, verify } from 'node:crypto'
+import { canonicalText, createHasher, type Hasher, parseReference, type Store } from '../store/index.ts'
+import { type CallId, emptyChain, type JournalRecord, type SignedHead, signedHeadText } from '../types/index.ts'
+
+export interface AuditReport {
+  readonly ok: boolean
+  readonly records: number
+  readonly blobs: number
+  /** The first record that does not hold, and why. */
+  readonly first_bad: { readonly seq: number; readonly why: string } | null
+  /** Calls that have begun and not ended: under way, waiting for a person, or cut off and not yet taken up again. */
+  readonly open: readonly { readonly seq: number; readonly call: CallId; readonly name: string }[]
+  readonly signed_heads: { readonly checked: number; readonly bad: readonly { readonly seq: number; readonly why: string }[] }
+  readonly ms: number
+}
+
+/** Records read at once. */
+const pageSize = 5_000
+/** Open calls that are named in the report; a journal with more has another problem. */
+const maxNamedOpen = 100
+
+/** @param publicKey PEM of the runner's key; empty when there are no signed heads to check */
+export async function verifyJournal(store: Store, heads: readonly SignedHead[], publicKey: string): Promise<AuditReport> {
+  const began = performance.now()
+  const check = createCheck(store, await createHasher(), heads)
+  for (let page = readPage(store, 0); ;) {
+    const records = await page
+    const last = records.at(-1)
+    if (last === undefined) break
+    page = readPage(store, last.seq)
+    page.catch(() => {})
+    await check.take(records)
+    if (check.firstBad() !== null) break
+  }
+  const signed = check.signedHeads(store.user, publicKey)
+  const firstBad = check.firstBad()
+  return {
+    ok: firstBad === null && signed.bad.length === 0,
+    records: check.records(),
+    blobs: check.blobs(),
+    first_bad: firstBad,
+    open: check.open(),
+    signed_heads: signed,
+    ms: Math.round(performance.now() - began),
+  }
+}
+
+function readPage(store: Store, after: number): Promise<readonly JournalRecord[]> {
+  return store.records({ after, order: 'oldest_first', limit: pageSize, hydrate: false })
+}
+
+function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
+  let head = emptyChain
+  let bad: AuditReport['first_bad'] = null
+  let count = 0
+  const openCalls = new Map<CallId, { seq: number; call: CallId; name: string }>()
+  const seenBlobs = new Set<string>()
+  const wanted = new Map(heads.map((signed) => [signed.seq, '']))
+
+  /** @returns why the record does not hold by itself or after its neighbour, or null. */
+  const judge = (record: JournalRecord): string | null => {
+    if (record.seq !== head.seq + 1)
+      return head.seq + 1 === record.seq - 1
+        ? `record ${head.seq + 1} is missing`
+        : `records ${head.seq + 1} to ${record.seq - 1} are missing`
+    if (record.previous !== head.hash) return `it does not follow record ${head.seq}: one of the two was exchanged`
+    if (hash(canonicalText(store.user, record)) !== record.hash) return 'its content was changed after it was written'
+    return judgeCall(record)
+  }
+
+  /** Waits only for the few records that name a blob not seen before. */
+  const judgeBlob = async (blob: string): Promise<string | null> => {
+    seenBlobs.add(blob)
+    const bytes = await store.blob(blob)
+    if (bytes === null) return `the blob ${blob} that it names is missing`
+    return hash(bytes) === blob ? null : `the blob ${blob} that it names was changed`
+  }
+
+  const judgeCall = ({ seq, call, name, phase }: JournalRecord): string | null => {
+    if (phase === 'intent') openCalls.set(call, { seq, call, name })
+    else if (phase === 'outcome' || phase === 'reconciled') {
+      if (!openCalls.delete(call)) return `it is the ${phase} of a call that was never begun, or had ended`
+    } else if (phase === 'refused') openCalls.delete(call)
+    return null
+  }
+
+  return {
+    async take(records: readonly JournalRecord[]): Promise<void> {
+      for (const record of records) {
+        const reference = parseReference(record.body)
+        const why = judge(record) ?? (reference === null || seenBlobs.has(reference.blob) ? null : await judgeBlob(reference.blob))
+        if (why !== null) return void (bad = { seq: record.seq, why })
+        head = record
+        count++
+        if (wanted.has(record.seq)) wanted.set(record.seq, record.hash)
+      }
+    },
+    firstBad: () => bad,
+    records: () => count,
+    blobs: () => seenBlobs.size,
+    open: () => [...openCalls.values()].slice(0, maxNamedOpen),
+    signedHeads: (user: string, publicKey: string) =>
+      judgeHeads(heads, user, publicKey, bad?.seq ?? Infinity, (seq) => wanted.get(seq) ?? ''),
+  }
+}
+
+function judgeHeads(
+  heads: readonly SignedHead[],
+  user: string,
+  publicKey: string,
+  upTo: number,
+  hashAt: (seq: number) => string,
+): AuditReport['signed_heads'] {
+  if (heads.length === 0) return { checked: 0, bad: [] }
+  const key = createPublicKey(publicKey)
+  const checked = heads.filter((head) => head.seq < upTo)
+  const bad = checked.flatMap((head) => {
+    if (!verify(null, Buffer.from(signedHeadText(user, head)), key, Buffer.from(head.signature, 'base64')))
+      return [{ seq: head.seq, why: 'the signature is not the runner’s' }]
+    const found = hashAt(head.seq)
+    if (found === '') return [{ seq: head.seq, why: 'the journal ends before this signed record: its end was cut off' }]
+    return found === head.hash ? [] : [{ seq: head.seq, why: 'the journal has another record here than the one that was signed' }]
+  })
+  return { checked: checked.length, bad }
+}
