@@ -127,6 +127,8 @@ export const builtinsOfNote: ReadonlySet<string> = new Set(worldly.split(' ').ma
 
 /** Rooms whose makers (`createX`, `openX` …) only the rooms in `composers` may name: all others are handed the port. */
 export const portRooms: ReadonlySet<string> = new Set(['store', 'engine', 'sandbox', 'hands'])
+/** Makers that compute and hold nothing of the world. */
+export const harmlessMakers: ReadonlySet<string> = new Set(['createHasher'])
 export const composers: ReadonlySet<string> = new Set(['guest', 'cli', 'runner'])
 
 /** Development tools, and what each is for. None may be imported by product code but as types. */

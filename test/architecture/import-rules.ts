@@ -2,7 +2,7 @@
 import { builtinModules } from 'node:module'
 import { posix } from 'node:path'
 import type { Room } from './house.ts'
-import { builtinsOfNote, composers, contractPackages, portRooms } from './house.ts'
+import { builtinsOfNote, composers, contractPackages, harmlessMakers, portRooms } from './house.ts'
 import type { ImportFact } from './source-parse.ts'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { RuleName, Violation } from './violation.ts'
@@ -45,7 +45,7 @@ function checkRelative(file: SourceFile, row: Room, fact: ImportFact, target: st
   }
   const found: Violation[] = []
   if (target !== `src/${room}/index.ts`) found.push(report(file, 'past_the_door', fact.line, `reaches past the door of ${room}: ${target}`))
-  const maker = fact.names.find((name) => makerPattern.test(name) || (name === '*' && fact.kind !== 'entry'))
+  const maker = fact.names.find((name) => (makerPattern.test(name) && !harmlessMakers.has(name)) || (name === '*' && fact.kind !== 'entry'))
   if (maker !== undefined && portRooms.has(room) && !composers.has(row.room)) {
     found.push(report(file, 'names_implementation', fact.line, `takes ${maker} from ${room}; it must be handed the port`))
   }
