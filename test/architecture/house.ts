@@ -48,7 +48,6 @@ export const house: readonly Room[] = [
   room('cli', 'terminal', ['runner', 'client'], {
     packages: { commander: 'parses the verbs a person types' },
     builtins: {
-      'node:fs': 'reads the version and finds the person’s files',
       'node:module': 'the compile cache, in a folder that only its owner can enter',
     },
   }),
