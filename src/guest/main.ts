@@ -3,12 +3,13 @@
  * `serve` runs until stdin ends; the other commands answer a question about the workspace and exit.
  */
 import { createInterface } from 'node:readline'
-import { errorTable, type GuestEnvelope, type GuestReport, type Json, toFailure } from '../types/index.ts'
+import { errorTable, type GuestEnvelope, type GuestReport, toFailure } from '../types/index.ts'
 
 /** How often the runner is told the head of the journal, when it has moved. */
 const headIntervalMs = 10_000
 
-const say = (document: GuestReport | Json): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
+const say = (document: object): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
+const report: (report: GuestReport) => void = say
 
 async function main(command: string): Promise<void> {
   const input = createInterface({ input: process.stdin })
@@ -35,14 +36,14 @@ async function main(command: string): Promise<void> {
 async function serve(envelope: GuestEnvelope, ended: Promise<void>): Promise<void> {
   const { startGuest } = await import('./guest.ts')
   const guest = await startGuest(envelope)
-  say({ type: 'ready', url: guest.url, pid: process.pid })
+  report({ type: 'ready', url: guest.url, pid: process.pid })
 
   let told = 0
   const tellHead = async (): Promise<void> => {
     const head = await guest.head().catch(() => null)
     if (head === null || head.seq === told) return
     told = head.seq
-    say({ type: 'head', ...head })
+    report({ type: 'head', ...head })
   }
   const timer = setInterval(() => void tellHead(), headIntervalMs)
 
@@ -61,7 +62,7 @@ try {
 } catch (error) {
   const failure = toFailure(error, 'store_failed', 'This is a fault of Oxbow. The log has the details.')
   console.error(error)
-  say({ type: 'fatal', ...failure })
+  report({ type: 'fatal', ...failure })
   process.exitCode = errorTable[failure.code].exit
   process.stdin.destroy()
 }

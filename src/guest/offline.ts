@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import { openSqliteStore, type Store } from '../store/index.ts'
 import { builtinCalls } from '../tools/index.ts'
-import type { GuestEnvelope, Json } from '../types/index.ts'
+import type { GuestEnvelope } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
 const allOn = { files: true, shell: true }
@@ -15,9 +15,9 @@ const pageSize = 500
 const defaultShown = 50
 
 /** @returns the answer, one JSON document at a time. */
-export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<Json> {
+export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<object> {
   if (question === 'calls') {
-    yield* [...builtinCalls(allOn), ...describedKernelCalls()].map((call) => describeCall(call) as unknown as Json)
+    yield* [...builtinCalls(allOn), ...describedKernelCalls()].map((call) => describeCall(call))
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
@@ -32,16 +32,16 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
 }
 
 /** The newest records in order, or those after a cursor. */
-async function* show(store: Store, { session, after, limit = defaultShown }: GuestEnvelope): AsyncGenerator<Json> {
+async function* show(store: Store, { session, after, limit = defaultShown }: GuestEnvelope): AsyncGenerator<object> {
   const filter = { ...(session !== undefined && { session }), hydrate: true }
   if (after === undefined) {
     const newest = await store.records({ ...filter, order: 'newest_first', limit })
-    yield* [...newest].reverse().map((record) => record as unknown as Json)
+    yield* [...newest].reverse().map((record) => record)
     return
   }
   for (let cursor = after, left = limit; left > 0;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: Math.min(left, pageSize) })
-    yield* page.map((record) => record as unknown as Json)
+    yield* page.map((record) => record)
     if (page.length < pageSize) return
     cursor = page.at(-1)?.seq ?? cursor
     left -= page.length

@@ -3,7 +3,7 @@
  * here, Postgres will; no statement and no file crosses it. Every write goes through `append`, so that what happened and
  * what follows from it are one transaction.
  */
-import type { CallId, ChainHead, JournalRecord, NewRecord, Phase, SessionId, Spend } from '../types/index.ts'
+import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
 
 /** A change of a projection that commits with the records that cause it. */
 export type Projection =
@@ -48,6 +48,7 @@ export interface RecordQuery {
   readonly call?: CallId
   readonly phases?: readonly Phase[]
   readonly order: 'oldest_first' | 'newest_first'
+  /** At most 10 000 rows come at once, whatever is asked for: ask again from the last seq. */
   readonly limit: number
   /** Puts blob bodies in place of their references. Without it bodies are as hashed. */
   readonly hydrate: boolean
@@ -59,35 +60,54 @@ export interface HistoryRow {
   readonly call: CallId
   readonly name: string
   readonly phase: Phase
-  /** Hydrated body. For a `started` message, the body of its intent. */
+  /** Hydrated. */
   readonly body: string
 }
 
+/**
+ * Any method may throw OxbowError `store_corrupt` or `store_failed`. What a read sees: every append that was acknowledged
+ * before the read was asked, and perhaps later ones.
+ */
 export interface Store {
+  readonly user: UserId
+  /** Why the store only reads, once it does; every append is refused with it. */
+  fault(): OxbowError | null
   /**
    * Appends in order and commits; all appends that wait at that moment share one transaction, and one that is refused does
    * not harm its neighbours. Resolves when durable.
-   * @throws OxbowError `stale_epoch`, or `store_full`, `store_corrupt`, `store_failed`: after these three nothing of the
-   * append was written and the store only reads.
+   * @throws OxbowError `stale_epoch`, `bad_input` (a value that cannot be stored) or `limit_reached` (too many wait): nothing
+   * was written. Or `store_full`, `store_corrupt`, `store_failed`: after these three the store only reads, and nothing of
+   * the append was written, except that a writer that died may have committed what it could not acknowledge.
    */
   append(append: Append): Promise<Appended>
   records(query: RecordQuery): Promise<readonly JournalRecord[]>
-  /**
-   * The rows of a session that carry conversation, newest first: `turn.send` `started`, and `outcome`, `refused` and
-   * `reconciled` of every call whose body has a `message`. Reads only `limit` such rows.
-   */
+  /** The records of a session that were appended with a `message` projection, newest first; reads only `limit` of them. */
   history(session: SessionId, before: number | null, limit: number): Promise<readonly HistoryRow[]>
   /** Intents that have neither `outcome`, `refused` nor `reconciled`, oldest first, hydrated. */
   openIntents(): Promise<readonly JournalRecord[]>
   head(): Promise<ChainHead>
-  /** @returns the hash under which the bytes can be read, now durable. */
+  /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */
   putBlob(bytes: Uint8Array): Promise<string>
   blob(hash: string): Promise<Uint8Array | null>
   session(id: SessionId): Promise<SessionRow | null>
   /** Newest activity first. */
   sessions(limit: number): Promise<readonly SessionRow[]>
   spent(scope: string): Promise<Spend>
-  /** Takes the lane when it is free, its lease is over, or `owner` holds it. @returns the new epoch, or null. */
+  /**
+   * Takes the lane when it is free, its lease is over, or `owner` holds it. The store's clock decides, one for all workers.
+   * @returns the new epoch, or null.
+   */
   claimLane(session: SessionId, owner: string, leaseMs: number): Promise<number | null>
+  /** Commits what waits, then ends. Whatever is asked afterwards is refused. */
   close(): Promise<void>
+}
+
+/** A store that is handed out before it is open, so that other things can start beside it. */
+export interface OpeningStore extends Store {
+  /**
+   * Resolves when the workspace is held and the file is usable.
+   * @throws OxbowError `workspace_busy`, `not_found`, `store_full`, `store_corrupt` or `store_failed`. Reads may work all the
+   * same, except after `workspace_busy`; the store must still be closed.
+   */
+  opened(): Promise<void>
 }

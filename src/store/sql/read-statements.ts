@@ -1,0 +1,88 @@
+/** Every statement that reads. Neutral: any dialect's builder compiles them. */
+import type { Kysely } from 'kysely'
+import type { CallId, ChainHead, Phase, SessionId } from '../../types/index.ts'
+import { historyColumns, recordColumns } from '../store-message.ts'
+import type { RecordQuery } from '../store.ts'
+import type { Tables } from './tables.ts'
+import { template, type SlotMaker, type Template } from './template.ts'
+
+interface Of {
+  user: string
+}
+
+export interface ReadStatements {
+  readonly history: Template<Of & { session: SessionId; before: number; limit: number }>
+  readonly openIntents: Template<Of>
+  readonly head: Template<Of, ChainHead>
+  readonly blob: Template<{ hash: string }, { bytes: Uint8Array }>
+  readonly session: Template<Of & { id: SessionId }, Tables['session']>
+  readonly sessions: Template<Of & { limit: number }, Tables['session']>
+  readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
+}
+
+export function readStatements(db: Kysely<Tables>): ReadStatements {
+  const sessions = (slot: SlotMaker<Of>) => db.selectFrom('session').selectAll().where('user', '=', slot('user'))
+  return {
+    history: template((slot) => historyQuery(db, slot)),
+    openIntents: template((slot) =>
+      db
+        .selectFrom('open_call as o')
+        .innerJoin('journal as j', (on) => on.onRef('j.user', '=', 'o.user').onRef('j.seq', '=', 'o.seq'))
+        .select(recordColumns.map((column) => `j.${column}` as const))
+        .where('o.user', '=', slot('user'))
+        .orderBy('o.seq'),
+    ),
+    head: template((slot) =>
+      db.selectFrom('journal').select(['seq', 'hash']).where('user', '=', slot('user')).orderBy('seq', 'desc').limit(1),
+    ),
+    blob: template((slot) => db.selectFrom('blob').select('bytes').where('hash', '=', slot('hash'))),
+    session: template((slot) => sessions(slot).where('id', '=', slot('id'))),
+    sessions: template((slot) => sessions(slot).orderBy('active_at', 'desc').orderBy('id', 'desc').limit(slot('limit'))),
+    spent: template((slot) =>
+      db.selectFrom('account').select(['micro_dollars', 'tokens']).where('user', '=', slot('user')).where('scope', '=', slot('scope')),
+    ),
+  }
+}
+
+function historyQuery(db: Kysely<Tables>, slot: SlotMaker<Of & { session: SessionId; before: number; limit: number }>) {
+  return db
+    .selectFrom('message as m')
+    .innerJoin('journal as j', (on) => on.onRef('j.user', '=', 'm.user').onRef('j.seq', '=', 'm.seq'))
+    .select(historyColumns.map((column) => `j.${column}` as const))
+    .where('m.user', '=', slot('user'))
+    .where('m.session', '=', slot('session'))
+    .where('m.seq', '<', slot('before'))
+    .orderBy('m.seq', 'desc')
+    .limit(slot('limit'))
+}
+
+/** Values of a records query; which of them its statement uses depends on the query's shape. */
+export interface RecordArgs extends Of {
+  after: number
+  before: number
+  session: SessionId | ''
+  call: CallId | ''
+  limit: number
+}
+
+/** @returns a key that two queries share when they need the same statement. */
+export function recordsShape(query: RecordQuery): string {
+  return [query.session !== undefined, query.call !== undefined, query.order, ...(query.phases ?? ['any'])].join()
+}
+
+export function recordsStatement(db: Kysely<Tables>, query: RecordQuery): Template<RecordArgs, never> {
+  const phases: readonly Phase[] | undefined = query.phases
+  return template((slot) =>
+    db
+      .selectFrom('journal')
+      .select(recordColumns)
+      .where('user', '=', slot('user'))
+      .where('seq', '>', slot('after'))
+      .where('seq', '<', slot('before'))
+      .$if(query.session !== undefined, (q) => q.where('session', '=', slot('session')))
+      .$if(query.call !== undefined, (q) => q.where('call', '=', slot('call')))
+      .$if(phases !== undefined, (q) => q.where('phase', 'in', phases ?? []))
+      .orderBy('seq', query.order === 'oldest_first' ? 'asc' : 'desc')
+      .limit(slot('limit')),
+  )
+}

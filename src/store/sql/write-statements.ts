@@ -1,0 +1,146 @@
+/** Every statement that writes, and the reads that decide about a write. Neutral: any dialect's builder compiles them. */
+import type { Kysely } from 'kysely'
+import type { CallId, ChainHead, JournalRecord, SessionId } from '../../types/index.ts'
+import type { Tables } from './tables.ts'
+import { template, type Template } from './template.ts'
+
+interface Of {
+  user: string
+}
+
+type SessionColumns = Tables['session']
+type AccountColumns = Tables['account']
+type LaneColumns = Tables['lane']
+
+export interface WriteStatements {
+  readonly head: Template<Of, ChainHead>
+  readonly insertRecord: Template<Of & JournalRecord>
+  readonly intentOf: Template<Of & { call: CallId }, { seq: number }>
+  readonly openCall: Template<Of & { call: CallId; seq: number }>
+  readonly closeCall: Template<Of & { call: CallId }>
+  readonly addMessage: Template<Of & { session: string; seq: number }>
+  readonly putBlob: Template<{ hash: string; bytes: Uint8Array }>
+  readonly putSession: Template<SessionColumns>
+  readonly addSpend: Template<AccountColumns>
+  readonly lane: Template<Of & { session: SessionId }, { owner: string; epoch: number; lease_until: number }>
+  readonly putLane: Template<LaneColumns>
+}
+
+export function writeStatements(db: Kysely<Tables>): WriteStatements {
+  return { ...journalStatements(db), ...projectionStatements(db) }
+}
+
+type JournalStatements = Pick<WriteStatements, 'head' | 'insertRecord' | 'intentOf' | 'openCall' | 'closeCall' | 'addMessage' | 'putBlob'>
+
+function journalStatements(db: Kysely<Tables>): JournalStatements {
+  return {
+    head: template((slot) =>
+      db.selectFrom('journal').select(['seq', 'hash']).where('user', '=', slot('user')).orderBy('seq', 'desc').limit(1),
+    ),
+    insertRecord: template((slot) =>
+      db.insertInto('journal').values({
+        user: slot('user'),
+        seq: slot('seq'),
+        at: slot('at'),
+        actor: slot('actor'),
+        session: slot('session'),
+        turn: slot('turn'),
+        call: slot('call'),
+        name: slot('name'),
+        phase: slot('phase'),
+        body: slot('body'),
+        previous: slot('previous'),
+        hash: slot('hash'),
+      }),
+    ),
+    intentOf: template((slot) =>
+      db
+        .selectFrom('journal')
+        .select('seq')
+        .where('user', '=', slot('user'))
+        .where('call', '=', slot('call'))
+        .where('phase', '=', 'intent')
+        .orderBy('seq')
+        .limit(1),
+    ),
+    openCall: template((slot) =>
+      db
+        .insertInto('open_call')
+        .values({ user: slot('user'), call: slot('call'), seq: slot('seq') })
+        .onConflict((c) => c.columns(['user', 'call']).doNothing()),
+    ),
+    closeCall: template((slot) => db.deleteFrom('open_call').where('user', '=', slot('user')).where('call', '=', slot('call'))),
+    addMessage: template((slot) => db.insertInto('message').values({ user: slot('user'), session: slot('session'), seq: slot('seq') })),
+    putBlob: template((slot) =>
+      db
+        .insertInto('blob')
+        .values({ hash: slot('hash'), bytes: slot('bytes') })
+        .onConflict((c) => c.column('hash').doNothing()),
+    ),
+  }
+}
+
+type ProjectionStatements = Pick<WriteStatements, 'putSession' | 'addSpend' | 'lane' | 'putLane'>
+
+function projectionStatements(db: Kysely<Tables>): ProjectionStatements {
+  return {
+    putSession: template((slot) =>
+      db
+        .insertInto('session')
+        .values({
+          user: slot('user'),
+          id: slot('id'),
+          title: slot('title'),
+          created_at: slot('created_at'),
+          active_at: slot('active_at'),
+          turns: slot('turns'),
+          labels: slot('labels'),
+        })
+        .onConflict((c) =>
+          c.columns(['user', 'id']).doUpdateSet((eb) => ({
+            title: eb.ref('excluded.title'),
+            created_at: eb.ref('excluded.created_at'),
+            active_at: eb.ref('excluded.active_at'),
+            turns: eb.ref('excluded.turns'),
+            labels: eb.ref('excluded.labels'),
+          })),
+        ),
+    ),
+    addSpend: template((slot) =>
+      db
+        .insertInto('account')
+        .values({ user: slot('user'), scope: slot('scope'), micro_dollars: slot('micro_dollars'), tokens: slot('tokens') })
+        .onConflict((c) =>
+          c.columns(['user', 'scope']).doUpdateSet((eb) => ({
+            micro_dollars: eb('account.micro_dollars', '+', eb.ref('excluded.micro_dollars')),
+            tokens: eb('account.tokens', '+', eb.ref('excluded.tokens')),
+          })),
+        ),
+    ),
+    lane: template((slot) =>
+      db
+        .selectFrom('lane')
+        .select(['owner', 'epoch', 'lease_until'])
+        .where('user', '=', slot('user'))
+        .where('session', '=', slot('session')),
+    ),
+    putLane: template((slot) =>
+      db
+        .insertInto('lane')
+        .values({
+          user: slot('user'),
+          session: slot('session'),
+          owner: slot('owner'),
+          epoch: slot('epoch'),
+          lease_until: slot('lease_until'),
+        })
+        .onConflict((c) =>
+          c.columns(['user', 'session']).doUpdateSet((eb) => ({
+            owner: eb.ref('excluded.owner'),
+            epoch: eb.ref('excluded.epoch'),
+            lease_until: eb.ref('excluded.lease_until'),
+          })),
+        ),
+    ),
+  }
+}

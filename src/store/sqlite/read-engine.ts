@@ -1,0 +1,116 @@
+/** Executes reads, each one by an index and within a limit. */
+import { Buffer } from 'node:buffer'
+import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
+import type { Kysely } from 'kysely'
+import { parseReference } from '../chain.ts'
+import { maxRowsPerRead } from '../limits.ts'
+import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
+import type { Tables } from '../sql/tables.ts'
+import { storeFault, toStoreError } from '../store-fault.ts'
+import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
+import type { RecordQuery, SessionRow } from '../store.ts'
+import type { Database, Statement } from './sqlite-database.ts'
+
+/** @throws OxbowError `store_corrupt` or `store_failed` */
+export type ReadEngine = (read: Read) => ReadResults[Read['kind']]
+
+export interface ReadDeps {
+  readonly database: Database
+  readonly builder: Kysely<Tables>
+  readonly statements: ReadStatements
+  readonly user: UserId
+}
+
+type Row = (string | number)[]
+
+export function createReadEngine(deps: ReadDeps): ReadEngine {
+  const { database, statements, user } = deps
+  const records = createRecordReader(deps)
+  const history = database.prepare(statements.history)
+  const openIntents = database.prepare(statements.openIntents)
+  const head = database.prepare(statements.head)
+  const blob = database.prepare(statements.blob)
+  const session = database.prepare(statements.session)
+  const sessions = database.prepare(statements.sessions)
+  const spent = database.prepare(statements.spent)
+
+  const bytesOf = (hash: string): Uint8Array | null => blob.get({ hash })?.bytes ?? null
+
+  const answer = (read: Read): ReadResults[Read['kind']] => {
+    switch (read.kind) {
+      case 'records':
+        return flatten(records(read.query), read.query.hydrate ? recordBodyColumn : null, bytesOf)
+      case 'history': {
+        const before = read.before ?? Number.MAX_SAFE_INTEGER
+        return flatten(history.rows({ user, session: read.session, before, limit: rowLimit(read.limit) }), historyBodyColumn, bytesOf)
+      }
+      case 'open_intents':
+        return flatten(openIntents.rows({ user }), recordBodyColumn, bytesOf)
+      case 'head':
+        return head.get({ user }) ?? emptyChain
+      case 'blob':
+        return bytesOf(read.hash)
+      case 'session':
+        return session.all({ user, id: read.id }).map(sessionRow)[0] ?? null
+      case 'sessions':
+        return sessions.all({ user, limit: rowLimit(read.limit) }).map(sessionRow)
+      case 'spent': {
+        const row = spent.get({ user, scope: read.scope })
+        return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }
+      }
+    }
+  }
+
+  return (read) => {
+    try {
+      return answer(read)
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+}
+
+/** A statement for each shape of query, built when it is first asked for. */
+function createRecordReader({ database, builder, user }: ReadDeps): (query: RecordQuery) => Row[] {
+  const prepared = new Map<string, Statement<RecordArgs, never>>()
+  return (query) => {
+    const shape = recordsShape(query)
+    const statement = prepared.get(shape) ?? database.prepare(recordsStatement(builder, query))
+    prepared.set(shape, statement)
+    return statement.rows({
+      user,
+      after: query.after ?? 0,
+      before: query.before ?? Number.MAX_SAFE_INTEGER,
+      session: query.session ?? '',
+      call: query.call ?? '',
+      limit: rowLimit(query.limit),
+    })
+  }
+}
+
+function rowLimit(limit: number): number {
+  return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
+}
+
+/** One array of all columns of all rows; bodies in `bodyColumn` that are references are replaced by what they refer to. */
+function flatten(rows: readonly Row[], bodyColumn: number | null, bytesOf: (hash: string) => Uint8Array | null): Row {
+  const flat: Row = []
+  for (const row of rows) {
+    if (bodyColumn !== null) row[bodyColumn] = hydrate(row[bodyColumn] as string, bytesOf)
+    for (const column of row) flat.push(column)
+  }
+  return flat
+}
+
+function hydrate(body: string, bytesOf: (hash: string) => Uint8Array | null): string {
+  const reference = parseReference(body)
+  if (reference === null) return body
+  const bytes = bytesOf(reference.blob)
+  if (bytes === null) throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}
+
+function sessionRow(row: Tables['session']): SessionRow {
+  const { id, title, turns, labels } = row
+  return { id, title, createdAt: row.created_at, activeAt: row.active_at, turns, labels }
+}

@@ -1,0 +1,130 @@
+/**
+ * One connection to one SQLite file: opened, set up, and asked through templates. Everything that is SQLite's own and no
+ * other dialect's is in this folder.
+ */
+import { closeSync, existsSync, openSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+import { OxbowError } from '../../types/index.ts'
+import { busyTimeoutMs, checkpointPages, keptLogBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
+import { bind, type Template } from '../sql/template.ts'
+import { storeFault, toStoreError } from '../store-fault.ts'
+
+/** Version of the tables that this code knows; the number of its migrations. */
+export const newestSchema = 1
+
+export type Durability = 'normal' | 'full'
+
+export interface Statement<Args, Row> {
+  run(args: Args): void
+  get(args: Args): Row | undefined
+  all(args: Args): Row[]
+  /** Rows as arrays of their columns: for results that travel. */
+  rows(args: Args): (string | number)[][]
+}
+
+export interface Database {
+  readonly schema: number
+  prepare<Args extends object, Row>(template: Template<Args, Row>): Statement<Args, Row>
+  exec(sql: string): void
+  /** Runs `work` in one transaction that holds the write lock from its start. */
+  transaction<Result>(work: () => Result): Result
+  /** Chooses whether commits from now on survive power loss. */
+  setDurability(durability: Durability): void
+  close(): void
+}
+
+interface DatabaseOptions {
+  /** A file, or `:memory:`. */
+  readonly path: string
+  readonly readOnly: boolean
+}
+
+/** @throws OxbowError `not_found`, `store_full`, `store_corrupt` or `store_failed`; also for a file of a newer version. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const { path, readOnly } = options
+  const exists = path === ':memory:' || existsSync(path)
+  if (readOnly && !exists) {
+    throw new OxbowError('not_found', `There is no journal at ${path}.`, { hint: 'Start Oxbow once in this workspace to make one.' })
+  }
+  let raw: Sqlite.Database | null = null
+  try {
+    // The journal is private: the file, and the log beside it, are made for their owner only.
+    if (!exists) closeSync(openSync(path, 'a', 0o600))
+    raw = new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
+    setUp(raw, readOnly)
+    const schema = raw.pragma('user_version', { simple: true }) as number
+    checkSchema(schema, path, readOnly)
+    return wrap(raw, schema)
+  } catch (error) {
+    raw?.close()
+    const known = toStoreError(error)
+    throw known.code === 'bad_input'
+      ? storeFault('store_failed', `The database ${path} cannot be opened (${String(error)}).`, error)
+      : known
+  }
+}
+
+function setUp(raw: Sqlite.Database, readOnly: boolean): void {
+  raw.pragma(`cache_size = -${readOnly ? readerCacheKib : writerCacheKib}`)
+  raw.pragma('foreign_keys = ON')
+  if (readOnly) return
+  raw.pragma('journal_mode = WAL')
+  raw.pragma('synchronous = NORMAL')
+  raw.pragma(`wal_autocheckpoint = ${checkpointPages}`)
+  raw.pragma(`journal_size_limit = ${keptLogBytes}`)
+}
+
+function checkSchema(schema: number, path: string, readOnly: boolean): void {
+  if (schema > newestSchema) {
+    throw new OxbowError('store_failed', `The database ${path} has version ${schema}; this Oxbow knows ${newestSchema}.`, {
+      hint: 'Update Oxbow. A newer one has used this workspace.',
+    })
+  }
+  if (readOnly && schema < newestSchema) {
+    throw new OxbowError('store_failed', `The database ${path} has version ${schema}; this Oxbow reads ${newestSchema}.`, {
+      hint: 'Start Oxbow once in this workspace: it brings the database up to date.',
+    })
+  }
+}
+
+function wrap(raw: Sqlite.Database, schema: number): Database {
+  const begin = raw.prepare('begin immediate')
+  const commit = raw.prepare('commit')
+  const rollback = raw.prepare('rollback')
+  let durability: Durability = 'normal'
+  return {
+    schema,
+    prepare: (template) => prepareStatement(raw, template),
+    exec: (sql) => void raw.exec(sql),
+    transaction(work) {
+      begin.run()
+      try {
+        const result = work()
+        commit.run()
+        return result
+      } catch (error) {
+        // After a failure of the disk SQLite has often rolled back by itself.
+        if (raw.inTransaction) rollback.run()
+        throw error
+      }
+    },
+    setDurability(wanted) {
+      if (wanted === durability) return
+      raw.pragma(`synchronous = ${wanted}`)
+      durability = wanted
+    },
+    close: () => void raw.close(),
+  }
+}
+
+function prepareStatement<Args extends object, Row>(raw: Sqlite.Database, template: Template<Args, Row>): Statement<Args, Row> {
+  const { sql, parameters } = template
+  const statement = raw.prepare<unknown[], Row>(sql)
+  const rows = statement.reader ? raw.prepare<unknown[], (string | number)[]>(sql).raw(true) : null
+  return {
+    run: (args) => void statement.run(bind(parameters, args)),
+    get: (args) => statement.get(bind(parameters, args)),
+    all: (args) => statement.all(bind(parameters, args)),
+    rows: (args) => rows?.all(bind(parameters, args)) ?? [],
+  }
+}

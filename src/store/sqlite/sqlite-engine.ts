@@ -1,0 +1,29 @@
+/** Both engines over one connection: what a worker serves and what the in-memory store runs in process. */
+import type { UserId } from '../../types/index.ts'
+import { createHasher } from '../chain.ts'
+import { readStatements } from '../sql/read-statements.ts'
+import { writeStatements } from '../sql/write-statements.ts'
+import { createReadEngine, type ReadEngine } from './read-engine.ts'
+import { createBuilder } from './sqlite-builder.ts'
+import type { Database, Durability } from './sqlite-database.ts'
+import { migrate } from './sqlite-schema.ts'
+import { createWriteEngine, type WriteEngine } from './write-engine.ts'
+
+export interface WriterOptions {
+  readonly user: UserId
+  readonly durability: Durability
+  readonly now: () => number
+}
+
+/** Brings the tables up to date first. */
+export async function createWriter(database: Database, options: WriterOptions): Promise<WriteEngine> {
+  const builder = createBuilder()
+  migrate(database, builder)
+  const hash = await createHasher()
+  return createWriteEngine({ database, statements: writeStatements(builder), hash, ...options })
+}
+
+export function createReader(database: Database, user: UserId): ReadEngine {
+  const builder = createBuilder()
+  return createReadEngine({ database, builder, statements: readStatements(builder), user })
+}

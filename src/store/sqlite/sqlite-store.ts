@@ -1,0 +1,109 @@
+/**
+ * The store in a SQLite file: a writer thread, and a reader thread that starts with the first read, so that neither a
+ * commit nor a scan ever blocks the event loop and reads run beside writes (write-ahead log). What a read sees was
+ * committed before it was asked: the reader looks at the log anew for each one.
+ */
+import type { UserId } from '../../types/index.ts'
+import { isOxbowError } from '../../types/index.ts'
+import { createStoreClient } from '../store-client.ts'
+import { storeFault } from '../store-fault.ts'
+import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
+import type { OpeningStore } from '../store.ts'
+import type { Durability } from './sqlite-database.ts'
+import { startStoreWorker, type WorkerLink } from './worker-link.ts'
+
+export interface SqliteOptions {
+  /** The database file; its folder must be there. */
+  readonly path: string
+  readonly user: UserId
+  /** `normal` survives the death of the process, `full` also power loss. */
+  readonly durability: Durability
+  /** Never writes, takes no lock, and needs a file that is there: for looking at the journal of a running guest. */
+  readonly readOnly?: boolean
+  /** Refuses a workspace that another guest holds (`workspace_busy`), and holds it until closed. */
+  readonly exclusive?: boolean
+}
+
+/**
+ * Resolves at once: everything asked before the file is open waits, and `opened()` tells how opening went. A failure to
+ * open is also the answer to everything that was asked.
+ */
+export async function openSqliteStore(options: SqliteOptions): Promise<OpeningStore> {
+  const link = createSqliteLink(options)
+  return { ...createStoreClient(options.user, link), opened: () => link.opened }
+}
+
+export interface SqliteLink extends EngineLink {
+  /** Settles when the lock is held and the file is known to be usable. */
+  readonly opened: Promise<void>
+  /** The threads, for tests that let one die. */
+  readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null }
+}
+
+export function createSqliteLink(options: SqliteOptions): SqliteLink {
+  const { path, user, durability, readOnly = false, exclusive = false } = options
+  const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive })
+  const writerOpen = writer === null ? Promise.resolve() : writer.ask({ ask: 'open' }).then(() => {})
+  const writing = writerOpen.then(async () => void (await writer?.ask({ ask: 'serve' })))
+  const reader = createReaderLink(options, writing)
+  const opened = readOnly ? reader.open() : writerOpen
+  // Whoever asks gets the failure; nobody has to.
+  opened.catch(() => {})
+  writing.catch(() => {})
+  return {
+    opened,
+    threads: () => ({ writer, reader: reader.thread() }),
+    async write(batch: WriteBatch) {
+      if (writer === null) throw storeFault('store_failed', 'The store was opened for reading only.')
+      await writing
+      return (await writer.ask({ ask: 'write', batch })) as readonly WriteResult[]
+    },
+    async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
+      await reader.open()
+      return (await reader.ask(read)) as ReadResults[Kind]
+    },
+    async close() {
+      // The writer is the last to leave: the last connection folds the log into the file.
+      await reader.close()
+      await writer?.close()
+    },
+  }
+}
+
+interface ReaderLink {
+  /** Starts the thread when there is none or the last one died. */
+  open(): Promise<void>
+  ask(read: Read): Promise<unknown>
+  thread(): WorkerLink | null
+  close(): Promise<void>
+}
+
+function createReaderLink(options: SqliteOptions, writing: Promise<void>): ReaderLink {
+  const { path, user, durability } = options
+  let thread: WorkerLink | null = null
+  let opened: Promise<void> = Promise.resolve()
+
+  const start = (): WorkerLink => {
+    const started = startStoreWorker({ role: 'reader', path, user, durability, exclusive: false })
+    opened = writing
+      .catch((error: unknown) => {
+        // A store that cannot be written may still be read; one that is another guest's may not.
+        if (isOxbowError(error, 'workspace_busy')) throw error
+      })
+      .then(async () => {
+        await started.ask({ ask: 'open' })
+        await started.ask({ ask: 'serve' })
+      })
+    opened.catch(() => {})
+    return started
+  }
+  return {
+    open() {
+      if (thread === null || !thread.alive()) thread = start()
+      return opened
+    },
+    ask: async (read) => thread?.ask({ ask: 'read', read }),
+    thread: () => thread,
+    close: async () => thread?.close(),
+  }
+}

@@ -1,0 +1,28 @@
+/** What passes between the store's main side and its workers: numbered questions, numbered answers. */
+import type { Failure, UserId } from '../../types/index.ts'
+import type { Read, WriteBatch } from '../store-message.ts'
+import type { Durability } from './sqlite-database.ts'
+
+/** What a worker is started with. */
+export interface WorkerRole {
+  readonly role: 'writer' | 'reader'
+  readonly path: string
+  readonly user: UserId
+  readonly durability: Durability
+  /** The writer takes the workspace lock before it opens the file. */
+  readonly exclusive: boolean
+}
+
+/**
+ * `open`: takes the lock and opens the file. `serve`: brings the tables up to date; from then on `write` and `read` are
+ * answered. `close`: closes the file; the worker ends after its answer.
+ */
+export type Question =
+  | { readonly ask: 'open' }
+  | { readonly ask: 'serve' }
+  | { readonly ask: 'write'; readonly batch: WriteBatch }
+  | { readonly ask: 'read'; readonly read: Read }
+  | { readonly ask: 'close' }
+
+export type WorkerRequest = readonly [id: number, question: Question]
+export type WorkerAnswer = readonly [id: number, failure: Failure | null, result: unknown]

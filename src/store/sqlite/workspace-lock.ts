@@ -1,0 +1,68 @@
+/**
+ * One guest for one workspace. The lock is SQLite's own exclusive lock on a small file: the operating system drops it when
+ * the process ends, however it ends, so there is nothing stale to clean up. The pid beside it is only for people.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+import { OxbowError } from '../../types/index.ts'
+import { storeFault } from '../store-fault.ts'
+
+export interface WorkspaceLock {
+  release(): void
+}
+
+/**
+ * Takes the lock beside the database at `path` (files `<path>.lock` and `<path>.pid`).
+ * @throws OxbowError `workspace_busy` that names the holder, or `store_failed` when the files cannot be made.
+ */
+export function lockWorkspace(path: string): WorkspaceLock {
+  const pidFile = `${path}.pid`
+  const holder = takeLock(`${path}.lock`, pidFile)
+  try {
+    writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
+  } catch {
+    // A full disk: the lock holds all the same, only its holder stays unnamed.
+  }
+  return {
+    release() {
+      if (!holder.open) return
+      rmSync(pidFile, { force: true })
+      holder.close()
+    },
+  }
+}
+
+function takeLock(lockFile: string, pidFile: string): Sqlite.Database {
+  let file: Sqlite.Database | null = null
+  try {
+    file = new Sqlite(lockFile, { timeout: 0 })
+    // Nothing is ever written to the file, so no journal of it is needed.
+    file.pragma('journal_mode = MEMORY')
+    file.exec('begin exclusive')
+    return file
+  } catch (error) {
+    file?.close()
+    const busy = error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
+    if (!busy) throw storeFault('store_failed', `The lock file ${lockFile} cannot be made (${String(error)}).`, error)
+    const pid = holderOf(pidFile)
+    const who = pid === null ? 'Another process' : `Process ${pid}`
+    throw new OxbowError('workspace_busy', `${who} already runs Oxbow in this workspace.`, {
+      hint: 'Use that one, end it first, or choose another workspace.',
+      data: pid === null ? {} : { pid },
+      cause: error,
+    })
+  }
+}
+
+/** @returns the pid that holds the lock; null when it is not written yet, or names a process that is gone. */
+function holderOf(pidFile: string): number | null {
+  try {
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    if (!Number.isSafeInteger(pid) || pid <= 0) return null
+    process.kill(pid, 0)
+    return pid
+  } catch (error) {
+    // Not ours to signal, so it lives: a guest of another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM' ? Number(readFileSync(pidFile, 'utf8')) : null
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is under way at a
+ * time, and all writes that wait when it comes back travel in the next one, as one message and one transaction.
+ */
+import type { ChainHead, OxbowError, SessionId, UserId } from '../types/index.ts'
+import { isOxbowError, OxbowError as StoreError } from '../types/index.ts'
+import { maxBatchChars, maxBatchRecords, maxBlobBytes, maxWaitingWrites } from './limits.ts'
+import { errorOf, stopsWriting, storeFault } from './store-fault.ts'
+import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
+import type { Append, Appended, Store } from './store.ts'
+
+interface Waiting {
+  readonly write: Write
+  resolve(result: WriteResult): void
+  reject(error: unknown): void
+}
+
+export function createStoreClient(user: UserId, link: EngineLink): Store {
+  /** Why nothing is written any more; the first reason stays. */
+  let fault: OxbowError | null = null
+  let closed = false
+  const noteFault = (error: unknown): void => {
+    if (isOxbowError(error) && stopsWriting(error.code)) fault ??= error
+  }
+  const assertOpen = (): void => {
+    if (closed) throw storeFault('store_failed', 'The store is closed.')
+  }
+
+  const writer = createBatcher(async (writes) => {
+    if (fault !== null) throw fault
+    try {
+      return await link.write(encodeBatch(writes))
+    } catch (error) {
+      noteFault(error)
+      throw error
+    }
+  })
+
+  const write = async (request: Write): Promise<WriteResult> => {
+    assertOpen()
+    if (fault !== null) throw fault
+    const result = await writer.add(request)
+    if (typeof result === 'object' && result !== null) throw errorOf(result)
+    return result
+  }
+
+  const read = async <Kind extends Read['kind']>(request: Read & { kind: Kind }) => {
+    assertOpen()
+    try {
+      return await link.read<Kind>(request)
+    } catch (error) {
+      // A damaged page that a read found would be damaged further by writing on.
+      if (isOxbowError(error, 'store_corrupt')) noteFault(error)
+      throw error
+    }
+  }
+
+  return {
+    user,
+    fault: () => fault,
+    append: async (request) => appended(request, (await write({ kind: 'append', append: request })) as number),
+    async putBlob(bytes) {
+      if (bytes.length > maxBlobBytes) throw blobTooLarge(bytes.length)
+      // A copy of its own: a view of a larger buffer would travel with all of it.
+      return (await write({ kind: 'blob', bytes: Uint8Array.from(bytes) })) as string
+    },
+    claimLane: async (session, owner, leaseMs) => (await write({ kind: 'claim', session, owner, leaseMs })) as number | null,
+    records: async (query) => decodeRecords(await read({ kind: 'records', query })),
+    history: async (session: SessionId, before, limit) => decodeHistory(await read({ kind: 'history', session, before, limit })),
+    openIntents: async () => decodeRecords(await read({ kind: 'open_intents' })),
+    head: (): Promise<ChainHead> => read({ kind: 'head' }),
+    blob: (hash) => read({ kind: 'blob', hash }),
+    session: (id) => read({ kind: 'session', id }),
+    sessions: (limit) => read({ kind: 'sessions', limit }),
+    spent: (scope) => read({ kind: 'spent', scope }),
+    async close() {
+      if (closed) return
+      closed = true
+      await writer.idle()
+      await link.close()
+    },
+  }
+}
+
+function appended(request: Append, result: number): Appended {
+  if (result > 0) return { firstSeq: result, duplicate: false }
+  if (result < 0) return { firstSeq: -result, duplicate: true }
+  // A result of 0 is refused by the fence; an append without records starts at the next seq, never at 0.
+  throw new StoreError('stale_epoch', `Session ${request.fence?.session ?? ''} was taken over by another worker.`, {
+    hint: 'Stop working on it: the other worker continues.',
+  })
+}
+
+function blobTooLarge(bytes: number): OxbowError {
+  return new StoreError('limit_reached', `A blob has ${bytes} bytes; ${maxBlobBytes} is the most.`, {
+    hint: 'Keep it as a file in the workspace.',
+  })
+}
+
+interface Batcher {
+  add(write: Write): Promise<WriteResult>
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void>
+}
+
+function createBatcher(send: (writes: readonly Write[]) => Promise<readonly WriteResult[]>): Batcher {
+  let waiting: Waiting[] = []
+  let running: Promise<void> | null = null
+
+  const sendOne = async (): Promise<void> => {
+    const batch = takeBatch(waiting)
+    waiting = waiting.slice(batch.length)
+    try {
+      const results = await send(batch.map((entry) => entry.write))
+      batch.forEach((entry, i) => entry.resolve(results[i] ?? null))
+    } catch (error) {
+      for (const entry of batch) entry.reject(error)
+    }
+  }
+  const run = async (): Promise<void> => {
+    // One turn of the microtask queue: all that is asked for in this tick shares the first batch.
+    await null
+    while (waiting.length > 0) await sendOne()
+    running = null
+  }
+  return {
+    add: (write) =>
+      new Promise<WriteResult>((resolve, reject) => {
+        if (waiting.length >= maxWaitingWrites) {
+          const hint = 'Wait for answers before sending more.'
+          reject(new StoreError('limit_reached', `${maxWaitingWrites} writes wait for the store already.`, { hint }))
+          return
+        }
+        waiting.push({ write, resolve, reject })
+        running ??= run()
+      }),
+    async idle() {
+      while (running !== null) await running
+    },
+  }
+}
+
+/** @returns the longest head of the queue that fits the limits of a batch; at least one write. */
+function takeBatch(waiting: readonly Waiting[]): readonly Waiting[] {
+  let records = 0
+  let chars = 0
+  let count = 0
+  for (const { write } of waiting) {
+    if (count > 0 && (records >= maxBatchRecords || chars >= maxBatchChars)) break
+    count++
+    if (write.kind === 'append') {
+      records += write.append.records.length
+      for (const record of write.append.records) chars += record.body.length
+    } else {
+      records++
+      if (write.kind === 'blob') chars += write.bytes.length
+    }
+  }
+  return waiting.slice(0, count)
+}

@@ -1,0 +1,61 @@
+/** How the store fails: each failure of the database or of a worker becomes one typed error with advice. */
+import type { ErrorCode, Failure } from '../types/index.ts'
+import { isOxbowError, OxbowError } from '../types/index.ts'
+
+const hints = {
+  store_full: 'Free some space on the disk, then start Oxbow again. Reading still works.',
+  store_corrupt: 'Stop Oxbow, copy the internal folder to a safe place and restore a backup. What can be read can still be read.',
+  store_failed: 'Look at the disk and at the permissions of the internal folder, then start Oxbow again.',
+} as const
+
+type FaultCode = keyof typeof hints
+
+export function storeFault(code: FaultCode, message: string, cause?: unknown): OxbowError {
+  return new OxbowError(code, message, { hint: hints[code], ...(cause === undefined ? {} : { cause }) })
+}
+
+/** SQLite's result codes that are about one statement's values and not about the store. */
+const valueCodes = ['SQLITE_CONSTRAINT', 'SQLITE_TOOBIG', 'SQLITE_MISMATCH', 'SQLITE_RANGE']
+
+function faultCode(sqliteCode: string): FaultCode {
+  if (sqliteCode.startsWith('SQLITE_FULL')) return 'store_full'
+  if (sqliteCode.startsWith('SQLITE_CORRUPT') || sqliteCode.startsWith('SQLITE_NOTADB')) return 'store_corrupt'
+  return 'store_failed'
+}
+
+const says: Readonly<Record<FaultCode, string>> = {
+  store_full: 'The disk is full',
+  store_corrupt: 'The database is damaged',
+  store_failed: 'The database failed',
+}
+
+/** @returns what the store reports for anything thrown while it worked; `bad_input` when only the one write is to blame. */
+export function toStoreError(error: unknown): OxbowError {
+  if (isOxbowError(error)) return error
+  const code = sqliteCodeOf(error)
+  const text = error instanceof Error ? error.message : String(error)
+  if (code === null || valueCodes.some((start) => code.startsWith(start))) {
+    return new OxbowError('bad_input', `This cannot be stored: ${text}.`, { hint: 'Mend the record; nothing was written.', cause: error })
+  }
+  const fault = faultCode(code)
+  return storeFault(fault, `${says[fault]} (${code}: ${text}).`, error)
+}
+
+function sqliteCodeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null
+  return error.code.startsWith('SQLITE_') ? error.code : null
+}
+
+/** After these the store only reads: writing on could lose what it holds. */
+export function stopsWriting(code: ErrorCode): boolean {
+  return code === 'store_full' || code === 'store_corrupt' || code === 'store_failed'
+}
+
+/** Errors cross a thread as plain values; their causes stay behind. */
+export function failureOf(error: OxbowError): Failure {
+  return { code: error.code, message: error.message, hint: error.hint }
+}
+
+export function errorOf(failure: Failure): OxbowError {
+  return new OxbowError(failure.code, failure.message, { hint: failure.hint })
+}
