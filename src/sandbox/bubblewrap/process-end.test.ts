@@ -12,7 +12,7 @@ import type { Workbench } from '../sandbox-workbench.ts'
 
 /** Leaves a daemon that has its own session, init as its parent, and no mark in its environment. */
 const daemon = (name: string) =>
-  `(env -i setsid sh -c "trap '' TERM; echo up > /tmp/${name}; exec -a ${name} sleep 600" </dev/null >/dev/null 2>&1 &)`
+  `(env -i setsid bash -c "trap '' TERM; echo up > /tmp/${name}; exec -a ${name} sleep 600" </dev/null >/dev/null 2>&1 &)`
 const waitFor = (name: string) => `until [ -s /tmp/${name} ]; do sleep 0.02; done`
 const namedProcesses = 'cat /proc/[0-9]*/cmdline | tr "\\0" " "'
 
