@@ -72,48 +72,68 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
     async follow(session, cursor, listener) {
       const topic = topicOf(session)
-      // Live events wait here until the past has been told.
-      let held: KernelEvent[] | null = []
-      let seen = cursor
-      const receive = (event: KernelEvent): void => {
-        if (held !== null) held.push(event)
-        else if (event.type !== 'record' || event.record.seq > seen) listener(event)
-      }
-      topic.listeners.add(receive)
+      const inbox = createInbox(cursor, listener)
+      topic.listeners.add(inbox.receive)
       const stop = (): void => {
-        topic.listeners.delete(receive)
+        topic.listeners.delete(inbox.receive)
         release(session)
       }
       try {
-        for (;;) {
-          const page = await store.records({ session, after: seen, order: 'oldest_first', limit: followPage, hydrate: true })
-          for (const { previous: _, hash: __, body, ...record } of page)
-            listener({ type: 'record', record: { ...record, body: JSON.parse(body) } })
-          seen = page.at(-1)?.seq ?? seen
-          if (page.length < followPage) break
-        }
+        await tellPast(store, session, inbox)
       } catch (error) {
         stop()
         throw error
       }
-      for (const event of held) {
-        if (event.type !== 'record' || event.record.seq <= seen) continue
-        seen = event.record.seq
-        listener(event)
-      }
-      held = null
       const { running } = topic
       const text = running?.text.slice(0, running.shown) ?? ''
-      listener({
-        type: 'snapshot',
-        session,
-        cursor: seen,
-        turn: running?.turn ?? null,
-        call: running?.call ?? null,
-        text,
-        pending: pending(session),
-      })
+      inbox.goLive((seen) => ({
+        ...{ type: 'snapshot', session, cursor: seen, text, pending: pending(session) },
+        ...{ turn: running?.turn ?? null, call: running?.call ?? null },
+      }))
       return stop
     },
+  }
+}
+
+/** One follower's end: live events wait in it until the past has been told, and no record is told twice. */
+interface Inbox {
+  receive(event: KernelEvent): void
+  /** A record of the past. */
+  tell(record: RecordView): void
+  seen(): number
+  /** Lets out what has waited, the snapshot, and from then on everything at once. */
+  goLive(snapshot: (seen: number) => KernelEvent): void
+}
+
+function createInbox(cursor: number, listener: (event: KernelEvent) => void): Inbox {
+  let held: KernelEvent[] | null = []
+  let seen = cursor
+  const tell = (record: RecordView): void => {
+    if (record.seq <= seen) return
+    seen = record.seq
+    listener({ type: 'record', record })
+  }
+  return {
+    receive(event) {
+      if (held !== null) held.push(event)
+      else if (event.type === 'record') tell(event.record)
+      else listener(event)
+    },
+    tell,
+    seen: () => seen,
+    goLive(snapshot) {
+      // What streamed meanwhile is in the snapshot's text.
+      for (const event of held ?? []) if (event.type === 'record') tell(event.record)
+      held = null
+      listener(snapshot(seen))
+    },
+  }
+}
+
+async function tellPast(store: Store, session: SessionId, inbox: Inbox): Promise<void> {
+  for (;;) {
+    const page = await store.records({ session, after: inbox.seen(), order: 'oldest_first', limit: followPage, hydrate: true })
+    for (const { previous: _, hash: __, body, ...record } of page) inbox.tell({ ...record, body: JSON.parse(body) })
+    if (page.length < followPage) return
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type CallId, type ConversationItem, conversationItem, type Message, toolCallId, toolCallsOf, userMessage } from '../types/index.ts'
-import { fitConversation } from './context-window.ts'
+import { createMessageCounter, fitConversation } from './context-window.ts'
 
 const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(text.length / 3))
 
@@ -31,7 +31,7 @@ const conversation = fc
 test('fitting keeps the newest messages, never splits a call from its result, and gives every call a result', async () => {
   await fc.assert(
     fc.asyncProperty(conversation, fc.integer({ min: 50, max: 3_000 }), async (items, room) => {
-      const { messages, tokens } = await fitConversation(items, room, count)
+      const { messages, tokens } = await fitConversation(items, room, createMessageCounter(count))
       const kept = messages.filter((message) => items.some((item) => item.message === message))
       assert.deepEqual(
         kept,
@@ -54,8 +54,8 @@ test('fitting keeps the newest messages, never splits a call from its result, an
 test('more room never keeps fewer messages', async () => {
   await fc.assert(
     fc.asyncProperty(conversation, fc.integer({ min: 50, max: 2_000 }), fc.nat(2_000), async (items, room, more) => {
-      const small = await fitConversation(items, room, count)
-      const large = await fitConversation(items, room + more, count)
+      const small = await fitConversation(items, room, createMessageCounter(count))
+      const large = await fitConversation(items, room + more, createMessageCounter(count))
       assert.ok(large.messages.length >= small.messages.length)
     }),
   )
@@ -63,16 +63,24 @@ test('more room never keeps fewer messages', async () => {
 
 test('a conversation whose bytes fit is not counted at all', async () => {
   const items = [conversationItem('u' as CallId, userMessage('hello'))]
-  const { tokens } = await fitConversation(items, 1_000, () => assert.fail('counted'))
+  const { tokens } = await fitConversation(
+    items,
+    1_000,
+    createMessageCounter(() => assert.fail('counted')),
+  )
   assert.equal(tokens, 5 + 8)
 })
 
 test('a long conversation is counted from the new end and only as far as the room reaches', async () => {
   const items = Array.from({ length: 1_000 }, (_, i) => conversationItem(`u${i}` as CallId, userMessage('word '.repeat(100))))
   let counted = 0
-  const { messages } = await fitConversation(items, 2_000, async (texts) => {
-    counted += texts.length
-    return count(texts)
-  })
+  const { messages } = await fitConversation(
+    items,
+    2_000,
+    createMessageCounter(async (texts) => {
+      counted += texts.length
+      return count(texts)
+    }),
+  )
   assert.ok(messages.length > 5 && counted < 40, `${messages.length} kept, ${counted} counted`)
 })

@@ -13,19 +13,37 @@ export interface Fitted {
   readonly dropped: number
 }
 
-type CountTokens = (texts: readonly string[]) => Promise<readonly number[]>
+/** Counts messages, each once as long as it lives. */
+export interface MessageCounter {
+  /** 0 for a message that was not counted yet. */
+  tokensOf(message: Message): number
+  count(messages: readonly Message[]): Promise<void>
+}
+
+/** @param countTokens a real tokenizer; one number for each text, in order */
+export function createMessageCounter(countTokens: (texts: readonly string[]) => Promise<readonly number[]>): MessageCounter {
+  const counted = new WeakMap<Message, number>()
+  return {
+    tokensOf: (message) => counted.get(message) ?? 0,
+    async count(messages) {
+      const fresh = messages.filter((message) => !counted.has(message))
+      const counts = await countTokens(fresh.map(textToCount))
+      fresh.forEach((message, i) => counted.set(message, counts[i]!))
+    },
+  }
+}
 
 /**
  * @param items oldest first
  * @param room tokens that the messages may take
  * @returns the longest run of newest groups that fits, at least the newest group: what cannot be cut is for the caller to refuse
  */
-export async function fitConversation(items: readonly ConversationItem[], room: number, countTokens: CountTokens): Promise<Fitted> {
-  const groups = groupMessages(items)
+export async function fitConversation(items: readonly ConversationItem[], room: number, counter: MessageCounter): Promise<Fitted> {
+  const groups = groupMessages(items, counter)
   const bound = groups.reduce((sum, group) => sum + group.bytes, 0)
   if (bound <= room) return { messages: groups.flatMap((group) => group.messages), tokens: bound, dropped: 0 }
 
-  await countGroups(groups, room, countTokens)
+  await countGroups(groups, room, counter)
   let tokens = 0
   let from = groups.length
   while (from > 0 && (from === groups.length || tokens + groups[from - 1]!.tokens() <= room)) tokens += groups[--from]!.tokens()
@@ -40,16 +58,13 @@ interface Group {
   tokens(): number
 }
 
-/** Counts survive as long as their message does. */
-const counted = new WeakMap<Message, number>()
-
-function groupMessages(items: readonly ConversationItem[]): Group[] {
+function groupMessages(items: readonly ConversationItem[], counter: MessageCounter): Group[] {
   const groups: Group[] = []
   for (const { message, bytes } of items) {
     const last = groups.at(-1)
     // What was read back can begin between a generation and its results.
     if (message.role === 'tool' && last === undefined) continue
-    const group = message.role === 'tool' && last !== undefined ? last : newGroup(groups)
+    const group = message.role === 'tool' && last !== undefined ? last : newGroup(groups, counter)
     group.messages.push(message)
     group.bytes += bytes + tokensPerMessage
   }
@@ -57,9 +72,9 @@ function groupMessages(items: readonly ConversationItem[]): Group[] {
   return groups
 }
 
-function newGroup(groups: Group[]): Group {
+function newGroup(groups: Group[], counter: MessageCounter): Group {
   const messages: Message[] = []
-  const tokens = (): number => messages.reduce((sum, message) => sum + (counted.get(message) ?? 0) + tokensPerMessage, 0)
+  const tokens = (): number => messages.reduce((sum, message) => sum + counter.tokensOf(message) + tokensPerMessage, 0)
   const group = { messages, bytes: 0, tokens }
   groups.push(group)
   return group
@@ -78,7 +93,7 @@ function completeGroup(group: Group): void {
 }
 
 /** Counts from the newest group back, in batches, until surely more than the room is counted. */
-async function countGroups(groups: readonly Group[], room: number, countTokens: CountTokens): Promise<void> {
+async function countGroups(groups: readonly Group[], room: number, counter: MessageCounter): Promise<void> {
   let total = 0
   for (let i = groups.length - 1; i >= 0 && total <= room;) {
     const batch: Message[] = []
@@ -86,10 +101,8 @@ async function countGroups(groups: readonly Group[], room: number, countTokens: 
       bytes += groups[i]!.bytes
       batch.push(...groups[i]!.messages)
     }
-    const fresh = batch.filter((message) => !counted.has(message))
-    const counts = await countTokens(fresh.map(textToCount))
-    fresh.forEach((message, k) => counted.set(message, counts[k]!))
-    for (const message of batch) total += counted.get(message)! + tokensPerMessage
+    await counter.count(batch)
+    for (const message of batch) total += counter.tokensOf(message) + tokensPerMessage
   }
 }
 

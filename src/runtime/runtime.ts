@@ -1,11 +1,12 @@
 /** What the runtime is handed, and what it gives back. */
+import type { MessageCounter } from './context-window.ts'
 import type { AssistantMessage, ConversationItem, Failure, FinishReason, ModelFacts, Process, TurnId, Usage } from '../types/index.ts'
 
 export interface RuntimeDeps {
   readonly facts: ModelFacts
   /** Tokens of the tool descriptions, which every generation carries. */
   readonly toolTokens: number
-  readonly countTokens: (texts: readonly string[]) => Promise<readonly number[]>
+  readonly counter: MessageCounter
   /** Most generations in one turn. */
   readonly maxTurns: number
   readonly providers: readonly ContextProvider[]

@@ -9,6 +9,7 @@ import {
   type ToolCallPart,
   userMessage,
 } from '../types/index.ts'
+import { createMessageCounter } from './context-window.ts'
 import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
 import { runTurn } from './pipeline.ts'
 import type { RuntimeDeps } from './runtime.ts'
@@ -17,7 +18,7 @@ const usage = { inputTokens: 1, outputTokens: 1, estimated: false }
 const deps: RuntimeDeps = {
   facts: { name: 'm', provider: 'scripted', contextTokens: 100_000, maxOutputTokens: 1_000, price: null },
   toolTokens: 0,
-  countTokens: async (texts) => texts.map((text) => text.length),
+  counter: createMessageCounter(async (texts) => texts.map((text) => text.length)),
   maxTurns: 10,
   providers: [{ name: 'character', provide: () => 'You are a test.' }],
   evaluators: [],

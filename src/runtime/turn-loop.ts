@@ -103,7 +103,7 @@ async function generate(
 ): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
   const { facts } = deps
   const room = facts.contextTokens - facts.maxOutputTokens - systemTokens
-  const fitted = await fitConversation(items, room, deps.countTokens)
+  const fitted = await fitConversation(items, room, deps.counter)
   if (fitted.tokens > room) return { end: { kind: 'limit', failure: tooLong(fitted.tokens, room) } }
   const id = process.newCallId()
   const input = {

@@ -12,7 +12,7 @@ import {
 } from '../../types/index.ts'
 import type { SessionRow, Store } from '../../store/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
-import type { LaneResult, Lanes, LaneTurn } from '../lanes.ts'
+import type { LaneResult, Lanes, LaneTurn } from '../turns/lanes.ts'
 import { maxBytesPerToken, maxInputBytes } from '../limits.ts'
 import { processRight } from '../stages/rights.ts'
 

@@ -1,8 +1,8 @@
 /** A process: one running agent's only handle on the world. */
-import type { CallId, Caller, Process, ProcessId } from '../types/index.ts'
-import type { Gate } from './gate.ts'
+import type { CallId, Caller, Process, ProcessId } from '../../types/index.ts'
+import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
-import type { Registry } from './registry.ts'
+import type { Registry } from '../registry.ts'
 
 interface ProcessDeps {
   readonly gate: Gate

@@ -7,7 +7,7 @@
  * - A generation is given up and counted at the price it had reserved: the provider may have billed it.
  * - Anything else had nobody waiting for it any more.
  */
-import type { Store } from '../store/index.ts'
+import type { Store } from '../../store/index.ts'
 import {
   type Caller,
   type CallId,
@@ -17,8 +17,8 @@ import {
   toolPlace,
   type TurnId,
   type UserId,
-} from '../types/index.ts'
-import type { Entry, Journal } from './journal.ts'
+} from '../../types/index.ts'
+import type { Entry, Journal } from '../journal.ts'
 
 export interface OpenTurn {
   readonly id: CallId

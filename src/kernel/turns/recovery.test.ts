@@ -1,9 +1,9 @@
 /** Recovery inside one process: the store keeps what was committed, the kernel that wrote it is gone without a word. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openMemoryStore, type Store } from '../store/index.ts'
-import type { Effect, GenerateRequest } from '../types/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall, user } from './kernel-fixture.ts'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import type { Effect, GenerateRequest } from '../../types/index.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */
 function dyingStore(store: Store, appends: number, died: () => void): Store {

@@ -1,11 +1,11 @@
 /** The agent: turns of a lane become processes that the runtime runs. */
-import { createCharacter, runTurn, type RuntimeDeps, type TurnResult } from '../runtime/index.ts'
-import type { Config, Engine, Sandbox, TurnId } from '../types/index.ts'
-import type { Gate } from './gate.ts'
+import { createCharacter, createMessageCounter, runTurn, type RuntimeDeps, type TurnResult } from '../../runtime/index.ts'
+import type { Config, Engine, Sandbox, TurnId } from '../../types/index.ts'
+import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
 import { createProcess } from './process.ts'
-import type { Registry } from './registry.ts'
-import { processRight } from './stages/rights.ts'
+import type { Registry } from '../registry.ts'
+import { processRight } from '../stages/rights.ts'
 
 export interface Agent {
   runTurn(turn: LaneTurn): Promise<TurnResult>
@@ -29,7 +29,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId }: 
   const base: Omit<RuntimeDeps, 'facts'> = {
     // A byte is at most one token: a bound that needs no tokenizer.
     toolTokens: Buffer.byteLength(JSON.stringify(registry.tools(rights))),
-    countTokens: engine.countTokens,
+    counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
     providers: [createCharacter({ ...config.agent, surroundings: () => sandbox.status.problem?.message ?? '' })],
     evaluators: [],

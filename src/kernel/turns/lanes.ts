@@ -4,11 +4,11 @@
  *
  * A turn is the `run` of its message's `turn.send` call, so the gate writes its intent and its outcome like any other's.
  */
-import type { TurnResult } from '../runtime/index.ts'
-import { type Caller, type CallId, type Config, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
-import { leaseMs, maxQueuedMessages } from './limits.ts'
-import type { Journal } from './journal.ts'
-import { shutdown, stopReason } from './running-calls.ts'
+import type { TurnResult } from '../../runtime/index.ts'
+import { type Caller, type CallId, type Config, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
+import { leaseMs, maxQueuedMessages } from '../limits.ts'
+import type { Journal } from '../journal.ts'
+import { shutdown, stopReason } from '../running-calls.ts'
 
 export interface TurnInput {
   readonly text: string
