@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
+import { createFollower, type FollowEvent, type StreamFrame } from './follower.ts'
+
+const session = 's' as SessionId
+const turn = 't' as TurnId
+const call = 'c' as CallId
+
+const record = (seq: number, body: RecordView['body'] = {}, phase: RecordView['phase'] = 'outcome'): StreamFrame => {
+  const view: RecordView = { seq, at: 0, actor: 'agent:ox', session, turn, call, name: 'a.b', phase, body }
+  return { type: 'record', payload: { cursor: seq, record: view } }
+}
+const delta = (offset: number, text: string): StreamFrame => ({ type: 'delta', payload: { session, turn, call, offset, text } })
+const told = (frames: readonly StreamFrame[], cursor = 0): readonly FollowEvent[] => {
+  const events: FollowEvent[] = []
+  const follower = createFollower(session, cursor, (event) => events.push(event))
+  frames.forEach((frame) => follower.receive(frame))
+  return events
+}
+
+void test('a record that was told before is not told again', () => {
+  const seqs = told([record(3), record(4), record(4), record(3), record(5)], 3).map((event) => event.type === 'record' && event.record.seq)
+  assert.deepEqual(seqs, [4, 5])
+})
+
+void test('text of a record that was told before is not shown again', () => {
+  const message = { role: 'assistant', parts: [{ type: 'text', text: 'Hi' }] }
+  const events = told([record(1, { message }), record(1, { message })])
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['text', 'record'],
+  )
+})
+
+void test('only what an assistant said is text: not reasoning, not tool results, not what was merely asked', () => {
+  const said = {
+    role: 'assistant',
+    parts: [
+      { type: 'reasoning', text: 'hm' },
+      { type: 'text', text: 'Hi' },
+    ],
+  }
+  const tool = { role: 'tool', parts: [{ type: 'tool_result', text: 'x' }] }
+  const bodies = [
+    { message: said },
+    { message: tool },
+    { message: null },
+    { message: 'Hi' },
+    { message: { role: 'assistant' } },
+    null,
+    'x',
+    [],
+  ]
+  const texts = told(bodies.map((body, i) => record(i + 1, body))).flatMap((event) => (event.type === 'text' ? [event.text] : []))
+  assert.deepEqual(texts, ['Hi'])
+  assert.deepEqual(
+    told([record(1, { message: said }, 'intent')]).map(({ type }) => type),
+    ['record'],
+  )
+})
+
+void test('a reply that ended without a record leaves nothing behind that a later one could be joined to', () => {
+  const snapshot: StreamFrame = {
+    type: 'snapshot',
+    payload: { request_id: '1', session, cursor: 0, turn: null, call: null, text: '', pending: [] },
+  }
+  const events = told([delta(0, 'Hel'), snapshot, delta(0, 'Help')])
+  assert.deepEqual(
+    events.map((event) => ('text' in event ? event.text : event.type)),
+    ['Hel', 'caught_up', 'Help'],
+  )
+})
+
+void test('a delta after a gap is not shown, and the follower says that it is out of step', () => {
+  const follower = createFollower(session, 0, () => assert.fail('nothing to tell'))
+  assert.equal(follower.receive(delta(3, 'lo')), false)
+})
