@@ -25,7 +25,7 @@ export async function openMemoryStore(options: MemoryOptions): Promise<Store> {
   const read = createReader(database, user)
   /** Answers come later and failures are typed, as from a thread. */
   const typed = async <Result>(work: () => Result): Promise<Result> => {
-    await null
+    await Promise.resolve()
     try {
       return work()
     } catch (error) {

@@ -119,7 +119,7 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
   }
   const run = async (): Promise<void> => {
     // One turn of the microtask queue: all that is asked for in this tick shares the first batch.
-    await null
+    await Promise.resolve()
     while (waiting.length > 0) await sendOne()
     running = null
   }
@@ -134,9 +134,7 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
         waiting.push({ write, resolve, reject })
         running ??= run()
       }),
-    async idle() {
-      while (running !== null) await running
-    },
+    idle: () => running ?? Promise.resolve(),
   }
 }
 

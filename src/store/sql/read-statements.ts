@@ -70,7 +70,7 @@ export function recordsShape(query: RecordQuery): string {
   return [query.session !== undefined, query.call !== undefined, query.order, ...(query.phases ?? ['any'])].join()
 }
 
-export function recordsStatement(db: Kysely<Tables>, query: RecordQuery): Template<RecordArgs, never> {
+export function recordsStatement(db: Kysely<Tables>, query: RecordQuery): Template<RecordArgs> {
   const phases: readonly Phase[] | undefined = query.phases
   return template((slot) =>
     db

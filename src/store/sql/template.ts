@@ -16,14 +16,14 @@ export interface Template<Args, Row = never> {
 /** Stands in the builder for a value of any type. */
 export type SlotMaker<Args> = (name: keyof Args & string) => never
 
-export function template<Args, Row = never>(build: (slot: SlotMaker<Args>) => Compilable<unknown>): Template<Args, Row> {
+export function template<Args, Row = never>(build: (slot: SlotMaker<Args>) => Compilable): Template<Args, Row> {
   const { sql, parameters } = build((name) => ({ slot: name }) satisfies Slot as never).compile()
   return { sql, parameters }
 }
 
 /** @returns the values of one run, in the order of the statement's parameters. */
-export function bind<Args extends object>(parameters: readonly unknown[], args: Args): unknown[] {
-  return parameters.map((value) => (isSlot(value) ? args[value.slot as keyof Args] : value))
+export function bind(parameters: readonly unknown[], args: object): unknown[] {
+  return parameters.map((value) => (isSlot(value) ? (args as Record<string, unknown>)[value.slot] : value))
 }
 
 function isSlot(value: unknown): value is Slot {

@@ -22,6 +22,7 @@ export interface ReadDeps {
 }
 
 type Row = (string | number)[]
+type Answers = { readonly [Kind in Read['kind']]: (read: Read & { kind: Kind }) => ReadResults[Kind] }
 
 export function createReadEngine(deps: ReadDeps): ReadEngine {
   const { database, statements, user } = deps
@@ -36,34 +37,26 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
 
   const bytesOf = (hash: string): Uint8Array | null => blob.get({ hash })?.bytes ?? null
 
-  const answer = (read: Read): ReadResults[Read['kind']] => {
-    switch (read.kind) {
-      case 'records':
-        return flatten(records(read.query), read.query.hydrate ? recordBodyColumn : null, bytesOf)
-      case 'history': {
-        const before = read.before ?? Number.MAX_SAFE_INTEGER
-        return flatten(history.rows({ user, session: read.session, before, limit: rowLimit(read.limit) }), historyBodyColumn, bytesOf)
-      }
-      case 'open_intents':
-        return flatten(openIntents.rows({ user }), recordBodyColumn, bytesOf)
-      case 'head':
-        return head.get({ user }) ?? emptyChain
-      case 'blob':
-        return bytesOf(read.hash)
-      case 'session':
-        return session.all({ user, id: read.id }).map(sessionRow)[0] ?? null
-      case 'sessions':
-        return sessions.all({ user, limit: rowLimit(read.limit) }).map(sessionRow)
-      case 'spent': {
-        const row = spent.get({ user, scope: read.scope })
-        return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }
-      }
-    }
+  const answers: Answers = {
+    records: ({ query }) => flatten(records(query), query.hydrate ? recordBodyColumn : null, bytesOf),
+    history(read) {
+      const before = read.before ?? Number.MAX_SAFE_INTEGER
+      return flatten(history.rows({ user, session: read.session, before, limit: rowLimit(read.limit) }), historyBodyColumn, bytesOf)
+    },
+    open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, bytesOf),
+    head: () => head.get({ user }) ?? emptyChain,
+    blob: ({ hash }) => bytesOf(hash),
+    session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
+    sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
+    spent({ scope }) {
+      const row = spent.get({ user, scope })
+      return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }
+    },
   }
-
   return (read) => {
     try {
-      return answer(read)
+      const answer: (read: never) => ReadResults[Read['kind']] = answers[read.kind]
+      return answer(read as never)
     } catch (error) {
       throw toStoreError(error)
     }

@@ -11,52 +11,48 @@ import type { Question, WorkerAnswer, WorkerRequest, WorkerRole } from './worker
 import { lockWorkspace, type WorkspaceLock } from './workspace-lock.ts'
 import type { WriteEngine } from './write-engine.ts'
 
-interface Serving {
-  database: Database | null
-  lock: WorkspaceLock | null
-  write: WriteEngine | null
-  read: ReadEngine | null
-}
+type Answers = { readonly [Ask in Question['ask']]: (question: Question & { ask: Ask }) => unknown }
 
-/** Answers one question; `serving` keeps what was opened. */
-async function answer(role: WorkerRole, serving: Serving, question: Question): Promise<unknown> {
-  const notServing = () => storeFault('store_failed', 'The store is not open.')
-  switch (question.ask) {
-    case 'open':
-      if (role.exclusive) serving.lock = lockWorkspace(role.path)
-      serving.database = openDatabase({ path: role.path, readOnly: role.role === 'reader' })
-      return null
-    case 'serve': {
-      if (serving.database === null) throw notServing()
+function createAnswers(role: WorkerRole): Answers {
+  let database: Database | null = null
+  let lock: WorkspaceLock | null = null
+  let writer: WriteEngine | null = null
+  let reader: ReadEngine | null = null
+  const serving = <Engine>(engine: Engine | null): Engine => {
+    if (engine === null) throw storeFault('store_failed', 'The store is not open.')
+    return engine
+  }
+  return {
+    open() {
+      if (role.exclusive) lock = lockWorkspace(role.path)
+      database = openDatabase({ path: role.path, readOnly: role.role === 'reader' })
+    },
+    async serve() {
       const { createReader, createWriter } = await import('./sqlite-engine.ts')
-      if (role.role === 'reader') serving.read = createReader(serving.database, role.user)
-      else serving.write = await createWriter(serving.database, { user: role.user, durability: role.durability, now: systemClock.now })
-      return null
-    }
-    case 'write':
-      if (serving.write === null) throw notServing()
-      return serving.write(question.batch)
-    case 'read':
-      if (serving.read === null) throw notServing()
-      return serving.read(question.read)
-    case 'close':
-      serving.database?.close()
-      serving.lock?.release()
-      return null
+      const { user, durability } = role
+      if (role.role === 'reader') reader = createReader(serving(database), user)
+      else writer = await createWriter(serving(database), { user, durability, now: systemClock.now })
+    },
+    write: ({ batch }) => serving(writer)(batch),
+    read: ({ read }) => serving(reader)(read),
+    close() {
+      database?.close()
+      lock?.release()
+    },
   }
 }
 
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  const role = workerData as WorkerRole
-  const serving: Serving = { database: null, lock: null, write: null, read: null }
+  const answers = createAnswers(workerData as WorkerRole)
+  const answer = async (question: Question): Promise<unknown> => answers[question.ask](question as never)
   port.on('message', ([id, question]: WorkerRequest) => {
     const reply = (message: WorkerAnswer): void => {
       port.postMessage(message)
       if (question.ask === 'close') port.close()
     }
-    answer(role, serving, question).then(
+    answer(question).then(
       (result) => reply([id, null, result]),
       (error: unknown) => reply([id, failureOf(toStoreError(error)), null]),
     )

@@ -54,7 +54,7 @@ export function startStoreWorker(role: WorkerRole): WorkerLink {
       }
       const id = nextId++
       open.set(id, { resolve, reject })
-      worker.postMessage([id, question])
+      worker.postMessage([id, question], [])
     })
   return {
     ask,
