@@ -2,7 +2,8 @@
  * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames over standard
  * input and output (types/hands-frame.ts) and ends when its input ends, so that it never outlives the kernel.
  *
- *     node main.ts                            in a sandbox, where /shared and /tmp are what they are called
+ *     node main.ts [--data-limit KIB]         in a sandbox, where /shared and /tmp are what they are called; each process of a
+ *                                             command gets at most this much memory of its own
  *     node main.ts --mapped SHARED TMP        without one: two folders of the host stand for them, and no commands
  */
 import { readFileSync, realpathSync } from 'node:fs'
@@ -12,18 +13,21 @@ import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
 
 function options(args: readonly string[]): HandsOptions {
-  const [flag, shared, tmp] = args
-  if (flag === '--mapped' && shared !== undefined && tmp !== undefined) {
+  const [flag, first, tmp] = args
+  if (flag === '--mapped' && first !== undefined && tmp !== undefined) {
     return {
       roots: [
-        { virtual: '/shared', real: realpathSync(shared) },
+        { virtual: '/shared', real: realpathSync(first) },
         { virtual: '/tmp', real: realpathSync(tmp) },
       ],
     }
   }
   closeInherited()
   const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
-  return { roots, commands: createCommandRunner(roots, isAloneInSandbox()) }
+  return {
+    roots,
+    commands: createCommandRunner({ roots, ownsPids: isAloneInSandbox(), dataLimitKib: flag === '--data-limit' ? Number(first) : null }),
+  }
 }
 
 /** Only where bubblewrap is init does every process belong to the sandbox; anywhere else strangers would be ended. */

@@ -25,8 +25,15 @@ const environment = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/s
 /** When memory runs out the kernel ends the command, not hands. proc(5) oom_score_adj: -1000 to 1000. */
 const diesFirst = '1000'
 
-/** @param ownsPids see process-tree.ts; true only in a pid namespace of our own */
-export function createCommandRunner(roots: readonly Root[], ownsPids: boolean): CommandRunner {
+export interface CommandOptions {
+  readonly roots: readonly Root[]
+  /** See process-tree.ts; true only in a pid namespace of our own. */
+  readonly ownsPids: boolean
+  /** Most private memory of one process, where nothing bounds the sandbox as a whole; null for no limit. */
+  readonly dataLimitKib: number | null
+}
+
+export function createCommandRunner({ roots, ownsPids, dataLimitKib }: CommandOptions): CommandRunner {
   const running = new Set<RunningCommand>()
   const run = `${process.pid}-${Date.now().toString(36)}`
   let count = 0
@@ -38,7 +45,7 @@ export function createCommandRunner(roots: readonly Root[], ownsPids: boolean): 
       }
       const cwd = (await toRealPlace(roots, input.cwd)).real
       const mark = { name: 'OXBOW_COMMAND', value: `${run}-${(count += 1)}` }
-      const child = await start(input, cwd, { ...environment, [mark.name]: mark.value })
+      const child = await start(input, dataLimitKib, cwd, { ...environment, [mark.name]: mark.value })
       const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
       running.add(command)
       const others = () => [...running].filter((each) => each !== command)
@@ -51,12 +58,17 @@ export function createCommandRunner(roots: readonly Root[], ownsPids: boolean): 
   }
 }
 
-async function start(input: Input, cwd: string, env: Record<string, string>): Promise<Child> {
+async function start(input: Input, dataLimitKib: number | null, cwd: string, env: Record<string, string>): Promise<Child> {
   const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
+  // Set by a shell of its own, so that the command's text is what was asked for, line for line.
+  const args =
+    dataLimitKib === null
+      ? ['-c', input.command]
+      : ['-c', 'ulimit -d "$1" && exec "$0" -c "$2"', shell, String(dataLimitKib), input.command]
   const { spawn } = process.getBuiltinModule('node:child_process')
   // Its own session: a command that signals its process group does not reach hands.
   const stdin = input.stdin === '' ? 'ignore' : 'pipe'
-  const child = spawn(shell, ['-c', input.command], { cwd, env, detached: true, stdio: [stdin, 'pipe', 'pipe'] }) as Child
+  const child = spawn(shell, args, { cwd, env, detached: true, stdio: [stdin, 'pipe', 'pipe'] }) as Child
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve)
     child.once('error', (error: NodeJS.ErrnoException) => {

@@ -25,7 +25,7 @@ export const maxOpenFiles = 1024
 export const maxSharedMemoryBytes: number = 64 * mib
 /** Entries of a workspace that are given to the sandbox's uid at a start. More are left as they are. */
 export const maxChownEntries = 20_000
-/** Where no cgroup bounds the whole sandbox, one process gets no less than this: below it Node does not start. */
-export const minDataMb = 256
+/** Where no cgroup bounds the whole sandbox, one process gets no less than this: Node does not start with 500, V8 reserves that much. */
+export const minDataMb = 768
 /** How long the kernel may take to let go of a control group whose processes were killed. */
 export const cgroupRemoveMs = 2_000

@@ -121,7 +121,7 @@ describe('a hostile command in the sandbox', () => {
   })
 
   it('is stopped when it takes too much memory, and hands live on', async () => {
-    const { exitCode, signal } = await exec(perl('my $x = "a" x (700*1024*1024); print length $x'))
+    const { exitCode, signal } = await exec(perl('my $x = "a" x (900*1024*1024); print length $x'))
     assert.ok(exitCode !== 0 || signal !== null)
     assert.equal(await outputOf('echo alive'), 'alive')
   })

@@ -70,6 +70,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     insideNode,
     ...nodeFlags,
     plan.entry,
+    ...dataLimit(plan),
   ]
   const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
   if (!plan.asRoot) return { ...inShell(plan, enterGroups(plan), launcher), data }
@@ -121,10 +122,12 @@ function gitGuard(shared: string, mounted: string): string[] {
 
 /** Set inside the user namespace, where the number of processes is counted for this sandbox alone. */
 function resourceLimits(plan: LaunchPlan): string[] {
-  const limits = [`--nofile=${maxOpenFiles}`, `--nproc=${plan.processes}`, `--fsize=${plan.maxFileMb * 1024 * 1024}`, '--core=0']
-  // The data segment and not the address space: V8 reserves far more addresses than it uses.
-  if (!plan.memoryByCgroup) limits.push(`--data=${Math.max(minDataMb, plan.memoryMb) * 1024 * 1024}`)
-  return limits
+  return [`--nofile=${maxOpenFiles}`, `--nproc=${plan.processes}`, `--fsize=${plan.maxFileMb * 1024 * 1024}`, '--core=0']
+}
+
+/** Without a control group, hands hold each process of a command to this; hands themselves are spared, they must live on. */
+function dataLimit(plan: LaunchPlan): string[] {
+  return plan.memoryByCgroup ? [] : ['--data-limit', String(Math.max(minDataMb, plan.memoryMb) * 1024)]
 }
 
 function inShell(plan: LaunchPlan, script: string, command: readonly string[]): { file: string; args: string[] } {
