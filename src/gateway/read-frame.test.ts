@@ -57,6 +57,7 @@ void describe('a client frame', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
     const failure = failureOf(`{"type":"call","payload":{"request_id":"1","name":"a.b","input":${deep}}}`)
     assert.match(failure.message, /nests deeper/)
+    assert.ok(read(`{"type":"status","payload":{"request_id":"1","unknown":${deep}}}`).ok, 'what no schema asks for is dropped unread')
   })
 
   void test('of any content is read or refused, and nothing is thrown', () => {

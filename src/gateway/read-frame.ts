@@ -20,7 +20,9 @@ export function readFrame(data: Buffer, isBinary: boolean): ReadFrame {
     return wrong(null, 'The frame is not JSON.', shape)
   }
   const requestId = requestIdOf(value)
-  if (isTooDeep(value, maxInputDepth)) return wrong(requestId, `The frame nests deeper than ${maxInputDepth} levels.`, 'Flatten the input.')
+  // Only a call's input may nest; the schema of every other frame is flat and drops what it does not know.
+  if (fieldOf(value, 'type') === 'call' && isTooDeep(value, maxInputDepth))
+    return wrong(requestId, `The frame nests deeper than ${maxInputDepth} levels.`, 'Flatten the input.')
   const parsed = clientFrameSchema.safeParse(value)
   if (parsed.success) return { ok: true, frame: parsed.data }
   return wrong(requestId, ...describe(value, parsed.error.issues))
