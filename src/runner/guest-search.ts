@@ -19,7 +19,7 @@ export async function findGuest(workspace: Workspace): Promise<FoundGuest | null
 }
 
 /** @returns what the guest has written, alive or not. */
-export function readGatewayFiles(workspace: Workspace): FoundGuest | null {
+function readGatewayFiles(workspace: Workspace): FoundGuest | null {
   try {
     const written = JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')) as Partial<FoundGuest>
     const token = readFileSync(join(workspace.ipc, 'token'), 'utf8').trim()

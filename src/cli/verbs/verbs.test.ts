@@ -1,0 +1,132 @@
+/** The verbs from end to end: the real program beside a real guest, with the offline interpreter. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { errorTable } from '../../types/index.ts'
+
+const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+
+interface Ran {
+  readonly exit: number | null
+  readonly out: string
+  readonly err: string
+}
+
+interface Running {
+  readonly over: Promise<Ran>
+  /** Resolves when stdout has the text. */
+  says(text: string): Promise<void>
+  interrupt(): void
+}
+
+let home = ''
+let server: Running
+
+function start(args: readonly string[], piped = ''): Running {
+  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
+  const child = spawn(process.execPath, [program, ...args], { env })
+  let out = ''
+  let err = ''
+  let wake = (): void => {}
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString()
+    wake()
+  })
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  child.stdin.end(piped)
+  const over = new Promise<Ran>((resolve) => child.once('close', (exit) => resolve({ exit, out, err })))
+  return {
+    over,
+    async says(text) {
+      const ended = over.then(({ err: said }) => Promise.reject(new Error(`it ended without ${JSON.stringify(text)}: ${said}`)))
+      while (!out.includes(text)) await Promise.race([ended, new Promise<void>((resolve) => (wake = resolve))])
+      ended.catch(() => {})
+    },
+    interrupt: () => void child.kill('SIGINT'),
+  }
+}
+
+const oxbow = (...args: readonly string[]): Promise<Ran> => start(args).over
+
+before(async () => {
+  home = mkdtempSync(join(tmpdir(), 'oxbow-verbs-'))
+  // A call that needs no sandbox, and asks.
+  writeFileSync(join(home, 'config.toml'), '[approval.calls]\n"time.now" = "ask"\n')
+  server = start(['serve'])
+  await server.says('Ctrl+C stops it.')
+})
+
+after(async () => {
+  server.interrupt()
+  assert.equal((await server.over).exit, 0)
+  rmSync(home, { recursive: true, force: true })
+})
+
+void test('run prints the reply and nothing else, and adds what is piped to the prompt', async () => {
+  const { exit, out, err } = await start(['run'], 'help\n').over
+  assert.equal(exit, 0)
+  assert.match(out, /You can say/)
+  assert.equal(err, '')
+})
+
+void test('run --json is one object, and its session can be continued by the beginning of its id', async () => {
+  const first = JSON.parse((await oxbow('run', 'help', '--json')).out) as {
+    session: string
+    status: string
+    reply: string
+    calls: unknown[]
+  }
+  assert.equal(first.status, 'ok')
+  assert.deepEqual(first.calls, [])
+  const second = JSON.parse((await oxbow('run', 'help', '--json', '--session', first.session.slice(0, 30))).out) as { session: string }
+  assert.equal(second.session, first.session)
+  const unknown = await oxbow('run', 'help', '--session', 'ffff')
+  assert.equal(unknown.exit, errorTable.not_found.exit)
+  assert.match(unknown.err, /^error: no session begins with "ffff"\nhint: /)
+})
+
+void test('without a terminal an open question ends run with what waits and how to approve it, and approve finishes the turn', async () => {
+  const asked = await oxbow('run', 'what time is it', '--json')
+  assert.equal(asked.exit, errorTable.approval_required.exit)
+  assert.match(asked.err, /time\.now waits for approval, with exactly this input: \{\}/)
+  const { pending, status } = JSON.parse(asked.out) as { pending: { id: string }[]; status: string }
+  assert.equal(status, 'waiting')
+  const [{ id } = { id: '' }] = pending
+  assert.match((await oxbow('approve')).out, new RegExp(`^${id}  time\\.now  \\{\\}`))
+  const approved = await oxbow('approve', id)
+  assert.equal(approved.exit, 0, approved.err)
+  assert.match(approved.out, /\d{4}-\d{2}-\d{2}/)
+  assert.match((await oxbow('approve', id)).err, /no call .* waits for approval/)
+})
+
+void test('run --yes approves what asks', async () => {
+  const { exit, out } = await oxbow('run', 'what time is it', '--yes', '--json')
+  assert.equal(exit, 0)
+  assert.deepEqual(
+    (JSON.parse(out) as { calls: { name: string; status: string }[] }).calls.map(({ name, status }) => `${name} ${status}`),
+    ['time.now ok'],
+  )
+})
+
+void test('a second serve is refused with the pid that holds the workspace', async () => {
+  const { exit, err } = await oxbow('serve')
+  assert.equal(exit, errorTable.workspace_busy.exit)
+  assert.match(err, /process \d+ already serves this workspace/)
+})
+
+void test('sessions and the journal can be read beside a running guest', async () => {
+  assert.match((await oxbow('sessions')).out, /^[0-9a-f-]{8,} +\d{4}-\d\d-\d\d/)
+  const shown = await oxbow('audit', 'show', '--limit', '3', '--json')
+  assert.equal(shown.exit, 0, shown.err)
+  assert.deepEqual(
+    shown.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => typeof (JSON.parse(line) as { hash: string }).hash),
+    ['string', 'string', 'string'],
+  )
+})
