@@ -6,7 +6,7 @@
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createEngine } from '../engine/index.ts'
+import { createEngine, type ModelLimits } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import { createSandbox } from '../sandbox/index.ts'
@@ -27,6 +27,8 @@ export interface Guest {
 export interface GuestOptions {
   /** Lets a test put faults between the kernel and its store. */
   readonly wrapStore?: (store: Store) => Store
+  /** Lets a test lose patience with a model sooner. */
+  readonly modelLimits?: Partial<ModelLimits>
 }
 
 /** @throws OxbowError `workspace_busy`, `store_corrupt`, `bad_config`, … */
@@ -39,7 +41,13 @@ export async function startGuest(envelope: GuestEnvelope, options: GuestOptions 
     exclusive: true,
   })
   const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
-  const engine = createEngine({ config: config.model, env: envelope.keys, clock: systemClock, random: systemRandom })
+  const engine = createEngine({
+    config: config.model,
+    env: envelope.keys,
+    clock: systemClock,
+    random: systemRandom,
+    limits: options.modelLimits ?? {},
+  })
   const store = options.wrapStore?.(opened) ?? opened
   try {
     await opened.opened()

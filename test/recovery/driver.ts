@@ -3,13 +3,12 @@
  * A message that was acknowledged is never sent again: from there it is the guest's duty.
  */
 import assert from 'node:assert/strict'
-import { createIdMaker, type IdMaker, type RecordView, type ServerFrame, systemClock, systemRandom } from '../../src/types/index.ts'
+import type { RecordView, ServerFrame } from '../../src/types/index.ts'
+import { newId } from '../support/conversation.ts'
 import type { TestGuest } from '../support/guest-process.ts'
 import { ConnectionEnded, openTerminal, type Terminal } from '../support/terminal.ts'
 import type { TestWorkspace } from '../support/workspace.ts'
 import { jobText } from './jobs.ts'
-
-export const newId: IdMaker = createIdMaker(systemClock, systemRandom)
 
 export interface Driver {
   /** Turn of each message, in the order of the jobs. */

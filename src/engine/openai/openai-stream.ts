@@ -131,7 +131,11 @@ export function createAnswerReader(options: ReaderOptions): AnswerReader {
     },
     problem: (cut) => {
       if (wrong !== null) return wrong
-      if (done || reason !== null) return null
+      if (done || reason !== null) {
+        // Taken for an answer it would be an empty one, and nobody would know why.
+        if (reason === 'tool_calls' && tools.chars() > 0 && tools.calls().length === 0) garbled('asked for a tool without naming it')
+        return wrong
+      }
       if (cut !== null) return cut
       if (chunks > 0) return endedEarly(options.origin)
       garbled(readChars === 0 ? 'sent an empty answer' : 'sent something that is not an event stream')
