@@ -103,6 +103,18 @@ test('a person cannot make the runtime’s calls, and an agent cannot make a per
   assert.equal((refused.body as { code: string }).code, 'denied')
 })
 
+test('a model cannot make the runtime’s own calls, whatever rights its process holds', async () => {
+  const forged = { model: 'm', system: 'evil', messages: [], maxOutputTokens: 10, inputTokens: 1 }
+  await using fixture = await openFixture({
+    play: inOrder(asks(['model_generate', forged], ['turn_inbox'], ['session.history']), says('done')),
+  })
+  await fixture.turn('act')
+  const refused = fixture.events.flatMap((event) =>
+    event.type === 'record' && event.record.phase === 'refused' ? [event.record.name] : [],
+  )
+  assert.deepEqual(refused, ['model_generate', 'turn_inbox', 'session.history'])
+})
+
 test('a call that takes too long is stopped and says so', async () => {
   const calls = [
     testCall(

@@ -35,8 +35,8 @@ import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Cleaner } from './stages/cleaning.ts'
-import { judgeFlow, type Labels } from './stages/flow.ts'
-import { authorize, decide } from './stages/rights.ts'
+import { judgeFlow, type Labels } from './stages/policy.ts'
+import { authorize, decide } from './stages/policy.ts'
 
 export interface GateDeps {
   readonly registry: Registry

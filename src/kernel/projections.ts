@@ -7,7 +7,7 @@ import { noSpend, type SessionId, type Spend, type UserId } from '../types/index
 import type { Conversations } from './conversation/conversations.ts'
 import { carriesConversation } from './conversation/fold.ts'
 import type { Entry } from './journal.ts'
-import { userCaller } from './turns/recovery.ts'
+import { userCaller } from './stages/policy.ts'
 import type { Sessions } from './sessions.ts'
 import type { Budgets } from './stages/budgets.ts'
 

@@ -2,7 +2,7 @@
 import type { SessionRow, Store } from '../store/index.ts'
 import { type Caller, type Label, OxbowError, type SessionId } from '../types/index.ts'
 import { maxTitleLength } from './limits.ts'
-import { join, type Labels, parseLabels } from './stages/flow.ts'
+import { join, type Labels, parseLabels } from './stages/policy.ts'
 
 export interface Sessions {
   /** @throws OxbowError `not_found`. */

@@ -30,7 +30,7 @@ export async function dispatch(process: Process, calls: readonly PendingCall[]):
 
 /** Every way a call can end is a result that the model reads: it corrects itself, or goes on without. */
 async function carryOut(process: Process, { id, part }: PendingCall): Promise<ConversationItem> {
-  const outcome = await process.call(part.name, part.arguments, id)
+  const outcome = await process.callTool(part.name, part.arguments, id)
   const ok = outcome.status === 'ok' && outcome.ok
   return conversationItem(id, { role: 'tool', parts: [{ type: 'tool_result', id: part.id, name: part.name, ok, text: outcome.text }] })
 }

@@ -16,6 +16,11 @@ export function createFakeProcess(
   const made: FakeProcess['made'] = []
   const mail: FakeProcess['mail'] = []
   let ids = 0
+  const call: Process['call'] = async (name, input, id) => {
+    made.push({ name, input, id })
+    if (name === 'turn.inbox') return ok({ messages: mail.splice(0) })
+    return answers[name]?.(input, id) ?? refused(name)
+  }
   return {
     id: 'process' as ProcessId,
     session: 'session' as SessionId,
@@ -23,11 +28,8 @@ export function createFakeProcess(
     signal,
     made,
     mail,
-    async call(name, input, id) {
-      made.push({ name, input, id })
-      if (name === 'turn.inbox') return ok({ messages: mail.splice(0) })
-      return answers[name]?.(input, id) ?? refused(name)
-    },
+    call,
+    callTool: call,
     isReadOnly: (name) => name.startsWith('read'),
     hasMail: () => mail.length > 0,
     newCallId: () => `call${ids++}` as CallId,

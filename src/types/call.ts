@@ -35,6 +35,8 @@ export interface Caller {
   /** `user:<id>`, `agent:<name>` or `kernel`. */
   readonly actor: string
   readonly rights: ReadonlySet<string>
+  /** Whose list of calls this caller may use: what a model wrote is never taken for what the runtime asks. */
+  readonly audience: Audience
   readonly session: SessionId | ''
   readonly turn: TurnId | ''
   readonly process: ProcessId | ''
@@ -115,6 +117,8 @@ export interface Process {
    * @param id makes the call resumable: the same id after a crash gives the recorded outcome or continues the open intent.
    */
   call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
+  /** Makes a call that a model asked for: only what models are offered. `args` is the text as the model wrote it. */
+  callTool(name: string, args: string, id: CallId): Promise<CallOutcome>
   /** The read-only bit of scheduling: true when the call may run beside others. Unknown names may. */
   isReadOnly(name: string): boolean
   /** True when messages wait for this turn; `turn.inbox` takes them. A flag, so that an empty inbox costs nothing. */

@@ -20,7 +20,7 @@ import {
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import { stopReason } from '../running-calls.ts'
-import { processRight } from '../stages/rights.ts'
+import { processRight } from '../stages/policy.ts'
 
 export interface GenerateInput {
   readonly model: string

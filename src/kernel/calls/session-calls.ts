@@ -14,7 +14,7 @@ import type { SessionRow, Store } from '../../store/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { LaneResult, Lanes, LaneTurn } from '../turns/lanes.ts'
 import { maxBytesPerToken, maxInputBytes } from '../limits.ts'
-import { processRight } from '../stages/rights.ts'
+import { processRight } from '../stages/policy.ts'
 
 export interface SessionCallDeps {
   readonly store: Store

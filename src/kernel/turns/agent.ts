@@ -1,11 +1,10 @@
-/** The agent: turns of a lane become processes that the runtime runs. */
+/** The agent: turns of a lane become processes that the runtime runs. A process is its agent's only handle on the world. */
 import { createCharacter, createMessageCounter, runTurn, type RuntimeDeps, type TurnResult } from '../../runtime/index.ts'
-import type { Config, Engine, Sandbox, TurnId } from '../../types/index.ts'
+import type { Caller, CallId, CallOutcome, Config, Engine, Process, ProcessId, Sandbox, TurnId } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
-import { createProcess } from './process.ts'
 import type { Registry } from '../registry.ts'
-import { processRight } from '../stages/rights.ts'
+import { processRight } from '../stages/policy.ts'
 
 export interface Agent {
   runTurn(turn: LaneTurn): Promise<TurnResult>
@@ -45,5 +44,42 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId }: 
       }
     },
     turn: (id) => turns.get(id),
+  }
+}
+
+interface ProcessDeps {
+  readonly gate: Gate
+  readonly registry: Registry
+  readonly newId: () => string
+  /** Rights of the agent. The same set for every process of it, so that its tools are made once. */
+  readonly rights: ReadonlySet<string>
+  readonly actor: string
+}
+
+function createProcess({ gate, registry, newId, rights, actor }: ProcessDeps, turn: LaneTurn): Process {
+  const id = newId() as ProcessId
+  const { user, session } = turn.caller
+  if (session === '') throw new Error('a turn belongs to a session')
+  const asker = { user, actor, rights, session, turn: turn.id, process: id }
+  const asRuntime: Caller = { ...asker, audience: 'runtime' }
+  const asModel: Caller = { ...asker, audience: 'model' }
+  // Only calls that a resumed turn names by id can have a past.
+  const ask = (caller: Caller, name: string, input: unknown, callId?: CallId): Promise<CallOutcome> =>
+    gate.call(caller, name, input, {
+      id: callId ?? (newId() as CallId),
+      signal: turn.signal,
+      resumed: turn.resumed && callId !== undefined,
+      onWait: turn.onWait,
+    })
+  return {
+    id,
+    session,
+    turn: turn.id,
+    signal: turn.signal,
+    call: (name, input, callId) => ask(asRuntime, name, input, callId),
+    callTool: (name, args, callId) => ask(asModel, name, args, callId),
+    isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
+    hasMail: turn.hasMail,
+    newCallId: () => newId() as CallId,
   }
 }

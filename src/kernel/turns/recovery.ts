@@ -8,16 +8,7 @@
  * - Anything else had nobody waiting for it any more.
  */
 import type { Store } from '../../store/index.ts'
-import {
-  type Caller,
-  type CallId,
-  type JournalRecord,
-  type JsonObject,
-  type SessionId,
-  toolPlace,
-  type TurnId,
-  type UserId,
-} from '../../types/index.ts'
+import { type Caller, type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
 
 export interface OpenTurn {
@@ -69,10 +60,3 @@ function reconciliation(name: string, effect: string | undefined, reserved: Json
   const spent = name === 'model.generate' && reserved !== undefined ? { spent: reserved } : {}
   return { status: 'abandoned', code: 'cancelled', text: `${name} was under way when the guest died; nobody waits for it now.`, ...spent }
 }
-
-export function userCaller(user: UserId, session: SessionId | '', turn: TurnId | ''): Caller {
-  return { user, actor: `user:${user}`, rights: userRights, session, turn, process: '' }
-}
-
-/** The person owns this guest. */
-const userRights: ReadonlySet<string> = new Set(['*'])

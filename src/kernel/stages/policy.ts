@@ -1,0 +1,64 @@
+/**
+ * Stages 3 to 5, the judgements: who may (authorize), where data may go (flow), and what a person must be asked about.
+ * Whatever is not granted is denied.
+ */
+import type { Call, Caller, Config, Decision, Failure, Label, SessionId, TurnId, UserId } from '../../types/index.ts'
+
+/** Holding this right is holding every right; only persons hold it. */
+export const everyRight = '*'
+
+/** What an agent's process needs to run at all, beside what its configuration grants. */
+export const processRight = 'turn.run'
+
+/** @returns why the call is denied, or null. */
+export function authorize(caller: Caller, call: Call, approval: Config['approval']): Failure | null {
+  if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
+  if (!caller.rights.has(everyRight) && !caller.rights.has(call.right)) return denied(call, `needs the right ${call.right}`)
+  if (decide(call, approval) === 'deny') return denied(call, 'is denied by the policy of this workspace')
+  return null
+}
+
+/** Stage 5's policy: `deny` anywhere wins; else the call's own entry, else its right's, else its tier's. */
+export function decide(call: Call, approval: Config['approval']): Decision {
+  const byCall = approval.calls[call.name]
+  const byRight = approval.rights[call.right]
+  const byTier = approval[call.tier]
+  if (byCall === 'deny' || byRight === 'deny' || byTier === 'deny') return 'deny'
+  return byCall ?? byRight ?? byTier
+}
+
+function denied(call: Call, why: string): Failure {
+  return {
+    code: 'denied',
+    message: `${call.name} ${why}.`,
+    hint: 'Go on without it, or say what you would need and why. A person can change rights and policy in config.toml.',
+  }
+}
+
+/** A person at a terminal of this guest. */
+export function userCaller(user: UserId, session: SessionId | '', turn: TurnId | ''): Caller {
+  return { user, actor: `user:${user}`, rights: ownersRights, audience: 'terminal', session, turn, process: '' }
+}
+
+const ownersRights: ReadonlySet<string> = new Set([everyRight])
+
+/**
+ * Stage 4, flow: labels say what a session's context has held. They are joined when something is read and never leave, so
+ * that a sink can be judged by all that could have influenced it.
+ */
+export type Labels = readonly Label[]
+
+/** @returns the union, sorted; the same array when nothing is new. */
+export function join(held: Labels, added: Labels): Labels {
+  const fresh = added.filter((label) => !held.includes(label))
+  return fresh.length === 0 ? held : [...held, ...fresh].sort()
+}
+
+/** @returns why data with these labels must not reach this call. No call that exists today is restricted: the policy allows all. */
+export function judgeFlow(_held: Labels, _call: Call): Failure | null {
+  return null
+}
+
+export function parseLabels(text: string): Labels {
+  return text.split(',').filter((label): label is Label => label === 'untrusted' || label === 'private')
+}
