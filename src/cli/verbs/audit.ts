@@ -7,8 +7,8 @@ import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { plainLine } from '../view/terminal-text.ts'
-import { formatTime } from '../view/text-format.ts'
+import { plainLine, plainText } from '../view/terminal-text.ts'
+import { formatMs, formatTime } from '../view/text-format.ts'
 
 /** Columns of a record's body in the list; `--json` has all of it. */
 const bodyChars = 100
@@ -23,10 +23,20 @@ export interface AuditShowOptions extends AuditOptions {
   readonly limit: number
 }
 
-/** The guest's report; every other field of it is shown as it comes. */
+/** The guest's report. */
 interface VerifyReport {
   readonly ok: boolean
-  readonly [field: string]: unknown
+  readonly records: number
+  readonly blobs: number
+  readonly first_bad: Bad | null
+  readonly open: readonly { readonly seq: number; readonly name: string }[]
+  readonly signed_heads: { readonly checked: number; readonly bad: readonly Bad[] }
+  readonly ms: number
+}
+
+interface Bad {
+  readonly seq: number
+  readonly why: string
 }
 
 /** @returns 0 when the journal verifies, else the code of `audit_failed`. */
@@ -38,9 +48,7 @@ export async function auditVerify(options: AuditOptions, terminal: Terminal): Pr
     printLine(terminal, JSON.stringify(report))
     return report.ok ? 0 : exitOf('audit_failed')
   }
-  const facts = Object.entries(report).filter(([name]) => name !== 'ok')
-  const lines = facts.map(([name, value]) => `  ${name.replaceAll('_', ' ')}: ${plainLine(readable(value), bodyChars * 4)}`)
-  printLine(terminal, [report.ok ? 'The journal verifies.' : 'The journal does NOT verify.', ...lines].join('\n'))
+  printLine(terminal, plainText(describeReport(report)))
   if (report.ok) return 0
   return printFailure(terminal, {
     code: 'audit_failed',
@@ -72,6 +80,15 @@ function recordLine(record: JournalRecord): string {
   return `${plainLine(head, bodyChars * 2)}  ${plainLine(record.name, bodyChars)}  ${plainLine(record.body, bodyChars)}`
 }
 
-function readable(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, ms }: VerifyReport): string {
+  const bad = ({ seq, why }: Bad): string => `record ${seq}: ${why}`
+  return [
+    ok ? 'The journal verifies.' : 'The journal does NOT verify.',
+    `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads`,
+    ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
+    ...heads.bad.map((head) => `  signed head of ${bad(head)}`),
+    ...(open.length === 0
+      ? []
+      : [`  under way, without an outcome yet: ${open.map(({ seq, name }) => `${name} (record ${seq})`).join(', ')}`]),
+  ].join('\n')
 }
