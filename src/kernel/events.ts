@@ -84,15 +84,15 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
         stop()
         throw error
       }
-      const { running } = topic
-      const text = running?.text.slice(0, running.shown) ?? ''
-      inbox.goLive((seen) => ({
-        ...{ type: 'snapshot', session, cursor: seen, text, pending: pending(session) },
-        ...{ turn: running?.turn ?? null, call: running?.call ?? null },
-      }))
+      inbox.goLive((seen) => snapshot(session, seen, topic.running, pending(session)))
       return stop
     },
   }
+}
+
+function snapshot(session: SessionId, cursor: number, running: Topic['running'], pending: readonly PendingApproval[]): KernelEvent {
+  const text = running?.text.slice(0, running.shown) ?? ''
+  return { type: 'snapshot', session, cursor, turn: running?.turn ?? null, call: running?.call ?? null, text, pending }
 }
 
 /** One follower's end: live events wait in it until the past has been told, and no record is told twice. */

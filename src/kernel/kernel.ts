@@ -90,7 +90,13 @@ async function wire(options: KernelOptions) {
   const registry = createRegistry([
     ...options.calls,
     ...kernelCalls({
-      ...{ store, user, budgets, lanes, conversations, engine, events },
+      store,
+      user,
+      budgets,
+      lanes,
+      conversations,
+      engine,
+      events,
       contextTokens: config.model.context_tokens,
       moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
       newSessionId: () => newId() as SessionId,

@@ -151,7 +151,7 @@ export const tools: Reasons = {
 }
 
 /** Tools that come with another tool and are not named in package.json; the lock file pins them all the same. */
-export const borrowed: Readonly<Record<string, string>> = { 'oxc-parser': 'knip' }
+export const borrowed: Readonly<Record<string, string>> = {}
 
 /** Packages that contract suites (`*-contract.ts`) may import wherever they stand. */
 export const contractPackages: ReadonlySet<string> = new Set(['fast-check'])

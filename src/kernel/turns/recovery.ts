@@ -8,7 +8,7 @@
  * - Anything else had nobody waiting for it any more.
  */
 import type { Store } from '../../store/index.ts'
-import { type Caller, type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
+import { type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
 
 export interface OpenTurn {
