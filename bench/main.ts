@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--quick] [--only NAME] [--write]`: measures the bounds of the design as ratios to raw baselines of the same
+ * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER]`: measures the bounds of the design as ratios to raw baselines of the same
  * run, and prints Markdown. It fails nothing: figures are for people to read.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,12 @@ import { findGuestPrograms } from './subjects/guest-program.ts'
 import { startModelServer } from './subjects/model-server.ts'
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, write: { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+  },
 })
 
 /** Between these lines of docs/benchmarks.md `--write` puts its report; what people wrote around them stays. */
@@ -23,7 +28,7 @@ const endMark = '<!-- end -->'
 const chosen = measures.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 if (chosen.length === 0) throw new Error(`no measure ${values.only}; there are ${measures.map(({ name }) => name).join(', ')}`)
 
-const programs = findGuestPrograms()
+const programs = findGuestPrograms(values.profile)
 const facts = machineFacts(programs.described)
 const plan = values.quick ? quickPlan : fullPlan
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -1,7 +1,7 @@
 /** From nothing to ready. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BenchContext, type Measure } from '../measure.ts'
+import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, ms, type Row, shown, times } from '../report.ts'
 import { median } from '../statistics.ts'
 import { repositoryPath, runToEnd } from '../subjects/child-process.ts'
@@ -14,7 +14,7 @@ export const start: Measure = {
   async run(context) {
     const { plan, programs } = context
     using workspace = makeWorkspace()
-    const command = commandLine(workspace)
+    const command = commandLine()
     const samples: Record<'bare' | 'version' | 'bundle' | 'unbuilt', number[]> = { bare: [], version: [], bundle: [], unbuilt: [] }
     // The first round fills the compile caches.
     for (let round = -1; round < plan.starts; round++) {
@@ -31,7 +31,7 @@ export const start: Measure = {
   },
 }
 
-async function readyMs(program: string, workspace: Workspace, { modelUrl }: BenchContext): Promise<number> {
+async function readyMs(program: readonly string[], workspace: Workspace, { modelUrl }: BenchContext): Promise<number> {
   await using guest = await startGuest({ program, workspace, modelUrl })
   return guest.readyMs
 }
@@ -46,8 +46,8 @@ async function firstEver(context: BenchContext): Promise<Row> {
   return shown('guest ready, first ever', ms(median(taken)))
 }
 
-/** What `oxbow` runs: the `bin` of package.json. Its own compile cache is the host's affair; here it gets one. */
-function commandLine(_workspace: Workspace): string {
+/** What `oxbow` runs: the `bin` of package.json, or what will become it. */
+function commandLine(): string {
   const manifest = JSON.parse(readFileSync(repositoryPath('package.json'), 'utf8')) as { bin?: Record<string, string> }
   const bin = manifest.bin?.['oxbow']
   const candidates = [...(bin === undefined ? [] : [bin]), join('dist', 'oxbow.js'), join('src', 'cli', 'main.ts')]

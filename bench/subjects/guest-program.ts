@@ -6,20 +6,26 @@ import { repositoryPath } from './child-process.ts'
 
 export interface GuestPrograms {
   /** Null when the bundle is missing and cannot be made. */
-  readonly bundle: string | null
-  readonly unbuilt: string
-  /** What the other measures run: the bundle where there is one. */
-  readonly usual: string
+  readonly bundle: readonly string[] | null
+  readonly unbuilt: readonly string[]
+  /** What the other measures run: the bundle where there is one, under the profiler where that was asked for. */
+  readonly usual: readonly string[]
   /** One sentence for the report. */
   readonly described: string
 }
 
-export function findGuestPrograms(): GuestPrograms {
+/** @param profileFolder where guests leave a CPU profile when they end; undefined for none. */
+export function findGuestPrograms(profileFolder: string | undefined): GuestPrograms {
   const unbuilt = repositoryPath('src/guest/main.ts')
   const bundle = repositoryPath('dist/guest.js')
   const problem = existsSync(bundle) && newest(repositoryPath('src')) <= statSync(bundle).mtimeMs ? '' : build()
-  if (problem === '' && existsSync(bundle)) return { bundle, unbuilt, usual: bundle, described: 'the bundle, dist/guest.js' }
-  return { bundle: null, unbuilt, usual: unbuilt, described: `unbuilt, src/guest/main.ts, because there is no bundle: ${problem}` }
+  const flags = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
+  const profiled = profileFolder === undefined ? '' : ', under the profiler: no figure of this run counts'
+  if (problem === '' && existsSync(bundle)) {
+    return { bundle: [bundle], unbuilt: [unbuilt], usual: [...flags, bundle], described: `the bundle, dist/guest.js${profiled}` }
+  }
+  const described = `unbuilt, src/guest/main.ts, because there is no bundle: ${problem}${profiled}`
+  return { bundle: null, unbuilt: [unbuilt], usual: [...flags, unbuilt], described }
 }
 
 /** @returns why there is no bundle; empty when there is. */

@@ -28,7 +28,8 @@ export function makeWorkspace(): Workspace {
 }
 
 export interface GuestOptions {
-  readonly program: string
+  /** Arguments of Node: flags, then the program's file. */
+  readonly program: readonly string[]
   readonly workspace: Workspace
   readonly modelUrl: string
   readonly config?: { readonly [Part in keyof Config]?: Partial<Config[Part]> }
@@ -55,7 +56,7 @@ export async function startGuest(options: GuestOptions): Promise<RunningGuest> {
   const probeFile = join(workspace.root, 'loop-delay.json')
   const probe = options.probe === true ? ['--import', repositoryPath('bench/subjects/loop-delay-probe.ts')] : []
   const child = await startChild({
-    args: [...probe, options.program, 'serve'],
+    args: [...probe, ...options.program, 'serve'],
     env: { NODE_COMPILE_CACHE: options.compileCache ?? workspace.compileCache, OXBOW_BENCH_PROBE: probeFile },
     input: `${JSON.stringify(envelope(options))}\n`,
   })
