@@ -11,6 +11,9 @@ const headIntervalMs = 10_000
 const say = (document: object): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
 const report: (report: GuestReport) => void = say
 
+// A runner that was killed cannot be told anything any more; the end of stdin says so, and stopping in order goes on.
+process.stdout.on('error', () => {})
+
 async function main(command: string): Promise<void> {
   const input = createInterface({ input: process.stdin })
   const envelope = new Promise<GuestEnvelope>((resolve, reject) => {
@@ -34,8 +37,10 @@ async function main(command: string): Promise<void> {
 }
 
 async function serve(envelope: GuestEnvelope, ended: Promise<void>): Promise<void> {
+  const { openGuestStore } = await import('./guest-store.ts')
+  const store = openGuestStore(envelope)
   const { startGuest } = await import('./guest.ts')
-  const guest = await startGuest(envelope)
+  const guest = await startGuest(envelope, {}, store)
   report({ type: 'ready', url: guest.url, pid: process.pid })
 
   let told = 0

@@ -1,18 +1,17 @@
 /** Two hundred guests die at times that nobody chose: while they start, recover, work or wait. Several may die in one turn. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startGuest } from '../support/guest-process.ts'
+import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { assertRecovered } from './aftermath.ts'
-import { createDriver } from './driver.ts'
+import { createDriver, type Driver } from './driver.ts'
 import { startJobs } from './jobs.ts'
 import { sideBySide } from './side-by-side.ts'
 
 const kills = 200
 const killsInOneWorkspace = 25
-/** Longer than a guest takes to start, and than a job takes: every moment of both can be hit. */
-const startSpanMs = 400
-const workSpanMs = 350
+/** Kills fall into this many times what a start, or a job, takes on this machine: every moment of both can be hit, and the next. */
+const spread = 1.3
 /** More jobs than so many lives can finish. */
 const jobsInOneWorkspace = 200
 
@@ -27,6 +26,18 @@ function createChance(seed: number): () => number {
   }
 }
 
+/** One life in peace. @returns how long a guest takes to start and a job to be done, hands started for it. */
+async function measure(start: () => TestGuest, driver: Driver): Promise<{ startMs: number; jobMs: number }> {
+  const from = performance.now()
+  await using guest = start()
+  await guest.started
+  const ready = performance.now()
+  assert.equal(await driver.drive(guest, driver.done + 1), true)
+  const done = performance.now()
+  assert.equal((await guest.stop()).exitCode, 0)
+  return { startMs: ready - from, jobMs: done - ready }
+}
+
 /** One workspace, one conversation, many lives. */
 async function ordeal(seed: number): Promise<{ jobs: number; unknown: number }> {
   const chance = createChance(seed)
@@ -35,11 +46,13 @@ async function ordeal(seed: number): Promise<{ jobs: number; unknown: number }> 
   jobs.prepare(workspace)
   const driver = createDriver(workspace)
   const { config } = jobs
+  const pace = await measure(() => startGuest({ workspace, config }), driver)
   for (let life = 0; life < killsInOneWorkspace; life++) {
     await using guest = startGuest({ workspace, config })
     // Every fourth dies in its first moments, while it starts or recovers.
-    if (chance() >= 0.25) await guest.started
-    const timer = setTimeout(() => void guest.kill(), chance() * (chance() < 0.25 ? startSpanMs : workSpanMs))
+    const early = chance() < 0.25
+    if (!early) await guest.started
+    const timer = setTimeout(() => void guest.kill(), chance() * spread * (early ? pace.startMs : pace.jobMs))
     assert.equal(await driver.drive(guest, Infinity), false)
     clearTimeout(timer)
     await emptied(workspace)

@@ -59,6 +59,14 @@ export function startGuest({ workspace, config = {}, entry = guestEntry, args = 
     if (report.type !== 'head') started.resolve(report)
   })
   void gone.then(started.resolve)
+  const patience = setTimeout(
+    () => started.reject(new Error(`the guest has not said a word in ${patienceMs / 1000} s: ${stderr}`)),
+    patienceMs,
+  )
+  void started.promise.then(
+    () => clearTimeout(patience),
+    () => {},
+  )
   const kill = (): Promise<GuestEnd> => (child.kill('SIGKILL'), gone)
   return {
     pid: child.pid ?? 0,
@@ -72,6 +80,8 @@ export function startGuest({ workspace, config = {}, entry = guestEntry, args = 
   }
 }
 
+/** A guest starts in a second, on the busiest machine in a few. */
+const patienceMs = 60_000
 const keptErrorChars = 8_000
 
 export function envelopeFor(root: string, config: object, insecure = false, keys: Readonly<Record<string, string>> = {}): GuestEnvelope {

@@ -8,6 +8,11 @@ import { type TestWorkspace, tokenOf } from './workspace.ts'
 
 export type Answer = Extract<ServerFrame, { type: 'hello_ack' | 'ack' | 'result' | 'error' | 'snapshot' }>
 
+/** A test that waits longer than this waits for what will not come; it fails with the last that did. */
+const patienceMs = 60_000
+const shownFrames = 8
+const shownChars = 400
+
 export interface Terminal extends Disposable {
   readonly status: GuestStatus
   /** All that was received, in order. */
@@ -41,17 +46,29 @@ export async function openTerminal(url: string, workspace: Pick<TestWorkspace, '
   })
   const frame = (fits: (frame: ServerFrame) => boolean): Promise<ServerFrame> =>
     new Promise((resolve, reject) => {
-      const watcher = {
-        look(candidate: ServerFrame) {
-          if (!fits(candidate)) return
-          watchers.delete(watcher)
-          resolve(candidate)
-        },
-        end: () => reject(new ConnectionEnded()),
-      }
       const found = frames.find(fits)
       if (found !== undefined) return resolve(found)
       if (socket.readyState === WebSocket.CLOSED) return reject(new ConnectionEnded())
+      const leave = (): void => {
+        clearTimeout(patience)
+        watchers.delete(watcher)
+      }
+      const watcher = {
+        look(candidate: ServerFrame) {
+          if (!fits(candidate)) return
+          leave()
+          resolve(candidate)
+        },
+        end() {
+          leave()
+          reject(new ConnectionEnded())
+        },
+      }
+      const patience = setTimeout(() => {
+        leave()
+        const last = frames.slice(-shownFrames).map((sent) => JSON.stringify(sent).slice(0, shownChars))
+        reject(new Error(`nothing that fits has come in ${patienceMs / 1000} s; the last frames: ${last.join('\n')}`))
+      }, patienceMs)
       watchers.add(watcher)
     })
   let asked = 0
@@ -105,8 +122,9 @@ export function openSocket(url: string, token: string): Promise<WebSocket> {
     socket.once('unexpected-response', (_, response) => {
       let body = ''
       response.on('data', (bytes: Buffer) => (body += bytes.toString()))
-      response.on('end', () => {
+      response.on('close', () => {
         socket.terminate()
+        if (!response.complete) return reject(new ConnectionEnded())
         reject(new Error('refused', { cause: { status: response.statusCode ?? 0, body } satisfies Refusal }))
       })
     })

@@ -1,0 +1,19 @@
+/** A real runner that brings a guest up and then waits to be killed: `node runner-to-kill.ts <home> <base url of the model>`. */
+import { ensureGuest, openHome, openWorkspace } from '../../src/runner/index.ts'
+import { configSchema } from '../../src/types/index.ts'
+import { user } from '../support/workspace.ts'
+
+const [, , root, baseUrl] = process.argv
+const env = { PATH: process.env['PATH'], OXBOW_HOME: root }
+const home = openHome(env)
+const guest = await ensureGuest({
+  home,
+  workspace: openWorkspace(home, user),
+  config: configSchema.parse({ model: { provider: 'openai', base_url: baseUrl }, approval: { privileged: 'allow' } }),
+  insecure: false,
+  version: '0.0.0',
+  env,
+  warn: (text) => process.stderr.write(`${text}\n`),
+})
+process.stdout.write(`${JSON.stringify({ url: guest.url, pid: guest.pid })}\n`)
+setInterval(() => {}, 2 ** 30)
