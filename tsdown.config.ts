@@ -25,10 +25,11 @@ export default defineConfig([
     entry: {
       oxbow: 'src/cli/main.ts',
       guest: 'src/guest/main.ts',
-      'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts',
-      'token-worker': 'src/engine/tokens/token-worker.ts',
     },
   },
+  // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
+  { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },
+  { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with.
   { ...common, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])

@@ -10,9 +10,10 @@ import { createEngine, type ModelLimits } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import { createSandbox } from '../sandbox/index.ts'
-import { openSqliteStore, type Store } from '../store/index.ts'
+import type { OpeningStore, Store } from '../store/index.ts'
 import { builtinCalls } from '../tools/index.ts'
-import { type ChainHead, type GuestEnvelope, systemClock, systemRandom } from '../types/index.ts'
+import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
+import { openGuestStore } from './guest-store.ts'
 
 export interface Guest {
   readonly url: string
@@ -31,41 +32,43 @@ export interface GuestOptions {
   readonly modelLimits?: Partial<ModelLimits>
 }
 
-/** @throws OxbowError `workspace_busy`, `store_corrupt`, `bad_config`, … */
-export async function startGuest(envelope: GuestEnvelope, options: GuestOptions = {}): Promise<Guest> {
-  const { user, workspaceRoot, config } = envelope
-  const opened = await openSqliteStore({
-    path: join(workspaceRoot, 'internal', 'oxbow.db'),
-    user,
-    durability: config.store.durability,
-    exclusive: true,
-  })
-  const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
-  const engine = createEngine({
-    config: config.model,
-    env: envelope.keys,
-    clock: systemClock,
-    random: systemRandom,
-    limits: options.modelLimits ?? {},
-  })
+/**
+ * The gateway listens while the database opens; nothing is announced before the workspace is held.
+ * @param opening the store, whose worker a caller may have started before this file was loaded
+ * @throws OxbowError `workspace_busy`, `bad_config`, or the store's failure when not even reading works
+ */
+export async function startGuest(
+  envelope: GuestEnvelope,
+  options: GuestOptions = {},
+  opening: Promise<OpeningStore> = openGuestStore(envelope),
+): Promise<Guest> {
+  const { user, version, workspaceRoot, config } = envelope
+  const opened = await opening
   const store = options.wrapStore?.(opened) ?? opened
   try {
-    await opened.opened()
-    const kernel = await createKernel({
+    const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
+    const engine = createEngine({
+      ...{ config: config.model, env: envelope.keys, clock: systemClock, random: systemRandom },
+      limits: options.modelLimits ?? {},
+    })
+    const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => name === config.model.api_key_env))
+    const calls = builtinCalls(sandbox.status)
+    const kernel = createKernel({
       user,
-      version: envelope.version,
+      version,
       config,
       store,
       engine,
       sandbox,
-      calls: builtinCalls(sandbox.status),
+      calls,
       workspaceRoot,
-      secrets: new Map(Object.entries(envelope.keys).filter(([name]) => name === config.model.api_key_env)),
+      secrets,
       clock: systemClock,
       random: systemRandom,
     })
     const token = createToken(systemRandom)
     const gateway = await startGateway({ kernel, ...config.gateway, token })
+    await usable(opened)
     const announcement = announce(workspaceRoot, gateway.url, token)
     return {
       url: gateway.url,
@@ -81,6 +84,18 @@ export async function startGuest(envelope: GuestEnvelope, options: GuestOptions 
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+/** Resolves when the store is open, or can at least be read: then the kernel says why it does not write. */
+async function usable(store: OpeningStore): Promise<void> {
+  try {
+    await store.opened()
+  } catch (error) {
+    if (isOxbowError(error, 'workspace_busy')) throw error
+    await store.head().catch(() => {
+      throw error
+    })
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type Caller,
   type Clock,
   type Failure,
+  isOxbowError,
   type JsonObject,
   OxbowError,
   type Phase,
@@ -36,6 +37,8 @@ export interface Journal {
   readonly store: Store
   /** Set once the store has failed. */
   fault(): Failure | null
+  /** Makes the journal refuse everything from now on, for a failure that was met elsewhere than in an append. */
+  fail(error: unknown): void
   /** Resolves when the entries are durable. @throws OxbowError as Store.append does, the same one ever after a fault. */
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
   /** From now on every append of the session carries this epoch; a stale one is refused by the store. */
@@ -63,6 +66,12 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   const epochs = new Map<SessionId, number>()
   let newest: Promise<unknown> = Promise.resolve()
 
+  const fail = (error: unknown): void => {
+    if (failure !== null) return
+    failure = toFailure(error, 'store_failed', 'Restart the guest; `oxbow audit verify` shows what is intact.')
+    onFault(failure)
+  }
+
   const append: Journal['append'] = async (entries, options = {}) => {
     if (failure !== null) throw new OxbowError(failure.code, failure.message, { hint: failure.hint })
     const at = clock.now()
@@ -88,12 +97,8 @@ export function createJournal({ store, clock, project, observe, publish, onFault
       if (!appended.duplicate) entries.forEach((entry, i) => publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
-      const found = toFailure(error, 'store_failed', 'Restart the guest; `oxbow audit verify` shows what is intact.')
       // A stale epoch refuses one append; everything else is the store itself.
-      if (found.code !== 'stale_epoch' && failure === null) {
-        failure = found
-        onFault(found)
-      }
+      if (!isOxbowError(error, 'stale_epoch')) fail(error)
       throw error
     }
   }
@@ -101,6 +106,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   return {
     store,
     fault: () => failure,
+    fail,
     append,
     fence: (session, epoch) => void epochs.set(session, epoch),
     flushed: () =>

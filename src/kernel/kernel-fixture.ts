@@ -112,7 +112,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     countTokens: options.countTokens ?? (async (texts) => texts.map((text) => Math.ceil(text.length / 4))),
     close: async () => {},
   }
-  const kernel = await createKernel({
+  const kernel = createKernel({
     user,
     version: '0.0.0',
     config,

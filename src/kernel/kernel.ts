@@ -54,23 +54,25 @@ export interface KernelOptions {
 /** Signal of calls that nobody cancels: a person's. */
 const never = new AbortController().signal
 
-/** Opens the kernel; turns that were cut off go on before the first new message. */
-export async function createKernel(options: KernelOptions): Promise<Kernel> {
-  const parts = await wire(options)
-  await resume(parts, options)
-  return facade(parts, options)
+/**
+ * The kernel can be asked at once: what needs the store waits until it is open and the turns that were cut off are on their way
+ * again. A store that cannot be opened or written leaves a kernel that only reads.
+ */
+export function createKernel(options: KernelOptions): Kernel {
+  const parts = wire(options)
+  return facade(parts, options, resume(parts, options))
 }
 
-type Parts = Awaited<ReturnType<typeof wire>>
+type Parts = ReturnType<typeof wire>
 
 /** Every subsystem owns one matter; they meet in the gate and in the journal. */
-async function wire(options: KernelOptions) {
+function wire(options: KernelOptions) {
   const { user, config, store, engine, sandbox, clock } = options
   const newId = createIdMaker(clock, options.random)
   const approvals = createApprovals()
   const events = createEvents(store, approvals.pending)
   const sessions = createSessions(store)
-  const budgets = await createBudgets(store, user, config.budget)
+  const budgets = createBudgets(store, user, config.budget)
   const journal: Journal = createJournal({
     store,
     clock,
@@ -115,14 +117,18 @@ async function wire(options: KernelOptions) {
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate }
 }
 
-/** Sends every open message on its way again, oldest first. */
+/** Sends every open message on its way again, oldest first. Never rejects: a store that fails here leaves a kernel that only reads. */
 async function resume({ journal, sessions, recovered, gate }: Parts, { store, user }: KernelOptions): Promise<void> {
-  for (const turn of await reconcile(store, journal)) {
-    recovered.set(turn.id, turn)
-    await sessions.load(turn.session)
-    const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
-    const { outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: never, resumed: true })
-    void outcome.catch(() => {}).finally(() => recovered.delete(turn.id))
+  try {
+    for (const turn of await reconcile(store, journal)) {
+      recovered.set(turn.id, turn)
+      await sessions.load(turn.session)
+      const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
+      const { outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: never, resumed: true })
+      void outcome.catch(() => {}).finally(() => recovered.delete(turn.id))
+    }
+  } catch (error) {
+    journal.fail(error)
   }
 }
 
@@ -142,11 +148,13 @@ async function decide(
   approvals.decide(call, allow)
 }
 
-function facade(parts: Parts, { user, version, config, store, engine, sandbox }: KernelOptions): Kernel {
+function facade(parts: Parts, { user, version, config, store, engine, sandbox }: KernelOptions, resumed: Promise<void>): Kernel {
   const { newId, approvals, events, sessions, journal, lanes, gate } = parts
   const facts = engine.facts(config.model.name)
-  const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
-    gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: never })
+  const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
+    await resumed
+    return gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: never })
+  }
 
   return {
     status: () => ({
@@ -163,6 +171,7 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
     },
     listSessions: async (limit) => (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id))),
     async sendTurn({ session, clientId, text, model }) {
+      await resumed
       await sessions.load(session)
       // Room is taken before the message is journaled: a burst must not pass the limit side by side.
       if (!lanes.admit(session)) throw queueFull(session)
@@ -179,10 +188,12 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
     approve: async (call, allow) => void expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')),
     call: ask,
     async follow(session, cursor, listener) {
+      await resumed
       await sessions.load(session)
       return events.follow(session, cursor, listener)
     },
     async close() {
+      await resumed
       await lanes.stop()
       await journal.flushed()
       await Promise.all([sandbox.close(), engine.close()])

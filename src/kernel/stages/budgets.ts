@@ -6,7 +6,7 @@ import type { Projection, Store } from '../../store/index.ts'
 import { type Caller, type Config, type Failure, type BudgetLimit, noSpend, type SessionId, type Spend } from '../../types/index.ts'
 
 export interface Budgets {
-  /** Reads what the session has spent, once. Await before `reserve`; undefined when it is known already. */
+  /** Reads what user and session have spent, once. Await before `reserve`; undefined when it is known already. */
   load(session: SessionId | ''): Promise<void> | undefined
   /** @returns why not, and then nothing is reserved. `unpriced` spend is refused where money is limited. */
   reserve(caller: Caller, spend: Spend): Failure | null
@@ -26,19 +26,21 @@ interface Account {
 export const userScope = (user: string): string => `user:${user}`
 export const sessionScope = (session: string): string => `session:${session}`
 
-export async function createBudgets(store: Store, user: string, config: Config['budget']): Promise<Budgets> {
+export function createBudgets(store: Store, user: string, config: Config['budget']): Budgets {
   const accounts = new Map<string, Account>()
   const open = async (scope: string, limit: BudgetLimit): Promise<void> => {
     const spent = await store.spent(scope)
     if (!accounts.has(scope)) accounts.set(scope, { spent, reserved: noSpend, limit })
   }
-  await open(userScope(user), config.user)
-
   const scopesOf = (caller: Pick<Caller, 'session'>): Account[] =>
     [userScope(user), sessionScope(caller.session)].map((scope) => accounts.get(scope)).filter((account) => account !== undefined)
 
   return {
-    load: (session) => (session === '' || accounts.has(sessionScope(session)) ? undefined : open(sessionScope(session), config.session)),
+    load(session) {
+      const missing = [userScope(user), ...(session === '' ? [] : [sessionScope(session)])].filter((scope) => !accounts.has(scope))
+      if (missing.length === 0) return undefined
+      return Promise.all(missing.map((scope) => open(scope, scope === userScope(user) ? config.user : config.session))).then(() => {})
+    },
     reserve(caller, spend) {
       for (const [i, account] of scopesOf(caller).entries()) {
         const short = shortfall(account, spend)

@@ -40,6 +40,11 @@ export interface SqliteLink extends EngineLink {
   readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null }
 }
 
+/** Asked once at start: the writer answers them, so that a guest that only waits has one thread and not two. */
+const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'session'])
+const yes = (): boolean => true
+const no = (): boolean => false
+
 export function createSqliteLink(options: SqliteOptions): SqliteLink {
   const { path, user, durability, readOnly = false, exclusive = false } = options
   const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive })
@@ -59,6 +64,9 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
       return (await writer.ask({ ask: 'write', batch })) as readonly WriteResult[]
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
+      if (writer !== null && reader.thread() === null && startUpReads.has(read.kind) && (await writing.then(yes, no))) {
+        return (await writer.ask({ ask: 'read', read })) as ReadResults[Kind]
+      }
       await reader.open()
       return (await reader.ask(read)) as ReadResults[Kind]
     },

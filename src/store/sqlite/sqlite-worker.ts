@@ -30,8 +30,8 @@ function createAnswers(role: WorkerRole): Answers {
     async serve() {
       const { createReader, createWriter } = await import('./sqlite-engine.ts')
       const { user, durability } = role
-      if (role.role === 'reader') reader = createReader(serving(database), user)
-      else writer = await createWriter(serving(database), { user, durability, now: systemClock.now })
+      if (role.role === 'writer') writer = await createWriter(serving(database), { user, durability, now: systemClock.now })
+      reader = createReader(serving(database), user)
     },
     write: ({ batch }) => serving(writer)(batch),
     read: ({ read }) => serving(reader)(read),
