@@ -35,20 +35,24 @@ export interface RunningCalls {
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal }): Watch
 }
 
+/** How late a beat may be. */
+const tickMs = 500
 /** A call that ignores its signal is left behind after this long; its late result goes nowhere. */
 const graceMs = 5_000
 
 type Beat = (progress: { session: SessionId; turn: TurnId; call: CallId; name: string; elapsed_ms: number }) => void
 
 export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
-  const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number }>()
+  const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number; beats: number }>()
   let timer: NodeJS.Timeout | undefined
 
   const tick = (): void => {
-    for (const [call, { caller, name, since }] of running) {
+    for (const [call, entry] of running) {
+      const { caller, name, since } = entry
       const elapsed = Math.round(clock.monotonicMs() - since)
-      if (caller.session !== '' && caller.turn !== '' && elapsed >= heartbeatMs)
-        beat({ session: caller.session, turn: caller.turn, call, name, elapsed_ms: elapsed })
+      if (caller.session === '' || caller.turn === '' || elapsed < (entry.beats + 1) * heartbeatMs) continue
+      entry.beats = Math.floor(elapsed / heartbeatMs)
+      beat({ session: caller.session, turn: caller.turn, call, name, elapsed_ms: elapsed })
     }
   }
 
@@ -60,8 +64,8 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
       else signal.addEventListener('abort', stop)
       const limit = Number.isFinite(call.timeoutMs) ? setTimeout(() => controller.abort('timeout'), call.timeoutMs) : undefined
       // A turn beats through its calls, not by itself.
-      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs() })
-      timer ??= setInterval(tick, heartbeatMs).unref()
+      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs(), beats: 0 })
+      timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
         race: (work) => raceAbort(work, controller.signal),

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Caller, CallId, SessionId, TurnId, UserId } from '../types/index.ts'
+import { done, testCall } from './kernel-fixture.ts'
+import { createRunningCalls, stopReason } from './running-calls.ts'
+
+const caller: Caller = {
+  ...{ user: 'ada' as UserId, actor: 'agent:ox', rights: new Set<string>(), audience: 'model', process: '' },
+  ...{ session: 's' as SessionId, turn: 't' as TurnId },
+}
+const call = testCall('test.act', async () => done(''), { timeoutMs: Infinity })
+const never = new AbortController().signal
+
+test('a long call beats every five seconds as long as it runs, and then no more', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  let now = 0
+  const beats: number[] = []
+  const running = createRunningCalls({ now: () => now, monotonicMs: () => now }, (beat) => beats.push(beat.elapsed_ms))
+  const watch = running.enter(caller, call, { id: 'c' as CallId, signal: never })
+  const pass = (ms: number): void => {
+    for (let left = ms; left > 0; left -= 500) {
+      now += 500
+      t.mock.timers.tick(500)
+    }
+  }
+  pass(16_000)
+  assert.deepEqual(beats, [5_000, 10_000, 15_000])
+  watch.leave()
+  pass(20_000)
+  assert.equal(beats.length, 3)
+})
+
+test('a call that ignores its signal is left behind after its grace', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  const controller = new AbortController()
+  const running = createRunningCalls({ now: () => 0, monotonicMs: () => 0 }, () => {})
+  const watch = running.enter(caller, call, { id: 'c' as CallId, signal: controller.signal })
+  const raced = watch.race(new Promise(() => {}))
+  controller.abort('cancelled')
+  assert.equal(stopReason(watch.signal), 'cancelled')
+  t.mock.timers.tick(5_000)
+  await assert.rejects(raced, (reason) => reason === 'cancelled')
+  watch.leave()
+})
