@@ -9,7 +9,8 @@ export interface BenchPlan {
   readonly loadTurns: number
   readonly callSeconds: number
   readonly acceptRounds: number
-  readonly acceptsPerConnection: number
+  /** A round ends after this long, or when the sessions are full. */
+  readonly acceptSeconds: number
   readonly starts: number
   /** Messages in the long session; the journal has three times as many records. */
   readonly longMessages: number
@@ -29,7 +30,7 @@ export const fullPlan: BenchPlan = {
   loadTurns: 40,
   callSeconds: 1.5,
   acceptRounds: 5,
-  acceptsPerConnection: 600,
+  acceptSeconds: 2,
   starts: 9,
   longMessages: 100_000,
   historyTurns: 200,
@@ -48,7 +49,7 @@ export const quickPlan: BenchPlan = {
   loadTurns: 16,
   callSeconds: 0.4,
   acceptRounds: 2,
-  acceptsPerConnection: 200,
+  acceptSeconds: 0.6,
   starts: 3,
   longMessages: 10_000,
   historyTurns: 40,

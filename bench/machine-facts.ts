@@ -1,4 +1,5 @@
 /** The machine and the moment: a figure without them means nothing. */
+import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
 
 /** Name to value, as printed. */
@@ -8,6 +9,7 @@ export function machineFacts(guest: string): MachineFacts {
   const processors = cpus()
   return {
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    commit: commit(),
     processor: `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${type()} ${release()}`,
@@ -16,5 +18,16 @@ export function machineFacts(guest: string): MachineFacts {
       .map((load) => load.toFixed(2))
       .join(' '),
     guest,
+  }
+}
+
+/** What was measured; `+` where files differ from it. */
+function commit(): string {
+  try {
+    return execFileSync('git', ['describe', '--always', '--dirty=+'], { stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim()
+  } catch {
+    return 'unknown'
   }
 }
