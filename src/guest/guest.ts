@@ -48,7 +48,10 @@ export async function startGuest(
   try {
     const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
     const engine = createEngine({
-      ...{ config: config.model, env: envelope.keys, clock: systemClock, random: systemRandom },
+      config: config.model,
+      env: envelope.keys,
+      clock: systemClock,
+      random: systemRandom,
       limits: options.modelLimits ?? {},
     })
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => name === config.model.api_key_env))

@@ -102,7 +102,7 @@ interface Inbox {
   tell(record: RecordView): void
   seen(): number
   /** Lets out what has waited, the snapshot, and from then on everything at once. */
-  goLive(snapshot: (seen: number) => KernelEvent): void
+  goLive(summary: (seen: number) => KernelEvent): void
 }
 
 function createInbox(cursor: number, listener: (event: KernelEvent) => void): Inbox {
@@ -121,11 +121,11 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
     },
     tell,
     seen: () => seen,
-    goLive(snapshot) {
+    goLive(summary) {
       // What streamed meanwhile is in the snapshot's text.
       for (const event of held ?? []) if (event.type === 'record') tell(event.record)
       held = null
-      listener(snapshot(seen))
+      listener(summary(seen))
     },
   }
 }

@@ -5,8 +5,13 @@ import { done, testCall } from './kernel-fixture.ts'
 import { createRunningCalls, stopReason } from './running-calls.ts'
 
 const caller: Caller = {
-  ...{ user: 'ada' as UserId, actor: 'agent:ox', rights: new Set<string>(), audience: 'model', process: '' },
-  ...{ session: 's' as SessionId, turn: 't' as TurnId },
+  user: 'ada' as UserId,
+  actor: 'agent:ox',
+  rights: new Set<string>(),
+  audience: 'model',
+  session: 's' as SessionId,
+  turn: 't' as TurnId,
+  process: '',
 }
 const call = testCall('test.act', async () => done(''), { timeoutMs: Infinity })
 const never = new AbortController().signal
