@@ -37,9 +37,8 @@ const newId = createIdMaker(systemClock, systemRandom) as () => CallId
 
 export async function connectGateway(url: string, token: string): Promise<GatewayClient> {
   const socket = new WebSocket(url, { perMessageDeflate: false, headers: { authorization: `Bearer ${token}` } })
-  const waiting = new Map<string, PromiseWithResolvers<unknown>>()
-  const turns = new Map<string, RunningTurn>()
-  const streamed = new Map<string, number>()
+  const inbox = createInbox()
+  const { waiting, turns, streamed } = inbox
   let asked = 0
 
   const request = (type: Type | 'hello', payload: object): Promise<unknown> => {
@@ -51,40 +50,11 @@ export async function connectGateway(url: string, token: string): Promise<Gatewa
   }
   const ask = <Name extends Type>(type: Name, payload: PayloadOf<Name>): Promise<unknown> => request(type, payload)
 
-  const onRecord = (text: string): void => {
-    if (!text.includes('"name":"turn.send"') || !text.includes('"phase":"outcome"')) return
-    const { record } = (JSON.parse(text) as { payload: { record: { call: string; body: { status: string } } } }).payload
-    const turn = turns.get(record.call)
-    turns.delete(record.call)
-    if (record.body.status === 'ok') turn?.done.resolve(streamed.get(turn.session) ?? 0)
-    else turn?.done.reject(new Error(`a turn of the bench failed: ${text.slice(0, 500)}`))
-  }
-  const onDelta = (text: string): void => {
-    const { payload } = JSON.parse(text) as { payload: { session: string; text: string } }
-    streamed.set(payload.session, (streamed.get(payload.session) ?? 0) + payload.text.length)
-  }
-  const onAnswer = (text: string): void => {
-    const frame = JSON.parse(text) as { type: string; payload: { request_id: string; result?: unknown } }
-    const answer = waiting.get(frame.payload.request_id)
-    waiting.delete(frame.payload.request_id)
-    if (frame.type === 'error') answer?.reject(new Error(`the gateway refused: ${text}`))
-    else answer?.resolve(frame.payload.result)
-  }
-  socket.on('message', (data: Buffer) => {
-    const text = data.toString()
-    if (text.startsWith('{"type":"delta"')) onDelta(text)
-    else if (text.startsWith('{"type":"record"')) onRecord(text)
-    else if (!text.startsWith('{"type":"progress"')) onAnswer(text)
-  })
-  const opened = Promise.withResolvers<void>()
-  socket.once('open', () => opened.resolve())
-  socket.on('error', opened.reject)
-  socket.on('close', (code, reason) => {
-    const gone = new Error(`the gateway closed with ${code}: ${String(reason)}`)
+  socket.on('message', inbox.read)
+  await whenOpen(socket, (gone) => {
     for (const each of waiting.values()) each.reject(gone)
     for (const each of turns.values()) each.done.reject(gone)
   })
-  await opened.promise
   await request('hello', { protocol: protocolVersion, client: 'bench' })
 
   const follow = async (session: SessionId, cursor: number): Promise<void> => void (await ask('subscribe', { session, cursor }))
@@ -106,9 +76,60 @@ export async function connectGateway(url: string, token: string): Promise<Gatewa
     },
     send: async (session, text) => void (await ask('send_turn', { session, client_id: newId(), text })),
     [Symbol.dispose]: () => {
-      waiting.clear()
-      turns.clear()
+      inbox.clear()
       socket.terminate()
     },
   }
+}
+
+/** What was asked and not answered yet, and how the frames that come settle it. */
+function createInbox() {
+  const waiting = new Map<string, PromiseWithResolvers<unknown>>()
+  const turns = new Map<string, RunningTurn>()
+  /** Characters that have streamed in a session since its newest turn began. */
+  const streamed = new Map<string, number>()
+
+  const onRecord = (text: string): void => {
+    if (!text.includes('"name":"turn.send"') || !text.includes('"phase":"outcome"')) return
+    const { record } = (JSON.parse(text) as { payload: { record: { call: string; body: { status: string } } } }).payload
+    const turn = turns.get(record.call)
+    turns.delete(record.call)
+    if (record.body.status === 'ok') turn?.done.resolve(streamed.get(turn.session) ?? 0)
+    else turn?.done.reject(new Error(`a turn of the bench failed: ${text.slice(0, 500)}`))
+  }
+  const onDelta = (text: string): void => {
+    const { payload } = JSON.parse(text) as { payload: { session: string; text: string } }
+    streamed.set(payload.session, (streamed.get(payload.session) ?? 0) + payload.text.length)
+  }
+  const onAnswer = (text: string): void => {
+    const frame = JSON.parse(text) as { type: string; payload: { request_id: string; result?: unknown } }
+    const answer = waiting.get(frame.payload.request_id)
+    waiting.delete(frame.payload.request_id)
+    if (frame.type === 'error') answer?.reject(new Error(`the gateway refused: ${text}`))
+    else answer?.resolve(frame.payload.result)
+  }
+  const read = (data: Buffer): void => {
+    const text = data.toString()
+    if (text.startsWith('{"type":"delta"')) onDelta(text)
+    else if (text.startsWith('{"type":"record"')) onRecord(text)
+    else if (!text.startsWith('{"type":"progress"')) onAnswer(text)
+  }
+  const clear = (): void => {
+    waiting.clear()
+    turns.clear()
+  }
+  const fail = (error: Error): void => {
+    for (const each of waiting.values()) each.reject(error)
+    for (const each of turns.values()) each.done.reject(error)
+    clear()
+  }
+  return { waiting, turns, streamed, read, fail, clear }
+}
+
+async function whenOpen(socket: WebSocket, onGone: (why: Error) => void): Promise<void> {
+  const opened = Promise.withResolvers<void>()
+  socket.once('open', () => opened.resolve())
+  socket.on('error', opened.reject)
+  socket.on('close', (code, reason) => onGone(new Error(`the gateway closed with ${code}: ${String(reason)}`)))
+  await opened.promise
 }
