@@ -23,7 +23,12 @@ async function dieAt(side: 'before' | 'after', place: number, shell: 'allow' | '
   const { config } = jobs
   let died = false
   {
-    await using faulty = startGuest({ workspace, config, entry: faultyGuest, args: [`${side}:${place}`] })
+    await using faulty = startGuest({
+      workspace,
+      config,
+      entry: faultyGuest,
+      args: [shell === 'ask' ? `${side}:${place}:parked` : `${side}:${place}`],
+    })
     died = !(await driver.drive(faulty, 1))
   }
   await emptied(workspace)
@@ -52,12 +57,12 @@ async function dieEverywhere(side: 'before' | 'after', shell: 'allow' | 'ask'): 
     seen[once] = (seen[once] ?? 0) + 1
     return true
   })
-  assert.ok((seen['died'] ?? 0) >= fewest, 'a turn with three tool calls has more writes')
+  assert.ok((seen['died'] ?? 0) >= fewest[shell], 'a turn with three tool calls has more writes')
   return seen
 }
 
-/** Intents and outcomes alone are more than this. */
-const fewest = 15
+/** Fewer writes than the intents and outcomes of a whole turn; of one from the question to a person on. */
+const fewest = { allow: 15, ask: 6 }
 
 for (const side of ['before', 'after'] as const) {
   test(`a turn finishes whatever write its guest dies ${side}`, async (t) => {
@@ -67,7 +72,7 @@ for (const side of ['before', 'after'] as const) {
   })
 }
 
-test('a turn in which a person approves a call finishes whatever write its guest dies after', async (t) => {
+test('a turn in which a person approves a call finishes whatever write its guest dies after from the question on', async (t) => {
   const seen = await dieEverywhere('after', 'ask')
   t.diagnostic(JSON.stringify(seen))
 })

@@ -57,9 +57,8 @@ export function createDriver(workspace: TestWorkspace, begun: Begun = { session:
         await terminal.expect('ack', 'send_turn', { session, client_id: turn, text: jobText(done) })
         acknowledged += 1
       }
-      const isEnd = (frame: ServerFrame): frame is RecordFrame =>
-        frame.type === 'record' && frame.payload.record.call === (turn as string) && frame.payload.record.phase === 'outcome'
-      if (!seen.some((record) => record.call === (turn as string) && record.phase === 'outcome')) await terminal.frame(isEnd)
+      const isEnd = (frame: ServerFrame): frame is RecordFrame => frame.type === 'record' && isEndOf(turn)(frame.payload.record)
+      if (!seen.some(isEndOf(turn))) await terminal.frame(isEnd)
       done += 1
     }
   }
@@ -94,25 +93,26 @@ export function createDriver(workspace: TestWorkspace, begun: Begun = { session:
   }
 }
 
+const isEndOf =
+  (turn: string) =>
+  ({ call, phase }: RecordView): boolean =>
+    String(call) === turn && phase === 'outcome'
+
 /** Only a kill is a reason to be gone. */
 function died({ signal, exitCode, stderr }: Awaited<TestGuest['gone']>): false {
   assert.equal(signal, 'SIGKILL', `the guest ended by itself (${exitCode}): ${stderr}`)
   return false
 }
 
-/** Says yes to every call that waits, and to each only once. */
+/** Says yes each time that a call is said to wait. After a crash its old record comes first, and it waits again a little later. */
 function approveAll(terminal: Terminal): void {
-  const asked = new Set<string>()
-  const approve = (call: string): void => {
-    if (asked.has(call)) return
-    asked.add(call)
-    terminal.ask('approve', { call, allow: true }).catch(() => {})
-  }
+  const answered = new Set<ServerFrame>()
   const watch = (): void =>
     void terminal
-      .frame((frame) => pendingIn(frame).some((call) => !asked.has(call)))
+      .frame((frame) => !answered.has(frame) && pendingIn(frame).length > 0)
       .then((frame) => {
-        pendingIn(frame).forEach(approve)
+        answered.add(frame)
+        for (const call of pendingIn(frame)) terminal.ask('approve', { call, allow: true }).catch(() => {})
         watch()
       })
       .catch(() => {})

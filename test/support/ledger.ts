@@ -10,6 +10,8 @@ export type Entry = RecordView
 
 export interface Ledger {
   readonly entries: readonly Entry[]
+  /** Calls that have begun and not ended, as `audit verify` finds them. */
+  readonly open: readonly string[]
   /** Of one call, in order. */
   of(call: string): readonly Entry[]
 }
@@ -23,7 +25,11 @@ export async function readLedger(workspace: Pick<TestWorkspace, 'database'>): Pr
     const report = await verifyJournal(store, [], '')
     assert.equal(report.ok, true, `the chain verifies: ${JSON.stringify(report)}`)
     await assertBudgetsAddUp(store, entries)
-    return { entries, of: (call) => entries.filter((entry) => entry.call === call) }
+    return {
+      entries,
+      open: report.open.map(({ name, call }) => `${name} ${call}`),
+      of: (call) => entries.filter((entry) => entry.call === call),
+    }
   } finally {
     await store.close()
   }
@@ -31,6 +37,7 @@ export async function readLedger(workspace: Pick<TestWorkspace, 'database'>): Pr
 
 /** No call waits for an end, and each ended once. */
 export function assertNothingOpen(ledger: Ledger): void {
+  assert.deepEqual(ledger.open, [])
   const calls = Map.groupBy(ledger.entries, (entry) => entry.call)
   for (const [call, entries] of calls) {
     const ends = entries.filter((entry) => entry.phase === 'outcome' || entry.phase === 'refused' || entry.phase === 'reconciled')
@@ -51,8 +58,8 @@ async function allRecords(store: Store): Promise<readonly JournalRecord[]> {
 
 const pageSize = 1_000
 
-function parse({ previous: _, hash: __, body, ...record }: JournalRecord): Entry {
-  return { ...record, body: JSON.parse(body) as JsonObject }
+function parse({ seq, at, actor, session, turn, call, name, phase, body }: JournalRecord): Entry {
+  return { seq, at, actor, session, turn, call, name, phase, body: JSON.parse(body) as JsonObject }
 }
 
 /** What the records say was spent is what the accounts say. */

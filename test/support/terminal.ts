@@ -93,7 +93,7 @@ export async function openTerminal(url: string, workspace: Pick<TestWorkspace, '
     frames,
     ask,
     expect,
-    frame: frame as Terminal['frame'],
+    frame,
     sendRaw: (data) => socket.send(data),
     closed,
     [Symbol.dispose]: () => socket.terminate(),
