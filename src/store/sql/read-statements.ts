@@ -67,7 +67,14 @@ export interface RecordArgs extends Of {
 
 /** @returns a key that two queries share when they need the same statement. */
 export function recordsShape(query: RecordQuery): string {
-  return [query.session !== undefined, query.call !== undefined, query.order, ...(query.phases ?? ['any'])].join()
+  return [
+    query.session !== undefined,
+    query.call !== undefined,
+    query.after !== undefined,
+    query.before !== undefined,
+    query.order,
+    ...(query.phases ?? ['any']),
+  ].join()
 }
 
 export function recordsStatement(db: Kysely<Tables>, query: RecordQuery): Template<RecordArgs> {
@@ -77,10 +84,11 @@ export function recordsStatement(db: Kysely<Tables>, query: RecordQuery): Templa
       .selectFrom('journal')
       .select(recordColumns)
       .where('user', '=', slot('user'))
-      .where('seq', '>', slot('after'))
-      .where('seq', '<', slot('before'))
       .$if(query.session !== undefined, (q) => q.where('session', '=', slot('session')))
       .$if(query.call !== undefined, (q) => q.where('call', '=', slot('call')))
+      // Bounds only where they are asked for: a range on seq that bounds nothing makes planners scan the journal in its order.
+      .$if(query.after !== undefined, (q) => q.where('seq', '>', slot('after')))
+      .$if(query.before !== undefined, (q) => q.where('seq', '<', slot('before')))
       .$if(phases !== undefined, (q) => q.where('phase', 'in', phases ?? []))
       .orderBy('seq', query.order === 'oldest_first' ? 'asc' : 'desc')
       .limit(slot('limit')),
