@@ -7,7 +7,7 @@ import { timeNow } from './time-calls.ts'
 
 /** @returns the calls that this sandbox can serve: what is off is not offered at all. */
 export function builtinCalls(sandbox: Pick<SandboxStatus, 'files' | 'shell'>): readonly Call[] {
-  const calls: Call[] = [timeNow]
+  const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileList, fileSearch, fileWrite, fileEdit, fileDelete)
   if (sandbox.shell) calls.push(shellExec)
   return calls

@@ -9,25 +9,31 @@ interface NowOutput {
   unix_ms: number
 }
 
-export const timeNow: Call<Record<string, never>, NowOutput> = {
-  name: 'time.now',
-  summary: 'Tells the current date, weekday, time and time zone.',
-  input: z.strictObject({}),
-  output: z.strictObject({ local: z.string(), weekday: z.string(), zone: z.string(), unix_ms: z.int() }),
-  example: {},
-  tier: 'read_only',
-  right: 'system.read',
-  effect: 'none',
-  audience: ['model', 'terminal'],
-  labels: { adds: [], sink: false },
-  timeoutMs: 1_000,
-  run(_input, { clock }) {
-    const now = clock.now()
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
-    const weekday = new Intl.DateTimeFormat('en', { weekday: 'long', timeZone: zone }).format(now)
-    const local = toLocalTime(now)
-    return Promise.resolve({ output: { local, weekday, zone, unix_ms: now }, text: `${weekday}, ${local} (${zone})` })
-  },
+const weekdays = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const
+
+export function timeNow(): Call<Record<string, never>, NowOutput> {
+  // Asking for the zone builds a whole formatter; it does not change while a guest lives.
+  let zone = ''
+  return {
+    name: 'time.now',
+    summary: 'Tells the current date, weekday, time and time zone.',
+    input: z.strictObject({}),
+    output: z.strictObject({ local: z.string(), weekday: z.string(), zone: z.string(), unix_ms: z.int() }),
+    example: {},
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 1_000,
+    run(_input, { clock }) {
+      const now = clock.now()
+      zone ||= Intl.DateTimeFormat().resolvedOptions().timeZone
+      const weekday = weekdays[new Date(now).getDay()] ?? ''
+      const local = toLocalTime(now)
+      return Promise.resolve({ output: { local, weekday, zone, unix_ms: now }, text: `${weekday}, ${local} (${zone})` })
+    },
+  }
 }
 
 function toLocalTime(unixMs: number): string {
