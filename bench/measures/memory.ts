@@ -14,13 +14,15 @@ const settleMs = 2_000
 const width = 8
 const turnsPerSession = 20
 const busySessions = 500
+/** What a turn of a busy session takes. */
+const spreadMs = 2_000
 /** Under the gateway's limit of 64 sessions for each connection. */
 const followedPerConnection = 50
 
 export const memory: Measure = {
   name: 'memory',
   title: 'Memory and busy sessions',
-  how: 'Resident memory of the guest process alone, two seconds after the last turn; hands are not started. Busy sessions make a tool call, wait 200 ms for the model, answer, and begin again.',
+  how: 'Resident memory of the guest process alone, two seconds after the last turn; hands are not started. Each busy session makes a tool call, waits two seconds for the model, streams an answer, and begins again.',
   async run(context) {
     return [...(await measureMemory(context)), ...(await measureBusy(context))]
   },
@@ -86,8 +88,8 @@ async function measureBusy({ plan, programs, modelUrl }: BenchContext): Promise<
     const opened = await Promise.all(Array.from({ length: followedPerConnection }, () => terminal.open()))
     sessions.push(...opened.map((session) => ({ terminal, session })))
   }
-  // One second to warm up, not counted.
-  await keepBusy(sessions, 1)
+  // One turn of each to warm up, not counted.
+  await keepBusy(sessions, 0.1)
   const delay = await measureDelay(guest, () => keepBusy(sessions, plan.busySeconds))
   for (const terminal of terminals) terminal[Symbol.dispose]()
   return [
@@ -105,10 +107,13 @@ async function measureDelay(guest: RunningGuest, work: () => Promise<number>) {
 
 /** @returns how many turns ended. */
 async function keepBusy(sessions: readonly { terminal: GatewayClient; session: SessionId }[], seconds: number): Promise<number> {
-  const until = performance.now() + seconds * 1000
+  const began = performance.now()
+  const until = began + spreadMs + seconds * 1000
   let turns = 0
   await Promise.all(
-    sessions.map(async ({ terminal, session }) => {
+    sessions.map(async ({ terminal, session }, i) => {
+      // Spread over one turn, as people are.
+      await pause((i / sessions.length) * spreadMs)
       while (performance.now() < until) {
         await terminal.turn(session, prompts.busy)
         turns += 1

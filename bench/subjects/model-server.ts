@@ -11,7 +11,7 @@ export const prompts = {
   /** One tool call, then a short answer; five for `fiveTools`. */
   oneTool: 'bench: one tool',
   fiveTools: 'bench: five tools',
-  /** A tool call, a pause of 200 ms, and a short answer: a session that is busy like a real one. */
+  /** A tool call, a pause of two seconds, and a short answer: a session that is busy like a real one. */
   busy: 'bench: busy',
   /** As many one-word chunks as was asked for. */
   long: 'bench: long',
@@ -21,7 +21,7 @@ export const prompts = {
 
 /** Chunks of a short answer. */
 export const shortAnswerChunks = 20
-const busyPauseMs = 200
+const busyPauseMs = 2_000
 
 export interface ModelServer extends AsyncDisposable {
   /** Base URL of the chat-completions wire. */
