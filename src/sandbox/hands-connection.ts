@@ -26,91 +26,113 @@ interface Pending {
   readonly settle: (outcome: { output: unknown } | { error: OxbowError }) => void
 }
 
+interface Connection {
+  readonly input: Writable
+  readonly kill: (problem: string) => Promise<void>
+  readonly pending: Map<number, Pending>
+  readonly greeting: PromiseWithResolvers<void>
+  /** Why nothing can be asked any more; null while it can. */
+  problem: string | null
+  lastId: number
+}
+
 /** @param kill ends the process and all in its sandbox; resolves when it is gone */
 export function connectHands(input: Writable, output: Readable, kill: (problem: string) => Promise<void>): HandsConnection {
-  const pending = new Map<number, Pending>()
   const greeting = Promise.withResolvers<void>()
   // A start that fails is reported to who starts; nobody else need listen.
   greeting.promise.catch(() => undefined)
-  let problem: string | null = null
-  let lastId = 0
-
-  const end = (why: string): void => {
-    problem ??= why
-    const error = failure(problem)
-    greeting.reject(error)
-    for (const waiting of pending.values()) waiting.settle({ error: waiting.stopping === null ? error : stopped(waiting.stopping) })
-    pending.clear()
-  }
-  /** Closes for new requests at once; those that wait settle when the processes are gone. */
-  const breakOff = (why: string): void => {
-    if (problem !== null) return
-    problem = why
-    void kill(why).then(() => end(why))
-  }
-
-  const take = (id: number, message: string): void => {
-    if (id === greetingId) return greeting.resolve()
-    const waiting = pending.get(id)
-    if (waiting === undefined) return breakOff('a reply answers no request')
-    const reply = parseReply(waiting.op, message)
-    if (reply.kind === 'garbage') return breakOff(reply.problem)
-    if (reply.kind === 'failed' && reply.error.code === 'sandbox_failed') return breakOff(reply.error.message)
-    pending.delete(id)
-    // What was done before the cancel reached it was done: the truth is worth more than the wish.
-    if (reply.kind === 'ok') waiting.settle({ output: reply.output })
-    else waiting.settle({ error: waiting.stopping === null ? reply.error : stopped(waiting.stopping) })
-  }
+  const connection: Connection = { input, kill, pending: new Map(), greeting, problem: null, lastId: 0 }
   const push = createMessageReader(
     { messageBytes: maxReplyBytes, pendingBytes: maxPendingBytes },
-    { message: take, cancel: () => breakOff('a frame that only the kernel may send') },
+    {
+      message: (id, message) => takeReply(connection, id, message),
+      cancel: () => breakOff(connection, 'a frame that only the kernel may send'),
+    },
   )
   output.on('data', (bytes: Buffer) => {
-    if (problem !== null) return
+    if (connection.problem !== null) return
     const garbage = push(bytes)
-    if (garbage !== null) breakOff(`garbage instead of frames: ${garbage}`)
+    if (garbage !== null) breakOff(connection, `garbage instead of frames: ${garbage}`)
   })
-  input.on('error', () => breakOff('the pipe to it broke'))
-
+  input.on('error', () => breakOff(connection, 'the pipe to it broke'))
   return {
     ready: greeting.promise,
-    isOpen: () => problem === null,
-    close: () => void (problem ??= 'it ended'),
-    end,
-    async ask(op, body, { signal, timeoutMs }) {
-      if (problem !== null) throw failure(problem)
-      if (signal.aborted) throw stopped('cancelled')
-      if (pending.size >= maxPendingRequests) {
-        throw new OxbowError('limit_reached', 'Too many requests wait for the sandbox.', { hint: 'Try again when some have ended.' })
-      }
-      const id = (lastId += 1)
-      const waiting = Promise.withResolvers<unknown>()
-      const entry: Pending = {
-        op,
-        stopping: null,
-        settle: (outcome) => ('output' in outcome ? waiting.resolve(outcome.output) : waiting.reject(outcome.error)),
-      }
-      let grace: NodeJS.Timeout | undefined
-      const stop = (why: 'cancelled' | 'timeout'): void => {
-        if (entry.stopping !== null) return
-        entry.stopping = why
-        input.write(encodeFrame('cancel', id, new Uint8Array()))
-        grace = setTimeout(() => breakOff(`it did not end ${op} when told to`), cancelGraceMs)
-      }
-      const cancel = (): void => stop('cancelled')
-      const limit = setTimeout(() => stop('timeout'), timeoutMs)
-      pending.set(id, entry)
-      signal.addEventListener('abort', cancel, { once: true })
-      try {
-        for (const frame of encodeMessage(id, JSON.stringify({ op, input: body }))) input.write(frame)
-        return (await waiting.promise) as never
-      } finally {
-        clearTimeout(limit)
-        clearTimeout(grace)
-        signal.removeEventListener('abort', cancel)
-      }
-    },
+    isOpen: () => connection.problem === null,
+    close: () => void (connection.problem ??= 'it ended'),
+    end: (why) => end(connection, why),
+    ask: (op, body, options) => ask(connection, op, body, options) as Promise<never>,
   }
+}
+
+async function ask(
+  connection: Connection,
+  op: HandsOp,
+  body: unknown,
+  options: { signal: AbortSignal; timeoutMs: number },
+): Promise<unknown> {
+  const { input, pending } = connection
+  const { signal, timeoutMs } = options
+  if (connection.problem !== null) throw failure(connection.problem)
+  if (signal.aborted) throw stopped('cancelled')
+  if (pending.size >= maxPendingRequests) {
+    throw new OxbowError('limit_reached', 'Too many requests wait for the sandbox.', { hint: 'Try again when some have ended.' })
+  }
+  const id = (connection.lastId += 1)
+  const waiting = Promise.withResolvers<unknown>()
+  const entry: Pending = {
+    op,
+    stopping: null,
+    settle: (outcome) => ('output' in outcome ? waiting.resolve(outcome.output) : waiting.reject(outcome.error)),
+  }
+  let grace: NodeJS.Timeout | undefined
+  const stop = (why: 'cancelled' | 'timeout'): void => {
+    if (entry.stopping !== null) return
+    entry.stopping = why
+    input.write(encodeFrame('cancel', id, new Uint8Array()))
+    grace = setTimeout(() => breakOff(connection, `it did not end ${op} when told to`), cancelGraceMs)
+  }
+  const cancel = (): void => stop('cancelled')
+  const limit = setTimeout(() => stop('timeout'), timeoutMs)
+  pending.set(id, entry)
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    for (const frame of encodeMessage(id, JSON.stringify({ op, input: body }))) input.write(frame)
+    return await waiting.promise
+  } finally {
+    clearTimeout(limit)
+    clearTimeout(grace)
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+function takeReply(connection: Connection, id: number, message: string): void {
+  const { pending, greeting } = connection
+  if (id === greetingId) return greeting.resolve()
+  const waiting = pending.get(id)
+  if (waiting === undefined) return breakOff(connection, 'a reply answers no request')
+  const reply = parseReply(waiting.op, message)
+  if (reply.kind === 'garbage') return breakOff(connection, reply.problem)
+  if (reply.kind === 'failed' && reply.error.code === 'sandbox_failed') return breakOff(connection, reply.error.message)
+  pending.delete(id)
+  // What was done before the cancel reached it was done: the truth is worth more than the wish.
+  if (reply.kind === 'ok') waiting.settle({ output: reply.output })
+  else waiting.settle({ error: waiting.stopping === null ? reply.error : stopped(waiting.stopping) })
+}
+
+/** Closes for new requests at once; those that wait settle when the processes are gone. */
+function breakOff(connection: Connection, why: string): void {
+  if (connection.problem !== null) return
+  connection.problem = why
+  void connection.kill(why).then(() => end(connection, why))
+}
+
+function end(connection: Connection, why: string): void {
+  const { pending, greeting } = connection
+  connection.problem ??= why
+  const error = failure(connection.problem)
+  greeting.reject(error)
+  for (const waiting of pending.values()) waiting.settle({ error: waiting.stopping === null ? error : stopped(waiting.stopping) })
+  pending.clear()
 }
 
 function failure(problem: string): OxbowError {

@@ -57,102 +57,121 @@ export function createEndpoint(options: { url: URL; key: string; clock: Clock; l
   }
 }
 
+interface Run {
+  readonly endpoint: Endpoint
+  readonly hooks: ExchangeHooks
+  readonly request: ClientRequest
+  response: IncomingMessage | null
+  /** Something came since the start or the last pause: silence is measured from there. */
+  begun: boolean
+  /** Nothing is told to the hooks any more. */
+  over: boolean
+  timer: NodeJS.Timeout
+}
+
 export function startExchange(endpoint: Endpoint, body: Buffer, hooks: ExchangeHooks): Exchange {
-  const { limits, url } = endpoint
-  let response: IncomingMessage | null = null
-  let over = false
-
-  const stalled = (): void => {
-    const what = response === null ? 'did not begin to answer' : 'stopped sending'
-    end(problem('model_stalled', `${url.origin} ${what} in time.`, 'Send the message again, or use another endpoint.'))
-    request.destroy()
-  }
-  let timer = setTimeout(stalled, limits.firstByteMs)
-  let begun = false
-  const alive = (): void => {
-    if (begun) timer.refresh()
-    else {
-      begun = true
-      clearTimeout(timer)
-      timer = setTimeout(stalled, limits.betweenBytesMs)
-    }
-  }
-  const end = (cut: Problem | null, stale = false): void => {
-    if (over) return
-    over = true
-    clearTimeout(timer)
-    hooks.onEnd(cut, stale)
-  }
-  const drain = (from: IncomingMessage): void => {
-    over = true
-    clearTimeout(timer)
-    const late = setTimeout(() => request.destroy(), limits.drainMs).unref()
-    from.on('close', () => clearTimeout(late))
-  }
-
-  const request = endpoint.request(body.length)
-  request.on('error', (error: NodeJS.ErrnoException) => {
-    const stale = request.reusedSocket && response === null && error.code === 'ECONNRESET'
-    end(connectionProblem(error, endpoint), stale)
+  const timer = setTimeout(() => stalled(run), endpoint.limits.firstByteMs)
+  const run: Run = { endpoint, hooks, request: endpoint.request(body.length), response: null, begun: false, over: false, timer }
+  run.request.on('error', (error: NodeJS.ErrnoException) => {
+    lost(run, error, run.request.reusedSocket && run.response === null && error.code === 'ECONNRESET')
   })
-  request.on('response', (incoming) => {
-    response = incoming
+  run.request.on('response', (incoming) => {
+    run.response = incoming
     incoming.setEncoding('utf8')
-    if (!isEventStream(incoming)) return readRefusal(incoming, endpoint, alive, (found) => end(found))
-    // A cut connection shows as `error` and then `close`; `end` comes only after the whole answer.
-    incoming.on('error', (error) => end(connectionProblem(error, endpoint)))
-    incoming.on('close', () => end(connectionProblem(new Error('closed'), endpoint)))
-    incoming.on('data', (text: string) => {
-      if (over) return
-      alive()
-      if (!hooks.onText(text)) drain(incoming)
-    })
-    incoming.on('end', () => end(null))
+    if (isEventStream(incoming)) readStream(run, incoming)
+    else readRefusal(run, incoming)
   })
-  request.end(body)
-
+  run.request.end(body)
   return {
     pause: () => {
-      clearTimeout(timer)
-      response?.pause()
+      clearTimeout(run.timer)
+      run.response?.pause()
     },
     resume: () => {
-      begun = false
-      if (!over) alive()
-      response?.resume()
+      run.begun = false
+      if (!run.over) alive(run)
+      run.response?.resume()
     },
     stop: () => {
-      over = true
-      clearTimeout(timer)
-      request.destroy()
+      run.over = true
+      clearTimeout(run.timer)
+      run.request.destroy()
     },
   }
 }
 
-/** Services that name no type, or the wrong one of a plain text, are given the benefit of the doubt. */
-function isEventStream(incoming: IncomingMessage): boolean {
-  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = incoming.headers
-  return incoming.statusCode === 200 && encoding === 'identity' && !/^(?:text\/html|application\/json|application\/xml)/i.test(type)
+function readStream(run: Run, incoming: IncomingMessage): void {
+  // A cut connection shows as `error` and then `close`; `end` comes only after the whole answer.
+  incoming.on('error', (error) => lost(run, error))
+  incoming.on('close', () => lost(run, new Error('closed')))
+  incoming.on('data', (text: string) => {
+    if (run.over) return
+    alive(run)
+    if (!run.hooks.onText(text)) drain(run, incoming)
+  })
+  incoming.on('end', () => end(run, null))
 }
 
 /** Reads an answer that is no event stream. A cut in the middle of it does not hide what its status said. */
-
-function readRefusal(incoming: IncomingMessage, endpoint: Endpoint, alive: () => void, found: (problem: Problem) => void): void {
+function readRefusal(run: Run, incoming: IncomingMessage): void {
   let body = ''
   let told = false
   const tell = (): void => {
     if (told) return
     told = true
-    found(refusalProblem(incoming, body, endpoint))
+    end(run, refusalProblem(incoming, body, run.endpoint))
   }
   incoming.on('data', (text: string) => {
-    alive()
+    alive(run)
     body += text
     if (body.length < maxErrorBodyBytes) return
     tell()
     incoming.destroy()
   })
   for (const event of ['end', 'error', 'close']) incoming.on(event, tell)
+}
+
+/** Something came: the wait for the next piece begins anew. */
+function alive(run: Run): void {
+  if (run.begun) {
+    run.timer.refresh()
+    return
+  }
+  run.begun = true
+  clearTimeout(run.timer)
+  run.timer = setTimeout(() => stalled(run), run.endpoint.limits.betweenBytesMs)
+}
+
+function stalled(run: Run): void {
+  const what = run.response === null ? 'did not begin to answer' : 'stopped sending'
+  end(run, problem('model_stalled', `${run.endpoint.url.origin} ${what} in time.`, 'Send the message again, or use another endpoint.'))
+  run.request.destroy()
+}
+
+/** The connection broke. That one closes after the end of its answer is no news. */
+function lost(run: Run, error: NodeJS.ErrnoException, staleSocket = false): void {
+  if (!run.over) end(run, connectionProblem(error, run.endpoint), staleSocket)
+}
+
+function end(run: Run, cut: Problem | null, staleSocket = false): void {
+  if (run.over) return
+  run.over = true
+  clearTimeout(run.timer)
+  run.hooks.onEnd(cut, staleSocket)
+}
+
+/** Lets the rest of the answer run out, so that the connection can be used again. */
+function drain(run: Run, incoming: IncomingMessage): void {
+  run.over = true
+  clearTimeout(run.timer)
+  const late = setTimeout(() => run.request.destroy(), run.endpoint.limits.drainMs).unref()
+  incoming.on('close', () => clearTimeout(late))
+}
+
+/** Services that name no type, or the wrong one of a plain text, are given the benefit of the doubt. */
+function isEventStream(incoming: IncomingMessage): boolean {
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = incoming.headers
+  return incoming.statusCode === 200 && encoding === 'identity' && !/^(?:text\/html|application\/json|application\/xml)/i.test(type)
 }
 
 function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpoint): Problem {
