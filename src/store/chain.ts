@@ -5,7 +5,7 @@
  * previous])` as ECMA-262 defines it. It can be parsed back, so no two different records share it; JSON.stringify writes a
  * lone surrogate as an escape, so the step to UTF-8 loses nothing either. Hash: BLAKE3-256, lower-case hex.
  */
-import type { JournalRecord, UserId } from '../types/index.ts'
+import type { CallId, JournalRecord, NewRecord, SessionId, TurnId, UserId } from '../types/index.ts'
 
 /** Stands in every hashed text: a later format cannot be taken for this one. */
 const format = 'oxbow.record.1'
@@ -52,10 +52,21 @@ export function parseReference(body: string): BlobReference | null {
 const loneSurrogate = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
 
 /**
- * @param body JSON text. A lone surrogate in it can only stand inside a string, and UTF-8 cannot hold it.
- * @returns the same JSON value in text that UTF-8 can hold.
+ * @returns the record in text that UTF-8 can hold, so that what is hashed is what is read back. A lone surrogate in a body can
+ * only stand inside a JSON string, where its escape means the same; in a name it becomes U+FFFD.
  */
-export function storableBody(body: string): string {
-  if (body.isWellFormed()) return body
-  return body.replace(loneSurrogate, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+export function storableRecord(record: NewRecord): NewRecord {
+  const { at, actor, session, turn, call, name, phase, body } = record
+  const texts = [actor, session, turn, call, name, body]
+  if (texts.every((text) => text.isWellFormed())) return record
+  return {
+    at,
+    actor: actor.toWellFormed(),
+    session: session.toWellFormed() as SessionId | '',
+    turn: turn.toWellFormed() as TurnId | '',
+    call: call.toWellFormed() as CallId,
+    name: name.toWellFormed(),
+    phase,
+    body: body.replace(loneSurrogate, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`),
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
-import { OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
@@ -23,7 +23,8 @@ export interface Statement<Args, Row> {
 }
 
 export interface Database {
-  readonly schema: number
+  /** Version of the tables as they are now: another process may have changed them. */
+  schema(): number
   prepare<Args extends object, Row>(template: Template<Args, Row>): Statement<Args, Row>
   exec(sql: string): void
   /** Runs `work` in one transaction that holds the write lock from its start. */
@@ -52,15 +53,17 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (!exists) closeSync(openSync(path, 'a', 0o600))
     raw = new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
     setUp(raw, readOnly)
-    const schema = raw.pragma('user_version', { simple: true }) as number
-    checkSchema(schema, path, readOnly)
-    return wrap(raw, schema)
+    checkSchema(schemaOf(raw), path, readOnly)
+    return wrap(raw)
   } catch (error) {
     raw?.close()
-    const known = toStoreError(error)
-    throw known.code === 'bad_input'
-      ? storeFault('store_failed', `The database ${path} cannot be opened (${String(error)}).`, error)
-      : known
+    if (isOxbowError(error)) throw error
+    const { code } = toStoreError(error)
+    throw storeFault(
+      code === 'store_full' || code === 'store_corrupt' ? code : 'store_failed',
+      `The database ${path} cannot be opened (${String(error)}).`,
+      error,
+    )
   }
 }
 
@@ -87,13 +90,17 @@ function checkSchema(schema: number, path: string, readOnly: boolean): void {
   }
 }
 
-function wrap(raw: Sqlite.Database, schema: number): Database {
+function schemaOf(raw: Sqlite.Database): number {
+  return raw.pragma('user_version', { simple: true }) as number
+}
+
+function wrap(raw: Sqlite.Database): Database {
   const begin = raw.prepare('begin immediate')
   const commit = raw.prepare('commit')
   const rollback = raw.prepare('rollback')
   let durability: Durability = 'normal'
   return {
-    schema,
+    schema: () => schemaOf(raw),
     prepare: (template) => prepareStatement(raw, template),
     exec: (sql) => void raw.exec(sql),
     transaction(work) {

@@ -7,6 +7,7 @@ import Sqlite from 'better-sqlite3'
 import { OxbowError } from '../../types/index.ts'
 import { storeFault } from '../store-fault.ts'
 
+/** Must be kept: with the last reference to it the lock goes. */
 export interface WorkspaceLock {
   release(): void
 }

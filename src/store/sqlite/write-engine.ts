@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import assert from 'node:assert/strict'
 import { type ChainHead, emptyChain, type JournalRecord, type NewRecord, type UserId } from '../../types/index.ts'
-import { blobReference, canonicalText, type Hasher, looksLikeReference, storableBody } from '../chain.ts'
+import { blobReference, canonicalText, type Hasher, looksLikeReference, storableRecord } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
 import { closesCall } from '../sql/record-rules.ts'
 import type { WriteStatements } from '../sql/write-statements.ts'
@@ -99,10 +99,11 @@ function append(work: Work, write: DecodedWrite, projections: readonly Projectio
   return firstSeq
 }
 
-function appendRecord(work: Work, record: NewRecord): void {
+function appendRecord(work: Work, appended: NewRecord): void {
   const { prepared, user, head } = work
   const seq = head.seq + 1
-  const body = storedBody(work, storableBody(record.body))
+  const record = storableRecord(appended)
+  const body = storedBody(work, record.body)
   const unhashed = { ...record, body, seq, previous: head.hash }
   const stored: JournalRecord = { ...unhashed, hash: work.hash(canonicalText(user, unhashed)) }
   prepared.insertRecord.run({ user, ...stored })

@@ -1,0 +1,8 @@
+import type { UserId } from '../types/index.ts'
+import { openMemoryStore } from './memory-store.ts'
+import { describeStoreContract } from './store-contract.ts'
+
+describeStoreContract('the in-memory store', async () => {
+  const store = await openMemoryStore({ user: 'ann' as UserId })
+  return { store, drop: () => store.close() }
+})

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
+import { test } from 'node:test'
+import Sqlite from 'better-sqlite3'
+import { createStoreClient } from '../store-client.ts'
+import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
+import { ann, assertRejects, storeFolder, tamper } from '../store-fixture.ts'
+import type { RecordQuery, Store } from '../store.ts'
+import { createSqliteLink } from './sqlite-store.ts'
+
+describeStoreContract('the SQLite store', async () => {
+  const files = storeFolder()
+  const store = await files.open({ exclusive: true })
+  return { store, drop: () => files[Symbol.asyncDispose]() }
+})
+
+const all: RecordQuery = { order: 'oldest_first', limit: 10_000, hydrate: true }
+
+async function fill(store: Store, count: number): Promise<void> {
+  await Promise.all(Array.from({ length: count }, (_, i) => store.append({ records: [recordOf(`c${i}`, 'refused')] })))
+}
+
+test('what was acknowledged is there after the store was closed and opened again, and the chain goes on', async () => {
+  await using files = storeFolder()
+  const first = await files.open()
+  await first.append({ records: [recordOf('a', 'intent')], projections: [{ kind: 'message', record: 0 }] })
+  const head = await first.head()
+  await first.close()
+  const second = await files.open()
+  await second.append({ records: [recordOf('a', 'outcome')] })
+  const records = await second.records(all)
+  assert.deepEqual([records[0]?.hash, records[1]?.previous], [head.hash, head.hash])
+  assert.deepEqual(
+    (await second.history(sessionA, null, 5)).map((r) => r.seq),
+    [1],
+  )
+})
+
+test('the file and its log can be read by their owner only', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: [recordOf('a', 'intent')] })
+  for (const suffix of ['', '-wal', '-shm']) assert.equal(statSync(files.path + suffix).mode & 0o077, 0, suffix)
+})
+
+test('a reader of its own sees the journal of a running store and cannot write', async () => {
+  await using files = storeFolder()
+  const store = await files.open({ exclusive: true })
+  await fill(store, 20)
+  const looker = await files.open({ readOnly: true })
+  await looker.opened()
+  assert.equal((await looker.records(all)).length, 20)
+  await store.append({ records: [recordOf('more', 'refused')] })
+  assert.equal((await looker.head()).seq, 21)
+  await assertRejects(looker.append({ records: [recordOf('x', 'intent')] }), 'store_failed', /reading only/)
+})
+
+test('two stores of one file share one chain', async () => {
+  await using files = storeFolder()
+  const stores = [await files.open(), await files.open()]
+  await stores[0]?.append({ records: [recordOf('first', 'refused')] })
+  await Promise.all(stores.map((store) => fill(store, 50)))
+  const records = await (stores[0] as Store).records(all)
+  assert.deepEqual(
+    records.map((r) => r.seq),
+    records.map((_, i) => i + 1),
+  )
+  assert.equal(
+    records.every((r, i) => i === 0 || r.previous === records[i - 1]?.hash),
+    true,
+  )
+  assert.equal(records.length, 101)
+})
+
+test('a file of a newer version is refused by name of both versions, for writing and for reading', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: [recordOf('a', 'intent')] })
+  await store.close()
+  tamper(files.path, 'pragma user_version = 99')
+  for (const readOnly of [false, true]) {
+    const newer = await files.open({ readOnly })
+    await assertRejects(newer.opened(), 'store_failed', /version 99; this Oxbow knows 1/)
+    await assertRejects(newer.append({ records: [recordOf('b', 'intent')] }), 'store_failed')
+    await assertRejects(newer.head(), 'store_failed', /version 99/)
+  }
+})
+
+test('looking at a journal that is not there says so and makes no file', async () => {
+  await using files = storeFolder()
+  const store = await files.open({ readOnly: true })
+  await assertRejects(store.opened(), 'not_found')
+  await store.close()
+  assert.throws(() => statSync(files.path))
+})
+
+test('a writer thread that dies refuses what was under way and all that follows; reading goes on', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
+  const store = createStoreClient(ann, link)
+  await using _closed = { [Symbol.asyncDispose]: () => store.close() }
+  await fill(store, 5)
+  const pending = Promise.allSettled([1, 2, 3].map((n) => store.append({ records: [recordOf(`p${n}`, 'intent')] })))
+  await link.threads().writer?.kill()
+  for (const result of await pending) assert.equal(result.status === 'rejected' ? result.reason.code : 'kept', 'store_failed')
+  await assertRejects(store.append({ records: [recordOf('x', 'intent')] }), 'store_failed', /writer thread ended/)
+  assert.equal(store.fault()?.code, 'store_failed')
+  assert.ok((await store.records(all)).length >= 5)
+})
+
+test('a reader thread that dies is followed by another; writing goes on', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
+  const store = createStoreClient(ann, link)
+  await using _closed = { [Symbol.asyncDispose]: () => store.close() }
+  await fill(store, 5)
+  await store.head()
+  await link.threads().reader?.kill()
+  await fill(store, 5)
+  assert.equal((await store.head()).seq, 10)
+  assert.equal(store.fault(), null)
+})
+
+test('history, open intents and sessions are found by index, never by a scan of the journal', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: [recordOf('a', 'intent')] })
+  await store.close()
+  const raw = new Sqlite(files.path)
+  const { createBuilder } = await import('./sqlite-builder.ts')
+  const { readStatements, recordsStatement } = await import('../sql/read-statements.ts')
+  const builder = createBuilder()
+  const bySession = recordsStatement(builder, { ...all, session: sessionA })
+  const byCall = recordsStatement(builder, { ...all, call: 'a' as never, phases: ['intent'] })
+  for (const [name, template] of Object.entries({ ...readStatements(builder), bySession, byCall })) {
+    const values = template.parameters.map(() => 1)
+    const plan = raw.prepare(`explain query plan ${template.sql}`).all(...values) as { detail: string }[]
+    // Open calls are few, and read whole in the order of their place.
+    const scans = plan.filter(({ detail }) => /\bSCAN\b|TEMP B-TREE/.test(detail))
+    assert.deepEqual(name === 'openIntents' ? [] : scans, [], name)
+    assert.equal(
+      plan.some(({ detail }) => /SCAN j(ournal)?\b/.test(detail)),
+      false,
+      name,
+    )
+  }
+  raw.close()
+})
