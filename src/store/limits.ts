@@ -8,8 +8,6 @@ export const maxBlobBytes: number = 64 * 1024 * 1024
 export const maxWaitingWrites = 100_000
 /** Records in one transaction: about 30 ms of work, so that nobody waits long behind a burst. */
 export const maxBatchRecords = 2_000
-/** One batch that is being committed and one that is on its way: a lone writer need not wait for the other's answer. */
-export const maxBatchesUnderWay = 2
 /** Text in one transaction, in UTF-16 units: bounds the memory that a message to the writer takes. */
 export const maxBatchChars: number = 8 * 1024 * 1024
 /** Rows that one read returns; a reader that wants more asks again from its cursor. */

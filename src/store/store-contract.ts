@@ -89,10 +89,10 @@ function describeChain(holds: Case): void {
     const text = fc.string({ unit: 'binary', maxLength: 30 }).map((s) => s.toWellFormed())
     const body = fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.stringify(value))
     const at = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
-    const record = fc.record({ at, actor: text, session: text, turn: text, call: text, name: text, body })
+    const drawnRecord = fc.record({ at, actor: text, session: text, turn: text, call: text, name: text, body })
     const appended: NewRecord[] = []
     await fc.assert(
-      fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 5 }), async (drawn) => {
+      fc.asyncProperty(fc.array(drawnRecord, { minLength: 1, maxLength: 5 }), async (drawn) => {
         const records = drawn.map((r) => ({ ...r, phase: 'refused' }) as NewRecord)
         appended.push(...records)
         await store.append({ records })

@@ -97,8 +97,7 @@ test('looking at a journal that is not there says so and makes no file', async (
 test('a writer thread that dies refuses what was under way and all that follows; reading goes on', async () => {
   await using files = storeFolder()
   const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
-  const store = createStoreClient(ann, link)
-  await using _closed = { [Symbol.asyncDispose]: () => store.close() }
+  await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
   await fill(store, 5)
   const pending = Promise.allSettled([1, 2, 3].map((n) => store.append({ records: [recordOf(`p${n}`, 'intent')] })))
   await link.threads().writer?.kill()
@@ -111,8 +110,7 @@ test('a writer thread that dies refuses what was under way and all that follows;
 test('a reader thread that dies is followed by another; writing goes on', async () => {
   await using files = storeFolder()
   const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
-  const store = createStoreClient(ann, link)
-  await using _closed = { [Symbol.asyncDispose]: () => store.close() }
+  await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
   await fill(store, 5)
   await store.head()
   await link.threads().reader?.kill()
