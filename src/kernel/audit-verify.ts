@@ -62,7 +62,7 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
   let count = 0
   const openCalls = new Map<CallId, { seq: number; call: CallId; name: string }>()
   const seenBlobs = new Set<string>()
-  const wanted = new Map(heads.map((signed) => [signed.seq, '']))
+  const wanted = new Map(heads.map((signed) => [signed.seq, signed.seq === emptyChain.seq ? emptyChain.hash : '']))
 
   /** @returns why the record does not hold by itself or after its neighbour, or null. */
   const judge = (record: JournalRecord): string | null => {
@@ -84,8 +84,12 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
   }
 
   const judgeCall = ({ seq, call, name, phase }: JournalRecord): string | null => {
-    if (phase === 'intent') openCalls.set(call, { seq, call, name })
-    else if (phase === 'outcome' || phase === 'reconciled') {
+    if (phase === 'intent') {
+      const earlier = openCalls.get(call)
+      // One end cannot close two beginnings: the other would have none, and nobody would miss it.
+      if (earlier !== undefined) return `it begins a call that record ${earlier.seq} had begun and that has not ended`
+      openCalls.set(call, { seq, call, name })
+    } else if (phase === 'outcome' || phase === 'reconciled') {
       if (!openCalls.delete(call)) return `it is the ${phase} of a call that was never begun, or had ended`
     } else if (phase === 'refused') openCalls.delete(call)
     return null
@@ -94,8 +98,10 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
   return {
     async take(records: readonly JournalRecord[]): Promise<void> {
       for (const record of records) {
-        const reference = parseReference(record.body)
-        const why = judge(record) ?? (reference === null || seenBlobs.has(reference.blob) ? null : await judgeBlob(reference.blob))
+        // The record's own hash comes first: only after it is the body known to be the text that was written.
+        let why = judge(record)
+        const reference = why === null ? parseReference(record.body) : null
+        if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob)
         if (why !== null) return void (bad = { seq: record.seq, why })
         head = record
         count++
