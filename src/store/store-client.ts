@@ -1,10 +1,10 @@
 /**
- * The store as its users see it: methods become messages to an engine. Group commit is here: few batches are under way at a
- * time, and all writes that wait when one comes back travel in the next one, as one message and one transaction.
+ * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is under way at a
+ * time, and all writes that wait when it comes back travel in the next one, as one message and one transaction.
  */
 import type { ChainHead, OxbowError, SessionId, UserId } from '../types/index.ts'
 import { isOxbowError, OxbowError as StoreError } from '../types/index.ts'
-import { maxBatchChars, maxBatchesUnderWay, maxBatchRecords, maxBlobBytes, maxWaitingWrites } from './limits.ts'
+import { maxBatchChars, maxBatchRecords, maxBlobBytes, maxWaitingWrites } from './limits.ts'
 import { errorOf, stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
 import type { Append, Appended, Store } from './store.ts'
@@ -105,7 +105,7 @@ interface Batcher {
 
 function createBatcher(send: (writes: readonly Write[]) => Promise<readonly WriteResult[]>): Batcher {
   let waiting: Waiting[] = []
-  const running = new Set<Promise<void>>()
+  let running: Promise<void> | null = null
 
   const sendOne = async (): Promise<void> => {
     const batch = takeBatch(waiting)
@@ -121,6 +121,7 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
     // One turn of the microtask queue: all that is asked for in this tick shares the first batch.
     await Promise.resolve()
     while (waiting.length > 0) await sendOne()
+    running = null
   }
   return {
     add: (write) =>
@@ -131,13 +132,9 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
           return
         }
         waiting.push({ write, resolve, reject })
-        if (running.size >= maxBatchesUnderWay) return
-        const runner = run().finally(() => running.delete(runner))
-        running.add(runner)
+        running ??= run()
       }),
-    async idle() {
-      await Promise.all(running)
-    },
+    idle: () => running ?? Promise.resolve(),
   }
 }
 
