@@ -45,6 +45,8 @@ export async function startGuest(
   const { user, version, workspaceRoot, config } = envelope
   const opened = await opening
   const store = options.wrapStore?.(opened) ?? opened
+  /** Whatever keeps the process alive, the newest first. */
+  let begun: readonly { close(): Promise<void> }[] = [store]
   try {
     const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
     const engine = createEngine({
@@ -69,8 +71,11 @@ export async function startGuest(
       clock: systemClock,
       random: systemRandom,
     })
+    // The kernel closes its store.
+    begun = [kernel]
     const token = createToken(systemRandom)
     const gateway = await startGateway({ kernel, ...config.gateway, token })
+    begun = [gateway, kernel]
     await usable(opened)
     const announcement = announce(workspaceRoot, gateway.url, token)
     return {
@@ -85,7 +90,7 @@ export async function startGuest(
       },
     }
   } catch (error) {
-    await store.close()
+    for (const part of begun) await part.close()
     throw error
   }
 }

@@ -65,7 +65,7 @@ try {
   await main(process.argv[2] ?? '')
   process.stdin.destroy()
 } catch (error) {
-  const failure = toFailure(error, 'store_failed', 'This is a fault of Oxbow. The log has the details.')
+  const failure = toFailure(error, 'internal_failure', 'This is a fault of Oxbow. The log has the details.')
   console.error(error)
   report({ type: 'fatal', ...failure })
   process.exitCode = errorTable[failure.code].exit

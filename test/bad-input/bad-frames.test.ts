@@ -153,7 +153,7 @@ test('a second guest on the same workspace is refused with the pid that holds it
   assert.match(refused.message, new RegExp(`\\b${first.pid}\\b`))
   assert.match(refused.hint, /end it first/)
   const workspaceBusyExit = 16
-  assert.equal((await second.gone).exitCode, workspaceBusyExit)
+  assert.equal((await second.ended()).exitCode, workspaceBusyExit)
   // The first is unharmed, and the workspace is free when it is gone, also when it was killed.
   using terminal = await openReady(first, workspace)
   assert.equal((await terminal.ask('status', {})).type, 'result')

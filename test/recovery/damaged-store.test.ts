@@ -128,7 +128,7 @@ test('a guest that starts on a full disk serves read-only or gives up with advic
       assert.ok(started.type === 'fatal' && started.code === 'store_full', JSON.stringify(started))
       assert.match(started.hint, /space/)
       const storeFullExit = 15
-      assert.equal((await guest.gone).exitCode, storeFullExit)
+      assert.equal((await guest.ended()).exitCode, storeFullExit)
     }
   }
   rmSync(ballast(workspace))

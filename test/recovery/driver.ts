@@ -84,7 +84,7 @@ export function createDriver(workspace: TestWorkspace, begun: Begun = { session:
         return true
       } catch (error) {
         if (!(error instanceof ConnectionEnded)) throw error
-        return died(await guest.gone)
+        return died(await guest.ended())
       } finally {
         takeIn(terminal?.frames ?? [])
         terminal?.[Symbol.dispose]()

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { configSchema, type GuestEnvelope, type GuestReport } from '../../src/types/index.ts'
+import { inTime } from './patience.ts'
 import { type TestWorkspace, user } from './workspace.ts'
 
 export const guestEntry: string = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))
@@ -33,6 +34,8 @@ export interface TestGuest extends AsyncDisposable {
   /** The first word that decides: it serves, it gave up, or it went without a word. */
   readonly started: Promise<Extract<GuestReport, { type: 'ready' | 'fatal' }> | GuestEnd>
   readonly gone: Promise<GuestEnd>
+  /** As `gone`, for a guest that is expected to go by itself. */
+  ended(): Promise<GuestEnd>
   /** SIGKILL. Resolves when the process is gone. */
   kill(): Promise<GuestEnd>
   /** Closes stdin, as a runner does that stops or dies. Resolves when the process is gone. */
@@ -59,29 +62,21 @@ export function startGuest({ workspace, config = {}, entry = guestEntry, args = 
     if (report.type !== 'head') started.resolve(report)
   })
   void gone.then(started.resolve)
-  const patience = setTimeout(
-    () => started.reject(new Error(`the guest has not said a word in ${patienceMs / 1000} s: ${stderr}`)),
-    patienceMs,
-  )
-  void started.promise.then(
-    () => clearTimeout(patience),
-    () => {},
-  )
-  const kill = (): Promise<GuestEnd> => (child.kill('SIGKILL'), gone)
+  const ended = (): Promise<GuestEnd> => inTime(gone, () => `the end of guest ${child.pid}; it says: ${stderr}`)
+  const kill = (): Promise<GuestEnd> => (child.kill('SIGKILL'), ended())
   return {
     pid: child.pid ?? 0,
-    started: started.promise,
+    started: inTime(started.promise, () => `the first word of guest ${child.pid}; it says: ${stderr}`),
     gone,
+    ended,
     kill,
-    stop: () => (child.stdin.end(), gone),
+    stop: () => (child.stdin.end(), ended()),
     async [Symbol.asyncDispose]() {
       await kill()
     },
   }
 }
 
-/** A guest starts in a second, on the busiest machine in a few. */
-const patienceMs = 60_000
 const keptErrorChars = 8_000
 
 export function envelopeFor(root: string, config: object, insecure = false, keys: Readonly<Record<string, string>> = {}): GuestEnvelope {

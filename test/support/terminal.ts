@@ -4,14 +4,10 @@
  */
 import { WebSocket } from 'ws'
 import { type GuestStatus, protocolVersion, type RecordView, type ServerFrame } from '../../src/types/index.ts'
+import { inTime } from './patience.ts'
 import { type TestWorkspace, tokenOf } from './workspace.ts'
 
 export type Answer = Extract<ServerFrame, { type: 'hello_ack' | 'ack' | 'result' | 'error' | 'snapshot' }>
-
-/** A test that waits longer than this waits for what will not come; it fails with the last that did. */
-const patienceMs = 60_000
-const shownFrames = 8
-const shownChars = 400
 
 export interface Terminal extends Disposable {
   readonly status: GuestStatus
@@ -35,7 +31,7 @@ export interface Terminal extends Disposable {
 export async function openTerminal(url: string, workspace: Pick<TestWorkspace, 'root'>): Promise<Terminal> {
   const socket = await openSocket(url, tokenOf(workspace))
   const frames: ServerFrame[] = []
-  const watchers = new Set<{ look(frame: ServerFrame): void; end(): void }>()
+  const watchers = new Set<{ look(frame: ServerFrame): unknown; end(): void }>()
   const closed = new Promise<number>((resolve) => socket.once('close', resolve))
   void closed.then(() => watchers.forEach((watcher) => watcher.end()))
   socket.on('error', () => {})
@@ -44,33 +40,18 @@ export async function openTerminal(url: string, workspace: Pick<TestWorkspace, '
     frames.push(frame)
     for (const watcher of watchers) watcher.look(frame)
   })
-  const frame = (fits: (frame: ServerFrame) => boolean): Promise<ServerFrame> =>
-    new Promise((resolve, reject) => {
-      const found = frames.find(fits)
-      if (found !== undefined) return resolve(found)
-      if (socket.readyState === WebSocket.CLOSED) return reject(new ConnectionEnded())
-      const leave = (): void => {
-        clearTimeout(patience)
-        watchers.delete(watcher)
-      }
-      const watcher = {
-        look(candidate: ServerFrame) {
-          if (!fits(candidate)) return
-          leave()
-          resolve(candidate)
-        },
-        end() {
-          leave()
-          reject(new ConnectionEnded())
-        },
-      }
-      const patience = setTimeout(() => {
-        leave()
-        const last = frames.slice(-shownFrames).map((sent) => JSON.stringify(sent).slice(0, shownChars))
-        reject(new Error(`nothing that fits has come in ${patienceMs / 1000} s; the last frames: ${last.join('\n')}`))
-      }, patienceMs)
-      watchers.add(watcher)
-    })
+  const frame = (fits: (frame: ServerFrame) => boolean): Promise<ServerFrame> => {
+    const found = frames.find(fits)
+    if (found !== undefined) return Promise.resolve(found)
+    if (socket.readyState === WebSocket.CLOSED) return Promise.reject(new ConnectionEnded())
+    const wanted = Promise.withResolvers<ServerFrame>()
+    const watcher = {
+      look: (candidate: ServerFrame) => fits(candidate) && wanted.resolve(candidate),
+      end: () => wanted.reject(new ConnectionEnded()),
+    }
+    watchers.add(watcher)
+    return inTime(wanted.promise, () => `a frame that fits; the last ones: ${lastOf(frames)}`).finally(() => watchers.delete(watcher))
+  }
   let asked = 0
   const ask: Terminal['ask'] = (type, payload) => {
     const id = `r${(asked += 1)}`
@@ -99,6 +80,16 @@ export async function openTerminal(url: string, workspace: Pick<TestWorkspace, '
     [Symbol.dispose]: () => socket.terminate(),
   }
 }
+
+function lastOf(frames: readonly ServerFrame[]): string {
+  return frames
+    .slice(-shownFrames)
+    .map((sent) => JSON.stringify(sent).slice(0, shownChars))
+    .join('\n')
+}
+
+const shownFrames = 8
+const shownChars = 400
 
 /** The guest went, or hung up, while something was waited for. */
 export class ConnectionEnded extends Error {
