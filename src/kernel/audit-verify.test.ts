@@ -6,7 +6,7 @@ import { canonicalText, createHasher, openMemoryStore, type Store } from '../sto
 import { recordOf } from '../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../store/store-fixture.ts'
 import type { ChainHead, JournalRecord, SignedHead } from '../types/index.ts'
-import { signedHeadText } from '../types/index.ts'
+import { emptyChain, signedHeadText } from '../types/index.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -74,6 +74,21 @@ test('an empty journal verifies', async () => {
   assert.deepEqual([report.ok, report.records], [true, 0])
 })
 
+test('a head that was signed before the first record holds', () =>
+  onSound(async (store) => {
+    const report = await verifyJournal(store, [signed(emptyChain), { ...signed(emptyChain), hash: 'f'.repeat(64) }], pem)
+    assert.deepEqual([report.signed_heads.checked, report.signed_heads.bad.length], [2, 1])
+  }))
+
+test('names and bodies that are no valid Unicode verify, and so do bodies that look like references', () =>
+  onSound(async (store) => {
+    const odd = { name: 'x\udc00', actor: '\u0000', body: '{"text":"\udfff"}' }
+    const reference = { body: `{"blob":"${'0'.repeat(64)}","bytes":3}` }
+    await store.append({ records: [recordOf('\ud800', 'refused', odd), recordOf('r', 'refused', reference)] })
+    const { first_bad, records, blobs } = await verifyJournal(store, [], '')
+    assert.deepEqual({ first_bad, records, blobs }, { first_bad: null, records: 42, blobs: 2 })
+  }))
+
 test('a journal longer than a page verifies whole', async () => {
   const store = await openMemoryStore({ user: ann })
   for (let i = 0; i < 6; i++) await store.append({ records: Array.from({ length: 2_000 }, (_, k) => recordOf(`c${i}-${k}`, 'refused')) })
@@ -84,6 +99,13 @@ test('a journal longer than a page verifies whole', async () => {
 
 const harms: readonly { what: string; statements: readonly string[]; seq: number; sound?: number; why: RegExp }[] = [
   { what: 'a changed body', statements: [`update journal set body = '{}' where seq = 21`], seq: 21, why: /content was changed/ },
+  // Judged by its hash before anything takes it for text.
+  {
+    what: 'a body that became bytes',
+    statements: [`update journal set body = x'7b7d' where seq = 21`],
+    seq: 21,
+    why: /content was changed/,
+  },
   { what: 'a changed time', statements: ['update journal set at = at + 1 where seq = 21'], seq: 21, why: /content was changed/ },
   {
     what: 'a changed hash',
@@ -100,6 +122,12 @@ const harms: readonly { what: string; statements: readonly string[]; seq: number
     why: /17 to 19 are missing/,
   },
   { what: 'a removed first record', statements: ['delete from journal where seq = 1'], seq: 2, sound: 0, why: /record 1 is missing/ },
+  {
+    what: 'a removed record whose gap was closed',
+    statements: ['delete from journal where seq = 17', 'update journal set seq = seq - 1 where seq > 17'],
+    seq: 17,
+    why: /does not follow record 16/,
+  },
   {
     what: 'two exchanged records',
     statements: [
@@ -123,6 +151,21 @@ for (const { what, statements, seq, sound = seq - 1, why } of harms) {
     assert.equal(report.records, sound)
   })
 }
+
+test('heads behind the first bad record are not judged: what stood there is not known', async () => {
+  const { report } = await afterHarm(`update journal set body = '{}' where seq = 21`)
+  assert.deepEqual(report.signed_heads, { checked: 0, bad: [] })
+})
+
+test('records that were given to another user do not hold there', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await fill(store)
+  await store.close()
+  tamper(files.path, `update journal set user = 'eve'`)
+  const report = await verifyJournal(await files.open({ readOnly: true, user: 'eve' as typeof ann }), [], '')
+  assert.equal(report.first_bad?.seq, 1)
+})
 
 test('a cut end is found by a signed head, and by nothing else', async () => {
   const { report, headBefore } = await afterHarm('delete from journal where seq > 38')
@@ -180,3 +223,19 @@ test('an outcome of a call that never began, or that had ended, is found', async
     })
   }
 })
+
+test('a call that begins again before it has ended is found: one end would hide that the other is missing', () =>
+  onSound(async (store) => {
+    await store.append({ records: [recordOf('twice', 'intent'), recordOf('twice', 'intent'), recordOf('twice', 'outcome')] })
+    const report = await verifyJournal(store, [], '')
+    assert.equal(report.first_bad?.seq, 42)
+    assert.match(report.first_bad.why, /record 41 had begun/)
+  }))
+
+test('a call may be reconciled, and one that was refused may begin and be refused again', () =>
+  onSound(async (store) => {
+    await store.append({ records: [recordOf('lost', 'intent'), recordOf('lost', 'reconciled')] })
+    await store.append({ records: (['refused', 'intent', 'parked', 'refused'] as const).map((phase) => recordOf('late', phase)) })
+    const report = await verifyJournal(store, [], '')
+    assert.deepEqual([report.first_bad, report.open], [null, []])
+  }))
