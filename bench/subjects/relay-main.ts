@@ -57,3 +57,5 @@ server.on('connection', (socket) => {
 })
 server.on('listening', () => process.stdout.write(`ws://127.0.0.1:${(server.address() as AddressInfo).port}\n`))
 process.once('SIGTERM', () => process.exit(0))
+// It ends with the bench that started it, also when that one was killed.
+process.stdin.resume().once('end', () => process.exit(0))
