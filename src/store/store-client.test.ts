@@ -114,6 +114,18 @@ test('after a write fault everything that waits and everything later is refused 
   assert.equal(sent.length, 1)
 })
 
+test('a fault that only a part of a batch met refuses that part and everything later; the rest is acknowledged', async () => {
+  const { store, sent } = manualLink()
+  const [kept, lost] = [store.append(one('a')), store.append(one('b'))]
+  await settle()
+  const waiting = store.append(one('c'))
+  sent[0]?.answer([1, { code: 'store_full', message: 'The disk is full.', hint: 'Free some space.' }])
+  assert.equal((await kept).firstSeq, 1)
+  await assertRejects(lost, 'store_full')
+  await assertRejects(waiting, 'store_full')
+  assert.deepEqual([store.fault()?.code, sent.length], ['store_full', 1])
+})
+
 test('damage that a read finds stops the writing', async () => {
   const { store, sent } = manualLink()
   await assertRejects(store.head(), 'store_corrupt')

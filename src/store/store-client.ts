@@ -29,7 +29,9 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
   const writer = createBatcher(async (writes) => {
     if (fault !== null) throw fault
     try {
-      return await link.write(encodeBatch(writes))
+      const results = await link.write(encodeBatch(writes))
+      for (const result of results) if (typeof result === 'object' && result !== null) noteFault(errorOf(result))
+      return results
     } catch (error) {
       noteFault(error)
       throw error

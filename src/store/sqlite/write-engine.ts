@@ -1,7 +1,7 @@
 /** Executes batches of writes: each batch is one transaction, each write in it happens whole or not at all. */
 import { Buffer } from 'node:buffer'
 import assert from 'node:assert/strict'
-import { type ChainHead, emptyChain, type JournalRecord, type NewRecord, type UserId } from '../../types/index.ts'
+import { type ChainHead, emptyChain, type Failure, type JournalRecord, type NewRecord, type UserId } from '../../types/index.ts'
 import { blobReference, canonicalText, type Hasher, looksLikeReference, storableRecord } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
 import { closesCall } from '../sql/record-rules.ts'
@@ -46,17 +46,23 @@ export function createWriteEngine(deps: WriteDeps): WriteEngine {
       return writes.map((write) => applyWrite(work, write))
     })
 
-  /** A write that cannot be stored (a bug of its caller) is found by trying each one alone. */
-  const commitEach = (writes: readonly DecodedWrite[]): readonly WriteResult[] =>
-    writes.map((write) => {
+  /**
+   * A write that cannot be stored (a bug of its caller) is found by trying each one alone. When the store itself fails on the
+   * way, what was committed before is still answered as committed.
+   */
+  const commitEach = (writes: readonly DecodedWrite[]): readonly WriteResult[] => {
+    let fault: Failure | null = null
+    return writes.map((write) => {
+      if (fault !== null) return fault
       try {
         return commit([write])[0] ?? null
       } catch (error) {
-        const known = toStoreError(error)
-        if (known.code !== 'bad_input') throw known
-        return failureOf(known)
+        const failure = failureOf(toStoreError(error))
+        if (failure.code !== 'bad_input') fault = failure
+        return failure
       }
     })
+  }
 
   return (batch) => {
     const writes = decodeBatch(batch)

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { recordOf } from '../store-contract.ts'
+import { storeFault } from '../store-fault.ts'
+import { ann } from '../store-fixture.ts'
+import { encodeBatch, type Write } from '../store-message.ts'
+import { type Database, openDatabase } from './sqlite-database.ts'
+import { createReader, createWriter } from './sqlite-engine.ts'
+
+const appending = (call: string, message = 0): Write => ({
+  kind: 'append',
+  append: { records: [recordOf(call, 'intent')], projections: [{ kind: 'message', record: message }] },
+})
+
+test('when the disk fills while a bad write is looked for, what is stored is acknowledged and the rest is refused', async () => {
+  const database = openDatabase({ path: ':memory:', readOnly: false })
+  let room = Infinity
+  const filling: Database = {
+    ...database,
+    transaction(work) {
+      if (room-- <= 0) throw storeFault('store_full', 'The disk is full.')
+      return database.transaction(work)
+    },
+  }
+  const write = await createWriter(filling, { user: ann, durability: 'normal', now: () => 0 })
+  // The whole batch, then two of its writes alone; a projection of a record that is not there makes the batch fail.
+  room = 3
+  const results = write(encodeBatch([appending('a'), appending('bad', 9), appending('c'), appending('d')]))
+  assert.deepEqual(
+    results.map((result) => (typeof result === 'object' && result !== null ? result.code : result)),
+    [1, 'bad_input', 'store_full', 'store_full'],
+  )
+  assert.equal((createReader(database, ann)({ kind: 'head' }) as { seq: number }).seq, 1)
+  database.close()
+})
