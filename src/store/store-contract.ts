@@ -14,7 +14,7 @@ export interface StoreSubject {
 }
 
 export const sessionA = '0192f0a0-0000-7000-8000-00000000000a' as SessionId
-export const sessionB = '0192f0a0-0000-7000-8000-00000000000b' as SessionId
+const sessionB = '0192f0a0-0000-7000-8000-00000000000b' as SessionId
 
 /** A record as the kernel makes it; `call` is any text. */
 export function recordOf(call: string, phase: Phase, more: Partial<NewRecord> = {}): NewRecord {
