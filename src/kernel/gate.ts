@@ -54,7 +54,8 @@ export interface GateDeps {
 
 export interface CallOptions {
   readonly id: CallId
-  readonly signal: AbortSignal
+  /** Null for a call that nobody cancels, as a person's. */
+  readonly signal: AbortSignal | null
   /** The call may have records from before a crash: they decide how it goes on. */
   readonly resumed?: boolean
   /** Told when the call begins and ends to wait for a person, whose time does not count. */
@@ -234,7 +235,8 @@ async function approve(
   input: unknown,
   past: readonly JournalRecord[],
 ): Promise<Refusal | null> {
-  const { caller, id, signal } = passing
+  const { caller, id } = passing
+  const signal = passing.signal ?? new AbortController().signal
   const asks = decide(call, deps.approval) === 'ask' && caller.actor.startsWith('agent:')
   if (!asks || past.some((entry) => entry.phase === 'intent')) return null
   const exact = JSON.stringify(input)

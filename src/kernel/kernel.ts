@@ -51,9 +51,6 @@ export interface KernelOptions {
   readonly random: Random
 }
 
-/** Signal of calls that nobody cancels: a person's. */
-const never = new AbortController().signal
-
 /**
  * The kernel can be asked at once: what needs the store waits until it is open and the turns that were cut off are on their way
  * again. A store that cannot be opened or written leaves a kernel that only reads.
@@ -124,7 +121,7 @@ async function resume({ journal, sessions, recovered, gate }: Parts, { store, us
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
-      const { outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: never, resumed: true })
+      const { outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: null, resumed: true })
       void outcome.catch(() => {}).finally(() => recovered.delete(turn.id))
     }
   } catch (error) {
@@ -153,7 +150,7 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
   const facts = engine.facts(config.model.name)
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
     await resumed
-    return gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: never })
+    return gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })
   }
 
   return {
@@ -177,7 +174,7 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
       if (!lanes.admit(session)) throw queueFull(session)
       const turn = clientId as string as TurnId
       const input = model === undefined ? { text } : { text, model }
-      const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: never })
+      const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
       // The outcome is for followers; here only the acknowledgement matters.
       outcome.catch(() => {})
       const accepted = await intended.finally(() => lanes.admitted(session))

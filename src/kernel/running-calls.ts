@@ -32,7 +32,7 @@ export interface Watch {
 }
 
 export interface RunningCalls {
-  enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal }): Watch
+  enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
 }
 
 /** How late a beat may be. */
@@ -59,9 +59,9 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
   return {
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
-      const stop = (): void => controller.abort(signal.reason)
-      if (signal.aborted) stop()
-      else signal.addEventListener('abort', stop)
+      const stop = (): void => controller.abort(signal?.reason)
+      if (signal?.aborted === true) stop()
+      else signal?.addEventListener('abort', stop)
       const limit = Number.isFinite(call.timeoutMs) ? setTimeout(() => controller.abort('timeout'), call.timeoutMs) : undefined
       // A turn beats through its calls, not by itself.
       if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs(), beats: 0 })
@@ -71,7 +71,7 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
         race: (work) => raceAbort(work, controller.signal),
         leave() {
           clearTimeout(limit)
-          signal.removeEventListener('abort', stop)
+          signal?.removeEventListener('abort', stop)
           running.delete(id)
           if (running.size === 0) {
             clearInterval(timer)
