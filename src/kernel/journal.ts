@@ -35,7 +35,7 @@ export interface AppendOptions {
 
 export interface Journal {
   readonly store: Store
-  /** Set once the store has failed. */
+  /** Set once the store has failed, in an append or in a read that met damage. */
   fault(): Failure | null
   /** Makes the journal refuse everything from now on, for a failure that was met elsewhere than in an append. */
   fail(error: unknown): void
@@ -105,7 +105,10 @@ export function createJournal({ store, clock, project, observe, publish, onFault
 
   return {
     store,
-    fault: () => failure,
+    fault() {
+      const met = store.fault()
+      return failure ?? (met === null ? null : toFailure(met, 'store_failed', ''))
+    },
     fail,
     append,
     fence: (session, epoch) => void epochs.set(session, epoch),
