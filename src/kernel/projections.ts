@@ -45,7 +45,7 @@ export function createProjector({ user, sessions, budgets, conversations }: Proj
     if (spent !== undefined) {
       // The gate settles what it ran; what a crash cut off is counted here.
       if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
-      projections.push(...budgets.projections(user, session, spent))
+      projections.push(...budgets.projections(session, spent))
     }
     return projections
   }

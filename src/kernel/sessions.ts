@@ -12,7 +12,6 @@ export interface Sessions {
   /** Changes of a known row; the new row is what a projection writes. */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
-  row(id: SessionId): SessionRow | undefined
   /** @returns the row when its labels have changed and are not in the store yet; asked once, it counts as written. */
   takeChanged(id: SessionId): SessionRow | undefined
 }
@@ -32,7 +31,6 @@ export function createSessions(store: Store): Sessions {
   const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? ''))
   return {
     held,
-    row: (id) => rows.get(id),
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
     async load(id) {
       const row = rows.get(id) ?? (await store.session(id))

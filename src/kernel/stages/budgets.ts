@@ -8,12 +8,12 @@ import { type Caller, type Config, type Failure, type BudgetLimit, noSpend, type
 export interface Budgets {
   /** Reads what user and session have spent, once. Await before `reserve`; undefined when it is known already. */
   load(session: SessionId | ''): Promise<void> | undefined
-  /** @returns why not, and then nothing is reserved. `unpriced` spend is refused where money is limited. */
+  /** @returns why not, and then nothing is reserved. */
   reserve(caller: Caller, spend: Spend): Failure | null
   /** Gives the reservation back and counts what was spent. */
   settle(caller: Caller, reserved: Spend, spent: Spend): void
   /** What `settle` means for the store. */
-  projections(user: string, session: SessionId | '', spent: Spend): readonly Projection[]
+  projections(session: SessionId | '', spent: Spend): readonly Projection[]
   view(scope: string): { readonly spent: Spend; readonly reserved: Spend; readonly limit: BudgetLimit }
 }
 
@@ -55,7 +55,7 @@ export function createBudgets(store: Store, user: string, config: Config['budget
         account.spent = add(account.spent, spent, 1)
       }
     },
-    projections(_user, session, spent) {
+    projections(session, spent) {
       if (spent.microDollars === 0 && spent.tokens === 0) return []
       const scopes = session === '' ? [userScope(user)] : [userScope(user), sessionScope(session)]
       return scopes.map((scope) => ({ kind: 'spend', scope, spend: spent }) as const)
