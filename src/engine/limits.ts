@@ -41,6 +41,9 @@ export const modelLimits: ModelLimits = {
 /** Bytes of an error answer that are read; the message is far shorter. */
 export const maxErrorBodyBytes: number = 64 * 1024
 
+/** Bytes of one answer that are kept for the record; a longer one is kept cut, and cannot be replayed. */
+export const maxRecordedBytes: number = 32 * 1024 * 1024
+
 /** What is kept of an endpoint's own words in an error. */
 export const endpointMessageChars = 300
 

@@ -10,19 +10,42 @@ export interface BudgetLimit {
   tokens: number | null
 }
 
+/** What a person says about a model; goes over the catalog. Null: as the catalog says. Prices are micro-dollars for a million tokens. */
+export interface ModelOverrides {
+  context_tokens: number | null
+  max_output_tokens: number | null
+  input_price: number | null
+  output_price: number | null
+  cache_read_price: number | null
+  cache_write_price: number | null
+}
+
+/** A service that models are asked from. Empty texts: as the built-in provider of the same id has it. */
+export interface ProviderConfig {
+  wire: 'openai-chat' | 'openai-responses' | 'anthropic' | 'gemini' | 'ai-sdk' | ''
+  base_url: string
+  api_key_env: string
+  headers: Record<string, string>
+  package: string
+  models: Record<string, ModelOverrides>
+}
+
 /** The whole configuration, every default filled in. Keys are documented where the schema below declares them. */
 export interface Config {
   model: {
-    provider: 'auto' | 'openai' | 'offline' | 'scripted'
+    provider: string
     name: string
+    fallback: string[]
     base_url: string
     api_key_env: string
-    context_tokens: number
-    max_output_tokens: number
-    input_price: number | null
-    output_price: number | null
+    effort: 'none' | 'minimal' | 'low' | 'medium' | 'high' | null
+    temperature: number | null
+    top_p: number | null
+    recording: 'raw' | 'parsed'
     scenario: string
-  }
+    replay: string
+  } & ModelOverrides
+  providers: Record<string, ProviderConfig>
   agent: { name: string; instructions: string; rights: string[] }
   turn: { max_turns: number; time_limit_s: number }
   approval: {
@@ -47,29 +70,90 @@ const budget = z.strictObject({
   tokens: limit('Most model tokens, input and output together. Unset: no token limit.'),
 })
 
+const price = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
+  z.number().nonnegative().nullable().default(null).describe(`Micro-dollars for a million ${what}. Unset: as the catalog says.`)
+
+const overrides = {
+  context_tokens: z
+    .int()
+    .min(1024)
+    .nullable()
+    .default(null)
+    .describe('Size of the context window. Needed for a model that the catalog does not know.'),
+  max_output_tokens: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Most tokens of one answer. Unset: as the catalog says, at most 32 000.'),
+  input_price: price('input tokens'),
+  output_price: price('output tokens'),
+  cache_read_price: price('input tokens read from a prompt cache'),
+  cache_write_price: price('input tokens written to a prompt cache'),
+}
+
+const provider = z.strictObject({
+  wire: z
+    .enum(['openai-chat', 'openai-responses', 'anthropic', 'gemini', 'ai-sdk', ''])
+    .default('')
+    .describe('Protocol. Empty: of the built-in provider with this id, else openai-chat.'),
+  base_url: z.string().default('').describe('Address of the service. Empty: of the built-in provider.'),
+  api_key_env: z
+    .string()
+    .default('')
+    .describe(
+      'Name of the environment variable with the key. Empty: the provider’s usual variable, else API_KEY; none for services on this machine.',
+    ),
+  headers: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('Further headers. `$NAME` is replaced by an environment variable, so that no secret stands in the file.'),
+  package: z.string().default('').describe('For wire ai-sdk: the npm package of the provider, e.g. `@ai-sdk/mistral`.'),
+  models: z.record(z.string(), z.strictObject(overrides)).default({}).describe('What is known of single models of this service.'),
+})
+
 export const configSchema: z.ZodType<Config> = z.strictObject({
   model: z
     .strictObject({
       provider: z
-        .enum(['auto', 'openai', 'offline', 'scripted'])
+        .string()
+        .min(1)
         .default('auto')
-        .describe('`auto`: openai when a key or base URL is set, else offline.'),
-      name: z.string().min(1).default('gpt-5-mini').describe('Model asked for when none is named.'),
-      base_url: z
+        .describe('Provider of a model that is named without one. `auto`: the one whose key or base URL is set, else offline.'),
+      name: z
         .string()
         .default('')
-        .describe('Endpoint of an OpenAI-compatible service. Empty: OPENAI_BASE_URL, else https://api.openai.com/v1.'),
+        .describe('Model asked for when none is named: `provider/model`, or a model of `model.provider`. Empty: the provider’s default.'),
+      fallback: z
+        .array(z.string())
+        .default([])
+        .describe('Models that are asked in turn, as `provider/model`, when the one before cannot be reached or does not answer.'),
+      base_url: z.string().default('').describe('Address of the service. Empty: OPENAI_BASE_URL for openai, else the provider’s own.'),
       api_key_env: z
         .string()
-        .default('OPENAI_API_KEY')
-        .describe('Name of the environment variable that holds the key; the key itself never stands in a file.'),
-      context_tokens: z.int().min(1024).default(128_000).describe('Size of the model’s context window.'),
-      max_output_tokens: z.int().min(1).default(8_192).describe('Most tokens of one answer.'),
-      input_price: limit('Micro-dollars for a million input tokens. Needed when a money budget is set.'),
-      output_price: limit('Micro-dollars for a million output tokens.'),
+        .default('')
+        .describe(
+          'Name of the environment variable that holds the key; the key itself never stands in a file. Empty: the provider’s usual one.',
+        ),
+      ...overrides,
+      effort: z
+        .enum(['none', 'minimal', 'low', 'medium', 'high'])
+        .nullable()
+        .default(null)
+        .describe('How hard a reasoning model thinks. Unset: as the service chooses.'),
+      temperature: z.number().min(0).max(2).nullable().default(null).describe('Sampling temperature, for models that take one.'),
+      top_p: z.number().min(0).max(1).nullable().default(null).describe('Nucleus sampling, for models that take it.'),
+      recording: z
+        .enum(['raw', 'parsed'])
+        .default('raw')
+        .describe(
+          '`raw`: the bytes of each exchange are kept in the journal and can be replayed. `parsed`: only what was understood of them.',
+        ),
       scenario: z.string().default('').describe('Scenario file of the scripted model.'),
+      replay: z.string().default('').describe('Recording that the replay model answers from.'),
     })
     .prefault({}),
+  providers: z.record(z.string(), provider).default({}).describe('Services by id: further ones, and changes to the built-in ones.'),
   agent: z
     .strictObject({
       name: z.string().min(1).default('ox').describe('Name of the agent, shown in the journal.'),

@@ -1,15 +1,39 @@
 /** Messages of a conversation, made of typed parts. The wire formats of models are made from these and nothing else. */
 import type { CallId } from './id.ts'
+import type { JsonObject } from './json.ts'
+
+/**
+ * What a wire gave with a part and wants back unchanged: a signature, encrypted reasoning, the id of an item. Opaque to all
+ * but the wire that made it, and given back only to the same wire and model.
+ */
+export interface Sealed {
+  readonly wire: string
+  readonly model: string
+  readonly data: JsonObject
+}
 
 export interface TextPart {
   readonly type: 'text'
   readonly text: string
+  readonly sealed?: Sealed
 }
 
-/** A model's thinking, kept to be given back where a wire demands it. */
+/** A model's thinking, kept to be given back where a wire demands it. `text` may be empty: some wires give only the seal. */
 export interface ReasoningPart {
   readonly type: 'reasoning'
   readonly text: string
+  readonly sealed?: Sealed
+}
+
+/** A picture or a document for the model to look at. */
+export interface MediaPart {
+  readonly type: 'media'
+  /** E.g. `image/png`, `image/jpeg`, `image/webp`, `image/gif`, `application/pdf`. */
+  readonly mediaType: string
+  /** File name, shown to the model where the wire has a place for it; may be empty. */
+  readonly name: string
+  /** Base64, without a `data:` prefix. */
+  readonly data: string
 }
 
 /** What a model asks for. `arguments` is the text as the model wrote it: it may be no JSON at all. */
@@ -20,6 +44,7 @@ export interface ToolCallPart {
   /** Tool name as the model sees it, e.g. `file_read`. */
   readonly name: string
   readonly arguments: string
+  readonly sealed?: Sealed
 }
 
 export interface ToolResultPart {
@@ -29,11 +54,13 @@ export interface ToolResultPart {
   readonly name: string
   readonly ok: boolean
   readonly text: string
+  /** Pictures that belong to the result. */
+  readonly media?: readonly MediaPart[]
 }
 
 export interface UserMessage {
   readonly role: 'user'
-  readonly parts: readonly TextPart[]
+  readonly parts: readonly (TextPart | MediaPart)[]
 }
 
 export interface AssistantMessage {
@@ -67,7 +94,7 @@ export interface ConversationItem {
   /** The call whose record brought it: a sent message, a generation, or a tool call (`<generation>.<index>`). */
   readonly call: CallId
   readonly message: Message
-  /** UTF-8 bytes of what a tokenizer would count; tokens never exceed it. */
+  /** UTF-8 bytes of what a tokenizer would count; tokens never exceed it. Media count by a bound, not by their bytes. */
   readonly bytes: number
 }
 
@@ -87,10 +114,18 @@ export function conversationItem(call: CallId, message: Message): ConversationIt
   let bytes = 0
   for (const part of message.parts) {
     if (part.type === 'tool_call') bytes += utf8Length(part.arguments) + part.name.length + part.id.length
-    else if (part.type === 'tool_result') bytes += utf8Length(part.text) + part.id.length
+    else if (part.type === 'tool_result') bytes += utf8Length(part.text) + part.id.length + mediaBytes(part.media)
+    else if (part.type === 'media') bytes += maxMediaTokens
     else bytes += utf8Length(part.text)
   }
   return { call, message, bytes }
+}
+
+/** What one picture or document counts for in a window: more than any wire charges for a picture, or a short document. */
+const maxMediaTokens = 6_000
+
+function mediaBytes(media: readonly MediaPart[] | undefined): number {
+  return media === undefined ? 0 : media.length * maxMediaTokens
 }
 
 /** Bytes of a text in UTF-8, an upper bound where that is cheaper: ASCII is exact, all else counts three a unit. */

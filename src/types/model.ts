@@ -1,7 +1,7 @@
 /** The port to language models. Everything about wires, keys and retries is behind it. */
 import type { Failure } from './error.ts'
 import type { JsonObject } from './json.ts'
-import type { Message, ToolCallPart } from './message.ts'
+import type { Message, Sealed, ToolCallPart } from './message.ts'
 
 /** A tool as a model sees it. `parameters` is JSON Schema. */
 export interface ToolSpec {
@@ -11,30 +11,79 @@ export interface ToolSpec {
 }
 
 export interface GenerateRequest {
+  /** As `Engine.facts` takes it: `provider/model`, or a model of the configured provider. */
   readonly model: string
   readonly system: string
   readonly messages: readonly Message[]
   readonly tools: readonly ToolSpec[]
   readonly maxOutputTokens: number
+  readonly settings?: GenerateSettings
+  /** Requests with the same key begin alike; services route by it to where the beginning is cached. A session id. */
+  readonly cacheKey?: string
+  /** Told once for each exchange with an endpoint, failed ones too, before the last event. Unset: nothing is kept. */
+  readonly onExchange?: (exchange: RawExchange) => void
+}
+
+/** How hard a reasoning model thinks. A wire maps it to its own scale. */
+export type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high'
+
+/** What a model or wire does not know is left out of its request, never an error. */
+export interface GenerateSettings {
+  /** 0 to 2. */
+  readonly temperature?: number
+  /** 0 to 1. */
+  readonly topP?: number
+  readonly effort?: Effort
+  readonly stop?: readonly string[]
+  /** Unset: `auto`. */
+  readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly tool: string }
+  /** The answer's text must be JSON of this schema. */
+  readonly output?: { readonly name: string; readonly schema: JsonObject }
+}
+
+/** The bytes of one exchange, without headers that hold keys. */
+export interface RawExchange {
+  readonly wire: string
+  readonly model: string
+  /** Scheme, host, port and path; never a query, which may hold a key. */
+  readonly url: string
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number
+  readonly request: Uint8Array
+  readonly response: Uint8Array
 }
 
 /** Tokens as the endpoint reports them; an endpoint that reports none is estimated and says so. */
 export interface Usage {
+  /** All input, also what was read from or written to a prompt cache. */
   readonly inputTokens: number
+  /** All output, reasoning included. */
   readonly outputTokens: number
+  /** Part of `inputTokens`. */
+  readonly cacheReadTokens?: number
+  /** Part of `inputTokens`. */
+  readonly cacheWriteTokens?: number
+  /** Part of `outputTokens`. */
+  readonly reasoningTokens?: number
   readonly estimated: boolean
 }
 
 /**
  * What a generation emits, in order: any of text, reasoning and complete tool calls, then exactly one `finish` or `error`,
  * and nothing after it. A stream never throws: failure and cancellation are its last event.
+ *
+ * Neighbouring `text` (or `reasoning`) events are one part until an event brings `sealed`: that one ends the part, its own
+ * text included.
  */
 export type ModelEvent =
-  | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'reasoning'; readonly text: string }
+  | { readonly type: 'text'; readonly text: string; readonly sealed?: Sealed }
+  | { readonly type: 'reasoning'; readonly text: string; readonly sealed?: Sealed }
   | { readonly type: 'tool_call'; readonly call: ToolCallPart }
+  /** Everything before is void: the answer begins anew, perhaps by another model. Made only by the reliability wrapper. */
+  | { readonly type: 'restarted'; readonly model: string; readonly why: Failure; readonly usage: Usage }
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage: Usage }
-  | { readonly type: 'error'; readonly failure: Failure; readonly usage: Usage }
+  /** `retry` is there when the same request may pass if it is made again; `waitMs` is what the endpoint asks for, or null. */
+  | { readonly type: 'error'; readonly failure: Failure; readonly usage: Usage; readonly retry?: { readonly waitMs: number | null } }
 
 export type FinishReason = 'stop' | 'tool_calls' | 'length' | 'refusal'
 
@@ -43,24 +92,41 @@ export interface Model {
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<readonly ModelEvent[]>
 }
 
-/** Prices in micro-dollars for a million tokens. */
+/** Prices in micro-dollars for a million tokens. What is not there costs as input does. */
 export interface ModelPrice {
   readonly inputPerMillion: number
   readonly outputPerMillion: number
+  readonly cacheReadPerMillion?: number
+  readonly cacheWritePerMillion?: number
+  /** Other prices for the whole request when its input is larger than `aboveInputTokens`; smallest bound first. */
+  readonly tiers?: readonly (Omit<ModelPrice, 'tiers'> & { readonly aboveInputTokens: number })[]
 }
+
+export type InputKind = 'text' | 'image' | 'pdf' | 'audio' | 'video'
 
 /** What is known of a model before it is asked. `price` is null when nobody has said what it costs. */
 export interface ModelFacts {
+  /** As the endpoint knows it, e.g. `gpt-5-mini`. */
   readonly name: string
-  readonly provider: 'openai' | 'offline' | 'scripted'
+  /** Id of the provider, e.g. `openai`, `anthropic`, `ollama`, `offline`, `scripted`. */
+  readonly provider: string
   readonly contextTokens: number
   readonly maxOutputTokens: number
   readonly price: ModelPrice | null
+  readonly input: readonly InputKind[]
+  readonly tools: boolean
+  readonly reasoning: boolean
+  /** Takes temperature and top-p. */
+  readonly sampling: boolean
+  readonly structuredOutput: boolean
+  readonly deprecated: boolean
 }
 
 export interface Engine extends Model {
-  /** @throws OxbowError `bad_config` for a model that cannot be used. */
-  facts(model: string): ModelFacts
+  /** The model of the configuration. */
+  readonly model: ModelFacts
+  /** @param model `provider/model`, a model of the configured provider, or empty for the configured model. @throws OxbowError `bad_config` for one that cannot be used. */
+  facts(model: string): Promise<ModelFacts>
   /** Exact counts of a real tokenizer, in a worker that starts on first use. One number for each text, in order. */
   countTokens(texts: readonly string[]): Promise<readonly number[]>
   close(): Promise<void>

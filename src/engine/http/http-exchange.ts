@@ -3,6 +3,7 @@
  * modules come through `getBuiltinModule`, because a static import of node:http costs 45 ms at start.
  */
 import type { Agent, ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { StringDecoder } from 'node:string_decoder'
 import type { Clock } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { maxErrorBodyBytes } from '../limits.ts'
@@ -10,12 +11,15 @@ import type { Problem } from '../model-problem.ts'
 import { cleanEndpointText, problem, problemOfStatus } from '../model-problem.ts'
 
 export interface Endpoint {
-  readonly url: URL
+  /** Scheme, host and port: what may stand in an error. */
+  readonly origin: string
   readonly key: string
   readonly clock: Clock
   readonly limits: ModelLimits
+  /** @returns the address of a path of this endpoint, without a query that may hold a key. */
+  address(path: string): string
   /** Starts a POST of a JSON body; nothing is written yet. */
-  request(bytes: number): ClientRequest
+  request(path: string, bytes: number): ClientRequest
   /** Ends idle connections. */
   close(): void
 }
@@ -23,6 +27,8 @@ export interface Endpoint {
 export interface ExchangeHooks {
   /** @returns false when the answer is over: the rest is let run out and `onEnd` is not called. */
   onText(text: string): boolean
+  /** Every byte of the answer as it came; unset: nobody keeps them. */
+  readonly onBytes: ((status: number, bytes: Buffer) => void) | null
   /** Once, unless the exchange was stopped. Null for a regular end of the answer. */
   onEnd(cut: Problem | null, staleSocket: boolean): void
 }
@@ -34,25 +40,44 @@ export interface Exchange {
   stop(): void
 }
 
-export function createEndpoint(options: { url: URL; key: string; clock: Clock; limits: ModelLimits }): Endpoint {
-  const { url, key } = options
-  const secure = url.protocol === 'https:'
-  const http = secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
+export interface EndpointOptions {
+  /** What the path is added to; its query is kept. */
+  readonly baseUrl: URL
+  /** For what is cut out of errors; it travels in `headers`. */
+  readonly key: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly limits: ModelLimits
+}
+
+export function createEndpoint({ baseUrl, key, headers: own, clock, limits }: EndpointOptions): Endpoint {
+  const http = baseUrl.protocol === 'https:' ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
   const agent: Agent = new http.Agent({ keepAlive: true, scheduling: 'lifo' })
-  const headers: OutgoingHttpHeaders = { 'content-type': 'application/json', accept: 'text/event-stream', 'user-agent': 'oxbow' }
-  if (key !== '') headers['authorization'] = `Bearer ${key}`
+  const headers: OutgoingHttpHeaders = {
+    'content-type': 'application/json',
+    accept: 'text/event-stream',
+    'user-agent': 'oxbow',
+    ...own,
+  }
+  const base = baseUrl.pathname.replace(/\/+$/, '')
   const target = {
-    protocol: url.protocol,
+    protocol: baseUrl.protocol,
     // An IPv6 address stands in brackets in a URL and without them in a connection.
-    hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port,
-    path: url.pathname + url.search,
+    hostname: baseUrl.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: baseUrl.port,
     method: 'POST',
     agent,
   }
   return {
-    ...options,
-    request: (bytes) => http.request({ ...target, headers: { ...headers, 'content-length': bytes } }),
+    origin: baseUrl.origin,
+    key,
+    clock,
+    limits,
+    address: (path) => `${baseUrl.origin}${base}${path.replace(/\?.*$/, '')}`,
+    request: (path, bytes) => {
+      const query = baseUrl.search === '' ? '' : path.includes('?') ? `&${baseUrl.search.slice(1)}` : baseUrl.search
+      return http.request({ ...target, path: base + path + query, headers: { ...headers, 'content-length': bytes } })
+    },
     close: () => agent.destroy(),
   }
 }
@@ -69,15 +94,14 @@ interface Run {
   timer: NodeJS.Timeout
 }
 
-export function startExchange(endpoint: Endpoint, body: Buffer, hooks: ExchangeHooks): Exchange {
+export function startExchange(endpoint: Endpoint, path: string, body: Buffer, hooks: ExchangeHooks): Exchange {
   const timer = setTimeout(() => stalled(run), endpoint.limits.firstByteMs)
-  const run: Run = { endpoint, hooks, request: endpoint.request(body.length), response: null, begun: false, over: false, timer }
+  const run: Run = { endpoint, hooks, request: endpoint.request(path, body.length), response: null, begun: false, over: false, timer }
   run.request.on('error', (error: NodeJS.ErrnoException) => {
     lost(run, error, run.request.reusedSocket && run.response === null && error.code === 'ECONNRESET')
   })
   run.request.on('response', (incoming) => {
     run.response = incoming
-    incoming.setEncoding('utf8')
     if (isEventStream(incoming)) readStream(run, incoming)
     else readRefusal(run, incoming)
   })
@@ -104,10 +128,12 @@ function readStream(run: Run, incoming: IncomingMessage): void {
   // A cut connection shows as `error` and then `close`; `end` comes only after the whole answer.
   incoming.on('error', (error) => lost(run, error))
   incoming.on('close', () => lost(run, new Error('closed')))
-  incoming.on('data', (text: string) => {
+  const decoder = new StringDecoder('utf8')
+  incoming.on('data', (bytes: Buffer) => {
     if (run.over) return
     alive(run)
-    if (!run.hooks.onText(text)) drain(run, incoming)
+    run.hooks.onBytes?.(200, bytes)
+    if (!run.hooks.onText(decoder.write(bytes))) drain(run, incoming)
   })
   incoming.on('end', () => end(run, null))
 }
@@ -121,9 +147,11 @@ function readRefusal(run: Run, incoming: IncomingMessage): void {
     told = true
     end(run, refusalProblem(incoming, body, run.endpoint))
   }
-  incoming.on('data', (text: string) => {
+  const decoder = new StringDecoder('utf8')
+  incoming.on('data', (bytes: Buffer) => {
     alive(run)
-    body += text
+    run.hooks.onBytes?.(incoming.statusCode ?? 0, bytes)
+    body += decoder.write(bytes)
     if (body.length < maxErrorBodyBytes) return
     tell()
     incoming.destroy()
@@ -144,7 +172,7 @@ function alive(run: Run): void {
 
 function stalled(run: Run): void {
   const what = run.response === null ? 'did not begin to answer' : 'stopped sending'
-  end(run, problem('model_stalled', `${run.endpoint.url.origin} ${what} in time.`, 'Send the message again, or use another endpoint.'))
+  end(run, problem('model_stalled', `${run.endpoint.origin} ${what} in time.`, 'Send the message again, or use another endpoint.'))
   run.request.destroy()
 }
 
@@ -175,17 +203,17 @@ function isEventStream(incoming: IncomingMessage): boolean {
 }
 
 function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpoint): Problem {
-  const { key, url } = endpoint
+  const { key, origin } = endpoint
   const status = incoming.statusCode ?? 0
   const retryAfterMs = readRetryAfter(incoming.headers['retry-after'], endpoint.clock)
-  const redirect = originOf(incoming.headers.location, url)
-  const answer = { status, body, key, origin: url.origin, retryAfterMs, redirect }
+  const redirect = originOf(incoming.headers.location, origin)
+  const answer = { status, body, key, origin, retryAfterMs, redirect }
   if (status !== 200) return problemOfStatus(answer)
   // Services that wrap an error in a 200 are answered as if they had used a status.
   if (/^\s*\{\s*"error"\s*:/.test(body)) return problemOfStatus({ ...answer, status: 400 })
   const type = cleanEndpointText(incoming.headers['content-type'] ?? 'no type', key)
-  const hint = 'Check the base URL: it must be a chat-completions endpoint that can stream.'
-  return problem('model_garbled', `${url.origin} answered with ${type} instead of an event stream.`, hint)
+  const hint = 'Check the base URL: it must be an endpoint of this protocol that can stream.'
+  return problem('model_garbled', `${origin} answered with ${type} instead of an event stream.`, hint)
 }
 
 /** `Retry-After` as seconds or as an HTTP date (RFC 9110 section 10.2.3). */
@@ -197,12 +225,12 @@ export function readRetryAfter(header: string | undefined, clock: Clock): number
   return Number.isNaN(date) ? null : Math.max(0, date - clock.now())
 }
 
-function originOf(location: string | undefined, base: URL): string {
-  return location !== undefined && URL.canParse(location, base.href) ? new URL(location, base).origin : ''
+function originOf(location: string | undefined, base: string): string {
+  return location !== undefined && URL.canParse(location, base) ? new URL(location, base).origin : ''
 }
 
 function connectionProblem(error: NodeJS.ErrnoException, endpoint: Endpoint): Problem {
-  const { origin } = endpoint.url
+  const { origin } = endpoint
   const code = error.code ?? ''
   if (/CERT|SSL|TLS|ISSUER|SELF_SIGNED/.test(code)) {
     return problem(

@@ -11,11 +11,7 @@ import type {
 } from 'openai/resources/chat/completions'
 import type { AssistantMessage, GenerateRequest, Message, ToolMessage, ToolSpec } from '../../types/index.ts'
 import { textOf, toolCallsOf } from '../../types/index.ts'
-
-export interface RequestWriter {
-  /** @returns the body as JSON text. */
-  write(request: GenerateRequest): string
-}
+import type { RequestWriter } from '../wire.ts'
 
 interface Written {
   readonly json: string
@@ -26,7 +22,7 @@ interface Written {
 type Head = Omit<ChatCompletionCreateParamsStreaming, 'messages' | 'tools'>
 
 /** @param outputLimit the newest OpenAI models know only `max_completion_tokens`; many compatible services only `max_tokens`. */
-export function createRequestWriter(outputLimit: 'max_tokens' | 'max_completion_tokens'): RequestWriter {
+export function createChatWriter(outputLimit: 'max_tokens' | 'max_completion_tokens'): RequestWriter {
   const messages = new WeakMap<Message, Written>()
   const tools = new WeakMap<ToolSpec, string>()
 

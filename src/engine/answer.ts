@@ -1,0 +1,144 @@
+/**
+ * What every wire's answer has in common: server-sent events with JSON in them, limits, the first thing that went wrong,
+ * and the rule that an answer is whole only when its protocol said so; a stream that just ends is an error.
+ */
+import { createParser } from 'eventsource-parser'
+import type { ModelEvent, Sealed, Usage } from '../types/index.ts'
+import { charsPerToken } from './limits.ts'
+import type { Problem } from './model-problem.ts'
+import { cleanEndpointText, messageOf, problem, problemOfStatus } from './model-problem.ts'
+import type { ReaderOptions } from './wire.ts'
+
+export interface Answer {
+  readonly options: ReaderOptions
+  /** Where events go: the caller's batch. */
+  into: ModelEvent[]
+  /** The first thing that went wrong. */
+  wrong: Problem | null
+  /** The protocol said that nothing more comes: the rest need not be read. */
+  done: boolean
+  /** Events of the protocol so far. */
+  chunks: number
+  readChars: number
+  /** Characters of text, reasoning and tool calls, for an estimate of usage. */
+  outputChars: number
+  reported: Usage | null
+}
+
+export function createAnswer(options: ReaderOptions): Answer {
+  return { options, into: [], wrong: null, done: false, chunks: 0, readChars: 0, outputChars: 0, reported: null }
+}
+
+/**
+ * @param read told each event that is a JSON object, in order, until something is wrong or the answer is done
+ * @param end data that ends the stream and is no JSON, as `[DONE]`
+ * @returns the `feed` of an AnswerReader
+ */
+export function createFeed(
+  answer: Answer,
+  read: (value: Record<string, unknown>) => void,
+  end?: string,
+): (text: string, into: ModelEvent[]) => boolean {
+  const { maxEventChars, maxAnswerChars } = answer.options.limits
+  const parser = createParser({
+    onEvent: ({ data }) => {
+      if (answer.wrong !== null || answer.done) return
+      if (data === end) {
+        answer.done = true
+        return
+      }
+      const value = parseObject(answer, data)
+      if (value === null) return
+      answer.chunks += 1
+      read(value)
+    },
+    onError: (error) => {
+      if (error.type === 'max-buffer-size-exceeded') garbled(answer, 'sent an event that is too long')
+    },
+    maxBufferSize: maxEventChars,
+  })
+  return (text, into) => {
+    answer.into = into
+    answer.readChars += text.length
+    if (answer.readChars > maxAnswerChars) garbled(answer, 'sent an answer without end')
+    else parser.feed(text)
+    return answer.wrong === null && !answer.done
+  }
+}
+
+function parseObject(answer: Answer, data: string): Record<string, unknown> | null {
+  let value: unknown
+  try {
+    value = JSON.parse(data)
+  } catch {
+    garbled(answer, 'sent an event that is not JSON')
+    return null
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  garbled(answer, 'sent an event that is not an object')
+  return null
+}
+
+/** Emits text or reasoning; neighbours within a batch become one event. */
+export function say(answer: Answer, type: 'text' | 'reasoning', text: string): void {
+  const { into } = answer
+  answer.outputChars += text.length
+  const last = into.at(-1)
+  if (last !== undefined && last.type === type && last.sealed === undefined) into[into.length - 1] = { type, text: last.text + text }
+  else into.push({ type, text })
+}
+
+/** Ends a part of the answer with what the wire wants back with it. */
+export function seal(answer: Answer, type: 'text' | 'reasoning', sealed: Sealed): void {
+  answer.into.push({ type, text: '', sealed })
+}
+
+/** Keeps the first problem. */
+export function fail(answer: Answer, found: Problem): void {
+  answer.wrong ??= found
+}
+
+export function garbled(answer: Answer, what: string): void {
+  const hint = 'The endpoint does not speak the protocol that was expected: check the base URL and the provider.'
+  fail(answer, problem('model_garbled', `${answer.options.origin} ${what}.`, hint))
+}
+
+/** @param whole the protocol said that the answer is complete. @returns what went wrong, or null. */
+export function problemAtEnd(answer: Answer, cut: Problem | null, whole: boolean): Problem | null {
+  if (answer.wrong !== null) return answer.wrong
+  if (whole) return null
+  if (cut !== null) return cut
+  const { origin } = answer.options
+  if (answer.chunks > 0) {
+    return problem('model_unreachable', `${origin} ended the answer before it was complete.`, 'Send the message again.', true)
+  }
+  garbled(answer, answer.readChars === 0 ? 'sent an empty answer' : 'sent something that is not an event stream')
+  return answer.wrong
+}
+
+/** As reported, else estimated from lengths. */
+export function usageOf({ reported, options, outputChars }: Answer): Usage {
+  if (reported !== null) return reported
+  return {
+    inputTokens: Math.ceil(options.requestChars / charsPerToken),
+    outputTokens: Math.ceil(outputChars / charsPerToken),
+    estimated: true,
+  }
+}
+
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+/** An error that came inside a stream which began with 200. A number in `code` or `status` is read as an HTTP status. */
+export function streamError(error: unknown, options: ReaderOptions): Problem {
+  const { code, status } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
+  const number = Number(status ?? code)
+  const { origin, key } = options
+  if (number >= 400 && number < 600) {
+    return problemOfStatus({ status: number, body: JSON.stringify({ error }), key, origin, retryAfterMs: null, redirect: '' })
+  }
+  const said = cleanEndpointText(messageOf(error) ?? '', key)
+  const message = `${origin} broke off its answer${said === '' ? '.' : `: ${said}`}`
+  return problem('model_overloaded', message, 'The endpoint failed on its side: try again in a moment.', true)
+}
