@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { type Call, type Effect, type Engine, parseConfig, systemClock, systemRandom } from '../../src/types/index.ts'
+import { type Call, type Effect, type Engine, parseConfig, plainFacts, systemClock, systemRandom } from '../../src/types/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, perSecond, shown } from '../report.ts'
 import { median } from '../statistics.ts'
@@ -122,10 +122,13 @@ function noOp(effect: Effect): Call<object, null> {
   }
 }
 
+const silentModel = plainFacts({ name: 'silent', provider: 'scripted', contextTokens: 128_000, maxOutputTokens: 8_192, price: null })
+
 const silentEngine: Engine = {
   // oxlint-disable-next-line require-yield -- nothing is ever asked
   async *generate() {},
-  facts: (name) => ({ name, provider: 'scripted', contextTokens: 128_000, maxOutputTokens: 8_192, price: null }),
+  model: silentModel,
+  facts: async () => silentModel,
   countTokens: async (texts) => texts.map((text) => text.length),
   close: async () => {},
 }

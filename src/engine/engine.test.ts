@@ -5,55 +5,55 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Config, Engine } from '../types/index.ts'
 import { isOxbowError, parseConfig, systemClock, systemRandom } from '../types/index.ts'
-import { createEngine } from './engine.ts'
+import { openEngine } from './engine.ts'
 import { startScriptedServer } from './index.ts'
 import { collect, requestOf, textOfEvents } from './model-contract.ts'
 
-function engine(model: Partial<Config['model']>, env: Record<string, string> = {}): Engine {
-  const config = parseConfig({ model }, 'the test').model
-  return createEngine({ config, env, clock: systemClock, random: systemRandom })
+function engine(model: Partial<Config['model']>, env: Record<string, string> = {}, providers: unknown = {}): Promise<Engine> {
+  return openEngine({ config: parseConfig({ model, providers }, 'the test'), env, clock: systemClock, random: systemRandom })
 }
 
 void describe('the engine', () => {
-  void it('picks offline without a key, and openai with a key or a base URL', () => {
-    assert.equal(engine({}).facts('m').provider, 'offline')
-    assert.equal(engine({}, { OPENAI_API_KEY: 'k' }).facts('m').provider, 'openai')
-    assert.equal(engine({}, { OPENAI_API_KEY: ' ' }).facts('m').provider, 'offline')
-    assert.equal(engine({}, { OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' }).facts('m').provider, 'openai')
-    assert.equal(engine({ base_url: 'http://127.0.0.1:1/v1' }).facts('m').provider, 'openai')
-    assert.equal(engine({ api_key_env: 'OTHER' }, { OTHER: 'k' }).facts('m').provider, 'openai')
+  void it('picks offline without a key, and a provider whose key or base URL is set', async () => {
+    const picks = async (model: Partial<Config['model']>, env: Record<string, string> = {}): Promise<string> =>
+      (await engine({ context_tokens: 5000, ...model }, env)).model.provider
+    assert.equal(await picks({}), 'offline')
+    assert.equal(await picks({}, { OPENAI_API_KEY: 'k' }), 'openai')
+    assert.equal(await picks({}, { OPENAI_API_KEY: ' ' }), 'offline')
+    assert.equal(await picks({}, { ANTHROPIC_API_KEY: 'k' }), 'anthropic')
+    assert.equal(await picks({}, { OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' }), 'openai')
+    assert.equal(await picks({ base_url: 'http://127.0.0.1:1/v1' }), 'openai')
+    assert.equal(await picks({ api_key_env: 'OTHER' }, { OTHER: 'k' }), 'openai')
+    assert.equal(await picks({ name: 'ollama/qwen3:8b' }), 'ollama')
   })
 
-  void it('knows facts from the configuration; a price only when both are set', () => {
+  void it('knows facts from the configuration; a price only when both are set', async () => {
     const env = { OPENAI_API_KEY: 'k' }
-    assert.deepEqual(engine({ input_price: 2, output_price: 3, context_tokens: 5000, max_output_tokens: 70 }, env).facts('m'), {
-      name: 'm',
-      provider: 'openai',
-      contextTokens: 5000,
-      maxOutputTokens: 70,
-      price: { inputPerMillion: 2, outputPerMillion: 3 },
-    })
-    assert.equal(engine({ input_price: 2 }, env).facts('m').price, null)
-    assert.deepEqual(engine({}).facts('gpt').price, { inputPerMillion: 0, outputPerMillion: 0 })
-    assert.equal(engine({}).facts('gpt').name, 'offline')
-    assert.throws(
-      () => engine({}).facts(''),
-      (error) => isOxbowError(error, 'bad_config'),
-    )
+    const known = { name: 'mine', context_tokens: 5000, max_output_tokens: 70 }
+    const priced = (await engine({ ...known, input_price: 2, output_price: 3 }, env)).model
+    assert.deepEqual([priced.name, priced.provider, priced.contextTokens, priced.maxOutputTokens], ['mine', 'openai', 5000, 70])
+    assert.deepEqual(priced.price, { inputPerMillion: 2, outputPerMillion: 3 })
+    assert.equal((await engine({ ...known, input_price: 2 }, env)).model.price, null)
+    const offline = (await engine({})).model
+    assert.deepEqual([offline.name, offline.price], ['offline', { inputPerMillion: 0, outputPerMillion: 0 }])
   })
 
-  void it('names what is wrong with a configuration at the start, and never the key', () => {
-    const wrong = (model: Partial<Config['model']>, env: Record<string, string>, says: RegExp): void =>
-      assert.throws(
-        () => engine(model, env),
+  void it('names what is wrong with a configuration at the start, and never the key', async () => {
+    const wrong = (model: Partial<Config['model']>, env: Record<string, string>, says: RegExp, providers: unknown = {}): Promise<void> =>
+      assert.rejects(
+        engine({ context_tokens: 5000, ...model }, env, providers),
         (error) => isOxbowError(error, 'bad_config') && says.test(error.message) && !`${error.message}${error.hint}`.includes('s3cret'),
       )
-    wrong({ provider: 'openai' }, {}, /OPENAI_API_KEY is not set/)
-    wrong({ provider: 'openai', api_key_env: 'MY_KEY' }, {}, /MY_KEY is not set/)
-    wrong({}, { OPENAI_API_KEY: 's3cret\nx' }, /OPENAI_API_KEY has characters/)
-    wrong({ base_url: 'ftp://x' }, {}, /base URL/)
-    wrong({ base_url: 'http://me:s3cret@x/v1' }, {}, /user name or password/)
-    wrong({ provider: 'scripted' }, {}, /no scenario/)
+    await wrong({ provider: 'openai' }, {}, /OPENAI_API_KEY is not set/)
+    await wrong({ provider: 'anthropic' }, {}, /ANTHROPIC_API_KEY is not set/)
+    await wrong({ provider: 'openai', api_key_env: 'MY_KEY' }, {}, /MY_KEY is not set/)
+    await wrong({ provider: 'nobody' }, {}, /no provider nobody/)
+    await wrong({}, { OPENAI_API_KEY: 's3cret\nx' }, /OPENAI_API_KEY has characters/)
+    await wrong({ base_url: 'ftp://x' }, {}, /base URL/)
+    await wrong({ base_url: 'http://me:s3cret@x/v1' }, {}, /user name or password/)
+    await wrong({ provider: 'mine', name: 'm' }, {}, /GATE_TOKEN is not set/, {
+      mine: { base_url: 'http://x', headers: { 'x-token': '$GATE_TOKEN' } },
+    })
   })
 
   void it('asks the configured endpoint with the key, and works without one', async () => {
@@ -64,7 +64,7 @@ void describe('the engine', () => {
     )
     const withKey: Record<string, string> = { OPENAI_API_KEY: 'k' }
     for (const env of [withKey, {}]) {
-      const one = engine({ base_url: `${server.url}/` }, env)
+      const one = await engine({ base_url: `${server.url}/`, context_tokens: 5000 }, env)
       assert.equal(textOfEvents(await collect(one, requestOf('x'))), 'hi')
       assert.equal(textOfEvents(await collect(one, requestOf('x'))), 'hi')
       await one.close()
@@ -76,7 +76,7 @@ void describe('the engine', () => {
   void it('plays a scenario file, and a wrong one is an error event', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-engine-'))
     const scenario = join(folder, 'scenario.json')
-    const one = engine({ provider: 'scripted', scenario })
+    const one = await engine({ provider: 'scripted', scenario })
     const [failed] = await collect(one, requestOf('x'))
     assert.equal(failed?.type === 'error' && failed.failure.code, 'bad_config')
     await writeFile(scenario, JSON.stringify({ turns: [{ steps: [{ events: [{ text: 'played' }] }] }] }))
@@ -88,7 +88,7 @@ void describe('the engine', () => {
   })
 
   void it('counts tokens', async () => {
-    const one = engine({})
+    const one = await engine({})
     assert.deepEqual(await one.countTokens(['hello world']), [2])
     await one.close()
   })

@@ -1,16 +1,18 @@
 /**
- * The engine: one port to every model. It picks the provider from the configuration, knows the facts of its models, and
- * loads a wire by dynamic import when the first message goes through it: what is not used costs nothing at start.
+ * The engine: one port to every model. It finds the service that has a model, knows the model's facts, and loads a wire by
+ * dynamic import when the first message goes through it: what is not used costs nothing at start.
  */
-import type { Clock, Config, Engine, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, ModelPrice, Random } from '../types/index.ts'
+import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, ModelFacts, ModelOverrides, Random } from '../types/index.ts'
 import { OxbowError, toFailure } from '../types/index.ts'
 import type { ModelLimits } from './limits.ts'
 import { modelLimits, tokenizerIdleMs } from './limits.ts'
 import { noUsage } from './model-problem.ts'
+import { type OpenModel, openModel } from './open-model.ts'
+import { findService, type ModelName, readModelName, type Service } from './services.ts'
 import type { TokenCounter } from './tokens/token-counter.ts'
 
 export interface EngineOptions {
-  readonly config: Config['model']
+  readonly config: Pick<Config, 'model' | 'providers'>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   readonly random: Random
@@ -18,52 +20,69 @@ export interface EngineOptions {
   readonly limits?: Partial<ModelLimits>
 }
 
-type Provider = ModelFacts['provider']
-type Wire = Model & { close?(): void }
+/** A model that can be asked. */
+interface Route {
+  readonly facts: ModelFacts
+  readonly service: Service
+}
 
-const publicUrl = 'https://api.openai.com/v1'
-
-/** @throws OxbowError `bad_config` when the provider cannot be used as it is configured. */
-export function createEngine(options: EngineOptions): Engine {
-  const { config } = options
-  const provider = pickProvider(options)
-  const load = loaderOf(provider, options)
-  let loading: Promise<Wire> | null = null
-  let ready: Wire | null = null
+/** @throws OxbowError `bad_config` when the configured model cannot be used. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { config, env, clock } = options
+  const limits = { ...modelLimits, ...options.limits }
+  const services = { config, env }
+  const routes = new Map<string, Route>()
+  const opening = new Map<string, Promise<OpenModel>>()
+  const opened = new Map<string, OpenModel>()
   let counter: TokenCounter | null = null
   let closed = false
 
-  const open = async (): Promise<Wire | Failure> => {
-    if (closed) return closedFailure
+  const routeOf = async (name: string): Promise<Route> => {
+    const known = routes.get(name)
+    if (known !== undefined) return known
+    const found = readModelName(name, services)
+    const service = findService(found.provider, services)
+    if (found.model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
+    const made = { service, facts: factsOf(found, service, overridesOf(name, found, service)) }
+    routes.set(name, made)
+    return made
+  }
+  const overridesOf = (name: string, { provider, model }: ModelName, service: Service): ModelOverrides => {
+    const configured = readModelName('', services)
+    const isConfigured = name.trim() === '' || (configured.provider === provider && configured.model === model)
+    return isConfigured ? config.model : (service.models[model] ?? noOverrides)
+  }
+  const first = await routeOf('')
+
+  async function* open(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
     try {
-      loading ??= load()
-      ready = await loading
-      return ready
+      if (closed) throw new OxbowError(closedFailure.code, closedFailure.message, { hint: closedFailure.hint })
+      const { service, facts } = await routeOf(request.model)
+      let model = opening.get(service.id)
+      if (model === undefined) {
+        model = openModel(service, { config: config.model, facts: (name) => factsByName(routes, service, name), clock, limits })
+        opening.set(service.id, model)
+        model.then(
+          (ready) => opened.set(service.id, ready),
+          () => opening.delete(service.id),
+        )
+      }
+      yield* (await model).generate({ ...request, model: facts.name }, signal)
     } catch (error) {
-      loading = null
-      return toFailure(error, 'bad_config', 'Check the model section of the configuration.')
-    }
-  }
-  async function* first(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
-    const wire = await open()
-    if ('code' in wire) yield [{ type: 'error', failure: wire, usage: noUsage }]
-    else yield* wire.generate(request, signal)
-  }
-  const facts = (name: string): ModelFacts => {
-    if (name.trim() === '') throw badConfig('No model is named.', 'Set model.name, or pass --model.')
-    return {
-      // The interpreter is no model and must not be shown under a model's name.
-      name: provider === 'offline' ? 'offline' : name,
-      provider,
-      contextTokens: config.context_tokens,
-      maxOutputTokens: config.max_output_tokens,
-      price: priceOf(config, provider),
+      yield [{ type: 'error', failure: toFailure(error, 'bad_config', 'Check the model section of the configuration.'), usage: noUsage }]
     }
   }
   return {
-    facts,
+    model: first.facts,
+    facts: async (name) => (await routeOf(name)).facts,
     // Once the wire is loaded its own iterator is handed out: no hop for each batch.
-    generate: (request, signal) => (closed || ready === null ? first(request, signal) : ready.generate(request, signal)),
+    generate: (request, signal) => {
+      const route = closed ? undefined : routes.get(request.model)
+      const ready = route && opened.get(route.service.id)
+      return route === undefined || ready === undefined
+        ? open(request, signal)
+        : ready.generate({ ...request, model: route.facts.name }, signal)
+    },
     countTokens: async (texts) => {
       const { createTokenCounter } = await import('./tokens/token-counter.ts')
       counter ??= createTokenCounter(tokenizerIdleMs)
@@ -71,8 +90,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     close: async () => {
       closed = true
-      const wire = await loading?.catch(() => null)
-      wire?.close?.()
+      for (const each of opening.values()) await (await each.catch(() => null))?.close?.()
       await counter?.close()
     },
   }
@@ -80,64 +98,40 @@ export function createEngine(options: EngineOptions): Engine {
 
 const closedFailure: Failure = { code: 'cancelled', message: 'The engine is closed.', hint: 'Start the guest again.' }
 
-function badConfig(message: string, hint: string): OxbowError {
-  return new OxbowError('bad_config', message, { hint })
+const noOverrides: ModelOverrides = {
+  context_tokens: null,
+  max_output_tokens: null,
+  input_price: null,
+  output_price: null,
+  cache_read_price: null,
+  cache_write_price: null,
 }
 
-function pickProvider({ config, env }: EngineOptions): Provider {
-  if (config.provider !== 'auto') return config.provider
-  const hasKey = (env[config.api_key_env] ?? '').trim() !== ''
-  return hasKey || baseUrlText(config, env) !== '' ? 'openai' : 'offline'
+function factsByName(routes: ReadonlyMap<string, Route>, service: Service, name: string): ModelFacts {
+  for (const route of routes.values()) if (route.service.id === service.id && route.facts.name === name) return route.facts
+  throw new Error(`nobody asked for the facts of ${name}`)
 }
 
-function baseUrlText(config: Config['model'], env: EngineOptions['env']): string {
-  return config.base_url !== '' ? config.base_url : (env['OPENAI_BASE_URL'] ?? '').trim()
-}
-
-/** Checks the configuration at once, so that a wrong one is a start-up error; loads the code later. */
-function loaderOf(provider: Provider, options: EngineOptions): () => Promise<Wire> {
-  const { config, clock, random } = options
-  if (provider === 'offline') return async () => (await import('./offline/offline-model.ts')).createOfflineModel()
-  if (provider === 'scripted') {
-    if (config.scenario === '') throw badConfig('The scripted model has no scenario.', 'Set model.scenario to a scenario file.')
-    return async () => {
-      const { loadScenario } = await import('./scripted/scenario.ts')
-      const scenario = await loadScenario(config.scenario)
-      return (await import('./scripted/scripted-model.ts')).createScriptedModel(scenario)
-    }
+function factsOf({ provider, model }: ModelName, service: Service, overrides: ModelOverrides): ModelFacts {
+  const { input_price: inputPerMillion, output_price: outputPerMillion } = overrides
+  const free = service.baseUrl === null
+  return {
+    // The interpreter is no model and must not be shown under a model's name.
+    name: model,
+    provider,
+    contextTokens: overrides.context_tokens ?? 128_000,
+    maxOutputTokens: overrides.max_output_tokens ?? 8_192,
+    price:
+      inputPerMillion !== null && outputPerMillion !== null
+        ? { inputPerMillion, outputPerMillion }
+        : free
+          ? { inputPerMillion: 0, outputPerMillion: 0 }
+          : null,
+    input: ['text', 'image', 'pdf'],
+    tools: true,
+    reasoning: false,
+    sampling: true,
+    structuredOutput: true,
+    deprecated: false,
   }
-  const { baseUrl, key } = endpointOf(options)
-  const limits = { ...modelLimits, ...options.limits }
-  return async () => (await import('./openai/openai-wire.ts')).createOpenAiModel({ baseUrl, key, clock, random, limits })
-}
-
-function endpointOf({ config, env }: EngineOptions): { baseUrl: URL; key: string } {
-  const text = baseUrlText(config, env)
-  const key = (env[config.api_key_env] ?? '').trim()
-  if (key === '' && text === '') {
-    const hint = `Put the key in ${config.api_key_env}, or set model.base_url for a service that needs none.`
-    throw badConfig(`The environment variable ${config.api_key_env} is not set.`, hint)
-  }
-  // Anything else would be refused by the HTTP client, with an error that may hold the key.
-  if (!/^[\x21-\x7e]*$/.test(key)) {
-    throw badConfig(`The key in ${config.api_key_env} has characters that no key has.`, 'Copy the key again, without spaces.')
-  }
-  const url = URL.canParse(text === '' ? publicUrl : text) ? new URL(text === '' ? publicUrl : text) : null
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw badConfig(
-      'The model’s base URL is not an http or https address.',
-      'Set model.base_url or OPENAI_BASE_URL, e.g. http://127.0.0.1:11434/v1.',
-    )
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw badConfig('The model’s base URL holds a user name or password.', `Put the key in ${config.api_key_env} instead.`)
-  }
-  return { baseUrl: url, key }
-}
-
-/** Null when nobody has said what the model costs; what runs on this machine without an account costs nothing. */
-function priceOf(config: Config['model'], provider: Provider): ModelPrice | null {
-  const { input_price: inputPerMillion, output_price: outputPerMillion } = config
-  if (inputPerMillion !== null && outputPerMillion !== null) return { inputPerMillion, outputPerMillion }
-  return provider === 'openai' ? null : { inputPerMillion: 0, outputPerMillion: 0 }
 }

@@ -2,7 +2,7 @@
 import type { Scenario } from './scripted/scenario.ts'
 import type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
 
-export { createEngine } from './engine.ts'
+export { openEngine } from './engine.ts'
 export type { EngineOptions } from './engine.ts'
 export type { ModelLimits } from './limits.ts'
 export type { Scenario, ScenarioEvent, ScenarioStep, ScenarioTurn } from './scripted/scenario.ts'

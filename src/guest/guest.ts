@@ -6,7 +6,7 @@
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createEngine, type ModelLimits } from '../engine/index.ts'
+import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import { createSandbox } from '../sandbox/index.ts'
@@ -49,14 +49,14 @@ export async function startGuest(
   let begun: readonly { close(): Promise<void> }[] = [store]
   try {
     const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
-    const engine = createEngine({
-      config: config.model,
+    const engine = await openEngine({
+      config,
       env: envelope.keys,
       clock: systemClock,
       random: systemRandom,
       limits: options.modelLimits ?? {},
     })
-    const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => name === config.model.api_key_env))
+    const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
     const calls = builtinCalls(sandbox.status)
     const kernel = createKernel({
       user,

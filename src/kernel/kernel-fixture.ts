@@ -13,6 +13,7 @@ import {
   type Engine,
   type GenerateRequest,
   type ModelEvent,
+  plainFacts,
   type RecordView,
   type SessionId,
   systemClock,
@@ -97,18 +98,18 @@ export const done = (text: string): Done<unknown> => ({ output: null, text })
 export async function openFixture(options: FixtureOptions = {}): Promise<Fixture> {
   const store = options.store ?? (await openMemoryStore({ user }))
   const config: Config = configSchema.parse(options.config ?? {})
+  const { context_tokens: contextTokens, max_output_tokens: maxOutputTokens, input_price: inputPerMillion } = config.model
+  const facts = plainFacts({
+    name: 'scripted',
+    provider: 'scripted',
+    contextTokens: contextTokens ?? 128_000,
+    maxOutputTokens: maxOutputTokens ?? 8_192,
+    price: inputPerMillion === null ? null : { inputPerMillion, outputPerMillion: config.model.output_price ?? 0 },
+  })
   const engine: Engine = {
     generate: options.play ?? (() => says('hello')),
-    facts: (name) => ({
-      name,
-      provider: 'scripted',
-      contextTokens: config.model.context_tokens,
-      maxOutputTokens: config.model.max_output_tokens,
-      price:
-        config.model.input_price === null
-          ? null
-          : { inputPerMillion: config.model.input_price, outputPerMillion: config.model.output_price ?? 0 },
-    }),
+    model: facts,
+    facts: async () => facts,
     countTokens: options.countTokens ?? (async (texts) => texts.map((text) => Math.ceil(text.length / 4))),
     close: async () => {},
   }

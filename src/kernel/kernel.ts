@@ -96,7 +96,7 @@ function wire(options: KernelOptions) {
       conversations,
       engine,
       events,
-      contextTokens: config.model.context_tokens,
+      contextTokens: engine.model.contextTokens,
       moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },
@@ -147,7 +147,7 @@ async function decide(
 
 function facade(parts: Parts, { user, version, config, store, engine, sandbox }: KernelOptions, resumed: Promise<void>): Kernel {
   const { newId, approvals, events, sessions, journal, lanes, gate } = parts
-  const facts = engine.facts(config.model.name)
+  const facts = engine.model
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
     await resumed
     return gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })

@@ -75,9 +75,10 @@ void test('a scenario path is meant from the file that names it', () => {
   })
 })
 
-void test('only the variables that the configuration names are forwarded', () => {
-  const config = parseConfig({ model: { api_key_env: 'MY_KEY' } }, 'test')
-  const env = { MY_KEY: ' secret ', OPENAI_BASE_URL: 'http://x', OPENAI_API_KEY: 'other', AWS_SECRET_ACCESS_KEY: 'no' }
-  assert.deepEqual(keysFor(config, env), { MY_KEY: 'secret', OPENAI_BASE_URL: 'http://x' })
+void test('only the variables of model providers and those that the configuration names are forwarded', () => {
+  const providers = { mine: { base_url: 'http://x', headers: { 'x-token': 'Bearer $GATE_TOKEN' } } }
+  const config = parseConfig({ model: { api_key_env: 'MY_KEY' }, providers }, 'test')
+  const env = { MY_KEY: ' secret ', OPENAI_BASE_URL: 'http://x', ANTHROPIC_API_KEY: 'a', GATE_TOKEN: 'g', AWS_SECRET_ACCESS_KEY: 'no' }
+  assert.deepEqual(keysFor(config, env), { MY_KEY: 'secret', OPENAI_BASE_URL: 'http://x', ANTHROPIC_API_KEY: 'a', GATE_TOKEN: 'g' })
   assert.deepEqual(keysFor(config, { MY_KEY: ' ' }), {})
 })

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { configSchema, OxbowError, parseConfig } from '../types/index.ts'
+import { builtinProviders, commonKeyEnv, configSchema, OxbowError, parseConfig } from '../types/index.ts'
 import type { Config } from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
@@ -23,6 +23,9 @@ export interface ConfigOverrides {
 export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOverrides = {}): Config {
   const model: Table = {}
   if (overrides.model !== undefined) model['name'] = overrides.model
+  // A model that is named with its provider is asked from that one, whatever the files say.
+  const provider = overrides.model?.split('/')[0] ?? ''
+  if (overrides.model?.includes('/') && Object.hasOwn(builtinProviders, provider)) model['provider'] = provider
   if (overrides.baseUrl !== undefined) model['base_url'] = overrides.baseUrl
   const merged = configFiles(home, workspace)
     .map(({ path }) => readLayer(path))
@@ -42,12 +45,18 @@ export function configFiles(home: Home, workspace: Workspace): readonly ConfigFi
 }
 
 /**
- * The few variables of the host's environment that a guest gets: those that the configuration names, when they are set.
- * The rest, and with it every other secret of the host, stays outside.
+ * The few variables of the host's environment that a guest gets: keys and addresses of the built-in model providers, and
+ * those that the configuration names, when they are set. The rest, and with it every other secret of the host, stays outside.
  */
 export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
+  const names = new Set([config.model.api_key_env, commonKeyEnv])
+  for (const { keyEnv, baseUrlEnv } of Object.values(builtinProviders)) for (const name of [...keyEnv, baseUrlEnv ?? '']) names.add(name)
+  for (const { api_key_env: name, headers } of Object.values(config.providers)) {
+    names.add(name)
+    for (const value of Object.values(headers)) for (const [, variable = ''] of value.matchAll(/\$(\w+)/g)) names.add(variable)
+  }
   const keys: Record<string, string> = {}
-  for (const name of [config.model.api_key_env, 'OPENAI_BASE_URL']) {
+  for (const name of names) {
     const value = env[name]?.trim()
     if (value) keys[name] = value
   }
@@ -98,8 +107,10 @@ function parseToml(path: string, text: string): Table {
 /** A relative path in a file is meant from that file, wherever a guest runs. */
 function anchorPaths(table: Table, folder: string): void {
   const model = table['model']
-  if (isTable(model) && typeof model['scenario'] === 'string' && model['scenario'] !== '') {
-    model['scenario'] = resolve(folder, model['scenario'])
+  if (!isTable(model)) return
+  for (const key of ['scenario', 'replay']) {
+    const path = model[key]
+    if (typeof path === 'string' && path !== '') model[key] = resolve(folder, path)
   }
 }
 

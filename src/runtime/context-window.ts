@@ -113,7 +113,9 @@ function textToCount(message: Message): string {
         ? `${part.id} ${part.name} ${part.arguments}`
         : part.type === 'tool_result'
           ? `${part.id} ${part.text}`
-          : part.text,
+          : part.type === 'media'
+            ? ''
+            : part.text,
     )
     .join('\n')
 }

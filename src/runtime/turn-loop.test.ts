@@ -6,6 +6,7 @@ import {
   type ConversationItem,
   conversationItem,
   type Message,
+  plainFacts,
   type ToolCallPart,
   userMessage,
 } from '../types/index.ts'
@@ -16,7 +17,7 @@ import type { RuntimeDeps } from './runtime.ts'
 
 const usage = { inputTokens: 1, outputTokens: 1, estimated: false }
 const deps: RuntimeDeps = {
-  facts: { name: 'm', provider: 'scripted', contextTokens: 100_000, maxOutputTokens: 1_000, price: null },
+  facts: plainFacts({ name: 'm', provider: 'scripted', contextTokens: 100_000, maxOutputTokens: 1_000, price: null }),
   toolTokens: 0,
   counter: createMessageCounter(async (texts) => texts.map((text) => text.length)),
   maxTurns: 10,

@@ -9,6 +9,7 @@ import {
   type ConversationItem,
   conversationItem,
   type Failure,
+  modelLabel,
   type Process,
   textOf,
   toolCallsOf,
@@ -107,7 +108,7 @@ async function generate(
   if (fitted.tokens > room) return { end: { kind: 'limit', failure: tooLong(fitted.tokens, room) } }
   const id = process.newCallId()
   const input = {
-    model: facts.name,
+    model: modelLabel(facts),
     system,
     messages: fitted.messages,
     maxOutputTokens: facts.maxOutputTokens,

@@ -122,6 +122,24 @@ export interface ModelFacts {
   readonly deprecated: boolean
 }
 
+/** Facts of a model of which nobody has said anything but what is handed in: it takes pictures and tools, and does not reason. */
+export function plainFacts(known: Pick<ModelFacts, 'name' | 'provider' | 'contextTokens' | 'maxOutputTokens' | 'price'>): ModelFacts {
+  return {
+    input: ['text', 'image'],
+    tools: true,
+    reasoning: false,
+    sampling: true,
+    structuredOutput: true,
+    deprecated: false,
+    ...known,
+  }
+}
+
+/** @returns the name by which a model is asked for: `provider/model`. */
+export function modelLabel({ provider, name }: ModelFacts): string {
+  return `${provider}/${name}`
+}
+
 export interface Engine extends Model {
   /** The model of the configuration. */
   readonly model: ModelFacts

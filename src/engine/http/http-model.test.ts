@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import type { ModelEvent } from '../../types/index.ts'
-import { systemClock, systemRandom } from '../../types/index.ts'
+import { plainFacts, systemClock } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
@@ -12,15 +12,24 @@ import { contractScenario } from '../scripted/contract-scenario.ts'
 import type { ScenarioStep } from '../scripted/scenario.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
 import { cleanEndpointText } from '../model-problem.ts'
+import { chatWire } from '../openai-chat/chat-wire.ts'
 import { readRetryAfter } from './http-exchange.ts'
-import type { OpenAiModel } from './openai-wire.ts'
-import { createOpenAiModel } from './openai-wire.ts'
+import { createHttpModel, type HttpModel } from './http-model.ts'
 
 const key = 'private.0123456789abcdef'
-const fast = { ...modelLimits, backoffBaseMs: 1, backoffCapMs: 2 }
+const facts = plainFacts({ name: 'm', provider: 'test', contextTokens: 1000, maxOutputTokens: 100, price: null })
 
-function modelAt(url: string, limits: Partial<ModelLimits> = {}): OpenAiModel {
-  return createOpenAiModel({ baseUrl: new URL(url), key, clock: systemClock, random: systemRandom, limits: { ...fast, ...limits } })
+function modelAt(url: string, limits: Partial<ModelLimits> = {}): HttpModel {
+  return createHttpModel({
+    wire: chatWire,
+    baseUrl: new URL(url),
+    key,
+    headers: {},
+    official: false,
+    facts: () => facts,
+    clock: systemClock,
+    limits: { ...modelLimits, ...limits },
+  })
 }
 
 describeModelContract('the chat-completions wire', async () => {
@@ -46,6 +55,8 @@ interface Tried {
   readonly end: string
   readonly message: string
   readonly hint: string
+  /** Of the error event. */
+  readonly retry: { readonly waitMs: number | null } | undefined
 }
 
 /** Runs one generation against a server that answers with this step. */
@@ -61,13 +72,13 @@ async function tryStep(step: Omit<ScenarioStep, 'events'> & Partial<ScenarioStep
   }
 }
 
-function endOf(events: readonly ModelEvent[]): { end: string; message: string; hint: string } {
+function endOf(events: readonly ModelEvent[]): Omit<Tried, 'events' | 'requests'> {
   const last = events.at(-1)
   if (last?.type === 'error') {
     assert.equal(JSON.stringify(last).includes(key), false, 'the key is in an error')
-    return { end: last.failure.code, message: last.failure.message, hint: last.failure.hint }
+    return { end: last.failure.code, message: last.failure.message, hint: last.failure.hint, retry: last.retry }
   }
-  return { end: last?.type === 'finish' ? last.reason : 'nothing', message: '', hint: '' }
+  return { end: last?.type === 'finish' ? last.reason : 'nothing', message: '', hint: '', retry: undefined }
 }
 
 void describe('a bad endpoint', () => {
@@ -120,20 +131,16 @@ void describe('a bad endpoint', () => {
     assert.match(quota.hint, /credit/)
   })
 
-  void it('that answers 429 is tried three times', async () => {
-    const tried = await tryStep({ http: { status: 429 } })
-    assert.deepEqual([tried.end, tried.requests], ['model_rate_limited', 3])
+  void it('that answers 429 may be asked again, and is told how long it wants to be left alone', async () => {
+    const plain = await tryStep({ http: { status: 429 } })
+    assert.deepEqual([plain.end, plain.retry, plain.requests], ['model_rate_limited', { waitMs: null }, 1])
+    const patient = await tryStep({ http: { status: 429, headers: { 'retry-after': '77' } } })
+    assert.deepEqual([patient.end, patient.retry], ['model_rate_limited', { waitMs: 77_000 }])
+    assert.match(patient.hint, /77 seconds/)
   })
 
-  void it('that asks for more patience than the cap is not waited for; the hint has the seconds', async () => {
-    const tried = await tryStep({ http: { status: 429, headers: { 'retry-after': '77' } } })
-    assert.deepEqual([tried.end, tried.requests], ['model_rate_limited', 1])
-    assert.match(tried.hint, /77 seconds/)
-  })
-
-  void it('that recovers after 500 and a Retry-After gives the answer', async () => {
-    const tried = await tryStep({ http: { status: 500, times: 1, headers: { 'retry-after': '0' } }, events: [{ text: 'there' }] })
-    assert.deepEqual([tried.end, tried.requests, textOfEvents(tried.events)], ['stop', 2, 'there'])
+  void it('that refuses the request, the key or the money is not to be asked again', async () => {
+    for (const status of [400, 401, 402, 403, 404]) assert.equal((await tryStep({ http: { status } })).retry, undefined)
   })
 
   void it('that stays overloaded is model_overloaded', async () => {
@@ -222,7 +229,7 @@ void describe('a bad endpoint', () => {
         else socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
       })
     })
-    const model = modelAt(server.url, { maxTries: 2, backoffBaseMs: 1e9, backoffCapMs: 1e9 })
+    const model = modelAt(server.url)
     assert.equal(endOf(await collect(model, requestOf('x'))).end, 'stop')
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(endOf(await collect(model, requestOf('x'))).end, 'stop')
@@ -247,22 +254,6 @@ void describe('an abort', () => {
     control.abort()
     assert.equal(endOf(await events).end, 'cancelled')
     await closed.promise
-    model.close()
-    await server.close()
-  })
-
-  void it('ends the wait between two tries', async () => {
-    const asked = Promise.withResolvers<void>()
-    const server = await startScriptedServer(
-      { turns: [{ steps: [{ http: { status: 503 }, events: [] }] }] },
-      { onRequest: () => asked.resolve() },
-    )
-    const model = modelAt(server.url, { backoffBaseMs: 1e8, backoffCapMs: 1e8 })
-    const control = new AbortController()
-    const events = collect(model, requestOf('x'), control.signal)
-    await asked.promise
-    control.abort()
-    assert.equal(endOf(await events).end, 'cancelled')
     model.close()
     await server.close()
   })

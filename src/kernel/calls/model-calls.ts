@@ -64,7 +64,7 @@ export function modelCalls({ engine, events, tools, moneyIsLimited }: ModelCallD
     labels: { adds: [], sink: true },
     timeoutMs: generateTimeoutMs,
     reserve: async (request, exact) => {
-      const facts = engine.facts(request.model)
+      const facts = await engine.facts(request.model)
       if (moneyIsLimited && facts.price === null) throw unpriced(facts)
       const inputTokens = exact ? await countExactly(engine, request) : request.inputTokens
       return price(facts, { inputTokens, outputTokens: request.maxOutputTokens, estimated: true })
@@ -78,7 +78,7 @@ export function modelCalls({ engine, events, tools, moneyIsLimited }: ModelCallD
 
 /** Consumes the stream; text is told to followers as it comes. A failure keeps what was said and what it cost. */
 async function stream(request: GenerateInput, context: CallContext, deps: { engine: Engine; events: Events; tools: readonly ToolSpec[] }) {
-  const facts = deps.engine.facts(request.model)
+  const facts = await deps.engine.facts(request.model)
   const { session, turn } = context.caller
   const parts: (TextPart | ReasoningPart | ToolCallPart)[] = []
   const asked = {
@@ -156,7 +156,9 @@ function price({ price: prices }: ModelFacts, { inputTokens, outputTokens }: Usa
 }
 
 async function countExactly(engine: Engine, request: GenerateInput): Promise<number> {
-  const texts = request.messages.flatMap((message) => message.parts.map((part) => (part.type === 'tool_call' ? part.arguments : part.text)))
+  const texts = request.messages.flatMap((message) =>
+    message.parts.map((part) => (part.type === 'tool_call' ? part.arguments : part.type === 'media' ? '' : part.text)),
+  )
   const counts = await engine.countTokens([request.system, ...texts])
   return counts.reduce((sum, count) => sum + count, 0) + request.messages.length * 8
 }

@@ -38,7 +38,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId }: 
       turns.set(turn.id, turn)
       try {
         const process = createProcess({ gate, registry, newId, rights, actor }, turn)
-        return await runTurn(process, { ...base, facts: engine.facts(turn.input.model ?? config.model.name) })
+        return await runTurn(process, { ...base, facts: await engine.facts(turn.input.model ?? '') })
       } finally {
         turns.delete(turn.id)
       }
