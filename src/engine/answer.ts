@@ -60,8 +60,11 @@ export function createFeed(
   return (text, into) => {
     answer.into = into
     answer.readChars += text.length
+    const { outputChars } = answer
+    const events = into.length
     if (answer.readChars > maxAnswerChars) garbled(answer, 'sent an answer without end')
     else parser.feed(text)
+    if (into.length === events && answer.outputChars > outputChars) answer.options.onProgress?.()
     return answer.wrong === null && !answer.done
   }
 }

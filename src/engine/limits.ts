@@ -7,6 +7,13 @@ export interface ModelLimits {
   readonly backoffBaseMs: number
   readonly backoffCapMs: number
   readonly retryAfterCapMs: number
+  readonly firstTokenMs: number
+  readonly betweenTokensMs: number
+  readonly totalMs: number
+  readonly maxRestarts: number
+  readonly breakerFailures: number
+  readonly breakerOpenMs: number
+  readonly stopGraceMs: number
   readonly maxEventChars: number
   readonly maxAnswerChars: number
   readonly maxToolCalls: number
@@ -19,13 +26,26 @@ export const modelLimits: ModelLimits = {
   firstByteMs: 120_000,
   /** Silence inside an answer. Keep-alive comments are a sign of life; the turn's own time limit bounds the whole. */
   betweenBytesMs: 60_000,
-  /** Attempts for one generation, the first included. */
+  /** Tries with one model of the chain, the first included. */
   maxTries: 3,
   /** Full jitter: a wait is drawn between 0 and base × 2^(attempt−1), never over the cap. */
   backoffBaseMs: 250,
   backoffCapMs: 8_000,
   /** A service that asks for more patience than this is reported to the person instead of being waited for. */
   retryAfterCapMs: 30_000,
+  /** From the try to its first event. Keep-alives are no events: a model may think for minutes unseen, but not for ever. */
+  firstTokenMs: 300_000,
+  /** Silence inside an answer while its connection is kept alive. Pieces of a tool call are no silence. */
+  betweenTokensMs: 180_000,
+  /** One generation with all its tries and waits. Under the 30 minutes of the call that asks for it, so that the reason is told. */
+  totalMs: 20 * 60_000,
+  /** How often a shown answer may begin anew: each costs what the first one did, and nobody trusts the fourth. */
+  maxRestarts: 2,
+  /** Failures in a row after which an endpoint is left alone, and for how long. */
+  breakerFailures: 5,
+  breakerOpenMs: 30_000,
+  /** A try that was stopped may take this long to say what it used. Wires say it at once. */
+  stopGraceMs: 1_000,
   /** One SSE event. Services that do not stream tool calls send all arguments in one. */
   maxEventChars: 8 * 1024 * 1024,
   /** All characters of one answer on the wire, framing included: 100 000 chunks are about 25 MB. */
@@ -49,6 +69,12 @@ export const endpointMessageChars = 300
 
 /** Rule of thumb for English text and JSON, used only where an endpoint reports no usage. */
 export const charsPerToken = 4
+
+/** What a fallback model must be able to answer beside the request: less is cut off before it says anything useful. */
+export const minFallbackOutputTokens = 1_024
+
+/** What a picture or document is taken for when a request is measured against a fallback model's window. */
+export const guessedMediaTokens = 2_000
 
 /** The tokenizer's tables take tens of megabytes: the worker ends when nobody has counted for this long. */
 export const tokenizerIdleMs = 30_000
@@ -79,3 +105,22 @@ export const storyActs = 50
 
 /** Request body that the scripted server accepts: over the largest conversation a test sends. */
 export const maxScriptedRequestBytes: number = 64 * 1024 * 1024
+
+/** As npm has it. */
+export const maxPackageNameChars = 214
+
+/** Least thinking budget that Anthropic Messages takes; less is no thinking. */
+export const minThinkingTokens = 1_024
+
+/** Longest tool name and document title that Anthropic Messages takes; a longer one refuses the whole conversation. */
+export const maxToolNameChars = 128
+export const maxDocumentTitleChars = 500
+
+/** Longest arguments that are mended when they are no JSON: over what a gate takes, and mending them would block. */
+export const maxRepairChars: number = 1024 * 1024
+
+/** Wrappings of arguments that are taken off, one in another: models make two at most; more is hostile. */
+export const maxRepairRounds = 8
+
+/** Depth of objects and lists in arguments that are mended. */
+export const maxLenientDepth = 200

@@ -37,6 +37,8 @@ export interface ReaderOptions {
   readonly model: string
   /** Length of the request, for an estimate of usage. */
   readonly requestChars: number
+  /** Told when output came that is not given out yet. */
+  readonly onProgress?: (() => void) | undefined
 }
 
 /** Reads one answer. Text and reasoning come out as they arrive; tool calls only once the answer is known to be whole. */

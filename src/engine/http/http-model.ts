@@ -76,7 +76,7 @@ function startAnswer(asked: Asked, bodyText: string, signal: AbortSignal): Batch
   const generation: Generation = {
     asked,
     body: Buffer.from(bodyText),
-    reader: wire.createReader({ limits, origin, key, model: request.model, requestChars: bodyText.length }),
+    reader: wire.createReader({ limits, origin, key, model: request.model, requestChars: bodyText.length, onProgress: request.onProgress }),
     signal,
     onAbort: () => cancel(generation),
     queue: createBatchQueue({
