@@ -2,9 +2,9 @@
  * What every wire's answer has in common: server-sent events with JSON in them, limits, the first thing that went wrong,
  * and the rule that an answer is whole only when its protocol said so; a stream that just ends is an error.
  */
-import { createParser } from 'eventsource-parser'
+import { createParser, type EventSourceParser } from 'eventsource-parser'
 import type { ModelEvent, Sealed, Usage } from '../types/index.ts'
-import { charsPerToken } from './limits.ts'
+import { charsPerToken, maxErrorBodyBytes } from './limits.ts'
 import type { Problem } from './model-problem.ts'
 import { cleanEndpointText, messageOf, problem, problemOfStatus } from './model-problem.ts'
 import type { ReaderOptions } from './wire.ts'
@@ -20,13 +20,27 @@ export interface Answer {
   /** Events of the protocol so far. */
   chunks: number
   readChars: number
+  /** The newest text, in pieces as it came: an error may stand behind the events, outside all framing. */
+  readonly recent: string[]
+  recentChars: number
   /** Characters of text, reasoning and tool calls, for an estimate of usage. */
   outputChars: number
   reported: Usage | null
 }
 
 export function createAnswer(options: ReaderOptions): Answer {
-  return { options, into: [], wrong: null, done: false, chunks: 0, readChars: 0, outputChars: 0, reported: null }
+  return {
+    options,
+    into: [],
+    wrong: null,
+    done: false,
+    chunks: 0,
+    readChars: 0,
+    recent: [],
+    recentChars: 0,
+    outputChars: 0,
+    reported: null,
+  }
 }
 
 /**
@@ -63,9 +77,49 @@ export function createFeed(
     const { outputChars } = answer
     const events = into.length
     if (answer.readChars > maxAnswerChars) garbled(answer, 'sent an answer without end')
-    else parser.feed(text)
+    else if (answer.wrong === null) {
+      keepRecent(answer, text)
+      feedParser(answer, parser, text)
+    }
     if (into.length === events && answer.outputChars > outputChars) answer.options.onProgress?.()
     return answer.wrong === null && !answer.done
+  }
+}
+
+/** What nests too deep overflows the stack somewhere on its way: the endpoint's fault, and no exception leaves a reader. */
+function feedParser(answer: Answer, parser: EventSourceParser, text: string): void {
+  try {
+    parser.feed(text)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    garbled(answer, 'sent an event that nests too deep')
+  }
+}
+
+function keepRecent(answer: Answer, text: string): void {
+  const { recent } = answer
+  recent.push(text)
+  answer.recentChars += text.length
+  while (recent.length > 1 && answer.recentChars - recent[0]!.length >= maxErrorBodyBytes) answer.recentChars -= recent.shift()!.length
+}
+
+/**
+ * Services that fail in the middle of a stream may write their error as bare JSON behind the last event; parsers of event
+ * streams skip it.
+ *
+ * @returns the error, or null when the answer does not end so.
+ */
+function errorOutside({ recent }: Answer): unknown {
+  const text = recent.join('').trimEnd()
+  const blank = Math.max(...['\n\n', '\r\n\r\n', '\r\r'].map((line) => text.lastIndexOf(line)))
+  const tail = text.slice(Math.max(blank, 0)).trimStart()
+  if (!/^[[{]/.test(tail)) return null
+  try {
+    const value: unknown = JSON.parse(tail)
+    const first: unknown = Array.isArray(value) ? value[0] : value
+    return typeof first === 'object' && first !== null && 'error' in first ? first.error : null
+  } catch {
+    return null
   }
 }
 
@@ -110,6 +164,8 @@ export function garbled(answer: Answer, what: string): void {
 export function problemAtEnd(answer: Answer, cut: Problem | null, whole: boolean): Problem | null {
   if (answer.wrong !== null) return answer.wrong
   if (whole) return null
+  const outside = errorOutside(answer)
+  if (outside !== null && outside !== undefined) return streamError(outside, answer.options)
   if (cut !== null) return cut
   const { origin } = answer.options
   if (answer.chunks > 0) {
@@ -134,14 +190,19 @@ export function isCount(value: unknown): value is number {
 }
 
 /** An error that came inside a stream which began with 200. A number in `code` or `status` is read as an HTTP status. */
-export function streamError(error: unknown, options: ReaderOptions): Problem {
-  const { code, status } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
-  const number = Number(status ?? code)
+export function streamError(error: unknown, options: Pick<ReaderOptions, 'origin' | 'key'>): Problem {
+  const { code, status, type } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
+  // Some services put a name into one and the number into the other.
+  const number = [status, code].map((each) => (typeof each === 'object' ? NaN : Number(each))).find((each) => each >= 400 && each < 600)
   const { origin, key } = options
-  if (number >= 400 && number < 600) {
-    return problemOfStatus({ status: number, body: JSON.stringify({ error }), key, origin, retryAfterMs: null, redirect: '' })
+  const words = messageOf(error) ?? ''
+  if (number !== undefined) {
+    // Only the flat fields: the rest may be anything, at any depth.
+    const flat = { message: words, ...(typeof code === 'object' ? {} : { code }), ...(typeof type === 'object' ? {} : { type }) }
+    const body = JSON.stringify({ error: flat })
+    return problemOfStatus({ status: number, body, key, origin, retryAfterMs: null, redirect: '' })
   }
-  const said = cleanEndpointText(messageOf(error) ?? '', key)
+  const said = cleanEndpointText(words, key)
   const message = `${origin} broke off its answer${said === '' ? '.' : `: ${said}`}`
   return problem('model_overloaded', message, 'The endpoint failed on its side: try again in a moment.', true)
 }

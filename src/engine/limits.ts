@@ -64,6 +64,9 @@ export const maxErrorBodyBytes: number = 64 * 1024
 /** Bytes of one answer that are kept for the record; a longer one is kept cut, and cannot be replayed. */
 export const maxRecordedBytes: number = 32 * 1024 * 1024
 
+/** Envelopes around the message of an error: the known ones have two, and a hostile one must not use up the stack. */
+export const maxErrorDepth = 8
+
 /** What is kept of an endpoint's own words in an error. */
 export const endpointMessageChars = 300
 
@@ -124,3 +127,55 @@ export const maxRepairRounds = 8
 
 /** Depth of objects and lists in arguments that are mended. */
 export const maxLenientDepth = 200
+
+/** A catalog of models: models.dev has 3 MB; this leaves it room to grow and keeps a hostile file out of memory. */
+export const maxCatalogBytes: number = 32 * 1024 * 1024
+
+/** An overlay is written by hand. */
+export const maxOverlayBytes: number = 1024 * 1024
+
+/** From the request for a catalog to its last byte. */
+export const catalogDownloadMs = 60_000
+
+/** Redirects within one host that a download follows: a moved file, and no circle. */
+export const catalogRedirects = 3
+
+/** Of models in a downloaded catalog, those that do not fit the schema are left out; over this part it is another schema. */
+export const maxUnreadablePart = 0.1
+
+/** Changes that a refresh lists one by one; `--json` has them all. */
+export const shownCatalogChanges = 40
+
+/** Larger numbers of tokens and dearer tokens are mistakes. */
+export const maxCatalogTokens = 1_000_000_000
+export const maxDollarsPerMillion = 1_000_000
+
+/** Longest name of a model that is looked up; comparing names takes time by the square of it. */
+export const maxModelNameChars = 200
+
+/** Names that are offered for one that is unknown. */
+export const nearestNames = 3
+
+/** Output of one answer, unless the configuration says more: what an agent needs, and no bill for a runaway answer. */
+export const usualOutputTokens = 32_000
+
+/** Longest id of a tool call that OpenAI's protocols take; foreign ids may be longer. */
+export const openAiCallIdChars = 40
+
+/** Longest name of a tool or schema at OpenAI. */
+export const openAiNameChars = 64
+
+/** Longest prompt cache key at OpenAI: a longer one refuses the request. */
+export const openAiCacheKeyChars = 64
+
+/** Most stop sequences of a chat completion. */
+export const openAiStops = 4
+
+/** Deepest schema that OpenAI's strict mode takes; deeper ones are sent without it. */
+export const strictSchemaDepth = 10
+
+/** Items of one answer beside its tool calls, and pieces of reasoning that a service wants back: real answers have tens. */
+export const maxAnswerItems = 1_024
+
+/** Longest name of a tool that is looked up by likeness. */
+export const maxLikenessChars = 200

@@ -3,7 +3,7 @@
  * stripped of control characters, and every trace of the key is taken out before they may stand in an error.
  */
 import type { ErrorCode, Failure, Usage } from '../types/index.ts'
-import { endpointMessageChars } from './limits.ts'
+import { endpointMessageChars, maxErrorDepth } from './limits.ts'
 
 export interface Problem {
   readonly failure: Failure
@@ -100,14 +100,14 @@ export function messageIn(body: string): string {
   }
 }
 
-/** Finds `error.message`, `message`, `detail` or a plain `error` text. */
-export function messageOf(value: unknown): string | null {
+/** Finds `error.message`, `message`, `detail` or a plain `error` text. @param depth how deep it was looked so far */
+export function messageOf(value: unknown, depth = 0): string | null {
   if (typeof value === 'string') return value
-  if (Array.isArray(value)) return value.length > 0 ? messageOf(value[0]) : null
-  if (typeof value !== 'object' || value === null) return null
+  if (typeof value !== 'object' || value === null || depth > maxErrorDepth) return null
+  if (Array.isArray(value)) return value.length > 0 ? messageOf(value[0], depth + 1) : null
   const record = value as Record<string, unknown>
   for (const name of ['error', 'message', 'detail', 'msg']) {
-    const found = record[name] === undefined ? null : messageOf(record[name])
+    const found = record[name] === undefined ? null : messageOf(record[name], depth + 1)
     if (found !== null) return found
   }
   return null
