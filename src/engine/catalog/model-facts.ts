@@ -1,0 +1,129 @@
+/** From an entry of the catalog, and what the configuration says over it, to the facts that the engine works with. */
+import { OxbowError } from '../../types/index.ts'
+import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
+import { usualOutputTokens } from '../limits.ts'
+import type { Catalog, CatalogModel } from './catalog.ts'
+import type { Origin } from './catalog-layers.ts'
+import { priceOfCost } from './price.ts'
+
+/** The model that somebody named. */
+export interface AskedModel {
+  readonly provider: string
+  readonly name: string
+  /** Names to offer when it is unknown. */
+  readonly nearest?: readonly string[]
+}
+
+const inputKinds: readonly InputKind[] = ['text', 'image', 'pdf', 'audio', 'video']
+
+/**
+ * Vendors whose interface takes a PDF wherever the model takes pictures, by their own documentation: the pages are shown to the
+ * model as pictures. The catalog's packages do not say it for single models.
+ */
+const pdfWithPictures: ReadonlySet<string> = new Set(['anthropic', 'google', 'openai'])
+
+/** @returns the facts of a model by its name, or throws as `modelFacts` does. */
+export async function findModelFacts(catalog: Catalog, provider: string, name: string, overrides: ModelOverrides): Promise<ModelFacts> {
+  const model = await catalog.lookup(provider, name)
+  const isUnknown = model === null && overrides.context_tokens === null
+  return modelFacts(model, overrides, { provider, name, ...(isUnknown && { nearest: await catalog.nearest(provider, name) }) })
+}
+
+/**
+ * @param model null for one that the catalog does not know; then the configuration must say its size
+ * @throws OxbowError `bad_config` for a model of unknown size, or a price of which only one half is known
+ */
+export function modelFacts(model: CatalogModel | null, overrides: ModelOverrides, asked: AskedModel): ModelFacts {
+  const entry = model?.entry ?? {}
+  const contextTokens = overrides.context_tokens ?? entry.limit?.context ?? 0
+  if (contextTokens === 0) throw unknownModel(asked)
+  return {
+    // Google's own prefix is part of the path, not of the name.
+    name: asked.provider === 'google' ? asked.name.replace(/^models\//, '') : asked.name,
+    provider: asked.provider,
+    contextTokens,
+    maxOutputTokens: overrides.max_output_tokens ?? outputTokens(entry.limit?.output ?? 0, contextTokens),
+    price: priceWith(entry.cost === undefined ? null : priceOfCost(entry.cost), overrides, asked),
+    input: inputOf(model),
+    tools: entry.tool_call ?? true,
+    reasoning: entry.reasoning ?? false,
+    sampling: entry.temperature ?? true,
+    // Both make the model keep to a schema; where nobody says, a service that has one has the other.
+    structuredOutput: entry.structured_output ?? model?.entry.tool_call ?? false,
+    deprecated: entry.status === 'deprecated',
+  }
+}
+
+/** Room for the question is kept: some catalogs give the whole window as the output. */
+function outputTokens(known: number, contextTokens: number): number {
+  const most = Math.min(usualOutputTokens, Math.floor(contextTokens / 2))
+  return Math.min(known > 0 ? known : Math.floor(contextTokens / 4), most)
+}
+
+/** An unknown model is taken to see pictures: one that does not says so, while one that does could not be used. */
+function inputOf(model: CatalogModel | null): readonly InputKind[] {
+  const said = model?.entry.modalities?.input
+  if (said === undefined) return model === null ? ['text', 'image'] : ['text']
+  const known = inputKinds.filter((kind) => kind === 'text' || said.includes(kind))
+  if (known.includes('pdf') || !known.includes('image') || !pdfWithPictures.has(model?.provider ?? '')) return known
+  return model?.origins['modalities.input'] === 'package' ? [...known, 'pdf'] : known
+}
+
+/** What the configuration says goes over the catalog, in every tier. */
+function priceWith(known: ModelPrice | null, overrides: ModelOverrides, { provider, name }: AskedModel): ModelPrice | null {
+  const { input_price: input, output_price: output, cache_read_price: read, cache_write_price: write } = overrides
+  if (known === null) {
+    if (input === null && output === null) return null
+    if (input === null || output === null) {
+      throw new OxbowError('bad_config', `of ${provider}/${name} only the ${input === null ? 'output' : 'input'} price is known`, {
+        hint: `Set ${input === null ? 'input_price' : 'output_price'} as well, in micro-dollars for a million tokens.`,
+      })
+    }
+    return overlaid({ inputPerMillion: input, outputPerMillion: output })
+  }
+  const { tiers, ...base } = known
+  return tiers === undefined ? overlaid(base) : { ...overlaid(base), tiers: tiers.map((tier) => overlaid(tier)) }
+
+  function overlaid<T extends Omit<ModelPrice, 'tiers'>>(rates: T): T {
+    return {
+      ...rates,
+      ...(input !== null && { inputPerMillion: input }),
+      ...(output !== null && { outputPerMillion: output }),
+      ...(read !== null && { cacheReadPerMillion: read }),
+      ...(write !== null && { cacheWritePerMillion: write }),
+    }
+  }
+}
+
+function unknownModel({ provider, name, nearest = [] }: AskedModel): OxbowError {
+  const near = nearest.length === 0 ? '' : `; the nearest known are ${nearest.join(', ')}`
+  return new OxbowError('bad_config', `unknown model ${JSON.stringify(name)} of ${provider}${near}`, {
+    hint:
+      `Name a model that \`oxbow models ${provider}\` lists, or say how large this one is: context_tokens = 128000 ` +
+      `under [model], or under [providers.${provider}.models."${name}"].`,
+    data: { provider, model: name, nearest: [...nearest] },
+  })
+}
+
+/** Who said each fact: `oxbow catalog show` prints it. */
+export function originsOf(
+  model: CatalogModel | null,
+  overrides: ModelOverrides,
+): Readonly<Record<keyof Omit<ModelFacts, 'name' | 'provider'>, Origin>> {
+  const said = (key: string): Origin => model?.origins[key] ?? 'assumed'
+  const over = (value: number | null, key: string): Origin => (value === null ? said(key) : 'configuration')
+  const isPriced = [overrides.input_price, overrides.output_price, overrides.cache_read_price, overrides.cache_write_price].some(
+    (price) => price !== null,
+  )
+  return {
+    contextTokens: over(overrides.context_tokens, 'limit.context'),
+    maxOutputTokens: over(overrides.max_output_tokens, 'limit.output'),
+    price: isPriced ? 'configuration' : said('cost'),
+    input: said('modalities.input'),
+    tools: said('tool_call'),
+    reasoning: said('reasoning'),
+    sampling: said('temperature'),
+    structuredOutput: said('structured_output'),
+    deprecated: said('status'),
+  }
+}
