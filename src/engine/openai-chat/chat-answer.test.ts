@@ -7,14 +7,16 @@ import { modelLimits } from '../limits.ts'
 import { problem } from '../model-problem.ts'
 import type { ScenarioEvent, ScenarioStep } from '../scripted/scenario.ts'
 import { wireParts } from '../scripted/scenario-wire.ts'
-import { createAnswerReader } from './openai-stream.ts'
+import { createChatAnswerReader } from './chat-answer.ts'
 
+const options = { limits: modelLimits, origin: 'http://test', key: '', model: 'm', requestChars: 40 }
 const dropped = problem('model_unreachable', 'dropped', 'again')
 
 interface Answer {
   readonly text: string
   readonly reasoning: string
   readonly calls: readonly unknown[]
+  readonly seals: readonly unknown[]
   /** Code of the error, or the finish reason. */
   readonly end: string
   readonly whole: boolean
@@ -22,7 +24,7 @@ interface Answer {
 
 /** Reads these pieces of bytes as one connection that ends regularly or is cut. */
 function read(pieces: readonly Buffer[], cut = false): Answer {
-  const reader = createAnswerReader({ limits: modelLimits, origin: 'http://test', key: '', requestChars: 40 })
+  const reader = createChatAnswerReader(options)
   const decoder = new StringDecoder('utf8')
   const events: ModelEvent[] = []
   for (const piece of pieces) if (!reader.feed(decoder.write(piece), events)) break
@@ -34,6 +36,7 @@ function read(pieces: readonly Buffer[], cut = false): Answer {
     text: joined('text'),
     reasoning: joined('reasoning'),
     calls: events.flatMap((event) => (event.type === 'tool_call' ? [event.call] : [])),
+    seals: events.flatMap((event) => ('sealed' in event && event.sealed !== undefined ? [[event.type, event.sealed.data]] : [])),
     end: wrong !== null ? wrong.failure.code : last?.type === 'finish' ? last.reason : 'nothing',
     whole: wrong === null,
   }
@@ -113,6 +116,65 @@ void describe('the reader of an answer', () => {
     assert.deepEqual([got.reasoning, got.text], ['ab', 'c'])
   })
 
+  void it('seals reasoning with the field that it came in, before anything else begins', () => {
+    const got = read([
+      sse(
+        delta({ reasoning_content: 'a', reasoning: 'a' }),
+        delta({ reasoning_content: 'b' }),
+        delta({ content: 'c' }),
+        delta({ reasoning: 'd' }),
+        delta({ tool_calls: [{ index: 0, id: 'x', function: { name: 'x' } }] }, 'tool_calls'),
+      ),
+    ])
+    assert.deepEqual([got.reasoning, got.seals], ['abd', [['reasoning', { field: 'reasoning_content' }], ['reasoning', { field: 'reasoning' }]]]) // prettier-ignore
+    assert.deepEqual(read([sse(delta({ reasoning: 'only' }, 'stop'))]).seals, [['reasoning', { field: 'reasoning' }]])
+  })
+
+  void it('joins the details of reasoning that stream in pieces, and keeps signatures and encrypted ones', () => {
+    const detail = (...reasoning_details: object[]): unknown => delta({ reasoning: 'r', reasoning_details })
+    const text = (more: object): object => ({ type: 'reasoning.text', index: 0, format: 'f', ...more })
+    const got = read([
+      sse(
+        detail(text({ text: 'He' })),
+        detail(text({ text: 'llo', signature: null })),
+        delta({ reasoning_details: [text({ text: '', signature: 'S' })] }),
+        delta({ content: 'c' }),
+        delta({ reasoning_details: [{ type: 'reasoning.encrypted', index: 1, data: 'E', id: 'call_1' }] }),
+        delta({ reasoning_details: 'odd' }),
+        delta({ reasoning_details: [null, 1, []] }),
+        delta({}, 'stop'),
+      ),
+    ])
+    assert.deepEqual(
+      [got.reasoning, got.seals],
+      [
+        'rr',
+        [
+          ['reasoning', { field: 'reasoning_details', details: [{ ...text({ text: 'Hello' }), signature: 'S' }] }],
+          ['reasoning', { field: 'reasoning_details', details: [{ type: 'reasoning.encrypted', index: 1, data: 'E', id: 'call_1' }] }],
+        ],
+      ],
+    )
+    const summaries = read([sse(delta({ reasoning_details: [{ type: 'reasoning.summary', summary: 'only here' }] }, 'stop'))])
+    assert.equal(summaries.reasoning, 'only here')
+    const endless = Array.from({ length: 2_000 }, () => ({ type: 'reasoning.encrypted', data: '' }))
+    assert.equal(read([sse(detail(...endless), delta({}, 'stop'))]).end, 'model_garbled')
+  })
+
+  void it('keeps what a service adds to a tool call and wants back', () => {
+    const extra_content = { google: { thought_signature: 'T' } }
+    const call = { index: 0, id: 'a', extra_content, function: { name: 'x', arguments: '{}' } }
+    const got = read([sse(delta({ tool_calls: [call] }, 'tool_calls'))])
+    assert.deepEqual(got.seals, [])
+    const sealed = { wire: 'openai-chat', model: 'm', data: { extra_content } }
+    assert.deepEqual(got.calls, [{ type: 'tool_call', id: 'a', name: 'x', arguments: '{}', sealed }])
+  })
+
+  void it('takes text that comes as a list of parts', () => {
+    const content = [{ type: 'thinking', thinking: [] }, { type: 'text', text: 'a' }, null, 'x', { text: 1 }]
+    assert.equal(read([sse(delta({ content }, 'stop'))]).text, 'a')
+  })
+
   void it('puts tool calls together without index, without id, and with one id for two calls', () => {
     const part = (call: unknown): unknown => delta({ tool_calls: [call] })
     const noIndex = [
@@ -151,13 +213,18 @@ void describe('the reader of an answer', () => {
 
   void it('reports usage as told, and an estimate that says so when none is told', () => {
     const usageOf = (...pieces: Buffer[]): unknown => {
-      const reader = createAnswerReader({ limits: modelLimits, origin: 'http://test', key: '', requestChars: 40 })
+      const reader = createChatAnswerReader(options)
       for (const piece of pieces) reader.feed(piece.toString(), [])
       return reader.usage()
     }
     const told = sse({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 2 } })
     assert.deepEqual(usageOf(sse(delta({ content: 'x' }, 'stop')), told), { inputTokens: 5, outputTokens: 2, estimated: false })
     assert.deepEqual(usageOf(sse(delta({ content: '12345678' }, 'stop'))), { inputTokens: 10, outputTokens: 2, estimated: true })
+    assert.deepEqual(usageOf(sse({ choices: [{ usage: { prompt_tokens: 1, completion_tokens: 2 } }] })), {
+      inputTokens: 1,
+      outputTokens: 2,
+      estimated: false,
+    })
     assert.deepEqual(usageOf(sse({ usage: { prompt_tokens: -1, completion_tokens: 'x' } })), {
       inputTokens: 10,
       outputTokens: 0,

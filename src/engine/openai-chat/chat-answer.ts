@@ -2,20 +2,25 @@
  * Reads the SSE stream of one chat completion. Pure: text in, events out, no socket and no clock. An answer is whole when
  * the endpoint gave a finish reason or said [DONE]; a stream that just ends is an error, never an answer.
  */
-import type { FinishReason, ModelEvent, Usage } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, isCount, problemAtEnd, say, streamError, usageOf } from '../answer.ts'
+import type { FinishReason, ModelEvent } from '../../types/index.ts'
+import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, streamError, usageOf } from '../answer.ts'
 import type { Problem } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
+import { chatWireName, createThoughts, type Thoughts } from './chat-thought.ts'
+import { readChatUsage, recordOf } from '../openai/reported-usage.ts'
 import { createToolCallAssembly, type ToolCallAssembly } from './tool-call-assembly.ts'
 
 /** What is known of an answer so far. */
 interface ChatAnswer extends Answer {
   readonly tools: ToolCallAssembly
+  readonly thoughts: Thoughts
   reason: FinishReason | null
 }
 
 export function createChatAnswerReader(options: ReaderOptions): AnswerReader {
-  const answer: ChatAnswer = { ...createAnswer(options), tools: createToolCallAssembly(options.limits.maxToolCalls), reason: null }
+  const begun = createAnswer(options)
+  const tools = createToolCallAssembly(options.limits.maxToolCalls, (data) => ({ wire: chatWireName, model: options.model, data }))
+  const answer: ChatAnswer = Object.assign(begun, { tools, thoughts: createThoughts(begun), reason: null })
   return {
     feed: createFeed(answer, (chunk) => readChunk(answer, chunk), '[DONE]'),
     problem: (cut) => problemOf(answer, cut),
@@ -25,36 +30,49 @@ export function createChatAnswerReader(options: ReaderOptions): AnswerReader {
 }
 
 /** A chunk as it may come from any service: nothing about it is trusted. */
-function readChunk(answer: ChatAnswer, chunk: { choices?: unknown; usage?: unknown; error?: unknown }): void {
-  if (chunk.error !== undefined && chunk.error !== null) return fail(answer, streamError(chunk.error, answer.options))
-  const first: unknown = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined
-  if (typeof first === 'object' && first !== null) readChoice(answer, first)
-  if (typeof chunk.usage === 'object' && chunk.usage !== null) answer.reported = readUsage(chunk.usage) ?? answer.reported
+function readChunk(answer: ChatAnswer, chunk: Record<string, unknown>): void {
+  const { error, choices, usage } = chunk
+  if (error !== undefined && error !== null) return fail(answer, streamError(error, answer.options))
+  const choice = recordOf(Array.isArray(choices) ? choices[0] : undefined)
+  readDelta(answer, recordOf(choice['delta']))
+  readEnd(answer, choice['finish_reason'])
+  // Moonshot reports inside the choice.
+  answer.reported = readChatUsage(usage ?? choice['usage']) ?? answer.reported
 }
 
-function readChoice(answer: ChatAnswer, choice: { delta?: unknown; finish_reason?: unknown }): void {
-  const { delta, finish_reason: ended } = choice
-  if (typeof delta === 'object' && delta !== null) readDelta(answer, delta)
+function readEnd(answer: ChatAnswer, ended: unknown): void {
   if (typeof ended !== 'string' || ended === '') return
   if (ended === 'error') fail(answer, streamError(null, answer.options))
   else if (answer.reason !== 'refusal') answer.reason = finishReason(ended)
 }
 
-function readDelta(answer: ChatAnswer, delta: object): void {
-  const { content, refusal, tool_calls: calls, reasoning_content: deep, reasoning } = delta as Record<string, unknown>
-  const thought = deep ?? reasoning
-  if (typeof thought === 'string' && thought !== '') say(answer, 'reasoning', thought)
-  if (typeof content === 'string' && content !== '') say(answer, 'text', content)
+function readDelta(answer: ChatAnswer, delta: Record<string, unknown>): void {
+  const { content, refusal, tool_calls: calls } = delta
+  answer.thoughts.read(delta)
+  sayText(answer, typeof content === 'string' ? content : textIn(content))
   if (typeof refusal === 'string' && refusal !== '') {
-    say(answer, 'text', refusal)
+    sayText(answer, refusal)
     answer.reason = 'refusal'
   }
   if (!Array.isArray(calls)) return
   for (const call of calls) {
+    answer.thoughts.close()
     const chars = answer.tools.add(call)
-    if (chars === null) garbled(answer, 'sent tool calls that cannot be read')
-    else answer.outputChars += chars
+    if (chars === null) return garbled(answer, 'sent tool calls that cannot be read')
+    answer.outputChars += chars
   }
+}
+
+function sayText(answer: ChatAnswer, text: string): void {
+  if (text === '') return
+  answer.thoughts.close()
+  say(answer, 'text', text)
+}
+
+/** Text of content that comes as a list of parts, as Mistral's reasoning models send it. */
+function textIn(content: unknown): string {
+  if (!Array.isArray(content)) return ''
+  return content.map((part: unknown) => (typeof recordOf(part)['text'] === 'string' ? String(recordOf(part)['text']) : '')).join('')
 }
 
 function problemOf(answer: ChatAnswer, cut: Problem | null): Problem | null {
@@ -65,23 +83,19 @@ function problemOf(answer: ChatAnswer, cut: Problem | null): Problem | null {
 }
 
 function lastEvents(answer: ChatAnswer): ModelEvent[] {
+  const events: ModelEvent[] = []
+  answer.into = events
+  answer.thoughts.close()
   const calls = answer.tools.calls()
   const ended = answer.reason ?? 'stop'
   const plain = ended === 'stop' || ended === 'tool_calls'
-  return [
-    ...calls.map((call): ModelEvent => ({ type: 'tool_call', call })),
-    { type: 'finish', reason: plain ? (calls.length > 0 ? 'tool_calls' : 'stop') : ended, usage: usageOf(answer) },
-  ]
+  for (const call of calls) events.push({ type: 'tool_call', call })
+  events.push({ type: 'finish', reason: plain ? (calls.length > 0 ? 'tool_calls' : 'stop') : ended, usage: usageOf(answer) })
+  return events
 }
 
 function finishReason(text: string): FinishReason {
   if (text === 'length' || text === 'max_tokens') return 'length'
   if (text === 'content_filter') return 'refusal'
   return text === 'tool_calls' || text === 'function_call' ? 'tool_calls' : 'stop'
-}
-
-function readUsage(value: object): Usage | null {
-  const { prompt_tokens: input, completion_tokens: output } = value as Record<string, unknown>
-  if (!isCount(input) || !isCount(output)) return null
-  return { inputTokens: input, outputTokens: output, estimated: false }
 }

@@ -2,11 +2,12 @@
 import type { Wire } from '../wire.ts'
 import { createChatAnswerReader } from './chat-answer.ts'
 import { createChatWriter } from './chat-request.ts'
+import { chatWireName } from './chat-thought.ts'
 
 export const chatWire: Wire = {
-  name: 'openai-chat',
+  name: chatWireName,
   path: () => '/chat/completions',
   headers: (key) => (key === '' ? {} : { authorization: `Bearer ${key}` }),
-  createWriter: ({ official }) => createChatWriter(official ? 'max_completion_tokens' : 'max_tokens'),
+  createWriter: createChatWriter,
   createReader: createChatAnswerReader,
 }

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import OpenAI from 'openai'
-import { systemClock, systemRandom } from '../../types/index.ts'
+import { systemClock } from '../../types/index.ts'
+import { createHttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, requestOf, textOfEvents } from '../model-contract.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
-import { createOpenAiModel } from './openai-wire.ts'
+import { chatWire } from './chat-wire.ts'
+import { testFacts } from '../openai/facts-fixture.ts'
 
 void it('the official client and our wire read the same answer', async () => {
   const events = [
@@ -23,7 +25,16 @@ void it('the official client and our wire read the same answer', async () => {
     stream_options: { include_usage: true },
   })
   const theirs = await stream.finalChatCompletion()
-  const model = createOpenAiModel({ baseUrl: new URL(server.url), key: 'k', clock: systemClock, random: systemRandom, limits: modelLimits })
+  const model = createHttpModel({
+    wire: chatWire,
+    baseUrl: new URL(server.url),
+    key: 'k',
+    headers: {},
+    official: true,
+    facts: () => testFacts(),
+    clock: systemClock,
+    limits: modelLimits,
+  })
   const ours = await collect(model, requestOf('x'))
   const message = theirs.choices[0]?.message
   assert.equal(textOfEvents(ours), message?.content)

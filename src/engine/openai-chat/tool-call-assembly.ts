@@ -1,10 +1,12 @@
 /** Tool calls of a chat completion, put together from the pieces in which they stream. */
-import type { ToolCallPart } from '../../types/index.ts'
+import type { JsonObject, Sealed, ToolCallPart } from '../../types/index.ts'
 
 interface Slot {
   id: string
   name: string
   pieces: string
+  /** What the service adds to a call and demands back, as Google's compatible endpoint does with its signatures. */
+  extra: JsonObject | null
 }
 
 /**
@@ -20,13 +22,13 @@ export interface ToolCallAssembly {
   calls(): ToolCallPart[]
 }
 
-export function createToolCallAssembly(maxCalls: number): ToolCallAssembly {
+export function createToolCallAssembly(maxCalls: number, seal: (data: JsonObject) => Sealed): ToolCallAssembly {
   const byIndex = new Map<number, Slot>()
   const slots: Slot[] = []
 
   const open = (): Slot | null => {
     if (slots.length >= maxCalls) return null
-    const slot: Slot = { id: '', name: '', pieces: '' }
+    const slot: Slot = { id: '', name: '', pieces: '', extra: null }
     slots.push(slot)
     return slot
   }
@@ -47,7 +49,7 @@ export function createToolCallAssembly(maxCalls: number): ToolCallAssembly {
   return {
     add: (delta) => {
       if (typeof delta !== 'object' || delta === null) return null
-      const { index, id, function: called } = delta as { index?: unknown; id?: unknown; function?: unknown }
+      const { index, id, function: called, extra_content: extra } = delta as Record<string, unknown>
       const { name, arguments: piece } = (typeof called === 'object' && called !== null ? called : {}) as Record<string, unknown>
       const idText = typeof id === 'string' ? id : ''
       const nameText = typeof name === 'string' ? name : ''
@@ -58,6 +60,7 @@ export function createToolCallAssembly(maxCalls: number): ToolCallAssembly {
       // Some services give the arguments as an object instead of its text.
       const text = typeof piece === 'string' ? piece : piece === undefined || piece === null ? '' : JSON.stringify(piece)
       slot.pieces += text
+      if (typeof extra === 'object' && extra !== null) slot.extra = extra as JsonObject
       return text.length + nameText.length
     },
     calls: () =>
@@ -68,6 +71,7 @@ export function createToolCallAssembly(maxCalls: number): ToolCallAssembly {
           id: slot.id === '' ? `call_${place}` : slot.id,
           name: slot.name,
           arguments: slot.pieces === '' ? '{}' : slot.pieces,
+          ...(slot.extra !== null && { sealed: seal({ extra_content: slot.extra }) }),
         })),
     began: () => slots.some((slot) => slot.name !== '' || slot.pieces !== ''),
   }
