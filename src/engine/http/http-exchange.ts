@@ -229,7 +229,8 @@ function originOf(location: string | undefined, base: string): string {
   return location !== undefined && URL.canParse(location, base) ? new URL(location, base).origin : ''
 }
 
-function connectionProblem(error: NodeJS.ErrnoException, endpoint: Endpoint): Problem {
+/** A connection that failed, by the code of the system. */
+export function connectionProblem(error: NodeJS.ErrnoException, endpoint: Pick<Endpoint, 'origin'>): Problem {
   const { origin } = endpoint
   const code = error.code ?? ''
   if (/CERT|SSL|TLS|ISSUER|SELF_SIGNED/.test(code)) {

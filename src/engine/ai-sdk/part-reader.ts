@@ -1,0 +1,200 @@
+/**
+ * Reads the parts that a provider package streams. The package is code that was chosen; what it hands on was said by an
+ * endpoint, so every field is looked at before it is used. An answer is whole when its `finish` names a reason.
+ */
+import type { FinishReason, ModelEvent, Sealed, ToolCallPart, Usage } from '../../types/index.ts'
+import type { JsonObject } from '../../types/index.ts'
+import { type Answer, createAnswer, fail, garbled, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import type { Problem } from '../model-problem.ts'
+import type { ReaderOptions } from '../wire.ts'
+import { readUsage } from './usage-reader.ts'
+
+export interface PartReaderOptions extends ReaderOptions {
+  readonly wire: string
+  /** Turns what the package throws or streams as an error into a problem. */
+  readonly problemOf: (error: unknown) => Problem
+}
+
+/** As `AnswerReader`, but of parts in place of text. */
+export interface PartReader {
+  /** @returns false when the answer is over. */
+  feed(part: unknown, into: ModelEvent[]): boolean
+  problem(cut: Problem | null): Problem | null
+  finish(): ModelEvent[]
+  usage(): Usage
+}
+
+type Part = Readonly<Record<string, unknown>>
+
+/** A text or reasoning of the answer that has begun and not ended. */
+interface Block {
+  readonly type: 'text' | 'reasoning'
+  readonly id: unknown
+  metadata: JsonObject | null
+  said: boolean
+}
+
+interface PartAnswer extends Answer {
+  readonly own: PartReaderOptions
+  block: Block | null
+  /** The last part is text that was said without a seal: a new text would run into it. */
+  openText: boolean
+  readonly calls: ToolCallPart[]
+  /** Characters of tool input that were streamed and not yet counted by their call. */
+  streamedInput: number
+  reason: FinishReason | null
+}
+
+export function createPartReader(own: PartReaderOptions): PartReader {
+  const answer: PartAnswer = { ...createAnswer(own), own, block: null, openText: false, calls: [], streamedInput: 0, reason: null }
+  return {
+    feed: (part, into) => {
+      answer.into = into
+      if (typeof part !== 'object' || part === null) garbled(answer, 'was read into a part that is none')
+      else readPart(answer, part as Part)
+      answer.chunks += 1
+      if (answer.readChars + answer.outputChars > own.limits.maxAnswerChars) garbled(answer, 'sent an answer without end')
+      return answer.wrong === null && !answer.done
+    },
+    problem: (cut) => problemAtEnd(answer, cut, answer.reason !== null),
+    finish: () => lastEvents(answer),
+    usage: () => usageOf(answer),
+  }
+}
+
+function readPart(answer: PartAnswer, part: Part): void {
+  switch (part['type']) {
+    case 'text-start':
+    case 'reasoning-start':
+      return void turnTo(answer, part, part['type'] === 'text-start' ? 'text' : 'reasoning')
+    case 'text-delta':
+      return readDelta(answer, part, 'text')
+    case 'reasoning-delta':
+      return readDelta(answer, part, 'reasoning')
+    case 'text-end':
+    case 'reasoning-end':
+      return endBlock(answer, part)
+    case 'tool-input-delta':
+      return countInput(answer, part)
+    case 'tool-call':
+      return readCall(answer, part)
+    case 'error':
+      return fail(answer, answer.own.problemOf(part['error']))
+    case 'finish':
+      return readFinish(answer, part)
+    default:
+      // Sources, files, results of tools that the service ran, warnings, pings: nothing that has a place in a message.
+      answer.readChars += 1
+  }
+}
+
+function readDelta(answer: PartAnswer, part: Part, type: Block['type']): void {
+  const { delta } = part
+  const block = turnTo(answer, part, type)
+  if (typeof delta !== 'string' || delta === '') return
+  block.said = true
+  say(answer, type, delta)
+}
+
+/** Makes the block of this part the current one: the one before is over, whether its end was told or not. */
+function turnTo(answer: PartAnswer, part: Part, type: Block['type']): Block {
+  const metadata = metadataOf(answer, part)
+  let block = answer.block
+  if (block === null || block.type !== type || block.id !== part['id']) {
+    closeBlock(answer)
+    // Two texts in a row stay two, so that each gets back what came with it.
+    if (type === 'text' && answer.openText) sealPart(answer, 'text', {})
+    answer.openText = false
+    block = { type, id: part['id'], metadata: null, said: false }
+    answer.block = block
+  }
+  block.metadata = metadata ?? block.metadata
+  return block
+}
+
+function endBlock(answer: PartAnswer, part: Part): void {
+  const { block } = answer
+  if (block === null || block.id !== part['id'] || part['type'] !== `${block.type}-end`) return
+  block.metadata = metadataOf(answer, part) ?? block.metadata
+  closeBlock(answer)
+}
+
+/** Reasoning is always sealed, so that it is known whose it is; text only when something came with it. */
+function closeBlock(answer: PartAnswer): void {
+  const { block } = answer
+  if (block === null) return
+  answer.block = null
+  const { type, metadata, said } = block
+  if (metadata !== null || (type === 'reasoning' && said)) sealPart(answer, type, metadata ?? {})
+  else if (said) answer.openText = true
+}
+
+function sealPart(answer: PartAnswer, type: Block['type'], data: JsonObject): void {
+  seal(answer, type, sealedOf(answer, data))
+  answer.openText = false
+}
+
+function sealedOf({ own }: PartAnswer, data: JsonObject): Sealed {
+  return { wire: own.wire, model: own.model, data }
+}
+
+/** What the package wants back with a part: an object of objects, by the name of the provider. */
+function metadataOf(answer: PartAnswer, part: Part): JsonObject | null {
+  const { providerMetadata: found } = part
+  if (typeof found !== 'object' || found === null) return null
+  try {
+    const text = JSON.stringify(found)
+    if (text.length > answer.own.limits.maxEventChars) return null
+    const entries = Object.entries(JSON.parse(text) as JsonObject).filter(([, value]) => typeof value === 'object' && value !== null)
+    answer.readChars += text.length
+    return entries.length === 0 ? null : Object.fromEntries(entries)
+  } catch {
+    return null
+  }
+}
+
+function countInput(answer: PartAnswer, part: Part): void {
+  const { delta } = part
+  if (typeof delta !== 'string') return
+  answer.streamedInput += delta.length
+  answer.outputChars += delta.length
+}
+
+function readCall(answer: PartAnswer, part: Part): void {
+  const { toolCallId: id, toolName: name, input, providerExecuted } = part
+  // The service has run it itself: to run it again here would be wrong.
+  if (providerExecuted === true) return
+  if (typeof name !== 'string' || name === '') return garbled(answer, 'asked for a tool without naming it')
+  if (answer.calls.length >= answer.own.limits.maxToolCalls) return garbled(answer, 'asked for too many tools at once')
+  const given = typeof input === 'string' ? input : (JSON.stringify(input) ?? '')
+  answer.outputChars += Math.max(0, given.length - answer.streamedInput) + name.length
+  answer.streamedInput = 0
+  const metadata = metadataOf(answer, part)
+  answer.calls.push({
+    type: 'tool_call',
+    id: typeof id === 'string' && id !== '' ? id : `call_${answer.calls.length}`,
+    name,
+    arguments: given === '' ? '{}' : given,
+    ...(metadata === null ? {} : { sealed: sealedOf(answer, metadata) }),
+  })
+}
+
+function readFinish(answer: PartAnswer, part: Part): void {
+  closeBlock(answer)
+  answer.done = true
+  answer.reported = readUsage(part['usage'], part['providerMetadata'])
+  const { finishReason: reason } = part
+  const { unified, raw } = (typeof reason === 'object' && reason !== null ? reason : { unified: reason, raw: reason }) as Part
+  // No reason came from the service: its stream has just ended. Version 2 says so also of reasons that it does not know.
+  const unsaid = unified === 'interrupted' || (unified === 'other' && raw === undefined) || (unified === 'unknown' && !answer.reported)
+  if (unsaid) return
+  if (unified === 'error') return fail(answer, streamError(null, answer.own))
+  if (unified === 'length') answer.reason = 'length'
+  else if (unified === 'content-filter') answer.reason = 'refusal'
+  else answer.reason = answer.calls.length > 0 ? 'tool_calls' : 'stop'
+}
+
+function lastEvents(answer: PartAnswer): ModelEvent[] {
+  const calls = answer.calls.map((call): ModelEvent => ({ type: 'tool_call', call }))
+  return [...calls, { type: 'finish', reason: answer.reason ?? 'stop', usage: usageOf(answer) }]
+}

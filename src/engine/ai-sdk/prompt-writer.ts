@@ -1,0 +1,164 @@
+/**
+ * Writes a conversation as the prompt of the provider interface. Three versions of it are in use; they differ in how a file
+ * is written, in a user's message and in a tool's result, and in nothing else that is used here.
+ */
+import type {
+  LanguageModelV2FilePart,
+  LanguageModelV2ToolResultOutput,
+  LanguageModelV3FilePart,
+  LanguageModelV3ToolResultOutput,
+  LanguageModelV4FilePart,
+  LanguageModelV4Message,
+  LanguageModelV4Prompt,
+  LanguageModelV4TextPart,
+  LanguageModelV4ToolCallPart,
+  LanguageModelV4ToolResultOutput,
+  SharedV4ProviderOptions,
+} from '@ai-sdk/provider'
+import type { AssistantMessage, GenerateRequest, InputKind, MediaPart, Sealed, ToolResultPart } from '../../types/index.ts'
+import type { InterfaceVersion } from './provider-factory.ts'
+
+export interface PromptOptions {
+  readonly version: InterfaceVersion
+  /** Seals with this name and the request's model are given back. */
+  readonly wire: string
+  /** What the model takes. */
+  readonly input: readonly InputKind[]
+  /** Results of tools may hold media; else they follow as a message of the user. */
+  readonly mediaInResults: boolean
+}
+
+type UserContent = Extract<LanguageModelV4Message, { role: 'user' }>['content']
+type AssistantContent = Extract<LanguageModelV4Message, { role: 'assistant' }>['content']
+
+export function writePrompt(request: GenerateRequest, options: PromptOptions): LanguageModelV4Prompt {
+  const prompt: LanguageModelV4Prompt = []
+  if (request.system !== '') prompt.push({ role: 'system', content: request.system })
+  let ids: CallIds = new Map()
+  // Media of the results of one step, shown after the last of them.
+  let shown: UserContent = []
+  const show = (): void => {
+    if (shown.length > 0) prompt.push({ role: 'user', content: shown })
+    shown = []
+  }
+  for (const message of request.messages) {
+    if (message.role === 'tool') {
+      const result = message.parts[0]
+      const toolCallId = ids.get(result.id)?.shift() ?? result.id
+      prompt.push({
+        role: 'tool',
+        content: [{ type: 'tool-result', toolCallId, toolName: result.name, output: outputOf(result, options) }],
+      })
+      if (!options.mediaInResults) shown.push(...mediaAfter(result, options))
+      continue
+    }
+    show()
+    if (message.role === 'user') {
+      const content = message.parts.map((part) => (part.type === 'text' ? text(part.text) : media(part, options)))
+      prompt.push({ role: 'user', content })
+    } else {
+      ids = new Map()
+      const content = assistantContent(message, request.model, options, ids)
+      if (content.length > 0) prompt.push({ role: 'assistant', content })
+    }
+  }
+  show()
+  return prompt
+}
+
+/** Ids of one step's calls as they are sent, by the model's own, in order: a model may use one id twice. */
+type CallIds = Map<string, string[]>
+
+function assistantContent(message: AssistantMessage, model: string, options: PromptOptions, ids: CallIds): AssistantContent {
+  const content: AssistantContent = []
+  for (const part of message.parts) {
+    const sealed = part.sealed?.wire === options.wire && part.sealed.model === model ? part.sealed : null
+    if (part.type === 'text' && (part.text !== '' || sealed !== null)) content.push({ ...text(part.text), ...sealedOptions(sealed) })
+    // Only what this very model has thought is given back to it.
+    else if (part.type === 'reasoning' && sealed !== null) content.push({ type: 'reasoning', text: part.text, ...sealedOptions(sealed) })
+    else if (part.type === 'tool_call') {
+      const same = ids.get(part.id) ?? []
+      const toolCallId = same.length === 0 ? part.id : `${part.id}_${same.length + 1}`
+      ids.set(part.id, [...same, toolCallId])
+      const call: LanguageModelV4ToolCallPart = {
+        type: 'tool-call',
+        toolCallId,
+        toolName: part.name,
+        input: inputOf(part.arguments),
+        ...sealedOptions(sealed),
+      }
+      content.push(call)
+    }
+  }
+  return content
+}
+
+function sealedOptions(sealed: Sealed | null): { providerOptions?: SharedV4ProviderOptions } {
+  if (sealed === null || Object.keys(sealed.data).length === 0) return {}
+  return { providerOptions: sealed.data as SharedV4ProviderOptions }
+}
+
+/** Services refuse a conversation over one broken call: what is no object is wrapped, and the model can still read it. */
+function inputOf(given: string): unknown {
+  try {
+    const value: unknown = JSON.parse(given)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  } catch {
+    // Not JSON: wrapped.
+  }
+  return given.trim() === '' ? {} : { invalid_arguments: given }
+}
+
+function text(value: string): LanguageModelV4TextPart {
+  return { type: 'text', text: value }
+}
+
+function media(part: MediaPart, { version, input }: PromptOptions): LanguageModelV4TextPart | LanguageModelV4FilePart {
+  const left = leftOut(part, input)
+  if (left !== null) return text(left)
+  const { mediaType, data } = part
+  const named = { type: 'file', mediaType, ...(part.name === '' ? {} : { filename: part.name }) } as const
+  if (version >= 4) return { ...named, data: { type: 'data', data } }
+  const older: LanguageModelV2FilePart & LanguageModelV3FilePart = { ...named, data }
+  return older as unknown as LanguageModelV4FilePart
+}
+
+/** @returns what stands in place of a media part that the model does not take, else null. */
+function leftOut({ mediaType }: MediaPart, input: readonly InputKind[]): string | null {
+  const kinds: readonly (readonly [RegExp, InputKind, string])[] = [
+    [/^image\//, 'image', 'picture left out: this model does not take pictures'],
+    [/^application\/pdf$/, 'pdf', 'PDF left out: this model does not take PDFs'],
+    [/^audio\//, 'audio', 'sound left out: this model does not take sound'],
+    [/^video\//, 'video', 'video left out: this model does not take video'],
+  ]
+  const kind = kinds.find(([pattern]) => pattern.test(mediaType))
+  if (kind === undefined) return '[file left out: this model does not take files of its type]'
+  return input.includes(kind[1]) ? null : `[${kind[2]}]`
+}
+
+function outputOf(result: ToolResultPart, options: PromptOptions): LanguageModelV4ToolResultOutput {
+  const parts = result.media ?? []
+  if (parts.length === 0 || !options.mediaInResults) return { type: result.ok ? 'text' : 'error-text', value: result.text }
+  const value = [text(result.text), ...parts.map((part) => resultMedia(part, options))]
+  return { type: 'content', value } as LanguageModelV4ToolResultOutput
+}
+
+type ContentOf<T> = T extends { type: 'content'; value: readonly (infer Item)[] } ? Item : never
+type ResultContent =
+  | ContentOf<LanguageModelV2ToolResultOutput>
+  | ContentOf<LanguageModelV3ToolResultOutput>
+  | ContentOf<LanguageModelV4ToolResultOutput>
+
+function resultMedia(part: MediaPart, { version, input }: PromptOptions): ResultContent {
+  const left = leftOut(part, input)
+  if (left !== null) return text(left)
+  const { mediaType, data } = part
+  if (version === 2) return { type: 'media', data, mediaType }
+  if (version >= 4) return { type: 'file', mediaType, data: { type: 'data', data }, ...(part.name === '' ? {} : { filename: part.name }) }
+  return { type: mediaType.startsWith('image/') ? 'image-data' : 'file-data', data, mediaType }
+}
+
+function mediaAfter(result: ToolResultPart, options: PromptOptions): UserContent {
+  const parts = result.media ?? []
+  return parts.length === 0 ? [] : [text(`[belongs to the result of ${result.name}]`), ...parts.map((part) => media(part, options))]
+}

@@ -1,0 +1,94 @@
+/**
+ * What a provider package throws or streams as an error, as a problem. Told by shape and name and not by class: packages bring
+ * their own copies. Its texts are an endpoint's words and are cleaned like them; requests that it carries are never shown.
+ */
+import type { APICallError } from '@ai-sdk/provider'
+import type { Clock } from '../../types/index.ts'
+import { isOxbowError, toFailure } from '../../types/index.ts'
+import { streamError } from '../answer.ts'
+import { connectionProblem, readRetryAfter } from '../http/http-exchange.ts'
+import { cleanEndpointText, type Problem, problem, problemOfStatus } from '../model-problem.ts'
+
+export interface ProblemContext {
+  readonly packageName: string
+  /** Of the configured address, else the name of the package. */
+  readonly origin: string
+  readonly key: string
+  readonly clock: Clock
+}
+
+type Loose<T> = { readonly [Key in keyof T]?: unknown }
+
+export function problemOfError(error: unknown, context: ProblemContext): Problem {
+  if (isOxbowError(error)) return { failure: toFailure(error, error.code, error.hint), retry: false, waitMs: null }
+  if (typeof error !== 'object' || error === null) return streamError(error, context)
+  const { statusCode, url } = error as Loose<APICallError>
+  const origin = typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : context.origin
+  if (typeof statusCode === 'number' && statusCode !== 200) return refused(statusCode, error, origin, context)
+  const code = networkCode(error)
+  if (code !== null) return connectionProblem(Object.assign(new Error(code), { code }), { origin })
+  return named(error, origin, context)
+}
+
+function refused(status: number, error: object, origin: string, { key, clock }: ProblemContext): Problem {
+  const { responseHeaders, responseBody, message } = error as Loose<APICallError>
+  const body = [responseBody, message].find((text) => typeof text === 'string' && text !== '')
+  const location = header(responseHeaders, 'location')
+  return problemOfStatus({
+    status,
+    body: typeof body === 'string' ? body : '',
+    key,
+    origin,
+    retryAfterMs: readRetryAfter(header(responseHeaders, 'retry-after'), clock),
+    redirect: location !== undefined && URL.canParse(location, origin) ? new URL(location, origin).origin : '',
+  })
+}
+
+function header(headers: unknown, name: string): string | undefined {
+  const value: unknown = typeof headers === 'object' && headers !== null ? (headers as Record<string, unknown>)[name] : undefined
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The system's code of a connection that failed, wherever it stands in the chain of causes. */
+function networkCode(error: object): string | null {
+  let cause: unknown = error
+  for (let depth = 0; depth < 5 && typeof cause === 'object' && cause !== null; depth += 1) {
+    const { code, cause: next } = cause as { code?: unknown; cause?: unknown }
+    if (typeof code === 'string' && /^(?:E[A-Z]+|UND_ERR_\w+|HPE_\w+|.*CERT.*|ERR_(?:SSL|TLS)_\w+)$/.test(code)) return code
+    cause = next
+  }
+  return null
+}
+
+function named(error: object, origin: string, context: ProblemContext): Problem {
+  const { name, message } = error as { name?: unknown; message?: unknown }
+  const said = cleanEndpointText(typeof message === 'string' ? message : '', context.key)
+  const packageSaid = `${context.packageName} says: ${said}`
+  switch (name) {
+    case 'AI_LoadAPIKeyError':
+      return problem('model_auth', packageSaid, 'Put the key in a variable and name it as api_key_env of the provider.')
+    case 'AI_LoadSettingError':
+    case 'AI_InvalidArgumentError':
+      return problem('bad_config', packageSaid, 'Mend the section of this provider in the configuration.')
+    case 'AI_NoSuchModelError':
+      return problem('model_refused', packageSaid, 'Check the model name.')
+    case 'AI_UnsupportedFunctionalityError':
+    case 'AI_InvalidPromptError':
+      return problem('model_refused', packageSaid, 'This provider cannot do what was asked; use another model.')
+    case 'AI_APICallError':
+    case 'AI_JSONParseError':
+    case 'AI_TypeValidationError':
+    case 'AI_InvalidResponseDataError':
+    case 'AI_EmptyResponseBodyError':
+      return problem(
+        'model_garbled',
+        `${origin} sent something that ${context.packageName} cannot read.`,
+        'Check base_url and the package.',
+      )
+    default:
+      // No error of the interface: an object that the endpoint streamed, or a fault of the package.
+      return error instanceof Error
+        ? problem('model_garbled', `${context.packageName} failed: ${said}`, `Run: npm install ${context.packageName}@latest`)
+        : streamError(error, { ...context, origin })
+  }
+}
