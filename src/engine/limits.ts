@@ -179,3 +179,12 @@ export const maxAnswerItems = 1_024
 
 /** Longest name of a tool that is looked up by likeness. */
 export const maxLikenessChars = 200
+
+/** Levels of what a service wants back unchanged: real signatures lie two deep. */
+export const sealedJsonDepth = 6
+
+/** Models whose ratio of tokens is remembered; a person uses a few, a gateway tens. */
+export const maxEstimatedModels = 256
+
+/** Requests of a model that an estimate may start from: as many conversations may take turns without losing their place. */
+export const maxRememberedRequests = 32

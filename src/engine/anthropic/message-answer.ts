@@ -1,0 +1,222 @@
+/**
+ * Reads the SSE stream of one message. Pure: text in, events out. An answer is whole when the service gave a stop reason or
+ * said that the message stops; a stream that just ends is an error, never an answer.
+ *
+ * Thinking ends with the seal that must be given back with it: its signature, or the encrypted data that stands in its place.
+ */
+import type { FinishReason, ModelEvent, Sealed } from '../../types/index.ts'
+import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, seal } from '../answer.ts'
+import type { Problem } from '../model-problem.ts'
+import type { AnswerReader, ReaderOptions } from '../wire.ts'
+import { eventProblem } from './event-problem.ts'
+import { countUsage, messageUsage, type UsageCounts } from './message-usage.ts'
+import { isObjectText } from './sendable-text.ts'
+
+interface ToolBlock {
+  readonly type: 'tool'
+  readonly id: string
+  readonly name: string
+  pieces: string
+}
+
+interface ThinkingBlock {
+  readonly type: 'thinking'
+  signature: string
+  said: boolean
+}
+
+interface MessageAnswer extends Answer {
+  began: boolean
+  reason: FinishReason | null
+  readonly counts: UsageCounts
+  /** Blocks that may get more, by the index that the service gave them, whatever it is. */
+  readonly open: Map<unknown, ToolBlock | ThinkingBlock>
+  /** In the order in which they began. */
+  readonly calls: ToolBlock[]
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+export function createMessageReader(options: ReaderOptions): AnswerReader {
+  const counts: UsageCounts = { input: null, cacheRead: 0, cacheWrite: 0, output: null, reasoning: 0, final: false }
+  const answer: MessageAnswer = { ...createAnswer(options), began: false, reason: null, counts, open: new Map(), calls: [] }
+  return {
+    feed: createFeed(answer, (event) => readEvent(answer, event)),
+    problem: (cut) => problemOf(answer, cut),
+    finish: () => lastEvents(answer),
+    usage: () => messageUsage(answer, counts),
+  }
+}
+
+/** Kinds that are not named here are signs of life (`ping`) or of features that were not asked for. */
+function readEvent(answer: MessageAnswer, event: Fields): void {
+  switch (event['type']) {
+    case 'content_block_delta':
+      return readDelta(answer, event['index'], fieldsOf(event['delta']))
+    case 'content_block_start':
+      return startBlock(answer, event['index'], fieldsOf(event['content_block']))
+    case 'content_block_stop':
+      return stopBlock(answer, event['index'])
+    case 'message_start':
+      answer.began = true
+      return countUsage(answer.counts, fieldsOf(fieldsOf(event['message'])['usage']), false)
+    case 'message_delta':
+      readEnd(answer, fieldsOf(event['delta']))
+      return countUsage(answer.counts, fieldsOf(event['usage']), true)
+    case 'message_stop':
+      answer.done = true
+      return sealThinking(answer)
+    default:
+      // Services in between send an error without the type that would name it.
+      if (event['type'] === 'error' || typeof event['error'] === 'object') fail(answer, eventProblem(event['error'], answer.options))
+  }
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {}
+}
+
+function textIn(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function readDelta(answer: MessageAnswer, index: unknown, delta: Fields): void {
+  switch (delta['type']) {
+    case 'text_delta':
+      return sayText(answer, delta['text'])
+    case 'thinking_delta':
+      return think(answer, index, delta['thinking'])
+    case 'input_json_delta': {
+      const block = answer.open.get(index)
+      if (block?.type !== 'tool') return
+      const piece = textIn(delta['partial_json'])
+      block.pieces += piece
+      answer.outputChars += piece.length
+      return
+    }
+    case 'signature_delta': {
+      const block = answer.open.get(index)
+      if (block?.type === 'thinking') block.signature = textIn(delta['signature'])
+      return
+    }
+    default:
+  }
+}
+
+/** A block may begin with what others send as its first delta. */
+function startBlock(answer: MessageAnswer, index: unknown, block: Fields): void {
+  answer.began = true
+  sealThinking(answer)
+  answer.open.delete(index)
+  switch (block['type']) {
+    case 'text':
+      return sayText(answer, block['text'])
+    case 'thinking':
+      answer.open.set(index, { type: 'thinking', signature: textIn(block['signature']), said: false })
+      return think(answer, index, block['thinking'])
+    case 'redacted_thinking':
+      if (textIn(block['data']) !== '') seal(answer, 'reasoning', sealed(answer, { redacted: textIn(block['data']) }))
+      return
+    case 'tool_use':
+      return startCall(answer, index, block)
+    default:
+  }
+}
+
+function startCall(answer: MessageAnswer, index: unknown, block: Fields): void {
+  const { calls, open, options } = answer
+  if (calls.length >= options.limits.maxToolCalls) return garbled(answer, 'sent tool calls that cannot be read')
+  const pieces = wholeInput(block['input'])
+  if (pieces === null) return garbled(answer, 'sent tool calls that cannot be read')
+  const call: ToolBlock = { type: 'tool', id: textIn(block['id']), name: textIn(block['name']), pieces }
+  answer.outputChars += call.name.length + call.pieces.length
+  calls.push(call)
+  open.set(index, call)
+}
+
+/** Services that do not stream arguments send them with the start; the others send an empty object there. */
+function wholeInput(input: unknown): string | null {
+  if (Object.keys(fieldsOf(input)).length === 0) return ''
+  try {
+    return JSON.stringify(input)
+  } catch {
+    // Nested deeper than can be written again.
+    return null
+  }
+}
+
+function stopBlock(answer: MessageAnswer, index: unknown): void {
+  if (answer.open.get(index)?.type === 'thinking') sealThinking(answer)
+  answer.open.delete(index)
+}
+
+function sayText(answer: MessageAnswer, text: unknown): void {
+  if (typeof text === 'string' && text !== '') say(answer, 'text', text)
+}
+
+function think(answer: MessageAnswer, index: unknown, text: unknown): void {
+  if (typeof text !== 'string' || text === '') return
+  const block = answer.open.get(index)
+  if (block?.type === 'thinking') block.said = true
+  say(answer, 'reasoning', text)
+}
+
+/** Blocks come one after the other: at most one thinks, and it ends where the next begins. */
+function sealThinking(answer: MessageAnswer): void {
+  for (const [index, block] of answer.open) {
+    if (block.type !== 'thinking') continue
+    answer.open.delete(index)
+    const { signature, said } = block
+    if (said || signature !== '') seal(answer, 'reasoning', sealed(answer, { signature }))
+  }
+}
+
+function sealed({ options }: MessageAnswer, data: Sealed['data']): Sealed {
+  return { wire: 'anthropic', model: options.model, data }
+}
+
+function readEnd(answer: MessageAnswer, delta: Fields): void {
+  const reason = delta['stop_reason']
+  if (typeof reason !== 'string') return
+  answer.reason = finishReason(reason)
+  // A refusal may come without a word of the model; the service's own words are better than silence.
+  if (answer.reason === 'refusal' && answer.outputChars === 0) sayText(answer, fieldsOf(delta['stop_details'])['explanation'])
+}
+
+/** `pause_turn` is an answer that its service did not finish either. */
+function finishReason(reason: string): FinishReason {
+  if (reason === 'max_tokens' || reason === 'model_context_window_exceeded' || reason === 'pause_turn') return 'length'
+  if (reason === 'refusal') return 'refusal'
+  return reason === 'tool_use' ? 'tool_calls' : 'stop'
+}
+
+function problemOf(answer: MessageAnswer, cut: Problem | null): Problem | null {
+  const { calls, reason, done, began } = answer
+  // Taken for an answer it would be an empty one, and nobody would know why.
+  if (reason === 'tool_calls' && calls.length > 0 && calls.every(({ name }) => name === '')) {
+    garbled(answer, 'asked for a tool without naming it')
+  }
+  return problemAtEnd(answer, cut, reason !== null || (done && began))
+}
+
+function lastEvents(answer: MessageAnswer): ModelEvent[] {
+  const events: ModelEvent[] = []
+  answer.into = events
+  sealThinking(answer)
+  const calls = wholeCalls(answer)
+  for (const [place, { id, name, pieces }] of calls.entries()) {
+    const call = { type: 'tool_call', id: id === '' ? `call_${place}` : id, name, arguments: pieces === '' ? '{}' : pieces } as const
+    events.push({ type: 'tool_call', call })
+  }
+  const ended = answer.reason ?? 'stop'
+  const plain = ended === 'stop' || ended === 'tool_calls'
+  const reason = plain ? (calls.length > 0 ? 'tool_calls' : 'stop') : ended
+  events.push({ type: 'finish', reason, usage: messageUsage(answer, answer.counts) })
+  return events
+}
+
+/** An answer that was cut short by its limit may end inside a call, and one that was refused means none of its calls. */
+function wholeCalls({ calls, reason }: MessageAnswer): ToolBlock[] {
+  if (reason === 'refusal') return []
+  return calls.filter(({ name, pieces }) => name !== '' && (reason !== 'length' || isObjectText(pieces)))
+}

@@ -1,0 +1,170 @@
+/**
+ * One message as content blocks. What is written here depends on the message and the model alone, never on the conversation
+ * around it, so that it can be kept: ids of calls and cache markers, which do depend on it, are put in later.
+ */
+import type {
+  Base64ImageSource,
+  DocumentBlockParam,
+  ImageBlockParam,
+  RedactedThinkingBlockParam,
+  TextBlockParam,
+  ThinkingBlockParam,
+  ToolResultBlockParam,
+  ToolUseBlockParam,
+} from '@anthropic-ai/sdk/resources/messages'
+import type {
+  AssistantMessage,
+  InputKind,
+  MediaPart,
+  Message,
+  ModelFacts,
+  ReasoningPart,
+  ToolResultPart,
+  UserMessage,
+} from '../../types/index.ts'
+import { toolCallsOf } from '../../types/index.ts'
+import { maxDocumentTitleChars } from '../limits.ts'
+import { jsonOf, sendableArguments, sendableName } from './sendable-text.ts'
+
+/** A `tool_use` or `tool_result` block from behind its id: the conversation decides what id it is sent under. */
+export interface OpenBlock {
+  readonly id: string
+  /** JSON text after `{"id":"…",` or `{"tool_use_id":"…",`. */
+  readonly tail: string
+}
+
+export interface Written {
+  /** The model that it was written for; null when it is the same for every model. */
+  readonly model: string | null
+  /** Complete blocks as JSON text, each or several with commas between; none is empty. */
+  readonly blocks: readonly string[]
+  /** Tool calls of an assistant message, or the result of a tool message. */
+  readonly open: readonly OpenBlock[]
+  /** Begins with thinking that is given back. */
+  readonly thinks: boolean
+}
+
+export interface BlockOptions {
+  readonly facts: ModelFacts
+  /** Model of the request: what another one sealed is dropped. */
+  readonly model: string
+  /** Only the vendor's own service checks signatures; others give thinking without one and may want it back. */
+  readonly official: boolean
+}
+
+export function writeMessage(message: Message, options: BlockOptions): Written {
+  if (message.role === 'user') return writeUser(message, options)
+  return message.role === 'assistant' ? writeAssistant(message, options) : writeResult(message.parts[0], options)
+}
+
+export function textBlock(text: string): string {
+  const block: TextBlockParam = { type: 'text', text }
+  return jsonOf(block)
+}
+
+/** The service refuses text blocks of white space alone. */
+function isBlank(text: string): boolean {
+  return text.trim() === ''
+}
+
+function writeUser({ parts }: UserMessage, { facts, model }: BlockOptions): Written {
+  const blocks: string[] = []
+  let own: string | null = null
+  for (const part of parts) {
+    if (part.type === 'media') {
+      own = model
+      blocks.push(jsonOf(mediaBlock(part, facts.input)))
+    } else if (!isBlank(part.text)) blocks.push(textBlock(part.text))
+  }
+  return { model: own, blocks, open: [], thinks: false }
+}
+
+/** Calls come last, wherever they stood: the service refuses text between a call and its result. */
+function writeAssistant(message: AssistantMessage, options: BlockOptions): Written {
+  const open = toolCallsOf(message).map((call) => {
+    const head: Omit<ToolUseBlockParam, 'id' | 'input'> = { type: 'tool_use', name: sendableName(call.name) }
+    return { id: call.id, tail: `${JSON.stringify(head).slice(1, -1)},"input":${sendableArguments(call.arguments)}}` }
+  })
+  const blocks: string[] = []
+  // Length up to which something follows the thinking: an assistant turn may not end with it.
+  let kept = 0
+  let thinks = false
+  for (const part of message.parts) {
+    if (part.type === 'text' && !isBlank(part.text)) kept = blocks.push(textBlock(part.text))
+    if (part.type !== 'reasoning') continue
+    const block = thinkingBlock(part, options)
+    if (block === null) continue
+    thinks ||= blocks.length === 0
+    blocks.push(jsonOf(block))
+  }
+  if (open.length === 0) blocks.length = kept
+  const sealed = message.parts.some((part) => part.type === 'reasoning' && part.sealed?.wire === 'anthropic')
+  return { model: sealed ? options.model : null, blocks, open, thinks: thinks && blocks.length > 0 }
+}
+
+type ThinkingBlock = ThinkingBlockParam | RedactedThinkingBlockParam
+
+/** @returns null for thinking that this model did not give, or gave unfinished. */
+function thinkingBlock({ text, sealed }: ReasoningPart, { model, official }: BlockOptions): ThinkingBlock | null {
+  if (sealed === undefined || sealed.wire !== 'anthropic' || sealed.model !== model) return null
+  const { signature, redacted } = sealed.data
+  if (typeof redacted === 'string') return { type: 'redacted_thinking', data: redacted }
+  if (typeof signature !== 'string' || (signature === '' && official)) return null
+  return { type: 'thinking', thinking: text, signature }
+}
+
+type ResultContent = Exclude<ToolResultBlockParam['content'], string | undefined>
+
+/** A result that failed may hold nothing but text, and not none: its pictures follow it. */
+function writeResult(part: ToolResultPart, { facts, model }: BlockOptions): Written {
+  const { id, ok, text, media = [] } = part
+  const pictures = media.map((each) => mediaBlock(each, facts.input))
+  const content: ResultContent = isBlank(text) ? [] : [{ type: 'text', text }]
+  if (!ok && content.length === 0) content.push({ type: 'text', text: '[failed without a message]' })
+  if (ok) content.push(...pictures)
+  const body: Omit<ToolResultBlockParam, 'tool_use_id'> = { type: 'tool_result' }
+  if (content.length > 0) body.content = content
+  if (!ok) body.is_error = true
+  return {
+    model: media.length > 0 ? model : null,
+    blocks: ok ? [] : pictures.map(jsonOf),
+    open: [{ id, tail: jsonOf(body).slice(1) }],
+    thinks: false,
+  }
+}
+
+type MediaBlock = ImageBlockParam | DocumentBlockParam | TextBlockParam
+
+/** What the model or the protocol does not take becomes a text that says so. */
+function mediaBlock(part: MediaPart, input: ModelFacts['input']): MediaBlock {
+  const { mediaType, name, data } = part
+  if (isPicture(mediaType) && input.includes('image')) {
+    return { type: 'image', source: { type: 'base64', media_type: mediaType, data } }
+  }
+  if (mediaType === 'application/pdf' && input.includes('pdf')) {
+    const title = name.slice(0, maxDocumentTitleChars)
+    const source = { type: 'base64', media_type: mediaType, data } as const
+    return title === '' ? { type: 'document', source } : { type: 'document', source, title }
+  }
+  return { type: 'text', text: leftOut(part, input) }
+}
+
+function isPicture(mediaType: string): mediaType is Base64ImageSource['media_type'] {
+  return ['image/jpeg', 'image/png', 'image/gif', 'image/webp'].includes(mediaType)
+}
+
+/** Says what is missing and whether another form of it would have been taken. */
+function leftOut({ mediaType, name }: MediaPart, input: ModelFacts['input']): string {
+  const [word, words, kind] = kindOf(mediaType)
+  const file = name === '' ? '' : ` ${JSON.stringify(name)}`
+  const taken = kind !== null && input.includes(kind)
+  return `[${word}${file} left out: this model does not take ${taken ? mediaType : words}]`
+}
+
+function kindOf(mediaType: string): readonly [word: string, words: string, kind: InputKind | null] {
+  if (mediaType.startsWith('image/')) return ['picture', 'pictures', 'image']
+  if (mediaType === 'application/pdf') return ['PDF', 'PDFs', 'pdf']
+  if (mediaType.startsWith('audio/')) return ['recording', 'recordings', null]
+  if (mediaType.startsWith('video/')) return ['video', 'videos', null]
+  return ['file', mediaType, null]
+}
