@@ -14,3 +14,5 @@ export const doubleInterruptMs = 2_000
 export const maxCallLineChars = 80
 /** Shortest id shown: the first characters of a UUIDv7 are the time in about minutes. */
 export const minIdChars = 8
+/** Changes that a refreshed catalog lists one by one; `--json` has them all. */
+export const shownCatalogChanges = 40

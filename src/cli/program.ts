@@ -94,6 +94,8 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
     .addHelpText('after', examples('oxbow calls', 'oxbow calls file.edit'))
     .action((name, options) => choose(async () => (await import('./verbs/calls.ts')).calls(name, options, terminal)))
 
+  addModelVerbs(program, terminal, choose)
+
   const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))
   userVerb(audit.command('verify'), 'check chain, signed heads and completeness of the journal')
@@ -112,6 +114,30 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow status'))
     .action((options) => choose(async () => (await import('./verbs/status.ts')).status(options, terminal)))
+}
+
+function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+  userVerb(program.command('models [provider]'), 'list models with size, price and abilities')
+    .option('--discover', 'also ask for model services that run on this machine')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', examples('oxbow models anthropic', 'oxbow models --json', 'oxbow models --discover'))
+    .action((provider, options) => choose(async () => (await import('./verbs/models.ts')).models(provider, options, terminal)))
+
+  const catalog = program.command('catalog').description('what is known of models, and where it is from').helpOption('--help', 'show help')
+  catalog.addHelpText('after', examples('oxbow catalog show openai/gpt-5', 'oxbow catalog refresh'))
+  userVerb(catalog.command('refresh'), 'fetch newer facts and prices, and show what they change')
+    .option('--url <url>', 'an api.json in the schema of models.dev', 'https://models.dev/api.json')
+    .option('--json', 'print the report as one JSON object')
+    .addHelpText('after', examples('oxbow catalog refresh', 'oxbow catalog refresh --url https://intranet.example/api.json'))
+    .action((options) => choose(async () => (await import('./verbs/catalog.ts')).catalogRefresh(options, terminal)))
+  userVerb(catalog.command('verify'), 'check the catalog files, and that every configured model is known and priced')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', examples('oxbow catalog verify'))
+    .action((options) => choose(async () => (await import('./verbs/catalog.ts')).catalogVerify(options, terminal)))
+  userVerb(catalog.command('show <model>'), 'show what is known of one model, and who says so')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow catalog show anthropic/claude-haiku-4-5', 'oxbow catalog show openai/gpt-5 --json'))
+    .action((model, options) => choose(async () => (await import('./verbs/catalog.ts')).catalogShow(model, options, terminal)))
 }
 
 function userVerb(command: Command, summary: string): Command {

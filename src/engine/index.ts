@@ -1,7 +1,10 @@
 /** The engine's door. The scripted parts are loaded when they are asked for: a guest never pays for them. */
+import type { CatalogQuestion } from '../types/index.ts'
+import type { CatalogDeps } from './catalog/catalog-answers.ts'
 import type { Scenario } from './scripted/scenario.ts'
 import type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
 
+export { priceOf } from './catalog/price.ts'
 export { openEngine } from './engine.ts'
 export type { EngineOptions } from './engine.ts'
 export type { ModelLimits } from './limits.ts'
@@ -18,4 +21,10 @@ export async function startScriptedServer(scenario: Scenario, options?: Scripted
 export async function loadScenario(file: string): Promise<Scenario> {
   const scenario = await import('./scripted/scenario.ts')
   return scenario.loadScenario(file)
+}
+
+/** @returns the answer to a question about models, one JSON document at a time. @throws OxbowError of the catalog's files and downloads. */
+export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDeps): AsyncGenerator<object> {
+  const answers = await import('./catalog/catalog-answers.ts')
+  yield* answers.answerCatalog(question, deps)
 }

@@ -143,9 +143,6 @@ export const catalogRedirects = 3
 /** Of models in a downloaded catalog, those that do not fit the schema are left out; over this part it is another schema. */
 export const maxUnreadablePart = 0.1
 
-/** Changes that a refresh lists one by one; `--json` has them all. */
-export const shownCatalogChanges = 40
-
 /** Larger numbers of tokens and dearer tokens are mistakes. */
 export const maxCatalogTokens = 1_000_000_000
 export const maxDollarsPerMillion = 1_000_000
@@ -188,3 +185,15 @@ export const maxEstimatedModels = 256
 
 /** Requests of a model that an estimate may start from: as many conversations may take turns without losing their place. */
 export const maxRememberedRequests = 32
+
+/** Texts of one request for embeddings: Gemini takes 100, the others more. */
+export const maxEmbeddingTexts = 100
+
+/** Characters of one request for embeddings: OpenAI takes 300 000 tokens, and a token may be one character. */
+export const maxEmbeddingChars = 250_000
+
+/** The answer to one request for embeddings, as long numbers of the largest models: 100 × 4 096 × 20 is 8 MB. */
+export const maxEmbeddingAnswerChars: number = 32 * 1024 * 1024
+
+/** Numbers of one vector: four times the largest that is known. */
+export const maxDimensions = 16_384

@@ -31,8 +31,15 @@ async function main(command: string): Promise<void> {
       for await (const line of answer(command, await envelope)) say(line)
       return
     }
+    case 'catalog': {
+      const { answerCatalog } = await import('../engine/index.ts')
+      const { config, keys: env, catalogFolder: folder, question } = await envelope
+      if (folder === undefined || question === undefined) throw new Error('the envelope has no question about the catalog')
+      for await (const line of answerCatalog(question, { config, env, folder, now: () => new Date() })) say(line)
+      return
+    }
     default:
-      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show or calls`)
+      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show, calls or catalog`)
   }
 }
 

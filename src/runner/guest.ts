@@ -56,8 +56,9 @@ export async function ensureGuest(options: GuestOptions): Promise<RunningGuest> 
 }
 
 export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope {
-  const { workspace, config, insecure, version, env } = options
-  return { user: workspace.user, workspaceRoot: workspace.root, config, insecure, version, keys: keysFor(config, env) }
+  const { home, workspace, config, insecure, version, env } = options
+  const { user, root: workspaceRoot } = workspace
+  return { user, workspaceRoot, config, catalogFolder: home.catalog, insecure, version, keys: keysFor(config, env) }
 }
 
 async function startOwned(options: GuestOptions): Promise<RunningGuest> {

@@ -3,6 +3,7 @@
  *
  *   config.toml              configuration of all users
  *   runner/                  the runner's own: signing key, signed heads, compile cache; no guest writes here
+ *   catalog/                 what goes over the catalog of models: overlay.json, refreshed.jsonl
  *   users/<user>/config.toml configuration of one user
  *   users/<user>/shared tmp vault        visible to tools
  *   users/<user>/internal ipc logs       not
@@ -21,6 +22,8 @@ export interface Home {
   /** Of the runner alone. */
   readonly runner: string
   readonly compileCache: string
+  /** Not made before something is in it. */
+  readonly catalog: string
 }
 
 export interface Workspace {
@@ -39,7 +42,7 @@ export function openHome(env: HostEnv): Home {
   const runner = join(root, 'runner')
   const compileCache = join(runner, 'compile-cache')
   makePrivate([root, runner, compileCache])
-  return { root, runner, compileCache }
+  return { root, runner, compileCache, catalog: join(root, 'catalog') }
 }
 
 /** @returns the user's workspace, complete. @throws OxbowError `bad_config` when it cannot be made. */

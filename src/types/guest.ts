@@ -13,6 +13,8 @@ export interface GuestEnvelope {
   /** Folder that holds `shared`, `tmp`, `vault`, `internal`, `ipc` and `logs`; all exist. */
   readonly workspaceRoot: string
   readonly config: Config
+  /** Folder of what goes over the package's catalog of models: `overlay.json` and `refreshed.jsonl`, where they exist. Unset: there are none. */
+  readonly catalogFolder?: string
   readonly insecure: boolean
   readonly version: string
   /** The few environment variables that the configuration names, e.g. the model key. Nothing else of the host's environment is sent. */
@@ -24,7 +26,16 @@ export interface GuestEnvelope {
   readonly session?: SessionId
   readonly after?: number
   readonly limit?: number
+  /** For `catalog`. */
+  readonly question?: CatalogQuestion
 }
+
+/** What a person asks about models: `show` takes `provider/model`, `models` an id of a provider or nothing for all. */
+export type CatalogQuestion =
+  | { readonly ask: 'models'; readonly provider: string; readonly discover: boolean }
+  | { readonly ask: 'show'; readonly model: string }
+  | { readonly ask: 'verify' }
+  | { readonly ask: 'refresh'; readonly url: string }
 
 export type GuestReport =
   | { readonly type: 'ready'; readonly url: string; readonly pid: number }

@@ -1,0 +1,186 @@
+/** Answers to what a person asks about models from the command line: one JSON document at a time. */
+import { join } from 'node:path'
+import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
+import { OxbowError, toFailure } from '../../types/index.ts'
+import { readModelName } from '../services.ts'
+import type { CatalogFiles, CatalogModel } from './catalog.ts'
+import { loadCatalog } from './catalog.ts'
+import { downloadCatalog } from './catalog-download.ts'
+import { checkCatalogText, readCatalogText } from './catalog-file.ts'
+import { takeCatalog } from './catalog-refresh.ts'
+import { findModelFacts, modelFacts, originsOf } from './model-facts.ts'
+import { readOverlay } from './overlay-file.ts'
+
+/** What a question is answered from. */
+export interface CatalogDeps {
+  readonly config: Pick<Config, 'model' | 'providers'>
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The home's folder of catalog files. */
+  readonly folder: string
+  readonly now: () => Date
+}
+
+/** Where a home keeps what goes over the package's catalog. */
+export function catalogFilesIn(folder: string): Required<CatalogFiles> {
+  return { overlay: join(folder, 'overlay.json'), refreshed: join(folder, 'refreshed.jsonl') }
+}
+
+/** @throws OxbowError of the catalog's files and downloads, `not_found` for a provider or model that nobody knows. */
+export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDeps): AsyncGenerator<object> {
+  const files = catalogFilesIn(deps.folder)
+  switch (question.ask) {
+    case 'models':
+      yield* listModels(question.provider, deps)
+      return
+    case 'show':
+      yield await showModel(question.model, deps)
+      return
+    case 'verify':
+      yield* verify(deps)
+      return
+    case 'refresh': {
+      const text = await downloadCatalog(question.url)
+      yield await takeCatalog(text, new URL(question.url).origin, files.refreshed, deps.now())
+    }
+  }
+}
+
+/** The catalog's models, and those that only the configuration describes. */
+async function* listModels(provider: string, { config, folder }: CatalogDeps): AsyncGenerator<object> {
+  const catalog = loadCatalog({ files: catalogFilesIn(folder) })
+  const listed = await catalog.list(provider === '' ? undefined : provider)
+  const known = new Set(listed.map((model) => `${model.provider}/${model.id}`))
+  const own = Object.entries(config.providers)
+    .filter(([id]) => provider === '' || id === provider)
+    .flatMap(([id, { models }]) => Object.keys(models).map((name) => ({ id, name })))
+    .filter(({ id, name }) => !known.has(`${id}/${name}`))
+  if (listed.length === 0 && own.length === 0) {
+    const all = await catalog.providers()
+    if (!all.includes(provider)) throw unknownProvider(provider, all)
+  }
+  for (const model of listed) {
+    // Without a size there is nothing to show, e.g. for a model that makes pictures.
+    const facts = factsOrNull(model, overridesFor(config, model.provider, model.id))
+    if (facts !== null) yield facts
+  }
+  for (const { id, name } of own) {
+    const facts = factsOrNull(null, overridesFor(config, id, name), { provider: id, name })
+    if (facts !== null) yield facts
+  }
+}
+
+function factsOrNull(
+  model: CatalogModel | null,
+  overrides: ModelOverrides,
+  asked = { provider: model?.provider ?? '', name: model?.id ?? '' },
+): ModelFacts | null {
+  try {
+    return modelFacts(model, overrides, asked)
+  } catch {
+    return null
+  }
+}
+
+/** The facts that the engine would work with, and who said each. */
+async function showModel(text: string, deps: CatalogDeps): Promise<object> {
+  const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
+  const { provider, name } = readName(text, deps, await catalog.providers())
+  const overrides = overridesFor(deps.config, provider, name)
+  const facts = await findModelFacts(catalog, provider, name, overrides)
+  const model = await catalog.lookup(provider, name)
+  return {
+    facts,
+    origins: originsOf(model, overrides),
+    catalog_id: model?.id ?? null,
+    sources: model?.sources ?? [],
+    release_date: model?.entry.release_date ?? null,
+    provider: await catalog.provider(provider),
+  }
+}
+
+/** A beginning that is a provider of the catalog counts as one, also where nothing is configured for it. */
+function readName(text: string, deps: CatalogDeps, providers: readonly string[]): { provider: string; name: string } {
+  const slash = text.indexOf('/')
+  const before = text.slice(0, Math.max(0, slash))
+  if (providers.includes(before)) return { provider: before, name: text.slice(slash + 1) }
+  const { provider, model } = readModelName(text, deps)
+  return { provider, name: model }
+}
+
+/** One check: of a file, or of a model that the configuration names. */
+interface Check {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  /** It works, and the person should know something. */
+  readonly warning: boolean
+}
+
+async function* verify(deps: CatalogDeps): AsyncGenerator<Check> {
+  const { overlay, refreshed } = catalogFilesIn(deps.folder)
+  yield await check(overlay, async () => {
+    const said = await readOverlay(overlay)
+    return said === null ? 'not there' : `${Object.keys(said.providers).length} providers`
+  })
+  yield await check(refreshed, async () => {
+    const text = await readCatalogText(refreshed)
+    if (text === null) return 'not there: the catalog of the package is used'
+    const { providers, models } = checkCatalogText(text, refreshed)
+    return `${providers} providers, ${models} models`
+  })
+  const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
+  const isInProcess = /^(?:offline|scripted|replay)$/
+  for (const { provider, name } of namedModels(deps)) {
+    if (isInProcess.test(provider)) continue
+    let warning = ''
+    const checked = await check(`${provider}/${name}`, async () => {
+      const facts = await findModelFacts(catalog, provider, name, overridesFor(deps.config, provider, name))
+      if (facts.price === null) warning = 'has no price: it cannot run under a money budget until input_price and output_price are set'
+      else if (facts.deprecated) warning = 'is deprecated: its vendor has taken it back or will'
+      return warning === '' ? `${facts.contextTokens} tokens, priced` : warning
+    })
+    yield { ...checked, warning: warning !== '' }
+  }
+}
+
+async function check(name: string, run: () => Promise<string>): Promise<Check> {
+  try {
+    return { check: name, ok: true, detail: await run(), warning: false }
+  } catch (error) {
+    return { check: name, ok: false, detail: toFailure(error, 'bad_config', '').message, warning: false }
+  }
+}
+
+function namedModels(deps: CatalogDeps): readonly { readonly provider: string; readonly name: string }[] {
+  const { model, providers } = deps.config
+  const named = ['', ...model.fallback].map((text) => readModelName(text, deps))
+  const described = Object.entries(providers).flatMap(([provider, { models }]) =>
+    Object.keys(models).map((name) => ({ provider, model: name })),
+  )
+  const all = [...named, ...described].filter((each) => each.model !== '')
+  const unique = new Map(all.map((each) => [`${each.provider}/${each.model}`, { provider: each.provider, name: each.model }]))
+  return [...unique.values()]
+}
+
+/** What the model section says is meant for the model of the configuration; all else stands with its provider. */
+function overridesFor(config: CatalogDeps['config'], provider: string, name: string): ModelOverrides {
+  const { models = {} } = (Object.hasOwn(config.providers, provider) && config.providers[provider]) || {}
+  const own = Object.hasOwn(models, name) ? models[name] : undefined
+  const isConfigured = config.model.name === `${provider}/${name}` || (config.model.provider === provider && config.model.name === name)
+  return own ?? (isConfigured ? config.model : nothingSaid)
+}
+
+const nothingSaid: ModelOverrides = {
+  context_tokens: null,
+  max_output_tokens: null,
+  input_price: null,
+  output_price: null,
+  cache_read_price: null,
+  cache_write_price: null,
+}
+
+function unknownProvider(provider: string, all: readonly string[]): OxbowError {
+  return new OxbowError('not_found', `the catalog has no provider ${JSON.stringify(provider)}`, {
+    hint: `It has ${all.join(', ')}.`,
+  })
+}

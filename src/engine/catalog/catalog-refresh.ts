@@ -1,0 +1,149 @@
+/** Takes a models.dev `api.json` into the home: checks it, writes it in the catalog's own form, and tells what it changes. */
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { OxbowError } from '../../types/index.ts'
+import { maxUnreadablePart } from '../limits.ts'
+import { type CatalogModel, loadCatalog } from './catalog.ts'
+import { modelEntry, modelId, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
+import type { ProviderEntry } from './catalog-schema.ts'
+
+export interface CatalogChange {
+  readonly model: string
+  readonly what: 'new' | 'gone' | 'price' | 'size' | 'deprecated'
+  /** What it was and what it is, in words; empty where there is nothing to compare. */
+  readonly before: string
+  readonly after: string
+}
+
+export interface RefreshReport {
+  readonly path: string
+  readonly providers: number
+  readonly models: number
+  /** Entries that do not fit the schema, and why: they are left out. */
+  readonly leftOut: readonly string[]
+  readonly changes: readonly CatalogChange[]
+}
+
+/** @param text of an `api.json`. @throws OxbowError `bad_input` when it is not one; then nothing is written. */
+export async function takeCatalog(text: string, source: string, path: string, now: Date): Promise<RefreshReport> {
+  const read = convert(text, source, now)
+  const before = await listIn(path).catch(() => new Map<string, CatalogModel>())
+  await writeWhole(path, read.text)
+  const after = await listIn(path)
+  return { path, providers: read.providers, models: read.models, leftOut: read.leftOut, changes: changesBetween(before, after) }
+}
+
+interface Converted {
+  readonly text: string
+  readonly providers: number
+  readonly models: number
+  readonly leftOut: readonly string[]
+}
+
+function convert(text: string, source: string, now: Date): Converted {
+  const lines: string[] = [JSON.stringify({ catalog: 1, sources: { refreshed: `${source} of ${now.toISOString().slice(0, 10)}` } })]
+  const leftOut: string[] = []
+  let providers = 0
+  let models = 0
+  for (const [id, value] of entriesOf(parse(text, source)).sort(byId)) {
+    const said = providerEntry.safeParse(value)
+    const isNamed = providerId.safeParse(id).success
+    if (!said.success || !isNamed) {
+      leftOut.push(`${JSON.stringify(id.slice(0, 80))}: ${said.success ? 'no name of a provider' : wrongKeys(said.error)}`)
+      continue
+    }
+    providers += 1
+    lines.push(JSON.stringify(providerLine(id, said.data)))
+    for (const [name, entry] of entriesOf(value['models']).sort(byId)) {
+      const checked = modelEntry.safeParse(entry)
+      if (checked.success && modelId.safeParse(name).success) {
+        models += 1
+        lines.push(JSON.stringify({ provider: id, id: name, ...checked.data }))
+      } else leftOut.push(`${id}/${name.slice(0, 80)}: ${checked.success ? 'no name of a model' : wrongKeys(checked.error)}`)
+    }
+  }
+  if (models === 0 || leftOut.length > (models + leftOut.length) * maxUnreadablePart) {
+    throw notCatalog(source, `${leftOut.length} of its entries cannot be read, ${models} can; ${leftOut[0] ?? 'it has no models'}`)
+  }
+  return { text: `${lines.join('\n')}\n`, providers, models, leftOut }
+}
+
+/** The name stands second: by it a provider's line is told from a model's. */
+function providerLine(id: string, { name = id, ...rest }: ProviderEntry): object {
+  return { provider: id, name, ...rest }
+}
+
+function parse(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw notCatalog(source, 'it is not JSON', cause)
+  }
+}
+
+function entriesOf(value: unknown): [string, Record<string, unknown>][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
+  return Object.entries(value as Record<string, unknown>).filter(
+    (pair): pair is [string, Record<string, unknown>] => typeof pair[1] === 'object' && pair[1] !== null,
+  )
+}
+
+const byId = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
+
+async function listIn(path: string): Promise<Map<string, CatalogModel>> {
+  const models = await loadCatalog({ files: { refreshed: path } }).list()
+  return new Map(models.map((model) => [`${model.provider}/${model.id}`, model]))
+}
+
+function changesBetween(before: ReadonlyMap<string, CatalogModel>, after: ReadonlyMap<string, CatalogModel>): CatalogChange[] {
+  const changes: CatalogChange[] = []
+  for (const [model, { entry }] of after) {
+    const old = before.get(model)?.entry
+    if (old === undefined) {
+      changes.push({ model, what: 'new', before: '', after: '' })
+      continue
+    }
+    const compare = (what: CatalogChange['what'], was: string, is: string): void => {
+      if (was !== is) changes.push({ model, what, before: was, after: is })
+    }
+    compare('price', JSON.stringify(old.cost ?? null), JSON.stringify(entry.cost ?? null))
+    compare('size', sizeOf(old), sizeOf(entry))
+    compare('deprecated', String(old.status === 'deprecated'), String(entry.status === 'deprecated'))
+  }
+  for (const model of before.keys()) if (!after.has(model)) changes.push({ model, what: 'gone', before: '', after: '' })
+  return changes
+}
+
+function sizeOf({ limit }: CatalogModel['entry']): string {
+  return `${limit?.context ?? 0} in, ${limit?.output ?? 0} out`
+}
+
+/** A reader sees the old file or the new one, also when the machine stops in between. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const beside = `${path}.${randomUUID()}.new`
+  try {
+    const file = await open(beside, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(beside, path)
+  } catch (cause) {
+    await rm(beside, { force: true })
+    throw new OxbowError('tool_failed', `the catalog cannot be written: ${(cause as Error).message}`, {
+      hint: 'The catalog stays as it was. Make room, or check who owns the folder.',
+      cause,
+    })
+  }
+}
+
+function notCatalog(source: string, what: string, cause?: unknown): OxbowError {
+  return new OxbowError('bad_input', `what ${source} gives is no catalog: ${what}`, {
+    hint: 'The catalog stays as it was. It must be the api.json of models.dev, or a file in its schema.',
+    cause,
+  })
+}
