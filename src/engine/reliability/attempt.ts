@@ -1,0 +1,183 @@
+/**
+ * One try: a model is loaded, asked, watched, and stopped when it must be. It tells its batches as they are pulled and then,
+ * once, how it ended. What comes next is decided elsewhere.
+ *
+ * One timer runs at a time: it watches the try against a deadline that moves, or gives a try that was stopped a moment to say
+ * what it used.
+ */
+import type { Clock, Failure, GenerateRequest, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { ModelLimits } from '../limits.ts'
+import { noUsage } from '../model-problem.ts'
+import type { Retry } from './chain-report.ts'
+import { endedOpen, stalled, thrown, tooSmall } from './own-failures.ts'
+import type { Route } from './reliable-model.ts'
+
+export type Batch = readonly ModelEvent[]
+
+export interface AttemptOptions {
+  readonly route: Route
+  readonly clock: Clock
+  readonly limits: ModelLimits
+  /** Monotonic time at which all tries together must be done. */
+  readonly totalAt: number
+  /** @returns the request as this model can take it, or null when it does not fit its window. */
+  readonly fit: (facts: ModelFacts) => GenerateRequest | null
+  /** @returns what is said when `totalAt` has come. */
+  readonly outOfTime: () => Failure
+  /** One for each pull, unless the try ends: events without a last one, at least one. */
+  readonly onBatch: (batch: Batch) => void
+  /** @param batch ends with `finish` */
+  readonly onFinish: (batch: Batch) => void
+  readonly onFail: (ending: Ending) => void
+}
+
+/** How a try failed. */
+export interface Ending {
+  readonly failure: Failure
+  readonly usage: Usage
+  readonly retry: Retry
+  /** What came together with its error. */
+  readonly tail: Batch
+  /** The endpoint was asked. */
+  readonly asked: boolean
+  /** We ended it. */
+  readonly stopped: boolean
+}
+
+export interface Attempt {
+  /** Asks for the next batch. While one is asked for, or the model is loading, nothing happens. */
+  pull(): void
+  /** The try fails for this reason, as soon as the model has said what it used, in `stopGraceMs` at the latest. */
+  stop(why: Failure, reason: unknown): void
+  /** Nobody wants it any more: nothing is told. */
+  abandon(): void
+}
+
+interface Run {
+  readonly options: AttemptOptions
+  readonly control: AbortController
+  readonly onResult: (result: IteratorResult<Batch>) => void
+  readonly onThrow: (error: unknown) => void
+  /** Null until the model is asked. */
+  iterator: AsyncIterator<Batch> | null
+  pulling: boolean
+  /** It has sent something, and since when it is silent (monotonic). */
+  begun: boolean
+  quietSince: number
+  /** Why we ended it. */
+  stopped: Failure | null
+  over: boolean
+  timer: NodeJS.Timeout | undefined
+}
+
+/** Starts the try and pulls its first batch. */
+export function startAttempt(options: AttemptOptions): Attempt {
+  const { clock, limits, totalAt, route } = options
+  const run: Run = {
+    options,
+    control: new AbortController(),
+    onResult: (result) => take(run, result),
+    onThrow: (error) => fail(run, thrown(route, error)),
+    iterator: null,
+    pulling: false,
+    begun: false,
+    quietSince: clock.monotonicMs(),
+    stopped: null,
+    over: false,
+    timer: undefined,
+  }
+  watchFor(run, Math.min(limits.firstTokenMs, limits.betweenTokensMs, totalAt - run.quietSince))
+  ask(run).catch(run.onThrow)
+  return {
+    pull: () => pull(run),
+    stop: (why, reason) => stop(run, why, reason),
+    abandon: () => {
+      close(run)
+      run.control.abort()
+    },
+  }
+}
+
+async function ask(run: Run): Promise<void> {
+  const { route, fit } = run.options
+  const facts = await route.facts()
+  const request = fit(facts)
+  if (request === null) return fail(run, tooSmall(route, facts))
+  const model = await route.open()
+  if (run.over) return
+  const asked = { ...request, onProgress: () => alive(run) }
+  run.iterator = model.generate(asked, run.control.signal)[Symbol.asyncIterator]()
+  pull(run)
+}
+
+/** Silence is measured from here: the consumer's own slowness is not held against the endpoint. */
+function pull(run: Run): void {
+  if (run.pulling || run.iterator === null) return
+  run.pulling = true
+  run.quietSince = run.options.clock.monotonicMs()
+  run.iterator.next().then(run.onResult, run.onThrow)
+}
+
+function alive(run: Run): void {
+  run.begun = true
+  run.quietSince = run.options.clock.monotonicMs()
+}
+
+function take(run: Run, result: IteratorResult<Batch>): void {
+  run.pulling = false
+  if (run.over) return
+  if (result.done === true) return fail(run, endedOpen(run.options.route))
+  const batch = result.value
+  const last = batch.at(-1)
+  if (last?.type === 'finish') {
+    close(run)
+    run.options.onFinish(batch)
+  } else if (last?.type === 'error') {
+    fail(run, last.failure, last.usage, batch.slice(0, -1), last.retry)
+  } else if (last === undefined || run.stopped !== null) {
+    // After it was stopped only its last event counts.
+    pull(run)
+  } else {
+    run.begun = true
+    run.options.onBatch(batch)
+  }
+}
+
+function watchFor(run: Run, ms: number): void {
+  run.timer = setTimeout(() => watch(run), Math.max(0, Math.ceil(ms)))
+}
+
+function watch(run: Run): void {
+  const { clock, limits, totalAt, route, outOfTime } = run.options
+  const now = clock.monotonicMs()
+  if (now >= totalAt) return stop(run, outOfTime())
+  const limit = run.begun ? limits.betweenTokensMs : limits.firstTokenMs
+  const waits = run.pulling || run.iterator === null
+  const due = waits ? run.quietSince + limit : now + limit
+  if (due <= now) return stop(run, stalled(route, run.begun, limit))
+  // A silence that has not begun yet may end sooner than this one.
+  watchFor(run, Math.min(due - now, limits.betweenTokensMs, totalAt - now))
+}
+
+function stop(run: Run, why: Failure, reason?: unknown): void {
+  run.stopped = why
+  run.control.abort(reason)
+  if (run.iterator === null) return fail(run, why)
+  clearTimeout(run.timer)
+  run.timer = setTimeout(() => fail(run, why), run.options.limits.stopGraceMs)
+  pull(run)
+}
+
+function fail(run: Run, failure: Failure, usage: Usage = noUsage, tail: Batch = [], retry?: Retry): void {
+  if (run.over) return
+  const { stopped } = run
+  close(run)
+  run.options.onFail({ failure: stopped ?? failure, usage, retry, tail, asked: run.iterator !== null, stopped: stopped !== null })
+}
+
+/** Nothing is told after it. A model that is suspended in the middle is let go. */
+function close(run: Run): void {
+  run.over = true
+  clearTimeout(run.timer)
+  run.iterator?.return?.().catch(() => undefined)
+}
