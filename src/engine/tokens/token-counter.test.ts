@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
 import { describe, it } from 'node:test'
+import { modelToEncodingMap } from 'gpt-tokenizer/mapping'
+import { chatEnabledModels } from 'gpt-tokenizer/modelsChatEnabled.gen'
+import { countTokens as countCl100k } from 'gpt-tokenizer/encoding/cl100k_base'
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import { isOxbowError } from '../../types/index.ts'
 import { createTokenCounter } from './token-counter.ts'
+import { encodingOf } from './token-encoding.ts'
 
 void describe('the token counter', () => {
   void it('counts as the tokenizer does, also special tokens, long texts and broken characters', async () => {
@@ -16,6 +20,15 @@ void describe('the token counter', () => {
     assert.ok(broken !== undefined && broken > 0)
     // Cutting a long text into pieces may cost a token at each cut.
     assert.ok(many !== undefined && Math.abs(many - countTokens(long)) <= 5)
+    await counter.close()
+  })
+
+  void it('counts with the encoding that is asked for, both at the same time', async () => {
+    const counter = createTokenCounter(60_000)
+    const text = '在黎明前写下的一封长信 — dreißig Ochsen'
+    const both = await Promise.all([counter.count([text], 'cl100k_base'), counter.count([text], 'o200k_base'), counter.count([text])])
+    assert.deepEqual(both, [[countCl100k(text)], [countTokens(text)], [countTokens(text)]])
+    assert.notDeepEqual(both[0], both[1])
     await counter.close()
   })
 
@@ -37,5 +50,30 @@ void describe('the token counter', () => {
     await counter.close()
     await refused
     await assert.rejects(counter.count(['x']), (error) => isOxbowError(error, 'cancelled'))
+  })
+})
+
+void describe('the encoding of a model', () => {
+  void it('is the one that the tokenizer library knows, for each of its models with one of the two', () => {
+    const listed = modelToEncodingMap as Readonly<Record<string, string>>
+    const models = new Set([...Object.keys(listed), ...chatEnabledModels])
+    let checked = 0
+    for (const model of models) {
+      // A model that the library's list leaves out counts with its default.
+      const encoding = listed[model] ?? 'o200k_base'
+      if (!/^(?:o200k|cl100k)/.test(encoding)) continue
+      checked += 1
+      assert.equal(encodingOf(model), encoding === 'cl100k_base' ? encoding : 'o200k_base', model)
+    }
+    assert.ok(checked > 60)
+  })
+
+  void it('is found by family for models and names that no list has, and is null for other vendors', () => {
+    for (const model of ['gpt-5.9-mini', 'gpt-6-astra', 'o3-pro', 'openai/gpt-4o-2030-01-01', 'ft:gpt-4o-mini:us::1', 'gpt-oss:20b']) {
+      assert.equal(encodingOf(model), 'o200k_base', model)
+    }
+    for (const model of ['gpt-4', 'gpt-4-32k', 'gpt-35-turbo', 'ft:gpt-3.5-turbo:us::1'])
+      assert.equal(encodingOf(model), 'cl100k_base', model)
+    for (const model of ['claude-opus-5', 'gemini-3-pro', 'llama3', 'orca', '', 'o', 'gpt']) assert.equal(encodingOf(model), null, model)
   })
 })

@@ -4,9 +4,11 @@
  */
 import type { Worker } from 'node:worker_threads'
 import { OxbowError } from '../../types/index.ts'
+import type { TokenEncoding } from './token-encoding.ts'
 
 export interface TokenCounter {
-  count(texts: readonly string[]): Promise<readonly number[]>
+  /** One count for each text, in order. @param encoding `o200k_base` when unset, see `encodingOf` */
+  count(texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]>
   close(): Promise<void>
 }
 
@@ -59,7 +61,7 @@ export function createTokenCounter(idleMs: number): TokenCounter {
   }
 
   return {
-    count: (texts) => {
+    count: (texts, encoding = 'o200k_base') => {
       if (closed) return Promise.reject(new OxbowError('cancelled', 'The engine is closed.', { hint: 'Start the guest again.' }))
       if (texts.length === 0) return Promise.resolve([])
       clearTimeout(idle)
@@ -70,7 +72,7 @@ export function createTokenCounter(idleMs: number): TokenCounter {
         waiting.set(id, { resolve, reject })
         worker.ref()
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker, not a window
-        worker.postMessage({ id, texts })
+        worker.postMessage({ id, texts, encoding })
       })
     },
     close: async () => {

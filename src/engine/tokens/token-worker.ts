@@ -1,11 +1,22 @@
-/** Runs in a worker: counts tokens of the o200k_base encoding. Text that spells a special token is counted as plain text. */
+/**
+ * Runs in a worker: counts tokens of OpenAI's encodings, each loaded when it is first asked for. Text that spells a special
+ * token is counted as plain text.
+ */
 import { parentPort } from 'node:worker_threads'
-import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import { tokenizerPieceChars } from '../limits.ts'
+import type { TokenEncoding } from './token-encoding.ts'
+
+type Count = (text: string, options: { disallowedSpecial: Set<string> }) => number
 
 const plain = { disallowedSpecial: new Set<string>() }
 
-function count(text: string): number {
+async function load(encoding: TokenEncoding): Promise<Count> {
+  const { countTokens } =
+    encoding === 'o200k_base' ? await import('gpt-tokenizer/encoding/o200k_base') : await import('gpt-tokenizer/encoding/cl100k_base')
+  return countTokens
+}
+
+function count(text: string, countTokens: Count): number {
   let tokens = 0
   for (let from = 0; from < text.length;) {
     const to = cut(text, from)
@@ -27,7 +38,16 @@ function cut(text: string, from: number): number {
   return code >= 0xd800 && code <= 0xdbff ? most - 1 : most
 }
 
-parentPort?.on('message', ({ id, texts }: { id: number; texts: readonly string[] }) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
-  parentPort?.postMessage({ id, counts: texts.map(count) })
+/** What is asked. A failure to load is thrown: it ends the worker, and whoever waits is told. */
+interface Question {
+  readonly id: number
+  readonly texts: readonly string[]
+  readonly encoding: TokenEncoding
+}
+
+parentPort?.on('message', ({ id, texts, encoding }: Question) => {
+  void load(encoding).then((countTokens) => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
+    parentPort?.postMessage({ id, counts: texts.map((text) => count(text, countTokens)) })
+  })
 })
