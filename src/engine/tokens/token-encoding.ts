@@ -12,6 +12,9 @@ export function encodingOf(model: string): TokenEncoding | null {
   const name = model.toLowerCase().replace(/^(?:.*\/)?(?:ft:)?/, '')
   if (/^(?:gpt-3\.5|gpt-35|text-embedding-(?:ada-002|3-)|(?:babbage|davinci)-002)/.test(name)) return 'cl100k_base'
   if (/^gpt-4(?:$|-(?!o))/.test(name)) return 'cl100k_base'
-  // `gpt-oss` counts text as o200k does: its harmony encoding adds special tokens only.
-  return /^(?:gpt-4o|gpt-4\.[15]|gpt-(?:[5-9]|oss)|chatgpt-|codex-|o[1-9](?:$|-)|chat-latest$|computer-use)/.test(name) ? 'o200k_base' : null
+  return o200kNames.test(name) ? 'o200k_base' : null
 }
+
+/** `gpt-oss` counts text as o200k does: its harmony encoding adds special tokens only. */
+const o200kNames =
+  /^(?:gpt-(?:4o|4\.[15]|[5-9]|oss|audio|image|realtime)|o[1-9](?:$|-)|chatgpt-|chat-latest$|codex-|computer-use|daybreak-)/
