@@ -26,6 +26,8 @@ export default defineConfig([
       oxbow: 'src/cli/main.ts',
       guest: 'src/guest/main.ts',
     },
+    // Read by name, a provider at a time: nothing of it belongs into a chunk.
+    copy: 'src/engine/catalog/model-data.jsonl',
   },
   // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },

@@ -225,7 +225,7 @@ function mergeModel(provider: string, id: string, newer: PiModel | undefined, ca
   return {
     provider,
     id,
-    ...said({ name, reasoning, tool_call, temperature, structured_output, release_date, modalities }),
+    ...onlySaid({ name, reasoning, tool_call, temperature, structured_output, release_date, modalities }),
     limit: { context: limit.context, output: limit.output },
     ...(cost !== undefined && { cost }),
     ...((priced.deprecated || gone) && { status: 'deprecated' as const }),
@@ -234,10 +234,15 @@ function mergeModel(provider: string, id: string, newer: PiModel | undefined, ca
 }
 
 /** Leaves out what nobody says. */
-function said<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+function onlySaid<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>
   }
+}
+
+/** Names of both; where the other package lists several, some are of log-ins and no keys. */
+function keyNames(known: readonly string[], others: readonly string[]): string[] {
+  return [...new Set([...known, ...(others.length === 1 ? others : [])])]
 }
 
 const byText = (a: string, b: string): number => (a < b ? -1 : 1)
@@ -246,7 +251,7 @@ function providerOf(id: string, data: PiData): Provider {
   const known = older[id]
   if (known !== undefined) {
     const { name, env, api, npm } = known
-    return { id, name, env: [...env], ...said({ api, npm }) }
+    return { id, name, env: keyNames(env, data.env(id)), ...onlySaid({ api, npm }) }
   }
   const urls = new Set(data.models.get(id)?.map((model) => model.baseUrl))
   const [api = ''] = urls

