@@ -25,6 +25,8 @@ export interface Endpoint {
 }
 
 export interface ExchangeHooks {
+  /** The answer is one JSON text and no stream of events; a 200 of another kind is refused all the same. */
+  readonly json?: true
   /** @returns false when the answer is over: the rest is let run out and `onEnd` is not called. */
   onText(text: string): boolean
   /** Every byte of the answer as it came; unset: nobody keeps them. */
@@ -102,7 +104,7 @@ export function startExchange(endpoint: Endpoint, path: string, body: Buffer, ho
   })
   run.request.on('response', (incoming) => {
     run.response = incoming
-    if (isEventStream(incoming)) readStream(run, incoming)
+    if (hooks.json ? isJson(incoming) : isEventStream(incoming)) readStream(run, incoming)
     else readRefusal(run, incoming)
   })
   run.request.end(body)
@@ -145,7 +147,7 @@ function readRefusal(run: Run, incoming: IncomingMessage): void {
   const tell = (): void => {
     if (told) return
     told = true
-    end(run, refusalProblem(incoming, body, run.endpoint))
+    end(run, refusalProblem(incoming, body, run.endpoint, run.hooks.json ? 'JSON' : 'an event stream'))
   }
   const decoder = new StringDecoder('utf8')
   incoming.on('data', (bytes: Buffer) => {
@@ -202,7 +204,12 @@ function isEventStream(incoming: IncomingMessage): boolean {
   return incoming.statusCode === 200 && encoding === 'identity' && !/^(?:text\/html|application\/json|application\/xml)/i.test(type)
 }
 
-function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpoint): Problem {
+function isJson(incoming: IncomingMessage): boolean {
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = incoming.headers
+  return incoming.statusCode === 200 && encoding === 'identity' && !/^(?:text\/html|text\/event-stream|application\/xml)/i.test(type)
+}
+
+function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpoint, wanted: string): Problem {
   const { key, origin } = endpoint
   const status = incoming.statusCode ?? 0
   const retryAfterMs = readRetryAfter(incoming.headers['retry-after'], endpoint.clock)
@@ -212,8 +219,8 @@ function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpo
   // Services that wrap an error in a 200 are answered as if they had used a status.
   if (/^\s*\{\s*"error"\s*:/.test(body)) return problemOfStatus({ ...answer, status: 400 })
   const type = cleanEndpointText(incoming.headers['content-type'] ?? 'no type', key)
-  const hint = 'Check the base URL: it must be an endpoint of this protocol that can stream.'
-  return problem('model_garbled', `${origin} answered with ${type} instead of an event stream.`, hint)
+  const hint = `Check the base URL: it must be an endpoint of this protocol that answers with ${wanted}.`
+  return problem('model_garbled', `${origin} answered with ${type} instead of ${wanted}.`, hint)
 }
 
 /** `Retry-After` as seconds or as an HTTP date (RFC 9110 section 10.2.3). */
