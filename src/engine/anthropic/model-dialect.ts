@@ -23,22 +23,23 @@ const newest: ModelDialect = { thinking: 'adaptive', off: null, forcedTools: fal
 /** @param model as an endpoint knows it: `claude-opus-4-6`, `us.anthropic.claude-sonnet-4-5-20250929-v1:0`, `anthropic/claude-opus-4.6` */
 export function modelDialect(model: string): ModelDialect {
   const claude = claudeOf(model)
-  if (claude === null || claude.version < 406) return budget
+  if (claude === null) return budget
   const { family, version } = claude
-  if (family === 'haiku' && version <= 505) return adaptive
-  if ((family === 'opus' || family === 'sonnet') && version < 505) return adaptive
-  if (family === 'sonnet' && version === 505) return { ...newest, off: 'between_tools' }
+  // Other families began after the change.
+  if (['opus', 'sonnet', 'haiku'].includes(family)) {
+    if (version < 406) return budget
+    if (version < 505 || (version === 505 && family === 'haiku')) return adaptive
+    if (version === 505 && family === 'sonnet') return { ...newest, off: 'between_tools' }
+  }
   if (family === 'fable' && version < 501) return { ...newest, forcedTools: true }
   return newest
 }
 
-/** @returns family and version, 4.6 as 406; a name without a number counts as the newest. Null for a model of somebody else. */
+/** @returns family and version, 4.6 as 406; a name without a number counts as the newest. Null for what is none, or older than families. */
 function claudeOf(model: string): { readonly family: string; readonly version: number } | null {
-  if (/claude-(?:instant|v?[123](?!\d))/.test(model)) return { family: '', version: 300 }
+  if (/claude-(?:instant|v?[123](?!\d))/.test(model)) return null
   const found = /claude-([a-z]+)(?:-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?)?/.exec(model)
   if (found === null) return null
   const [, family = '', major, minor = '0'] = found
-  // A date behind the family is a model of the time before versions had their place there.
-  const dated = /claude-[a-z]+-\d{6,}/.test(model)
-  return { family, version: major === undefined ? (dated ? 300 : Number.POSITIVE_INFINITY) : Number(major) * 100 + Number(minor) }
+  return { family, version: major === undefined ? Number.POSITIVE_INFINITY : Number(major) * 100 + Number(minor) }
 }

@@ -49,7 +49,7 @@ export function outputSchema(schema: JsonObject): JsonObject {
   if (is('string') && typeof left['format'] === 'string' && formats.includes(left['format'])) keep('format')
   const told = Object.entries(left).map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
   if (told.length > 0) {
-    const before = typeof out['description'] === 'string' ? `${out['description']}\n\n` : ''
+    const before = typeof out['description'] === 'string' && out['description'] !== '' ? `${out['description']}\n\n` : ''
     out['description'] = `${before}{${told.join(', ')}}`
   }
   return out
