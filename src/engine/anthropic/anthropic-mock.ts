@@ -13,7 +13,7 @@ export interface MockAnswer {
   /** Bytes of each write; unset: all at once. Each is flushed before the next. */
   readonly pieceBytes?: number
   /** After the body: `end` (unset) as HTTP has it, `drop` the connection, or `hang` and never end. */
-  readonly then?: 'end' | 'drop' | 'hang'
+  readonly after?: 'end' | 'drop' | 'hang'
 }
 
 export interface MockRequest {
@@ -80,14 +80,14 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse, choose
   await play(outgoing, answer)
 }
 
-async function play(outgoing: ServerResponse, { body, pieceBytes, then = 'end' }: MockAnswer): Promise<void> {
+async function play(outgoing: ServerResponse, { body, pieceBytes, after = 'end' }: MockAnswer): Promise<void> {
   const bytes = Buffer.from(body)
   const size = pieceBytes ?? Math.max(1, bytes.length)
   for (let at = 0; at < bytes.length && !outgoing.destroyed; at += size) {
     await new Promise((resolve) => outgoing.write(bytes.subarray(at, at + size), resolve))
   }
-  if (then === 'end') outgoing.end()
-  if (then === 'drop') outgoing.destroy()
+  if (after === 'end') outgoing.end()
+  if (after === 'drop') outgoing.destroy()
 }
 
 /** @returns raw events as the service writes them: the name of each is the type of its data. */

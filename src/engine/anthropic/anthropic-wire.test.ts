@@ -26,7 +26,7 @@ const situations: Readonly<Record<string, string | MockAnswer>> = {
   text: { body: someText, pieceBytes: 97 },
   tool: messageSse({ blocks: [{ text: 'Reading.' }, { id: 'toolu_1', name: 'file_read', input: '{"path":"a"}' }] }),
   failure: unfinished + overloaded,
-  endless: { body: unfinished, then: 'hang' },
+  endless: { body: unfinished, after: 'hang' },
 }
 
 describeModelContract('the Messages wire', async () => {
@@ -68,7 +68,7 @@ void describe('the Messages wire over HTTP', () => {
   })
 
   void it('is an error when the connection drops inside the answer', async () => {
-    const mock = await startAnthropicMock([{ body: unfinished, then: 'drop' }])
+    const mock = await startAnthropicMock([{ body: unfinished, after: 'drop' }])
     const model = modelOn(mock)
     const last = (await collect(model, requestOf('hi'))).at(-1)
     assert.equal(last?.type === 'error' && last.failure.code, 'model_unreachable')
@@ -127,7 +127,7 @@ void describe('the vendor’s own client and our wire', () => {
   }
 
   void it('both take a broken stream for an error', async () => {
-    const broken: readonly MockAnswer[] = [{ body: unfinished + overloaded }, { body: unfinished, then: 'drop' }]
+    const broken: readonly MockAnswer[] = [{ body: unfinished + overloaded }, { body: unfinished, after: 'drop' }]
     const mock = await startAnthropicMock((_request, place) => broken[Math.floor(place / 2)] ?? '')
     const model = modelOn(mock)
     const client = new Anthropic({ apiKey: 'k', baseURL: mock.origin, maxRetries: 0 })
