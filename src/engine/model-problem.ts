@@ -56,10 +56,11 @@ export interface ErrorAnswer {
 
 /** Maps an HTTP status other than 200 to a code, a sentence and a hint. */
 export function problemOfStatus(answer: ErrorAnswer): Problem {
-  const { status, origin, retryAfterMs } = answer
+  const { status, origin } = answer
+  const retryAfterMs = answer.retryAfterMs ?? retryDelayIn(answer.body)
   const said = cleanEndpointText(messageIn(answer.body), answer.key)
   const sentence = `${origin} answered ${status}${said === '' ? '' : `: ${said}`}`
-  if (status === 401 || status === 403) {
+  if (status === 401 || status === 403 || (status === 400 && answer.body.includes('API_KEY_INVALID'))) {
     return problem('model_auth', sentence, 'Check that the key is valid for this endpoint and may use this model.')
   }
   if (status === 402 || isQuota(answer.body)) {
@@ -79,10 +80,16 @@ export function problemOfStatus(answer: ErrorAnswer): Problem {
     return problem('model_refused', `${origin} answered ${status}, a redirect${target}.`, hint)
   }
   if (status === 404) {
-    return problem('model_refused', sentence, 'Check the model name, and that the base URL ends where /chat/completions follows.')
+    return problem('model_refused', sentence, 'Check the model name and the base URL.')
   }
   if (status >= 400) return problem('model_refused', sentence, 'The endpoint does not accept this request; its message says why.')
-  return problem('model_garbled', sentence, 'The endpoint does not speak the chat-completions protocol: check the base URL.')
+  return problem('model_garbled', sentence, 'The endpoint does not speak the protocol that was expected: check the base URL.')
+}
+
+/** Google says in the body how long to wait (google.rpc.RetryInfo), and calls a wrong key a bad request (google.rpc.ErrorInfo). */
+function retryDelayIn(body: string): number | null {
+  const seconds = /"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"/.exec(body)?.[1]
+  return seconds === undefined ? null : Number(seconds) * 1000
 }
 
 function isQuota(body: string): boolean {

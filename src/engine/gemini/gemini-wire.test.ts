@@ -123,20 +123,42 @@ void describe('the Gemini wire', () => {
       ])
     }))
 
-  void it('gives an error of the service as its code, in its words, without the key', () =>
-    withMock(
-      {
-        status: 429,
-        headers: { 'content-type': 'application/json', 'retry-after': '7' },
-        pieces: [JSON.stringify({ error: { code: 429, message: 'Quota of secret is used up', status: 'RESOURCE_EXHAUSTED' } })],
-      },
-      async (_mock, model) => {
-        const [event] = await collect(model, requestOf('hi'))
-        assert.ok(event?.type === 'error')
-        assert.deepEqual([event.failure.code, event.retry], ['model_rate_limited', { waitMs: 7_000 }])
-        assert.match(event.failure.message, /Quota of \[key\] is used up/)
-      },
-    ))
+  /** What the service answers when it refuses, in its envelope. */
+  const refusal = (code: number, status: string, message: string, details: unknown[] = []): MockAnswer => ({
+    status: code,
+    headers: { 'content-type': 'application/json; charset=UTF-8' },
+    pieces: [JSON.stringify({ error: { code, message, status, details } }, null, 2)],
+  })
+  const failed = (answer: MockAnswer) =>
+    withMock(answer, async (_mock, model) => {
+      const [event] = await collect(model, requestOf('hi'))
+      assert.ok(event?.type === 'error')
+      return { code: event.failure.code, message: event.failure.message, retry: event.retry }
+    })
+
+  void it('gives an error of the service as its code, in its words, without the key, and with the wait that its body asks for', async () => {
+    const wait = { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34.5s' }
+    const got = await failed(refusal(429, 'RESOURCE_EXHAUSTED', 'Quota of secret is used up', [wait]))
+    assert.deepEqual([got.code, got.retry], ['model_rate_limited', { waitMs: 34_500 }])
+    assert.match(got.message, /Quota of \[key\] is used up/)
+    const codes = await Promise.all([
+      failed(refusal(403, 'PERMISSION_DENIED', 'no')),
+      failed(refusal(404, 'NOT_FOUND', 'models/x is not found')),
+      failed(refusal(503, 'UNAVAILABLE', 'The model is overloaded.')),
+      failed({ status: 500, pieces: ['<html>'], headers: { 'content-type': 'text/html' } }),
+    ])
+    assert.deepEqual(
+      codes.map(({ code }) => code),
+      ['model_auth', 'model_refused', 'model_overloaded', 'model_overloaded'],
+    )
+  })
+
+  void it('knows a wrong key, which this service calls a bad request', async () => {
+    const info = { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID', domain: 'googleapis.com' }
+    const got = await failed(refusal(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', [info]))
+    assert.equal(got.code, 'model_auth')
+    assert.equal((await failed(refusal(400, 'INVALID_ARGUMENT', 'Invalid value at contents'))).code, 'model_refused')
+  })
 })
 
 void describe('the official client and our wire', () => {
