@@ -157,14 +157,16 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const { journal, budgets, clock } = deps
   const { call, input, reserved } = admitted
 
-  // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage.
-  const intended = await intend(journal, passing, admitted, past)
-  passing.onIntended(intended)
-  if (intended.duplicate) return cancelledOutcome('This message was sent before; its first sending is the turn.')
+  // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage. What changes
+  //    nothing begins while its record is under way, and nobody sees its end before the record is there.
+  const intending = intend(journal, passing, admitted, past)
+  const intended = call.tier === 'read_only' ? null : await intending
+  if (intended !== null) passing.onIntended(intended)
+  if (intended?.duplicate) return cancelledOutcome('This message was sent before; its first sending is the turn.')
 
   // 8. Run inside the sandbox, under time limit and cancellation.
   const began = clock.monotonicMs()
-  const ran = await run(deps, passing, call, input)
+  const [ran] = await Promise.all([run(deps, passing, call, input), intending])
   if (ran === stoppedForRestart) {
     budgets.settle(passing.caller, reserved, noSpend)
     return cancelledOutcome('The guest is stopping; this goes on at its next start.')

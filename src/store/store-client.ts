@@ -120,9 +120,11 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
     }
   }
   const run = async (): Promise<void> => {
-    // One turn of the microtask queue: all that is asked for in this tick shares the first batch.
-    await Promise.resolve()
-    while (waiting.length > 0) await sendOne()
+    while (waiting.length > 0) {
+      // Until the event loop comes round: whatever follows from what it handles now shares the batch.
+      await comesRound()
+      await sendOne()
+    }
     running = null
   }
   return {
@@ -138,6 +140,10 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
       }),
     idle: () => running ?? Promise.resolve(),
   }
+}
+
+function comesRound(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
 }
 
 /** @returns the longest head of the queue that fits the limits of a batch; at least one write. */
