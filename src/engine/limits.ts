@@ -197,3 +197,33 @@ export const maxEmbeddingAnswerChars: number = 32 * 1024 * 1024
 
 /** Numbers of one vector: four times the largest that is known. */
 export const maxDimensions = 16_384
+
+/** Usual ports of Ollama, of llama.cpp and LocalAI, of LM Studio, and of vLLM. */
+export const discoveryPorts: readonly number[] = [11434, 8080, 1234, 8000]
+
+/** What listens on this machine answers in a few milliseconds; a first-run set-up waits for this. */
+export const discoveryTimeoutMs = 300
+
+/** One answer of a service on this machine: a list of hundreds of models, or a model with its licence. */
+export const maxDiscoveryBytes: number = 2 * 1024 * 1024
+
+/** Models of one service that are shown. */
+export const maxDiscoveredModels = 200
+
+/** Models of which Ollama is asked for more: each costs a request. */
+export const maxModelsAskedFor = 24
+
+/** Ollama cuts a conversation off at this length without a word, whatever the model could take, unless it is told otherwise. */
+export const ollamaContextTokens = 4_096
+
+/** Base64 of a picture that is read for its size: at first what nearly always does, then what a camera puts before it. */
+export const imageHeaderChars: readonly number[] = [64 * 1024, 4 * 1024 * 1024]
+
+/** More pages than this no vendor takes (Gemini 1 000, Anthropic 600, OpenAI 100): a larger count only needs to be too large. */
+export const maxPdfPages = 1_000
+
+/** What is inflated of a PDF to find its pages: object streams of long documents hold a few megabytes; a bomb stops here. */
+export const maxPdfInflatedBytes: number = 32 * 1024 * 1024
+
+/** Object streams of a PDF that are looked into; each holds a hundred objects or more. */
+export const maxObjectStreams = 5_000
