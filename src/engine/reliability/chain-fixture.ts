@@ -1,5 +1,5 @@
 /** Models that do what a test tells them, and a chain of them with a clock that the test moves. For tests. */
-import type { Clock, ErrorCode, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { Clock, ErrorCode, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { modelLimits, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
 import { createBreakers, type Breakers } from './breakers.ts'
@@ -67,14 +67,49 @@ export function broken(code: ErrorCode, more: { waitMs?: number | null; message?
 
 export const dropped: ModelEvent = broken('model_unreachable', { waitMs: null, message: 'It dropped.' })
 
+export const overloaded: ModelEvent = broken('model_overloaded', { waitMs: null })
+
+/** Two batches of a whole answer: `all well|stop`. */
+export const answer: readonly (readonly ModelEvent[])[] = [[say('all '), say('well')], [finish(4)]]
+
+/** What a consumer has at the end that forgets what came before a restart, and how it ended: `text|code or reason`. */
+export function outcome(events: readonly ModelEvent[]): string {
+  let text = ''
+  let end = 'nothing'
+  for (const event of events) {
+    if (event.type === 'text') text += event.text
+    if (event.type === 'restarted') text = ''
+    if (event.type === 'error') end = event.failure.code
+    if (event.type === 'finish') end = event.reason
+  }
+  return `${text}|${end}`
+}
+
+export function failureOf(events: readonly ModelEvent[]): Failure {
+  const last = events.at(-1)
+  if (last?.type !== 'error') throw new Error(`ended with ${last?.type ?? 'nothing'}`)
+  return last.failure
+}
+
 /** Time stands still until it is moved. */
 export interface ManualClock extends Clock {
   move(ms: number): void
+  /** Resolves when somebody has looked at it. */
+  looked(): Promise<void>
 }
 
 export function manualClock(): ManualClock {
   let time = 1_000
-  return { now: () => Date.UTC(2026, 10, 21) + time, monotonicMs: () => time, move: (ms) => void (time += ms) }
+  let onLook = (): void => undefined
+  return {
+    now: () => Date.UTC(2026, 10, 21) + time,
+    monotonicMs: () => {
+      onLook()
+      return time
+    },
+    move: (ms) => void (time += ms),
+    looked: () => new Promise((resolve) => void (onLook = resolve)),
+  }
 }
 
 export const facts: ModelFacts = {

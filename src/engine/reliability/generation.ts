@@ -234,8 +234,8 @@ function release(generation: Generation): void {
 
 /** The consumer left. */
 function abandon(generation: Generation): Promise<IteratorResult<Batch>> {
-  const { running, waiting } = generation
-  release(generation)
+  const { running, waiting, state } = generation
+  if (state !== 'ended') release(generation)
   generation.queued = null
   generation.waiting = null
   if (running !== null) {
