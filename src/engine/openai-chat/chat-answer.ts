@@ -7,7 +7,8 @@ import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say
 import type { Problem } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
 import { chatWireName, createThoughts, type Thoughts } from './chat-thought.ts'
-import { readChatUsage, recordOf } from '../openai/reported-usage.ts'
+import { listOf, recordOf, textOf } from '../openai/endpoint-json.ts'
+import { readChatUsage } from '../openai/reported-usage.ts'
 import { createToolCallAssembly, type ToolCallAssembly } from './tool-call-assembly.ts'
 
 /** What is known of an answer so far. */
@@ -71,8 +72,9 @@ function sayText(answer: ChatAnswer, text: string): void {
 
 /** Text of content that comes as a list of parts, as Mistral's reasoning models send it. */
 function textIn(content: unknown): string {
-  if (!Array.isArray(content)) return ''
-  return content.map((part: unknown) => (typeof recordOf(part)['text'] === 'string' ? String(recordOf(part)['text']) : '')).join('')
+  return listOf(content)
+    .map((part) => textOf(recordOf(part)['text']))
+    .join('')
 }
 
 function problemOf(answer: ChatAnswer, cut: Problem | null): Problem | null {

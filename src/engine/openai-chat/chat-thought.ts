@@ -6,6 +6,7 @@
 import type { JsonObject } from '../../types/index.ts'
 import { type Answer, garbled, say, seal } from '../answer.ts'
 import { maxAnswerItems } from '../limits.ts'
+import { boundedObject, listOf, textOf } from '../openai/endpoint-json.ts'
 
 export const chatWireName = 'openai-chat'
 
@@ -23,18 +24,15 @@ export function createThoughts(answer: Answer): Thoughts {
   let pieces = 0
   return {
     read: (delta) => {
-      const { reasoning_details: list } = delta
       let detailed = ''
-      if (Array.isArray(list)) {
-        for (const detail of list as unknown[]) {
-          if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) continue
-          const record = detail as JsonObject
-          detailed += textOf(record['text']) || textOf(record['summary'])
-          field = 'reasoning_details'
-          if (joinDetail(details, record)) continue
-          pieces += 1
-          if (pieces > maxAnswerItems) return garbled(answer, 'sent more pieces of reasoning than any model has')
-        }
+      for (const value of listOf(delta['reasoning_details'])) {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) continue
+        const detail = boundedObject(value)
+        detailed += textOf(detail['text']) || textOf(detail['summary'])
+        field = 'reasoning_details'
+        if (joinDetail(details, detail)) continue
+        pieces += 1
+        if (pieces > maxAnswerItems) return garbled(answer, 'sent more pieces of reasoning than any model has')
       }
       const [name, text] = plainThought(delta)
       if (name !== null) field ??= name
@@ -72,8 +70,4 @@ function joinDetail(details: JsonObject[], detail: JsonObject): boolean {
   const news = Object.entries(detail).filter(([, value]) => value !== null && value !== '')
   details[details.length - 1] = { ...last, ...Object.fromEntries(news), [kind]: textOf(last[kind]) + textOf(detail[kind]) }
   return true
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
 }

@@ -1,5 +1,6 @@
 /** Tool calls of a chat completion, put together from the pieces in which they stream. */
 import type { JsonObject, Sealed, ToolCallPart } from '../../types/index.ts'
+import { boundedObject } from '../openai/endpoint-json.ts'
 
 interface Slot {
   id: string
@@ -60,7 +61,7 @@ export function createToolCallAssembly(maxCalls: number, seal: (data: JsonObject
       // Some services give the arguments as an object instead of its text.
       const text = typeof piece === 'string' ? piece : piece === undefined || piece === null ? '' : JSON.stringify(piece)
       slot.pieces += text
-      if (typeof extra === 'object' && extra !== null) slot.extra = extra as JsonObject
+      if (typeof extra === 'object' && extra !== null) slot.extra = boundedObject(extra)
       return text.length + nameText.length
     },
     calls: () =>

@@ -1,6 +1,7 @@
 /** Usage as OpenAI's protocols and the services compatible with them report it, brought to one meaning. */
 import type { Usage } from '../../types/index.ts'
 import { isCount } from '../answer.ts'
+import { recordOf } from './endpoint-json.ts'
 
 /** Of a chat completion. @returns null for what cannot be read. */
 export function readChatUsage(value: unknown): Usage | null {
@@ -50,9 +51,4 @@ function usageWith(input: number, output: number, parts: { read: number; write: 
 
 function countOf(value: unknown): number {
   return isCount(value) ? value : 0
-}
-
-/** @returns the fields of an object; of anything else none. */
-export function recordOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

@@ -1,0 +1,116 @@
+/** One message of a conversation as input items of the Responses protocol, by the official package's types. */
+import type {
+  ResponseInputContent,
+  ResponseInputItem,
+  ResponseFunctionCallOutputItem,
+  ResponseOutputMessage,
+  ResponseReasoningItem,
+} from 'openai/resources/responses/responses'
+import type { AssistantMessage, MediaPart, ModelFacts, TextPart, ToolMessage, UserMessage } from '../../types/index.ts'
+import { textOf, toolCallsOf } from '../../types/index.ts'
+import { isCount } from '../answer.ts'
+import { dataUri, fileName, leftOut, mediaKind } from '../openai/media-part.ts'
+import { sendableArguments, sendableId, sendableIds, sendableName } from '../openai/sendable-call.ts'
+import { ownSeal, type WriteMessage, type Written } from '../openai/written-messages.ts'
+
+export const responsesWireName = 'openai-responses'
+
+export function createInputWrite(facts: (model: string) => ModelFacts): WriteMessage {
+  return (message, model, resultId) => {
+    if (message.role === 'assistant') return writeAssistant(message, model)
+    if (message.role === 'user') return writeUser(message, model, facts)
+    return writeResult(message, model, facts, resultId)
+  }
+}
+
+function written(items: readonly ResponseInputItem[], model: string | null, renamed: Written['renamed'] = null): Written {
+  return { json: JSON.stringify(items).slice(1, -1), after: '', model, renamed }
+}
+
+function writeUser(message: UserMessage, model: string, facts: (model: string) => ModelFacts): Written {
+  if (!message.parts.some((part) => part.type === 'media')) return written([{ role: 'user', content: textOf(message) }], null)
+  const known = facts(model)
+  return written([{ role: 'user', content: message.parts.map((part) => contentPart(part, known)) }], model)
+}
+
+function contentPart(part: TextPart | MediaPart, facts: ModelFacts): ResponseInputContent & ResponseFunctionCallOutputItem {
+  if (part.type === 'text') return { type: 'input_text', text: part.text }
+  const kind = mediaKind(part, facts)
+  if (kind === 'image') return { type: 'input_image', image_url: dataUri(part), detail: 'auto' }
+  if (kind === 'pdf') return { type: 'input_file', filename: fileName(part), file_data: dataUri(part) }
+  return { type: 'input_text', text: leftOut(part) }
+}
+
+function writeResult(message: ToolMessage, model: string, facts: (model: string) => ModelFacts, resultId: string | null): Written {
+  const { id, text, media = [] } = message.parts[0]
+  const result = { type: 'function_call_output', call_id: resultId ?? sendableId(id) } as const
+  if (media.length === 0) return written([{ ...result, output: text }], null)
+  const parts: readonly (TextPart | MediaPart)[] = text === '' ? media : [{ type: 'text', text }, ...media]
+  const known = facts(model)
+  return written([{ ...result, output: parts.map((part) => contentPart(part, known)) }], model)
+}
+
+interface Placed {
+  /** Where the item stood in its answer; of what nobody placed, where the one before it stood. */
+  readonly at: number
+  readonly item: ResponseInputItem
+}
+
+/**
+ * What this wire made for this model goes back as it came: every item, under its id, in its place. The service refuses an id
+ * whose reasoning is missing and reasoning that nothing follows, so ids go only with all their reasoning, and reasoning at
+ * the end of an answer that broke off stays behind.
+ */
+function writeAssistant(message: AssistantMessage, model: string): Written {
+  const { ids, renamed } = sendableIds(toolCallsOf(message))
+  const withIds = message.parts.every((part) => part.type !== 'reasoning' || reasoningItem(part.sealed, model) !== null)
+  const placed: Placed[] = []
+  let at = 0
+  let calls = 0
+  for (const part of joinedText(message)) {
+    const own = ownSeal(part.sealed, responsesWireName, model)
+    if (isCount(own?.['at'])) at = own['at']
+    const itemId = withIds && typeof own?.['id'] === 'string' ? own['id'] : null
+    if (part.type === 'reasoning') {
+      const item = reasoningItem(part.sealed, model)
+      if (item !== null) placed.push({ at, item })
+    } else if (part.type === 'text') {
+      if (part.text !== '') placed.push({ at, item: textItem(part.text, itemId, own?.['phase']) })
+    } else {
+      const { name, arguments: args } = part
+      const call = { type: 'function_call', call_id: ids[calls]!, name: sendableName(name), arguments: sendableArguments(args) } as const
+      placed.push({ at, item: itemId === null ? call : { ...call, id: itemId } })
+      calls += 1
+    }
+  }
+  const items = placed.sort((a, b) => a.at - b.at).map(({ item }) => item)
+  while (items.at(-1)?.type === 'reasoning') items.pop()
+  const bound = message.parts.some((part) => part.sealed !== undefined)
+  return written(items, bound ? model : null, renamed)
+}
+
+/** Parts of the message; neighbouring text that nobody sealed is one. */
+function joinedText(message: AssistantMessage): AssistantMessage['parts'] {
+  const parts: AssistantMessage['parts'][number][] = []
+  for (const part of message.parts) {
+    const last = parts.at(-1)
+    if (part.type === 'text' && last?.type === 'text' && last.sealed === undefined)
+      parts[parts.length - 1] = { ...part, text: last.text + part.text }
+    else parts.push(part)
+  }
+  return parts
+}
+
+function textItem(text: string, id: string | null, phase: unknown): ResponseInputItem {
+  const labelled = phase === 'commentary' || phase === 'final_answer' ? ({ phase } as const) : {}
+  if (id === null) return { role: 'assistant', content: text, ...labelled }
+  const content: ResponseOutputMessage['content'] = [{ type: 'output_text', text, annotations: [] }]
+  return { type: 'message', id, role: 'assistant', status: 'completed', content, ...labelled }
+}
+
+/** @returns the item as it was sealed, or null for reasoning that another wire or model made or that nobody sealed. */
+function reasoningItem(sealed: TextPart['sealed'], model: string): ResponseReasoningItem | null {
+  const item = ownSeal(sealed, responsesWireName, model)?.['item']
+  // It was checked when it was sealed.
+  return typeof item === 'object' && item !== null ? (item as unknown as ResponseReasoningItem) : null
+}
