@@ -41,8 +41,11 @@ export function defaultProvider({ config: { model, providers }, env }: ServiceCo
   if (model.base_url !== '') return 'openai'
   const set = (name: string): boolean => (env[name] ?? '').trim() !== ''
   if (model.api_key_env !== '') return set(model.api_key_env) ? 'openai' : 'offline'
+  const named = model.name.trim() !== ''
   const usable = Object.entries(builtinProviders).find(
-    ([, builtin]) => builtin.keyEnv.some(set) || (builtin.baseUrlEnv !== undefined && set(builtin.baseUrlEnv)),
+    ([, { keyEnv, baseUrl, baseUrlEnv, defaultModel }]) =>
+      // Where no model is named, only a provider that has one of its own is a choice.
+      (named || defaultModel !== '') && ((baseUrl !== '' && keyEnv.some(set)) || (baseUrlEnv !== undefined && set(baseUrlEnv))),
   )
   return usable?.[0] ?? Object.keys(providers)[0] ?? 'offline'
 }

@@ -39,7 +39,31 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keyEnv: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
     defaultModel: 'gemini-2.5-flash',
   },
-  ollama: { name: 'Ollama', wire: 'openai-chat', baseUrl: 'http://127.0.0.1:11434/v1', keyEnv: [], defaultModel: '' },
+  openrouter: hosted('OpenRouter', 'https://openrouter.ai/api/v1', 'OPENROUTER_API_KEY'),
+  // Each resource has its own address: https://<resource>.openai.azure.com/openai/v1
+  azure: hosted('Azure OpenAI', '', 'AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'),
+  groq: hosted('Groq', 'https://api.groq.com/openai/v1', 'GROQ_API_KEY'),
+  mistral: hosted('Mistral', 'https://api.mistral.ai/v1', 'MISTRAL_API_KEY'),
+  deepseek: hosted('DeepSeek', 'https://api.deepseek.com', 'DEEPSEEK_API_KEY'),
+  xai: hosted('xAI', 'https://api.x.ai/v1', 'XAI_API_KEY'),
+  togetherai: hosted('Together AI', 'https://api.together.xyz/v1', 'TOGETHER_API_KEY'),
+  'fireworks-ai': hosted('Fireworks AI', 'https://api.fireworks.ai/inference/v1', 'FIREWORKS_API_KEY'),
+  cerebras: hosted('Cerebras', 'https://api.cerebras.ai/v1', 'CEREBRAS_API_KEY'),
+  ollama: local('Ollama', 11434),
+  llamacpp: local('llama.cpp', 8080),
+  lmstudio: local('LM Studio', 1234),
+  vllm: local('vLLM', 8000),
+  localai: local('LocalAI', 8080),
+}
+
+/** A service that is compatible with OpenAI's. Its id is the one of the model catalog, so that its models are known. */
+function hosted(name: string, baseUrl: string, ...keyEnv: string[]): BuiltinProvider {
+  return { name, wire: 'openai-chat', baseUrl, keyEnv, defaultModel: '' }
+}
+
+/** A service that people run on their own machine, on its usual port. */
+function local(name: string, port: number): BuiltinProvider {
+  return { name, wire: 'openai-chat', baseUrl: `http://127.0.0.1:${port}/v1`, keyEnv: [], defaultModel: '' }
 }
 
 /** The variable that holds a key for any provider that has none of its own. */
