@@ -159,6 +159,7 @@ void describe('the reader of a Gemini answer', () => {
     const end = (error: unknown): string => read([sseOf(chunkOf([{ text: 'x' }])), sseOf({ error })]).end
     assert.equal(end({ code: 503, message: 'busy', status: 'UNAVAILABLE' }), 'model_overloaded')
     assert.equal(end({ code: 429, message: 'slow down', status: 'RESOURCE_EXHAUSTED' }), 'model_rate_limited')
+    assert.equal(end({ code: 401 }), 'model_auth')
     assert.equal(end({ message: 'slow down', status: 'RESOURCE_EXHAUSTED' }), 'model_rate_limited')
     assert.equal(end({ status: 'PERMISSION_DENIED' }), 'model_auth')
     assert.equal(end({ status: 'INVALID_ARGUMENT' }), 'model_refused')
@@ -313,6 +314,11 @@ void describe('a hostile Gemini endpoint', () => {
     for (const functionCall of [{}, { name: '' }, { name: 7 }, null, 'x', [[]]]) {
       assert.equal(read([sseOf(chunkOf([{ functionCall }], stop))]).end, 'model_garbled')
     }
+  })
+
+  void it('is not listened to after the first thing that is wrong', () => {
+    const got = read([sseOf(chunkOf([{ text: 'a' }, { functionCall: {} }, { text: 'b' }], stop), chunkOf([{ text: 'c' }], stop))])
+    assert.deepEqual([got.end, textOf(got)], ['model_garbled', 'a'])
   })
 
   void it('gets arguments that are no object through as it wrote them', () => {

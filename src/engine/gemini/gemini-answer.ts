@@ -97,7 +97,6 @@ function readCall(answer: GeminiAnswer, { name, id, args }: Fields, signature: s
   if (typeof name !== 'string' || name === '') return garbled(answer, 'asked for a tool without naming it')
   if (answer.calls.length >= limits.maxToolCalls) return garbled(answer, 'sent too many tool calls')
   const written = argumentsOf(args)
-  if (written === null) return garbled(answer, 'sent tool calls that cannot be read')
   const own = textOf(id)
   const call = { type: 'tool_call', id: own === '' ? `call_${answer.calls.length}` : own, name, arguments: written } as const
   const sealed = sealPart(model, { signature, id: own, chars: 0 })
@@ -105,15 +104,10 @@ function readCall(answer: GeminiAnswer, { name, id, args }: Fields, signature: s
   answer.outputChars += name.length + written.length
 }
 
-/** @returns the arguments as text, or null for what nests too deep to be written. */
-function argumentsOf(args: unknown): string | null {
+/** @throws RangeError for what nests too deep; the feed makes a problem of it. */
+function argumentsOf(args: unknown): string {
   if (args === undefined || args === null) return '{}'
-  if (typeof args === 'string') return args
-  try {
-    return JSON.stringify(args)
-  } catch {
-    return null
-  }
+  return typeof args === 'string' ? args : JSON.stringify(args)
 }
 
 /** Only the flat fields of an error are taken: the rest may be anything, at any depth. */

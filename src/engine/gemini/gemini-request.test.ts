@@ -89,6 +89,17 @@ void describe('a Gemini request', () => {
   void it('keeps results of no call, behind those of the calls', () => {
     const [, last] = write([asks(call('1')), result('x', 'lost'), result('1', 'found')])
     assert.deepEqual(last?.parts, [responded('found'), responded('lost')])
+    const own = asks(call('1', '{}', seal({ id: '1' })))
+    const twice = write([own, result('1', 'R'), userMessage('u'), result('1', 'again')])[1]?.parts
+    assert.deepEqual(twice, [responded('R', { id: '1' }), { text: 'u' }, responded('again')])
+  })
+
+  void it('writes a result anew when its call was known by another id', () => {
+    const writer = createGeminiWriter({ facts: () => facts })
+    const answer = result('1', 'R')
+    const sent = (sealed?: Sealed): number =>
+      writer.write(requestOf('', { messages: [asks(call('1', '{}', sealed)), answer], model: old })).split('"id":"1"').length - 1
+    assert.deepEqual([sent(), sent(seal({ id: '1' })), sent()], [0, 2, 0])
   })
 
   void it('leaves unsigned and foreign reasoning behind, and messages that have nothing else', () => {
@@ -213,6 +224,14 @@ void describe('a Gemini request', () => {
           texts.map((text) => text.toWellFormed()),
         )
       }),
+    )
+  })
+
+  void it('sends no half of a character, for which the service would refuse the whole conversation', () => {
+    const contents = write([userMessage('a\ud800'), asks({ type: 'text', text: '\udc00b' }, call('1')), result('1', '\ud800')])
+    assert.deepEqual(
+      contents.map(({ parts }) => parts[0]),
+      [{ text: 'a\ufffd' }, { text: '\ufffdb' }, responded('\ufffd')],
     )
   })
 
