@@ -5,7 +5,7 @@ import type { GuestChoice } from '../guest/guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { describePrice, formatTokens } from '../view/model-text.ts'
+import { describePrice } from '../view/model-text.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { table } from '../view/text-format.ts'
 import { askCatalog } from './models.ts'
@@ -35,6 +35,8 @@ interface Shown {
   readonly origins: Readonly<Record<string, string>>
   readonly catalog_id: string | null
   readonly sources: readonly string[]
+  /** What the model can, before Oxbow's own limit. */
+  readonly most_output: number | null
   readonly release_date: string | null
   readonly provider: { readonly name: string; readonly env: readonly string[]; readonly api: string; readonly npm: string } | null
 }
@@ -88,22 +90,29 @@ function describeRefresh({ path, providers, models, leftOut, changes }: RefreshR
   ].join('\n')
 }
 
-function describeModel({ facts, origins, catalog_id: id, sources, release_date: released, provider }: Shown): string {
-  const from = (key: string): string => `from ${origins[key] ?? 'assumed'}`
+function describeModel(shown: Shown): string {
+  const { facts, origins, catalog_id: id, provider } = shown
+  const from = (key: string): string => origins[key] ?? 'assumed'
   const yes = (value: boolean): string => (value ? 'yes' : 'no')
-  return table([
-    ['model', `${facts.provider}/${facts.name}`, id === null ? 'not in the catalog' : id === facts.name ? '' : `in the catalog as ${id}`],
-    ...(provider === null ? [] : [['provider', provider.name, [provider.api, ...provider.env].filter((each) => each !== '').join(', ')]]),
-    ['context', `${formatTokens(facts.contextTokens)} tokens`, from('contextTokens')],
-    ['output', `${formatTokens(facts.maxOutputTokens)} tokens`, from('maxOutputTokens')],
-    ['price per million', describePrice(facts.price), from('price')],
-    ['takes', facts.input.join(', '), from('input')],
-    ['tools', yes(facts.tools), from('tools')],
-    ['reasoning', yes(facts.reasoning), from('reasoning')],
-    ['sampling', yes(facts.sampling), from('sampling')],
-    ['structured output', yes(facts.structuredOutput), from('structuredOutput')],
-    ['deprecated', yes(facts.deprecated), from('deprecated')],
-    ...(released === null ? [] : [['released', released, '']]),
-    ...sources.map((source, at) => [at === 0 ? 'source' : '', source, '']),
-  ])
+  const most = shown.most_output !== null && shown.most_output > facts.maxOutputTokens ? `, the model can ${shown.most_output}` : ''
+  const heads = [
+    ['model', `${facts.provider}/${facts.name}`],
+    ...(id === facts.name ? [] : [['', id === null ? 'not in the catalog' : `in the catalog as ${id}`]]),
+    ...(provider === null ? [] : [['provider', [provider.name, provider.api, ...provider.env].filter((each) => each !== '').join(', ')]]),
+    ...(shown.release_date === null ? [] : [['released', shown.release_date]]),
+    ...shown.sources.map((source, at) => [at === 0 ? 'source' : '', source]),
+  ]
+  // The origin stands before the value, which may be long.
+  const rows = [
+    ['context', from('contextTokens'), `${facts.contextTokens} tokens`],
+    ['output', from('maxOutputTokens'), `${facts.maxOutputTokens} tokens${most}`],
+    ['price per million', facts.price === null ? '' : from('price'), describePrice(facts.price)],
+    ['takes', from('input'), facts.input.join(', ')],
+    ['tools', from('tools'), yes(facts.tools)],
+    ['reasoning', from('reasoning'), yes(facts.reasoning)],
+    ['sampling', from('sampling'), yes(facts.sampling)],
+    ['structured output', from('structuredOutput'), yes(facts.structuredOutput)],
+    ['deprecated', from('deprecated'), yes(facts.deprecated)],
+  ]
+  return `${table(heads)}\n\n${table(rows)}`
 }

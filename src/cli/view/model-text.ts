@@ -45,7 +45,7 @@ function dollars(microDollars: number): string {
   return `${whole}.${part.padEnd(2, '0')}`
 }
 
-export function formatTokens(tokens: number): string {
+function formatTokens(tokens: number): string {
   if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(2))}M`
   return tokens >= 10_000 ? `${Math.round(tokens / 1_000)}k` : String(tokens)
 }

@@ -46,7 +46,8 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
 }
 
 /** The catalog's models, and those that only the configuration describes. */
-async function* listModels(provider: string, { config, folder }: CatalogDeps): AsyncGenerator<object> {
+async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<object> {
+  const { config, folder } = deps
   const catalog = loadCatalog({ files: catalogFilesIn(folder) })
   const listed = await catalog.list(provider === '' ? undefined : provider)
   const known = new Set(listed.map((model) => `${model.provider}/${model.id}`))
@@ -60,11 +61,11 @@ async function* listModels(provider: string, { config, folder }: CatalogDeps): A
   }
   for (const model of listed) {
     // Without a size there is nothing to show, e.g. for a model that makes pictures.
-    const facts = factsOrNull(model, overridesFor(config, model.provider, model.id))
+    const facts = factsOrNull(model, overridesFor(deps, model.provider, model.id))
     if (facts !== null) yield facts
   }
   for (const { id, name } of own) {
-    const facts = factsOrNull(null, overridesFor(config, id, name), { provider: id, name })
+    const facts = factsOrNull(null, overridesFor(deps, id, name), { provider: id, name })
     if (facts !== null) yield facts
   }
 }
@@ -85,7 +86,7 @@ function factsOrNull(
 async function showModel(text: string, deps: CatalogDeps): Promise<object> {
   const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
   const { provider, name } = readName(text, deps, await catalog.providers())
-  const overrides = overridesFor(deps.config, provider, name)
+  const overrides = overridesFor(deps, provider, name)
   const facts = await findModelFacts(catalog, provider, name, overrides)
   const model = await catalog.lookup(provider, name)
   return {
@@ -93,6 +94,7 @@ async function showModel(text: string, deps: CatalogDeps): Promise<object> {
     origins: originsOf(model, overrides),
     catalog_id: model?.id ?? null,
     sources: model?.sources ?? [],
+    most_output: model?.entry.limit?.output ?? null,
     release_date: model?.entry.release_date ?? null,
     provider: await catalog.provider(provider),
   }
@@ -134,7 +136,7 @@ async function* verify(deps: CatalogDeps): AsyncGenerator<Check> {
     if (isInProcess.test(provider)) continue
     let warning = ''
     const checked = await check(`${provider}/${name}`, async () => {
-      const facts = await findModelFacts(catalog, provider, name, overridesFor(deps.config, provider, name))
+      const facts = await findModelFacts(catalog, provider, name, overridesFor(deps, provider, name))
       if (facts.price === null) warning = 'has no price: it cannot run under a money budget until input_price and output_price are set'
       else if (facts.deprecated) warning = 'is deprecated: its vendor has taken it back or will'
       return warning === '' ? `${facts.contextTokens} tokens, priced` : warning
@@ -163,11 +165,12 @@ function namedModels(deps: CatalogDeps): readonly { readonly provider: string; r
 }
 
 /** What the model section says is meant for the model of the configuration; all else stands with its provider. */
-function overridesFor(config: CatalogDeps['config'], provider: string, name: string): ModelOverrides {
-  const { models = {} } = (Object.hasOwn(config.providers, provider) && config.providers[provider]) || {}
-  const own = Object.hasOwn(models, name) ? models[name] : undefined
-  const isConfigured = config.model.name === `${provider}/${name}` || (config.model.provider === provider && config.model.name === name)
-  return own ?? (isConfigured ? config.model : nothingSaid)
+function overridesFor(deps: CatalogDeps, provider: string, name: string): ModelOverrides {
+  const { config } = deps
+  const configured = readModelName('', deps)
+  if (configured.provider === provider && configured.model === name) return config.model
+  const models = Object.hasOwn(config.providers, provider) ? config.providers[provider]?.models : undefined
+  return (models !== undefined && Object.hasOwn(models, name) && models[name]) || nothingSaid
 }
 
 const nothingSaid: ModelOverrides = {

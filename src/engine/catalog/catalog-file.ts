@@ -47,11 +47,11 @@ export function providerIdsIn(text: string): string[] {
 
 /** @param path for errors; null is the package's own file, which is not checked again. @throws OxbowError `bad_config` that names file and line. */
 export function readProvider(text: string, id: string, path: string | null): ProviderModels | null {
+  const { sources } = headOf(text, path)
   const prefix = `{"provider":${JSON.stringify(id)},`
   // The first line is the file's own.
   let at = text.indexOf(`\n${prefix}`) + 1
   if (at === 0) return null
-  const { sources } = headOf(text, path)
   let provider: ProviderEntry = {}
   const models = new Map<string, FileModel>()
   while (text.startsWith(prefix, at)) {

@@ -27,21 +27,24 @@ export interface RefreshReport {
 
 /** @param text of an `api.json`. @throws OxbowError `bad_input` when it is not one; then nothing is written. */
 export async function takeCatalog(text: string, source: string, path: string, now: Date): Promise<RefreshReport> {
-  const read = convert(text, source, now)
-  const before = await listIn(path).catch(() => new Map<string, CatalogModel>())
+  const read = convertCatalog(text, source, now)
+  // A broken file that is replaced is compared by what stood below it.
+  const before = await listIn(path).catch(() => listIn())
   await writeWhole(path, read.text)
   const after = await listIn(path)
   return { path, providers: read.providers, models: read.models, leftOut: read.leftOut, changes: changesBetween(before, after) }
 }
 
-interface Converted {
+export interface ConvertedCatalog {
+  /** In the catalog's own form. */
   readonly text: string
   readonly providers: number
   readonly models: number
   readonly leftOut: readonly string[]
 }
 
-function convert(text: string, source: string, now: Date): Converted {
+/** @param text of an `api.json`. @throws OxbowError `bad_input` when it is not one. */
+export function convertCatalog(text: string, source: string, now: Date): ConvertedCatalog {
   const lines: string[] = [JSON.stringify({ catalog: 1, sources: { refreshed: `${source} of ${now.toISOString().slice(0, 10)}` } })]
   const leftOut: string[] = []
   let providers = 0
@@ -91,8 +94,9 @@ function entriesOf(value: unknown): [string, Record<string, unknown>][] {
 
 const byId = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
-async function listIn(path: string): Promise<Map<string, CatalogModel>> {
-  const models = await loadCatalog({ files: { refreshed: path } }).list()
+/** @param refreshed unset: the package's models only */
+async function listIn(refreshed?: string): Promise<Map<string, CatalogModel>> {
+  const models = await loadCatalog({ files: refreshed === undefined ? {} : { refreshed } }).list()
   return new Map(models.map((model) => [`${model.provider}/${model.id}`, model]))
 }
 

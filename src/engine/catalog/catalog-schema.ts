@@ -138,7 +138,8 @@ const capabilities = z.strictObject({
 })
 
 /** Keys of models.dev that say nothing to Oxbow: taken from a pasted entry, so that a misspelt key is still found. */
-const unread = (names: string): Record<string, z.ZodType> => Object.fromEntries(names.split(' ').map((key) => [key, z.unknown()]))
+const unread = (names: string): Record<string, z.ZodType> =>
+  Object.fromEntries(names.split(' ').map((key) => [key, z.unknown().optional()]))
 const unreadOfModel = 'id family attachment knowledge last_updated open_weights interleaved reasoning_options experimental provider'
 
 /** A person writes it: a misspelt key is an error. */

@@ -65,7 +65,7 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
   const load = (provider: string): Promise<LoadedProvider> => {
     const known = loaded.get(provider)
     if (known !== undefined) return known
-    const loading = overlay().then((said) => loadProvider(provider, sources, said))
+    const loading = overlay().then((said) => loadProvider(provider, { sources, overlay: said, read: readCatalogText }))
     // A file that was broken may have been mended when it is asked for again.
     loading.catch(() => loaded.delete(provider))
     loaded.set(provider, loading)
@@ -74,6 +74,13 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
   const providers = async (): Promise<string[]> => {
     const ids = await Promise.all(sources.map(async ({ path }) => providerIdsIn((await readCatalogText(path)) ?? '')))
     return [...new Set([...ids.flat(), ...Object.keys((await overlay())?.providers ?? {})])].sort()
+  }
+  /** Each file is read once, and nothing is kept. */
+  const loadAll = async (): Promise<readonly LoadedProvider[]> => {
+    const texts = new Map(await Promise.all(sources.map(async ({ path }) => [path, await readCatalogText(path)] as const)))
+    const [said, ids] = await Promise.all([overlay(), providers()])
+    const read = async (path: string | null): Promise<string | null> => texts.get(path) ?? null
+    return Promise.all(ids.map((id) => loadProvider(id, { sources, overlay: said, read })))
   }
   return {
     async lookup(provider, name) {
@@ -85,8 +92,7 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
     provider: async (id) => (await load(id)).provider,
     providers,
     async list(provider) {
-      const asked = provider === undefined ? await providers() : [provider]
-      const found = await Promise.all(asked.map(load))
+      const found = provider === undefined ? await loadAll() : [await load(provider)]
       return found.flatMap(({ models }) => [...models.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
     },
   }
@@ -98,11 +104,17 @@ interface LoadedProvider {
   readonly models: ReadonlyMap<string, CatalogModel>
 }
 
-async function loadProvider(id: string, sources: readonly Source[], overlay: Overlay | null): Promise<LoadedProvider> {
+interface LoadDeps {
+  readonly sources: readonly Source[]
+  readonly overlay: Overlay | null
+  readonly read: (path: string | null) => Promise<string | null>
+}
+
+async function loadProvider(id: string, { sources, overlay, read: readText }: LoadDeps): Promise<LoadedProvider> {
   let known: ProviderEntry | undefined
   const models = new Map<string, LayeredEntry & { readonly sources: readonly string[] }>()
   for (const { origin, path } of sources) {
-    const text = await readCatalogText(path)
+    const text = await readText(path)
     const read = text === null ? null : readProvider(text, id, path)
     if (read === null) continue
     known = { ...known, ...read.provider }
