@@ -223,7 +223,7 @@ export const imageHeaderChars: readonly number[] = [64 * 1024, 4 * 1024 * 1024]
 export const maxPdfPages = 1_000
 
 /** What is inflated of a PDF to find its pages: object streams of long documents hold a few megabytes; a bomb stops here. */
-export const maxPdfInflatedBytes: number = 32 * 1024 * 1024
+export const maxPdfInflatedBytes: number = 8 * 1024 * 1024
 
 /** Object streams of a PDF that are looked into; each holds a hundred objects or more. */
 export const maxObjectStreams = 5_000
