@@ -127,7 +127,7 @@ async function* verify(deps: CatalogDeps): AsyncGenerator<Check> {
   yield await check(refreshed, async () => {
     const text = await readCatalogText(refreshed)
     if (text === null) return 'not there: the catalog of the package is used'
-    const { providers, models } = checkCatalogText(text, refreshed)
+    const { providers, models } = await checkCatalogText(text, refreshed)
     return `${providers} providers, ${models} models`
   })
   const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })

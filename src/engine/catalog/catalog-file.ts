@@ -8,11 +8,9 @@
  *   {"provider":"openai","id":"gpt-5","name":"GPT-5",…}
  */
 import { readFile, stat } from 'node:fs/promises'
-import type { z } from 'zod'
 import { OxbowError } from '../../types/index.ts'
 import { maxCatalogBytes } from '../limits.ts'
-import { modelEntry, modelId, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
-import type { ModelEntry, ProviderEntry } from './catalog-schema.ts'
+import type { ModelEntry, ProviderEntry } from './catalog-entry.ts'
 
 export interface ProviderModels {
   readonly provider: ProviderEntry
@@ -46,12 +44,13 @@ export function providerIdsIn(text: string): string[] {
 }
 
 /** @param path for errors; null is the package's own file, which is not checked again. @throws OxbowError `bad_config` that names file and line. */
-export function readProvider(text: string, id: string, path: string | null): ProviderModels | null {
+export async function readProvider(text: string, id: string, path: string | null): Promise<ProviderModels | null> {
   const { sources } = headOf(text, path)
   const prefix = `{"provider":${JSON.stringify(id)},`
   // The first line is the file's own.
   let at = text.indexOf(`\n${prefix}`) + 1
   if (at === 0) return null
+  const check = await checkFor(path)
   let provider: ProviderEntry = {}
   const models = new Map<string, FileModel>()
   while (text.startsWith(prefix, at)) {
@@ -62,15 +61,16 @@ export function readProvider(text: string, id: string, path: string | null): Pro
       const from = Array.isArray(value['from'])
         ? (value['from'] as unknown[]).map((key) => sources[String(key)] ?? String(key))
         : Object.values(sources)
-      models.set(value['id'], { entry: checked(modelEntry, value, () => lineNumber(text, at), path), from })
-    } else provider = checked(providerEntry, value, () => lineNumber(text, at), path)
+      models.set(value['id'], { entry: check('modelEntry', value, () => lineNumber(text, at)), from })
+    } else provider = check('providerEntry', value, () => lineNumber(text, at))
     at = end < 0 ? text.length : end + 1
   }
   return { provider, models }
 }
 
 /** Checks a whole file. @throws OxbowError `bad_config` that names file and line. */
-export function checkCatalogText(text: string, path: string): { readonly providers: number; readonly models: number } {
+export async function checkCatalogText(text: string, path: string): Promise<{ readonly providers: number; readonly models: number }> {
+  const check = await checkFor(path)
   headOf(text, path)
   const providers = new Map<string, Set<string>>()
   let current = ''
@@ -78,17 +78,17 @@ export function checkCatalogText(text: string, path: string): { readonly provide
     if (index === 0 || line === '') continue
     const where = (): number => index + 1
     const value = parseLine(line, where, path)
-    const provider = checked(providerId, value['provider'], where, path)
+    const provider = check('providerId', value['provider'], where)
     const known = providers.get(provider)
     if ('id' in value) {
-      const id = checked(modelId, value['id'], where, path)
-      checked(modelEntry, value, where, path)
+      const id = check('modelId', value['id'], where)
+      check('modelEntry', value, where)
       if (current !== provider || known === undefined) throw badCatalog(path, `line ${where()}: it does not stand with its provider`)
       if (known.has(id)) throw badCatalog(path, `line ${where()}: ${id} stands twice`)
       known.add(id)
       continue
     }
-    checked(providerEntry, value, where, path)
+    check('providerEntry', value, where)
     if (known !== undefined) throw badCatalog(path, `line ${where()}: ${provider} stands twice`)
     providers.set(provider, new Set())
     current = provider
@@ -116,11 +116,25 @@ function parseLine(line: string, where: () => number, path: string | null): Reco
   throw badCatalog(path, `line ${where()}: it is not an object`)
 }
 
-function checked<T>(schema: z.ZodType<T>, value: unknown, where: () => number, path: string | null): T {
-  if (path === null) return value as T
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw badCatalog(path, `line ${where()}: ${wrongKeys(parsed.error)}`)
+/** Values of a line, by the name of their schema. */
+interface Checked {
+  readonly modelEntry: ModelEntry
+  readonly providerEntry: ProviderEntry
+  readonly modelId: string
+  readonly providerId: string
+}
+
+type Check = <Name extends keyof Checked>(name: Name, value: unknown, where: () => number) => Checked[Name]
+
+/** The package's own file was checked when it was made. */
+async function checkFor(path: string | null): Promise<Check> {
+  if (path === null) return (name, value) => value as Checked[typeof name]
+  const { wrongKeys, ...schemas } = await import('./catalog-schema.ts')
+  return (name, value, where) => {
+    const parsed = schemas[name].safeParse(value)
+    if (parsed.success) return parsed.data as Checked[typeof name]
+    throw badCatalog(path, `line ${where()}: ${wrongKeys(parsed.error)}`)
+  }
 }
 
 function lineNumber(text: string, at: number): number {

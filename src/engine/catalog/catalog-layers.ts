@@ -1,5 +1,5 @@
 /** Lays one source over another, value by value, and remembers who said each. */
-import type { ModelEntry } from './catalog-schema.ts'
+import type { ModelEntry } from './catalog-entry.ts'
 
 /** Who said a value, the strongest last. `configuration` and `assumed` are of facts, which are made from entries. */
 export type Origin = 'assumed' | 'package' | 'refreshed' | 'overlay' | 'configuration'

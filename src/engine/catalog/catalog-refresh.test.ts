@@ -73,7 +73,7 @@ void test('a catalog is taken: it is written in one piece for its owner alone, a
   )
   assert.equal(statSync(path).mode & 0o777, 0o600)
   assert.deepEqual(readdirSync(join(folder.folder, 'new')), ['refreshed.jsonl'])
-  assert.deepEqual(checkCatalogText(readFileSync(path, 'utf8'), path), { providers: 1, models: 2 })
+  assert.deepEqual(await checkCatalogText(readFileSync(path, 'utf8'), path), { providers: 1, models: 2 })
   const model = await loadCatalog({ files: { refreshed: path } }).lookup('openai', 'gpt-5')
   assert.deepEqual([model?.entry.cost, model?.sources], [api.openai.models['gpt-5'].cost, ['https://models.dev of 2026-11-21']])
 
@@ -122,7 +122,7 @@ void test('a file that cannot be written leaves nothing beside it', async () => 
   assert.deepEqual(readdirSync(folder.folder), ['refreshed.jsonl'])
 })
 
-void test('whatever comes, it becomes a catalog that can be read, or it is refused with what is wrong', () => {
+void test('whatever comes, it becomes a catalog that can be read, or it is refused with what is wrong', async () => {
   const entry = fc.record(
     {
       name: fc.string(),
@@ -144,12 +144,12 @@ void test('whatever comes, it becomes a catalog that can be read, or it is refus
     fc.anything(),
   )
   let taken = 0
-  fc.assert(
-    fc.property(document, (value) => {
+  await fc.assert(
+    fc.asyncProperty(document, async (value) => {
       const text = JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each)) ?? ''
       try {
         const converted = convertCatalog(text, 'there', now)
-        assert.deepEqual(checkCatalogText(converted.text, 'refreshed'), { providers: converted.providers, models: converted.models })
+        assert.deepEqual(await checkCatalogText(converted.text, 'refreshed'), { providers: converted.providers, models: converted.models })
         taken += 1
       } catch (error) {
         assert.ok(isOxbowError(error, 'bad_input'), String(error))

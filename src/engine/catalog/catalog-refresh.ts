@@ -5,8 +5,8 @@ import { dirname } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
 import { maxUnreadablePart } from '../limits.ts'
 import { type CatalogModel, loadCatalog } from './catalog.ts'
+import type { ProviderEntry } from './catalog-entry.ts'
 import { modelEntry, modelId, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
-import type { ProviderEntry } from './catalog-schema.ts'
 
 export interface CatalogChange {
   readonly model: string

@@ -14,7 +14,7 @@ const refuses = (part: RegExp) => (error: unknown) => {
 
 void test('the data of the package fits its own schema, names its sources, and knows the default model of each vendor', async () => {
   const text = readFileSync(new URL('./model-data.jsonl', import.meta.url), 'utf8')
-  const { providers, models } = checkCatalogText(text, 'model-data.jsonl')
+  const { providers, models } = await checkCatalogText(text, 'model-data.jsonl')
   assert.ok(providers > 50 && models > 2_000, `${providers} ${models}`)
   const catalog = loadCatalog({ files: {} })
   for (const [provider, name] of [
@@ -130,18 +130,18 @@ void test('a broken refreshed file names the line that is wrong', async () => {
   await assert.rejects(loadCatalog(folder).lookup('openai', 'gpt-5'), refuses(/refreshed\.jsonl cannot be used: line 1/))
 })
 
-void test('a whole file is checked: lines that stand apart from their provider, or twice, are found', () => {
+void test('a whole file is checked: lines that stand apart from their provider, or twice, are found', async () => {
   const file = (...lines: readonly object[]): string => [{ catalog: 1 }, ...lines].map((line) => JSON.stringify(line)).join('\n')
   const [a, b] = [
     { provider: 'a', name: 'A' },
     { provider: 'b', name: 'B' },
   ]
   const model = { provider: 'a', id: 'm' }
-  assert.deepEqual(checkCatalogText(file(a, model, b), 'f'), { providers: 2, models: 1 })
-  assert.throws(() => checkCatalogText(file(a, b, model), 'f'), refuses(/line 4: it does not stand with its provider/))
-  assert.throws(() => checkCatalogText(file(a, model, model), 'f'), refuses(/line 4: m stands twice/))
-  assert.throws(() => checkCatalogText(file(a, b, a), 'f'), refuses(/line 4: a stands twice/))
-  assert.throws(() => checkCatalogText(file({ provider: '../x', name: 'X' }), 'f'), refuses(/line 2/))
+  assert.deepEqual(await checkCatalogText(file(a, model, b), 'f'), { providers: 2, models: 1 })
+  await assert.rejects(checkCatalogText(file(a, b, model), 'f'), refuses(/line 4: it does not stand with its provider/))
+  await assert.rejects(checkCatalogText(file(a, model, model), 'f'), refuses(/line 4: m stands twice/))
+  await assert.rejects(checkCatalogText(file(a, b, a), 'f'), refuses(/line 4: a stands twice/))
+  await assert.rejects(checkCatalogText(file({ provider: '../x', name: 'X' }), 'f'), refuses(/line 2/))
 })
 
 void test('names of the language’s own objects are names like others', async () => {

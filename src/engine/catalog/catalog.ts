@@ -3,10 +3,10 @@
  * read before something is asked, and then only the lines of the provider that is asked for are parsed. A broken file is an
  * error of whoever asks, not of the start.
  */
+import type { ModelEntry, Overlay, ProviderEntry } from './catalog-entry.ts'
 import { providerIdsIn, readCatalogText, readProvider } from './catalog-file.ts'
 import { layOver, nothingSaid } from './catalog-layers.ts'
 import type { LayeredEntry, Origin } from './catalog-layers.ts'
-import type { ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
 import { findModelId, nearestIds } from './model-alias.ts'
 import { entryOf, readOverlay } from './overlay-file.ts'
 
@@ -115,7 +115,7 @@ async function loadProvider(id: string, { sources, overlay, read: readText }: Lo
   const models = new Map<string, LayeredEntry & { readonly sources: readonly string[] }>()
   for (const { origin, path } of sources) {
     const text = await readText(path)
-    const read = text === null ? null : readProvider(text, id, path)
+    const read = text === null ? null : await readProvider(text, id, path)
     if (read === null) continue
     known = { ...known, ...read.provider }
     for (const [name, { entry, from }] of read.models) {

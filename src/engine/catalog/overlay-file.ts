@@ -9,8 +9,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { OxbowError } from '../../types/index.ts'
 import { maxOverlayBytes } from '../limits.ts'
-import { capabilitiesSchema, overlayProviders, wrongKeys } from './catalog-schema.ts'
-import type { Capabilities, ModelEntry, Overlay } from './catalog-schema.ts'
+import type { Capabilities, ModelEntry, Overlay } from './catalog-entry.ts'
 
 /** @returns the overlay, or null when there is no file. @throws OxbowError `bad_config` that names each wrong key. */
 export async function readOverlay(path: string): Promise<Overlay | null> {
@@ -23,6 +22,7 @@ export async function readOverlay(path: string): Promise<Overlay | null> {
     throw badOverlay(path, `it is not JSON: ${(cause as Error).message}`, cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badOverlay(path, 'it is not an object')
+  const { capabilitiesSchema, overlayProviders, wrongKeys } = await import('./catalog-schema.ts')
   const { capabilities = {}, ...providers } = value as Record<string, unknown>
   const said = capabilitiesSchema.safeParse(capabilities)
   if (!said.success) throw badOverlay(path, `in capabilities, ${wrongKeys(said.error)}`)
