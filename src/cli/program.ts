@@ -118,7 +118,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
 
 function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
   userVerb(program.command('models [provider]'), 'list models with size, price and abilities')
-    .option('--discover', 'also ask for model services that run on this machine')
+    .option('--discover', 'find model services that run on this machine, and how to use them')
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', examples('oxbow models anthropic', 'oxbow models --json', 'oxbow models --discover'))
     .action((provider, options) => choose(async () => (await import('./verbs/models.ts')).models(provider, options, terminal)))

@@ -65,6 +65,19 @@ void test('models of a provider that nobody knows is an error with those that ar
   assert.match(err, /^error: the catalog has no provider "nobody"\nhint: It has .*anthropic.*openai/)
 })
 
+void test('models --discover asks this machine and not the catalog', async () => {
+  config('')
+  const found = await oxbow('models', '--discover', '--json')
+  assert.equal(found.exit, 0, found.err)
+  // Services may run here; each says where.
+  for (const line of found.out
+    .trim()
+    .split('\n')
+    .filter((each) => each !== '')) {
+    assert.match((JSON.parse(line) as { baseUrl: string }).baseUrl, /^http:\/\/127\.0\.0\.1:\d+\/v1$/)
+  }
+})
+
 void test('catalog show says each fact and who said it', async () => {
   config('[model]\nprovider = "openai"\nname = "gpt-5-mini"\ncontext_tokens = 100000\n')
   const { exit, out, err } = await oxbow('catalog', 'show', 'openai/gpt-5-mini')

@@ -30,7 +30,8 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
   const files = catalogFilesIn(deps.folder)
   switch (question.ask) {
     case 'models':
-      yield* listModels(question.provider, deps)
+      if (!question.discover) yield* listModels(question.provider, deps)
+      else for (const service of await (await import('../discovery/discover.ts')).discoverServices()) yield service
       return
     case 'show':
       yield await showModel(question.model, deps)
