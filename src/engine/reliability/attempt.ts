@@ -112,7 +112,7 @@ async function ask(run: Run): Promise<void> {
 
 /** Silence is measured from here: the consumer's own slowness is not held against the endpoint. */
 function pull(run: Run): void {
-  if (run.pulling || run.iterator === null) return
+  if (run.pulling || run.over || run.iterator === null) return
   run.pulling = true
   run.quietSince = run.options.clock.monotonicMs()
   run.iterator.next().then(run.onResult, run.onThrow)
@@ -135,8 +135,8 @@ function take(run: Run, result: IteratorResult<Batch>): void {
   } else if (last?.type === 'error') {
     fail(run, last.failure, last.usage, batch.slice(0, -1), last.retry)
   } else if (last === undefined || run.stopped !== null) {
-    // After it was stopped only its last event counts.
-    pull(run)
+    // After it was stopped only its last event counts. A model that does not stop must not keep the timers from running.
+    setImmediate(() => pull(run))
   } else {
     run.begun = true
     run.options.onBatch(batch)

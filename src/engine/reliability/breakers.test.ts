@@ -49,8 +49,11 @@ void describe('a circuit breaker', () => {
     const { clock, breakers } = opened()
     clock.move(30_000)
     breakers.enter(there)
-    breakers.failed(there, 'probe', failure)
-    assert.deepEqual(breakers.enter(there), { waitMs: 30_000, failures: 6, last: failure })
+    const other = { ...failure, message: 'Still too much.' }
+    breakers.failed(there, 'probe', other)
+    assert.deepEqual(breakers.enter(there), { waitMs: 30_000, failures: 6, last: other })
+    clock.move(30_000)
+    assert.equal(breakers.enter(there), 'probe')
   })
 
   void it('lets others in as soon as the probe is answered, and opens again at the next failure', () => {
@@ -69,6 +72,14 @@ void describe('a circuit breaker', () => {
     breakers.enter(there)
     breakers.leave(there, 'probe', false)
     assert.equal(breakers.enter(there), 'probe')
+  })
+
+  void it('keeps the probe alone when a try that began before ends', () => {
+    const { clock, breakers } = opened()
+    clock.move(30_000)
+    breakers.enter(there)
+    breakers.leave(there, 'ask', true)
+    assert.deepEqual(breakers.enter(there), { waitMs: 0, failures: 5, last: failure })
   })
 
   void it('is not held open longer by tries that began before it opened', () => {

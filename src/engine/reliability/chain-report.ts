@@ -43,15 +43,13 @@ export interface Told {
  */
 export function restartsBefore(label: string, told: Told): ModelEvent[] {
   const events: ModelEvent[] = []
-  let current = told.label
   let dead: DeadTry | null = null
   for (const next of [...told.dead, null]) {
     const model = next?.label ?? label
     const why = dead?.why ?? told.failures[0]?.failure
-    if (why !== undefined && (dead !== null || model !== current)) {
+    if (why !== undefined && (dead !== null || model !== told.label)) {
       events.push({ type: 'restarted', model, why, usage: dead?.usage ?? noUsage })
     }
-    current = model
     dead = next
   }
   return events

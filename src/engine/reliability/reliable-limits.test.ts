@@ -18,6 +18,7 @@ import {
   overloaded,
   routeTo,
   say,
+  type Step,
 } from './chain-fixture.ts'
 
 const ask = requestOf('x')
@@ -61,10 +62,56 @@ void describe('an endpoint that is down', () => {
     await probe.next()
   })
 
-  void it('is not suspected for errors that are not its own', async () => {
+  void it('is not suspected for errors that are not its own, nor for a model that cannot be loaded', async () => {
     const a = fakeModel([[broken('model_auth')]])
-    for (let round = 0; round < 7; round += 1) await collect(chain([a]), ask)
+    const one = chain([a])
+    for (let round = 0; round < 7; round += 1) await collect(one, ask)
     assert.equal(a.requests.length, 7)
+    let loads = 0
+    const open = () => new Promise<Model>(() => void (loads += 1))
+    const stuck = chain([routeTo(a, 'a', { open })], { limits: { firstTokenMs: 1, betweenTokensMs: 1 } })
+    for (let round = 0; round < 7; round += 1) await collect(stuck, ask)
+    assert.equal(loads, 7)
+  })
+
+  void it('is trusted again after one whole answer', async () => {
+    const four = Array.from({ length: 4 }, () => [[overloaded]])
+    const a = fakeModel(...four, answer, ...four, answer)
+    const one = chain([a])
+    for (let round = 0; round < 3; round += 1) await collect(one, ask)
+    assert.equal(outcome(await collect(one, ask)), 'all well|stop')
+    assert.equal(a.requests.length, 10)
+  })
+
+  void it('may be tried by the next one when the probe was refused, cancelled or left', async () => {
+    const down = Array.from({ length: 5 }, () => [[overloaded]])
+    const open = async (probe: readonly Step[]) => {
+      const clock = manualClock()
+      const model = fakeModel(...down, probe, answer)
+      const one = chain([model], { clock })
+      for (let round = 0; round < 2; round += 1) await collect(one, ask)
+      clock.move(30_000)
+      return { model, one }
+    }
+    const refused = await open([[broken('model_auth')]])
+    assert.equal(outcome(await collect(refused.one, ask)), '|model_auth')
+    assert.equal(outcome(await collect(refused.one, ask)), 'all well|stop')
+
+    const cancelled = await open(['hang'])
+    const control = new AbortController()
+    const events = collect(cancelled.one, ask, control.signal)
+    await cancelled.model.asked(6)
+    control.abort()
+    assert.equal(outcome(await events), '|cancelled')
+    assert.equal(outcome(await collect(cancelled.one, ask)), 'all well|stop')
+
+    const left = await open(['hang'])
+    const iterator = iterate(left.one)
+    const next = iterator.next()
+    await left.model.asked(6)
+    await iterator.return?.()
+    assert.equal((await next).done, true)
+    assert.equal(outcome(await collect(left.one, ask)), 'all well|stop')
   })
 })
 
@@ -91,6 +138,39 @@ void describe('silence', () => {
   void it('of a model that does not even hear the abort ends all the same', async () => {
     const events = await collect(chain([fakeModel([[say('so')], 'deaf'])], { limits }), ask)
     assert.equal(outcome(events), 'so|model_stalled')
+  })
+
+  void it('is a stall, whatever the model says when it is stopped, and is not tried again', async () => {
+    const sulking: Model = {
+      generate: async function* (_request, signal) {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        yield [say('late')]
+        yield []
+        yield [dropped]
+      },
+    }
+    assert.equal(outcome(await collect(chain([sulking], { limits }), ask)), '|model_stalled')
+  })
+
+  void it('of a model that talks on for ever after it was stopped ends all the same', async () => {
+    const deaf: Model = {
+      generate: async function* (_request, signal) {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        for (;;) yield [say('.')]
+      },
+    }
+    assert.equal(outcome(await collect(chain([deaf], { limits }), ask)), '|model_stalled')
+  })
+
+  void it('after the beginning of a tool call is one in the middle of the answer', async () => {
+    const writing: Model = {
+      generate: async function* (request, signal) {
+        request.onProgress?.()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        yield [broken('cancelled')]
+      },
+    }
+    assert.match(failureOf(await collect(chain([writing], { limits }), ask)).message, /stopped in the middle/)
   })
 
   void it('of a model that cannot be loaded ends all the same', async () => {
@@ -146,6 +226,22 @@ void describe('silence', () => {
     assert.equal(outcome(events), 'all well|stop')
   })
 
+  void it('is measured from when the consumer asks for more', async () => {
+    const clock = manualClock()
+    const slow: Model = {
+      generate: async function* () {
+        yield [say('a')]
+        await clock.looked()
+        yield [finish(1)]
+      },
+    }
+    const iterator = iterate(chain([slow], { limits: { firstTokenMs: 5, betweenTokensMs: 5 }, clock }))
+    await iterator.next()
+    clock.move(1_000)
+    const { value } = (await iterator.next()) as { value: readonly ModelEvent[] }
+    assert.equal(outcome(value), '|stop')
+  })
+
   void it('may not add up: all tries together have one deadline, and the error says so', async () => {
     const chatty = fakeModel(Array.from({ length: 100_000 }, () => [say('.')]))
     const clock = manualClock()
@@ -158,89 +254,5 @@ void describe('silence', () => {
     assert.equal(failureOf(events).code, 'timeout')
     assert.match(failureOf(events).message, /No answer was finished in 10 ms, all tries together/)
     assert.equal(chatty.running, 0)
-  })
-})
-
-void describe('an end from outside', () => {
-  void it('ends the wait between two tries at once', async () => {
-    const model = fakeModel([[broken('model_rate_limited', { waitMs: 20_000 })]])
-    const control = new AbortController()
-    const events = collect(chain([model]), ask, control.signal)
-    await model.asked(1)
-    await new Promise((resolve) => setImmediate(resolve))
-    control.abort()
-    assert.equal(outcome(await events), '|cancelled')
-  })
-
-  void it('ends a running try, and tells what it used', async () => {
-    const model = fakeModel([[say('so')], 'hang'])
-    const control = new AbortController()
-    const iterator = iterate(chain([model, fakeModel(answer)]), control.signal)
-    await iterator.next()
-    const next = iterator.next()
-    control.abort()
-    const { value } = (await next) as { value: readonly ModelEvent[] }
-    assert.deepEqual(
-      value.map((event) => event.type === 'error' && [event.failure.code, event.usage.inputTokens]),
-      [['cancelled', 5]],
-    )
-    assert.deepEqual(await iterator.next(), { done: true, value: undefined })
-  })
-
-  void it('ends a try that is loading, or deaf', async () => {
-    const control = new AbortController()
-    const stuck = routeTo(fakeModel([]), 'a', { open: () => new Promise(() => undefined) })
-    const loading = collect(chain([stuck]), ask, control.signal)
-    const deaf = fakeModel(['deaf'])
-    const unheard = collect(chain([deaf]), ask, control.signal)
-    await deaf.asked(1)
-    control.abort()
-    assert.deepEqual([outcome(await loading), outcome(await unheard)], ['|cancelled', '|cancelled'])
-  })
-
-  void it('comes to a consumer that was not waiting, as the last batch', async () => {
-    const control = new AbortController()
-    const model = fakeModel([[say('1')], [say('2')], [say('3')], [finish(1)]])
-    const iterator = iterate(chain([model]), control.signal)
-    await iterator.next()
-    control.abort()
-    await new Promise((resolve) => setImmediate(resolve))
-    const { value } = (await iterator.next()) as { value: readonly ModelEvent[] }
-    assert.equal(outcome(value), '|cancelled')
-    assert.equal((await iterator.next()).done, true)
-  })
-
-  void it('by a consumer that leaves closes the model, during a try and between two', async () => {
-    const model = fakeModel([[say('so')], 'hang'])
-    for await (const batch of chain([model]).generate(ask, never)) if (textOfEvents(batch) === 'so') break
-    assert.equal(model.running, 0)
-    const waiting = fakeModel([[broken('model_rate_limited', { waitMs: 20_000 })]])
-    const iterator = iterate(chain([waiting]))
-    const next = iterator.next()
-    await waiting.asked(1)
-    await new Promise((resolve) => setImmediate(resolve))
-    await iterator.return?.()
-    assert.deepEqual([(await next).done, (await iterator.next()).done], [true, true])
-  })
-
-  void it('leaves no listener on the signal and no timer behind', async () => {
-    const control = new AbortController()
-    let listeners = 0
-    const { addEventListener, removeEventListener } = control.signal
-    control.signal.addEventListener = function (...given: Parameters<typeof addEventListener>) {
-      listeners += 1
-      addEventListener.apply(this, given)
-    }
-    control.signal.removeEventListener = function (...given: Parameters<typeof removeEventListener>) {
-      listeners -= 1
-      removeEventListener.apply(this, given)
-    }
-    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-    const before = timers()
-    for (const model of [fakeModel(answer), fakeModel([[overloaded]]), fakeModel([[say('a')], [dropped]])]) {
-      await collect(chain([model]), ask, control.signal)
-      for await (const batch of chain([model]).generate(ask, control.signal)) if (batch.length > 0) break
-    }
-    assert.deepEqual([listeners, timers()], [0, before])
   })
 })

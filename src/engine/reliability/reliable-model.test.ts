@@ -128,6 +128,7 @@ void describe('an answer that breaks off after it was shown', () => {
       ['restarted', 'text', 'text', 'finish'],
     )
     assert.equal(outcome(await collect(chain([fakeModel(together)]), ask)), 'half|model_unreachable')
+    assert.equal(outcome(await collect(chain([fakeModel([[say('free'), dropped]])]), ask)), 'free|model_unreachable')
   })
 })
 
@@ -143,6 +144,11 @@ void describe('the next model of the chain', () => {
       usage: { inputTokens: 0, outputTokens: 0, estimated: false },
     })
     assert.deepEqual(events.slice(1), answer.flat())
+  })
+
+  void it('has as many tries as the one before', async () => {
+    const [a, b] = [fakeModel([[overloaded]]), fakeModel([[overloaded]], [[overloaded]], answer)]
+    assert.equal(outcome(await collect(chain([a, b]), ask)), 'all well|stop')
   })
 
   void it('is asked at once after a wrong key, a used up quota, an unknown model, garbage or a wait over the cap', async () => {
@@ -193,6 +199,13 @@ void describe('the next model of the chain', () => {
     assert.deepEqual([b.requests.length, c.requests.length], [0, 1])
     assert.equal(failureOf(events).code, 'model_auth')
     assert.match(failureOf(events).message, /^fake\/a: It is model_auth\. Then fake\/b: .* window of fake\/b, 2000 tokens\. Then fake\/c: /)
+  })
+
+  void it('is not asked in place of a chosen model whose window seems too small: that one says so itself', async () => {
+    const a = fakeModel(answer)
+    const small = routeTo(a, 'a', { facts: async () => ({ ...facts, contextTokens: 10 }) })
+    await collect(chain([small, fakeModel(answer)]), requestOf('long '.repeat(2_000)))
+    assert.equal(a.requests.length, 1)
   })
 
   void it('that says itself that its window is too small is passed over, too', async () => {

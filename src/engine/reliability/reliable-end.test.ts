@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Model, ModelEvent } from '../../types/index.ts'
+import { collect, requestOf, textOfEvents } from '../model-contract.ts'
+import { answer, broken, chain, dropped, fakeModel, finish, outcome, overloaded, routeTo, say } from './chain-fixture.ts'
+
+const ask = requestOf('x')
+const never = new AbortController().signal
+const iterate = (model: Model, signal = never) => model.generate(ask, signal)[Symbol.asyncIterator]()
+
+void describe('an end from outside', () => {
+  void it('ends the wait between two tries at once', async () => {
+    const model = fakeModel([[broken('model_rate_limited', { waitMs: 20_000 })]])
+    const control = new AbortController()
+    const events = collect(chain([model]), ask, control.signal)
+    await model.asked(1)
+    await new Promise((resolve) => setImmediate(resolve))
+    control.abort()
+    assert.equal(outcome(await events), '|cancelled')
+  })
+
+  void it('ends a running try, and tells what it used', async () => {
+    const model = fakeModel([[say('so')], 'hang'])
+    const control = new AbortController()
+    const iterator = iterate(chain([model, fakeModel(answer)]), control.signal)
+    await iterator.next()
+    const next = iterator.next()
+    control.abort()
+    const { value } = (await next) as { value: readonly ModelEvent[] }
+    assert.deepEqual(
+      value.map((event) => event.type === 'error' && [event.failure.code, event.usage.inputTokens]),
+      [['cancelled', 5]],
+    )
+    assert.deepEqual(await iterator.next(), { done: true, value: undefined })
+  })
+
+  void it('ends a try that is loading at once, and what is loaded later is not asked', async () => {
+    const model = fakeModel(answer)
+    for (const late of ['open', 'facts'] as const) {
+      const control = new AbortController()
+      const loaded = Promise.withResolvers<never>()
+      const events = collect(
+        chain([routeTo(model, 'a', { [late]: () => loaded.promise })], { limits: { stopGraceMs: 1e8 } }),
+        ask,
+        control.signal,
+      )
+      await new Promise((resolve) => setImmediate(resolve))
+      control.abort()
+      assert.equal(outcome(await events), '|cancelled')
+      if (late === 'open') loaded.resolve(model as never)
+      else loaded.reject(new Error('too late'))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(model.requests.length, 0)
+  })
+
+  void it('ends a try that does not hear it; what comes later is not given out', async () => {
+    const released = Promise.withResolvers<void>()
+    let pulls = 0
+    const deaf: Model = {
+      generate: () => ({
+        [Symbol.asyncIterator]: () => ({
+          next: async () => {
+            pulls += 1
+            await released.promise
+            return { done: false, value: [say('late')] }
+          },
+        }),
+      }),
+    }
+    const control = new AbortController()
+    const iterator = iterate(chain([deaf]), control.signal)
+    const next = iterator.next()
+    await new Promise((resolve) => setImmediate(resolve))
+    control.abort()
+    assert.equal(outcome(((await next) as { value: readonly ModelEvent[] }).value), '|cancelled')
+    released.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual([(await iterator.next()).done, pulls], [true, 1])
+  })
+
+  void it('comes to a consumer that was not waiting, as the last batch', async () => {
+    const control = new AbortController()
+    const model = fakeModel([[say('1')], [say('2')], [say('3')], [finish(1)]])
+    const iterator = iterate(chain([model]), control.signal)
+    await iterator.next()
+    control.abort()
+    await new Promise((resolve) => setImmediate(resolve))
+    const { value } = (await iterator.next()) as { value: readonly ModelEvent[] }
+    assert.equal(outcome(value), '|cancelled')
+    assert.equal((await iterator.next()).done, true)
+  })
+
+  void it('by a consumer that leaves closes the model, during a try and between two', async () => {
+    const model = fakeModel([[say('so')], 'hang'])
+    for await (const batch of chain([model]).generate(ask, never)) if (textOfEvents(batch) === 'so') break
+    assert.equal(model.running, 0)
+    const waiting = fakeModel([[broken('model_rate_limited', { waitMs: 20_000 })]])
+    const iterator = iterate(chain([waiting]))
+    const next = iterator.next()
+    await waiting.asked(1)
+    await new Promise((resolve) => setImmediate(resolve))
+    await iterator.return?.()
+    assert.deepEqual([(await next).done, (await iterator.next()).done], [true, true])
+  })
+
+  void it('by a consumer that leaves while it waits stops the model, and drops what waits for it', async () => {
+    const silent = fakeModel(['hang'])
+    const iterator = iterate(chain([silent]))
+    const next = iterator.next()
+    await silent.asked(1)
+    await iterator.return?.()
+    assert.equal((await next).done, true)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(silent.running, 0)
+
+    const control = new AbortController()
+    const late = iterate(chain([fakeModel([[say('1')], 'hang'])]), control.signal)
+    await late.next()
+    control.abort()
+    await new Promise((resolve) => setImmediate(resolve))
+    await late.return?.()
+    assert.equal((await late.next()).done, true)
+  })
+
+  void it('leaves no listener on the signal and no timer behind', async () => {
+    const control = new AbortController()
+    let listeners = 0
+    const { addEventListener, removeEventListener } = control.signal
+    control.signal.addEventListener = function (...given: Parameters<typeof addEventListener>) {
+      listeners += 1
+      addEventListener.apply(this, given)
+    }
+    control.signal.removeEventListener = function (...given: Parameters<typeof removeEventListener>) {
+      listeners -= 1
+      removeEventListener.apply(this, given)
+    }
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    for (const model of [fakeModel(answer), fakeModel([[overloaded]]), fakeModel([[say('a')], [dropped]])]) {
+      await collect(chain([model]), ask, control.signal)
+      for await (const batch of chain([model]).generate(ask, control.signal)) if (batch.length > 0) break
+    }
+    const waiting = fakeModel([[broken('model_rate_limited', { waitMs: 20_000 })]])
+    const iterator = iterate(chain([waiting]), control.signal)
+    const next = iterator.next()
+    await waiting.asked(1)
+    await new Promise((resolve) => setImmediate(resolve))
+    await iterator.return?.()
+    await next
+    assert.equal(listeners, 0)
+    // Timers of other tests may end meanwhile.
+    assert.ok(timers() <= before)
+  })
+})
