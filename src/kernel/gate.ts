@@ -158,7 +158,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const { call, input, reserved } = admitted
 
   // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage. What changes
-  //    nothing begins while its record is under way, and nobody sees its end before the record is there.
+  //    nothing may begin while its record is under way, and has no end before that is there.
   const intending = intend(journal, passing, admitted, past)
   const intended = call.tier === 'read_only' ? null : await intending
   if (intended !== null) passing.onIntended(intended)
@@ -182,7 +182,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const body = outcomeBody(call, ran, outcome, spent, Math.round(clock.monotonicMs() - began))
   const settled = [entryOf(passing, 'outcome', call.name, body)]
   if (call.effect === 'once') await journal.append(settled)
-  else journal.note(settled)
+  else journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
   return outcome
 }
 
@@ -208,7 +208,7 @@ async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input:
   }
 }
 
-/** Stage 7. Records of calls that change nothing ride along: nobody waits for them. */
+/** Stage 7. Records of calls that change nothing ride along with the next commit: nobody waits for them. */
 async function intend(
   journal: Journal,
   passing: Passing,
@@ -225,7 +225,9 @@ async function intend(
   }
   const entries = [entryOf(passing, 'intent', call.name, body)]
   if (call.effect !== 'none') return journal.append(entries, { unique: call.audience.includes('terminal'), sync: call.effect === 'once' })
-  journal.note(entries)
+  journal.note(entries, { lazy: true })
+  // Whoever makes records faster than the store takes them waits here.
+  if (journal.isBehind()) await journal.flushed()
   return { firstSeq: 0, duplicate: false }
 }
 

@@ -6,6 +6,7 @@
  * turns read-only and nothing happens that is not recorded.
  */
 import type { Projection, Store } from '../store/index.ts'
+import { maxRecordsBehind } from './limits.ts'
 import {
   type CallId,
   type Caller,
@@ -31,6 +32,8 @@ export interface Entry {
 export interface AppendOptions {
   readonly unique?: boolean
   readonly sync?: boolean
+  /** Nobody looks for it at once: it may wait a moment for company in its commit. */
+  readonly lazy?: boolean
 }
 
 export interface Journal {
@@ -44,7 +47,9 @@ export interface Journal {
   /** From now on every append of the session carries this epoch; a stale one is refused by the store. */
   fence(session: SessionId, epoch: number): void
   /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
-  note(entries: readonly Entry[]): void
+  note(entries: readonly Entry[], options?: AppendOptions): void
+  /** So much waits for the store that whoever can wait should, by `flushed`. */
+  isBehind(): boolean
   /** Resolves when all that was appended so far is in the store (or has failed). */
   flushed(): Promise<void>
 }
@@ -64,7 +69,8 @@ interface JournalDeps {
 export function createJournal({ store, clock, project, observe, publish, onFault }: JournalDeps): Journal {
   let failure: Failure | null = null
   const epochs = new Map<SessionId, number>()
-  let newest: Promise<unknown> = Promise.resolve()
+  let newest: Promise<void> = Promise.resolve()
+  let waiting = 0
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -92,8 +98,10 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     if (options.unique !== true) entries.forEach(observe)
     try {
       const writing = store.append({ records, projections, ...fence, ...options })
-      newest = writing
-      const appended = await writing
+      const earlier = newest
+      newest = writing.then(nothing, nothing).then(() => earlier)
+      waiting += 1
+      const appended = await writing.finally(() => (waiting -= 1))
       if (!appended.duplicate) entries.forEach((entry, i) => publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
@@ -112,14 +120,13 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     fail,
     append,
     fence: (session, epoch) => void epochs.set(session, epoch),
-    flushed: () =>
-      newest.then(
-        () => {},
-        () => {},
-      ),
-    note: (entries) => void append(entries).catch(() => {}),
+    flushed: () => newest,
+    isBehind: () => waiting > maxRecordsBehind,
+    note: (entries, options) => void append(entries, options).catch(() => {}),
   }
 }
+
+function nothing(): void {}
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {
   return { seq, at, actor: caller.actor, session: caller.session, turn: caller.turn, call, name, phase, body }

@@ -166,7 +166,11 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
       const { id } = expectOk(await ask('session.create', title === undefined ? {} : { title })) as { id: SessionId }
       return describeSession(await sessions.load(id), false)
     },
-    listSessions: async (limit) => (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id))),
+    async listSessions(limit) {
+      // Whoever made a session just now finds it in the list.
+      await journal.flushed()
+      return (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id)))
+    },
     async sendTurn({ session, clientId, text, model }) {
       await resumed
       await sessions.load(session)

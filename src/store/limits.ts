@@ -6,6 +6,8 @@ export const maxInlineBodyBytes = 4_096
 export const maxBlobBytes: number = 64 * 1024 * 1024
 /** Writes that may wait for the writer: about two seconds of work. More means that nobody waits for answers. */
 export const maxWaitingWrites = 100_000
+/** How long a write that nobody looks for waits for company: below what a person sees, above the time of a quick step. */
+export const lingerMs = 2
 /** Records in one transaction: about 30 ms of work, so that nobody waits long behind a burst. */
 export const maxBatchRecords = 2_000
 /** Text in one transaction, in UTF-16 units: bounds the memory that a message to the writer takes. */

@@ -27,7 +27,9 @@ function manualLink() {
 }
 
 /** Lets everything that is ready run. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const settle = async (): Promise<void> => {
+  for (let round = 0; round < 3; round++) await new Promise((resolve) => setImmediate(resolve))
+}
 const one = (call: string) => ({ records: [recordOf(call, 'intent')] })
 const calls = (sent: Sent | undefined): readonly CallId[] => (sent?.writes ?? []).flatMap((w) => w.records.map((r) => r.call))
 

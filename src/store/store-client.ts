@@ -4,7 +4,7 @@
  */
 import type { ChainHead, OxbowError, SessionId, UserId } from '../types/index.ts'
 import { isOxbowError, OxbowError as StoreError } from '../types/index.ts'
-import { maxBatchChars, maxBatchRecords, maxBlobBytes, maxWaitingWrites } from './limits.ts'
+import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxWaitingWrites } from './limits.ts'
 import { errorOf, stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
 import type { Append, Appended, Store } from './store.ts'
@@ -107,11 +107,15 @@ interface Batcher {
 
 function createBatcher(send: (writes: readonly Write[]) => Promise<readonly WriteResult[]>): Batcher {
   let waiting: Waiting[] = []
+  /** How many of them somebody looks for. */
+  let urgent = 0
+  let hurry: () => void = () => {}
   let running: Promise<void> | null = null
 
   const sendOne = async (): Promise<void> => {
     const batch = takeBatch(waiting)
     waiting = waiting.slice(batch.length)
+    urgent -= batch.filter(({ write }) => isUrgent(write)).length
     try {
       const results = await send(batch.map((entry) => entry.write))
       batch.forEach((entry, i) => entry.resolve(results[i] ?? null))
@@ -121,12 +125,21 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
   }
   const run = async (): Promise<void> => {
     while (waiting.length > 0) {
+      if (urgent === 0) await lingers()
       // Until the event loop comes round: whatever follows from what it handles now shares the batch.
       await comesRound()
       await sendOne()
     }
     running = null
   }
+  const lingers = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, lingerMs)
+      hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   return {
     add: (write) =>
       new Promise<WriteResult>((resolve, reject) => {
@@ -136,10 +149,18 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
           return
         }
         waiting.push({ write, resolve, reject })
+        if (isUrgent(write) && urgent++ === 0) hurry()
         running ??= run()
       }),
-    idle: () => running ?? Promise.resolve(),
+    idle: () => {
+      hurry()
+      return running ?? Promise.resolve()
+    },
   }
+}
+
+function isUrgent(write: Write): boolean {
+  return write.kind !== 'append' || write.append.lazy !== true
 }
 
 function comesRound(): Promise<void> {

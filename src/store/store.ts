@@ -32,6 +32,8 @@ export interface Append {
   readonly unique?: boolean
   /** Survives power loss before this resolves, whatever the durability setting. */
   readonly sync?: boolean
+  /** Nobody looks for it at once: it may wait a few milliseconds for company in its transaction. */
+  readonly lazy?: boolean
 }
 
 export interface Appended {

@@ -155,7 +155,7 @@ async function runNext(
     if (!next.started) {
       const body = { text: next.input.text }
       const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
-      void journal.append([entry]).catch(() => controller.abort('shutdown'))
+      void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
     }
     const result = await deps.runTurn({
       id,
