@@ -5,7 +5,7 @@ import type {
   LanguageModelV4ToolChoice,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider'
-import type { GenerateRequest, ModelFacts, ToolSpec } from '../../types/index.ts'
+import type { Effort, GenerateRequest, ModelFacts, ToolSpec } from '../../types/index.ts'
 import type { LoadedModel } from './provider-factory.ts'
 import { writePrompt } from './prompt-writer.ts'
 
@@ -17,7 +17,7 @@ export interface CallContext {
 }
 
 export function writeCallOptions(request: GenerateRequest, { wire, facts, loaded, signal }: CallContext): LanguageModelV4CallOptions {
-  const { version, providerId } = loaded
+  const { version } = loaded
   const { settings = {} } = request
   const { temperature, topP, effort, stop, toolChoice, output } = settings
   const tools = facts.tools ? request.tools.map(toolParam) : []
@@ -29,7 +29,7 @@ export function writeCallOptions(request: GenerateRequest, { wire, facts, loaded
     maxOutputTokens: request.maxOutputTokens,
     ...(facts.sampling && temperature !== undefined ? { temperature } : {}),
     ...(facts.sampling && topP !== undefined ? { topP } : {}),
-    // Before version 4 every package had its own name and scale for it.
+    // Before version 4 every package has its own name and scale for it.
     ...(facts.reasoning && effort !== undefined && version >= 4 ? { reasoning: effort } : {}),
     ...(stop !== undefined && stop.length > 0 ? { stopSequences: [...stop] } : {}),
     ...(tools.length > 0 ? { tools } : {}),
@@ -37,7 +37,7 @@ export function writeCallOptions(request: GenerateRequest, { wire, facts, loaded
     ...(facts.structuredOutput && output !== undefined
       ? { responseFormat: { type: 'json', name: output.name, schema: output.schema } as const }
       : {}),
-    ...ownOptions(providerId, request.cacheKey),
+    ...ownOptions(loaded, request.cacheKey, facts.reasoning ? effort : undefined),
   }
 }
 
@@ -53,15 +53,20 @@ function choice(wanted: NonNullable<NonNullable<GenerateRequest['settings']>['to
  * Packages over the Responses API keep each answer at the service and refer to it unless they are told not to: a
  * conversation lives here and nowhere else, and its reasoning travels encrypted instead.
  */
-function ownOptions(providerId: string, cacheKey: string | undefined): { providerOptions?: SharedV4ProviderOptions } {
-  const [name = ''] = providerId.split('.')
-  const promptCacheKey = cacheKey === undefined ? {} : { promptCacheKey: cacheKey }
-  if (providerId.endsWith('.responses')) {
-    const own = { store: false, ...promptCacheKey }
-    // The Azure package reads its options under the name of either, by its version.
-    return { providerOptions: name.startsWith('azure') ? { azure: own, openai: own } : { [name]: own } }
-  }
-  return name === 'openai' && cacheKey !== undefined ? { providerOptions: { openai: promptCacheKey } } : {}
+function ownOptions(
+  { version, providerId }: CallContext['loaded'],
+  cacheKey: string | undefined,
+  effort: Effort | undefined,
+): { providerOptions?: SharedV4ProviderOptions } {
+  const name = /^(?:openai|azure)/.exec(providerId)?.[0] ?? providerId.split('.')[0] ?? ''
+  const kept = providerId.endsWith('.responses') ? { store: false } : {}
+  const known = name === 'openai' || name === 'azure'
+  const cached = known && cacheKey !== undefined ? { promptCacheKey: cacheKey } : {}
+  const thinks = known && effort !== undefined && version < 4 ? { reasoningEffort: effort } : {}
+  const own = { ...kept, ...cached, ...thinks }
+  if (Object.keys(own).length === 0) return {}
+  // The Azure package reads its options under the name of either, by its version.
+  return { providerOptions: name === 'azure' ? { azure: own, openai: own } : { [name]: own } }
 }
 
 /**

@@ -2,7 +2,7 @@
  * What a provider package throws or streams as an error, as a problem. Told by shape and name and not by class: packages bring
  * their own copies. Its texts are an endpoint's words and are cleaned like them; requests that it carries are never shown.
  */
-import type { APICallError } from '@ai-sdk/provider'
+import type { APICallError, InvalidResponseDataError, TypeValidationError } from '@ai-sdk/provider'
 import type { Clock } from '../../types/index.ts'
 import { isOxbowError, toFailure } from '../../types/index.ts'
 import { streamError } from '../answer.ts'
@@ -61,7 +61,7 @@ function networkCode(error: object): string | null {
 }
 
 function named(error: object, origin: string, context: ProblemContext): Problem {
-  const { name, message } = error as { name?: unknown; message?: unknown }
+  const { name, message, value, data } = error as Loose<Error & TypeValidationError & InvalidResponseDataError>
   const said = cleanEndpointText(typeof message === 'string' ? message : '', context.key)
   const packageSaid = `${context.packageName} says: ${said}`
   switch (name) {
@@ -75,10 +75,17 @@ function named(error: object, origin: string, context: ProblemContext): Problem 
     case 'AI_UnsupportedFunctionalityError':
     case 'AI_InvalidPromptError':
       return problem('model_refused', packageSaid, 'This provider cannot do what was asked; use another model.')
+    case 'AI_InvalidResponseDataError':
+      if (data !== undefined) return unread(origin, context)
+      // How packages say that a stream just ended.
+      return problem('model_unreachable', `${origin} ended the answer before it was complete.`, 'Send the message again.', true)
+    case 'AI_TypeValidationError': {
+      // Packages that know no errors inside a stream take one for a chunk that does not fit.
+      const inner = typeof value === 'object' && value !== null && 'error' in value ? value.error : undefined
+      return inner === undefined || inner === null ? unread(origin, context) : streamError(inner, { ...context, origin })
+    }
     case 'AI_APICallError':
     case 'AI_JSONParseError':
-    case 'AI_TypeValidationError':
-    case 'AI_InvalidResponseDataError':
     case 'AI_EmptyResponseBodyError':
       return problem(
         'model_garbled',
@@ -91,4 +98,8 @@ function named(error: object, origin: string, context: ProblemContext): Problem 
         ? problem('model_garbled', `${context.packageName} failed: ${said}`, `Run: npm install ${context.packageName}@latest`)
         : streamError(error, { ...context, origin })
   }
+}
+
+function unread(origin: string, { packageName }: ProblemContext): Problem {
+  return problem('model_garbled', `${origin} sent something that ${packageName} cannot read.`, 'Check base_url and the package.')
 }

@@ -180,7 +180,7 @@ void describe('@ai-sdk/google over the bridge', () => {
     assert.deepEqual(events.at(-1), { type: 'finish', reason: 'tool_calls', usage })
     const { body } = await ask('@ai-sdk/google', geminiEvents, { messages: conversation(events, { ok: false }) })
     const contents = body['contents'] as Body[]
-    const call = (contents[1]?.['parts'] as Body[]).find((part) => 'functionCall' in part)
+    const call = ((contents[1]?.['parts'] ?? []) as Body[]).find((part) => 'functionCall' in part)
     assert.equal(call?.['thoughtSignature'], 'c2ln')
     assert.match(JSON.stringify(contents[2]), /"functionResponse".*the text/)
   })
