@@ -186,7 +186,11 @@ function readFinish(answer: PartAnswer, part: Part): void {
   const { finishReason: reason } = part
   const { unified, raw } = (typeof reason === 'object' && reason !== null ? reason : { unified: reason, raw: reason }) as Part
   // No reason came from the service: its stream has just ended. Version 2 says so also of reasons that it does not know.
-  const unsaid = unified === 'interrupted' || (unified === 'other' && raw === undefined) || (unified === 'unknown' && !answer.reported)
+  const unsaid =
+    typeof unified !== 'string' ||
+    unified === 'interrupted' ||
+    (unified === 'other' && raw === undefined) ||
+    (unified === 'unknown' && !answer.reported)
   if (unsaid) return
   if (unified === 'error') return fail(answer, streamError(null, answer.own))
   if (unified === 'length') answer.reason = 'length'
