@@ -35,7 +35,13 @@ const tooBig = 1009
 export function serveConnection(socket: WebSocket, stream: Duplex, deps: ConnectionDeps): Connection {
   const { kernel, limits } = deps
   const outbox = createOutbox(socket, stream, limits.maxBufferedBytes, () => subscriptions.clear())
-  const subscriptions = createSubscriptions({ kernel, texts: deps.texts, max: limits.maxSubscriptions, send: outbox.send })
+  const subscriptions = createSubscriptions({
+    kernel,
+    texts: deps.texts,
+    max: limits.maxSubscriptions,
+    send: outbox.send,
+    sendPatiently: outbox.sendPatiently,
+  })
   let greeted = false
   let alive = true
   let checked = false

@@ -37,3 +37,6 @@ export const requestTimeoutMs = 10_000
 /** 32 random bytes make a token; its base64url text has 43 characters. Anything shorter was not made by `createToken`. */
 export const tokenBytes = 32
 export const minTokenLength = 43
+
+/** How long a record that nobody waits for is held for company: each write to a socket costs as much as making twenty frames. */
+export const patientMs = 3

@@ -4,10 +4,13 @@
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { patientMs } from './limits.ts'
 
 export interface Outbox {
-  /** Sends, or does nothing once the connection is closing. */
+  /** Sends at the end of this tick, or does nothing once the connection is closing. */
   send(text: string | Buffer): void
+  /** Sends with whatever goes next, at the latest after `patientMs`: for what nobody waits for. */
+  sendPatiently(text: string | Buffer): void
   /** Says goodbye; what was sent before still arrives. */
   close(code: number, reason: string): void
   readonly open: boolean
@@ -21,9 +24,12 @@ export const tooSlow: { readonly code: number; readonly reason: string } = { cod
  */
 export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number, onClose: () => void): Outbox {
   let open = true
-  let corked = false
+  /** When what was sent leaves: the stream is corked until then. */
+  let leaves: 'open' | 'later' | 'now' = 'open'
+  let timer: NodeJS.Timeout | undefined
   const uncork = (): void => {
-    corked = false
+    clearTimeout(timer)
+    leaves = 'open'
     stream.uncork()
   }
   const shut = (): void => {
@@ -35,18 +41,22 @@ export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes
     shut()
     socket.close(code, reason)
   }
-  socket.once('close', shut)
+  const put = (text: string | Buffer, when: 'later' | 'now'): void => {
+    if (!open) return
+    if (socket.bufferedAmount > maxBufferedBytes) return close(tooSlow.code, tooSlow.reason)
+    if (leaves === 'open') stream.cork()
+    if (leaves !== 'now' && when === 'now') process.nextTick(uncork)
+    if (leaves === 'open' && when === 'later') timer = setTimeout(uncork, patientMs)
+    if (leaves !== 'now') leaves = when
+    socket.send(text, sendOptions)
+  }
+  socket.once('close', () => {
+    clearTimeout(timer)
+    shut()
+  })
   return {
-    send(text) {
-      if (!open) return
-      if (socket.bufferedAmount > maxBufferedBytes) return close(tooSlow.code, tooSlow.reason)
-      if (!corked) {
-        corked = true
-        stream.cork()
-        process.nextTick(uncork)
-      }
-      socket.send(text, sendOptions)
-    },
+    send: (text) => put(text, 'now'),
+    sendPatiently: (text) => put(text, 'later'),
     close,
     get open() {
       return open

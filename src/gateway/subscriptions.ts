@@ -1,6 +1,6 @@
 /** The sessions that one connection follows. */
 import type { Kernel, KernelEvent } from '../kernel/index.ts'
-import { type ClientFrame, OxbowError, type SessionId } from '../types/index.ts'
+import { type ClientFrame, OxbowError, type RecordView, type SessionId } from '../types/index.ts'
 import { type EventTexts, frameText } from './frame-text.ts'
 
 type SubscribeFrame = Extract<ClientFrame, { type: 'subscribe' }>
@@ -18,6 +18,13 @@ interface SubscriptionDeps {
   readonly texts: EventTexts
   readonly max: number
   readonly send: (text: string | Buffer) => void
+  /** For what a person would not miss for some milliseconds. */
+  readonly sendPatiently: (text: string | Buffer) => void
+}
+
+/** What stands between a person and their next word: a turn's end, and a question to them. */
+function endsTurn({ name, phase }: RecordView): boolean {
+  return phase === 'parked' || (name === 'turn.send' && phase === 'outcome')
 }
 
 interface Subscription {
@@ -26,7 +33,7 @@ interface Subscription {
   stop: (() => void) | null
 }
 
-export function createSubscriptions({ kernel, texts, max, send }: SubscriptionDeps): Subscriptions {
+export function createSubscriptions({ kernel, texts, max, send, sendPatiently }: SubscriptionDeps): Subscriptions {
   const subscriptions = new Map<SessionId, Subscription>()
 
   const end = (subscription: Subscription): void => {
@@ -46,6 +53,7 @@ export function createSubscriptions({ kernel, texts, max, send }: SubscriptionDe
       subscriptions.set(session, subscription)
       const listener = (event: KernelEvent): void => {
         if (!subscription.active) return
+        if (event.type === 'record' && !endsTurn(event.record)) return sendPatiently(texts.of(event))
         if (event.type !== 'snapshot') return send(texts.of(event))
         const { type, ...snapshot } = event
         send(frameText({ type, payload: { request_id, ...snapshot } }))
