@@ -203,6 +203,15 @@ void describe('the reader of a message', () => {
     ])
   })
 
+  void it('seals thinking where the next block or the end comes without its stop', () => {
+    const stop = (index: number): string => sseOf({ type: 'content_block_stop', index })
+    const whole = messageSse({ blocks: [{ thinking: 'a', signature: 's' }, { text: 'b' }] })
+    assert.deepEqual(read([whole.replace(stop(0), '').replace(stop(1), '')]), read([whole]))
+    const last = messageSse({ blocks: [{ thinking: 'a', signature: 's' }] })
+    assert.deepEqual(read([last.replace(stop(0), '')]), read([last]))
+    assert.deepEqual(read([last.replace(stop(0), '').split('event: message_stop')[0]!]), read([last]))
+  })
+
   void it('ignores what was not asked for: citations, server tools, pings, kinds that are new', () => {
     const server = { type: 'server_tool_use', id: 's', name: 'web_search', input: {} }
     const extra = sseOf(
@@ -292,6 +301,7 @@ void describe('a stream that goes wrong', () => {
   void it('takes an error without its type, as gateways send it', () => {
     assert.equal(read(['data: {"error":{"message":"upstream","code":502}}\n\n']).end, 'model_overloaded')
     assert.equal(read(['data: {"error":{"message":"slow down","code":429}}\n\n']).end, 'model_rate_limited')
+    assert.equal(read(['data: {"error":{"message":"x","code":{"toString":1,"valueOf":1}}}\n\n']).end, 'model_overloaded')
   })
 
   void it('is no answer when it is empty, a page, or of another protocol', () => {

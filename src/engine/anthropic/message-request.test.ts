@@ -255,6 +255,16 @@ void describe('pictures and documents', () => {
     assert.equal(words(media('audio/wav')), '[recording left out: this model does not take recordings]')
   })
 
+  void it('are judged anew for another model', () => {
+    const look: Message = { role: 'user', parts: [media('image/png')] }
+    const result1 = result('1', 'R', { media: [media('image/png')] })
+    const types = (model: string): unknown => JSON.stringify(turns([look, asks(call('1')), result1], model)).match(/"image"|left out/g)
+    assert.deepEqual(['text-only', 'claude-sonnet-4-5'].map(types), [
+      ['left out', 'left out'],
+      ['"image"', '"image"'],
+    ])
+  })
+
   void it('stand inside the result of a call, and behind it when the call failed', () => {
     const look = (ok: boolean): Block[] | undefined =>
       turns([userMessage('a'), asks(call('1')), result('1', 'R', { ok, media: [media('image/png')] })])[2]?.content

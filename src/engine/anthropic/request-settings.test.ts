@@ -38,6 +38,7 @@ void describe('the settings of a Messages request', () => {
       output: { name: 'o', schema: { type: 'object' } },
     }
     assert.deepEqual(sent({ model: 'text-only', settings }), {})
+    assert.equal(writer.write(requestOf('hi', { model: 'text-only', tools })).includes('"tools"'), false)
   })
 
   void it('choose tools', () => {
@@ -89,6 +90,7 @@ void describe('the settings of a Messages request', () => {
     assert.equal(thinks([go]), true)
     assert.equal(thinks([go], { toolChoice: 'required' }), false)
     assert.equal(thinks([go, { role: 'assistant', parts: [{ type: 'text', text: 'half' }] }]), false)
+    assert.equal(thinks([go, { role: 'assistant', parts: [thought, { type: 'text', text: 'half' }] } as Message]), false)
     assert.equal(thinks([go, ask(), result]), false, 'a chain of calls that was begun without thinking')
     assert.equal(thinks([go, ask(thought), result]), true)
     assert.equal(thinks([go, ask(thought), result, ask(), result]), true, 'thinking is at the start of the chain')
