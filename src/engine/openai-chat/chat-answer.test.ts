@@ -170,6 +170,19 @@ void describe('the reader of an answer', () => {
     assert.deepEqual(got.calls, [{ type: 'tool_call', id: 'a', name: 'x', arguments: '{}', sealed }])
   })
 
+  void it('keeps nothing that nests too deep to be written again', () => {
+    const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`) as unknown
+    const text = (value: unknown): string => JSON.stringify(value).replaceAll('"DEEP"', `${'['.repeat(50_000)}${']'.repeat(50_000)}`)
+    assert.throws(() => JSON.stringify(deep), RangeError)
+    const call = { index: 0, id: 'a', extra_content: { deep: 'DEEP' }, function: { name: 'x' } }
+    const chunk = delta({ reasoning_details: [{ type: 'reasoning.encrypted', data: 'DEEP' }], tool_calls: [call] }, 'tool_calls')
+    const got = read([Buffer.from(`data: ${text(chunk)}\n\n`)])
+    assert.equal(got.end, 'tool_calls')
+    assert.ok(JSON.stringify(got).length < 1_000)
+    const object = { index: 0, id: 'a', function: { name: 'x', arguments: { deep: 'DEEP' } } }
+    assert.equal(read([Buffer.from(`data: ${text(delta({ tool_calls: [object] }))}\n\n`), done]).end, 'model_garbled')
+  })
+
   void it('takes text that comes as a list of parts', () => {
     const content = [{ type: 'thinking', thinking: [] }, { type: 'text', text: 'a' }, null, 'x', { text: 1 }]
     assert.equal(read([sse(delta({ content }, 'stop'))]).text, 'a')

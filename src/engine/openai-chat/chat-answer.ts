@@ -57,7 +57,6 @@ function readDelta(answer: ChatAnswer, delta: Record<string, unknown>): void {
   }
   if (!Array.isArray(calls)) return
   for (const call of calls) {
-    answer.thoughts.close()
     const chars = answer.tools.add(call)
     if (chars === null) return garbled(answer, 'sent tool calls that cannot be read')
     answer.outputChars += chars

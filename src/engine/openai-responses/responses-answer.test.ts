@@ -169,6 +169,8 @@ void describe('the reader of a response', () => {
       cut('max_output_tokens').calls.map(([id]) => id),
       ['call_a'],
     )
+    assert.equal(readEvents({ type: 'response.incomplete', response: {} }).end, 'length')
+    assert.equal(readEvents({ type: 'response.completed', response: { status: 'incomplete' } }).end, 'length')
     assert.equal(readText(responseStream([said('x')], usage)).end, 'stop')
     assert.equal(readText(responseStream([], usage)).end, 'stop')
   })
@@ -237,6 +239,13 @@ void describe('services that are only compatible', () => {
     assert.deepEqual(readEvents({ type: 'response.output_item.done', output_index: 0, item }, completed).calls, [
       ['call_0', 'x', '{"a":1}'],
     ])
+  })
+
+  void it('may nest whatever they send so deep that it cannot be written again, and are not believed', () => {
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+    const item = { type: 'function_call', name: 'x', arguments: ['DEEP'] }
+    const event = JSON.stringify({ type: 'response.output_item.done', output_index: 0, item }).replace('"DEEP"', deep)
+    assert.equal(readText(`data: ${event}\n\n`).end, 'model_garbled')
   })
 
   void it('are not believed when they ask for no tool, for too many, or send items without end', () => {
