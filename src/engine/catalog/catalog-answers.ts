@@ -1,10 +1,9 @@
 /** Answers to what a person asks about models from the command line: one JSON document at a time. */
-import { join } from 'node:path'
 import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
 import { OxbowError, toFailure } from '../../types/index.ts'
 import { readModelName } from '../services.ts'
-import type { CatalogFiles, CatalogModel } from './catalog.ts'
-import { loadCatalog } from './catalog.ts'
+import type { Catalog, CatalogModel } from './catalog.ts'
+import { catalogFilesIn, loadCatalog } from './catalog.ts'
 import { downloadCatalog } from './catalog-download.ts'
 import { checkCatalogText, readCatalogText } from './catalog-file.ts'
 import { takeCatalog } from './catalog-refresh.ts'
@@ -13,16 +12,11 @@ import { readOverlay } from './overlay-file.ts'
 
 /** What a question is answered from. */
 export interface CatalogDeps {
-  readonly config: Pick<Config, 'model' | 'providers'>
+  readonly config: Pick<Config, 'model' | 'providers' | 'budget'>
   readonly env: Readonly<Record<string, string | undefined>>
   /** The home's folder of catalog files. */
   readonly folder: string
   readonly now: () => Date
-}
-
-/** Where a home keeps what goes over the package's catalog. */
-export function catalogFilesIn(folder: string): Required<CatalogFiles> {
-  return { overlay: join(folder, 'overlay.json'), refreshed: join(folder, 'refreshed.jsonl') }
 }
 
 /** @throws OxbowError of the catalog's files and downloads, `not_found` for a provider or model that nobody knows. */
@@ -133,17 +127,24 @@ async function* verify(deps: CatalogDeps): AsyncGenerator<Check> {
   })
   const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
   const isInProcess = /^(?:offline|scripted|replay)$/
-  for (const { provider, name } of namedModels(deps)) {
-    if (isInProcess.test(provider)) continue
-    let warning = ''
-    const checked = await check(`${provider}/${name}`, async () => {
-      const facts = await findModelFacts(catalog, provider, name, overridesFor(deps, provider, name))
-      if (facts.price === null) warning = 'has no price: it cannot run under a money budget until input_price and output_price are set'
-      else if (facts.deprecated) warning = 'is deprecated: its vendor has taken it back or will'
-      return warning === '' ? `${facts.contextTokens} tokens, priced` : warning
-    })
-    yield { ...checked, warning: warning !== '' }
-  }
+  for (const { provider, name } of namedModels(deps)) if (!isInProcess.test(provider)) yield await checkModel(catalog, provider, name, deps)
+}
+
+async function checkModel(catalog: Catalog, provider: string, name: string, deps: CatalogDeps): Promise<Check> {
+  const { session, user } = deps.config.budget
+  const hasMoneyBudget = session.micro_dollars !== null || user.micro_dollars !== null
+  let warning = false
+  const checked = await check(`${provider}/${name}`, async () => {
+    const facts = await findModelFacts(catalog, provider, name, overridesFor(deps, provider, name))
+    if (facts.price === null && hasMoneyBudget) {
+      const hint = 'Set input_price and output_price, or take the money budget away.'
+      throw new OxbowError('bad_config', 'it has no price, and there is a money budget: set input_price and output_price', { hint })
+    }
+    warning = facts.price === null || facts.deprecated
+    if (facts.price === null) return 'it has no price: set input_price and output_price before there is a money budget'
+    return facts.deprecated ? 'it is deprecated: its vendor has taken it back, or will' : `${facts.contextTokens} tokens, priced`
+  })
+  return { ...checked, warning }
 }
 
 async function check(name: string, run: () => Promise<string>): Promise<Check> {

@@ -101,6 +101,11 @@ void test('single entries that do not fit are left out and named; a file of them
     report.leftOut.map((line) => line.split(':')[0]),
     ['"../up"', 'mine/a\u001bb', 'mine/bad'],
   )
+  const half = { mine: { models: { ...many, ...Object.fromEntries(Array.from({ length: 5 }, (_, at) => [`w${at}`, { cost: 1 }])) } } }
+  await assert.rejects(
+    takeCatalog(JSON.stringify(half), 'there', refreshed, now),
+    fails('bad_input', /5 of its entries cannot be read, 40 can/),
+  )
   const before = readFileSync(refreshed, 'utf8')
   for (const text of ['<html>', '[]', '{}', '{"a":{}}', '{"a":{"models":{"x":{"limit":{"context":"big"}}}}}', 'null', '']) {
     await assert.rejects(takeCatalog(text, 'there', refreshed, now), fails('bad_input', /what there gives is no catalog/))

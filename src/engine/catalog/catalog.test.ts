@@ -74,14 +74,18 @@ void test('the overlay goes over the refreshed file and that over the package, v
 void test('capabilities go over models: those of one model over those of its provider', async () => {
   using folder = catalogFolder()
   folder.writeOverlay({
-    mine: { name: 'Mine', models: { a: { limit: { context: 1_000 } }, b: { limit: { context: 1_000 }, tool_call: true } } },
+    mine: { name: 'Mine', models: { a: { limit: { context: 1_000 } }, b: { limit: { context: 1_000 }, tool_call: true }, c: {} } },
     capabilities: {
       provider_defaults: { mine: { supports_tools: false, attachment: true, max_output_tokens: 100 } },
-      overrides: { 'mine/b': { supports_tools: true, deprecated: true, input_modalities: ['text', 'pdf'], max_context_tokens: 9 } },
+      overrides: {
+        'mine/c': { attachment: false },
+        'mine/b': { supports_tools: true, deprecated: true, input_modalities: ['text', 'pdf'], max_context_tokens: 9 },
+      },
     },
   })
   const catalog = loadCatalog(folder)
-  const [a, b] = await catalog.list('mine')
+  const [a, b, c] = await catalog.list('mine')
+  assert.deepEqual(c?.entry.modalities?.input, ['text'])
   assert.deepEqual(
     [a?.entry.tool_call, a?.entry.modalities?.input, a?.entry.limit],
     [false, ['text', 'image'], { context: 1_000, output: 100 }],

@@ -3,6 +3,7 @@
  * read before something is asked, and then only the lines of the provider that is asked for are parsed. A broken file is an
  * error of whoever asks, not of the start.
  */
+import { join } from 'node:path'
 import type { ModelEntry, Overlay, ProviderEntry } from './catalog-entry.ts'
 import { providerIdsIn, readCatalogText, readProvider } from './catalog-file.ts'
 import { layOver, nothingSaid } from './catalog-layers.ts'
@@ -35,6 +36,11 @@ export interface CatalogProvider {
   readonly env: readonly string[]
   /** The AI SDK's package; empty when nobody says. */
   readonly npm: string
+}
+
+/** Where a home keeps what goes over the package's catalog. */
+export function catalogFilesIn(folder: string): Required<CatalogFiles> {
+  return { overlay: join(folder, 'overlay.json'), refreshed: join(folder, 'refreshed.jsonl') }
 }
 
 /** All of it throws OxbowError `bad_config` when a file is broken. */
