@@ -99,7 +99,12 @@ export const house: readonly Room[] = [
     },
   }),
   room('engine', 'engine', [], {
-    packages: { 'eventsource-parser': 'provider streams', 'gpt-tokenizer': 'token counts of a real tokenizer', zod },
+    packages: {
+      'eventsource-parser': 'provider streams',
+      'gpt-tokenizer': 'token counts of a real tokenizer',
+      'image-dimensions': 'the size of a picture, for what it costs',
+      zod,
+    },
     typePackages: { openai: 'keeps the wire honest at no run-time cost' },
     builtins: {
       'node:http': 'the cheapest model client, fetched lazily',

@@ -49,6 +49,11 @@ void describe('the pages of a PDF', () => {
     assert.equal(count('%PDF-1.5\n', bomb, objectStream(page.repeat(2)), padding), 2)
   })
 
+  void it('are counted soon in a file that is nothing but beginnings of object streams', () => {
+    assert.ok(count('/Type /ObjStm stream\n'.repeat(200_000), 'endstream') >= 1)
+    assert.ok(count('/Type /ObjStm '.repeat(200_000)) >= 1)
+  })
+
   void it('may be any bytes: nothing throws', () => {
     const shards = [
       '/Type/Page',
