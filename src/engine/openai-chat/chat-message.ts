@@ -23,7 +23,7 @@ type CallParam = ChatCompletionMessageFunctionToolCall & { extra_content?: JsonO
 
 export function createMessageWrite(facts: (model: string) => ModelFacts): WriteMessage {
   return (message, model, resultId) => {
-    if (message.role === 'assistant') return writeAssistant(message, model)
+    if (message.role === 'assistant') return writeAssistant(message, model, demandsThoughts(facts(model)))
     if (message.role === 'user') return writeUser(message, model, facts)
     return writeResult(message, model, facts, resultId)
   }
@@ -65,15 +65,15 @@ function writeResult(message: ToolMessage, model: string, facts: (model: string)
   return { json, after: shown.length === 0 ? '' : JSON.stringify(after).slice(1, -1), model, renamed: null }
 }
 
-function writeAssistant(message: AssistantMessage, model: string): Written {
+function writeAssistant(message: AssistantMessage, model: string, demanded: boolean): Written {
   const calls = toolCallsOf(message)
   const text = textOf(message)
   const param: AssistantParam = { role: 'assistant', content: text === '' && calls.length > 0 ? null : text }
   giveBackThoughts(param, message, model)
+  if (demanded) param.reasoning_content ??= ''
   const { ids, renamed } = sendableIds(calls)
   if (calls.length > 0) param.tool_calls = calls.map((call, place) => callParam(call, ids[place]!, model))
-  const bound = message.parts.some((part) => part.sealed !== undefined)
-  return { json: JSON.stringify(param), after: '', model: bound ? model : null, renamed }
+  return { json: JSON.stringify(param), after: '', model, renamed }
 }
 
 function callParam(call: ReturnType<typeof toolCallsOf>[number], id: string, model: string): CallParam {
@@ -84,6 +84,14 @@ function callParam(call: ReturnType<typeof toolCallsOf>[number], id: string, mod
     function: { name: sendableName(call.name), arguments: sendableArguments(call.arguments) },
     ...(extra !== undefined && { extra_content: extra as JsonObject }),
   }
+}
+
+/**
+ * DeepSeek and Moonshot refuse a conversation in which an answer has no reasoning, also one that another model gave; an empty
+ * text is enough for them.
+ */
+function demandsThoughts({ name, provider, reasoning }: ModelFacts): boolean {
+  return reasoning && (/^(?:deepseek|moonshot)/.test(provider) || /^(?:deepseek|kimi)-/.test(name))
 }
 
 /** Reasoning goes back in the field that it came in, to the model that thought it; all other reasoning stays behind. */

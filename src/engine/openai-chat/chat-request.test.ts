@@ -214,6 +214,16 @@ void describe('what a service wants back', () => {
     assert.deepEqual([Object.keys(message), Object.keys(message.tool_calls[0]!)], [['role', 'content', 'tool_calls'], ['id', 'type', 'function']]) // prettier-ignore
   })
 
+  void it('is an empty text for services that refuse an answer without reasoning', () => {
+    const foreign = [asks(call('a')), asks({ type: 'text', text: 'T' })]
+    const fields = (facts: Partial<ModelFacts>): unknown[] =>
+      (messagesOf(foreign, facts) as { reasoning_content?: string }[]).map((message) => message.reasoning_content)
+    assert.deepEqual(fields({ provider: 'deepseek' }), ['', ''])
+    assert.deepEqual(fields({ name: 'kimi-k2-thinking' }), ['', ''])
+    assert.deepEqual(fields({ provider: 'deepseek', reasoning: false }), [undefined, undefined])
+    assert.deepEqual(fields({}), [undefined, undefined])
+  })
+
   void it('comes back through a whole round: what was read is what is written', () => {
     const reader = chatWire.createReader({ limits: modelLimits, origin: 'o', key: '', model: 'test', requestChars: 1 })
     const events: ModelEvent[] = []

@@ -58,24 +58,25 @@ interface Placed {
 
 /**
  * What this wire made for this model goes back as it came: every item, under its id, in its place. The service refuses an id
- * whose reasoning is missing and reasoning that nothing follows, so ids go only with all their reasoning, and reasoning at
- * the end of an answer that broke off stays behind.
+ * whose reasoning is missing, and reasoning whose next item is missing or another one: an answer of which anything was lost
+ * goes without reasoning and without ids, and reasoning at the end of one that broke off stays behind.
  */
 function writeAssistant(message: AssistantMessage, model: string): Written {
   const { ids, renamed } = sendableIds(toolCallsOf(message))
-  const withIds = message.parts.every((part) => part.type !== 'reasoning' || reasoningItem(part.sealed, model) !== null)
+  const parts = joinedText(message)
+  const whole = parts.every((part) => isWhole(part, model))
   const placed: Placed[] = []
   let at = 0
   let calls = 0
-  for (const part of joinedText(message)) {
+  for (const part of parts) {
     const own = ownSeal(part.sealed, responsesWireName, model)
     if (isCount(own?.['at'])) at = own['at']
-    const itemId = withIds && typeof own?.['id'] === 'string' ? own['id'] : null
+    const itemId = whole && typeof own?.['id'] === 'string' ? own['id'] : null
     if (part.type === 'reasoning') {
-      const item = reasoningItem(part.sealed, model)
+      const item = whole ? reasoningItem(part.sealed, model) : null
       if (item !== null) placed.push({ at, item })
     } else if (part.type === 'text') {
-      if (part.text !== '') placed.push({ at, item: textItem(part.text, itemId, own?.['phase']) })
+      if (part.text !== '' || itemId !== null) placed.push({ at, item: textItem(part.text, itemId, own?.['phase']) })
     } else {
       const { name, arguments: args } = part
       const call = { type: 'function_call', call_id: ids[calls]!, name: sendableName(name), arguments: sendableArguments(args) } as const
@@ -87,6 +88,12 @@ function writeAssistant(message: AssistantMessage, model: string): Written {
   while (items.at(-1)?.type === 'reasoning') items.pop()
   const bound = message.parts.some((part) => part.sealed !== undefined)
   return written(items, bound ? model : null, renamed)
+}
+
+/** The item of this part can go back as the service made it. */
+function isWhole(part: AssistantMessage['parts'][number], model: string): boolean {
+  if (part.type === 'reasoning') return reasoningItem(part.sealed, model) !== null
+  return typeof ownSeal(part.sealed, responsesWireName, model)?.['id'] === 'string'
 }
 
 /** Parts of the message; neighbouring text that nobody sealed is one. */

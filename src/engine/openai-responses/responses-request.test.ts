@@ -156,6 +156,14 @@ void describe('an answer in the conversation', () => {
     assert.deepEqual(inputOf([asks(foreign)]), [{ role: 'assistant', content: 'T' }])
   })
 
+  void it('goes without its reasoning when what followed broke off, for the service demands the very next item', () => {
+    assert.deepEqual(inputOf([asks(first.part, { type: 'text', text: 'cut' })]), [{ role: 'assistant', content: 'cut' }])
+    assert.deepEqual(inputOf([asks(first.part, text, call('a'))]), [
+      { role: 'assistant', content: 'T', phase: 'commentary' },
+      { ...fn, call_id: 'a' },
+    ])
+  })
+
   void it('goes without reasoning that nothing follows, for the service would refuse it', () => {
     assert.deepEqual(inputOf([userMessage('x'), asks(first.part)]), [{ role: 'user', content: 'x' }])
     assert.deepEqual(inputOf([asks(first.part, text, second.part)]), [first.item, message])
