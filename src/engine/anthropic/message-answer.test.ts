@@ -219,7 +219,7 @@ void describe('the reader of a message', () => {
       { type: 'content_block_delta', index: 9, delta: { type: 'input_json_delta', partial_json: '{"query":"x"}' } },
       { type: 'content_block_stop', index: 9 },
       { type: 'content_block_delta', index: 0, delta: { type: 'citations_delta', citation: {} } },
-      { type: 'tomorrow', new: true },
+      { type: 'tomorrow', new: true, error: null },
     )
     const plain = messageSse({ blocks: [{ text: 'x' }] })
     const place = plain.indexOf('event: content_block_start')
@@ -309,6 +309,11 @@ void describe('a stream that goes wrong', () => {
     assert.equal(read(['<html>hello</html>']).end, 'model_garbled')
     assert.equal(read(['data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n']).end, 'model_garbled')
     assert.equal(read([sseOf({ type: 'message_stop' })]).whole, false)
+  })
+
+  void it('is no answer when it begins twice', () => {
+    const whole = messageSse({ blocks: [{ text: 'x' }] })
+    assert.equal(read([whole.split('event: message_delta')[0]!, whole]).end, 'model_garbled')
   })
 
   void it('is no answer when it asks for a tool without naming it, or for too many', () => {

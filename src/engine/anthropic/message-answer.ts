@@ -58,6 +58,8 @@ function readEvent(answer: MessageAnswer, event: Fields): void {
     case 'content_block_stop':
       return stopBlock(answer, event['index'])
     case 'message_start':
+      // Two answers in one stream would be mixed: a proxy that began anew.
+      if (answer.began) return garbled(answer, 'began a second answer within the first')
       answer.began = true
       return countUsage(answer.counts, fieldsOf(fieldsOf(event['message'])['usage']), false)
     case 'message_delta':
@@ -68,7 +70,8 @@ function readEvent(answer: MessageAnswer, event: Fields): void {
       return sealThinking(answer)
     default:
       // Services in between send an error without the type that would name it.
-      if (event['type'] === 'error' || typeof event['error'] === 'object') fail(answer, eventProblem(event['error'], answer.options))
+      if (event['type'] === 'error' || (event['error'] !== undefined && event['error'] !== null))
+        fail(answer, eventProblem(event['error'], answer.options))
   }
 }
 

@@ -13,6 +13,7 @@ import { type Turn, turnsOf } from './conversation-turns.ts'
 import { writeMessage, type Written } from './message-blocks.ts'
 import { modelDialect } from './model-dialect.ts'
 import { cacheMarker, requestHead } from './request-settings.ts'
+import { inputSchema } from './sendable-schema.ts'
 import { jsonOf } from './sendable-text.ts'
 
 export function createMessageWriter({ facts, official }: WriterOptions): RequestWriter {
@@ -50,7 +51,7 @@ export function createMessageWriter({ facts, official }: WriterOptions): Request
 }
 
 function toolParam({ name, description, parameters }: ToolSpec): Tool {
-  return { name, description, input_schema: { ...parameters, type: 'object' } }
+  return { name, description, input_schema: inputSchema(parameters) }
 }
 
 function pushTurns(pieces: string[], turns: readonly Turn[]): void {

@@ -5,7 +5,7 @@ import { minThinkingTokens } from '../limits.ts'
 import type { Turn } from './conversation-turns.ts'
 import { inUnthoughtTurn } from './conversation-turns.ts'
 import type { ModelDialect } from './model-dialect.ts'
-import { outputSchema } from './output-schema.ts'
+import { outputSchema } from './sendable-schema.ts'
 
 /** Gone from the package's types, because its newest models refuse both; the others still take them. */
 interface SamplingParams {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { transformJSONSchema } from '@anthropic-ai/sdk/lib/transform-json-schema'
 import * as fc from 'fast-check'
 import type { JsonObject } from '../../types/index.ts'
-import { outputSchema } from './output-schema.ts'
+import { inputSchema, outputSchema } from './sendable-schema.ts'
 
 const { schema: anySchema } = fc.letrec<{ schema: JsonObject }>((tie) => {
   const some = fc.record({ description: fc.string(), title: fc.string() }, { requiredKeys: [] })
@@ -47,5 +47,38 @@ void describe('the schema of an answer', () => {
       additionalProperties: false,
     })
     assert.deepEqual(outputSchema({ type: 'object', properties: { a: true } })['properties'], { a: true })
+  })
+})
+
+void describe('the schema of a tool', () => {
+  void it('stays as it is when it is an object', () => {
+    const schema = { type: 'object', properties: { a: { anyOf: [{ type: 'string' }, { type: 'null' }] } }, required: ['a'] }
+    assert.deepEqual(inputSchema(schema), schema)
+    assert.deepEqual(inputSchema({}), { type: 'object' })
+  })
+
+  void it('that is a choice of several becomes one object, and the choice is told', () => {
+    const oneOf = [
+      { type: 'object', properties: { kind: { const: 'a' }, n: { type: 'integer' } }, required: ['kind', 'n'] },
+      { type: 'object', properties: { kind: { const: 'b' } }, required: ['kind'] },
+    ]
+    assert.deepEqual(inputSchema({ oneOf, description: 'Either.' }), {
+      type: 'object',
+      properties: { kind: { anyOf: [{ const: 'a' }, { const: 'b' }] }, n: { type: 'integer' } },
+      required: ['kind'],
+      description: `Either.\n\noneOf: ${JSON.stringify(oneOf)}`,
+    })
+  })
+
+  void it('that joins several needs what each of them needs', () => {
+    const allOf = [{ properties: { a: {} }, required: ['a'] }, { properties: { b: {} }, required: ['b'] }, true]
+    const { required, properties } = inputSchema({ type: 'object', properties: { c: {} }, required: ['c'], allOf })
+    assert.deepEqual([required, properties], [['c', 'a', 'b'], { c: {}, a: {}, b: {} }])
+  })
+
+  void it('keeps properties whatever they are called', () => {
+    const anyOf = [{ properties: JSON.parse('{"__proto__":{"type":"string"},"constructor":{}}') as JsonObject }]
+    const { properties } = inputSchema({ anyOf })
+    assert.deepEqual(Object.keys(properties as object), ['__proto__', 'constructor'])
   })
 })

@@ -1,12 +1,13 @@
-/**
- * The subset of JSON Schema that structured output takes: every object closed, no bounds on numbers, lengths or counts. What
- * cannot be demanded is told to the model in the description instead. The vendor's package does the same to its own schemas.
- */
+/** JSON Schema as the service takes it: a schema that it does not take refuses the whole request. */
+import type { Tool } from '@anthropic-ai/sdk/resources/messages'
 import type { Json, JsonObject } from '../../types/index.ts'
 
 const formats = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'uri', 'ipv4', 'ipv6', 'uuid']
 
-/** @param schema JSON Schema without cycles, as JSON has none */
+/**
+ * The subset for structured output: every object closed, no bounds on numbers, lengths or counts. What cannot be demanded is
+ * told to the model in the description instead. The vendor's package does the same to its own schemas.
+ */
 export function outputSchema(schema: JsonObject): JsonObject {
   const { $defs, $ref, $schema: _dialect, ...rest } = schema
   const out: Record<string, Json> = {}
@@ -53,6 +54,40 @@ export function outputSchema(schema: JsonObject): JsonObject {
     out['description'] = `${before}{${told.join(', ')}}`
   }
   return out
+}
+
+const combinations = ['anyOf', 'oneOf', 'allOf'] as const
+
+/**
+ * A tool's input must be one object, not a choice of several. The properties of all choices become optional ones of one
+ * object, and the choice itself is told in its description; the call checks it in the end.
+ */
+export function inputSchema(parameters: JsonObject): Tool.InputSchema {
+  const { anyOf, oneOf, allOf, ...rest } = parameters
+  const lists = { anyOf, oneOf, allOf }
+  const told = combinations.filter((name) => Array.isArray(lists[name]))
+  if (told.length === 0) return { ...parameters, type: 'object' }
+  const properties = new Map<string, Json[]>()
+  const required = new Set(namesIn(rest['required']))
+  const add = (schema: Json): void => {
+    if (!isObject(schema) || !isObject(schema['properties'])) return
+    for (const [name, value] of Object.entries(schema['properties'])) properties.set(name, [...(properties.get(name) ?? []), value])
+  }
+  add(rest)
+  for (const name of told) {
+    const choices = lists[name] as readonly Json[]
+    choices.forEach(add)
+    const needed = choices.map((choice) => namesIn(isObject(choice) ? choice['required'] : undefined))
+    for (const each of needed.flat()) if (name === 'allOf' || needed.every((names) => names.includes(each))) required.add(each)
+  }
+  const words = typeof rest['description'] === 'string' ? `${rest['description']}\n\n` : ''
+  const description = `${words}${told.map((name) => `${name}: ${JSON.stringify(lists[name])}`).join('\n')}`
+  const merged = [...properties].map(([name, schemas]) => [name, schemas.length === 1 ? schemas[0] : { anyOf: schemas }])
+  return { ...rest, type: 'object', properties: Object.fromEntries(merged), required: [...required], description }
+}
+
+function namesIn(value: Json | undefined): string[] {
+  return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []
 }
 
 function part(value: Json): Json {
