@@ -1,6 +1,6 @@
 /** Answers to what a person asks about models from the command line: one JSON document at a time. */
 import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
-import { OxbowError, toFailure } from '../../types/index.ts'
+import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { readModelName } from '../services.ts'
 import type { Catalog, CatalogModel } from './catalog.ts'
 import { catalogFilesIn, loadCatalog } from './catalog.ts'
@@ -72,8 +72,10 @@ function factsOrNull(
 ): ModelFacts | null {
   try {
     return modelFacts(model, overrides, asked)
-  } catch {
-    return null
+  } catch (error) {
+    // Its size is unknown, or half of its price: `catalog verify` says so.
+    if (isOxbowError(error, 'bad_config')) return null
+    throw error
   }
 }
 

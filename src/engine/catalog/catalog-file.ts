@@ -18,7 +18,7 @@ export interface ProviderModels {
   readonly models: ReadonlyMap<string, FileModel>
 }
 
-export interface FileModel {
+interface FileModel {
   readonly entry: ModelEntry
   /** Where the file's maker has it from. */
   readonly from: readonly string[]
@@ -102,7 +102,7 @@ export async function checkCatalogText(text: string, path: string): Promise<{ re
 }
 
 /** @returns what the first line says of the file's origin. @throws OxbowError `bad_config` when it is no catalog. */
-export function headOf(text: string, path: string | null): { readonly sources: Readonly<Record<string, string>> } {
+function headOf(text: string, path: string | null): { readonly sources: Readonly<Record<string, string>> } {
   const end = text.indexOf('\n')
   const head = parseLine(text.slice(0, end < 0 ? text.length : end), () => 1, path)
   if (head['catalog'] !== 1) throw badCatalog(path, 'line 1: it is not a catalog of this version')
@@ -146,7 +146,7 @@ function lineNumber(text: string, at: number): number {
   return text.slice(0, at).split('\n').length
 }
 
-export function badCatalog(path: string | null, what: string, cause?: unknown): OxbowError {
+function badCatalog(path: string | null, what: string, cause?: unknown): OxbowError {
   return new OxbowError('bad_config', `the catalog ${path ?? 'of the package'} cannot be used: ${what}`, {
     hint: path === null ? 'Install Oxbow again.' : 'Run `oxbow catalog refresh`, or remove the file.',
     cause,
