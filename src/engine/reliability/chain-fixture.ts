@@ -40,7 +40,7 @@ async function* play(model: FakeModel, steps: readonly Step[], signal: AbortSign
     for (const step of steps) {
       if (step === 'throw') throw new Error('a bug in the model')
       if (step === 'deaf') await new Promise(() => undefined)
-      if (step === 'hang') await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      if (step === 'hang' && !signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
       if (signal.aborted) {
         yield [{ type: 'error', failure: cancelled, usage: { inputTokens: 5, outputTokens: 1, estimated: true } }]
         return

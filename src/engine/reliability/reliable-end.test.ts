@@ -39,17 +39,16 @@ void describe('an end from outside', () => {
     for (const late of ['open', 'facts'] as const) {
       const control = new AbortController()
       const loaded = Promise.withResolvers<never>()
-      const events = collect(
-        chain([routeTo(model, 'a', { [late]: () => loaded.promise })], { limits: { stopGraceMs: 1e8 } }),
-        ask,
-        control.signal,
-      )
+      const routes = [routeTo(model, 'a', { [late]: () => loaded.promise })]
+      const iterator = iterate(chain(routes, { limits: { stopGraceMs: 1e8 } }), control.signal)
+      const next = iterator.next()
       await new Promise((resolve) => setImmediate(resolve))
       control.abort()
-      assert.equal(outcome(await events), '|cancelled')
+      assert.equal(outcome(((await next) as { value: readonly ModelEvent[] }).value), '|cancelled')
       if (late === 'open') loaded.resolve(model as never)
       else loaded.reject(new Error('too late'))
       await new Promise((resolve) => setImmediate(resolve))
+      assert.equal((await iterator.next()).done, true)
     }
     assert.equal(model.requests.length, 0)
   })
@@ -69,14 +68,17 @@ void describe('an end from outside', () => {
       }),
     }
     const control = new AbortController()
-    const iterator = iterate(chain([deaf]), control.signal)
-    const next = iterator.next()
+    const stopped = iterate(chain([deaf]), control.signal)
+    const left = iterate(chain([deaf]))
+    const next = stopped.next()
+    const leftWaiting = left.next()
     await new Promise((resolve) => setImmediate(resolve))
     control.abort()
+    await left.return?.()
     assert.equal(outcome(((await next) as { value: readonly ModelEvent[] }).value), '|cancelled')
     released.resolve()
     await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual([(await iterator.next()).done, pulls], [true, 1])
+    assert.deepEqual([(await stopped.next()).done, (await leftWaiting).done, (await left.next()).done, pulls], [true, true, true, 2])
   })
 
   void it('comes to a consumer that was not waiting, as the last batch', async () => {

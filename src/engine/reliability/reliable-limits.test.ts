@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Model, ModelEvent } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
-import { collect, requestOf, textOfEvents } from '../model-contract.ts'
+import { collect, requestOf } from '../model-contract.ts'
 import { chatWire } from '../openai-chat/chat-wire.ts'
 import { createBreakers } from './breakers.ts'
 import {
   answer,
   broken,
   chain,
-  dropped,
   failureOf,
   fakeModel,
   finish,
@@ -141,15 +140,23 @@ void describe('silence', () => {
   })
 
   void it('is a stall, whatever the model says when it is stopped, and is not tried again', async () => {
+    let tries = 0
+    const used = { inputTokens: 3, outputTokens: 2, estimated: false }
     const sulking: Model = {
       generate: async function* (_request, signal) {
+        tries += 1
         await new Promise((resolve) => signal.addEventListener('abort', resolve))
         yield [say('late')]
         yield []
-        yield [dropped]
+        yield [broken('model_unreachable', { waitMs: 0, used })]
       },
     }
-    assert.equal(outcome(await collect(chain([sulking], { limits }), ask)), '|model_stalled')
+    const events = await collect(chain([sulking], { limits: { ...limits, stopGraceMs: 1e8 } }), ask)
+    assert.deepEqual([outcome(events), tries], ['|model_stalled', 1])
+    assert.deepEqual(
+      events.map((event) => event.type === 'error' && event.usage),
+      [used],
+    )
   })
 
   void it('of a model that talks on for ever after it was stopped ends all the same', async () => {
@@ -229,10 +236,10 @@ void describe('silence', () => {
   void it('is measured from when the consumer asks for more', async () => {
     const clock = manualClock()
     const slow: Model = {
-      generate: async function* () {
+      generate: async function* (_request, signal) {
         yield [say('a')]
         await clock.looked()
-        yield [finish(1)]
+        yield signal.aborted ? [broken('cancelled')] : [finish(1)]
       },
     }
     const iterator = iterate(chain([slow], { limits: { firstTokenMs: 5, betweenTokensMs: 5 }, clock }))

@@ -39,6 +39,13 @@ for (const [name, fallbacks] of [
 const ask = requestOf('x')
 const restartsOf = (events: readonly ModelEvent[]) => events.flatMap((event) => (event.type === 'restarted' ? [event] : []))
 
+void it('an answer of one try is passed on batch by batch, the empty ones left out', async () => {
+  const batches: (readonly ModelEvent[])[] = []
+  const model = chain([fakeModel([[], ...answer])])
+  for await (const batch of model.generate(ask, new AbortController().signal)) batches.push(batch)
+  assert.deepEqual(batches, answer)
+})
+
 void describe('trying again', () => {
   void it('is silent while nothing was shown', async () => {
     const model = fakeModel([[overloaded]], [[overloaded]], answer)
