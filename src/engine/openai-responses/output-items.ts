@@ -1,21 +1,9 @@
 /** The items of a response, put together from the events in which they stream. What of them is wanted back is sealed. */
 import type { Json, JsonObject, ToolCallPart } from '../../types/index.ts'
-import { type Answer, garbled, isCount, say, seal } from '../answer.ts'
-import { maxAnswerItems } from '../limits.ts'
+import { type Answer, garbled, say, seal } from '../answer.ts'
 import { listOf, recordOf, textOf } from '../openai/endpoint-json.ts'
+import { createItemLookup, type Event, type Item, type ItemCall } from './item-lookup.ts'
 import { responsesWireName } from './responses-input.ts'
-
-interface Item {
-  /** Place in the output, where it was said. */
-  index: number | null
-  call: { id: string; callId: string; name: string; arguments: string } | null
-  /** Text or reasoning of it was given out: what its end repeats is known. */
-  said: boolean
-  refused: boolean
-  done: boolean
-}
-
-export type Event = Readonly<Record<string, unknown>>
 
 export interface OutputItems {
   /** Nothing of an item came yet. */
@@ -33,38 +21,15 @@ export interface OutputItems {
 }
 
 export function createOutputItems(answer: Answer): OutputItems {
-  const items: Item[] = []
-  const byIndex = new Map<number, Item>()
-  const byId = new Map<string, Item>()
+  const { items, itemOf: find } = createItemLookup()
   let begunCalls = 0
 
-  /** The index names an item; the id only where there is no index, for some services make a new id for each event. */
-  const known = (index: number | null, id: string): Item | undefined => {
-    if (index === null) return byId.get(id)
-    const placed = byIndex.get(index)
-    if (placed !== undefined) return placed
-    const unplaced = byId.get(id)
-    if (unplaced?.index !== null) return undefined
-    unplaced.index = index
-    byIndex.set(index, unplaced)
-    return unplaced
+  const itemOf = (event: Event): Item | null => {
+    const item = find(event)
+    if (item === null) garbled(answer, 'sent more items than any answer has')
+    return item
   }
-  const itemOf = ({ output_index, item_id, item: raw }: Event): Item | null => {
-    const index = isCount(output_index) ? output_index : null
-    const id = textOf(item_id) || textOf(recordOf(raw)['id'])
-    const before = known(index, id)
-    if (before !== undefined) return before
-    if (items.length >= maxAnswerItems) {
-      garbled(answer, 'sent more items than any answer has')
-      return null
-    }
-    const made: Item = { index, call: null, said: false, refused: false, done: false }
-    items.push(made)
-    if (index !== null) byIndex.set(index, made)
-    byId.set(id, made)
-    return made
-  }
-  const callOf = (event: Event): Item['call'] => {
+  const callOf = (event: Event): ItemCall | null => {
     const item = itemOf(event)
     if (item === null) return null
     if (item.call === null) {
@@ -77,20 +42,12 @@ export function createOutputItems(answer: Answer): OutputItems {
     }
     return item.call
   }
-  const readCall = (event: Event): void => {
-    const raw = recordOf(event['item'])
-    const call = callOf(event)
-    if (call === null) return
-    call.id = textOf(raw['id']) || call.id
-    call.callId = textOf(raw['call_id']) || call.callId
-    call.name = textOf(raw['name']) || call.name
-    setArguments(answer, call, raw['arguments'])
-  }
-
   return {
     none: () => items.length === 0,
     begin: (event) => {
-      if (recordOf(event['item'])['type'] === 'function_call') readCall(event)
+      // Hidden reasoning may take minutes, and its beginning is all that is seen of it.
+      answer.options.onProgress?.()
+      if (recordOf(event['item'])['type'] === 'function_call') readCall(answer, callOf(event), event)
       else itemOf(event)
     },
     say: (event, kind) => {
@@ -123,7 +80,7 @@ export function createOutputItems(answer: Answer): OutputItems {
       if (item === null || item.done) return
       const raw = recordOf(event['item'])
       item.done = raw['status'] !== 'incomplete'
-      if (raw['type'] === 'function_call') readCall(event)
+      if (raw['type'] === 'function_call') readCall(answer, callOf(event), event)
       else if (raw['type'] === 'message') endMessage(answer, item, raw)
       else if (raw['type'] === 'reasoning') endReasoning(answer, item, raw)
     },
@@ -132,8 +89,17 @@ export function createOutputItems(answer: Answer): OutputItems {
   }
 }
 
+function readCall(answer: Answer, call: ItemCall | null, event: Event): void {
+  const raw = recordOf(event['item'])
+  if (call === null) return
+  call.id = textOf(raw['id']) || call.id
+  call.callId = textOf(raw['call_id']) || call.callId
+  call.name = textOf(raw['name']) || call.name
+  setArguments(answer, call, raw['arguments'])
+}
+
 /** The end of a call repeats its arguments; an object instead of its text is taken as some services send it. */
-function setArguments(answer: Answer, call: NonNullable<Item['call']>, value: unknown): void {
+function setArguments(answer: Answer, call: ItemCall, value: unknown): void {
   const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : textOf(value)
   if (text === '') return
   if (call.arguments === '') answer.outputChars += text.length

@@ -187,6 +187,16 @@ void describe('the reader of a response', () => {
     assert.equal(readText('data: [DONE]\n\n').whole, false)
   })
 
+  void it('tells that an item began, although nothing of it can be shown', () => {
+    let signs = 0
+    const options = { limits: modelLimits, origin: 'o', key: '', model: 'm', requestChars: 1, onProgress: () => void (signs += 1) }
+    const reader = createResponseReader(options)
+    reader.feed(streamOf([{ type: 'response.output_item.added', output_index: 0, item: { type: 'reasoning', id: 'r' } }]), [])
+    assert.equal(signs, 1)
+    reader.feed(streamOf([{ type: 'response.function_call_arguments.delta', output_index: 1, delta: '{' }]), [])
+    assert.equal(signs, 2)
+  })
+
   void it('does not take a mere id for reasoning that can be given back', () => {
     const { encrypted_content: _, ...bare } = thought('a') as { encrypted_content?: string }
     assert.deepEqual(readText(responseStream([bare as ResponseOutputItem, said('x', { id: '' })], usage)).seals, [])

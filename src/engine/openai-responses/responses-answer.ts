@@ -8,7 +8,8 @@ import type { Problem } from '../model-problem.ts'
 import { listOf, recordOf, textOf } from '../openai/endpoint-json.ts'
 import { readResponseUsage } from '../openai/reported-usage.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
-import { createOutputItems, type Event, type OutputItems } from './output-items.ts'
+import type { Event } from './item-lookup.ts'
+import { createOutputItems, type OutputItems } from './output-items.ts'
 
 interface ResponseAnswer extends Answer {
   readonly items: OutputItems
