@@ -10,7 +10,7 @@ import type { ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
 import type { Retry } from './chain-report.ts'
 import { endedOpen, stalled, thrown, tooSmall } from './own-failures.ts'
-import type { Route } from './reliable-model.ts'
+import type { Route } from './route.ts'
 
 export type Batch = readonly ModelEvent[]
 

@@ -3,7 +3,8 @@ import type { Clock, ErrorCode, Failure, GenerateRequest, Model, ModelEvent, Mod
 import { modelLimits, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
 import { createBreakers, type Breakers } from './breakers.ts'
-import { createReliableModel, type Route } from './reliable-model.ts'
+import { createReliableModel } from './reliable-model.ts'
+import type { Route } from './route.ts'
 
 /** A batch; or silence until the abort (`hang`), until for ever (`deaf`), or until something is thrown. */
 export type Step = readonly ModelEvent[] | 'hang' | 'deaf' | 'throw'

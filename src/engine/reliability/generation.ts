@@ -10,7 +10,7 @@ import type { Leave } from './breakers.ts'
 import { chainFailure, type DeadTry, lastWords, restartsBefore, type Retry, type RouteFailure } from './chain-report.ts'
 import { isContextOverflow, kindOf } from './failure-kind.ts'
 import { leftAlone, outOfTime } from './own-failures.ts'
-import type { ReliableOptions, Route } from './reliable-model.ts'
+import type { ReliableOptions, Route } from './route.ts'
 import { outputRoom } from './request-fit.ts'
 
 interface Generation {

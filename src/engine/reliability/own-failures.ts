@@ -4,7 +4,7 @@ import { toFailure } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import type { Refused } from './breakers.ts'
 import type { RouteFailure } from './chain-report.ts'
-import type { Route } from './reliable-model.ts'
+import type { Route } from './route.ts'
 
 export function stalled({ label }: Route, begun: boolean, limitMs: number): Failure {
   const what = begun

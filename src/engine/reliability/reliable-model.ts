@@ -5,32 +5,9 @@
  * Batches are passed through as they come; nothing is done for a single event. A tool call cannot come twice, because wires
  * give tool calls only together with the finish.
  */
-import type { Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Random } from '../../types/index.ts'
-import type { ModelLimits } from '../limits.ts'
-import type { Breakers } from './breakers.ts'
+import type { GenerateRequest, Model, ModelEvent } from '../../types/index.ts'
 import { createGeneration } from './generation.ts'
-
-/** One model of the chain and the way to it. */
-export interface Route {
-  /** As the endpoint knows it. */
-  readonly model: string
-  /** `provider/model`, for people. */
-  readonly label: string
-  /** What fails together: scheme, host and port. */
-  readonly endpoint: string
-  /** Loads the wire on first use. A rejection leads to the next route. */
-  open(): Promise<Model> | Model
-  facts(): Promise<ModelFacts>
-}
-
-export interface ReliableOptions {
-  /** The chosen model, then its fallbacks in order. */
-  readonly routes: readonly [Route, ...Route[]]
-  readonly clock: Clock
-  readonly random: Random
-  readonly limits: ModelLimits
-  readonly breakers: Breakers
-}
+import type { ReliableOptions } from './route.ts'
 
 export function createReliableModel(options: ReliableOptions): Model {
   return {
