@@ -179,6 +179,24 @@ void describe('a service behind a provider package', () => {
     assert.equal(Buffer.from(told[1]!.response).toString(), 'sorry')
   })
 
+  void it('is left, and its exchange told once, when the generation is cancelled', async () => {
+    const left = Promise.withResolvers<void>()
+    const control = new AbortController()
+    const server = createServer((request, response) => {
+      response.on('close', left.resolve)
+      request.on('data', () => control.abort())
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    let told = 0
+    const model = chatAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const request = requestOf('hello', { onExchange: () => (told += 1) })
+    const events = await collect(model, request, control.signal)
+    await left.promise
+    assert.deepEqual([events.length, told], [1, 1])
+    server.close()
+    server.closeAllConnections()
+  })
+
   void it('is given to a slow reader without loss, and read no further ahead than the limit for long', async () => {
     const server = await startScriptedServer({ turns: [{ steps: [{ events: [{ text: '12345678', count: 2000 }] }] }] })
     const model = chatAt(server.url, { pauseAtChars: 1000 })

@@ -111,6 +111,7 @@ async function pump(generation: Generation): Promise<void> {
       if (!reader.feed(value, queue.batch)) break
       generation.ahead += sizeOf(value)
       if (queue.batch.length > 0) showSoon(generation)
+      else if (sizeOf(value) > 0) request.onProgress?.()
       if (generation.ahead > deps.limits.pauseAtChars) await untilTaken(generation)
     }
     end(generation, reader.problem(null))

@@ -54,6 +54,12 @@ void describe('the reader of parts', () => {
       { type: 'text-end', id: '0', providerMetadata: { p: { id: 2 } } },
       finish(),
     ])
+    const earlier = [
+      { type: 'text-start', id: '0', providerMetadata: { p: { id: 1 } } },
+      { type: 'text-delta', id: '0', delta: 'a', providerMetadata: { p: { id: 3 } } },
+      { type: 'text-end', id: '0' },
+    ]
+    assert.deepEqual(shape(read([...earlier, finish()])), ['text:a', { text: { p: { id: 3 } } }])
     assert.deepEqual(shape(got), ['text:a', { text: { p: { id: 2 } } }])
     assert.deepEqual(got.events[1], { type: 'text', text: '', sealed: sealed({ p: { id: 2 } }) })
   })

@@ -152,4 +152,20 @@ void describe('the options of a call', () => {
     assert.deepEqual(optionsOf('xai.responses'), { xai: { store: false } })
     assert.equal(optionsOf('mistral.chat'), undefined)
   })
+
+  void it('put media into results where the service behind takes them there', () => {
+    const messages = [assistant(callOf('a')), resultOf('a', { media: [png] })]
+    const inResult = (providerId: string, version: 2 | 3 | 4 = 4): boolean => {
+      const { signal } = new AbortController()
+      const context = { wire: 'w', facts: knows, loaded: { version, providerId }, signal }
+      const { prompt } = writeCallOptions(requestOf('', { messages }), context)
+      return prompt.at(-1)?.role === 'tool'
+    }
+    const taking = ['anthropic.messages', 'google.generative-ai', 'amazon-bedrock', 'openai.responses']
+    assert.deepEqual(
+      taking.map((id) => inResult(id)),
+      [true, true, true, true],
+    )
+    assert.deepEqual([inResult('openai.chat'), inResult('groq.chat'), inResult('openai.responses', 2)], [false, false, false])
+  })
 })

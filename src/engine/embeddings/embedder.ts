@@ -7,7 +7,7 @@ import { OxbowError } from '../../types/index.ts'
 import { createEndpoint, type Endpoint } from '../http/http-exchange.ts'
 import { postJson } from '../http/json-exchange.ts'
 import { charsPerToken, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
-import { cancelled, type Problem, problem } from '../model-problem.ts'
+import { type Problem, problem } from '../model-problem.ts'
 import { retryWaitMs } from '../reliability/backoff.ts'
 import type { EmbeddingWire, EmbedOptions } from './embedding-wire.ts'
 import { geminiEmbeddings } from './gemini-embeddings.ts'
@@ -131,11 +131,10 @@ async function embedBatch(
     const wait = retryWaitMs(retry ? { waitMs } : undefined, tries, options.limits, options.random)
     if (wait === null) throw thrown(answer.problem)
     await pause(wait, signal)
-    if (signal.aborted) throw thrown({ failure: cancelled, retry: false, waitMs: null })
   }
 }
 
-/** Ends early, without an error, when the signal says so. */
+/** Ends early, without an error, when the signal says so: the next exchange sees it. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -27,7 +27,6 @@ export function readVector(value: unknown, maxDimensions: number): Float32Array 
 }
 
 function fromBase64(text: string, maxDimensions: number): Float32Array | null {
-  if (text.length > Math.ceil((maxDimensions * 4) / 3) * 4) return null
   const bytes = Buffer.from(text, 'base64')
   if (bytes.length % 4 !== 0 || bytes.length > maxDimensions * 4) return null
   return Float32Array.from({ length: bytes.length / 4 }, (_, place) => bytes.readFloatLE(place * 4))
