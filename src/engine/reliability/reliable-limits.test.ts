@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Model, ModelEvent } from '../../types/index.ts'
+import { systemClock } from '../../types/index.ts'
+import { createAiSdkModel } from '../ai-sdk/ai-sdk-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, requestOf } from '../model-contract.ts'
 import { chatWire } from '../openai-chat/chat-wire.ts'
@@ -9,6 +11,7 @@ import {
   answer,
   broken,
   chain,
+  facts,
   failureOf,
   fakeModel,
   finish,
@@ -219,6 +222,45 @@ void describe('silence', () => {
     assert.deepEqual([told({ content: 'x' }), told({}), told({ tool_calls: [call] })], [0, 0, 1])
     reader.feed(': keep-alive\n\n', [])
     assert.equal(told({ tool_calls: [{ index: 0, function: { arguments: '":1}' } }] }), 2)
+  })
+
+  void it('is broken by a provider package in the same way', async () => {
+    const text = { type: 'text-delta', id: 't', delta: 'x' }
+    const input = { type: 'tool-input-delta', id: 'c', delta: '{}' }
+    const call = { type: 'tool-call', toolCallId: 'c', toolName: 'f', input: '{}' }
+    const parts = [text, input, input, call, { type: 'finish', finishReason: 'tool-calls', usage: { inputTokens: 1, outputTokens: 1 } }]
+    const languageModel = () => ({
+      specificationVersion: 'v2',
+      provider: 'x',
+      modelId: 'm',
+      doStream: async () => ({
+        stream: new ReadableStream({
+          // One part for each turn of the loop, as from a network.
+          pull: async (controller) => {
+            await new Promise((resolve) => setImmediate(resolve))
+            const part = parts.shift()
+            if (part === undefined) controller.close()
+            else controller.enqueue(part)
+          },
+        }),
+      }),
+    })
+    const model = createAiSdkModel({
+      packageName: 'x',
+      provider: 'x',
+      key: '',
+      baseUrl: null,
+      headers: {},
+      facts: () => facts,
+      clock: systemClock,
+      limits: modelLimits,
+      folders: [],
+      load: async () => ({ createX: () => ({ languageModel }) }),
+    })
+    let pieces = 0
+    const events = await collect(model, requestOf('x', { onProgress: () => void (pieces += 1) }))
+    assert.deepEqual([outcome(events), pieces], ['x|tool_calls', 2])
+    model.close()
   })
 
   void it('is not the slowness of the consumer', async () => {
