@@ -4,9 +4,9 @@
  * All of it depends only on what came before, so that a longer conversation begins with the same bytes and is found in the
  * service's cache.
  */
-import type { AssistantMessage, Message } from '../../types/index.ts'
+import type { AssistantMessage, Message, ToolMessage } from '../../types/index.ts'
 import { toolCallsOf } from '../../types/index.ts'
-import { textBlock, type Written } from './message-blocks.ts'
+import { type OpenBlock, textBlock, type Written } from './message-blocks.ts'
 import { sendableId } from './sendable-text.ts'
 
 export interface Turn {
@@ -41,7 +41,7 @@ export function turnsOf(messages: readonly Message[], written: (message: Message
     const now = written(message === last && message.role === 'assistant' ? withoutTrailingSpace(message) : message)
     if (message.role === 'assistant') addAnswer(building, now)
     else if (message.role === 'tool') addResult(building, message, now)
-    else rest.push(...now.blocks)
+    else rest.push(...now.blocks.filter((block) => typeof block === 'string'))
   }
   endUserTurn(building)
   // A window that was cut may begin with an answer, which the protocol does not allow.
@@ -54,30 +54,36 @@ function userTurn(blocks: string[]): Turn {
   return { role: 'user', blocks, answers: false, thinks: false }
 }
 
-function addAnswer(building: Building, { blocks, open, thinks }: Written): void {
+function addAnswer(building: Building, { blocks, thinks }: Written): void {
   // Nothing of it can be sent: the user's words before and after it become one turn.
-  if (blocks.length === 0 && open.length === 0) return
+  if (blocks.length === 0) return
   endUserTurn(building)
-  const sent = [...blocks]
-  for (const { id, tail } of open) {
-    const free = freeId(building.ids, sendableId(id))
-    building.waiting.push({ own: id, sent: free })
-    sent.push(`{"id":"${free}",${tail}`)
-  }
+  const sent = blocks.map((block) => (typeof block === 'string' ? block : sentCall(building, block)))
   const before = building.turns.at(-1)
   if (before?.role === 'assistant') before.blocks.push(...sent)
   else building.turns.push({ role: 'assistant', blocks: sent, answers: false, thinks })
 }
 
-function addResult(building: Building, message: Extract<Message, { role: 'tool' }>, { blocks, open }: Written): void {
+function sentCall({ ids, waiting }: Building, { id, tail }: OpenBlock): string {
+  const sent = freeId(ids, sendableId(id))
+  waiting.push({ own: id, sent })
+  return `{"id":"${sent}",${tail}`
+}
+
+function addResult(building: Building, message: ToolMessage, { blocks }: Written): void {
   const { waiting, results, rest } = building
-  const [result] = message.parts
-  const place = waiting.findIndex(({ own }) => own === result.id)
-  const call = place < 0 ? undefined : waiting.splice(place, 1)[0]
-  // The service refuses a result without its call: as text the model can still read it.
-  if (call === undefined) rest.push(textBlock(`[result of an earlier call of ${result.name}]\n${result.text}`))
-  else results.push(`{"tool_use_id":"${call.sent}",${open[0]?.tail ?? noResult}`)
-  rest.push(...blocks)
+  for (const block of blocks) {
+    if (typeof block === 'string') {
+      rest.push(block)
+      continue
+    }
+    const place = waiting.findIndex(({ own }) => own === block.id)
+    const call = place < 0 ? undefined : waiting.splice(place, 1)[0]
+    const { name, text } = message.parts[0]
+    // The service refuses a result without its call: as text the model can still read it.
+    if (call === undefined) rest.push(textBlock(`[result of an earlier call of ${name}]\n${text}`))
+    else results.push(`{"tool_use_id":"${call.sent}",${block.tail}`)
+  }
 }
 
 function endUserTurn(building: Building): void {

@@ -203,6 +203,18 @@ void describe('the reader of a message', () => {
     ])
   })
 
+  void it('keeps where the model thought again between two calls', () => {
+    const use = (id: string): MockBlock => ({ id, name: 'x', input: '{}' })
+    const thought: MockBlock = { thinking: 't', signature: 's' }
+    const after = (blocks: MockBlock[]): unknown[] =>
+      read([messageSse({ blocks })]).parts.flatMap((part) => {
+        const { type, sealed } = part as { type: string; sealed?: unknown }
+        return type === 'tool_call' ? [sealed] : []
+      })
+    assert.deepEqual(after([thought, use('1'), { redacted: 'r' }, use('2')]), [sealedBy({ after: 1 }), undefined])
+    assert.deepEqual(after([thought, use('1'), use('2')]), [undefined, undefined])
+  })
+
   void it('seals thinking where the next block or the end comes without its stop', () => {
     const stop = (index: number): string => sseOf({ type: 'content_block_stop', index })
     const whole = messageSse({ blocks: [{ thinking: 'a', signature: 's' }, { text: 'b' }] })

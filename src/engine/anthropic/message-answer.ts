@@ -4,7 +4,7 @@
  *
  * Thinking ends with the seal that must be given back with it: its signature, or the encrypted data that stands in its place.
  */
-import type { FinishReason, ModelEvent, Sealed } from '../../types/index.ts'
+import type { FinishReason, ModelEvent, Sealed, ToolCallPart } from '../../types/index.ts'
 import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, seal } from '../answer.ts'
 import type { Problem } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
@@ -16,6 +16,8 @@ interface ToolBlock {
   readonly type: 'tool'
   readonly id: string
   readonly name: string
+  /** Thinking blocks before it. */
+  readonly after: number
   pieces: string
 }
 
@@ -27,6 +29,8 @@ interface ThinkingBlock {
 
 interface MessageAnswer extends Answer {
   began: boolean
+  /** Thinking blocks that were sealed. */
+  thoughts: number
   reason: FinishReason | null
   readonly counts: UsageCounts
   /** Blocks that may get more, by the index that the service gave them, whatever it is. */
@@ -39,7 +43,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 export function createMessageReader(options: ReaderOptions): AnswerReader {
   const counts: UsageCounts = { input: null, cacheRead: 0, cacheWrite: 0, output: null, reasoning: 0, final: false }
-  const answer: MessageAnswer = { ...createAnswer(options), began: false, reason: null, counts, open: new Map(), calls: [] }
+  const answer: MessageAnswer = { ...createAnswer(options), began: false, thoughts: 0, reason: null, counts, open: new Map(), calls: [] }
   return {
     feed: createFeed(answer, (event) => readEvent(answer, event)),
     problem: (cut) => problemOf(answer, cut),
@@ -118,7 +122,7 @@ function startBlock(answer: MessageAnswer, index: unknown, block: Fields): void 
       answer.open.set(index, { type: 'thinking', signature: textIn(block['signature']), said: false })
       return think(answer, index, block['thinking'])
     case 'redacted_thinking':
-      if (textIn(block['data']) !== '') seal(answer, 'reasoning', sealed(answer, { redacted: textIn(block['data']) }))
+      if (textIn(block['data']) !== '') sealThought(answer, { redacted: textIn(block['data']) })
       return
     case 'tool_use':
       return startCall(answer, index, block)
@@ -131,7 +135,7 @@ function startCall(answer: MessageAnswer, index: unknown, block: Fields): void {
   if (calls.length >= options.limits.maxToolCalls) return garbled(answer, 'sent tool calls that cannot be read')
   const pieces = wholeInput(block['input'])
   if (pieces === null) return garbled(answer, 'sent tool calls that cannot be read')
-  const call: ToolBlock = { type: 'tool', id: textIn(block['id']), name: textIn(block['name']), pieces }
+  const call: ToolBlock = { type: 'tool', id: textIn(block['id']), name: textIn(block['name']), after: answer.thoughts, pieces }
   answer.outputChars += call.name.length + call.pieces.length
   calls.push(call)
   open.set(index, call)
@@ -170,8 +174,13 @@ function sealThinking(answer: MessageAnswer): void {
     if (block.type !== 'thinking') continue
     answer.open.delete(index)
     const { signature, said } = block
-    if (said || signature !== '') seal(answer, 'reasoning', sealed(answer, { signature }))
+    if (said || signature !== '') sealThought(answer, { signature })
   }
+}
+
+function sealThought(answer: MessageAnswer, data: Sealed['data']): void {
+  answer.thoughts += 1
+  seal(answer, 'reasoning', sealed(answer, data))
 }
 
 function sealed({ options }: MessageAnswer, data: Sealed['data']): Sealed {
@@ -207,8 +216,15 @@ function lastEvents(answer: MessageAnswer): ModelEvent[] {
   answer.into = events
   sealThinking(answer)
   const calls = wholeCalls(answer)
-  for (const [place, { id, name, pieces }] of calls.entries()) {
-    const call = { type: 'tool_call', id: id === '' ? `call_${place}` : id, name, arguments: pieces === '' ? '{}' : pieces } as const
+  for (const [place, { id, name, after, pieces }] of calls.entries()) {
+    const call: ToolCallPart = {
+      type: 'tool_call',
+      id: id === '' ? `call_${place}` : id,
+      name,
+      arguments: pieces === '' ? '{}' : pieces,
+      // Calls are told last: that there was more thinking after one is part of what must be given back.
+      ...(after < answer.thoughts ? { sealed: sealed(answer, { after }) } : {}),
+    }
     events.push({ type: 'tool_call', call })
   }
   const ended = answer.reason ?? 'stop'

@@ -19,6 +19,7 @@ import type {
   Message,
   ModelFacts,
   ReasoningPart,
+  ToolCallPart,
   ToolResultPart,
   UserMessage,
 } from '../../types/index.ts'
@@ -36,10 +37,8 @@ export interface OpenBlock {
 export interface Written {
   /** The model that it was written for; null when it is the same for every model. */
   readonly model: string | null
-  /** Complete blocks as JSON text, each or several with commas between; none is empty. */
-  readonly blocks: readonly string[]
-  /** Tool calls of an assistant message, or the result of a tool message. */
-  readonly open: readonly OpenBlock[]
+  /** In order. Those that are complete are JSON text. */
+  readonly blocks: readonly (string | OpenBlock)[]
   /** Begins with thinking that is given back. */
   readonly thinks: boolean
 }
@@ -76,30 +75,47 @@ function writeUser({ parts }: UserMessage, { facts, model }: BlockOptions): Writ
       blocks.push(jsonOf(mediaBlock(part, facts.input)))
     } else if (!isBlank(part.text)) blocks.push(textBlock(part.text))
   }
-  return { model: own, blocks, open: [], thinks: false }
+  return { model: own, blocks, thinks: false }
 }
 
-/** Calls come last, wherever they stood: the service refuses text between a call and its result. */
+/**
+ * Calls come last, as they do in every answer but one whose model thought again between two of them: that order is part of
+ * what was sealed, and given back.
+ */
 function writeAssistant(message: AssistantMessage, options: BlockOptions): Written {
-  const open = toolCallsOf(message).map((call) => {
-    const head: Omit<ToolUseBlockParam, 'id' | 'input'> = { type: 'tool_use', name: sendableName(call.name) }
-    return { id: call.id, tail: `${JSON.stringify(head).slice(1, -1)},"input":${sendableArguments(call.arguments)}}` }
-  })
-  const blocks: string[] = []
+  const blocks: (string | OpenBlock)[] = []
+  const calls = toolCallsOf(message).map((call) => ({ call, after: thoughtsBefore(call, options) }))
+  let thoughts = 0
   // Length up to which something follows the thinking: an assistant turn may not end with it.
   let kept = 0
   let thinks = false
+  const addCalls = (limit: number): void => {
+    while (calls[0] !== undefined && calls[0].after <= limit) kept = blocks.push(callBlock(calls.shift()!.call))
+  }
   for (const part of message.parts) {
     if (part.type === 'text' && !isBlank(part.text)) kept = blocks.push(textBlock(part.text))
-    if (part.type !== 'reasoning') continue
-    const block = thinkingBlock(part, options)
+    const block = part.type === 'reasoning' ? thinkingBlock(part, options) : null
     if (block === null) continue
+    addCalls(thoughts)
+    thoughts += 1
     thinks ||= blocks.length === 0
     blocks.push(jsonOf(block))
   }
-  if (open.length === 0) blocks.length = kept
-  const sealed = message.parts.some((part) => part.type === 'reasoning' && part.sealed?.wire === 'anthropic')
-  return { model: sealed ? options.model : null, blocks, open, thinks: thinks && blocks.length > 0 }
+  addCalls(Number.POSITIVE_INFINITY)
+  blocks.length = kept
+  const sealed = message.parts.some((part) => part.sealed?.wire === 'anthropic')
+  return { model: sealed ? options.model : null, blocks, thinks: thinks && kept > 0 }
+}
+
+function callBlock(call: ToolCallPart): OpenBlock {
+  const head: Omit<ToolUseBlockParam, 'id' | 'input'> = { type: 'tool_use', name: sendableName(call.name) }
+  return { id: call.id, tail: `${JSON.stringify(head).slice(1, -1)},"input":${sendableArguments(call.arguments)}}` }
+}
+
+/** @returns how many thinking blocks stood before the call where that is known, else more than there are. */
+function thoughtsBefore({ sealed }: ToolCallPart, { model }: BlockOptions): number {
+  const after = sealed?.wire === 'anthropic' && sealed.model === model ? sealed.data['after'] : undefined
+  return typeof after === 'number' ? after : Number.POSITIVE_INFINITY
 }
 
 type ThinkingBlock = ThinkingBlockParam | RedactedThinkingBlockParam
@@ -127,8 +143,7 @@ function writeResult(part: ToolResultPart, { facts, model }: BlockOptions): Writ
   if (!ok) body.is_error = true
   return {
     model: media.length > 0 ? model : null,
-    blocks: ok ? [] : pictures.map(jsonOf),
-    open: [{ id, tail: jsonOf(body).slice(1) }],
+    blocks: [{ id, tail: jsonOf(body).slice(1) }, ...(ok ? [] : pictures.map(jsonOf))],
     thinks: false,
   }
 }

@@ -209,6 +209,18 @@ void describe('thinking in a conversation', () => {
     ])
   })
 
+  void it('that came between two calls stands there again, for the same model', () => {
+    const placed = (id: string, after: number) => ({
+      ...call(id),
+      sealed: { wire: 'anthropic', model: 'claude-sonnet-4-5', data: { after } },
+    })
+    const parts = [thought('t', { signature: 's' }), thought('', { redacted: 'r' }), placed('1', 1), placed('2', 1), call('3')]
+    const kinds = (model?: string): unknown =>
+      turns([userMessage('a'), asks(...parts), userMessage('b')], model)[1]?.content.map(({ type }) => type)
+    assert.deepEqual(kinds(), ['thinking', 'tool_use', 'tool_use', 'redacted_thinking', 'tool_use'])
+    assert.deepEqual(kinds('claude-opus-4-5'), ['tool_use', 'tool_use', 'tool_use'])
+  })
+
   void it('of another wire, another model, or without a signature stays behind', () => {
     const foreign = [
       thought('t', { signature: 's' }, 'gemini'),

@@ -10,7 +10,7 @@ export function jsonOf(value: unknown): string {
 const surrogates = /\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\u[dD][89a-fA-F][\da-fA-F]{2}|\\./g
 
 /** @param json valid JSON text */
-export function soundJson(json: string): string {
+function soundJson(json: string): string {
   if (!/\\u[dD][89a-fA-F]/.test(json)) return json
   return json.replaceAll(surrogates, (found) => (found.length === 6 ? String.raw`\ufffd` : found))
 }
