@@ -84,7 +84,7 @@ function writeUser({ parts }: UserMessage, { facts, model }: BlockOptions): Writ
  */
 function writeAssistant(message: AssistantMessage, options: BlockOptions): Written {
   const blocks: (string | OpenBlock)[] = []
-  const calls = toolCallsOf(message).map((call) => ({ call, after: thoughtsBefore(call, options) }))
+  const calls = toolCallsOf(message).map((call) => ({ call, after: thoughtsBefore(call) }))
   let thoughts = 0
   // Length up to which something follows the thinking: an assistant turn may not end with it.
   let kept = 0
@@ -113,8 +113,8 @@ function callBlock(call: ToolCallPart): OpenBlock {
 }
 
 /** @returns how many thinking blocks stood before the call where that is known, else more than there are. */
-function thoughtsBefore({ sealed }: ToolCallPart, { model }: BlockOptions): number {
-  const after = sealed?.wire === 'anthropic' && sealed.model === model ? sealed.data['after'] : undefined
+function thoughtsBefore({ sealed }: ToolCallPart): number {
+  const after = sealed?.wire === 'anthropic' ? sealed.data['after'] : undefined
   return typeof after === 'number' ? after : Number.POSITIVE_INFINITY
 }
 
