@@ -239,46 +239,6 @@ void describe('the reader of a message', () => {
   })
 })
 
-void describe('usage of a message', () => {
-  const usageOf = (usage: object): Usage => read([messageSse({ blocks: [{ text: 'x' }], usage: usage as Record<string, unknown> })]).usage
-
-  void it('counts cache reads and writes and thinking as parts of the whole', () => {
-    const cached = { cache_read_input_tokens: 100, cache_creation_input_tokens: 50, output_tokens_details: { thinking_tokens: 9 } }
-    assert.deepEqual(usageOf(cached), {
-      inputTokens: 161,
-      outputTokens: 22,
-      cacheReadTokens: 100,
-      cacheWriteTokens: 50,
-      reasoningTokens: 9,
-      estimated: false,
-    })
-  })
-
-  void it('takes the counts of the end as totals, and null as no word', () => {
-    const stream = sseOf(
-      { type: 'message_start', message: { usage: { input_tokens: 5, cache_read_input_tokens: 3, output_tokens: 1 } } },
-      { type: 'message_delta', delta: { stop_reason: null }, usage: { output_tokens: 10 } },
-      {
-        type: 'message_delta',
-        delta: { stop_reason: 'end_turn' },
-        usage: { input_tokens: 7, cache_read_input_tokens: null, output_tokens: 20 },
-      },
-      { type: 'message_stop' },
-    )
-    assert.deepEqual(read([stream]).usage, { inputTokens: 10, outputTokens: 20, cacheReadTokens: 3, estimated: false })
-  })
-
-  void it('estimates the output of an answer that broke off, and what no service would count', () => {
-    const stream = messageSse({ blocks: [{ text: '12345678'.repeat(4) }] })
-    const broken = read([stream.slice(0, stream.indexOf('event: message_delta'))])
-    assert.deepEqual(broken.usage, { inputTokens: 11, outputTokens: 8, estimated: true })
-    const silent = sseOf({ type: 'message_start', message: {} }, { type: 'message_delta', delta: { stop_reason: 'end_turn' } })
-    assert.deepEqual(read([silent]).usage, { inputTokens: 10, outputTokens: 0, estimated: true })
-    const huge = { input_tokens: Number.MAX_SAFE_INTEGER, cache_read_input_tokens: 2 ** 50, output_tokens: -1 }
-    assert.deepEqual(usageOf(huge), { inputTokens: 10, outputTokens: 1, estimated: true })
-  })
-})
-
 void describe('a stream that goes wrong', () => {
   const failing = (error: unknown): Answer =>
     read([messageSse({ blocks: [{ text: 'so far' }] }).split('event: content_block_stop')[0]!, sseOf({ type: 'error', error })])
