@@ -21,7 +21,9 @@ export function writeCallOptions(request: GenerateRequest, { wire, facts, loaded
   const { settings = {} } = request
   const { temperature, topP, effort, stop, toolChoice, output } = settings
   const tools = facts.tools ? request.tools.map(toolParam) : []
-  const prompt = writePrompt(request, { version, wire, input: facts.input, mediaInResults: takesMediaInResults(loaded) })
+  const mediaInResults = takesMediaInResults(loaded)
+  const answerAfterResult = loaded.providerId.startsWith('mistral')
+  const prompt = writePrompt(request, { version, wire, input: facts.input, mediaInResults, answerAfterResult })
   return {
     prompt,
     abortSignal: signal,

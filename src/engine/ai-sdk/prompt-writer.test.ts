@@ -8,7 +8,13 @@ import { type PromptOptions, writePrompt } from './prompt-writer.ts'
 
 type Loose = Record<string, any>
 
-const base: PromptOptions = { version: 4, wire: 'ai-sdk:pkg', input: ['text', 'image', 'pdf'], mediaInResults: true }
+const base: PromptOptions = {
+  version: 4,
+  wire: 'ai-sdk:pkg',
+  input: ['text', 'image', 'pdf'],
+  mediaInResults: true,
+  answerAfterResult: false,
+}
 const write = (messages: readonly Message[], more: Partial<PromptOptions> = {}): Loose[] =>
   writePrompt(requestOf('', { system: '', messages }), { ...base, ...more })
 
@@ -75,6 +81,14 @@ void describe('the prompt of a provider package', () => {
       prompt[3]?.['content'].map((part: Loose) => part['type']),
       ['text', 'file'],
     )
+  })
+
+  void it('has an answer between a result and a user for a service that demands one', () => {
+    const messages = [assistant(callOf('a')), resultOf('a', { media: [png] }), userMessage('go on')]
+    const roles = (mediaInResults: boolean): unknown[] =>
+      write(messages, { mediaInResults, answerAfterResult: true }).map(({ role }) => role)
+    assert.deepEqual(roles(true), ['assistant', 'tool', 'assistant', 'user'])
+    assert.deepEqual(roles(false), ['assistant', 'tool', 'assistant', 'user', 'user'])
   })
 
   void it('gives back what was sealed to the same package and model only', () => {

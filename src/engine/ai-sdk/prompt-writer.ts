@@ -26,6 +26,8 @@ export interface PromptOptions {
   readonly input: readonly InputKind[]
   /** Results of tools may hold media; else they follow as a message of the user. */
   readonly mediaInResults: boolean
+  /** The service refuses a message of the user right after a tool's result. */
+  readonly answerAfterResult: boolean
 }
 
 type UserContent = Extract<LanguageModelV4Message, { role: 'user' }>['content']
@@ -37,8 +39,12 @@ export function writePrompt(request: GenerateRequest, options: PromptOptions): L
   let ids: CallIds = new Map()
   // Media of the results of one step, shown after the last of them.
   let shown: UserContent = []
+  const addUser = (content: UserContent): void => {
+    if (options.answerAfterResult && prompt.at(-1)?.role === 'tool') prompt.push({ role: 'assistant', content: [text('Understood.')] })
+    prompt.push({ role: 'user', content })
+  }
   const show = (): void => {
-    if (shown.length > 0) prompt.push({ role: 'user', content: shown })
+    if (shown.length > 0) addUser(shown)
     shown = []
   }
   for (const message of request.messages) {
@@ -54,8 +60,7 @@ export function writePrompt(request: GenerateRequest, options: PromptOptions): L
     }
     show()
     if (message.role === 'user') {
-      const content = message.parts.map((part) => (part.type === 'text' ? text(part.text) : media(part, options)))
-      prompt.push({ role: 'user', content })
+      addUser(message.parts.map((part) => (part.type === 'text' ? text(part.text) : media(part, options))))
     } else {
       ids = new Map()
       const content = assistantContent(message, request.model, options, ids)
