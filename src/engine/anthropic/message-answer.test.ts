@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { ModelEvent, Usage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
-import { problem } from '../model-problem.ts'
+import { problem, problemOfStatus } from '../model-problem.ts'
 import type { ReaderOptions } from '../wire.ts'
 import { messageSse, type MockBlock, type MockMessage, sseOf } from './anthropic-mock.ts'
 import { createMessageReader } from './message-answer.ts'
@@ -245,24 +245,28 @@ void describe('a stream that goes wrong', () => {
 
   void it('names errors inside a stream as their status would', () => {
     const kinds = {
-      overloaded_error: ['model_overloaded', true],
-      api_error: ['model_overloaded', true],
-      timeout_error: ['model_overloaded', true],
-      rate_limit_error: ['model_rate_limited', true],
-      authentication_error: ['model_auth', false],
-      permission_error: ['model_auth', false],
-      billing_error: ['model_refused', false],
-      invalid_request_error: ['model_refused', false],
-      not_found_error: ['model_refused', false],
-      request_too_large: ['model_refused', false],
-      made_up_error: ['model_overloaded', true],
+      invalid_request_error: 400,
+      authentication_error: 401,
+      billing_error: 402,
+      permission_error: 403,
+      not_found_error: 404,
+      request_too_large: 413,
+      rate_limit_error: 429,
+      api_error: 500,
+      timeout_error: 504,
+      overloaded_error: 529,
+      made_up_error: 500,
     }
-    for (const [type, expected] of Object.entries(kinds)) {
-      const got = failing({ type, message: 'the service’s words' })
-      assert.deepEqual([got.end, got.retry], expected, type)
-      assert.match(got.message, /the service’s words/)
+    for (const [type, status] of Object.entries(kinds)) {
+      const message = 'prompt is too long, in the service’s words'
+      const got = failing({ type, message })
+      const body = JSON.stringify({ type: 'error', error: { type, message } })
+      const { failure, retry } = problemOfStatus({ status, body, key: '', origin: 'http://test', retryAfterMs: null, redirect: '' })
+      assert.deepEqual([got.end, got.retry], [failure.code, retry], type)
+      assert.match(got.message, /in the service’s words/)
       assert.deepEqual(got.parts, [{ type: 'text', text: 'so far' }])
     }
+    assert.deepEqual([failing({ type: 'overloaded_error' }).retry, failing({ type: 'authentication_error' }).retry], [true, false])
   })
 
   void it('shows neither the key nor escapes of the service', () => {

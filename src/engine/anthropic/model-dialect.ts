@@ -3,8 +3,8 @@
  * request for a way of thinking that it does not know, so it is told from the name: since version 4.6 a model decides itself
  * how long it thinks, and an effort guides it; before, and on compatible services, a number of tokens is set.
  *
- * A name that is newer than this table gets only what every model takes. The table agrees with the vendor's package and with
- * the AI SDK's catalog: `model-dialect.test.ts` asks both.
+ * A name that is newer than this table gets only what every model takes. The table agrees with the AI SDK's,
+ * which `model-dialect.test.ts` asks about every model.
  */
 export interface ModelDialect {
   readonly thinking: 'adaptive' | 'budget'
