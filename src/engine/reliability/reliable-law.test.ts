@@ -1,5 +1,6 @@
 /** The laws of the wrapper, over chains of models that fail at random. */
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { it } from 'node:test'
 import * as fc from 'fast-check'
 import type { ErrorCode, ModelEvent } from '../../types/index.ts'
@@ -11,25 +12,26 @@ interface Try {
   readonly batches: readonly number[]
   /** The last batch holds texts, too. */
   readonly together: number
-  readonly end: 'finish' | 'open' | 'throw' | { readonly code: ErrorCode; readonly retry: boolean }
+  readonly end: 'finish' | 'open' | 'throw' | 'hang' | { readonly code: ErrorCode; readonly retry: boolean }
   readonly used: number
 }
 
-const tries: fc.Arbitrary<Try> = fc.record({
-  batches: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
-  together: fc.integer({ min: 0, max: 2 }),
-  end: fc.oneof(
-    { weight: 1, arbitrary: fc.constantFrom('finish' as const, 'open' as const, 'throw' as const) },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        code: fc.constantFrom<ErrorCode>('model_unreachable', 'model_overloaded', 'model_auth', 'model_garbled', 'model_refused'),
-        retry: fc.boolean(),
-      }),
-    },
-  ),
-  used: fc.integer({ min: 0, max: 9 }),
-})
+const triesThatEnd = (...further: readonly 'hang'[]): fc.Arbitrary<Try> =>
+  fc.record({
+    batches: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
+    together: fc.integer({ min: 0, max: 2 }),
+    end: fc.oneof(
+      { weight: 1, arbitrary: fc.constantFrom<'finish' | 'open' | 'throw' | 'hang'>('finish', 'open', 'throw', ...further) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          code: fc.constantFrom<ErrorCode>('model_unreachable', 'model_overloaded', 'model_auth', 'model_garbled', 'model_refused'),
+          retry: fc.boolean(),
+        }),
+      },
+    ),
+    used: fc.integer({ min: 0, max: 9 }),
+  })
 
 interface Planned {
   readonly steps: readonly Step[]
@@ -44,7 +46,7 @@ function plan({ batches, together, end, used }: Try, name: string): Planned {
   const piece = (): ModelEvent => ({ type: 'text', text: `${name}.${count++};` })
   const steps: Step[] = batches.map((length) => Array.from({ length }, piece))
   const text = (): string => Array.from({ length: count }, (_, place) => `${name}.${place};`).join('')
-  if (end === 'open' || end === 'throw') return { steps: end === 'throw' ? [...steps, end] : steps, text: text(), usage: 0 }
+  if (typeof end === 'string' && end !== 'finish') return { steps: end === 'open' ? steps : [...steps, end], text: text(), usage: 0 }
   const last = Array.from({ length: together }, piece)
   if (end === 'finish') {
     const call: ModelEvent = { type: 'tool_call', call: { type: 'tool_call', id: name, name: 'f', arguments: '{}' } }
@@ -53,6 +55,11 @@ function plan({ batches, together, end, used }: Try, name: string): Planned {
     last.push(broken(end.code, { ...(end.retry ? { waitMs: 0 } : {}), used: { inputTokens: 0, outputTokens: used, estimated: false } }))
   return { steps: [...steps, last], text: text(), usage: end === 'finish' ? used + 10 : used }
 }
+
+const chains = (tries: fc.Arbitrary<Try>): fc.Arbitrary<Try[][]> =>
+  fc.array(fc.array(tries, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 })
+
+const name = (route: number, place: number): string => `${'abc'.charAt(route)}${place}`
 
 /** A consumer that honours `restarted`. */
 function consume(events: readonly ModelEvent[]) {
@@ -76,8 +83,8 @@ function consume(events: readonly ModelEvent[]) {
 
 void it('a consumer that honours restarts holds exactly one try at the end, whole or with an error, and every token was counted once', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(tries, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }), async (routes) => {
-      const plans = routes.map((each, route) => each.map((one, place) => plan(one, `${'abc'.charAt(route)}${place}`)))
+    fc.asyncProperty(chains(triesThatEnd()), async (routes) => {
+      const plans = routes.map((each, route) => each.map((one, place) => plan(one, name(route, place))))
       const models = plans.map((each) => fakeModel(...each.map(({ steps }) => steps)))
       const events = await collect(
         chain(models, { limits: { ...fastLimits, backoffBaseMs: 0, breakerFailures: Infinity } }),
@@ -103,5 +110,33 @@ void it('a consumer that honours restarts holds exactly one try at the end, whol
       for (const model of models) assert.ok(model.requests.length <= fastLimits.maxTries && model.running === 0)
     }),
     { numRuns: 300 },
+  )
+})
+
+void it('whenever it is cancelled or left, it ends at most once, stops its model and leaves no listener behind', async () => {
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  await fc.assert(
+    fc.asyncProperty(chains(triesThatEnd('hang')), fc.nat(12), fc.boolean(), async (routes, turns, leaves) => {
+      const models = routes.map((each, route) => fakeModel(...each.map((one, place) => plan(one, name(route, place)).steps)))
+      const control = new AbortController()
+      const iterator = chain(models).generate(requestOf('x'), control.signal)[Symbol.asyncIterator]()
+      const events: ModelEvent[] = []
+      const reading = (async () => {
+        for (let result = await iterator.next(); result.done !== true; result = await iterator.next()) events.push(...result.value)
+      })()
+      for (let round = 0; round < turns; round += 1) await turn()
+      if (leaves) await iterator.return?.()
+      else control.abort()
+      await reading
+      await turn()
+      const { ends } = consume(events)
+      assert.ok(leaves ? ends <= 1 : ends === 1, `${ends} ends`)
+      assert.equal(
+        models.reduce((sum, { running }) => sum + running, 0),
+        0,
+      )
+      assert.equal(getEventListeners(control.signal, 'abort').length, 0)
+    }),
+    { numRuns: 200 },
   )
 })
