@@ -6,6 +6,7 @@ import type {
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider'
 import type { Effort, GenerateRequest, ModelFacts, ToolSpec } from '../../types/index.ts'
+import { markForCache } from './cache-marks.ts'
 import type { LoadedModel } from './provider-factory.ts'
 import { writePrompt } from './prompt-writer.ts'
 
@@ -24,6 +25,7 @@ export function writeCallOptions(request: GenerateRequest, { wire, facts, loaded
   const mediaInResults = takesMediaInResults(loaded)
   const answerAfterResult = loaded.providerId.startsWith('mistral')
   const prompt = writePrompt(request, { version, wire, input: facts.input, mediaInResults, answerAfterResult })
+  markForCache(prompt, loaded.providerId, request.model)
   return {
     prompt,
     abortSignal: signal,

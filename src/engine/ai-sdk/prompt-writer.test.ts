@@ -182,4 +182,20 @@ void describe('the options of a call', () => {
     )
     assert.deepEqual([inResult('openai.chat'), inResult('groq.chat'), inResult('openai.responses', 2)], [false, false, false])
   })
+
+  void it('mark a prompt for the cache of Bedrock only for models that have one', () => {
+    const marks = (model: string, providerId = 'amazon-bedrock'): unknown[] => {
+      const { signal } = new AbortController()
+      const request = requestOf('hi', {
+        model,
+        messages: [userMessage('hi'), assistant({ type: 'text', text: 'a' }), userMessage('go on')],
+      })
+      const { prompt } = writeCallOptions(request, { wire: 'w', facts: knows, loaded: { version: 4, providerId }, signal })
+      return prompt.map(({ providerOptions }) => providerOptions ?? null)
+    }
+    const mark = { bedrock: { cachePoint: { type: 'default' } } }
+    assert.deepEqual(marks('anthropic.claude-haiku-4-5'), [mark, null, null, mark])
+    assert.deepEqual(marks('meta.llama3'), [null, null, null, null])
+    assert.deepEqual(marks('gpt', 'openai.responses'), [null, null, null, null])
+  })
 })

@@ -139,6 +139,18 @@ void describe('@ai-sdk/anthropic over the bridge', () => {
     )
   })
 
+  void it('is asked to cache the system prompt and all that was said', async () => {
+    const { events } = await ask('@ai-sdk/anthropic', anthropicEvents)
+    const { body } = await ask('@ai-sdk/anthropic', anthropicEvents, { messages: conversation(events) })
+    const mark = { type: 'ephemeral' }
+    const messages = body['messages'] as Body[]
+    assert.deepEqual(
+      [body['system'][0], messages.at(-1)?.['content'].at(-1)].map((part: Body) => part['cache_control']),
+      [mark, mark],
+    )
+    assert.equal(JSON.stringify(body).split('cache_control').length - 1, 2)
+  })
+
   void it('is not given the thinking of another model', async () => {
     const { events } = await ask('@ai-sdk/anthropic', anthropicEvents)
     const { body } = await ask('@ai-sdk/anthropic', anthropicEvents, { model: 'other', messages: conversation(events) })
