@@ -2,7 +2,7 @@
  * The fetch that is handed to a provider package: nothing follows a redirect, so that no key travels to another host, and the
  * bytes of a generation's exchange are seen on their way. Which generation a request belongs to is told by its abort signal.
  */
-export interface FetchWatch {
+interface FetchWatch {
   /** Once for each request that is made for the generation. */
   onRequest(url: URL, body: Uint8Array): void
   /** @param type its content type, or empty */

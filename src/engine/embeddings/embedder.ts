@@ -27,7 +27,7 @@ export interface EmbedderOptions {
   readonly limits: ModelLimits
 }
 
-export interface Embedded {
+interface Embedded {
   /** One for each text, in order, all of one size. */
   readonly vectors: readonly Float32Array[]
   /** As the service names it, else as it was asked for. */
