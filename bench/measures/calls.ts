@@ -130,5 +130,7 @@ const silentEngine: Engine = {
   model: silentModel,
   facts: async () => silentModel,
   countTokens: async (texts) => texts.map((text) => text.length),
+  estimateInput: async () => 0,
+  repairs: () => ({}),
   close: async () => {},
 }

@@ -76,7 +76,7 @@ export async function startGuest(options: GuestOptions): Promise<RunningGuest> {
 }
 
 function envelope({ workspace, modelUrl, config = {} }: GuestOptions): GuestEnvelope {
-  const model = { provider: 'openai', name: 'bench', base_url: modelUrl, ...config.model }
+  const model = { provider: 'openai', name: 'bench', context_tokens: 128_000, base_url: modelUrl, ...config.model }
   return {
     user: benchUser,
     workspaceRoot: workspace.root,

@@ -109,6 +109,9 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
     .option('--json', 'print one whole record a line')
     .addHelpText('after', examples('oxbow audit show', 'oxbow audit show --after 100 --limit 1000 --json'))
     .action((options) => choose(async () => (await import('./verbs/audit.ts')).auditShow(options, terminal)))
+  userVerb(audit.command('recording <session>'), 'print the exchanges of a session with its models, for the replay model')
+    .addHelpText('after', examples('oxbow audit recording 0198… > session.jsonl'))
+    .action((session, options) => choose(async () => (await import('./verbs/audit.ts')).auditRecording(session, options, terminal)))
 
   guestVerb(program.command('status'), 'show what this machine offers, and what is missing')
     .option('--json', 'print one JSON object')

@@ -83,7 +83,13 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 }
 
 function isStreamFrame(frame: ServerFrame): frame is StreamFrame {
-  return frame.type === 'record' || frame.type === 'delta' || frame.type === 'snapshot' || frame.type === 'progress'
+  return (
+    frame.type === 'record' ||
+    frame.type === 'delta' ||
+    frame.type === 'snapshot' ||
+    frame.type === 'progress' ||
+    frame.type === 'reply_restarted'
+  )
 }
 
 function settleError(requests: Requests, { request_id, ...failure }: Extract<ServerFrame, { type: 'error' }>['payload']): void {

@@ -31,7 +31,7 @@ export type FollowEvent =
 
 export type FollowHandler = (event: FollowEvent) => void
 
-export type StreamFrame = Extract<ServerFrame, { type: 'record' | 'snapshot' | 'delta' | 'progress' }>
+export type StreamFrame = Extract<ServerFrame, { type: 'record' | 'snapshot' | 'delta' | 'progress' | 'reply_restarted' }>
 
 export interface Follower {
   readonly session: SessionId
@@ -75,6 +75,12 @@ export function createFollower(session: SessionId, from: number, handler: Follow
           const step = addDelta(shown, frame.payload)
           if (step !== null) show(step)
           return step !== null
+        }
+        case 'reply_restarted': {
+          const { turn, call } = frame.payload
+          shown = { call, text: '' }
+          handler({ type: 'restart', turn, call, text: '' })
+          return true
         }
         case 'progress': {
           const { turn, call, name, elapsed_ms } = frame.payload

@@ -33,7 +33,8 @@ void describe('the engine', () => {
     const priced = (await engine({ ...known, input_price: 2, output_price: 3 }, env)).model
     assert.deepEqual([priced.name, priced.provider, priced.contextTokens, priced.maxOutputTokens], ['mine', 'openai', 5000, 70])
     assert.deepEqual(priced.price, { inputPerMillion: 2, outputPerMillion: 3 })
-    assert.equal((await engine({ ...known, input_price: 2 }, env)).model.price, null)
+    assert.equal((await engine(known, env)).model.price, null)
+    await assert.rejects(engine({ ...known, input_price: 2 }, env), /only the input price/)
     const offline = (await engine({})).model
     assert.deepEqual([offline.name, offline.price], ['offline', { inputPerMillion: 0, outputPerMillion: 0 }])
   })
@@ -65,8 +66,8 @@ void describe('the engine', () => {
     const withKey: Record<string, string> = { OPENAI_API_KEY: 'k' }
     for (const env of [withKey, {}]) {
       const one = await engine({ base_url: `${server.url}/`, context_tokens: 5000 }, env)
-      assert.equal(textOfEvents(await collect(one, requestOf('x'))), 'hi')
-      assert.equal(textOfEvents(await collect(one, requestOf('x'))), 'hi')
+      assert.equal(textOfEvents(await collect(one, requestOf('x', { model: '' }))), 'hi')
+      assert.equal(textOfEvents(await collect(one, requestOf('x', { model: '' }))), 'hi')
       await one.close()
     }
     assert.deepEqual(seen, ['Bearer k', 'Bearer k', undefined, undefined])
@@ -77,12 +78,12 @@ void describe('the engine', () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-engine-'))
     const scenario = join(folder, 'scenario.json')
     const one = await engine({ provider: 'scripted', scenario })
-    const [failed] = await collect(one, requestOf('x'))
+    const [failed] = await collect(one, requestOf('x', { model: '' }))
     assert.equal(failed?.type === 'error' && failed.failure.code, 'bad_config')
     await writeFile(scenario, JSON.stringify({ turns: [{ steps: [{ events: [{ text: 'played' }] }] }] }))
-    assert.equal(textOfEvents(await collect(one, requestOf('x'))), 'played')
+    assert.equal(textOfEvents(await collect(one, requestOf('x', { model: '' }))), 'played')
     await one.close()
-    const [closed] = await collect(one, requestOf('x'))
+    const [closed] = await collect(one, requestOf('x', { model: '' }))
     assert.equal(closed?.type === 'error' && closed.failure.code, 'cancelled')
     await rm(folder, { recursive: true })
   })

@@ -1,137 +1,85 @@
 /**
- * The engine: one port to every model. It finds the service that has a model, knows the model's facts, and loads a wire by
- * dynamic import when the first message goes through it: what is not used costs nothing at start.
+ * The engine: one port to every model. It finds the service that has a model, knows the model's facts, and hands out a chain
+ * of it and its fallbacks. Wires, catalog and tokenizer are loaded on first need: what is not used costs nothing at start.
  */
-import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, ModelFacts, ModelOverrides, Random } from '../types/index.ts'
+import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random } from '../types/index.ts'
 import { OxbowError, toFailure } from '../types/index.ts'
-import type { ModelLimits } from './limits.ts'
-import { modelLimits, tokenizerIdleMs } from './limits.ts'
+import { type ModelLimits, modelLimits } from './limits.ts'
+import { createModelBook, type KnownModel } from './model-book.ts'
 import { noUsage } from './model-problem.ts'
-import { type OpenModel, openModel } from './open-model.ts'
-import { findService, type ModelName, readModelName, type Service } from './services.ts'
-import type { TokenCounter } from './tokens/token-counter.ts'
+import { createOpener } from './open-model.ts'
+import type { ServiceConfig } from './services.ts'
+import { finishAnswer } from './answer-end.ts'
+import { createRepairCounts } from './repair/repair-counts.ts'
+import { createRequestTokens } from './tokens/request-tokens.ts'
 
 export interface EngineOptions {
   readonly config: Pick<Config, 'model' | 'providers'>
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Folder of what goes over the package's catalog; unset: there is nothing. */
+  readonly catalogFolder?: string
+  /** Folders in which packages of AI SDK providers may be installed, the usual one first. */
+  readonly packageFolders?: readonly string[]
   readonly clock: Clock
   readonly random: Random
   /** For tests; the defaults stand in limits.ts. */
   readonly limits?: Partial<ModelLimits>
 }
 
-/** A model that can be asked. */
-interface Route {
-  readonly facts: ModelFacts
-  readonly service: Service
-}
+type Batches = AsyncIterable<readonly ModelEvent[]>
+type Ask = (request: GenerateRequest, signal: AbortSignal) => Batches
 
 /** @throws OxbowError `bad_config` when the configured model cannot be used. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { config, env, clock } = options
   const limits = { ...modelLimits, ...options.limits }
-  const services = { config, env }
-  const routes = new Map<string, Route>()
-  const opening = new Map<string, Promise<OpenModel>>()
-  const opened = new Map<string, OpenModel>()
-  let counter: TokenCounter | null = null
+  const services: ServiceConfig = { config: options.config, env: options.env }
+  const book = createModelBook(services, options.catalogFolder)
+  const opener = createOpener({ ...options, model: options.config.model, limits, book })
+  const tokens = createRequestTokens()
+  const repairs = createRepairCounts()
+  /** Models that can be asked at once, by the name under which they are asked for. */
+  const ready = new Map<string, Ask>()
   let closed = false
 
-  const routeOf = async (name: string): Promise<Route> => {
-    const known = routes.get(name)
-    if (known !== undefined) return known
-    const found = readModelName(name, services)
-    const service = findService(found.provider, services)
-    if (found.model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
-    const made = { service, facts: factsOf(found, service, overridesOf(name, found, service)) }
-    routes.set(name, made)
-    return made
+  const prepare = async (name: string): Promise<Ask> => {
+    if (closed) throw new OxbowError(closedFailure.code, closedFailure.message, { hint: closedFailure.hint })
+    const known = await book.find(name)
+    const model = await opener.open(known, await fallbacksOf(known))
+    const ask: Ask = (request, signal) =>
+      finishAnswer(model.generate({ ...request, model: known.name }, signal), request.tools, repairs, (usage) =>
+        tokens.observe(known, request, usage),
+      )
+    ready.set(name, ask)
+    return ask
   }
-  const overridesOf = (name: string, { provider, model }: ModelName, service: Service): ModelOverrides => {
-    const configured = readModelName('', services)
-    const isConfigured = name.trim() === '' || (configured.provider === provider && configured.model === model)
-    return isConfigured ? config.model : (service.models[model] ?? noOverrides)
-  }
-  const first = await routeOf('')
+  /** The chain is of the configured model; another one that was asked for by name is meant itself. */
+  const fallbacksOf = async (known: KnownModel): Promise<readonly KnownModel[]> =>
+    known.label === first.label ? Promise.all(options.config.model.fallback.map((name) => book.find(name))) : []
 
-  async function* open(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
+  const first = await book.find('')
+  await fallbacksOf(first)
+
+  async function* prepareAndAsk(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
     try {
-      if (closed) throw new OxbowError(closedFailure.code, closedFailure.message, { hint: closedFailure.hint })
-      const { service, facts } = await routeOf(request.model)
-      let model = opening.get(service.id)
-      if (model === undefined) {
-        model = openModel(service, { config: config.model, facts: (name) => factsByName(routes, service, name), clock, limits })
-        opening.set(service.id, model)
-        model.then(
-          (ready) => opened.set(service.id, ready),
-          () => opening.delete(service.id),
-        )
-      }
-      yield* (await model).generate({ ...request, model: facts.name }, signal)
+      yield* (await prepare(request.model))(request, signal)
     } catch (error) {
       yield [{ type: 'error', failure: toFailure(error, 'bad_config', 'Check the model section of the configuration.'), usage: noUsage }]
     }
   }
   return {
     model: first.facts,
-    facts: async (name) => (await routeOf(name)).facts,
-    // Once the wire is loaded its own iterator is handed out: no hop for each batch.
-    generate: (request, signal) => {
-      const route = closed ? undefined : routes.get(request.model)
-      const ready = route && opened.get(route.service.id)
-      return route === undefined || ready === undefined
-        ? open(request, signal)
-        : ready.generate({ ...request, model: route.facts.name }, signal)
-    },
-    countTokens: async (texts) => {
-      const { createTokenCounter } = await import('./tokens/token-counter.ts')
-      counter ??= createTokenCounter(tokenizerIdleMs)
-      return counter.count(texts)
-    },
+    facts: async (name) => (await book.find(name)).facts,
+    // Once a model is ready its own iterator is handed out: no hop for each batch.
+    generate: (request, signal) => ((!closed && ready.get(request.model)) || prepareAndAsk)(request, signal),
+    countTokens: (texts) => tokens.countTexts(texts),
+    estimateInput: async (request) => tokens.estimate(await book.find(request.model), request),
+    repairs: () => ({ ...repairs }),
     close: async () => {
       closed = true
-      for (const each of opening.values()) await (await each.catch(() => null))?.close?.()
-      await counter?.close()
+      await opener.close()
+      await tokens.close()
     },
   }
 }
 
 const closedFailure: Failure = { code: 'cancelled', message: 'The engine is closed.', hint: 'Start the guest again.' }
-
-const noOverrides: ModelOverrides = {
-  context_tokens: null,
-  max_output_tokens: null,
-  input_price: null,
-  output_price: null,
-  cache_read_price: null,
-  cache_write_price: null,
-}
-
-function factsByName(routes: ReadonlyMap<string, Route>, service: Service, name: string): ModelFacts {
-  for (const route of routes.values()) if (route.service.id === service.id && route.facts.name === name) return route.facts
-  throw new Error(`nobody asked for the facts of ${name}`)
-}
-
-function factsOf({ provider, model }: ModelName, service: Service, overrides: ModelOverrides): ModelFacts {
-  const { input_price: inputPerMillion, output_price: outputPerMillion } = overrides
-  const free = service.baseUrl === null
-  return {
-    // The interpreter is no model and must not be shown under a model's name.
-    name: model,
-    provider,
-    contextTokens: overrides.context_tokens ?? 128_000,
-    maxOutputTokens: overrides.max_output_tokens ?? 8_192,
-    price:
-      inputPerMillion !== null && outputPerMillion !== null
-        ? { inputPerMillion, outputPerMillion }
-        : free
-          ? { inputPerMillion: 0, outputPerMillion: 0 }
-          : null,
-    input: ['text', 'image', 'pdf'],
-    tools: true,
-    reasoning: false,
-    sampling: true,
-    structuredOutput: true,
-    deprecated: false,
-  }
-}

@@ -227,3 +227,6 @@ export const maxPdfInflatedBytes: number = 8 * 1024 * 1024
 
 /** Object streams of a PDF that are looked into; each holds a hundred objects or more. */
 export const maxObjectStreams = 5_000
+
+/** What a vendor's framing adds to each message, at most. */
+export const requestMessageTokens = 8

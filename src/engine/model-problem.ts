@@ -16,8 +16,38 @@ export interface Problem {
 export const noUsage: Usage = { inputTokens: 0, outputTokens: 0, estimated: false }
 
 export function problem(code: ErrorCode, message: string, hint: string, retry = false, waitMs: number | null = null): Problem {
+  const refused = code === 'model_refused' || code === 'model_overloaded'
+  if (refused && overflowWords.test(message))
+    return { failure: { code: 'context_overflow', message, hint: overflowHint }, retry: false, waitMs }
   return { failure: { code, message, hint }, retry, waitMs }
 }
+
+const overflowHint = 'Begin a new session, or choose a model with a larger window.'
+
+/**
+ * The conversation does not fit the model's window: it must become shorter, and asking again as it is helps nobody. Services
+ * have no common code for it, so their own words are read; a wrong guess costs an answer that another model might have given.
+ * Wordings of OpenAI, Azure, vLLM and OpenRouter; Anthropic; Bedrock; Gemini; xAI; Groq; llama.cpp; LM Studio; Mistral.
+ */
+const overflowWords = new RegExp(
+  [
+    'context[_ ]length[_ ]exceeded',
+    'maximum context length',
+    'exceeds? the (?:model.?s )?(?:available )?context (?:window|size|length)',
+    'context (?:window|limit|length) (?:is )?exceed',
+    'exceed(?:s|ed)? (?:the )?context (?:limit|window)',
+    'model_context_window_exceeded',
+    ' answered 413\\b',
+    'prompt is too long',
+    'input is too long',
+    'input token count.{0,40}exceeds',
+    'maximum prompt length',
+    'reduce the length of the messages',
+    'greater than the context length',
+    'too large for model with',
+  ].join('|'),
+  'i',
+)
 
 export const cancelled: Failure = {
   code: 'cancelled',

@@ -1,43 +1,115 @@
-/** Opens what a service needs, by dynamic import: nothing of a wire is loaded before its first use. */
-import type { Clock, Config, Model, ModelFacts } from '../types/index.ts'
+/** Opens what a service needs, by dynamic import, once: nothing of a wire is loaded before its first use. */
+import type { Clock, Config, Model, Random } from '../types/index.ts'
 import { OxbowError } from '../types/index.ts'
 import type { ModelLimits } from './limits.ts'
+import type { KnownModel, ModelBook } from './model-book.ts'
+import type { Route } from './reliability/route.ts'
 import type { ModelKind, Service } from './services.ts'
 import type { Wire } from './wire.ts'
 
-export type OpenModel = Model & { close?(): void | Promise<void> }
+type OpenModel = Model & { close?(): void | Promise<void> }
 
-export interface OpenDeps {
-  readonly config: Config['model']
-  readonly facts: (model: string) => ModelFacts
+export interface OpenerOptions {
+  readonly model: Config['model']
+  readonly book: ModelBook
+  readonly packageFolders?: readonly string[]
   readonly clock: Clock
+  readonly random: Random
   readonly limits: ModelLimits
 }
 
-/** @throws OxbowError `bad_config` when a file or package that the configuration names cannot be used. */
-export async function openModel(service: Service, deps: OpenDeps): Promise<OpenModel> {
-  const { config, facts, clock, limits } = deps
+export interface Opener {
+  /** @throws OxbowError `bad_config` when a file that the configuration names cannot be used. */
+  open(chosen: KnownModel, fallbacks: readonly KnownModel[]): Promise<Model>
+  /** Ends idle connections. */
+  close(): Promise<void>
+}
+
+export function createOpener(options: OpenerOptions): Opener {
+  const { clock, random, limits } = options
+  const opened = new Map<string, Promise<OpenModel>>()
+  let breakers: Promise<import('./reliability/breakers.ts').Breakers> | null = null
+
+  const serviceModel = (service: Service): Promise<OpenModel> => {
+    const known = opened.get(service.id)
+    if (known !== undefined) return known
+    const opening = openService(service, options)
+    opened.set(service.id, opening)
+    opening.catch(() => opened.delete(service.id))
+    return opening
+  }
+  const routeTo = ({ name, label, service, facts }: KnownModel): Route => ({
+    model: name,
+    label,
+    endpoint: service.baseUrl?.origin ?? service.id,
+    open: () => serviceModel(service),
+    facts: async () => facts,
+  })
+  return {
+    async open(chosen, fallbacks) {
+      // What runs in this process does not fail for a while: it is asked as it is.
+      if (isInProcess(chosen.service) && fallbacks.length === 0) return serviceModel(chosen.service)
+      const [{ createReliableModel }, shared] = await Promise.all([
+        import('./reliability/reliable-model.ts'),
+        (breakers ??= import('./reliability/breakers.ts').then((made) => made.createBreakers(clock, limits))),
+      ])
+      return createReliableModel({ routes: [routeTo(chosen), ...fallbacks.map(routeTo)], clock, random, limits, breakers: shared })
+    },
+    async close() {
+      for (const each of opened.values()) await (await each.catch(() => null))?.close?.()
+    },
+  }
+}
+
+function isInProcess({ wire }: Service): boolean {
+  return wire === 'offline' || wire === 'scripted' || wire === 'replay'
+}
+
+async function openService(service: Service, { model, book, packageFolders = [], clock, limits }: OpenerOptions): Promise<OpenModel> {
+  const { key, headers, official, baseUrl, packageName } = service
+  const facts = (name: string) => book.factsOf(service, name)
   switch (service.wire) {
     case 'offline':
       return (await import('./offline/offline-model.ts')).createOfflineModel()
     case 'scripted':
-      return openScripted(config.scenario)
+      return openScripted(model.scenario)
     case 'replay':
-    case 'ai-sdk':
-      throw new OxbowError('bad_config', `${service.wire} cannot be used.`, { hint: '' })
+      return (await import('./replay/replay-model.ts')).openReplay(model.replay, limits, loadNamedWire)
+    case 'ai-sdk': {
+      const { createAiSdkModel } = await import('./ai-sdk/ai-sdk-model.ts')
+      return createAiSdkModel({ packageName, provider: service.id, key, baseUrl, headers, facts, clock, limits, folders: packageFolders })
+    }
     default: {
-      const [wire, { createHttpModel }] = await Promise.all([wires[service.wire](), import('./http/http-model.ts')])
-      const { key, headers, official } = service
-      return createHttpModel({ wire, baseUrl: service.baseUrl!, key, headers, official, facts, clock, limits })
+      const [wire, { createHttpModel }] = await Promise.all([loadWire(service.wire), import('./http/http-model.ts')])
+      // Only an AI SDK package may know its own address: every other service was found with one.
+      if (baseUrl === null) throw new Error(`${service.id} has no address`)
+      return createHttpModel({ wire, baseUrl, key, headers, official, facts, clock, limits })
     }
   }
 }
 
-const wires: Record<Exclude<ModelKind, 'offline' | 'scripted' | 'replay' | 'ai-sdk'>, () => Promise<Wire>> = {
-  'openai-chat': async () => (await import('./openai-chat/chat-wire.ts')).chatWire,
-  'openai-responses': async () => (await import('./openai-chat/chat-wire.ts')).chatWire,
-  anthropic: async () => (await import('./openai-chat/chat-wire.ts')).chatWire,
-  gemini: async () => (await import('./openai-chat/chat-wire.ts')).chatWire,
+/** @returns null for a name that is no wire, as that of a provider package. */
+async function loadNamedWire(name: string): Promise<Wire | null> {
+  return isWire(name) ? loadWire(name) : null
+}
+
+type HttpWire = Exclude<ModelKind, 'offline' | 'scripted' | 'replay' | 'ai-sdk'>
+
+function isWire(name: string): name is HttpWire {
+  return name === 'openai-chat' || name === 'openai-responses' || name === 'anthropic' || name === 'gemini'
+}
+
+async function loadWire(name: HttpWire): Promise<Wire> {
+  switch (name) {
+    case 'openai-chat':
+      return (await import('./openai-chat/chat-wire.ts')).chatWire
+    case 'openai-responses':
+      return (await import('./openai-responses/responses-wire.ts')).responsesWire
+    case 'anthropic':
+      return (await import('./anthropic/anthropic-wire.ts')).anthropicWire
+    case 'gemini':
+      return (await import('./gemini/gemini-wire.ts')).geminiWire
+  }
 }
 
 async function openScripted(file: string): Promise<OpenModel> {

@@ -29,9 +29,10 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
       return `{"type":"delta","payload":{"session":"${event.session}","turn":"${event.turn}","call":${JSON.stringify(event.call)},"offset":${event.offset},"text":${JSON.stringify(event.text)}}}`
     case 'record':
       return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${JSON.stringify(event.record)}}}`
+    case 'reply_restarted':
     case 'progress': {
       const { type, ...payload } = event
-      return frameText({ type, payload })
+      return frameText({ type, payload } as ServerFrame)
     }
     default:
       return assertNever(event)

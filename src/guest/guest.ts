@@ -5,7 +5,7 @@
  * rest is loaded and wired; the sandbox and the model wire start on first need.
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
@@ -52,6 +52,8 @@ export async function startGuest(
     const engine = await openEngine({
       config,
       env: envelope.keys,
+      ...(envelope.catalogFolder !== undefined && { catalogFolder: envelope.catalogFolder }),
+      packageFolders: envelope.catalogFolder === undefined ? [] : [dirname(envelope.catalogFolder)],
       clock: systemClock,
       random: systemRandom,
       limits: options.modelLimits ?? {},

@@ -26,6 +26,7 @@ async function main(command: string): Promise<void> {
       return serve(await envelope, ended)
     case 'audit-verify':
     case 'audit-show':
+    case 'audit-recording':
     case 'calls': {
       const { answer } = await import('./offline.ts')
       for await (const line of answer(command, await envelope)) say(line)
@@ -39,7 +40,7 @@ async function main(command: string): Promise<void> {
       return
     }
     default:
-      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show, calls or catalog`)
+      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls or catalog`)
   }
 }
 

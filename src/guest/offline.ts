@@ -8,7 +8,7 @@ import type { GuestEnvelope } from '../types/index.ts'
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
 const allOn = { files: true, shell: true }
 
-export type Question = 'audit-verify' | 'audit-show' | 'calls'
+export type Question = 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls'
 
 /** Records sent at once. */
 const pageSize = 500
@@ -25,11 +25,26 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
   try {
     await store.opened()
     if (question === 'audit-verify') yield await verifyJournal(store, envelope.heads ?? [], envelope.publicKey ?? '')
+    else if (question === 'audit-recording') yield* recording(store, envelope)
     else yield* show(store, envelope)
   } finally {
     await store.close()
   }
 }
+
+/** The exchanges of a session with its models, oldest first: what the replay model reads. */
+async function* recording(store: Store, { session, after = 0 }: GuestEnvelope): AsyncGenerator<object> {
+  const filter = { ...(session !== undefined && { session }), phases: ['exchange'] as const, hydrate: true }
+  for (let cursor = after; ;) {
+    const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
+    yield* page.map((record) => JSON.parse(record.body) as object)
+    if (page.length < recordingPage) return
+    cursor = page.at(-1)?.seq ?? cursor
+  }
+}
+
+/** Exchanges sent at once; one may be megabytes. */
+const recordingPage = 20
 
 /** The newest records in order, or those after a cursor. */
 async function* show(store: Store, { session, after, limit = defaultShown }: GuestEnvelope): AsyncGenerator<object> {

@@ -3,13 +3,14 @@
  * model costs one event for each turn of the event loop, not one for each token.
  */
 import type { Store } from '../store/index.ts'
-import type { CallId, PendingApproval, RecordView, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, PendingApproval, Phase, RecordView, SessionId, TurnId } from '../types/index.ts'
 import type { KernelEvent } from './facade.ts'
 import { followPage } from './limits.ts'
 
 export interface Events {
   publish(record: RecordView): void
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
+  restarted(event: Omit<Extract<KernelEvent, { type: 'reply_restarted' }>, 'type'>): void
   progress(event: Omit<Extract<KernelEvent, { type: 'progress' }>, 'type'>): void
   follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void): Promise<() => void>
 }
@@ -51,7 +52,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
 
   return {
     publish(record) {
-      if (record.session === '') return
+      if (record.session === '' || record.phase === 'exchange') return
       const topic = topics.get(record.session)
       if (topic === undefined) return
       flush(record.session)
@@ -68,6 +69,11 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       if (flushing) return
       flushing = true
       setImmediate(flushAll)
+    },
+    restarted(event) {
+      const topic = topics.get(event.session)
+      if (topic?.running?.call === event.call) topic.running = null
+      emit(topic, { type: 'reply_restarted', ...event })
     },
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
     async follow(session, cursor, listener) {
@@ -130,9 +136,19 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
   }
 }
 
+/** The bytes of exchanges are for replay and audit: they would drown what a terminal shows. */
+const followed: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
+
 async function tellPast(store: Store, session: SessionId, inbox: Inbox): Promise<void> {
   for (;;) {
-    const page = await store.records({ session, after: inbox.seen(), order: 'oldest_first', limit: followPage, hydrate: true })
+    const page = await store.records({
+      session,
+      after: inbox.seen(),
+      phases: followed,
+      order: 'oldest_first',
+      limit: followPage,
+      hydrate: true,
+    })
     for (const { previous: _, hash: __, body, ...record } of page) inbox.tell({ ...record, body: JSON.parse(body) })
     if (page.length < followPage) return
   }

@@ -24,6 +24,15 @@ export type KernelEvent =
       readonly offset: number
       readonly text: string
     }
+  /** What `call` has said so far is void: its answer begins anew, perhaps by another model. */
+  | {
+      readonly type: 'reply_restarted'
+      readonly session: SessionId
+      readonly turn: TurnId
+      readonly call: CallId
+      readonly model: string
+      readonly why: string
+    }
   | {
       readonly type: 'progress'
       readonly session: SessionId

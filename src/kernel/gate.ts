@@ -10,6 +10,7 @@ import {
   assertNever,
   type Call,
   type Caller,
+  type CallContext,
   type CallId,
   type CallOutcome,
   type Clock,
@@ -166,9 +167,10 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 8. Run inside the sandbox, under time limit and cancellation.
   const began = clock.monotonicMs()
-  const [ran] = await Promise.all([run(deps, passing, call, input), intending])
+  const reservation = { spend: reserved }
+  const [ran] = await Promise.all([run(deps, passing, call, input, reservation), intending])
   if (ran === stoppedForRestart) {
-    budgets.settle(passing.caller, reserved, noSpend)
+    budgets.settle(passing.caller, reservation.spend, noSpend)
     return cancelledOutcome('The guest is stopping; this goes on at its next start.')
   }
 
@@ -178,7 +180,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 10. Settle: budgets squared, the outcome on record, followers told.
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
-  budgets.settle(passing.caller, reserved, spent)
+  budgets.settle(passing.caller, reservation.spend, spent)
   const body = outcomeBody(call, ran, outcome, spent, Math.round(clock.monotonicMs() - began))
   const settled = [entryOf(passing, 'outcome', call.name, body)]
   if (call.effect === 'once') await journal.append(settled)
@@ -199,9 +201,9 @@ async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input:
   await budgets.load(caller.session)
   if (call.reserve === undefined) return noSpend
   try {
-    const bound = await call.reserve(input, false)
+    const bound = await call.reserve(input, false, caller)
     if (budgets.reserve(caller, bound) === null) return bound
-    const exact = await call.reserve(input, true)
+    const exact = await call.reserve(input, true, caller)
     return budgets.reserve(caller, exact) ?? exact
   } catch (error) {
     return toFailure(error, 'budget_exhausted', 'What it would cost cannot be told, so it was not run.')
@@ -278,11 +280,32 @@ type Ran =
 const stoppedForRestart = Symbol('stopped for restart')
 
 /** Stage 8. */
-async function run(deps: GateDeps, passing: Passing, call: Call, input: unknown): Promise<Ran | typeof stoppedForRestart> {
+async function run(
+  deps: GateDeps,
+  passing: Passing,
+  call: Call,
+  input: unknown,
+  reservation: { spend: Spend },
+): Promise<Ran | typeof stoppedForRestart> {
   const { id, caller } = passing
   const watch = deps.running.enter(caller, call, passing)
+  const context: CallContext = {
+    id,
+    caller,
+    signal: watch.signal,
+    clock: deps.clock,
+    sandbox: deps.sandbox,
+    reserveMore(more) {
+      if (deps.budgets.reserve(caller, more) !== null) return false
+      reservation.spend = {
+        microDollars: reservation.spend.microDollars + more.microDollars,
+        tokens: reservation.spend.tokens + more.tokens,
+      }
+      return true
+    },
+    record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
+  }
   try {
-    const context = { id, caller, signal: watch.signal, clock: deps.clock, sandbox: deps.sandbox }
     return { done: await watch.race(call.run(input, context)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)

@@ -106,11 +106,17 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     maxOutputTokens: maxOutputTokens ?? 8_192,
     price: inputPerMillion === null ? null : { inputPerMillion, outputPerMillion: config.model.output_price ?? 0 },
   })
+  const countTokens = options.countTokens ?? (async (texts: readonly string[]) => texts.map((text) => Math.ceil(text.length / 4)))
   const engine: Engine = {
     generate: options.play ?? (() => says('hello')),
     model: facts,
     facts: async () => facts,
-    countTokens: options.countTokens ?? (async (texts) => texts.map((text) => Math.ceil(text.length / 4))),
+    countTokens,
+    estimateInput: async ({ system, messages }) => {
+      const texts = [system, ...messages.flatMap(({ parts }) => parts.map((part) => ('text' in part ? part.text : '')))]
+      return (await countTokens(texts)).reduce((sum, count) => sum + count, 0) + messages.length * 8
+    },
+    repairs: () => ({}),
     close: async () => {},
   }
   const kernel = createKernel({

@@ -97,6 +97,7 @@ function wire(options: KernelOptions) {
       engine,
       events,
       contextTokens: engine.model.contextTokens,
+      config: config.model,
       moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },

@@ -25,3 +25,12 @@ export const maxNameLength = 100
 
 /** Records that may wait for the store before those that make more of them wait too: a tenth of what the store would refuse at. */
 export const maxRecordsBehind = 10_000
+
+/** Requests to models that are held for comparison, all sessions together. */
+export const maxHeldRequestBytes: number = 8 * 1024 * 1024
+/** A common beginning shorter than this is not worth a reference to it. */
+export const minSharedBytes = 1_024
+/** Bytes of an answer for one token, where nothing better is known while it streams. */
+export const bytesPerToken = 4
+/** A reservation that proves too small grows by at least this many output tokens. */
+export const minReservedTokens = 256

@@ -3,7 +3,9 @@
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer.
  */
 import { type ConversationItem, type Message, toolCallsOf } from '../types/index.ts'
-import { tokensPerMessage } from './limits.ts'
+import { largeStepPart, tokensPerMessage } from './limits.ts'
+import { createShortener, type Shorten } from './shortening/shorten-message.ts'
+import { type Shortened, shortenStep } from './shortening/shorten-step.ts'
 
 export interface Fitted {
   readonly messages: readonly Message[]
@@ -18,15 +20,19 @@ export interface MessageCounter {
   /** 0 for a message that was not counted yet. */
   tokensOf(message: Message): number
   count(messages: readonly Message[]): Promise<void>
+  /** What it makes lives as long as the message, and is counted once too. */
+  readonly shorten: Shorten
 }
 
 /** @param countTokens a real tokenizer; one number for each text, in order */
 export function createMessageCounter(countTokens: (texts: readonly string[]) => Promise<readonly number[]>): MessageCounter {
   const counted = new WeakMap<Message, number>()
   return {
+    shorten: createShortener(),
     tokensOf: (message) => counted.get(message) ?? 0,
     async count(messages) {
       const fresh = messages.filter((message) => !counted.has(message))
+      if (fresh.length === 0) return
       const counts = await countTokens(fresh.map(textToCount))
       fresh.forEach((message, i) => counted.set(message, counts[i]!))
     },
@@ -34,50 +40,71 @@ export function createMessageCounter(countTokens: (texts: readonly string[]) => 
 }
 
 /**
+ * Newest first, as many steps as fit, and always the newest message of a person: without it nobody knows what to do. A step
+ * that does not fit by itself is shortened; what a person wrote never is.
+ *
  * @param items oldest first
  * @param room tokens that the messages may take
- * @returns the longest run of newest groups that fits, at least the newest group: what cannot be cut is for the caller to refuse
+ * @returns at least the newest message and the newest step: what cannot be cut is for the caller to refuse
  */
 export async function fitConversation(items: readonly ConversationItem[], room: number, counter: MessageCounter): Promise<Fitted> {
-  const groups = groupMessages(items, counter)
+  const groups = groupMessages(items)
   const bound = groups.reduce((sum, group) => sum + group.bytes, 0)
   if (bound <= room) return { messages: groups.flatMap((group) => group.messages), tokens: bound, dropped: 0 }
 
-  await countGroups(groups, room, counter)
-  let tokens = 0
-  let from = groups.length
-  while (from > 0 && (from === groups.length || tokens + groups[from - 1]!.tokens() <= room)) tokens += groups[--from]!.tokens()
-  const messages = groups.slice(from).flatMap((group) => group.messages)
+  const asked = groups.findLast(({ messages }) => messages[0]?.role === 'user')
+  await counter.count(asked?.messages ?? [])
+  let tokens = tokensOfAll(asked?.messages ?? [], counter)
+  const large = (room - tokens) * largeStepPart
+  const kept: (readonly Message[])[] = []
+  let reached = asked === undefined
+  for await (const group of newestFirst(groups, room, counter)) {
+    const free = room - tokens
+    let step: Shortened = { messages: group.messages, tokens: group === asked ? 0 : tokensOfAll(group.messages, counter) }
+    if (step.tokens > free && kept.length === 0) step = await shortenGroup(step, free, counter)
+    else if (step.tokens > free && step.tokens > large) step = await shortenGroup(step, large / 2, counter)
+    if (step.tokens > free && kept.length > 0) break
+    kept.push(step.messages)
+    tokens += step.tokens
+    reached ||= group === asked
+  }
+  if (!reached) kept.push(asked?.messages ?? [])
+  const messages = kept.toReversed().flat()
   return { messages, tokens, dropped: items.length - messages.length }
+}
+
+function shortenGroup({ messages, tokens }: Shortened, room: number, counter: MessageCounter): Promise<Shortened> {
+  const measure = async (shorter: readonly Message[]): Promise<number> => {
+    await counter.count(shorter)
+    return tokensOfAll(shorter, counter)
+  }
+  return shortenStep(messages, tokens, room, { shorten: counter.shorten, measure })
+}
+
+/** @returns tokens of messages that were counted, with what each costs beside its text. */
+export function tokensOfAll(messages: readonly Message[], counter: MessageCounter): number {
+  return messages.reduce((sum, message) => sum + counter.tokensOf(message) + tokensPerMessage, 0)
 }
 
 /** What must stay together: one message, or a generation with the results of its tool calls. */
 interface Group {
   readonly messages: Message[]
   bytes: number
-  tokens(): number
 }
 
-function groupMessages(items: readonly ConversationItem[], counter: MessageCounter): Group[] {
+function groupMessages(items: readonly ConversationItem[]): Group[] {
   const groups: Group[] = []
   for (const { message, bytes } of items) {
     const last = groups.at(-1)
     // What was read back can begin between a generation and its results.
     if (message.role === 'tool' && last === undefined) continue
-    const group = message.role === 'tool' && last !== undefined ? last : newGroup(groups, counter)
+    const group = message.role === 'tool' && last !== undefined ? last : { messages: [], bytes: 0 }
+    if (group !== last) groups.push(group)
     group.messages.push(message)
     group.bytes += bytes + tokensPerMessage
   }
   for (const group of groups) completeGroup(group)
   return groups
-}
-
-function newGroup(groups: Group[], counter: MessageCounter): Group {
-  const messages: Message[] = []
-  const tokens = (): number => messages.reduce((sum, message) => sum + counter.tokensOf(message) + tokensPerMessage, 0)
-  const group = { messages, bytes: 0, tokens }
-  groups.push(group)
-  return group
 }
 
 /** A wire refuses a tool call without a result: calls that a cancelled turn never made get one that says so. */
@@ -92,17 +119,19 @@ function completeGroup(group: Group): void {
   }
 }
 
-/** Counts from the newest group back, in batches, until surely more than the room is counted. */
-async function countGroups(groups: readonly Group[], room: number, counter: MessageCounter): Promise<void> {
-  let total = 0
-  for (let i = groups.length - 1; i >= 0 && total <= room;) {
-    const batch: Message[] = []
-    for (let bytes = 0; i >= 0 && bytes < room; i--) {
-      bytes += groups[i]!.bytes
-      batch.push(...groups[i]!.messages)
+/** Gives the groups, counted in batches of about as many bytes as there is room for, so that few are counted in vain. */
+async function* newestFirst(groups: readonly Group[], room: number, counter: MessageCounter): AsyncGenerator<Group> {
+  for (let i = groups.length - 1, counted = groups.length; i >= 0; i--) {
+    if (i < counted) {
+      const batch: Message[] = []
+      for (let bytes = 0; counted > 0 && bytes < Math.max(1, room);) {
+        const group = groups[--counted]!
+        bytes += group.bytes
+        batch.push(...group.messages)
+      }
+      await counter.count(batch)
     }
-    await counter.count(batch)
-    for (const message of batch) total += counter.tokensOf(message) + tokensPerMessage
+    yield groups[i]!
   }
 }
 

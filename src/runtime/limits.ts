@@ -10,3 +10,12 @@ export const providerDeadlineMs = 2_000
 export const tokensPerMessage = 8
 /** Room left in the window for what the count cannot see. */
 export const safetyTokens = 256
+/** Arguments of a tool call in a step that does not fit: enough to see what was asked and how it began and ended. */
+export const shortArgumentBytes: number = 4 * 1024
+/** The shortest that arguments and results get: below it the words around the cut outweigh what is left. */
+export const minArgumentBytes = 256
+export const minResultBytes = 512
+/** A step that is larger than this part of the window and fits no more is kept cut to half of the part, not forgotten at once. */
+export const largeStepPart = 0.5
+/** Of what an endpoint refused as too long, this much is sent again: less loses more, more may be refused again. */
+export const overflowPart = 0.6

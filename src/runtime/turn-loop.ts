@@ -19,6 +19,7 @@ import { fitConversation } from './context-window.ts'
 import { dispatch, pendingCalls } from './dispatch.ts'
 import { createLoopDetector } from './loop-detector.ts'
 import { tokensPerMessage } from './limits.ts'
+import { roomAfterOverflow, stillTooLong, tooLong } from './overflow.ts'
 import type { Composed, GenerateOutput, RuntimeDeps } from './runtime.ts'
 
 /** How the loop ended, before it is put into words. */
@@ -38,6 +39,7 @@ export interface LoopRun {
 export async function runTurnLoop(process: Process, composed: Composed, deps: RuntimeDeps): Promise<LoopRun> {
   const items = [...composed.conversation]
   const loops = createLoopDetector()
+  const window: Window = { room: deps.facts.contextTokens - deps.facts.maxOutputTokens - composed.systemTokens }
   let notice = ''
   let steps = 0
   const ended = (end: LoopEnd): LoopRun => ({ end, items, steps })
@@ -70,7 +72,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     if (steps >= deps.maxTurns) return ended({ kind: 'limit', failure: tooManySteps(deps.maxTurns) })
     steps++
     const system = notice === '' ? composed.system : `${composed.system}\n\n${notice}`
-    const generated = await generate(process, items, system, composed.systemTokens, deps)
+    const generated = await generate(process, items, { system, systemTokens: composed.systemTokens }, window, deps)
     notice = ''
     if ('end' in generated) return ended(generated.end)
     items.push(generated.item)
@@ -95,29 +97,33 @@ async function takeMail(process: Process): Promise<readonly ConversationItem[]> 
   return mail.messages.map(({ id, text }) => conversationItem(id, userMessage(text)))
 }
 
+/** Tokens that the conversation may take in this turn: less than is known of the model, once an endpoint has said so. */
+interface Window {
+  room: number
+}
+
+/** Asks the model. A conversation that the endpoint finds too long is shortened and sent once more. */
 async function generate(
   process: Process,
   items: readonly ConversationItem[],
-  system: string,
-  systemTokens: number,
-  deps: RuntimeDeps,
+  { system, systemTokens }: Pick<Composed, 'system' | 'systemTokens'>,
+  window: Window,
+  { facts, counter }: RuntimeDeps,
 ): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
-  const { facts } = deps
-  const room = facts.contextTokens - facts.maxOutputTokens - systemTokens
-  const fitted = await fitConversation(items, room, deps.counter)
-  if (fitted.tokens > room) return { end: { kind: 'limit', failure: tooLong(fitted.tokens, room) } }
-  const id = process.newCallId()
-  const input = {
-    model: modelLabel(facts),
-    system,
-    messages: fitted.messages,
-    maxOutputTokens: facts.maxOutputTokens,
-    inputTokens: fitted.tokens + systemTokens + tokensPerMessage,
+  for (let isSecond = false; ; isSecond = true) {
+    const fitted = await fitConversation(items, window.room, counter)
+    if (fitted.tokens > window.room) return { end: { kind: 'limit', failure: tooLong(fitted, window.room) } }
+    const id = process.newCallId()
+    const inputTokens = fitted.tokens + systemTokens + tokensPerMessage
+    const input = { model: modelLabel(facts), system, messages: fitted.messages, maxOutputTokens: facts.maxOutputTokens, inputTokens }
+    const outcome = await process.call('model.generate', input, id)
+    if (outcome.status === 'ok') return { item: conversationItem(id, (outcome.output as GenerateOutput).message) }
+    if (process.signal.aborted) return { end: { kind: 'stopped' } }
+    if (outcome.failure.code !== 'context_overflow')
+      return { end: { kind: outcome.status === 'refused' ? 'limit' : 'failed', failure: outcome.failure } }
+    if (isSecond) return { end: { kind: 'limit', failure: stillTooLong(outcome.failure) } }
+    window.room = await roomAfterOverflow(fitted.messages, counter)
   }
-  const outcome = await process.call('model.generate', input, id)
-  if (outcome.status === 'ok') return { item: conversationItem(id, (outcome.output as GenerateOutput).message) }
-  if (process.signal.aborted) return { end: { kind: 'stopped' } }
-  return { end: { kind: outcome.status === 'refused' ? 'limit' : 'failed', failure: outcome.failure } }
 }
 
 function watch(
@@ -141,13 +147,5 @@ function tooManySteps(max: number): Failure {
     code: 'limit_reached',
     message: `The limit of ${max} model calls in one turn is reached.`,
     hint: 'Send another message to go on; `turn.max_turns` in config.toml sets the limit.',
-  }
-}
-
-function tooLong(tokens: number, room: number): Failure {
-  return {
-    code: 'limit_reached',
-    message: `The newest message alone takes ${tokens} tokens; the model has room for ${Math.max(0, room)}.`,
-    hint: 'Put long text into a file in the workspace and name the file, or choose a model with a larger window.',
   }
 }

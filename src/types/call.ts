@@ -49,6 +49,10 @@ export interface CallContext {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly sandbox: Sandbox
+  /** Widens this call's reservation. @returns false, and nothing is reserved, when a budget does not cover it. */
+  reserveMore(spend: Spend): boolean
+  /** Puts more about this call on record, before its outcome; see the phase `exchange`. */
+  record(body: JsonObject): void
 }
 
 /** What `run` returns: the value, the text that a model reads, and what the call cost or brought in. */
@@ -84,7 +88,7 @@ export interface Call<Input = any, Output = any> {
    * The most that the call can cost; absent: nothing. Asked first for a cheap upper bound, and again with `exact` only when
    * that bound does not fit into a budget.
    */
-  readonly reserve?: (input: Input, exact: boolean) => Spend | Promise<Spend>
+  readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
   /** What the journal keeps of the input, when all of it would repeat what is recorded elsewhere. */
   readonly recordInput?: (input: Input) => Json
   /** Fields of the outcome record, in place of `text`; a `status` here replaces the general one. */

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'model_rate_limited'
   | 'model_overloaded'
   | 'model_refused'
+  | 'context_overflow'
   | 'model_garbled'
   | 'store_full'
   | 'store_corrupt'
@@ -76,6 +77,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   model_rate_limited: facts('The model endpoint asks for fewer requests.', 'later', 429, 14),
   model_overloaded: facts('The model endpoint failed on its side.', 'later', 502, 14),
   model_refused: facts('The model endpoint refused the request.', 'changed', 502, 14),
+  context_overflow: facts('The conversation is longer than the model’s window.', 'changed', 413, 14),
   model_garbled: facts('The model endpoint sent something that is not its protocol.', 'later', 502, 14),
   store_full: facts('The disk is full; the guest is read-only.', 'later', 507, 15),
   store_corrupt: facts('The database is damaged; the guest is read-only.', 'no', 500, 15),

@@ -138,6 +138,17 @@ export type ServerFrame =
         readonly text: string
       }
     }
+  /** What `call` has said so far is void: its answer begins anew, perhaps by another model. */
+  | {
+      readonly type: 'reply_restarted'
+      readonly payload: {
+        readonly session: SessionId
+        readonly turn: TurnId
+        readonly call: CallId
+        readonly model: string
+        readonly why: string
+      }
+    }
   | {
       readonly type: 'progress'
       readonly payload: {

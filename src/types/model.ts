@@ -149,5 +149,9 @@ export interface Engine extends Model {
   facts(model: string): Promise<ModelFacts>
   /** Exact counts of a real tokenizer, in a worker that starts on first use. One number for each text, in order. */
   countTokens(texts: readonly string[]): Promise<readonly number[]>
+  /** Input tokens of a request: exact where the model's tokenizer is public, else the upper end of an estimate. */
+  estimateInput(request: Pick<GenerateRequest, 'model' | 'system' | 'messages' | 'tools' | 'cacheKey'>): Promise<number>
+  /** How often tool calls were mended since the start, by kind. */
+  repairs(): Readonly<Record<string, number>>
   close(): Promise<void>
 }

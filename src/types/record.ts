@@ -5,10 +5,11 @@ import type { CallId, SessionId, TurnId } from './id.ts'
  * - `intent`: the call is about to happen; what it was asked, reserved and labelled with
  * - `parked`: the call waits for a person; `decided`: the person has said yes or no
  * - `started`: a queued message was taken up (by its own turn, or by a running one as steering)
+ * - `exchange`: the bytes that went to a model's endpoint and came back, as part of a generation
  * - `outcome`: it happened, or was stopped; `refused`: it did not get through the gate
  * - `reconciled`: a crash hid the outcome; what was decided about it
  */
-export type Phase = 'intent' | 'parked' | 'decided' | 'started' | 'outcome' | 'refused' | 'reconciled'
+export type Phase = 'intent' | 'parked' | 'decided' | 'started' | 'exchange' | 'outcome' | 'refused' | 'reconciled'
 
 export interface NewRecord {
   /** Unix milliseconds. */

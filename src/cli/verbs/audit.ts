@@ -60,9 +60,7 @@ export async function auditVerify(options: AuditOptions, terminal: Terminal): Pr
 /** Records in order, the newest ones unless `--after` names a place. */
 export async function auditShow(options: AuditShowOptions, terminal: Terminal): Promise<number> {
   const { session, after, limit } = options
-  if (session !== undefined && !isUuid(session)) {
-    throw new OxbowError('bad_input', `${JSON.stringify(session)} is no session id`, { hint: '`oxbow sessions --json` lists whole ids.' })
-  }
+  if (session !== undefined) assertSession(session)
   const question = {
     command: 'audit-show',
     limit,
@@ -73,6 +71,26 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
     printLine(terminal, options.json === true ? JSON.stringify(line) : recordLine(line as JournalRecord))
   }
   return 0
+}
+
+/** The exchanges of a session as the replay model reads them: one JSON document a line. */
+export async function auditRecording(session: string, options: AuditOptions, terminal: Terminal): Promise<number> {
+  assertSession(session)
+  const question = { command: 'audit-recording', session: session as SessionId } as const
+  let lines = 0
+  for await (const line of askOffline(guestOptions(options, terminal), question)) {
+    printLine(terminal, JSON.stringify(line))
+    lines += 1
+  }
+  if (lines > 0) return 0
+  throw new OxbowError('not_found', `nothing is recorded of session ${session}`, {
+    hint: 'Exchanges are kept with model.recording = "raw", and only of models that are asked over the network.',
+  })
+}
+
+function assertSession(text: string): void {
+  if (isUuid(text)) return
+  throw new OxbowError('bad_input', `${JSON.stringify(text)} is no session id`, { hint: '`oxbow sessions --json` lists whole ids.' })
 }
 
 function recordLine(record: JournalRecord): string {

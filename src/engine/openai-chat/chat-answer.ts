@@ -2,7 +2,7 @@
  * Reads the SSE stream of one chat completion. Pure: text in, events out, no socket and no clock. An answer is whole when
  * the endpoint gave a finish reason or said [DONE]; a stream that just ends is an error, never an answer.
  */
-import type { FinishReason, ModelEvent } from '../../types/index.ts'
+import type { FinishReason, ModelEvent, ToolCallPart } from '../../types/index.ts'
 import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, streamError, usageOf } from '../answer.ts'
 import type { Problem } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
@@ -16,12 +16,14 @@ interface ChatAnswer extends Answer {
   readonly tools: ToolCallAssembly
   readonly thoughts: Thoughts
   reason: FinishReason | null
+  /** The model said no in words of its own; they may still be running. */
+  refused: boolean
 }
 
 export function createChatAnswerReader(options: ReaderOptions): AnswerReader {
   const begun = createAnswer(options)
   const tools = createToolCallAssembly(options.limits.maxToolCalls, (data) => ({ wire: chatWireName, model: options.model, data }))
-  const answer: ChatAnswer = Object.assign(begun, { tools, thoughts: createThoughts(begun), reason: null })
+  const answer: ChatAnswer = Object.assign(begun, { tools, thoughts: createThoughts(begun), reason: null, refused: false })
   return {
     feed: createFeed(answer, (chunk) => readChunk(answer, chunk), '[DONE]'),
     problem: (cut) => problemOf(answer, cut),
@@ -44,7 +46,7 @@ function readChunk(answer: ChatAnswer, chunk: Record<string, unknown>): void {
 function readEnd(answer: ChatAnswer, ended: unknown): void {
   if (typeof ended !== 'string' || ended === '') return
   if (ended === 'error') fail(answer, streamError(null, answer.options))
-  else if (answer.reason !== 'refusal') answer.reason = finishReason(ended)
+  else answer.reason = finishReason(ended)
 }
 
 function readDelta(answer: ChatAnswer, delta: Record<string, unknown>): void {
@@ -53,7 +55,7 @@ function readDelta(answer: ChatAnswer, delta: Record<string, unknown>): void {
   sayText(answer, typeof content === 'string' ? content : textIn(content))
   if (typeof refusal === 'string' && refusal !== '') {
     sayText(answer, refusal)
-    answer.reason = 'refusal'
+    answer.refused = true
   }
   if (!Array.isArray(calls)) return
   for (const call of calls) {
@@ -87,12 +89,27 @@ function lastEvents(answer: ChatAnswer): ModelEvent[] {
   const events: ModelEvent[] = []
   answer.into = events
   answer.thoughts.close()
-  const calls = answer.tools.calls()
-  const ended = answer.reason ?? 'stop'
+  const ended = answer.refused ? 'refusal' : (answer.reason ?? 'stop')
+  const calls = wholeCalls(answer.tools.calls(), ended)
   const plain = ended === 'stop' || ended === 'tool_calls'
   for (const call of calls) events.push({ type: 'tool_call', call })
   events.push({ type: 'finish', reason: plain ? (calls.length > 0 ? 'tool_calls' : 'stop') : ended, usage: usageOf(answer) })
   return events
+}
+
+/** An answer that was cut short by its limit may end inside a call, and one that was refused means none of its calls. */
+function wholeCalls(calls: readonly ToolCallPart[], ended: FinishReason): readonly ToolCallPart[] {
+  if (ended === 'refusal') return []
+  return ended === 'length' ? calls.filter(({ arguments: text }) => isObjectText(text)) : calls
+}
+
+function isObjectText(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
 }
 
 function finishReason(text: string): FinishReason {

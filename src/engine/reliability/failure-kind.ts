@@ -25,42 +25,19 @@ const kinds: Partial<Record<ErrorCode, FailureKind>> = {
   bad_config: 'setup',
   limit_reached: 'setup',
   internal_failure: 'setup',
+  context_overflow: 'request',
+  model_refused: 'request',
 }
 
 export function kindOf(failure: Failure): FailureKind {
-  if (isContextOverflow(failure)) return 'request'
   if (failure.code === 'model_refused' && isAboutAccount(failure.message)) return 'account'
   return kinds[failure.code] ?? 'request'
 }
 
-/**
- * The conversation does not fit the model's window: it must become shorter, and asking again as it is helps nobody. Services
- * have no common code for it, so their own words are read; a wrong guess costs an answer that another model might have given.
- */
-export function isContextOverflow({ code, message }: Failure): boolean {
-  return (code === 'model_refused' || code === 'model_overloaded') && overflowWords.test(message)
+/** The conversation must become shorter: asking again as it is helps nobody. */
+export function isContextOverflow({ code }: Failure): boolean {
+  return code === 'context_overflow'
 }
-
-/** Wordings of OpenAI, Azure, vLLM and OpenRouter; Anthropic; Bedrock; Gemini; xAI; Groq; llama.cpp; LM Studio; Mistral. */
-const overflowWords = new RegExp(
-  [
-    'context[_ ]length[_ ]exceeded',
-    'maximum context length',
-    'exceeds? the (?:model.?s )?(?:available )?context (?:window|size|length)',
-    'context (?:window|limit|length) (?:is )?exceed',
-    'exceed(?:s|ed)? (?:the )?context (?:limit|window)',
-    'model_context_window_exceeded',
-    ' answered 413\\b',
-    'prompt is too long',
-    'input is too long',
-    'input token count.{0,40}exceeds',
-    'maximum prompt length',
-    'reduce the length of the messages',
-    'greater than the context length',
-    'too large for model with',
-  ].join('|'),
-  'i',
-)
 
 /** No credit (402) and an unknown model (404), and the services that say either with 400. The status is our own word. */
 function isAboutAccount(message: string): boolean {

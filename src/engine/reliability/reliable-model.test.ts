@@ -178,7 +178,7 @@ void describe('the next model of the chain', () => {
   void it('is not asked when a request was understood and refused, was too long, or was cancelled', async () => {
     for (const first of [
       broken('model_refused', { message: 'https://x answered 400: no.' }),
-      broken('model_refused', { message: 'https://x answered 400: prompt is too long: 9 tokens > 8 maximum' }),
+      broken('context_overflow'),
       broken('cancelled'),
     ]) {
       const [a, b] = [fakeModel([[first]]), fakeModel(answer)]
@@ -216,7 +216,7 @@ void describe('the next model of the chain', () => {
   })
 
   void it('that says itself that its window is too small is passed over, too', async () => {
-    const long = broken('model_refused', { message: 'https://b answered 400: maximum context length is 8000 tokens' })
+    const long = broken('context_overflow')
     const models = [fakeModel([[broken('model_auth')]]), fakeModel([[long]]), fakeModel(answer)]
     assert.equal(outcome(await collect(chain(models), ask)), 'all well|stop')
   })

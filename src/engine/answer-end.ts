@@ -1,0 +1,44 @@
+/** What happens to every answer at its end, whichever wire brought it: tool calls are mended, and the tokens it reports teach the estimates. */
+import type { ModelEvent, ToolCallPart, ToolSpec, Usage } from '../types/index.ts'
+import type { RepairCounts } from './repair/repair-counts.ts'
+import { repairToolCalls } from './repair/repair-tool-calls.ts'
+
+type Batch = readonly ModelEvent[]
+
+/** Passes batches through; only one that ends a whole answer is looked into. */
+export function finishAnswer(
+  answer: AsyncIterable<Batch>,
+  tools: readonly ToolSpec[],
+  counts: RepairCounts,
+  observe: (usage: Usage) => void,
+): AsyncIterable<Batch> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const inner = answer[Symbol.asyncIterator]()
+      const settle = (result: IteratorResult<Batch>): IteratorResult<Batch> => {
+        const last = result.done === true ? undefined : result.value.at(-1)
+        if (last?.type !== 'finish') return result
+        observe(last.usage)
+        return { done: false, value: mendCalls(result.value as Batch, tools, last, counts) }
+      }
+      const leave = inner.return?.bind(inner)
+      return {
+        next: () => inner.next().then(settle),
+        ...(leave !== undefined && { return: (value?: unknown) => leave(value) }),
+      }
+    },
+  }
+}
+
+/** Wires give all tool calls of an answer together with its finish. */
+function mendCalls(batch: Batch, tools: readonly ToolSpec[], finish: ModelEvent & { type: 'finish' }, counts: RepairCounts): Batch {
+  const calls = batch.flatMap((event) => (event.type === 'tool_call' ? [event.call] : []))
+  if (calls.length === 0) return batch
+  const last = calls.at(-1)!
+  // Cut before its first argument: it must not run as if it had none.
+  if (finish.reason === 'length' && /^(?:\{\})?$/.test(last.arguments)) calls[calls.length - 1] = { ...last, arguments: '{' }
+  const mended = repairToolCalls(calls, tools, finish.reason, counts).map(toEvent)
+  return [...batch.filter((event) => event.type !== 'tool_call' && event !== finish), ...mended, finish]
+}
+
+const toEvent = (call: ToolCallPart): ModelEvent => ({ type: 'tool_call', call })

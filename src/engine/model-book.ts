@@ -1,0 +1,96 @@
+/** Who is who: from the name under which somebody asks for a model to its service and its facts. Each name is looked up once. */
+import { join } from 'node:path'
+import { type ModelFacts, modelLabel, type ModelOverrides, OxbowError, plainFacts } from '../types/index.ts'
+import { findService, type ModelName, readModelName, type Service, type ServiceConfig } from './services.ts'
+
+export interface KnownModel {
+  /** As the endpoint knows it. */
+  readonly name: string
+  /** `provider/model` */
+  readonly label: string
+  readonly facts: ModelFacts
+  readonly service: Service
+}
+
+export interface ModelBook {
+  /** @param name as `Engine.facts` takes it. @throws OxbowError `bad_config` */
+  find(name: string): Promise<KnownModel>
+  /** Facts of a model of a service that was found before. */
+  factsOf(service: Service, name: string): ModelFacts
+}
+
+export function createModelBook(services: ServiceConfig, catalogFolder: string | undefined): ModelBook {
+  const found = new Map<string, Promise<KnownModel>>()
+  const facts = new Map<string, ModelFacts>()
+  const look = async (name: string): Promise<KnownModel> => {
+    const { provider, model } = readModelName(name, services)
+    const service = findService(provider, services)
+    if (model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
+    const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, service, services), catalogFolder)
+    facts.set(`${service.id}/${known.name}`, known)
+    return { name: known.name, label: modelLabel(known), facts: known, service }
+  }
+  return {
+    find(name) {
+      const known = found.get(name)
+      if (known !== undefined) return known
+      const looking = look(name)
+      found.set(name, looking)
+      // A file of the catalog that was broken may be mended meanwhile.
+      looking.catch(() => found.delete(name))
+      return looking
+    },
+    factsOf(service, name) {
+      const known = facts.get(`${service.id}/${name}`)
+      if (known === undefined) throw new Error(`nobody asked for the facts of ${name}`)
+      return known
+    },
+  }
+}
+
+const noOverrides: ModelOverrides = {
+  context_tokens: null,
+  max_output_tokens: null,
+  input_price: null,
+  output_price: null,
+  cache_read_price: null,
+  cache_write_price: null,
+}
+
+/** What the model section says is meant for the configured model alone. */
+function overridesOf({ provider, model }: ModelName, service: Service, services: ServiceConfig): ModelOverrides {
+  const configured = readModelName('', services)
+  if (configured.provider === provider && configured.model === model) return { ...service.models[model], ...given(services.config.model) }
+  return service.models[model] ?? noOverrides
+}
+
+/** The overrides among the keys of the model section; what is not set there does not hide what the provider's section says. */
+function given(section: ModelOverrides): ModelOverrides {
+  const keys = Object.keys(noOverrides) as (keyof ModelOverrides)[]
+  const set = Object.fromEntries(keys.filter((key) => section[key] !== null).map((key) => [key, section[key]]))
+  return { ...noOverrides, ...set }
+}
+
+async function factsOf(
+  service: Service,
+  { provider, model }: ModelName,
+  overrides: ModelOverrides,
+  catalogFolder: string | undefined,
+): Promise<ModelFacts> {
+  if (service.baseUrl === null && service.wire !== 'ai-sdk') return inProcessFacts(provider, model, overrides)
+  const [{ loadCatalog }, { findModelFacts }] = await Promise.all([import('./catalog/catalog.ts'), import('./catalog/model-facts.ts')])
+  const files =
+    catalogFolder === undefined ? {} : { overlay: join(catalogFolder, 'overlay.json'), refreshed: join(catalogFolder, 'refreshed.jsonl') }
+  return findModelFacts(loadCatalog({ files }), provider, model, overrides)
+}
+
+/** What runs on this machine without an account costs nothing unless somebody says so. */
+function inProcessFacts(provider: string, name: string, overrides: ModelOverrides): ModelFacts {
+  return plainFacts({
+    name,
+    provider,
+    contextTokens: overrides.context_tokens ?? 128_000,
+    maxOutputTokens: overrides.max_output_tokens ?? 8_192,
+    price: { inputPerMillion: overrides.input_price ?? 0, outputPerMillion: overrides.output_price ?? 0 },
+  })
+}

@@ -1,0 +1,86 @@
+/**
+ * A model that answers from a recording: the bytes that an endpoint once sent are read again by the wire that read them then.
+ * No network. A request that was recorded is answered with its own answer; any other with the next one that was not given yet.
+ */
+import { readFile } from 'node:fs/promises'
+import { StringDecoder } from 'node:string_decoder'
+import { type GenerateRequest, type Model, type ModelEvent, OxbowError, plainFacts } from '../../types/index.ts'
+import type { ModelLimits } from '../limits.ts'
+import { cancelled, noUsage, type Problem, problem, problemOfStatus } from '../model-problem.ts'
+import type { Wire } from '../wire.ts'
+import { readRecording, type RecordedExchange } from './recording.ts'
+
+/** @throws OxbowError `bad_config` when the file cannot be used. */
+export async function openReplay(file: string, limits: ModelLimits, loadWire: (name: string) => Promise<Wire | null>): Promise<Model> {
+  if (file === '') throw new OxbowError('bad_config', 'The replay model has no recording.', { hint: 'Set model.replay to a recording.' })
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new OxbowError('bad_config', `${file} cannot be read.`, { hint: 'Set model.replay to a recording.', cause })
+  })
+  return createReplay(readRecording(text, file), limits, loadWire)
+}
+
+export function createReplay(
+  recorded: readonly RecordedExchange[],
+  limits: ModelLimits,
+  loadWire: (name: string) => Promise<Wire | null>,
+): Model {
+  const left = [...recorded]
+  return {
+    async *generate(request, signal) {
+      if (signal.aborted) return yield [{ type: 'error', failure: cancelled, usage: noUsage }]
+      const next = await takeNext(left, request, loadWire)
+      if (next === null) return yield [{ type: 'error', failure: over, usage: noUsage }]
+      yield* play(next.exchange, next.wire, limits)
+    },
+  }
+}
+
+const over = {
+  code: 'model_refused',
+  message: 'The recording is over: nothing was recorded for this request.',
+  hint: 'Record a longer session, or choose another model.',
+} as const
+
+async function takeNext(left: RecordedExchange[], request: GenerateRequest, loadWire: (name: string) => Promise<Wire | null>) {
+  const wires = new Map<string, Wire | null>()
+  for (const { wire } of left) if (!wires.has(wire)) wires.set(wire, await loadWire(wire))
+  const readable = left.filter(({ wire }) => wires.get(wire))
+  const same = readable.find((exchange) => bodyOf(wires.get(exchange.wire)!, request, exchange.model).equals(exchange.request))
+  const exchange = same ?? readable[0]
+  if (exchange === undefined) return null
+  left.splice(left.indexOf(exchange), 1)
+  return { exchange, wire: wires.get(exchange.wire)! }
+}
+
+/** What the wire would send; facts of the model are not recorded, so that only a request which needs none of them is found. */
+function bodyOf(wire: Wire, request: GenerateRequest, model: string): Buffer {
+  const facts = plainFacts({ name: model, provider: 'replay', contextTokens: 1, maxOutputTokens: request.maxOutputTokens, price: null })
+  return Buffer.from(wire.createWriter({ facts: () => facts, official: false }).write({ ...request, model }))
+}
+
+function* play({ url, status, model, response }: RecordedExchange, wire: Wire, limits: ModelLimits): Generator<readonly ModelEvent[]> {
+  const origin = new URL(url).origin
+  if (status !== 200) {
+    const said = { status, body: response.toString('utf8'), key: '', origin, retryAfterMs: null, redirect: '' }
+    const found =
+      status === 0 ? problem('model_unreachable', `${origin} did not answer.`, 'It did not then, either.') : problemOfStatus(said)
+    return yield [errorOf(found)]
+  }
+  const reader = wire.createReader({ limits, origin, key: '', model, requestChars: 0 })
+  const decoder = new StringDecoder('utf8')
+  for (let at = 0; at < response.length; at += pieceBytes) {
+    const batch: ModelEvent[] = []
+    const more = reader.feed(decoder.write(response.subarray(at, at + pieceBytes)), batch)
+    if (batch.length > 0) yield batch
+    if (!more) break
+  }
+  const found = reader.problem(null)
+  yield found === null ? reader.finish() : [errorOf(found, reader.usage())]
+}
+
+/** As a socket would give it. */
+const pieceBytes: number = 64 * 1024
+
+function errorOf({ failure }: Problem, usage = noUsage): ModelEvent {
+  return { type: 'error', failure, usage }
+}

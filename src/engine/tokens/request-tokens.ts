@@ -1,0 +1,97 @@
+/**
+ * Tokens of a whole request. Exact for models that count with an OpenAI encoding; for the others an estimate from the length
+ * of the request, corrected by what their replies reported. The tokenizer is loaded when something is counted.
+ */
+import type { GenerateRequest, Message, Usage } from '../../types/index.ts'
+import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
+import { createMediaTokens } from './media-tokens.ts'
+import type { TokenCounter } from './token-counter.ts'
+import { encodingOf, type TokenEncoding } from './token-encoding.ts'
+import { createTokenEstimator } from './token-estimator.ts'
+
+/** What has to be known of the model that is asked. */
+export interface CountedModel {
+  readonly name: string
+  readonly label: string
+  readonly service: { readonly wire: string }
+}
+
+export type CountedRequest = Pick<GenerateRequest, 'system' | 'messages' | 'tools' | 'cacheKey'>
+
+export interface RequestTokens {
+  /** One exact number for each text, in order, by the newest OpenAI encoding. */
+  countTexts(texts: readonly string[]): Promise<readonly number[]>
+  /** @returns input tokens of a request: exact, or the upper end of what they may be. */
+  estimate(model: CountedModel, request: CountedRequest): Promise<number>
+  /** Learns from the usage that a reply reported. */
+  observe(model: CountedModel, request: CountedRequest, usage: Usage): void
+  close(): Promise<void>
+}
+
+export function createRequestTokens(): RequestTokens {
+  const estimator = createTokenEstimator()
+  const media = createMediaTokens()
+  const bytes = new WeakMap<Message, number>()
+  const toolSizes = new WeakMap<object, number>()
+  let counter: Promise<TokenCounter> | null = null
+
+  const counted = async (texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]> => {
+    counter ??= import('./token-counter.ts').then(({ createTokenCounter }) => createTokenCounter(tokenizerIdleMs))
+    return (await counter).count(texts, encoding)
+  }
+  const mediaTokens = (model: CountedModel, messages: readonly Message[]): number => {
+    let sum = 0
+    for (const part of mediaIn(messages)) sum += media(part, model.service.wire, model.name)
+    return sum
+  }
+  /** By length: the measure that costs nothing, and that the estimator corrects. */
+  const roughly = (model: CountedModel, { system, messages, tools }: CountedRequest): number => {
+    let sum = Buffer.byteLength(system)
+    for (const tool of tools) sum += tool.name.length + Buffer.byteLength(tool.description) + toolBytes(tool.parameters)
+    for (const message of messages) {
+      let known = bytes.get(message)
+      if (known === undefined) bytes.set(message, (known = Buffer.byteLength(textOfAll(message))))
+      sum += known
+    }
+    return Math.ceil(sum / charsPerToken) + messages.length * requestMessageTokens + mediaTokens(model, messages)
+  }
+  return {
+    countTexts: (texts) => counted(texts),
+    async estimate(model, request) {
+      const encoding = encodingOf(model.name)
+      if (encoding === null) {
+        const { tokens, errorBound } = estimator.estimate(model.label, roughly(model, request), request.cacheKey)
+        return Math.ceil(tokens * (1 + errorBound))
+      }
+      const { system, messages, tools } = request
+      const texts = [system, ...messages.map(textOfAll), ...tools.map((tool) => JSON.stringify(tool))]
+      const counts = await counted(texts, encoding)
+      return counts.reduce((sum, count) => sum + count, 0) + messages.length * requestMessageTokens + mediaTokens(model, messages)
+    },
+    observe(model, request, usage) {
+      if (usage.estimated || encodingOf(model.name) !== null) return
+      const conversation = request.cacheKey === undefined ? {} : { conversation: request.cacheKey }
+      estimator.observe(model.label, { counted: roughly(model, request), reported: usage, ...conversation })
+    },
+    close: async () => (await counter?.catch(() => null))?.close(),
+  }
+
+  function toolBytes(parameters: object): number {
+    let known = toolSizes.get(parameters)
+    if (known === undefined) toolSizes.set(parameters, (known = Buffer.byteLength(JSON.stringify(parameters))))
+    return known
+  }
+}
+
+function* mediaIn(messages: readonly Message[]) {
+  for (const { role, parts } of messages) {
+    if (role === 'tool') yield* parts[0].media ?? []
+    else if (role === 'user') for (const part of parts) if (part.type === 'media') yield part
+  }
+}
+
+function textOfAll({ parts }: Message): string {
+  return parts
+    .map((part) => (part.type === 'tool_call' ? `${part.name} ${part.arguments}` : part.type === 'media' ? '' : part.text))
+    .join('\n')
+}

@@ -1,0 +1,72 @@
+/**
+ * How the journal keeps the bytes of an exchange with a model. Each request repeats the one before it and adds a little, so
+ * it is kept as what is new after a common beginning: the journal of a long turn grows with what was said, not with its square.
+ */
+import type { CallId, JsonObject, RawExchange, SessionId } from '../../types/index.ts'
+import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
+
+export interface ExchangeRecorder {
+  /** @returns the body of the exchange's record. Bytes that are UTF-8 stand as `text`, others as `base64`. */
+  bodyOf(session: SessionId | '', call: CallId, exchange: RawExchange): JsonObject
+}
+
+/** The newest request of a session, that the next one can be told by. */
+interface Held {
+  readonly id: string
+  readonly request: Buffer
+}
+
+export function createExchangeRecorder(): ExchangeRecorder {
+  // Insertion order is order of use: the first is the least recently used.
+  const held = new Map<SessionId | '', Held>()
+  let heldBytes = 0
+  let made = 0
+
+  const hold = (session: SessionId | '', next: Held): void => {
+    heldBytes += next.request.length - (held.get(session)?.request.length ?? 0)
+    held.delete(session)
+    held.set(session, next)
+    for (const [oldest, { request }] of held) {
+      if (heldBytes <= maxHeldRequestBytes) break
+      held.delete(oldest)
+      heldBytes -= request.length
+    }
+  }
+  return {
+    bodyOf(session, call, { wire, model, url, status, request, response }) {
+      const id = `${call}#${++made}`
+      const bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength)
+      const before = held.get(session)
+      const shared = before === undefined ? 0 : commonLength(before.request, bytes)
+      hold(session, { id, request: bytes })
+      const after = before === undefined || shared < minSharedBytes ? {} : { after: { id: before.id, bytes: shared } }
+      const rest = bytes.subarray('after' in after ? shared : 0)
+      return { id, wire, model, url, status, request: { ...after, ...encoded(rest) }, response: encoded(response) }
+    },
+  }
+}
+
+/** Bytes that are the same at the beginning of both. */
+function commonLength(a: Buffer, b: Buffer): number {
+  const most = Math.min(a.length, b.length)
+  let length = 0
+  // In large steps, where the comparison is a single call, and then the last step byte by byte.
+  for (; length < most; length += compareStep) {
+    const end = Math.min(most, length + compareStep)
+    if (a.compare(b, length, end, length, end) !== 0) break
+  }
+  while (length < most && a[length] === b[length]) length++
+  return Math.min(length, most)
+}
+
+const compareStep = 4_096
+
+function encoded(bytes: Uint8Array): { readonly text: string } | { readonly base64: string } {
+  try {
+    return { text: utf8.decode(bytes) }
+  } catch {
+    return { base64: Buffer.from(bytes).toString('base64') }
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,0 +1,199 @@
+/**
+ * One generation, from its first event to its last: what was said is told to followers as it comes, counted against the
+ * reservation, and put together to a message. A failure keeps what was said and what it cost.
+ */
+import { priceOf } from '../../engine/index.ts'
+import type { GenerateOutput } from '../../runtime/index.ts'
+import {
+  type AssistantMessage,
+  type CallContext,
+  type Done,
+  type Engine,
+  type Failure,
+  type GenerateRequest,
+  type JsonObject,
+  type ModelEvent,
+  type ModelFacts,
+  noSpend,
+  OxbowError,
+  type Sealed,
+  type Spend,
+  type Usage,
+} from '../../types/index.ts'
+import type { Events } from '../events.ts'
+import { bytesPerToken, minReservedTokens } from '../limits.ts'
+import { stopReason } from '../running-calls.ts'
+
+export interface GenerationDeps {
+  readonly engine: Engine
+  readonly events: Events
+  /** A money budget is set: only a model with a price may be asked. */
+  readonly moneyIsLimited: boolean
+}
+
+type Part = AssistantMessage['parts'][number]
+
+/** How far a generation has come. */
+interface Running {
+  readonly asked: GenerateRequest
+  /** Input tokens that were reserved for. */
+  readonly inputTokens: number
+  readonly context: CallContext
+  readonly deps: GenerationDeps
+  /** Of the model that answers now; a fallback takes over with `restarted`. */
+  facts: ModelFacts
+  parts: Part[]
+  /** UTF-8 bytes of this answer, for an estimate of its tokens. */
+  bytes: number
+  /** Output tokens that the reservation covers. */
+  allowedTokens: number
+  /** What earlier tries of this generation cost. */
+  spent: Spend
+}
+
+export async function runGeneration(
+  asked: GenerateRequest,
+  inputTokens: number,
+  context: CallContext,
+  deps: GenerationDeps,
+): Promise<Done<GenerateOutput>> {
+  const facts = await deps.engine.facts(asked.model)
+  const running: Running = {
+    asked,
+    inputTokens,
+    context,
+    deps,
+    facts,
+    parts: [],
+    bytes: 0,
+    allowedTokens: asked.maxOutputTokens,
+    spent: noSpend,
+  }
+  for await (const batch of deps.engine.generate(asked, context.signal)) {
+    const ended = await takeBatch(running, batch)
+    if (ended !== null) return finished(running, ended)
+  }
+  throw new OxbowError('model_garbled', 'The model ended its stream without a last event.', { hint: 'Send the message again.' })
+}
+
+type Finish = Extract<ModelEvent, { type: 'finish' }>
+
+/** @returns the finish when the batch has it. @throws OxbowError when the generation failed or its reservation is used up. */
+async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promise<Finish | null> {
+  let text = ''
+  for (const event of batch) {
+    switch (event.type) {
+      case 'text':
+        text += event.text
+        addText(running, 'text', event.text, event.sealed)
+        break
+      case 'reasoning':
+        addText(running, 'reasoning', event.text, event.sealed)
+        break
+      case 'tool_call':
+        running.parts.push(event.call)
+        break
+      case 'restarted':
+        text = ''
+        await restart(running, event)
+        break
+      case 'finish':
+        show(running, text)
+        return event
+      case 'error':
+        show(running, text)
+        throw broken(running, event.failure, event.usage)
+    }
+  }
+  show(running, text)
+  if (running.bytes / bytesPerToken > running.allowedTokens) widen(running)
+  return null
+}
+
+function addText(running: Running, type: 'text' | 'reasoning', text: string, sealed: Sealed | undefined): void {
+  const { parts } = running
+  running.bytes += Buffer.byteLength(text)
+  const last = parts.at(-1)
+  const open = last?.type === type && last.sealed === undefined ? last.text : null
+  if (text === '' && sealed === undefined) return
+  const part: Part = { type, text: (open ?? '') + text, ...(sealed !== undefined && { sealed }) }
+  if (open === null) parts.push(part)
+  else parts[parts.length - 1] = part
+}
+
+function show({ context, deps }: Running, text: string): void {
+  const { session, turn } = context.caller
+  if (text !== '' && session !== '' && turn !== '') deps.events.delta(session, turn, context.id, text)
+}
+
+/** The answer begins anew, perhaps by another model: what the dead try cost stays, what it said is void. */
+async function restart(running: Running, { model, why, usage }: Extract<ModelEvent, { type: 'restarted' }>): Promise<void> {
+  const { context, deps } = running
+  const lost = costOf(running.facts, usage)
+  const next = await deps.engine.facts(model)
+  if (deps.moneyIsLimited && next.price === null) throw broken(running, unpriced(next), usage)
+  const [before, after] = [running.facts, next].map((facts) => answerCost(running, facts))
+  const dearer = { microDollars: Math.max(0, after!.microDollars - before!.microDollars), tokens: 0 }
+  if (!context.reserveMore(add(lost, dearer))) throw broken(running, usedUp, usage)
+  running.spent = add(running.spent, lost)
+  running.facts = next
+  running.parts = []
+  running.bytes = 0
+  running.allowedTokens = running.asked.maxOutputTokens
+  const { session, turn } = context.caller
+  if (session !== '' && turn !== '') deps.events.restarted({ session, turn, call: context.id, model, why: why.message })
+}
+
+/** The answer is longer than was reserved for, as far as its length tells: it goes on only while the budgets cover it. */
+function widen(running: Running): void {
+  const more = Math.max(minReservedTokens, Math.ceil(running.asked.maxOutputTokens / 4))
+  const cost = costOf(running.facts, { inputTokens: 0, outputTokens: more, estimated: true })
+  if (running.context.reserveMore(cost)) {
+    running.allowedTokens += more
+    return
+  }
+  const outputTokens = Math.ceil(running.bytes / bytesPerToken)
+  throw broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens, estimated: true })
+}
+
+function finished(running: Running, { reason, usage }: Finish): Done<GenerateOutput> {
+  const { parts, facts, spent } = running
+  return { output: { message: { role: 'assistant', parts }, finish: reason, usage }, spent: add(spent, costOf(facts, usage)) }
+}
+
+/** What was said before the failure stays part of the conversation, unless the guest only stops to go on later. */
+function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
+  const { parts, facts, spent, context } = running
+  const said = parts.filter((part) => part.type === 'text')
+  const keep = said.some((part) => part.text !== '') && stopReason(context.signal) !== 'shutdown'
+  const outcome = keep ? { message: { role: 'assistant', parts: said } } : {}
+  return new OxbowError(failure.code, failure.message, {
+    hint: failure.hint,
+    data: { spent: { ...add(spent, costOf(facts, usage)) }, outcome: outcome as unknown as JsonObject },
+  })
+}
+
+/** What a whole answer may cost with a model. */
+function answerCost({ asked, inputTokens }: Running, facts: ModelFacts): Spend {
+  return costOf(facts, { inputTokens, outputTokens: asked.maxOutputTokens, estimated: true })
+}
+
+export function costOf({ price }: ModelFacts, usage: Usage): Spend {
+  return { microDollars: priceOf(price, usage), tokens: usage.inputTokens + usage.outputTokens }
+}
+
+function add(a: Spend, b: Spend): Spend {
+  return { microDollars: a.microDollars + b.microDollars, tokens: a.tokens + b.tokens }
+}
+
+const usedUp: Failure = {
+  code: 'budget_exhausted',
+  message: 'The answer was stopped: what was reserved for it is used up, and the budget does not cover more.',
+  hint: 'Raise [budget.session] or [budget.user] in config.toml, then send another message to go on.',
+}
+
+export function unpriced({ name }: ModelFacts): OxbowError {
+  return new OxbowError('budget_exhausted', `Nobody has said what ${name} costs, so a money budget cannot cover it.`, {
+    hint: 'Set input_price and output_price of the model in config.toml (micro-dollars for a million tokens), or remove the money budget.',
+  })
+}
