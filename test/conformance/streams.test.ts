@@ -1,0 +1,42 @@
+/** Every case in every framing over every wire: our adapter reads the expected answer, and so does the vendor's own client. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { collect, requestOf } from '../../src/engine/model-contract.ts'
+import { framings } from './framing.ts'
+import { readEvents } from './our-answer.ts'
+import { type Replay, startReplayServer } from './replay-server.ts'
+import { answers, type CaseName, caseNames, cutCall } from './streams/answers.ts'
+import { openWire, type Subject, subjects } from './subjects.ts'
+
+/** Framings in which the vendor's client is asked too. A byte a piece shows how it decodes; the others are about lines. */
+const opinions: readonly string[] = ['as recorded', 'a byte a piece', 'CRLF', 'keep-alive comments']
+
+for (const subject of subjects) {
+  void describe(`recorded streams of ${subject.wire.name}`, () => {
+    for (const name of caseNames) {
+      void it(`are read as they are meant: ${name}`, async (test) => {
+        const telling = subject.streams[name]
+        if ('cannot' in telling) return test.skip(telling.cannot)
+        let playing: Replay = { pieces: [] }
+        await using server = await startReplayServer(() => playing)
+        using model = openWire(subject, server.origin)
+        for (const [framing, frame] of Object.entries(framings)) {
+          playing = { pieces: frame(telling) }
+          const { answer, estimated } = readEvents(await collect(model, requestOf('x', { model: 'm' })))
+          assert.deepEqual(answer, answers[name], framing)
+          if ('finish' in answer) assert.equal(estimated, false, framing)
+          if (opinions.includes(framing)) await secondOpinion(subject, name, framing, server.origin)
+        }
+      })
+    }
+  })
+}
+
+async function secondOpinion({ official }: Subject, name: CaseName, framing: string, origin: string): Promise<void> {
+  const expected = answers[name]
+  if ('failure' in expected) await assert.rejects(official(origin), framing)
+  else {
+    const cut = name === 'length inside a call' ? { calls: [cutCall] } : {}
+    assert.deepEqual(await official(origin), { ...expected, ...cut }, `the official client, ${framing}`)
+  }
+}
