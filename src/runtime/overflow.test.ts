@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type AssistantMessage,
+  type CallId,
+  type CallOutcome,
+  type ConversationItem,
+  conversationItem,
+  type Failure,
+  type Message,
+  plainFacts,
+  toolCallId,
+  userMessage,
+} from '../types/index.ts'
+import { createMessageCounter, tokensOfAll } from './context-window.ts'
+import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
+import { runTurn } from './pipeline.ts'
+import type { RuntimeDeps, TurnResult } from './runtime.ts'
+
+const deps: RuntimeDeps = {
+  facts: plainFacts({ name: 'm', provider: 'scripted', contextTokens: 100_000, maxOutputTokens: 1_000, price: null }),
+  toolTokens: 0,
+  counter: createMessageCounter(async (texts) => texts.map((text) => Math.ceil(text.length / 4))),
+  maxTurns: 10,
+  providers: [],
+  evaluators: [],
+}
+const usage = { inputTokens: 1, outputTokens: 1, estimated: false }
+const answers = (parts: AssistantMessage['parts']): CallOutcome => ok({ message: { role: 'assistant', parts }, finish: 'stop', usage })
+const says = (text: string): CallOutcome => answers([{ type: 'text', text }])
+const overflows = (message = 'maximum context length is 8192 tokens'): CallOutcome => ({
+  status: 'failed',
+  failure: { code: 'context_overflow', message, hint: 'endpoint hint' },
+  text: '',
+})
+const talk = (n: number, words: number): ConversationItem[] =>
+  Array.from({ length: n }, (_, i) => conversationItem(`u${i}` as CallId, userMessage('word '.repeat(words))))
+const asking = (args: string): AssistantMessage => ({
+  role: 'assistant',
+  parts: [{ type: 'tool_call', id: 't', name: 'write_a', arguments: args }],
+})
+const result = (text: string): Message => ({ role: 'tool', parts: [{ type: 'tool_result', id: 't', name: 'write_a', ok: true, text }] })
+
+async function run(
+  items: readonly ConversationItem[],
+  steps: readonly CallOutcome[],
+): Promise<{ ended: TurnResult; process: FakeProcess }> {
+  const left = [...steps]
+  const process = createFakeProcess({
+    'session.history': () => ok({ items }),
+    'model.generate': () => left.shift() ?? says('out of script'),
+    write_a: () => ok(null, 'written'),
+  })
+  return { ended: await runTurn(process, deps), process }
+}
+const asks = (process: FakeProcess) =>
+  process.made
+    .filter(({ name }) => name === 'model.generate')
+    .map(({ input, id }) => ({ ...(input as { readonly messages: readonly Message[]; readonly inputTokens: number }), id }))
+
+async function tokens(messages: readonly Message[]): Promise<number> {
+  await deps.counter.count(messages)
+  return tokensOfAll(messages, deps.counter)
+}
+
+test('a conversation that the endpoint finds too long is sent once more, in 60 % of its tokens', async () => {
+  const { ended, process } = await run(talk(50, 100), [overflows(), says('hi')])
+  assert.deepEqual([ended.status, ended.reply, ended.steps], ['ok', 'hi', 1])
+  const [first, second] = asks(process)
+  assert.equal(first?.messages.length, 50)
+  const [sent, again] = [await tokens(first.messages), await tokens(second?.messages ?? [])]
+  assert.ok(again <= sent * 0.6 && again > sent * 0.5, `${again} of ${sent}`)
+  assert.deepEqual(second?.messages, first.messages.slice(-second!.messages.length))
+  assert.notEqual(second?.id, first.id)
+})
+
+test('one step that fills the window is shortened when the endpoint says so', async () => {
+  const step = [conversationItem('g' as CallId, asking('x'.repeat(50_000))), conversationItem(toolCallId('g' as CallId, 0), result('done'))]
+  const asked = conversationItem('u' as CallId, userMessage('write it'))
+  const { ended, process } = await run([asked, ...step], [overflows(), says('hi')])
+  assert.equal(ended.reply, 'hi')
+  const second = asks(process)[1]?.messages
+  assert.deepEqual([second?.length, second?.[0], second?.[2]], [3, asked.message, step[1]?.message])
+  assert.match(JSON.stringify(second?.[1]), /shortened/)
+})
+
+test('a second overflow of one step ends the turn as a limit that says what to do', async () => {
+  const { ended, process } = await run(talk(50, 100), [overflows('first'), overflows('second')])
+  assert.deepEqual([ended.status, ended.failure?.code, asks(process).length], ['limit', 'context_overflow', 2])
+  assert.match(ended.failure?.message ?? '', /also after it was shortened\. second/)
+  assert.match((ended.failure as Failure).hint, /new session.*larger window/)
+})
+
+test('every step may be shortened once, and what one has learned holds for the next', async () => {
+  const calls = answers(asking('{}').parts)
+  const { ended, process } = await run(talk(50, 100), [overflows(), calls, overflows(), calls, says('hi')])
+  assert.deepEqual([ended.reply, ended.steps], ['hi', 3])
+  const sent = await Promise.all(asks(process).map(({ messages }) => tokens(messages)))
+  assert.equal(sent.length, 5)
+  assert.ok(
+    sent[1]! <= sent[0]! * 0.6 && sent[2]! <= sent[0]! * 0.6 && sent[3]! <= sent[2]! * 0.6 && sent[4]! <= sent[2]! * 0.6,
+    sent.join(),
+  )
+})
+
+test('a message of a person that is too long for the endpoint is not cut: the turn ends and says so', async () => {
+  const { ended, process } = await run(talk(1, 1_000), [overflows()])
+  assert.deepEqual([ended.status, ended.failure?.code, asks(process).length], ['limit', 'limit_reached', 1])
+  assert.match(ended.failure?.message ?? '', /newest message alone takes \d+ tokens; the model has room for \d+/)
+})
+
+test('parts without text that a wire wants back go through a turn unchanged', async () => {
+  const sealed = { wire: 'w', model: 'm', data: { signature: 'S' } }
+  const parts: AssistantMessage['parts'] = [
+    { type: 'reasoning', text: '', sealed },
+    { type: 'text', text: '', sealed },
+    { type: 'tool_call', id: 't', name: 'write_a', arguments: '{}', sealed },
+  ]
+  const { process } = await run([...talk(50, 100)], [answers(parts), overflows(), says('hi')])
+  for (const { messages } of asks(process).slice(1)) assert.deepEqual(messages.at(-2), { role: 'assistant', parts })
+  assert.equal(asks(process).length, 3)
+})
