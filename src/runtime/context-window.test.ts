@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type CallId, type ConversationItem, conversationItem, type Message, toolCallId, toolCallsOf, userMessage } from '../types/index.ts'
 import { createMessageCounter, fitConversation } from './context-window.ts'
+import { mediaTokens } from './limits.ts'
 
 const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(text.length / 3))
 
@@ -84,4 +85,21 @@ test('a long conversation is counted from the new end and only as far as the roo
     }),
   )
   assert.ok(messages.length > 5 && counted < 40, `${messages.length} kept, ${counted} counted`)
+})
+
+test('a picture is counted, of a person or of a tool, though it has no text', async () => {
+  const picture = { type: 'media', mediaType: 'image/png', name: 'a.png', data: 'A'.repeat(100_000) } as const
+  const shown: Message = {
+    role: 'tool',
+    parts: [{ type: 'tool_result', id: 't', name: 'x', ok: true, text: '', media: [picture, picture] }],
+  }
+  const counter = createMessageCounter(count)
+  await counter.count([{ role: 'user', parts: [picture] }, shown])
+  assert.equal(counter.tokensOf(shown), 2 * mediaTokens + 1)
+  const { dropped } = await fitConversation(
+    [conversationItem('u' as CallId, { role: 'user', parts: [picture] }), conversationItem('v' as CallId, userMessage('and this?'))],
+    1_000,
+    counter,
+  )
+  assert.equal(dropped, 1)
 })

@@ -3,7 +3,7 @@
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer.
  */
 import { type ConversationItem, type Message, toolCallsOf } from '../types/index.ts'
-import { largeStepPart, tokensPerMessage } from './limits.ts'
+import { largeStepPart, mediaTokens, tokensPerMessage } from './limits.ts'
 import { createShortener, type Shorten } from './shortening/shorten-message.ts'
 import { type Shortened, shortenStep } from './shortening/shorten-step.ts'
 
@@ -34,7 +34,7 @@ export function createMessageCounter(countTokens: (texts: readonly string[]) => 
       const fresh = messages.filter((message) => !counted.has(message))
       if (fresh.length === 0) return
       const counts = await countTokens(fresh.map(textToCount))
-      fresh.forEach((message, i) => counted.set(message, counts[i]!))
+      fresh.forEach((message, i) => counted.set(message, counts[i]! + mediaOf(message) * mediaTokens))
     },
   }
 }
@@ -52,23 +52,26 @@ export async function fitConversation(items: readonly ConversationItem[], room: 
   const bound = groups.reduce((sum, group) => sum + group.bytes, 0)
   if (bound <= room) return { messages: groups.flatMap((group) => group.messages), tokens: bound, dropped: 0 }
 
-  const asked = groups.findLast(({ messages }) => messages[0]?.role === 'user')
-  await counter.count(asked?.messages ?? [])
-  let tokens = tokensOfAll(asked?.messages ?? [], counter)
+  // What was asked last has its place before any step, wherever it stands.
+  const asked = groups.findLast(({ messages }) => messages[0]?.role === 'user') ?? { messages: [], bytes: 0 }
+  await counter.count(asked.messages)
+  let tokens = tokensOfAll(asked.messages, counter)
   const large = (room - tokens) * largeStepPart
+
   const kept: (readonly Message[])[] = []
-  let reached = asked === undefined
+  let from = groups.length
   for await (const group of newestFirst(groups, room, counter)) {
     const free = room - tokens
     let step: Shortened = { messages: group.messages, tokens: group === asked ? 0 : tokensOfAll(group.messages, counter) }
-    if (step.tokens > free && kept.length === 0) step = await shortenGroup(step, free, counter)
+    const isNewest = kept.length === 0
+    if (step.tokens > free && isNewest) step = await shortenGroup(step, free, counter)
     else if (step.tokens > free && step.tokens > large) step = await shortenGroup(step, large / 2, counter)
-    if (step.tokens > free && kept.length > 0) break
+    if (step.tokens > free && !isNewest) break
     kept.push(step.messages)
     tokens += step.tokens
-    reached ||= group === asked
+    from--
   }
-  if (!reached) kept.push(asked?.messages ?? [])
+  if (!groups.includes(asked, from)) kept.push(asked.messages)
   const messages = kept.toReversed().flat()
   return { messages, tokens, dropped: items.length - messages.length }
 }
@@ -147,4 +150,8 @@ function textToCount(message: Message): string {
             : part.text,
     )
     .join('\n')
+}
+
+function mediaOf({ parts }: Message): number {
+  return parts.reduce((sum, part) => sum + (part.type === 'media' ? 1 : part.type === 'tool_result' ? (part.media?.length ?? 0) : 0), 0)
 }

@@ -8,6 +8,8 @@ export const maxRepeats = 3
 export const providerDeadlineMs = 2_000
 /** Tokens a message costs beside its text: role and separators, on every wire that is known. */
 export const tokensPerMessage = 8
+/** Tokens of a picture or document: what the usual one takes at most. An endpoint that finds it too long says so. */
+export const mediaTokens = 2_000
 /** Room left in the window for what the count cannot see. */
 export const safetyTokens = 256
 /** Arguments of a tool call in a step that does not fit: enough to see what was asked and how it began and ended. */
