@@ -131,6 +131,7 @@ const silentEngine: Engine = {
   facts: async () => silentModel,
   countTokens: async (texts) => texts.map((text) => text.length),
   estimateInput: async () => 0,
+  embed: () => Promise.reject(new Error('nothing is embedded')),
   repairs: () => ({}),
   close: async () => {},
 }

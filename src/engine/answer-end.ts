@@ -15,11 +15,15 @@ export function finishAnswer(
   return {
     [Symbol.asyncIterator]: () => {
       const inner = answer[Symbol.asyncIterator]()
+      /** A fallback may have taken over: what it reports says nothing about the model that was asked. */
+      let isOwn = true
       const settle = (result: IteratorResult<Batch>): IteratorResult<Batch> => {
-        const last = result.done === true ? undefined : result.value.at(-1)
+        if (result.done === true) return result
+        if (result.value[0]?.type === 'restarted') isOwn = false
+        const last = result.value.at(-1)
         if (last?.type !== 'finish') return result
-        observe(last.usage)
-        return { done: false, value: mendCalls(result.value as Batch, tools, last, counts) }
+        if (isOwn) observe(last.usage)
+        return { done: false, value: mendCalls(result.value, tools, last, counts) }
       }
       const leave = inner.return?.bind(inner)
       return {

@@ -8,7 +8,7 @@ import { type ModelLimits, modelLimits } from './limits.ts'
 import { createModelBook, type KnownModel } from './model-book.ts'
 import { noUsage } from './model-problem.ts'
 import { createOpener } from './open-model.ts'
-import type { ServiceConfig } from './services.ts'
+import { readModelName, type ServiceConfig } from './services.ts'
 import { finishAnswer } from './answer-end.ts'
 import { createRepairCounts } from './repair/repair-counts.ts'
 import { createRequestTokens } from './tokens/request-tokens.ts'
@@ -34,7 +34,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const limits = { ...modelLimits, ...options.limits }
   const services: ServiceConfig = { config: options.config, env: options.env }
   const book = createModelBook(services, options.catalogFolder)
-  const opener = createOpener({ ...options, model: options.config.model, limits, book })
+  const opener = createOpener({ ...options, model: options.config.model, services, limits, book })
   const tokens = createRequestTokens()
   const repairs = createRepairCounts()
   /** Models that can be asked at once, by the name under which they are asked for. */
@@ -73,6 +73,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     generate: (request, signal) => ((!closed && ready.get(request.model)) || prepareAndAsk)(request, signal),
     countTokens: (texts) => tokens.countTexts(texts),
     estimateInput: async (request) => tokens.estimate(await book.find(request.model), request),
+    embed: async (name, texts, asked, signal) => opener.embed(readModelName(name, services), texts, asked, signal),
     repairs: () => ({ ...repairs }),
     close: async () => {
       closed = true

@@ -1,10 +1,11 @@
 /** Opens what a service needs, by dynamic import, once: nothing of a wire is loaded before its first use. */
-import type { Clock, Config, Model, Random } from '../types/index.ts'
+import type { Clock, Config, Embedded, EmbedOptions, Model, Random } from '../types/index.ts'
 import { OxbowError } from '../types/index.ts'
+import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
 import type { KnownModel, ModelBook } from './model-book.ts'
 import type { Route } from './reliability/route.ts'
-import type { ModelKind, Service } from './services.ts'
+import { findService, type ModelKind, type ModelName, type Service, type ServiceConfig } from './services.ts'
 import type { Wire } from './wire.ts'
 
 type OpenModel = Model & { close?(): void | Promise<void> }
@@ -12,6 +13,7 @@ type OpenModel = Model & { close?(): void | Promise<void> }
 export interface OpenerOptions {
   readonly model: Config['model']
   readonly book: ModelBook
+  readonly services: ServiceConfig
   readonly packageFolders?: readonly string[]
   readonly clock: Clock
   readonly random: Random
@@ -21,6 +23,8 @@ export interface OpenerOptions {
 export interface Opener {
   /** @throws OxbowError `bad_config` when a file that the configuration names cannot be used. */
   open(chosen: KnownModel, fallbacks: readonly KnownModel[]): Promise<Model>
+  /** See `Engine.embed`. */
+  embed(name: ModelName, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
   /** Ends idle connections. */
   close(): Promise<void>
 }
@@ -28,6 +32,7 @@ export interface Opener {
 export function createOpener(options: OpenerOptions): Opener {
   const { clock, random, limits } = options
   const opened = new Map<string, Promise<OpenModel>>()
+  const embedders = new Map<string, Promise<Embedder>>()
   let breakers: Promise<import('./reliability/breakers.ts').Breakers> | null = null
 
   const serviceModel = (service: Service): Promise<OpenModel> => {
@@ -55,7 +60,14 @@ export function createOpener(options: OpenerOptions): Opener {
       ])
       return createReliableModel({ routes: [routeTo(chosen), ...fallbacks.map(routeTo)], clock, random, limits, breakers: shared })
     },
+    async embed({ provider, model }, texts, asked, signal) {
+      const service = findService(provider, options.services)
+      let embedder = embedders.get(service.id)
+      if (embedder === undefined) embedders.set(service.id, (embedder = openEmbedder(service, options)))
+      return (await embedder).embed(model, texts, asked, signal)
+    },
     async close() {
+      for (const each of embedders.values()) (await each.catch(() => null))?.close()
       for (const each of opened.values()) await (await each.catch(() => null))?.close?.()
     },
   }
@@ -86,6 +98,17 @@ async function openService(service: Service, { model, book, packageFolders = [],
       return createHttpModel({ wire, baseUrl, key, headers, official, facts, clock, limits })
     }
   }
+}
+
+async function openEmbedder(service: Service, { clock, random, limits }: OpenerOptions): Promise<Embedder> {
+  const { id, wire, baseUrl, key, headers } = service
+  if (baseUrl === null || (wire !== 'gemini' && wire !== 'openai-chat' && wire !== 'openai-responses')) {
+    throw new OxbowError('bad_config', `${id} has no embeddings that Oxbow can ask for.`, {
+      hint: 'Choose a model of openai, google, or a service that is compatible with OpenAI.',
+    })
+  }
+  const { createEmbedder } = await import('./embeddings/embedder.ts')
+  return createEmbedder({ wire: wire === 'gemini' ? 'gemini' : 'openai', baseUrl, key, headers, clock, random, limits })
 }
 
 /** @returns null for a name that is no wire, as that of a provider package. */

@@ -31,7 +31,6 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     if (topic === undefined) topics.set(session, (topic = { listeners: new Set(), running: null }))
     return topic
   }
-  const emit = (topic: Topic | undefined, event: KernelEvent): void => topic?.listeners.forEach((listener) => listener(event))
   const release = (session: SessionId): void => {
     const topic = topics.get(session)
     if (topic !== undefined && topic.listeners.size === 0 && topic.running === null) topics.delete(session)
@@ -49,7 +48,6 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     for (const session of dirty) flush(session)
     dirty.clear()
   }
-
   return {
     publish(record) {
       if (record.session === '' || record.phase === 'exchange') return
@@ -84,16 +82,18 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
         topic.listeners.delete(inbox.receive)
         release(session)
       }
-      try {
-        await tellPast(store, session, inbox)
-      } catch (error) {
+      await tellPast(store, session, inbox).catch((error: unknown) => {
         stop()
         throw error
-      }
+      })
       inbox.goLive((seen) => snapshot(session, seen, topic.running, pending(session)))
       return stop
     },
   }
+}
+
+function emit(topic: Topic | undefined, event: KernelEvent): void {
+  topic?.listeners.forEach((listener) => listener(event))
 }
 
 function snapshot(session: SessionId, cursor: number, running: Topic['running'], pending: readonly PendingApproval[]): KernelEvent {

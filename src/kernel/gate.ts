@@ -30,6 +30,7 @@ import {
   toolPlace,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
+import { cancelledOutcome, type Refusal, refusal, refusalBody, refusalText, replay, stopFailure } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import { isShutdown, type RunningCalls, stopReason } from './running-calls.ts'
 import type { Registry } from './registry.ts'
@@ -77,7 +78,6 @@ export interface Gate {
 }
 
 type Intended = { readonly firstSeq: number; readonly duplicate: boolean }
-type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
 export function createGate(deps: GateDeps): Gate {
   const start: Gate['start'] = (caller, name, input, options) => {
@@ -357,56 +357,5 @@ function outcomeBody(call: Call, ran: Ran, outcome: CallOutcome, spent: Spend, m
       return { status: outcome.status, ms, code: outcome.failure.code, text: outcome.text }
     default:
       return assertNever(outcome)
-  }
-}
-
-/** The outcome that an earlier life of this call recorded. */
-function replay(record: JournalRecord): CallOutcome {
-  const body = JSON.parse(record.body) as { status?: string; text?: string; ok?: boolean; code?: Failure['code']; hint?: string }
-  const text = body.text ?? ''
-  if (body.status === 'ok') return { status: 'ok', output: body, text, ok: body.ok ?? true }
-  const status = body.status === 'refused' || body.status === 'cancelled' || body.status === 'unknown' ? body.status : 'failed'
-  return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text }
-}
-
-/** What a model reads about a call that did not succeed. */
-function refusalText(failure: Failure): string {
-  return failure.hint === '' ? `Error (${failure.code}): ${failure.message}` : `Error (${failure.code}): ${failure.message} ${failure.hint}`
-}
-
-function refusal(failure: Failure): Refusal {
-  return { status: 'refused', failure, text: refusalText(failure) }
-}
-
-function refusalBody({ failure, text }: Refusal): JsonObject {
-  return { status: 'refused', code: failure.code, text }
-}
-
-function cancelledOutcome(message: string): Refusal {
-  return { status: 'cancelled', failure: { code: 'cancelled', message, hint: '' }, text: message }
-}
-
-function stopFailure(call: Call, reason: 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'): Failure {
-  switch (reason) {
-    case 'timeout':
-      return new OxbowError('timeout', `${call.name} took longer than ${call.timeoutMs / 1000} s and was stopped.`, {
-        hint: 'Do less in one call, or ask for a longer time limit where the call has one.',
-      })
-    case 'time_limit':
-      return {
-        code: 'timeout',
-        message: `The turn's time was over while ${call.name} ran; it was stopped.`,
-        hint: 'Send another message to go on.',
-      }
-    case 'shutdown':
-      return {
-        code: 'cancelled',
-        message: `The guest stopped while ${call.name} ran; its effect may be partial.`,
-        hint: 'Check before you do it again.',
-      }
-    case 'cancelled':
-      return { code: 'cancelled', message: `${call.name} was cancelled.`, hint: 'What it did before may be there.' }
-    default:
-      return assertNever(reason)
   }
 }

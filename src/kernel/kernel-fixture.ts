@@ -95,6 +95,13 @@ export function testCall(name: string, run: Call['run'], overrides: Partial<Call
 
 export const done = (text: string): Done<unknown> => ({ output: null, text })
 
+type Count = (texts: readonly string[]) => Promise<readonly number[]>
+
+async function estimate({ system, messages }: Pick<GenerateRequest, 'system' | 'messages'>, count: Count): Promise<number> {
+  const texts = [system, ...messages.flatMap(({ parts }) => parts.map((part) => ('text' in part ? part.text : '')))]
+  return (await count(texts)).reduce((sum, tokens) => sum + tokens, 0) + messages.length * 8
+}
+
 export async function openFixture(options: FixtureOptions = {}): Promise<Fixture> {
   const store = options.store ?? (await openMemoryStore({ user }))
   const config: Config = configSchema.parse(options.config ?? {})
@@ -106,16 +113,14 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     maxOutputTokens: maxOutputTokens ?? 8_192,
     price: inputPerMillion === null ? null : { inputPerMillion, outputPerMillion: config.model.output_price ?? 0 },
   })
-  const countTokens = options.countTokens ?? (async (texts: readonly string[]) => texts.map((text) => Math.ceil(text.length / 4)))
+  const countTokens: Count = options.countTokens ?? (async (texts) => texts.map((text) => Math.ceil(text.length / 4)))
   const engine: Engine = {
     generate: options.play ?? (() => says('hello')),
     model: facts,
     facts: async () => facts,
     countTokens,
-    estimateInput: async ({ system, messages }) => {
-      const texts = [system, ...messages.flatMap(({ parts }) => parts.map((part) => ('text' in part ? part.text : '')))]
-      return (await countTokens(texts)).reduce((sum, count) => sum + count, 0) + messages.length * 8
-    },
+    estimateInput: (request) => estimate(request, countTokens),
+    embed: () => Promise.reject(new Error('the fixture has no embeddings')),
     repairs: () => ({}),
     close: async () => {},
   }

@@ -142,6 +142,22 @@ export function modelLabel({ provider, name }: ModelFacts): string {
   return `${provider}/${name}`
 }
 
+export interface EmbedOptions {
+  /** Fewer dimensions than the model's own, where it knows how. */
+  readonly dimensions?: number
+  /** What the vectors are for, where the model tells them apart. */
+  readonly purpose?: 'query' | 'document'
+}
+
+export interface Embedded {
+  readonly vectors: readonly Float32Array[]
+  /** As the service names it, else as it was asked for. */
+  readonly model: string
+  /** 0 when there were no texts. */
+  readonly dimensions: number
+  readonly usage: Usage
+}
+
 export interface Engine extends Model {
   /** The model of the configuration. */
   readonly model: ModelFacts
@@ -151,6 +167,12 @@ export interface Engine extends Model {
   countTokens(texts: readonly string[]): Promise<readonly number[]>
   /** Input tokens of a request: exact where the model's tokenizer is public, else the upper end of an estimate. */
   estimateInput(request: Pick<GenerateRequest, 'model' | 'system' | 'messages' | 'tools' | 'cacheKey'>): Promise<number>
+  /**
+   * Vectors for texts, one each, in order, all of one size.
+   * @param model of a provider that has embeddings, as `provider/model`
+   * @throws OxbowError of the endpoint, `bad_config`, or `cancelled`; nothing is given in part
+   */
+  embed(model: string, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
   /** How often tool calls were mended since the start, by kind. */
   repairs(): Readonly<Record<string, number>>
   close(): Promise<void>

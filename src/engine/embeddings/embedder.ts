@@ -2,14 +2,14 @@
  * Vectors for texts, from a service. Texts go out in batches that every known service takes, and come back in their order;
  * vectors that do not all have one size, or are not numbers, are an error and never a result.
  */
-import type { Clock, Random, Usage } from '../../types/index.ts'
+import type { Clock, Embedded, EmbedOptions, Random, Usage } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { createEndpoint, type Endpoint } from '../http/http-exchange.ts'
 import { postJson } from '../http/json-exchange.ts'
 import { charsPerToken, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
 import { type Problem, problem } from '../model-problem.ts'
 import { retryWaitMs } from '../reliability/backoff.ts'
-import type { EmbeddingWire, EmbedOptions } from './embedding-wire.ts'
+import type { EmbeddingWire } from './embedding-wire.ts'
 import { geminiEmbeddings } from './gemini-embeddings.ts'
 import { openaiEmbeddings } from './openai-embeddings.ts'
 
@@ -25,16 +25,6 @@ export interface EmbedderOptions {
   /** For the wait between tries. */
   readonly random: Random
   readonly limits: ModelLimits
-}
-
-interface Embedded {
-  /** One for each text, in order, all of one size. */
-  readonly vectors: readonly Float32Array[]
-  /** As the service names it, else as it was asked for. */
-  readonly model: string
-  /** 0 when there were no texts. */
-  readonly dimensions: number
-  readonly usage: Usage
 }
 
 export interface Embedder {

@@ -1,12 +1,5 @@
 /** How a protocol asks for vectors and answers with them. Pure: no socket, no clock, no retry. */
-import type { Usage } from '../../types/index.ts'
-
-export interface EmbedOptions {
-  /** Numbers of a vector; unset: as many as the model gives. */
-  readonly dimensions?: number
-  /** What the texts are for: some models place a question near the documents that answer it. */
-  readonly purpose?: 'query' | 'document'
-}
+import type { EmbedOptions, Usage } from '../../types/index.ts'
 
 /** The vectors of one request, in the order of its texts, or a sentence's end that says what is wrong with the answer. */
 export type ReadVectors = { readonly vectors: readonly Float32Array[]; readonly model: string; readonly usage: Usage | null } | string

@@ -1,8 +1,9 @@
 /** `:batchEmbedContents` of the Gemini API. */
 import type { Content, EmbedContentConfig } from '@google/genai'
+import type { EmbedOptions } from '../../types/index.ts'
 import { isCount } from '../answer.ts'
 import { maxDimensions } from '../limits.ts'
-import { type EmbeddingWire, type EmbedOptions, type ReadVectors, readVector } from './embedding-wire.ts'
+import { type EmbeddingWire, type ReadVectors, readVector } from './embedding-wire.ts'
 
 /** One of the requests of a batch, as the API has it; the official package builds it from these types. */
 type EmbedRequest = Pick<EmbedContentConfig, 'taskType' | 'outputDimensionality'> & { readonly model: string; readonly content: Content }

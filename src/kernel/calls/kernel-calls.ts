@@ -1,5 +1,5 @@
 /** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
-import type { Call } from '../../types/index.ts'
+import { type Call, configSchema } from '../../types/index.ts'
 import { type ModelCallDeps, modelCalls } from './model-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { type SystemCallDeps, systemCalls } from './system-calls.ts'
@@ -10,7 +10,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [...systemCalls(deps), ...sessionCalls(deps), ...modelCalls(deps)]
 }
 
-/** For the reference, which describes calls and runs none: a description needs no parts, only `run` does. */
+/** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */
 export function describedKernelCalls(): readonly Call[] {
-  return kernelCalls({} as KernelCallDeps)
+  return kernelCalls({ config: configSchema.parse({}).model } as KernelCallDeps)
 }
