@@ -1,6 +1,7 @@
 /** Messages as Gemini's parts. A message becomes JSON text here, once; `gemini-request.ts` puts the texts together. */
 import type { Blob, FunctionResponse, FunctionResponsePart, Part } from '@google/genai'
 import type { AssistantMessage, InputKind, MediaPart, ModelFacts, ToolCallPart, ToolMessage, UserMessage } from '../../types/index.ts'
+import { maxToolNameChars } from '../limits.ts'
 import { openSeal } from './gemini-seal.ts'
 import { isNewGeneration } from './gemini-traits.ts'
 
@@ -61,7 +62,7 @@ export function resultParts({ parts: [result] }: ToolMessage, id: string, { mode
     else after.push(part)
   }
   const text = result.text.toWellFormed()
-  const functionResponse: FunctionResponse = { name: result.name, response: result.ok ? { result: text } : { error: text } }
+  const functionResponse: FunctionResponse = { name: sendableName(result.name), response: result.ok ? { result: text } : { error: text } }
   if (id !== '') functionResponse.id = id
   if (inside.length > 0) functionResponse.parts = inside
   return { response: joined([{ functionResponse }]), after: joined(after) }
@@ -72,9 +73,15 @@ function textPart(text: string): Part {
   return { text: text.toWellFormed() }
 }
 
+/** A name that a model made up may be one that the service refuses, and with it the whole conversation. */
+function sendableName(name: string): string {
+  const clean = name.replaceAll(/[^\w.:-]/g, '_').slice(0, maxToolNameChars)
+  return /^[A-Za-z_]/.test(clean) ? clean : `_${clean}`.slice(0, maxToolNameChars)
+}
+
 function callPart(call: ToolCallPart, { model }: PartContext): Part {
   const seal = openSeal(call.sealed, model)
-  const part: Part = { functionCall: { name: call.name, args: sendableArguments(call.arguments) } }
+  const part: Part = { functionCall: { name: sendableName(call.name), args: sendableArguments(call.arguments) } }
   if (seal !== null && seal.id !== '') part.functionCall = { ...part.functionCall, id: seal.id }
   if (seal !== null && seal.signature !== '') part.thoughtSignature = seal.signature
   return part

@@ -33,7 +33,32 @@ const plain: NeutralAnswer = { text: '', reasoning: '', calls: [], finish: 'stop
 const call = (id: string, name: string, args: string): NeutralCall => ({ id, name, arguments: args })
 const asks = (...calls: readonly NeutralCall[]): NeutralAnswer => ({ ...plain, calls, finish: 'tool_calls' })
 
-const cases = {
+export const caseNames = [
+  'text',
+  'white space',
+  'many pieces',
+  'no text',
+  'one tool',
+  'text and tool',
+  'tool without arguments',
+  'parallel tools',
+  'tools in turns',
+  'broken arguments',
+  'reasoning',
+  'reasoning and tool',
+  'refusal',
+  'content filter',
+  'length stop',
+  'length inside a call',
+  'cache read',
+  'cache write',
+  'error mid-stream',
+  'error at once',
+] as const
+
+export type CaseName = (typeof caseNames)[number]
+
+export const answers: Readonly<Record<CaseName, Expected>> = {
   text: { ...plain, text: 'Grüße, 🦬 — 日本語, 👩‍👩‍👧 end.' },
   'white space': { ...plain, text: '\n\n  indented\r\n\tdata: no field\u2028\u0000\n\n' },
   'many pieces': { ...plain, text: 'word '.repeat(50) },
@@ -62,16 +87,10 @@ const cases = {
   'cache write': { ...plain, text: 'x', usage: { inputTokens: 1_111, outputTokens: 22, cacheReadTokens: 1_000, cacheWriteTokens: 100 } },
   'error mid-stream': { text: 'Half an', failure: 'model_overloaded' },
   'error at once': { text: '', failure: 'model_overloaded' },
-} as const satisfies Readonly<Record<string, Expected>>
+}
 
 /** The call that `length inside a call` ends in: our adapters do not ask for it, the vendors' clients hand it out as it is. */
 export const cutCall: NeutralCall = call('call_1', 'file_write', '{"path":"a","text":"and so o')
-
-export type CaseName = keyof typeof cases
-
-export const answers: Readonly<Record<CaseName, Expected>> = cases
-
-export const caseNames: readonly CaseName[] = Object.keys(cases) as CaseName[]
 
 /** A case as one wire says it: its events in order, or why it cannot be said. */
 export type Telling = readonly StreamEvent[] | { readonly cannot: string }
