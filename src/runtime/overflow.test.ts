@@ -120,3 +120,13 @@ test('parts without text that a wire wants back go through a turn unchanged', as
   for (const { messages } of asks(process).slice(1)) assert.deepEqual(messages.at(-2), { role: 'assistant', parts })
   assert.equal(asks(process).length, 3)
 })
+
+test('a turn that was cancelled meanwhile does not ask again', async () => {
+  const controller = new AbortController()
+  const process = createFakeProcess(
+    { 'session.history': () => ok({ items: talk(50, 100) }), 'model.generate': () => (controller.abort('cancelled'), overflows()) },
+    controller.signal,
+  )
+  const ended = await runTurn(process, deps)
+  assert.deepEqual([ended.status, asks(process).length], ['cancelled', 1])
+})

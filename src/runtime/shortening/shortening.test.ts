@@ -148,6 +148,19 @@ test('a message shortened to the same bound is the same object, and arguments st
   )
 })
 
+test('a cut does not fall inside a character', () => {
+  const shorten = createShortener()
+  for (let shift = 0; shift < 8; shift++) {
+    const text = 'x'.repeat(shift) + '😀é'.repeat(4_000)
+    const asking: Message = { role: 'assistant', parts: [call('a', text)] }
+    for (const bound of [600, 601, 602, 603]) {
+      const bounds = { argumentBytes: bound, resultBytes: bound }
+      assert.ok((JSON.parse(argumentsOf(shorten(asking, bounds))) as { shortened: string }).shortened.isWellFormed())
+      assert.match(resultText(shorten(result('a', text), bounds)), /^x*(?:😀é)+😀?\n….*…\né?(?:😀é)+$/u)
+    }
+  }
+})
+
 test('arguments larger than the window are cut before any result, lose their seal, and the rest keeps its own', async () => {
   const marks: AssistantMessage['parts'] = [
     { type: 'reasoning', text: '', sealed: seal },
@@ -204,6 +217,11 @@ test('a large step that has become old is kept shortened, and what was asked sta
   const second = await fitConversation(itemsOf([userMessage('old'), asked, ...write, ...next]), 8_000, counter)
   assert.deepEqual([first.messages.length, second.messages.length], [4, 6])
   assert.equal(second.messages[2], first.messages[2], 'the same object, which wires have written already')
+
+  const read = [{ role: 'assistant', parts: [call('c', '{}')] }, result('c', 'z'.repeat(20_000))] satisfies Message[]
+  const third = await fitConversation(itemsOf([asked, ...read, ...next]), 8_000, counter)
+  assert.equal(third.messages.length, 5)
+  assert.ok(Buffer.byteLength(resultText(third.messages[2])) / 3 <= 8_000 / 4)
 
   const many = Array.from({ length: 40 }, () => next).flat()
   const { messages } = await fitConversation(itemsOf([asked, ...many]), 8_000, counter)
