@@ -8,5 +8,6 @@ import { memory } from './measures/memory.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
 import { turns } from './measures/turns.ts'
+import { wires } from './measures/wires.ts'
 
-export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, memory, history]
+export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, wires, memory, history]
