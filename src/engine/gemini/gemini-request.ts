@@ -60,12 +60,13 @@ export function createGeminiWriter({ facts }: Pick<WriterOptions, 'facts'>): Req
   return {
     write: (request) => {
       const known = facts(request.model)
-      const out = ['{"contents":[']
-      addContents(request, { model: request.model, facts: known }, written, out)
-      out.push('],')
       const tools = known.tools && request.tools.length > 0
-      if (tools) out.push('"tools":[{"functionDeclarations":[', request.tools.map(declared).join(','), ']}],')
-      out.push(JSON.stringify(restOf(request, known, tools)).slice(1))
+      // The contents come last: requests of one conversation then begin alike for as long as they can.
+      const out = [JSON.stringify(restOf(request, known, tools)).slice(0, -1)]
+      if (tools) out.push(',"tools":[{"functionDeclarations":[', request.tools.map(declared).join(','), ']}]')
+      out.push(',"contents":[')
+      addContents(request, { model: request.model, facts: known }, written, out)
+      out.push(']}')
       return out.join('')
     },
   }

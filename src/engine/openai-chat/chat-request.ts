@@ -23,9 +23,10 @@ export function createChatWriter({ facts, official }: WriterOptions): RequestWri
       const known = facts(request.model)
       const tools = toolsOf(request, known)
       const messages = writeMessages(request, eachWritten)
-      const parts = [JSON.stringify(headOf(request, known, official)).slice(0, -1), ',"messages":[', messages.join(','), ']']
+      const parts = [JSON.stringify(headOf(request, known, official)).slice(0, -1)]
+      // Before the messages: requests of one conversation then begin alike for as long as they can.
       if (tools.length > 0) parts.push(',"tools":[', tools.map(writtenTool).join(','), ']')
-      parts.push('}')
+      parts.push(',"messages":[', messages.join(','), ']}')
       return parts.join('')
     },
   }

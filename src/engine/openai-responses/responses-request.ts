@@ -25,9 +25,10 @@ export function createResponsesWriter({ facts, official }: WriterOptions): Reque
       eachWritten(request.messages, request.model, ({ json }) => {
         if (json !== '') input.push(json)
       })
-      const parts = [JSON.stringify(headOf(request, known, official)).slice(0, -1), ',"input":[', input.join(','), ']']
+      const parts = [JSON.stringify(headOf(request, known, official)).slice(0, -1)]
+      // Before the input: requests of one conversation then begin alike for as long as they can.
       if (tools.length > 0) parts.push(',"tools":[', tools.map(writtenTool).join(','), ']')
-      parts.push('}')
+      parts.push(',"input":[', input.join(','), ']}')
       return parts.join('')
     },
   }
