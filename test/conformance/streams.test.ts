@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { collect, requestOf } from '../../src/engine/model-contract.ts'
-import { framings } from './framing.ts'
+import { bytesOf, framings } from './framing.ts'
 import { readEvents } from './our-answer.ts'
 import { type Replay, startReplayServer } from './replay-server.ts'
-import { answers, type CaseName, caseNames, cutCall } from './streams/answers.ts'
+import { answers, type CaseName, caseNames, cutCall, type StreamEvent, wholeAnswer } from './streams/answers.ts'
 import { openWire, type Subject, subjects } from './subjects.ts'
 
 /** Framings in which the vendor's client is asked too. A byte a piece shows how it decodes; the others are about lines. */
@@ -29,7 +29,24 @@ for (const subject of subjects) {
         }
       })
     }
+
+    void it('are counted by an estimate that says so where no usage is told', async () => {
+      const telling = subject.streams['text']
+      assert.ok(!('cannot' in telling))
+      await using server = await startReplayServer(() => ({ pieces: [bytesOf(telling.map(withoutUsage))] }))
+      using model = openWire(subject, server.origin)
+      const { answer, estimated } = readEvents(await collect(model, requestOf('x', { model: 'm' })))
+      assert.ok('finish' in answer)
+      assert.deepEqual([answer.text, answer.finish, estimated], [wholeAnswer('text').text, 'stop', true])
+      assert.ok(answer.usage.inputTokens > 0 && answer.usage.outputTokens > 0)
+    })
   })
+}
+
+/** The event as a service sends it that counts nothing. */
+function withoutUsage(event: StreamEvent): StreamEvent {
+  const counts = (name: string, value: unknown): unknown => (name === 'usage' || name === 'usageMetadata' ? undefined : value)
+  return event.data.startsWith('{') ? { ...event, data: JSON.stringify(JSON.parse(event.data), counts) } : event
 }
 
 async function secondOpinion({ official }: Subject, name: CaseName, framing: string, origin: string): Promise<void> {
