@@ -26,7 +26,7 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
     const { provider, model } = readModelName(name, services)
     const service = findService(provider, services)
     if (model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
-    const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, service, services), catalogFolder)
+    const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, services), catalogFolder)
     facts.set(`${service.id}/${known.name}`, known)
     return { name: known.name, label: modelLabel(known), facts: known, service }
   }
@@ -48,7 +48,7 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
   }
 }
 
-const noOverrides: ModelOverrides = {
+const nothingSaid: ModelOverrides = {
   context_tokens: null,
   max_output_tokens: null,
   input_price: null,
@@ -57,18 +57,21 @@ const noOverrides: ModelOverrides = {
   cache_write_price: null,
 }
 
-/** What the model section says is meant for the configured model alone. */
-function overridesOf({ provider, model }: ModelName, service: Service, services: ServiceConfig): ModelOverrides {
-  const configured = readModelName('', services)
-  if (configured.provider === provider && configured.model === model) return { ...service.models[model], ...given(services.config.model) }
-  return service.models[model] ?? noOverrides
-}
-
-/** The overrides among the keys of the model section; what is not set there does not hide what the provider's section says. */
-function given(section: ModelOverrides): ModelOverrides {
-  const keys = Object.keys(noOverrides) as (keyof ModelOverrides)[]
-  const set = Object.fromEntries(keys.filter((key) => section[key] !== null).map((key) => [key, section[key]]))
-  return { ...noOverrides, ...set }
+/** What the configuration says of a model. The model section is about the configured model alone, and goes over the provider's. */
+export function overridesOf({ provider, model }: ModelName, services: ServiceConfig): ModelOverrides {
+  const { model: section, providers } = services.config
+  const models = Object.hasOwn(providers, provider) ? (providers[provider]?.models ?? {}) : {}
+  const said = (Object.hasOwn(models, model) && models[model]) || nothingSaid
+  const chosen = readModelName('', services)
+  if (chosen.provider !== provider || chosen.model !== model) return said
+  return {
+    context_tokens: section.context_tokens ?? said.context_tokens,
+    max_output_tokens: section.max_output_tokens ?? said.max_output_tokens,
+    input_price: section.input_price ?? said.input_price,
+    output_price: section.output_price ?? said.output_price,
+    cache_read_price: section.cache_read_price ?? said.cache_read_price,
+    cache_write_price: section.cache_write_price ?? said.cache_write_price,
+  }
 }
 
 async function factsOf(

@@ -1,6 +1,7 @@
 /** Answers to what a person asks about models from the command line: one JSON document at a time. */
 import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import { overridesOf } from '../model-book.ts'
 import { readModelName } from '../services.ts'
 import type { Catalog, CatalogModel } from './catalog.ts'
 import { catalogFilesIn, loadCatalog } from './catalog.ts'
@@ -56,11 +57,11 @@ async function* listModels(provider: string, deps: CatalogDeps): AsyncGenerator<
   }
   for (const model of listed) {
     // Without a size there is nothing to show, e.g. for a model that makes pictures.
-    const facts = factsOrNull(model, overridesFor(deps, model.provider, model.id))
+    const facts = factsOrNull(model, overridesOf({ provider: model.provider, model: model.id }, deps))
     if (facts !== null) yield facts
   }
   for (const { id, name } of own) {
-    const facts = factsOrNull(null, overridesFor(deps, id, name), { provider: id, name })
+    const facts = factsOrNull(null, overridesOf({ provider: id, model: name }, deps), { provider: id, name })
     if (facts !== null) yield facts
   }
 }
@@ -83,7 +84,7 @@ function factsOrNull(
 async function showModel(text: string, deps: CatalogDeps): Promise<object> {
   const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
   const { provider, name } = readName(text, deps, await catalog.providers())
-  const overrides = overridesFor(deps, provider, name)
+  const overrides = overridesOf({ provider, model: name }, deps)
   const facts = await findModelFacts(catalog, provider, name, overrides)
   const model = await catalog.lookup(provider, name)
   return {
@@ -137,7 +138,7 @@ async function checkModel(catalog: Catalog, provider: string, name: string, deps
   const hasMoneyBudget = session.micro_dollars !== null || user.micro_dollars !== null
   let warning = false
   const checked = await check(`${provider}/${name}`, async () => {
-    const facts = await findModelFacts(catalog, provider, name, overridesFor(deps, provider, name))
+    const facts = await findModelFacts(catalog, provider, name, overridesOf({ provider, model: name }, deps))
     if (facts.price === null && hasMoneyBudget) {
       const hint = 'Set input_price and output_price, or take the money budget away.'
       throw new OxbowError('bad_config', 'it has no price, and there is a money budget: set input_price and output_price', { hint })
@@ -166,24 +167,6 @@ function namedModels(deps: CatalogDeps): readonly { readonly provider: string; r
   const all = [...named, ...described].filter((each) => each.model !== '')
   const unique = new Map(all.map((each) => [`${each.provider}/${each.model}`, { provider: each.provider, name: each.model }]))
   return [...unique.values()]
-}
-
-/** What the model section says is meant for the model of the configuration; all else stands with its provider. */
-function overridesFor(deps: CatalogDeps, provider: string, name: string): ModelOverrides {
-  const { config } = deps
-  const configured = readModelName('', deps)
-  if (configured.provider === provider && configured.model === name) return config.model
-  const models = Object.hasOwn(config.providers, provider) ? config.providers[provider]?.models : undefined
-  return (models !== undefined && Object.hasOwn(models, name) && models[name]) || nothingSaid
-}
-
-const nothingSaid: ModelOverrides = {
-  context_tokens: null,
-  max_output_tokens: null,
-  input_price: null,
-  output_price: null,
-  cache_read_price: null,
-  cache_write_price: null,
 }
 
 function unknownProvider(provider: string, all: readonly string[]): OxbowError {
