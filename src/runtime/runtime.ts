@@ -37,6 +37,8 @@ export interface GenerateOutput {
   readonly message: AssistantMessage
   readonly finish: FinishReason
   readonly usage: Usage
+  /** How often its tool calls were mended, by kind; absent when none was. */
+  readonly repaired?: Readonly<Record<string, number>>
 }
 
 /** How a turn ended. `limit` and `failed` replies say what was done and what is left. */
