@@ -16,3 +16,5 @@ export const maxCallLineChars = 80
 export const minIdChars = 8
 /** Changes that a refreshed catalog lists one by one; `--json` has them all. */
 export const shownCatalogChanges = 40
+/** Characters of the reason for which an answer begins again, and of the model that begins it: one line, as a rule. */
+export const maxRestartReasonChars = 160

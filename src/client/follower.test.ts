@@ -60,7 +60,7 @@ void test('only what an assistant said is text: not reasoning, not tool results,
   )
 })
 
-void test('a reply that ended without a record leaves nothing behind that a later one could be joined to', () => {
+void test('a connection that comes back between two tries of one answer shows what is the same once', () => {
   const snapshot: StreamFrame = {
     type: 'snapshot',
     payload: { request_id: '1', session, cursor: 0, turn: null, call: null, text: '', pending: [] },
@@ -68,8 +68,25 @@ void test('a reply that ended without a record leaves nothing behind that a late
   const events = told([delta(0, 'Hel'), snapshot, delta(0, 'Help')])
   assert.deepEqual(
     events.map((event) => ('text' in event ? event.text : event.type)),
-    ['Hel', 'caught_up', 'Help'],
+    ['Hel', 'caught_up', 'p'],
   )
+})
+
+void test('a reply that ended without a record leaves nothing behind that a later one could be joined to', () => {
+  const later = { type: 'delta', payload: { session, turn, call: 'later' as CallId, offset: 0, text: 'Help' } } as const
+  assert.deepEqual(
+    told([delta(0, 'Hel'), later]).map((event) => ('text' in event ? event.text : event.type)),
+    ['Hel', 'Help'],
+  )
+})
+
+void test('an answer that begins anew says who begins it and why, and what follows is all that counts', () => {
+  const restarted: StreamFrame = { type: 'reply_restarted', payload: { session, turn, call, model: 'b/two', why: 'It was lost.' } }
+  const message = { role: 'assistant', parts: [{ type: 'text', text: 'Help' }] }
+  assert.deepEqual(told([delta(0, 'Hel'), restarted, delta(0, 'Help'), record(1, { message })]).slice(1, -1), [
+    { type: 'restart', turn, call, text: '', cause: { model: 'b/two', why: 'It was lost.' } },
+    { type: 'text', turn, call, text: 'Help' },
+  ])
 })
 
 void test('a delta after a gap is not shown, and the follower says that it is out of step', () => {

@@ -77,9 +77,9 @@ export function createFollower(session: SessionId, from: number, handler: Follow
           return step !== null
         }
         case 'reply_restarted': {
-          const { turn, call } = frame.payload
+          const { turn, call, model, why } = frame.payload
           shown = { call, text: '' }
-          handler({ type: 'restart', turn, call, text: '' })
+          handler({ type: 'restart', turn, call, text: '', cause: { model, why } })
           return true
         }
         case 'progress': {
@@ -89,8 +89,8 @@ export function createFollower(session: SessionId, from: number, handler: Follow
         }
         case 'snapshot': {
           const { turn, call, text, pending } = frame.payload
-          if (call === null) shown = nothingShown
-          else show(setWhole(shown, { turn: turn ?? '', call, text }))
+          // Nothing is said at this moment; what is shown may still be of an answer that begins anew under the same call.
+          if (call !== null) show(setWhole(shown, { turn: turn ?? '', call, text }))
           cursor = Math.max(cursor, frame.payload.cursor)
           handler({ type: 'caught_up', cursor, turn, pending })
           return true

@@ -19,6 +19,14 @@ export interface TextEvent {
   readonly turn: TurnId | ''
   readonly call: CallId
   readonly text: string
+  /** Of a `restart`: who begins the answer anew, and why. Unset where only what was shown here was not what was said. */
+  readonly cause?: RestartCause
+}
+
+export interface RestartCause {
+  /** `provider/model` */
+  readonly model: string
+  readonly why: string
 }
 
 interface Saying {

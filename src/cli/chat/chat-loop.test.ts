@@ -5,7 +5,7 @@ import type { Failure, Json, Phase, RecordView, SessionInfo } from '../../types/
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
 import { chat } from './chat-loop.ts'
 import type { ChatDeps } from './chat-loop.ts'
-import type { ScreenEvents } from './chat-screen.ts'
+import type { ScreenEvents } from '../screen/screen.ts'
 
 const turn = 'turn-1'
 const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057'

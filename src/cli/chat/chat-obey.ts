@@ -5,7 +5,7 @@ import { sessionTable } from '../view/session-table.ts'
 import { plainLine } from '../view/terminal-text.ts'
 import { chatHelp } from './chat-commands.ts'
 import type { ChatCommand } from './chat-commands.ts'
-import type { Screen } from './chat-screen.ts'
+import type { Screen } from '../screen/screen.ts'
 import { costLines, failureLines } from './chat-text.ts'
 import type { Conversation } from './conversation.ts'
 

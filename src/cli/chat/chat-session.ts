@@ -8,7 +8,7 @@ import { pendingOf } from '../view/turn-follow.ts'
 import { foldRecord, isEnd, isOver, newTurnView } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
 import { createApprovalQueue } from './approval-queue.ts'
-import type { Screen } from './chat-screen.ts'
+import type { Screen } from '../screen/screen.ts'
 import { lastExchange } from './chat-text.ts'
 import { createTurnPrinter } from './turn-printer.ts'
 

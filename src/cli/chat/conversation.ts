@@ -2,7 +2,7 @@
 import type { CallId, Failure, RecordView, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
-import type { Screen } from './chat-screen.ts'
+import type { Screen } from '../screen/screen.ts'
 import { openChatSession } from './chat-session.ts'
 import type { ChatSession } from './chat-session.ts'
 

@@ -4,7 +4,7 @@ import type { SessionEvent } from '../guest/gateway-port.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { isEnd, isOver, isToolCall } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
-import type { Screen } from './chat-screen.ts'
+import type { Screen } from '../screen/screen.ts'
 import { approvalLines, callLine, failureLines, progressLine } from './chat-text.ts'
 
 /** A long call is named at its first heartbeat, and then once a minute. */

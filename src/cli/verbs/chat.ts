@@ -1,8 +1,8 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
 import { chat as runChat } from '../chat/chat-loop.ts'
 import { banner } from '../chat/chat-text.ts'
-import { createPlainScreen } from '../chat/plain-screen.ts'
-import { createTtyScreen } from '../chat/tty-screen.ts'
+import { createPlainScreen } from '../screen/plain-screen.ts'
+import { createTtyScreen } from '../screen/tty-screen.ts'
 import { printFailure } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'

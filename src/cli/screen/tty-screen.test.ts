@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { createTtyScreen } from './tty-screen.ts'
-import type { Screen } from './chat-screen.ts'
+import type { Screen } from './screen.ts'
 
 interface Fixture {
   readonly screen: Screen

@@ -4,8 +4,8 @@
  */
 import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
-import { createLineWriter } from './chat-screen.ts'
-import type { MakeScreen, ScreenEvents } from './chat-screen.ts'
+import { createLineWriter } from './screen.ts'
+import type { MakeScreen, ScreenEvents } from './screen.ts'
 
 const typingPrompt = '› '
 const historySize = 1_000

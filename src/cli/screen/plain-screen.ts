@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline'
-import { createLineWriter } from './chat-screen.ts'
-import type { MakeScreen } from './chat-screen.ts'
+import { createLineWriter } from './screen.ts'
+import type { MakeScreen } from './screen.ts'
 
 /** A screen without prompts: lines are taken one after the other, each when the one before is done with. */
 export const createPlainScreen: MakeScreen = (input, output, events) => {
