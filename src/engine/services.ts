@@ -57,11 +57,12 @@ export function defaultProvider({ config: { model, providers }, env }: ServiceCo
  */
 export function readModelName(text: string, services: ServiceConfig): ModelName {
   const { model: chosen, providers } = services.config
-  const asked = text.trim() === '' ? chosen.name.trim() : text.trim()
+  const isConfigured = text.trim() === ''
+  const asked = isConfigured ? chosen.name.trim() : text.trim()
   const standard = defaultProvider(services)
   const before = asked.slice(0, Math.max(0, asked.indexOf('/')))
   const known = inProcess.has(before) || Object.hasOwn(builtinProviders, before) || Object.hasOwn(providers, before)
-  const ofChosen = chosen.provider !== 'auto' && asked === chosen.name && before !== standard
+  const ofChosen = isConfigured && chosen.provider !== 'auto' && before !== standard
   if (known && !ofChosen) return { provider: before, model: asked.slice(before.length + 1) }
   if (inProcess.has(standard)) return { provider: standard, model: standard === 'offline' ? 'offline' : asked || standard }
   return { provider: standard, model: asked === '' ? (builtinProviders[standard]?.defaultModel ?? '') : asked }

@@ -86,6 +86,7 @@ function wire(options: KernelOptions) {
     runTurn: (turn) => agent.runTurn(turn),
   })
   const recovered = new Map<CallId, OpenTurn>()
+  const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
   const registry = createRegistry([
     ...options.calls,
     ...kernelCalls({
@@ -98,6 +99,7 @@ function wire(options: KernelOptions) {
       events,
       contextTokens: engine.model.contextTokens,
       config: config.model,
+      cleaner,
       moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },
@@ -107,7 +109,6 @@ function wire(options: KernelOptions) {
       decide: (call, allow, by) => decide({ approvals, journal }, call, allow, by),
     }),
   ])
-  const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
   const running = createRunningCalls(clock, events.progress)
   const approval = config.approval
   const gate = createGate({ registry, journal, approvals, budgets, cleaner, running, sandbox, clock, approval, labels: sessions })

@@ -83,7 +83,8 @@ export type ModelEvent =
   | { readonly type: 'tool_call'; readonly call: ToolCallPart }
   /** Everything before is void: the answer begins anew, perhaps by another model. Made only by the reliability wrapper. */
   | { readonly type: 'restarted'; readonly model: string; readonly why: Failure; readonly usage: Usage }
-  | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage: Usage }
+  /** `repaired`: how often tool calls of the answer were mended, by kind; absent when none was. Put in by the engine, not by wires. */
+  | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage: Usage; readonly repaired?: Readonly<Record<string, number>> }
   /** `retry` is there when the same request may pass if it is made again; `waitMs` is what the endpoint asks for, or null. */
   | { readonly type: 'error'; readonly failure: Failure; readonly usage: Usage; readonly retry?: { readonly waitMs: number | null } }
 

@@ -240,11 +240,16 @@ function originOf(location: string | undefined, base: string): string {
 export function connectionProblem(error: NodeJS.ErrnoException, endpoint: Pick<Endpoint, 'origin'>): Problem {
   const { origin } = endpoint
   const code = error.code ?? ''
-  if (/CERT|SSL|TLS|ISSUER|SELF_SIGNED/.test(code)) {
+  if (/^(?:ERR_SSL_|EPROTO$)/.test(code)) {
+    const hint = 'Check the base URL: a service without encryption has an address that begins with http:// and not with https://.'
+    return problem('model_unreachable', `No encrypted connection to ${origin} can be made (${code}).`, hint)
+  }
+  // The names that OpenSSL's checks have in Node; some hold no word of certificates.
+  if (/CERT|CRL|ERR_TLS|ISSUER|SELF_SIGNED|LEAF_SIGNATURE|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH/.test(code)) {
     return problem(
       'model_unreachable',
       `The certificate of ${origin} is not trusted (${code}).`,
-      'Check the base URL and this machine’s time and certificates.',
+      'Check the base URL and this machine’s time; a certificate of your own is trusted when NODE_EXTRA_CA_CERTS names its file.',
     )
   }
   const why: Record<string, string> = {

@@ -84,6 +84,7 @@ function startAnswer(asked: Asked, bodyText: string, signal: AbortSignal): Batch
       onReturn: () => {
         signal.removeEventListener('abort', generation.onAbort)
         generation.exchange?.stop()
+        tellExchange(generation)
       },
     }),
     exchange: null,

@@ -18,6 +18,8 @@ const line = z.object({
 })
 
 export interface RecordedExchange {
+  /** What it was made for; tries of one generation have the same. */
+  readonly generation: string
   readonly wire: string
   readonly model: string
   readonly url: string
@@ -45,7 +47,7 @@ export function readRecording(text: string, name: string): readonly RecordedExch
     }
     const whole = Buffer.concat([before?.subarray(0, request.after?.bytes) ?? Buffer.alloc(0), bytesOf(request)])
     requests.set(id, whole)
-    exchanges.push({ ...rest, request: whole, response: bytesOf(response) })
+    exchanges.push({ ...rest, generation: id.replace(/#\d+$/, ''), request: whole, response: bytesOf(response) })
   }
   if (exchanges.length === 0) throw new OxbowError('bad_config', `${name} holds no exchange.`, { hint: 'Record a session first.' })
   return exchanges

@@ -1,6 +1,7 @@
 /**
  * A model that answers from a recording: the bytes that an endpoint once sent are read again by the wire that read them then.
  * No network. A request that was recorded is answered with its own answer; any other with the next one that was not given yet.
+ * Of a generation that needed several tries its last one is played: that is how it ended then.
  */
 import { readFile } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
@@ -24,7 +25,7 @@ export function createReplay(
   limits: ModelLimits,
   loadWire: (name: string) => Promise<Wire | null>,
 ): Model {
-  const left = [...recorded]
+  const left = [...new Map(recorded.map((exchange) => [exchange.generation, exchange])).values()]
   return {
     async *generate(request, signal) {
       if (signal.aborted) return yield [{ type: 'error', failure: cancelled, usage: noUsage }]

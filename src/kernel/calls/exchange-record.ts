@@ -16,7 +16,8 @@ interface Held {
   readonly request: Buffer
 }
 
-export function createExchangeRecorder(): ExchangeRecorder {
+/** @param hideSecretBytes what a key looks like in the journal: an endpoint may repeat the one that it was sent */
+export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffer): ExchangeRecorder {
   // Insertion order is order of use: the first is the least recently used.
   const held = new Map<SessionId | '', Held>()
   let heldBytes = 0
@@ -35,15 +36,27 @@ export function createExchangeRecorder(): ExchangeRecorder {
   return {
     bodyOf(session, call, { wire, model, url, status, request, response }) {
       const id = `${call}#${++made}`
-      const bytes = Buffer.from(request.buffer, request.byteOffset, request.byteLength)
+      const bytes = hideSecretBytes(asBuffer(request))
       const before = held.get(session)
       const shared = before === undefined ? 0 : commonLength(before.request, bytes)
       hold(session, { id, request: bytes })
       const after = before === undefined || shared < minSharedBytes ? {} : { after: { id: before.id, bytes: shared } }
       const rest = bytes.subarray('after' in after ? shared : 0)
-      return { id, wire, model, url, status, request: { ...after, ...encoded(rest) }, response: encoded(response) }
+      return {
+        id,
+        wire,
+        model,
+        url,
+        status,
+        request: { ...after, ...encoded(rest) },
+        response: encoded(hideSecretBytes(asBuffer(response))),
+      }
     },
   }
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /** Bytes that are the same at the beginning of both. */

@@ -23,12 +23,15 @@ import {
 import type { Events } from '../events.ts'
 import { bytesPerToken, minReservedTokens } from '../limits.ts'
 import { stopReason } from '../running-calls.ts'
+import type { Cleaner } from '../stages/cleaning.ts'
 
 export interface GenerationDeps {
   readonly engine: Engine
   readonly events: Events
   /** A money budget is set: only a model with a price may be asked. */
   readonly moneyIsLimited: boolean
+  /** An endpoint that repeats its key does not get it into the journal. */
+  readonly cleaner: Pick<Cleaner, 'hideSecrets' | 'hideSecretBytes'>
 }
 
 type Part = AssistantMessage['parts'][number]
@@ -156,21 +159,35 @@ function widen(running: Running): void {
   throw broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens, estimated: true })
 }
 
-function finished(running: Running, { reason, usage }: Finish): Done<GenerateOutput> {
-  const { parts, facts, spent } = running
-  return { output: { message: { role: 'assistant', parts }, finish: reason, usage }, spent: add(spent, costOf(facts, usage)) }
+function finished(running: Running, { reason, usage, repaired }: Finish): Done<GenerateOutput> {
+  const { parts, facts, spent, deps } = running
+  const output = {
+    message: { role: 'assistant', parts: withoutSecrets(parts, deps) },
+    finish: reason,
+    usage,
+    ...(repaired !== undefined && { repaired }),
+  } as const
+  return { output, spent: add(spent, costOf(facts, usage)) }
 }
 
 /** What was said before the failure stays part of the conversation, unless the guest only stops to go on later. */
 function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
-  const { parts, facts, spent, context } = running
-  const said = parts.filter((part) => part.type === 'text')
+  const { parts, facts, spent, context, deps } = running
+  const said = withoutSecrets(parts, deps).filter((part) => part.type === 'text')
   const keep = said.some((part) => part.text !== '') && stopReason(context.signal) !== 'shutdown'
   const outcome = keep ? { message: { role: 'assistant', parts: said } } : {}
   return new OxbowError(failure.code, failure.message, {
     hint: failure.hint,
     data: { spent: { ...add(spent, costOf(facts, usage)) }, outcome: outcome as unknown as JsonObject },
   })
+}
+
+function withoutSecrets(parts: readonly Part[], { cleaner }: GenerationDeps): readonly Part[] {
+  return parts.map((part) =>
+    part.type === 'tool_call'
+      ? { ...part, arguments: cleaner.hideSecrets(part.arguments) }
+      : { ...part, text: cleaner.hideSecrets(part.text) },
+  )
 }
 
 /** What a whole answer may cost with a model. */

@@ -34,8 +34,15 @@ const input: z.ZodType<GenerateInput> = z.object({
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const { engine, config, tools, moneyIsLimited } = deps
-  const recorder = config.recording === 'raw' ? createExchangeRecorder() : null
+  const recorder = config.recording === 'raw' ? createExchangeRecorder((bytes) => deps.cleaner.hideSecretBytes(bytes)) : null
   const settings = settingsOf(config)
+  /** Also of what may take over: once it answers, it is too late to say so. @throws OxbowError `budget_exhausted` */
+  const assertPriced = async (model: string): Promise<void> => {
+    for (const name of [model, ...config.fallback]) {
+      const facts = await engine.facts(name)
+      if (facts.price === null) throw unpriced(facts)
+    }
+  }
   const generate: Call<GenerateInput, GenerateOutput> = {
     name: 'model.generate',
     summary: 'Asks the model for the next message of a conversation.',
@@ -50,7 +57,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     timeoutMs: generateTimeoutMs,
     async reserve({ model, system, messages, maxOutputTokens, inputTokens }, exact, { rights }) {
       const facts = await engine.facts(model)
-      if (moneyIsLimited && facts.price === null) throw unpriced(facts)
+      if (moneyIsLimited) await assertPriced(model)
       const counted = exact ? await engine.estimateInput({ model, system, messages, tools: tools(rights) }) : inputTokens
       return costOf(facts, { inputTokens: Math.min(counted, inputTokens), outputTokens: maxOutputTokens, estimated: true })
     },

@@ -4,6 +4,10 @@ import { maxResultBytes } from '../limits.ts'
 export interface Cleaner {
   /** Host paths become the paths of the sandbox, secrets become handles. */
   scrub(text: string): string
+  /** Secrets become handles, and nothing else is changed: for what is kept as it was sent. */
+  hideSecrets(text: string): string
+  /** As `hideSecrets`, for bytes in any encoding that has ASCII in it. @returns the same bytes when they hold none. */
+  hideSecretBytes(bytes: Buffer): Buffer
   /** @returns the text, or its head and tail around a note that names where the whole can be read. */
   fit(text: string): Promise<string>
 }
@@ -20,14 +24,24 @@ interface CleanerDeps {
 const minSecretLength = 8
 
 export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cleaner {
-  const replacements: (readonly [string, string])[] = [...secrets]
+  const handles = [...secrets]
     .filter(([, value]) => value.length >= minSecretLength)
-    .map(([name, value]) => [value, `[secret:${name}]`] as const)
+    .flatMap(([name, value]) => spellings(value).map((spelled) => [spelled, `[secret:${name}]`] as const))
+  const inBytes = handles.map(([value, handle]) => [Buffer.from(value), handle] as const)
+  const replacements: (readonly [string, string])[] = [...handles]
   if (workspaceRoot !== '') for (const folder of ['shared', 'tmp']) replacements.push([`${workspaceRoot}/${folder}`, `/${folder}`])
   return {
-    scrub(text) {
-      for (const [from, to] of replacements) if (text.includes(from)) text = text.replaceAll(from, to)
-      return text
+    scrub: (text) => replaceEach(text, replacements),
+    hideSecrets: (text) => replaceEach(text, handles),
+    hideSecretBytes(bytes) {
+      for (const [from, to] of inBytes) {
+        if (bytes.includes(from))
+          bytes = Buffer.from(
+            bytes.toString('latin1').replaceAll(from.toString('latin1'), () => to),
+            'latin1',
+          )
+      }
+      return bytes
     },
     async fit(text) {
       // UTF-16 length × 3 bounds the bytes: short texts need no encoding.
@@ -41,6 +55,16 @@ export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cl
       )
     },
   }
+}
+
+/** A secret as it is, and as it stands in JSON where that is not the same. */
+function spellings(secret: string): readonly string[] {
+  return [...new Set([secret, JSON.stringify(secret).slice(1, -1)])]
+}
+
+function replaceEach(text: string, replacements: readonly (readonly [from: string, to: string])[]): string {
+  for (const [from, to] of replacements) if (text.includes(from)) text = text.replaceAll(from, () => to)
+  return text
 }
 
 /** Keeps as much of head and tail as fits with the note between; cuts between characters. */

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  type CallContext,
+  type CallId,
+  type Engine,
+  type Failure,
+  type ModelEvent,
+  type ModelFacts,
+  type ModelPrice,
+  OxbowError,
+  plainFacts,
+  type Sandbox,
+  type SessionId,
+  type Spend,
+  systemClock,
+  type TurnId,
+  userMessage,
+  type Usage,
+} from '../../types/index.ts'
+import type { Events } from '../events.ts'
+import { createCleaner } from '../stages/cleaning.ts'
+import { runGeneration } from './generation.ts'
+
+const price: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 2_000_000 }
+const dear: ModelPrice = { inputPerMillion: 10_000_000, outputPerMillion: 20_000_000 }
+const sealed = { wire: 'w', model: 'm', data: { signature: 's' } }
+const secret = 'private.0123456789'
+
+function facts(name: string, its: ModelPrice | null): ModelFacts {
+  return plainFacts({ name, provider: 'test', contextTokens: 10_000, maxOutputTokens: 100, price: its })
+}
+
+const known: Record<string, ModelFacts> = {
+  'test/m': facts('m', price),
+  'test/dear': facts('dear', dear),
+  'test/free': facts('free', null),
+}
+
+interface Ran {
+  /** What the call gave out, or the failure with what it leaves on record. */
+  readonly output: Awaited<ReturnType<typeof runGeneration>>['output'] | null
+  readonly failure: OxbowError | null
+  readonly spent: Spend
+  /** Text and restarts as followers are told them. */
+  readonly told: readonly string[]
+  readonly reserved: readonly Spend[]
+}
+
+interface Run {
+  readonly batches: readonly (readonly ModelEvent[])[]
+  /** Widenings that the budget covers. */
+  readonly covers?: number
+  readonly moneyIsLimited?: boolean
+  readonly maxOutputTokens?: number
+}
+
+async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutputTokens = 100 }: Run): Promise<Ran> {
+  const told: string[] = []
+  const reserved: Spend[] = []
+  const events = {
+    delta: (_session, _turn, _call, text) => void told.push(text),
+    restarted: ({ model, why }) => void told.push(`<${model}: ${why}>`),
+  } as Partial<Events> as Events
+  const engine = {
+    facts: async (name: string) => known[name] ?? assert.fail(`nobody knows ${name}`),
+    async *generate() {
+      yield* batches
+    },
+  } as Partial<Engine> as Engine
+  const context: CallContext = {
+    id: 'c' as CallId,
+    caller: {
+      user: 'ada' as never,
+      actor: 'agent:ox',
+      rights: new Set(),
+      audience: 'runtime',
+      session: 's' as SessionId,
+      turn: 't' as TurnId,
+      process: '',
+    },
+    signal: new AbortController().signal,
+    clock: systemClock,
+    sandbox: {} as Sandbox,
+    reserveMore: (spend) => reserved.push(spend) <= covers,
+    record: () => undefined,
+  }
+  const cleaner = createCleaner({ workspaceRoot: '', secrets: new Map([['KEY', secret]]), keep: async () => '' })
+  const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens }
+  try {
+    const { output, spent } = await runGeneration(asked, 50, context, { engine, events, moneyIsLimited, cleaner })
+    return { output, failure: null, spent: spent ?? assert.fail('nothing was spent'), told, reserved }
+  } catch (error) {
+    if (!(error instanceof OxbowError)) throw error
+    return { output: null, failure: error, spent: error.data['spent'] as unknown as Spend, told, reserved }
+  }
+}
+
+const usage = (inputTokens: number, outputTokens: number): Usage => ({ inputTokens, outputTokens, estimated: false })
+const say = (text: string): ModelEvent => ({ type: 'text', text })
+const finish = (its: Usage = usage(10, 5)): ModelEvent => ({ type: 'finish', reason: 'stop', usage: its })
+const why: Failure = { code: 'model_unreachable', message: 'gone', hint: 'wait' }
+const restarted = (model: string, its: Usage): ModelEvent => ({ type: 'restarted', model, why, usage: its })
+
+/** What a failed generation leaves of the conversation. */
+function kept(failure: OxbowError | null): unknown {
+  return (failure?.data['outcome'] as { message?: { parts: unknown } } | undefined)?.message?.parts
+}
+
+void describe('a generation', () => {
+  void it('joins neighbouring text, keeps parts apart where one was sealed, and keeps the seal', async () => {
+    const { output, told } = await run({
+      batches: [
+        [
+          { type: 'reasoning', text: 'hm' },
+          { type: 'reasoning', text: '', sealed },
+          { type: 'reasoning', text: 'so' },
+        ],
+        [say('Hel'), say('lo')],
+        [say(' you'), finish()],
+      ],
+    })
+    assert.deepEqual(output?.message.parts, [
+      { type: 'reasoning', text: 'hm', sealed },
+      { type: 'reasoning', text: 'so' },
+      { type: 'text', text: 'Hello you' },
+    ])
+    assert.deepEqual(told, ['Hello', ' you'], 'a batch is told at once, and reasoning is not told')
+  })
+
+  void it('costs what the endpoint reports, at the price of the model', async () => {
+    const { spent, output } = await run({ batches: [[say('x'), finish(usage(1000, 100))]] })
+    assert.deepEqual(spent, { microDollars: 1200, tokens: 1100 })
+    assert.equal(output?.finish, 'stop')
+    assert.equal('repaired' in (output ?? {}), false)
+  })
+
+  void it('says what was mended in its tool calls', async () => {
+    const { output } = await run({ batches: [[{ type: 'finish', reason: 'tool_calls', usage: usage(1, 1), repaired: { syntax: 2 } }]] })
+    assert.deepEqual(output?.repaired, { syntax: 2 })
+  })
+
+  void it('that begins anew voids what was said, keeps what it cost, and goes on at the price of the new model', async () => {
+    const { output, spent, told, reserved } = await run({
+      batches: [[say('half')], [restarted('test/dear', usage(10, 3)), say('whole')], [finish(usage(10, 5))]],
+    })
+    assert.deepEqual(output?.message.parts, [{ type: 'text', text: 'whole' }])
+    assert.deepEqual(told, ['half', '<test/dear: gone>', 'whole'])
+    assert.deepEqual(spent, { microDollars: 10 + 6 + 100 + 100, tokens: 13 + 15 })
+    // What is lost, and the difference that a whole answer (50 in, 100 out) may cost with the dearer model.
+    assert.deepEqual(reserved, [{ microDollars: 16 + 9 * (50 + 200), tokens: 13 }])
+  })
+
+  void it('does not begin anew when the budget does not cover what is lost', async () => {
+    const { failure, spent } = await run({ batches: [[say('half'), restarted('test/dear', usage(10, 3)), say('whole')]], covers: 0 })
+    assert.equal(failure?.code, 'budget_exhausted')
+    assert.deepEqual(spent, { microDollars: 16, tokens: 13 })
+    assert.deepEqual(kept(failure), [{ type: 'text', text: 'half' }])
+  })
+
+  void it('does not go on with a model that has no price under a money budget, and does without one', async () => {
+    const batches = [[restarted('test/free', usage(0, 0)), say('whole'), finish()]]
+    const refused = await run({ batches, moneyIsLimited: true })
+    assert.equal(refused.failure?.code, 'budget_exhausted')
+    assert.match(refused.failure?.message ?? '', /what free costs/)
+    assert.equal((await run({ batches })).output?.finish, 'stop')
+  })
+
+  void it('longer than was reserved for goes on while the budget covers it, and stops with what was said', async () => {
+    const piece = [say('x'.repeat(1000))]
+    const batches = [piece, piece, piece, piece, [finish()]]
+    const wide = await run({ batches })
+    assert.equal(wide.output?.finish, 'stop')
+    assert.deepEqual(wide.reserved[0], { microDollars: 512, tokens: 256 })
+
+    const { failure, spent, told } = await run({ batches, covers: 1 })
+    assert.equal(failure?.code, 'budget_exhausted')
+    assert.match(failure?.hint ?? '', /budget/)
+    // 100 tokens were reserved, then 256 more: the second piece is past them, and nothing after it was taken.
+    assert.equal(told.length, 2)
+    assert.deepEqual(spent, { microDollars: 50 + 1000, tokens: 550 }, 'input as reserved for, output as it is estimated')
+    assert.deepEqual(kept(failure), [{ type: 'text', text: 'x'.repeat(2000) }])
+  })
+
+  void it('that fails keeps the text that was said, not the reasoning, and what it cost', async () => {
+    const error: ModelEvent = { type: 'error', failure: why, usage: usage(10, 3) }
+    const { failure, spent } = await run({ batches: [[{ type: 'reasoning', text: 'hm' }, say('half')], [error]] })
+    assert.deepEqual([failure?.code, failure?.message, failure?.hint], [why.code, why.message, why.hint])
+    assert.deepEqual(spent, { microDollars: 16, tokens: 13 })
+    assert.deepEqual(kept(failure), [{ type: 'text', text: 'half' }])
+    assert.equal(kept((await run({ batches: [[{ type: 'reasoning', text: 'hm' }, error]] })).failure), undefined)
+  })
+
+  void it('does not keep a key that the endpoint repeats in its answer', async () => {
+    const call = { type: 'tool_call', id: 'a', name: 'n', arguments: `{"k":"${secret}"}` } as const
+    const split = [secret.slice(0, 5), secret.slice(5)].map((text) => [say(text)])
+    const { output } = await run({ batches: [...split, [{ type: 'tool_call', call }, finish()]] })
+    assert.deepEqual(output?.message.parts, [
+      { type: 'text', text: '[secret:KEY]' },
+      { ...call, arguments: '{"k":"[secret:KEY]"}' },
+    ])
+    const { failure } = await run({ batches: [...split, [{ type: 'error', failure: why, usage: usage(0, 0) }]] })
+    assert.deepEqual(kept(failure), [{ type: 'text', text: '[secret:KEY]' }])
+  })
+
+  void it('whose stream just ends is a fault of the model', async () => {
+    assert.equal((await run({ batches: [[say('x')]] })).failure?.code, 'model_garbled')
+  })
+})
