@@ -20,26 +20,41 @@ interface Schema {
 
 export function configurationPage(): string {
   const schema = z.toJSONSchema(configSchema, { io: 'input' }) as Schema
-  const sections = Object.entries(schema.properties ?? {}).map(([name, section]) => {
-    const rows = keysOf(section, '').map(([key, value]) => [code(key), typeText(value), defaultText(value), value.description ?? ''])
-    return `## ${code(`[${name}]`)}\n\n${table(['key', 'value', 'default', 'meaning'], rows)}`
-  })
   return page(
     '# Configuration',
     'A configuration file is TOML. Every key has a default, so a file holds only what differs. An unknown key is an error that names it.',
-    ...sections,
+    ...Object.entries(schema.properties ?? {}).flatMap(([name, section]) => sectionTexts(name, section)),
   )
+}
+
+/** The section, then the tables in it whose names a person chooses: each has a heading of its own, with `NAME` for the name. */
+function sectionTexts(head: string, section: Schema): readonly string[] {
+  const named = namedTable(section)
+  if (named !== null) return sectionTexts(`${head}.NAME`, { ...named, ...(section.description && { description: section.description }) })
+  const rows = keysOf(section, '').map(([key, value]) => [code(key), typeText(value), defaultText(value), value.description ?? ''])
+  const inner = Object.entries(section.properties ?? {}).filter(([, value]) => namedTable(value) !== null)
+  return [
+    `## ${code(`[${head}]`)}`,
+    ...(section.description === undefined ? [] : [section.description]),
+    table(['key', 'value', 'default', 'meaning'], rows),
+    ...inner.flatMap(([key, value]) => sectionTexts(`${head}.${key}`, value)),
+  ]
+}
+
+/** @returns what each table is like when a person chooses their names, else null. */
+function namedTable({ additionalProperties: each }: Schema): Schema | null {
+  return each && each.properties !== undefined ? each : null
 }
 
 /** All keys of a section, those of inner tables with a dot. */
 function keysOf(section: Schema, prefix: string): readonly (readonly [string, Schema])[] {
-  return Object.entries(section.properties ?? {}).flatMap(([key, value]) =>
-    value.properties === undefined ? [[`${prefix}${key}`, value] as const] : keysOf(value, `${prefix}${key}.`),
-  )
+  return Object.entries(section.properties ?? {})
+    .filter(([, value]) => namedTable(value) === null)
+    .flatMap(([key, value]) => (value.properties === undefined ? [[`${prefix}${key}`, value] as const] : keysOf(value, `${prefix}${key}.`)))
 }
 
 function typeText(schema: Schema): string {
-  if (schema.enum !== undefined) return schema.enum.map(code).join(' or ')
+  if (schema.enum !== undefined) return schema.enum.map((value) => code(value === '' ? '""' : value)).join(' or ')
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' or ')
   const { additionalProperties } = schema
   const texts: Readonly<Record<string, () => string>> = {
