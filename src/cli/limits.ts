@@ -18,3 +18,11 @@ export const minIdChars = 8
 export const shownCatalogChanges = 40
 /** Characters of the reason for which an answer begins again, and of the model that begins it: one line, as a rule. */
 export const maxRestartReasonChars = 160
+/** A pasted text; over this it belongs into a file, as what is piped does. */
+export const maxPasteChars: number = 1024 * 1024
+/** A pasted line that is longer fills the screen, and the line editor draws all of it at each key. */
+export const maxInlinePasteChars = 500
+/** Pasted texts that a line from the history can still mean. */
+export const maxKeptPastes = 20
+/** After an Escape that nothing has followed for so long, it was a key and not the beginning of one. */
+export const escapeKeyMs = 50

@@ -19,9 +19,12 @@ export const chatHelp = `/new [title]   start another session
 /quit          leave; so do Ctrl+D, and Ctrl+C when nothing runs
 Ctrl+C stops the running turn. A message sent while a turn runs is read at its next step.`
 
-/** @returns the command of a line that begins with a slash, or null for a message. Two slashes begin a message with one. */
+/**
+ * @param line what a person has entered; more than one line was pasted
+ * @returns the command of a line that begins with a slash, or null for a message
+ */
 export function parseCommand(line: string): ChatCommand | null {
-  if (!line.startsWith('/') || line.startsWith('//')) return null
+  if (!line.startsWith('/') || line.startsWith('//') || line.includes('\n')) return null
   const [name = '', ...rest] = line.slice(1).trim().split(/\s+/)
   const argument = rest.join(' ')
   switch (name) {
@@ -40,4 +43,9 @@ export function parseCommand(line: string): ChatCommand | null {
     default:
       return { kind: 'unknown', name }
   }
+}
+
+/** @returns the message that is meant: two slashes begin a line with one. What was pasted is meant as it is. */
+export function messageOf(line: string): string {
+  return line.startsWith('//') && !line.includes('\n') ? line.slice(1) : line
 }

@@ -141,6 +141,19 @@ void test('a message while a turn runs is sent and says so', async () => {
   await over
 })
 
+void test('a text of several lines is one message as it is, also where it looks like a command or an answer', async () => {
+  const fake = fakeGateway()
+  const { type, end, over } = startChat(fake)
+  await type('  // one\n/quit\n')
+  await type('//two\ny')
+  assert.deepEqual(
+    fake.asked.filter((each) => each.startsWith('send')),
+    ['send   // one\n/quit', 'send //two\ny'],
+  )
+  end()
+  await over
+})
+
 void test('Ctrl+C stops the turn, and the second one leaves', async () => {
   const fake = fakeGateway()
   const { type, interrupt, over } = startChat(fake)

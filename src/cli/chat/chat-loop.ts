@@ -2,7 +2,7 @@
 import { OxbowError, toFailure } from '../../types/index.ts'
 import type { CallId, Failure } from '../../types/index.ts'
 import { doubleInterruptMs } from '../limits.ts'
-import { parseCommand } from './chat-commands.ts'
+import { messageOf, parseCommand } from './chat-commands.ts'
 import { obey } from './chat-obey.ts'
 import type { Screen, ScreenEvents } from '../screen/screen.ts'
 import { failureLines } from './chat-text.ts'
@@ -31,7 +31,8 @@ export async function chat(deps: ChatDeps): Promise<Failure | null> {
   }
   const report = (error: unknown): void => screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See logs/guest.log.')))
   const onLine = async (raw: string): Promise<void> => {
-    const line = raw.trim()
+    // Of a pasted text the indentation of its first line is a part.
+    const line = raw.includes('\n') ? raw.trimEnd() : raw.trim()
     if (line === '' || leaving) return
     try {
       await takeLine(line, { deps, conversation, screen, leave })
@@ -72,7 +73,7 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
   const command = parseCommand(line)
   if (command !== null) return obey(command, { gateway: deps.gateway, conversation, screen, leave })
   const asked = conversation.current()?.asked() ?? null
-  if (asked === null) return conversation.send(line.startsWith('//') ? line.slice(1) : line)
+  if (asked === null) return conversation.send(messageOf(line))
   if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
   // A pipe cannot have meant this line as an answer, and what follows it would be taken for one too.
   if (deps.oneByOne) leave()

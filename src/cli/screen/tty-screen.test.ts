@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
+import { maxPasteChars } from '../limits.ts'
 import { createTtyScreen } from './tty-screen.ts'
 import type { Screen } from './screen.ts'
 
@@ -35,6 +36,7 @@ function openScreen(): Fixture {
       await new Promise(setImmediate)
     },
     written: () => stripVTControlCharacters(String(output.read() ?? '')),
+    raw: () => String(output.read() ?? ''),
     interrupts: () => interrupts,
     ended: () => ended,
   }
@@ -86,4 +88,53 @@ void test('Ctrl+C is handed on, Ctrl+D ends', async () => {
   assert.equal(ended(), false)
   await press('\u0004')
   assert.equal(ended(), true)
+})
+
+const pasted = (text: string): string => `\u001b[200~${text}\u001b[201~`
+
+void test('a pasted text of several lines is one message, without what would act on a terminal', async () => {
+  const { lines, press, written, screen } = openScreen()
+  await press(`look: ${pasted('one\r\ttwo\u001b[2J\u0007\r\n')} please`)
+  assert.deepEqual(lines, [])
+  assert.match(written(), /look: \[pasted #1: 2 lines\] please$/)
+  await press('\r')
+  assert.deepEqual(lines, ['look: one\n\ttwo please'])
+  screen.close()
+})
+
+void test('a pasted line is like a typed one: its line end does not send it', async () => {
+  const { lines, press, screen } = openScreen()
+  await press(pasted('yes\n'))
+  assert.deepEqual(lines, [])
+  await press('!\r')
+  assert.deepEqual(lines, ['yes!'])
+  screen.close()
+})
+
+void test('what stands for a pasted text is erased as one, and comes back from the history with its text', async () => {
+  const { lines, press, screen } = openScreen()
+  await press(`a${pasted('one\ntwo')}`)
+  await press('\u007fb\r')
+  assert.deepEqual(lines, ['ab'])
+  await press(`${pasted('one\ntwo')}\r`)
+  await press('\u001b[A\r')
+  assert.deepEqual(lines.slice(1), ['one\ntwo', 'one\ntwo'])
+  screen.close()
+})
+
+void test('a pasted text that is too long is refused with advice, and the line stays as it was', async () => {
+  const { lines, press, written, screen } = openScreen()
+  await press('a')
+  await press(pasted('x'.repeat(maxPasteChars + 1)))
+  await press('b\r')
+  assert.match(written(), /the pasted text has over 1048576 characters; put it into a file/)
+  assert.deepEqual(lines, ['ab'])
+  screen.close()
+})
+
+void test('the terminal is asked to mark what is pasted, and is left as it was', () => {
+  const { raw, screen } = openScreen()
+  assert.ok(raw().includes('\u001b[?2004h'))
+  screen.close()
+  assert.ok(raw().includes('\u001b[?2004l'))
 })

@@ -4,14 +4,23 @@
  */
 import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
+import { maxPasteChars } from '../limits.ts'
+import { openKeyInput } from './key-input.ts'
+import { createPasteMarks } from './paste-marks.ts'
+import type { PasteMarks } from './paste-marks.ts'
 import { createLineWriter } from './screen.ts'
 import type { MakeScreen, ScreenEvents } from './screen.ts'
 
 const typingPrompt = '› '
 const historySize = 1_000
+/** The terminal marks what is pasted; see paste-splitter.ts. */
+const pasteModeOn = '\u001b[?2004h'
+const pasteModeOff = '\u001b[?2004l'
 
 export const createTtyScreen: MakeScreen = (input, output, events) => {
-  const lines = createInterface({ input, output, terminal: true, historySize, prompt: typingPrompt })
+  const marks = createPasteMarks()
+  const { keys, close: letGo } = openKeyInput(input, (text) => paste(text))
+  const lines = createInterface({ input: keys, output, terminal: true, historySize, prompt: typingPrompt })
   const writer = createLineWriter((text) => output.write(text))
   const prompt = createPrompt(lines, output, writer.breakLine)
   let typing = false
@@ -31,27 +40,49 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     for (const write of held) write()
     prompt.settle()
   }
-  const stopKeys = watchKeys(input, {
-    before() {
-      if (typing) return
-      typing = true
-      prompt.showFor()
+  const startTyping = (): void => {
+    if (typing) return
+    typing = true
+    prompt.showFor()
+  }
+  const endTyping = (): void => {
+    if (typing && lines.line === '') stopTyping()
+  }
+  const paste = (text: string | null): void => {
+    if (text === null) return print(() => writer.line(tooLong))
+    const mark = marks.mark(text)
+    if (mark === '') return
+    startTyping()
+    lines.write(mark)
+  }
+  const stopKeys = watchKeys(keys, {
+    before(key) {
+      if (key.name === 'backspace') eraseMark(lines, marks)
+      startTyping()
     },
-    after() {
-      if (typing && lines.line === '') stopTyping()
-    },
+    after: endTyping,
   })
-  watchLines(lines, events, {
-    entered() {
-      prompt.isGone()
-      writer.isBroken()
-      stopTyping()
+  const setMode = (): void => void output.write(pasteModeOn)
+  setMode()
+  // A shell has set its own mode meanwhile.
+  lines.on('SIGCONT', setMode)
+  watchLines(
+    lines,
+    { ...events, onLine: (line) => events.onLine(marks.expand(line)) },
+    {
+      entered() {
+        prompt.isGone()
+        writer.isBroken()
+        stopTyping()
+      },
+      closed() {
+        prompt.end()
+        stopKeys()
+        letGo()
+        output.write(pasteModeOff)
+      },
     },
-    closed() {
-      prompt.end()
-      stopKeys()
-    },
-  })
+  )
   return {
     line: (text) => print(() => writer.line(text)),
     stream: (text) => print(() => writer.stream(text)),
@@ -61,6 +92,14 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     },
     close: () => lines.close(),
   }
+}
+
+const tooLong = `  the pasted text has over ${maxPasteChars} characters; put it into a file of the workspace and ask about the file`
+
+/** Erases a mark before the cursor up to its last character, which the key itself erases. */
+function eraseMark(lines: Interface, marks: PasteMarks): void {
+  const { length } = marks.endingAt(lines.line.slice(0, lines.cursor))
+  for (let left = length - 1; left > 0; left--) lines.write(null, { name: 'backspace' })
 }
 
 interface Prompt {
@@ -105,10 +144,10 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
 }
 
 /** @returns what stops it. `before` runs before the line editor has a key that edits, `after` when it has had any key. */
-function watchKeys(input: NodeJS.ReadStream, keys: { before(): void; after(): void }): () => void {
+function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; after(): void }): () => void {
   const before = (_: string | undefined, key: Key): void => {
     const isEnd = key.name === 'return' || key.name === 'enter' || (key.ctrl && (key.name === 'c' || key.name === 'd'))
-    if (!isEnd) keys.before()
+    if (!isEnd) keys.before(key)
   }
   const after = (): void => keys.after()
   input.prependListener('keypress', before)

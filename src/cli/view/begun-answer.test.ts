@@ -77,7 +77,7 @@ void test('a text that only this terminal had wrong is corrected without a cause
 void test('model and reason are strangers’ words: they cannot act on the terminal, nor fill it', () => {
   const hostile = { model: 'b\u001b[2J', why: `no\n${'x'.repeat(1_000)}` }
   const out = play([text('a'), restart('', 'a', hostile), text('b')], 'b')
-  assert.doesNotMatch(out, /\u001b/)
+  assert.ok(!out.includes('\u001b'))
   assert.ok(out.length < 400)
   assert.match(out, /^a\n— the answer begins again, by b: no x+… —\nb\n$/)
 })
