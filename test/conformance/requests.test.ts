@@ -18,7 +18,8 @@ const schemas = loadRequestSchemas()
 
 interface Checked {
   readonly refused: string[]
-  readonly bodies: string[]
+  /** By the name of the conversation. */
+  readonly bodies: ReadonlyMap<string, string>
 }
 
 /** Sends every conversation to a server that refuses what the vendor would refuse. */
@@ -28,10 +29,11 @@ async function sendAll(subject: Subject, label: string): Promise<Checked> {
   const rules = vendorRules[wire.name]!
   const telling = streams['text']
   assert.ok(!('cannot' in telling))
-  const bodies: string[] = []
+  const bodies = new Map<string, string>()
+  let asked = ''
   let faults: readonly string[] = []
   await using server = await startReplayServer(({ body }) => {
-    bodies.push(body)
+    bodies.set(asked, body)
     const value = JSON.parse(body) as Record<string, unknown>
     faults = [...schemaFaults(schema, value), ...rules(value)]
     if (faults.length === 0) return { pieces: [bytesOf(telling)] }
@@ -41,6 +43,7 @@ async function sendAll(subject: Subject, label: string): Promise<Checked> {
   using model = openWire(subject, server.origin, choice)
   const refused: string[] = []
   for (const { name, request } of allConversations(answersFor(choice.facts.name))) {
+    asked = name
     const { answer } = readEvents(await collect(model, { ...request, model: choice.facts.name }))
     if (faults.length > 0) refused.push(`${name}: ${faults.slice(0, 3).join('; ')}`)
     else assert.deepEqual(answer, answers['text'], name)
@@ -54,11 +57,30 @@ for (const subject of subjects) {
       void it(`are what the vendor's types and rules allow, for every conversation: ${label}`, async () => {
         const { refused, bodies } = await sendAll(subject, label)
         assert.deepEqual(refused, [])
-        assert.ok(bodies.length >= 40)
+        assert.ok(bodies.size >= 40)
       })
     }
   })
 }
+
+/** What each wire sealed in its recorded stream, as it stands in a request. */
+const seals: Readonly<Record<string, string>> = {
+  'openai-chat': '"reasoning_content":"I need the file."',
+  'openai-responses': '"encrypted_content":"gAAAAAB"',
+  anthropic: '"signature":"EqQBCgIYAhIM"',
+  gemini: '"thoughtSignature":"CvUBAXLI2nw="',
+}
+
+void describe('what a wire sealed', () => {
+  for (const subject of subjects) {
+    void it(`goes back to the same wire and model, and to no other: ${subject.wire.name}`, async () => {
+      const { bodies } = await sendAll(subject, modelsOf(subject.wire.name)[0]!.label)
+      const sealsIn = (name: string): string[] => Object.keys(seals).filter((wire) => bodies.get(name)?.includes(seals[wire]!))
+      assert.deepEqual(sealsIn('one step of each wire'), [subject.wire.name])
+      assert.deepEqual(sealsIn('steps of another model'), [])
+    })
+  }
+})
 
 void describe('the request schemas', () => {
   void it('are of the packages as they are installed', () => {
@@ -73,7 +95,7 @@ void describe('the request schemas', () => {
       const { bodies } = await sendAll(subject, modelsOf(subject.wire.name)[0]!.label)
       const schema = schemas.find(({ wire }) => wire === subject.wire.name)!
       const taken = new Set<string>()
-      for (const body of bodies.filter(({ length }) => length < 20_000)) {
+      for (const body of [...bodies.values()].filter(({ length }) => length < 20_000)) {
         for (const path of objectsIn(JSON.parse(body))) {
           const value = JSON.parse(body) as object
           let at = value as Record<string, unknown>

@@ -1,6 +1,7 @@
 /**
  * One set of conversations for all wires: what people, models and plugins really bring about, and what a careless one of them
- * could. All of it must become a request that the vendor takes.
+ * could. All of it must become a request that the vendor takes. Calls without results and results without calls are not
+ * among them: the runtime's window never hands one out (`src/runtime/context-window.ts`).
  */
 import type { GenerateRequest, JsonObject, Message, ToolMessage, ToolSpec } from '../../../src/types/index.ts'
 import { userMessage } from '../../../src/types/index.ts'
@@ -158,6 +159,7 @@ function travelled(answer: AnswerOf): readonly Conversation[] {
   const steps = wires.flatMap((wire) => [answer(wire, 'reasoning and tool', 'same'), result('call_1')])
   const strangers = wires.flatMap((wire) => [answer(wire, 'reasoning and tool', 'other'), result('call_1')])
   const replies = wires.flatMap((wire) => [user('Think.'), answer(wire, 'reasoning', 'same')])
+  const broken = wires.map((wire): Message => ({ role: 'assistant', parts: answer(wire, 'reasoning', 'same').parts.slice(0, 1) }))
   const foreign: Message = {
     role: 'assistant',
     parts: [
@@ -171,6 +173,8 @@ function travelled(answer: AnswerOf): readonly Conversation[] {
     conversation('one step of each wire, the last unfinished', [go, ...steps], { ...tools, settings: { effort: 'medium' } }),
     conversation('steps of another model', [go, ...strangers, go], { ...tools, settings: { effort: 'low' } }),
     conversation('replies of each wire', [...replies, go], { settings: { effort: 'high' } }),
+    conversation('thoughts that led to nothing', [go, ...broken, go], { settings: { effort: 'high' } }),
+    conversation('thoughts that led to nothing, at the end', [go, ...broken], { settings: { effort: 'high' } }),
     conversation('thoughts that nobody sealed', [go, foreign, go], { settings: { effort: 'high' } }),
     conversation('an answer of parallel calls', [
       go,
