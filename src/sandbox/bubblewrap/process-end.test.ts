@@ -119,7 +119,8 @@ async function processesWith(word: string): Promise<string[]> {
 /** Resolves when a file of this name appears in the folder. */
 function appearance(folder: string, name: string): Promise<void> {
   return new Promise((resolve) => {
-    const watcher = watch(folder, (_event, file) => {
+    // When the file never comes the test fails, and the run must be able to end.
+    const watcher = watch(folder, { persistent: false }, (_event, file) => {
       if (file !== name) return
       watcher.close()
       resolve()
