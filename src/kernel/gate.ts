@@ -158,17 +158,15 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const { journal, budgets, clock } = deps
   const { call, input, reserved } = admitted
 
-  // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage. What changes
-  //    nothing may begin while its record is under way, and has no end before that is there.
-  const intending = intend(journal, passing, admitted, past)
-  const intended = call.tier === 'read_only' ? null : await intending
-  if (intended !== null) passing.onIntended(intended)
-  if (intended?.duplicate) return cancelledOutcome('This message was sent before; its first sending is the turn.')
+  // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage.
+  const intended = await intend(journal, passing, admitted, past)
+  passing.onIntended(intended)
+  if (intended.duplicate) return cancelledOutcome('This message was sent before; its first sending is the turn.')
 
   // 8. Run inside the sandbox, under time limit and cancellation.
   const began = clock.monotonicMs()
   const reservation = { spend: reserved }
-  const [ran] = await Promise.all([run(deps, passing, call, input, reservation), intending])
+  const ran = await run(deps, passing, call, input, reservation)
   if (ran === stoppedForRestart) {
     budgets.settle(passing.caller, reservation.spend, noSpend)
     return cancelledOutcome('The guest is stopping; this goes on at its next start.')
@@ -210,7 +208,11 @@ async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input:
   }
 }
 
-/** Stage 7. Records of calls that change nothing ride along with the next commit: nobody waits for them. */
+/**
+ * Stage 7. Records of calls that change nothing ride along with the next commit, which is milliseconds away: nobody waits for
+ * them, and what follows from such a call is recorded behind it, in the same commit or a later one. What a crash in between can
+ * lose is in docs/decisions/2026-11-21-records-ride-along.md.
+ */
 async function intend(
   journal: Journal,
   passing: Passing,
@@ -226,7 +228,8 @@ async function intend(
     ...(reserved !== noSpend && { reserved: { ...reserved } }),
   }
   const entries = [entryOf(passing, 'intent', call.name, body)]
-  if (call.effect !== 'none') return journal.append(entries, { unique: call.audience.includes('terminal'), sync: call.effect === 'once' })
+  const unique = call.audience.includes('terminal')
+  if (call.tier !== 'read_only') return journal.append(entries, { unique, sync: call.effect === 'once' })
   journal.note(entries, { lazy: true })
   // Whoever makes records faster than the store takes them waits here.
   if (journal.isBehind()) await journal.flushed()

@@ -8,6 +8,7 @@ import {
   type Config,
   createIdMaker,
   type Engine,
+  modelLabel,
   OxbowError,
   type Random,
   type Sandbox,
@@ -159,7 +160,9 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
     status: () => ({
       user,
       version,
-      model: facts.name,
+      model: modelLabel(facts),
+      fallback: config.model.fallback,
+      recording: config.model.recording,
       notice: facts.provider === 'offline' ? offlineNotice : '',
       sandbox: sandbox.status,
       read_only: journal.fault(),

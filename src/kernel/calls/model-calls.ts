@@ -55,10 +55,10 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     audience: ['runtime'],
     labels: { adds: [], sink: true },
     timeoutMs: generateTimeoutMs,
-    async reserve({ model, system, messages, maxOutputTokens, inputTokens }, exact, { rights }) {
+    async reserve({ model, system, messages, maxOutputTokens, inputTokens }, exact, { rights, session }) {
       const facts = await engine.facts(model)
       if (moneyIsLimited) await assertPriced(model)
-      const counted = exact ? await engine.estimateInput({ model, system, messages, tools: tools(rights) }) : inputTokens
+      const counted = exact ? await engine.estimateInput({ model, system, messages, tools: tools(rights), cacheKey: session }) : inputTokens
       return costOf(facts, { inputTokens: Math.min(counted, inputTokens), outputTokens: maxOutputTokens, estimated: true })
     },
     recordInput: ({ messages, system, ...rest }) => ({ ...rest, messages: messages.length, systemBytes: system.length }),
