@@ -170,7 +170,9 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
 const status: GuestStatus = {
   user: 'ada' as UserId,
   version: '0.0.0',
-  model: 'fake',
+  model: 'fake/fake',
+  fallback: [],
+  recording: 'parsed',
   notice: '',
   sandbox: { tier: 'none', files: false, shell: false, problem: null, degraded: [] },
   read_only: null,

@@ -82,7 +82,12 @@ export interface SessionInfo {
 export interface GuestStatus {
   readonly user: UserId
   readonly version: string
+  /** Asked when none is named, as `provider/model`. */
   readonly model: string
+  /** Asked in turn when that one does not answer, as the configuration names them. */
+  readonly fallback: readonly string[]
+  /** `raw`: the bytes of each exchange with a model are kept in the journal. */
+  readonly recording: 'raw' | 'parsed'
   /** One sentence that a newcomer should read, e.g. that the offline interpreter is no model; empty for none. */
   readonly notice: string
   readonly sandbox: SandboxStatus

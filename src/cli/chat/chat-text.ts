@@ -1,14 +1,14 @@
 /** The lines of a chat. All that comes from a model, a tool or a journal is cleaned here. */
 import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
 import { maxCallLineChars } from '../limits.ts'
-import { describeSandbox } from '../view/status-text.ts'
+import { describeModel, describeSandbox } from '../view/status-text.ts'
 import { exactText, plainLine, plainText } from '../view/terminal-text.ts'
 import { formatMoney, formatMs } from '../view/text-format.ts'
 import type { CallView } from '../view/turn-view.ts'
 
 export function banner(status: GuestStatus, version: string): string {
   const [held = '', ...problems] = describeSandbox(status.sandbox)
-  const lines = [`Oxbow ${version} · model ${status.model} · sandbox ${held}`, ...problems.map((problem) => `! ${problem}`)]
+  const lines = [`Oxbow ${version} · model ${describeModel(status)} · sandbox ${held}`, ...problems.map((problem) => `! ${problem}`)]
   if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
   if (status.notice !== '') lines.push(status.notice)
   return plainText([...lines, 'Type a message; /help lists commands.'].join('\n'))

@@ -13,6 +13,8 @@ interface Fixture {
   press(keys: string): Promise<void>
   /** What was written since the last look, without escape sequences. */
   written(): string
+  /** The same, with what acts on the terminal. */
+  raw(): string
   readonly interrupts: () => number
   readonly ended: () => boolean
 }

@@ -4,7 +4,7 @@ import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { describeSandbox } from '../view/status-text.ts'
+import { describeChain, describeRecording, describeSandbox } from '../view/status-text.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { table } from '../view/text-format.ts'
 
@@ -25,7 +25,8 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['node', process.version],
       ['workspace', workspace.root],
       ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
-      ['model', told.model],
+      ['model', describeChain(told)],
+      ['recorded', describeRecording(told)],
       ...files.map((path) => ['config', path]),
       ...describeSandbox(told.sandbox).map((line, at) => [at === 0 ? 'sandbox' : '', line]),
       ...(told.notice === '' ? [] : [['notice', told.notice]]),
