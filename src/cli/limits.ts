@@ -26,3 +26,7 @@ export const maxInlinePasteChars = 500
 export const maxKeptPastes = 20
 /** After an Escape that nothing has followed for so long, it was a key and not the beginning of one. */
 export const escapeKeyMs = 50
+/** A first chat looks this long for model services on this machine: one that is there answers in a part of it. */
+export const setupLookMs = 400
+/** Model services that are named beside the first one. */
+export const shownServices = 4

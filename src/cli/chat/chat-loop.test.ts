@@ -77,6 +77,7 @@ function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDe
     recent: async () => [],
     oneByOne: false,
     now: () => 0,
+    news: () => {},
     gone: new Promise(() => {}),
     ...options,
   })
@@ -226,4 +227,19 @@ void test('the death of the guest ends the chat with its reason', async () => {
   const { over } = startChat(fakeGateway(), { gone: gone.promise })
   gone.resolve({ code: 'guest_unreachable', message: 'SIGKILL', hint: '' })
   assert.equal((await over)?.message, 'SIGKILL')
+})
+
+void test('news is told on a line of its own, in the middle of an answer too, and not after the chat is over', async () => {
+  const fake = fakeGateway()
+  let tell = (_: string): void => {}
+  const { type, shown, end, over } = startChat(fake, { news: (given) => void (tell = given) })
+  await type('hello')
+  fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)
+  tell('  — lost —')
+  fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as SessionEvent)
+  fake.end({ status: 'ok', reply: 'Let me look' })
+  end()
+  await over
+  tell('too late')
+  assert.equal(shown.text, 'Let me lo\n  — lost —\nok\n')
 })

@@ -14,6 +14,8 @@ export interface ChatDeps extends Omit<ConversationDeps, 'screen' | 'onLost'> {
   /** Session to continue, by the beginning of its id. */
   readonly session?: string | undefined
   readonly now: () => number
+  /** Given where to tell what happens beside the conversation, in a line or a few. */
+  readonly news: (tell: (text: string) => void) => void
   /** Settles when the guest is gone, with what happened. */
   readonly gone: Promise<Failure | null>
 }
@@ -51,10 +53,13 @@ export async function chat(deps: ChatDeps): Promise<Failure | null> {
   const screen = deps.makeScreen({ onLine, onInterrupt, onEnd: leave })
   const conversation = createConversation({ ...deps, screen, onLost: left.resolve })
   screen.prompt('› ')
+  let isOpen = true
+  deps.news((text) => isOpen && screen.line(text))
   try {
     if (deps.session !== undefined) await conversation.reopen(deps.session)
     return await Promise.race([left.promise, deps.gone])
   } finally {
+    isOpen = false
     conversation.current()?.stop()
     screen.prompt(null)
     screen.close()

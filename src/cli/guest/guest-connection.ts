@@ -1,5 +1,6 @@
 /** From the options of a verb to a connected guest, and back to nothing left behind. */
 import { connect } from '../../client/index.ts'
+import type { ConnectionState } from '../../client/index.ts'
 import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import type { GuestOptions, RunningGuest } from '../../runner/index.ts'
 import type { GatewayPort } from './gateway-port.ts'
@@ -34,6 +35,8 @@ export interface Connection {
   readonly guest: RunningGuest
   readonly gateway: GatewayPort
   readonly options: GuestOptions
+  /** Tells from now on when the connection is lost, back, or gone for good. One listener. */
+  onConnection(listener: (state: ConnectionState) => void): void
 }
 
 /** Runs `use` with a connected guest. A guest that was started for it is stopped after it, also when `use` throws. */
@@ -46,9 +49,11 @@ export async function withGuest<Result>(
   const guest = await ensureGuest(options)
   try {
     if (!guest.owned) warnOfIgnored(choice, terminal)
-    const gateway = await connect({ url: guest.url, token: guest.token, client: `oxbow-cli ${terminal.version}` })
+    let told: (state: ConnectionState) => void = () => {}
+    const client = `oxbow-cli ${terminal.version}`
+    const gateway = await connect({ url: guest.url, token: guest.token, client, onState: (state) => told(state) })
     try {
-      return await use({ guest, gateway: gateway, options })
+      return await use({ guest, gateway, options, onConnection: (listener) => void (told = listener) })
     } finally {
       await gateway.close()
     }

@@ -7,6 +7,7 @@ import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { describeExchange } from '../view/exchange-text.ts'
 import { plainLine, plainText } from '../view/terminal-text.ts'
 import { formatMs, formatTime } from '../view/text-format.ts'
 
@@ -95,7 +96,8 @@ function assertSession(text: string): void {
 
 function recordLine(record: JournalRecord): string {
   const head = `${String(record.seq).padStart(6)}  ${formatTime(record.at)}  ${record.actor.padEnd(10)}  ${record.phase.padEnd(10)}`
-  return `${plainLine(head, bodyChars * 2)}  ${plainLine(record.name, bodyChars)}  ${plainLine(record.body, bodyChars)}`
+  const body = record.phase === 'exchange' ? describeExchange(record.body) : record.body
+  return `${plainLine(head, bodyChars * 2)}  ${plainLine(record.name, bodyChars)}  ${plainLine(body, bodyChars)}`
 }
 
 function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, ms }: VerifyReport): string {

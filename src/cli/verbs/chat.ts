@@ -1,14 +1,20 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
+import { configFiles } from '../../runner/index.ts'
+import type { Failure } from '../../types/index.ts'
 import { chat as runChat } from '../chat/chat-loop.ts'
 import { banner } from '../chat/chat-text.ts'
-import { createPlainScreen } from '../screen/plain-screen.ts'
-import { createTtyScreen } from '../screen/tty-screen.ts'
+import { createConnectionNews } from '../chat/connection-news.ts'
 import { printFailure } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
-import type { GuestChoice } from '../guest/guest-connection.ts'
+import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
 import { readRecent } from '../guest/recent-records.ts'
+import { setupLookMs } from '../limits.ts'
+import { createPlainScreen } from '../screen/plain-screen.ts'
+import { createTtyScreen } from '../screen/tty-screen.ts'
 import { isInteractive, printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { lookForServices, needsSetup } from './first-setup.ts'
+import { askCatalog } from './models.ts'
 
 export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
@@ -16,10 +22,13 @@ export interface ChatOptions extends GuestChoice {
 
 /** @returns the exit code. */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway, guest, options: guestOptions }) => {
-    printLine(terminal, banner(await gateway.status(), terminal.version))
+  return withGuest(options, terminal, async (connection) => {
+    const { gateway, guest, options: guestOptions } = connection
+    const status = await gateway.status()
+    printLine(terminal, banner(status, terminal.version))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
+    const lost = Promise.withResolvers<Failure>()
     const failure = await runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
@@ -28,8 +37,25 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
       session: options.session,
       oneByOne: !person,
       now: () => performance.now(),
-      gone: guest.gone,
+      gone: Promise.race([guest.gone, lost.promise]),
+      news(tell) {
+        // Output that goes into a pipe is the conversation alone.
+        const connectionNews = createConnectionNews(person ? tell : () => {})
+        connection.onConnection((state) => {
+          connectionNews(state)
+          if (state.type === 'gone') lost.resolve(state.failure)
+        })
+        const { config } = guestOptions
+        if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
+      },
     })
     return failure === null ? 0 : printFailure(terminal, failure)
   })
+}
+
+async function tellOfServices({ options }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
+  const [shared] = configFiles(options.home, options.workspace)
+  const asked = askCatalog({ ask: 'models', provider: '', discover: true }, choice, terminal)
+  const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
+  if (text !== null) tell(text)
 }
