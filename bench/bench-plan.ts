@@ -1,4 +1,4 @@
-/** How much is measured: enough for steady medians in about four minutes on two cores, or a look within 45 seconds. */
+/** How much is measured: enough for steady medians in about five minutes on two cores, or a look within a minute. */
 
 export interface BenchPlan {
   /** Turns of each kind, and turns in one round before the other side has its own. */

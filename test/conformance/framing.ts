@@ -11,11 +11,16 @@ export function bytesOf(events: readonly StreamEvent[]): Uint8Array {
   return Buffer.from(text(events, '\n'))
 }
 
+/** Three is no divisor of anything here: pieces end inside characters and between CR and LF. */
+function cutUp(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: Math.ceil(bytes.length / 3) }, (_, place) => bytes.subarray(place * 3, place * 3 + 3))
+}
+
 export const framings: Readonly<Record<string, Framing>> = {
   'as recorded': (events) => [bytesOf(events)],
   'an event a piece': (events) => events.map((event) => bytesOf([event])),
-  'a byte a piece': (events) => Array.from(bytesOf(events), (byte) => Uint8Array.of(byte)),
+  'three bytes a piece': (events) => cutUp(bytesOf(events)),
   CRLF: (events) => [Buffer.from(text(events, '\r\n'))],
-  'CRLF, a byte a piece': (events) => Array.from(Buffer.from(text(events, '\r\n')), (byte) => Uint8Array.of(byte)),
+  'CRLF, three bytes a piece': (events) => cutUp(Buffer.from(text(events, '\r\n'))),
   'keep-alive comments': (events) => [Buffer.from(`: OPENROUTER PROCESSING\n\n${text(events, '\n', ': keep-alive\n\n')}`)],
 }

@@ -94,14 +94,19 @@ void describe('the request schemas', () => {
     void it(`refuse a field that the vendor does not know, wherever it stands: ${subject.wire.name}`, async () => {
       const { bodies } = await sendAll(subject, modelsOf(subject.wire.name)[0]!.label)
       const schema = schemas.find(({ wire }) => wire === subject.wire.name)!
+      const tried = new Map<string, number>()
       const taken = new Set<string>()
-      for (const body of [...bodies.values()].filter(({ length }) => length < 20_000)) {
+      for (const body of bodies.values()) {
         for (const path of objectsIn(JSON.parse(body))) {
+          const place = path.map((name) => (/^\d+$/.test(name) ? '*' : name)).join('.')
+          const before = tried.get(place) ?? 0
+          if (before >= triesAtPlace) continue
+          tried.set(place, before + 1)
           const value = JSON.parse(body) as object
           let at = value as Record<string, unknown>
           for (const name of path) at = at[name] as Record<string, unknown>
           at['planted'] = 1
-          if (schemaFaults(schema, value).length === 0) taken.add(path.map((name) => (/^\d+$/.test(name) ? '*' : name)).join('.'))
+          if (schemaFaults(schema, value).length === 0) taken.add(place)
         }
       }
       assert.deepEqual(
@@ -111,6 +116,9 @@ void describe('the request schemas', () => {
     })
   }
 })
+
+/** Objects at one place are of a few kinds, and a schema is slow to ask. */
+const triesAtPlace = 25
 
 /** Places where the vendor takes any JSON: schemas, arguments and results. */
 const openPlaces = /(?:^|\.)(?:parameters|schema|input_schema|input|args|response|parametersJsonSchema|responseJsonSchema)(?:\.|$)/

@@ -8,8 +8,8 @@ import { type Replay, startReplayServer } from './replay-server.ts'
 import { answers, type CaseName, caseNames, cutCall, type StreamEvent, wholeAnswer } from './streams/answers.ts'
 import { openWire, type Subject, subjects } from './subjects.ts'
 
-/** Framings in which the vendor's client is asked too. A byte a piece shows how it decodes; the others are about lines. */
-const opinions: readonly string[] = ['as recorded', 'a byte a piece', 'CRLF', 'keep-alive comments']
+/** Framings in which the vendor's client is asked too. Small pieces show how it decodes; the others are about lines. */
+const opinions: readonly string[] = ['as recorded', 'three bytes a piece', 'CRLF', 'keep-alive comments']
 
 for (const subject of subjects) {
   void describe(`recorded streams of ${subject.wire.name}`, () => {
