@@ -32,6 +32,7 @@ export default defineConfig([
   // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
+  { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with.
   { ...common, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])

@@ -29,3 +29,45 @@ export const maxChownEntries = 20_000
 export const minDataMb = 768
 /** How long the kernel may take to let go of a control group whose processes were killed. */
 export const cgroupRemoveMs = 2_000
+
+/** A WASM tool without a say of its own: what Oxios gives one (50 MB, 30 s). There is no count of instructions: V8 has none. */
+export const toolMemoryMb = 50
+export const toolTimeoutMs = 30_000
+/** Of standard output, of standard error and of what is returned: more than a model reads. */
+export const toolOutputBytes: number = 1 * mib
+/** All files of all mounts. They are copied in and compared at the end; a larger tree belongs into the process tier. */
+export const toolFileBytes: number = 64 * mib
+/** What a run may ask for at most. */
+export const maxToolMemoryMb = 1024
+export const maxToolTimeoutMs: number = 60 * 60 * 1000
+export const maxToolOutputBytes: number = 16 * mib
+export const maxToolFileBytes: number = 512 * mib
+
+/** Largest module: what Oxios takes. Its compiled code is several times as large, outside of every limit. */
+export const maxToolCodeBytes: number = 10 * mib
+/** JSON that goes in, to a tool or back to it from a function of the host. */
+export const maxToolInputBytes: number = 4 * mib
+/** Files and folders that were ever there in one run. */
+export const maxToolFiles = 10_000
+export const maxToolPathChars = 1_024
+export const maxToolMounts = 16
+/** Each asks the kernel for something. A tool that needs more should ask for more at once. */
+export const maxHostCalls = 10_000
+/** Names of refused functions that are kept, and how much of each. */
+export const maxRefusedNames = 20
+export const maxHostNameChars = 100
+/** Functions of a large program; V8 allows ten million for each of a hundred thousand tables. */
+export const maxTableEntries = 100_000
+export const maxTables = 8
+/** QuickJS is built to begin with this much memory. */
+export const scriptMinMemoryMb = 16
+/** The JavaScript heap of a tool's thread: the runner's own objects, and those a module makes with the garbage collector of V8. */
+export const toolHeapMb = 64
+/** From the start of the thread to the moment the tool may run. Measured: 0.06 s idle. */
+export const toolStartTimeoutMs = 20_000
+/** QuickJS ends by itself at its time limit; when it is stuck where it does not look, the thread is ended this much later. */
+export const scriptGraceMs = 250
+/** What clocks say is in whole steps of this: enough for a tool, too coarse to spy on caches. */
+export const toolClockStepNs = 1_000_000n
+/** Things that one poll may wait for. */
+export const maxPollSubscriptions = 1_024

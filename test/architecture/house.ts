@@ -83,8 +83,14 @@ export const house: readonly Room[] = [
   room('tools', 'core', ['sandbox', 'memory'], { packages: { zod } }),
   room('memory', 'core', ['store', 'engine']),
   room('sandbox', 'core', [], {
-    packages: { zod: 'what hands say is hostile input and is parsed' },
+    packages: {
+      zod: 'what hands say is hostile input and is parsed',
+      '@bjorn3/browser_wasi_shim': 'WASI over files in memory, for WASM tools; it has no way to the host',
+      'quickjs-emscripten-core': 'JavaScript tools, in an interpreter that is WebAssembly itself',
+      '@jitl/quickjs-singlefile-mjs-release-sync': 'that interpreter, in a form that goes into the bundle',
+    },
     builtins: {
+      'node:worker_threads': 'a WASM tool has a thread of its own, which can be ended',
       'node:child_process': 'starts hands in a tier',
       'node:fs': 'checks and prepares what hands will see',
       'node:module': 'strips the types of the hands program once, so that it starts without',

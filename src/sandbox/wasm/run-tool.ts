@@ -1,0 +1,164 @@
+/**
+ * Runs a tool that a program brings, in a thread of its own that is ended when the tool is done, late or no longer wanted: that
+ * holds for a tool that spins, sleeps or waits alike. Nothing is left behind. The tool's memory has a maximum by rewriting its
+ * module; there is no count of instructions, only the clock.
+ *
+ * The thread is a wall only together with WebAssembly: the tool can call what it is handed, and nothing of Node. Programs that
+ * need a real file system or a network belong into the process tier.
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { Failure, Json } from '../../types/index.ts'
+import { isOxbowError, systemClock } from '../../types/index.ts'
+import { maxHostNameChars, maxRefusedNames, maxToolInputBytes, scriptGraceMs, toolHeapMb, toolStartTimeoutMs } from '../limits.ts'
+import { readOutput, sharedOutput } from './tool-output.ts'
+import { defaultToolLimits, refuseRequest } from './tool-request.ts'
+import type { HostFunctions, ToolLimits, ToolOutcome, WasmTool } from './wasm-tool.ts'
+import type { HostReply, ToolEnd, ToolJob, ToolMessage } from './worker-message.ts'
+
+/** Never rejects: whatever the tool does is an outcome. */
+export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
+  const startedMs = systemClock.monotonicMs()
+  const limits: ToolLimits = { ...defaultToolLimits, ...tool.limits }
+  const refused = new Set<string>()
+  const input = JSON.stringify(tool.input)
+  const problem = tool.signal?.aborted === true ? cancelled : refuseRequest(tool, input, limits)
+  const outputBytes = problem === null ? limits.outputBytes : 0
+  const stdout = sharedOutput(outputBytes)
+  const stderr = sharedOutput(outputBytes)
+  const end = problem === null ? await keepThread({ tool, limits, input, stdout, stderr, refused }) : refusal(problem)
+  const trace = {
+    stdout: readOutput(stdout),
+    stderr: readOutput(stderr),
+    refused: [...refused],
+    ms: systemClock.monotonicMs() - startedMs,
+  }
+  if (!end.ok) return { ...end, ...trace }
+  return { ...end, output: JSON.parse(end.output) as Json, ...trace }
+}
+
+interface Run {
+  readonly tool: WasmTool
+  readonly limits: ToolLimits
+  readonly input: string
+  readonly stdout: SharedArrayBuffer
+  readonly stderr: SharedArrayBuffer
+  readonly refused: Set<string>
+}
+
+/** Starts the thread, answers it, and ends it. */
+async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run): Promise<ToolEnd> {
+  const channel = new MessageChannel()
+  const signal = new SharedArrayBuffer(4)
+  const { kind, code, mounts = [] } = tool
+  const job: ToolJob = { kind, code, function: tool.function, input, mounts, limits, stdout, stderr, signal, port: channel.port2 }
+  const worker = startThread(job, channel.port2)
+  const ended = Promise.withResolvers<ToolEnd>()
+  const over = new AbortController()
+  const abort = (): void => ended.resolve(refusal(cancelled))
+  let timer = setTimeout(() => ended.resolve(refusal(notStarted)), toolStartTimeoutMs)
+  const late = (): void => ended.resolve(refusal(tooLate(limits)))
+  const host = { functions: tool.host ?? {}, refused, signal: over.signal }
+  worker.on('message', (message: ToolMessage) => {
+    if (message.type === 'ended') ended.resolve(message.result)
+    else if (message.type === 'call') void askHost(host, message).then((reply) => answer(channel.port1, signal, reply))
+    else {
+      clearTimeout(timer)
+      timer = setTimeout(late, limits.timeoutMs + (kind === 'js' ? scriptGraceMs : 0))
+    }
+  })
+  worker.once('error', (error) => ended.resolve(refusal(lost(error))))
+  worker.once('exit', () => ended.resolve(refusal(lost(null))))
+  tool.signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return await ended.promise
+  } finally {
+    clearTimeout(timer)
+    tool.signal?.removeEventListener('abort', abort)
+    over.abort()
+    await worker.terminate()
+    channel.port1.close()
+  }
+}
+
+function startThread(job: ToolJob, port: MessagePort): Worker {
+  // Beside this file's folder there is thread/tool-worker.ts in the sources, beside the bundle tool-worker.js.
+  const file = import.meta.url.endsWith('.ts') ? './thread/tool-worker.ts' : './tool-worker.js'
+  return new Worker(new URL(file, import.meta.url), {
+    workerData: job,
+    transferList: [port],
+    env: {},
+    execArgv: [],
+    // What the runner itself prints is nobody's output.
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: toolHeapMb, maxYoungGenerationSizeMb: toolHeapMb / 8 },
+  })
+}
+
+interface Host {
+  readonly functions: HostFunctions
+  readonly refused: Set<string>
+  readonly signal: AbortSignal
+}
+
+/** Never rejects. */
+async function askHost(host: Host, { name, input }: { readonly name: string; readonly input: string }): Promise<string> {
+  const asked = Object.hasOwn(host.functions, name) ? host.functions[name] : undefined
+  if (asked === undefined) {
+    if (host.refused.size < maxRefusedNames) host.refused.add(name.slice(0, maxHostNameChars))
+    return errorReply({ code: 'denied', message: 'The tool has no right to call this function.', hint: 'Its program must declare it.' })
+  }
+  let parsed: Json
+  try {
+    parsed = JSON.parse(input) as Json
+  } catch {
+    return errorReply({ code: 'bad_input', message: 'The input of the function is no JSON.', hint: 'Give one JSON value.' })
+  }
+  try {
+    const reply: HostReply = { ok: (await asked(parsed, host.signal)) ?? null }
+    const text = JSON.stringify(reply)
+    if (text.length <= maxToolInputBytes) return text
+    return errorReply({ code: 'limit_reached', message: 'The answer of the function is too large.', hint: 'Ask for a part.' })
+  } catch (error) {
+    // What an unknown error says may hold paths and secrets of the host.
+    if (!isOxbowError(error)) return errorReply({ code: 'tool_failed', message: 'The function failed.', hint: 'It may pass later.' })
+    return errorReply({ code: error.code, message: error.message, hint: error.hint })
+  }
+}
+
+function errorReply(failure: Failure): string {
+  const reply: HostReply = { error: failure }
+  return JSON.stringify(reply)
+}
+
+/** First the answer, then the flag that wakes the thread. */
+function answer(port: MessagePort, signal: SharedArrayBuffer, reply: string): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+  port.postMessage(reply)
+  const flag = new Int32Array(signal)
+  Atomics.store(flag, 0, 1)
+  Atomics.notify(flag, 0)
+}
+
+const refusal = (failure: Failure): ToolEnd => ({ ok: false, failure })
+
+const cancelled: Failure = { code: 'cancelled', message: 'The tool was cancelled.', hint: 'Run it again.' }
+
+const notStarted: Failure = {
+  code: 'sandbox_failed',
+  message: 'The thread of the tool did not start in time.',
+  hint: 'The machine may be short of memory or time: try again.',
+}
+
+const tooLate = ({ timeoutMs }: ToolLimits): Failure => ({
+  code: 'timeout',
+  message: `The tool ran longer than ${timeoutMs} ms and was ended.`,
+  hint: 'Give it less to do, or a higher time limit.',
+})
+
+function lost(error: (Error & { readonly code?: string }) | null): Failure {
+  if (error?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return { code: 'limit_reached', message: 'The tool used up the memory of its thread.', hint: 'Give it less to do or to keep.' }
+  }
+  return { code: 'sandbox_failed', message: `The thread of the tool ended: ${error?.message ?? 'without a word'}.`, hint: 'Try again.' }
+}

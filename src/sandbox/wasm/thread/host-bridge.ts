@@ -1,0 +1,59 @@
+/**
+ * Calls of the host from inside the thread: the tool waits, the keeper's event loop does not. The name and the input go out as
+ * a message, the thread sleeps on shared memory until the answer lies in the port.
+ */
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
+import { maxHostCalls, maxHostNameChars, maxToolInputBytes } from '../../limits.ts'
+import type { HostReply, ToolMessage } from '../worker-message.ts'
+import { failed } from './tool-failure.ts'
+
+/** @returns the reply as JSON, see `HostReply`. Never throws. */
+export type CallHost = (name: string, input: string) => string
+
+export function createHostBridge(port: MessagePort, signal: SharedArrayBuffer, send: (message: ToolMessage) => void): CallHost {
+  const flag = new Int32Array(signal)
+  let calls = 0
+  return (name, input) => {
+    calls += 1
+    if (calls > maxHostCalls) return refuse(`The tool called the host more than ${maxHostCalls} times.`)
+    if (name.length > maxHostNameChars) return refuse('The name of the function is too long.')
+    if (input.length > maxToolInputBytes) return refuse('The input of the function is too large.')
+    Atomics.store(flag, 0, 0)
+    send({ type: 'call', name, input })
+    Atomics.wait(flag, 0, 0)
+    const received: { readonly message: string } | undefined = receiveMessageOnPort(port)
+    return received?.message ?? refuse('The host gave no answer.')
+  }
+}
+
+function refuse(message: string): string {
+  const reply: HostReply = { error: failed('limit_reached', message, 'Ask for more at once.').failure }
+  return JSON.stringify(reply)
+}
+
+/** What a module sees of the host; the rest of its memory it manages itself. */
+interface HostImports {
+  /** @returns how many bytes the reply has; it is kept until the next call. */
+  call(nameAt: number, nameBytes: number, inputAt: number, inputBytes: number): number
+  /** Copies the reply to where the module has room for it. @returns how many bytes were written. */
+  take(at: number, room: number): number
+}
+
+/** Import module `oxbow`. A pointer outside the memory is a RangeError, which ends the run as a trap does. */
+export function hostImports(callHost: CallHost, memory: () => ArrayBuffer): HostImports {
+  const decoder = new TextDecoder()
+  const encoder = new TextEncoder()
+  const text = (at: number, bytes: number): string => decoder.decode(new Uint8Array(memory(), at >>> 0, bytes >>> 0))
+  let reply: Uint8Array = new Uint8Array()
+  return {
+    call(nameAt, nameBytes, inputAt, inputBytes) {
+      reply = encoder.encode(callHost(text(nameAt, nameBytes), text(inputAt, inputBytes)))
+      return reply.length
+    },
+    take(at, room) {
+      const part = reply.subarray(0, room >>> 0)
+      new Uint8Array(memory(), at >>> 0, part.length).set(part)
+      return part.length
+    },
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Runs a JavaScript tool in QuickJS: an interpreter inside a module whose memory has a maximum (QuickJS's own memory limit does
+ * not hold), so that the tool shares no object with this thread. Only strings cross the border.
+ */
+import baseVariant from '@jitl/quickjs-singlefile-mjs-release-sync'
+import {
+  newQuickJSWASMModuleFromVariant,
+  newVariant,
+  type QuickJSContext,
+  type QuickJSHandle,
+  type QuickJSRuntime,
+} from 'quickjs-emscripten-core'
+import { scriptMinMemoryMb } from '../../limits.ts'
+import { writerOf } from '../tool-output.ts'
+import type { ToolJob } from '../worker-message.ts'
+import type { CallHost } from './host-bridge.ts'
+import type { Answer } from './module-run.ts'
+import { createScriptDoor, scriptPrelude } from './script-door.ts'
+import { failed, isFailed, quoted, trapFailure, type Failed } from './tool-failure.ts'
+import type { MountedFolder } from './tool-tree.ts'
+import { pageBytes, pagesPerMib, webAssembly, type WasmMemory } from './web-assembly.ts'
+
+export interface ScriptEngine {
+  run(job: ToolJob, mounts: readonly MountedFolder[], callHost: CallHost): Answer | Failed
+}
+
+/** Loads the interpreter, which does not count as the tool's time. */
+export async function openScriptEngine(memoryMb: number): Promise<ScriptEngine> {
+  const pages = Math.max(memoryMb, scriptMinMemoryMb) * pagesPerMib
+  const memory = new webAssembly.Memory({ initial: scriptMinMemoryMb * pagesPerMib, maximum: pages })
+  const variant = newVariant(baseVariant, { wasmMemory: memory as never })
+  const engine = await newQuickJSWASMModuleFromVariant(variant)
+  return {
+    run: (job, mounts, callHost) => {
+      try {
+        const runtime = engine.newRuntime()
+        return runScript({ runtime, memory, pages, job, mounts, callHost })
+      } catch (error) {
+        return trapFailure(error, isFull(memory, pages))
+      }
+    },
+  }
+}
+
+interface Script {
+  readonly runtime: QuickJSRuntime
+  readonly memory: WasmMemory
+  readonly pages: number
+  readonly job: ToolJob
+  readonly mounts: readonly MountedFolder[]
+  readonly callHost: CallHost
+}
+
+/** Nothing is disposed: the thread ends with the run. */
+function runScript(script: Script): Answer | Failed {
+  const { runtime, job } = script
+  const deadline = performance.now() + job.limits.timeoutMs
+  let isLate = false
+  runtime.setInterruptHandler(() => (isLate ||= performance.now() > deadline))
+  const context = runtime.newContext()
+  const answer = evaluate(context, script)
+  // Whatever an interrupted tool came to is not its answer.
+  return isLate
+    ? failed('timeout', `The tool ran longer than ${job.limits.timeoutMs} ms.`, 'Give it less to do, or a higher time limit.')
+    : answer
+}
+
+function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
+  const { job, mounts, callHost } = script
+  const source = decodeSource(job.code)
+  if (source === null) return failed('bad_input', 'The source of the tool is no UTF-8 text.', 'A js tool is an ES module as text.')
+  const door = createScriptDoor({ mounts, callHost, stdout: writerOf(job.stdout), stderr: writerOf(job.stderr) })
+  const raw = context.newFunction('door', (...handles) => context.newString(door(handles.map((each) => context.getString(each)))))
+  const prelude = context.unwrapResult(context.evalCode(scriptPrelude, 'oxbow.js'))
+  const invoke = context.unwrapResult(context.callFunction(prelude, context.undefined, raw))
+
+  const loaded = settle(context, context.evalCode(source, 'tool.js', { type: 'module' }), script)
+  if (isFailed(loaded)) return loaded
+  const tool = pickExport(context, loaded, job.function)
+  if (isFailed(tool)) return tool
+  const input = context.newString(job.input)
+  const returned = settle(context, context.callFunction(invoke, context.undefined, tool, input), script)
+  if (isFailed(returned)) return returned
+  const output = context.getString(returned)
+  const bytes = Buffer.byteLength(output)
+  return bytes > job.limits.outputBytes
+    ? failed('limit_reached', `The tool returned ${bytes} bytes; its limit is ${job.limits.outputBytes}.`, 'Return less, or write a file.')
+    : { output, exitCode: 0 }
+}
+
+function decodeSource(code: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(code)
+  } catch {
+    return null
+  }
+}
+
+function pickExport(context: QuickJSContext, exports: QuickJSHandle, wanted: string | undefined): QuickJSHandle | Failed {
+  for (const name of wanted === undefined ? ['default', 'run'] : [wanted]) {
+    const found = context.getProp(exports, name)
+    if (context.typeof(found) === 'function') return found
+  }
+  return failed(
+    'not_found',
+    wanted === undefined ? 'The tool exports no function.' : `The tool exports no function ${quoted(wanted)}.`,
+    'Write `export default (input) => …`, or `export function run(input) { … }`.',
+  )
+}
+
+type Evaluated = ReturnType<QuickJSContext['evalCode']>
+
+/** Runs what waits in the interpreter until the value is there. Host functions answer at once, so nothing can come later. */
+function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): QuickJSHandle | Failed {
+  if (evaluated.error !== undefined) return thrown(context, evaluated.error, script)
+  const jobs = script.runtime.executePendingJobs()
+  if (jobs.error !== undefined) return thrown(jobs.error.context, jobs.error, script)
+  const state = context.getPromiseState(evaluated.value)
+  if (state.type === 'fulfilled') return state.value
+  if (state.type === 'rejected') return thrown(context, state.error, script)
+  return failed(
+    'tool_failed',
+    'The tool waits for what never comes.',
+    'There are no timers and no events: a promise must settle by itself.',
+  )
+}
+
+function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }: Script): Failed {
+  const { name, message } = describe(context.dump(error))
+  const text = quoted(`${name}: ${message}`)
+  if (isFull(memory, pages) || /out of memory/.test(message)) {
+    return failed('limit_reached', 'The tool used all of its memory and stopped.', 'Give it less to do, or a higher memory limit.')
+  }
+  if (/stack overflow/.test(message)) return failed('limit_reached', `The tool went too deep: ${text}.`, 'Its recursion has no end.')
+  return failed('tool_failed', `The tool threw ${text}.`, 'This is a fault of the tool: what it wrote to the console may say more.')
+}
+
+/** A tool throws what it likes. */
+function describe(error: unknown): { readonly name: string; readonly message: string } {
+  if (typeof error !== 'object' || error === null) return { name: 'a value', message: String(error) }
+  const { name, message } = error as { readonly name?: unknown; readonly message?: unknown }
+  return { name: typeof name === 'string' ? name : 'an object', message: typeof message === 'string' ? message : 'without a message' }
+}
+
+function isFull(memory: WasmMemory, pages: number): boolean {
+  // QuickJS grows by a fifth at a time; less than that left means that it could not.
+  return memory.buffer.byteLength + (pages / 16) * pageBytes > pages * pageBytes && pages > scriptMinMemoryMb * pagesPerMib
+}

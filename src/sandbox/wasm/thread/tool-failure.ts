@@ -1,0 +1,56 @@
+/** How a run can fail, in words. Runs inside the thread, so it knows errors by shape and loads nothing. */
+import type { ErrorCode, Failure } from '../../../types/index.ts'
+import { webAssembly } from './web-assembly.ts'
+
+export const failed = (code: ErrorCode, message: string, hint: string): { readonly failure: Failure } => ({
+  failure: { code, message, hint },
+})
+
+export type Failed = ReturnType<typeof failed>
+
+export function isFailed(value: unknown): value is Failed {
+  return typeof value === 'object' && value !== null && 'failure' in value
+}
+
+/** Longest text of a tool that a message carries. */
+const maxQuotedChars = 300
+
+export function quoted(text: string): string {
+  return text.length > maxQuotedChars ? `${text.slice(0, maxQuotedChars)}…` : text
+}
+
+/** @param memoryFull whether the module had no page left when it ended: then that is the better reason. */
+export function trapFailure(error: unknown, memoryFull: boolean): Failed {
+  const message = quoted(error instanceof Error ? error.message : String(error))
+  if (error instanceof RangeError && /call stack/i.test(message)) {
+    return failed('limit_reached', 'The tool went too deep: its stack is full.', 'Its recursion has no end, or needs a loop instead.')
+  }
+  if (memoryFull) {
+    return failed(
+      'limit_reached',
+      `The tool used all of its memory and stopped: ${message}.`,
+      'Give it less to do, or a higher memory limit.',
+    )
+  }
+  if (error instanceof webAssembly.RuntimeError) {
+    return failed(
+      'tool_failed',
+      `The tool trapped: ${message}.`,
+      'This is a fault of the tool: what it wrote to standard error may say more.',
+    )
+  }
+  return failed(
+    'tool_failed',
+    `The tool failed: ${message}.`,
+    'It called a function with pointers outside its memory, or threw what nobody caught.',
+  )
+}
+
+export function loadFailure(error: unknown): Failed {
+  const message = quoted(error instanceof Error ? error.message : String(error))
+  return failed(
+    'bad_input',
+    `The module cannot be loaded: ${message}.`,
+    'Build it for wasm32-wasip1, without threads and without 64-bit memory.',
+  )
+}

@@ -1,0 +1,178 @@
+/**
+ * The folders of a tool, in memory: the shim's file system with what it lacks. Read-only mounts refuse every way of changing
+ * them, all files together have a size and a number, growing a file step by step does not copy it each time, and what was
+ * changed is known at the end.
+ *
+ * There is no way out: no inode leads to the host, there are no symbolic links, and `..` ends at the mount.
+ */
+import { Directory, File, type Inode, OpenDirectory, OpenFile, PreopenDirectory, wasi } from '@bjorn3/browser_wasi_shim'
+import { maxToolFiles, maxToolPathChars } from '../../limits.ts'
+import type { ToolMount } from '../wasm-tool.ts'
+
+/** What all mounts of one run share. */
+interface Quota {
+  readonly maxBytes: number
+  bytes: number
+  entries: number
+}
+
+/** Where an inode stands: its mount's mode and the quota. */
+interface Place {
+  readonly readonly: boolean
+  readonly quota: Quota
+}
+
+export interface MountedFolder {
+  readonly guest: string
+  readonly mode: 'ro' | 'rw'
+  /** Its preopened descriptor. */
+  readonly open: PreopenDirectory
+  /** What was there at the start, by path inside the mount; null for a folder. */
+  readonly before: ReadonlyMap<string, Uint8Array | null>
+}
+
+/** @param mounts checked by `checkMounts`. */
+export function mountFolders(mounts: readonly ToolMount[], maxBytes: number): readonly MountedFolder[] {
+  const quota: Quota = { maxBytes, bytes: 0, entries: 0 }
+  return mounts.map(({ guest, mode, files }) => {
+    const place: Place = { readonly: mode === 'ro', quota }
+    const root = adoptDirectory(new Directory(new Map()), place)
+    const before = new Map<string, Uint8Array | null>()
+    for (const { path, bytes } of files) {
+      const file = adoptFile(new File([], { readonly: place.readonly }), place)
+      // Of its own: it grows in place, and the sender's arrays may share a buffer.
+      file.data = place.readonly ? bytes : bytes.slice()
+      quota.bytes += bytes.length
+      quota.entries += 1
+      folderFor(root, path, place, before).contents.set(path.slice(path.lastIndexOf('/') + 1), file)
+      before.set(path, bytes)
+    }
+    const open = holdDirectory(new PreopenDirectory(guest, new Map()), place)
+    open.dir = root
+    return { guest, mode, open, before }
+  })
+}
+
+/** A file that a tool can only read, outside of all mounts: standard input. */
+export function readOnlyFile(bytes: Uint8Array): OpenFile {
+  const place: Place = { readonly: true, quota: { maxBytes: 0, bytes: 0, entries: 0 } }
+  const file = new File([], { readonly: true })
+  file.data = bytes
+  return holdFile(new OpenFile(file), place, false)
+}
+
+function folderFor(root: Directory, path: string, place: Place, before: Map<string, Uint8Array | null>): Directory {
+  let folder = root
+  let at = ''
+  for (const name of path.split('/').slice(0, -1)) {
+    at = at === '' ? name : `${at}/${name}`
+    const known = folder.contents.get(name)
+    const next = known instanceof Directory ? known : adoptDirectory(new Directory(new Map()), place)
+    folder.contents.set(name, next)
+    before.set(at, null)
+    folder = next
+  }
+  return folder
+}
+
+function adoptFile(file: File, place: Place): File {
+  return Object.assign(file, {
+    path_open(oflags: number, rights: bigint, flags: number) {
+      const writes = (rights & BigInt(wasi.RIGHTS_FD_WRITE)) !== 0n || (oflags & wasi.OFLAGS_TRUNC) !== 0
+      if (writes && file.readonly) return { ret: wasi.ERRNO_ROFS, fd_obj: null as unknown as OpenFile }
+      if ((oflags & wasi.OFLAGS_TRUNC) !== 0) resize(file, 0n, place.quota)
+      return { ret: wasi.ERRNO_SUCCESS, fd_obj: holdFile(new OpenFile(file), place, (flags & wasi.FDFLAGS_APPEND) !== 0) }
+    },
+  })
+}
+
+/** The shim's open file resizes a read-only one, has no bound, and copies the whole file for each write behind its end. */
+function holdFile(open: OpenFile, { quota }: Place, appends: boolean): OpenFile {
+  const { file } = open
+  const grow = (size: bigint): number => (size <= file.size ? wasi.ERRNO_SUCCESS : resize(file, size, quota))
+  const write = (data: Uint8Array, offset: bigint): { ret: number; nwritten: number } => {
+    const problem = file.readonly ? wasi.ERRNO_BADF : offset < 0n ? wasi.ERRNO_INVAL : grow(offset + BigInt(data.length))
+    if (problem !== wasi.ERRNO_SUCCESS) return { ret: problem, nwritten: 0 }
+    file.data.set(data, Number(offset))
+    return { ret: wasi.ERRNO_SUCCESS, nwritten: data.length }
+  }
+  return Object.assign(open, {
+    fd_allocate: (offset: bigint, length: bigint) => (file.readonly ? wasi.ERRNO_BADF : grow(offset + length)),
+    fd_filestat_set_size: (size: bigint) => (file.readonly ? wasi.ERRNO_BADF : resize(file, size, quota)),
+    fd_pwrite: write,
+    fd_write(data: Uint8Array) {
+      if (appends) open.file_pos = file.size
+      const written = write(data, open.file_pos)
+      open.file_pos += BigInt(written.nwritten)
+      return written
+    },
+  })
+}
+
+/** Keeps at most twice what is counted: capacity doubles when a file grows, and is given back when it shrinks. */
+function resize(file: File, wanted: bigint, quota: Quota): number {
+  if (wanted < 0n) return wasi.ERRNO_INVAL
+  if (wanted > BigInt(quota.maxBytes)) return wasi.ERRNO_FBIG
+  const old = file.data
+  const size = Number(wanted)
+  if (quota.bytes + size - old.length > quota.maxBytes) return wasi.ERRNO_NOSPC
+  quota.bytes += size - old.length
+  const capacity = old.buffer.byteLength - old.byteOffset
+  if (size > capacity || size < capacity / 2) {
+    const data = new Uint8Array(size > old.length ? Math.min(Math.max(size, old.length * 2), quota.maxBytes) : size)
+    data.set(old.subarray(0, size))
+    file.data = data.subarray(0, size)
+  } else {
+    file.data = new Uint8Array(old.buffer, old.byteOffset, size)
+    if (size > old.length) file.data.fill(0, old.length)
+  }
+  return wasi.ERRNO_SUCCESS
+}
+
+function adoptDirectory(folder: Directory, place: Place): Directory {
+  const create = folder.create_entry_for_path.bind(folder)
+  return Object.assign(folder, {
+    path_open: () => ({ ret: wasi.ERRNO_SUCCESS, fd_obj: holdDirectory(new OpenDirectory(folder), place) }),
+    create_entry_for_path(path: string, isFolder: boolean) {
+      const problem = refusal(path, place)
+      if (problem !== wasi.ERRNO_SUCCESS) return { ret: problem, entry: null }
+      const made = create(path, isFolder)
+      if (made.entry === null) return made
+      place.quota.entries += 1
+      if (made.entry instanceof Directory) adoptDirectory(made.entry, place)
+      else adoptFile(made.entry as File, place)
+      return made
+    },
+  })
+}
+
+/** Whether an entry may be made: removed ones stay counted, so that a tool cannot make and forget without end. */
+function refusal(path: string, { readonly, quota }: Place): number {
+  if (readonly) return wasi.ERRNO_ROFS
+  if (path.length > maxToolPathChars) return wasi.ERRNO_NAMETOOLONG
+  return quota.entries >= maxToolFiles ? wasi.ERRNO_NOSPC : wasi.ERRNO_SUCCESS
+}
+
+function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
+  const shim = {
+    link: open.path_link.bind(open),
+    create: open.path_create_directory.bind(open),
+    unlink: open.path_unlink.bind(open),
+    unlinkFile: open.path_unlink_file.bind(open),
+    removeFolder: open.path_remove_directory.bind(open),
+  }
+  const { readonly, quota } = place
+  return Object.assign(open, {
+    path_link(path: string, inode: Inode, allowFolder: boolean) {
+      const problem = refusal(path, place)
+      if (problem !== wasi.ERRNO_SUCCESS) return problem
+      quota.entries += 1
+      return shim.link(path, inode, allowFolder)
+    },
+    path_create_directory: (path: string) =>
+      open.path_lookup(path, 0).inode_obj === null ? shim.create(path) : readonly ? wasi.ERRNO_ROFS : wasi.ERRNO_EXIST,
+    path_unlink: (path: string) => (readonly ? { ret: wasi.ERRNO_ROFS, inode_obj: null } : shim.unlink(path)),
+    path_unlink_file: (path: string) => (readonly ? wasi.ERRNO_ROFS : shim.unlinkFile(path)),
+    path_remove_directory: (path: string) => (readonly ? wasi.ERRNO_ROFS : shim.removeFolder(path)),
+  })
+}

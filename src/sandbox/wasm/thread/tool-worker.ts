@@ -1,0 +1,40 @@
+/** The thread of one tool: it runs the tool of its `workerData`, says what came of it, and ends. */
+import { parentPort, workerData } from 'node:worker_threads'
+import type { ToolEnd, ToolJob, ToolMessage } from '../worker-message.ts'
+import { createHostBridge } from './host-bridge.ts'
+import { failed, isFailed } from './tool-failure.ts'
+import { mountFolders } from './tool-tree.ts'
+import { changesIn } from './tree-changes.ts'
+
+const send = (message: ToolMessage, transfer: readonly ArrayBuffer[] = []): void => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
+  parentPort?.postMessage(message, transfer)
+}
+
+async function run(job: ToolJob): Promise<ToolEnd> {
+  const mounts = mountFolders(job.mounts, job.limits.fileBytes)
+  const callHost = createHostBridge(job.port, job.signal, send)
+  const answer = await (job.kind === 'js' ? runAsScript : runAsModule)()
+  return isFailed(answer) ? { ok: false, ...answer } : { ok: true, ...answer, changes: changesIn(mounts) }
+
+  async function runAsScript() {
+    const { openScriptEngine } = await import('./script-run.ts')
+    const engine = await openScriptEngine(job.limits.memoryMb)
+    send({ type: 'running' })
+    return engine.run(job, mounts, callHost)
+  }
+  async function runAsModule() {
+    const { runModule } = await import('./module-run.ts')
+    send({ type: 'running' })
+    return runModule(job, mounts, callHost)
+  }
+}
+
+try {
+  const result = await run(workerData as ToolJob)
+  const buffers = result.ok ? result.changes.flatMap((each) => (each.kind === 'written' ? [each.bytes.buffer as ArrayBuffer] : [])) : []
+  send({ type: 'ended', result }, buffers)
+} catch (error) {
+  const { failure } = failed('sandbox_failed', `The runner of tools failed: ${String(error)}.`, 'This is a fault of Oxbow.')
+  send({ type: 'ended', result: { ok: false, failure } })
+}

@@ -1,0 +1,37 @@
+/** The part of the global `WebAssembly` that is used here. Its types come with the DOM, which this code must not see. */
+
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer
+  /** @throws RangeError past the maximum. */
+  grow(pages: number): number
+}
+
+export interface WasmModule {
+  readonly [moduleBrand]: never
+}
+declare const moduleBrand: unique symbol
+
+export interface WasmInstance {
+  readonly exports: Readonly<Record<string, unknown>>
+}
+
+interface ImportNeed {
+  readonly module: string
+  readonly name: string
+  readonly kind: 'function' | 'table' | 'memory' | 'global' | 'tag'
+}
+
+interface WebAssemblyGlobal {
+  readonly Module: {
+    new (code: Uint8Array): WasmModule
+    imports(module: WasmModule): readonly ImportNeed[]
+  }
+  readonly Instance: new (module: WasmModule, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => WasmInstance
+  readonly Memory: new (limits: { readonly initial: number; readonly maximum: number }) => WasmMemory
+  readonly RuntimeError: new () => Error
+}
+
+export const webAssembly: WebAssemblyGlobal = (globalThis as unknown as { readonly WebAssembly: WebAssemblyGlobal }).WebAssembly
+
+export const pageBytes = 65_536
+export const pagesPerMib = 16

@@ -1,0 +1,39 @@
+/**
+ * What the thread of a tool and its keeper say to each other. What the tool writes does not travel as messages: it goes into
+ * shared memory, so that it survives the end of the thread and a flood of small writes costs the keeper nothing.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Failure, Json } from '../../types/index.ts'
+import type { ToolChange, ToolLimits, ToolMount, WasmTool } from './wasm-tool.ts'
+
+/** The thread's `workerData`. */
+export interface ToolJob {
+  readonly kind: WasmTool['kind']
+  readonly code: Uint8Array
+  readonly function: string | undefined
+  /** JSON. */
+  readonly input: string
+  readonly mounts: readonly ToolMount[]
+  readonly limits: ToolLimits
+  readonly stdout: SharedArrayBuffer
+  readonly stderr: SharedArrayBuffer
+  /** One Int32: 0 while a call of the host is under way, 1 when its answer lies in the port. */
+  readonly signal: SharedArrayBuffer
+  readonly port: MessagePort
+}
+
+/** From the thread. `running` starts the time limit. */
+export type ToolMessage =
+  | { readonly type: 'running' }
+  | { readonly type: 'call'; readonly name: string; readonly input: string }
+  | { readonly type: 'ended'; readonly result: ToolEnd }
+
+export type ToolEnd =
+  | { readonly ok: true; readonly output: string; readonly exitCode: number; readonly changes: readonly ToolChange[] }
+  | { readonly ok: false; readonly failure: Failure }
+
+/** What a call of the host comes to; the tool sees it as this JSON. */
+export type HostReply = { readonly ok: Json } | { readonly error: Failure }
+
+/** Bytes before the text in the memory of an output: how many were kept, and how many were dropped, as two Uint32. */
+export const outputHeadBytes = 8
