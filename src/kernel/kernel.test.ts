@@ -56,6 +56,23 @@ test('a parked call survives a restart, is shown again, and goes on when it is a
   assert.equal(runs, 1)
 })
 
+test('a parked call can be decided in the instant after a restart, before it waits again', async () => {
+  const store = await openMemoryStore({ user })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  let runs = 0
+  const calls = [testCall('test.act', async () => done(`run ${++runs}`), { effect: 'once' })]
+  const first = await openFixture({ play: inOrder(asks(['test_act'])), calls, config: askFirst, store: keepOpen })
+  void first.turn('act')
+  const parked = await first.record((record) => record.phase === 'parked')
+  await first.kernel.close()
+
+  await using second = await openFixture({ play: () => says('done'), calls, config: askFirst, store, session: first.session })
+  await second.kernel.approve(parked.call, true)
+  await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  assert.equal(runs, 1)
+  await assert.rejects(second.kernel.approve(parked.call, true), { code: 'not_found' })
+})
+
 test('a token budget refuses a generation before it runs and the turn says why', async () => {
   let asked = 0
   const config = { budget: { session: { tokens: 500 } }, model: { max_output_tokens: 400 } }

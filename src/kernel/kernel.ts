@@ -10,6 +10,7 @@ import {
   type Engine,
   modelLabel,
   OxbowError,
+  type PendingApproval,
   type Random,
   type Sandbox,
   type SessionId,
@@ -139,13 +140,22 @@ async function decide(
   allow: boolean,
   by: string,
 ): Promise<void> {
-  const waiting = approvals.find(call)
-  if (waiting === undefined) {
+  const waiting = approvals.find(call) ?? (await parkedOf(journal, call))
+  if (waiting === null) {
     throw new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
   }
   const caller = { actor: by, session: waiting.session, turn: waiting.turn }
   await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
+  // One that was not up again yet after a restart finds the decision on record.
   approvals.decide(call, allow)
+}
+
+/** A call that was parked before a restart, and whose turn is not so far again that it waits. */
+async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval | null> {
+  const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
+  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '') return null
+  const { session, turn, name, at } = newest
+  return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
 
 function facade(parts: Parts, { user, version, config, store, engine, sandbox }: KernelOptions, resumed: Promise<void>): Kernel {

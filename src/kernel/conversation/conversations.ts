@@ -95,7 +95,10 @@ async function load(store: Store, session: SessionId, maxBytes: number): Promise
 function trim(conversation: Warm, maxBytes: number): void {
   if (conversation.bytes <= maxBytes * 2) return
   let drop = 0
-  while (conversation.bytes > maxBytes && drop < conversation.items.length - 1) conversation.bytes -= conversation.items[drop++]!.bytes
+  // What the person said last stays, however much came after it: without it the model does not know what it is doing.
+  const task = conversation.items.findLastIndex(({ message }) => message.role === 'user')
+  const most = task < 0 ? conversation.items.length - 1 : task
+  while (conversation.bytes > maxBytes && drop < most) conversation.bytes -= conversation.items[drop++]!.bytes
   conversation.items.splice(0, drop)
   conversation.complete = false
 }
