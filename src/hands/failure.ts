@@ -1,5 +1,6 @@
 /** Failures inside hands: errors that carry what the kernel will show. Texts name virtual paths only, never paths of the host. */
 import type { ErrorCode, Failure } from '../types/index.ts'
+import { maxFailureCharacters } from './limits.ts'
 
 interface FailureError extends Error {
   readonly failure: Failure
@@ -14,10 +15,15 @@ function isFailureError(error: unknown): error is FailureError {
   return error instanceof Error && 'failure' in error
 }
 
+/** @returns the code of an operating system error, such as ENOENT, or `unknown`. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
+
 /** What an operating system error means for somebody who named `path`. Node's own message is dropped: it holds real paths. */
 export function fromSystemError(error: unknown, path: string): Error {
   if (isFailureError(error)) return error
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  const code = systemCode(error)
   switch (code) {
     case 'ENOENT':
       return failed('not_found', `${path} does not exist.`, 'List the folder to see what is there.')
@@ -48,9 +54,15 @@ export function fromSystemError(error: unknown, path: string): Error {
 
 /** @returns what the kernel is told of any error. An unknown one is a bug in hands; its text stays inside. */
 export function toReplyFailure(error: unknown): Failure {
-  if (isFailureError(error)) return error.failure
+  if (isFailureError(error)) return { ...error.failure, message: clip(error.failure.message), hint: clip(error.failure.hint) }
   const name = error instanceof Error ? error.name : typeof error
   return { code: 'tool_failed', message: `The operation failed unexpectedly (${name}).`, hint: 'Try again; report it when it repeats.' }
+}
+
+/** A text over the kernel's bound would be taken for an attack; a path alone can be as long. */
+function clip(text: string): string {
+  const half = maxFailureCharacters / 2
+  return text.length <= maxFailureCharacters ? text : `${text.slice(0, half - 1)}…${text.slice(-half)}`.toWellFormed()
 }
 
 /** @throws the failure `cancelled` when the request was cancelled. */

@@ -9,11 +9,15 @@ export const maxRequests = 64
 export const maxRequestBytes: number = 32 * mib
 /** Most bytes of one reply: two outputs of 4 MiB, of which each byte may become three. */
 export const maxReplyBytes: number = 32 * mib
+/** Longest message or hint of a failure; the kernel takes no longer one. */
+export const maxFailureCharacters = 4_000
 /** Longest path; what Linux allows (PATH_MAX). */
 export const maxPathBytes = 4096
 
 /** Files are read in blocks of this size: few system calls, little memory. */
 export const readBlockBytes: number = 256 * kib
+/** Most bytes of one range; base64 makes them a third more. */
+export const maxReadBytes: number = 8 * mib
 /** Largest file that can be edited: it is held in memory twice. */
 export const maxEditBytes: number = 16 * mib
 /** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */
@@ -21,6 +25,10 @@ export const maxCompareLines = 20_000
 /** Lines and characters of a file that an error message shows. */
 export const excerptLines = 8
 export const excerptCharacters = 400
+
+/** Files that one patch touches, and bytes that it holds of them, old and new together: all are in memory until it is done. */
+export const maxPatchFiles = 500
+export const maxPatchBytes: number = 32 * mib
 
 /** Most entries of one folder that are looked at; a folder with more is listed in part. */
 export const maxFolderEntries = 20_000
@@ -33,6 +41,9 @@ export const maxMatchCharacters = 300
 export const patternTimeoutMs = 500
 /** Longest pattern. */
 export const maxPatternCharacters = 1000
+/** How much of an ignore file counts. Real ones have a few dozen lines; more is malice, and costs at every file. */
+export const maxIgnoreBytes: number = 64 * kib
+export const maxIgnoreRules = 2_000
 /** Block in which files are searched; a line that is longer is searched in pieces. */
 export const searchBlockBytes: number = 512 * kib
 

@@ -6,12 +6,15 @@ import { createMessageReader, encodeMessage, greetingId } from '../types/hands-f
 import { failed, toReplyFailure } from './failure.ts'
 import { deletePath } from './files/delete-path.ts'
 import { editFile } from './files/edit-file.ts'
-import { listFolder } from './files/list-folder.ts'
+import { movePath } from './files/move-path.ts'
+import { readBytes } from './files/read-bytes.ts'
 import { readFile } from './files/read-file.ts'
-import { searchFiles } from './files/search-files.ts'
 import type { Root } from './files/workspace-path.ts'
 import { writeFile } from './files/write-file.ts'
+import { listFolder } from './find/list-folder.ts'
+import { searchFiles } from './find/search-files.ts'
 import { maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
+import { patchFiles } from './patch/patch-files.ts'
 import type { CommandRunner } from './run-command.ts'
 
 export interface HandsOptions {
@@ -25,10 +28,13 @@ type Operations = { [Op in HandsOp]: (input: HandsOps[Op]['input'], signal: Abor
 function operations({ roots, commands }: HandsOptions): Operations {
   return {
     read: (input, signal) => readFile(roots, input, signal),
+    bytes: (input, signal) => readBytes(roots, input, signal),
     list: (input, signal) => listFolder(roots, input, signal),
     search: (input, signal) => searchFiles(roots, input, signal),
     write: (input) => writeFile(roots, input),
     edit: (input) => editFile(roots, input),
+    patch: (input, signal) => patchFiles(roots, input, signal),
+    move: (input, signal) => movePath(roots, input, signal),
     delete: (input, signal) => deletePath(roots, input, signal),
     async exec(input, signal) {
       if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')

@@ -76,10 +76,20 @@ describe('insecure hands', () => {
       await refusedWith('path_refused', ask('write', { path: '/shared/dangling', text: 'x' })),
       await refusedWith('path_refused', ask('edit', { path: '/shared/link', find: 'hunter', replace: 'x', all: false })),
       await refusedWith('path_refused', ask('delete', { path: '/shared/folder/secret', recursive: false })),
-      await refusedWith('path_refused', ask('list', { path: '/shared/folder', depth: 1, maxEntries: 10 })),
+      await refusedWith('path_refused', ask('list', { path: '/shared/folder', depth: 1, glob: '', all: true, skip: 0, maxEntries: 10 })),
     ]
     for (const message of messages) assert.ok(!message.includes(bench.root) && !message.includes(outside), message)
-    const search = { path: '/shared', pattern: 'hunter2', regex: false, ignoreCase: false, glob: '', maxMatches: 10 }
+    const search = {
+      path: '/shared',
+      pattern: 'hunter2',
+      regex: false,
+      ignoreCase: false,
+      glob: '',
+      all: true,
+      contextLines: 0,
+      skip: 0,
+      maxMatches: 10,
+    }
     assert.deepEqual((await ask('search', search)).matches, [])
     assert.deepEqual(await ask('write', { path: '/shared/inside/fine', text: 'x' }), { bytes: 1, created: true })
     assert.deepEqual(await ask('delete', { path: '/shared/folder', recursive: true }), { deleted: 1 })

@@ -36,6 +36,7 @@ export async function refusedWith(code: ErrorCode, request: Promise<unknown>): P
 }
 
 const all = { fromLine: 1, maxLines: 1_000, maxBytes: 1_000_000 }
+const whole = { glob: '', all: false, skip: 0, maxEntries: 100 }
 
 export function describeSandboxContract(name: string, make: () => Promise<SandboxUnderTest>): void {
   describe(`sandbox contract: ${name}`, () => {
@@ -75,7 +76,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
     it('lists folders before files, each before what it holds, to a depth', async () => {
       for (const path of ['z.txt', 'b/two', 'b/c/three', 'a/one']) await ask('write', { path: `/shared/list/${path}`, text: 'x' })
       const names = async (depth: number, maxEntries = 100) => {
-        const listed = await ask('list', { path: '/shared/list', depth, maxEntries })
+        const listed = await ask('list', { ...whole, path: '/shared/list', depth, maxEntries })
         return [listed.entries.map((entry) => entry.path.slice('/shared/list/'.length)), listed.truncated]
       }
       assert.deepEqual(await names(1), [['a', 'b', 'z.txt'], false])
@@ -85,7 +86,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
 
     it('finds lines by pattern or by plain text', async () => {
       await ask('write', { path: '/shared/find/a.txt', text: 'first\nSecond (x)\n' })
-      const base = { path: '/shared/find', regex: true, ignoreCase: false, glob: '', maxMatches: 10 }
+      const base = { path: '/shared/find', regex: true, ignoreCase: false, glob: '', all: false, contextLines: 0, skip: 0, maxMatches: 10 }
       const lines = async (more: Partial<HandsOps['search']['input']>) => {
         const found = await ask('search', { ...base, pattern: '', ...more })
         return found.matches.map((match) => `${match.path.slice('/shared/find/'.length)}:${match.line}:${match.text}`)
@@ -96,6 +97,94 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       assert.deepEqual(await lines({ pattern: '(x)', regex: false }), ['a.txt:2:Second (x)'])
       const cut = await ask('search', { ...base, pattern: 's', maxMatches: 1, ignoreCase: true })
       assert.deepEqual([cut.matches.length, cut.truncated], [1, true])
+    })
+
+    it('shows a list page by page, and only names that fit', async () => {
+      for (const file of ['a.ts', 'b.md', 'c.ts', 'd.ts']) await ask('write', { path: `/shared/pages/${file}`, text: 'x' })
+      const names = async (skip: number, glob: string) => {
+        const listed = await ask('list', { ...whole, path: '/shared/pages', depth: 1, skip, glob, maxEntries: 2 })
+        return [listed.entries.map((entry) => entry.path.slice('/shared/pages/'.length)).join(), listed.truncated]
+      }
+      assert.deepEqual(await names(0, ''), ['a.ts,b.md', true])
+      assert.deepEqual(await names(2, ''), ['c.ts,d.ts', false])
+      assert.deepEqual(await names(1, '*.ts'), ['c.ts,d.ts', false])
+      assert.deepEqual(await names(9, ''), ['', false])
+    })
+
+    it('shows matches page by page, with the lines around them and no line twice', async () => {
+      await ask('write', { path: '/shared/around/a', text: '1\n2\nx3\n4\n5\n6\nx7\nx8\n9\n' })
+      const base = { path: '/shared/around', pattern: 'x', regex: true, ignoreCase: false, glob: '', all: false, maxMatches: 2 }
+      const page = async (contextLines: number, skip: number) => {
+        const { matches, truncated } = await ask('search', { ...base, contextLines, skip })
+        const shown = matches.map((match) => `${match.before.join('')}[${match.line}:${match.text}]${match.after.join('')}`)
+        return [shown.join(' '), truncated]
+      }
+      assert.deepEqual(await page(0, 0), ['[3:x3] [7:x7]', true])
+      assert.deepEqual(await page(0, 2), ['[8:x8]', false])
+      assert.deepEqual(await page(2, 0), ['12[3:x3]45 6[7:x7]', true])
+      assert.deepEqual(await page(1, 0), ['2[3:x3]4 6[7:x7]', true])
+      assert.deepEqual(await page(0, 3), ['', false])
+    })
+
+    it('reads any range of bytes, and tells how many there are', async () => {
+      await ask('write', { path: '/tmp/bytes', text: 'aüb' })
+      const range = async (offset: number, maxBytes: number) => {
+        const { base64, bytes, totalBytes } = await ask('bytes', { path: '/tmp/bytes', offset, maxBytes })
+        return [Buffer.from(base64, 'base64').toString('latin1'), bytes, totalBytes]
+      }
+      assert.deepEqual(await range(0, 100), ['a\u00c3\u00bcb', 4, 4])
+      assert.deepEqual(await range(1, 1), ['\u00c3', 1, 4])
+      assert.deepEqual(await range(9, 9), ['', 0, 4])
+      await refusedWith('not_found', ask('bytes', { path: '/tmp/nothing', offset: 0, maxBytes: 1 }))
+      await refusedWith('path_refused', ask('bytes', { path: '/etc/passwd', offset: 0, maxBytes: 1 }))
+    })
+
+    it('moves files and folders, also between /shared and /tmp, and replaces only what it is told to', async () => {
+      const textAt = async (path: string) => (await ask('read', { path, ...all })).text
+      const move = (from: string, to: string, overwrite = false) => ask('move', { from, to, overwrite })
+      await ask('write', { path: '/shared/move/one', text: 'one' })
+      await ask('write', { path: '/shared/move/two', text: 'two' })
+      await refusedWith('tool_failed', move('/shared/move/one', '/shared/move/two'))
+      await refusedWith('not_found', move('/shared/move/three', '/shared/move/four'))
+      await refusedWith('path_refused', move('/shared/move/one', '/shared', true))
+      await refusedWith('path_refused', move('/shared', '/tmp/all'))
+      await refusedWith('path_refused', move('/shared/move/one', '/etc/one'))
+      await refusedWith('path_refused', move('/shared/move/one', '/shared/move', true))
+      await refusedWith('bad_input', move('/shared/move', '/shared/move/in/itself'))
+      assert.deepEqual(await move('/shared/move/one', '/shared/move/two', true), { kind: 'file', replaced: true })
+      assert.deepEqual(await move('/shared/move', '/tmp/moved/here'), { kind: 'folder', replaced: false })
+      assert.equal(await textAt('/tmp/moved/here/two'), 'one')
+      await refusedWith('not_found', ask('read', { path: '/shared/move/two', ...all }))
+      assert.deepEqual(await move('/tmp/moved/here/two', '/shared/back'), { kind: 'file', replaced: false })
+      assert.equal(await textAt('/shared/back'), 'one')
+    })
+
+    it('applies a diff to many files, or to none of them', async () => {
+      const textAt = async (path: string) => (await ask('read', { path, ...all })).text
+      const hunk = (header: string, ...lines: string[]) => `${[header, ...lines].join('\n')}\n`
+      await ask('write', { path: '/shared/diff/a', text: '1\n2\n3\n' })
+      await ask('write', { path: '/shared/diff/b', text: 'gone\n' })
+      const changeA = `--- a/a\n+++ b/a\n${hunk('@@ -1,3 +1,3 @@', ' 1', '-2', '+two', ' 3')}`
+      const createC = `--- /dev/null\n+++ b/new/c\n${hunk('@@ -0,0 +1,2 @@', '+x', '+y')}`
+      const deleteB = `--- a/b\n+++ /dev/null\n${hunk('@@ -1 +0,0 @@', '-gone')}`
+      const wrongB = `--- a/b\n+++ b/b\n${hunk('@@ -1 +1 @@', '-other', '+x')}`
+      const patch = (...parts: string[]) => ask('patch', { path: '/shared/diff', diff: parts.join('') })
+      assert.match(await refusedWith('edit_mismatch', patch(changeA, createC, wrongB)), /\/shared\/diff\/b/)
+      await refusedWith('bad_input', patch('no diff at all\n'))
+      await refusedWith('path_refused', patch('--- /dev/null\n+++ b/../../etc/x\n', hunk('@@ -0,0 +1 @@', '+x')))
+      assert.equal(await textAt('/shared/diff/a'), '1\n2\n3')
+      await refusedWith('not_found', ask('read', { path: '/shared/diff/new/c', ...all }))
+      const { files } = await patch(changeA, createC, deleteB)
+      assert.deepEqual(
+        files.map(({ path, change, added, removed }) => [path, change, added, removed]),
+        [
+          ['/shared/diff/a', 'changed', 1, 1],
+          ['/shared/diff/new/c', 'created', 2, 0],
+          ['/shared/diff/b', 'deleted', 0, 1],
+        ],
+      )
+      assert.deepEqual([await textAt('/shared/diff/a'), await textAt('/shared/diff/new/c')], ['1\ntwo\n3', 'x\ny'])
+      await refusedWith('not_found', ask('read', { path: '/shared/diff/b', ...all }))
     })
 
     it('edits a text that is there once, or every one of them', async () => {
@@ -127,7 +216,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       await refusedWith('not_found', ask('read', { path: '/shared/nothing', ...all }))
       await refusedWith('path_refused', ask('read', { path: '/shared', ...all }))
       await refusedWith('path_refused', ask('write', { path: '/shared', text: '' }))
-      await refusedWith('not_found', ask('list', { path: '/shared/nothing', depth: 1, maxEntries: 1 }))
+      await refusedWith('not_found', ask('list', { path: '/shared/nothing', depth: 1, ...whole }))
     })
 
     it('does nothing for a request that was cancelled before', async () => {

@@ -48,10 +48,13 @@ describe('every built-in call', () => {
     assert.deepEqual(everything.map(facts), [
       'time.now read_only system.read none ',
       'file.read read_only file.read none untrusted',
+      'file.bytes read_only file.read none untrusted',
       'file.list read_only file.read none untrusted',
       'file.search read_only file.read none untrusted',
       'file.write side_effecting file.write idempotent ',
       'file.edit side_effecting file.write once ',
+      'file.patch side_effecting file.write once ',
+      'file.move side_effecting file.write once ',
       'file.delete side_effecting file.write idempotent ',
       'shell.exec privileged shell.run once untrusted',
     ])

@@ -8,15 +8,27 @@ export const pageBytes: number = 15 * 1024
 export const defaultPageLines = 1_000
 export const maxPageLines = 10_000
 
+/** Bytes of a range that a model is shown whole: base64 makes them a third more. */
+export const defaultPageBytes: number = 11 * 1024
+/** Longest range, for programs; a model sees the beginning and the end of it. */
+export const maxRangeBytes: number = 4 * 1024 * 1024
+
 export const readTimeoutMs = 10_000
 export const listTimeoutMs = 10_000
 export const searchTimeoutMs = 20_000
 export const changeTimeoutMs = 15_000
+/** A folder that goes from /shared to /tmp is copied. */
+export const moveTimeoutMs = 60_000
+export const patchTimeoutMs = 30_000
 
 /** More entries than a model can use at once; a narrower folder or depth helps it more. */
 export const maxListEntries = 1_000
 export const maxListDepth = 20
 export const maxMatches = 200
+/** Lines on each side of a match: more is better read from the file. */
+export const maxContextLines = 20
+/** How far paging goes. Whoever has seen so much needs a narrower question, not more of it. */
+export const maxSkip = 100_000
 
 /** Text of one write. Larger files are made by commands. */
 export const maxWriteCharacters: number = 4 * 1024 * 1024

@@ -1,16 +1,14 @@
 /** Replaces exact text. A text that is missing or stands more than once is an error that says how to do better. */
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
-import { maxEditBytes } from '../limits.ts'
 import { nearestMatch } from './nearest-match.ts'
-import { notText } from './read-file.ts'
-import { openRegularFile } from './workspace-path.ts'
+import { replaceFile } from './place-file.ts'
+import { readWholeText } from './whole-text.ts'
 import type { Place, Root } from './workspace-path.ts'
-import { replaceFile } from './write-file.ts'
 
 export async function editFile(roots: readonly Root[], input: HandsOps['edit']['input']): Promise<HandsOps['edit']['output']> {
   if (input.find === '') throw failed('bad_input', 'The text to find is empty.', 'Give the exact text to replace.')
-  const { place, text, mode } = await readWhole(roots, input.path)
+  const { place, text, mode } = await readWholeText(roots, input.path)
   const found = placesOf(text, input.find)
   if (found.length === 0) throw notFound(place, text, input.find)
   if (found.length > 1 && !input.all) throw moreThanOnce(place, text, found)
@@ -20,22 +18,6 @@ export async function editFile(roots: readonly Root[], input: HandsOps['edit']['
     throw fromSystemError(error, place.virtual)
   }
   return { replaced: found.length, firstLine: lineAt(text, found[0] ?? 0) }
-}
-
-async function readWhole(roots: readonly Root[], path: string): Promise<{ place: Place; text: string; mode: number }> {
-  const { file, stats, virtual, real } = await openRegularFile(roots, path)
-  try {
-    if (stats.size > maxEditBytes) {
-      throw failed('limit_reached', `${virtual} is too large to edit (${stats.size} bytes).`, 'Use a command such as sed.')
-    }
-    const bytes = await file.readFile()
-    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-    // Bytes that do not survive the way through text would be damaged by writing it back.
-    if (bytes.includes(0) || !Buffer.from(text).equals(bytes)) throw notText(virtual, stats.size)
-    return { place: { virtual, real }, text, mode: stats.mode & 0o777 }
-  } finally {
-    await file.close()
-  }
 }
 
 /** Places do not overlap: they are what a replacement would replace. */

@@ -19,9 +19,9 @@ import * as fc from 'fast-check'
 import type { ErrorCode, Failure, HandsOps } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import { editFile } from './edit-file.ts'
-import { listFolder } from './list-folder.ts'
+import { listFolder } from '../find/list-folder.ts'
 import { readFile } from './read-file.ts'
-import { searchFiles } from './search-files.ts'
+import { searchFiles } from '../find/search-files.ts'
 import { toPlace } from './workspace-path.ts'
 import type { Root } from './workspace-path.ts'
 import { writeFile } from './write-file.ts'
@@ -51,7 +51,22 @@ describe('file operations', () => {
   const read = (path: string, more: Partial<HandsOps['read']['input']> = {}) =>
     readFile(roots, { path, fromLine: 1, maxLines: 1_000, maxBytes: 1_000_000, ...more }, calm)
   const search = (more: Partial<HandsOps['search']['input']>) =>
-    searchFiles(roots, { path: '/shared', pattern: 'x', regex: true, ignoreCase: false, glob: '', maxMatches: 100, ...more }, calm)
+    searchFiles(
+      roots,
+      {
+        path: '/shared',
+        pattern: 'x',
+        regex: true,
+        ignoreCase: false,
+        glob: '',
+        all: false,
+        contextLines: 0,
+        skip: 0,
+        maxMatches: 100,
+        ...more,
+      },
+      calm,
+    )
 
   it('no path string escapes the roots', () => {
     const part = fc.constantFrom('..', '.', '', 'a', '...', 'shared', 'tmp', '~', '\\', '%2e%2e', '..;', 'ü')
@@ -182,9 +197,13 @@ describe('file operations', () => {
     const stopped = AbortSignal.abort()
     await fails(
       'cancelled',
-      searchFiles(roots, { path: '/shared', pattern: 'x', regex: true, ignoreCase: false, glob: '', maxMatches: 1 }, stopped),
+      searchFiles(
+        roots,
+        { path: '/shared', pattern: 'x', regex: true, ignoreCase: false, glob: '', all: false, contextLines: 0, skip: 0, maxMatches: 1 },
+        stopped,
+      ),
     )
-    await fails('cancelled', listFolder(roots, { path: '/shared', depth: 1, maxEntries: 10 }, stopped))
+    await fails('cancelled', listFolder(roots, { path: '/shared', depth: 1, glob: '', all: false, skip: 0, maxEntries: 10 }, stopped))
     await fails('cancelled', readFile(roots, { path: '/tmp/large', fromLine: 1, maxLines: 1, maxBytes: 1 }, stopped))
   })
 

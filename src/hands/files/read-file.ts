@@ -93,6 +93,6 @@ export function notText(virtual: string, bytes: number): Error {
   return failed(
     'not_text',
     `${virtual} is a binary file of ${bytes} bytes.`,
-    'Use a command such as `file`, `strings` or `xxd` to look into it.',
+    'Read a range of it with file_bytes, or use a command such as `file` or `strings`.',
   )
 }

@@ -179,7 +179,17 @@ describe('special files made by the host', () => {
       await refusedWith('path_refused', ask('read', { path, fromLine: 1, maxLines: 1, maxBytes: 1 }))
       await refusedWith('path_refused', ask('edit', { path, find: 'a', replace: 'b', all: false }))
     }
-    const search = { path: '/shared', pattern: 'x', regex: false, ignoreCase: false, glob: '', maxMatches: 1 }
+    const search = {
+      path: '/shared',
+      pattern: 'x',
+      regex: false,
+      ignoreCase: false,
+      glob: '',
+      all: true,
+      contextLines: 0,
+      skip: 0,
+      maxMatches: 1,
+    }
     assert.equal((await ask('search', search)).matches.length, 0)
     await bench.sandbox.close()
     await bench.remove()

@@ -1,19 +1,28 @@
 import type { HandsOps } from '../../types/index.ts'
 import { fromSystemError } from '../failure.ts'
-import { toRealPlace } from './workspace-path.ts'
-import type { Root } from './workspace-path.ts'
+import { toRealPlace } from '../files/workspace-path.ts'
+import type { Root } from '../files/workspace-path.ts'
+import { createGuard, toGlob } from './pattern.ts'
 import { fileBytes, walkFolder } from './walk-folder.ts'
 
-/** Each folder stands right before what it holds. `.git` and `node_modules` are named, not entered. */
+/** Each folder stands right before what it holds. Ignored folders are named, not entered, unless all is asked for. */
 export async function listFolder(
   roots: readonly Root[],
   input: HandsOps['list']['input'],
   signal: AbortSignal,
 ): Promise<HandsOps['list']['output']> {
+  const guard = createGuard()
+  const fits = toGlob(input.glob)
   const top = await toRealPlace(roots, input.path)
   const entries: HandsOps['list']['output']['entries'] = []
+  let toSkip = input.skip
   try {
-    for await (const entry of walkFolder(top, input.depth, signal)) {
+    for await (const entry of walkFolder(top, { roots, depth: input.depth, ignored: input.all ? 'entered' : 'named', guard, signal })) {
+      if (fits !== null && !guard(() => fits(entry.virtual.slice(top.virtual.length + 1)))) continue
+      if (toSkip > 0) {
+        toSkip -= 1
+        continue
+      }
       if (entries.length >= input.maxEntries) return { entries, truncated: true }
       entries.push({ path: entry.virtual, kind: entry.kind, bytes: await fileBytes(entry) })
     }

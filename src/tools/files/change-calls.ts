@@ -1,17 +1,10 @@
-/** Calls that change files. */
+/** Calls that change what one file holds, or that it is there. */
 import { z } from 'zod'
-import { isOxbowError } from '../types/index.ts'
-import type { Call } from '../types/index.ts'
-import { changeTimeoutMs, maxWriteCharacters } from './limits.ts'
-import { askHands, pathArgument, plural, toWorkspacePath } from './workspace-arguments.ts'
-
-const changing = {
-  tier: 'side_effecting',
-  right: 'file.write',
-  audience: ['model', 'terminal'],
-  labels: { adds: [], sink: false },
-  timeoutMs: changeTimeoutMs,
-} as const
+import { isOxbowError } from '../../types/index.ts'
+import type { Call } from '../../types/index.ts'
+import { changeTimeoutMs, maxWriteCharacters } from '../limits.ts'
+import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { changing } from './call-facts.ts'
 
 interface WriteInput {
   path: string

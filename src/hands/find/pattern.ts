@@ -4,6 +4,7 @@
  */
 import { failed } from '../failure.ts'
 import { maxPatternCharacters, patternTimeoutMs } from '../limits.ts'
+import { globSource } from './glob-source.ts'
 
 /** Runs work and stops it, also in the middle of a regular expression. @throws the failure `bad_input` at the time limit. */
 export type Guard = <T>(work: () => T) => T
@@ -22,7 +23,11 @@ export function createGuard(): Guard {
     } catch (error) {
       // Not `instanceof Error`: it comes from the other context, which has an Error of its own.
       if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-      throw failed('bad_input', 'The pattern takes too long to match.', 'Use a simpler pattern: avoid nested repeats such as (a+)+.')
+      throw failed(
+        'bad_input',
+        'The pattern takes too long to match.',
+        'Use a simpler pattern: avoid nested repeats such as (a+)+. If it is simple, a rule of an ignore file is not: pass all.',
+      )
     }
   }
 }
@@ -31,8 +36,10 @@ export function createGuard(): Guard {
 export function toPattern(text: string, regex: boolean, ignoreCase: boolean): RegExp {
   if (text === '') throw failed('bad_input', 'The pattern is empty.', 'Say what to look for.')
   if (text.length > maxPatternCharacters) throw failed('bad_input', 'The pattern is too long.', 'Use a shorter one.')
-  const source = regex ? text : text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-  const flags = ignoreCase ? 'i' : ''
+  // `(?i)` in front is how other engines are told what the flag says here.
+  const inline = regex && text.startsWith('(?i)')
+  const source = regex ? text.slice(inline ? 4 : 0) : text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+  const flags = ignoreCase || inline ? 'i' : ''
   try {
     return new RegExp(source, `${flags}u`)
   } catch {
@@ -46,39 +53,13 @@ export function toPattern(text: string, regex: boolean, ignoreCase: boolean): Re
 }
 
 /**
- * Globs: `*` and `?` within a name, `**` across folders, `[abc]`, `{a,b}`. A glob without a slash is matched against the name
- * alone, one with a slash against the path below the folder that is searched.
+ * A glob without a slash is matched against the name alone, one with a slash against the path below the folder that is searched.
  * @returns null for an empty glob: everything
  */
 export function toGlob(glob: string): ((path: string) => boolean) | null {
   if (glob === '') return null
   if (glob.length > maxPatternCharacters) throw failed('bad_input', 'The glob is too long.', 'Use a shorter one.')
-  let source = ''
-  let braces = 0
-  for (let i = 0; i < glob.length; i += 1) {
-    const rest = glob.slice(i)
-    const set = /^\[[^\]/]+\]/.exec(rest)?.[0]
-    if (rest.startsWith('**/')) {
-      source += '(?:.*/)?'
-      i += 2
-    } else if (rest.startsWith('**')) {
-      source += '.*'
-      i += 1
-    } else if (set !== undefined) {
-      source += set.replace(/^\[!/, '[^').replaceAll('\\', '\\\\')
-      i += set.length - 1
-    } else if (glob[i] === '{' && rest.includes('}')) {
-      source += '(?:'
-      braces += 1
-    } else if (glob[i] === '}' && braces > 0) {
-      source += ')'
-      braces -= 1
-    } else if (glob[i] === ',' && braces > 0) source += '|'
-    else if (glob[i] === '*') source += '[^/]*'
-    else if (glob[i] === '?') source += '[^/]'
-    else source += glob[i]!.replace(/[\\^$.+()[\]{}|]/g, '\\$&')
-  }
-  const pattern = toGlobPattern(glob, source)
+  const pattern = toGlobPattern(glob, globSource(glob.replace(/^\.?\//, ''), true))
   const wholePath = glob.includes('/')
   return (path) => pattern.test(wholePath ? path : path.slice(path.lastIndexOf('/') + 1))
 }

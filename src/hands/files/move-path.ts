@@ -1,0 +1,130 @@
+/**
+ * Gives a file, folder or link another name. Between `/shared` and `/tmp`, which are file systems of their own, it is copied
+ * beside its new place first: the new name shows the whole of it or nothing, and the old one goes last.
+ */
+import { cp, lstat, open, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { posix } from 'node:path'
+import type { HandsOps } from '../../types/index.ts'
+import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
+import { makeFolderFor, removeMade, renameToFree, resolveNew, syncFolder, temporaryBeside } from './place-file.ts'
+import { isInside, toPlace } from './workspace-path.ts'
+import type { Place, Root } from './workspace-path.ts'
+
+type Input = HandsOps['move']['input']
+type Kind = HandsOps['move']['output']['kind']
+
+interface Moved extends Place {
+  readonly stats: Stats
+  readonly kind: Kind
+}
+
+export async function movePath(roots: readonly Root[], input: Input, signal: AbortSignal): Promise<HandsOps['move']['output']> {
+  const from = await standing(roots, input.from)
+  const to = toPlace(roots, input.to)
+  if (to.isRoot) throw isFolder(to.virtual, from.virtual)
+  let target: { real: string; made: string | null } | null = null
+  try {
+    const replaced = await checkTarget(from, { virtual: to.virtual, real: await resolveNew(roots, to) }, input.overwrite)
+    throwIfCancelled(signal)
+    target = await makeFolderFor(roots, to)
+    await moveTo(from, target.real, replaced, signal)
+    await syncFolder(posix.dirname(target.real))
+    await syncFolder(posix.dirname(from.real))
+    return { kind: from.kind, replaced: replaced !== null }
+  } catch (error) {
+    if (target !== null) await removeMade(target)
+    throw systemCode(error) === 'EEXIST' ? taken(to.virtual) : fromSystemError(error, to.virtual)
+  }
+}
+
+/** Only the folder is followed: the last part may be a link, which is moved itself. */
+async function standing(roots: readonly Root[], path: string): Promise<Moved> {
+  const place = toPlace(roots, path)
+  if (place.isRoot) throw failed('path_refused', `${place.virtual} itself cannot be moved.`, 'Move what is in it.')
+  try {
+    const folder = await realpath(posix.dirname(place.real))
+    if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
+    const real = `${folder}/${posix.basename(place.real)}`
+    const stats = await lstat(real)
+    return { virtual: place.virtual, real, stats, kind: kindOf(stats, place.virtual) }
+  } catch (error) {
+    throw fromSystemError(error, place.virtual)
+  }
+}
+
+function kindOf(stats: Stats, virtual: string): Kind {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'folder'
+  if (stats.isSymbolicLink()) return 'link'
+  throw failed('path_refused', `${virtual} is a device, FIFO or socket.`, 'Only files, folders and links can be moved.')
+}
+
+/** @returns what will be replaced, or null. @throws what makes the move impossible, before anything was made. */
+async function checkTarget(from: Moved, to: Place, overwrite: boolean): Promise<Stats | null> {
+  if (to.real === from.real) throw failed('bad_input', `${to.virtual} is the name it already has.`, 'Give another name.')
+  if (to.real.startsWith(`${from.real}/`)) {
+    throw failed('bad_input', `${from.virtual} cannot be moved into itself.`, 'Choose a place outside of it.')
+  }
+  const there = await lstat(to.real).catch(() => null)
+  if (there === null) return null
+  if (there.isDirectory()) throw isFolder(to.virtual, from.virtual)
+  if (!overwrite) throw taken(to.virtual)
+  if (from.kind !== 'folder') return there
+  throw failed('path_refused', `${to.virtual} is no folder: a folder cannot replace it.`, 'Delete it first, or choose another name.')
+}
+
+function isFolder(virtual: string, from: string): Error {
+  const inside = `${virtual}/${posix.basename(from)}`
+  return failed('path_refused', `${virtual} is a folder.`, `Give the whole new name, such as ${inside}.`)
+}
+
+function taken(virtual: string): Error {
+  return failed('tool_failed', `${virtual} already exists.`, 'Choose another name, or pass overwrite to replace it.')
+}
+
+async function moveTo(from: Moved, target: string, replaced: Stats | null, signal: AbortSignal): Promise<void> {
+  // Two names of one file: rename would do nothing.
+  if (replaced !== null && replaced.nlink > 1 && replaced.ino === from.stats.ino && replaced.dev === from.stats.dev) {
+    await unlink(from.real)
+    return
+  }
+  const place = (real: string): Promise<void> =>
+    replaced === null && from.kind === 'file' ? renameToFree(real, target) : rename(real, target)
+  try {
+    await place(from.real)
+    return
+  } catch (error) {
+    if (systemCode(error) !== 'EXDEV') throw error
+  }
+  const copy = temporaryBeside(target)
+  try {
+    const filter = (): boolean => {
+      throwIfCancelled(signal)
+      return true
+    }
+    await cp(from.real, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, filter })
+    await syncTree(copy, signal)
+    await place(copy)
+  } catch (error) {
+    await rm(copy, { recursive: true, force: true })
+    throw error
+  }
+  await rm(from.real, { recursive: true })
+}
+
+/** What is copied must be on disk before the old name goes. */
+async function syncTree(real: string, signal: AbortSignal): Promise<void> {
+  throwIfCancelled(signal)
+  const stats = await lstat(real)
+  if (stats.isDirectory()) for (const name of await readdir(real)) await syncTree(`${real}/${name}`, signal)
+  if (!stats.isDirectory() && !stats.isFile()) return
+  // A copy may lack the right to be read; then its folder's order is all there is to sync.
+  const handle = await open(real).catch(() => null)
+  if (handle === null) return
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

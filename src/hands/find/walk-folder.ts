@@ -1,0 +1,116 @@
+/** Walks a folder in a fixed order, folders first, without following links. */
+import { lstat, opendir } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { posix } from 'node:path'
+import { throwIfCancelled } from '../failure.ts'
+import { toPlace } from '../files/workspace-path.ts'
+import type { Place, Root } from '../files/workspace-path.ts'
+import { maxDepth, maxFolderEntries } from '../limits.ts'
+import { enterLayer, verdictOf } from './ignore-rules.ts'
+import type { IgnoreLayer } from './ignore-rules.ts'
+import type { Guard } from './pattern.ts'
+
+export interface WalkEntry extends Place {
+  readonly kind: 'file' | 'folder' | 'link' | 'other'
+}
+
+export interface Walk {
+  readonly roots: readonly Root[]
+  /** 1: only what stands in the folder itself. */
+  readonly depth: number
+  /**
+   * What happens to what is ignored: `entered` like all else; `named`, but ignored folders not entered; `left_out`, and hidden
+   * files and folders with it.
+   */
+  readonly ignored: 'entered' | 'named' | 'left_out'
+  /** Rules of strangers are matched under it. */
+  readonly guard: Guard
+  readonly signal: AbortSignal
+}
+
+/** Ignored without a rule: large, and seldom what is looked for. */
+const closedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
+
+/** Byte order of UTF-16: the same on every machine, whatever its locale. */
+function byName(a: Dirent, b: Dirent): number {
+  const folders = Number(b.isDirectory()) - Number(a.isDirectory())
+  return folders === 0 ? (a.name < b.name ? -1 : 1) : folders
+}
+
+async function readFolder(folder: Place, signal: AbortSignal): Promise<Dirent[]> {
+  const entries: Dirent[] = []
+  for await (const entry of await opendir(folder.real)) {
+    throwIfCancelled(signal)
+    if (entries.push(entry) >= maxFolderEntries) break
+  }
+  return entries.sort(byName)
+}
+
+/**
+ * Yields each folder's entries before what is in them; a subfolder that vanishes or cannot be read is passed over. The folder
+ * itself is walked even when a rule ignores it.
+ * @throws a system error when `top` itself cannot be read
+ */
+export async function* walkFolder(top: Place, walk: Walk): AsyncGenerator<WalkEntry> {
+  const entries = await readFolder(top, walk.signal)
+  const above = walk.ignored === 'entered' ? null : await layersAbove(walk.roots, top)
+  yield* walkEntries(entries, top, above, Math.min(walk.depth, maxDepth), walk)
+}
+
+async function* walkEntries(
+  entries: readonly Dirent[],
+  folder: Place,
+  above: IgnoreLayer | null,
+  depth: number,
+  walk: Walk,
+): AsyncGenerator<WalkEntry> {
+  const layer = walk.ignored === 'entered' ? null : await enterLayer(walk.roots, folder, new Set(entries.map((entry) => entry.name)), above)
+  const ignored = layer === null ? null : ignoredNames(entries, layer, walk)
+  for (const entry of entries) {
+    const place = { virtual: `${folder.virtual}/${entry.name}`, real: `${folder.real}/${entry.name}` }
+    const skipped = ignored?.has(entry.name) ?? false
+    if (skipped && walk.ignored === 'left_out') continue
+    yield { ...place, kind: kindOf(entry) }
+    if (!entry.isDirectory() || depth <= 1 || skipped) continue
+    const inside = await readFolder(place, walk.signal).catch(() => [])
+    throwIfCancelled(walk.signal)
+    yield* walkEntries(inside, place, layer, depth - 1, walk)
+  }
+}
+
+/** A folder's names are matched in one go: the guard costs more than the rules. */
+function ignoredNames(entries: readonly Dirent[], layer: IgnoreLayer, walk: Walk): ReadonlySet<string> {
+  const isIgnored = (entry: Dirent): boolean => {
+    const verdict = layer.empty ? null : verdictOf(layer, `${layer.virtual}/${entry.name}`, entry.isDirectory())
+    if (entry.isDirectory() && closedFolders.has(entry.name)) return verdict !== 'kept' || entry.name === '.git'
+    return verdict === 'ignored' || (verdict === null && walk.ignored === 'left_out' && entry.name.startsWith('.'))
+  }
+  const names = (): Set<string> => new Set(entries.filter(isIgnored).map((entry) => entry.name))
+  return layer.empty ? names() : walk.guard(names)
+}
+
+/** Rules of the folders between the root and `top` hold below it too. */
+async function layersAbove(roots: readonly Root[], top: Place): Promise<IgnoreLayer | null> {
+  const place = toPlace(roots, top.virtual)
+  if (place.isRoot) return null
+  const folder = { virtual: posix.dirname(place.virtual), real: posix.dirname(place.real) }
+  const above = await layersAbove(roots, folder)
+  const names = new Set<string>()
+  for (const name of ['.rgignore', '.ignore', '.gitignore', '.git']) {
+    if ((await lstat(`${folder.real}/${name}`).catch(() => null)) !== null) names.add(name)
+  }
+  return enterLayer(roots, folder, names, above)
+}
+
+/** @returns the size of a file, 0 for what is none or is gone. */
+export async function fileBytes(entry: WalkEntry): Promise<number> {
+  if (entry.kind !== 'file') return 0
+  const stats = await lstat(entry.real).catch(() => null)
+  return stats?.size ?? 0
+}
+
+function kindOf(entry: Dirent): WalkEntry['kind'] {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'folder'
+  return entry.isSymbolicLink() ? 'link' : 'other'
+}

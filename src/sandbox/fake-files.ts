@@ -1,0 +1,163 @@
+/** The files of the sandbox in memory: the same answers and errors as hands give. */
+import { OxbowError } from '../types/index.ts'
+import type { ErrorCode, HandsOp, HandsOps } from '../types/index.ts'
+import { patchTexts } from './fake-patch.ts'
+
+export type Operations = {
+  [Op in HandsOp]: (input: HandsOps[Op]['input'], signal: AbortSignal) => HandsOps[Op]['output'] | Promise<HandsOps[Op]['output']>
+}
+
+/** What hands do with files, done to a map of texts by path. Folders are there while something is in them. */
+export function fileOperations(files: Map<string, string>): Omit<Operations, 'exec'> {
+  return { ...lookingOperations(files), ...changingOperations(files) }
+}
+
+type Looking = 'read' | 'bytes' | 'list' | 'search'
+
+function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations, Looking> {
+  const textAt = (path: string): string => textOf(files, path)
+  return {
+    read({ path, fromLine, maxLines, maxBytes }) {
+      const text = textAt(path)
+      const all = linesOf(text)
+      const range = all.slice(fromLine - 1, fromLine - 1 + maxLines)
+      let bytes = 0
+      const fits = range.filter((line) => (bytes += Buffer.byteLength(line) + 1) <= maxBytes).length
+      const shown = range.slice(0, Math.max(1, fits))
+      return {
+        text: Buffer.from(shown.join('\n')).subarray(0, maxBytes).toString(),
+        fromLine,
+        lines: shown.length,
+        totalLines: all.length,
+        bytes: Buffer.byteLength(text),
+        truncated: fromLine - 1 + shown.length < all.length,
+      }
+    },
+    bytes({ path, offset, maxBytes }) {
+      const whole = Buffer.from(textAt(path))
+      const range = whole.subarray(offset, offset + maxBytes)
+      return { base64: range.toString('base64'), offset, bytes: range.length, totalBytes: whole.length }
+    },
+    list({ path, depth, glob, skip, maxEntries }) {
+      if (!isFolder(files, path)) throw fail('not_found', `${path} is no folder.`)
+      const entries = entriesOf(files, known(path), depth).filter((entry) => fitsGlob(glob, entry.path))
+      return { entries: entries.slice(skip, skip + maxEntries), truncated: entries.length > skip + maxEntries }
+    },
+    search({ path, pattern, regex, ignoreCase, glob, contextLines, skip, maxMatches }) {
+      const wanted = new RegExp(regex ? pattern : pattern.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), ignoreCase ? 'i' : '')
+      const inside = ([file]: readonly [string, string]): boolean => file === path || (file.startsWith(`${path}/`) && fitsGlob(glob, file))
+      const searched = [...files].filter(inside).sort(([a], [b]) => (a < b ? -1 : 1))
+      const matches = searched.flatMap(([file, text]) => matchesIn(file, linesOf(text), wanted, contextLines))
+      const page = matches.slice(skip, skip + maxMatches)
+      return { matches: page, filesSearched: searched.length, truncated: matches.length > skip + maxMatches }
+    },
+  }
+}
+
+function changingOperations(files: Map<string, string>): Omit<Operations, Looking | 'exec'> {
+  return {
+    write({ path, text }) {
+      if (isFolder(files, path)) throw fail('path_refused', `${path} is a folder.`)
+      const created = !files.has(known(path))
+      files.set(path, text)
+      return { bytes: Buffer.byteLength(text), created }
+    },
+    edit({ path, find, replace, all }) {
+      const text = textOf(files, path)
+      const parts = text.split(find)
+      if (parts.length === 1) throw fail('edit_mismatch', `The text to replace is not in ${path}.`)
+      if (parts.length > 2 && !all) throw fail('edit_mismatch', `The text to replace stands ${parts.length - 1} times in ${path}.`)
+      files.set(path, parts.join(replace))
+      return { replaced: parts.length - 1, firstLine: parts[0]!.split('\n').length }
+    },
+    patch({ path, diff }) {
+      const patched = patchTexts(diff, known(path), (file) => files.get(known(file)))
+      if ('misfit' in patched) throw fail('edit_mismatch', `The diff does not fit ${patched.misfit}.`)
+      if (patched.length === 0) throw fail('bad_input', 'This is no unified diff: it names no file.')
+      for (const { facts, text } of patched) {
+        if (text === null) files.delete(facts.path)
+        else files.set(facts.path, text)
+      }
+      return { files: patched.map((each) => each.facts) }
+    },
+    move({ from, to, overwrite }) {
+      const inside = [...files.keys()].filter((file) => file === known(from) || file.startsWith(`${from}/`))
+      if (roots.includes(from)) throw fail('path_refused', `${from} itself cannot be moved.`)
+      if (inside.length === 0) throw fail('not_found', `${from} does not exist.`)
+      if (isFolder(files, known(to))) throw fail(to.startsWith(`${from}/`) ? 'bad_input' : 'path_refused', `${to} is a folder.`)
+      if (from === to || to.startsWith(`${from}/`)) throw fail('bad_input', `${from} cannot be moved there.`)
+      const replaced = files.has(to)
+      const kind = files.has(from) ? 'file' : 'folder'
+      if (replaced && (!overwrite || kind === 'folder')) throw fail(overwrite ? 'path_refused' : 'tool_failed', `${to} already exists.`)
+      for (const file of inside) {
+        files.set(to + file.slice(from.length), files.get(file)!)
+        files.delete(file)
+      }
+      return { kind, replaced }
+    },
+    delete({ path, recursive }) {
+      const inside = [...files.keys()].filter((file) => file.startsWith(`${known(path)}/`))
+      if (roots.includes(path)) throw fail('path_refused', `${path} itself cannot be deleted.`)
+      if (!files.has(path) && inside.length === 0) throw fail('not_found', `${path} does not exist.`)
+      if (inside.length > 0 && !recursive) throw fail('tool_failed', `${path} is a folder that is not empty.`)
+      for (const file of [path, ...inside]) files.delete(file)
+      return { deleted: Math.max(1, inside.length) }
+    },
+  }
+}
+
+const roots = ['/shared', '/tmp']
+
+function known(path: string): string {
+  if (roots.some((root) => path === root || path.startsWith(`${root}/`)) && !path.split('/').includes('..')) return path
+  throw fail('path_refused', `${path} is outside the workspace.`)
+}
+
+function textOf(files: ReadonlyMap<string, string>, path: string): string {
+  const text = files.get(known(path))
+  if (text === undefined && isFolder(files, path)) throw fail('path_refused', `${path} is a folder.`)
+  if (text === undefined) throw fail('not_found', `${path} does not exist.`)
+  return text
+}
+
+function isFolder(files: ReadonlyMap<string, string>, path: string): boolean {
+  return roots.includes(path) || [...files.keys()].some((file) => file.startsWith(`${path}/`))
+}
+
+/** Names alone, with `*`: what tests need. */
+function fitsGlob(glob: string, path: string): boolean {
+  const name = glob.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '[^/]*')
+  return glob === '' || new RegExp(`(^|/)${name}$`).test(path)
+}
+
+function matchesIn(path: string, lines: readonly string[], wanted: RegExp, around: number): HandsOps['search']['output']['matches'] {
+  const at = lines.flatMap((line, i) => (wanted.test(line) ? [i] : []))
+  // No line is told twice: what stands between two matches goes to the first as far as it reaches.
+  return at.map((i, nth) => {
+    const from = nth === 0 ? 0 : Math.min(i, at[nth - 1]! + 1 + around)
+    const after = lines.slice(i + 1, Math.min(i + 1 + around, at[nth + 1] ?? lines.length))
+    return { path, line: i + 1, text: lines[i]!, before: lines.slice(Math.max(from, i - around), i), after }
+  })
+}
+
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+}
+
+/** Folders first, each right before what it holds, as hands list. */
+function entriesOf(files: ReadonlyMap<string, string>, folder: string, depth: number): HandsOps['list']['output']['entries'] {
+  const names = new Set(
+    [...files.keys()].filter((file) => file.startsWith(`${folder}/`)).map((file) => file.slice(folder.length + 1).split('/')[0]!),
+  )
+  const paths = [...names].sort().map((name) => `${folder}/${name}`)
+  const folders = paths.filter((path) => !files.has(path))
+  const plain = paths.filter((path) => files.has(path))
+  return [
+    ...folders.flatMap((path) => [{ path, kind: 'folder' as const, bytes: 0 }, ...(depth > 1 ? entriesOf(files, path, depth - 1) : [])]),
+    ...plain.map((path) => ({ path, kind: 'file' as const, bytes: Buffer.byteLength(files.get(path)!) })),
+  ]
+}
+
+export function fail(code: ErrorCode, message: string): OxbowError {
+  return new OxbowError(code, message, { hint: 'Pass something else.' })
+}

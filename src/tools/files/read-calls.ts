@@ -1,0 +1,127 @@
+/** Calls that read files. What they bring in was written by anybody: untrusted. */
+import { z } from 'zod'
+import type { Call } from '../../types/index.ts'
+import { defaultPageBytes, defaultPageLines, maxPageLines, maxRangeBytes, pageBytes, readTimeoutMs } from '../limits.ts'
+import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { looking } from './call-facts.ts'
+
+interface ReadInput {
+  path: string
+  from_line: number
+  max_lines: number
+}
+interface ReadOutput {
+  path: string
+  text: string
+  from_line: number
+  lines: number
+  total_lines: number
+  bytes: number
+}
+
+export const fileRead: Call<ReadInput, ReadOutput> = {
+  ...looking,
+  name: 'file.read',
+  summary: 'Reads a text file, or a range of its lines, with line numbers.',
+  input: z.strictObject({
+    path: pathArgument.describe('File to read. Relative paths start at /shared.'),
+    from_line: z.int().min(1).default(1).describe('First line to read, counted from 1.'),
+    max_lines: z
+      .int()
+      .min(1)
+      .max(maxPageLines)
+      .default(defaultPageLines)
+      .describe('Most lines to read. A page ends earlier when it is full.'),
+  }),
+  output: z.strictObject({
+    path: z.string(),
+    text: z.string(),
+    from_line: z.int(),
+    lines: z.int(),
+    total_lines: z.int(),
+    bytes: z.int(),
+  }),
+  example: { path: 'notes/todo.md', from_line: 1, max_lines: 200 },
+  timeoutMs: readTimeoutMs,
+  async run(input, context) {
+    const path = toWorkspacePath(input.path)
+    const request = { path, fromLine: input.from_line, maxLines: input.max_lines, maxBytes: pageBytes }
+    const page = await askHands(context, 'read', request, readTimeoutMs)
+    const { shown, numbered } = numberLines(page.text, page.lines, page.fromLine)
+    const output = {
+      path,
+      text: page.text.split('\n').slice(0, shown).join('\n'),
+      from_line: page.fromLine,
+      lines: shown,
+      total_lines: page.totalLines,
+      bytes: page.bytes,
+    }
+    // Hands cut only a line that alone fills the page, and lose less than one character (4 bytes) of the room.
+    const cutLine = page.truncated && page.lines === 1 && Buffer.byteLength(page.text) > pageBytes - 4
+    return { output, text: `${numbered}${readNote(output, cutLine)}` }
+  },
+}
+
+/** Numbers as many lines as fit on a page; the first always does. */
+function numberLines(text: string, count: number, from: number): { shown: number; numbered: string } {
+  let numbered = ''
+  let shown = 0
+  for (const line of count === 0 ? [] : text.split('\n')) {
+    const next = `${String(from + shown).padStart(5)}\t${line}\n`
+    if (shown > 0 && Buffer.byteLength(numbered) + Buffer.byteLength(next) > pageBytes) break
+    numbered += next
+    shown += 1
+  }
+  return { shown, numbered }
+}
+
+function readNote(page: ReadOutput, cutLine: boolean): string {
+  if (page.total_lines === 0) return `${page.path} is empty.`
+  if (page.lines === 0) return `${page.path} has only ${plural(page.total_lines, 'line')}.`
+  const next = page.from_line + page.lines
+  const cut = cutLine ? `\n[Line ${page.from_line} is too long and was cut. Use a command such as cut -c or jq for the rest of it.]` : ''
+  return next > page.total_lines
+    ? cut
+    : `${cut}\n[Lines ${page.from_line} to ${next - 1} of ${page.total_lines}. Continue with from_line ${next}.]`
+}
+
+interface BytesInput {
+  path: string
+  offset: number
+  max_bytes: number
+}
+interface BytesOutput {
+  path: string
+  base64: string
+  offset: number
+  bytes: number
+  total_bytes: number
+}
+
+export const fileBytes: Call<BytesInput, BytesOutput> = {
+  ...looking,
+  name: 'file.bytes',
+  summary: 'Reads a range of any file, binary ones too, as base64.',
+  input: z.strictObject({
+    path: pathArgument.describe('File to read. Relative paths start at /shared.'),
+    offset: z.int().min(0).default(0).describe('First byte to read, counted from 0.'),
+    max_bytes: z.int().min(1).max(maxRangeBytes).default(defaultPageBytes).describe('Most bytes to read.'),
+  }),
+  output: z.strictObject({ path: z.string(), base64: z.string(), offset: z.int(), bytes: z.int(), total_bytes: z.int() }),
+  example: { path: 'logo.png', offset: 0, max_bytes: 64 },
+  timeoutMs: readTimeoutMs,
+  async run(input, context) {
+    const path = toWorkspacePath(input.path)
+    const range = await askHands(context, 'bytes', { path, offset: input.offset, maxBytes: input.max_bytes }, readTimeoutMs)
+    const output = { path, base64: range.base64, offset: range.offset, bytes: range.bytes, total_bytes: range.totalBytes }
+    return { output, text: bytesText(output) }
+  },
+}
+
+function bytesText({ path, base64, offset, bytes, total_bytes: total }: BytesOutput): string {
+  if (total === 0) return `${path} is empty.`
+  if (bytes === 0) return `${path} has only ${plural(total, 'byte')}.`
+  const next = offset + bytes
+  const more = next < total ? `\n[Continue with offset ${next}.]` : ''
+  return `Bytes ${offset} to ${next - 1} of ${total} in ${path}, as base64:\n${base64}${more}`
+}

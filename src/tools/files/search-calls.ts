@@ -1,0 +1,166 @@
+/** Calls that find files, and lines in them. */
+import { z } from 'zod'
+import type { Call, HandsOps } from '../../types/index.ts'
+import { listTimeoutMs, maxContextLines, maxListDepth, maxListEntries, maxMatches, maxSkip, pageBytes, searchTimeoutMs } from '../limits.ts'
+import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { looking } from './call-facts.ts'
+
+const globArgument = z.string().max(1_000).default('')
+const skipArgument = z.int().min(0).max(maxSkip).default(0)
+
+interface ListInput {
+  path: string
+  depth: number
+  glob: string
+  all: boolean
+  skip: number
+}
+interface ListOutput {
+  path: string
+  entries: HandsOps['list']['output']['entries']
+  truncated: boolean
+}
+
+export const fileList: Call<ListInput, ListOutput> = {
+  ...looking,
+  name: 'file.list',
+  summary: 'Lists a folder, or finds files by name: folders first and with a slash, files with their size.',
+  input: z.strictObject({
+    path: pathArgument.default('/shared').describe('Folder to list. Relative paths start at /shared.'),
+    depth: z.int().min(1).max(maxListDepth).default(1).describe('How many levels to go down. 1: only the folder itself.'),
+    glob: globArgument.describe('Only names that fit, e.g. "*.ts" or "src/**/*.{js,ts}"; needs depth to look further down. Empty: all.'),
+    all: z.boolean().default(false).describe('Also enters .git, node_modules and folders that .gitignore names.'),
+    skip: skipArgument.describe('Entries to leave out at the beginning: how many were shown before.'),
+  }),
+  output: z.strictObject({
+    path: z.string(),
+    entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
+    truncated: z.boolean(),
+  }),
+  example: { path: '/shared', depth: 5, glob: '*.md', all: false, skip: 0 },
+  timeoutMs: listTimeoutMs,
+  async run(input, context) {
+    const path = toWorkspacePath(input.path)
+    const { depth, glob, all, skip } = input
+    const listed = await askHands(context, 'list', { path, depth, glob, all, skip, maxEntries: maxListEntries }, listTimeoutMs)
+    const base = path.endsWith('/') ? path : `${path}/`
+    const page = fitPage(listed.entries, (entry) => entryLine(entry, base))
+    const output = { path, entries: listed.entries.slice(0, page.shown), truncated: listed.truncated || page.cut }
+    if (page.shown > 0) {
+      const more = output.truncated ? `\n[Entries ${skip + 1} to ${skip + page.shown}. Continue with skip ${skip + page.shown}.]` : ''
+      return { output, text: `${path}:\n${page.text}${more}` }
+    }
+    if (skip > 0) return { output, text: `${path} has no more entries.` }
+    return { output, text: glob === '' ? `${path} is empty.` : `Nothing in ${path} fits ${glob}, down to depth ${depth}.` }
+  },
+}
+
+function entryLine(entry: ListOutput['entries'][number], base: string): string {
+  const name = entry.path.startsWith(base) ? entry.path.slice(base.length) : entry.path
+  if (entry.kind === 'folder') return `${name}/`
+  if (entry.kind === 'file') return `${name}  ${plural(entry.bytes, 'byte')}`
+  return `${name}  (${entry.kind === 'link' ? 'link' : 'special file'})`
+}
+
+interface SearchInput {
+  pattern: string
+  path: string
+  regex: boolean
+  ignore_case: boolean
+  glob: string
+  all: boolean
+  context_lines: number
+  skip: number
+  max_matches: number
+}
+interface SearchOutput {
+  matches: Match[]
+  files_searched: number
+  truncated: boolean
+}
+type Match = HandsOps['search']['output']['matches'][number]
+
+export const fileSearch: Call<SearchInput, SearchOutput> = {
+  ...looking,
+  name: 'file.search',
+  summary: 'Searches text files line by line, by regular expression or plain text, as ripgrep does.',
+  input: z.strictObject({
+    pattern: z.string().min(1).max(1_000).describe('What to look for in each line.'),
+    path: pathArgument.default('/shared').describe('Folder or file to search. Relative paths start at /shared.'),
+    regex: z.boolean().default(true).describe('true: the pattern is a regular expression (JavaScript syntax). false: plain text.'),
+    ignore_case: z.boolean().default(false).describe('Makes no difference between capital and small letters.'),
+    glob: globArgument.describe('Only files that fit, e.g. "*.ts" or "src/**/*.{js,ts}". Empty: all files.'),
+    all: z.boolean().default(false).describe('Also searches hidden files, .git, node_modules and what .gitignore leaves out.'),
+    context_lines: z.int().min(0).max(maxContextLines).default(0).describe('Lines to show before and after each match.'),
+    skip: skipArgument.describe('Matches to leave out at the beginning: how many were shown before.'),
+    max_matches: z.int().min(1).max(maxMatches).default(maxMatches).describe('Most matches to show. A page ends earlier when it is full.'),
+  }),
+  output: z.strictObject({
+    matches: z.array(
+      z.strictObject({ path: z.string(), line: z.int(), text: z.string(), before: z.array(z.string()), after: z.array(z.string()) }),
+    ),
+    files_searched: z.int(),
+    truncated: z.boolean(),
+  }),
+  example: {
+    pattern: 'TODO|FIXME',
+    path: '/shared',
+    regex: true,
+    ignore_case: false,
+    glob: '*.ts',
+    all: false,
+    context_lines: 2,
+    skip: 0,
+    max_matches: 50,
+  },
+  timeoutMs: searchTimeoutMs,
+  async run(input, context) {
+    const { pattern, regex, glob, all, skip, ignore_case: ignoreCase, context_lines: contextLines, max_matches: most } = input
+    const path = toWorkspacePath(input.path)
+    const request = { path, pattern, regex, ignoreCase, glob, all, contextLines, skip, maxMatches: most }
+    const found = await askHands(context, 'search', request, searchTimeoutMs)
+    const page = fitPage(found.matches, contextLines === 0 ? matchLine : (match, i) => matchLines(match, found.matches[i - 1]))
+    const truncated = found.truncated || page.cut
+    const output = { matches: found.matches.slice(0, page.shown), files_searched: found.filesSearched, truncated }
+    if (page.shown === 0) return { output, text: noMatch(path, found.filesSearched, input) }
+    const last = skip + page.shown
+    const more = truncated ? `\n[Matches ${skip + 1} to ${last}. Continue with skip ${last}, or narrow the pattern, path or glob.]` : ''
+    return { output, text: `${page.text}${more}` }
+  },
+}
+
+function noMatch(path: string, files: number, { skip, all }: SearchInput): string {
+  if (skip > 0) return `No more matches under ${path}.`
+  const leftOut = all ? 'Binary files are not searched.' : 'Binary, hidden and ignored files and node_modules are not searched; pass all for all but the first.' // prettier-ignore
+  return `No match in ${plural(files, 'file')} under ${path}. ${leftOut}`
+}
+
+function matchLine(match: Match): string {
+  return `${match.path}:${match.line}: ${match.text}`
+}
+
+/** As ripgrep shows context: `-` for `:`, and `--` where lines are left out. */
+function matchLines(match: Match, previous: Match | undefined): string {
+  const first = match.line - match.before.length
+  const joins = previous === undefined || (previous.path === match.path && previous.line + previous.after.length + 1 === first)
+  const around = (text: string, i: number, from: number): string => `${match.path}-${from + i}- ${text}`
+  return [
+    ...(joins ? [] : ['--']),
+    ...match.before.map((text, i) => around(text, i, first)),
+    matchLine(match),
+    ...match.after.map((text, i) => around(text, i, match.line + 1)),
+  ].join('\n')
+}
+
+/** As many items as fit on a page, the first of them always: whatever is left can be asked for. */
+function fitPage<Item>(items: readonly Item[], show: (item: Item, index: number) => string): { text: string; shown: number; cut: boolean } {
+  let text = ''
+  let bytes = 0
+  for (const [i, item] of items.entries()) {
+    const next = `${i === 0 ? '' : '\n'}${show(item, i)}`
+    bytes += Buffer.byteLength(next)
+    if (i > 0 && bytes > pageBytes) return { text, shown: i, cut: true }
+    text += next
+  }
+  return { text, shown: items.length, cut: false }
+}
