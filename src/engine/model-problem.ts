@@ -90,13 +90,13 @@ export function problemOfStatus(answer: ErrorAnswer): Problem {
   const retryAfterMs = answer.retryAfterMs ?? retryDelayIn(answer.body)
   const said = cleanEndpointText(messageIn(answer.body), answer.key)
   const sentence = `${origin} answered ${status}${said === '' ? '' : `: ${said}`}`
+  if (status === 402 || ((status === 403 || status === 400) && creditWords.test(said))) {
+    return problem('model_refused', sentence, noCreditHint)
+  }
   if (status === 401 || status === 403 || (status === 400 && answer.body.includes('API_KEY_INVALID'))) {
     return problem('model_auth', sentence, 'Check that the key is valid for this endpoint and may use this model.')
   }
-  if (status === 402 || isQuota(answer.body)) {
-    const code = status === 402 ? 'model_refused' : 'model_rate_limited'
-    return problem(code, sentence, 'The account has no credit left at this endpoint: add credit, or use another endpoint.')
-  }
+  if (isQuota(answer.body)) return problem('model_rate_limited', sentence, noCreditHint)
   if (status === 429) {
     const wait = retryAfterMs === null ? 'a minute' : `${Math.ceil(retryAfterMs / 1000)} seconds`
     return problem('model_rate_limited', sentence, `Too many requests: try again in ${wait}.`, true, retryAfterMs)
@@ -115,6 +115,12 @@ export function problemOfStatus(answer: ErrorAnswer): Problem {
   if (status >= 400) return problem('model_refused', sentence, 'The endpoint does not accept this request; its message says why.')
   return problem('model_garbled', sentence, 'The endpoint does not speak the protocol that was expected: check the base URL.')
 }
+
+/** How services say that there is no credit where the status does not: Anthropic with 400, xAI and Google with 403. */
+export const creditWords: RegExp =
+  /credit balance|insufficient (?:balance|credits?|funds|quota)|(?:no|any|out of|enough|more) credits?\b|requires billing/i
+
+const noCreditHint = 'The account has no credit left at this endpoint: add credit, or use another endpoint.'
 
 /** Google says in the body how long to wait (google.rpc.RetryInfo), and calls a wrong key a bad request (google.rpc.ErrorInfo). */
 function retryDelayIn(body: string): number | null {

@@ -3,6 +3,7 @@
  * every status that is no other code's, is told apart by its sentence. New codes count as `request` until they are named here.
  */
 import type { ErrorCode, Failure } from '../../types/index.ts'
+import { creditWords } from '../model-problem.ts'
 
 /**
  * - `endpoint` it does not work: counts for its breaker, another model may answer
@@ -43,7 +44,7 @@ export function isContextOverflow({ code }: Failure): boolean {
 function isAboutAccount(message: string): boolean {
   const status = / answered (\d{3})\b/.exec(message)?.[1]
   if (status === '402' || status === '404') return true
-  return /credit balance|insufficient (?:balance|credits?|funds|quota)/i.test(message) || unknownModelWords.test(message)
+  return creditWords.test(message) || unknownModelWords.test(message)
 }
 
 const unknownModelWords =

@@ -28,10 +28,10 @@ export function createReplay(
   const left = [...new Map(recorded.map((exchange) => [exchange.generation, exchange])).values()]
   return {
     async *generate(request, signal) {
-      if (signal.aborted) return yield [{ type: 'error', failure: cancelled, usage: noUsage }]
-      const next = await takeNext(left, request, loadWire)
-      if (next === null) return yield [{ type: 'error', failure: over, usage: noUsage }]
-      yield* play(next.exchange, next.wire, limits)
+      const next = signal.aborted ? null : await takeNext(left, request, loadWire)
+      if (next === null) yield [{ type: 'error', failure: signal.aborted ? cancelled : over, usage: noUsage }]
+      else if (next.exchange.status === 200) yield* play(next.exchange, next.wire, limits)
+      else yield [errorOf(refusalOf(next.exchange))]
     },
   }
 }
@@ -59,14 +59,19 @@ function bodyOf(wire: Wire, request: GenerateRequest, model: string): Buffer {
   return Buffer.from(wire.createWriter({ facts: () => facts, official: false }).write({ ...request, model }))
 }
 
-function* play({ url, status, model, response }: RecordedExchange, wire: Wire, limits: ModelLimits): Generator<readonly ModelEvent[]> {
-  const origin = new URL(url).origin
-  if (status !== 200) {
-    const said = { status, body: response.toString('utf8'), key: '', origin, retryAfterMs: null, redirect: '' }
-    const found =
-      status === 0 ? problem('model_unreachable', `${origin} did not answer.`, 'It did not then, either.') : problemOfStatus(said)
-    return yield [errorOf(found)]
-  }
+function refusalOf({ url, status, response }: RecordedExchange): Problem {
+  const origin = originOf(url)
+  if (status === 0) return problem('model_unreachable', `${origin} did not answer.`, 'It did not then, either.')
+  return problemOfStatus({ status, body: response.toString('utf8'), key: '', origin, retryAfterMs: null, redirect: '' })
+}
+
+/** A recording is a file that anybody may have written. */
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : 'The endpoint'
+}
+
+function* play({ url, model, response }: RecordedExchange, wire: Wire, limits: ModelLimits): Generator<readonly ModelEvent[]> {
+  const origin = originOf(url)
   const reader = wire.createReader({ limits, origin, key: '', model, requestChars: 0 })
   const decoder = new StringDecoder('utf8')
   for (let at = 0; at < response.length; at += pieceBytes) {
