@@ -5,7 +5,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
+import { createEgress } from '../src/sandbox/index.ts'
 import { builtinCalls } from '../src/tools/index.ts'
+import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
@@ -19,7 +21,10 @@ export interface Page {
 const root = new URL('..', import.meta.url)
 
 export async function generatePages(): Promise<readonly Page[]> {
-  const calls = [...builtinCalls({ files: true, shell: true }), ...describedKernelCalls()]
+  const calls = [
+    ...builtinCalls({ files: true, shell: true }, createEgress(parseConfig({}, 'the defaults').egress)),
+    ...describedKernelCalls(),
+  ]
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
     { path: 'docs/errors.md', text: errorPage() },

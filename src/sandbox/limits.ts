@@ -71,3 +71,22 @@ export const scriptGraceMs = 250
 export const toolClockStepNs = 1_000_000n
 /** Things that one poll may wait for. */
 export const maxPollSubscriptions = 1_024
+
+/** Longest URL that is fetched: what common servers take. */
+export const maxUrlCharacters = 8_192
+/** Follows of one fetch, each checked anew. */
+export const maxRedirects = 5
+/** Body of one page, sent and unpacked. */
+export const maxFetchBytes: number = 10 * mib
+/** One fetch with all its redirects. */
+export const fetchTimeoutMs = 30_000
+/** Fetches at once; each may hold a whole body. */
+export const maxFetches = 8
+/** Look-ups at once: each holds one of the four threads that file access shares. */
+export const maxLookups = 2
+/** Addresses of a name that are tried in turn. All are checked. */
+export const maxAddresses = 8
+export const maxResponseHeaderBytes: number = 32 * 1024
+export const maxResponseHeaders = 200
+/** Answers of status 1xx before the real one. */
+export const maxInterimAnswers = 10

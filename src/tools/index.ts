@@ -1,4 +1,5 @@
 /** The calls that come with the system. */
+import type { Egress } from '../sandbox/index.ts'
 import type { Call, SandboxStatus } from '../types/index.ts'
 import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
 import { fileMove, filePatch } from './files/patch-calls.ts'
@@ -6,11 +7,16 @@ import { fileBytes, fileRead } from './files/read-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
 import { shellExec } from './shell-calls.ts'
 import { timeNow } from './time-calls.ts'
+import { webFetch } from './web/web-calls.ts'
 
-/** @returns the calls that this sandbox can serve: what is off is not offered at all. */
-export function builtinCalls(sandbox: Pick<SandboxStatus, 'files' | 'shell'>): readonly Call[] {
+/**
+ * @param egress the way to the web; absent: there is none
+ * @returns the calls that this sandbox can serve: what is off is not offered at all.
+ */
+export function builtinCalls(sandbox: Pick<SandboxStatus, 'files' | 'shell'>, egress?: Egress): readonly Call[] {
   const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
   if (sandbox.shell) calls.push(shellExec)
+  if (egress !== undefined) calls.push(webFetch(egress))
   return calls
 }

@@ -43,3 +43,23 @@ export const maxOutputBytes: number = 4 * 1024 * 1024
 /** As hands allow: Linux refuses a longer single argument. */
 export const maxCommandCharacters = 120_000
 export const maxStdinCharacters: number = 1024 * 1024
+
+/** A page of the web in one answer: below what the kernel shows, with room for where it came from. */
+export const webPageBytes: number = 14 * 1024
+/** Longest URL; the egress has the same limit. */
+export const maxUrlCharacters = 8_192
+/** Text that is kept of one page; more is a data set and no page. */
+export const maxPageCharacters: number = 2 * 1024 * 1024
+/** Pages whose text is kept to be read on, and their bytes together. */
+export const maxKeptPages = 8
+export const maxKeptBytes: number = 4 * 1024 * 1024
+/** What the body of an error says is rarely longer, and often a whole page of decoration. */
+export const errorPreviewBytes = 2_048
+/** A URL or title in an answer; the whole URL stands in the journal. */
+export const maxShownCharacters = 300
+/** The egress's own limit for a fetch, and the time to read what came. */
+export const webTimeoutMs = 45_000
+/** Characters read between two turns of the event loop: about 8 ms. */
+export const piece: number = 64 * 1024
+/** Lists and quotations deeper than this read like those at it: a prefix costs room on every line. */
+export const maxListLevels = 8

@@ -59,6 +59,7 @@ export interface Config {
   store: { durability: 'normal' | 'full' }
   gateway: { host: string; port: number }
   sandbox: { memory_mb: number; max_processes: number; max_file_mb: number }
+  egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
 
 const decision = z.enum(['allow', 'ask', 'deny'])
@@ -202,6 +203,28 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       memory_mb: z.int().min(64).default(1_024).describe('Memory of the sandbox and all it runs.'),
       max_processes: z.int().min(32).default(256).describe('Most processes and threads in the sandbox.'),
       max_file_mb: z.int().min(1).default(512).describe('Largest single file that can be written.'),
+    })
+    .prefault({}),
+  egress: z
+    .strictObject({
+      mode: z
+        .enum(['open', 'strict'])
+        .default('open')
+        .describe('`open`: public hosts may be reached. `strict`: only what `egress.allow` names, and no other name is even looked up.'),
+      ports: z
+        .array(z.int().min(1).max(65_535))
+        .default([80, 443])
+        .describe('Ports that may be reached. A rule of `egress.allow` with a port opens that one for its hosts.'),
+      allow: z
+        .array(z.string())
+        .default([])
+        .describe(
+          'Hosts (`api.local:8080`, `*.example.com`), addresses and ranges (`10.1.0.0/16`, `[fd00::5]:80`) that may be reached though they are private. Reserved and metadata addresses open only by address.',
+        ),
+      deny: z
+        .array(z.string())
+        .default([])
+        .describe('The same spellings; without a port all ports are meant. It wins over `egress.allow`.'),
     })
     .prefault({}),
 })

@@ -80,7 +80,12 @@ export const house: readonly Room[] = [
   room('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], { packages: { zod } }),
   room('runtime', 'runtime', ['engine', 'plugins']),
   room('plugins', 'runtime', ['engine']),
-  room('tools', 'core', ['sandbox', 'memory'], { packages: { zod } }),
+  room('tools', 'core', ['sandbox', 'memory'], {
+    packages: {
+      zod,
+      'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
+    },
+  }),
   room('memory', 'core', ['store', 'engine']),
   room('sandbox', 'core', [], {
     packages: {
@@ -94,6 +99,11 @@ export const house: readonly Room[] = [
       'node:child_process': 'starts hands in a tier',
       'node:fs': 'checks and prepares what hands will see',
       'node:module': 'strips the types of the hands program once, so that it starts without',
+      'node:dns': 'the egress resolves a name once, and checks what it gets',
+      'node:http': 'the egress asks, fetched lazily',
+      'node:https': 'the same over TLS',
+      'node:net': 'the egress knows ranges of addresses, and connects to a checked one',
+      'node:tls': 'the same over TLS',
     },
     starts: { 'src/hands/main.ts': 'hands are a process inside the sandbox' },
   }),

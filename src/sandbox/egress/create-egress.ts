@@ -1,0 +1,127 @@
+/**
+ * The one way from this machine to the web: resolve, check, pin the address, connect; and the same again for each redirect.
+ * It runs on the kernel's side, never in hands. It fetches and nothing else: no other method, no body sent, no cookies kept.
+ */
+import { isOxbowError, OxbowError } from '../../types/index.ts'
+import type { Config } from '../../types/index.ts'
+import { fetchTimeoutMs, maxFetchBytes, maxFetches, maxRedirects } from '../limits.ts'
+import { createAddressJudge } from './address-kinds.ts'
+import type { Body } from './body-read.ts'
+import { readBody } from './body-read.ts'
+import type { Admit } from './egress-policy.ts'
+import { createPolicy } from './egress-policy.ts'
+import type { Lookup } from './name-lookup.ts'
+import { createNameLookup } from './name-lookup.ts'
+import { connectionFailure, requestPinned } from './pinned-request.ts'
+import { createSlots } from './slots.ts'
+
+export interface Fetched {
+  /** Every URL that was asked, the last one answered. */
+  readonly urls: readonly string[]
+  /** That answered; one of those that were checked. */
+  readonly address: string
+  readonly status: number
+  /** As the server says, bounded; empty when it does not. */
+  readonly contentType: string
+  readonly body: Buffer
+  /** The body was longer than the limit. */
+  readonly cut: boolean
+}
+
+export interface Egress {
+  /**
+   * @throws OxbowError `bad_input` (no such URL is fetched), `denied` (policy), `not_found` (no such name), `tool_failed`
+   * (no usable answer), `timeout`, `limit_reached` (too many redirects), or the signal's reason
+   */
+  fetch(url: string, accept: string, signal: AbortSignal): Promise<Fetched>
+}
+
+export interface EgressOptions {
+  readonly lookup?: Lookup
+  readonly ownAddresses?: () => readonly string[]
+  readonly maxBytes?: number
+  readonly timeoutMs?: number
+}
+
+/** Nothing is opened before the first fetch. @throws OxbowError `bad_config` */
+export function createEgress(config: Config['egress'], options: EgressOptions = {}): Egress {
+  const { maxBytes = maxFetchBytes, timeoutMs = fetchTimeoutMs } = options
+  const judge = createAddressJudge(options.ownAddresses ?? addressesOfThisMachine)
+  const admit = createPolicy(config, { resolve: createNameLookup(options.lookup), judge })
+  const inSlot = createSlots(maxFetches)
+  return {
+    async fetch(url, accept, signal) {
+      const deadline = new AbortController()
+      const timer = setTimeout(() => deadline.abort(tooSlow(timeoutMs)), timeoutMs)
+      try {
+        const either = AbortSignal.any([signal, deadline.signal])
+        return await inSlot(either, () => follow(admit, url, { accept, maxBytes, signal: either }))
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}
+
+interface Wanted {
+  readonly accept: string
+  readonly maxBytes: number
+  readonly signal: AbortSignal
+}
+
+async function follow(admit: Admit, first: string, wanted: Wanted): Promise<Fetched> {
+  const urls: string[] = []
+  for (let next = first; ;) {
+    const to = await admitHop(admit, next, urls, wanted.signal)
+    urls.push(to.url.href)
+    const { status, message, address } = await requestPinned(to, wanted.accept, wanted.signal)
+    const location = redirects.has(status) ? message.headers.location : undefined
+    if (location === undefined) {
+      const body = await readBody(message, wanted.maxBytes).catch((error: unknown): never => {
+        wanted.signal.throwIfAborted()
+        throw isOxbowError(error) ? error : connectionFailure(to, error)
+      })
+      return fetched(urls, address, status, message.headers['content-type'] ?? '', body)
+    }
+    message.destroy()
+    if (urls.length > maxRedirects) throw endless(urls)
+    // What cannot be joined is refused like any other bad URL.
+    next = URL.parse(location, to.url.href)?.href ?? ''
+  }
+}
+
+/** A refused redirect says where it came from: the URL that was asked for is not at fault. */
+async function admitHop(admit: Admit, url: string, before: readonly string[], signal: AbortSignal): ReturnType<Admit> {
+  try {
+    return await admit(url, signal)
+  } catch (error) {
+    if (before.length === 0 || !isOxbowError(error)) throw error
+    throw new OxbowError(error.code, `A redirect cannot be followed. ${error.message}`, {
+      hint: error.hint,
+      data: { outcome: { urls: before } },
+      cause: error,
+    })
+  }
+}
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+function fetched(urls: readonly string[], address: string, status: number, contentType: string, body: Body): Fetched {
+  return { urls, address, status, contentType: contentType.slice(0, 200), body: body.bytes, cut: body.cut }
+}
+
+function endless(urls: readonly string[]): OxbowError {
+  return new OxbowError('limit_reached', `It redirects more than ${maxRedirects} times.`, {
+    hint: 'Pass the address that it should lead to.',
+    data: { outcome: { urls } },
+  })
+}
+
+function tooSlow(ms: number): OxbowError {
+  return new OxbowError('timeout', `The page did not arrive within ${ms / 1000} s.`, { hint: 'Try again later, or another source.' })
+}
+
+function addressesOfThisMachine(): readonly string[] {
+  const { networkInterfaces } = process.getBuiltinModule('node:os')
+  return Object.values(networkInterfaces()).flatMap((one) => (one ?? []).map(({ address }) => address))
+}

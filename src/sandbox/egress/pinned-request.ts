@@ -1,0 +1,81 @@
+/**
+ * One GET to a checked destination. The name is never resolved again: the connection gets the checked addresses and tries them
+ * in turn. Certificates are checked against the name. No cookies, no credentials, no proxy, no connection kept.
+ */
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import { OxbowError } from '../../types/index.ts'
+import { maxInterimAnswers, maxResponseHeaderBytes, maxResponseHeaders } from '../limits.ts'
+import type { Destination } from './egress-policy.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly message: IncomingMessage
+  /** The one of the destination's addresses that was connected to. */
+  readonly address: string
+}
+
+/** Resolves with the header; the body is read or destroyed by the caller. @throws OxbowError `tool_failed`, or the signal's reason */
+export async function requestPinned(to: Destination, accept: string, signal: AbortSignal): Promise<Answer> {
+  const answered = Promise.withResolvers<Answer>()
+  const request = startRequest(to, accept, signal)
+  let interim = 0
+  request.on('information', () => {
+    interim += 1
+    if (interim > maxInterimAnswers) request.destroy(new Error('interim answers without end'))
+  })
+  request.on('response', (message) => {
+    answered.resolve({ status: message.statusCode ?? 0, message, address: message.socket.remoteAddress ?? '' })
+  })
+  request.on('error', answered.reject)
+  request.end()
+  try {
+    return await answered.promise
+  } catch (error) {
+    signal.throwIfAborted()
+    throw connectionFailure(to, error)
+  }
+}
+
+function startRequest({ url, host, port, addresses }: Destination, accept: string, signal: AbortSignal): ClientRequest {
+  const secure = url.protocol === 'https:'
+  const { request } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
+  const options: RequestOptions & { maxHeadersCount: number } = {
+    method: 'GET',
+    host,
+    port,
+    path: `${url.pathname}${url.search}`,
+    headers: { host: url.host, accept, 'accept-encoding': 'gzip, br', 'user-agent': 'oxbow', connection: 'close' },
+    // Without an agent: no socket of another request is taken over, and no proxy of the environment comes between.
+    createConnection: () => connectPinned(host, port, addresses, secure),
+    maxHeaderSize: maxResponseHeaderBytes,
+    maxHeadersCount: maxResponseHeaders,
+    signal,
+  }
+  return request(options)
+}
+
+function connectPinned(host: string, port: number, addresses: readonly string[], secure: boolean): Socket {
+  const net = process.getBuiltinModule('node:net')
+  const pinned = addresses.map((address) => ({ address, family: net.isIP(address) }))
+  const lookup = (_host: string, _options: object, done: (error: null, found: typeof pinned) => void): void => done(null, pinned)
+  // An address has no look-up and connects to itself.
+  const target = { host, port, lookup, autoSelectFamily: true } as const
+  if (!secure) return net.connect(target)
+  const isName = net.isIP(host) === 0
+  return process.getBuiltinModule('node:tls').connect({
+    ...target,
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: true,
+    ...(isName && { servername: host }),
+  })
+}
+
+/** What the other side says stays out of it; the system's code is enough. */
+export function connectionFailure({ host, port }: Pick<Destination, 'host' | 'port'>, cause: unknown): OxbowError {
+  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'its answer cannot be read'
+  return new OxbowError('tool_failed', `${host}:${port} did not give an answer (${code}).`, {
+    hint: 'Check the address, or try again later.',
+    cause,
+  })
+}

@@ -1,0 +1,68 @@
+/** From bytes and what the server says of them to text: which kind it is, and in which encoding. */
+
+export type BodyKind = 'html' | 'text' | 'binary'
+
+const textual =
+  /^(?:text\/.+|application\/(?:.+\+)?(?:json|xml|yaml|toml)|application\/(?:javascript|ecmascript|x-ndjson|jsonl|x-yaml|sql|graphql|x-sh|x-www-form-urlencoded)|.+\+(?:json|xml))$/
+
+/** Only what the server does not name is guessed: a page that calls itself text is text. */
+export function kindOf(contentType: string, bytes: Buffer): BodyKind {
+  const type = (contentType.split(';')[0] ?? '').trim().toLowerCase()
+  if (type === 'text/html' || type === 'application/xhtml+xml') return 'html'
+  if (textual.test(type)) return 'text'
+  if (type !== '' && type !== 'application/octet-stream') return 'binary'
+  const head = bytes.subarray(0, sniffedBytes)
+  if (head.includes(0)) return 'binary'
+  return /^\s*<(?:!doctype html|html|head|body)\b/i.test(head.toString('latin1')) ? 'html' : 'text'
+}
+
+/** Where HTML says its encoding: the first kilobyte, as its standard has it. */
+const sniffedBytes = 1_024
+
+/** By byte order mark, header and `<meta>`, in this order; else UTF-8, and what is not that is read as browsers read old pages. */
+export function decodeText(bytes: Buffer, contentType: string, kind: BodyKind): string {
+  const label = markOf(bytes) ?? charsetOf(contentType) ?? (kind === 'html' ? declaredIn(bytes) : null)
+  const labelled = label === null ? null : decodeAs(label, bytes)
+  if (labelled !== null) return labelled
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    // A body that was cut ends within a character; then one replacement stands for it and all else is right.
+    const text = new TextDecoder('utf-8').decode(bytes)
+    return text.indexOf('\ufffd') < text.length - 1 ? new TextDecoder('windows-1252').decode(bytes) : text
+  }
+}
+
+function markOf(bytes: Buffer): string | null {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return 'utf-8'
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le'
+  return bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : null
+}
+
+function charsetOf(contentType: string): string | null {
+  return /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(contentType)?.[1] ?? null
+}
+
+function declaredIn(bytes: Buffer): string | null {
+  const head = bytes.toString('latin1', 0, sniffedBytes)
+  const label = /<meta\s[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})/i.exec(head)?.[1] ?? null
+  // Who can read the word is not reading UTF-16.
+  return label !== null && /^utf-?16/i.test(label) ? 'utf-8' : label
+}
+
+/** @returns null when nobody knows the label */
+function decodeAs(label: string, bytes: Buffer): string | null {
+  try {
+    return new TextDecoder(label).decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Takes out what nobody sees and somebody obeys: control characters (they drive terminals), overrides of the writing direction,
+ * and the tag characters that can carry a hidden message. Ends of line become `\n`.
+ */
+export function withoutHidden(text: string): string {
+  return text.replace(/\r\n?/g, '\n').replace(/[\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]|[^\P{Cc}\n\t]/gu, '')
+}

@@ -1,0 +1,228 @@
+/** What each tag of a page does to its text: see html-elements.ts for the meaning, text-writer.ts for the lines. */
+import { maxListLevels } from '../limits.ts'
+import type { Attributes } from './html-elements.ts'
+import { emphasis, empty, endedBySibling, headings, isHidden, lines, paragraphs, surroundings, unread } from './html-elements.ts'
+import type { TextWriter } from './text-writer.ts'
+import { createTextWriter } from './text-writer.ts'
+
+export interface HtmlReader {
+  start(name: string, attributes: Attributes, selfClosing: boolean): void
+  end(name: string): void
+  text(text: string): void
+  /** Characters of text so far. */
+  size(): number
+  done(): { readonly title: string; readonly text: string }
+}
+
+interface Reading {
+  readonly writer: TextWriter
+  /** Markdown's marks are written. */
+  readonly marks: boolean
+  /** Menus and footers are read too. */
+  readonly whole: boolean
+  base: string
+  title: string
+  inTitle: boolean
+  /** The element whose content is left out, and how many of its name are open within. */
+  left: { readonly name: string; depth: number } | null
+  /** Preformatted text, while it is collected. */
+  verbatim: string[] | null
+  readonly lists: { readonly ordered: boolean; count: number }[]
+  quotes: number
+  row: { cells: number; heads: number } | null
+}
+
+/** @param url of the page; links are resolved against it unless the page names another base */
+export function createReader(url: string, marks: boolean, whole: boolean): HtmlReader {
+  const reading: Reading = {
+    writer: createTextWriter(),
+    marks,
+    whole,
+    base: url,
+    title: '',
+    inTitle: false,
+    left: null,
+    verbatim: null,
+    lists: [],
+    quotes: 0,
+    row: null,
+  }
+  return {
+    start: (name, attributes, selfClosing) => startTag(reading, name, attributes, selfClosing),
+    end: (name) => endTag(reading, name),
+    text: (text) => addText(reading, text),
+    size: () => reading.writer.size,
+    done() {
+      endVerbatim(reading)
+      return { title: reading.title.replace(/\s+/g, ' ').trim(), text: reading.writer.end() }
+    },
+  }
+}
+
+function startTag(reading: Reading, name: string, attributes: Attributes, selfClosing: boolean): void {
+  const { left, writer } = reading
+  if (left !== null) {
+    if (name !== left.name || selfClosing) return
+    if (!endedBySibling.has(name)) return void (left.depth += 1)
+    reading.left = null
+  }
+  if (isLeftOut(reading, name, attributes)) {
+    breakAround(reading, name)
+    if (!selfClosing) reading.left = { name, depth: 1 }
+    return
+  }
+  if (reading.verbatim !== null && name !== 'pre') return void (name === 'br' && reading.verbatim.push('\n'))
+  breakAround(reading, name)
+  own(atStart, name)?.(reading, attributes)
+  layOut(reading)
+  if (!reading.marks) return
+  const heading = own(headings, name)
+  if (heading !== undefined) writer.mark(`${heading} `)
+  const mark = own(emphasis, name)
+  if (mark !== undefined) writer.open(name, mark, mark)
+}
+
+function endTag(reading: Reading, name: string): void {
+  const { left, writer } = reading
+  if (left !== null) {
+    // A menu that is never closed does not swallow more than the body.
+    const ends = name === 'body' || name === 'html'
+    if (name === left.name) left.depth -= 1
+    if (ends || left.depth === 0) reading.left = null
+    return
+  }
+  if (reading.verbatim !== null && name !== 'pre') return
+  if (own(emphasis, name) !== undefined) writer.close(name)
+  own(atEnd, name)?.(reading)
+  layOut(reading)
+  breakAround(reading, name)
+}
+
+function addText(reading: Reading, text: string): void {
+  if (reading.inTitle) reading.title = `${reading.title}${text}`.slice(0, maxTitleCharacters)
+  else if (reading.left !== null) return
+  else if (reading.verbatim !== null) reading.verbatim.push(text)
+  else reading.writer.words(text)
+}
+
+function isLeftOut({ whole }: Reading, name: string, attributes: Attributes): boolean {
+  return !empty.has(name) && (unread.has(name) || (!whole && surroundings.has(name)) || isHidden(attributes))
+}
+
+function breakAround({ writer, lists }: Reading, name: string): void {
+  const isInnerList = lists.length > 0 && (name === 'ul' || name === 'ol')
+  if (lines.has(name) || isInnerList) writer.breakLine(1)
+  else if (paragraphs.has(name)) writer.breakLine(2)
+}
+
+function layOut({ writer, quotes, lists }: Reading): void {
+  writer.setPrefix('> '.repeat(quotes) + '  '.repeat(Math.max(0, lists.length - 1)))
+}
+
+const atStart: Readonly<Record<string, (reading: Reading, attributes: Attributes) => void>> = {
+  base(reading, attributes) {
+    reading.base = URL.parse(attributes.get('href') ?? '', reading.base)?.href ?? reading.base
+  },
+  title(reading) {
+    reading.inTitle = reading.title === ''
+  },
+  br: ({ writer }) => writer.breakLine(1),
+  hr({ writer, marks }) {
+    writer.breakLine(2)
+    if (marks) writer.words('---')
+    writer.breakLine(2)
+  },
+  pre(reading) {
+    reading.verbatim ??= []
+  },
+  blockquote(reading) {
+    reading.quotes = Math.min(reading.quotes + 1, maxListLevels)
+  },
+  ul: (reading) => startList(reading, false),
+  ol: (reading) => startList(reading, true),
+  li({ writer, lists }) {
+    const list = lists.at(-1)
+    if (list !== undefined) list.count += 1
+    writer.mark(list?.ordered === true ? `${list.count}. ` : '- ')
+  },
+  tr(reading) {
+    endRow(reading)
+    reading.row = { cells: 0, heads: 0 }
+  },
+  td: (reading) => startCell(reading, 0),
+  th: (reading) => startCell(reading, 1),
+  img(reading, attributes) {
+    const alt = (attributes.get('alt') ?? '').trim()
+    const source = linkTo(reading, attributes.get('src'))
+    if (alt !== '') reading.writer.words(reading.marks && source !== '' ? `![${alt}](${source})` : `[picture: ${alt}]`)
+  },
+  a(reading, attributes) {
+    const target = linkTo(reading, attributes.get('href'))
+    reading.writer.close('a')
+    if (reading.marks && target !== '') reading.writer.open('a', '[', `](${target})`)
+  },
+}
+
+const atEnd: Readonly<Record<string, (reading: Reading) => void>> = {
+  title(reading) {
+    reading.inTitle = false
+  },
+  pre: endVerbatim,
+  blockquote(reading) {
+    reading.quotes = Math.max(0, reading.quotes - 1)
+  },
+  ul: ({ lists }) => void lists.pop(),
+  ol: ({ lists }) => void lists.pop(),
+  tr: endRow,
+  table: endRow,
+  a: ({ writer }) => writer.close('a'),
+}
+
+function startList({ lists }: Reading, ordered: boolean): void {
+  if (lists.length < maxListLevels) lists.push({ ordered, count: 0 })
+}
+
+/** Cells stand on one line only while their text does: tables that lay out a page then read as the page, not as one row. */
+function startCell({ row, writer }: Reading, heads: 0 | 1): void {
+  if (row !== null) {
+    row.cells += 1
+    row.heads += heads
+  }
+  writer.separate(' | ')
+}
+
+function endRow(reading: Reading): void {
+  const { row, writer, marks } = reading
+  reading.row = null
+  if (row === null || !marks || row.heads < 2 || row.heads !== row.cells) return
+  writer.breakLine(1)
+  writer.words(Array.from({ length: Math.min(row.cells, maxColumns) }, () => '---').join(' | '))
+}
+
+function endVerbatim(reading: Reading): void {
+  const { verbatim, writer, marks } = reading
+  if (verbatim === null) return
+  reading.verbatim = null
+  const text = verbatim.join('').replace(/^\n/, '').replace(/\n$/, '')
+  const ticks = (text.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 2)
+  const fence = '`'.repeat(ticks + 1)
+  writer.verbatim(marks ? `${fence}\n${text}\n${fence}` : text)
+  writer.breakLine(2)
+}
+
+/** @returns the address that a reader could follow; empty for anything else */
+function linkTo({ base }: Reading, href: string | undefined): string {
+  if (href === undefined || href.startsWith('#') || href.length > maxLinkCharacters) return ''
+  const target = URL.parse(href, base)
+  if (target === null || !['http:', 'https:', 'mailto:'].includes(target.protocol)) return ''
+  return target.href.replaceAll('(', '%28').replaceAll(')', '%29')
+}
+
+const maxLinkCharacters = 1_000
+const maxTitleCharacters = 300
+const maxColumns = 50
+
+/** Names come from the page: none may reach what every object has. */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}

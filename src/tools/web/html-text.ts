@@ -1,0 +1,53 @@
+/**
+ * HTML to text or Markdown for a reader without eyes. The page is read once, front to back, by parse5's tokenizer: no tree is
+ * built, so that neither size nor nesting of a hostile page costs more than its length (libraries that build one took seconds
+ * for an honest megabyte and did not come back from a nested one). What is between two pieces belongs to others: the event loop
+ * is never held for long. Marks that stand in the text itself are not escaped: a model reads it, no renderer.
+ */
+import { maxPageCharacters, piece } from '../limits.ts'
+import { createReader } from './html-reader.ts'
+
+export interface HtmlText {
+  readonly title: string
+  readonly text: string
+  /** The text was longer than what is kept of a page. */
+  readonly cut: boolean
+}
+
+export interface HtmlOptions {
+  /** Links are resolved against it. */
+  readonly url: string
+  readonly marks: boolean
+  readonly signal: AbortSignal
+}
+
+/** Less than this beside menus and footers, and they are shown too: then the page is made of them. */
+const minOwnText = 200
+
+/** Never throws for what is in the page. @throws the signal's reason */
+export async function readHtml(html: string, options: HtmlOptions): Promise<HtmlText> {
+  const own = await readPage(html, options, false)
+  return own.text.length >= minOwnText ? own : readPage(html, options, true)
+}
+
+async function readPage(html: string, { url, marks, signal }: HtmlOptions, whole: boolean): Promise<HtmlText> {
+  const { SAXParser } = await import('parse5-sax-parser')
+  const { setImmediate } = process.getBuiltinModule('node:timers/promises')
+  const reader = createReader(url, marks, whole)
+  const parser = new SAXParser()
+  parser.on('startTag', ({ tagName, attrs, selfClosing }) => {
+    reader.start(tagName, new Map(attrs.map(({ name, value }) => [name, value])), selfClosing)
+  })
+  parser.on('endTag', ({ tagName }) => reader.end(tagName))
+  parser.on('text', ({ text }) => reader.text(text))
+  // It hands on what it reads; nobody wants it.
+  parser.resume()
+  for (let at = 0; at < html.length && reader.size() < maxPageCharacters; at += piece) {
+    parser.write(html.slice(at, at + piece))
+    await setImmediate()
+    signal.throwIfAborted()
+  }
+  parser.end()
+  const done = reader.done()
+  return { title: done.title, text: done.text.slice(0, maxPageCharacters), cut: reader.size() >= maxPageCharacters }
+}
