@@ -16,7 +16,7 @@ export interface PlainAnswer {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   /** After the body: the regular end (unset), a dropped connection, or this text again and again until the client goes. */
-  readonly then?: 'end' | 'drop' | { readonly repeat: string }
+  readonly after?: 'end' | 'drop' | { readonly repeat: string }
 }
 
 export interface PlainEndpoint extends AsyncDisposable {
@@ -52,15 +52,15 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, choos
     return // The client went away before it had asked.
   }
   const asked = { path: incoming.url ?? '', headers: incoming.headers, body: Buffer.concat(read).toString() }
-  const { status = 200, headers, body = '', then = 'end' } = choose(asked)
+  const { status = 200, headers, body = '', after = 'end' } = choose(asked)
   outgoing.writeHead(status, { 'content-type': status === 200 ? 'text/event-stream' : 'application/json', ...headers })
-  if (then === 'end') return void outgoing.end(body)
+  if (after === 'end') return void outgoing.end(body)
   const write = (text: string): Promise<void> => new Promise((resolve) => outgoing.write(text, () => resolve()))
   if (body !== '') await write(body)
-  if (then === 'drop') return void outgoing.destroy()
+  if (after === 'drop') return void outgoing.destroy()
   // Each piece leaves before the next one is made; the client's end of the connection ends it.
   while (!outgoing.destroyed) {
-    await write(then.repeat)
+    await write(after.repeat)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -120,7 +120,7 @@ const cases: readonly Case[] = [
   { what: 'answers with nothing', answer: () => ({ body: '' }), code: 'model_garbled', hint: /base URL/, requests: 1 },
   {
     what: 'keeps the connection alive and says nothing',
-    answer: () => ({ then: { repeat: ': keep-alive\n\n' } }),
+    answer: () => ({ after: { repeat: ': keep-alive\n\n' } }),
     code: 'model_stalled',
     hint: /another model/,
     requests: 1,
@@ -128,7 +128,7 @@ const cases: readonly Case[] = [
   },
   {
     what: 'never ends its answer',
-    answer: (wire) => ({ body: beginOfAnswer[wire], then: { repeat: pieceOfAnswer[wire] } }),
+    answer: (wire) => ({ body: beginOfAnswer[wire], after: { repeat: pieceOfAnswer[wire] } }),
     code: 'model_garbled',
     hint: /base URL/,
     requests: 1,
