@@ -30,3 +30,6 @@ export const escapeKeyMs = 50
 export const setupLookMs = 400
 /** Model services that are named beside the first one. */
 export const shownServices = 4
+/** What a person may give a tool of a program: the most that the sandbox takes. */
+export const maxToolSeconds = 3_600
+export const maxToolMemoryMib = 1_024

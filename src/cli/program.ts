@@ -1,7 +1,7 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Command, InvalidArgumentError } from 'commander'
 import { reportFailure } from './failure-report.ts'
-import { maxListedSessions } from './limits.ts'
+import { maxListedSessions, maxToolMemoryMib, maxToolSeconds } from './limits.ts'
 import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -95,6 +95,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
     .action((name, options) => choose(async () => (await import('./verbs/calls.ts')).calls(name, options, terminal)))
 
   addModelVerbs(program, terminal, choose)
+  addWasmVerb(program, terminal, choose)
 
   const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))
@@ -141,6 +142,32 @@ function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow catalog show anthropic/claude-haiku-4-5', 'oxbow catalog show openai/gpt-5 --json'))
     .action((model, options) => choose(async () => (await import('./verbs/catalog.ts')).catalogShow(model, options, terminal)))
+}
+
+function addWasmVerb(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+  const wasm = program.command('wasm').description('run tools of programs, in memory').helpOption('--help', 'show help')
+  wasm.addHelpText('after', examples('oxbow wasm run tool.wasm', 'oxbow wasm run tool.js --input \'{"n": 3}\''))
+  userVerb(wasm.command('run <file>'), 'run a module or a JavaScript tool once, with nothing but the folders that are mounted')
+    .option('--mount <dir>', 'a folder that the tool sees as /<its name>; dir:rw lets it write there', collect)
+    .option('--input <json>', 'its input: on standard input of a command, argument of a function')
+    .option('--function <name>', 'call this export with JSON instead of running a command')
+    .option('--timeout <seconds>', 'most time it may take', parseCount(maxToolSeconds))
+    .option('--memory <mib>', 'most memory it may take', parseCount(maxToolMemoryMib))
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow wasm run tool.wasm --mount ./data --mount ./out:rw',
+        'oxbow wasm run plugin.wasm --function run --input \'{"text": "hello"}\'',
+        'oxbow wasm run tool.mjs --input 3 --json',
+      ),
+    )
+    .action((file, options) => choose(async () => (await import('./verbs/wasm.ts')).wasmRun(file, options, terminal)))
+}
+
+/** An option that may be given more than once. */
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value]
 }
 
 function userVerb(command: Command, summary: string): Command {

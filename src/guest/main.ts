@@ -39,8 +39,17 @@ async function main(command: string): Promise<void> {
       for await (const line of answerCatalog(question, { config, env, folder, now: () => new Date() })) say(line)
       return
     }
+    case 'wasm-run': {
+      const { runToolFile } = await import('./tool-file.ts')
+      const { tool } = await envelope
+      if (tool === undefined) throw new Error('the envelope names no tool')
+      const unwanted = new AbortController()
+      void ended.then(() => unwanted.abort())
+      say(await runToolFile(tool, unwanted.signal))
+      return
+    }
     default:
-      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls or catalog`)
+      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog or wasm-run`)
   }
 }
 

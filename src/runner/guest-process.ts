@@ -14,7 +14,7 @@ import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
 import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
 
-export type GuestCommand = 'serve' | 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls' | 'catalog'
+export type GuestCommand = 'serve' | 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls' | 'catalog' | 'wasm-run'
 
 export interface GuestProcess {
   readonly pid: number

@@ -1,5 +1,5 @@
 /** Questions that need no running guest: the guest program answers them from the workspace and exits. */
-import type { CatalogQuestion, SessionId } from '../types/index.ts'
+import type { CatalogQuestion, SessionId, ToolQuestion } from '../types/index.ts'
 import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestCommand } from './guest-process.ts'
 import { envelopeFor } from './guest.ts'
@@ -12,6 +12,7 @@ export interface OfflineQuestion {
   readonly after?: number
   readonly limit?: number
   readonly question?: CatalogQuestion
+  readonly tool?: ToolQuestion
 }
 
 /**

@@ -6,6 +6,7 @@
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
 import type { SessionId, UserId } from './id.ts'
+import type { Json } from './json.ts'
 import type { ChainHead, SignedHead } from './record.ts'
 
 export interface GuestEnvelope {
@@ -28,6 +29,8 @@ export interface GuestEnvelope {
   readonly limit?: number
   /** For `catalog`. */
   readonly question?: CatalogQuestion
+  /** For `wasm-run`. */
+  readonly tool?: ToolQuestion
 }
 
 /** What a person asks about models: `show` takes `provider/model`, `models` an id of a provider or nothing for all. */
@@ -36,6 +39,31 @@ export type CatalogQuestion =
   | { readonly ask: 'show'; readonly model: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
+
+/** A tool to run once: a module or a JavaScript file, with folders of the person who asks. Paths are absolute. */
+export interface ToolQuestion {
+  readonly file: string
+  readonly mounts: readonly { readonly folder: string; readonly mode: 'ro' | 'rw' }[]
+  /** Which export to call with JSON; a module without one is run as a command. */
+  readonly function?: string
+  readonly input: Json
+  readonly limits: { readonly timeoutMs?: number; readonly memoryMb?: number }
+}
+
+/** What came of it; the changes are written. */
+export interface ToolReport {
+  readonly kind: 'wasi' | 'abi' | 'js'
+  /** Null when it ran to its end, whatever its exit code. */
+  readonly failure: Failure | null
+  readonly exitCode: number | null
+  readonly output: Json
+  readonly stdout: { readonly text: string; readonly droppedBytes: number }
+  readonly stderr: { readonly text: string; readonly droppedBytes: number }
+  readonly changes: readonly { readonly kind: string; readonly path: string; readonly bytes: number }[]
+  /** Links and the like, which no tool is given. */
+  readonly leftOut: readonly string[]
+  readonly ms: number
+}
 
 export type GuestReport =
   | { readonly type: 'ready'; readonly url: string; readonly pid: number }
