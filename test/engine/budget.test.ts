@@ -1,0 +1,71 @@
+/** Budgets against models that do not keep to anything. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytesPerToken, minReservedTokens } from '../../src/kernel/limits.ts'
+import { openConversation } from '../support/conversation.ts'
+import { startGuest } from '../support/guest-process.ts'
+import { openReady } from '../support/ready.ts'
+import { makeWorkspace } from '../support/workspace.ts'
+import { chat, chatPiece, provider } from './answers.ts'
+import { startEndpoint } from './plain-endpoint.ts'
+
+test('an answer that ignores its limit is stopped when the token budget is used up, and what was said stays', async () => {
+  using workspace = makeWorkspace()
+  const piece = 'words '.repeat(20)
+  await using endless = await startEndpoint(() => ({ after: { repeat: chatPiece(piece) } }))
+  // Over what the system prompt and the tools are taken for, which is some 10 000.
+  const tokens = 40_000
+  const config = {
+    model: { name: 'mine/m', recording: 'raw' },
+    providers: { mine: provider(endless, { maxOutputTokens: 500 }) },
+    budget: { session: { tokens } },
+  }
+  await using guest = startGuest({ workspace, config })
+  using terminal = await openReady(guest, workspace)
+  const conversation = await openConversation(terminal)
+  const { status, failure, reply } = await conversation.say('Go on.')
+  assert.deepEqual([status, failure?.code], ['failed', 'budget_exhausted'], JSON.stringify(failure))
+  assert.match(failure?.hint ?? '', /budget\.session/)
+  assert.ok(reply.includes('words words'), 'what was said is part of the reply')
+
+  const { body } = await terminal.record((record) => record.name === 'model.generate' && record.phase === 'outcome')
+  const { spent } = body as unknown as { spent: { tokens: number } }
+  // What is read of the network at once, in characters of the answer: nothing is known of it before it is read.
+  const readAtOnce = (64 * 1024 * piece.length) / chatPiece(piece).length
+  const bound = tokens + minReservedTokens + (2 * readAtOnce) / bytesPerToken
+  assert.ok(spent.tokens <= bound, `${spent.tokens} of ${tokens} tokens, bound ${bound}`)
+  assert.equal(endless.asked.length, 1)
+
+  // Nothing is left of the budget: the next message is refused before anything is sent.
+  const after = await conversation.say('More.')
+  assert.deepEqual([after.failure?.code, endless.asked.length], ['budget_exhausted', 1])
+})
+
+test('under a money budget a model without a price is not asked, nor one whose fallback has none', async () => {
+  for (const unpriced of ['first', 'second']) {
+    using workspace = makeWorkspace()
+    await using endpoint = await startEndpoint(() => chat({ text: 'Hello.' }))
+    const priced = { inputPrice: 1, outputPrice: 1 }
+    const providers = Object.fromEntries(['first', 'second'].map((id) => [id, provider(endpoint, id === unpriced ? {} : priced)]))
+    const config = { model: { name: 'first/m', fallback: ['second/m'] }, providers, budget: { user: { micro_dollars: 1_000_000 } } }
+    await using guest = startGuest({ workspace, config })
+    using terminal = await openReady(guest, workspace)
+    const { status, failure } = await (await openConversation(terminal)).say('Hello?')
+    assert.deepEqual([status, failure?.code, endpoint.asked.length], ['limit', 'budget_exhausted', 0], unpriced)
+    assert.match(failure?.message ?? '', /Nobody has said what \S*m costs/)
+    assert.match(failure?.hint ?? '', /input_price/)
+  }
+})
+
+test('a money budget that is used up refuses the next message before a request leaves', async () => {
+  using workspace = makeWorkspace()
+  await using endpoint = await startEndpoint(() => chat({ text: 'Hello.', usage: { input: 38_000, output: 100 } }))
+  const providers = { mine: provider(endpoint, { inputPrice: 1, outputPrice: 1, maxOutputTokens: 200 }) }
+  const config = { model: { name: 'mine/m' }, providers, budget: { user: { micro_dollars: 40_000 } } }
+  await using guest = startGuest({ workspace, config })
+  using terminal = await openReady(guest, workspace)
+  const conversation = await openConversation(terminal)
+  assert.equal((await conversation.say('One.')).reply, 'Hello.')
+  const { failure } = await conversation.say('Two.')
+  assert.deepEqual([failure?.code, endpoint.asked.length], ['budget_exhausted', 1], JSON.stringify(failure))
+})
