@@ -26,8 +26,11 @@ export const maxInlinePasteChars = 500
 export const maxKeptPastes = 20
 /** After an Escape that nothing has followed for so long, it was a key and not the beginning of one. */
 export const escapeKeyMs = 50
-/** A first chat looks this long for model services on this machine: one that is there answers in a part of it. */
-export const setupLookMs = 400
+/**
+ * A first chat looks this long for model services on this machine, beside the conversation. They answer in milliseconds and the
+ * engine waits 300 for each question; the rest is for the program that asks, whose very first start fills the compile cache.
+ */
+export const setupLookMs = 3_000
 /** Model services that are named beside the first one. */
 export const shownServices = 4
 /** What a person may give a tool of a program: the most that the sandbox takes. */

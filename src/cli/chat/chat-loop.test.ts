@@ -231,7 +231,7 @@ void test('the death of the guest ends the chat with its reason', async () => {
 
 void test('news is told on a line of its own, in the middle of an answer too, and not after the chat is over', async () => {
   const fake = fakeGateway()
-  let tell = (_: string): void => {}
+  let tell: (text: string) => void = () => {}
   const { type, shown, end, over } = startChat(fake, { news: (given) => void (tell = given) })
   await type('hello')
   fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)

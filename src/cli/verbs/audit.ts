@@ -95,9 +95,10 @@ function assertSession(text: string): void {
 }
 
 function recordLine(record: JournalRecord): string {
-  const head = `${String(record.seq).padStart(6)}  ${formatTime(record.at)}  ${record.actor.padEnd(10)}  ${record.phase.padEnd(10)}`
+  const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
+  const head = [String(record.seq).padStart(6), formatTime(record.at), column(record.actor, 12), column(record.phase, 10)].join('  ')
   const body = record.phase === 'exchange' ? describeExchange(record.body) : record.body
-  return `${plainLine(head, bodyChars * 2)}  ${plainLine(record.name, bodyChars)}  ${plainLine(body, bodyChars)}`
+  return `${head}  ${column(record.name, 15)}  ${plainLine(body, bodyChars)}`
 }
 
 function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, ms }: VerifyReport): string {

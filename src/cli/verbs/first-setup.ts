@@ -48,9 +48,9 @@ function describeSetup(found: readonly FoundService[], configFile: string): stri
   const more = others.slice(0, shownServices).map(({ name, baseUrl }) => `${name} at ${baseUrl}`)
   return plainText(
     [
-      `${first.name} runs on this machine. To talk with its model ${first.models[0]?.name ?? ''}, put into ${configFile}:`,
+      `${first.name} runs on this machine. To talk with its model ${first.models[0]?.name ?? ''}, start oxbow again with this in`,
+      `${configFile}:`,
       ...first.configLines.map((line) => (line === '' ? '' : `    ${line}`)),
-      'and start oxbow again.',
       ...(more.length === 0 ? [] : [`Also here: ${more.join(', ')}.`]),
       'oxbow models --discover shows all models and how to use each service.',
     ].join('\n'),

@@ -1,0 +1,57 @@
+/** The real program in a real pseudo-terminal, with a home of its own. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
+import { spawn } from '@lydell/node-pty'
+
+const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+/** A test that waits longer has failed; on a machine that works it takes a second. */
+const patienceMs = 30_000
+
+export interface Pty {
+  /** Resolves when the text has appeared since the last match. */
+  see(text: string): Promise<void>
+  type(keys: string): void
+  readonly exit: Promise<number>
+}
+
+/** @param env further variables; `CI` is set, so that nothing is looked for on the machine that tests */
+export function openPty(home: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Pty {
+  const all = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: join(home, 'oxbow'), TERM: 'xterm', CI: '1', ...env }
+  const pty = spawn(process.execPath, [program, ...args], { cols: 200, rows: 50, env: all })
+  let unseen = ''
+  let wake = (): void => {}
+  pty.onData((data) => {
+    unseen += stripVTControlCharacters(data)
+    wake()
+  })
+  const exit = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)))
+  return {
+    exit,
+    type: (keys) => pty.write(keys),
+    async see(text) {
+      const late = AbortSignal.timeout(patienceMs)
+      while (!unseen.includes(text)) {
+        await new Promise<void>((resolve, reject) => {
+          wake = resolve
+          late.addEventListener('abort', () => {
+            pty.kill('SIGKILL')
+            reject(new Error(`${JSON.stringify(text)} did not appear; there is: ${unseen}`))
+          })
+        })
+      }
+      unseen = unseen.slice(unseen.indexOf(text) + text.length)
+    },
+  }
+}
+
+export async function withHome(check: (home: string) => Promise<void>): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), 'oxbow-pty-'))
+  try {
+    await check(home)
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
