@@ -11,7 +11,7 @@ export interface Body {
 
 /**
  * @param maxBytes bounds what was sent and what is unpacked, each
- * @throws OxbowError `tool_failed` for an encoding nobody asked for; else the stream's own error
+ * @throws OxbowError `tool_failed` for an encoding nobody asked for, `limit_reached` for one that only grows; else the stream's own error
  */
 export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Body> {
   const source = unpacked(message, maxBytes)
@@ -50,13 +50,19 @@ function createUnpack(encoding: string): Transform | null {
   return null
 }
 
+function unpackable(): OxbowError {
+  return new OxbowError('limit_reached', 'The server sends a packed answer that is larger packed than unpacked.', {
+    hint: 'This page cannot be read; try another source.',
+  })
+}
+
 /** Ends a packed body that unpacks to nothing and never ends. */
 function bounded(maxBytes: number): (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer> {
   return async function* (source) {
     let room = maxBytes
     for await (const chunk of source) {
       room -= chunk.length
-      if (room < 0) return
+      if (room < 0) throw unpackable()
       yield chunk
     }
   }

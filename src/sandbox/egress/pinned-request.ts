@@ -27,7 +27,14 @@ export async function requestPinned(to: Destination, accept: string, signal: Abo
   request.on('response', (message) => {
     answered.resolve({ status: message.statusCode ?? 0, message, address: message.socket.remoteAddress ?? '' })
   })
+  // A connection that becomes something else is no page. Without this listener node closes it and tells nobody.
+  request.on('upgrade', (_, socket) => {
+    socket.destroy()
+    answered.reject(new Error('another protocol'))
+  })
   request.on('error', answered.reject)
+  // Whatever else ends a request: nobody waits for it for ever.
+  request.on('close', () => answered.reject(new Error('closed without an answer')))
   request.end()
   try {
     return await answered.promise
