@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytesPerToken, minReservedTokens } from '../../src/kernel/limits.ts'
+import { type AssistantMessage, textOf } from '../../src/types/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
+import { readLedger } from '../support/ledger.ts'
 import { openReady } from '../support/ready.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 import { chat, chatPiece, provider } from './answers.ts'
@@ -26,10 +28,13 @@ test('an answer that ignores its limit is stopped when the token budget is used 
   const { status, failure, reply } = await conversation.say('Go on.')
   assert.deepEqual([status, failure?.code], ['failed', 'budget_exhausted'], JSON.stringify(failure))
   assert.match(failure?.hint ?? '', /budget\.session/)
-  assert.ok(reply.includes('words words'), 'what was said is part of the reply')
+  assert.ok(reply.includes(failure?.message ?? '-'), 'the person is told')
 
   const { body } = await terminal.record((record) => record.name === 'model.generate' && record.phase === 'outcome')
-  const { spent } = body as unknown as { spent: { tokens: number } }
+  const { spent, message } = body as unknown as { spent: { tokens: number }; message: AssistantMessage }
+  const shown = terminal.frames.map((frame) => (frame.type === 'delta' ? frame.payload.text : '')).join('')
+  assert.ok(shown.length > 1_000)
+  assert.equal(textOf(message), shown, 'what was shown is what is kept of the conversation')
   // What is read of the network at once, in characters of the answer: nothing is known of it before it is read.
   const readAtOnce = (64 * 1024 * piece.length) / chatPiece(piece).length
   const bound = tokens + minReservedTokens + (2 * readAtOnce) / bytesPerToken
@@ -39,6 +44,11 @@ test('an answer that ignores its limit is stopped when the token budget is used 
   // Nothing is left of the budget: the next message is refused before anything is sent.
   const after = await conversation.say('More.')
   assert.deepEqual([after.failure?.code, endless.asked.length], ['budget_exhausted', 1])
+
+  await guest.stop()
+  const exchange = (await readLedger(workspace)).entries.find(({ phase }) => phase === 'exchange')?.body
+  const { response } = exchange as unknown as { response: { text: string } }
+  assert.ok(response.text.includes('words words'), 'the bytes of an answer that was stopped are on record')
 })
 
 test('under a money budget a model without a price is not asked, nor one whose fallback has none', async () => {
