@@ -12,9 +12,16 @@ import { openPty, withHome } from './pty-fixture.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 
+interface BreakingService extends AsyncDisposable {
+  readonly url: string
+  /** Breaks off the answer that has begun, or the next one. */
+  breakOff(): void
+}
+
 /** A model service whose first answer to each message breaks off, so that it begins again. */
-async function startBreakingService(): Promise<{ readonly url: string } & AsyncDisposable> {
+async function startBreakingService(): Promise<BreakingService> {
   let asked = 0
+  let broken = Promise.withResolvers<void>()
   const say = (response: ServerResponse, content: string | null): void => {
     const choice = { index: 0, delta: content === null ? {} : { content }, finish_reason: content === null ? 'stop' : null }
     const chunk = { id: 'x', object: 'chat.completion.chunk', created: 0, model: 'm', choices: [choice] }
@@ -27,8 +34,10 @@ async function startBreakingService(): Promise<{ readonly url: string } & AsyncD
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       say(response, breaks ? 'Line one.\nIt is Ro' : 'Line one.\nIt is Paris.')
       if (breaks) {
-        // What was said is on its way before the connection goes.
-        setImmediate(() => response.socket?.end())
+        void broken.promise.then(() => {
+          broken = Promise.withResolvers()
+          response.socket?.end()
+        })
         return
       }
       say(response, null)
@@ -38,6 +47,7 @@ async function startBreakingService(): Promise<{ readonly url: string } & AsyncD
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    breakOff: () => broken.resolve(),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()
@@ -54,6 +64,7 @@ void test('an answer that breaks off and begins again is marked in the chat, wit
     await pty.see('› ')
     pty.type('where\r')
     await pty.see('It is Ro')
+    service.breakOff()
     await pty.see('— the answer begins again, by openai/gpt-5-mini: ')
     await pty.see('; its first line stays —')
     await pty.see('It is Paris.')
@@ -68,6 +79,8 @@ void test('run shows the same in a terminal, its JSON and its piped output have 
   await withHome(async (home) => {
     const env = { OPENAI_BASE_URL: service.url }
     const pty = openPty(home, ['run', 'where'], env)
+    await pty.see('It is Ro')
+    service.breakOff()
     await pty.see('— the answer begins again, by openai/gpt-5-mini: ')
     await pty.see('It is Paris.')
     assert.equal(await pty.exit, 0)
@@ -79,7 +92,9 @@ void test('run shows the same in a terminal, its JSON and its piped output have 
       await once(child, 'close')
       return out
     }
+    service.breakOff()
     assert.equal(await oxbow('run', 'where'), 'Line one.\nIt is Paris.\n')
+    service.breakOff()
     assert.equal((JSON.parse(await oxbow('run', 'where', '--json')) as { reply: string }).reply, 'Line one.\nIt is Paris.')
     const exchanges = (await oxbow('audit', 'show')).split('\n').filter((line) => line.includes(' exchange '))
     assert.equal(exchanges.length, 6, 'each message took two')
