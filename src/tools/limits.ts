@@ -59,7 +59,9 @@ export const errorPreviewBytes = 2_048
 export const maxShownCharacters = 300
 /** The egress's own limit for a fetch, and the time to read what came. */
 export const webTimeoutMs = 45_000
-/** Characters read between two turns of the event loop: about 8 ms. */
-export const piece: number = 64 * 1024
+/** Characters of a page read between two turns of the event loop: about 2 ms. */
+export const pieceCharacters: number = 16 * 1024
+/** A tag or comment of a megabyte may be a picture within the page; a longer one is there to cost time and memory. */
+export const maxSilentPieces = 64
 /** Lists and quotations deeper than this read like those at it: a prefix costs room on every line. */
 export const maxListLevels = 8

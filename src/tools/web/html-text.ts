@@ -4,7 +4,7 @@
  * for an honest megabyte and did not come back from a nested one). What is between two pieces belongs to others: the event loop
  * is never held for long. Marks that stand in the text itself are not escaped: a model reads it, no renderer.
  */
-import { maxPageCharacters, piece } from '../limits.ts'
+import { maxPageCharacters, maxSilentPieces, pieceCharacters } from '../limits.ts'
 import { createReader } from './html-reader.ts'
 
 export interface HtmlText {
@@ -35,19 +35,31 @@ async function readPage(html: string, { url, marks, signal }: HtmlOptions, whole
   const { setImmediate } = process.getBuiltinModule('node:timers/promises')
   const reader = createReader(url, marks, whole)
   const parser = new SAXParser()
+  let silent = 0
   parser.on('startTag', ({ tagName, attrs, selfClosing }) => {
+    silent = 0
     reader.start(tagName, new Map(attrs.map(({ name, value }) => [name, value])), selfClosing)
   })
-  parser.on('endTag', ({ tagName }) => reader.end(tagName))
-  parser.on('text', ({ text }) => reader.text(text))
+  parser.on('endTag', ({ tagName }) => {
+    silent = 0
+    reader.end(tagName)
+  })
+  parser.on('text', ({ text }) => {
+    silent = 0
+    reader.text(text)
+  })
   // It hands on what it reads; nobody wants it.
   parser.resume()
-  for (let at = 0; at < html.length && reader.size() < maxPageCharacters; at += piece) {
-    parser.write(html.slice(at, at + piece))
+  let at = 0
+  for (; at < html.length && reader.size() < maxPageCharacters && silent < maxSilentPieces; at += pieceCharacters) {
+    silent += 1
+    parser.write(html.slice(at, at + pieceCharacters))
     await setImmediate()
     signal.throwIfAborted()
   }
-  parser.end()
-  const done = reader.done()
-  return { title: done.title, text: done.text.slice(0, maxPageCharacters), cut: reader.size() >= maxPageCharacters }
+  // What is open at the end of the page is ended by it; where the reading stopped, it stays unread.
+  if (at >= html.length) parser.end()
+  else parser.destroy()
+  const { title, text } = reader.done()
+  return { title, text: text.slice(0, maxPageCharacters), cut: at < html.length || text.length > maxPageCharacters }
 }

@@ -69,7 +69,7 @@ export function createTextWriter(): TextWriter {
     },
     end() {
       endMarks(writing)
-      return writing.out.join('').trim()
+      return writing.out.join('').replace(/^\n+/, '').trimEnd()
     },
   }
 }
