@@ -3,12 +3,13 @@
  * where the person may have installed it. The name comes from a file and is held to the grammar of package names, so that
  * nothing else (a path, a URL, a builtin) can be run by it.
  */
+import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { OxbowError } from '../../types/index.ts'
 import { maxPackageNameChars } from '../limits.ts'
 
 /**
- * @param folders absolute; where `node_modules` is looked for, there and upwards. The caller answers for them: code from there
+ * @param folders absolute; each is looked into for `node_modules`, and no folder above it. The caller answers for them: code from there
  * runs with everything that this process may do.
  * @throws OxbowError `bad_config` for a name that is none, a package that is not there, or one that fails while it loads
  */
@@ -38,9 +39,15 @@ function checkName(name: string): void {
 /** Imports as a module in this folder would: Node's own resolution, only begun elsewhere. */
 async function importFrom(name: string, folder: string): Promise<unknown> {
   const parentURL = pathToFileURL(`${folder}/oxbow.js`).href
+  const here = pathToFileURL(`${existsSync(folder) ? realpathSync(folder) : folder}/node_modules/`).href
   const hooks = process.getBuiltinModule('node:module').registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === name && context.parentURL === import.meta.url ? next(specifier, { ...context, parentURL }) : next(specifier, context),
+    resolve(specifier, context, next) {
+      if (specifier !== name || context.parentURL !== import.meta.url) return next(specifier, context)
+      const found = next(specifier, { ...context, parentURL })
+      // Node looks in every folder above as well: what somebody else may have put there is not what the person installed here.
+      if (found.url.startsWith(here)) return found
+      throw Object.assign(new Error(`Cannot find package '${name}' in ${folder}`), { code: 'ERR_MODULE_NOT_FOUND' })
+    },
   })
   try {
     return await import(name)

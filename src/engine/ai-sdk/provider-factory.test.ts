@@ -103,11 +103,16 @@ const failureOf = async (name: string, folders: readonly string[] = []): Promise
 }
 
 void describe('a provider package', () => {
-  void it('is found in the installation and in the folders that are named, there and upwards', async () => {
+  void it('is found in the installation and in the folders that are named, and not in a folder above them', async () => {
     assert.ok('createOpenAI' in ((await loadPackage('@ai-sdk/openai', [])) as object))
     await withPackages({ '@oxbow-test/found': 'export const createFound = () => 1' }, async (folder) => {
       const inside = join(folder, 'deep')
-      for (const folders of [['/nowhere', folder], [inside]]) {
+      await mkdir(inside)
+      assert.match((await failureOf('@oxbow-test/found', [inside])).message, /is not installed/)
+      for (const folders of [
+        ['/nowhere', folder],
+        [inside, folder],
+      ]) {
         assert.ok('createFound' in ((await loadPackage('@oxbow-test/found', folders)) as object))
       }
     })

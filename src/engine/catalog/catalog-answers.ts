@@ -104,6 +104,11 @@ function readName(text: string, deps: CatalogDeps, providers: readonly string[])
   const before = text.slice(0, Math.max(0, slash))
   if (providers.includes(before)) return { provider: before, name: text.slice(slash + 1) }
   const { provider, model } = readModelName(text, deps)
+  if (provider === 'offline') {
+    throw new OxbowError('bad_input', `${JSON.stringify(text)} does not say whose model it is`, {
+      hint: 'Name it as PROVIDER/MODEL, e.g. oxbow catalog show openai/gpt-5-mini.',
+    })
+  }
   return { provider, name: model }
 }
 

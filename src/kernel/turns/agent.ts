@@ -25,20 +25,27 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId }: 
   const turns = new Map<TurnId, LaneTurn>()
   const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
   const actor = `agent:${config.agent.name}`
-  const base: Omit<RuntimeDeps, 'facts'> = {
-    // A byte is at most one token: a bound that needs no tokenizer.
-    toolTokens: Buffer.byteLength(JSON.stringify(registry.tools(rights))),
+  const base: Omit<RuntimeDeps, 'facts' | 'toolTokens'> = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
     providers: [createCharacter({ ...config.agent, surroundings: () => sandbox.status.problem?.message ?? '' })],
     evaluators: [],
+  }
+  const toolText = JSON.stringify(registry.tools(rights))
+  let counted: Promise<number> | null = null
+  // A byte is at most one token: a bound that needs no tokenizer, unless the window is too small for bounds.
+  const toolTokens = (contextTokens: number): number | Promise<number> => {
+    const bound = Buffer.byteLength(toolText)
+    if (bound * roomyFactor <= contextTokens) return bound
+    return (counted ??= engine.countTokens([toolText]).then(([count = bound]) => Math.ceil(count * foreignFactor)))
   }
   return {
     async runTurn(turn) {
       turns.set(turn.id, turn)
       try {
         const process = createProcess({ gate, registry, newId, rights, actor }, turn)
-        return await runTurn(process, { ...base, facts: await engine.facts(turn.input.model ?? '') })
+        const facts = await engine.facts(turn.input.model ?? '')
+        return await runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
       } finally {
         turns.delete(turn.id)
       }
@@ -46,6 +53,11 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId }: 
     turn: (id) => turns.get(id),
   }
 }
+
+/** A window this many times the bound of the tools has room enough for the bound. */
+const roomyFactor = 8
+/** Tokens that another tokenizer may make of the same text. */
+const foreignFactor = 1.25
 
 interface ProcessDeps {
   readonly gate: Gate
