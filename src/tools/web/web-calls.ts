@@ -7,6 +7,7 @@ import type { Egress } from '../../sandbox/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { Call, CallContext } from '../../types/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
+import { plural } from '../workspace-arguments.ts'
 import { decodeText, kindOf, withoutHidden } from './decode-text.ts'
 import { readHtml } from './html-text.ts'
 import type { Page, PageStore } from './page-store.ts'
@@ -156,7 +157,7 @@ function toCharacter(text: Buffer, offset: number): number {
  */
 function pageText(output: FetchOutput, id: string): string {
   const head = [`status ${output.status}, ${output.content_type === '' ? 'no content type' : output.content_type}, ${output.bytes} bytes`]
-  head.push(`from ${shown(output.final_url)}${output.redirects === 0 ? '' : ` after ${output.redirects} redirects`}`)
+  head.push(`from ${shown(output.final_url)}${output.redirects === 0 ? '' : ` after ${plural(output.redirects, 'redirect')}`}`)
   if (output.title !== '') head.push(`title: ${shown(output.title)}`)
   if (output.truncated) head.push('The page is larger than what is read of one; its end is missing.')
   if (output.total_bytes === 0) {
