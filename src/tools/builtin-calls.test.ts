@@ -108,6 +108,66 @@ describe('file calls', () => {
     assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
     assert.match(text!, /Line 1 is too long and was cut[\s\S]*Continue with from_line 2/)
   })
+
+  it('list and search page by page, no page over what a model is shown', async () => {
+    const { run } = workspace(
+      Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`/shared/f${i}`, `needle ${'x'.repeat(i % 90)}`])),
+    )
+    for (const [name, input] of [
+      ['file.list', {}],
+      ['file.search', { pattern: 'needle' }],
+      ['file.search', { pattern: 'needle', max_matches: 7 }],
+    ] as const) {
+      const seen = new Set<string>()
+      let skip = 0
+      for (let more = true; more && skip < 400;) {
+        const { output, text } = await run(name, { ...input, skip })
+        const found: { path: string }[] = output.entries ?? output.matches
+        assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
+        assert.match(text!, new RegExp(`${skip + 1} to ${skip + found.length}. Continue with skip ${skip + found.length}`))
+        for (const { path } of found) assert.ok(!seen.has(path) && seen.add(path))
+        skip += found.length
+        more = output.truncated
+      }
+      assert.equal(seen.size, skip)
+    }
+    assert.equal((await run('file.list', { skip: 1_500 })).text, '/shared has no more entries.')
+    assert.equal((await run('file.search', { pattern: 'needle', skip: 1_500 })).text, 'No more matches under /shared.')
+    assert.match((await run('file.list', { glob: '*.ts', depth: 3 })).text!, /^Nothing in \/shared fits \*\.ts/)
+  })
+
+  it('show the lines around a match as ripgrep does', async () => {
+    const { run } = workspace({ '/shared/a': '1\nx2\n3\n4\nx5\n6\n7\n8\nx9\n', '/shared/b': 'x\n' })
+    const { text } = await run('file.search', { pattern: 'x', context_lines: 1 })
+    const a = ['-1- 1', ':2: x2', '-3- 3', '-4- 4', ':5: x5', '-6- 6'].map((line) => `/shared/a${line}`)
+    assert.equal(text, [...a, '--', '/shared/a-8- 8', '/shared/a:9: x9', '--', '/shared/b:1: x'].join('\n'))
+  })
+
+  it('give a range of bytes as base64 and say where the next one begins', async () => {
+    const { run } = workspace({ '/shared/f': 'hello', '/shared/empty': '' })
+    assert.equal(
+      (await run('file.bytes', { path: 'f', offset: 1, max_bytes: 3 })).text,
+      'Bytes 1 to 3 of 5 in /shared/f, as base64:\nZWxs\n[Continue with offset 4.]',
+    )
+    assert.equal((await run('file.bytes', { path: 'f', offset: 5 })).text, '/shared/f has only 5 bytes.')
+    assert.equal((await run('file.bytes', { path: 'empty' })).text, '/shared/empty is empty.')
+    assert.equal((await run('file.bytes', { path: 'f' })).output.base64, 'aGVsbG8=')
+    const page = workspace({ '/shared/f': 'x'.repeat(50_000) })
+    assert.ok((await page.run('file.bytes', { path: 'f' })).text!.length < 16 * 1024)
+  })
+
+  it('move, and patch many files at once', async () => {
+    const { run, files } = workspace({ '/shared/src/main.ts': "import { serve } from './serve.ts'\nconst port = 80\nserve(port)\n" })
+    const example = everything.find((call) => call.name === 'file.patch')!.example as object
+    assert.equal((await run('file.patch', example)).text, 'Changed /shared/src/main.ts (+1 -1).\nCreated /shared/CHANGES (+1 -0).')
+    assert.match(files.get('/shared/src/main.ts')!, /8080/)
+    assert.equal((await run('file.move', { from: 'src', to: '/tmp/old' })).text, 'Moved the folder /shared/src to /tmp/old.')
+    assert.equal(
+      (await run('file.move', { from: '/tmp/old/main.ts', to: 'CHANGES', overwrite: true })).text,
+      'Moved the file /tmp/old/main.ts to /shared/CHANGES, in place of the one that was there.',
+    )
+    assert.deepEqual([...files.keys()], ['/shared/CHANGES'])
+  })
 })
 
 describe('shell.exec', () => {

@@ -19,7 +19,7 @@ export function globSource(glob: string, braces: boolean): string {
     } else if (open > 0 && found === ',') source += '|'
     // Two stars are more than one only where they are a whole part of the path.
     else if (found === '**/') source += index === 0 || /[/{,]/.test(glob[index - 1]!) ? '(?:.*/)?' : '[^/]*/'
-    else source += stepSource(found)
+    else source += found === glob && found === '**' ? '.*' : stepSource(found)
   }
   return source + ')'.repeat(open)
 }

@@ -56,7 +56,8 @@ function statedAt(hunk: Hunk, old: readonly HunkLine[]): number {
 /** @returns the index, or all the places where it would fit when it is not clear which is meant. */
 function placeOf(lines: readonly string[], old: readonly HunkLine[], hunk: Hunk, from: number, shift: number): number | readonly number[] {
   const stated = statedAt(hunk, old)
-  for (const at of [stated, stated + shift]) if (at >= from && at <= lines.length && fitsAt(lines, old, at)) return at
+  // What was off before is most likely off by as much here.
+  for (const at of [stated + shift, stated]) if (at >= from && at <= lines.length && fitsAt(lines, old, at)) return at
   // Without old lines nothing but the number says where.
   if (old.length === 0) return []
   const places: number[] = []

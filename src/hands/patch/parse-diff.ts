@@ -53,7 +53,7 @@ export function parseDiff(text: string): readonly FileDiff[] {
           'Put lines --- a/NAME and +++ b/NAME before it.',
         )
       }
-      const { hunk, next } = parseHunk(diff, at, draft.now ?? draft.old ?? 'the file', draft.hunks.length + 1)
+      const { hunk, next } = parseHunk(diff, at, shownName(draft), draft.hunks.length + 1)
       draft.hunks.push(hunk)
       at = next
       continue
@@ -64,6 +64,11 @@ export function parseDiff(text: string): readonly FileDiff[] {
   if (drafts.length > 0) return drafts.map(finish)
   const hint = 'For each file: lines --- a/NAME and +++ b/NAME, then hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@.'
   throw failed('bad_input', 'This is no unified diff: it names no file.', hint)
+}
+
+function shownName(draft: Draft): string {
+  const { old, now } = withoutPrefix(draft.old, draft.now)
+  return now ?? old ?? 'the file'
 }
 
 function begin(at: number, names: readonly [string | null, string | null] | null): Draft {

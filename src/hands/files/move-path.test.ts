@@ -1,0 +1,143 @@
+/** What moving does that the sandbox contract does not ask of every sandbox. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { link, lstat, mkdir, mkdtemp, readFile, readdir, readlink, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import type { ErrorCode, Failure } from '../../types/index.ts'
+import { toReplyFailure } from '../failure.ts'
+import { movePath } from './move-path.ts'
+import { readBytes } from './read-bytes.ts'
+import type { Root } from './workspace-path.ts'
+
+const calm = new AbortController().signal
+
+describe('moving', () => {
+  let home: string
+  let roots: readonly Root[]
+  beforeEach(async () => {
+    home = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-move-')))
+    for (const name of ['shared', 'out']) await mkdir(join(home, name))
+    roots = [{ virtual: '/shared', real: join(home, 'shared') }]
+    await writeFile(host('a'), 'a')
+    await writeFile(host('b'), 'b')
+  })
+  afterEach(() => rm(home, { recursive: true }))
+  const host = (path: string) => join(home, 'shared', path)
+  const move = (from: string, to: string, overwrite = false, signal = calm) =>
+    movePath(roots, { from: `/shared/${from}`, to: `/shared/${to}`, overwrite }, signal)
+  const refused = async (code: ErrorCode, work: () => Promise<unknown>): Promise<Failure> => {
+    const was = await readdir(host(''), { recursive: true })
+    const failure = toReplyFailure(
+      await work().then(
+        () => assert.fail('it was moved'),
+        (error: unknown) => error,
+      ),
+    )
+    assert.equal(failure.code, code, failure.message)
+    assert.deepEqual(await readdir(host(''), { recursive: true }), was)
+    return failure
+  }
+
+  it('moves a link itself and replaces a link itself, wherever they point', async () => {
+    await writeFile(join(home, 'out/secret'), 'secret')
+    await symlink(join(home, 'out/secret'), host('link'))
+    assert.deepEqual(await move('link', 'moved'), { kind: 'link', replaced: false })
+    assert.equal(await readlink(host('moved')), join(home, 'out/secret'))
+    assert.deepEqual(await move('a', 'moved', true), { kind: 'file', replaced: true })
+    assert.ok((await lstat(host('moved'))).isFile())
+    assert.equal(await readFile(join(home, 'out/secret'), 'utf8'), 'secret')
+  })
+
+  it('goes through no folder that leads out', async () => {
+    await writeFile(join(home, 'out/x'), 'x')
+    await symlink(join(home, 'out'), host('out'))
+    await symlink('nowhere', host('broken'))
+    await refused('path_refused', () => move('out/x', 'x'))
+    await refused('path_refused', () => move('a', 'out/a'))
+    await refused('path_refused', () => move('a', 'out/new/a'))
+    await refused('path_refused', () => move('a', 'broken/a'))
+    assert.deepEqual(await readdir(join(home, 'out')), ['x'])
+  })
+
+  it('says what stands in the way and how to name the target', async () => {
+    await mkdir(host('folder'))
+    assert.match((await refused('path_refused', () => move('a', 'folder'))).hint, /\/shared\/folder\/a\./)
+    assert.match((await refused('path_refused', () => move('a', 'folder/', true))).hint, /\/shared\/folder\/a\./)
+    assert.match((await refused('tool_failed', () => move('a', 'b'))).hint, /overwrite/)
+    assert.match((await refused('path_refused', () => move('folder', 'b', true))).message, /cannot replace/)
+    await refused('bad_input', () => move('a', './a', true))
+    await refused('bad_input', () => move('folder', 'folder/in/it'))
+    await refused('not_found', () => move('a/b', 'c'))
+    await refused('cancelled', () => move('a', 'new/c', false, AbortSignal.abort()))
+    assert.match((await refused('not_found', () => move('none', 'c'))).message, /\/shared\/none/)
+  })
+
+  it('takes back the folders that it made for a move that failed', async () => {
+    // Longer than a name may be, which is found out when all folders are there.
+    await refused('bad_input', () => move('a', `x/y/${'z'.repeat(300)}`))
+  })
+
+  it('copies what goes to another file system, links as they are, and leaves nothing when it cannot', async (test) => {
+    const memory = '/dev/shm'
+    const device = async (path: string) => (await lstat(path).catch(() => null))?.dev
+    if ([undefined, await device(home)].includes(await device(memory))) {
+      test.skip(`needs a second file system: mount one at ${memory}`)
+      return
+    }
+    const far = await mkdtemp(join(memory, 'oxbow-move-'))
+    try {
+      roots = [...roots, { virtual: '/tmp', real: far }]
+      await mkdir(host('tree/deep'), { recursive: true })
+      await writeFile(host('tree/deep/run'), 'x', { mode: 0o750 })
+      await symlink('../nowhere', host('tree/link'))
+      const across = (from: string, to: string, overwrite = false, signal = calm) => movePath(roots, { from, to, overwrite }, signal)
+      assert.deepEqual(await across('/shared/tree', '/tmp/new/tree'), { kind: 'folder', replaced: false })
+      assert.deepEqual((await readdir(far, { recursive: true })).sort(), [
+        'new',
+        'new/tree',
+        'new/tree/deep',
+        'new/tree/deep/run',
+        'new/tree/link',
+      ])
+      assert.deepEqual(
+        [await readlink(join(far, 'new/tree/link')), (await lstat(join(far, 'new/tree/deep/run'))).mode & 0o777],
+        ['../nowhere', 0o750],
+      )
+      assert.deepEqual((await readdir(host(''))).sort(), ['a', 'b'])
+      await refused('tool_failed', () => across('/shared/a', '/tmp/new/tree/deep/run'))
+      assert.deepEqual(await across('/shared/a', '/tmp/new/tree/deep/run', true), { kind: 'file', replaced: true })
+      assert.deepEqual(await across('/tmp/new/tree/link', '/shared/link'), { kind: 'link', replaced: false })
+      // A FIFO cannot be copied.
+      await mkdir(host('odd'))
+      execFileSync('mkfifo', [host('odd/fifo')])
+      await refused('tool_failed', () => across('/shared/odd', '/tmp/made/odd'))
+      assert.deepEqual(await readdir(far), ['new'])
+    } finally {
+      await rm(far, { recursive: true })
+    }
+  })
+
+  it('leaves one name of a file that had both', async () => {
+    await link(host('a'), host('c'))
+    await refused('tool_failed', () => move('a', 'c'))
+    assert.deepEqual(await move('a', 'c', true), { kind: 'file', replaced: true })
+    assert.deepEqual((await readdir(host(''))).sort(), ['b', 'c'])
+  })
+
+  it('reads ranges of binary files up to their end', async () => {
+    const bytes = Buffer.from(Array.from({ length: 700_000 }, (_, i) => (i * 7) & 0xff))
+    await writeFile(host('binary'), bytes)
+    const range = (offset: number, maxBytes: number, signal = calm) =>
+      readBytes(roots, { path: '/shared/binary', offset, maxBytes }, signal)
+    const all = await range(0, 1_000_000)
+    assert.ok(Buffer.from(all.base64, 'base64').equals(bytes))
+    assert.deepEqual([all.bytes, all.totalBytes], [700_000, 700_000])
+    const end = await range(699_998, 50)
+    assert.deepEqual([...Buffer.from(end.base64, 'base64')], [...bytes.subarray(699_998)])
+    assert.equal((await range(Number.MAX_SAFE_INTEGER, 50)).bytes, 0)
+    await refused('cancelled', () => range(0, 1, AbortSignal.abort()))
+    await refused('path_refused', () => readBytes(roots, { path: '/shared', offset: 0, maxBytes: 1 }, calm))
+  })
+})

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import type { HandsOps } from '../../types/index.ts'
+import type { Root } from '../files/workspace-path.ts'
+import { searchFiles } from './search-files.ts'
+
+type Input = HandsOps['search']['input']
+type Match = HandsOps['search']['output']['matches'][number]
+
+describe('searching', () => {
+  let top: string
+  let roots: readonly Root[]
+  before(async () => {
+    top = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-search-')))
+    roots = [{ virtual: '/shared', real: top }]
+  })
+  after(() => rm(top, { recursive: true }))
+  const search = (more: Partial<Input>) => {
+    const input = {
+      path: '/shared',
+      pattern: 'x',
+      regex: true,
+      ignoreCase: false,
+      glob: '',
+      all: false,
+      contextLines: 0,
+      skip: 0,
+      maxMatches: 200,
+    }
+    return searchFiles(roots, { ...input, ...more }, new AbortController().signal)
+  }
+
+  it('finds the lines that ripgrep finds, with the lines around them, whatever the pages', async () => {
+    const line = fc.constantFrom('x', 'y', '', 'xx y', ' x', 'é x', 'X')
+    const text = fc.tuple(fc.array(line, { maxLength: 30 }), fc.boolean()).map(([lines, ends]) => lines.join('\n') + (ends ? '\n' : ''))
+    const pattern = fc.constantFrom('x', '^x', 'x$', '^$', 'x|y', '\\bx\\b', '[^y]', '(?i)x', '^')
+    await fc.assert(
+      fc.asyncProperty(text, pattern, fc.nat(3), fc.integer({ min: 1, max: 9 }), async (said, wanted, contextLines, maxMatches) => {
+        await writeFile(join(top, 'law'), said)
+        const found: Match[] = []
+        for (let more = true; more;) {
+          const page = await search({ path: '/shared/law', pattern: wanted, contextLines, skip: found.length, maxMatches })
+          found.push(...page.matches)
+          more = page.truncated
+        }
+        assert.deepEqual(shown(found), ripgrep(wanted, contextLines))
+      }),
+      { numRuns: 80 },
+    )
+  })
+
+  /** Lines by number: a page begins with context that the page before may have ended with. */
+  const shown = (matches: readonly Match[]): Record<number, string> => {
+    const lines: Record<number, string> = {}
+    for (const { line, text, before: above, after: below } of matches) {
+      for (const [i, each] of above.entries()) lines[line - above.length + i] ??= `-${each}`
+      lines[line] = `:${text}`
+      for (const [i, each] of below.entries()) lines[line + 1 + i] ??= `-${each}`
+    }
+    return lines
+  }
+  const ripgrep = (pattern: string, context: number): Record<number, string> => {
+    const args = ['--no-config', '-n', '-C', String(context), '--', pattern, 'law']
+    const lines: Record<number, string> = {}
+    let out = ''
+    try {
+      out = execFileSync('rg', args, { cwd: top, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    } catch (error) {
+      const { code, status } = error as { code?: string; status?: number }
+      assert.notEqual(code, 'ENOENT', 'rg is missing: apt-get install ripgrep')
+      assert.equal(status, 1, String(error))
+    }
+    for (const [, number, rest] of out.matchAll(/^(\d+)([:-].*)$/gm)) lines[Number(number)] = rest!
+    return lines
+  }
+
+  it('shows the right lines around a match also where a block of the file ends', async () => {
+    const lines = Array.from({ length: 40_000 }, (_, i) => `${i % 97 === 0 ? 'mark' : 'line'} ${i + 1} ${'-'.repeat(i % 40)}`)
+    await writeFile(join(top, 'large'), lines.join('\n'))
+    for (const skip of [0, 150, 300]) {
+      const { matches } = await search({ path: '/shared/large', pattern: '^mark', contextLines: 3, skip, maxMatches: 150 })
+      assert.ok(matches.length > 100)
+      for (const match of matches) {
+        assert.deepEqual(match.before, lines.slice(Math.max(0, match.line - 4), match.line - 1))
+        assert.deepEqual(match.after, lines.slice(match.line, match.line + 3))
+      }
+    }
+  })
+
+  it('takes back what it found in a file that turns out to be binary, and the page goes on', async () => {
+    await mkdir(join(top, 'mixed'))
+    await writeFile(join(top, 'mixed/a'), `${'needle\n'.repeat(5)}${'line\n'.repeat(200_000)}\0`)
+    await writeFile(join(top, 'mixed/b'), 'one\nneedle\nneedle\n')
+    const found = await search({ path: '/shared/mixed', pattern: 'needle', skip: 1, maxMatches: 10 })
+    assert.deepEqual([found.matches.map(({ path, line }) => `${path}:${line}`), found.filesSearched], [['/shared/mixed/b:3'], 1])
+  })
+
+  it('leaves hidden and ignored files out unless all is asked for, or they are named', async () => {
+    const files = {
+      '.git/config': '',
+      '.gitignore': 'dist\n',
+      'dist/out.js': 'needle',
+      '.env': 'needle',
+      'node_modules/m.js': 'needle',
+      'a.js': 'needle',
+    }
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(join(top, 'project', name, '..'), { recursive: true })
+      await writeFile(join(top, 'project', name), text)
+    }
+    const found = async (more: Partial<Input>) => {
+      const { matches } = await search({ path: '/shared/project', pattern: 'needle', ...more })
+      return matches.map(({ path }) => path.slice('/shared/project/'.length)).join(' ')
+    }
+    assert.equal(await found({}), 'a.js')
+    assert.equal(await found({ all: true }), 'dist/out.js node_modules/m.js .env a.js')
+    assert.equal(await found({ all: true, glob: '*.js' }), 'dist/out.js node_modules/m.js a.js')
+    assert.equal(await found({ path: '/shared/project/dist' }), 'dist/out.js')
+    assert.equal(await found({ path: '/shared/project/.env' }), '.env')
+  })
+})
