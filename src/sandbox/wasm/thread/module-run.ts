@@ -88,6 +88,7 @@ function runFunction(instance: WasmInstance, memory: WasmMemory, wasi: WASI, job
   wasi.initialize({ exports: { memory, ...initializer(exports) } })
   const input = new TextEncoder().encode(job.input)
   const at = placeFor(input.length, exports, memory)
+  if (at === null) return failed('limit_reached', 'The input does not fit into the memory of the tool.', 'Give it less, or more memory.')
   new Uint8Array(memory.buffer, at, input.length).set(input)
   const place = readPlace((tool as (...args: readonly number[]) => unknown)(at, input.length))
   if (place === null) return missing(`The function ${quoted(name)} does not return (ptr, len).`, 'Two i32, or one i64 with ptr above len.')
@@ -109,13 +110,17 @@ function initializer(exports: WasmInstance['exports']): { readonly _initialize?:
   return typeof initialize === 'function' ? { _initialize: initialize as () => unknown } : {}
 }
 
-/** @throws RangeError when the memory cannot hold the input. */
-function placeFor(bytes: number, exports: WasmInstance['exports'], memory: WasmMemory): number {
+/** @returns null when the memory cannot hold the input. */
+function placeFor(bytes: number, exports: WasmInstance['exports'], memory: WasmMemory): number | null {
   const alloc = exports['alloc']
   const at = typeof alloc === 'function' ? Number((alloc as (bytes: number) => unknown)(bytes)) >>> 0 : 0
   const lacking = at + bytes - memory.buffer.byteLength
-  if (lacking > 0) memory.grow(Math.ceil(lacking / pageBytes))
-  return at
+  try {
+    if (lacking > 0) memory.grow(Math.ceil(lacking / pageBytes))
+    return at
+  } catch {
+    return null
+  }
 }
 
 function readPlace(returned: unknown): { readonly at: number; readonly bytes: number } | null {

@@ -21,10 +21,11 @@ interface DoorParts {
 /** Runs inside the interpreter before the tool does, and keeps what it needs of it. @returns a function that calls the tool. */
 export const scriptPrelude: string = `(door) => {
   const { parse, stringify } = JSON
+  const { hasOwn } = Object
   const text = String
   const ask = (...words) => {
     const reply = parse(door(...words))
-    if (!('error' in reply)) return reply.ok
+    if (!hasOwn(reply, 'error')) return reply.ok
     const { code, message, hint } = reply.error
     throw Object.assign(new Error(message), { code, hint })
   }

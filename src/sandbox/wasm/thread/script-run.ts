@@ -32,12 +32,8 @@ export async function openScriptEngine(memoryMb: number): Promise<ScriptEngine> 
   const engine = await newQuickJSWASMModuleFromVariant(variant)
   return {
     run: (job, mounts, callHost) => {
-      try {
-        const runtime = engine.newRuntime()
-        return runScript({ runtime, memory, pages, job, mounts, callHost })
-      } catch (error) {
-        return trapFailure(error, isFull(memory, pages))
-      }
+      const runtime = engine.newRuntime()
+      return runScript({ runtime, memory, pages, job, mounts, callHost })
     },
   }
 }
@@ -57,12 +53,20 @@ function runScript(script: Script): Answer | Failed {
   const deadline = performance.now() + job.limits.timeoutMs
   let isLate = false
   runtime.setInterruptHandler(() => (isLate ||= performance.now() > deadline))
-  const context = runtime.newContext()
-  const answer = evaluate(context, script)
+  const answer = evaluateSafely(script)
   // Whatever an interrupted tool came to is not its answer.
   return isLate
     ? failed('timeout', `The tool ran longer than ${job.limits.timeoutMs} ms.`, 'Give it less to do, or a higher time limit.')
     : answer
+}
+
+/** The interpreter itself throws where it is interrupted, aborts or runs out of stack outside of the tool's code. */
+function evaluateSafely(script: Script): Answer | Failed {
+  try {
+    return evaluate(script.runtime.newContext(), script)
+  } catch (error) {
+    return trapFailure(error, isFull(script.memory, script.pages))
+  }
 }
 
 function evaluate(context: QuickJSContext, script: Script): Answer | Failed {

@@ -5,7 +5,7 @@
  *
  * There is no way out: no inode leads to the host, there are no symbolic links, and `..` ends at the mount.
  */
-import { Directory, File, type Inode, OpenDirectory, OpenFile, PreopenDirectory, wasi } from '@bjorn3/browser_wasi_shim'
+import { Directory, type Fd, File, type Inode, OpenDirectory, OpenFile, PreopenDirectory, wasi } from '@bjorn3/browser_wasi_shim'
 import { maxToolFiles, maxToolPathChars } from '../../limits.ts'
 import type { ToolMount } from '../wasm-tool.ts'
 
@@ -59,6 +59,23 @@ export function readOnlyFile(bytes: Uint8Array): OpenFile {
   const file = new File([], { readonly: true })
   file.data = bytes
   return holdFile(new OpenFile(file), place, false)
+}
+
+/** A move between two open folders. The shim's own loses what it moves when it cannot put it back. @returns an errno */
+export function movePath(from: Fd, old: string, to: Fd, path: string): number {
+  // With a slash behind it a name can be taken away, and not be put back.
+  const source = withoutSlash(old)
+  const { ret, inode_obj: inode } = from.path_unlink(source)
+  if (inode === null) return ret
+  const moved = to.path_link(withoutSlash(path), inode, true)
+  if (moved !== wasi.ERRNO_SUCCESS) from.path_link(source, inode, true)
+  return moved
+}
+
+function withoutSlash(path: string): string {
+  let end = path.length
+  while (end > 1 && path[end - 1] === '/') end -= 1
+  return path.slice(0, end)
 }
 
 function folderFor(root: Directory, path: string, place: Place, before: Map<string, Uint8Array | null>): Directory {
@@ -171,7 +188,13 @@ function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
     },
     path_create_directory: (path: string) =>
       open.path_lookup(path, 0).inode_obj === null ? shim.create(path) : readonly ? wasi.ERRNO_ROFS : wasi.ERRNO_EXIST,
-    path_unlink: (path: string) => (readonly ? { ret: wasi.ERRNO_ROFS, inode_obj: null } : shim.unlink(path)),
+    path_unlink(path: string) {
+      if (readonly) return { ret: wasi.ERRNO_ROFS, inode_obj: null }
+      const taken = shim.unlink(path)
+      // Only a move takes an inode away; it is counted again where it comes to be.
+      if (taken.inode_obj !== null) quota.entries -= 1
+      return taken
+    },
     path_unlink_file: (path: string) => (readonly ? wasi.ERRNO_ROFS : shim.unlinkFile(path)),
     path_remove_directory: (path: string) => (readonly ? wasi.ERRNO_ROFS : shim.removeFolder(path)),
   })

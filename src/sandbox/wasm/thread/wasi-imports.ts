@@ -5,7 +5,7 @@
  */
 import { ConsoleStdout, WASI, wasi } from '@bjorn3/browser_wasi_shim'
 import { maxPollSubscriptions, toolClockStepNs } from '../../limits.ts'
-import { readOnlyFile, type MountedFolder } from './tool-tree.ts'
+import { movePath, readOnlyFile, type MountedFolder } from './tool-tree.ts'
 import type { OutputWriter } from '../tool-output.ts'
 
 interface WasiParts {
@@ -33,6 +33,11 @@ export function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
       view().setBigUint64(at, time, true)
       return wasi.ERRNO_SUCCESS
     },
+    path_rename(fd: number, at: number, length: number, newFd: number, newAt: number, newLength: number): number {
+      const [from, to] = [shim.fds[fd], shim.fds[newFd]]
+      if (from === undefined || to === undefined) return wasi.ERRNO_BADF
+      return movePath(from, textAt(view(), at, length), to, textAt(view(), newAt, newLength))
+    },
     poll_oneoff: (subscriptions: number, events: number, count: number, ready: number): number =>
       poll(view(), subscriptions, events, count >>> 0, ready),
     sched_yield: (): number => wasi.ERRNO_SUCCESS,
@@ -42,6 +47,11 @@ export function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
     sock_shutdown: noSocket,
   })
   return shim
+}
+
+/** @throws RangeError for a place outside the memory, which ends the run as a trap does. */
+function textAt({ buffer }: DataView, at: number, bytes: number): string {
+  return new TextDecoder().decode(new Uint8Array(buffer as ArrayBuffer, at >>> 0, bytes >>> 0))
 }
 
 /** Nanoseconds, in whole steps; null for the clocks of CPU time, which nobody measures here. */

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { assemble, echo, leb } from '../wasm-fixture.ts'
+import { capModule } from './module-caps.ts'
+import { webAssembly, type WasmMemory } from './web-assembly.ts'
+
+const caps = { pages: 16, tableEntries: 100, tables: 2 }
+const functions = [{ export: 'run', body: [] }]
+
+function capped(code: Uint8Array): Uint8Array {
+  const out = capModule(code, caps)
+  assert.ok(!('failure' in out), JSON.stringify(out))
+  return out
+}
+
+function whyNot(code: Uint8Array): string {
+  const out = capModule(code, caps)
+  assert.ok('failure' in out, 'it was taken')
+  return out.failure.message
+}
+
+function memoryOf(code: Uint8Array): WasmMemory {
+  return new webAssembly.Instance(new webAssembly.Module(code), {}).exports['memory'] as WasmMemory
+}
+
+void test('a memory grows to the cap and no further, or to its own maximum where that is less', () => {
+  for (const [memory, most] of [
+    [[0, 1], 16],
+    [[1, 1, 200, 1], 16],
+    [[1, 1, 3], 3],
+    [[0, 16], 16],
+  ] as const) {
+    const grown = memoryOf(capped(assemble({ functions, memory })))
+    grown.grow(most - (memory[1] ?? 0))
+    assert.equal(grown.buffer.byteLength, most * 65_536)
+    assert.throws(() => grown.grow(1), RangeError)
+  }
+})
+
+void test('memories that cannot be bounded this way are refused', () => {
+  assert.match(whyNot(assemble({ functions, memory: [0, 17] })), /memory/)
+  assert.match(whyNot(assemble({ functions, memory: [3, 1, 1] })), /shared/)
+  assert.match(whyNot(assemble({ functions, memory: [4, 1] })), /64-bit/)
+  // Two memories: a section with a longer list in the place of one with one.
+  const [start, rest] = split(assemble({ functions, memory: [0, 1] }), [5, 3, 1, 0, 1])
+  assert.match(whyNot(new Uint8Array([...start, 5, 5, 2, 0, 1, 0, 1, ...rest])), /more than one/)
+  assert.match(whyNot(new Uint8Array([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0])), /component/)
+})
+
+void test('tables are bounded like memories', () => {
+  const table = (kind: number, ...limits: readonly number[]): Uint8Array => assemble({ functions, tables: [1, kind, ...limits] })
+  assert.ok(memoryOf(capped(table(0x70, 0, 1))))
+  assert.ok(memoryOf(capped(table(0x6f, 1, 1, ...leb(1_000_000)))))
+  assert.match(whyNot(table(0x70, 0, ...leb(10_000_000))), /table of 10000000/)
+  assert.match(whyNot(table(0x40, 0, 1)), /typed/)
+  assert.match(whyNot(table(0x70, 4, 1)), /64-bit/)
+  assert.match(whyNot(assemble({ functions, tables: [3, 0x70, 0, 1, 0x70, 0, 1, 0x70, 0, 1] })), /more than 2/)
+})
+
+void test('a module that is within its bounds works as before', () => {
+  const { exports } = new webAssembly.Instance(new webAssembly.Module(capped(echo)), {})
+  assert.deepEqual((exports['run'] as (a: number, b: number) => unknown)(3, 4), [3, 4])
+})
+
+void test('law: whatever the bytes are, the answer is a module or a failure, and never an exception', () => {
+  const whole = Array.from(assemble({ functions, tables: [1, 0x70, 0, 1], memory: [1, 1, 3] }))
+  const damaged = fc
+    .array(fc.record({ at: fc.nat(whole.length - 1), byte: fc.nat(255) }), { maxLength: 6 })
+    .map((spots) => spots.reduce((bytes, { at, byte }) => bytes.with(at, byte), whole))
+  const cut = fc.tuple(damaged, fc.nat(whole.length)).map(([bytes, length]) => bytes.slice(0, length))
+  fc.assert(
+    fc.property(fc.oneof(damaged, cut), (bytes) => {
+      const out = capModule(new Uint8Array(bytes), caps)
+      if ('failure' in out) return
+      let module
+      try {
+        module = new webAssembly.Module(out)
+      } catch {
+        return
+      }
+      if (webAssembly.Module.imports(module).length > 0) return
+      const { exports } = new webAssembly.Instance(module, {})
+      if (exports['memory'] instanceof webAssembly.Memory) {
+        assert.ok(exports['memory'].buffer.byteLength <= 16 * 65_536)
+        assert.throws(() => (exports['memory'] as WasmMemory).grow(16), RangeError)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+function split(bytes: Uint8Array, part: readonly number[]): readonly [Uint8Array, Uint8Array] {
+  const at = Buffer.from(bytes).indexOf(Buffer.from(part))
+  assert.notEqual(at, -1)
+  return [bytes.slice(0, at), bytes.slice(at + part.length)]
+}
