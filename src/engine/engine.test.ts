@@ -13,6 +13,15 @@ function engine(model: Partial<Config['model']>, env: Record<string, string> = {
   return openEngine({ config: parseConfig({ model, providers }, 'the test'), env, clock: systemClock, random: systemRandom })
 }
 
+const size = {
+  context_tokens: 50_000,
+  max_output_tokens: 1_000,
+  input_price: null,
+  output_price: null,
+  cache_read_price: null,
+  cache_write_price: null,
+}
+
 void describe('the engine', () => {
   void it('picks offline without a key, and a provider whose key or base URL is set', async () => {
     const picks = async (model: Partial<Config['model']>, env: Record<string, string> = {}): Promise<string> =>
@@ -86,6 +95,73 @@ void describe('the engine', () => {
     const [closed] = await collect(one, requestOf('x', { model: '' }))
     assert.equal(closed?.type === 'error' && closed.failure.code, 'cancelled')
     await rm(folder, { recursive: true })
+  })
+
+  void it('says at the start what is wrong with a fallback', async () => {
+    const known = { name: 'openai/m', context_tokens: 5000 }
+    await assert.rejects(
+      engine({ ...known, fallback: ['anthropic/claude-haiku-4-5'] }, { OPENAI_API_KEY: 'k' }),
+      /ANTHROPIC_API_KEY is not set/,
+    )
+    await assert.rejects(engine({ ...known, fallback: ['nobody-knows-it'] }, { OPENAI_API_KEY: 'k' }), /nobody-knows-it/)
+  })
+
+  void it('asks the fallbacks of the configured model, by any of its names, and of no other one', async () => {
+    const down = await startScriptedServer({ turns: [{ steps: [{ http: { status: 401 }, events: [] }] }] })
+    const up = await startScriptedServer({ turns: [{ steps: [{ events: [{ text: 'up' }] }] }] })
+    const models = { m: size, other: size }
+    const providers = { first: { base_url: down.url, models }, second: { base_url: up.url, models } }
+    const one = await engine({ provider: 'first', name: 'm', fallback: ['second/m'] }, {}, providers)
+    for (const model of ['', 'm', 'first/m']) {
+      const events = await collect(one, requestOf('x', { model }))
+      assert.deepEqual([textOfEvents(events), events[0]?.type === 'restarted' && events[0].model], ['up', 'second/m'])
+    }
+    const [failed] = await collect(one, requestOf('x', { model: 'first/other' }))
+    assert.equal(failed?.type === 'error' && failed.failure.code, 'model_auth')
+    assert.equal(textOfEvents(await collect(one, requestOf('x', { model: 'second/other' }))), 'up')
+    await one.close()
+    await down.close()
+    await up.close()
+  })
+
+  void it('mends tool calls and counts what it mended', async () => {
+    const call = { name: 'file.read', arguments: '{"path":"x",}' }
+    const server = await startScriptedServer({ turns: [{ steps: [{ events: [{ tool_call: call }] }] }] })
+    const one = await engine({ base_url: server.url, context_tokens: 5000 })
+    const tools = [{ name: 'file_read', description: '', parameters: { type: 'object', properties: { path: { type: 'string' } } } }]
+    const events = await collect(one, requestOf('x', { model: '', tools }))
+    const [mended] = events.flatMap((event) => (event.type === 'tool_call' ? [event.call] : []))
+    assert.deepEqual([mended?.name, JSON.parse(mended?.arguments ?? '')], ['file_read', { path: 'x' }])
+    const last = events.at(-1)
+    assert.deepEqual(last?.type === 'finish' && last.repaired, { syntax: 1, tool_name: 1 })
+    assert.deepEqual([one.repairs()['syntax'], one.repairs()['tool_name'], one.repairs()['split_calls']], [1, 1, 0])
+    await one.close()
+    await server.close()
+  })
+
+  void it('estimates the input of a request: exactly for an OpenAI model, and better with each reply for another', async () => {
+    const one = await engine({ name: 'openai/gpt-5-mini' }, { OPENAI_API_KEY: 'k' })
+    const estimated = await one.estimateInput({ ...requestOf('hello world'), model: '' })
+    assert.ok(estimated >= 5 && estimated < 20, String(estimated))
+    await one.close()
+
+    const reported = 5_000
+    const server = await startScriptedServer({ turns: [{ steps: [{ events: [{ text: 'x' }], usage: { input: reported, output: 1 } }] }] })
+    const other = await engine({ provider: 'mine', name: 'm' }, {}, { mine: { base_url: server.url, models: { m: size } } })
+    const request = requestOf('word '.repeat(3_000), { model: '', cacheKey: 'session' })
+    const before = await other.estimateInput(request)
+    await collect(other, request)
+    const after = await other.estimateInput(request)
+    assert.ok(after >= reported && after < reported * 1.05, `${after} after one reply, ${before} before`)
+    assert.ok(Math.abs(after - reported) < Math.abs(before - reported))
+    await other.close()
+    await server.close()
+  })
+
+  void it('has no embeddings of a service that has none, and says so', async () => {
+    const one = await engine({}, { ANTHROPIC_API_KEY: 'k' })
+    await assert.rejects(one.embed('anthropic/x', ['a'], {}, new AbortController().signal), { code: 'bad_config' })
+    await one.close()
   })
 
   void it('counts tokens', async () => {

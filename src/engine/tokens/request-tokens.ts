@@ -61,7 +61,7 @@ export function createRequestTokens(): RequestTokens {
       const encoding = encodingOf(model.name)
       if (encoding === null) {
         const { tokens, errorBound } = estimator.estimate(model.label, roughly(model, request), request.cacheKey)
-        return Math.ceil(tokens * (1 + errorBound))
+        return tokens + errorBound
       }
       const { system, messages, tools } = request
       const texts = [system, ...messages.map(textOfAll), ...tools.map((tool) => JSON.stringify(tool))]
