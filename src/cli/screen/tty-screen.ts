@@ -4,23 +4,22 @@
  */
 import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
-import { maxPasteChars } from '../limits.ts'
-import { openKeyInput } from './key-input.ts'
-import { createPasteMarks } from './paste-marks.ts'
-import type { PasteMarks } from './paste-marks.ts'
+import { openPasting } from './pasting.ts'
 import { createLineWriter } from './screen.ts'
 import type { MakeScreen, ScreenEvents } from './screen.ts'
 
 const typingPrompt = '› '
 const historySize = 1_000
-/** The terminal marks what is pasted; see paste-splitter.ts. */
-const pasteModeOn = '\u001b[?2004h'
-const pasteModeOff = '\u001b[?2004l'
 
 export const createTtyScreen: MakeScreen = (input, output, events) => {
-  const marks = createPasteMarks()
-  const { keys, close: letGo } = openKeyInput(input, (text) => paste(text))
-  const lines = createInterface({ input: keys, output, terminal: true, historySize, prompt: typingPrompt })
+  const pasting = openPasting(input, output, {
+    insert(text) {
+      startTyping()
+      lines.write(text)
+    },
+    refuse: (why) => print(() => writer.line(why)),
+  })
+  const lines = createInterface({ input: pasting.keys, output, terminal: true, historySize, prompt: typingPrompt })
   const writer = createLineWriter((text) => output.write(text))
   const prompt = createPrompt(lines, output, writer.breakLine)
   let typing = false
@@ -45,44 +44,30 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     typing = true
     prompt.showFor()
   }
-  const endTyping = (): void => {
-    if (typing && lines.line === '') stopTyping()
-  }
-  const paste = (text: string | null): void => {
-    if (text === null) return print(() => writer.line(tooLong))
-    const mark = marks.mark(text)
-    if (mark === '') return
-    startTyping()
-    lines.write(mark)
-  }
-  const stopKeys = watchKeys(keys, {
+  const stopKeys = watchKeys(pasting.keys, {
     before(key) {
-      if (key.name === 'backspace') eraseMark(lines, marks)
+      if (key.name === 'backspace') pasting.eraseMark(lines)
       startTyping()
     },
-    after: endTyping,
-  })
-  const setMode = (): void => void output.write(pasteModeOn)
-  setMode()
-  // A shell has set its own mode meanwhile.
-  lines.on('SIGCONT', setMode)
-  watchLines(
-    lines,
-    { ...events, onLine: (line) => events.onLine(marks.expand(line)) },
-    {
-      entered() {
-        prompt.isGone()
-        writer.isBroken()
-        stopTyping()
-      },
-      closed() {
-        prompt.end()
-        stopKeys()
-        letGo()
-        output.write(pasteModeOff)
-      },
+    after() {
+      if (typing && lines.line === '') stopTyping()
     },
-  )
+  })
+  pasting.begin()
+  lines.on('SIGCONT', pasting.begin)
+  watchLines(lines, events, {
+    entered(line) {
+      prompt.isGone()
+      writer.isBroken()
+      stopTyping()
+      return pasting.expand(line)
+    },
+    closed() {
+      prompt.end()
+      stopKeys()
+      pasting.close()
+    },
+  })
   return {
     line: (text) => print(() => writer.line(text)),
     stream: (text) => print(() => writer.stream(text)),
@@ -92,14 +77,6 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     },
     close: () => lines.close(),
   }
-}
-
-const tooLong = `  the pasted text has over ${maxPasteChars} characters; put it into a file of the workspace and ask about the file`
-
-/** Erases a mark before the cursor up to its last character, which the key itself erases. */
-function eraseMark(lines: Interface, marks: PasteMarks): void {
-  const { length } = marks.endingAt(lines.line.slice(0, lines.cursor))
-  for (let left = length - 1; left > 0; left--) lines.write(null, { name: 'backspace' })
 }
 
 interface Prompt {
@@ -158,12 +135,12 @@ function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; aft
   }
 }
 
-function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(): void; closed(): void }): void {
+function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(line: string): string; closed(): void }): void {
   let taken: Promise<void> = Promise.resolve()
   lines.on('line', (line) => {
-    // Pasted lines come all at once; each finds what the one before has done.
-    taken = taken.then(() => events.onLine(line))
-    screen.entered()
+    const meant = screen.entered(line)
+    // Lines may come all at once; each finds what the one before has done.
+    taken = taken.then(() => events.onLine(meant))
   })
   lines.on('SIGINT', events.onInterrupt)
   lines.on('close', () => {

@@ -13,7 +13,7 @@ import { createPlainScreen } from '../screen/plain-screen.ts'
 import { createTtyScreen } from '../screen/tty-screen.ts'
 import { isInteractive, printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { lookForServices, needsSetup } from './first-setup.ts'
+import { lookForServices, needsSetup } from '../chat/first-setup.ts'
 import { askCatalog } from './models.ts'
 
 export interface ChatOptions extends GuestChoice {
