@@ -80,7 +80,7 @@ describe('web.fetch', () => {
       text: '# A\n\nb [c](https://e.example/y)',
       from_byte: 0,
       next_byte: null,
-      total_bytes: 32,
+      total_bytes: 31,
       truncated: false,
     })
   })
