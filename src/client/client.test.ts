@@ -35,7 +35,8 @@ void describe('the first connection', () => {
 
   void test('to one that never says hello is given up', async () => {
     await using mute = {
-      server: createServer(() => {}).listen(0, '127.0.0.1'),
+      // It reads, so that it sees the end of the connection, and says nothing.
+      server: createServer((socket) => void socket.resume()).listen(0, '127.0.0.1'),
       [Symbol.asyncDispose]: async () => void mute.server.close(),
     }
     await once(mute.server, 'listening')

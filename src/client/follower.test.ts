@@ -93,3 +93,28 @@ void test('a delta after a gap is not shown, and the follower says that it is ou
   const follower = createFollower(session, 0, () => assert.fail('nothing to tell'))
   assert.equal(follower.receive(delta(3, 'lo')), false)
 })
+
+const restarted: StreamFrame = { type: 'reply_restarted', payload: { session, turn, call, model: 'x/y', why: 'it broke off' } }
+
+void test('a reply that begins anew empties the screen, and its text follows from the beginning', () => {
+  const message = { role: 'assistant', parts: [{ type: 'text', text: 'The whole' }] }
+  const events = told([delta(0, 'Half'), restarted, delta(0, 'The '), delta(4, 'whole'), record(1, { message })])
+  let screen = ''
+  for (const event of events) {
+    if (event.type === 'restart') screen = event.text
+    if (event.type === 'text') screen += event.text
+  }
+  assert.equal(screen, 'The whole')
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['text', 'restart', 'text', 'text', 'record'],
+  )
+})
+
+void test('a gap after a new beginning is a gap', () => {
+  const follower = createFollower(session, 0, () => {})
+  assert.deepEqual(
+    [delta(0, 'Half'), restarted, delta(4, 'whole')].map((frame) => follower.receive(frame)),
+    [true, true, false],
+  )
+})

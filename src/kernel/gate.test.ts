@@ -194,3 +194,50 @@ test('a store that fails turns the kernel read-only with its advice, and nothing
   assert.equal(fixture.kernel.status().read_only?.code, 'store_full')
   assert.equal((await fixture.kernel.listSessions(10)).length, 1)
 })
+
+test('a running call may widen its reservation while the budget covers it, and gives all of it back', async () => {
+  const tokens = (count: number) => ({ microDollars: 0, tokens: count })
+  const wider: boolean[] = []
+  const calls = [
+    testCall(
+      'test.grow',
+      async (_, context) => {
+        for (const count of [40, 20, 10]) wider.push(context.reserveMore(tokens(count)))
+        return { ...done('grown'), spent: tokens(30) }
+      },
+      { reserve: () => tokens(50) },
+    ),
+    testCall('test.rest', async () => done('rested'), { reserve: () => tokens(70) }),
+    testCall('test.more', async () => done('too much'), { reserve: () => tokens(71) }),
+  ]
+  await using fixture = await openFixture({ calls, config: { budget: { user: { tokens: 100 } } } })
+  const outcomes = []
+  for (const { name } of calls) outcomes.push(await fixture.kernel.call(name, {}))
+  assert.deepEqual(wider, [true, false, true], 'what is refused reserves nothing')
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['ok', 'ok', 'refused'],
+    'of 100, 30 were spent and none is held',
+  )
+})
+
+test('what a call puts on record stands between its intent and its outcome, and followers are not told of it', async () => {
+  const calls = [testCall('test.act', async (_, context) => (context.record({ bytes: 'x'.repeat(10_000) }), done('acted')))]
+  await using fixture = await openFixture({ play: inOrder(asks(['test_act']), says('done')), calls })
+  await fixture.turn('act')
+  const { session, store } = fixture
+  const records = await store.records({ session, order: 'oldest_first', limit: 100, hydrate: true })
+  const own = records.filter(({ name }) => name === 'test.act')
+  assert.deepEqual(
+    own.map(({ phase }) => phase),
+    ['intent', 'exchange', 'outcome'],
+  )
+  assert.equal(new Set(own.map(({ call }) => call)).size, 1)
+  assert.deepEqual(JSON.parse(own[1]?.body ?? ''), { bytes: 'x'.repeat(10_000) })
+  assert.ok(fixture.events.every((event) => event.type !== 'record' || event.record.phase !== 'exchange'))
+  // Nor one that comes later and is told the past.
+  const told: string[] = []
+  const stop = await fixture.kernel.follow(session, 0, (event) => told.push(event.type === 'record' ? event.record.phase : event.type))
+  stop()
+  assert.ok(told.length > 5 && !told.includes('exchange'))
+})

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openMemoryStore, type Store } from '../store/index.ts'
+import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
+import { createEvents, type Events } from './events.ts'
+import type { KernelEvent } from './facade.ts'
+import { user } from './kernel-fixture.ts'
+
+const session = 's' as SessionId
+const turn = 't' as TurnId
+const call = 'c' as CallId
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+interface Followed {
+  readonly events: Events
+  readonly store: Store
+  /** As short text: deltas with their offset, records with their seq. */
+  readonly told: string[]
+}
+
+async function follow(): Promise<Followed> {
+  const store = await openMemoryStore({ user })
+  const events = createEvents(store, () => [])
+  const told: string[] = []
+  await events.follow(session, 0, (event) => told.push(brief(event)))
+  told.length = 0
+  return { events, store, told }
+}
+
+function brief(event: KernelEvent): string {
+  if (event.type === 'delta') return `${event.offset}:${event.text}`
+  if (event.type === 'record') return `record ${event.record.seq}`
+  if (event.type === 'reply_restarted') return `restarted ${event.model}: ${event.why}`
+  return event.type === 'snapshot' ? `snapshot ${event.call ?? '-'} ${event.text}` : event.type
+}
+
+const outcome = (seq: number): RecordView => ({
+  seq,
+  at: 0,
+  actor: 'agent:ox',
+  session,
+  turn,
+  call,
+  name: 'model.generate',
+  phase: 'outcome',
+  body: {},
+})
+const restart = { session, turn, call, model: 'x/y', why: 'it broke off' }
+
+void describe('a reply that begins anew', () => {
+  void it('is told, and its text counts from the beginning again', async () => {
+    const { events, told } = await follow()
+    events.delta(session, turn, call, 'Half')
+    await tick()
+    events.restarted(restart)
+    events.delta(session, turn, call, 'The ')
+    events.delta(session, turn, call, 'whole')
+    await tick()
+    events.publish(outcome(1))
+    assert.deepEqual(told, ['0:Half', 'restarted x/y: it broke off', '0:The whole', 'record 1'])
+  })
+
+  void it('never tells text that was void before it was told', async () => {
+    const { events, told } = await follow()
+    events.delta(session, turn, call, 'Half')
+    events.restarted(restart)
+    events.delta(session, turn, call, 'Whole')
+    await tick()
+    assert.deepEqual(told, ['restarted x/y: it broke off', '0:Whole'])
+  })
+
+  void it('is a snapshot of the new text alone to whoever comes in between', async () => {
+    const { events } = await follow()
+    const late = async (): Promise<string[]> => {
+      const told: string[] = []
+      const stop = await events.follow(session, 0, (event) => told.push(brief(event)))
+      stop()
+      return told
+    }
+    events.delta(session, turn, call, 'Half')
+    await tick()
+    events.restarted(restart)
+    assert.deepEqual(await late(), ['snapshot - '])
+    events.delta(session, turn, call, 'Whole')
+    await tick()
+    assert.deepEqual(await late(), ['snapshot c Whole'])
+  })
+
+  void it('without a follower is nobody’s news, and leaves nothing behind', async () => {
+    const events = createEvents(await openMemoryStore({ user }), () => [])
+    events.restarted(restart)
+    events.delta(session, turn, call, 'Half')
+    events.restarted(restart)
+    await tick()
+    const told: string[] = []
+    const stop = await events.follow(session, 0, (event) => told.push(brief(event)))
+    stop()
+    assert.deepEqual(told, ['snapshot - '])
+  })
+
+  void it('does not end the text of another call of the session', async () => {
+    const { events, told } = await follow()
+    events.delta(session, turn, call, 'Mine')
+    events.restarted({ ...restart, call: 'other' as CallId })
+    events.delta(session, turn, call, ' too')
+    await tick()
+    assert.deepEqual(told, ['restarted x/y: it broke off', '0:Mine too'])
+  })
+})
+
+void describe('the bytes of an exchange', () => {
+  void it('are not told to followers', async () => {
+    const { events, told } = await follow()
+    events.publish({ ...outcome(1), phase: 'exchange' })
+    events.publish(outcome(2))
+    assert.deepEqual(told, ['record 2'])
+  })
+})

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { createCleaner } from './cleaning.ts'
+
+const secrets = new Map([
+  ['KEY', 'private.0123'],
+  ['ODD', 'quo"te\\$&-xyz'],
+  ['SHORT', 'word'],
+])
+const cleaner = createCleaner({ workspaceRoot: '/home/ada/ws', secrets, keep: async () => 'hash' })
+
+void describe('a secret', () => {
+  void it('is replaced by its handle wherever it stands, also as it stands in JSON', () => {
+    assert.equal(cleaner.hideSecrets('a private.0123b private.0123'), 'a [secret:KEY]b [secret:KEY]')
+    assert.equal(cleaner.hideSecrets('say quo"te\\$&-xyz'), 'say [secret:ODD]')
+    assert.equal(cleaner.hideSecrets(JSON.stringify({ x: 'quo"te\\$&-xyz' })), '{"x":"[secret:ODD]"}')
+    assert.equal(cleaner.hideSecrets('a word'), 'a word', 'one that short would blank out ordinary words')
+  })
+
+  void it('is hidden without touching anything else where bytes are kept as they were sent', () => {
+    assert.equal(cleaner.hideSecrets('/home/ada/ws/shared/a'), '/home/ada/ws/shared/a')
+    assert.equal(cleaner.scrub('/home/ada/ws/shared/a private.0123'), '/shared/a [secret:KEY]')
+    const bytes = Buffer.from('nothing here')
+    assert.equal(cleaner.hideSecretBytes(bytes), bytes)
+  })
+
+  void it('never gets through as bytes, whatever is around it, and what is around it stays', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.constantFrom(...secrets.keys()), fc.uint8Array(), (before, name, after) => {
+        const secret = Buffer.from(secrets.get(name) ?? '')
+        const hidden = cleaner.hideSecretBytes(Buffer.concat([before, secret, after]))
+        const expected = name === 'SHORT' ? secret : Buffer.from(`[secret:${name}]`)
+        assert.deepEqual(hidden, Buffer.concat([before, expected, after]))
+      }),
+    )
+  })
+})
