@@ -17,7 +17,8 @@ export const chatHelp = `/new [title]   start another session
 /cost          what was spent
 /help          this list
 /quit          leave; so do Ctrl+D, and Ctrl+C when nothing runs
-Ctrl+C stops the running turn. A message sent while a turn runs is read at its next step.`
+Ctrl+C stops the running turn. A message sent while a turn runs is read at its next step.
+A pasted text of several lines is one message.`
 
 /**
  * @param line what a person has entered; more than one line was pasted

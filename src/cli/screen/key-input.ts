@@ -41,12 +41,15 @@ export function openKeyInput(input: NodeJS.ReadStream, onPaste: (text: string | 
   const end = (): void => void keys.emit('end')
   input.on('data', take)
   input.on('end', end)
+  // A terminal that is gone fails to be read.
+  input.on('error', end)
   return {
     keys,
     close() {
       clearTimeout(timer)
       input.off('data', take)
       input.off('end', end)
+      input.off('error', end)
     },
   }
 }

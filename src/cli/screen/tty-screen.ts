@@ -54,7 +54,8 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     },
   })
   pasting.begin()
-  lines.on('SIGCONT', pasting.begin)
+  // Brought back from the background: the line editor has stopped reading.
+  lines.on('SIGCONT', () => (pasting.begin(), lines.resume()))
   watchLines(lines, events, {
     entered(line) {
       prompt.isGone()
@@ -135,6 +136,7 @@ function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; aft
   }
 }
 
+/** `entered` gives what is meant by the line, and makes room below it. */
 function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(line: string): string; closed(): void }): void {
   let taken: Promise<void> = Promise.resolve()
   lines.on('line', (line) => {
