@@ -8,19 +8,7 @@ import type { ErrorCode } from '../../types/index.ts'
 import { siteCertificate, siteKey } from './certificate-fixture.ts'
 import { createEgress } from './create-egress.ts'
 import type { Site, SiteOptions } from './web-fixture.ts'
-import { startRawSite, startServer, startSite } from './web-fixture.ts'
-
-const never = new AbortController().signal
-const get = (site: Site, path = '/', signal = never) => site.egress.fetch(`${site.url}${path}`, 'text/html', signal)
-
-async function on(listener: RequestListener, run: (site: Site) => Promise<void>, options: SiteOptions = {}): Promise<void> {
-  const site = await startSite(listener, options)
-  try {
-    await run(site)
-  } finally {
-    await site.close()
-  }
-}
+import { get, never, onSite as on, startRawSite, startServer, startSite } from './web-fixture.ts'
 
 async function onRaw(answer: string, run: (site: Site) => Promise<void>, options: SiteOptions = {}): Promise<void> {
   const site = await startRawSite((socket) => socket.once('data', () => socket.end(answer)), options)
@@ -287,55 +275,6 @@ describe('a broken or hostile server', () => {
       () => {},
       (site) => assert.rejects(get(site, '/', cancel.signal), { message: 'not wanted' }),
       { lookup },
-    )
-  })
-})
-
-describe('a packed body', () => {
-  const { gzipSync, brotliCompressSync } = process.getBuiltinModule('node:zlib')
-  const text = 'a long page '.repeat(1_000)
-  const packed = { gzip: gzipSync(text), 'x-gzip': gzipSync(text), br: brotliCompressSync(text), ' GZIP ': gzipSync(text) }
-  const send =
-    (encoding: string, body: Buffer): RequestListener =>
-    (_, response) =>
-      response.writeHead(200, { 'content-encoding': encoding }).end(body)
-
-  for (const [encoding, body] of Object.entries(packed))
-    it(`as ${encoding} is unpacked`, () => on(send(encoding, body), async (site) => assert.equal((await get(site)).body.toString(), text)))
-
-  it('whose end is missing gives what is there', () =>
-    on(send('gzip', packed.gzip.subarray(0, -20)), async (site) => assert.match((await get(site)).body.toString(), /^a long page/)))
-
-  for (const [encoding, pack] of [
-    ['gzip', gzipSync],
-    ['br', brotliCompressSync],
-  ] as const)
-    it(`as ${encoding} that is a bomb is left at the limit`, () =>
-      on(
-        send(encoding, pack(Buffer.alloc(20_000_000))),
-        async (site) => {
-          const { body, cut } = await get(site)
-          assert.deepEqual([body.length, cut], [100_000, true])
-        },
-        { maxBytes: 100_000 },
-      ))
-
-  it('that never ends and holds nothing is left at the limit', async () => {
-    const nothing = Buffer.concat(Array.from({ length: 1_000 }, () => gzipSync('')))
-    await on(
-      (_, response) => {
-        response.writeHead(200, { 'content-encoding': 'gzip' })
-        const more = (): void => {
-          while (!response.destroyed && response.write(nothing));
-        }
-        response.on('drain', more)
-        more()
-      },
-      async (site) => {
-        await fails(get(site), 'limit_reached')
-        await site.drained()
-      },
-      { maxBytes: 100_000 },
     )
   })
 })

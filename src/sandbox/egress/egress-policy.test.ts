@@ -215,9 +215,12 @@ const disguised = (host: string): fc.Arbitrary<string> => {
     (char: string) => `%${char.charCodeAt(0).toString(16)}`,
     (char: string) => (char === '.' ? '。' : String.fromCharCode(char.charCodeAt(0) + 0xfee0)),
   )
-  return fc
-    .array(change, { minLength: host.length, maxLength: host.length })
-    .map((changes) => [...host].map((char, i) => changes[i]!(char)).join(''))
+  return fc.array(change, { minLength: host.length, maxLength: host.length }).map((changes) =>
+    host
+      .split('')
+      .map((char, i) => changes[i]!(char))
+      .join(''),
+  )
 }
 
 describe('every spelling of a closed address', () => {

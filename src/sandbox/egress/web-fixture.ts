@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createRawServer } from 'node:net'
 import { parseConfig } from '../../types/index.ts'
-import type { Egress, EgressOptions } from './create-egress.ts'
+import type { Egress, EgressOptions, Fetched } from './create-egress.ts'
 import { createEgress } from './create-egress.ts'
 
 export interface Site {
@@ -66,5 +66,20 @@ export async function startServer(server: Server, options: SiteOptions = {}): Pr
       for (const socket of sockets) socket.destroy()
       await closed.promise
     },
+  }
+}
+
+export const never: AbortSignal = new AbortController().signal
+
+export const get = (site: Site, path = '/', signal: AbortSignal = never): Promise<Fetched> =>
+  site.egress.fetch(`${site.url}${path}`, 'text/html', signal)
+
+/** Runs a test on a site of its own. */
+export async function onSite(listener: RequestListener, run: (site: Site) => Promise<void>, options: SiteOptions = {}): Promise<void> {
+  const site = await startSite(listener, options)
+  try {
+    await run(site)
+  } finally {
+    await site.close()
   }
 }

@@ -127,7 +127,7 @@ describe('web.fetch', () => {
     const { output } = await web(page(body, { contentType: 'text/plain\u001b' })).run()
     assert.equal(output.text, 'a[31mb\ncdef\ttab')
     const titled = await web(page('<title>a&#27;b</title>c')).run()
-    assert.doesNotMatch(titled.text!, /\u001b/)
+    assert.ok(!titled.text!.includes('\u001b'))
   })
 
   it('shows no page that is longer than what a model is shown', async () => {
