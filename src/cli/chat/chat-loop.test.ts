@@ -147,9 +147,10 @@ void test('a text of several lines is one message as it is, also where it looks 
   const { type, end, over } = startChat(fake)
   await type('  // one\n/quit\n')
   await type('//two\ny')
+  await type('/quit\nnow')
   assert.deepEqual(
     fake.asked.filter((each) => each.startsWith('send')),
-    ['send   // one\n/quit', 'send //two\ny'],
+    ['send   // one\n/quit', 'send //two\ny', 'send /quit\nnow'],
   )
   end()
   await over
