@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as fc from 'fast-check'
 import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
 import { createFollower, type FollowEvent, type StreamFrame } from './follower.ts'
 
@@ -116,5 +117,41 @@ void test('a gap after a new beginning is a gap', () => {
   assert.deepEqual(
     [delta(0, 'Half'), restarted, delta(4, 'whole')].map((frame) => follower.receive(frame)),
     [true, true, false],
+  )
+})
+
+void test('however often an answer begins anew and the connection is lost meanwhile, the screen ends with exactly the answer', () => {
+  const steps = fc.array(fc.oneof(fc.constantFrom('anew', 'lost', 'back'), fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 })))
+  fc.assert(
+    fc.property(steps, (all) => {
+      let screen = ''
+      const follower = createFollower(session, 0, (event) => {
+        if (event.type === 'text') screen += event.text
+        if (event.type === 'restart') screen = event.text
+      })
+      const give = (frame: StreamFrame): void => assert.ok(follower.receive(frame), 'nothing is lost while connected')
+      const snapshot = (text: string | null): StreamFrame => {
+        const running = text === null ? { turn: null, call: null, text: '' } : { turn, call, text }
+        return { type: 'snapshot', payload: { request_id: '1', session, cursor: 0, pending: [], ...running } }
+      }
+      // As the kernel has it: between two tries nothing is said.
+      let said: string | null = null
+      let connected = true
+      for (const step of all) {
+        if (step === 'lost') connected = false
+        else if (step === 'back') {
+          if (!connected) give(snapshot(said))
+          connected = true
+        } else if (step === 'anew') {
+          said = null
+          if (connected) give({ type: 'reply_restarted', payload: { session, turn, call, model: 'm', why: 'w' } })
+        } else {
+          if (connected) give(delta(said?.length ?? 0, step))
+          said = (said ?? '') + step
+        }
+      }
+      give(record(1, { message: { role: 'assistant', parts: [{ type: 'text', text: said ?? '' }] } }))
+      assert.equal(screen, said ?? '')
+    }),
   )
 })
