@@ -81,7 +81,7 @@ export function createFeed(
       keepRecent(answer, text)
       feedParser(answer, parser, text)
     }
-    if (into.length === events && answer.outputChars > outputChars) answer.options.onProgress?.()
+    if (into.length === events && answer.outputChars > outputChars) answer.options.onProgress?.(answer.outputChars)
     return answer.wrong === null && !answer.done
   }
 }

@@ -38,7 +38,7 @@ export interface ReaderOptions {
   /** Length of the request, for an estimate of usage. */
   readonly requestChars: number
   /** Told when output came that is not given out yet. */
-  readonly onProgress?: (() => void) | undefined
+  readonly onProgress?: GenerateRequest['onProgress'] | undefined
 }
 
 /** Reads one answer. Text and reasoning come out as they arrive; tool calls only once the answer is known to be whole. */

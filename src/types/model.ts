@@ -22,8 +22,11 @@ export interface GenerateRequest {
   readonly cacheKey?: string
   /** Told once for each exchange with an endpoint, failed ones too, before the last event. Unset: nothing is kept. */
   readonly onExchange?: (exchange: RawExchange) => void
-  /** Told when a part of the answer came that is not given out yet, as a piece of a tool call: a sign of life. */
-  readonly onProgress?: () => void
+  /**
+   * Told when a part of the answer came that is not given out yet, as a piece of a tool call: a sign of life.
+   * @param outputChars characters of the answer so far, where the wire counts them
+   */
+  readonly onProgress?: (outputChars?: number) => void
 }
 
 /** How hard a reasoning model thinks. A wire maps it to its own scale. */

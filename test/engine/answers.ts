@@ -29,6 +29,12 @@ export function chatPiece(text: string): string {
   return sse({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] })
 }
 
+/** A piece of the arguments of a call, and no end. */
+export function chatCallPiece(name: string, args: string): string {
+  const call = { index: 0, id: 'call_1', function: { name, arguments: args } }
+  return sse({ choices: [{ index: 0, delta: { tool_calls: [call] }, finish_reason: null }] })
+}
+
 export function claude(message: MockMessage): PlainAnswer {
   return { body: messageSse(message) }
 }

@@ -8,7 +8,7 @@ import { startGuest } from '../support/guest-process.ts'
 import { readLedger } from '../support/ledger.ts'
 import { openReady } from '../support/ready.ts'
 import { makeWorkspace } from '../support/workspace.ts'
-import { chat, chatPiece, provider } from './answers.ts'
+import { chat, chatCallPiece, chatPiece, provider } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
 
 test('an answer that ignores its limit is stopped when the token budget is used up, and what was said stays', async () => {
@@ -49,6 +49,23 @@ test('an answer that ignores its limit is stopped when the token budget is used 
   const exchange = (await readLedger(workspace)).entries.find(({ phase }) => phase === 'exchange')?.body
   const { response } = exchange as unknown as { response: { text: string } }
   assert.ok(response.text.includes('words words'), 'the bytes of an answer that was stopped are on record')
+})
+
+test('a tool call without end is stopped when the token budget is used up, though nothing of it is shown', async () => {
+  using workspace = makeWorkspace()
+  const piece = 'words '.repeat(20)
+  await using endless = await startEndpoint(() => ({ after: { repeat: chatCallPiece('file_write', piece) } }))
+  const tokens = 40_000
+  const providers = { mine: provider(endless, { maxOutputTokens: 500 }) }
+  await using guest = startGuest({ workspace, config: { model: { name: 'mine/m' }, providers, budget: { session: { tokens } } } })
+  using terminal = await openReady(guest, workspace)
+  const { failure } = await (await openConversation(terminal)).say('Go on.')
+  assert.equal(failure?.code, 'budget_exhausted', JSON.stringify(failure))
+  const { body } = await terminal.record((record) => record.name === 'model.generate' && record.phase === 'outcome')
+  const { spent } = body as unknown as { spent: { tokens: number } }
+  const bound = tokens + minReservedTokens + (2 * 64 * 1024) / bytesPerToken
+  assert.ok(spent.tokens > tokens / 2 && spent.tokens <= bound, `${spent.tokens} of ${tokens} tokens, bound ${bound}`)
+  assert.equal(endless.asked.length, 1)
 })
 
 test('under a money budget a model without a price is not asked, nor one whose fallback has none', async () => {

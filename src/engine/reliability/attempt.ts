@@ -105,7 +105,11 @@ async function ask(run: Run): Promise<void> {
   if (request === null) return fail(run, tooSmall(route, facts))
   const model = await route.open()
   if (run.over) return
-  const asked = { ...request, onProgress: () => alive(run) }
+  const onProgress = (outputChars?: number): void => {
+    alive(run)
+    request.onProgress?.(outputChars)
+  }
+  const asked = { ...request, onProgress }
   run.iterator = model.generate(asked, run.control.signal)[Symbol.asyncIterator]()
   pull(run)
 }

@@ -48,7 +48,8 @@ interface Ran {
 }
 
 interface Run {
-  readonly batches: readonly (readonly ModelEvent[])[]
+  /** A number: so many characters came, and none is given out. */
+  readonly batches: readonly (readonly ModelEvent[] | number)[]
   /** Widenings that the budget covers. */
   readonly covers?: number
   readonly moneyIsLimited?: boolean
@@ -64,8 +65,14 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
   } as Partial<Events> as Events
   const engine = {
     facts: async (name: string) => known[name] ?? assert.fail(`nobody knows ${name}`),
-    async *generate() {
-      yield* batches
+    async *generate(request, signal) {
+      for (const batch of batches) {
+        if (typeof batch !== 'number') yield batch
+        else request.onProgress?.(batch)
+        if (!signal.aborted) continue
+        yield [{ type: 'error', failure: why, usage: usage(0, 0) }]
+        return
+      }
     },
   } as Partial<Engine> as Engine
   const context: CallContext = {
@@ -180,6 +187,16 @@ void describe('a generation', () => {
     assert.equal(told.length, 2)
     assert.deepEqual(spent, { microDollars: 50 + 1000, tokens: 550 }, 'input as reserved for, output as it is estimated')
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'x'.repeat(2000) }])
+  })
+
+  void it('whose tool call grows past what is covered is stopped though nothing of it was given out', async () => {
+    const batches = [[say('I write. ')], 300, 1_500, 2_500, 1_000_000, [finish()]]
+    const { failure, spent, reserved } = await run({ batches, covers: 2 })
+    assert.equal(failure?.code, 'budget_exhausted')
+    assert.deepEqual(kept(failure), [{ type: 'text', text: 'I write. ' }])
+    assert.equal(reserved.length, 3, 'what was covered, and the one that was not')
+    assert.deepEqual(spent.tokens, 50 + 2_500 / 4)
+    assert.equal((await run({ batches })).output?.finish, 'stop')
   })
 
   void it('that fails keeps the text that was said, not the reasoning, and what it cost', async () => {

@@ -48,6 +48,10 @@ interface Running {
   parts: Part[]
   /** UTF-8 bytes of this answer, for an estimate of its tokens. */
   bytes: number
+  /** Characters of it as the wire counts them, with those of tool calls that are still on their way. */
+  chars: number
+  /** Ends the generation when only pieces come that are not given out, and the budget does not cover them. */
+  readonly enough: AbortController
   /** Output tokens that the reservation covers. */
   allowedTokens: number
   /** What earlier tries of this generation cost. */
@@ -69,10 +73,17 @@ export async function runGeneration(
     facts,
     parts: [],
     bytes: 0,
+    chars: 0,
+    enough: new AbortController(),
     allowedTokens: asked.maxOutputTokens,
     spent: noSpend,
   }
-  for await (const batch of deps.engine.generate(asked, context.signal)) {
+  const onProgress = (outputChars = 0): void => {
+    running.chars = outputChars
+    if (!covered(running)) running.enough.abort()
+  }
+  const signal = AbortSignal.any([context.signal, running.enough.signal])
+  for await (const batch of deps.engine.generate({ ...asked, onProgress }, signal)) {
     const ended = await takeBatch(running, batch)
     if (ended !== null) return finished(running, ended)
   }
@@ -105,11 +116,11 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
         return event
       case 'error':
         show(running, text)
-        throw broken(running, event.failure, event.usage)
+        throw running.enough.signal.aborted ? overdrawn(running) : broken(running, event.failure, event.usage)
     }
   }
   show(running, text)
-  if (running.bytes / bytesPerToken > running.allowedTokens) widen(running)
+  if (!covered(running)) throw overdrawn(running)
   return null
 }
 
@@ -142,21 +153,28 @@ async function restart(running: Running, { model, why, usage }: Extract<ModelEve
   running.facts = next
   running.parts = []
   running.bytes = 0
+  running.chars = 0
   running.allowedTokens = running.asked.maxOutputTokens
   const { session, turn } = context.caller
   if (session !== '' && turn !== '') deps.events.restarted({ session, turn, call: context.id, model, why: why.message })
 }
 
-/** The answer is longer than was reserved for, as far as its length tells: it goes on only while the budgets cover it. */
-function widen(running: Running): void {
-  const more = Math.max(minReservedTokens, Math.ceil(running.asked.maxOutputTokens / 4))
-  const cost = costOf(running.facts, { inputTokens: 0, outputTokens: more, estimated: true })
-  if (running.context.reserveMore(cost)) {
+function tokensSoFar({ bytes, chars }: Running): number {
+  return Math.ceil(Math.max(bytes, chars) / bytesPerToken)
+}
+
+/** @returns false when the answer is longer than was reserved for, as far as its length tells, and the budgets cover no more. */
+function covered(running: Running): boolean {
+  while (tokensSoFar(running) > running.allowedTokens) {
+    const more = Math.max(minReservedTokens, Math.ceil(running.asked.maxOutputTokens / 4))
+    if (!running.context.reserveMore(costOf(running.facts, { inputTokens: 0, outputTokens: more, estimated: true }))) return false
     running.allowedTokens += more
-    return
   }
-  const outputTokens = Math.ceil(running.bytes / bytesPerToken)
-  throw broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens, estimated: true })
+  return true
+}
+
+function overdrawn(running: Running): OxbowError {
+  return broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens: tokensSoFar(running), estimated: true })
 }
 
 function finished(running: Running, { reason, usage, repaired }: Finish): Done<GenerateOutput> {
