@@ -40,7 +40,7 @@ export const toolFileBytes: number = 64 * mib
 /** What a run may ask for at most. */
 export const maxToolMemoryMb = 1024
 export const maxToolTimeoutMs: number = 60 * 60 * 1000
-export const maxToolOutputBytes: number = 16 * mib
+export const maxToolOutputBytes: number = 4 * mib
 export const maxToolFileBytes: number = 512 * mib
 
 /** Largest module: what Oxios takes. Its compiled code is several times as large, outside of every limit. */
@@ -59,10 +59,18 @@ export const maxHostNameChars = 100
 /** Functions of a large program; V8 allows ten million for each of a hundred thousand tables. */
 export const maxTableEntries = 100_000
 export const maxTables = 8
+/** Each becomes objects of the thread. */
+export const maxToolImports = 10_000
+export const maxToolExports = 10_000
+/** Pieces of one read or write: what POSIX systems take. */
+export const maxIoPieces = 1_024
 /** QuickJS is built to begin with this much memory. */
 export const scriptMinMemoryMb = 16
-/** The JavaScript heap of a tool's thread: the runner's own objects, and those a module makes with the garbage collector of V8. */
-export const toolHeapMb = 64
+/**
+ * The JavaScript heap of a tool's thread, for the runner alone. V8 ends the whole process, and not the thread, when one large
+ * object does not fit: so nothing whose size a tool decides may become an object there unmeasured.
+ */
+export const toolHeapMb = 128
 /** From the start of the thread to the moment the tool may run. Measured: 0.06 s idle. */
 export const toolStartTimeoutMs = 20_000
 /** QuickJS ends by itself at its time limit; when it is stuck where it does not look, the thread is ended this much later. */

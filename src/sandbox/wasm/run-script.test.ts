@@ -57,8 +57,16 @@ void test('memory is bounded, for objects, strings and buffers, and so are stack
     limits,
   })
   await failsWith('limit_reached', 'export default () => { const all = []; for (;;) all.push(new Uint8Array(1e6)) }', { limits })
+  await failsWith('limit_reached', 'export default () => "x".repeat(1e8)', { limits: { memoryMb: 1000 } }, /more than 1048576 bytes/)
+  await failsWith(
+    'tool_failed',
+    'export default () => { throw new Error("x".repeat(1e8)) }',
+    { limits: { memoryMb: 1000 } },
+    /without a message/,
+  )
+  await failsWith('tool_failed', 'export default () => console.log("x".repeat(1e8))', { limits: { memoryMb: 1000 } }, /too long/)
   await failsWith('limit_reached', 'const f = () => f() + 1; export default f', {}, /too deep/)
-  await failsWith('limit_reached', 'export default () => "x".repeat(2000)', { limits: { outputBytes: 1000 } }, /2002 bytes/)
+  await failsWith('limit_reached', 'export default () => "x".repeat(2000)', { limits: { outputBytes: 1000 } }, /more than 1000 bytes/)
 })
 
 void test('what a tool throws is an error in its words, whatever it throws', async () => {

@@ -214,6 +214,16 @@ void test('a command sees its mounts and nothing beside them, and what it writes
   assert.deepEqual([linked.exitCode, linked.changes], [58, []]) // ENOTSUP
 })
 
+void test('what a module passes is measured before anything is made of it', async () => {
+  const opening = [op.i32(3), op.i32(0), op.i32(0), op.i32(50_000), op.i32(0), op.i64(0n), op.i64(0n), op.i32(0), op.i32(0), op.call(1)]
+  const writing = [op.i32(1), op.i32(0), op.i32(-1), op.i32(8), op.call(1)]
+  assert.equal(await exitCode(command(opening.flat(), [wasiCalls.open])), 37) // ENAMETOOLONG
+  assert.equal(await exitCode(command(writing.flat(), [wasiCalls.write])), 28) // EINVAL
+  const calling = [op.i32(0), op.i32(60_000), op.i32(0), op.i32(1), op.call(1)]
+  const { refused } = await done(wasiTool(command(calling.flat(), [hostCall])))
+  assert.deepEqual(refused, [])
+})
+
 void test('a run that fails gives no files back', async () => {
   const outcome = await runTool({ ...wasiTool(command(op.unreachable)), mounts: [{ guest: '/w', mode: 'rw', files: [] }] })
   assert.equal('changes' in outcome, false)

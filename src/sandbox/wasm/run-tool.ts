@@ -33,7 +33,11 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
     ms: systemClock.monotonicMs() - startedMs,
   }
   if (!end.ok) return { ...end, ...trace }
-  return { ...end, output: JSON.parse(end.output) as Json, ...trace }
+  try {
+    return { ...end, output: JSON.parse(end.output) as Json, ...trace }
+  } catch {
+    return { ok: false, failure: noJson, ...trace }
+  }
 }
 
 interface Run {
@@ -143,6 +147,12 @@ function answer(port: MessagePort, signal: SharedArrayBuffer, reply: string): vo
 const refusal = (failure: Failure): ToolEnd => ({ ok: false, failure })
 
 const cancelled: Failure = { code: 'cancelled', message: 'The tool was cancelled.', hint: 'Run it again.' }
+
+const noJson: Failure = {
+  code: 'tool_failed',
+  message: 'The tool returned what is no JSON.',
+  hint: 'ptr and len must cover exactly one JSON value.',
+}
 
 const notStarted: Failure = {
   code: 'sandbox_failed',

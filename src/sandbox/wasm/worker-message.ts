@@ -28,6 +28,7 @@ export type ToolMessage =
   | { readonly type: 'call'; readonly name: string; readonly input: string }
   | { readonly type: 'ended'; readonly result: ToolEnd }
 
+/** `output` is what should be JSON. */
 export type ToolEnd =
   | { readonly ok: true; readonly output: string; readonly exitCode: number; readonly changes: readonly ToolChange[] }
   | { readonly ok: false; readonly failure: Failure }

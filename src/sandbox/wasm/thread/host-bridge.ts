@@ -16,8 +16,7 @@ export function createHostBridge(port: MessagePort, signal: SharedArrayBuffer, s
   return (name, input) => {
     calls += 1
     if (calls > maxHostCalls) return refuse(`The tool called the host more than ${maxHostCalls} times.`)
-    if (name.length > maxHostNameChars) return refuse('The name of the function is too long.')
-    if (input.length > maxToolInputBytes) return refuse('The input of the function is too large.')
+    if (name.length > maxHostNameChars || input.length > maxToolInputBytes) return tooLong
     Atomics.store(flag, 0, 0)
     send({ type: 'call', name, input })
     Atomics.wait(flag, 0, 0)
@@ -30,6 +29,8 @@ function refuse(message: string): string {
   const reply: HostReply = { error: failed('limit_reached', message, 'Ask for more at once.').failure }
   return JSON.stringify(reply)
 }
+
+const tooLong = refuse('The name or the input of the function is too long.')
 
 /** What a module sees of the host; the rest of its memory it manages itself. */
 interface HostImports {
@@ -47,7 +48,9 @@ export function hostImports(callHost: CallHost, memory: () => ArrayBuffer): Host
   let reply: Uint8Array = new Uint8Array()
   return {
     call(nameAt, nameBytes, inputAt, inputBytes) {
-      reply = encoder.encode(callHost(text(nameAt, nameBytes), text(inputAt, inputBytes)))
+      // Measured before it becomes a string, see `toolHeapMb`.
+      const isTooLong = nameBytes >>> 0 > maxHostNameChars || inputBytes >>> 0 > maxToolInputBytes
+      reply = encoder.encode(isTooLong ? tooLong : callHost(text(nameAt, nameBytes), text(inputAt, inputBytes)))
       return reply.length
     },
     take(at, room) {

@@ -5,7 +5,7 @@ import { assemble, echo, leb } from '../wasm-fixture.ts'
 import { capModule } from './module-caps.ts'
 import { webAssembly, type WasmMemory } from './web-assembly.ts'
 
-const caps = { pages: 16, tableEntries: 100, tables: 2 }
+const caps = { pages: 16, tableEntries: 100, tables: 2, imports: 10, exports: 10 }
 const functions = [{ export: 'run', body: [] }]
 
 function capped(code: Uint8Array): Uint8Array {
@@ -56,6 +56,21 @@ void test('tables are bounded like memories', () => {
   assert.match(whyNot(table(0x40, 0, 1)), /typed/)
   assert.match(whyNot(table(0x70, 4, 1)), /64-bit/)
   assert.match(whyNot(assemble({ functions, tables: [3, 0x70, 0, 1, 0x70, 0, 1, 0x70, 0, 1] })), /more than 2/)
+})
+
+void test('types whose objects would stand in the heap of V8, and long lists of names, are refused', () => {
+  const module = (...sections: readonly (readonly number[])[]): Uint8Array =>
+    new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections.flat()])
+  const types = {
+    array: [0x5e, 0x7e, 1],
+    struct: [0x5f, 1, 0x7e, 0],
+    group: [0x4e, 1, 0x60, 0, 0],
+    typedReference: [0x60, 1, 0x64, 0x6b, 0],
+  }
+  for (const type of Object.values(types)) assert.match(whyNot(module([1, type.length + 1, 1, ...type])), /garbage collector/)
+  capped(module([1, 11, 1, 0x60, 7, 0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f, 0]))
+  assert.match(whyNot(module([2, 1, 11])), /more than 10 imports/)
+  assert.match(whyNot(module([7, 1, 11])), /more than 10 exports/)
 })
 
 void test('a module that is within its bounds works as before', () => {

@@ -2,8 +2,9 @@
  * Puts a cap on what a module may take before it is compiled: the maxima in its memory and table sections are rewritten.
  * V8 offers no limit on the memory of one instance, and a worker's `resourceLimits` do not count it.
  *
- * Refused: memories that are shared, 64-bit or more than one (what they would need to be bounded is not worth it for tools),
- * tables of typed references, and components.
+ * Refused: memories that are shared, 64-bit or more than one (what they would need to be bounded is not worth it for tools);
+ * types of the garbage collector, whose objects would stand in V8's heap, where one that is too large ends the whole process;
+ * more imports or exports than any tool has; and components.
  */
 import { failed, type Failed } from './tool-failure.ts'
 
@@ -11,10 +12,15 @@ export interface ModuleCaps {
   readonly pages: number
   readonly tableEntries: number
   readonly tables: number
+  readonly imports: number
+  readonly exports: number
 }
 
+const typeSection = 1
+const importSection = 2
 const tableSection = 4
 const memorySection = 5
+const exportSection = 7
 /** `funcref` and `externref`. */
 const plainReferences: ReadonlySet<number> = new Set([0x70, 0x6f])
 const magic = [0x00, 0x61, 0x73, 0x6d]
@@ -27,16 +33,57 @@ export function capModule(code: Uint8Array, caps: ModuleCaps): Uint8Array<ArrayB
     const size = readNumber(code, at + 1)
     if (size === null || size.next + size.value > code.length) return broken('a section is longer than the file')
     const end = size.next + size.value
-    const id = code[at]
-    if (id === memorySection || id === tableSection) {
-      const body = code.subarray(size.next, end)
-      const capped = id === memorySection ? capMemories(body, caps) : capTables(body, caps)
-      if ('failure' in capped) return capped
-      out.push(new Uint8Array([id, ...writeNumber(capped.length)]), capped)
-    } else out.push(code.subarray(at, end))
+    const body = code.subarray(size.next, end)
+    const capped = capSection(code[at] ?? 0, body, caps)
+    if ('failure' in capped) return capped
+    if (capped === body) out.push(code.subarray(at, end))
+    else out.push(new Uint8Array([code[at] ?? 0, ...writeNumber(capped.length)]), capped)
     at = end
   }
   return join(out)
+}
+
+/** @returns the section itself, its rewritten body, or why it is refused. */
+function capSection(id: number, body: Uint8Array, caps: ModuleCaps): Uint8Array | Failed {
+  switch (id) {
+    case typeSection:
+      return hasPlainTypes(body) ? body : broken('it has types of the garbage collector, or typed references')
+    case importSection:
+      return countOf(body) <= caps.imports ? body : broken(`it has more than ${caps.imports} imports`)
+    case tableSection:
+      return capTables(body, caps)
+    case memorySection:
+      return capMemories(body, caps)
+    case exportSection:
+      return countOf(body) <= caps.exports ? body : broken(`it has more than ${caps.exports} exports`)
+    default:
+      return body
+  }
+}
+
+/** Of the items in a section; one that is cut has too many. */
+const countOf = (body: Uint8Array): number => readNumber(body, 0)?.value ?? Infinity
+
+const functionType = 0x60
+/** i32, i64, f32, f64, v128, funcref and externref. */
+const plainValues: ReadonlySet<number> = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f])
+
+/** Functions over numbers and plain references, which is what compilers for WASI write. */
+function hasPlainTypes(body: Uint8Array): boolean {
+  const count = readNumber(body, 0)
+  let at = count?.next ?? 0
+  for (let left = count?.value ?? Infinity; left > 0; left -= 1) {
+    if (body[at] !== functionType) return false
+    at += 1
+    // Parameters, then results.
+    for (let half = 0; half < 2; half += 1) {
+      const values = readNumber(body, at)
+      if (values === null) return false
+      const end = values.next + values.value
+      for (at = values.next; at < end; at += 1) if (!plainValues.has(body[at] ?? -1)) return false
+    }
+  }
+  return at === body.length
 }
 
 function capMemories(body: Uint8Array, { pages }: ModuleCaps): Uint8Array | Failed {

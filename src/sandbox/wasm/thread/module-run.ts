@@ -1,6 +1,6 @@
 /** Runs a module: a WASI command, or one function of the JSON interface. Both see the same imports. */
 import { WASIProcExit, type WASI } from '@bjorn3/browser_wasi_shim'
-import { maxTableEntries, maxTables } from '../../limits.ts'
+import { maxTableEntries, maxTables, maxToolExports, maxToolImports } from '../../limits.ts'
 import { writerOf } from '../tool-output.ts'
 import type { ToolJob } from '../worker-message.ts'
 import { hostImports, type CallHost } from './host-bridge.ts'
@@ -10,7 +10,7 @@ import type { MountedFolder } from './tool-tree.ts'
 import { createWasi } from './wasi-imports.ts'
 import { pageBytes, pagesPerMib, webAssembly, type WasmInstance, type WasmMemory, type WasmModule } from './web-assembly.ts'
 
-/** `output` is JSON. */
+/** `output` should be JSON. */
 export interface Answer {
   readonly output: string
   readonly exitCode: number
@@ -41,7 +41,8 @@ export function runModule(job: ToolJob, mounts: readonly MountedFolder[], callHo
 }
 
 function loadModule(code: Uint8Array, pages: number): WasmModule | Failed {
-  const capped = capModule(code, { pages, tableEntries: maxTableEntries, tables: maxTables })
+  const caps = { pages, tableEntries: maxTableEntries, tables: maxTables, imports: maxToolImports, exports: maxToolExports }
+  const capped = capModule(code, caps)
   if (isFailed(capped)) return capped
   try {
     return new webAssembly.Module(capped)
@@ -102,7 +103,7 @@ function runFunction(instance: WasmInstance, memory: WasmMemory, wasi: WASI, job
   if (place.at + place.bytes > memory.buffer.byteLength) {
     return failed('tool_failed', 'The tool returned a place outside its memory.', 'ptr and len are bytes in the exported memory.')
   }
-  return readJson(new Uint8Array(memory.buffer, place.at, place.bytes))
+  return readText(new Uint8Array(memory.buffer, place.at, place.bytes))
 }
 
 function initializer(exports: WasmInstance['exports']): { readonly _initialize?: () => unknown } {
@@ -133,13 +134,12 @@ function readPlace(returned: unknown): { readonly at: number; readonly bytes: nu
   return { at: at >>> 0, bytes: bytes >>> 0 }
 }
 
-function readJson(bytes: Uint8Array): Answer | Failed {
+/** Whether the text is JSON is seen where it is parsed, in the keeper: here it could be too much for the heap. */
+function readText(bytes: Uint8Array): Answer | Failed {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    JSON.parse(text)
-    return { output: text, exitCode: 0 }
+    return { output: new TextDecoder('utf-8', { fatal: true }).decode(bytes), exitCode: 0 }
   } catch {
-    return failed('tool_failed', 'The tool returned what is no JSON in UTF-8.', 'ptr and len must cover exactly one JSON value.')
+    return failed('tool_failed', 'The tool returned what is no UTF-8.', 'ptr and len must cover exactly one JSON value.')
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { Directory, OpenFile, wasi } from '@bjorn3/browser_wasi_shim'
 import type { Json } from '../../../types/index.ts'
+import { maxToolInputBytes } from '../../limits.ts'
 import type { OutputWriter } from '../tool-output.ts'
 import type { HostReply } from '../worker-message.ts'
 import type { CallHost } from './host-bridge.ts'
@@ -82,8 +83,11 @@ function readText(mounts: readonly MountedFolder[], path: string): Json | Failed
   if (place === null) return outside(path)
   const { ret, fd_obj: file } = place.mount.open.path_open(0, place.inside, 0, readRight, 0n, 0)
   if (!(file instanceof OpenFile)) return problemOf(ret, path)
+  const { data } = file.file
+  if (data.length > maxToolInputBytes)
+    return failed('limit_reached', `${quoted(path)} is too large to be read as one text.`, 'A wasi tool can.')
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(file.file.data)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data)
   } catch {
     return failed('not_text', `${quoted(path)} is no UTF-8 text.`, 'A wasi tool can read bytes.')
   }

@@ -10,7 +10,7 @@ import {
   type QuickJSHandle,
   type QuickJSRuntime,
 } from 'quickjs-emscripten-core'
-import { scriptMinMemoryMb } from '../../limits.ts'
+import { maxToolInputBytes, scriptMinMemoryMb } from '../../limits.ts'
 import { writerOf } from '../tool-output.ts'
 import type { ToolJob } from '../worker-message.ts'
 import type { CallHost } from './host-bridge.ts'
@@ -74,7 +74,10 @@ function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   const source = decodeSource(job.code)
   if (source === null) return failed('bad_input', 'The source of the tool is no UTF-8 text.', 'A js tool is an ES module as text.')
   const door = createScriptDoor({ mounts, callHost, stdout: writerOf(job.stdout), stderr: writerOf(job.stderr) })
-  const raw = context.newFunction('door', (...handles) => context.newString(door(handles.map((each) => context.getString(each)))))
+  const raw = context.newFunction('door', (...handles) => {
+    const words = handles.map((each) => textOf(context, each, maxToolInputBytes))
+    return context.newString(words.includes(null) ? tooLong : door(words.map(String)))
+  })
   const prelude = context.unwrapResult(context.evalCode(scriptPrelude, 'oxbow.js'))
   const invoke = context.unwrapResult(context.callFunction(prelude, context.undefined, raw))
 
@@ -85,12 +88,19 @@ function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   const input = context.newString(job.input)
   const returned = settle(context, context.callFunction(invoke, context.undefined, tool, input), script)
   if (isFailed(returned)) return returned
-  const output = context.getString(returned)
-  const bytes = Buffer.byteLength(output)
-  return bytes > job.limits.outputBytes
-    ? failed('limit_reached', `The tool returned ${bytes} bytes; its limit is ${job.limits.outputBytes}.`, 'Return less, or write a file.')
-    : { output, exitCode: 0 }
+  const { outputBytes } = job.limits
+  const output = textOf(context, returned, outputBytes)
+  if (output !== null && Buffer.byteLength(output) <= outputBytes) return { output, exitCode: 0 }
+  return failed('limit_reached', `The tool returned more than ${outputBytes} bytes.`, 'Return less, or write a file.')
 }
+
+/** @returns null for a text that is longer, or for what is no text: it is measured before it comes out, see `toolHeapMb`. */
+function textOf(context: QuickJSContext, handle: QuickJSHandle, maxChars: number): string | null {
+  if (context.typeof(handle) !== 'string') return null
+  return context.getNumber(context.getProp(handle, 'length')) <= maxChars ? context.getString(handle) : null
+}
+
+const tooLong = JSON.stringify({ error: failed('limit_reached', 'A text for the host is too long.', 'Give it in parts.').failure })
 
 function decodeSource(code: Uint8Array): string | null {
   try {
@@ -130,7 +140,7 @@ function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): 
 }
 
 function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }: Script): Failed {
-  const { name, message } = describe(context.dump(error))
+  const { name, message } = describe(context, error)
   const text = quoted(`${name}: ${message}`)
   if (isFull(memory, pages) || /out of memory/.test(message)) {
     return failed('limit_reached', 'The tool used all of its memory and stopped.', 'Give it less to do, or a higher memory limit.')
@@ -139,12 +149,16 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }
   return failed('tool_failed', `The tool threw ${text}.`, 'This is a fault of the tool: what it wrote to the console may say more.')
 }
 
-/** A tool throws what it likes. */
-function describe(error: unknown): { readonly name: string; readonly message: string } {
-  if (typeof error !== 'object' || error === null) return { name: 'a value', message: String(error) }
-  const { name, message } = error as { readonly name?: unknown; readonly message?: unknown }
-  return { name: typeof name === 'string' ? name : 'an object', message: typeof message === 'string' ? message : 'without a message' }
+/** A tool throws what it likes. Reading it runs code of the tool at most, under the same limits. */
+function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string } {
+  const part = (key: string): string | null => textOf(context, context.getProp(error, key), maxThrownChars)
+  const kind = context.typeof(error)
+  if (kind === 'object') return { name: part('name') ?? 'an object', message: part('message') ?? 'without a message' }
+  return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message' }
 }
+
+/** What is longer is no message. */
+const maxThrownChars = 10_000
 
 function isFull(memory: WasmMemory, pages: number): boolean {
   // QuickJS grows by a fifth at a time; less than that left means that it could not.

@@ -172,6 +172,7 @@ function refusal(path: string, { readonly, quota }: Place): number {
 
 function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
   const shim = {
+    list: open.fd_readdir_single.bind(open),
     link: open.path_link.bind(open),
     create: open.path_create_directory.bind(open),
     unlink: open.path_unlink.bind(open),
@@ -179,7 +180,17 @@ function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
     removeFolder: open.path_remove_directory.bind(open),
   }
   const { readonly, quota } = place
+  let listed: readonly (readonly [string, Inode])[] = []
   return Object.assign(open, {
+    /** The shim's copies all entries for each one. What is made while a listing runs may be missing from it. */
+    fd_readdir_single(cookie: bigint) {
+      if (cookie < 2n) return shim.list(cookie)
+      const at = Number(cookie - 2n)
+      if (at === 0 || listed.length === 0) listed = [...open.dir.contents]
+      const [name, inode] = listed[at] ?? []
+      if (name === undefined || inode === undefined) return { ret: wasi.ERRNO_SUCCESS, dirent: null }
+      return { ret: wasi.ERRNO_SUCCESS, dirent: new wasi.Dirent(cookie + 1n, inode.ino, name, inode.stat().filetype) }
+    },
     path_link(path: string, inode: Inode, allowFolder: boolean) {
       const problem = refusal(path, place)
       if (problem !== wasi.ERRNO_SUCCESS) return problem

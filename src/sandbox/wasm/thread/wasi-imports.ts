@@ -4,7 +4,7 @@
  * of spinning; there are no sockets.
  */
 import { ConsoleStdout, WASI, wasi } from '@bjorn3/browser_wasi_shim'
-import { maxPollSubscriptions, toolClockStepNs } from '../../limits.ts'
+import { maxIoPieces, maxPollSubscriptions, maxToolPathChars, toolClockStepNs } from '../../limits.ts'
 import { movePath, readOnlyFile, type MountedFolder } from './tool-tree.ts'
 import type { OutputWriter } from '../tool-output.ts'
 
@@ -46,7 +46,37 @@ export function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
     sock_send: noSocket,
     sock_shutdown: noSocket,
   })
+  for (const [name, places] of Object.entries(measuredArguments)) guard(shim, name, places)
   return shim
+}
+
+/** Where system calls have the length of a path, or the number of pieces of a read or write: the shim makes objects of them. */
+const measuredArguments: Readonly<Record<string, readonly { readonly at: number; readonly most: number; readonly errno: number }[]>> = {
+  ...Object.fromEntries(
+    Object.entries({
+      path_create_directory: [2],
+      path_filestat_get: [3],
+      path_filestat_set_times: [3],
+      path_link: [3, 6],
+      path_open: [3],
+      path_readlink: [2],
+      path_remove_directory: [2],
+      path_rename: [2, 5],
+      path_symlink: [1, 4],
+      path_unlink_file: [2],
+    }).map(([name, places]) => [name, places.map((at) => ({ at, most: maxToolPathChars, errno: wasi.ERRNO_NAMETOOLONG }))]),
+  ),
+  ...Object.fromEntries(
+    ['fd_read', 'fd_pread', 'fd_write', 'fd_pwrite'].map((name) => [name, [{ at: 2, most: maxIoPieces, errno: wasi.ERRNO_INVAL }]]),
+  ),
+}
+
+function guard({ wasiImport }: WASI, name: string, places: (typeof measuredArguments)[string]): void {
+  const call = wasiImport[name]
+  wasiImport[name] = (...values: readonly unknown[]) => {
+    const over = places.find(({ at, most }) => Number(values[at]) >>> 0 > most)
+    return over === undefined ? call?.(...values) : over.errno
+  }
 }
 
 /** @throws RangeError for a place outside the memory, which ends the run as a trap does. */
