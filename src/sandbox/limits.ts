@@ -94,7 +94,7 @@ export const maxFetches = 8
 export const maxLookups = 2
 /** Addresses of a name that are tried in turn. All are checked. */
 export const maxAddresses = 8
+/** Node's own limit is half of it, which some policies of large sites outgrow. */
 export const maxResponseHeaderBytes: number = 32 * 1024
-export const maxResponseHeaders = 200
 /** Answers of status 1xx before the real one. */
 export const maxInterimAnswers = 10

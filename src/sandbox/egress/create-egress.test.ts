@@ -194,7 +194,7 @@ describe('a broken or hostile server', () => {
     'that speaks no HTTP': '220 smtp ready\r\n\r\n',
     'that says nothing': '',
     'with a header larger than any': `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`,
-    'with interim answers without end': 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100),
+    'with interim answers without end': `${'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)}HTTP/1.1 200 OK\r\n\r\nlate`,
     'that changes the protocol': 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nx',
     'with two lengths': 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde',
     'with a length and chunks': 'HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
@@ -205,6 +205,11 @@ describe('a broken or hostile server', () => {
   }
   for (const [what, bytes] of Object.entries(garbage))
     it(`${what} gives one clear failure`, () => onRaw(bytes, (site) => fails(get(site), 'tool_failed', /did not give an answer|packed/)))
+
+  it('may send a long header, and interim answers', () =>
+    onRaw(`${'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(10)}HTTP/1.1 200 OK\r\nx: ${'y'.repeat(24_000)}\r\n\r\nok`, async (site) =>
+      assert.equal((await get(site)).body.toString(), 'ok'),
+    ))
 
   it('that nobody listens for gives one clear failure', async () => {
     const site = await startSite(() => {})

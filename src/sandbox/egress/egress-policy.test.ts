@@ -77,7 +77,11 @@ describe('the egress policy', () => {
     })
 
   for (const port of [22, 25, 2375, 3306, 5432, 6379, 8080, 9200, 11_211, 65_535])
-    it(`does not reach port ${port}`, () => refuses(`http://a.example:${port}/`, 'denied'))
+    it(`does not reach port ${port}, and asks for no name`, async () => {
+      const of = policy()
+      await refuses(`http://a.example:${port}/`, 'denied', of)
+      assert.deepEqual(of.asked, [])
+    })
 
   it('does not reach port 0', () => refuses('http://a.example:0/', 'denied'))
 

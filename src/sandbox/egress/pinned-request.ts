@@ -5,7 +5,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import { OxbowError } from '../../types/index.ts'
-import { maxInterimAnswers, maxResponseHeaderBytes, maxResponseHeaders } from '../limits.ts'
+import { maxInterimAnswers, maxResponseHeaderBytes } from '../limits.ts'
 import type { Destination } from './egress-policy.ts'
 
 export interface Answer {
@@ -28,10 +28,7 @@ export async function requestPinned(to: Destination, accept: string, signal: Abo
     answered.resolve({ status: message.statusCode ?? 0, message, address: message.socket.remoteAddress ?? '' })
   })
   // A connection that becomes something else is no page. Without this listener node closes it and tells nobody.
-  request.on('upgrade', (_, socket) => {
-    socket.destroy()
-    answered.reject(new Error('another protocol'))
-  })
+  request.on('upgrade', (_, socket) => socket.destroy())
   request.on('error', answered.reject)
   // Whatever else ends a request: nobody waits for it for ever.
   request.on('close', () => answered.reject(new Error('closed without an answer')))
@@ -47,7 +44,7 @@ export async function requestPinned(to: Destination, accept: string, signal: Abo
 function startRequest({ url, host, port, addresses }: Destination, accept: string, signal: AbortSignal): ClientRequest {
   const secure = url.protocol === 'https:'
   const { request } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
-  const options: RequestOptions & { maxHeadersCount: number } = {
+  const options: RequestOptions = {
     method: 'GET',
     host,
     port,
@@ -56,7 +53,6 @@ function startRequest({ url, host, port, addresses }: Destination, accept: strin
     // Without an agent: no socket of another request is taken over, and no proxy of the environment comes between.
     createConnection: () => connectPinned(host, port, addresses, secure),
     maxHeaderSize: maxResponseHeaderBytes,
-    maxHeadersCount: maxResponseHeaders,
     signal,
   }
   return request(options)
