@@ -22,7 +22,10 @@ export async function requestPinned(to: Destination, accept: string, signal: Abo
   let interim = 0
   request.on('information', () => {
     interim += 1
-    if (interim > maxInterimAnswers) request.destroy(new Error('interim answers without end'))
+    if (interim <= maxInterimAnswers) return
+    // First, because the real answer may stand in the same packet and comes before the error of a destroyed request.
+    answered.reject(new Error('interim answers without end'))
+    request.destroy()
   })
   request.on('response', (message) => {
     answered.resolve({ status: message.statusCode ?? 0, message, address: message.socket.remoteAddress ?? '' })
