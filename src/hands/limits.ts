@@ -29,6 +29,8 @@ export const excerptCharacters = 400
 /** Files that one patch touches, and bytes that it holds of them, old and new together: all are in memory until it is done. */
 export const maxPatchFiles = 500
 export const maxPatchBytes: number = 32 * mib
+/** Lines that are compared to find hunks elsewhere than they say, for each file: well below a second. */
+export const maxPatchCompares = 10_000_000
 
 /** Most entries of one folder that are looked at; a folder with more is listed in part. */
 export const maxFolderEntries = 20_000
@@ -41,6 +43,10 @@ export const maxMatchCharacters = 300
 export const patternTimeoutMs = 500
 /** Longest pattern. */
 export const maxPatternCharacters = 1000
+/** Entries that are matched, and files that are read, at once. With a whole batch of small files about 3 MB are held. */
+export const walkBatchEntries = 48
+/** Files up to this size are read whole and searched together; larger ones by the block. */
+export const smallFileBytes: number = 64 * kib
 /** How much of an ignore file counts. Real ones have a few dozen lines; more is malice, and costs at every file. */
 export const maxIgnoreBytes: number = 64 * kib
 export const maxIgnoreRules = 2_000

@@ -111,7 +111,9 @@ describe('file calls', () => {
 
   it('list and search page by page, no page over what a model is shown', async () => {
     const { run } = workspace(
-      Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`/shared/f${i}`, `needle ${'x'.repeat(i % 90)}`])),
+      Object.fromEntries(
+        Array.from({ length: 1_500 }, (_, i) => [`/shared/a name of some length, as they are ${i}`, `needle ${'x'.repeat(i % 90)}`]),
+      ),
     )
     for (const [name, input] of [
       ['file.list', {}],

@@ -117,6 +117,11 @@ describe('what a search leaves out', () => {
     assert.deepEqual(await ours(top), ['a', 'b', 'c/x', 'out'])
   })
 
+  it('takes no longer than a pattern may, whatever rules a stranger wrote', async () => {
+    const top = await tree(['a'.repeat(250)], { '.ignore': [`${'*a'.repeat(40)}*b`] })
+    await assert.rejects(ours(top), /takes too long/)
+  })
+
   it('is what ripgrep leaves out, whatever stands in which ignore file', async () => {
     const file = fc.constantFrom('.gitignore', '.ignore', '.rgignore', 'a/.gitignore', 'a/.ignore', 'b/.rgignore', 'a/b/.gitignore')
     const repository = fc.constantFrom('', '.git/x', 'a/.git/x')

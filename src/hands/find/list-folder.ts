@@ -3,7 +3,8 @@ import { fromSystemError } from '../failure.ts'
 import { toRealPlace } from '../files/workspace-path.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { createGuard, toGlob } from './pattern.ts'
-import { fileBytes, walkFolder } from './walk-folder.ts'
+import { fileBytes, walkBatches } from './walk-folder.ts'
+import type { Walk } from './walk-folder.ts'
 
 /** Each folder stands right before what it holds. Ignored folders are named, not entered, unless all is asked for. */
 export async function listFolder(
@@ -17,14 +18,14 @@ export async function listFolder(
   const entries: HandsOps['list']['output']['entries'] = []
   let toSkip = input.skip
   try {
-    for await (const entry of walkFolder(top, { roots, depth: input.depth, ignored: input.all ? 'entered' : 'named', guard, signal })) {
-      if (fits !== null && !guard(() => fits(entry.virtual.slice(top.virtual.length + 1)))) continue
-      if (toSkip > 0) {
-        toSkip -= 1
-        continue
+    const walk: Walk = { roots, depth: input.depth, ignored: input.all ? 'entered' : 'named', guard, signal }
+    for await (const batch of walkBatches(top, walk, () => true, fits)) {
+      const shown = batch.slice(toSkip)
+      toSkip = Math.max(0, toSkip - batch.length)
+      for (const entry of shown) {
+        if (entries.length >= input.maxEntries) return { entries, truncated: true }
+        entries.push({ path: entry.virtual, kind: entry.kind, bytes: await fileBytes(entry) })
       }
-      if (entries.length >= input.maxEntries) return { entries, truncated: true }
-      entries.push({ path: entry.virtual, kind: entry.kind, bytes: await fileBytes(entry) })
     }
   } catch (error) {
     throw fromSystemError(error, top.virtual)

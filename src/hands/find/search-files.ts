@@ -4,12 +4,11 @@ import type { HandsOps } from '../../types/index.ts'
 import { fromSystemError, throwIfCancelled } from '../failure.ts'
 import { openRegularFile, toRealPlace } from '../files/workspace-path.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
-import { maxDepth, searchBlockBytes } from '../limits.ts'
+import { maxDepth, searchBlockBytes, smallFileBytes } from '../limits.ts'
 import { createMatchPage } from './match-page.ts'
 import type { MatchPage } from './match-page.ts'
 import { createGuard, toGlob, toPattern } from './pattern.ts'
-import type { Guard } from './pattern.ts'
-import { walkFolder } from './walk-folder.ts'
+import { walkBatches } from './walk-folder.ts'
 import type { Walk } from './walk-folder.ts'
 
 export async function searchFiles(
@@ -21,12 +20,15 @@ export async function searchFiles(
   const page = createMatchPage(toPattern(input.pattern, input.regex, input.ignoreCase), input)
   const fits = toGlob(input.glob)
   const top = await toRealPlace(roots, input.path)
+  const walk: Walk = { roots, depth: maxDepth, ignored: input.all ? 'entered' : 'left_out', guard, signal }
   let filesSearched = 0
   try {
-    for await (const file of filesUnder(top, { roots, depth: maxDepth, ignored: input.all ? 'entered' : 'left_out', guard, signal })) {
-      // One file that was named itself is searched whatever its name.
-      if (fits !== null && file !== top && !guard(() => fits(file.virtual.slice(top.virtual.length + 1)))) continue
-      if (await searchFile(roots, file.virtual, page, guard, signal)) filesSearched += 1
+    // One file that was named itself is searched whatever its name.
+    const isFolder = (await lstat(top.real)).isDirectory()
+    const batches = isFolder ? walkBatches(top, walk, (entry) => entry.kind === 'file', fits) : [[top]]
+    for await (const batch of batches) {
+      throwIfCancelled(signal)
+      filesSearched += await searchBatch(batch, page, walk)
       if (page.hasMore()) break
     }
   } catch (error) {
@@ -35,23 +37,68 @@ export async function searchFiles(
   return { matches: [...page.matches], filesSearched, truncated: page.hasMore() }
 }
 
-async function* filesUnder(top: Place, walk: Walk): AsyncGenerator<Place> {
-  if (!(await lstat(top.real)).isDirectory()) {
-    yield top
-    return
+/** Reads side by side, searches in order. @returns how many files were searched: none that is binary or cannot be read. */
+async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk): Promise<number> {
+  const read = await Promise.all(batch.map((file) => readSmall(walk.roots, file.virtual)))
+  let waiting: { path: string; text: string }[] = []
+  let searched = 0
+  const searchWaiting = (): void => {
+    const files = waiting
+    waiting = []
+    if (files.length === 0) return
+    walk.guard(() => {
+      for (const { path, text } of files) {
+        if (page.hasMore()) return
+        page.file(path).take(linesOf(text), 1)
+        searched += 1
+      }
+    })
   }
-  for await (const entry of walkFolder(top, walk)) {
-    if (entry.kind === 'file') yield entry
+  for (const [i, file] of read.entries()) {
+    if (file === 'binary') continue
+    if (file !== 'large') waiting.push(file)
+    else {
+      searchWaiting()
+      if (!page.hasMore() && (await searchLarge(batch[i]!.virtual, page, walk))) searched += 1
+    }
+  }
+  searchWaiting()
+  return searched
+}
+
+/** @returns `binary` also for what cannot be read. */
+async function readSmall(roots: readonly Root[], path: string): Promise<{ path: string; text: string } | 'binary' | 'large'> {
+  const opened = await openRegularFile(roots, path).catch(() => null)
+  if (opened === null) return 'binary'
+  try {
+    if (opened.stats.size > smallFileBytes) return 'large'
+    // One byte more, so that a file that grows meanwhile is found out.
+    const buffer = Buffer.allocUnsafe(opened.stats.size + 1)
+    const { bytesRead } = await opened.file.read(buffer, 0, buffer.length, 0)
+    if (bytesRead === buffer.length) return 'large'
+    const bytes = buffer.subarray(0, bytesRead)
+    return bytes.includes(0) ? 'binary' : { path: opened.virtual, text: bytes.toString() }
+  } catch {
+    return 'binary'
+  } finally {
+    await opened.file.close()
   }
 }
 
+/** What stands after the last newline is no line when it is empty. */
+function linesOf(text: string): string[] {
+  const lines = text.split('\n')
+  if (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
 /** @returns false for a file that is binary or cannot be read. */
-async function searchFile(roots: readonly Root[], path: string, page: MatchPage, guard: Guard, signal: AbortSignal): Promise<boolean> {
+async function searchLarge(path: string, page: MatchPage, { roots, guard, signal }: Walk): Promise<boolean> {
   const opened = await openRegularFile(roots, path).catch(() => null)
   if (opened === null) return false
   const found = page.file(opened.virtual)
   try {
-    const buffer = Buffer.allocUnsafe(Math.min(searchBlockBytes, Math.max(1, opened.stats.size)))
+    const buffer = Buffer.allocUnsafe(searchBlockBytes)
     let carried = 0
     let line = 1
     for (;;) {
@@ -65,13 +112,11 @@ async function searchFile(roots: readonly Root[], path: string, page: MatchPage,
       // Whole lines only, so that no match is split; a line as long as the block is searched in pieces.
       const newline = buffer.lastIndexOf(10, filled - 1)
       const ends = bytesRead === 0 || newline === -1 ? filled : newline + 1
-      const lines = buffer.toString('utf8', 0, ends).split('\n')
-      // What stands after the last newline of a block is no line.
-      if (lines.at(-1) === '') lines.pop()
+      const lines = linesOf(buffer.toString('utf8', 0, ends))
       const first = line
       if (ends > 0) guard(() => found.take(lines, first))
       if (bytesRead === 0 || page.hasMore()) return true
-      line += ends > 0 && newline !== -1 ? lines.length : 0
+      line += newline === -1 ? 0 : lines.length
       buffer.copyWithin(0, ends, filled)
       carried = filled - ends
     }

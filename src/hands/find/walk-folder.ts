@@ -5,7 +5,7 @@ import { posix } from 'node:path'
 import { throwIfCancelled } from '../failure.ts'
 import { toPlace } from '../files/workspace-path.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
-import { maxDepth, maxFolderEntries } from '../limits.ts'
+import { maxDepth, maxFolderEntries, walkBatchEntries } from '../limits.ts'
 import { enterLayer, verdictOf } from './ignore-rules.ts'
 import type { IgnoreLayer } from './ignore-rules.ts'
 import type { Guard } from './pattern.ts'
@@ -87,6 +87,29 @@ function ignoredNames(entries: readonly Dirent[], layer: IgnoreLayer, walk: Walk
   }
   const names = (): Set<string> => new Set(entries.filter(isIgnored).map((entry) => entry.name))
   return layer.empty ? names() : walk.guard(names)
+}
+
+/**
+ * Entries that fit, some at a time: to guard each match by itself would cost more than to read the files.
+ * @param fits takes the path below `top`; null: all fit
+ */
+export async function* walkBatches(
+  top: Place,
+  walk: Walk,
+  isWanted: (entry: WalkEntry) => boolean,
+  fits: ((path: string) => boolean) | null,
+): AsyncGenerator<readonly WalkEntry[]> {
+  const filter = (entries: readonly WalkEntry[]): readonly WalkEntry[] =>
+    fits === null ? entries : walk.guard(() => entries.filter((entry) => fits(entry.virtual.slice(top.virtual.length + 1))))
+  let batch: WalkEntry[] = []
+  for await (const entry of walkFolder(top, walk)) {
+    if (!isWanted(entry)) continue
+    batch.push(entry)
+    if (batch.length < walkBatchEntries) continue
+    yield filter(batch)
+    batch = []
+  }
+  yield filter(batch)
 }
 
 /** Rules of the folders between the root and `top` hold below it too. */

@@ -4,7 +4,7 @@
  */
 import { failed } from '../failure.ts'
 import { nearestMatch } from '../files/nearest-match.ts'
-import { excerptCharacters, excerptLines } from '../limits.ts'
+import { excerptCharacters, excerptLines, maxPatchCompares } from '../limits.ts'
 import type { Hunk, HunkLine } from './parse-hunk.ts'
 
 export interface Fitted {
@@ -22,14 +22,14 @@ export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string):
   let done = 0
   let shift = 0
   let shifted = 0
+  const search: Search = { compares: maxPatchCompares, index: null }
   for (const hunk of hunks) {
     const old = hunk.lines.filter((line) => line.kind !== '+')
-    const at = placeOf(lines, old, hunk, done, shift)
+    const at = placeOf(lines, old, hunk, { from: done, shift, search })
     if (typeof at !== 'number') throw misfit(text, lines, old, hunk, { virtual, of: hunks.length, places: at, done })
     shift = at - statedAt(hunk, old)
     if (shift !== 0) shifted += 1
-    out.push(...lines.slice(done, at))
-    done = at
+    for (; done < at; done += 1) out.push(lines[done]!)
     for (const line of hunk.lines) {
       if (line.kind === '+') out.push(line.text)
       // What stays is what stands in the file: its last line may lack the newline that the diff gives it.
@@ -37,7 +37,7 @@ export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string):
       if (line.kind !== '+') done += 1
     }
   }
-  out.push(...lines.slice(done))
+  for (; done < lines.length; done += 1) out.push(lines[done]!)
   const count = (kind: HunkLine['kind']): number =>
     hunks.reduce((sum, hunk) => sum + hunk.lines.filter((line) => line.kind === kind).length, 0)
   return { text: join(out), added: count('+'), removed: count('-'), shifted }
@@ -53,15 +53,63 @@ function statedAt(hunk: Hunk, old: readonly HunkLine[]): number {
   return old.length === 0 ? hunk.oldStart : Math.max(0, hunk.oldStart - 1)
 }
 
-/** @returns the index, or all the places where it would fit when it is not clear which is meant. */
-function placeOf(lines: readonly string[], old: readonly HunkLine[], hunk: Hunk, from: number, shift: number): number | readonly number[] {
+interface Where {
+  /** What stands above was taken by hunks before. */
+  readonly from: number
+  readonly shift: number
+  readonly search: Search
+}
+
+/** What the search for hunks that say a wrong line keeps from one to the next. */
+interface Search {
+  /** How many lines may still be compared for this file: a file of equal lines would take for ever. */
+  compares: number
+  /** Where each line stands; made when it is first asked for. */
+  index: ReadonlyMap<string, readonly number[]> | null
+}
+
+function makeIndex(lines: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  const index = new Map<string, number[]>()
+  for (const [i, line] of lines.entries()) {
+    const places = index.get(withoutNewline(line))
+    if (places === undefined) index.set(withoutNewline(line), [i])
+    else places.push(i)
+  }
+  return index
+}
+
+function withoutNewline(line: string): string {
+  return line.endsWith('\n') ? line.slice(0, -1) : line
+}
+
+/** @returns the index, all the places where it would fit when that is not one, or null when to look for them would take too long. */
+function placeOf(
+  lines: readonly string[],
+  old: readonly HunkLine[],
+  hunk: Hunk,
+  { from, shift, search }: Where,
+): number | readonly number[] | null {
   const stated = statedAt(hunk, old)
   // What was off before is most likely off by as much here.
   for (const at of [stated + shift, stated]) if (at >= from && at <= lines.length && fitsAt(lines, old, at)) return at
   // Without old lines nothing but the number says where.
   if (old.length === 0) return []
+  search.index ??= makeIndex(lines)
+  // Where the rarest of its lines stands, the hunk may stand.
+  let rarest: { offset: number; places: readonly number[] } | null = null
+  for (const [offset, line] of old.entries()) {
+    const standing = search.index.get(withoutNewline(line.text)) ?? []
+    if (rarest === null || standing.length < rarest.places.length) rarest = { offset, places: standing }
+  }
   const places: number[] = []
-  for (let at = from; at + old.length <= lines.length && places.length < maxPlaces; at += 1) if (fitsAt(lines, old, at)) places.push(at)
+  for (const place of rarest?.places ?? []) {
+    const at = place - rarest!.offset
+    if (at < from || places.length >= maxPlaces) continue
+    const same = old.findIndex((line, i) => !isSame(lines, at + i, line.text))
+    if (same === -1) places.push(at)
+    search.compares -= same === -1 ? old.length : same + 1
+    if (search.compares <= 0) return null
+  }
   return places.length === 1 ? places[0]! : places
 }
 
@@ -81,13 +129,17 @@ function isSame(lines: readonly string[], at: number, text: string): boolean {
 interface Misfit {
   readonly virtual: string
   readonly of: number
-  readonly places: readonly number[]
+  readonly places: readonly number[] | null
   readonly done: number
 }
 
 function misfit(text: string, lines: readonly string[], old: readonly HunkLine[], hunk: Hunk, found: Misfit): Error {
   const which = `Hunk ${hunk.number} of ${found.of} for ${found.virtual} (line ${hunk.at} of the diff, ${hunk.header})`
   const unchanged = 'Nothing was changed.'
+  if (found.places === null) {
+    const hint = 'Correct the line number in its header.'
+    return failed('edit_mismatch', `${which} does not fit where it says, and to look for its place would take too long. ${unchanged}`, hint)
+  }
   if (found.places.length > 1) {
     const numbers = found.places.map((at) => at + 1).join(', ')
     const hint = 'Correct the line number in its header, or give it more lines of context.'

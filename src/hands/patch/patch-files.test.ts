@@ -139,6 +139,17 @@ describe('a diff', () => {
     assert.match(unclear.message, /fits at 2 places, lines 22, 23/)
   })
 
+  it('is not looked for without end in a file of equal lines', async () => {
+    await begin({ x: `${'x\n'.repeat(20_000)}y\n${'x\n'.repeat(20_000)}` })
+    const lines = (...kinds: readonly string[]) => kinds.map((kind) => `-${kind}`)
+    const hunk = ['@@ -5,1502 +5,0 @@', ...Array.from({ length: 1_500 }, () => '-x'), ...lines('y', 'y')]
+    assert.match((await misfit('edit_mismatch', diff('x', ...hunk))).message, /does not fit\./)
+    const equal = Array.from({ length: 20_002 }, () => '-x')
+    assert.match((await misfit('edit_mismatch', diff('x', '@@ -5,20002 +5,0 @@', ...equal))).message, /would take too long/)
+    const { files } = await apply(diff('x', '@@ -39999,3 +39999,2 @@', ' x', '-x', ' x'))
+    assert.equal(files[0]!.removed, 1)
+  })
+
   it('says what its header should be when it does not count right', async () => {
     await begin({ x: numbers })
     for (const [header, ...lines] of [

@@ -178,7 +178,10 @@ describe('special files made by the host', () => {
     for (const path of ['/shared/fifo', '/shared/zero']) {
       await refusedWith('path_refused', ask('read', { path, fromLine: 1, maxLines: 1, maxBytes: 1 }))
       await refusedWith('path_refused', ask('edit', { path, find: 'a', replace: 'b', all: false }))
+      await refusedWith('path_refused', ask('bytes', { path, offset: 0, maxBytes: 1 }))
+      await refusedWith('path_refused', ask('patch', { path: '/', diff: `--- a${path}\n+++ b${path}\n@@ -1 +1 @@\n-a\n+b\n` }))
     }
+    await refusedWith('path_refused', ask('move', { from: '/shared/fifo', to: '/shared/other', overwrite: false }))
     const search = {
       path: '/shared',
       pattern: 'x',
