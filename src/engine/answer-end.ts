@@ -1,6 +1,6 @@
 /** What happens to every answer at its end, whichever wire brought it: tool calls are mended, and the tokens it reports teach the estimates. */
 import type { ModelEvent, ToolCallPart, ToolSpec, Usage } from '../types/index.ts'
-import { createRepairCounts, type RepairCounts } from './repair/repair-counts.ts'
+import type { RepairCounts } from './repair/repair-counts.ts'
 import { repairToolCalls } from './repair/repair-tool-calls.ts'
 
 type Batch = readonly ModelEvent[]
@@ -41,12 +41,16 @@ function mendCalls(batch: Batch, tools: readonly ToolSpec[], finish: ModelEvent 
   const last = calls.at(-1)!
   // Cut before its first argument: it must not run as if it had none.
   if (finish.reason === 'length' && /^(?:\{\})?$/.test(last.arguments)) calls[calls.length - 1] = { ...last, arguments: '{' }
-  const own = createRepairCounts()
-  const mended = repairToolCalls(calls, tools, finish.reason, own).map(toEvent)
-  const done = Object.entries(own).filter(([, times]) => times > 0)
-  for (const [kind, times] of done) counts[kind as keyof RepairCounts] += times
-  const end = done.length === 0 ? finish : { ...finish, repaired: Object.fromEntries(done) }
+  const before = { ...counts }
+  const mended = repairToolCalls(calls, tools, finish.reason, counts).map(toEvent)
+  const repaired = increase(before, counts)
+  const end = repaired === null ? finish : { ...finish, repaired }
   return [...batch.filter((event) => event.type !== 'tool_call' && event !== finish), ...mended, end]
 }
 
 const toEvent = (call: ToolCallPart): ModelEvent => ({ type: 'tool_call', call })
+
+function increase(before: RepairCounts, after: RepairCounts): Readonly<Record<string, number>> | null {
+  const kinds = (Object.keys(after) as (keyof RepairCounts)[]).filter((kind) => after[kind] > before[kind])
+  return kinds.length === 0 ? null : Object.fromEntries(kinds.map((kind) => [kind, after[kind] - before[kind]]))
+}
