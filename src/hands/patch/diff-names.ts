@@ -2,7 +2,9 @@
 
 /** What stands after `--- ` or `+++ `. @returns null for /dev/null. */
 export function headerName(text: string): string | null {
-  const name = text.startsWith('"') ? unquote(text) : text.replace(/\t.*$/, '').trimEnd()
+  // Behind a tab stands a time; git puts one behind a name with spaces too, which may end in one.
+  const plain = text.includes('\t') ? text.slice(0, text.indexOf('\t')) : text.trimEnd()
+  const name = text.startsWith('"') ? unquote(text) : plain
   return name === '/dev/null' ? null : name
 }
 

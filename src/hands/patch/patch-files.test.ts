@@ -103,6 +103,62 @@ describe('a diff', () => {
     )
   })
 
+  it('may be anything: it is applied or refused in words, and never half of it', async () => {
+    const line = fc.constantFrom(
+      ...[
+        '--- a/x',
+        '+++ b/x',
+        '--- /dev/null',
+        '+++ /dev/null',
+        '--- "a/\\9',
+        '+++ b/',
+        '+++ b/..',
+        '--- a/new',
+        '+++ b/new',
+        '--- a/\0',
+        '+++ b/\0',
+      ],
+      ...[
+        '@@ -1 +1 @@',
+        '@@ -0,0 +1 @@',
+        '@@ -1,2 +1,3 @@',
+        '@@ -999999999,9 +1 @@',
+        '@@ -1,0 +1,0 @@',
+        '@@',
+        '-a',
+        '+a',
+        ' a',
+        '',
+        '\\ No newline',
+        'b',
+      ],
+      ...[
+        'diff --git a/x b/x',
+        'diff --git',
+        'new file mode 100755',
+        'deleted file mode 100644',
+        'new mode 9',
+        'rename from x',
+        'rename to y',
+      ],
+    )
+    await begin()
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { maxLength: 14 }), async (lines) => {
+        for (const name of await readdir(top)) await rm(join(top, name), { recursive: true })
+        await put(top, { x: 'a\n', z: 'z' })
+        const was = await all()
+        const failure = await apply(lines.join('\n')).then(
+          () => null,
+          (error: unknown) => toReplyFailure(error),
+        )
+        assert.doesNotMatch(failure?.message ?? '', /unexpectedly/)
+        if (failure !== null) assert.deepEqual(await all(), was)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
   const numbers = Array.from({ length: 20 }, (_, i) => `line ${i + 1}\n`).join('')
   const diff = (name: string, ...lines: readonly string[]): string => `--- a/${name}\n+++ b/${name}\n${lines.join('\n')}\n`
 
