@@ -104,44 +104,10 @@ describe('a diff', () => {
   })
 
   it('may be anything: it is applied or refused in words, and never half of it', async () => {
-    const line = fc.constantFrom(
-      ...[
-        '--- a/x',
-        '+++ b/x',
-        '--- /dev/null',
-        '+++ /dev/null',
-        '--- "a/\\9',
-        '+++ b/',
-        '+++ b/..',
-        '--- a/new',
-        '+++ b/new',
-        '--- a/\0',
-        '+++ b/\0',
-      ],
-      ...[
-        '@@ -1 +1 @@',
-        '@@ -0,0 +1 @@',
-        '@@ -1,2 +1,3 @@',
-        '@@ -999999999,9 +1 @@',
-        '@@ -1,0 +1,0 @@',
-        '@@',
-        '-a',
-        '+a',
-        ' a',
-        '',
-        '\\ No newline',
-        'b',
-      ],
-      ...[
-        'diff --git a/x b/x',
-        'diff --git',
-        'new file mode 100755',
-        'deleted file mode 100644',
-        'new mode 9',
-        'rename from x',
-        'rename to y',
-      ],
-    )
+    const names = '--- a/x|+++ b/x|--- /dev/null|+++ /dev/null|--- "a/\\9|+++ b/|+++ b/..|--- a/new|+++ b/new|--- a/\0|+++ b/\0'
+    const hunks = '@@ -1 +1 @@|@@ -0,0 +1 @@|@@ -1,2 +1,3 @@|@@ -999999999,9 +1 @@|@@ -1,0 +1,0 @@|@@|-a|+a| a||\\ No newline|b'
+    const git = 'diff --git a/x b/x|diff --git|new file mode 100755|deleted file mode 100644|new mode 9|rename from x|rename to y'
+    const line = fc.constantFrom(...`${names}|${hunks}|${git}`.split('|'))
     await begin()
     await fc.assert(
       fc.asyncProperty(fc.array(line, { maxLength: 14 }), async (lines) => {
