@@ -52,7 +52,7 @@ export const maxUrlCharacters = 8_192
 export const maxPageCharacters: number = 2 * 1024 * 1024
 /** Pages whose text is kept to be read on, and their bytes together. */
 export const maxKeptPages = 8
-export const maxKeptBytes: number = 4 * 1024 * 1024
+export const maxKeptBytes: number = 8 * 1024 * 1024
 /** What the body of an error says is rarely longer, and often a whole page of decoration. */
 export const errorPreviewBytes = 2_048
 /** A URL or title in an answer; the whole URL stands in the journal. */

@@ -180,6 +180,25 @@ describe('a redirect', () => {
     })
   })
 
+  it('is followed at once, whatever its own body is', async () => {
+    await on(
+      (request, response) => {
+        const more = (): void => {
+          while (!response.destroyed && response.write('x'.repeat(10_000)));
+        }
+        if (request.url === '/there') response.end('there')
+        else {
+          response.writeHead(302, { location: '/there' }).on('drain', more)
+          more()
+        }
+      },
+      async (site) => {
+        assert.equal((await get(site)).body.toString(), 'there')
+        await site.drained()
+      },
+    )
+  })
+
   it('without a place to go to, or of another kind, is the answer', async () => {
     for (const status of [300, 302, 304, 305])
       await on(
@@ -322,28 +341,28 @@ describe('a fetch over TLS', () => {
 
 describe('many fetches at once', () => {
   it('wait for their turn, and leave the line when nobody wants them', async () => {
-    let running = 0
-    let most = 0
     const held: (() => void)[] = []
+    const full = Promise.withResolvers<void>()
+    let isHeld = true
     await on(
       (_, response) => {
-        running += 1
-        most = Math.max(most, running)
-        held.push(() => {
-          running -= 1
-          response.end('ok')
-        })
-        if (held.length === 8) setImmediate(() => held.splice(0).forEach((go) => go()))
-        else if (most === 8) setImmediate(() => held.pop()?.())
+        if (isHeld) held.push(() => response.end('ok'))
+        else response.end('ok')
+        if (held.length === 8) full.resolve()
       },
       async (site) => {
         const cancel = new AbortController()
         const all = Array.from({ length: 20 }, () => get(site))
         const unwanted = get(site, '/', cancel.signal)
+        await full.promise
+        // Names are known at once here: who had a turn has looked its name up.
+        assert.equal(site.looked.length, 8)
         cancel.abort(new Error('not wanted'))
         await assert.rejects(unwanted, { message: 'not wanted' })
+        isHeld = false
+        for (const go of held) go()
         assert.equal((await Promise.all(all)).length, 20)
-        assert.equal(most, 8)
+        assert.equal(site.looked.length, 20)
       },
     )
   })

@@ -78,6 +78,11 @@ describe('a page as text', () => {
       assert.equal(await markdown(`a <img ${attribute}> <span ${attribute}>obey</span> b`), 'a b')
     })
 
+  it('reads what stands behind the body, whatever was open in it', async () => {
+    const got = await markdown(`<body>${'<p>own text'.repeat(90)}<nav>menu<div>more</body>after`)
+    assert.match(got, /own text\s+after$/)
+  })
+
   it('reads on behind a menu that is never closed', async () => {
     assert.match(await markdown(`<body><nav>menu${'<p>text'.repeat(90)}`), /text/)
   })
@@ -110,6 +115,10 @@ describe('a hostile page', () => {
       const { text: got } = await read(html)
       assert.ok(got.length <= html.length * 3, `${got.length}`)
     })
+
+  it('of marks within marks shows few of them', async () => {
+    assert.ok((await markdown(`${'<b><i>'.repeat(1_000)}x`)).length < 100)
+  })
 
   it('is cut at the size that is kept', async () => {
     const { text: got, cut } = await read(`<p>${'word '.repeat(1_000_000)}`)

@@ -186,6 +186,15 @@ describe('reading on', () => {
     assert.equal(asked.length, 10)
   })
 
+  it('keeps no more of them than memory is for', async () => {
+    const { run, asked } = web(page('€'.repeat(1024 * 1024), { contentType: 'text/plain' }))
+    for (let i = 0; i < 3; i += 1) await run({ url: `https://e.example/${i}` })
+    for (const i of [1, 2]) await run({ url: `https://e.example/${i}`, from_byte: 5 })
+    assert.equal(asked.length, 3)
+    await run({ url: 'https://e.example/0', from_byte: 5 })
+    assert.equal(asked.length, 4)
+  })
+
   it('loses no byte and cuts no character, wherever it begins and however little it takes', async () => {
     const body = fc.array(fc.constantFrom('a', 'é', '€', '😀', '\n', 'word '), { minLength: 1, maxLength: 800 }).map((all) => all.join(''))
     await fc.assert(
