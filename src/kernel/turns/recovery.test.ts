@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import type { Effect, GenerateRequest } from '../../types/index.ts'
-import { asks, done, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+import type { Done, Effect, GenerateRequest } from '../../types/index.ts'
+import { asks, done, type Fixture, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */
 function dyingStore(store: Store, appends: number, died: () => void): Store {
@@ -19,13 +19,18 @@ function dyingStore(store: Store, appends: number, died: () => void): Store {
   }) as Store
 }
 
-const hang = new Promise<never>(() => {})
+/** The dead guest shares this process, which its time limits would keep alive: what it waits for comes when there is no store. */
+async function leave(living: Fixture, release: () => void): Promise<void> {
+  await living.kernel.close()
+  release()
+}
 
 async function crashDuring(effect: Effect): Promise<{ requests: GenerateRequest[]; runs: number; reply: unknown }> {
   const store = await openMemoryStore({ user })
   const begun = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<Done<unknown>>()
   let runs = 0
-  const dying = testCall('test.act', () => (runs++, begun.resolve(), hang), { effect })
+  const dying = testCall('test.act', () => (runs++, begun.resolve(), over.promise), { effect })
   const first = await openFixture({ play: inOrder(asks(['test_act'])), calls: [dying], store: dyingStore(store, Infinity, () => {}) })
   void first.turn('act')
   await begun.promise
@@ -38,6 +43,7 @@ async function crashDuring(effect: Effect): Promise<{ requests: GenerateRequest[
   await using second = await openFixture({ play, calls: [living], store, session: first.session })
   const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
   assert.deepEqual(await store.openIntents(), [])
+  await leave(second, () => over.resolve(done('late')))
   return { requests, runs, reply: (outcome.body as { reply: string }).reply }
 }
 
@@ -60,9 +66,10 @@ test('after a crash a once effect is not repeated and the model is told that its
 test('a generation that a crash cut off is counted at what it had reserved, and asked again', async () => {
   const store = await openMemoryStore({ user })
   const begun = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<never[]>()
   async function* silent() {
     begun.resolve()
-    yield await hang
+    yield await over.promise
   }
   const config = { model: { max_output_tokens: 50 } }
   const first = await openFixture({ play: silent, config, store: dyingStore(store, Infinity, () => {}) })
@@ -79,6 +86,7 @@ test('a generation that a crash cut off is counted at what it had reserved, and 
   const spent = bodies.flatMap((body) => (body.spent === undefined ? [] : [body.spent.tokens]))
   assert.deepEqual(spent, [reserved, 120])
   assert.equal((await store.spent(`user:${user}`)).tokens, reserved + 120)
+  await leave(second, () => over.resolve([]))
 })
 
 test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
