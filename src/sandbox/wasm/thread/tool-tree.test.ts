@@ -119,11 +119,17 @@ void test('a file grows where it is, keeps its content, and shows nothing of wha
   const file = openFile(rw, 'a')
   for (let i = 0; i < 50; i += 1) assert.equal(file.fd_write(bytes('ab')).ret, 0)
   assert.equal(file.file.data.length, 100)
-  assert.equal(file.fd_filestat_set_size(60n), 0)
-  assert.equal(file.fd_filestat_set_size(64n), 0)
-  assert.deepEqual(file.file.data.subarray(58), new Uint8Array([97, 98, 0, 0, 0, 0]))
-  assert.equal(file.fd_pwrite(bytes('z'), 70n).ret, 0)
-  assert.deepEqual(file.file.data.subarray(62), new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 122]))
+  // Within its capacity, and back to a part of it.
+  for (const [less, more] of [
+    [96n, 99n],
+    [20n, 23n],
+  ] as const) {
+    assert.equal(file.fd_filestat_set_size(less), 0)
+    assert.equal(file.fd_filestat_set_size(more), 0)
+    assert.deepEqual(file.file.data.subarray(Number(less) - 1), new Uint8Array([98, 0, 0, 0]))
+  }
+  assert.equal(file.fd_pwrite(bytes('z'), 25n).ret, 0)
+  assert.deepEqual(file.file.data.subarray(20), new Uint8Array([0, 0, 0, 0, 0, 122]))
 })
 
 void test('all files together have a size, at any time and in every way of growing', () => {
