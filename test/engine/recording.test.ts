@@ -44,7 +44,8 @@ async function tell(workspace: TestWorkspace, config: object, keys: Record<strin
   const replies: string[] = []
   for (const text of ['What time is it?', 'What is my key?']) replies.push((await conversation.say(text)).reply)
   const calls = toolCalls(terminal)
-  await guest.stop()
+  const { stderr } = await guest.stop()
+  assert.equal(stderr.includes(key), false, 'the key is in the log')
   return { session: conversation.session, replies, calls }
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import type { ModelEvent } from '../../types/index.ts'
+import type { ModelEvent, RawExchange } from '../../types/index.ts'
 import { plainFacts, systemClock } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { modelLimits } from '../limits.ts'
@@ -256,6 +256,31 @@ void describe('an abort', () => {
     await closed.promise
     model.close()
     await server.close()
+  })
+})
+
+void describe('the bytes of an exchange', () => {
+  void it('are told once, also when the reader leaves in the middle, cancels, or is refused', async () => {
+    const endless = { events: [{ text: 'so' }, { stall: true as const }] }
+    const refused = { http: { status: 401, body: 'no' }, events: [] }
+    for (const way of ['leave', 'abort', 'read'] as const) {
+      const server = await startScriptedServer({ turns: [{ steps: [way === 'read' ? refused : endless] }] })
+      const model = modelAt(server.url)
+      const control = new AbortController()
+      const told: RawExchange[] = []
+      const request = { ...requestOf('hello'), onExchange: (exchange: RawExchange) => void told.push(exchange) }
+      for await (const batch of model.generate(request, control.signal)) {
+        if (way === 'leave') break
+        if (way === 'abort' && batch.length > 0) control.abort()
+      }
+      const [exchange, ...more] = told
+      assert.deepEqual([exchange?.status, more.length], [way === 'read' ? 401 : 200, 0], way)
+      assert.match(Buffer.from(exchange?.response ?? []).toString(), way === 'read' ? /^no$/ : /"so"/)
+      assert.match(Buffer.from(exchange?.request ?? []).toString(), /hello/)
+      assert.equal(exchange?.url, `${server.url}/chat/completions`)
+      model.close()
+      await server.close()
+    }
   })
 })
 

@@ -84,8 +84,9 @@ void describe('a replay', () => {
 
   void it('of a generation that needed several tries plays the last one', async () => {
     const { events, exchanges } = await record('say')
-    const down: RawExchange = { ...refused, status: 0, response: Buffer.alloc(0) }
-    const model = replayOf([refused, down, ...exchanges], (place) => `c#${place + 1}`)
+    const { request } = exchanges[0]!
+    const down: RawExchange = { ...refused, request, status: 0, response: Buffer.alloc(0) }
+    const model = replayOf([{ ...refused, request }, down, ...exchanges], (place) => `c#${place + 1}`)
     assert.equal(textOfEvents(await collect(model, requestOf('say'))), textOfEvents(events[0] ?? []))
   })
 

@@ -33,7 +33,7 @@ void describe('the tokens of a request', () => {
     const request = { ...requestOf(userMessage('word '.repeat(4_000))), cacheKey: 's' }
     const rough = (4_000 * 5) / charsPerToken
     const first = await tokens.estimate(other, request)
-    assert.ok(first > rough, `${first} of ${rough}`)
+    assert.ok(first > rough * 1.3 && first < rough * 2, `${first} of ${rough}: the upper end of what is not known yet`)
     tokens.observe(other, request, reply(4_100))
     const second = await tokens.estimate(other, request)
     assert.ok(second >= 4_100 && second < 4_200, String(second))
