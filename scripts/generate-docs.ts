@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
-import { createEgress } from '../src/sandbox/index.ts'
+import { openEgress } from '../src/sandbox/index.ts'
 import { builtinCalls } from '../src/tools/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
@@ -22,7 +22,7 @@ const root = new URL('..', import.meta.url)
 
 export async function generatePages(): Promise<readonly Page[]> {
   const calls = [
-    ...builtinCalls({ files: true, shell: true }, createEgress(parseConfig({}, 'the defaults').egress)),
+    ...builtinCalls({ files: true, shell: true }, await openEgress(parseConfig({}, 'the defaults').egress)),
     ...describedKernelCalls(),
   ]
   return [

@@ -1,6 +1,6 @@
 /** Opens what a service needs, by dynamic import, once: nothing of a wire is loaded before its first use. */
 import type { Clock, Config, Embedded, EmbedOptions, Model, Random } from '../types/index.ts'
-import { OxbowError } from '../types/index.ts'
+import { assertNever, OxbowError } from '../types/index.ts'
 import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
 import type { KnownModel, ModelBook } from './model-book.ts'
@@ -91,12 +91,17 @@ async function openService(service: Service, { model, book, packageFolders = [],
       const { createAiSdkModel } = await import('./ai-sdk/ai-sdk-model.ts')
       return createAiSdkModel({ packageName, provider: service.id, key, baseUrl, headers, facts, clock, limits, folders: packageFolders })
     }
-    default: {
-      const [wire, { createHttpModel }] = await Promise.all([loadWire(service.wire), import('./http/http-model.ts')])
+    case 'openai-chat':
+    case 'openai-responses':
+    case 'anthropic':
+    case 'gemini': {
+      const [wire, { createHttpModel }] = await Promise.all([wires[service.wire](), import('./http/http-model.ts')])
       // Only an AI SDK package may know its own address: every other service was found with one.
       if (baseUrl === null) throw new Error(`${service.id} has no address`)
       return createHttpModel({ wire, baseUrl, key, headers, official, facts, clock, limits })
     }
+    default:
+      return assertNever(service.wire)
   }
 }
 
@@ -113,26 +118,20 @@ async function openEmbedder(service: Service, { clock, random, limits }: OpenerO
 
 /** @returns null for a name that is no wire, as that of a provider package. */
 async function loadNamedWire(name: string): Promise<Wire | null> {
-  return isWire(name) ? loadWire(name) : null
+  return isWire(name) ? wires[name]() : null
 }
 
 type HttpWire = Exclude<ModelKind, 'offline' | 'scripted' | 'replay' | 'ai-sdk'>
 
 function isWire(name: string): name is HttpWire {
-  return name === 'openai-chat' || name === 'openai-responses' || name === 'anthropic' || name === 'gemini'
+  return Object.hasOwn(wires, name)
 }
 
-async function loadWire(name: HttpWire): Promise<Wire> {
-  switch (name) {
-    case 'openai-chat':
-      return (await import('./openai-chat/chat-wire.ts')).chatWire
-    case 'openai-responses':
-      return (await import('./openai-responses/responses-wire.ts')).responsesWire
-    case 'anthropic':
-      return (await import('./anthropic/anthropic-wire.ts')).anthropicWire
-    case 'gemini':
-      return (await import('./gemini/gemini-wire.ts')).geminiWire
-  }
+const wires: Readonly<Record<HttpWire, () => Promise<Wire>>> = {
+  'openai-chat': async () => (await import('./openai-chat/chat-wire.ts')).chatWire,
+  'openai-responses': async () => (await import('./openai-responses/responses-wire.ts')).responsesWire,
+  anthropic: async () => (await import('./anthropic/anthropic-wire.ts')).anthropicWire,
+  gemini: async () => (await import('./gemini/gemini-wire.ts')).geminiWire,
 }
 
 async function openScripted(file: string): Promise<OpenModel> {

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
-import { createEgress, createSandbox } from '../sandbox/index.ts'
+import { createSandbox, openEgress } from '../sandbox/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
 import { builtinCalls } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
@@ -59,7 +59,7 @@ export async function startGuest(
       limits: options.modelLimits ?? {},
     })
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
-    const calls = builtinCalls(sandbox.status, createEgress(config.egress))
+    const calls = builtinCalls(sandbox.status, await openEgress(config.egress))
     const kernel = createKernel({
       user,
       version,

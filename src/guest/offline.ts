@@ -1,7 +1,7 @@
 /** Questions about a workspace that need no running guest: the database is opened for reading only. */
 import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
-import { createEgress } from '../sandbox/index.ts'
+import { openEgress } from '../sandbox/index.ts'
 import { openSqliteStore, type Store } from '../store/index.ts'
 import { builtinCalls } from '../tools/index.ts'
 import type { GuestEnvelope } from '../types/index.ts'
@@ -18,7 +18,7 @@ const defaultShown = 50
 /** @returns the answer, one JSON document at a time. */
 export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<object> {
   if (question === 'calls') {
-    yield* [...builtinCalls(allOn, createEgress(envelope.config.egress)), ...describedKernelCalls()].map((call) => describeCall(call))
+    yield* [...builtinCalls(allOn, await openEgress(envelope.config.egress)), ...describedKernelCalls()].map((call) => describeCall(call))
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')

@@ -22,7 +22,6 @@ import {
   type Json,
   type JsonObject,
   noSpend,
-  OxbowError,
   type Phase,
   type Sandbox,
   type Spend,

@@ -1,11 +1,16 @@
-/** Starts hands in a tier and speaks with them. Here: the process tier on Linux, and none. And the one way to the web. */
+/**
+ * Starts hands in a tier and speaks with them. Here: the process tier on Linux, and none. And the one way to the web, and the
+ * threads in which tools of programs run; both are loaded when they are first used.
+ */
+import type { Config } from '../types/index.ts'
+import type { Egress } from './egress/create-egress.ts'
+import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
+
 export { createSandbox } from './create-sandbox.ts'
 export type { SandboxOptions } from './create-sandbox.ts'
 export { createFakeSandbox } from './fake-sandbox.ts'
 export type { FakeSandboxOptions } from './fake-sandbox.ts'
-export { createEgress } from './egress/create-egress.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
-export { runTool } from './wasm/run-tool.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export type { HostFolder } from './wasm/host-folder.ts'
 export { maxToolCodeBytes } from './limits.ts'
@@ -20,3 +25,21 @@ export type {
   ToolOutcome,
   WasmTool,
 } from './wasm/wasm-tool.ts'
+
+/** The way to the web. @throws OxbowError `bad_config` at once when its rules cannot be used; see `Egress.fetch` for the rest. */
+export async function openEgress(config: Config['egress']): Promise<Egress> {
+  const load = async (): Promise<Egress> => (await import('./egress/create-egress.ts')).createEgress(config)
+  let egress = config.allow.length + config.deny.length > 0 ? await load() : null
+  return {
+    async fetch(url, accept, signal) {
+      egress ??= await load()
+      return egress.fetch(url, accept, signal)
+    },
+  }
+}
+
+/** Runs a tool of a program in a thread of its own. Never rejects; see `ToolOutcome`. */
+export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
+  const runner = await import('./wasm/run-tool.ts')
+  return runner.runTool(tool)
+}

@@ -9,7 +9,6 @@ import type { Call, CallContext } from '../../types/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
 import { plural } from '../workspace-arguments.ts'
 import { decodeText, kindOf, withoutHidden } from './decode-text.ts'
-import { readHtml } from './html-text.ts'
 import type { Page, PageStore } from './page-store.ts'
 import { createPageStore } from './page-store.ts'
 
@@ -110,7 +109,9 @@ async function fetchPage(egress: Egress, url: string, format: Format, signal: Ab
   const kind = kindOf(contentType, body)
   if (kind === 'binary') return { ...facts, title: '', text: Buffer.alloc(0), cut }
   const source = decodeText(body, contentType, kind)
-  const read = kind === 'html' && format !== 'raw' ? await readHtml(source, { url: finalUrl, marks: format === 'markdown', signal }) : null
+  // Loaded with the first page: a guest that reads none does not pay for it.
+  const reader = kind === 'html' && format !== 'raw' ? await import('./html-text.ts') : null
+  const read = (await reader?.readHtml(source, { url: finalUrl, marks: format === 'markdown', signal })) ?? null
   const text = Buffer.from(withoutHidden(read?.text ?? source))
   return { ...facts, title: withoutHidden(read?.title ?? ''), text, cut: cut || (read?.cut ?? false) }
 }
