@@ -137,9 +137,7 @@ test('a client that comes back after a crash with its cursor has every record on
   }
   const ledger = await readLedger(workspace)
   // The bytes of exchanges are in the journal and not for terminals.
-  const past = ledger.entries.filter(
-    (entry) => entry.session === session && entry.phase !== 'exchange' && entry.seq <= records.at(-1)!.seq,
-  )
+  const past = ledger.entries.filter((entry) => entry.session === session && entry.phase !== 'exchange' && entry.seq <= records.at(-1)!.seq)
   assert.deepEqual(records, past)
 })
 
