@@ -84,9 +84,10 @@ void describe('a replay', () => {
 
   void it('of a generation that needed several tries plays the last one', async () => {
     const { events, exchanges } = await record('say')
-    const { request } = exchanges[0]!
-    const down: RawExchange = { ...refused, request, status: 0, response: Buffer.alloc(0) }
-    const model = replayOf([{ ...refused, request }, down, ...exchanges], (place) => `c#${place + 1}`)
+    const tried = exchanges[0]!
+    const busy: RawExchange = { ...tried, status: 503, response: refused.response }
+    const down: RawExchange = { ...tried, status: 0, response: Buffer.alloc(0) }
+    const model = replayOf([busy, down, tried], (place) => `c#${place + 1}`)
     assert.equal(textOfEvents(await collect(model, requestOf('say'))), textOfEvents(events[0] ?? []))
   })
 
