@@ -60,7 +60,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   unauthenticated: facts('The bearer token is missing or wrong.', 'changed', 401, 5),
   denied: facts('A right, a policy or a person said no.', 'no', 403, 5),
   approval_required: facts('The call waits for a person to approve it.', 'later', 202, 6),
-  budget_exhausted: facts('A budget cannot cover this call; nothing ran.', 'later', 402, 7),
+  budget_exhausted: facts('A budget cannot cover this call, or what more of it there would be.', 'later', 402, 7),
   cancelled: facts('It was cancelled before it was done.', 'later', 499, 8),
   timeout: facts('It took longer than its limit and was stopped.', 'later', 504, 9),
   limit_reached: facts('A size, count or rate limit was reached.', 'changed', 413, 10),
