@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { guestFlags } from '../../src/runner/guest-process.ts'
 import { repositoryPath } from './child-process.ts'
 
 export interface GuestPrograms {
@@ -19,13 +20,18 @@ export function findGuestPrograms(profileFolder: string | undefined): GuestProgr
   const unbuilt = repositoryPath('src/guest/main.ts')
   const bundle = repositoryPath('dist/guest.js')
   const problem = existsSync(bundle) && newest(repositoryPath('src')) <= statSync(bundle).mtimeMs ? '' : build()
-  const flags = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
+  const flags = [...guestFlags, ...(profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`])]
   const profiled = profileFolder === undefined ? '' : ', under the profiler: no figure of this run counts'
   if (problem === '' && existsSync(bundle)) {
-    return { bundle: [bundle], unbuilt: [unbuilt], usual: [...flags, bundle], described: `the bundle, dist/guest.js${profiled}` }
+    return {
+      bundle: [...guestFlags, bundle],
+      unbuilt: [...guestFlags, unbuilt],
+      usual: [...flags, bundle],
+      described: `the bundle, dist/guest.js${profiled}`,
+    }
   }
   const described = `unbuilt, src/guest/main.ts, because there is no bundle: ${problem}${profiled}`
-  return { bundle: null, unbuilt: [unbuilt], usual: [...flags, unbuilt], described }
+  return { bundle: null, unbuilt: [...guestFlags, unbuilt], usual: [...flags, unbuilt], described }
 }
 
 /** @returns why there is no bundle; empty when there is. */

@@ -27,7 +27,7 @@ export const maxNameLength = 100
 export const maxRecordsBehind = 10_000
 
 /** Requests to models that are held for comparison, all sessions together. */
-export const maxHeldRequestBytes: number = 8 * 1024 * 1024
+export const maxHeldRequestBytes: number = 4 * 1024 * 1024
 /** A common beginning shorter than this is not worth a reference to it. */
 export const minSharedBytes = 1_024
 /** Bytes of an answer for one token, where nothing better is known while it streams. */

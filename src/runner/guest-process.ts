@@ -40,6 +40,12 @@ export function ownGuestProgram(): GuestProgram {
 /** What a guest's environment keeps of the host's: to find programs, time zone and trust. */
 const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS'] as const
 
+/**
+ * How Node runs a guest. Short-lived objects get a quarter of the usual room: a guest that has worked keeps 40 MB less, for
+ * some per cent of processor time under load.
+ */
+export const guestFlags: readonly string[] = ['--max-semi-space-size=4']
+
 interface Start {
   readonly home: Home
   readonly workspace: Workspace
@@ -52,7 +58,7 @@ interface Start {
 /** @throws OxbowError `guest_unreachable` when the process cannot be started. */
 export async function startGuest({ home, workspace, command, envelope, program, env }: Start): Promise<GuestProcess> {
   const log = openLog(join(workspace.logs, 'guest.log'))
-  const child = spawn(process.execPath, [program.entry, command], {
+  const child = spawn(process.execPath, [...guestFlags, program.entry, command], {
     cwd: workspace.root,
     env: guestEnvironment(home, env),
     stdio: ['pipe', 'pipe', log],

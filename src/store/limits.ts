@@ -17,7 +17,7 @@ export const maxRowsPerRead = 10_000
 /** How long another process (a backup) may hold the file before a write fails. */
 export const busyTimeoutMs = 5_000
 /** SQLite's page cache. Its default of 2 MiB makes a large store ten times slower. */
-export const writerCacheKib: number = 32 * 1024
+export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024
 /** Pages of write-ahead log between checkpoints: 16 MiB, so that a checkpoint's two syncs are rare. */
 export const checkpointPages = 4_000
