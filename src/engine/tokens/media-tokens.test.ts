@@ -130,8 +130,17 @@ void describe('a picture', () => {
   void it('never costs more when both sides are halved', () => {
     const side = fc.integer({ min: 1, max: 10_000 })
     fc.assert(
-      fc.property(side, side, fc.constantFrom('claude-opus-4-1', 'claude-opus-5', 'gpt-4o', 'gpt-6-astra'), (width, height, model) => {
+      fc.property(side, side, fc.constantFrom('claude-opus-4-1', 'claude-opus-5', 'gpt-4o'), (width, height, model) => {
         assert.ok(cost('', model, width, height) <= cost('', model, width * 2, height * 2))
+      }),
+    )
+    // The published formula of this one makes a picture that is too large smaller than it must be, to whole patches: one that is
+    // just not too large may cost up to 2 % more.
+    const [width, height] = [3_265, 9_233]
+    assert.ok(cost('', 'gpt-6-astra', width, height) > cost('', 'gpt-6-astra', width * 2, height * 2))
+    fc.assert(
+      fc.property(side, side, (w, h) => {
+        assert.ok(cost('', 'gpt-6-astra', w, h) * 0.98 <= cost('', 'gpt-6-astra', w * 2, h * 2))
       }),
     )
   })
