@@ -1,6 +1,6 @@
 /** Who is who: from the name under which somebody asks for a model to its service and its facts. Each name is looked up once. */
-import { join } from 'node:path'
 import { type ModelFacts, modelLabel, type ModelOverrides, OxbowError, plainFacts } from '../types/index.ts'
+import type { Catalog } from './catalog/catalog.ts'
 import { findService, type ModelName, readModelName, type Service, type ServiceConfig } from './services.ts'
 
 export interface KnownModel {
@@ -21,12 +21,18 @@ export interface ModelBook {
 
 export function createModelBook(services: ServiceConfig, catalogFolder: string | undefined): ModelBook {
   const found = new Map<string, Promise<KnownModel>>()
+  let catalog: Promise<Catalog> | null = null
+  // One for all names: it keeps what it has read.
+  const openCatalog = (): Promise<Catalog> =>
+    (catalog ??= import('./catalog/catalog.ts').then(({ catalogFilesIn, loadCatalog }) =>
+      loadCatalog({ files: catalogFolder === undefined ? {} : catalogFilesIn(catalogFolder) }),
+    ))
   const facts = new Map<string, ModelFacts>()
   const look = async (name: string): Promise<KnownModel> => {
     const { provider, model } = readModelName(name, services)
     const service = findService(provider, services)
     if (model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
-    const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, services), catalogFolder)
+    const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, services), openCatalog)
     facts.set(`${service.id}/${known.name}`, known)
     return { name: known.name, label: modelLabel(known), facts: known, service }
   }
@@ -78,13 +84,11 @@ async function factsOf(
   service: Service,
   { provider, model }: ModelName,
   overrides: ModelOverrides,
-  catalogFolder: string | undefined,
+  openCatalog: () => Promise<Catalog>,
 ): Promise<ModelFacts> {
   if (service.baseUrl === null && service.wire !== 'ai-sdk') return inProcessFacts(provider, model, overrides)
-  const [{ loadCatalog }, { findModelFacts }] = await Promise.all([import('./catalog/catalog.ts'), import('./catalog/model-facts.ts')])
-  const files =
-    catalogFolder === undefined ? {} : { overlay: join(catalogFolder, 'overlay.json'), refreshed: join(catalogFolder, 'refreshed.jsonl') }
-  return findModelFacts(loadCatalog({ files }), provider, model, overrides)
+  const [catalog, { findModelFacts }] = await Promise.all([openCatalog(), import('./catalog/model-facts.ts')])
+  return findModelFacts(catalog, provider, model, overrides)
 }
 
 /** What runs on this machine without an account costs nothing unless somebody says so. */

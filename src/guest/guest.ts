@@ -48,18 +48,22 @@ export async function startGuest(
   /** Whatever keeps the process alive, the newest first. */
   let begun: readonly { close(): Promise<void> }[] = [store]
   try {
-    const sandbox = await createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure })
-    const engine = await openEngine({
-      config,
-      env: envelope.keys,
-      ...(envelope.catalogFolder !== undefined && { catalogFolder: envelope.catalogFolder }),
-      packageFolders: envelope.catalogFolder === undefined ? [] : [dirname(envelope.catalogFolder)],
-      clock: systemClock,
-      random: systemRandom,
-      limits: options.modelLimits ?? {},
-    })
+    // Side by side: none of them holds anything before its first use.
+    const [sandbox, engine, egress] = await Promise.all([
+      createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure }),
+      openEngine({
+        config,
+        env: envelope.keys,
+        ...(envelope.catalogFolder !== undefined && { catalogFolder: envelope.catalogFolder }),
+        packageFolders: envelope.catalogFolder === undefined ? [] : [dirname(envelope.catalogFolder)],
+        clock: systemClock,
+        random: systemRandom,
+        limits: options.modelLimits ?? {},
+      }),
+      openEgress(config.egress),
+    ])
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
-    const calls = builtinCalls(sandbox.status, await openEgress(config.egress))
+    const calls = builtinCalls(sandbox.status, egress)
     const kernel = createKernel({
       user,
       version,

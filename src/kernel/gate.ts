@@ -7,6 +7,7 @@
  * A refusal at any stage is journaled and is a value, not an exception. Only a store that cannot write stops everything.
  */
 import {
+  addSpend,
   assertNever,
   type Call,
   type Caller,
@@ -299,10 +300,7 @@ async function run(
     sandbox: deps.sandbox,
     reserveMore(more) {
       if (deps.budgets.reserve(caller, more) !== null) return false
-      reservation.spend = {
-        microDollars: reservation.spend.microDollars + more.microDollars,
-        tokens: reservation.spend.tokens + more.tokens,
-      }
+      reservation.spend = addSpend(reservation.spend, more)
       return true
     },
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),

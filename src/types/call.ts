@@ -29,6 +29,11 @@ export interface Spend {
 
 export const noSpend: Spend = { microDollars: 0, tokens: 0 }
 
+/** @param sign -1 takes `b` away */
+export function addSpend(a: Spend, b: Spend, sign: 1 | -1 = 1): Spend {
+  return { microDollars: a.microDollars + sign * b.microDollars, tokens: a.tokens + sign * b.tokens }
+}
+
 /** Who calls, and for whom. */
 export interface Caller {
   readonly user: UserId

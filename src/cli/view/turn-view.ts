@@ -2,7 +2,7 @@
  * What a terminal shows of a turn, folded from its journal records. Pure, and forgiving: a field that an older or newer
  * guest leaves out is shown as missing, never a crash.
  */
-import { type ErrorCode, errorTable, type Failure, type Json, type RecordView } from '../../types/index.ts'
+import { addSpend, type ErrorCode, errorTable, type Failure, type Json, type RecordView } from '../../types/index.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
 
@@ -66,7 +66,7 @@ export function foldRecord(view: TurnView, record: RecordView): TurnView {
   if (record.turn !== view.turn && record.call !== view.turn) return view
   if (record.name === 'turn.send') return record.call === view.turn ? foldTurn(view, record) : view
   const body = fields(record.body)
-  const settled = addSpend(view, body)
+  const settled = withSpend(view, body)
   if (record.name === 'model.generate') return foldGeneration(settled, record, body)
   if (!isToolCall(record)) return settled
   const calls = foldCall(settled.calls, record, body)
@@ -130,12 +130,11 @@ function callStatus(record: RecordView, body: Fields): CallStatus {
   return status === 'failed' || status === 'cancelled' || status === 'refused' ? status : 'unknown'
 }
 
-function addSpend(view: TurnView, body: Fields): TurnView {
+function withSpend(view: TurnView, body: Fields): TurnView {
   const spent = fields(body['spent'])
   const microDollars = numberIn(spent['microDollars'])
   const tokens = numberIn(spent['tokens'])
-  if (microDollars === 0 && tokens === 0) return view
-  return { ...view, spent: { microDollars: view.spent.microDollars + microDollars, tokens: view.spent.tokens + tokens } }
+  return microDollars === 0 && tokens === 0 ? view : { ...view, spent: addSpend(view.spent, { microDollars, tokens }) }
 }
 
 export function isEnd(record: Pick<RecordView, 'phase'>): boolean {

@@ -11,7 +11,7 @@ import type { RequestWriter, WriterOptions } from '../wire.ts'
 import { createMessageWrite } from './chat-message.ts'
 import { cacheKeyOf, effortOf, outputSchemaOf, samplingOf, toolsOf } from '../openai/request-settings.ts'
 import { sendableName } from '../openai/sendable-call.ts'
-import { createJsonCache, createWrittenMessages } from '../openai/written-messages.ts'
+import { createJsonCache, createWrittenMessages, requestBody } from '../openai/written-messages.ts'
 
 type Head = Omit<ChatCompletionCreateParamsStreaming, 'messages' | 'tools'>
 
@@ -21,13 +21,8 @@ export function createChatWriter({ facts, official }: WriterOptions): RequestWri
   return {
     write: (request) => {
       const known = facts(request.model)
-      const tools = toolsOf(request, known)
-      const messages = writeMessages(request, eachWritten)
-      const parts = [JSON.stringify(headOf(request, known, official)).slice(0, -1)]
-      // Before the messages: requests of one conversation then begin alike for as long as they can.
-      if (tools.length > 0) parts.push(',"tools":[', tools.map(writtenTool).join(','), ']')
-      parts.push(',"messages":[', messages.join(','), ']}')
-      return parts.join('')
+      const tools = toolsOf(request, known).map(writtenTool)
+      return requestBody(headOf(request, known, official), tools, { name: 'messages', values: writeMessages(request, eachWritten) })
     },
   }
 }

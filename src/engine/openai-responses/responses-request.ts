@@ -8,7 +8,7 @@ import type {
 import type { GenerateRequest, GenerateSettings, ModelFacts, ToolSpec } from '../../types/index.ts'
 import { cacheKeyOf, effortOf, outputSchemaOf, samplingOf, toolsOf } from '../openai/request-settings.ts'
 import { sendableName } from '../openai/sendable-call.ts'
-import { createJsonCache, createWrittenMessages } from '../openai/written-messages.ts'
+import { createJsonCache, createWrittenMessages, requestBody } from '../openai/written-messages.ts'
 import type { RequestWriter, WriterOptions } from '../wire.ts'
 import { createInputWrite } from './responses-input.ts'
 
@@ -20,16 +20,12 @@ export function createResponsesWriter({ facts, official }: WriterOptions): Reque
   return {
     write: (request) => {
       const known = facts(request.model)
-      const tools = toolsOf(request, known)
+      const tools = toolsOf(request, known).map(writtenTool)
       const input: string[] = []
       eachWritten(request.messages, request.model, ({ json }) => {
         if (json !== '') input.push(json)
       })
-      const parts = [JSON.stringify(headOf(request, known, official)).slice(0, -1)]
-      // Before the input: requests of one conversation then begin alike for as long as they can.
-      if (tools.length > 0) parts.push(',"tools":[', tools.map(writtenTool).join(','), ']')
-      parts.push(',"input":[', input.join(','), ']}')
-      return parts.join('')
+      return requestBody(headOf(request, known, official), tools, { name: 'input', values: input })
     },
   }
 }

@@ -45,6 +45,22 @@ export function ownSeal(sealed: Sealed | undefined, wire: string, model: string)
   return sealed !== undefined && sealed.wire === wire && sealed.model === model ? sealed.data : null
 }
 
+/**
+ * @param head a JSON object of all other fields
+ * @param list name and JSON values of the conversation; it comes last: requests of one conversation then begin alike for as long as they can
+ * @returns the body of a request as JSON text
+ */
+export function requestBody(
+  head: object,
+  tools: readonly string[],
+  list: { readonly name: string; readonly values: readonly string[] },
+): string {
+  const parts = [JSON.stringify(head).slice(0, -1)]
+  if (tools.length > 0) parts.push(',"tools":[', tools.join(','), ']')
+  parts.push(',"', list.name, '":[', list.values.join(','), ']}')
+  return parts.join('')
+}
+
 /** @returns JSON of each value once, for values that are sent with every request. */
 export function createJsonCache<T extends object>(convert: (value: T) => object): (value: T) => string {
   const known = new WeakMap<T, string>()

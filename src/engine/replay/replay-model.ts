@@ -46,7 +46,14 @@ async function takeNext(left: RecordedExchange[], request: GenerateRequest, load
   const wires = new Map<string, Wire | null>()
   for (const { wire } of left) if (!wires.has(wire)) wires.set(wire, await loadWire(wire))
   const readable = left.filter(({ wire }) => wires.get(wire))
-  const same = readable.find((exchange) => bodyOf(wires.get(exchange.wire)!, request, exchange.model).equals(exchange.request))
+  // Written once for each wire and model, however long the recording is.
+  const bodies = new Map<string, Buffer>()
+  const bodyFor = ({ wire, model }: RecordedExchange): Buffer => {
+    const known = bodies.get(`${wire} ${model}`) ?? bodyOf(wires.get(wire)!, request, model)
+    bodies.set(`${wire} ${model}`, known)
+    return known
+  }
+  const same = readable.find((exchange) => bodyFor(exchange).equals(exchange.request))
   const exchange = same ?? readable[0]
   if (exchange === undefined) return null
   left.splice(left.indexOf(exchange), 1)

@@ -5,6 +5,7 @@
 import { priceOf } from '../../engine/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
+  addSpend,
   type AssistantMessage,
   type CallContext,
   type Done,
@@ -148,8 +149,8 @@ async function restart(running: Running, { model, why, usage }: Extract<ModelEve
   if (deps.moneyIsLimited && next.price === null) throw broken(running, unpriced(next), usage)
   const [before, after] = [running.facts, next].map((facts) => answerCost(running, facts))
   const dearer = { microDollars: Math.max(0, after!.microDollars - before!.microDollars), tokens: 0 }
-  if (!context.reserveMore(add(lost, dearer))) throw broken(running, usedUp, usage)
-  running.spent = add(running.spent, lost)
+  if (!context.reserveMore(addSpend(lost, dearer))) throw broken(running, usedUp, usage)
+  running.spent = addSpend(running.spent, lost)
   running.facts = next
   running.parts = []
   running.bytes = 0
@@ -185,7 +186,7 @@ function finished(running: Running, { reason, usage, repaired }: Finish): Done<G
     usage,
     ...(repaired !== undefined && { repaired }),
   } as const
-  return { output, spent: add(spent, costOf(facts, usage)) }
+  return { output, spent: addSpend(spent, costOf(facts, usage)) }
 }
 
 /** What was said before the failure stays part of the conversation, unless the guest only stops to go on later. */
@@ -196,7 +197,7 @@ function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
   const outcome = keep ? { message: { role: 'assistant', parts: said } } : {}
   return new OxbowError(failure.code, failure.message, {
     hint: failure.hint,
-    data: { spent: { ...add(spent, costOf(facts, usage)) }, outcome: outcome as unknown as JsonObject },
+    data: { spent: { ...addSpend(spent, costOf(facts, usage)) }, outcome: outcome as unknown as JsonObject },
   })
 }
 
@@ -215,10 +216,6 @@ function answerCost({ asked, inputTokens }: Running, facts: ModelFacts): Spend {
 
 export function costOf({ price }: ModelFacts, usage: Usage): Spend {
   return { microDollars: priceOf(price, usage), tokens: usage.inputTokens + usage.outputTokens }
-}
-
-function add(a: Spend, b: Spend): Spend {
-  return { microDollars: a.microDollars + b.microDollars, tokens: a.tokens + b.tokens }
 }
 
 const usedUp: Failure = {

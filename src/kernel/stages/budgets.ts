@@ -3,7 +3,16 @@
  * budget before it runs and settles what it did cost after, so that calls side by side cannot overdraw together.
  */
 import type { Projection, Store } from '../../store/index.ts'
-import { type Caller, type Config, type Failure, type BudgetLimit, noSpend, type SessionId, type Spend } from '../../types/index.ts'
+import {
+  addSpend,
+  type Caller,
+  type Config,
+  type Failure,
+  type BudgetLimit,
+  noSpend,
+  type SessionId,
+  type Spend,
+} from '../../types/index.ts'
 
 export interface Budgets {
   /** Reads what user and session have spent, once. Await before `reserve`; undefined when it is known already. */
@@ -46,13 +55,13 @@ export function createBudgets(store: Store, user: string, config: Config['budget
         const short = shortfall(account, spend)
         if (short !== null) return exhausted(i === 0 ? 'user' : 'session', short)
       }
-      for (const account of scopesOf(caller)) account.reserved = add(account.reserved, spend, 1)
+      for (const account of scopesOf(caller)) account.reserved = addSpend(account.reserved, spend)
       return null
     },
     settle(caller, reserved, spent) {
       for (const account of scopesOf(caller)) {
-        account.reserved = add(account.reserved, reserved, -1)
-        account.spent = add(account.spent, spent, 1)
+        account.reserved = addSpend(account.reserved, reserved, -1)
+        account.spent = addSpend(account.spent, spent)
       }
     },
     projections(session, spent) {
@@ -62,10 +71,6 @@ export function createBudgets(store: Store, user: string, config: Config['budget
     },
     view: (scope) => accounts.get(scope) ?? { spent: noSpend, reserved: noSpend, limit: config.session },
   }
-}
-
-function add(a: Spend, b: Spend, sign: 1 | -1): Spend {
-  return { microDollars: a.microDollars + sign * b.microDollars, tokens: a.tokens + sign * b.tokens }
 }
 
 function shortfall({ spent, reserved, limit }: Account, wanted: Spend): string | null {
