@@ -174,7 +174,17 @@ const status: GuestStatus = {
   fallback: [],
   recording: 'parsed',
   notice: '',
-  sandbox: { tier: 'none', files: false, shell: false, problem: null, degraded: [] },
+  sandbox: {
+    asked: 'process',
+    tier: 'none',
+    provider: '',
+    files: false,
+    shell: false,
+    profiles: [],
+    problem: null,
+    limits: [],
+    degraded: [],
+  },
   read_only: null,
 }
 

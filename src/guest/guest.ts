@@ -50,7 +50,7 @@ export async function startGuest(
   try {
     // Side by side: none of them holds anything before its first use.
     const [sandbox, engine, egress] = await Promise.all([
-      createSandbox({ workspaceRoot, limits: config.sandbox, insecure: envelope.insecure }),
+      createSandbox({ workspaceRoot, limits: config.sandbox, browser: config.browser, insecure: envelope.insecure }),
       openEngine({
         config,
         env: envelope.keys,

@@ -4,11 +4,12 @@
  *
  *     node main.ts [--data-limit KIB]         in a sandbox, where /shared and /tmp are what they are called; each process of a
  *                                             command gets at most this much memory of its own
+ *     node main.ts --vault                    in a sandbox where only /vault is, to be read
  *     node main.ts --mapped SHARED TMP        without one: two folders of the host stand for them, and no commands
  */
 import { readFileSync, realpathSync } from 'node:fs'
 import { closeInherited } from './inherited-descriptors.ts'
-import { createCommandRunner } from './run-command.ts'
+import { createCommandRunner } from './commands/run-command.ts'
 import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
 
@@ -23,6 +24,7 @@ function options(args: readonly string[]): HandsOptions {
     }
   }
   closeInherited()
+  if (flag === '--vault') return { roots: [{ virtual: '/vault', real: '/vault' }] }
   const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
   return {
     roots,

@@ -3,19 +3,13 @@ import type { Readable, Writable } from 'node:stream'
 import type { HandsOp, HandsOps } from '../types/index.ts'
 // Past the door of types on purpose: the door loads the schemas, which hands must start without.
 import { createMessageReader, encodeMessage, greetingId } from '../types/hands-frame.ts'
+import { commandOperations } from './commands/run-command.ts'
+import type { CommandRunner } from './commands/run-command.ts'
 import { failed, toReplyFailure } from './failure.ts'
-import { deletePath } from './files/delete-path.ts'
-import { editFile } from './files/edit-file.ts'
-import { movePath } from './files/move-path.ts'
-import { readBytes } from './files/read-bytes.ts'
-import { readFile } from './files/read-file.ts'
+import { fileOperations } from './files/file-operations.ts'
 import type { Root } from './files/workspace-path.ts'
-import { writeFile } from './files/write-file.ts'
-import { listFolder } from './find/list-folder.ts'
-import { searchFiles } from './find/search-files.ts'
+import type { HandlersOf } from './handlers.ts'
 import { maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
-import { patchFiles } from './patch/patch-files.ts'
-import type { CommandRunner } from './run-command.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]
@@ -23,24 +17,10 @@ export interface HandsOptions {
   readonly commands?: CommandRunner
 }
 
-type Operations = { [Op in HandsOp]: (input: HandsOps[Op]['input'], signal: AbortSignal) => Promise<HandsOps[Op]['output']> }
+type Operations = HandlersOf<HandsOps>
 
 function operations({ roots, commands }: HandsOptions): Operations {
-  return {
-    read: (input, signal) => readFile(roots, input, signal),
-    bytes: (input, signal) => readBytes(roots, input, signal),
-    list: (input, signal) => listFolder(roots, input, signal),
-    search: (input, signal) => searchFiles(roots, input, signal),
-    write: (input) => writeFile(roots, input),
-    edit: (input) => editFile(roots, input),
-    patch: (input, signal) => patchFiles(roots, input, signal),
-    move: (input, signal) => movePath(roots, input, signal),
-    delete: (input, signal) => deletePath(roots, input, signal),
-    async exec(input, signal) {
-      if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
-      return commands.run(input, signal)
-    },
-  }
+  return { ...fileOperations(roots), ...commandOperations(commands) }
 }
 
 /** Resolves when the input ends. @throws Error when the kernel's side breaks the protocol: then nothing can be trusted. */

@@ -4,19 +4,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createSandbox } from './create-sandbox.ts'
-import { createFakeSandbox } from './fake-sandbox.ts'
+import { createFakeSandbox } from './fake/fake-sandbox.ts'
 import { asker, describeSandboxContract, refusedWith } from './sandbox-contract.ts'
-import { makeWorkbench, testLimits } from './sandbox-workbench.ts'
+import { makeWorkbench, testBrowser, testLimits } from './sandbox-workbench.ts'
 import type { Workbench } from './sandbox-workbench.ts'
 
 describeSandboxContract('bubblewrap', () => makeWorkbench())
-describeSandboxContract('insecure', () => makeWorkbench(true))
+describeSandboxContract('insecure', () => makeWorkbench({ insecure: true }))
 describeSandboxContract('fake', async () => ({ sandbox: createFakeSandbox(), remove: () => Promise.resolve() }))
 
 describe('a machine without bubblewrap', () => {
   it('has no tools, says why, and names the package', async () => {
     const root = await mkdtemp(join(tmpdir(), 'oxbow-none-'))
-    const sandbox = await createSandbox({ workspaceRoot: root, limits: testLimits, insecure: false, searchPath: root })
+    const sandbox = await createSandbox({
+      workspaceRoot: root,
+      limits: testLimits,
+      browser: testBrowser,
+      insecure: false,
+      searchPath: root,
+    })
     assert.deepEqual([sandbox.status.tier, sandbox.status.files, sandbox.status.shell], ['none', false, false])
     assert.match(sandbox.status.problem!.hint, /apt-get install bubblewrap/)
     await refusedWith('sandbox_missing', sandbox.hands('work'))
@@ -32,7 +38,7 @@ describe('a machine without bubblewrap', () => {
     await mkdir(bin)
     await writeFile(join(bin, 'bwrap'), '#!/bin/sh\necho "bwrap: No permissions to create new namespace" >&2\nexit 1\n', { mode: 0o755 })
     const searchPath = `${bin}:/usr/bin:/bin:/usr/sbin:/sbin`
-    const sandbox = await createSandbox({ workspaceRoot: root, limits: testLimits, insecure: false, searchPath })
+    const sandbox = await createSandbox({ workspaceRoot: root, limits: testLimits, browser: testBrowser, insecure: false, searchPath })
     assert.equal(sandbox.status.shell, true)
     await refusedWith('sandbox_missing', sandbox.hands('work'))
     assert.deepEqual([sandbox.status.tier, sandbox.status.files, sandbox.status.shell], ['none', false, false])
@@ -46,7 +52,7 @@ describe('a machine without bubblewrap', () => {
 describe('insecure hands', () => {
   let bench: Workbench
   before(async () => {
-    bench = await makeWorkbench(true)
+    bench = await makeWorkbench({ insecure: true })
   })
   after(async () => {
     await bench.sandbox.close()

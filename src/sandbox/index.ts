@@ -1,5 +1,5 @@
 /**
- * Starts hands in a tier and speaks with them. Here: the process tier on Linux, and none. And the one way to the web, and the
+ * Starts hands in a tier and speaks with them. And the one way to the web, and the
  * threads in which tools of programs run; both are loaded when they are first used.
  */
 import type { Config } from '../types/index.ts'
@@ -8,8 +8,8 @@ import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export { createSandbox } from './create-sandbox.ts'
 export type { SandboxOptions } from './create-sandbox.ts'
-export { createFakeSandbox } from './fake-sandbox.ts'
-export type { FakeSandboxOptions } from './fake-sandbox.ts'
+export { createFakeSandbox } from './fake/fake-sandbox.ts'
+export type { FakeSandboxOptions } from './fake/fake-sandbox.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export type { HostFolder } from './wasm/host-folder.ts'

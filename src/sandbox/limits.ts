@@ -1,4 +1,5 @@
 /** Limits on what the kernel takes from hands, and on what a sandbox may use where the configuration has no say. */
+import type { Profile } from '../types/index.ts'
 
 const mib = 1024 * 1024
 
@@ -14,6 +15,8 @@ export const cancelGraceMs = 4_500
 export const startTimeoutMs = 10_000
 /** How long the end of a killed sandbox is waited for. */
 export const endTimeoutMs = 3_000
+/** How long hands of a profile wait for the next request until they are ended; null: they stay. The vault is open while it is read. */
+export const profileIdleMs: Readonly<Record<Profile, number | null>> = { work: null, online: null, browser: 300_000, 'vault-read': 10_000 }
 /** What the launcher wrote to standard error is kept to explain a failed start. */
 export const maxDiagnosticBytes = 4096
 /** Longest message or hint that hands may send. */

@@ -3,22 +3,38 @@ import assert from 'node:assert/strict'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseConfig } from '../types/index.ts'
 import type { Config } from '../types/index.ts'
 import { createSandbox } from './create-sandbox.ts'
 import type { SandboxUnderTest } from './sandbox-contract.ts'
 
-export const testLimits: Config['sandbox'] = { memory_mb: 384, max_processes: 96, max_file_mb: 16 }
+const defaults = parseConfig({}, 'the default configuration')
+export const testLimits: Config['sandbox'] = { ...defaults.sandbox, memory_mb: 384, max_processes: 96, max_file_mb: 16 }
+export const testBrowser: Config['browser'] = defaults.browser
 
 export interface Workbench extends SandboxUnderTest {
   /** The workspace on the host. */
   readonly root: string
 }
 
-/** @param before prepares the workspace before the sandbox is made */
-export async function makeWorkbench(insecure = false, before?: (root: string) => Promise<void>): Promise<Workbench> {
+export interface WorkbenchOptions {
+  readonly insecure?: boolean
+  readonly limits?: Partial<Config['sandbox']>
+  readonly egressSocket?: () => Promise<string>
+  /** Prepares the workspace before the sandbox is made. */
+  readonly before?: (root: string) => Promise<void>
+}
+
+export async function makeWorkbench({ insecure = false, limits, egressSocket, before }: WorkbenchOptions = {}): Promise<Workbench> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sandbox-')))
   await before?.(root)
-  const sandbox = await createSandbox({ workspaceRoot: root, limits: testLimits, insecure })
+  const sandbox = await createSandbox({
+    workspaceRoot: root,
+    limits: { ...testLimits, ...limits },
+    browser: defaults.browser,
+    insecure,
+    ...(egressSocket !== undefined && { egressSocket }),
+  })
   const { tier, problem } = sandbox.status
   assert.notEqual(tier, 'none', `${problem?.message} ${problem?.hint}`)
   return { root, sandbox, remove: () => rm(root, { recursive: true, force: true }) }

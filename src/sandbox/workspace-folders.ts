@@ -6,25 +6,26 @@ import { maxChownEntries } from './limits.ts'
 export interface WorkspaceFolders {
   readonly shared: string
   readonly tmp: string
+  readonly vault: string
 }
 
 /** Makes the folders where they are missing. @returns their real paths. */
 export async function prepareFolders(workspaceRoot: string): Promise<WorkspaceFolders> {
-  const [shared, tmp] = await Promise.all(
-    ['shared', 'tmp'].map(async (name) => {
+  const [shared, tmp, vault] = await Promise.all(
+    ['shared', 'tmp', 'vault'].map(async (name) => {
       const folder = join(workspaceRoot, name)
       await mkdir(folder, { recursive: true })
       return realpath(folder)
     }),
   )
-  return { shared: shared!, tmp: tmp! }
+  return { shared: shared!, tmp: tmp!, vault: vault! }
 }
 
 /**
  * Gives everything in the folders to the sandbox's uid; links are given away themselves, not followed. Only called while no
  * process of the sandbox runs, so nothing can be swapped on the way.
  */
-export async function giveFolders(folders: WorkspaceFolders, uid: number): Promise<void> {
+export async function giveFolders(folders: readonly string[], uid: number): Promise<void> {
   let left = maxChownEntries
   const give = async (path: string): Promise<void> => {
     const stats = await lstat(path)
@@ -37,6 +38,5 @@ export async function giveFolders(folders: WorkspaceFolders, uid: number): Promi
       await give(join(path, entry.name))
     }
   }
-  await give(folders.shared)
-  await give(folders.tmp)
+  for (const folder of folders) await give(folder)
 }

@@ -1,6 +1,7 @@
 /** The configuration schema, the one source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
 import { OxbowError } from './error.ts'
+import type { SandboxTier } from './hands.ts'
 
 export type Decision = 'allow' | 'ask' | 'deny'
 
@@ -58,7 +59,25 @@ export interface Config {
   budget: { session: BudgetLimit; user: BudgetLimit }
   store: { durability: 'normal' | 'full' }
   gateway: { host: string; port: number }
-  sandbox: { memory_mb: number; max_processes: number; max_file_mb: number }
+  sandbox: {
+    tier: SandboxTier
+    allow_lower: SandboxTier | ''
+    memory_mb: number
+    max_processes: number
+    max_file_mb: number
+    disk_mb: number | null
+    cpus: number | null
+    container: { engine: 'auto' | 'podman' | 'docker'; kernel: 'runc' | 'gvisor'; image: string }
+    micro_vm: { accel: 'auto' | 'kvm' | 'tcg'; image: string }
+  }
+  browser: { program: string; memory_mb: number }
+  web: {
+    search: 'off' | 'searxng' | 'brave' | 'google' | 'duckduckgo'
+    search_url: string
+    search_key_env: string
+    search_engine_id: string
+    robots: 'ignore' | 'respect'
+  }
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
 
@@ -200,9 +219,61 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     .prefault({}),
   sandbox: z
     .strictObject({
+      tier: z
+        .enum(['process', 'container', 'micro_vm'])
+        .default('process')
+        .describe('The least that holds what agents do: namespaces, a container, or a machine of its own.'),
+      allow_lower: z
+        .enum(['', 'process', 'container'])
+        .default('')
+        .describe('The lowest tier to go on with when `sandbox.tier` cannot be had here. Empty: none, commands and files are off then.'),
       memory_mb: z.int().min(64).default(1_024).describe('Memory of the sandbox and all it runs.'),
       max_processes: z.int().min(32).default(256).describe('Most processes and threads in the sandbox.'),
       max_file_mb: z.int().min(1).default(512).describe('Largest single file that can be written.'),
+      disk_mb: z
+        .int()
+        .min(16)
+        .nullable()
+        .default(null)
+        .describe('Most that the workspace may hold. Unset: as much as the disk has; a micro VM takes 2 048.'),
+      cpus: z.number().min(0.1).nullable().default(null).describe('Most processor time, in processors. Unset: all there is.'),
+      container: z
+        .strictObject({
+          engine: z.enum(['auto', 'podman', 'docker']).default('auto').describe('Program that makes containers.'),
+          kernel: z
+            .enum(['runc', 'gvisor'])
+            .default('runc')
+            .describe('`runc`: the kernel of the host. `gvisor`: a kernel of its own (runsc), slower.'),
+          image: z.string().default('').describe('Image to run. Empty: the one that `oxbow image build` made.'),
+        })
+        .prefault({}),
+      micro_vm: z
+        .strictObject({
+          accel: z
+            .enum(['auto', 'kvm', 'tcg'])
+            .default('auto')
+            .describe('`kvm` uses the processor, `tcg` emulates one and is some 50 times slower; `auto` finds out by starting a machine.'),
+          image: z.string().default('').describe('Folder of the image. Empty: the one that `oxbow image build --vm` made.'),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  browser: z
+    .strictObject({
+      program: z.string().default('').describe('Path of Chromium. Empty: the one that is installed.'),
+      memory_mb: z.int().min(256).default(1_536).describe('Memory of the browser and its pages.'),
+    })
+    .prefault({}),
+  web: z
+    .strictObject({
+      search: z.enum(['off', 'searxng', 'brave', 'google', 'duckduckgo']).default('off').describe('Service that web.search asks.'),
+      search_url: z.string().default('').describe('Address of the service. Empty: its public one; SearXNG has none.'),
+      search_key_env: z
+        .string()
+        .default('')
+        .describe('Name of the environment variable with its key. Empty: BRAVE_API_KEY or GOOGLE_SEARCH_API_KEY.'),
+      search_engine_id: z.string().default('').describe('Google only: id of the search engine (cx).'),
+      robots: z.enum(['ignore', 'respect']).default('ignore').describe('`respect`: web.fetch reads only what robots.txt allows it.'),
     })
     .prefault({}),
   egress: z

@@ -2,11 +2,13 @@
 import type { GuestStatus, SandboxStatus } from '../../types/index.ts'
 
 /** @returns one line of what is on, then one for each thing that is off or not in force, with what to do. */
-export function describeSandbox({ tier, files, shell, problem, degraded }: SandboxStatus): readonly string[] {
+export function describeSandbox({ asked, tier, provider, files, shell, problem, limits, degraded }: SandboxStatus): readonly string[] {
   const on = (what: string, is: boolean): string => `${what} ${is ? 'on' : 'off'}`
-  const held = tier === 'process' ? 'on (process tier)' : tier === 'insecure' ? 'NONE (--insecure)' : 'missing'
+  const weaker = tier === asked ? '' : `, WEAKER than ${asked}, which was asked for`
+  const held = tier === 'none' ? 'missing' : tier === 'insecure' ? 'NONE (--insecure)' : `on (${tier} tier, ${provider}${weaker})`
   const lines = [`${held}, ${on('files', files)}, ${on('shell', shell)}`]
   if (problem !== null) lines.push(`${problem.message} ${problem.hint}`.trim())
+  if (limits.length > 0) lines.push(`in force: ${limits.join('; ')}`)
   return [...lines, ...degraded.map((limit) => `not in force: ${limit}`)]
 }
 

@@ -18,7 +18,7 @@ describe('a hostile command in the sandbox', () => {
   let bench: Workbench
   before(async () => {
     process.env[secretName] = secret
-    bench = await makeWorkbench(false, prepareRepository)
+    bench = await makeWorkbench({ before: prepareRepository })
   })
   after(async () => {
     delete process.env[secretName]
@@ -168,11 +168,13 @@ describe('a hostile command in the sandbox', () => {
 
 describe('special files made by the host', () => {
   it('are refused by the file calls without waiting for them', async () => {
-    const bench = await makeWorkbench(false, async (root) => {
-      await mkdir(join(root, 'shared'))
-      const { execFileSync } = process.getBuiltinModule('node:child_process')
-      execFileSync('mkfifo', [join(root, 'shared/fifo')])
-      await symlink('/dev/zero', join(root, 'shared/zero'))
+    const bench = await makeWorkbench({
+      before: async (root) => {
+        await mkdir(join(root, 'shared'))
+        const { execFileSync } = process.getBuiltinModule('node:child_process')
+        execFileSync('mkfifo', [join(root, 'shared/fifo')])
+        await symlink('/dev/zero', join(root, 'shared/zero'))
+      },
     })
     const ask = asker(bench.sandbox)
     for (const path of ['/shared/fifo', '/shared/zero']) {

@@ -16,12 +16,19 @@ import type { SandboxTools } from './sandbox-tools.ts'
 /** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
 export const sandboxUid = 60_999
 
+/** A folder of the host and where it stands inside; both absolute. */
+export interface FolderMount {
+  readonly host: string
+  readonly inside: string
+  readonly writable: boolean
+}
+
 export interface LaunchPlan {
   readonly tools: SandboxTools
   readonly asRoot: boolean
-  /** Absolute paths on the host. */
-  readonly shared: string
-  readonly tmp: string
+  /** The workspace, as far as it is seen. */
+  readonly folders: readonly FolderMount[]
+  /** Absolute path on the host. */
   readonly node: string
   /** Files that hold the launcher in its control groups. */
   readonly cgroupEntries: readonly string[]
@@ -32,6 +39,7 @@ export interface LaunchPlan {
   /** Text files to make inside, by path. */
   readonly files: readonly { readonly path: string; readonly text: string }[]
   readonly entry: string
+  readonly entryArgs: readonly string[]
   readonly filter: Buffer
 }
 
@@ -46,16 +54,18 @@ const firstDescriptor = 3
 const insideNode = '/opt/oxbow/node'
 
 export function launchCommand(plan: LaunchPlan): LaunchCommand {
-  const mounts = plan.asRoot ? hiddenMounts(plan) : { shared: plan.shared, tmp: plan.tmp, node: plan.node }
+  const { folders, node } = plan.asRoot ? hiddenMounts(plan) : plan
   const argsAt = firstDescriptor
   const filterAt = firstDescriptor + 1
   const filesAt = firstDescriptor + 2
   const inner = [
     isolation,
     systemFolders(),
-    ['--bind', mounts.shared, '/shared', '--bind', mounts.tmp, '/tmp', '--symlink', '/tmp', '/var/tmp'],
-    gitGuard(plan.shared, mounts.shared),
-    ['--ro-bind', mounts.node, insideNode],
+    folders.flatMap(({ host, inside, writable }) => [writable ? '--bind' : '--ro-bind', host, inside]),
+    folders.some(({ inside }) => inside === '/tmp') ? [] : ['--size', String(maxSharedMemoryBytes), '--tmpfs', '/tmp'],
+    ['--symlink', '/tmp', '/var/tmp'],
+    folders.flatMap(({ host, writable }, i) => (writable ? gitGuard(plan.folders[i]!, host) : [])),
+    ['--ro-bind', node, insideNode],
     plan.files.flatMap((file, i) => ['--ro-bind-data', String(filesAt + i), file.path]),
     ['--remount-ro', '/', '--chdir', '/shared', '--seccomp', String(filterAt)],
   ].flat()
@@ -70,6 +80,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     insideNode,
     ...nodeFlags,
     plan.entry,
+    ...plan.entryArgs,
     ...dataLimit(plan),
   ]
   const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
@@ -114,9 +125,9 @@ function rootFolder(name: string): string[] {
 }
 
 /** Hooks and configuration of a repository run code on the person's side: commands inside may not change them. */
-function gitGuard(shared: string, mounted: string): string[] {
-  if (!existsSync(join(shared, '.git/HEAD'))) return []
-  const bind = (flag: string, path: string) => [flag, `${mounted}/${path}`, `/shared/${path}`]
+function gitGuard({ host, inside }: FolderMount, mounted: string): string[] {
+  if (!existsSync(join(host, '.git/HEAD'))) return []
+  const bind = (flag: string, path: string) => [flag, `${mounted}/${path}`, `${inside}/${path}`]
   return [...bind('--bind', '.git'), ...bind('--ro-bind-try', '.git/hooks'), ...bind('--ro-bind-try', '.git/config')]
 }
 
@@ -140,25 +151,27 @@ function enterGroups(plan: LaunchPlan): string {
 
 /** A folder of the system that holds none of what is to be bound: a tmpfs on it hides nothing that is needed. */
 function hiddenFolder(plan: LaunchPlan): string {
-  const taken = (folder: string) => [plan.shared, plan.tmp, plan.node].some((path) => path.startsWith(`${folder}/`))
+  const bound = [...plan.folders.map(({ host }) => host), plan.node]
+  const taken = (folder: string) => bound.some((path) => path.startsWith(`${folder}/`))
   return ['/mnt', '/media', '/srv', '/opt'].find((folder) => existsSync(folder) && !taken(folder)) ?? '/mnt'
 }
 
-function hiddenMounts(plan: LaunchPlan): { shared: string; tmp: string; node: string } {
-  const folder = hiddenFolder(plan)
-  return { shared: `${folder}/shared`, tmp: `${folder}/tmp`, node: `${folder}/node` }
+function hiddenMounts(plan: LaunchPlan): Pick<LaunchPlan, 'folders' | 'node'> {
+  const hidden = hiddenFolder(plan)
+  return {
+    folders: plan.folders.map((mount) => ({ ...mount, host: `${hidden}${mount.inside}` })),
+    node: `${hidden}/node`,
+  }
 }
 
 function bindScript(plan: LaunchPlan): string {
-  const folder = hiddenFolder(plan)
-  const to = hiddenMounts(plan)
   const { mount, mkdir } = plan.tools
+  const to = hiddenMounts(plan)
   return [
-    `${mount} -t tmpfs -o mode=711,size=64k,nosuid,nodev tmpfs ${folder}`,
-    `${mkdir} ${to.shared} ${to.tmp}`,
+    `${mount} -t tmpfs -o mode=711,size=64k,nosuid,nodev tmpfs ${hiddenFolder(plan)}`,
+    `${mkdir} ${to.folders.map(({ host }) => host).join(' ')}`,
     `: > ${to.node}`,
-    `${mount} --bind ${quote(plan.shared)} ${to.shared}`,
-    `${mount} --bind ${quote(plan.tmp)} ${to.tmp}`,
+    ...plan.folders.map(({ host }, i) => `${mount} --bind ${quote(host)} ${to.folders[i]!.host}`),
     `${mount} --bind ${quote(plan.node)} ${to.node}`,
   ].join('\n')
 }

@@ -1,15 +1,17 @@
 /** Puts the parts of the Linux sandbox together: what this machine offers, and a launch for each start of hands. */
 import { readFileSync, realpathSync } from 'node:fs'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { Config, Failure } from '../../types/index.ts'
-import { startHands } from '../hands-process.ts'
-import type { HandsProcess } from '../hands-process.ts'
+import type { Config, Failure, Profile } from '../../types/index.ts'
+import { startHands } from '../hands/hands-process.ts'
+import type { HandsProcess } from '../hands/hands-process.ts'
 import { giveFolders } from '../workspace-folders.ts'
+import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupParent } from './cgroup-limits.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
 import { launchCommand, sandboxUid } from './launch-command.ts'
+import type { FolderMount } from './launch-command.ts'
 import { findSandboxTools } from './sandbox-tools.ts'
 import type { SandboxTools } from './sandbox-tools.ts'
 import { seccompFilter } from './seccomp-filter.ts'
@@ -44,17 +46,39 @@ export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
   return { tools, filter: seccompFilter(numbers), cgroups, degraded }
 }
 
+export const bubblewrapTier: TierProvider = {
+  tier: 'process',
+  plan(options) {
+    const plan = planBubblewrap(options.searchPath)
+    return Promise.resolve('code' in plan ? plan : tierPlan(plan, options))
+  },
+}
+
+function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
+  return {
+    provider: 'bubblewrap',
+    profiles: ['work', 'vault-read'],
+    limits: limitsInForce(plan, options.limits),
+    degraded: plan.degraded,
+    start: createStarter(plan, options),
+    close: () => Promise.resolve(),
+  }
+}
+
+function limitsInForce({ cgroups }: BubblewrapPlan, limits: Config['sandbox']): readonly string[] {
+  const inForce = ['network: none', `largest file: ${limits.max_file_mb} MB`]
+  if (holds(cgroups, 'memory')) inForce.push(`memory: ${limits.memory_mb} MB for all together`)
+  if (holds(cgroups, 'pids')) inForce.push(`processes: ${limits.max_processes}`)
+  return inForce
+}
+
 /** @returns a function that starts hands; each start is a new sandbox over the same folders. */
-export function createBubblewrapStarter(
-  plan: BubblewrapPlan,
-  folders: WorkspaceFolders,
-  limits: Config['sandbox'],
-): () => Promise<HandsProcess> {
+function createStarter(plan: BubblewrapPlan, { folders, limits }: TierOptions): (profile: Profile) => Promise<HandsProcess> {
   let program: string | null = null
   let starts = 0
-  return async () => {
+  return async (profile) => {
     const asRoot = process.getuid?.() === 0
-    if (asRoot) await giveFolders(folders, sandboxUid)
+    if (asRoot) await giveFolders(profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp], sandboxUid)
     program ??= loadHandsProgram(findHandsEntry())
     removeStaleCgroups(plan.cgroups)
     const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
@@ -62,7 +86,7 @@ export function createBubblewrapStarter(
       processes: limits.max_processes,
     })
     const command = launchCommand({
-      ...folders,
+      folders: profile === 'vault-read' ? [vaultMount(folders.vault)] : workMounts(folders),
       tools: plan.tools,
       filter: plan.filter,
       asRoot,
@@ -74,6 +98,7 @@ export function createBubblewrapStarter(
       maxFileMb: limits.max_file_mb,
       files: [{ path: insideProgram, text: program }, ...accounts(asRoot)],
       entry: insideProgram,
+      entryArgs: profile === 'vault-read' ? ['--vault'] : [],
     })
     try {
       return await startHands({ ...command, cwd: '/' }, () => removed(group))
@@ -81,6 +106,17 @@ export function createBubblewrapStarter(
       throw explained(error)
     }
   }
+}
+
+function workMounts({ shared, tmp }: WorkspaceFolders): readonly FolderMount[] {
+  return [
+    { host: shared, inside: '/shared', writable: true },
+    { host: tmp, inside: '/tmp', writable: true },
+  ]
+}
+
+function vaultMount(vault: string): FolderMount {
+  return { host: vault, inside: '/vault', writable: false }
 }
 
 function holds(parents: readonly CgroupParent[], limit: 'memory' | 'pids'): boolean {

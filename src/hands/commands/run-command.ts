@@ -2,12 +2,13 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import type { HandsOps } from '../types/index.ts'
+import type { CommandOps, HandsOps } from '../../types/index.ts'
+import type { HandlersOf } from '../handlers.ts'
 import { createClip } from './clip-output.ts'
-import { failed } from './failure.ts'
-import { toRealPlace } from './files/workspace-path.ts'
-import type { Root } from './files/workspace-path.ts'
-import { drainMs, maxCommandBytes, terminateGraceMs } from './limits.ts'
+import { failed } from '../failure.ts'
+import { toRealPlace } from '../files/workspace-path.ts'
+import type { Root } from '../files/workspace-path.ts'
+import { drainMs, maxCommandBytes, terminateGraceMs } from '../limits.ts'
 import { endTree } from './process-tree.ts'
 import type { RunningCommand } from './process-tree.ts'
 
@@ -54,6 +55,16 @@ export function createCommandRunner({ roots, ownsPids, dataLimitKib }: CommandOp
       } finally {
         running.delete(command)
       }
+    },
+  }
+}
+
+/** @param commands absent where there is no sandbox to hold a command */
+export function commandOperations(commands: CommandRunner | undefined): HandlersOf<CommandOps> {
+  return {
+    async exec(input, signal) {
+      if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
+      return commands.run(input, signal)
     },
   }
 }

@@ -7,8 +7,8 @@
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { failed } from './failure.ts'
-import { killLimitMs, treePollMs } from './limits.ts'
+import { failed } from '../failure.ts'
+import { killLimitMs, treePollMs } from '../limits.ts'
 
 export interface RunningCommand {
   readonly pid: number

@@ -3,10 +3,10 @@
  * settles when hands say that it is gone. Hands that break the protocol, or do not end a request, are killed.
  */
 import type { Readable, Writable } from 'node:stream'
-import { OxbowError, createMessageReader, encodeFrame, encodeMessage, greetingId } from '../types/index.ts'
-import type { Hands, HandsOp } from '../types/index.ts'
+import { OxbowError, createMessageReader, encodeFrame, encodeMessage, greetingId } from '../../types/index.ts'
+import type { Hands, HandsOp } from '../../types/index.ts'
 import { parseReply } from './hands-reply.ts'
-import { cancelGraceMs, maxPendingBytes, maxPendingRequests, maxReplyBytes } from './limits.ts'
+import { cancelGraceMs, maxPendingBytes, maxPendingRequests, maxReplyBytes } from '../limits.ts'
 
 export interface HandsConnection extends Hands {
   /** Resolves at the greeting; rejects with `sandbox_failed` when the connection ends before. */

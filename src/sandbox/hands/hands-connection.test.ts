@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { describe, it } from 'node:test'
-import { createMessageReader, encodeFrame, encodeMessage } from '../types/index.ts'
+import { createMessageReader, encodeFrame, encodeMessage } from '../../types/index.ts'
 import { connectHands } from './hands-connection.ts'
-import { refusedWith } from './sandbox-contract.ts'
+import { refusedWith } from '../sandbox-contract.ts'
 
 /** A connection whose other end is the test. */
 function connect() {

@@ -1,10 +1,10 @@
 /** One hands process from start to end: spawned, fed its files, greeted, watched, killed. */
 import type { ChildProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { OxbowError } from '../types/index.ts'
-import type { Hands } from '../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import type { Hands } from '../../types/index.ts'
 import { connectHands } from './hands-connection.ts'
-import { endTimeoutMs, maxDiagnosticBytes, startTimeoutMs } from './limits.ts'
+import { endTimeoutMs, maxDiagnosticBytes, startTimeoutMs } from '../limits.ts'
 
 export interface HandsCommand {
   readonly file: string

@@ -2,7 +2,7 @@
  * A sandbox in memory, for tests of what is above it: the same answers and errors as hands give, without processes. It has
  * no links, no binary files, and runs no commands of its own; a test says what a command answers.
  */
-import type { Hands, HandsOps, Sandbox } from '../types/index.ts'
+import type { Hands, HandsOps, Sandbox, SandboxStatus } from '../../types/index.ts'
 import { fail, fileOperations } from './fake-files.ts'
 import type { Operations } from './fake-files.ts'
 
@@ -30,10 +30,22 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     },
   }
   return {
-    status: { tier: 'process', files: true, shell: true, problem: null, degraded: [] },
+    status: fakeStatus,
     hands: () => Promise.resolve(hands),
     close: () => Promise.resolve(),
   }
+}
+
+const fakeStatus: SandboxStatus = {
+  asked: 'process',
+  tier: 'process',
+  provider: 'memory',
+  files: true,
+  shell: true,
+  profiles: ['work', 'vault-read'],
+  problem: null,
+  limits: [],
+  degraded: [],
 }
 
 async function runFake(

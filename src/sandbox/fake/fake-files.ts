@@ -1,6 +1,6 @@
 /** The files of the sandbox in memory: the same answers and errors as hands give. */
-import { OxbowError } from '../types/index.ts'
-import type { ErrorCode, HandsOp, HandsOps } from '../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
 import { patchTexts } from './fake-patch.ts'
 
 export type Operations = {

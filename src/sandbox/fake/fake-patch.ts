@@ -1,5 +1,5 @@
 /** The part of unified diffs that tests of what is above the sandbox need: files created, changed and deleted, by name and hunk. */
-import type { PatchedFile } from '../types/index.ts'
+import type { PatchedFile } from '../../types/index.ts'
 
 /** What the diff would do; `text` null: the file is gone. */
 export interface FakePatch {

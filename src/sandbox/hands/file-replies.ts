@@ -1,0 +1,42 @@
+/** What hands may say about files. */
+import { z } from 'zod'
+import type { FileOps } from '../../types/index.ts'
+
+const count = z.int().nonnegative()
+const path = z.string().max(8_192)
+const lines = z.array(z.string())
+const patched = z.strictObject({
+  path,
+  from: path,
+  change: z.enum(['created', 'changed', 'deleted', 'moved']),
+  added: count,
+  removed: count,
+  hunks: count,
+  shifted: count,
+})
+
+/** Not by a pattern: it would need a stack as long as the text. */
+function isBase64(said: string): boolean {
+  return Buffer.from(said, 'base64').toString('base64') === said
+}
+
+export const fileReplies: { readonly [Op in keyof FileOps]: z.ZodType<FileOps[Op]['output']> } = {
+  read: z.strictObject({ text: z.string(), fromLine: count, lines: count, totalLines: count, bytes: count, truncated: z.boolean() }),
+  bytes: z
+    .strictObject({ base64: z.string().refine(isBase64), offset: count, bytes: count, totalBytes: count })
+    .refine((range) => Buffer.byteLength(range.base64, 'base64') === range.bytes),
+  list: z.strictObject({
+    entries: z.array(z.strictObject({ path, kind: z.enum(['file', 'folder', 'link', 'other']), bytes: count })),
+    truncated: z.boolean(),
+  }),
+  search: z.strictObject({
+    matches: z.array(z.strictObject({ path, line: count, text: z.string(), before: lines, after: lines })),
+    filesSearched: count,
+    truncated: z.boolean(),
+  }),
+  write: z.strictObject({ bytes: count, created: z.boolean() }),
+  edit: z.strictObject({ replaced: count, firstLine: count }),
+  patch: z.strictObject({ files: z.array(patched) }),
+  move: z.strictObject({ kind: z.enum(['file', 'folder', 'link']), replaced: z.boolean() }),
+  delete: z.strictObject({ deleted: count }),
+}

@@ -1,0 +1,49 @@
+/** What hands may say. Everything in a sandbox may be in a stranger's hands, so each reply is parsed against a schema and its sizes. */
+import { z } from 'zod'
+import { OxbowError } from '../../types/index.ts'
+import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
+import { maxFailureText } from '../limits.ts'
+import { commandReplies } from './command-replies.ts'
+import { fileReplies } from './file-replies.ts'
+
+const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = { ...fileReplies, ...commandReplies }
+
+/** Codes that hands have a reason to use. Others could make the kernel do something: `store_full` turns it read-only. */
+const handsCodes = [
+  'bad_input',
+  'not_found',
+  'cancelled',
+  'limit_reached',
+  'tool_failed',
+  'edit_mismatch',
+  'not_text',
+  'path_refused',
+  'sandbox_missing',
+  'sandbox_failed',
+] as const satisfies readonly ErrorCode[]
+
+const text = z.string().max(maxFailureText)
+const failure = z.strictObject({ code: z.enum(handsCodes), message: text, hint: text })
+
+export type HandsReply<Op extends HandsOp> =
+  | { readonly kind: 'ok'; readonly output: HandsOps[Op]['output'] }
+  | { readonly kind: 'failed'; readonly error: OxbowError }
+  | { readonly kind: 'garbage'; readonly problem: string }
+
+/** Never throws. */
+export function parseReply<Op extends HandsOp>(op: Op, message: string): HandsReply<Op> {
+  let body: unknown
+  try {
+    body = JSON.parse(message)
+  } catch {
+    return { kind: 'garbage', problem: 'a reply is no JSON' }
+  }
+  const refused = z.strictObject({ failure }).safeParse(body)
+  if (!refused.success) {
+    const output: z.ZodType<HandsOps[Op]['output']> = outputs[op]
+    const reply = z.strictObject({ ok: output }).safeParse(body)
+    return reply.success ? { kind: 'ok', output: reply.data.ok } : { kind: 'garbage', problem: `a reply to ${op} has the wrong shape` }
+  }
+  const { code, message: what, hint } = refused.data.failure
+  return { kind: 'failed', error: new OxbowError(code, what, { hint }) }
+}

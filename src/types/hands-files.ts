@@ -1,0 +1,73 @@
+/**
+ * What hands do with files: request and reply of each operation. Lines and columns count from 1; offsets and sizes are bytes
+ * unless named lines. Paths are the real paths inside.
+ */
+export interface FileOps {
+  read: {
+    input: { path: string; fromLine: number; maxLines: number; maxBytes: number }
+    output: { text: string; fromLine: number; lines: number; totalLines: number; bytes: number; truncated: boolean }
+  }
+  bytes: {
+    input: { path: string; offset: number; maxBytes: number }
+    /** Of any file. `bytes` stand in `base64`, from `offset`; none where the file ends before it. */
+    output: { base64: string; offset: number; bytes: number; totalBytes: number }
+  }
+  list: {
+    /** `glob` names what is listed, '' everything; `all` enters ignored folders too; the first `skip` entries are left out. */
+    input: { path: string; depth: number; glob: string; all: boolean; skip: number; maxEntries: number }
+    output: { entries: { path: string; kind: 'file' | 'folder' | 'link' | 'other'; bytes: number }[]; truncated: boolean }
+  }
+  search: {
+    /** `all` searches hidden and ignored files too; the first `skip` matches are left out. */
+    input: {
+      path: string
+      pattern: string
+      regex: boolean
+      ignoreCase: boolean
+      glob: string
+      all: boolean
+      contextLines: number
+      skip: number
+      maxMatches: number
+    }
+    /** `before` and `after` are the lines around a match; no line of a file is told twice. */
+    output: {
+      matches: { path: string; line: number; text: string; before: string[]; after: string[] }[]
+      filesSearched: number
+      truncated: boolean
+    }
+  }
+  write: {
+    input: { path: string; text: string }
+    output: { bytes: number; created: boolean }
+  }
+  edit: {
+    input: { path: string; find: string; replace: string; all: boolean }
+    output: { replaced: number; firstLine: number }
+  }
+  /** A unified diff of any number of files below `path`: all of it is applied, or nothing. */
+  patch: {
+    input: { path: string; diff: string }
+    output: { files: PatchedFile[] }
+  }
+  /** To a name, not into a folder. Missing folders are made; a link is moved itself. Only `overwrite` replaces, and never a folder. */
+  move: {
+    input: { from: string; to: string; overwrite: boolean }
+    output: { kind: 'file' | 'folder' | 'link'; replaced: boolean }
+  }
+  delete: {
+    input: { path: string; recursive: boolean }
+    output: { deleted: number }
+  }
+}
+
+/** What a patch did to one file. `from` is the name it had before, '' unless it was moved; `shifted` are hunks that stood at another line. */
+export interface PatchedFile {
+  path: string
+  from: string
+  change: 'created' | 'changed' | 'deleted' | 'moved'
+  added: number
+  removed: number
+  hunks: number
+  shifted: number
+}
