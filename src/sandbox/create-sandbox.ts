@@ -44,7 +44,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   }
   const problems: Failure[] = []
   for (const tier of tiersToTry(limits)) {
-    const plan = await (await loadProvider(tier)).plan(tierOptions)
+    const plan = await (await providers[tier]()).plan(tierOptions)
     if (isPlan(plan)) return keepHands(statusOf(tier, plan, limits.tier, problems[0] ?? null), plan, logger)
     problems.push(plan)
   }
@@ -59,18 +59,15 @@ function tiersToTry({ tier, allow_lower: lowest }: Config['sandbox']): readonly 
 }
 
 /** A tier that is not asked for costs no start. */
-async function loadProvider(tier: SandboxTier): Promise<TierProvider> {
-  switch (tier) {
-    case 'process':
-      return bubblewrapTier
-    case 'container':
-    case 'micro_vm':
-      return { tier, plan: () => Promise.resolve(notBuilt(tier)) }
-  }
+const providers: Readonly<Record<SandboxTier, () => Promise<TierProvider>>> = {
+  process: () => Promise.resolve(bubblewrapTier),
+  container: () => Promise.resolve(notBuilt('container')),
+  micro_vm: () => Promise.resolve(notBuilt('micro_vm')),
 }
 
-function notBuilt(tier: SandboxTier): Failure {
-  return { code: 'sandbox_missing', message: `There is no ${tier} tier here yet.`, hint: 'Set sandbox.tier = "process" in config.toml.' }
+function notBuilt(tier: SandboxTier): TierProvider {
+  const message = `There is no ${tier} tier here yet.`
+  return { tier, plan: () => Promise.resolve({ code: 'sandbox_missing', message, hint: 'Set sandbox.tier = "process" in config.toml.' }) }
 }
 
 function statusOf(tier: SandboxTier, plan: TierPlan, asked: SandboxTier, missing: Failure | null): SandboxStatus {
