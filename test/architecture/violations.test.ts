@@ -69,7 +69,7 @@ const direction: readonly Planted[] = [
   ['product code that needs test code', { 'src/kernel/a.ts': `import './gate.test.ts'\n` }, ['needs_test_code src/kernel/a.ts']],
   [
     'a computed import',
-    { 'src/runtime/a.ts': `export const a = (name: string) => import('..' + name)\n` },
+    { 'src/runtime/a.ts': `export const a = (name: string) => import('../' + name)\n` },
     ['computed_import src/runtime/a.ts'],
   ],
   [
