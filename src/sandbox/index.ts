@@ -31,9 +31,9 @@ export async function openEgress(config: Config['egress']): Promise<Egress> {
   const load = async (): Promise<Egress> => (await import('./egress/create-egress.ts')).createEgress(config)
   let egress = config.allow.length + config.deny.length > 0 ? await load() : null
   return {
-    async fetch(url, accept, signal) {
+    async fetch(url, accept, signal, headers) {
       egress ??= await load()
-      return egress.fetch(url, accept, signal)
+      return egress.fetch(url, accept, signal, headers)
     },
   }
 }

@@ -13,6 +13,7 @@ import { createPolicy } from './egress-policy.ts'
 import type { Lookup } from './name-lookup.ts'
 import { createNameLookup } from './name-lookup.ts'
 import { connectionFailure, requestPinned } from './pinned-request.ts'
+import type { ExtraHeaders } from './pinned-request.ts'
 import { createSlots } from './slots.ts'
 
 export interface Fetched {
@@ -32,8 +33,9 @@ export interface Egress {
   /**
    * @throws OxbowError `bad_input` (no such URL is fetched), `denied` (policy), `not_found` (no such name), `tool_failed`
    * (no usable answer), `timeout`, `limit_reached` (too many redirects), or the signal's reason
+   * @param headers beside `accept`, e.g. a key; a redirect to another origin does not get them
    */
-  fetch(url: string, accept: string, signal: AbortSignal): Promise<Fetched>
+  fetch(url: string, accept: string, signal: AbortSignal, headers?: ExtraHeaders): Promise<Fetched>
 }
 
 export interface EgressOptions {
@@ -50,12 +52,12 @@ export function createEgress(config: Config['egress'], options: EgressOptions = 
   const admit = createPolicy(config, { resolve: createNameLookup(options.lookup), judge })
   const inSlot = createSlots(maxFetches)
   return {
-    async fetch(url, accept, signal) {
+    async fetch(url, accept, signal, headers = {}) {
       const deadline = new AbortController()
       const timer = setTimeout(() => deadline.abort(tooSlow(timeoutMs)), timeoutMs)
       try {
         const either = AbortSignal.any([signal, deadline.signal])
-        return await inSlot(either, () => follow(admit, url, { accept, maxBytes, signal: either }))
+        return await inSlot(either, () => follow(admit, url, { accept, headers, maxBytes, signal: either }))
       } finally {
         clearTimeout(timer)
       }
@@ -65,16 +67,22 @@ export function createEgress(config: Config['egress'], options: EgressOptions = 
 
 interface Wanted {
   readonly accept: string
+  readonly headers: ExtraHeaders
   readonly maxBytes: number
   readonly signal: AbortSignal
 }
 
 async function follow(admit: Admit, first: string, wanted: Wanted): Promise<Fetched> {
   const urls: string[] = []
+  const home = URL.parse(first)?.origin
   for (let next = first; ;) {
     const to = await admitHop(admit, next, urls, wanted.signal)
     urls.push(to.url.href)
-    const { status, message, address } = await requestPinned(to, wanted.accept, wanted.signal)
+    const { status, message, address } = await requestPinned(
+      to,
+      { ...(to.url.origin === home && wanted.headers), accept: wanted.accept },
+      wanted.signal,
+    )
     const location = redirects.has(status) ? message.headers.location : undefined
     if (location === undefined) {
       const body = await readBody(message, wanted.maxBytes).catch((error: unknown): never => {

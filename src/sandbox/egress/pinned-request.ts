@@ -15,10 +15,13 @@ export interface Answer {
   readonly address: string
 }
 
+/** Names in lower case. */
+export type ExtraHeaders = Readonly<Record<string, string>>
+
 /** Resolves with the header; the body is read or destroyed by the caller. @throws OxbowError `tool_failed`, or the signal's reason */
-export async function requestPinned(to: Destination, accept: string, signal: AbortSignal): Promise<Answer> {
+export async function requestPinned(to: Destination, headers: ExtraHeaders, signal: AbortSignal): Promise<Answer> {
   const answered = Promise.withResolvers<Answer>()
-  const request = startRequest(to, accept, signal)
+  const request = startRequest(to, headers, signal)
   let interim = 0
   request.on('information', () => {
     interim += 1
@@ -44,7 +47,7 @@ export async function requestPinned(to: Destination, accept: string, signal: Abo
   }
 }
 
-function startRequest({ url, host, port, addresses }: Destination, accept: string, signal: AbortSignal): ClientRequest {
+function startRequest({ url, host, port, addresses }: Destination, headers: ExtraHeaders, signal: AbortSignal): ClientRequest {
   const secure = url.protocol === 'https:'
   const { request } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
   const options: RequestOptions = {
@@ -52,7 +55,7 @@ function startRequest({ url, host, port, addresses }: Destination, accept: strin
     host,
     port,
     path: `${url.pathname}${url.search}`,
-    headers: { host: url.host, accept, 'accept-encoding': 'gzip, br', 'user-agent': 'oxbow', connection: 'close' },
+    headers: { 'user-agent': 'oxbow', ...headers, host: url.host, 'accept-encoding': 'gzip, br', connection: 'close' },
     // Without an agent: no socket of another request is taken over, and no proxy of the environment comes between.
     createConnection: () => connectPinned(host, port, addresses, secure),
     maxHeaderSize: maxResponseHeaderBytes,
