@@ -101,3 +101,12 @@ export const maxAddresses = 8
 export const maxResponseHeaderBytes: number = 32 * 1024
 /** Answers of status 1xx before the real one. */
 export const maxInterimAnswers = 10
+
+/** A program of the host that says what is installed, or removes something. An engine on a busy machine takes a second. */
+export const hostCommandMs = 20_000
+/** What such a program may say; a list of many containers is some 100 kB. */
+export const hostCommandBytes: number = 4 * mib
+/** Copying, packing and importing a root of some 200 MB. Measured: 11 s. */
+export const rootBuildMs = 300_000
+/** Files of a root. Python alone has 2 500. */
+export const maxRootEntries = 20_000

@@ -1,0 +1,176 @@
+/**
+ * Makes the root of a container or a micro VM as a folder: Node, the libraries that it needs, busybox, and the programs that were
+ * asked for, all copied from this machine. No network and no registry: what runs inside is what this machine has and trusts.
+ */
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Failure } from '../../types/index.ts'
+import { sandboxUid } from '../bubblewrap/launch-command.ts'
+import { rootBuildMs } from '../limits.ts'
+import { runOnHost } from './host-command.ts'
+import { addFile, addFrom, addText, entriesKey, mergedFolders, withFolders } from './root-entries.ts'
+import type { RootEntries, RootEntry } from './root-entries.ts'
+import { accountFiles, commonParts, extraParts, isLeftOut } from './root-parts.ts'
+import type { RootExtra } from './root-parts.ts'
+import { sharedLibraries } from './shared-libraries.ts'
+
+export interface RootTreeOptions {
+  /** Where trees are kept, one folder each, by key. */
+  readonly folder: string
+  readonly extras: readonly RootExtra[]
+  /** Further files by their path inside: the hands program, the init of a machine. A `source` is a file of this machine. */
+  readonly files: readonly ({ readonly path: string } & ({ readonly text: string } | { readonly source: string }))[]
+  readonly searchPath: string
+}
+
+export interface RootTree {
+  /** The root itself; owned by root where root made it. It is kept until somebody removes it. */
+  readonly root: string
+  readonly key: string
+  readonly files: number
+  readonly bytes: number
+  /** False when it was there already. */
+  readonly fresh: boolean
+}
+
+/** Where Node stands inside, as in the process tier. */
+export const insideNode = '/opt/oxbow/node'
+const systemFolders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin']
+/** Empty folders that something is mounted on. */
+const mountPoints = ['/shared', '/tmp', '/vault', '/run', '/proc', '/sys', '/dev', '/var/tmp']
+
+/** @returns the tree, or what must be installed first. @throws a system error when it cannot be written. */
+export async function buildRootTree(options: RootTreeOptions): Promise<RootTree | Failure> {
+  const tools = findBuildTools(options)
+  if ('code' in tools) return tools
+  const entries = await rootEntries(options, tools)
+  const key = entriesKey(entries)
+  const root = join(options.folder, key)
+  const fresh = !existsSync(root)
+  if (fresh) await writeTree(root, entries, tools.strip)
+  let bytes = 0
+  for (const [path, { kind }] of entries) if (kind === 'file' || kind === 'text') bytes += statSync(join(root, path)).size
+  return { root, key, files: entries.size, bytes, fresh }
+}
+
+export function isRootTree(tree: RootTree | Failure): tree is RootTree {
+  return 'root' in tree
+}
+
+interface BuildTools {
+  readonly busybox: string
+  readonly ldd: string
+  /** Null where there is none: Node stays 15 MB larger. */
+  readonly strip: string | null
+  readonly programs: readonly string[]
+}
+
+function findBuildTools({ extras, searchPath }: RootTreeOptions): BuildTools | Failure {
+  const places = searchPath.split(':').filter((folder) => folder.startsWith('/'))
+  // The system's folders first: a person's own Python may be a script that leads elsewhere.
+  const folders = [...systemFolders.filter((folder) => places.includes(folder)), ...places]
+  const find = (name: string) => folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null
+  const wanted = [{ program: 'busybox', install: 'busybox-static' }, { program: 'ldd', install: 'libc-bin' }, ...extraPrograms(extras)]
+  const missing = wanted.filter(({ program }) => find(program) === null)
+  if (missing.length > 0) {
+    const install = [...new Set(missing.map((each) => each.install))].join(' ')
+    return {
+      code: 'sandbox_missing',
+      message: `An image cannot be made: ${missing.map(({ program }) => program).join(', ')} not found on this machine.`,
+      hint: `Install with: apt-get install ${install} (or your system's packages of that name).`,
+    }
+  }
+  const programs = extraPrograms(extras).map(({ program }) => find(program)!)
+  return { busybox: find('busybox')!, ldd: find('ldd')!, strip: find('strip'), programs }
+}
+
+function extraPrograms(extras: readonly RootExtra[]): { program: string; install: string }[] {
+  return extras.flatMap((extra) => extraParts[extra].programs.map((program) => ({ program, install: extraParts[extra].install })))
+}
+
+async function rootEntries({ extras, files }: RootTreeOptions, tools: BuildTools): Promise<RootEntries> {
+  const entries: RootEntries = new Map()
+  for (const path of mountPoints) entries.set(path, { kind: 'folder', mode: path.endsWith('/tmp') ? 0o1777 : 0o755 })
+  for (const name of mergedFolders) entries.set(`/${name}`, { kind: 'link', target: `usr/${name}` })
+  for (const name of mergedFolders) entries.set(`/usr/${name}`, { kind: 'folder', mode: 0o755 })
+
+  // Busybox first: what was asked for by name goes over its small version of it.
+  addFile(entries, '/bin/busybox', realpathSync(tools.busybox))
+  const { stdout } = await runOnHost(tools.busybox, ['--list'])
+  for (const name of stdout.split('\n'))
+    if (name !== '' && name !== 'busybox') entries.set(`/usr/bin/${name}`, { kind: 'link', target: 'busybox' })
+
+  addFile(entries, insideNode, realpathSync(process.execPath), tools.strip !== null)
+  entries.set('/usr/local/bin/node', { kind: 'link', target: insideNode })
+  for (const program of tools.programs) addFile(entries, `/usr/bin/${program.split('/').at(-1)}`, realpathSync(program))
+  for (const { path, source } of [...commonParts(), ...extras.flatMap((extra) => extraParts[extra].parts())]) {
+    addFrom(entries, path, source, isLeftOut)
+  }
+  for (const file of files) {
+    if ('text' in file) addText(entries, file.path, file.text)
+    else addFile(entries, file.path, realpathSync(file.source))
+  }
+  for (const { path, text } of accountFiles(sandboxUid)) addText(entries, path, text)
+
+  for (const library of await sharedLibraries(tools.ldd, programsOf(entries))) addFile(entries, library, realpathSync(library))
+  return withFolders(entries)
+}
+
+/** Whatever the loader may have to load: programs, and the addons of Node and Python. */
+function programsOf(entries: RootEntries): readonly string[] {
+  const found: string[] = []
+  for (const [path, entry] of entries) {
+    if (entry.kind === 'file' && (entry.mode === 0o755 || /\.(?:so|node)\b/.test(path))) found.push(entry.source)
+  }
+  return found
+}
+
+/** Written beside its place and moved there when it is whole: a build that was broken off leaves nothing that looks like a tree. */
+async function writeTree(root: string, entries: RootEntries, strip: string | null): Promise<void> {
+  const draft = `${root}.${process.pid}`
+  rmSync(draft, { recursive: true, force: true })
+  mkdirSync(draft, { recursive: true, mode: 0o755 })
+  chmodSync(draft, 0o755)
+  try {
+    for (const [path, entry] of entries) await writeEntry(join(draft, path), entry, strip)
+    renameSync(draft, root)
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+}
+
+async function writeEntry(path: string, entry: RootEntry, strip: string | null): Promise<void> {
+  switch (entry.kind) {
+    case 'folder':
+      mkdirSync(path, { recursive: true })
+      break
+    case 'link':
+      return symlinkSync(entry.target, path)
+    case 'text':
+      writeFileSync(path, entry.text)
+      break
+    case 'file': {
+      const { exitCode } =
+        entry.strip && strip !== null ? await runOnHost(strip, ['-o', path, entry.source], { timeoutMs: rootBuildMs }) : { exitCode: 1 }
+      if (exitCode !== 0) copyFileSync(entry.source, path)
+      // Python trusts its compiled modules by the time of their sources.
+      const { mtime } = statSync(entry.source)
+      utimesSync(path, mtime, mtime)
+    }
+  }
+  chmodSync(path, entry.mode)
+  if (process.getuid?.() === 0) chownSync(path, 0, 0)
+}
