@@ -67,5 +67,9 @@ function clip(text: string): string {
 
 /** @throws the failure `cancelled` when the request was cancelled. */
 export function throwIfCancelled(signal: AbortSignal): void {
-  if (signal.aborted) throw failed('cancelled', 'Cancelled.', 'Ask again when it is wanted.')
+  if (signal.aborted) throw cancelled()
+}
+
+export function cancelled(): Error {
+  return failed('cancelled', 'Cancelled.', 'Ask again when it is wanted.')
 }

@@ -7,6 +7,8 @@ const mib = 1024 * kib
 export const maxRequests = 64
 /** Most bytes of one request: a file to write, with room for JSON escapes. */
 export const maxRequestBytes: number = 32 * mib
+/** Most bytes of requests that have begun and not ended: the kernel sends large ones one after another, and small ones beside. */
+export const maxPendingBytes: number = 40 * mib
 /** Most bytes of one reply: two outputs of 4 MiB, of which each byte may become three. */
 export const maxReplyBytes: number = 32 * mib
 /** Longest message or hint of a failure; the kernel takes no longer one. */
@@ -16,8 +18,14 @@ export const maxPathBytes = 4096
 
 /** Files are read in blocks of this size: few system calls, little memory. */
 export const readBlockBytes: number = 256 * kib
-/** Most bytes of one range; base64 makes them a third more. */
+/** Most bytes of one range that is read, or of one piece that is written. */
 export const maxReadBytes: number = 8 * mib
+/** Files that are being written in pieces at once; each holds a descriptor and a file that nobody sees. */
+export const maxUploads = 32
+/** An upload that is not continued for this long is forgotten. */
+export const uploadIdleMs = 60_000
+/** Longest name that a caller may give an upload. */
+export const maxUploadName = 100
 /** Largest file that can be edited: it is held in memory twice. */
 export const maxEditBytes: number = 16 * mib
 /** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */

@@ -129,14 +129,47 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
     it('reads any range of bytes, and tells how many there are', async () => {
       await ask('write', { path: '/tmp/bytes', text: 'aüb' })
       const range = async (offset: number, maxBytes: number) => {
-        const { base64, bytes, totalBytes } = await ask('bytes', { path: '/tmp/bytes', offset, maxBytes })
-        return [Buffer.from(base64, 'base64').toString('latin1'), bytes, totalBytes]
+        const { content, totalBytes } = await ask('bytes', { path: '/tmp/bytes', offset, maxBytes })
+        return [Buffer.from(content).toString('latin1'), content.length, totalBytes]
       }
       assert.deepEqual(await range(0, 100), ['a\u00c3\u00bcb', 4, 4])
       assert.deepEqual(await range(1, 1), ['\u00c3', 1, 4])
       assert.deepEqual(await range(9, 9), ['', 0, 4])
       await refusedWith('not_found', ask('bytes', { path: '/tmp/nothing', offset: 0, maxBytes: 1 }))
       await refusedWith('path_refused', ask('bytes', { path: '/etc/passwd', offset: 0, maxBytes: 1 }))
+    })
+
+    it('writes a file in pieces, which shows when the last has come, and replaces only what it is told to', async () => {
+      const path = '/shared/put/deep'
+      const put = (offset: number, text: string, last: boolean, overwrite = false) =>
+        ask('put', { path, upload: 'one', offset, content: Buffer.from(text), last, overwrite })
+      assert.deepEqual(await put(0, 'abc', false), { bytes: 3, created: true })
+      await refusedWith('bad_input', put(7, 'x', false))
+      await refusedWith('not_found', ask('read', { path, ...all }))
+      assert.deepEqual(await put(3, 'de', true), { bytes: 5, created: true })
+      assert.equal((await ask('read', { path, ...all })).text, 'abcde')
+      await refusedWith('not_found', put(5, 'f', true, true))
+      await refusedWith('tool_failed', put(0, 'new', true))
+      assert.deepEqual(await put(0, 'new', true, true), { bytes: 3, created: false })
+      assert.deepEqual(await put(0, '', true, true), { bytes: 0, created: false })
+      assert.equal((await ask('read', { path, ...all })).text, '')
+      await refusedWith(
+        'path_refused',
+        ask('put', { path: '/etc/x', upload: 'a', offset: 0, content: Buffer.from('x'), last: true, overwrite: true }),
+      )
+    })
+
+    it('says what stands under a name, or that nothing does', async () => {
+      await ask('write', { path: '/shared/facts/a', text: 'four' })
+      const facts = async (path: string) => {
+        const { kind, bytes } = await ask('stat', { path })
+        return [kind, bytes]
+      }
+      assert.deepEqual(await facts('/shared/facts/a'), ['file', 4])
+      assert.deepEqual(await facts('/shared/facts'), ['folder', 0])
+      assert.deepEqual(await facts('/shared'), ['folder', 0])
+      assert.deepEqual(await facts('/shared/facts/b'), ['missing', 0])
+      await refusedWith('path_refused', ask('stat', { path: '/etc/passwd' }))
     })
 
     it('moves files and folders, also between /shared and /tmp, and replaces only what it is told to', async () => {

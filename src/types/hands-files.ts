@@ -9,8 +9,8 @@ export interface FileOps {
   }
   bytes: {
     input: { path: string; offset: number; maxBytes: number }
-    /** Of any file. `bytes` stand in `base64`, from `offset`; none where the file ends before it. */
-    output: { base64: string; offset: number; bytes: number; totalBytes: number }
+    /** Of any file. `content` is what stands from `offset` on; empty where the file ends before it. */
+    output: { content: Uint8Array; offset: number; totalBytes: number }
   }
   list: {
     /** `glob` names what is listed, '' everything; `all` enters ignored folders too; the first `skip` entries are left out. */
@@ -40,6 +40,26 @@ export interface FileOps {
   write: {
     input: { path: string; text: string }
     output: { bytes: number; created: boolean }
+  }
+  /**
+   * Writes a file in pieces, in their order: each says with `offset` what has come before. The file shows the whole of it when
+   * the `last` has come, or never; an upload that is not continued for a minute is forgotten. `upload` is a name that the
+   * caller makes up for one file. `bytes` is how much has come.
+   */
+  put: {
+    input: { path: string; upload: string; offset: number; content: Uint8Array; last: boolean; overwrite: boolean }
+    output: { bytes: number; created: boolean }
+  }
+  /** A link itself, not what it leads to. `missing`: nothing has this name, and the rest is empty. `linkTarget` is '' for what is no link. */
+  stat: {
+    input: { path: string }
+    output: {
+      kind: 'file' | 'folder' | 'link' | 'other' | 'missing'
+      bytes: number
+      modifiedMs: number
+      executable: boolean
+      linkTarget: string
+    }
   }
   edit: {
     input: { path: string; find: string; replace: string; all: boolean }

@@ -7,18 +7,22 @@ import { patchFiles } from '../patch/patch-files.ts'
 import { deletePath } from './delete-path.ts'
 import { editFile } from './edit-file.ts'
 import { movePath } from './move-path.ts'
-import { readBytes } from './read-bytes.ts'
+import { readBytes } from '../transfer/read-bytes.ts'
+import type { Uploads } from '../transfer/put-file.ts'
 import { readFile } from './read-file.ts'
+import { statPath } from './stat-path.ts'
 import type { Root } from './workspace-path.ts'
 import { writeFile } from './write-file.ts'
 
-export function fileOperations(roots: readonly Root[]): HandlersOf<FileOps> {
+export function fileOperations(roots: readonly Root[], uploads: Uploads): HandlersOf<FileOps> {
   return {
     read: (input, signal) => readFile(roots, input, signal),
     bytes: (input, signal) => readBytes(roots, input, signal),
     list: (input, signal) => listFolder(roots, input, signal),
     search: (input, signal) => searchFiles(roots, input, signal),
     write: (input) => writeFile(roots, input),
+    put: (input, signal) => uploads.put(input, signal),
+    stat: (input) => statPath(roots, input),
     edit: (input) => editFile(roots, input),
     patch: (input, signal) => patchFiles(roots, input, signal),
     move: (input, signal) => movePath(roots, input, signal),

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { ErrorCode, Failure } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import { movePath } from './move-path.ts'
-import { readBytes } from './read-bytes.ts'
+import { readBytes } from '../transfer/read-bytes.ts'
 import type { Root } from './workspace-path.ts'
 
 const calm = new AbortController().signal
@@ -132,11 +132,11 @@ describe('moving', () => {
     const range = (offset: number, maxBytes: number, signal = calm) =>
       readBytes(roots, { path: '/shared/binary', offset, maxBytes }, signal)
     const all = await range(0, 1_000_000)
-    assert.ok(Buffer.from(all.base64, 'base64').equals(bytes))
-    assert.deepEqual([all.bytes, all.totalBytes], [700_000, 700_000])
+    assert.ok(Buffer.from(all.content).equals(bytes))
+    assert.deepEqual([all.content.length, all.totalBytes], [700_000, 700_000])
     const end = await range(699_998, 50)
-    assert.deepEqual([...Buffer.from(end.base64, 'base64')], [...bytes.subarray(699_998)])
-    assert.equal((await range(Number.MAX_SAFE_INTEGER, 50)).bytes, 0)
+    assert.deepEqual([...end.content], [...bytes.subarray(699_998)])
+    assert.equal((await range(Number.MAX_SAFE_INTEGER, 50)).content.length, 0)
     await refused('cancelled', () => range(0, 1, AbortSignal.abort()))
     await refused('path_refused', () => readBytes(roots, { path: '/shared', offset: 0, maxBytes: 1 }, calm))
   })

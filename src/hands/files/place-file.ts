@@ -53,6 +53,11 @@ export function temporaryBeside(real: string): string {
   return `${posix.dirname(real)}/.oxbow-${process.hrtime.bigint().toString(36)}.tmp`
 }
 
+/** Whether a path is one that `temporaryBeside` makes. */
+export function isTemporary(path: string): boolean {
+  return /^\.oxbow-[0-9a-z]+\.tmp$/.test(posix.basename(path))
+}
+
 /** Writes and syncs a file under a name of its own beside `real`. @returns that name. @throws system errors; then nothing is left. */
 export async function writeTemporary(real: string, bytes: Buffer, mode: number | null): Promise<string> {
   const temporary = temporaryBeside(real)

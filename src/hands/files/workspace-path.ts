@@ -74,6 +74,12 @@ export function isInside(roots: readonly Root[], real: string): boolean {
   return roots.some((root) => real === root.real || real.startsWith(root.real + sep))
 }
 
+/** @returns the path as callers know it; one that lies under no root as it is. */
+export function toVirtual(roots: readonly Root[], real: string): string {
+  const root = roots.find((each) => isInside([each], real))
+  return root === undefined ? real : root.virtual + real.slice(root.real.length)
+}
+
 /** @throws `path_refused` for everything but a regular file. */
 export function refuseSpecial(stats: Stats, virtual: string): void {
   if (stats.isFile()) return

@@ -10,15 +10,13 @@ import type { Place, Root } from './workspace-path.ts'
 const modeBits = 0o777
 
 export async function writeFile(roots: readonly Root[], input: HandsOps['write']['input']): Promise<HandsOps['write']['output']> {
-  const place = toPlace(roots, input.path)
-  if (place.isRoot || input.path.endsWith('/')) throw failed('path_refused', `${input.path} is a folder.`, 'Name a file in it.')
+  const target = await toTarget(roots, input.path)
   try {
-    const target = await toTarget(roots, place)
     const bytes = Buffer.from(input.text)
     await replaceFile(target, bytes)
     return { bytes: bytes.length, created: target.mode === null }
   } catch (error) {
-    throw fromSystemError(error, place.virtual)
+    throw fromSystemError(error, target.virtual)
   }
 }
 
@@ -27,7 +25,18 @@ interface Target extends Place {
   readonly mode: number | null
 }
 
-async function toTarget(roots: readonly Root[], place: Place): Promise<Target> {
+/** @returns where a file of this path will stand, links followed to the end; folders that it needs are made. @throws why it cannot */
+export async function toTarget(roots: readonly Root[], path: string): Promise<Target> {
+  const place = toPlace(roots, path)
+  if (place.isRoot || path.endsWith('/')) throw failed('path_refused', `${path} is a folder.`, 'Name a file in it.')
+  try {
+    return await resolveTarget(roots, place)
+  } catch (error) {
+    throw fromSystemError(error, place.virtual)
+  }
+}
+
+async function resolveTarget(roots: readonly Root[], place: Place): Promise<Target> {
   const refuse = (why: string) => failed('path_refused', `${place.virtual} ${why}`, 'Choose a path under /shared or /tmp that is no link.')
   const standing = await lstat(place.real).catch(() => null)
   if (standing === null) return { virtual: place.virtual, real: (await makeFolderFor(roots, place)).real, mode: null }

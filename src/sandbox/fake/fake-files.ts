@@ -12,7 +12,7 @@ export function fileOperations(files: Map<string, string>): Omit<Operations, 'ex
   return { ...lookingOperations(files), ...changingOperations(files) }
 }
 
-type Looking = 'read' | 'bytes' | 'list' | 'search'
+type Looking = 'read' | 'bytes' | 'stat' | 'list' | 'search'
 
 function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations, Looking> {
   const textAt = (path: string): string => textOf(files, path)
@@ -36,7 +36,12 @@ function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations,
     bytes({ path, offset, maxBytes }) {
       const whole = Buffer.from(textAt(path))
       const range = whole.subarray(offset, offset + maxBytes)
-      return { base64: range.toString('base64'), offset, bytes: range.length, totalBytes: whole.length }
+      return { content: range, offset, totalBytes: whole.length }
+    },
+    stat({ path }) {
+      const text = files.get(known(path))
+      const kind = text !== undefined ? 'file' : isFolder(files, path) ? 'folder' : 'missing'
+      return { kind, bytes: Buffer.byteLength(text ?? ''), modifiedMs: 0, executable: false, linkTarget: '' }
     },
     list({ path, depth, glob, skip, maxEntries }) {
       if (!isFolder(files, path)) throw fail('not_found', `${path} is no folder.`)
@@ -55,7 +60,21 @@ function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations,
 }
 
 function changingOperations(files: Map<string, string>): Omit<Operations, Looking | 'exec'> {
+  const uploads = new Map<string, Uint8Array>()
   return {
+    put({ path, upload, offset, content, last, overwrite }) {
+      if (isFolder(files, known(path))) throw fail('path_refused', `${path} is a folder.`)
+      const created = !files.has(path)
+      if (!created && !overwrite) throw fail('tool_failed', `${path} already exists.`)
+      const before = uploads.get(upload) ?? Buffer.alloc(0)
+      if (before.length !== offset)
+        throw fail(before.length === 0 ? 'not_found' : 'bad_input', `The next piece begins at ${before.length}.`)
+      const now = Buffer.concat([before, content])
+      if (last) files.set(path, now.toString())
+      if (last) uploads.delete(upload)
+      else uploads.set(upload, now)
+      return { bytes: now.length, created }
+    },
     write({ path, text }) {
       if (isFolder(files, path)) throw fail('path_refused', `${path} is a folder.`)
       const created = !files.has(known(path))

@@ -15,16 +15,9 @@ const patched = z.strictObject({
   shifted: count,
 })
 
-/** Not by a pattern: it would need a stack as long as the text. */
-function isBase64(said: string): boolean {
-  return Buffer.from(said, 'base64').toString('base64') === said
-}
-
 export const fileReplies: { readonly [Op in keyof FileOps]: z.ZodType<FileOps[Op]['output']> } = {
   read: z.strictObject({ text: z.string(), fromLine: count, lines: count, totalLines: count, bytes: count, truncated: z.boolean() }),
-  bytes: z
-    .strictObject({ base64: z.string().refine(isBase64), offset: count, bytes: count, totalBytes: count })
-    .refine((range) => Buffer.byteLength(range.base64, 'base64') === range.bytes),
+  bytes: z.strictObject({ content: z.instanceof(Uint8Array), offset: count, totalBytes: count }),
   list: z.strictObject({
     entries: z.array(z.strictObject({ path, kind: z.enum(['file', 'folder', 'link', 'other']), bytes: count })),
     truncated: z.boolean(),
@@ -35,6 +28,14 @@ export const fileReplies: { readonly [Op in keyof FileOps]: z.ZodType<FileOps[Op
     truncated: z.boolean(),
   }),
   write: z.strictObject({ bytes: count, created: z.boolean() }),
+  put: z.strictObject({ bytes: count, created: z.boolean() }),
+  stat: z.strictObject({
+    kind: z.enum(['file', 'folder', 'link', 'other', 'missing']),
+    bytes: count,
+    modifiedMs: z.number(),
+    executable: z.boolean(),
+    linkTarget: path,
+  }),
   edit: z.strictObject({ replaced: count, firstLine: count }),
   patch: z.strictObject({ files: z.array(patched) }),
   move: z.strictObject({ kind: z.enum(['file', 'folder', 'link']), replaced: z.boolean() }),

@@ -3,8 +3,8 @@
  * settles when hands say that it is gone. Hands that break the protocol, or do not end a request, are killed.
  */
 import type { Readable, Writable } from 'node:stream'
-import { OxbowError, createMessageReader, encodeFrame, encodeMessage, greetingId } from '../../types/index.ts'
-import type { Hands, HandsOp } from '../../types/index.ts'
+import { OxbowError, createMessageReader, createMessageWriter, encodeFrame, greetingId, splitContent } from '../../types/index.ts'
+import type { Hands, HandsOp, MessageWriter } from '../../types/index.ts'
 import { parseReply } from './hands-reply.ts'
 import { cancelGraceMs, maxPendingBytes, maxPendingRequests, maxReplyBytes } from '../limits.ts'
 
@@ -28,6 +28,7 @@ interface Pending {
 
 interface Connection {
   readonly input: Writable
+  readonly writer: MessageWriter
   readonly kill: (problem: string) => Promise<void>
   readonly pending: Map<number, Pending>
   readonly greeting: PromiseWithResolvers<void>
@@ -41,11 +42,11 @@ export function connectHands(input: Writable, output: Readable, kill: (problem: 
   const greeting = Promise.withResolvers<void>()
   // A start that fails is reported to who starts; nobody else need listen.
   greeting.promise.catch(() => undefined)
-  const connection: Connection = { input, kill, pending: new Map(), greeting, problem: null, lastId: 0 }
+  const connection: Connection = { input, writer: createMessageWriter(input), kill, pending: new Map(), greeting, problem: null, lastId: 0 }
   const push = createMessageReader(
     { messageBytes: maxReplyBytes, pendingBytes: maxPendingBytes },
     {
-      message: (id, message) => takeReply(connection, id, message),
+      message: (id, message, content) => takeReply(connection, id, message, content),
       cancel: () => breakOff(connection, 'a frame that only the kernel may send'),
     },
   )
@@ -67,7 +68,7 @@ export function connectHands(input: Writable, output: Readable, kill: (problem: 
 async function ask(
   connection: Connection,
   op: HandsOp,
-  body: unknown,
+  body: object,
   options: { signal: AbortSignal; timeoutMs: number },
 ): Promise<unknown> {
   const { input, pending } = connection
@@ -85,18 +86,31 @@ async function ask(
     settle: (outcome) => ('output' in outcome ? waiting.resolve(outcome.output) : waiting.reject(outcome.error)),
   }
   let grace: NodeJS.Timeout | undefined
+  let sent = false
+  const sayCancel = (): void => void input.write(encodeFrame('cancel', id, new Uint8Array()))
   const stop = (why: 'cancelled' | 'timeout'): void => {
     if (entry.stopping !== null) return
     entry.stopping = why
-    input.write(encodeFrame('cancel', id, new Uint8Array()))
+    if (sent) sayCancel()
     grace = setTimeout(() => breakOff(connection, `it did not end ${op} when told to`), cancelGraceMs)
   }
   const cancel = (): void => stop('cancelled')
   const limit = setTimeout(() => stop('timeout'), timeoutMs)
+  const send = async (): Promise<void> => {
+    const { plain, content } = splitContent(body)
+    const text = JSON.stringify({ op, input: plain, ...(content !== null && { bytes: content.length }) })
+    const how = await connection.writer.send(id, text, content, () => entry.stopping === null)
+    sent = true
+    if (entry.stopping === null) return
+    if (how !== 'none') return sayCancel()
+    // Hands have never heard of it.
+    pending.delete(id)
+    entry.settle({ error: stopped(entry.stopping) })
+  }
   pending.set(id, entry)
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    for (const frame of encodeMessage(id, JSON.stringify({ op, input: body }))) input.write(frame)
+    void send()
     return await waiting.promise
   } finally {
     clearTimeout(limit)
@@ -105,12 +119,12 @@ async function ask(
   }
 }
 
-function takeReply(connection: Connection, id: number, message: string): void {
+function takeReply(connection: Connection, id: number, message: string, content: Buffer): void {
   const { pending, greeting } = connection
   if (id === greetingId) return greeting.resolve()
   const waiting = pending.get(id)
   if (waiting === undefined) return breakOff(connection, 'a reply answers no request')
-  const reply = parseReply(waiting.op, message)
+  const reply = parseReply(waiting.op, message, content)
   if (reply.kind === 'garbage') return breakOff(connection, reply.problem)
   if (reply.kind === 'failed' && reply.error.code === 'sandbox_failed') return breakOff(connection, reply.error.message)
   pending.delete(id)

@@ -4,23 +4,28 @@ import type { HandsOp } from '../../types/index.ts'
 import { parseReply } from './hands-reply.ts'
 
 describe('a reply of hands', () => {
-  const kind = (op: HandsOp, ok: object) => parseReply(op, JSON.stringify({ ok })).kind
+  const none = Buffer.alloc(0)
+  const kind = (op: HandsOp, ok: object) => parseReply(op, JSON.stringify({ ok }), none).kind
 
-  it('with bytes holds as many as it says, as base64 and nothing else', () => {
-    const range = { base64: 'aGVsbG8=', offset: 0, bytes: 5, totalBytes: 5 }
-    assert.equal(kind('bytes', range), 'ok')
-    assert.equal(kind('bytes', { ...range, base64: '', bytes: 0 }), 'ok')
-    for (const wrong of [
-      { base64: 'aGVsbG8' },
-      { base64: 'aGVs\nbG8=' },
-      { base64: '\u001b[2J' },
-      { bytes: 4 },
-      { bytes: -1 },
-      { totalBytes: 1.5 },
-      { more: 1 },
-    ]) {
-      assert.equal(kind('bytes', { ...range, ...wrong }), 'garbage', JSON.stringify(wrong))
-    }
+  it('with bytes has as many beside it as it says, and none where it says nothing', () => {
+    const ok = { offset: 0, totalBytes: 5 }
+    const parse = (reply: object, content: string) => parseReply('bytes', JSON.stringify(reply), Buffer.from(content))
+    const good = parse({ ok, bytes: 5 }, 'hello')
+    assert.ok(good.kind === 'ok' && Buffer.from(good.output.content).toString() === 'hello')
+    assert.equal(parse({ ok, bytes: 0 }, '').kind, 'ok')
+    const lies: [object, string][] = [
+      [{ ok, bytes: 4 }, 'hello'],
+      [{ ok }, 'hello'],
+      [{ ok }, ''],
+      [{ ok, bytes: -1 }, ''],
+      [{ ok: { ...ok, content: 'hello' }, bytes: 5 }, 'hello'],
+      [{ ok: { ...ok, more: 1 }, bytes: 5 }, 'hello'],
+      [{ ok: { ...ok, totalBytes: 1.5 }, bytes: 5 }, 'hello'],
+      [{ ok: null, bytes: 5 }, 'hello'],
+      [{ failure: { code: 'not_found', message: '', hint: '' } }, 'hello'],
+    ]
+    for (const [reply, content] of lies) assert.equal(parse(reply, content).kind, 'garbage', JSON.stringify(reply))
+    assert.equal(parseReply('edit', JSON.stringify({ ok: { replaced: 1, firstLine: 1 }, bytes: 1 }), Buffer.from('x')).kind, 'garbage')
   })
 
   it('about a patch or a move says only what those can do', () => {

@@ -1,6 +1,6 @@
 /** What hands may say. Everything in a sandbox may be in a stranger's hands, so each reply is parsed against a schema and its sizes. */
 import { z } from 'zod'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, joinContent } from '../../types/index.ts'
 import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
 import { maxFailureText } from '../limits.ts'
 import { commandReplies } from './command-replies.ts'
@@ -24,6 +24,8 @@ const handsCodes = [
 
 const text = z.string().max(maxFailureText)
 const failure = z.strictObject({ code: z.enum(handsCodes), message: text, hint: text })
+const refusal = z.strictObject({ failure })
+const accepted = z.strictObject({ ok: z.looseObject({}), bytes: z.int().nonnegative().optional() })
 
 export type HandsReply<Op extends HandsOp> =
   | { readonly kind: 'ok'; readonly output: HandsOps[Op]['output'] }
@@ -31,19 +33,21 @@ export type HandsReply<Op extends HandsOp> =
   | { readonly kind: 'garbage'; readonly problem: string }
 
 /** Never throws. */
-export function parseReply<Op extends HandsOp>(op: Op, message: string): HandsReply<Op> {
+export function parseReply<Op extends HandsOp>(op: Op, message: string, content: Buffer): HandsReply<Op> {
   let body: unknown
   try {
     body = JSON.parse(message)
   } catch {
     return { kind: 'garbage', problem: 'a reply is no JSON' }
   }
-  const refused = z.strictObject({ failure }).safeParse(body)
+  const refused = refusal.safeParse(body)
   if (!refused.success) {
     const output: z.ZodType<HandsOps[Op]['output']> = outputs[op]
-    const reply = z.strictObject({ ok: output }).safeParse(body)
-    return reply.success ? { kind: 'ok', output: reply.data.ok } : { kind: 'garbage', problem: `a reply to ${op} has the wrong shape` }
+    const said = accepted.safeParse(body)
+    const reply = said.success ? output.safeParse(joinContent(said.data.ok, said.data.bytes, content)) : said
+    return reply.success ? { kind: 'ok', output: reply.data } : { kind: 'garbage', problem: `a reply to ${op} has the wrong shape` }
   }
+  if (content.length > 0) return { kind: 'garbage', problem: 'a failure has bytes' }
   const { code, message: what, hint } = refused.data.failure
   return { kind: 'failed', error: new OxbowError(code, what, { hint }) }
 }

@@ -113,7 +113,9 @@ export const fileBytes: Call<BytesInput, BytesOutput> = {
   async run(input, context) {
     const path = toWorkspacePath(input.path)
     const range = await askHands(context, 'bytes', { path, offset: input.offset, maxBytes: input.max_bytes }, readTimeoutMs)
-    const output = { path, base64: range.base64, offset: range.offset, bytes: range.bytes, total_bytes: range.totalBytes }
+    const { content, offset, totalBytes } = range
+    const base64 = Buffer.from(content).toString('base64')
+    const output = { path, base64, offset, bytes: content.length, total_bytes: totalBytes }
     return { output, text: bytesText(output) }
   },
 }

@@ -1,9 +1,9 @@
-/** Reads a range of any file, as base64: the frames carry text. */
+/** Reads a range of any file. */
 import type { HandsOps } from '../../types/index.ts'
 import { fromSystemError, throwIfCancelled } from '../failure.ts'
 import { maxReadBytes, readBlockBytes } from '../limits.ts'
-import { openRegularFile } from './workspace-path.ts'
-import type { Root } from './workspace-path.ts'
+import { openRegularFile } from '../files/workspace-path.ts'
+import type { Root } from '../files/workspace-path.ts'
 
 export async function readBytes(
   roots: readonly Root[],
@@ -22,8 +22,7 @@ export async function readBytes(
       if (bytesRead === 0) break
       filled += bytesRead
     }
-    const base64 = range.toString('base64', 0, filled)
-    return { base64, offset: input.offset, bytes: filled, totalBytes: stats.size }
+    return { content: range.subarray(0, filled), offset: input.offset, totalBytes: stats.size }
   } catch (error) {
     throw fromSystemError(error, virtual)
   } finally {
