@@ -11,7 +11,7 @@ import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import { createSandbox, openEgress } from '../sandbox/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
-import { builtinCalls } from '../tools/index.ts'
+import { builtinCalls, openSearch } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestStore } from './guest-store.ts'
 
@@ -49,7 +49,7 @@ export async function startGuest(
   let begun: readonly { close(): Promise<void> }[] = [store]
   try {
     // Side by side: none of them holds anything before its first use.
-    const [sandbox, engine, egress] = await Promise.all([
+    const [sandbox, engine, egress, search] = await Promise.all([
       createSandbox({ workspaceRoot, limits: config.sandbox, browser: config.browser, insecure: envelope.insecure }),
       openEngine({
         config,
@@ -61,9 +61,10 @@ export async function startGuest(
         limits: options.modelLimits ?? {},
       }),
       openEgress(config.egress),
+      openSearch(config, envelope.keys, openEgress),
     ])
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
-    const calls = builtinCalls(sandbox.status, egress)
+    const calls = builtinCalls(sandbox.status, egress, search === null ? [] : [search])
     const kernel = createKernel({
       user,
       version,

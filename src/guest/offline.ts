@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import { openEgress } from '../sandbox/index.ts'
 import { openSqliteStore, type Store } from '../store/index.ts'
-import { builtinCalls } from '../tools/index.ts'
-import type { GuestEnvelope } from '../types/index.ts'
+import { builtinCalls, openSearch } from '../tools/index.ts'
+import type { Call, Config, GuestEnvelope } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
 const allOn = { files: true, shell: true }
@@ -18,7 +18,7 @@ const defaultShown = 50
 /** @returns the answer, one JSON document at a time. */
 export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<object> {
   if (question === 'calls') {
-    yield* [...builtinCalls(allOn, await openEgress(envelope.config.egress)), ...describedKernelCalls()].map((call) => describeCall(call))
+    yield* (await everyCall(envelope.config)).map((call) => describeCall(call))
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
@@ -31,6 +31,12 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
   } finally {
     await store.close()
   }
+}
+
+async function everyCall(config: Config): Promise<readonly Call[]> {
+  // One service stands for all: the call is the same.
+  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
+  return [...builtinCalls(allOn, await openEgress(config.egress), search === null ? [] : [search]), ...describedKernelCalls()]
 }
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { builtinProviders, commonKeyEnv, configSchema, OxbowError, parseConfig } from '../types/index.ts'
+import { builtinProviders, commonKeyEnv, configSchema, OxbowError, parseConfig, searchKeyEnv } from '../types/index.ts'
 import type { Config } from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
@@ -49,7 +49,7 @@ export function configFiles(home: Home, workspace: Workspace): readonly ConfigFi
  * those that the configuration names, when they are set. The rest, and with it every other secret of the host, stays outside.
  */
 export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
-  const names = new Set([config.model.api_key_env, commonKeyEnv])
+  const names = new Set([config.model.api_key_env, commonKeyEnv, searchKeyEnv(config.web)])
   for (const { keyEnv, baseUrlEnv } of Object.values(builtinProviders)) for (const name of [...keyEnv, baseUrlEnv ?? '']) names.add(name)
   for (const { api_key_env: name, headers } of Object.values(config.providers)) {
     names.add(name)

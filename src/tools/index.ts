@@ -5,18 +5,26 @@ import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
 import { fileMove, filePatch } from './files/patch-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
+import { openSearch } from './search/search-access.ts'
 import { shellExec } from './shell-calls.ts'
 import { timeNow } from './time-calls.ts'
 import { webFetch } from './web/web-calls.ts'
 
+export { openSearch }
+
 /**
  * @param egress the way to the web; absent: there is none
+ * @param further calls that were opened by themselves
  * @returns the calls that this sandbox can serve: what is off is not offered at all.
  */
-export function builtinCalls(sandbox: Pick<SandboxStatus, 'files' | 'shell'>, egress?: Egress): readonly Call[] {
+export function builtinCalls(
+  sandbox: Pick<SandboxStatus, 'files' | 'shell'>,
+  egress?: Egress,
+  further: readonly Call[] = [],
+): readonly Call[] {
   const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
   if (sandbox.shell) calls.push(shellExec)
   if (egress !== undefined) calls.push(webFetch(egress))
-  return calls
+  return [...calls, ...further]
 }

@@ -65,3 +65,11 @@ export const pieceCharacters: number = 16 * 1024
 export const maxSilentPieces = 64
 /** Lists and quotations deeper than this read like those at it: a prefix costs room on every line. */
 export const maxListLevels = 8
+
+/** Longest question to a search service; they cut at 400 (Brave) to 2 048 (Google) characters themselves. */
+export const maxQueryCharacters = 1_000
+export const maxSearchResults = 10
+export const defaultSearchResults = 5
+export const maxSnippetCharacters = 2_000
+/** Two requests at the egress's own limit. */
+export const webSearchTimeoutMs = 65_000

@@ -1,5 +1,5 @@
 /** Services that models are asked from, known without configuration: where they are, how they speak, which variable holds the key. */
-import type { ProviderConfig } from './config.ts'
+import type { Config, ProviderConfig } from './config.ts'
 
 export type WireName = Exclude<ProviderConfig['wire'], ''>
 
@@ -68,3 +68,15 @@ function local(name: string, port: number): BuiltinProvider {
 
 /** The variable that holds a key for any provider that has none of its own. */
 export const commonKeyEnv = 'API_KEY'
+
+/** Variables in which people keep the keys of search services. */
+const searchKeyEnvs: Readonly<Partial<Record<Config['web']['search'], string>>> = {
+  brave: 'BRAVE_API_KEY',
+  google: 'GOOGLE_SEARCH_API_KEY',
+}
+
+/** @returns the variable that holds the key of the search service; empty when it takes none */
+export function searchKeyEnv({ search, search_key_env: named }: Config['web']): string {
+  const usual = searchKeyEnvs[search] ?? ''
+  return usual === '' || named === '' ? usual : named
+}

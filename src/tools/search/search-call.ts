@@ -1,0 +1,152 @@
+/**
+ * `web.search`: asks the search service of the configuration, through an egress that leads to it and nowhere else. The query
+ * leaves this machine, so the call is a sink; what comes back was written by anybody.
+ */
+import { z } from 'zod'
+import type { Egress, Fetched } from '../../sandbox/index.ts'
+import { isOxbowError, OxbowError } from '../../types/index.ts'
+import type { Call } from '../../types/index.ts'
+import { defaultSearchResults, maxQueryCharacters, maxSearchResults, maxSnippetCharacters, webSearchTimeoutMs } from '../limits.ts'
+import { decodeText, kindOf, withoutHidden } from '../web/decode-text.ts'
+import { plural } from '../workspace-arguments.ts'
+import type { Freshness, SearchHit, SearchRequest, SearchService, ServiceAccess } from './search-service.ts'
+
+/** A service that can be asked, under the name that the configuration gives it. */
+export interface SearchAccess extends ServiceAccess {
+  readonly name: string
+  readonly service: SearchService
+}
+
+interface SearchInput {
+  query: string
+  count: number
+  freshness: Freshness
+}
+interface SearchResult extends SearchHit {
+  index: number
+  /** Host and path, as services show it. */
+  display_url: string
+}
+interface SearchOutput {
+  query: string
+  provider: string
+  base_url: string
+  result_count: number
+  results: SearchResult[]
+}
+
+export function webSearch(access: SearchAccess, egress: Egress): Call<SearchInput, SearchOutput> {
+  return {
+    name: 'web.search',
+    summary: 'Searches the web and lists pages with title, address and a snippet; read one with web_fetch.',
+    input: z.strictObject({
+      query: z.string().trim().min(1).max(maxQueryCharacters).describe('What to search for. Do not put private data into it.'),
+      count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Most results.'),
+      freshness: z
+        .enum(['any', 'day', 'week', 'month', 'year'])
+        .default('any')
+        .describe('Only pages of the last day, week, month or year.'),
+    }),
+    output: z.strictObject({
+      query: z.string(),
+      provider: z.string(),
+      base_url: z.string(),
+      result_count: z.int(),
+      results: z.array(
+        z.strictObject({ index: z.int(), title: z.string(), url: z.string(), display_url: z.string(), snippet: z.string() }),
+      ),
+    }),
+    example: { query: 'node 24 release notes', count: defaultSearchResults, freshness: 'any' },
+    tier: 'side_effecting',
+    right: 'web.read',
+    effect: 'idempotent',
+    audience: ['model', 'terminal'],
+    labels: { adds: ['untrusted'], sink: true },
+    timeoutMs: webSearchTimeoutMs,
+    async run(input, { signal }) {
+      const hits = await search(access, egress, input, signal)
+      const results = usable(hits).slice(0, input.count)
+      const output = { query: input.query, provider: access.name, base_url: access.baseUrl, result_count: results.length, results }
+      return { output, text: searchText(output) }
+    },
+  }
+}
+
+/** The first request that is answered with results decides; a service that blocks one form may answer another. */
+async function search(access: SearchAccess, egress: Egress, input: SearchInput, signal: AbortSignal): Promise<readonly SearchHit[]> {
+  let problem: OxbowError | null = null
+  for (const request of access.service.requests(input, access)) {
+    try {
+      return await ask(access, egress, request, signal)
+    } catch (error) {
+      if (!isOxbowError(error, 'tool_failed')) throw error
+      problem ??= error
+    }
+  }
+  throw problem ?? new OxbowError('internal_failure', 'The service has no request.', { hint: 'Report this.' })
+}
+
+async function ask(
+  { name, service }: SearchAccess,
+  egress: Egress,
+  { url, accept, headers }: SearchRequest,
+  signal: AbortSignal,
+): Promise<readonly SearchHit[]> {
+  const answer = await egress.fetch(url, accept, signal, headers)
+  if (answer.status === 429) throw failure(`${name} has answered too many searches for now (429)`, 'Wait a while, or search for less.')
+  if (answer.status === 401 || answer.status === 403)
+    throw failure(`${name} refuses the search (${answer.status})`, 'A person must check its key and settings.')
+  if (answer.status < 200 || answer.status > 299) throw failure(`${name} answered with status ${answer.status}`, 'Try again later.')
+  const hits = service.read?.(answer.body) ?? (await readPage(service.page, answer))
+  if (hits === null)
+    throw failure(`${name} sent what is no list of results; it may ask whether we are human`, 'Try again later, or use another service.')
+  return hits
+}
+
+async function readPage(page: 'duckduckgo' | 'searxng' | undefined, { body, contentType }: Fetched): Promise<readonly SearchHit[] | null> {
+  if (page === undefined || kindOf(contentType, body) !== 'html') return null
+  const [{ SAXParser }, { readResultPage }] = await Promise.all([import('parse5-sax-parser'), import('./page-services.ts')])
+  return readResultPage(decodeText(body, contentType, 'html'), page, SAXParser)
+}
+
+function failure(what: string, hint: string): OxbowError {
+  return new OxbowError('tool_failed', `${what}.`, { hint })
+}
+
+/** Only what web.fetch could read, each address once, in the service's order. */
+function usable(hits: readonly SearchHit[]): SearchResult[] {
+  const byUrl = new Map<string, SearchHit>()
+  for (const hit of hits) {
+    const url = URL.parse(hit.url)
+    if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '') continue
+    url.hash = ''
+    if (!byUrl.has(url.href)) byUrl.set(url.href, hit)
+  }
+  return [...byUrl].map(([url, { title, snippet }], i) => ({
+    index: i + 1,
+    title: oneLine(title) || url,
+    url,
+    display_url: displayOf(url),
+    snippet: oneLine(snippet).slice(0, maxSnippetCharacters).toWellFormed(),
+  }))
+}
+
+function displayOf(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname === '/' ? '' : pathname}`
+}
+
+function oneLine(text: string): string {
+  return withoutHidden(text).replace(/\s+/g, ' ').trim()
+}
+
+function searchText({ query, provider, results }: SearchOutput): string {
+  const head =
+    results.length === 0
+      ? `${provider} found nothing for ${JSON.stringify(query)}; try other or fewer words`
+      : `${plural(results.length, 'result')} from ${provider}`
+  return [
+    head,
+    ...results.map(({ index, title, url, snippet }) => `${index}. ${title}\n${url}${snippet === '' ? '' : `\n${snippet}`}`),
+  ].join('\n\n')
+}

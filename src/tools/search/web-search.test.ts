@@ -1,0 +1,216 @@
+/** Each search service against a server on loopback that answers as the service does. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, it } from 'node:test'
+import { openEgress } from '../../sandbox/index.ts'
+import { isOxbowError, parseConfig } from '../../types/index.ts'
+import type { CallContext, Config, Done } from '../../types/index.ts'
+import { openSearch } from './search-access.ts'
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+interface Service {
+  readonly asked: readonly { readonly path: string; readonly params: URLSearchParams; readonly headers: IncomingMessage['headers'] }[]
+  search(input: object): Promise<Done<any>>
+}
+
+/** Opens the call as a guest does; only the address of the service is another. */
+async function onService(web: Partial<Config['web']>, answer: Answer, run: (service: Service) => Promise<void>, keys = {}): Promise<void> {
+  const asked: { path: string; params: URLSearchParams; headers: IncomingMessage['headers'] }[] = []
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '', 'http://x')
+    asked.push({ path: url.pathname, params: url.searchParams, headers: request.headers })
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = server.address() as AddressInfo
+    const config = parseConfig({ web: { search_url: `http://127.0.0.1:${port}/`, ...web } }, 'test')
+    const call = (await openSearch(config, keys, openEgress))!
+    const search = async (input: object): Promise<Done<any>> => {
+      const done = await call.run(call.input.parse(input), { signal: new AbortController().signal } as CallContext)
+      call.output.parse(done.output)
+      return done
+    }
+    await run({ asked, search })
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+}
+
+const json =
+  (body: unknown, status = 200): Answer =>
+  (_, response) =>
+    void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+const html =
+  (body: string, status = 200): Answer =>
+  (_, response) =>
+    void response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' }).end(body)
+
+const fails = (work: Promise<unknown>, code: string, message: RegExp) =>
+  assert.rejects(work, (error) => isOxbowError(error) && error.code === code && message.test(error.message) && error.hint !== '')
+
+describe('web.search', () => {
+  it('asks SearXNG for JSON and shows its results in order, each page once', async () => {
+    const results = [
+      { title: 'One', url: 'https://a.example/x#part', content: 'first\n  words', score: 3 },
+      { title: 'Again', url: 'https://a.example/x', content: 'the same page' },
+      { title: 'Not for us', url: 'javascript:alert(1)', content: '' },
+      { title: 'Two \u202eevil\u0007', url: 'http://b.example/', content: 'x'.repeat(3_000) },
+    ]
+    await onService({ search: 'searxng' }, json({ query: 'q', results }), async ({ search, asked }) => {
+      const { output, text } = await search({ query: ' cats & dogs ', freshness: 'week' })
+      assert.deepEqual(Object.fromEntries(asked[0]!.params), { q: 'cats & dogs', safesearch: '0', time_range: 'week', format: 'json' })
+      assert.equal(asked[0]!.path, '/search')
+      assert.equal(output.provider, 'searxng')
+      assert.deepEqual(output.results[0], {
+        index: 1,
+        title: 'One',
+        url: 'https://a.example/x',
+        display_url: 'a.example/x',
+        snippet: 'first words',
+      })
+      assert.equal(output.result_count, 2)
+      assert.equal(output.results[1].title, 'Two evil')
+      assert.equal(output.results[1].snippet.length, 2_000)
+      assert.match(text!, /^2 results from searxng\n\n1\. One\nhttps:\/\/a\.example\/x\nfirst words\n\n2\. /)
+    })
+  })
+
+  it('reads the page of a SearXNG that has no JSON', async () => {
+    const page = `<html><body><div id="urls">
+      <article class="result"><a class="url_header" href="https://a.example/"><span>a.example</span></a>
+        <h3><a href="https://a.example/">An <span class="highlight">A</span></a></h3><p class="content">All about <b>a</b> &amp; more</p></article>
+      <article class="result"><h3><a href="https://b.example/?q=1&amp;r=2">B</a></h3><p class="content">bee</p></article></div></body></html>`
+    const answer: Answer = (request, response) => (request.url!.includes('format=json') ? json({}, 403) : html(page))(request, response)
+    await onService({ search: 'searxng' }, answer, async ({ search, asked }) => {
+      const { output } = await search({ query: 'a', count: 10 })
+      assert.equal(asked.length, 2)
+      assert.deepEqual(
+        output.results.map(({ title, url, snippet }: Record<string, string>) => [title, url, snippet]),
+        [
+          ['An A', 'https://a.example/', 'All about a & more'],
+          ['B', 'https://b.example/?q=1&r=2', 'bee'],
+        ],
+      )
+    })
+  })
+
+  it('asks Brave with the key in a header, never in the address', async () => {
+    const web = { search: 'brave' } as const
+    const body = { type: 'search', web: { results: [{ title: 'B', url: 'https://b.example/', description: 'bee' }] } }
+    const run = async ({ search, asked }: Service): Promise<void> => {
+      assert.equal((await search({ query: 'b', count: 3, freshness: 'month' })).output.results[0].snippet, 'bee')
+      const [{ path, params, headers }] = asked as [Service['asked'][number]]
+      assert.equal(path, '/res/v1/web/search')
+      assert.deepEqual(Object.fromEntries(params), { q: 'b', count: '3', text_decorations: 'false', freshness: 'pm' })
+      assert.equal(headers['x-subscription-token'], 'k-1')
+    }
+    await onService(web, json(body), run, { BRAVE_API_KEY: 'k-1' })
+    await onService({ ...web, search_key_env: 'MINE' }, json(body), run, { MINE: 'k-1', BRAVE_API_KEY: 'other' })
+  })
+
+  it('asks Google with key and engine, and takes no results for what they are', async () => {
+    const web = { search: 'google', search_engine_id: 'cx-7' } as const
+    const answer: Answer = (request, response) =>
+      json(
+        request.url!.includes('q=none')
+          ? { searchInformation: { totalResults: '0' } }
+          : { items: [{ title: 'G', link: 'https://g.example/', snippet: 'gee', displayLink: 'g.example' }] },
+      )(request, response)
+    await onService(
+      web,
+      answer,
+      async ({ search, asked }) => {
+        assert.equal((await search({ query: 'g', freshness: 'day' })).output.results[0].url, 'https://g.example/')
+        assert.deepEqual(Object.fromEntries(asked[0]!.params), { q: 'g', cx: 'cx-7', num: '5', dateRestrict: 'd1' })
+        assert.equal(asked[0]!.headers['x-goog-api-key'], 'k-2')
+        const { output, text } = await search({ query: 'none' })
+        assert.equal(output.result_count, 0)
+        assert.match(text!, /found nothing for "none"/)
+      },
+      { GOOGLE_SEARCH_API_KEY: 'k-2' },
+    )
+  })
+
+  it("reads DuckDuckGo's page for simple browsers, and says so when it asks for a human", async () => {
+    const row = (target: string, title: string, snippet: string): string =>
+      `<tr><td>1.&nbsp;</td><td><a rel="nofollow" href="//duckduckgo.com/l/?uddg=${encodeURIComponent(target)}&amp;rut=ab" class='result-link'>${title}</a></td></tr>
+       <tr><td>&nbsp;</td><td class='result-snippet'>${snippet}</td></tr><tr><td><span class='link-text'>x</span></td></tr>`
+    const page = `<html><body><table>${row('https://a.example/?a=1&b=2', 'A <b>one</b>', 'about a')}${row('https://b.example/', 'B', 'about b')}</table></body></html>`
+    const answer: Answer = (request, response) =>
+      html(
+        request.url!.includes('q=robot')
+          ? '<form id="challenge-form">Are you a robot?</form>'
+          : request.url!.includes('q=none')
+            ? '<p>No results.</p>'
+            : page,
+      )(request, response)
+    await onService({ search: 'duckduckgo' }, answer, async ({ search, asked }) => {
+      const { output } = await search({ query: 'a', freshness: 'year' })
+      assert.deepEqual([asked[0]!.path, asked[0]!.params.get('df')], ['/lite/', 'y'])
+      assert.deepEqual(
+        output.results.map(({ title, url, snippet }: Record<string, string>) => [title, url, snippet]),
+        [
+          ['A one', 'https://a.example/?a=1&b=2', 'about a'],
+          ['B', 'https://b.example/', 'about b'],
+        ],
+      )
+      assert.equal((await search({ query: 'none' })).output.result_count, 0)
+      await fails(search({ query: 'robot' }), 'tool_failed', /may ask whether we are human/)
+    })
+  })
+
+  it('says what is wrong with the service, and never its key', async () => {
+    const answers: readonly [Answer, RegExp][] = [
+      [json({ message: 'no' }, 401), /refuses the search \(401\)/],
+      [json({}, 429), /too many searches/],
+      [json({}, 500), /status 500/],
+      [json([1, 2]), /no list of results/],
+      [html('{"web":'), /no list of results/],
+      [json({ web: { results: [null, 1, { title: 5 }] } }), /^$/],
+    ]
+    for (const [answer, message] of answers) {
+      await onService(
+        { search: 'brave' },
+        answer,
+        async ({ search }) => {
+          if (message.source === '^$') return assert.equal((await search({ query: 'x' })).output.result_count, 0)
+          await assert.rejects(
+            search({ query: 'x' }),
+            (error) => isOxbowError(error) && message.test(error.message) && !JSON.stringify(error).includes('k-3'),
+          )
+        },
+        { BRAVE_API_KEY: 'k-3' },
+      )
+    }
+  })
+
+  it('goes to its service and nowhere else, and takes no key to another host', async () => {
+    let seen: string | undefined
+    const other = createServer((request, response) => {
+      seen = request.headers['x-subscription-token'] as string | undefined
+      response.end('{}')
+    })
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    const away: Answer = (_, response) => void response.writeHead(302, { location: `http://127.0.0.1:${port}/` }).end()
+    await onService({ search: 'brave' }, away, ({ search }) => fails(search({ query: 'x' }), 'denied', /redirect/), { BRAVE_API_KEY: 'k' })
+    assert.equal(seen, undefined)
+    await new Promise((resolve) => other.close(resolve))
+  })
+
+  it('is refused at the start with what to set, and absent when it is off', async () => {
+    const open = (web: object, keys = {}) => openSearch(parseConfig({ web }, 'test'), keys, openEgress)
+    assert.equal(await open({}), null)
+    await fails(open({ search: 'searxng' }), 'bad_config', /web\.search_url is not set/)
+    await fails(open({ search: 'searxng', search_url: 'file:///etc' }), 'bad_config', /no http address/)
+    await fails(open({ search: 'brave' }), 'bad_config', /BRAVE_API_KEY is not set/)
+    await fails(open({ search: 'google' }, { GOOGLE_SEARCH_API_KEY: 'k' }), 'bad_config', /search_engine_id/)
+    const call = await open({ search: 'duckduckgo' })
+    assert.deepEqual([call?.right, call?.labels.sink, call?.labels.adds], ['web.read', true, ['untrusted']])
+  })
+})
