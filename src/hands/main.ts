@@ -1,43 +1,58 @@
 /**
- * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames over standard
- * input and output (types/hands-frame.ts) and ends when its input ends, so that it never outlives the kernel.
+ * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames
+ * (types/hands-frame.ts) and ends when its input ends, so that it never outlives the kernel.
  *
- *     node main.ts [--data-limit KIB]         in a sandbox, where /shared and /tmp are what they are called; each process of a
- *                                             command gets at most this much memory of its own
- *     node main.ts --vault                    in a sandbox where only /vault is, to be read
- *     node main.ts --mapped SHARED TMP        without one: two folders of the host stand for them, and no commands
+ *     node main.ts                            over standard input and output, in a sandbox where /shared and /tmp are what they
+ *                                             are called
+ *       --listen PATH | --connect PATH        over a unix socket that it makes, or that is there
+ *       --device NAME                         over the virtio-serial port of this name, or a device by its path
+ *       --user UID                            becomes this user (and group, and no other) when that is open
+ *       --alone                               every process here belongs to the sandbox: what a command leaves is ended with it.
+ *                                             Under bubblewrap this goes without saying
+ *       --data-limit KIB                      each process of a command gets at most this much memory of its own
+ *       --vault                               only /vault is here, to be read; no commands
+ *       --mapped SHARED TMP                   without a sandbox: two folders of the host stand for them, and no commands
  */
 import { readFileSync, realpathSync } from 'node:fs'
-import { closeInherited } from './inherited-descriptors.ts'
 import { createCommandRunner } from './commands/run-command.ts'
+import { parseArguments } from './hands-arguments.ts'
+import type { HandsArguments } from './hands-arguments.ts'
+import { closeInherited } from './inherited-descriptors.ts'
 import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
+import { openTransport } from './transport.ts'
 
-function options(args: readonly string[]): HandsOptions {
-  const [flag, first, tmp] = args
-  if (flag === '--mapped' && first !== undefined && tmp !== undefined) {
+function options({ mapped, vault, alone, dataLimitKib }: HandsArguments): HandsOptions {
+  if (mapped !== null) {
     return {
       roots: [
-        { virtual: '/shared', real: realpathSync(first) },
-        { virtual: '/tmp', real: realpathSync(tmp) },
+        { virtual: '/shared', real: realpathSync(mapped[0]) },
+        { virtual: '/tmp', real: realpathSync(mapped[1]) },
       ],
     }
   }
-  closeInherited()
-  if (flag === '--vault') return { roots: [{ virtual: '/vault', real: '/vault' }] }
+  if (vault) return { roots: [{ virtual: '/vault', real: '/vault' }] }
   const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
-  return {
-    roots,
-    commands: createCommandRunner({ roots, ownsPids: isAloneInSandbox(), dataLimitKib: flag === '--data-limit' ? Number(first) : null }),
-  }
+  return { roots, commands: createCommandRunner({ roots, ownsPids: alone || isUnderBubblewrap(), dataLimitKib }) }
 }
 
-/** Only where bubblewrap is init does every process belong to the sandbox; anywhere else strangers would be ended. */
-function isAloneInSandbox(): boolean {
+/** Only where all processes are the sandbox's may a stranger be ended. */
+function isUnderBubblewrap(): boolean {
   return readFileSync('/proc/1/comm', 'utf8').trim() === 'bwrap'
 }
 
-// The kernel's end of the pipe is gone: so is the reason to live.
-process.stdout.on('error', () => process.exit(0))
-await serve(process.stdin, process.stdout, options(process.argv.slice(2)))
+/** For good: with the user go all other groups, and with root all capabilities. */
+function become(user: number | null): void {
+  if (user === null) return
+  process.setgroups!([])
+  process.setgid!(user)
+  process.setuid!(user)
+}
+
+const told = parseArguments(process.argv.slice(2))
+if (told.mapped === null) closeInherited()
+const { input, output } = await openTransport(told.transport, () => become(told.user))
+// The kernel's end is gone: so is the reason to live.
+output.on('error', () => process.exit(0))
+await serve(input, output, options(told))
 process.exit(0)

@@ -1,5 +1,4 @@
 /** Runs one shell command to its end, and ends with it all that it started. */
-import { existsSync, writeFileSync } from 'node:fs'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandOps, HandsOps } from '../../types/index.ts'
@@ -9,8 +8,8 @@ import { failed } from '../failure.ts'
 import { toRealPlace } from '../files/workspace-path.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, terminateGraceMs } from '../limits.ts'
-import { endTree } from './process-tree.ts'
-import type { RunningCommand } from './process-tree.ts'
+import type { LiveCommands } from './live-commands.ts'
+import { commandEnvironment, findShell, startProcess } from './start-process.ts'
 
 type Input = HandsOps['exec']['input']
 type Output = HandsOps['exec']['output']
@@ -20,41 +19,26 @@ export interface CommandRunner {
   run(input: Input, signal: AbortSignal): Promise<Output>
 }
 
-/** All that a command's environment holds, beside its mark. */
-const environment = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin', HOME: '/tmp', LANG: 'C.UTF-8', TERM: 'dumb' }
-
-/** When memory runs out the kernel ends the command, not hands. proc(5) oom_score_adj: -1000 to 1000. */
-const diesFirst = '1000'
-
 export interface CommandOptions {
   readonly roots: readonly Root[]
-  /** See process-tree.ts; true only in a pid namespace of our own. */
-  readonly ownsPids: boolean
+  readonly live: LiveCommands
   /** Most private memory of one process, where nothing bounds the sandbox as a whole; null for no limit. */
   readonly dataLimitKib: number | null
 }
 
-export function createCommandRunner({ roots, ownsPids, dataLimitKib }: CommandOptions): CommandRunner {
-  const running = new Set<RunningCommand>()
-  const run = `${process.pid}-${Date.now().toString(36)}`
-  let count = 0
-
+export function createCommandRunner(options: CommandOptions): CommandRunner {
+  const { roots, live } = options
   return {
     async run(input, signal) {
       if (Buffer.byteLength(input.command) > maxCommandBytes || input.command.includes('\0')) {
         throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
       }
       const cwd = (await toRealPlace(roots, input.cwd)).real
-      const mark = { name: 'OXBOW_COMMAND', value: `${run}-${(count += 1)}` }
-      const child = await start(input, dataLimitKib, cwd, { ...environment, [mark.name]: mark.value })
+      const mark = live.newMark()
+      const child = await start(input, options, cwd, { ...commandEnvironment, [mark.name]: mark.value })
       const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
-      running.add(command)
-      const others = () => [...running].filter((each) => each !== command)
-      try {
-        return await follow(child, input, signal, (graceMs) => endTree(command, others, ownsPids, graceMs))
-      } finally {
-        running.delete(command)
-      }
+      live.add(command)
+      return follow(child, input, signal, (graceMs) => live.end(command, graceMs))
     },
   }
 }
@@ -69,36 +53,11 @@ export function commandOperations(commands: CommandRunner | undefined): Handlers
   }
 }
 
-async function start(input: Input, dataLimitKib: number | null, cwd: string, env: Record<string, string>): Promise<Child> {
-  const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
-  // Set by a shell of its own, so that the command's text is what was asked for, line for line.
-  const args =
-    dataLimitKib === null
-      ? ['-c', input.command]
-      : ['-c', 'ulimit -d "$1" && exec "$0" -c "$2"', shell, String(dataLimitKib), input.command]
-  const { spawn } = process.getBuiltinModule('node:child_process')
-  // Its own session: a command that signals its process group does not reach hands.
+async function start(input: Input, { dataLimitKib, live }: CommandOptions, cwd: string, env: Record<string, string>): Promise<Child> {
   const stdin = input.stdin === '' ? 'ignore' : 'pipe'
-  const child = spawn(shell, args, { cwd, env, detached: true, stdio: [stdin, 'pipe', 'pipe'] }) as Child
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve)
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EAGAIN' ? 'too many processes are running' : (error.code ?? 'unknown')
-      reject(
-        failed(
-          'tool_failed',
-          `The command could not start in this folder: ${why}.`,
-          'Check the folder, or wait for other commands to end.',
-        ),
-      )
-    })
-  })
-  try {
-    writeFileSync(`/proc/${child.pid}/oom_score_adj`, diesFirst)
-  } catch {
-    // The command is over already, or the system has no such file.
-  }
-  return child
+  const stdio = [stdin, 'pipe', 'pipe'] as const
+  const child = await startProcess({ argv: [findShell(), '-c', input.command], cwd, env, stdio, dataLimitKib, hidden: live.hidden })
+  return child as Child
 }
 
 /** Feeds and drains the command until it ends, its time is over or it is cancelled. @throws the failure `cancelled` */
