@@ -110,3 +110,8 @@ export const hostCommandBytes: number = 4 * mib
 export const rootBuildMs = 300_000
 /** Files of a root. Python alone has 2 500. */
 export const maxRootEntries = 20_000
+
+/** One step of building an image of a machine: the download of a kernel package (27 MB) is the longest. */
+export const imageStepMs: number = 5 * 60_000
+/** Room in the root file system of a machine for what a file system writes about its files. */
+export const rootImageSpareBytes: number = 32 * mib

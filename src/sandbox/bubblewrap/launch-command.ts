@@ -41,6 +41,10 @@ export interface LaunchPlan {
   readonly entry: string
   readonly entryArgs: readonly string[]
   readonly filter: Buffer
+  /** What is started instead of hands: the path of a program inside, and its arguments. Descriptors behind `data` reach it. */
+  readonly program?: readonly string[]
+  /** Devices of the host that it may open. */
+  readonly devices?: readonly string[]
 }
 
 export interface LaunchCommand {
@@ -67,7 +71,8 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     folders.flatMap(({ host, writable }, i) => (writable ? gitGuard(plan.folders[i]!, host) : [])),
     ['--ro-bind', node, insideNode],
     plan.files.flatMap((file, i) => ['--ro-bind-data', String(filesAt + i), file.path]),
-    ['--remount-ro', '/', '--chdir', '/shared', '--seccomp', String(filterAt)],
+    (plan.devices ?? []).flatMap((path) => ['--dev-bind', path, path]),
+    ['--remount-ro', '/', '--chdir', plan.folders[0]?.inside ?? '/', '--seccomp', String(filterAt)],
   ].flat()
   const launcher = [
     plan.tools.bwrap,
@@ -77,11 +82,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     plan.tools.prlimit,
     ...resourceLimits(plan),
     '--',
-    insideNode,
-    ...nodeFlags,
-    plan.entry,
-    ...plan.entryArgs,
-    ...dataLimit(plan),
+    ...(plan.program ?? [insideNode, ...nodeFlags, plan.entry, ...plan.entryArgs, ...dataLimit(plan)]),
   ]
   const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
   if (!plan.asRoot) return { ...inShell(plan, enterGroups(plan), launcher), data }
@@ -102,7 +103,7 @@ const stepDown = [
 ]
 
 /** Hands do little in JavaScript: fewer threads leave more of the process limit to commands, and a small young heap stays small. */
-const nodeFlags = ['--v8-pool-size=1', '--max-semi-space-size=1']
+export const nodeFlags: readonly string[] = ['--v8-pool-size=1', '--max-semi-space-size=1']
 
 /** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
 function systemFolders(): string[] {

@@ -1,0 +1,105 @@
+/**
+ * Builds what a micro VM starts from: a kernel, its first files, and a root file system with Node and hands. Everything comes
+ * from this machine and from one package of Debian; the folder is named by a hash of it all, so a second build is a no-op.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { OxbowError } from '../../types/index.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { runOnHost } from '../image/host-command.ts'
+import type { RootExtra } from '../image/root-parts.ts'
+import { buildRootTree, isRootTree } from '../image/root-tree.ts'
+import { imageStepMs, rootImageSpareBytes } from '../limits.ts'
+import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
+import { packInitramfs } from './initramfs.ts'
+import { loadKernel } from './kernel-file.ts'
+
+/** Three files in a folder that is never changed once it has its name. */
+export interface VmImage {
+  readonly folder: string
+  readonly key: string
+  readonly bytes: number
+  /** False when it was there already. */
+  readonly fresh: boolean
+}
+
+export interface VmImageOptions {
+  /** Where images, trees and the kernel package are kept. */
+  readonly folder: string
+  readonly extras: readonly RootExtra[]
+  /** See loadKernel. */
+  readonly kernel: string | null
+  readonly searchPath: string
+}
+
+export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
+const currentName = 'current'
+
+/** @throws OxbowError `sandbox_missing` that says what to install; a system error when the folder cannot be written */
+export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
+  const kernels = join(options.folder, 'kernel')
+  await mkdir(kernels, { recursive: true, mode: 0o700 })
+  const kernel = await loadKernel(options.kernel, kernels)
+  const tree = await buildRootTree({
+    folder: join(options.folder, 'trees'),
+    extras: options.extras,
+    files: [{ path: insideHands, text: loadHandsProgram(findHandsEntry()) }],
+    searchPath: options.searchPath,
+  })
+  if (!isRootTree(tree)) throw new OxbowError(tree.code, tree.message, { hint: tree.hint })
+  const initramfs = packInitramfs(
+    ['bin', 'dev', 'modules', 'proc', 'root', 'sys', 'work'],
+    [
+      { path: 'bin/busybox', data: await readFile(join(tree.root, 'bin/busybox')), mode: 0o755 },
+      { path: 'bin/reseed', data: reseedProgram(), mode: 0o755 },
+      { path: 'init', data: Buffer.from(initScript(kernel.modules.map(({ name }) => name))), mode: 0o755 },
+      { path: 'start', data: Buffer.from(startScript), mode: 0o755 },
+      ...kernel.modules.map(({ name, data }) => ({ path: `modules/${name}.ko`, data, mode: 0o644 })),
+    ],
+  )
+  const hash = createHash('sha256').update(kernel.vmlinux).update(initramfs).update(tree.key)
+  const key = hash.digest('hex').slice(0, 24)
+  const folder = join(options.folder, key)
+  const fresh = !existsSync(folder)
+  if (fresh) await writeImage(folder, kernel.vmlinux, initramfs, tree)
+  await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
+  return { folder, key, bytes: await sizeOf(folder), fresh }
+}
+
+/** @returns the folder of the image that was built last; null when there is none. Never throws. */
+export async function findVmImage(folder: string): Promise<string | null> {
+  try {
+    const image = join(folder, (await readFile(join(folder, currentName), 'utf8')).trim())
+    return Object.values(imageFiles).every((name) => existsSync(join(image, name))) ? image : null
+  } catch {
+    return null
+  }
+}
+
+/** Written beside its place and moved there when it is whole. */
+async function writeImage(folder: string, vmlinux: Buffer, initramfs: Buffer, tree: { root: string; bytes: number }): Promise<void> {
+  const draft = `${folder}.${process.pid}`
+  await mkdir(draft, { recursive: true, mode: 0o755 })
+  try {
+    await writeFile(join(draft, imageFiles.kernel), vmlinux)
+    await writeFile(join(draft, imageFiles.initramfs), initramfs)
+    const mib = Math.ceil((tree.bytes + rootImageSpareBytes) / 1024 / 1024)
+    const form = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', tree.root]
+    const made = await runOnHost('mke2fs', [...form, join(draft, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })
+    if (made.exitCode !== 0) {
+      throw new OxbowError('sandbox_missing', `The root of the machine could not be made: ${made.stderr}`, {
+        hint: 'Install with: apt-get install e2fsprogs. Then check that the disk has room.',
+      })
+    }
+    await rename(draft, folder)
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const files = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
+  return files.reduce((sum, { blocks }) => sum + blocks * 512, 0)
+}
