@@ -115,3 +115,10 @@ export const maxRootEntries = 20_000
 export const imageStepMs: number = 5 * 60_000
 /** Room in the root file system of a machine for what a file system writes about its files. */
 export const rootImageSpareBytes: number = 32 * mib
+
+/** Processes of one uid on the whole machine: high, because every container counts against it; a control group bounds each. */
+export const containerProcessLimit = 32_768
+/** gVisor's kernel is a program with threads of its own; with 64 it died. */
+export const gvisorMinProcesses = 512
+/** How long processes of a removed container may stay. */
+export const containerGoneMs = 2_000

@@ -26,11 +26,11 @@ const enosys = errno(38)
 const eafnosupport = errno(97)
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h). */
-const newNamespaces = 0x7e020000
+export const newNamespaces = 0x7e020000
 /** TIOCSTI types into the terminal that started us, TIOCLINUX pastes into a console (asm-generic/ioctls.h). */
-const terminalInjection = [0x5412, 0x541c]
+export const terminalInjection: readonly number[] = [0x5412, 0x541c]
 /** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: the last one tells programs their interfaces. */
-const socketFamilies = [1, 2, 10, 16]
+export const socketFamilies: readonly number[] = [1, 2, 10, 16]
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
 

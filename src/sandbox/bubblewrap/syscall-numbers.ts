@@ -89,6 +89,11 @@ export interface SyscallNumbers {
   readonly x32From: number | null
 }
 
+/** The same list for who loads filters by name. */
+export function deniedSyscalls(): readonly string[] {
+  return denied.map(([name]) => name)
+}
+
 /** @returns null for a processor that has no table here. */
 export function syscallNumbers(arch: string): SyscallNumbers | null {
   const column = (at: 1 | 2): number[] => denied.map((row) => row[at]).filter((number) => number !== null)

@@ -1,0 +1,110 @@
+/**
+ * The command line that starts hands in a container, the same for podman and docker where both know a flag. Each part cures
+ * something that was tried:
+ *
+ * - An own filter instead of the engine's: podman's lets AF_VSOCK, new user namespaces, ptrace and keyctl through.
+ * - A first process (`--init`) that reaps orphans, which Node does not.
+ * - Limits of open files and processes by name: the engine's own are above what a root without CAP_SYS_RESOURCE may set.
+ * - `.git` is mounted onto itself, else it could be renamed away from its read-only parts.
+ */
+import { nodeFlags } from '../bubblewrap/launch-command.ts'
+import type { FolderMount } from '../bubblewrap/launch-command.ts'
+import { insideNode } from '../image/root-tree.ts'
+import { containerProcessLimit, gvisorMinProcesses, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
+import type { Config } from '../../types/index.ts'
+
+export interface ContainerPlan {
+  readonly engine: 'podman' | 'docker'
+  readonly kernel: 'runc' | 'gvisor'
+  readonly image: string
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Where the engine writes the container's id. */
+  readonly idFile: string
+  readonly seccompFile: string
+  /** Uid and gid of hands, and how the engine maps them. */
+  readonly uid: number
+  readonly gid: number
+  readonly rootless: boolean
+  /** The workspace as far as it is seen, with what stands over it: a later one may lie in an earlier one. */
+  readonly mounts: readonly FolderMount[]
+  readonly limits: Config['sandbox']
+  /** False where the engine cannot: rootless with control groups of version 1. */
+  readonly limitsHold: boolean
+  readonly entry: string
+  readonly entryArgs: readonly string[]
+}
+
+/** @returns the arguments behind the engine's name. */
+export function runArguments(plan: ContainerPlan): readonly string[] {
+  const podman = plan.engine === 'podman'
+  return [
+    ...runtime(plan),
+    ...['run', '--rm', '--interactive', '--init', '--pull=never', `--name=${plan.name}`, `--cidfile=${plan.idFile}`],
+    ...Object.entries(plan.labels).map(([key, value]) => `--label=${key}=${value}`),
+    ...['--network=none', '--ipc=private', '--hostname=oxbow', '--log-driver=none', `--user=${plan.uid}:${plan.gid}`],
+    ...['--cap-drop=ALL', '--security-opt=no-new-privileges', `--security-opt=seccomp=${plan.seccompFile}`, '--read-only'],
+    ...(podman ? podmanOnly(plan) : []),
+    ...limitArguments(plan),
+    ...plan.mounts.map((mount) => mountArgument(mount, podman)),
+    ...(plan.mounts.some(({ inside }) => inside === '/tmp') ? [] : [`--tmpfs=/tmp:rw,nosuid,nodev,size=${maxSharedMemoryBytes}`]),
+    ...['--workdir=/', `--entrypoint=${insideNode}`, plan.image],
+    ...[...nodeFlags, plan.entry, '--alone', ...plan.entryArgs, ...dataLimit(plan)],
+  ]
+}
+
+/** @returns the arguments that end a container at once, and are content when there is none. */
+export function removeArguments(engine: ContainerPlan['engine'], container: string): readonly string[] {
+  return engine === 'podman' ? ['rm', '--force', '--time=0', '--ignore', container] : ['rm', '--force', container]
+}
+
+function runtime({ engine, kernel }: ContainerPlan): readonly string[] {
+  if (engine === 'docker') return []
+  if (kernel === 'runc') return ['--runtime=runc']
+  // The emulated platform: kvm hangs on machines that only pretend to have it. The filter holds inside as well.
+  return ['--runtime=runsc', ...['network=none', 'platform=ptrace', 'fsgofer-host-uds=true'].map((flag) => `--runtime-flag=${flag}`)]
+}
+
+/** Docker has these by itself, or has nothing like them. */
+function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
+  return [
+    ...['--uts=private', '--no-hosts', '--unsetenv-all', '--http-proxy=false', '--read-only-tmpfs=false', '--security-opt=mask=/sys'],
+    ...(rootless ? [`--userns=keep-id:uid=${uid},gid=${gid}`] : []),
+  ]
+}
+
+function limitArguments({ engine, kernel, limits, limitsHold, rootless }: ContainerPlan): readonly string[] {
+  const gvisor = kernel === 'gvisor'
+  const fileBytes = limits.max_file_mb * 1024 * 1024
+  // Counted for all processes of the uid, on the whole machine; only where nothing else bounds them, or gVisor counts, it must be low.
+  const perUser = limitsHold && !gvisor && !rootless ? containerProcessLimit : limits.max_processes
+  const held = [
+    `--memory=${limits.memory_mb}m`,
+    `--memory-swap=${limits.memory_mb}m`,
+    `--pids-limit=${gvisor ? Math.max(gvisorMinProcesses, limits.max_processes) : limits.max_processes}`,
+    ...(limits.cpus === null ? [] : [`--cpus=${limits.cpus}`]),
+  ]
+  return [
+    ...(limitsHold ? held : []),
+    `--ulimit=nofile=${maxOpenFiles}:${maxOpenFiles}`,
+    `--ulimit=nproc=${perUser}:${perUser}`,
+    `--ulimit=fsize=${fileBytes}:${fileBytes}`,
+    '--ulimit=core=0:0',
+    `--shm-size=${maxSharedMemoryBytes}`,
+    ...(engine === 'docker' && gvisor ? ['--runtime=runsc'] : []),
+  ]
+}
+
+/** Engines read this as a line of CSV: a comma in a path must be quoted. */
+function mountArgument({ host, inside, writable }: FolderMount, podman: boolean): string {
+  const flags = [...(writable ? [] : ['readonly']), ...(podman ? ['nosuid', 'nodev'] : [])]
+  return `--mount=${['type=bind', csvField(`source=${host}`), `destination=${inside}`, ...flags].join(',')}`
+}
+
+function csvField(text: string): string {
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+function dataLimit({ limits, limitsHold }: ContainerPlan): readonly string[] {
+  return limitsHold ? [] : ['--data-limit', String(Math.max(minDataMb, limits.memory_mb) * 1024)]
+}
