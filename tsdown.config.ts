@@ -33,6 +33,7 @@ export default defineConfig([
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
+  { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with.
   { ...common, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])

@@ -64,7 +64,7 @@ export async function startGuest(
       openSearch(config, envelope.keys, openEgress),
     ])
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
-    const calls = builtinCalls(sandbox.status, egress, search === null ? [] : [search])
+    const calls = builtinCalls(sandbox.status, { egress, robots: config.web.robots }, search === null ? [] : [search])
     const kernel = createKernel({
       user,
       version,

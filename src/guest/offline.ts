@@ -36,7 +36,10 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
 async function everyCall(config: Config): Promise<readonly Call[]> {
   // One service stands for all: the call is the same.
   const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
-  return [...builtinCalls(allOn, await openEgress(config.egress), search === null ? [] : [search]), ...describedKernelCalls()]
+  return [
+    ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore' }, search === null ? [] : [search]),
+    ...describedKernelCalls(),
+  ]
 }
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */

@@ -1,6 +1,6 @@
 /** The calls that come with the system. */
 import type { Egress } from '../sandbox/index.ts'
-import type { Call, SandboxStatus } from '../types/index.ts'
+import type { Call, Config, SandboxStatus } from '../types/index.ts'
 import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
 import { fileMove, filePatch } from './files/patch-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
@@ -8,23 +8,24 @@ import { fileList, fileSearch } from './files/search-calls.ts'
 import { openSearch } from './search/search-access.ts'
 import { shellExec } from './shell-calls.ts'
 import { timeNow } from './time-calls.ts'
+import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
 export { openSearch }
 
 /**
- * @param egress the way to the web; absent: there is none
+ * @param web the way to the web, and whether robots.txt counts; absent: there is none
  * @param further calls that were opened by themselves
  * @returns the calls that this sandbox can serve: what is off is not offered at all.
  */
 export function builtinCalls(
   sandbox: Pick<SandboxStatus, 'files' | 'shell'>,
-  egress?: Egress,
+  web?: { readonly egress: Egress; readonly robots: Config['web']['robots'] },
   further: readonly Call[] = [],
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
   if (sandbox.shell) calls.push(shellExec)
-  if (egress !== undefined) calls.push(webFetch(egress))
+  if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))
   return [...calls, ...further]
 }

@@ -84,7 +84,10 @@ export const house: readonly Room[] = [
     packages: {
       zod,
       'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
+      unpdf: 'the text of PDFs, by pdf.js without its drawing; in a thread',
+      'robots-parser': 'what robots.txt means',
     },
+    builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
   }),
   room('memory', 'core', ['store', 'engine']),
   room('sandbox', 'core', [], {
@@ -111,6 +114,7 @@ export const house: readonly Room[] = [
     builtins: {
       'node:fs': 'touches files, inside the sandbox',
       'node:child_process': 'runs commands, inside the sandbox',
+      'node:net': 'the other end of hands, and of the relay, where it is a socket; fetched lazily',
       'node:vm': 'ends a regular expression that runs away',
     },
   }),

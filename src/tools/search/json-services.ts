@@ -11,7 +11,7 @@ export const searxng: SearchService = {
   requests({ query, freshness }, { baseUrl }) {
     const asked = new URLSearchParams({ q: query, safesearch: '0' })
     if (freshness !== 'any') asked.set('time_range', freshness)
-    const url = `${baseUrl}/search?${asked}`
+    const url = `${baseUrl}/search?${asked.toString()}`
     return [
       { url: `${url}&format=json`, accept: json, headers: {} },
       { url, accept: 'text/html', headers: {} },
@@ -27,8 +27,8 @@ export const brave: SearchService = {
   publicUrl: 'https://api.search.brave.com',
   requests({ query, count, freshness }, { baseUrl, key }) {
     const asked = new URLSearchParams({ q: query, count: String(Math.min(count, 20)), text_decorations: 'false' })
-    if (freshness !== 'any') asked.set('freshness', `p${freshness[0]}`)
-    return [{ url: `${baseUrl}/res/v1/web/search?${asked}`, accept: json, headers: { 'x-subscription-token': key } }]
+    if (freshness !== 'any') asked.set('freshness', `p${freshness.slice(0, 1)}`)
+    return [{ url: `${baseUrl}/res/v1/web/search?${asked.toString()}`, accept: json, headers: { 'x-subscription-token': key } }]
   },
   read(body) {
     const answer = parseJson(body)
@@ -46,7 +46,7 @@ export const google: SearchService = {
   requests({ query, count, freshness }, { baseUrl, key, engineId }) {
     const asked = new URLSearchParams({ q: query, cx: engineId, num: String(Math.min(count, 10)) })
     if (freshness !== 'any') asked.set('dateRestrict', googleDates[freshness])
-    return [{ url: `${baseUrl}/customsearch/v1?${asked}`, accept: json, headers: { 'x-goog-api-key': key } }]
+    return [{ url: `${baseUrl}/customsearch/v1?${asked.toString()}`, accept: json, headers: { 'x-goog-api-key': key } }]
   },
   read(body) {
     const answer = parseJson(body)

@@ -9,7 +9,7 @@ export const duckduckgo: SearchService = {
   requests({ query, freshness }, { baseUrl }) {
     const asked = new URLSearchParams({ q: query })
     if (freshness !== 'any') asked.set('df', freshness.slice(0, 1))
-    return [{ url: `${baseUrl}/lite/?${asked}`, accept: 'text/html', headers: {} }]
+    return [{ url: `${baseUrl}/lite/?${asked.toString()}`, accept: 'text/html', headers: {} }]
   },
 }
 

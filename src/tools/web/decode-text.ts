@@ -1,6 +1,6 @@
 /** From bytes and what the server says of them to text: which kind it is, and in which encoding. */
 
-export type BodyKind = 'html' | 'text' | 'binary'
+export type BodyKind = 'html' | 'text' | 'pdf' | 'binary'
 
 const textual =
   /^(?:text\/.+|application\/(?:.+\+)?(?:json|xml|yaml|toml)|application\/(?:javascript|ecmascript|x-ndjson|jsonl|x-yaml|sql|graphql|x-sh|x-www-form-urlencoded)|.+\+(?:json|xml))$/
@@ -10,8 +10,10 @@ export function kindOf(contentType: string, bytes: Buffer): BodyKind {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase()
   if (type === 'text/html' || type === 'application/xhtml+xml') return 'html'
   if (textual.test(type)) return 'text'
+  if (type === 'application/pdf') return 'pdf'
   if (type !== '' && type !== 'application/octet-stream') return 'binary'
   const head = bytes.subarray(0, sniffedBytes)
+  if (head.subarray(0, 5).toString('latin1') === '%PDF-') return 'pdf'
   if (head.includes(0)) return 'binary'
   return /^\s*<(?:!doctype html|html|head|body)\b/i.test(head.toString('latin1')) ? 'html' : 'text'
 }

@@ -13,6 +13,8 @@ export interface Page {
   readonly text: Buffer
   /** Less than the server has: its body or its text was over a limit. */
   readonly cut: boolean
+  /** Why there is no text; empty when there is. */
+  readonly note: string
 }
 
 export interface PageStore {

@@ -6,6 +6,7 @@ import type { Fetched } from '../../sandbox/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import type { CallContext, Done } from '../../types/index.ts'
 import { builtinCalls } from '../index.ts'
+import { makePdf } from '../pdf/pdf-fixture.ts'
 import { webFetch } from './web-calls.ts'
 
 const page = (body: string | Buffer, facts: Partial<Fetched> = {}): Fetched => ({
@@ -38,7 +39,8 @@ function web(...answers: readonly Fetched[]) {
 
 describe('web.fetch', () => {
   it('is offered only where there is a way to the web', () => {
-    const names = (egress?: Parameters<typeof webFetch>[0]) => builtinCalls({ files: true, shell: true }, egress).map((call) => call.name)
+    const names = (egress?: Parameters<typeof webFetch>[0]) =>
+      builtinCalls({ files: true, shell: true }, egress && { egress, robots: 'ignore' }).map((call) => call.name)
     assert.ok(!names().includes('web.fetch'))
     assert.ok(names({ fetch: () => Promise.reject(new Error('not now')) }).includes('web.fetch'))
   })
@@ -82,6 +84,7 @@ describe('web.fetch', () => {
       next_byte: null,
       total_bytes: 31,
       truncated: false,
+      note: '',
     })
   })
 
@@ -100,13 +103,23 @@ describe('web.fetch', () => {
       ['image/png', 'x'],
       ['', 'a\0b'],
       ['application/octet-stream', '\0'],
-      ['application/pdf', '%PDF'],
     ] as const) {
       const { output, text } = await web(page(body, { contentType })).run({ format: 'raw' })
       assert.equal(output.text, '')
       assert.match(text!, /holds no text that can be shown/)
     }
     assert.match((await web(page('')).run()).text!, /It is empty\.$/)
+    assert.match((await web(page('%PDF', { contentType: 'application/pdf' })).run()).text!, /It is a PDF that cannot be read/)
+  })
+
+  it('reads a PDF page by page, whatever the server calls it', async () => {
+    for (const contentType of ['application/pdf', 'application/octet-stream', '']) {
+      const { output, text } = await web(page(makePdf([['one'], ['two']], 'A report'), { contentType })).run()
+      assert.equal(output.text, '## Page 1 of 2\n\none\n\n## Page 2 of 2\n\ntwo')
+      assert.equal(output.title, 'A report')
+      assert.match(text!, /title: A report/)
+    }
+    assert.match((await web(page(makePdf([[]]), { contentType: 'application/pdf' })).run()).text!, /PDF of pictures/)
   })
 
   it('is not ok when the server says no, and shows the beginning of why', async () => {

@@ -8,15 +8,15 @@ import { OxbowError } from '../../types/index.ts'
 import type { Call, CallContext } from '../../types/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
 import { plural } from '../workspace-arguments.ts'
-import { decodeText, kindOf, withoutHidden } from './decode-text.ts'
+import { fetchPage } from './page-fetch.ts'
+import type { PageFormat } from './page-fetch.ts'
 import type { Page, PageStore } from './page-store.ts'
 import { createPageStore } from './page-store.ts'
-
-type Format = 'text' | 'markdown' | 'raw'
+import type { MayFetch } from './robots-rules.ts'
 
 interface FetchInput {
   url: string
-  format: Format
+  format: PageFormat
   from_byte: number
   max_bytes: number
 }
@@ -34,15 +34,16 @@ interface FetchOutput {
   next_byte: number | null
   total_bytes: number
   truncated: boolean
+  /** Why there is no text; empty when there is. */
+  note: string
 }
 
-const accept = 'text/html,application/xhtml+xml,text/markdown,text/plain,application/json;q=0.9,application/xml;q=0.9,*/*;q=0.5'
-
-export function webFetch(egress: Egress): Call<FetchInput, FetchOutput> {
+/** @param robots absent: robots.txt is not asked for */
+export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, FetchOutput> {
   const store = createPageStore()
   return {
     name: 'web.fetch',
-    summary: 'Reads a page of the web over http or https; HTML comes as Markdown, page by page.',
+    summary: 'Reads a page or PDF of the web over http or https; it comes as Markdown, page by page.',
     input: z.strictObject({
       url: z.string().min(1).max(maxUrlCharacters).describe('Whole address, with http:// or https://. Do not put private data into it.'),
       format: z
@@ -65,6 +66,7 @@ export function webFetch(egress: Egress): Call<FetchInput, FetchOutput> {
       next_byte: z.int().nullable(),
       total_bytes: z.int(),
       truncated: z.boolean(),
+      note: z.string(),
     }),
     example: { url: 'https://example.com/', format: 'markdown', from_byte: 0, max_bytes: webPageBytes },
     tier: 'side_effecting',
@@ -75,7 +77,7 @@ export function webFetch(egress: Egress): Call<FetchInput, FetchOutput> {
     labels: { adds: ['untrusted'], sink: true },
     timeoutMs: webTimeoutMs,
     async run(input, context) {
-      const page = await findPage(egress, store, input, context)
+      const page = await findPage((url, format) => fetchPage(egress, url, format, context, robots), store, input, context)
       const output = cutPage(page, input, isGood(page) ? input.max_bytes : Math.min(input.max_bytes, errorPreviewBytes))
       return { output, text: pageText(output, context.id), ok: isGood(page) }
     },
@@ -88,7 +90,7 @@ function isGood({ status }: Pick<Page, 'status'>): boolean {
 
 /** Reading on takes the page that the first answer came from, when it is still there. */
 async function findPage(
-  egress: Egress,
+  fetch: (url: string, format: PageFormat) => Promise<Page>,
   store: PageStore,
   { url, format, from_byte: from }: FetchInput,
   context: CallContext,
@@ -97,23 +99,9 @@ async function findPage(
   const key = JSON.stringify([context.caller.session, format, url])
   const kept = from > 0 ? store.find(key) : undefined
   if (kept !== undefined) return kept
-  const page = await fetchPage(egress, url, format, context.signal)
+  const page = await fetch(url, format)
   if (isGood(page)) store.keep(key, page)
   return page
-}
-
-async function fetchPage(egress: Egress, url: string, format: Format, signal: AbortSignal): Promise<Page> {
-  const { urls, status, contentType, body, cut } = await egress.fetch(url, accept, signal)
-  const finalUrl = urls.at(-1) ?? url
-  const facts = { finalUrl, redirects: urls.length - 1, status, contentType: withoutHidden(contentType), bytes: body.length }
-  const kind = kindOf(contentType, body)
-  if (kind === 'binary') return { ...facts, title: '', text: Buffer.alloc(0), cut }
-  const source = decodeText(body, contentType, kind)
-  // Loaded with the first page: a guest that reads none does not pay for it.
-  const reader = kind === 'html' && format !== 'raw' ? await import('./html-text.ts') : null
-  const read = (await reader?.readHtml(source, { url: finalUrl, marks: format === 'markdown', signal })) ?? null
-  const text = Buffer.from(withoutHidden(read?.text ?? source))
-  return { ...facts, title: withoutHidden(read?.title ?? ''), text, cut: cut || (read?.cut ?? false) }
 }
 
 /** @throws OxbowError `bad_input` when the text ends before the asked byte */
@@ -142,6 +130,7 @@ function cutPage({ text, finalUrl, contentType, cut, ...page }: Page, { url, fro
     next_byte: end < text.length ? end : null,
     total_bytes: text.length,
     truncated: cut,
+    note: page.note,
   }
 }
 
@@ -162,7 +151,7 @@ function pageText(output: FetchOutput, id: string): string {
   if (output.title !== '') head.push(`title: ${shown(output.title)}`)
   if (output.truncated) head.push('The page is larger than what is read of one; its end is missing.')
   if (output.total_bytes === 0) {
-    head.push(output.bytes === 0 ? 'It is empty.' : 'It holds no text that can be shown.')
+    head.push(output.bytes === 0 ? 'It is empty.' : output.note || 'It holds no text that can be shown.')
     return head.join('\n')
   }
   const name = `page ${id.split('-').at(-1) ?? ''}`

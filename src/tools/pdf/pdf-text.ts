@@ -1,0 +1,54 @@
+/**
+ * The text of a PDF. It is read in a worker of its own, for once, with bounded memory and time: a document may be made to use up
+ * both. The worker is given bytes and gives back text.
+ */
+import type { Worker } from 'node:worker_threads'
+import { maxPageCharacters, pdfMemoryMb, pdfTimeoutMs } from '../limits.ts'
+import type { PdfAnswer, PdfJob } from './pdf-message.ts'
+
+export interface PdfBounds {
+  readonly timeoutMs: number
+  readonly maxCharacters: number
+}
+
+/** Never rejects, but for the signal's reason. */
+export async function readPdf(bytes: Buffer, signal: AbortSignal, bounds: Partial<PdfBounds> = {}): Promise<PdfAnswer> {
+  const { timeoutMs = pdfTimeoutMs, maxCharacters = maxPageCharacters } = bounds
+  signal.throwIfAborted()
+  const answered = Promise.withResolvers<PdfAnswer>()
+  const worker = startWorker({ bytes: new Uint8Array(bytes), maxCharacters, enoughMs: timeoutMs / 2 })
+  worker.once('message', (answer: PdfAnswer) => answered.resolve(answer))
+  worker.once('error', (error: Error & { code?: string }) =>
+    answered.resolve({ ok: false, problem: error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'too_large' : 'unreadable' }),
+  )
+  worker.once('exit', () => answered.resolve({ ok: false, problem: 'unreadable' }))
+  const timer = setTimeout(() => answered.resolve({ ok: false, problem: 'too_slow' }), timeoutMs)
+  const cancel = (): void => answered.reject(signal.reason)
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await answered.promise
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', cancel)
+    await worker.terminate()
+  }
+}
+
+function startWorker(job: PdfJob): Worker {
+  const { Worker } = process.getBuiltinModule('node:worker_threads')
+  // Beside this file there is pdf-worker.ts in the sources and pdf-worker.js in the bundle.
+  const file = import.meta.url.endsWith('.ts') ? './pdf-worker.ts' : './pdf-worker.js'
+  return new Worker(new URL(file, import.meta.url), {
+    workerData: job,
+    env: {},
+    execArgv: [],
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: pdfMemoryMb, maxYoungGenerationSizeMb: pdfMemoryMb / 8 },
+  })
+}
+
+/** Pages under headings, so that a reader can name one. */
+export function pdfMarkdown({ pages, totalPages }: Extract<PdfAnswer, { ok: true }>): string {
+  return pages.map((text, i) => `## Page ${i + 1} of ${totalPages}\n\n${text.trim()}`).join('\n\n')
+}

@@ -1,0 +1,80 @@
+/** From a URL to a page as text: asked through the egress, when robots.txt matters with its leave, and read by its kind. */
+import type { Egress } from '../../sandbox/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import type { CallContext } from '../../types/index.ts'
+import type { PdfAnswer } from '../pdf/pdf-message.ts'
+import { decodeText, kindOf, withoutHidden } from './decode-text.ts'
+import type { Page } from './page-store.ts'
+import type { MayFetch } from './robots-rules.ts'
+
+export type PageFormat = 'text' | 'markdown' | 'raw'
+
+type Asking = Pick<CallContext, 'signal' | 'clock'>
+
+const accept =
+  'text/html,application/xhtml+xml,text/markdown,text/plain,application/json;q=0.9,application/xml;q=0.9,application/pdf;q=0.8,*/*;q=0.5'
+
+/** @param robots absent: robots.txt is not asked for */
+export async function fetchPage(egress: Egress, url: string, format: PageFormat, asking: Asking, robots?: MayFetch): Promise<Page> {
+  const { signal } = asking
+  await refuseByRobots(robots, url, asking)
+  const { urls, status, contentType, body, cut } = await egress.fetch(url, accept, signal)
+  const finalUrl = urls.at(-1) ?? url
+  if (finalUrl !== urls[0]) await refuseByRobots(robots, finalUrl, asking)
+  const facts = { finalUrl, redirects: urls.length - 1, status, contentType: withoutHidden(contentType), bytes: body.length }
+  const kind = kindOf(contentType, body)
+  const read = await textOf(kind, body, { contentType, format, finalUrl, signal })
+  return {
+    ...facts,
+    title: withoutHidden(read.title),
+    text: Buffer.from(withoutHidden(read.text)),
+    cut: cut || read.cut,
+    note: read.note,
+  }
+}
+
+interface Read {
+  readonly title: string
+  readonly text: string
+  readonly cut: boolean
+  /** Why there is no text; empty otherwise. */
+  readonly note: string
+}
+
+interface Reading {
+  readonly contentType: string
+  readonly format: PageFormat
+  readonly finalUrl: string
+  readonly signal: AbortSignal
+}
+
+/** Readers are loaded with the first page: a guest that reads none does not pay for them. */
+async function textOf(kind: ReturnType<typeof kindOf>, body: Buffer, { contentType, format, finalUrl, signal }: Reading): Promise<Read> {
+  const nothing = { title: '', text: '', cut: false, note: '' }
+  if (kind === 'binary') return body.length === 0 ? nothing : { ...nothing, note: 'It holds no text that can be shown.' }
+  if (kind === 'pdf') {
+    const { readPdf, pdfMarkdown } = await import('../pdf/pdf-text.ts')
+    const answer = await readPdf(body, signal)
+    if (!answer.ok) return { ...nothing, note: pdfProblems[answer.problem] }
+    const note = answer.pages.every((page) => page.trim() === '') ? 'It is a PDF of pictures: there is no text in it.' : ''
+    return { title: answer.title, text: note === '' ? pdfMarkdown(answer) : '', cut: answer.cut, note }
+  }
+  const source = decodeText(body, contentType, kind)
+  if (kind === 'text' || format === 'raw') return { ...nothing, text: source }
+  const { readHtml } = await import('./html-text.ts')
+  return { note: '', ...(await readHtml(source, { url: finalUrl, marks: format === 'markdown', signal })) }
+}
+
+const pdfProblems: Readonly<Record<Extract<PdfAnswer, { ok: false }>['problem'], string>> = {
+  locked: 'It is a PDF that needs a password.',
+  unreadable: 'It is a PDF that cannot be read; its end may be missing.',
+  too_slow: 'It is a PDF that takes too long to read.',
+  too_large: 'It is a PDF that takes too much memory to read.',
+}
+
+async function refuseByRobots(robots: MayFetch | undefined, url: string, asking: Asking): Promise<void> {
+  if (robots === undefined || (await robots(url, asking))) return
+  throw new OxbowError('denied', 'The robots.txt of this site asks programs not to read this page.', {
+    hint: 'Look for the same elsewhere. A person can set web.robots = "ignore" in config.toml.',
+  })
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Egress } from '../../sandbox/index.ts'
+import { OxbowError, isOxbowError, systemClock } from '../../types/index.ts'
+import type { CallContext } from '../../types/index.ts'
+import { fetchPage } from './page-fetch.ts'
+import { createRobots } from './robots-rules.ts'
+
+type Answer = { readonly status: number; readonly body?: string } | OxbowError
+
+/** Sites whose robots.txt answers from a list by origin; everything else is an empty page. */
+function sites(robots: Record<string, Answer>, redirects: Record<string, string> = {}) {
+  const asked: string[] = []
+  const egress = {
+    fetch(url: string) {
+      asked.push(url)
+      const { origin, pathname } = new URL(url)
+      const answer = pathname === '/robots.txt' ? (robots[origin] ?? { status: 404 }) : { status: 200, body: 'page' }
+      if (answer instanceof OxbowError) return Promise.reject(answer)
+      const to = redirects[url]
+      const urls = to === undefined ? [url] : [url, to]
+      return Promise.resolve({
+        urls,
+        address: '',
+        status: answer.status,
+        contentType: 'text/plain',
+        body: Buffer.from(answer.body ?? ''),
+        cut: false,
+      })
+    },
+  } as unknown as Egress
+  return { egress, asked }
+}
+
+const clockAt = (time: { now: number }) => ({ ...systemClock, now: () => time.now })
+const asking = { signal: new AbortController().signal, clock: systemClock }
+
+describe('robots.txt', () => {
+  it('is obeyed, for our name before the rules for all', async () => {
+    const body = 'User-agent: *\nDisallow: /\n\nUser-agent: oxbow\nDisallow: /private\nAllow: /private/open\nDisallow: /*.zip$\n'
+    const may = createRobots(sites({ 'https://a.example': { status: 200, body } }).egress)
+    const verdicts: Record<string, boolean> = { '/': true, '/private/x': false, '/private/open/x': true, '/a.zip': false, '/a.zip?x': true }
+    for (const [path, verdict] of Object.entries(verdicts)) assert.equal(await may(`https://a.example${path}`, asking), verdict, path)
+  })
+
+  it('that is missing allows all; one that cannot be had now allows nothing', async () => {
+    const unreachable = new OxbowError('tool_failed', 'no answer', { hint: 'later' })
+    const { egress } = sites({
+      'https://a.example': { status: 403 },
+      'https://b.example': { status: 503 },
+      'https://c.example': unreachable,
+    })
+    const may = createRobots(egress)
+    assert.equal(await may('https://a.example/x', asking), true)
+    assert.equal(await may('https://b.example/x', asking), false)
+    assert.equal(await may('https://c.example/x', asking), false)
+    assert.equal(await may('https://d.example/x', asking), true)
+  })
+
+  it('is asked for once an hour for each site', async () => {
+    const time = { now: 1_000_000 }
+    const { egress, asked } = sites({})
+    const may = createRobots(egress)
+    const context = { ...asking, clock: clockAt(time) } as Pick<CallContext, 'signal' | 'clock'>
+    await may('https://a.example/1', context)
+    await may('https://a.example/2', context)
+    await may('https://b.example/', context)
+    assert.deepEqual(asked, ['https://a.example/robots.txt', 'https://b.example/robots.txt'])
+    time.now += 3_600_000
+    await may('https://a.example/3', context)
+    assert.equal(asked.length, 3)
+  })
+
+  it('counts for where a redirect leads, too', async () => {
+    const closed = { status: 200, body: 'User-agent: *\nDisallow: /' }
+    const { egress, asked } = sites({ 'https://b.example': closed }, { 'https://a.example/x': 'https://b.example/y' })
+    const robots = createRobots(egress)
+    const refused = (error: unknown) => isOxbowError(error, 'denied') && /robots\.txt/.test(error.message)
+    await assert.rejects(fetchPage(egress, 'https://b.example/', 'text', asking, robots), refused)
+    assert.deepEqual(asked, ['https://b.example/robots.txt'])
+    await assert.rejects(fetchPage(egress, 'https://a.example/x', 'text', asking, robots), refused)
+    assert.equal((await fetchPage(egress, 'https://c.example/', 'text', asking, robots)).text.toString(), 'page')
+  })
+})
