@@ -37,8 +37,7 @@ import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Cleaner } from './stages/cleaning.ts'
-import { judgeFlow, type Labels } from './stages/policy.ts'
-import { authorize, decide } from './stages/policy.ts'
+import { authorize, decide, join, judgeFlow, type Labels } from './stages/policy.ts'
 
 export interface GateDeps {
   readonly registry: Registry
@@ -173,8 +172,9 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   }
 
   // 9. Clean: scrubbed, cut to size, labelled.
-  const outcome = await clean(deps, call, ran)
-  if ('done' in ran) deps.labels.join(passing.caller, [...call.labels.adds, ...(ran.done.labels ?? [])])
+  const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : []
+  const outcome = await clean(deps, call, ran, labels)
+  if ('done' in ran) deps.labels.join(passing.caller, labels)
 
   // 10. Settle: budgets squared, the outcome on record, followers told.
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
@@ -329,25 +329,26 @@ function goesOnAfterRestart(call: Call, id: CallId): boolean {
 }
 
 /** Stage 9. */
-async function clean({ cleaner }: GateDeps, call: Call, ran: Ran): Promise<CallOutcome> {
+async function clean({ cleaner }: GateDeps, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
   if ('failure' in ran) {
     const failure = { ...ran.failure, message: cleaner.scrub(ran.failure.message), hint: cleaner.scrub(ran.failure.hint) }
     return { status: ran.cancelled ? 'cancelled' : 'failed', failure, text: await cleaner.fit(refusalText(failure)) }
   }
   const { done } = ran
+  const base = { status: 'ok', output: done.output, ok: done.ok ?? true, ...(labels.length > 0 && { labels }) } as const
   // The runtime reads outputs, not texts; only what a model or person will see is cut.
-  if (call.recordOutput !== undefined) return { status: 'ok', output: done.output, text: '', ok: done.ok ?? true }
-  const text = await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output)))
-  return { status: 'ok', output: done.output, text, ok: done.ok ?? true }
+  if (call.recordOutput !== undefined && done.text === undefined) return { ...base, text: '' }
+  return { ...base, text: await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output))) }
 }
 
 function outcomeBody(call: Call, ran: Ran, outcome: CallOutcome, spent: Spend, ms: number): JsonObject {
   const cost = spent === noSpend || (spent.tokens === 0 && spent.microDollars === 0) ? {} : { spent: { ...spent } }
   switch (outcome.status) {
     case 'ok': {
-      const recorded =
-        'done' in ran && call.recordOutput !== undefined ? call.recordOutput(ran.done.output) : { text: outcome.text, ok: outcome.ok }
-      return { status: 'ok', ms, ...cost, ...recorded }
+      const { text, ok, labels } = outcome
+      const fields = 'done' in ran && call.recordOutput !== undefined ? call.recordOutput(ran.done.output) : null
+      const shown = fields === null || text !== '' ? { text, ok, ...(labels !== undefined && { labels }) } : {}
+      return { status: 'ok', ms, ...cost, ...shown, ...fields }
     }
     case 'failed':
     case 'cancelled':

@@ -1,5 +1,5 @@
 /** Carries out the tool calls of one generation: neighbours that only read side by side, all others alone, in order. */
-import { type CallId, type ConversationItem, conversationItem, type Process, type ToolCallPart, toolCallId } from '../types/index.ts'
+import { type CallId, type ConversationItem, type Process, type ToolCallPart, toolCallId, toolResult } from '../types/index.ts'
 import { maxParallelCalls } from './limits.ts'
 
 export interface PendingCall {
@@ -31,6 +31,6 @@ export async function dispatch(process: Process, calls: readonly PendingCall[]):
 /** Every way a call can end is a result that the model reads: it corrects itself, or goes on without. */
 async function carryOut(process: Process, { id, part }: PendingCall): Promise<ConversationItem> {
   const outcome = await process.callTool(part.name, part.arguments, id)
-  const ok = outcome.status === 'ok' && outcome.ok
-  return conversationItem(id, { role: 'tool', parts: [{ type: 'tool_result', id: part.id, name: part.name, ok, text: outcome.text }] })
+  if (outcome.status !== 'ok') return toolResult(id, part, { ok: false, text: outcome.text })
+  return toolResult(id, part, outcome)
 }

@@ -13,6 +13,7 @@ import {
   type Process,
   textOf,
   toolCallsOf,
+  unfenced,
   userMessage,
 } from '../types/index.ts'
 import { fitConversation } from './context-window.ts'
@@ -133,7 +134,9 @@ function watch(
 ): 'fine' | 'warn' | 'stop' {
   const asked = pending.find((call) => call.id === result.call)
   const [part] = result.message.parts
-  return asked === undefined || part?.type !== 'tool_result' ? 'fine' : loops.observe(asked.part.name, asked.part.arguments, part.text)
+  return asked === undefined || part?.type !== 'tool_result'
+    ? 'fine'
+    : loops.observe(asked.part.name, asked.part.arguments, unfenced(part.text))
 }
 
 const looping: Failure = {

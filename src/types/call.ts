@@ -96,14 +96,21 @@ export interface Call<Input = any, Output = any> {
   readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
   /** What the journal keeps of the input, when all of it would repeat what is recorded elsewhere. */
   readonly recordInput?: (input: Input) => Json
-  /** Fields of the outcome record, in place of `text`; a `status` here replaces the general one. */
+  /** Fields of the outcome record, in place of `text`, or beside one that `run` gives; a `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>
 }
 
 /** How a call ended. Failure is a value: a caller that must not fail cannot forget to catch. */
 export type CallOutcome<Output = unknown> =
-  | { readonly status: 'ok'; readonly output: Output; readonly text: string; readonly ok: boolean }
+  | {
+      readonly status: 'ok'
+      readonly output: Output
+      readonly text: string
+      readonly ok: boolean
+      /** What the text may contain; absent: nothing of note. Whoever shows an `untrusted` text to a model fences it. */
+      readonly labels?: readonly Label[]
+    }
   | {
       /**
        * `refused`: stopped at the gate, nothing ran. `failed`: ran and failed. `cancelled`: stopped while running.

@@ -1,4 +1,6 @@
 /** Messages of a conversation, made of typed parts. The wire formats of models are made from these and nothing else. */
+import type { Label } from './call.ts'
+import { fenced } from './fence.ts'
 import type { CallId } from './id.ts'
 import type { JsonObject } from './json.ts'
 
@@ -96,6 +98,16 @@ export interface ConversationItem {
   readonly message: Message
   /** UTF-8 bytes of what a tokenizer would count; tokens never exceed it. Media count by a bound, not by their bytes. */
   readonly bytes: number
+}
+
+/** What a model reads of one tool call: what was written by others stands in a fence. */
+export function toolResult(
+  call: CallId,
+  asked: Pick<ToolCallPart, 'id' | 'name'>,
+  result: { readonly ok: boolean; readonly text: string; readonly labels?: readonly Label[] | undefined },
+): ConversationItem {
+  const text = result.labels?.includes('untrusted') === true ? fenced(result.text, call) : result.text
+  return conversationItem(call, { role: 'tool', parts: [{ type: 'tool_result', id: asked.id, name: asked.name, ok: result.ok, text }] })
 }
 
 /** The id of the `index`th tool call of a generation: the same when a turn is resumed. */

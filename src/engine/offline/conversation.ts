@@ -4,7 +4,7 @@
  * command in their id (`ox<command>-<call>`), so each result finds its command again.
  */
 import type { Message, ToolCallPart, ToolResultPart } from '../../types/index.ts'
-import { textOf, toolCallsOf } from '../../types/index.ts'
+import { textOf, toolCallsOf, unfenced } from '../../types/index.ts'
 
 export interface Exchange {
   readonly call: ToolCallPart
@@ -44,7 +44,8 @@ export function exchangesOf(messages: readonly Message[]): readonly Exchange[] {
     if (message.role !== 'tool') continue
     const [result] = message.parts
     const owner = found.findLast((each) => each.call.id === result.id && each.result === null)
-    if (owner !== undefined) owner.result = result
+    // The interpreter obeys nothing that it reads, and shows it to a person: it needs no fence.
+    if (owner !== undefined) owner.result = { ...result, text: unfenced(result.text) }
   }
   return found
 }

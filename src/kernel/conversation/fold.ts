@@ -9,11 +9,12 @@ import {
   type ConversationItem,
   conversationItem,
   type JsonObject,
+  type Label,
   type Message,
   type Phase,
   toolCallsOf,
-  type ToolMessage,
   toolPlace,
+  toolResult,
   userMessage,
 } from '../../types/index.ts'
 
@@ -26,7 +27,11 @@ export interface FoldInput {
 
 /** @returns the item that a record adds, or null when it carries no conversation. `known` finds generations by call id. */
 export function toItem(record: FoldInput, known: (generation: CallId) => AssistantMessage | undefined): ConversationItem | null {
-  const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'code', string>> & { message?: Message; ok?: boolean }
+  const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'code', string>> & {
+    message?: Message
+    ok?: boolean
+    labels?: readonly Label[]
+  }
   if (record.name === 'turn.send') {
     if (record.phase === 'started') return conversationItem(record.call, userMessage(body.text ?? ''))
     // A turn that ended without the model's own last word: what the person was told is part of the conversation.
@@ -40,8 +45,7 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     const part = asked === undefined ? undefined : toolCallsOf(asked)[place.index]
     if (part === undefined || !isFinal(record.phase)) return null
     const ok = body.status === 'ok' && body.ok !== false
-    const message: ToolMessage = { role: 'tool', parts: [{ type: 'tool_result', id: part.id, name: part.name, ok, text: body.text ?? '' }] }
-    return conversationItem(record.call, message)
+    return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels })
   }
   if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
   return conversationItem(record.call, body.message)

@@ -5,6 +5,7 @@ import {
   type CallOutcome,
   type Failure,
   type JournalRecord,
+  type Label,
   type JsonObject,
   OxbowError,
 } from '../../types/index.ts'
@@ -13,9 +14,17 @@ export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
 /** The outcome that an earlier life of this call recorded. */
 export function replay(record: JournalRecord): CallOutcome {
-  const body = JSON.parse(record.body) as { status?: string; text?: string; ok?: boolean; code?: Failure['code']; hint?: string }
+  const body = JSON.parse(record.body) as {
+    status?: string
+    text?: string
+    ok?: boolean
+    labels?: Label[]
+    code?: Failure['code']
+    hint?: string
+  }
   const text = body.text ?? ''
-  if (body.status === 'ok') return { status: 'ok', output: body, text, ok: body.ok ?? true }
+  if (body.status === 'ok')
+    return { status: 'ok', output: body, text, ok: body.ok ?? true, ...(body.labels !== undefined && { labels: body.labels }) }
   const status = body.status === 'refused' || body.status === 'cancelled' || body.status === 'unknown' ? body.status : 'failed'
   return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text }
 }
