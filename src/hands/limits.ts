@@ -13,6 +13,10 @@ export const maxPendingBytes: number = 40 * mib
 export const maxReplyBytes: number = 32 * mib
 /** Longest message or hint of a failure; the kernel takes no longer one. */
 export const maxFailureCharacters = 4_000
+/** How often a device is asked whether the host holds its other end, at the start. */
+export const hostPollMs = 20
+/** How long the requests in work may take to stop at the end: a command has its grace, and is killed. */
+export const endLimitMs = 1_500
 /** Longest path; what Linux allows (PATH_MAX). */
 export const maxPathBytes = 4096
 
@@ -71,3 +75,49 @@ export const killLimitMs = 3_000
 export const drainMs = 1_000
 /** Longest command text and standard input. Linux refuses a single argument over 128 KiB (MAX_ARG_STRLEN). */
 export const maxCommandBytes: number = 120 * kib
+
+/** Tabs of all conversations together: each is a process with some 50 to 100 MB. */
+export const maxTabs = 20
+/** Browsers at once, one for each agent that uses one: each is five processes before its first page. */
+export const maxBrowsers = 3
+/** A tab that nobody used for so long gives way when another conversation needs room. */
+export const staleTabMs = 300_000
+/** Windows that a page may open during one action; a person's click opens one. */
+export const maxPopUps = 3
+/** Dialogs that a page may show during one action: one that asks without end is closed. */
+export const maxDialogs = 10
+/** From the start of Chromium to its first page. Measured: 0.7 s idle; a machine under load may need many times that. */
+export const browserStartMs = 30_000
+/** How long the end of a browser is waited for; then hands go on without, and the end of the sandbox takes it. */
+export const browserEndMs = 5_000
+/** Until a page has answered and its own parts are there. */
+export const navigationMs = 30_000
+/** Until an element can be clicked, and the click is through: a page that moves, or covers it, gets this long. */
+export const elementMs = 8_000
+/** After an action: until what it set going (a navigation, requests of scripts) has come to rest. */
+export const settleMs = 5_000
+/** A page that shows nothing new for so long after an action shows nothing new. */
+export const quietMs = 150
+/** A page that is busy for longer than this when it is looked at is closed. */
+export const lookMs = 10_000
+/** Elements and texts of a page up to which a tree of it is made: 1 s and 40 MB for so many. */
+export const maxTreeNodes = 100_000
+/** Text of one page that is kept to be read on; the rest is cut off. */
+export const maxPageCharacters: number = 1024 * kib
+/** What a page says in a note, in a title, in an address. */
+export const maxNoteCharacters = 300
+export const maxNotes = 20
+export const maxTitleCharacters = 300
+export const maxAddressCharacters = 8_000
+/** Height of a picture of a whole page: some screens; what is below is scrolled to. */
+export const maxPictureHeight = 8_000
+/** Downloads of one conversation that are remembered, and that run at once in all. */
+export const maxDownloads = 30
+export const maxRunningDownloads = 4
+export const maxDownloadBytes: number = 200 * mib
+/** How often running downloads are measured. */
+export const downloadPollMs = 250
+/** Characters of a file name from a page, its ending included. */
+export const maxDownloadName = 120
+/** Files of one name that get a number behind it. */
+export const maxSameNames = 1_000

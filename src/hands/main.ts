@@ -14,6 +14,7 @@
  *       --mapped SHARED TMP                   without a sandbox: two folders of the host stand for them, and no commands
  */
 import { readFileSync, realpathSync } from 'node:fs'
+import { createLiveCommands } from './commands/live-commands.ts'
 import { createCommandRunner } from './commands/run-command.ts'
 import { parseArguments } from './hands-arguments.ts'
 import type { HandsArguments } from './hands-arguments.ts'
@@ -33,7 +34,8 @@ function options({ mapped, vault, alone, dataLimitKib }: HandsArguments): HandsO
   }
   if (vault) return { roots: [{ virtual: '/vault', real: '/vault' }] }
   const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
-  return { roots, commands: createCommandRunner({ roots, ownsPids: alone || isUnderBubblewrap(), dataLimitKib }) }
+  const live = createLiveCommands(alone || isUnderBubblewrap())
+  return { roots, commands: createCommandRunner({ roots, live, dataLimitKib }) }
 }
 
 /** Only where all processes are the sandbox's may a stranger be ended. */
@@ -49,10 +51,19 @@ function become(user: number | null): void {
   process.setuid!(user)
 }
 
-const told = parseArguments(process.argv.slice(2))
-if (told.mapped === null) closeInherited()
-const { input, output } = await openTransport(told.transport, () => become(told.user))
-// The kernel's end is gone: so is the reason to live.
-output.on('error', () => process.exit(0))
-await serve(input, output, options(told))
-process.exit(0)
+async function run(): Promise<void> {
+  const told = parseArguments(process.argv.slice(2))
+  if (told.mapped === null) closeInherited()
+  const { input, output } = await openTransport(told.transport, () => become(told.user))
+  // The kernel's end is gone: so is the reason to live.
+  output.on('error', () => process.exit(0))
+  await serve(input, output, options(told))
+}
+
+try {
+  await run()
+  process.exit(0)
+} catch (error) {
+  process.stderr.write(`hands: ${error instanceof Error ? error.message : 'unknown failure'}\n`)
+  process.exit(1)
+}

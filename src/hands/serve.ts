@@ -8,10 +8,9 @@ import type { CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
 import { createUploads } from './transfer/put-file.ts'
-import type { Uploads } from './transfer/put-file.ts'
 import type { Root } from './files/workspace-path.ts'
 import type { HandlersOf } from './handlers.ts'
-import { maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
+import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]
@@ -21,18 +20,43 @@ export interface HandsOptions {
 
 type Operations = HandlersOf<HandsOps>
 
-function operations({ roots, commands }: HandsOptions, uploads: Uploads): Operations {
-  return { ...fileOperations(roots, uploads), ...commandOperations(commands) }
+interface Families {
+  readonly ops: Operations
+  /** Ends what outlives single requests. */
+  close(): Promise<unknown>
+}
+
+function openFamilies({ roots, commands }: HandsOptions, shutdown: Operations['shutdown']): Families {
+  const uploads = createUploads(roots)
+  return {
+    ops: { shutdown, ...fileOperations(roots, uploads), ...commandOperations(commands) },
+    close: () => Promise.allSettled([uploads.close()]),
+  }
+}
+
+interface Work {
+  readonly controller: AbortController
+  readonly ended: Promise<void>
 }
 
 /**
- * Resolves when the input ends; what was asked and not answered is told to stop.
+ * Resolves when the input ends or a shutdown has been answered, and all that was in work has stopped.
  * @throws Error when the kernel's side breaks the protocol: then nothing can be trusted.
  */
 export async function serve(input: Readable, output: Writable, options: HandsOptions): Promise<void> {
-  const uploads = createUploads(options.roots)
-  const ops = operations(options, uploads)
-  const running = new Map<number, AbortController>()
+  const running = new Map<number, Work>()
+  const over = Promise.withResolvers<void>()
+  let stopping = false
+  const stopAll = async (spared?: AbortSignal): Promise<void> => {
+    stopping = true
+    const others = [...running.values()].filter((work) => work.controller.signal !== spared)
+    for (const { controller } of others) controller.abort()
+    await within(endLimitMs, Promise.allSettled([...others.map((work) => work.ended), families.close()]))
+  }
+  const families = openFamilies(options, async (_input, signal) => {
+    await stopAll(signal)
+    return {}
+  })
   const writer = createMessageWriter(output)
 
   const reply = async (id: number, message: { ok: object } | { failure: Failure }): Promise<void> => {
@@ -41,12 +65,12 @@ export async function serve(input: Readable, output: Writable, options: HandsOpt
     const bytes = Buffer.byteLength(text) + (content?.length ?? 0)
     await (bytes > maxReplyBytes ? writer.send(id, tooLarge, null) : writer.send(id, text, content))
   }
-  const answer = async (id: number, { op, body }: Request): Promise<void> => {
-    const controller = new AbortController()
-    running.set(id, controller)
+  const answer = async (id: number, { op, body }: Request, signal: AbortSignal): Promise<void> => {
     try {
+      if (stopping) throw cancelled()
       if (running.size > maxRequests) throw failed('limit_reached', 'Too many requests at once.', 'Wait for some to end.')
-      await reply(id, { ok: await ops[op](body as never, controller.signal) })
+      await reply(id, { ok: await families.ops[op](body as never, signal) })
+      if (op === 'shutdown') over.resolve()
     } catch (error) {
       await reply(id, { failure: toReplyFailure(error) })
     } finally {
@@ -58,24 +82,39 @@ export async function serve(input: Readable, output: Writable, options: HandsOpt
     {
       message(id, text, content) {
         if (running.has(id) || id === greetingId) throw new Error('a request has an id that is taken')
-        void answer(id, readRequest(ops, text, content))
+        const request = readRequest(families.ops, text, content)
+        const controller = new AbortController()
+        const begun = Promise.withResolvers<void>()
+        running.set(id, { controller, ended: begun.promise })
+        begun.resolve(answer(id, request, controller.signal))
       },
       cancel(id, begun) {
         if (begun) void reply(id, { failure: toReplyFailure(cancelled()) })
-        else running.get(id)?.abort()
+        else running.get(id)?.controller.abort()
       },
     },
   )
-  await writer.send(greetingId, '{}', null)
-  try {
+  const readAll = async (): Promise<void> => {
     for await (const chunk of input) {
       const problem = push(chunk as Buffer)
       if (problem !== null) throw new Error(problem)
     }
-  } finally {
-    for (const controller of running.values()) controller.abort()
-    await uploads.close()
   }
+  await writer.send(greetingId, '{}', null)
+  try {
+    await Promise.race([readAll(), over.promise])
+  } finally {
+    await stopAll()
+    // What was said last is on its way before anybody exits.
+    await within(endLimitMs, new Promise<void>((resolve) => void output.write('', () => resolve())))
+  }
+}
+
+/** Waits no longer than that. */
+async function within(limitMs: number, settled: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([settled, new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))])
+  clearTimeout(timer)
 }
 
 interface Request {

@@ -5,6 +5,7 @@
 import type { Failure } from './error.ts'
 import type { CommandOps } from './hands-commands.ts'
 import type { FileOps } from './hands-files.ts'
+import type { LifeOps } from './hands-life.ts'
 
 /**
  * What a sandbox shows, and so what hands in it can do. `work`: the workspace, no network. `online`: the same with the egress
@@ -17,7 +18,7 @@ export type SandboxTier = 'process' | 'container' | 'micro_vm'
 export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
 
 /** Request and reply of each operation. */
-export type HandsOps = FileOps & CommandOps
+export type HandsOps = FileOps & LifeOps & CommandOps
 
 export type HandsOp = keyof HandsOps
 

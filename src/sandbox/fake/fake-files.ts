@@ -1,6 +1,6 @@
 /** The files of the sandbox in memory: the same answers and errors as hands give. */
 import { OxbowError } from '../../types/index.ts'
-import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
+import type { ErrorCode, FileOps, HandsOp, HandsOps } from '../../types/index.ts'
 import { patchTexts } from './fake-patch.ts'
 
 export type Operations = {
@@ -8,7 +8,7 @@ export type Operations = {
 }
 
 /** What hands do with files, done to a map of texts by path. Folders are there while something is in them. */
-export function fileOperations(files: Map<string, string>): Omit<Operations, 'exec'> {
+export function fileOperations(files: Map<string, string>): Pick<Operations, keyof FileOps> {
   return { ...lookingOperations(files), ...changingOperations(files) }
 }
 
@@ -59,7 +59,7 @@ function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations,
   }
 }
 
-function changingOperations(files: Map<string, string>): Omit<Operations, Looking | 'exec'> {
+function changingOperations(files: Map<string, string>): Pick<Operations, Exclude<keyof FileOps, Looking>> {
   const uploads = new Map<string, Uint8Array>()
   return {
     put({ path, upload, offset, content, last, overwrite }) {

@@ -13,7 +13,7 @@ export interface FakeSandboxOptions {
 
 /** @param files texts by path; the map is the file system: it is read and changed in place */
 export function createFakeSandbox(files: Map<string, string> = new Map(), options: FakeSandboxOptions = {}): Sandbox {
-  const ops: Operations = { ...fileOperations(files), exec: (input, signal) => runFake(input, signal, options) }
+  const ops: Operations = { ...fileOperations(files), shutdown: () => ({}), exec: (input, signal) => runFake(input, signal, options) }
   const hands: Hands = {
     async ask(op, input, { signal, timeoutMs }) {
       if (signal.aborted) throw fail('cancelled', 'Cancelled.')

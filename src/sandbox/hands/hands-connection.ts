@@ -56,6 +56,8 @@ export function connectHands(input: Writable, output: Readable, kill: (problem: 
     if (garbage !== null) breakOff(connection, `garbage instead of frames: ${garbage}`)
   })
   input.on('error', () => breakOff(connection, 'the pipe to it broke'))
+  output.on('error', () => breakOff(connection, 'the pipe from it broke'))
+  output.on('end', () => breakOff(connection, 'it ended'))
   return {
     ready: greeting.promise,
     isOpen: () => connection.problem === null,

@@ -21,40 +21,47 @@ export interface HandsProcess {
   kill(): Promise<void>
 }
 
+/** Hands that somebody has started: how they are spoken with, and how they are ended. */
+export interface StartedHands {
+  readonly input: Writable
+  readonly output: Readable
+  /** Explains a start that failed; '' when nothing does. */
+  diagnostics(): string
+  /** Resolves when hands, or the machine around them, can say nothing any more. Never rejects. */
+  readonly exited: Promise<void>
+  /** Resolves when all that they started is gone. Never rejects. */
+  readonly gone: Promise<void>
+  /** Begins to end them and all that they started; `gone` tells when it is done. May be called more than once. Never throws. */
+  kill(): void
+  /** From now to the greeting; the usual time when absent. */
+  readonly startTimeoutMs?: number
+}
+
 /**
- * @param afterExit called once when the process has exited, however it did; resolves when nothing that it started lives
- * @throws OxbowError `sandbox_failed` when it does not greet in time; its message holds what the launcher said
+ * Speaks with hands over any streams. When the streams end, hands are killed: they are of no use any more.
+ * @throws OxbowError `sandbox_failed` when they do not greet in time; its message holds the diagnostics
  */
-export async function startHands(command: HandsCommand, afterExit: () => Promise<void>): Promise<HandsProcess> {
-  const child = spawnQuietly(command)
-  const exited = new Promise<void>((resolve) => {
-    child.once('close', () => resolve())
-    child.once('error', () => resolve())
-  })
-  const gone = exited.then(afterExit)
-  const diagnostics = collect(child.stderr!)
+export async function attachHands(started: StartedHands): Promise<HandsProcess> {
+  const { input, output, exited, gone } = started
   const kill = async (): Promise<void> => {
-    child.kill('SIGKILL')
+    started.kill()
     let timer: NodeJS.Timeout | undefined
     const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, endTimeoutMs)))
     await Promise.race([gone, limit])
     clearTimeout(timer)
   }
-  const connection = connectHands(child.stdin!, child.stdout!, kill)
+  const connection = connectHands(input, output, kill)
   void exited.then(() => connection.close())
   void gone.then(() => connection.end('it ended'))
-  for (const [i, data] of command.data.entries()) {
-    const pipe = child.stdio[3 + i] as Writable
-    // A launcher that fails early closes its pipes; its message says why.
-    pipe.on('error', () => undefined)
-    pipe.end(data)
-  }
-  const limit = setTimeout(() => void kill(), startTimeoutMs)
+  const limit = setTimeout(
+    () => void kill().then(() => connection.end('it did not greet in time')),
+    started.startTimeoutMs ?? startTimeoutMs,
+  )
   try {
     await connection.ready
   } catch (error) {
     await kill()
-    throw new OxbowError('sandbox_failed', `The sandbox did not start: ${diagnostics() || 'no message'}`, {
+    throw new OxbowError('sandbox_failed', `The sandbox did not start: ${started.diagnostics() || 'no message'}`, {
       hint: 'See docs/security-model.md for what it needs.',
       cause: error,
     })
@@ -62,6 +69,33 @@ export async function startHands(command: HandsCommand, afterExit: () => Promise
     clearTimeout(limit)
   }
   return { hands: connection, isOpen: () => connection.isOpen(), kill }
+}
+
+/**
+ * Starts a command that becomes hands, and speaks with them over its standard input and output.
+ * @param afterExit called once when the process has exited, however it did; resolves when nothing that it started lives
+ * @throws OxbowError as attachHands does
+ */
+export async function startHands(command: HandsCommand, afterExit: () => Promise<void>): Promise<HandsProcess> {
+  const child = spawnQuietly(command)
+  const exited = new Promise<void>((resolve) => {
+    child.once('close', () => resolve())
+    child.once('error', () => resolve())
+  })
+  for (const [i, data] of command.data.entries()) {
+    const pipe = child.stdio[3 + i] as Writable
+    // A launcher that fails early closes its pipes; its message says why.
+    pipe.on('error', () => undefined)
+    pipe.end(data)
+  }
+  return attachHands({
+    input: child.stdin!,
+    output: child.stdout!,
+    diagnostics: collectDiagnostics(child.stderr!),
+    exited,
+    gone: exited.then(afterExit),
+    kill: () => void child.kill('SIGKILL'),
+  })
 }
 
 function spawnQuietly(command: HandsCommand): ChildProcess {
@@ -72,7 +106,7 @@ function spawnQuietly(command: HandsCommand): ChildProcess {
 }
 
 /** Reads to the end and keeps the beginning, so that nobody can fill the memory or block by writing here. */
-function collect(stream: Readable): () => string {
+export function collectDiagnostics(stream: Readable): () => string {
   let text = ''
   stream.on('data', (bytes: Buffer) => {
     if (text.length < maxDiagnosticBytes) text += bytes.toString().slice(0, maxDiagnosticBytes - text.length)

@@ -5,8 +5,9 @@ import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
 import { maxFailureText } from '../limits.ts'
 import { commandReplies } from './command-replies.ts'
 import { fileReplies } from './file-replies.ts'
+import { lifeReplies } from './life-replies.ts'
 
-const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = { ...fileReplies, ...commandReplies }
+const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = { ...fileReplies, ...lifeReplies, ...commandReplies }
 
 /** Codes that hands have a reason to use. Others could make the kernel do something: `store_full` turns it read-only. */
 const handsCodes = [

@@ -1,0 +1,106 @@
+/**
+ * The ways to the kernel: standard input and output, a unix socket from either side, a virtio-serial port or another device that
+ * can be waited on. Each serves one kernel once; when its end is gone, so is the reason to live.
+ */
+import { constants, openSync, readFileSync, readSync, readdirSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { HandsArguments } from './hands-arguments.ts'
+import { systemCode } from './failure.ts'
+import { hostPollMs, readBlockBytes } from './limits.ts'
+
+export interface Transport {
+  readonly input: Readable
+  readonly output: Writable
+}
+
+/** Resolves when the kernel is there. @throws Error when the way cannot be opened. */
+export async function openTransport(transport: HandsArguments['transport'], opened: () => void): Promise<Transport> {
+  const socket = transport.kind === 'stdio' ? null : await openSocket(transport.kind, transport.name, opened)
+  if (socket !== null) return { input: socket, output: socket }
+  opened()
+  return { input: process.stdin, output: process.stdout }
+}
+
+/** @param opened called when no right is needed any more that a plain user has not: from then on commands could be run */
+async function openSocket(kind: 'listen' | 'connect' | 'device', name: string, opened: () => void): Promise<Socket> {
+  if (kind === 'device') return openDevice(name, opened)
+  const socket = await (kind === 'listen' ? acceptOne(name, opened) : connectTo(name))
+  opened()
+  return socket
+}
+
+/** The folder of the socket is its lock: whoever can walk there first is the kernel. The name goes when one has come. */
+function acceptOne(path: string, opened: () => void): Promise<Socket> {
+  const server = process.getBuiltinModule('node:net').createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.once('connection', (socket) => {
+      server.close()
+      resolve(socket)
+    })
+    // The kernel may be another user than hands.
+    server.listen({ path, backlog: 1, readableAll: true, writableAll: true }, opened)
+  })
+}
+
+function connectTo(path: string): Promise<Socket> {
+  const socket = process.getBuiltinModule('node:net').connect(path)
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('connect', () => {
+      socket.off('error', reject)
+      resolve(socket)
+    })
+  })
+}
+
+/**
+ * A device, as a stream of the event loop. Reading it like a file would block one of four threads for good, and hands could not
+ * even exit: Node joins its threads. There is no public way to such a handle: `net.Socket` takes descriptors of pipes and sockets
+ * only, and passes others on as files.
+ */
+async function openDevice(name: string, opened: () => void): Promise<Socket> {
+  const descriptor = openSync(name.startsWith('/') ? name : findPort(name), constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY)
+  opened()
+  const first = await hostThere(descriptor)
+  const { Pipe, constants: kinds } = (process as unknown as WithBinding).binding('pipe_wrap')
+  const handle = new Pipe(kinds.SOCKET)
+  const failed = handle.open(descriptor)
+  if (failed !== undefined && failed !== 0) throw new Error(`the device cannot be waited on (${failed})`)
+  const { Socket: NetSocket } = process.getBuiltinModule('node:net')
+  const socket = new NetSocket({ handle, readable: true, writable: true } as object)
+  if (first.length > 0) socket.unshift(first)
+  return socket
+}
+
+interface WithBinding {
+  binding(name: 'pipe_wrap'): {
+    Pipe: new (kind: number) => { open(descriptor: number): number | undefined }
+    constants: { SOCKET: number }
+  }
+}
+
+/** A port that nobody holds on the other side reads as ended. @returns what was read while that was found out */
+async function hostThere(descriptor: number): Promise<Buffer> {
+  const first = Buffer.allocUnsafe(readBlockBytes)
+  for (;;) {
+    try {
+      const bytes = readSync(descriptor, first, 0, first.length, null)
+      if (bytes > 0) return first.subarray(0, bytes)
+    } catch (error) {
+      if (systemCode(error) === 'EAGAIN') return first.subarray(0, 0)
+      throw error
+    }
+    await delay(hostPollMs)
+  }
+}
+
+/** @returns the device of the virtio-serial port of this name. */
+function findPort(name: string): string {
+  const folder = '/sys/class/virtio-ports'
+  const port = readdirSync(folder).find((each) => readFileSync(`${folder}/${each}/name`, 'utf8').trim() === name)
+  if (port === undefined) throw new Error(`no virtio-serial port is named ${name}`)
+  return `/dev/${port}`
+}
