@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { createFrameReader, createMessageReader, encodeFrame, encodeMessage, maxPayloadBytes } from './hands-frame.ts'
+import {
+  createFrameReader,
+  createMessageReader,
+  createMessageWriter,
+  encodeFrame,
+  encodeMessage,
+  joinContent,
+  maxPayloadBytes,
+  splitContent,
+} from './hands-frame.ts'
 
 const roomy = { messageBytes: 1_000_000, pendingBytes: 1_000_000 }
 
@@ -77,4 +86,104 @@ describe('frames between kernel and hands', () => {
     push(Buffer.concat([encodeFrame('part', 1, Buffer.from('a')), encodeFrame('cancel', 7, nothing), encodeFrame('last', 1, nothing)]))
     assert.deepEqual(seen, ['cancel 7', 'message 1'])
   })
+
+  it('bring the bytes beside a message through as they are', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 50 }), fc.nat(2), fc.integer({ min: 1, max: 100_000 }), (bytes, large, cut) => {
+        const content = Buffer.concat([Buffer.alloc(large * maxPayloadBytes, 0xff), bytes])
+        const seen: unknown[] = []
+        const push = createMessageReader(roomy, { message: (...message) => seen.push(message), cancel: () => assert.fail() })
+        for (const piece of pieces(Buffer.concat([...encodeMessage(3, 'text', content)]), [cut])) assert.equal(push(piece), null)
+        assert.deepEqual(seen, [[3, 'text', content]])
+      }),
+      { numRuns: 30 },
+    )
+    const listener = { message: () => undefined, cancel: () => undefined }
+    const late = Buffer.concat([encodeFrame('part', 1, Buffer.from('{')), encodeFrame('data', 1, Buffer.from('x'))])
+    assert.match(createMessageReader(roomy, listener)(late) ?? '', /bytes after the text/)
+  })
+
+  it('join a body with its bytes only when it says how many they are', () => {
+    const content = Buffer.from('abc')
+    assert.deepEqual(splitContent({ a: 1, content }), { plain: { a: 1 }, content })
+    assert.deepEqual(splitContent({ a: 1, content: 'text' }), { plain: { a: 1, content: 'text' }, content: null })
+    assert.deepEqual(joinContent({ a: 1 }, 3, content), { a: 1, content })
+    assert.deepEqual(joinContent({ a: 1 }, undefined, Buffer.alloc(0)), { a: 1 })
+    for (const [body, said, came] of [
+      [{ a: 1 }, 2, content],
+      [{ a: 1 }, undefined, content],
+      [{ content: 1 }, 3, content],
+      [null, 3, content],
+      [{ a: 1 }, '3', content],
+    ]) {
+      assert.equal(joinContent(body, said, came as Buffer), null)
+    }
+  })
+
+  it('forget what has come of a message that is cancelled', () => {
+    const seen: string[] = []
+    const push = createMessageReader(
+      { messageBytes: 100, pendingBytes: 100 },
+      { message: (id, text) => seen.push(`${id} ${text}`), cancel: (id, begun) => seen.push(`${id} ${begun}`) },
+    )
+    const half = encodeFrame('data', 1, Buffer.alloc(90))
+    const cancel = encodeFrame('cancel', 1, new Uint8Array())
+    assert.equal(push(Buffer.concat([half, cancel, half, cancel, cancel, ...encodeMessage(1, 'x')])), null)
+    assert.deepEqual(seen, ['1 true', '1 true', '1 false', '1 x'])
+  })
+
+  it('go at the pace of the reader: one large message after another, small ones between, nothing that is not wanted', async () => {
+    const sink = createSlowSink()
+    const writer = createMessageWriter(sink)
+    const content = Buffer.alloc(3 * maxPayloadBytes)
+    let wanted = true
+    const first = writer.send(1, 'a', content)
+    const second = writer.send(2, 'b', content)
+    const third = writer.send(3, 'c', content, () => wanted)
+    const fourth = writer.send(4, 'd', content, () => false)
+    assert.equal(await writer.send(9, 'small', null), 'all')
+    await sink.drain(0)
+    assert.deepEqual(sink.ids, [9, 1])
+    await sink.drain(3)
+    assert.equal(await first, 'all')
+    await sink.drain(3)
+    assert.equal(await second, 'all')
+    assert.deepEqual(sink.ids, [9, 1, 1, 1, 1, 2, 2, 2, 2, 3])
+    wanted = false
+    await sink.drain(1)
+    assert.deepEqual([await third, await fourth], ['some', 'none'])
+    sink.destroy()
+    assert.equal(await writer.send(5, 'e', content), 'none')
+  })
 })
+
+/** A stream that is full after every frame, until it is drained. */
+function createSlowSink() {
+  const ids: number[] = []
+  const listeners: (() => void)[] = []
+  const sink = {
+    ids,
+    writableNeedDrain: false,
+    destroyed: false,
+    write(frame: Uint8Array): boolean {
+      ids.push(Buffer.from(frame).readUInt32BE(5))
+      sink.writableNeedDrain = true
+      return false
+    },
+    on: (_event: 'drain' | 'close', listener: () => void) => void listeners.push(listener),
+    async drain(times: number): Promise<void> {
+      for (let i = 0; i <= times; i += 1) {
+        // Everything that can run now has run when the next turn of the loop begins.
+        await new Promise((resolve) => setImmediate(resolve))
+        if (i === times) return
+        sink.writableNeedDrain = false
+        for (const listener of listeners) listener()
+      }
+    },
+    destroy(): void {
+      sink.destroyed = true
+      for (const listener of listeners) listener()
+    },
+  }
+  return sink
+}
