@@ -138,6 +138,15 @@ describe('what a search leaves out', () => {
     )
   })
 
+  it('takes more stars than two for two, as git does', async () => {
+    const said = { 'a/.gitignore': ['***/a'], '.gitignore': ['/b/***', 'c/***/d'] }
+    const files = ['a/a/[a]', 'a/b/a', 'b/c/d', 'c/d', 'c/x/y/d', 'c/z']
+    const top = await tree([...files, '.git/info/x', '.git/objects/x', '.git/refs/x'], { ...said, '.git/HEAD': ['ref: refs/heads/main'] })
+    const theirs = run('git', ['ls-files', '--others', '--exclude-standard', '-z'], top)
+    assert.deepEqual(await ours(top), ['c/z'])
+    assert.deepEqual(theirs.filter((each) => !each.includes('.git')).sort(), ['c/z'])
+  })
+
   it('is what git leaves out within a repository', async () => {
     const file = fc.constantFrom('.gitignore', 'a/.gitignore', 'a/b/.gitignore', '.git/info/exclude')
     const ignores = fc.dictionary(file, rules(['[!a]', '{a,b}', '\\*', '\\a', '\\ ', '[]a]', '[\\]]', '***']), { maxKeys: 3 })

@@ -101,7 +101,8 @@ function withoutSpacesAtEnd(line: string): string {
 function parseRule(line: string): Rule | null {
   if (line.startsWith('#') || line.length > maxPatternCharacters) return null
   const glob = withoutSpacesAtEnd(line).replace(/^!/, '')
-  const path = glob.replace(/\/$/, '')
+  // To git three stars and more are two where they are a whole part of the path; ripgrep takes them for one.
+  const path = glob.replace(/\/$/, '').replace(/(?<![^/])\*{3,}(?![^/])/g, '**')
   if (path === '') return null
   // A slash anywhere but at the end ties the rule to its folder; without one it holds at any depth.
   const source = path.includes('/') ? globSource(path.replace(/^\//, ''), false) : `(?:.*/)?${globSource(path, false)}`
