@@ -10,6 +10,8 @@ export interface HandsArguments {
   readonly alone: boolean
   /** Most private memory of each process of a command. */
   readonly dataLimitKib: number | null
+  /** Socket of the egress proxy, null where there is no way out. */
+  readonly relay: string | null
   /** Uid and gid to become once the transport is open. */
   readonly user: number | null
 }
@@ -22,6 +24,7 @@ export function parseArguments(args: readonly string[]): HandsArguments {
     vault: false,
     alone: false,
     dataLimitKib: null,
+    relay: null,
     user: null,
   }
   const rest = [...args]
@@ -53,6 +56,9 @@ export function parseArguments(args: readonly string[]): HandsArguments {
         break
       case '--data-limit':
         said = { ...said, dataLimitKib: number(flag) }
+        break
+      case '--relay':
+        said = { ...said, relay: next(flag) }
         break
       case '--user':
         said = { ...said, user: number(flag) }

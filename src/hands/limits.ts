@@ -76,6 +76,32 @@ export const drainMs = 1_000
 /** Longest command text and standard input. Linux refuses a single argument over 128 KiB (MAX_ARG_STRLEN). */
 export const maxCommandBytes: number = 120 * kib
 
+/** Sessions that live at once, shells and jobs together: each is at least one process, and some buffers. */
+export const maxSessions = 16
+/** Sessions that have ended and are kept with their output until it is read, or this long. */
+export const maxEndedSessions = 16
+export const keepEndedMs = 600_000
+/** Ids of sessions that are gone are kept with how they ended: who asks for one learns it. */
+export const maxGoneSessions = 100
+/** Kept of the output of one session, the newest part. With all of them full hands hold 32 MiB. */
+export const maxSessionBytes: number = mib
+/** Most bytes of one page; as JSON each may become six. */
+export const maxSessionPageBytes: number = 256 * kib
+/** Most bytes of one input, and of input that the program has not taken yet. */
+export const maxSessionInputBytes: number = 64 * kib
+export const maxWaitingInputBytes: number = 256 * kib
+/** What follows a prompt's mark is the prompt itself, written at once; a moment more for a machine under load. */
+export const promptSettleMs = 30
+/** A new shell waits for input after some 5 ms; one that does not is handed out as it is. */
+export const shellStartMs = 3_000
+/** Output of one session that is taken in a window of time: 10 MB/s cost hands a few per cent of a core, a flood all of it. */
+export const floodWindowBytes: number = mib
+export const floodWindowMs = 100
+/** Shown of a job's command. */
+export const shownCommandCharacters = 200
+/** A terminal is no larger than any screen. */
+export const maxTerminalCells = 1_000
+
 /** Tabs of all conversations together: each is a process with some 50 to 100 MB. */
 export const maxTabs = 20
 /** Browsers at once, one for each agent that uses one: each is five processes before its first page. */
@@ -121,3 +147,6 @@ export const downloadPollMs = 250
 export const maxDownloadName = 120
 /** Files of one name that get a number behind it. */
 export const maxSameNames = 1_000
+
+/** Connections from the sandbox to the egress proxy at once; the proxy has its own, lower limit. Each costs two descriptors. */
+export const maxRelayConnections = 128

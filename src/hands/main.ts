@@ -10,20 +10,22 @@
  *       --alone                               every process here belongs to the sandbox: what a command leaves is ended with it.
  *                                             Under bubblewrap this goes without saying
  *       --data-limit KIB                      each process of a command gets at most this much memory of its own
+ *       --relay SOCKET                        the egress proxy listens there; programs find it at 127.0.0.1:8118
  *       --vault                               only /vault is here, to be read; no commands
  *       --mapped SHARED TMP                   without a sandbox: two folders of the host stand for them, and no commands
  */
-import { readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createLiveCommands } from './commands/live-commands.ts'
 import { createCommandRunner } from './commands/run-command.ts'
 import { parseArguments } from './hands-arguments.ts'
 import type { HandsArguments } from './hands-arguments.ts'
 import { closeInherited } from './inherited-descriptors.ts'
+import { proxyEnvironment, startRelay } from './relay.ts'
 import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
 import { openTransport } from './transport.ts'
 
-function options({ mapped, vault, alone, dataLimitKib }: HandsArguments): HandsOptions {
+function options({ mapped, vault, alone, dataLimitKib, relay }: HandsArguments): HandsOptions {
   if (mapped !== null) {
     return {
       roots: [
@@ -33,8 +35,8 @@ function options({ mapped, vault, alone, dataLimitKib }: HandsArguments): HandsO
     }
   }
   if (vault) return { roots: [{ virtual: '/vault', real: '/vault' }] }
-  const roots = ['/shared', '/tmp'].map((root) => ({ virtual: root, real: root }))
-  const live = createLiveCommands(alone || isUnderBubblewrap())
+  const roots = ['/shared', '/tmp'].filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
+  const live = createLiveCommands(alone || isUnderBubblewrap(), relay === null ? {} : proxyEnvironment)
   return { roots, commands: createCommandRunner({ roots, live, dataLimitKib }) }
 }
 
@@ -57,6 +59,7 @@ async function run(): Promise<void> {
   const { input, output } = await openTransport(told.transport, () => become(told.user))
   // The kernel's end is gone: so is the reason to live.
   output.on('error', () => process.exit(0))
+  if (told.relay !== null) await startRelay(told.relay)
   await serve(input, output, options(told))
 }
 

@@ -7,7 +7,7 @@ import { ownSearchPath } from './bubblewrap/sandbox-tools.ts'
 import { planInsecure } from './insecure-plan.ts'
 import { keepHands } from './keep-hands.ts'
 import { isPlan } from './tier-plan.ts'
-import type { TierOptions, TierPlan, TierProvider } from './tier-plan.ts'
+import type { EgressSocket, TierOptions, TierPlan, TierProvider } from './tier-plan.ts'
 import { prepareFolders } from './workspace-folders.ts'
 
 export interface SandboxOptions {
@@ -18,7 +18,7 @@ export interface SandboxOptions {
   /** File tools without a sandbox, held by path policy alone; commands stay off. */
   readonly insecure: boolean
   /** See TierOptions. */
-  readonly egressSocket?: () => Promise<string>
+  readonly egressSocket?: EgressSocket
   /** Where the launcher's programs are looked for; the search path of this process when absent. */
   readonly searchPath?: string
   /** See TierOptions; a folder of the workspace that agents do not see, when absent. */

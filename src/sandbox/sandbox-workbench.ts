@@ -7,6 +7,7 @@ import { parseConfig } from '../types/index.ts'
 import type { Config } from '../types/index.ts'
 import { createSandbox } from './create-sandbox.ts'
 import type { SandboxUnderTest } from './sandbox-contract.ts'
+import type { EgressSocket } from './tier-plan.ts'
 
 const defaults = parseConfig({}, 'the default configuration')
 export const testLimits: Config['sandbox'] = { ...defaults.sandbox, memory_mb: 384, max_processes: 96, max_file_mb: 16 }
@@ -20,7 +21,7 @@ export interface Workbench extends SandboxUnderTest {
 export interface WorkbenchOptions {
   readonly insecure?: boolean
   readonly limits?: Partial<Config['sandbox']>
-  readonly egressSocket?: () => Promise<string>
+  readonly egressSocket?: EgressSocket
   /** Prepares the workspace before the sandbox is made. */
   readonly before?: (root: string) => Promise<void>
 }

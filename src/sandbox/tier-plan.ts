@@ -3,15 +3,23 @@ import type { Config, Failure, Profile, SandboxTier } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 import type { WorkspaceFolders } from './workspace-folders.ts'
 
+export type OnlineProfile = 'online' | 'browser'
+export type EgressSocket = (profile: OnlineProfile) => Promise<string>
+
 export interface TierOptions {
   readonly folders: WorkspaceFolders
   readonly limits: Config['sandbox']
   readonly browser: Config['browser']
   /**
    * Socket of the egress proxy on the host, which profiles `online` and `browser` get to see; it listens from their first start
-   * on. Absent: nothing in the sandbox has a way out, and there are no such profiles.
+   * on, one for each of the two. Absent: nothing in the sandbox has a way out, and there are no such profiles.
+   *
+   * What a tier does with it: shows the socket at a fixed path inside, so that it can be connected to and not replaced; starts
+   * hands with `--relay <that path>`, which makes it an HTTP proxy at 127.0.0.1:8118 there; gives no other network but a loopback
+   * interface. Only `sandboxUid` (or, without root, the kernel's own uid) and root may open it. What bytes arrive there is
+   * judged outside: a tier that has no sockets to show may carry them in any other way.
    */
-  readonly egressSocket?: () => Promise<string>
+  readonly egressSocket?: EgressSocket
   /** Where the programs of the tier are looked for. */
   readonly searchPath: string
   /** Folder on the host for what the tier keeps: images, snapshots. */

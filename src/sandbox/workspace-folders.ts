@@ -22,6 +22,32 @@ export async function prepareFolders(workspaceRoot: string): Promise<WorkspaceFo
 }
 
 /**
+ * Counts who lives in folders that several sandboxes share. What lives there could swap a folder for a link while its files are
+ * given away, and be given somebody else's: so the first one in has them given, and those that come meanwhile wait for that.
+ * @returns a function to call before each start; what it gives is called when all of that start is gone, or it came to nothing
+ */
+export function createGiver(give: () => Promise<void>): () => Promise<() => void> {
+  let living = 0
+  let given = Promise.resolve()
+  return async () => {
+    if (living === 0) given = give()
+    living += 1
+    let left = false
+    const leave = (): void => {
+      if (!left) living -= 1
+      left = true
+    }
+    try {
+      await given
+      return leave
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+}
+
+/**
  * Gives everything in the folders to the sandbox's uid; links are given away themselves, not followed. Only called while no
  * process of the sandbox runs, so nothing can be swapped on the way.
  */

@@ -15,10 +15,12 @@ export interface LiveCommands {
   end(command: RunningCommand, graceMs: number): Promise<void>
   /** Descriptors of hands that nothing they start may have, though the system would pass them on. */
   readonly hidden: Set<number>
+  /** What all of them find in their environment beside what a command always has. */
+  readonly environment: Readonly<Record<string, string>>
 }
 
 /** @param ownsPids see process-tree.ts; true only in a pid namespace of our own */
-export function createLiveCommands(ownsPids: boolean): LiveCommands {
+export function createLiveCommands(ownsPids: boolean, environment: Readonly<Record<string, string>> = {}): LiveCommands {
   const living = new Set<RunningCommand>()
   const run = `${process.pid}-${Date.now().toString(36)}`
   let count = 0
@@ -35,5 +37,6 @@ export function createLiveCommands(ownsPids: boolean): LiveCommands {
       }
     },
     hidden: new Set(),
+    environment,
   }
 }

@@ -1,17 +1,17 @@
 /** Puts the parts of the Linux sandbox together: what this machine offers, and a launch for each start of hands. */
 import { readFileSync, realpathSync } from 'node:fs'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { Config, Failure, Profile } from '../../types/index.ts'
+import type { Failure, Profile } from '../../types/index.ts'
 import { startHands } from '../hands/hands-process.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
-import { giveFolders } from '../workspace-folders.ts'
+import { createGiver, giveFolders } from '../workspace-folders.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupParent } from './cgroup-limits.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
-import { launchCommand, sandboxUid } from './launch-command.ts'
-import type { FolderMount } from './launch-command.ts'
+import { insideEgressSocket, launchCommand, sandboxUid } from './launch-command.ts'
+import type { FolderMount, LaunchPlan } from './launch-command.ts'
 import { findSandboxTools } from './sandbox-tools.ts'
 import type { SandboxTools } from './sandbox-tools.ts'
 import { seccompFilter } from './seccomp-filter.ts'
@@ -57,55 +57,80 @@ export const bubblewrapTier: TierProvider = {
 function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
   return {
     provider: 'bubblewrap',
-    profiles: ['work', 'vault-read'],
-    limits: limitsInForce(plan, options.limits),
+    profiles: options.egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'browser', 'vault-read'],
+    limits: limitsInForce(plan, options),
     degraded: plan.degraded,
     start: createStarter(plan, options),
     close: () => Promise.resolve(),
   }
 }
 
-function limitsInForce({ cgroups }: BubblewrapPlan, limits: Config['sandbox']): readonly string[] {
-  const inForce = ['network: none', `largest file: ${limits.max_file_mb} MB`]
+function limitsInForce({ cgroups }: BubblewrapPlan, { limits, egressSocket }: TierOptions): readonly string[] {
+  const network = egressSocket === undefined ? 'none' : 'none but the egress proxy, for calls that may use it'
+  const inForce = [`network: ${network}`, `largest file: ${limits.max_file_mb} MB`]
   if (holds(cgroups, 'memory')) inForce.push(`memory: ${limits.memory_mb} MB for all together`)
   if (holds(cgroups, 'pids')) inForce.push(`processes: ${limits.max_processes}`)
   return inForce
 }
 
 /** @returns a function that starts hands; each start is a new sandbox over the same folders. */
-function createStarter(plan: BubblewrapPlan, { folders, limits }: TierOptions): (profile: Profile) => Promise<HandsProcess> {
+function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Profile) => Promise<HandsProcess> {
+  const { folders, limits } = options
+  const asRoot = process.getuid?.() === 0
+  const give = (...which: readonly string[]) => createGiver(() => (asRoot ? giveFolders(which, sandboxUid) : Promise.resolve()))
+  const enterWork = give(folders.shared, folders.tmp)
+  const enterVault = give(folders.vault)
   let program: string | null = null
   let starts = 0
-  return async (profile) => {
-    const asRoot = process.getuid?.() === 0
-    if (asRoot) await giveFolders(profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp], sandboxUid)
+
+  const startIn = async (profile: Profile, leave: () => void): Promise<HandsProcess> => {
+    const view = await viewOf(profile, options)
     program ??= loadHandsProgram(findHandsEntry())
     removeStaleCgroups(plan.cgroups)
     const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
-      memoryBytes: limits.memory_mb * 1024 * 1024,
+      memoryBytes: view.memoryMb * 1024 * 1024,
       processes: limits.max_processes,
     })
     const command = launchCommand({
-      folders: profile === 'vault-read' ? [vaultMount(folders.vault)] : workMounts(folders),
+      ...view,
       tools: plan.tools,
       filter: plan.filter,
       asRoot,
       node: realpathSync(process.execPath),
       cgroupEntries: group.entries,
-      memoryMb: limits.memory_mb,
       memoryByCgroup: holds(plan.cgroups, 'memory'),
       processes: limits.max_processes,
       maxFileMb: limits.max_file_mb,
       files: [{ path: insideProgram, text: program }, ...accounts(asRoot)],
       entry: insideProgram,
-      entryArgs: profile === 'vault-read' ? ['--vault'] : [],
     })
     try {
-      return await startHands({ ...command, cwd: '/' }, () => removed(group))
+      return await startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
     } catch (error) {
       throw explained(error)
     }
   }
+  return async (profile) => {
+    const leave = await (profile === 'vault-read' ? enterVault : enterWork)()
+    try {
+      return await startIn(profile, leave)
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+}
+
+type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'egressSocket'>
+
+/** What a profile sees, what its hands are told, and what it may use. */
+async function viewOf(profile: Profile, { folders, limits, browser, egressSocket }: TierOptions): Promise<View> {
+  const memoryMb = limits.memory_mb
+  if (profile === 'work') return { folders: workMounts(folders), entryArgs: [], memoryMb }
+  if (profile === 'vault-read') return { folders: [vaultMount(folders.vault)], entryArgs: ['--vault'], memoryMb }
+  const online = { entryArgs: ['--relay', insideEgressSocket], egressSocket: await egressSocket!(profile) }
+  if (profile === 'online') return { ...online, folders: workMounts(folders), memoryMb }
+  return { ...online, folders: workMounts(folders).filter(({ inside }) => inside === '/tmp'), memoryMb: browser.memory_mb }
 }
 
 function workMounts({ shared, tmp }: WorkspaceFolders): readonly FolderMount[] {

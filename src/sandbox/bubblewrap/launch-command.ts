@@ -45,6 +45,8 @@ export interface LaunchPlan {
   readonly program?: readonly string[]
   /** Devices of the host that it may open. */
   readonly devices?: readonly string[]
+  /** Socket of the egress proxy on the host. Read-only inside: it can be connected to, not replaced. */
+  readonly egressSocket?: string
 }
 
 export interface LaunchCommand {
@@ -56,9 +58,11 @@ export interface LaunchCommand {
 
 const firstDescriptor = 3
 const insideNode = '/opt/oxbow/node'
+/** Where hands with a way out find the egress proxy. */
+export const insideEgressSocket = '/run/oxbow/egress.sock'
 
 export function launchCommand(plan: LaunchPlan): LaunchCommand {
-  const { folders, node } = plan.asRoot ? hiddenMounts(plan) : plan
+  const { folders, node, egressSocket } = plan.asRoot ? hiddenMounts(plan) : plan
   const argsAt = firstDescriptor
   const filterAt = firstDescriptor + 1
   const filesAt = firstDescriptor + 2
@@ -71,6 +75,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     folders.flatMap(({ host, writable }, i) => (writable ? gitGuard(plan.folders[i]!, host) : [])),
     ['--ro-bind', node, insideNode],
     plan.files.flatMap((file, i) => ['--ro-bind-data', String(filesAt + i), file.path]),
+    egressSocket === undefined ? [] : ['--ro-bind', egressSocket, insideEgressSocket],
     (plan.devices ?? []).flatMap((path) => ['--dev-bind', path, path]),
     ['--remount-ro', '/', '--chdir', plan.folders[0]?.inside ?? '/', '--seccomp', String(filterAt)],
   ].flat()
@@ -152,28 +157,30 @@ function enterGroups(plan: LaunchPlan): string {
 
 /** A folder of the system that holds none of what is to be bound: a tmpfs on it hides nothing that is needed. */
 function hiddenFolder(plan: LaunchPlan): string {
-  const bound = [...plan.folders.map(({ host }) => host), plan.node]
+  const bound = [...plan.folders.map(({ host }) => host), plan.node, plan.egressSocket ?? '']
   const taken = (folder: string) => bound.some((path) => path.startsWith(`${folder}/`))
   return ['/mnt', '/media', '/srv', '/opt'].find((folder) => existsSync(folder) && !taken(folder)) ?? '/mnt'
 }
 
-function hiddenMounts(plan: LaunchPlan): Pick<LaunchPlan, 'folders' | 'node'> {
+function hiddenMounts(plan: LaunchPlan): Pick<LaunchPlan, 'folders' | 'node' | 'egressSocket'> {
   const hidden = hiddenFolder(plan)
   return {
     folders: plan.folders.map((mount) => ({ ...mount, host: `${hidden}${mount.inside}` })),
     node: `${hidden}/node`,
+    ...(plan.egressSocket !== undefined && { egressSocket: `${hidden}/egress.sock` }),
   }
 }
 
 function bindScript(plan: LaunchPlan): string {
   const { mount, mkdir } = plan.tools
   const to = hiddenMounts(plan)
+  const bind = (from: string, at: string): string => `: > ${at}\n${mount} --bind ${quote(from)} ${at}`
   return [
     `${mount} -t tmpfs -o mode=711,size=64k,nosuid,nodev tmpfs ${hiddenFolder(plan)}`,
     `${mkdir} ${to.folders.map(({ host }) => host).join(' ')}`,
-    `: > ${to.node}`,
     ...plan.folders.map(({ host }, i) => `${mount} --bind ${quote(host)} ${to.folders[i]!.host}`),
-    `${mount} --bind ${quote(plan.node)} ${to.node}`,
+    bind(plan.node, to.node),
+    ...(plan.egressSocket === undefined ? [] : [bind(plan.egressSocket, to.egressSocket!)]),
   ].join('\n')
 }
 
