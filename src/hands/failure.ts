@@ -11,7 +11,7 @@ export function failed(code: ErrorCode, message: string, hint: string): Error {
   return Object.assign(new Error(message), { failure: { code, message, hint } })
 }
 
-function isFailureError(error: unknown): error is FailureError {
+export function isFailureError(error: unknown): error is FailureError {
   return error instanceof Error && 'failure' in error
 }
 

@@ -3,6 +3,8 @@ import type { Readable, Writable } from 'node:stream'
 import type { Failure, HandsOp, HandsOps } from '../types/index.ts'
 // Past the door of types on purpose: the door loads the schemas, which hands must start without.
 import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/hands-frame.ts'
+import { openBrowser } from './browser/browser-operations.ts'
+import type { BrowserOptions } from './browser/chromium-launch.ts'
 import { commandOperations } from './commands/run-command.ts'
 import type { CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
@@ -16,6 +18,8 @@ export interface HandsOptions {
   readonly roots: readonly Root[]
   /** Absent where there is no sandbox to hold a command. */
   readonly commands?: CommandRunner
+  /** Absent in every profile but `browser`. */
+  readonly browser?: BrowserOptions
 }
 
 type Operations = HandlersOf<HandsOps>
@@ -26,11 +30,12 @@ interface Families {
   close(): Promise<unknown>
 }
 
-function openFamilies({ roots, commands }: HandsOptions, shutdown: Operations['shutdown']): Families {
+function openFamilies({ roots, commands, browser: options }: HandsOptions, shutdown: Operations['shutdown']): Families {
   const uploads = createUploads(roots)
+  const browser = openBrowser(options)
   return {
-    ops: { shutdown, ...fileOperations(roots, uploads), ...commandOperations(commands) },
-    close: () => Promise.allSettled([uploads.close()]),
+    ops: { shutdown, ...fileOperations(roots, uploads), ...commandOperations(commands), ...browser.ops },
+    close: () => Promise.allSettled([uploads.close(), browser.close()]),
   }
 }
 

@@ -99,6 +99,25 @@ export const maxLookups = 2
 export const maxAddresses = 8
 /** Node's own limit is half of it, which some policies of large sites outgrow. */
 export const maxResponseHeaderBytes: number = 32 * 1024
+/** Look-ups at once for the proxy: what a command asks for never holds up a fetch. */
+export const maxProxyLookups = 1
+/** Connections of one profile to the egress proxy at once. A browser has six to a host; `npm` opens fifteen. */
+export const maxProxyConnections = 64
+/** Header of a request to the proxy; what common servers take. */
+export const maxProxyHeaderBytes: number = 16 * 1024
+/** From the first byte of a connection to the end of the header. */
+export const proxyHeaderMs = 10_000
+/** Until the other side has answered to a connection. */
+export const proxyConnectMs = 20_000
+/** Without a byte in either direction. Servers that think or hold a line open are given this long. */
+export const proxyIdleMs = 120_000
+/** Of one connection, each way: the largest package or repository that is fetched in one go. */
+export const maxProxyBytes: number = 2 * 1024 * mib
+/** Rows of hosts in the record of one command, and characters of a name in it. */
+export const maxVisitRows = 50
+export const maxVisitHostCharacters = 253
+/** Longest path of a unix socket: sun_path has 108 bytes, its end counted (unix(7)). */
+export const maxSocketPathBytes = 107
 /** Answers of status 1xx before the real one. */
 export const maxInterimAnswers = 10
 
@@ -122,3 +141,16 @@ export const containerProcessLimit = 32_768
 export const gvisorMinProcesses = 512
 /** How long processes of a removed container may stay. */
 export const containerGoneMs = 2_000
+
+/** Text of one page of a page, in one reply: what the browser calls ask for at most, and their notes. */
+export const maxBrowserPageBytes: number = 64 * 1024
+/** As hands keep them, and one more for what came while the page was looked at. */
+export const maxBrowserNotes = 21
+export const maxBrowserTabs = 20
+export const maxKnownDownloads = 30
+/** Processes and threads of a browser with many tabs. */
+export const browserProcesses = 512
+/** A request that a runner passes on has its limit at the guest's side, which cancels it; this one only ends what was forgotten. */
+export const maxRelayedMs: number = 24 * 3_600_000
+/** What an engine's client that has ended may still have to say. */
+export const containerTalkMs = 250

@@ -3,6 +3,7 @@
  * All that hands say is hostile input to the kernel: replies are parsed against limits before they are used.
  */
 import type { Failure } from './error.ts'
+import type { BrowserOps } from './hands-browser.ts'
 import type { CommandOps } from './hands-commands.ts'
 import type { FileOps } from './hands-files.ts'
 import type { LifeOps } from './hands-life.ts'
@@ -18,7 +19,7 @@ export type SandboxTier = 'process' | 'container' | 'micro_vm'
 export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
 
 /** Request and reply of each operation. */
-export type HandsOps = FileOps & LifeOps & CommandOps
+export type HandsOps = FileOps & LifeOps & CommandOps & BrowserOps
 
 export type HandsOp = keyof HandsOps
 

@@ -96,6 +96,7 @@ export const house: readonly Room[] = [
       '@bjorn3/browser_wasi_shim': 'WASI over files in memory, for WASM tools; it has no way to the host',
       'quickjs-emscripten-core': 'JavaScript tools, in an interpreter that is WebAssembly itself',
       '@jitl/quickjs-singlefile-mjs-release-sync': 'that interpreter, in a form that goes into the bundle',
+      'playwright-core': 'looked up, never loaded: its folder is shown to hands that drive Chromium',
     },
     builtins: {
       'node:worker_threads': 'a WASM tool has a thread of its own, which can be ended',
@@ -111,6 +112,7 @@ export const house: readonly Room[] = [
     starts: { 'src/hands/main.ts': 'hands are a process inside the sandbox' },
   }),
   room('hands', 'core', [], {
+    packages: { 'playwright-core': 'drives Chromium; its types here, itself from the folder that the sandbox shows' },
     builtins: {
       'node:fs': 'touches files, inside the sandbox',
       'node:child_process': 'runs commands, inside the sandbox',
@@ -220,6 +222,12 @@ export const waivers: readonly Waiver[] = [
     path: 'src/engine/ai-sdk/package-load.ts',
     about: 'only a run can tell',
     reason: 'the one place that loads what a configuration names; the name is held to the grammar of package names',
+  },
+  {
+    rule: 'computed_import',
+    path: 'src/hands/browser/chromium-launch.ts',
+    about: 'only a run can tell',
+    reason: 'inside the sandbox a package is a folder that the launcher shows, at a place of its own',
   },
   {
     rule: 'folder_too_full',

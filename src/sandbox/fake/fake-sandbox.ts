@@ -5,6 +5,8 @@
 import type { Hands, HandsOps, Sandbox, SandboxStatus } from '../../types/index.ts'
 import { fail, fileOperations } from './fake-files.ts'
 import type { Operations } from './fake-files.ts'
+import { fakeBrowser } from './fake-browser.ts'
+import { fakeSessions } from './fake-sessions.ts'
 
 export interface FakeSandboxOptions {
   /** What a command answers. Absent: every command ends with exit code 127, like one that is not installed. */
@@ -13,7 +15,13 @@ export interface FakeSandboxOptions {
 
 /** @param files texts by path; the map is the file system: it is read and changed in place */
 export function createFakeSandbox(files: Map<string, string> = new Map(), options: FakeSandboxOptions = {}): Sandbox {
-  const ops: Operations = { ...fileOperations(files), shutdown: () => ({}), exec: (input, signal) => runFake(input, signal, options) }
+  const ops: Operations = {
+    ...fileOperations(files),
+    ...fakeBrowser(),
+    ...fakeSessions((input, signal) => runFake(input, signal, options)),
+    shutdown: () => ({}),
+    exec: (input, signal) => runFake(input, signal, options),
+  }
   const hands: Hands = {
     async ask(op, input, { signal, timeoutMs }) {
       if (signal.aborted) throw fail('cancelled', 'Cancelled.')

@@ -3,11 +3,17 @@ import { z } from 'zod'
 import { OxbowError, joinContent } from '../../types/index.ts'
 import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
 import { maxFailureText } from '../limits.ts'
+import { browserReplies } from './browser-replies.ts'
 import { commandReplies } from './command-replies.ts'
 import { fileReplies } from './file-replies.ts'
 import { lifeReplies } from './life-replies.ts'
 
-const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = { ...fileReplies, ...lifeReplies, ...commandReplies }
+const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = {
+  ...fileReplies,
+  ...lifeReplies,
+  ...commandReplies,
+  ...browserReplies,
+}
 
 /** Codes that hands have a reason to use. Others could make the kernel do something: `store_full` turns it read-only. */
 const handsCodes = [

@@ -1,0 +1,183 @@
+/** The browser's requests. Those on one tab wait for each other; those on different tabs run side by side. */
+import type { BrowserOps, BrowserView } from '../../types/index.ts'
+import { failed } from '../failure.ts'
+import type { HandlersOf } from '../handlers.ts'
+import { browserEndMs, navigationMs } from '../limits.ts'
+import { launchChromium } from './chromium-launch.ts'
+import type { BrowserOptions } from './chromium-launch.ts'
+import { act, settled } from './page-action.ts'
+import { pageAddress } from './page-address.ts'
+import { pageFailure } from './page-failure.ts'
+import { takePicture } from './page-picture.ts'
+import { stateOf, viewTab } from './page-view.ts'
+import { watchTab } from './tab-events.ts'
+import { createTabTable } from './tab-table.ts'
+import type { Tab, TabTable } from './tab-table.ts'
+import { pause, within } from './time-limit.ts'
+
+export interface BrowserFamily {
+  readonly ops: HandlersOf<BrowserOps>
+  /** Ends every browser, so that what it keeps is on disk. */
+  close(): Promise<void>
+}
+
+/** Starts nothing yet. @param options absent where hands have no browser */
+export function openBrowser(options: BrowserOptions | undefined): BrowserFamily {
+  if (options === undefined) return { ops: refusing, close: () => Promise.resolve() }
+  const table = createTabTable((profile) => launchChromium(options, profile), watchTab)
+  return { ops: operations(table), close: () => table.end() }
+}
+
+function operations(table: TabTable): HandlersOf<BrowserOps> {
+  /** All errors leave as failures of ours. */
+  const guarded = async <Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw pageFailure(error, signal)
+    }
+  }
+  return {
+    browserOpen: (input, signal) => guarded(signal, () => open(table, input, signal)),
+    browserAct: (input, signal) =>
+      guarded(signal, () =>
+        inTurn(table.find(input), signal, async (tab) => {
+          tab.acceptDialogs = input.acceptDialogs
+          await act(tab, input.action, signal)
+          return changed(table, tab, input.maxBytes, null, signal)
+        }),
+      ),
+    browserLook: (input, signal) =>
+      guarded(signal, () => inTurn(table.find(input), signal, (tab) => closingIfStuck(table, tab, viewTab(tab, input, null, signal)))),
+    browserPicture: (input, signal) =>
+      guarded(signal, () =>
+        inTurn(table.find(input), signal, async (tab) => {
+          const picture = await takePicture(tab, input, signal)
+          return { ...(await viewTab(tab, unseen, null, signal)), ...picture }
+        }),
+      ),
+    browserTabs: (input, signal) => guarded(signal, () => tabs(table, input)),
+    browserDownloads: (input, signal) => guarded(signal, () => downloads(table, input, signal)),
+  }
+}
+
+const unseen = { as: 'nothing', ref: '', depth: 0, fromByte: 0, maxBytes: 0 } as const
+
+async function open(table: TabTable, input: BrowserOps['browserOpen']['input'], signal: AbortSignal): Promise<BrowserView> {
+  const address = pageAddress(input.url)
+  const owner = await table.owner(input)
+  const isNew = input.newTab || (input.tab === '' && owner.current === null)
+  const tab = isNew ? await table.open(owner) : table.find(input)
+  return inTurn(tab, signal, async () => {
+    owner.current = tab
+    let status: number | null = null
+    const goTo = async (): Promise<void> => {
+      try {
+        const answer = await tab.page.goto(address, { timeout: navigationMs, waitUntil: 'domcontentloaded', signal })
+        status = answer?.status() ?? null
+      } catch (error) {
+        // What is no page is downloaded; the note says so.
+        if (!(error instanceof Error && /Download is starting|net::ERR_ABORTED/.test(error.message))) throw error
+      }
+    }
+    try {
+      await settled(tab, signal, goTo)
+    } catch (error) {
+      if (isNew) await table.close(tab)
+      throw error
+    }
+    tab.lastTree = ''
+    return changed(table, tab, input.maxBytes, status, signal)
+  })
+}
+
+/** The page after something was done in it. What was done is done: a page that cannot be shown now is no reason to call it failed. */
+async function changed(table: TabTable, tab: Tab, maxBytes: number, status: number | null, signal: AbortSignal): Promise<BrowserView> {
+  const look = { as: 'changes', ref: '', depth: 0, fromByte: 0, maxBytes } as const
+  if (!tab.owner.tabs.has(tab.id)) return gone(tab)
+  try {
+    return await viewTab(tab, look, status, signal)
+  } catch (error) {
+    const { failure } = pageFailure(error, signal) as Error & { failure: { code: string; message: string; hint: string } }
+    if (failure.code === 'path_refused' || failure.code === 'cancelled') throw error
+    if (!tab.owner.tabs.has(tab.id)) return gone(tab)
+    if (failure.code === 'tool_failed') {
+      tab.owner.notes.push(`tab ${tab.id} was closed: its page did not answer any more`)
+      await table.close(tab)
+      return gone(tab)
+    }
+    const view = await viewTab(tab, unseen, status, signal)
+    return { ...view, notes: [...view.notes, `${failure.message} ${failure.hint}`] }
+  }
+}
+
+function gone(tab: Tab): BrowserView {
+  const nothing = { shows: 'nothing', text: '', fromByte: 0, nextByte: null, totalBytes: 0 } as const
+  return { tab: tab.id, url: '', title: '', status: null, ...nothing, notes: tab.owner.notes.splice(0) }
+}
+
+/** A page that is busy without end would hold up every look at it. */
+async function closingIfStuck(table: TabTable, tab: Tab, look: Promise<BrowserView>): Promise<BrowserView> {
+  try {
+    return await look
+  } catch (error) {
+    if (!(error instanceof Error && (error.name === 'TimeoutError' || error.message === 'time is over'))) throw error
+    await table.close(tab)
+    throw failed(
+      'tool_failed',
+      `The page in tab ${tab.id} did not answer; the tab was closed.`,
+      'Open it again, or read it with web_fetch.',
+    )
+  }
+}
+
+async function inTurn<Value>(tab: Tab, signal: AbortSignal, work: (tab: Tab) => Promise<Value>): Promise<Value> {
+  const before = tab.turn
+  const done = Promise.withResolvers<void>()
+  tab.turn = done.promise
+  try {
+    await before
+    if (signal.aborted) throw failed('cancelled', 'Cancelled.', 'Ask again when it is wanted.')
+    Object.assign(tab, { dialogs: 0, popUps: 0, acceptDialogs: false })
+    return await work(tab)
+  } finally {
+    tab.acceptDialogs = false
+    done.resolve()
+  }
+}
+
+async function tabs(table: TabTable, input: BrowserOps['browserTabs']['input']): Promise<BrowserOps['browserTabs']['output']> {
+  if (input.action !== 'list') {
+    const tab = table.find(input)
+    if (input.action === 'close') await table.close(tab)
+    else tab.owner.current = tab
+  }
+  const owner = table.known(input)
+  const open = [...(owner?.tabs.values() ?? [])]
+  const told = open.map(async (tab) => ({ tab: tab.id, current: tab === owner?.current, ...(await within(browserEndMs, stateOf(tab))) }))
+  return { tabs: await Promise.all(told) }
+}
+
+async function downloads(
+  table: TabTable,
+  { waitMs, ...who }: BrowserOps['browserDownloads']['input'],
+  signal: AbortSignal,
+): Promise<BrowserOps['browserDownloads']['output']> {
+  const known = (): readonly BrowserOps['browserDownloads']['output']['downloads'][number][] => table.known(who)?.downloads ?? []
+  const until = performance.now() + waitMs
+  while (known().some(({ state }) => state === 'running') && performance.now() < until && !signal.aborted) await pause(100, signal)
+  return { downloads: known().map((download) => ({ ...download })) }
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(failed('sandbox_missing', 'There is no browser in this sandbox.', 'oxbow status says what it has.'))
+}
+
+const refusing: HandlersOf<BrowserOps> = {
+  browserOpen: refuse,
+  browserAct: refuse,
+  browserLook: refuse,
+  browserPicture: refuse,
+  browserTabs: refuse,
+  browserDownloads: refuse,
+}

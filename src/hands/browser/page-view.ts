@@ -1,0 +1,118 @@
+/**
+ * What is shown of a page: the tree of its elements as the accessibility layer sees it, with a name for each that can be acted on, or
+ * its text. The driver reads both in a world of its own, where scripts of the page cannot reach.
+ */
+import type { BrowserView } from '../../types/index.ts'
+import { failed } from '../failure.ts'
+import { lookMs, maxAddressCharacters, maxPageCharacters, maxTitleCharacters, maxTreeNodes } from '../limits.ts'
+import { mayBeShown } from './page-address.ts'
+import { findElement } from './page-element.ts'
+import { clip } from './tab-table.ts'
+import type { Tab } from './tab-table.ts'
+import { within } from './time-limit.ts'
+
+export interface Look {
+  readonly as: 'tree' | 'changes' | 'text' | 'nothing'
+  readonly ref: string
+  /** 0: all of it. */
+  readonly depth: number
+  readonly fromByte: number
+  readonly maxBytes: number
+}
+
+/** @throws `tool_failed` for a page that does not answer, `path_refused` for one that may not be shown */
+export async function viewTab(tab: Tab, look: Look, status: number | null, signal: AbortSignal): Promise<BrowserView> {
+  const { url, title } = await stateOf(tab)
+  if (!mayBeShown(url)) {
+    await tab.page.goto('about:blank', { timeout: lookMs }).catch(() => undefined)
+    throw failed(
+      'path_refused',
+      'The tab came to an address that is no web page, and was emptied.',
+      'Open an address that begins with http:// or https://.',
+    )
+  }
+  let shows: BrowserView['shows'] = look.as
+  if (look.fromByte === 0 && look.as !== 'nothing') {
+    const before = tab.lastTree
+    const read = look.as === 'text' ? await textOf(tab, look.ref, signal) : await treeOf(tab, look, signal)
+    if (look.as !== 'text' && look.ref === '' && look.depth === 0) tab.lastTree = read
+    const changes = look.as === 'changes' && before !== '' ? changesBetween(before, read) : null
+    // Where most is new, all of it says more.
+    const tell = changes !== null && (changes.length <= look.maxBytes / 2 || changes.length < read.length / 2)
+    shows = tell ? 'changes' : look.as === 'text' ? 'text' : 'tree'
+    tab.seen = tell ? changes : read
+  }
+  const page = look.as === 'nothing' ? { text: '', fromByte: 0, nextByte: null, totalBytes: 0 } : cut(tab.seen, look)
+  return { tab: tab.id, url, title, status, shows, ...page, notes: tab.owner.notes.splice(0) }
+}
+
+/** From Chromium itself: a page that is busy, or lies, has no say in it. */
+export async function stateOf(tab: Tab): Promise<{ url: string; title: string }> {
+  const { targetInfo } = await within(lookMs, tab.target.send('Target.getTargetInfo'))
+  return { url: clip(targetInfo.url, maxAddressCharacters), title: clip(targetInfo.title, maxTitleCharacters) }
+}
+
+async function treeOf(tab: Tab, { ref, depth }: Look, signal: AbortSignal): Promise<string> {
+  const { nodes } = await within(lookMs, tab.target.send('Memory.getDOMCounters'))
+  if (nodes > maxTreeNodes) {
+    throw failed(
+      'limit_reached',
+      `The page has ${nodes} elements, too many for a tree.`,
+      'Read it with browser_text, or find a page that shows less.',
+    )
+  }
+  const options = { mode: 'ai', timeout: lookMs, signal, ...(depth > 0 && { depth }) } as const
+  const tree = ref === '' ? tab.page.ariaSnapshot(options) : (await findElement(tab, ref)).ariaSnapshot(options)
+  return bounded(await within(lookMs + 1_000, tree))
+}
+
+async function textOf(tab: Tab, ref: string, signal: AbortSignal): Promise<string> {
+  const element = ref === '' ? tab.page.locator('body') : await findElement(tab, ref)
+  return bounded(await within(lookMs + 1_000, element.innerText({ timeout: lookMs, signal })))
+}
+
+function bounded(text: string): string {
+  const whole = text.toWellFormed()
+  return whole.length <= maxPageCharacters
+    ? whole
+    : `${whole.slice(0, maxPageCharacters)}\n[The rest of the page is cut off here.]`.toWellFormed()
+}
+
+/** Lines by what they say, wherever they stand: each names its element, so a line needs no neighbours. Takes time in proportion. */
+export function changesBetween(before: string, now: string): string {
+  const old = new Map<string, number>()
+  for (const line of before.split('\n')) old.set(line, (old.get(line) ?? 0) + 1)
+  const fresh: string[] = []
+  for (const line of now.split('\n')) {
+    const left = old.get(line) ?? 0
+    if (left === 0) fresh.push(`+ ${line}`)
+    else old.set(line, left - 1)
+  }
+  const gone = [...old].flatMap(([line, left]) => Array<string>(left).fill(`- ${line.trim()}`))
+  return [...gone, ...fresh].join('\n')
+}
+
+function cut(text: string, { fromByte, maxBytes }: Look): Pick<BrowserView, 'text' | 'fromByte' | 'nextByte' | 'totalBytes'> {
+  const bytes = Buffer.from(text)
+  if (fromByte > 0 && fromByte >= bytes.length) {
+    throw failed(
+      'bad_input',
+      `What the last look gave has ${bytes.length} bytes; there is nothing at byte ${fromByte}.`,
+      'Pass 0 to look anew.',
+    )
+  }
+  const from = characterAt(bytes, fromByte)
+  let end = Math.min(from + maxBytes, bytes.length)
+  if (end < bytes.length) {
+    const line = bytes.lastIndexOf(0x0a, end - 1) + 1
+    end = line > from + maxBytes * 0.75 ? line : characterAt(bytes, end)
+  }
+  return { text: bytes.toString('utf8', from, end), fromByte: from, nextByte: end < bytes.length ? end : null, totalBytes: bytes.length }
+}
+
+/** UTF-8 continuation bytes are 10xxxxxx. */
+function characterAt(bytes: Buffer, offset: number): number {
+  let at = offset
+  while (at > 0 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at -= 1
+  return at
+}

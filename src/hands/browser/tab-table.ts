@@ -1,0 +1,219 @@
+/**
+ * Tabs by the conversation that opened them, and one Chromium for each agent. A conversation knows only its own tabs. What runs out
+ * of use gives way: the tabs of conversations that ended are never closed by anybody else.
+ */
+import type { CDPSession, BrowserContext, Page } from 'playwright-core'
+import type { BrowserDownload, BrowserTab } from '../../types/index.ts'
+import { failed } from '../failure.ts'
+import { browserEndMs, maxBrowsers, maxNoteCharacters, maxNotes, maxTabs, staleTabMs } from '../limits.ts'
+import type { Launched } from './chromium-launch.ts'
+import { within } from './time-limit.ts'
+
+export interface Tab {
+  readonly id: string
+  readonly owner: Owner
+  readonly page: Page
+  /** To Chromium about this page; answers for its state also while the page itself is busy. */
+  readonly target: CDPSession
+  lastUsed: number
+  /** What the last look gave, to read on in and to compare with. */
+  seen: string
+  lastTree: string
+  acceptDialogs: boolean
+  /** During this action. */
+  dialogs: number
+  popUps: number
+  /** Resolves when the last request on this tab is through. */
+  turn: Promise<unknown>
+}
+
+export interface Owner {
+  readonly browser: Browser
+  readonly name: string
+  readonly tabs: Map<string, Tab>
+  current: Tab | null
+  made: number
+  /** Told with the next answer. */
+  notes: string[]
+  downloads: BrowserDownload[]
+}
+
+export interface Browser {
+  readonly profile: string
+  readonly context: BrowserContext
+  /** Where Chromium puts what it downloads, until it is whole. */
+  readonly downloads: string
+  readonly owners: Map<string, Owner>
+  lastUsed: number
+}
+
+export interface TabTable {
+  /** Starts the agent's browser when it does not run. @throws `limit_reached` when too many do, `sandbox_missing` */
+  owner(who: BrowserTab): Promise<Owner>
+  /** @returns the owner if there is one: nothing is started. */
+  known(who: Pick<BrowserTab, 'profile' | 'owner'>): Owner | null
+  /** An empty tab. @throws `limit_reached` */
+  open(owner: Owner): Promise<Tab>
+  /** @throws `not_found` */
+  find(who: BrowserTab): Tab
+  close(tab: Tab): Promise<void>
+  /** Every browser. */
+  end(): Promise<void>
+}
+
+/** @param watch begins to note what happens in a new tab; it may hand in windows that the page opened */
+export function createTabTable(
+  launch: (profile: string) => Promise<Launched>,
+  watch: (tab: Tab, adopt: (page: Page) => Promise<Tab | null>) => void,
+): TabTable {
+  const browsers = new Map<string, Promise<Browser>>()
+  const running = new Map<string, Browser>()
+
+  const begin = async (profile: string): Promise<Browser> => {
+    const { context, downloads } = await launch(profile)
+    const browser: Browser = { profile, context, downloads, owners: new Map(), lastUsed: performance.now() }
+    running.set(profile, browser)
+    context.on('close', () => {
+      for (const owner of browser.owners.values()) owner.tabs.clear()
+      if (running.get(profile) !== browser) return
+      running.delete(profile)
+      browsers.delete(profile)
+    })
+    return browser
+  }
+  const browserOf = async (profile: string): Promise<Browser> => {
+    const known = browsers.get(profile)
+    if (known !== undefined) return known
+    if (browsers.size >= maxBrowsers) await makeRoomForBrowser(running)
+    const starting = begin(profile)
+    browsers.set(profile, starting)
+    starting.catch(() => browsers.delete(profile))
+    return starting
+  }
+  const close = async (tab: Tab): Promise<void> => {
+    forget(tab)
+    const { browser } = tab.owner
+    // The last one takes its browser along: that frees its memory and puts its cookies on disk.
+    const isLast = tabsOf(browser).length === 0
+    await within(browserEndMs, isLast ? browser.context.close() : tab.page.close()).catch(() => undefined)
+  }
+  const adopt = async (owner: Owner, page: Page): Promise<Tab> => {
+    const target = await owner.browser.context.newCDPSession(page)
+    const tab = newTab(owner, page, target)
+    page.on('close', () => forget(tab))
+    page.on('crash', () => {
+      note(owner, `tab ${tab.id} crashed and is closed: perhaps its page needed more memory than the browser has`)
+      void close(tab)
+    })
+    watch(tab, async (opened) => ([...running.values()].flatMap(tabsOf).length >= maxTabs ? null : adopt(owner, opened)))
+    return tab
+  }
+  return {
+    async owner({ profile, owner: name }) {
+      const browser = await browserOf(profile)
+      browser.lastUsed = performance.now()
+      const owner = browser.owners.get(name) ?? newOwner(browser, name)
+      browser.owners.set(name, owner)
+      return owner
+    },
+    known: ({ profile, owner }) => running.get(profile)?.owners.get(owner) ?? null,
+    async open(owner) {
+      const all = [...running.values()].flatMap(tabsOf)
+      if (all.length >= maxTabs) await makeRoomForTab(all, owner, close)
+      const { context } = owner.browser
+      // Chromium begins with an empty page.
+      const first = tabsOf(owner.browser).length === 0 ? context.pages()[0] : undefined
+      const tab = await adopt(owner, first ?? (await context.newPage()))
+      owner.current = tab
+      return tab
+    },
+    find(who) {
+      const owner = running.get(who.profile)?.owners.get(who.owner)
+      const tab = who.tab === '' ? owner?.current : owner?.tabs.get(who.tab)
+      if (tab === undefined || tab === null) throw noTab(who.tab, owner)
+      tab.lastUsed = performance.now()
+      tab.owner.browser.lastUsed = performance.now()
+      return tab
+    },
+    close,
+    async end() {
+      await Promise.allSettled([...running.values()].map(({ context }) => within(browserEndMs, context.close())))
+    },
+  }
+}
+
+export function tabsOf(browser: Browser): readonly Tab[] {
+  return [...browser.owners.values()].flatMap((owner) => [...owner.tabs.values()])
+}
+
+/** Kept until the next answer; the oldest give way. */
+export function note(owner: Owner, text: string): void {
+  owner.notes.push(clip(text))
+  if (owner.notes.length > maxNotes) owner.notes.shift()
+}
+
+export function clip(text: string, most: number = maxNoteCharacters): string {
+  return (text.length > most ? `${text.slice(0, most - 1)}…` : text).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').toWellFormed()
+}
+
+function newOwner(browser: Browser, name: string): Owner {
+  return { browser, name, tabs: new Map(), current: null, made: 0, notes: [], downloads: [] }
+}
+
+function newTab(owner: Owner, page: Page, target: CDPSession): Tab {
+  const tab: Tab = {
+    id: `t${(owner.made += 1)}`,
+    owner,
+    page,
+    target,
+    lastUsed: performance.now(),
+    seen: '',
+    lastTree: '',
+    acceptDialogs: false,
+    dialogs: 0,
+    popUps: 0,
+    turn: Promise.resolve(),
+  }
+  owner.tabs.set(tab.id, tab)
+  return tab
+}
+
+function forget(tab: Tab): void {
+  const { owner } = tab
+  owner.tabs.delete(tab.id)
+  if (owner.current === tab) owner.current = [...owner.tabs.values()].at(-1) ?? null
+}
+
+async function makeRoomForBrowser(running: ReadonlyMap<string, Browser>): Promise<void> {
+  const idle = oldest([...running.values()])
+  if (idle === null) {
+    throw failed(
+      'limit_reached',
+      `${maxBrowsers} agents use a browser already.`,
+      'Wait until one of them is done, or have it close its tabs.',
+    )
+  }
+  for (const owner of idle.owners.values()) note(owner, 'the browser was closed to make room for another agent')
+  await within(browserEndMs, idle.context.close()).catch(() => undefined)
+}
+
+async function makeRoomForTab(all: readonly Tab[], owner: Owner, close: (tab: Tab) => Promise<void>): Promise<void> {
+  const idle = oldest(all.filter((tab) => tab.owner !== owner))
+  if (idle === null)
+    throw failed('limit_reached', `${maxTabs} tabs are open.`, 'Close some with browser_tabs, or open the page in the current one.')
+  note(idle.owner, `tab ${idle.id} was closed to make room: nobody had used it for a while`)
+  await close(idle)
+}
+
+/** @returns what was not used for the longest, if that is long enough. */
+function oldest<Used extends { readonly lastUsed: number }>(all: readonly Used[]): Used | null {
+  const [first] = all.toSorted((a, b) => a.lastUsed - b.lastUsed)
+  return first !== undefined && performance.now() - first.lastUsed >= staleTabMs ? first : null
+}
+
+function noTab(asked: string, owner: Owner | undefined): Error {
+  const tabs = [...(owner?.tabs.keys() ?? [])]
+  if (tabs.length === 0)
+    return failed('not_found', 'No tab is open; one that was may have crashed or been idle for too long.', 'Open a page with browser_open.')
+  return failed('not_found', `There is no tab ${asked}.`, `Open are: ${tabs.join(', ')}.`)
+}
