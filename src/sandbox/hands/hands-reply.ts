@@ -7,12 +7,18 @@ import { browserReplies } from './browser-replies.ts'
 import { commandReplies } from './command-replies.ts'
 import { fileReplies } from './file-replies.ts'
 import { lifeReplies } from './life-replies.ts'
+import { sessionReplies } from './session-replies.ts'
 
 const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = {
   ...fileReplies,
   ...lifeReplies,
   ...commandReplies,
+  ...sessionReplies,
   ...browserReplies,
+}
+
+export function isHandsOp(name: unknown): name is HandsOp {
+  return typeof name === 'string' && Object.hasOwn(outputs, name)
 }
 
 /** Codes that hands have a reason to use. Others could make the kernel do something: `store_full` turns it read-only. */

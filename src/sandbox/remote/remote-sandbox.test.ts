@@ -1,0 +1,110 @@
+/** A guest's sandbox that its runner serves over sockets: the same contract as the sandbox itself. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { encodeFrame, encodeMessage } from '../../types/index.ts'
+import type { Sandbox } from '../../types/index.ts'
+import { asker, describeSandboxContract, refusedWith } from '../sandbox-contract.ts'
+import type { SandboxUnderTest } from '../sandbox-contract.ts'
+import { makeWorkbench } from '../sandbox-workbench.ts'
+import { connectSandbox } from './connect-sandbox.ts'
+import { handsSocket, serveSandbox } from './serve-sandbox.ts'
+
+interface Served extends SandboxUnderTest {
+  readonly folder: string
+  /** The sandbox behind it. */
+  readonly own: Sandbox
+  stopServing(): Promise<void>
+}
+
+async function makeServed(): Promise<Served> {
+  const bench = await makeWorkbench()
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-served-'))
+  const service = await serveSandbox(bench.sandbox, folder)
+  return {
+    sandbox: connectSandbox(folder, bench.sandbox.status),
+    own: bench.sandbox,
+    folder,
+    stopServing: () => service.close(),
+    async remove() {
+      await service.close()
+      await bench.sandbox.close()
+      await bench.remove()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+describeSandboxContract('served by a runner', makeServed)
+
+describe('a sandbox that a runner serves', () => {
+  async function withServed(run: (served: Served) => Promise<void>): Promise<void> {
+    const served = await makeServed()
+    try {
+      await run(served)
+    } finally {
+      await served.sandbox.close()
+      await served.remove()
+    }
+  }
+  const running = (command: string) => ({ command, cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 })
+
+  it('has the same profiles, each behind its own socket that only its owner opens', () =>
+    withServed(async ({ sandbox, own, folder }) => {
+      assert.deepEqual(sandbox.status, own.status)
+      assert.deepEqual((await readdir(folder)).sort(), own.status.profiles.map((profile) => `hands-${profile}.sock`).sort())
+      const vault = await sandbox.hands('vault-read')
+      const calm = { signal: new AbortController().signal, timeoutMs: 20_000 }
+      assert.deepEqual(
+        (await vault.ask('list', { path: '/vault', depth: 1, glob: '', all: false, skip: 0, maxEntries: 10 }, calm)).entries,
+        [],
+      )
+      await refusedWith('sandbox_missing', vault.ask('exec', running('true'), calm))
+    }))
+
+  it('ends what a guest had asked for when the guest is gone', () =>
+    withServed(async ({ sandbox, own }) => {
+      const command = asker(sandbox)('exec', running('echo up > /tmp/up; sleep 600')).catch((error: unknown) => error)
+      const ask = asker(own)
+      await ask('exec', running('until [ -s /tmp/up ]; do sleep 0.02; done'))
+      await sandbox.close()
+      await command
+      await ask('exec', running("while cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q '[s]leep 600'; do sleep 0.02; done"))
+    }))
+
+  it('is to be had again after its runner came back', () =>
+    withServed(async ({ sandbox, own, folder, stopServing }) => {
+      const ask = asker(sandbox)
+      assert.equal((await ask('exec', running('echo one'))).stdout, 'one\n')
+      await stopServing()
+      await refusedWith('sandbox_failed', ask('exec', running('echo two')))
+      const again = await serveSandbox(own, folder)
+      assert.equal((await ask('exec', running('echo three'))).stdout, 'three\n')
+      await again.close()
+    }))
+
+  it('hangs up on what is no request, and stays for others', () =>
+    withServed(async ({ sandbox, folder }) => {
+      const garbage: readonly (readonly Buffer[])[] = [
+        [Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+        [...encodeMessage(1, '{')],
+        [...encodeMessage(1, 'null')],
+        [...encodeMessage(1, JSON.stringify({ op: 'constructor', input: {} }))],
+        [...encodeMessage(1, JSON.stringify({ op: 'exec', input: 5 }))],
+        [...encodeMessage(0, JSON.stringify({ op: 'stat', input: {} }))],
+        [encodeFrame('data', 1, Buffer.from('x')), ...encodeMessage(1, JSON.stringify({ op: 'put', input: {}, bytes: 2 }))],
+      ]
+      for (const frames of garbage) {
+        const socket = connect(handsSocket(folder, 'work'))
+        socket.resume()
+        socket.on('error', () => undefined)
+        for (const frame of frames) socket.write(frame)
+        await once(socket, 'close')
+      }
+      assert.equal((await asker(sandbox)('exec', running('echo fine'))).stdout, 'fine\n')
+    }))
+})
