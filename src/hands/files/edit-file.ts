@@ -1,6 +1,7 @@
 /** Replaces exact text. A text that is missing or stands more than once is an error that says how to do better. */
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
+import { refuseGuarded } from './guarded-path.ts'
 import { nearestMatch } from './nearest-match.ts'
 import { replaceFile } from './place-file.ts'
 import { readWholeText } from './whole-text.ts'
@@ -9,6 +10,7 @@ import type { Place, Root } from './workspace-path.ts'
 export async function editFile(roots: readonly Root[], input: HandsOps['edit']['input']): Promise<HandsOps['edit']['output']> {
   if (input.find === '') throw failed('bad_input', 'The text to find is empty.', 'Give the exact text to replace.')
   const { place, text, mode } = await readWholeText(roots, input.path)
+  refuseGuarded(roots, place)
   const found = placesOf(text, input.find)
   if (found.length === 0) throw notFound(place, text, input.find)
   if (found.length > 1 && !input.all) throw moreThanOnce(place, text, found)

@@ -7,6 +7,7 @@ import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
+import { refuseGuarded } from './guarded-path.ts'
 import { makeFolderFor, removeMade, renameToFree, resolveNew, syncFolder, temporaryBeside } from './place-file.ts'
 import { isInside, toPlace } from './workspace-path.ts'
 import type { Place, Root } from './workspace-path.ts'
@@ -25,7 +26,10 @@ export async function movePath(roots: readonly Root[], input: Input, signal: Abo
   if (to.isRoot) throw isFolder(to.virtual, from.virtual)
   let target: { real: string; made: string | null } | null = null
   try {
-    const replaced = await checkTarget(from, { virtual: to.virtual, real: await resolveNew(roots, to) }, input.overwrite)
+    const place = { virtual: to.virtual, real: await resolveNew(roots, to) }
+    refuseGuarded(roots, from)
+    refuseGuarded(roots, place)
+    const replaced = await checkTarget(from, place, input.overwrite)
     throwIfCancelled(signal)
     target = await makeFolderFor(roots, to)
     await moveTo(from, target.real, replaced, signal)

@@ -2,7 +2,8 @@
 import { lstat, realpath } from 'node:fs/promises'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
-import { makeFolderFor, replaceFile } from './place-file.ts'
+import { refuseGuarded } from './guarded-path.ts'
+import { makeFolderFor, replaceFile, resolveNew } from './place-file.ts'
 import { isInside, refuseSpecial, toPlace } from './workspace-path.ts'
 import type { Place, Root } from './workspace-path.ts'
 
@@ -39,11 +40,15 @@ export async function toTarget(roots: readonly Root[], path: string): Promise<Ta
 async function resolveTarget(roots: readonly Root[], place: Place): Promise<Target> {
   const refuse = (why: string) => failed('path_refused', `${place.virtual} ${why}`, 'Choose a path under /shared or /tmp that is no link.')
   const standing = await lstat(place.real).catch(() => null)
-  if (standing === null) return { virtual: place.virtual, real: (await makeFolderFor(roots, place)).real, mode: null }
+  if (standing === null) {
+    refuseGuarded(roots, { ...place, real: await resolveNew(roots, place) })
+    return { virtual: place.virtual, real: (await makeFolderFor(roots, place)).real, mode: null }
+  }
   // A link without an end would create a file wherever it points.
   const real = await realpath(place.real).catch(() => null)
   if (real === null) throw refuse('is a link that leads nowhere.')
   if (!isInside(roots, real)) throw refuse('leads out of the workspace.')
+  refuseGuarded(roots, { ...place, real })
   const stats = await lstat(real)
   refuseSpecial(stats, place.virtual)
   return { virtual: place.virtual, real, mode: stats.mode & modeBits }

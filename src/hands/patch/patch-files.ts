@@ -6,6 +6,7 @@ import { lstat } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps, PatchedFile } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { refuseGuarded } from '../files/guarded-path.ts'
 import { resolveNew } from '../files/place-file.ts'
 import { readWholeText } from '../files/whole-text.ts'
 import { toPlace } from '../files/workspace-path.ts'
@@ -54,6 +55,7 @@ function createOpener(roots: readonly Root[], drafts: Map<string, Draft>) {
       const standing = await lstat(place.real).catch(() => null)
       const whole = standing === null ? null : await readWholeText(roots, place.virtual)
       const real = whole?.place.real ?? (await resolveNew(roots, place))
+      refuseGuarded(roots, { virtual: place.virtual, real })
       const known = drafts.get(real)
       if (known !== undefined) return known
       bytes += whole === null ? 0 : Buffer.byteLength(whole.text)
