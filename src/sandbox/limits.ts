@@ -154,3 +154,21 @@ export const browserProcesses = 512
 export const maxRelayedMs: number = 24 * 3_600_000
 /** What an engine's client that has ended may still have to say. */
 export const containerTalkMs = 250
+/** Beside the memory of a machine: QEMU itself, and what it has translated of the guest. */
+export const translationMb = 128
+export const machineOverheadMb = 320
+/** QEMU has a handful of threads; the launcher and mke2fs one. */
+export const machineThreads = 64
+/** From the start of QEMU to hands that wait. Measured under emulation: 5 s idle; a machine under load takes many times as long. */
+export const bootTimeoutMs = 60_000
+/** Writing a snapshot. Measured: 0.3 s. */
+export const snapshotTimeoutMs = 30_000
+/** From the start of QEMU with a snapshot to a mounted workspace. Measured: 0.4 s. */
+export const restoreTimeoutMs = 30_000
+/** Words of the guest on the control port, and of QEMU on its monitor, that are kept. */
+export const maxControlBytes = 1_000
+export const maxMonitorBytes: number = 1 * mib
+/** Snapshots that are kept, 70 to 130 MB each: two profiles, and two of another configuration. */
+export const maxSnapshots = 4
+/** Disk of a machine where the configuration does not say. It is a sparse file. */
+export const machineDiskMb = 2_048

@@ -36,8 +36,8 @@ export interface LaunchPlan {
   readonly memoryByCgroup: boolean
   readonly processes: number
   readonly maxFileMb: number
-  /** Text files to make inside, by path. */
-  readonly files: readonly { readonly path: string; readonly text: string }[]
+  /** Files to make inside, by path. */
+  readonly files: readonly { readonly path: string; readonly text: string | Buffer }[]
   readonly entry: string
   readonly entryArgs: readonly string[]
   readonly filter: Buffer
@@ -177,7 +177,7 @@ function bindScript(plan: LaunchPlan): string {
   const bind = (from: string, at: string): string => `: > ${at}\n${mount} --bind ${quote(from)} ${at}`
   return [
     `${mount} -t tmpfs -o mode=711,size=64k,nosuid,nodev tmpfs ${hiddenFolder(plan)}`,
-    `${mkdir} ${to.folders.map(({ host }) => host).join(' ')}`,
+    `${mkdir} -p ${to.folders.map(({ host }) => host).join(' ')}`,
     ...plan.folders.map(({ host }, i) => `${mount} --bind ${quote(host)} ${to.folders[i]!.host}`),
     bind(plan.node, to.node),
     ...(plan.egressSocket === undefined ? [] : [bind(plan.egressSocket, to.egressSocket!)]),
