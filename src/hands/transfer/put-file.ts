@@ -35,8 +35,9 @@ export interface Uploads {
   close(): Promise<void>
 }
 
-export function createUploads(roots: readonly Root[]): Uploads {
+export function createUploads(roots: readonly Root[], idleMs: number = uploadIdleMs): Uploads {
   const uploads = new Map<string, Upload>()
+  const beginning = new Set<string>()
   const swept = sweepUploads(roots)
 
   const forget = async (name: string, upload: Upload): Promise<void> => {
@@ -48,10 +49,16 @@ export function createUploads(roots: readonly Root[]): Uploads {
   }
   /** @returns the upload that this piece continues, or a new one; busy. */
   const take = async (input: Input): Promise<Upload> => {
+    if (beginning.has(input.upload)) throw failed('bad_input', 'This upload has only just begun.', 'Send the pieces in their order.')
     if (input.offset === 0 && !uploads.has(input.upload)) {
-      const upload = await begin(roots, input, uploads.size)
-      uploads.set(input.upload, upload)
-      return upload
+      beginning.add(input.upload)
+      try {
+        const upload = await begin(roots, input, uploads.size + beginning.size)
+        uploads.set(input.upload, upload)
+        return upload
+      } finally {
+        beginning.delete(input.upload)
+      }
     }
     const upload = uploads.get(input.upload)
     if (upload === undefined)
@@ -72,7 +79,7 @@ export function createUploads(roots: readonly Root[]): Uploads {
         await append(upload, input.content)
         throwIfCancelled(signal)
         if (input.last) await finish(upload, input.overwrite)
-        else upload.idle = setTimeout(() => void forget(input.upload, upload), uploadIdleMs).unref()
+        else upload.idle = setTimeout(() => void forget(input.upload, upload), idleMs).unref()
         return { bytes: upload.bytes, created: upload.mode === null }
       } catch (error) {
         await forget(input.upload, upload)
@@ -101,7 +108,7 @@ function taken(virtual: string): Error {
 }
 
 async function begin(roots: readonly Root[], input: Input, begun: number): Promise<Upload> {
-  if (begun >= maxUploads) throw failed('limit_reached', 'Too many files are being written.', 'Finish some first.')
+  if (begun > maxUploads) throw failed('limit_reached', 'Too many files are being written.', 'Finish some first.')
   const target = await toTarget(roots, input.path)
   if (target.mode !== null && !input.overwrite) throw taken(target.virtual)
   const temporary = temporaryBeside(target.real)
