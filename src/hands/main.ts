@@ -12,9 +12,11 @@
  *       --data-limit KIB                      each process of a command gets at most this much memory of its own
  *       --relay SOCKET                        the egress proxy listens there; programs find it at 127.0.0.1:8118
  *       --vault                               only /vault is here, to be read; no commands
+ *       --browser PROGRAM                     Chromium is there, and what drives it; no commands
  *       --mapped SHARED TMP                   without a sandbox: two folders of the host stand for them, and no commands
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { browserAt } from './browser/chromium-launch.ts'
 import { createLiveCommands } from './commands/live-commands.ts'
 import { createCommandRunner } from './commands/run-command.ts'
 import { parseArguments } from './hands-arguments.ts'
@@ -25,7 +27,7 @@ import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
 import { openTransport } from './transport.ts'
 
-function options({ mapped, vault, alone, dataLimitKib, relay }: HandsArguments): HandsOptions {
+function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsArguments): HandsOptions {
   if (mapped !== null) {
     return {
       roots: [
@@ -36,8 +38,10 @@ function options({ mapped, vault, alone, dataLimitKib, relay }: HandsArguments):
   }
   if (vault) return { roots: [{ virtual: '/vault', real: '/vault' }] }
   const roots = ['/shared', '/tmp'].filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
+  if (browser !== null) return { roots, browser: browserAt(browser) }
   const live = createLiveCommands(alone || isUnderBubblewrap(), relay === null ? {} : proxyEnvironment)
-  return { roots, commands: createCommandRunner({ roots, live, dataLimitKib }) }
+  const place = { roots, live, dataLimitKib }
+  return { roots, commands: createCommandRunner(place), sessions: place }
 }
 
 /** Only where all processes are the sandbox's may a stranger be ended. */

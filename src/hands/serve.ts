@@ -6,18 +6,21 @@ import { createMessageReader, createMessageWriter, greetingId, joinContent, spli
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'
 import { commandOperations } from './commands/run-command.ts'
-import type { CommandRunner } from './commands/run-command.ts'
+import type { CommandOptions, CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
 import { createUploads } from './transfer/put-file.ts'
 import type { Root } from './files/workspace-path.ts'
 import type { HandlersOf } from './handlers.ts'
 import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
+import { openSessions } from './sessions/session-operations.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]
   /** Absent where there is no sandbox to hold a command. */
   readonly commands?: CommandRunner
+  /** The same. */
+  readonly sessions?: CommandOptions
   /** Absent in every profile but `browser`. */
   readonly browser?: BrowserOptions
 }
@@ -30,12 +33,13 @@ interface Families {
   close(): Promise<unknown>
 }
 
-function openFamilies({ roots, commands, browser: options }: HandsOptions, shutdown: Operations['shutdown']): Families {
+function openFamilies({ roots, commands, sessions: place, browser: options }: HandsOptions, shutdown: Operations['shutdown']): Families {
   const uploads = createUploads(roots)
+  const sessions = openSessions(place)
   const browser = openBrowser(options)
   return {
-    ops: { shutdown, ...fileOperations(roots, uploads), ...commandOperations(commands), ...browser.ops },
-    close: () => Promise.allSettled([uploads.close(), browser.close()]),
+    ops: { shutdown, ...fileOperations(roots, uploads), ...commandOperations(commands), ...sessions.ops, ...browser.ops },
+    close: () => Promise.allSettled([uploads.close(), sessions.close(), browser.close()]),
   }
 }
 

@@ -4,12 +4,15 @@ import { OxbowError, isOxbowError } from '../../types/index.ts'
 import type { Failure, Profile } from '../../types/index.ts'
 import { startHands } from '../hands/hands-process.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
+import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
 import { createGiver, giveFolders } from '../workspace-folders.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupParent } from './cgroup-limits.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
+import { browserView } from '../browser/browser-view.ts'
+import { findBrowser } from '../browser/find-browser.ts'
 import { insideEgressSocket, launchCommand, sandboxUid } from './launch-command.ts'
 import type { FolderMount, LaunchPlan } from './launch-command.ts'
 import { findSandboxTools } from './sandbox-tools.ts'
@@ -57,12 +60,17 @@ export const bubblewrapTier: TierProvider = {
 function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
   return {
     provider: 'bubblewrap',
-    profiles: options.egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'browser', 'vault-read'],
+    profiles: profilesOf(options),
     limits: limitsInForce(plan, options),
     degraded: plan.degraded,
     start: createStarter(plan, options),
     close: () => Promise.resolve(),
   }
+}
+
+function profilesOf({ egressSocket, browser }: TierOptions): readonly Profile[] {
+  if (egressSocket === undefined) return ['work', 'vault-read']
+  return 'code' in findBrowser(browser) ? ['work', 'online', 'vault-read'] : ['work', 'online', 'browser', 'vault-read']
 }
 
 function limitsInForce({ cgroups }: BubblewrapPlan, { limits, egressSocket }: TierOptions): readonly string[] {
@@ -89,7 +97,7 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
     removeStaleCgroups(plan.cgroups)
     const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
       memoryBytes: view.memoryMb * 1024 * 1024,
-      processes: limits.max_processes,
+      processes: view.processes,
     })
     const command = launchCommand({
       ...view,
@@ -99,9 +107,8 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
       node: realpathSync(process.execPath),
       cgroupEntries: group.entries,
       memoryByCgroup: holds(plan.cgroups, 'memory'),
-      processes: limits.max_processes,
-      maxFileMb: limits.max_file_mb,
-      files: [{ path: insideProgram, text: program }, ...accounts(asRoot)],
+      maxFileMb: view.maxFileMb,
+      files: [{ path: insideProgram, text: program }, ...view.files, ...terminals(), ...accounts(asRoot)],
       entry: insideProgram,
     })
     try {
@@ -121,16 +128,18 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
   }
 }
 
-type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'egressSocket'>
+type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket'>
 
 /** What a profile sees, what its hands are told, and what it may use. */
-async function viewOf(profile: Profile, { folders, limits, browser, egressSocket }: TierOptions): Promise<View> {
-  const memoryMb = limits.memory_mb
-  if (profile === 'work') return { folders: workMounts(folders), entryArgs: [], memoryMb }
-  if (profile === 'vault-read') return { folders: [vaultMount(folders.vault)], entryArgs: ['--vault'], memoryMb }
-  const online = { entryArgs: ['--relay', insideEgressSocket], egressSocket: await egressSocket!(profile) }
-  if (profile === 'online') return { ...online, folders: workMounts(folders), memoryMb }
-  return { ...online, folders: workMounts(folders).filter(({ inside }) => inside === '/tmp'), memoryMb: browser.memory_mb }
+async function viewOf(profile: Profile, options: TierOptions): Promise<View> {
+  const { folders, limits, egressSocket } = options
+  const bounds = { memoryMb: limits.memory_mb, processes: limits.max_processes, maxFileMb: limits.max_file_mb, files: [] }
+  if (profile === 'work') return { ...bounds, folders: workMounts(folders), entryArgs: [] }
+  if (profile === 'vault-read') return { ...bounds, folders: [vaultMount(folders.vault)], entryArgs: ['--vault'] }
+  const online = { ...bounds, entryArgs: ['--relay', insideEgressSocket], egressSocket: await egressSocket!(profile) }
+  if (profile === 'online') return { ...online, folders: workMounts(folders) }
+  const seen = browserView(options)
+  return { ...online, ...seen, entryArgs: [...online.entryArgs, ...seen.entryArgs] }
 }
 
 function workMounts({ shared, tmp }: WorkspaceFolders): readonly FolderMount[] {
@@ -152,6 +161,12 @@ function holds(parents: readonly CgroupParent[], limit: 'memory' | 'pids'): bool
 async function removed(group: Cgroup): Promise<void> {
   const until = performance.now() + cgroupRemoveMs
   while (!group.remove() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** As a copy: where root starts the sandbox, hands could not walk to the file. */
+function terminals(): { path: string; text: Buffer }[] {
+  const addon = findPtyAddon()
+  return addon === null ? [] : [{ path: insidePtyAddon, text: readFileSync(addon) }]
 }
 
 /** Programs ask who they are; without these files `git`, `ssh` and many a script fail over it. */

@@ -1,0 +1,30 @@
+/** What keys send: as xterm does in its normal mode. */
+import type { SessionKey } from '../../types/index.ts'
+
+export const keyBytes: Readonly<Record<SessionKey, string>> = {
+  enter: '\r',
+  tab: '\t',
+  escape: '\u001B',
+  backspace: '\u007F',
+  delete: '\u001B[3~',
+  up: '\u001B[A',
+  down: '\u001B[B',
+  right: '\u001B[C',
+  left: '\u001B[D',
+  home: '\u001B[H',
+  end: '\u001B[F',
+  page_up: '\u001B[5~',
+  page_down: '\u001B[6~',
+  ctrl_a: '\u0001',
+  ctrl_c: '\u0003',
+  ctrl_d: '\u0004',
+  ctrl_e: '\u0005',
+  ctrl_k: '\u000B',
+  ctrl_l: '\u000C',
+  ctrl_r: '\u0012',
+  ctrl_u: '\u0015',
+  ctrl_w: '\u0017',
+  ctrl_x: '\u0018',
+  ctrl_z: '\u001A',
+  ctrl_backslash: '\u001C',
+}

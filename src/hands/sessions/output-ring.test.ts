@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import { createOutputRing } from './output-ring.ts'
+
+describe('a ring of output', () => {
+  it('keeps the newest bytes at their offsets, whatever comes in whatever pieces', () => {
+    const chunks = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 })
+    fc.assert(
+      fc.property(chunks, fc.integer({ min: 1, max: 64 }), fc.nat(400), fc.nat(100), fc.boolean(), (pieces, room, from, most, sealed) => {
+        const ring = createOutputRing(room)
+        for (const piece of pieces) ring.push(Buffer.from(piece))
+        if (sealed) ring.seal()
+        const all = Buffer.concat(pieces)
+        const start = Math.max(0, all.length - room)
+        assert.deepEqual([ring.start(), ring.total()], [start, all.length])
+        const begin = Math.max(from, start)
+        assert.deepEqual(ring.slice(from, most), all.subarray(begin, begin + most))
+      }),
+    )
+  })
+
+  it('grows with what it holds, and holds a megabyte of a flood', () => {
+    const room = 1024 * 1024
+    const ring = createOutputRing(room)
+    const chunk = Buffer.alloc(10_000, 'x')
+    for (let i = 0; i < 1_000; i += 1) ring.push(chunk)
+    ring.push(Buffer.from('end'))
+    assert.deepEqual([ring.total() - ring.start(), ring.slice(ring.total() - 3, 9).toString()], [room, 'end'])
+  })
+})

@@ -1,0 +1,79 @@
+/** Turns bytes of a terminal into text to be read: pages that cut nothing in two, and lines as they stood at last. */
+
+/** A sequence longer than this is no sequence but noise, and is cut like any other text. */
+const maxSequenceBytes = 256
+
+/**
+ * ECMA-48: CSI with parameters; a string (OSC, DCS …) up to its end; everything else. A string without an end loses its
+ * introducer alone, so that it hides nothing.
+ */
+// oxlint-disable-next-line no-control-regex -- control characters are the point
+const sequence = /\u001B(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001B\u009C]{0,4096}(?:\u0007|\u001B\\|\u009C)|[ -/]*[0-~])/g
+// oxlint-disable-next-line no-control-regex -- the same
+const otherControls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g
+
+// oxlint-disable-next-line no-control-regex -- the same
+const wholeSequence = /^\u001B(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001B\u009C]*(?:\u0007|\u001B\\|\u009C)|[ -/]*[0-OQ-WYZ\\`-~])/
+/** What may become one with what follows. */
+// oxlint-disable-next-line no-control-regex -- the same
+const openSequence = /^\u001B(?:\[[0-?]*[ -/]*|[\]PX^_][^\u0007\u001B\u009C]*\u001B?|[ -/]*)$/
+
+/** @returns where a character begins that is not cut at the start of a page */
+export function pageStart(bytes: Buffer): number {
+  let at = 0
+  while (at < 3 && at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at += 1
+  // More than three in a row are no UTF-8: shown as what they are.
+  return at < 3 || (bytes[3] ?? 0) >> 6 !== 2 ? at : 0
+}
+
+/** @returns how many bytes make a page that ends within no character and no sequence; all of them when nothing else would go on */
+export function pageEnd(bytes: Buffer): number {
+  const end = Math.min(wholeCharacters(bytes), wholeSequences(bytes))
+  return end === 0 ? bytes.length : end
+}
+
+function wholeCharacters(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back]!
+    if (byte >> 6 === 2) continue
+    const needs = byte >> 5 === 6 ? 2 : byte >> 4 === 14 ? 3 : byte >> 3 === 30 ? 4 : 1
+    return needs > back ? bytes.length - back : bytes.length
+  }
+  return bytes.length
+}
+
+function wholeSequences(bytes: Buffer): number {
+  // Half of a line's end would read as a line that is written over.
+  if (bytes.at(-1) === 0x0d) return bytes.length - 1
+  const tail = bytes.subarray(Math.max(0, bytes.length - maxSequenceBytes)).toString('latin1')
+  for (let at = tail.indexOf('\u001B'); at >= 0; at = tail.indexOf('\u001B', at)) {
+    const rest = tail.slice(at)
+    const [whole] = wholeSequence.exec(rest) ?? []
+    if (whole === undefined && openSequence.test(rest)) return bytes.length - rest.length
+    at += whole?.length ?? 1
+  }
+  return bytes.length
+}
+
+/** What somebody sees who looks at the lines now: no sequences, nothing that was rubbed out or written over. */
+export function toPlainText(text: string): string {
+  const bare = text.replace(sequence, '').replaceAll('\u0007', '')
+  const typed = bare.includes('\b') ? rubbedOut(bare) : bare
+  const lines = typed.includes('\r') ? typed.split('\n').map(writtenOver).join('\n') : typed
+  return lines.replace(otherControls, '\uFFFD')
+}
+
+/** A backspace takes one character away, as terminals and manual pages use it. */
+function rubbedOut(text: string): string {
+  const seen: string[] = []
+  for (const character of text) {
+    if (character !== '\b') seen.push(character)
+    else if (seen.length > 0 && seen.at(-1) !== '\n') seen.pop()
+  }
+  return seen.join('')
+}
+
+/** Of a line that was begun anew, as progress is shown, the last writing. */
+function writtenOver(line: string): string {
+  return line.split('\r').findLast((part) => part !== '') ?? ''
+}

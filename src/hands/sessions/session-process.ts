@@ -1,0 +1,94 @@
+/** Starts the process of a session, with a pseudo-terminal of its own or with pipes; both are then used in the same way. */
+import { closeSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import type { SessionEnd } from '../../types/index.ts'
+import type { LiveCommands } from '../commands/live-commands.ts'
+import { startProcess } from '../commands/start-process.ts'
+import type { PtyAddon } from './pty-addon.ts'
+
+export interface SessionProcess {
+  readonly pid: number
+  readonly terminal: boolean
+  /** Standard output and error, in the order in which they were written. */
+  readonly output: Readable
+  /** null where it reads nothing. */
+  readonly input: Writable | null
+  readonly exited: Promise<SessionEnd>
+  /** Only with a terminal. */
+  resize(columns: number, rows: number): void
+  /** Closes this end of it. */
+  release(): void
+}
+
+export interface SessionStart {
+  readonly argv: readonly [string, ...string[]]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly takesInput: boolean
+  readonly dataLimitKib: number | null
+  readonly live: LiveCommands
+}
+
+/** @throws the failure `tool_failed` when it cannot start */
+export async function startWithPipes(start: SessionStart): Promise<SessionProcess> {
+  const stdio = [start.takesInput ? 'pipe' : 'ignore', 'pipe', 'ignore'] as const
+  const child = await startProcess({ ...start, hidden: start.live.hidden, stdio, before: 'exec 2>&1' })
+  const { stdin, stdout } = child
+  // A process that does not read its input closes the pipe: not our failure.
+  stdin?.on('error', () => undefined)
+  return {
+    pid: child.pid!,
+    terminal: false,
+    output: stdout!,
+    input: stdin,
+    exited: endOf(child),
+    resize: () => undefined,
+    release() {
+      stdin?.destroy()
+      stdout!.destroy()
+    },
+  }
+}
+
+/** @throws the failure `tool_failed` when it cannot start; an Error where the system gives no terminal */
+export async function startInTerminal(
+  start: SessionStart,
+  addon: PtyAddon,
+  size: { columns: number; rows: number },
+): Promise<SessionProcess> {
+  const { hidden } = start.live
+  const { master, slave, pty } = addon.open(size.columns, size.rows)
+  hidden.add(master).add(slave)
+  // A session that has no terminal takes the first one that it opens: hence by its name, and not by the descriptor alone.
+  const before = 'exec <>"$0" >&0 2>&1'
+  let child: ChildProcess
+  try {
+    child = await startProcess({ ...start, hidden, stdio: [slave, slave, slave], before, place: pty })
+  } catch (error) {
+    closeSync(master)
+    hidden.delete(master)
+    throw error
+  } finally {
+    closeSync(slave)
+    hidden.delete(slave)
+  }
+  const { ReadStream } = process.getBuiltinModule('node:tty')
+  const stream: Duplex = new ReadStream(master)
+  // EIO says that the last process has closed the terminal.
+  stream.on('error', () => stream.destroy())
+  stream.once('close', () => hidden.delete(master))
+  return {
+    pid: child.pid!,
+    terminal: true,
+    output: stream,
+    input: stream,
+    exited: endOf(child),
+    resize: (columns, rows) => addon.resize(master, columns, rows),
+    release: () => void stream.destroy(),
+  }
+}
+
+function endOf(child: ChildProcess): Promise<SessionEnd> {
+  return new Promise((resolve) => child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })))
+}

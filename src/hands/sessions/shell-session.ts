@@ -1,0 +1,133 @@
+/** One session: its process tree, its output, and what is done to it. */
+import type { SessionEnd, SessionEntry, SessionOps } from '../../types/index.ts'
+import type { CommandOptions } from '../commands/run-command.ts'
+import { commandEnvironment, findShell } from '../commands/start-process.ts'
+import { drainMs, floodWindowBytes, floodWindowMs, shellStartMs, terminateGraceMs } from '../limits.ts'
+import { inGroup, foregroundGroup } from './process-group.ts'
+import { markedPrompts } from './prompt-mark.ts'
+import { loadPtyAddon } from './pty-addon.ts'
+import { createSessionOutlet } from './session-output.ts'
+import type { SessionOutlet } from './session-output.ts'
+import { startInTerminal, startWithPipes } from './session-process.ts'
+import type { SessionProcess, SessionStart } from './session-process.ts'
+import { createThrottle } from './throttle.ts'
+import type { Throttle } from './throttle.ts'
+
+export interface Session {
+  readonly outlet: SessionOutlet
+  readonly process: SessionProcess
+  /** What is known of it from the beginning. */
+  readonly facts: Pick<SessionEntry, 'kind' | 'terminal' | 'command' | 'cwd'>
+  /** Pids that a signal to what runs in the foreground reaches; never the shell itself. */
+  foreground(): number[]
+  /** Pids of all that it has started and that lives. */
+  everything(): number[]
+  /** Resolves when it has ended and none of its processes lives. @throws `sandbox_failed` when that cannot be had */
+  readonly over: Promise<SessionEnd>
+  /** Ends it. @throws as `over` */
+  close(): Promise<SessionEnd>
+}
+
+type OpenInput = SessionOps['sessionOpen']['input']
+
+/** @param cwd the real folder. @throws the failure `tool_failed` when it cannot start */
+export async function openSession(input: OpenInput, cwd: string, options: CommandOptions): Promise<Session> {
+  const { live, dataLimitKib } = options
+  const mark = live.newMark()
+  const marked = { [mark.name]: mark.value }
+  const process = await startFor(input, { cwd, dataLimitKib, live }, marked)
+  const command = { pid: process.pid, mark: `${mark.name}=${mark.value}` }
+  live.add(command)
+  const isShell = input.kind === 'shell'
+  const outlet = createSessionOutlet(isShell && !process.terminal)
+  const { throttle, closed } = follow(process, outlet)
+  let closing = false
+
+  const over = process.exited.then(async (end) => {
+    throttle.release()
+    await live.end(command, closing ? terminateGraceMs : 0)
+    // What its processes wrote may still stand in the pipe.
+    await orAfter(closed, drainMs)
+    process.release()
+    outlet.end(end)
+    return end
+  })
+  // Whoever asks next is told.
+  over.catch(() => {
+    process.release()
+    outlet.end({ exitCode: null, signal: null })
+  })
+  if (isShell) await firstPrompt(outlet)
+  return {
+    outlet,
+    process,
+    facts: { kind: input.kind, terminal: process.terminal, command: input.command, cwd: input.cwd },
+    foreground() {
+      const group = isShell && process.terminal ? foregroundGroup(process.pid) : process.pid
+      if (isShell && process.terminal && group === process.pid) return []
+      return live.processes(command).filter((pid) => inGroup(pid, group) && !(isShell && pid === process.pid))
+    },
+    everything: () => live.processes(command),
+    over,
+    async close() {
+      closing = true
+      // A shell does not heed SIGTERM, but ends with its terminal.
+      if (isShell && outlet.ended() === null) hangUp(process.pid)
+      await live.end(command, terminateGraceMs)
+      return over
+    },
+  }
+}
+
+/** A terminal where one is asked for and hands can make one, else pipes. */
+async function startFor(
+  { kind, command, terminal }: OpenInput,
+  common: Pick<SessionStart, 'cwd' | 'dataLimitKib' | 'live'>,
+  marked: Readonly<Record<string, string>>,
+): Promise<SessionProcess> {
+  const shell = findShell()
+  const isBash = shell.endsWith('/bash')
+  const addon = terminal === null ? null : loadPtyAddon()
+  const start = (inTerminal: boolean): SessionStart => {
+    const env = { ...commandEnvironment, ...(inTerminal && { TERM: 'xterm-256color' }), ...marked }
+    if (kind === 'job') return { ...common, argv: [shell, '-c', command], env, takesInput: inTerminal }
+    const quiet = inTerminal ? [] : ['--noediting']
+    const args = isBash ? ['--norc', '--noprofile', ...quiet, '-i'] : ['-i']
+    const shown = inTerminal ? (isBash ? '\\w\\$ ' : '$ ') : ''
+    // A history would stand in the workspace's /tmp, and hold what was typed.
+    const prompts = { ...markedPrompts(inTerminal && isBash, shown, inTerminal ? '> ' : ''), HISTFILE: '/dev/null' }
+    return { ...common, argv: [shell, ...args], env: { ...env, ...prompts }, takesInput: true }
+  }
+  if (terminal === null || addon === null) return startWithPipes(start(false))
+  return startInTerminal(start(true), addon, terminal)
+}
+
+function follow(process: SessionProcess, outlet: SessionOutlet): { throttle: Throttle; closed: Promise<void> } {
+  const { output } = process
+  const throttle = createThrottle(output, floodWindowBytes, floodWindowMs)
+  output.on('data', (chunk: Buffer) => {
+    outlet.push(chunk)
+    throttle.took(chunk.length)
+  })
+  return { throttle, closed: new Promise((resolve) => output.once('close', () => resolve())) }
+}
+
+/** Resolves when the shell waits for input; what is typed before would be shown twice. */
+async function firstPrompt(outlet: SessionOutlet): Promise<void> {
+  const wait = { owner: '', id: '', from: 0, maxBytes: Infinity, waitMs: shellStartMs, quietMs: shellStartMs, plain: false } as const
+  await outlet.read({ ...wait, until: 'quiet' }, new AbortController().signal)
+}
+
+function hangUp(pid: number): void {
+  try {
+    process.kill(pid, 'SIGHUP')
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+async function orAfter(event: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([event, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))])
+  clearTimeout(timer)
+}
