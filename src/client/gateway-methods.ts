@@ -1,5 +1,5 @@
 /** The questions a terminal asks, each with its own promise about being asked twice. */
-import type { CallId, CallOutcome, GuestStatus, IdMaker, Json, SessionId, SessionInfo, TurnId } from '../types/index.ts'
+import type { CallId, CallOutcome, GuestStatus, IdMaker, Json, SentFile, SessionId, SessionInfo, TurnId } from '../types/index.ts'
 import type { ClientLimits } from './limits.ts'
 import type { Answer, Question, Requests } from './requests.ts'
 
@@ -7,6 +7,7 @@ export interface SendMessage {
   readonly session: SessionId
   readonly text: string
   readonly model?: string | undefined
+  readonly attachments?: readonly SentFile[] | undefined
   /** Only to send again what has failed before: the same id is the same message. */
   readonly clientId?: CallId
 }
@@ -43,8 +44,8 @@ export function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeou
     status: async () => resultOf(await again({ type: 'status', payload: {} })) as GuestStatus,
     createSession: async (title) => resultOf(await once({ type: 'create_session', payload: { title } })) as SessionInfo,
     listSessions: async (limit = 50) => resultOf(await again({ type: 'list_sessions', payload: { limit } })) as readonly SessionInfo[],
-    async sendTurn({ session, text, model, clientId = newId() as CallId }): Promise<SentMessage> {
-      const answer = await again({ type: 'send_turn', payload: { session, client_id: clientId, text, model } })
+    async sendTurn({ session, text, model, attachments, clientId = newId() as CallId }): Promise<SentMessage> {
+      const answer = await again({ type: 'send_turn', payload: { session, client_id: clientId, text, model, attachments } })
       if (answer.type !== 'ack') throw new Error(`The gateway answered a message with ${answer.type}.`)
       const { turn, cursor, duplicate } = answer.payload
       return { clientId, turn, cursor, duplicate }

@@ -11,8 +11,8 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
   const id = payload.request_id
   switch (type) {
     case 'send_turn': {
-      const { session, client_id, text, model } = payload
-      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model }))
+      const { session, client_id, text, model, attachments } = payload
+      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments }))
     }
     case 'create_session':
       return resultText(id, await kernel.createSession(payload.title))

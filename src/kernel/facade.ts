@@ -1,5 +1,16 @@
 /** The kernel's facade: what the gateway (and nothing above it) sees. */
-import type { CallId, CallOutcome, GuestStatus, Json, PendingApproval, RecordView, SessionId, SessionInfo, TurnId } from '../types/index.ts'
+import type {
+  CallId,
+  CallOutcome,
+  GuestStatus,
+  Json,
+  PendingApproval,
+  RecordView,
+  SentFile,
+  SessionId,
+  SessionInfo,
+  TurnId,
+} from '../types/index.ts'
 
 /**
  * What a follower of a session receives, in order: every record after its cursor, one `snapshot`, then live events. A
@@ -48,6 +59,7 @@ export interface SendTurn {
   readonly clientId: CallId
   readonly text: string
   readonly model?: string | undefined
+  readonly attachments?: readonly SentFile[] | undefined
 }
 
 export interface Kernel {

@@ -9,6 +9,8 @@
 import {
   addSpend,
   assertNever,
+  type Attachment,
+  type Blobs,
   type Call,
   type Caller,
   type CallContext,
@@ -51,6 +53,9 @@ export interface GateDeps {
   readonly approval: Config['approval']
   /** Labels of the session's context, and how to join new ones. */
   readonly labels: { held(caller: Caller): Labels; join(caller: Caller, added: Labels): Labels }
+  readonly blobs: Blobs
+  /** Files that came with the messages of a turn. */
+  readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
 }
 
 export interface CallOptions {
@@ -303,6 +308,8 @@ async function run(
       reservation.spend = addSpend(reservation.spend, more)
       return true
     },
+    blobs: deps.blobs,
+    attachments: () => deps.attachments(caller.turn),
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
   }
   try {

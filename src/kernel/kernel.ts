@@ -1,6 +1,7 @@
 /** Builds one user's kernel from its parts, takes up what a crash cut off, and is the facade. */
 import type { Store } from '../store/index.ts'
 import {
+  type Blobs,
   type Call,
   type CallId,
   type CallOutcome,
@@ -89,6 +90,7 @@ function wire(options: KernelOptions) {
   })
   const recovered = new Map<CallId, OpenTurn>()
   const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
+  const blobs: Blobs = { keep: store.putBlob, read: store.blob }
   const registry = createRegistry([
     ...options.calls,
     ...kernelCalls({
@@ -99,6 +101,7 @@ function wire(options: KernelOptions) {
       conversations,
       engine,
       events,
+      blobs,
       contextTokens: engine.model.contextTokens,
       config: config.model,
       cleaner,
@@ -112,10 +115,22 @@ function wire(options: KernelOptions) {
     }),
   ])
   const running = createRunningCalls(clock, events.progress)
-  const approval = config.approval
-  const gate = createGate({ registry, journal, approvals, budgets, cleaner, running, sandbox, clock, approval, labels: sessions })
+  const gate = createGate({
+    registry,
+    journal,
+    approvals,
+    budgets,
+    cleaner,
+    running,
+    sandbox,
+    clock,
+    approval: config.approval,
+    labels: sessions,
+    blobs,
+    attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
+  })
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId })
-  return { newId, approvals, events, sessions, journal, lanes, recovered, gate }
+  return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs }
 }
 
 /** Sends every open message on its way again, oldest first. Never rejects: a store that fails here leaves a kernel that only reads. */
@@ -159,7 +174,7 @@ async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval
 }
 
 function facade(parts: Parts, { user, version, config, store, engine, sandbox }: KernelOptions, resumed: Promise<void>): Kernel {
-  const { newId, approvals, events, sessions, journal, lanes, gate } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs } = parts
   const facts = engine.model
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
     await resumed
@@ -186,13 +201,14 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
       await journal.flushed()
       return (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id)))
     },
-    async sendTurn({ session, clientId, text, model }) {
+    async sendTurn({ session, clientId, text, model, attachments = [] }) {
       await resumed
       await sessions.load(session)
+      const files = attachments.length === 0 ? null : await (await import('./attachments/take-in.ts')).takeIn(attachments, blobs)
       // Room is taken before the message is journaled: a burst must not pass the limit side by side.
       if (!lanes.admit(session)) throw queueFull(session)
       const turn = clientId as string as TurnId
-      const input = model === undefined ? { text } : { text, model }
+      const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
       const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
       // The outcome is for followers; here only the acknowledgement matters.
       outcome.catch(() => {})

@@ -26,7 +26,15 @@ export const maxNameLength = 100
 /** Records that may wait for the store before those that make more of them wait too: a tenth of what the store would refuse at. */
 export const maxRecordsBehind = 10_000
 
-/** Requests to models that are held for comparison, all sessions together. */
+/** Pieces of one attachment: as many as its most bytes need, and some for a sender that cuts smaller ones. */
+export const maxPieces = 16
+/** Files that a model is shown at once, the newest of a conversation: what vendors take in one request, and what a turn may cost. */
+export const maxShownFiles = 8
+export const maxShownFileBytes = 20_000_000
+/** Files that are held as they are sent, so that each step of a turn does not read them again. */
+export const maxHeldFileBytes: number = 32 * 1024 * 1024
+
+/** Requests to models that are held for comparison, all sessions together; one that is larger is held alone. */
 export const maxHeldRequestBytes: number = 4 * 1024 * 1024
 /** A common beginning shorter than this is not worth a reference to it. */
 export const minSharedBytes = 1_024

@@ -2,7 +2,7 @@
  * Fits a conversation into a model's window: newest first, and a tool call never without its result. A UTF-8 byte is at
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer.
  */
-import { type ConversationItem, type Message, toolCallsOf } from '../types/index.ts'
+import { type ConversationItem, type Message, showableFiles, toolCallsOf } from '../types/index.ts'
 import { largeStepPart, mediaTokens, tokensPerMessage } from './limits.ts'
 import { createShortener, type Shorten } from './shortening/shorten-message.ts'
 import { type Shortened, shortenStep } from './shortening/shorten-step.ts'
@@ -152,6 +152,8 @@ function textToCount(message: Message): string {
     .join('\n')
 }
 
-function mediaOf({ parts }: Message): number {
-  return parts.reduce((sum, part) => sum + (part.type === 'media' ? 1 : part.type === 'tool_result' ? (part.media?.length ?? 0) : 0), 0)
+function mediaOf(message: Message): number {
+  const inParts = (sum: number, part: Message['parts'][number]): number =>
+    sum + (part.type === 'media' ? 1 : part.type === 'tool_result' ? (part.media?.length ?? 0) : 0)
+  return message.parts.reduce(inParts, showableFiles(message))
 }

@@ -5,16 +5,17 @@
  * a turn that a crash cut off resumes by being run again on what the journal kept.
  */
 import {
+  type Attachment,
   type CallId,
   type ConversationItem,
   conversationItem,
   type Failure,
   modelLabel,
   type Process,
+  sentMessage,
   textOf,
   toolCallsOf,
   unfenced,
-  userMessage,
 } from '../types/index.ts'
 import { fitConversation } from './context-window.ts'
 import { dispatch, pendingCalls } from './dispatch.ts'
@@ -94,8 +95,14 @@ function lastGeneration(items: readonly ConversationItem[]) {
 async function takeMail(process: Process): Promise<readonly ConversationItem[]> {
   const outcome = await process.call('turn.inbox', {})
   if (outcome.status !== 'ok') return []
-  const mail = outcome.output as { readonly messages: readonly { readonly id: CallId; readonly text: string }[] }
-  return mail.messages.map(({ id, text }) => conversationItem(id, userMessage(text)))
+  const mail = outcome.output as { readonly messages: readonly Mail[] }
+  return mail.messages.map(({ id, text, attachments }) => conversationItem(id, sentMessage(text, attachments)))
+}
+
+interface Mail {
+  readonly id: CallId
+  readonly text: string
+  readonly attachments?: readonly Attachment[]
 }
 
 /** Tokens that the conversation may take in this turn: less than is known of the model, once an endpoint has said so. */

@@ -8,6 +8,7 @@ import type { Failure } from './error.ts'
 import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { Sandbox } from './hands.ts'
+import type { Attachment, Blobs } from './kept-file.ts'
 
 /** Sets scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -58,6 +59,10 @@ export interface CallContext {
   reserveMore(spend: Spend): boolean
   /** Puts more about this call on record, before its outcome; see the phase `exchange`. */
   record(body: JsonObject): void
+  /** Files that came with the messages of the own turn, by their index. */
+  attachments(): readonly Attachment[]
+  /** What the journal keeps by its content. */
+  readonly blobs: Blobs
 }
 
 /** What `run` returns: the value, the text that a model reads, and what the call cost or brought in. */

@@ -9,6 +9,7 @@ import type { Failure } from './error.ts'
 import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
 import type { Json } from './json.ts'
+import { maxAttachments } from './kept-file.ts'
 import type { JournalRecord } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
@@ -29,6 +30,17 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
     client_id: uuid.transform((text) => text as CallId),
     text: z.string().min(1),
     model: z.string().min(1).max(200).optional(),
+    attachments: z
+      .array(
+        z.object({
+          name: z.string().max(1_000),
+          media_type: z.string().max(255),
+          data: z.string().min(1).optional(),
+          pieces: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'must be a hash that attachment.put gave')).optional(),
+        }),
+      )
+      .max(maxAttachments)
+      .optional(),
   }),
   frame('cancel_turn', { session }),
   frame('subscribe', { session, cursor: z.int().nonnegative() }),
@@ -50,7 +62,13 @@ interface ClientPayloads {
   create_session: { title?: string | undefined }
   list_sessions: { limit: number }
   /** `client_id` is made by the client once for each message: sending it again is the same turn. */
-  send_turn: { session: SessionId; client_id: CallId; text: string; model?: string | undefined }
+  send_turn: {
+    session: SessionId
+    client_id: CallId
+    text: string
+    model?: string | undefined
+    attachments?: readonly SentFile[] | undefined
+  }
   cancel_turn: { session: SessionId }
   /** All records of the session with `seq > cursor`, then live; 0 is from the beginning. */
   subscribe: { session: SessionId; cursor: number }
@@ -59,6 +77,17 @@ interface ClientPayloads {
   /** Any call that the registry offers to terminals. */
   call: { name: string; input: Json; session?: SessionId | undefined }
   status: object
+}
+
+/**
+ * A file that a terminal sends with a message: its `data` as base64, as far as a frame has room, or the `pieces` that it has
+ * uploaded by `attachment.put`, in order. What kind it is is told from its content; `media_type` helps where that cannot tell.
+ */
+export interface SentFile {
+  readonly name: string
+  readonly media_type: string
+  readonly data?: string | undefined
+  readonly pieces?: readonly string[] | undefined
 }
 
 export type ClientFrame = {

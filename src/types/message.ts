@@ -3,6 +3,7 @@ import type { Label } from './call.ts'
 import { fenced } from './fence.ts'
 import type { CallId } from './id.ts'
 import type { JsonObject } from './json.ts'
+import { type Attachment, attachmentLines, type KeptFile } from './kept-file.ts'
 
 /**
  * What a wire gave with a part and wants back unchanged: a signature, encrypted reasoning, the id of an item. Opaque to all
@@ -63,6 +64,8 @@ export interface ToolResultPart {
 export interface UserMessage {
   readonly role: 'user'
   readonly parts: readonly (TextPart | MediaPart)[]
+  /** Files that came with it, by hash. The kernel makes parts of the newest when a model is asked that can look at them. */
+  readonly files?: readonly KeptFile[]
 }
 
 export interface AssistantMessage {
@@ -80,6 +83,19 @@ export type Message = UserMessage | AssistantMessage | ToolMessage
 
 export function userMessage(text: string): UserMessage {
   return { role: 'user', parts: [{ type: 'text', text }] }
+}
+
+/** A message as a person sent it: its text, and a part that names what came with it. */
+export function sentMessage(text: string, files: readonly Attachment[] = []): UserMessage {
+  if (files.length === 0) return userMessage(text)
+  const parts = [text, `\n\n${attachmentLines(files)}`].map((each) => ({ type: 'text' as const, text: each }))
+  return { role: 'user', parts, files }
+}
+
+/** How many files of a message may become parts of it, for what it counts in a window. */
+export function showableFiles(message: Message): number {
+  const files = message.role === 'user' ? (message.files ?? []) : []
+  return files.filter(({ media_type: type }) => /^(image|audio|video)\/|^application\/pdf$/.test(type)).length
 }
 
 /** @returns all text of a message, joined; tool calls and reasoning left out. */
@@ -123,7 +139,7 @@ export function toolPlace(call: CallId): { readonly generation: CallId; readonly
 
 /** @returns the item of a message, measured. */
 export function conversationItem(call: CallId, message: Message): ConversationItem {
-  let bytes = 0
+  let bytes = showableFiles(message) * maxMediaTokens
   for (const part of message.parts) {
     if (part.type === 'tool_call') bytes += utf8Length(part.arguments) + part.name.length + part.id.length
     else if (part.type === 'tool_result') bytes += utf8Length(part.text) + part.id.length + mediaBytes(part.media)

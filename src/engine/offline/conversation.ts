@@ -4,7 +4,7 @@
  * command in their id (`ox<command>-<call>`), so each result finds its command again.
  */
 import type { Message, ToolCallPart, ToolResultPart } from '../../types/index.ts'
-import { textOf, toolCallsOf, unfenced } from '../../types/index.ts'
+import { toolCallsOf, unfenced } from '../../types/index.ts'
 
 export interface Exchange {
   readonly call: ToolCallPart
@@ -33,7 +33,12 @@ export function readUnanswered(messages: readonly Message[]): Unanswered {
     const command = Number(/^ox(\d+)-/.exec(exchange.call.id)?.[1] ?? -1)
     done.set(command, [...(done.get(command) ?? []), exchange])
   }
-  return { texts: open.filter((message) => message.role === 'user').map(textOf), done, first: answered < 0 }
+  return { texts: open.flatMap(commandsOf), done, first: answered < 0 }
+}
+
+/** What a person wrote; what came with it is named in a part of its own. */
+function commandsOf({ role, parts: [first] }: Message): readonly string[] {
+  return role === 'user' && first?.type === 'text' ? [first.text] : []
 }
 
 /** Every tool call with its result, oldest first. A result belongs to the nearest call before it with its id. */

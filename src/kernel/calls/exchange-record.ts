@@ -28,7 +28,8 @@ export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffe
     held.delete(session)
     held.set(session, next)
     for (const [oldest, { request }] of held) {
-      if (heldBytes <= maxHeldRequestBytes) break
+      // A request with pictures in it may be larger than all others may be together: it is the one that comes again.
+      if (heldBytes <= maxHeldRequestBytes || oldest === session) break
       held.delete(oldest)
       heldBytes -= request.length
     }

@@ -91,6 +91,8 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     sandbox: {} as Sandbox,
     reserveMore: (spend) => reserved.push(spend) <= covers,
     record: () => undefined,
+    attachments: () => [],
+    blobs: { keep: async () => '', read: async () => null },
   }
   const cleaner = createCleaner({ workspaceRoot: '', secrets: new Map([['KEY', secret]]), keep: async () => '' })
   const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens }

@@ -1,7 +1,8 @@
 /** `model.generate`: the call by which an agent thinks. Its deltas go to followers, its outcome to the journal. */
 import { z } from 'zod'
 import type { GenerateOutput } from '../../runtime/index.ts'
-import type { Call, Config, GenerateRequest, GenerateSettings, JsonObject, Message, ToolSpec } from '../../types/index.ts'
+import type { Blobs, Call, Config, GenerateRequest, GenerateSettings, JsonObject, Message, ToolSpec } from '../../types/index.ts'
+import type { ShowFiles } from '../attachments/shown-files.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
@@ -18,6 +19,7 @@ export interface GenerateInput {
 export interface ModelCallDeps extends GenerationDeps {
   readonly config: Config['model']
   readonly tools: (rights: ReadonlySet<string>) => readonly ToolSpec[]
+  readonly blobs: Blobs
 }
 
 /** The longest generation; the engine's own stall limits end a dead one much sooner. */
@@ -36,6 +38,13 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const { engine, config, tools, moneyIsLimited } = deps
   const recorder = config.recording === 'raw' ? createExchangeRecorder((bytes) => deps.cleaner.hideSecretBytes(bytes)) : null
   const settings = settingsOf(config)
+  let shower: Promise<ShowFiles> | null = null
+  /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
+  const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
+    if (!messages.some((message) => message.role === 'user' && message.files !== undefined)) return messages
+    shower ??= import('../attachments/shown-files.ts').then(({ createFileShower }) => createFileShower(deps.blobs))
+    return (await shower)(messages, await engine.facts(model))
+  }
   /** Also of what may take over: once it answers, it is too late to say so. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...config.fallback]) {
@@ -58,17 +67,19 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     async reserve({ model, system, messages, maxOutputTokens, inputTokens }, exact, { rights, session }) {
       const facts = await engine.facts(model)
       if (moneyIsLimited) await assertPriced(model)
-      const counted = exact ? await engine.estimateInput({ model, system, messages, tools: tools(rights), cacheKey: session }) : inputTokens
+      const counted = exact
+        ? await engine.estimateInput({ model, system, messages: await show(messages, model), tools: tools(rights), cacheKey: session })
+        : inputTokens
       return costOf(facts, { inputTokens: Math.min(counted, inputTokens), outputTokens: maxOutputTokens, estimated: true })
     },
     recordInput: ({ messages, system, ...rest }) => ({ ...rest, messages: messages.length, systemBytes: system.length }),
     recordOutput: (output) => output as unknown as JsonObject,
-    run({ model, system, messages, maxOutputTokens, inputTokens }, context) {
+    async run({ model, system, messages, maxOutputTokens, inputTokens }, context) {
       const { session, rights } = context.caller
       const asked: GenerateRequest = {
         model,
         system,
-        messages,
+        messages: await show(messages, model),
         tools: tools(rights),
         maxOutputTokens,
         settings,

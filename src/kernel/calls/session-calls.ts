@@ -6,14 +6,16 @@ import {
   type ConversationItem,
   isUuid,
   type JsonObject,
+  type KeptFile,
+  maxAttachments,
   type SessionId,
   type SessionInfo,
   type TurnId,
 } from '../../types/index.ts'
 import type { SessionRow, Store } from '../../store/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
-import type { LaneResult, Lanes, LaneTurn } from '../turns/lanes.ts'
-import { maxBytesPerToken, maxInputBytes } from '../limits.ts'
+import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput } from '../turns/lanes.ts'
+import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 
 export interface SessionCallDeps {
@@ -76,13 +78,24 @@ export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
   return { id: row.id, title: row.title, created_at: row.createdAt, active_at: row.activeAt, turns: row.turns, busy }
 }
 
-function sendTurn({ lanes, past }: SessionCallDeps): Call<{ text: string; model?: string | undefined }, LaneResult> {
+const keptFile: z.ZodType<KeptFile> = z.strictObject({
+  name: z.string().max(1_000).describe('Name of the file.'),
+  media_type: z.string().max(255).describe('Kind of the file, e.g. image/png.'),
+  bytes: z.int().nonnegative().describe('Size of the file.'),
+  pieces: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .max(maxPieces)
+    .describe('Hashes of its pieces, as attachment.put gave them.'),
+})
+
+function sendTurn({ lanes, past }: SessionCallDeps): Call<TurnInput, LaneResult> {
   return {
     name: 'turn.send',
     summary: 'Sends a message to the agent of a session; its outcome is the reply.',
     input: z.strictObject({
       text: z.string().min(1).max(maxInputBytes).describe('The message.'),
       model: z.string().min(1).max(200).optional().describe('Model for this turn.'),
+      attachments: z.array(keptFile).max(maxAttachments).optional().describe('Files that come with it, as the gateway took them in.'),
     }),
     output: z.custom<LaneResult>(),
     example: { text: 'Summarise the files here.' },
@@ -140,7 +153,7 @@ function readHistory({ conversations, contextTokens }: SessionCallDeps): Call<ob
 }
 
 interface Inbox {
-  readonly messages: readonly { readonly id: CallId; readonly text: string }[]
+  readonly messages: readonly Mail[]
 }
 
 function takeInbox({ laneTurn }: SessionCallDeps): Call<object, Inbox> {

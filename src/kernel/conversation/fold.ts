@@ -5,6 +5,7 @@
  */
 import {
   type AssistantMessage,
+  type Attachment,
   type CallId,
   type ConversationItem,
   conversationItem,
@@ -12,10 +13,10 @@ import {
   type Label,
   type Message,
   type Phase,
+  sentMessage,
   toolCallsOf,
   toolPlace,
   toolResult,
-  userMessage,
 } from '../../types/index.ts'
 
 export interface FoldInput {
@@ -31,9 +32,10 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     message?: Message
     ok?: boolean
     labels?: readonly Label[]
+    attachments?: readonly Attachment[]
   }
   if (record.name === 'turn.send') {
-    if (record.phase === 'started') return conversationItem(record.call, userMessage(body.text ?? ''))
+    if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
     // A turn that ended without the model's own last word: what the person was told is part of the conversation.
     if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
       return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })

@@ -5,7 +5,17 @@
  * A turn is the `run` of its message's `turn.send` call, so the gate writes its intent and its outcome like any other's.
  */
 import type { TurnResult } from '../../runtime/index.ts'
-import { type Caller, type CallId, type Config, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
+import {
+  type Attachment,
+  type Caller,
+  type CallId,
+  type Config,
+  type JsonObject,
+  type KeptFile,
+  OxbowError,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Journal } from '../journal.ts'
 import { shutdown, stopReason } from '../running-calls.ts'
@@ -13,11 +23,13 @@ import { shutdown, stopReason } from '../running-calls.ts'
 export interface TurnInput {
   readonly text: string
   readonly model?: string | undefined
+  readonly attachments?: readonly KeptFile[] | undefined
 }
 
 export interface Mail {
   readonly id: CallId
   readonly text: string
+  readonly attachments?: readonly Attachment[]
 }
 
 export type LaneResult = TurnResult | { readonly status: 'merged'; readonly into: TurnId; readonly reply: '' }
@@ -32,6 +44,8 @@ export interface LaneTurn {
   hasMail(): boolean
   /** Takes all waiting messages, now on record as part of this turn. */
   takeMail(): Promise<readonly Mail[]>
+  /** Files that came with its own message and with those it has taken since. */
+  attachments(): readonly Attachment[]
   /** Time does not count while a person is waited for. */
   onWait(waiting: boolean): void
 }
@@ -153,7 +167,7 @@ async function runNext(
   try {
     if (!deps.claimed.has(session)) await claim(deps, session)
     if (!next.started) {
-      const body = { text: next.input.text }
+      const body = startedBody(next, indexed(filesOf(next), 0))
       const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
     }
@@ -164,7 +178,8 @@ async function runNext(
       resumed: next.started,
       signal: controller.signal,
       hasMail: () => lane.queue.length > 0,
-      takeMail: () => takeMail(deps, lane, id),
+      takeMail: () => takeMail(deps, lane, next, id),
+      attachments: () => indexed([next, ...lane.merged].flatMap(filesOf), 0),
       onWait: limit.pause,
     })
     if (stopReason(controller.signal) === 'shutdown') throw shutdown()
@@ -180,18 +195,33 @@ async function runNext(
   }
 }
 
-async function takeMail({ journal }: LaneDeps, lane: Lane, into: TurnId): Promise<readonly Mail[]> {
+async function takeMail({ journal }: LaneDeps, lane: Lane, own: Waiting, into: TurnId): Promise<readonly Mail[]> {
   const taken = lane.queue.splice(0)
+  let files = [own, ...lane.merged].flatMap(filesOf).length
   lane.merged.push(...taken)
-  const entries = taken.map((waiting) => ({
-    caller: { ...waiting.caller, turn: into },
-    call: waiting.id,
-    name: 'turn.send',
-    phase: 'started' as const,
-    body: { text: waiting.input.text, into },
-  }))
+  const mail: Mail[] = []
+  const entries = taken.map((waiting) => {
+    const attachments = indexed(filesOf(waiting), files)
+    files += attachments.length
+    mail.push({ id: waiting.id, text: waiting.input.text, attachments })
+    const body = { ...startedBody(waiting, attachments), into }
+    return { caller: { ...waiting.caller, turn: into }, call: waiting.id, name: 'turn.send', phase: 'started' as const, body }
+  })
   if (entries.length > 0) await journal.append(entries)
-  return taken.map((waiting) => ({ id: waiting.id, text: waiting.input.text }))
+  return mail
+}
+
+/** What a message brings into the conversation. */
+function startedBody({ input }: Waiting, files: readonly Attachment[]): JsonObject {
+  return { text: input.text, ...(files.length > 0 && { attachments: files as unknown as JsonObject[] }) }
+}
+
+function filesOf({ input }: Waiting): readonly KeptFile[] {
+  return input.attachments ?? []
+}
+
+function indexed(files: readonly KeptFile[], from: number): readonly Attachment[] {
+  return files.map((file, i) => ({ index: from + i, ...file }))
 }
 
 /** Takes the lane for as long as this guest lives. A guest after a crash has the same name, so it need not wait for the lease. */
