@@ -73,6 +73,8 @@ export const treePollMs = 10
 export const killLimitMs = 3_000
 /** Output that still stands in the pipes of a command whose processes are all gone is read for this long. */
 export const drainMs = 1_000
+/** Processes and threads that commands may not take from hands: four that read files, one for each search, and the next shell. */
+export const reservedProcesses = 16
 /** Longest command text and standard input. Linux refuses a single argument over 128 KiB (MAX_ARG_STRLEN). */
 export const maxCommandBytes: number = 120 * kib
 

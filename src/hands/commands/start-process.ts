@@ -1,7 +1,8 @@
 /** Starts one process for a command or a session: its own session and group, its limits set, nothing inherited by accident. */
-import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import type { ChildProcess } from 'node:child_process'
 import { failed } from '../failure.ts'
+import { reservedProcesses } from '../limits.ts'
 
 /** All that a command's environment holds, beside its mark. */
 export const commandEnvironment: Readonly<Record<string, string>> = {
@@ -38,7 +39,7 @@ export function findShell(): string {
 export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
   const { spawn } = process.getBuiltinModule('node:child_process')
   const { argv, before = '', place = 'sh', cwd, dataLimitKib, hidden } = start
-  const first = [dataLimitKib === null ? '' : `ulimit -d ${dataLimitKib}`, before].filter((line) => line !== '')
+  const first = [processLimit(), dataLimitKib === null ? '' : `ulimit -d ${dataLimitKib}`, before].filter((line) => line !== '')
   const [file, ...args] = first.length === 0 ? argv : ['/bin/sh', '-ec', [...first, 'exec "$@"'].join('\n'), place, ...argv]
   // A descriptor that the system would pass on is covered by one that leads nowhere.
   const nowhere = hidden.size === 0 ? null : openSync('/dev/null', 'r+')
@@ -58,6 +59,17 @@ export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
   } finally {
     if (nowhere !== null) closeSync(nowhere)
   }
+}
+
+/**
+ * A storm of processes must leave some for hands: Node ends itself when it cannot start a thread, and every session would go
+ * down with it. Shells name the limit differently: `-p` in dash and busybox, `-u` in bash.
+ */
+function processLimit(): string {
+  const [, most] = /^Max processes\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? []
+  if (most === undefined || Number(most) <= 2 * reservedProcesses) return ''
+  const left = Number(most) - reservedProcesses
+  return `ulimit -p ${left} 2>/dev/null || ulimit -u ${left} 2>/dev/null || :`
 }
 
 function begun(child: ChildProcess): Promise<void> {

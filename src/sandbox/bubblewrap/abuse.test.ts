@@ -161,7 +161,7 @@ describe('a hostile command in the sandbox', () => {
   })
 
   it('has the limits of open files and core dumps', async () => {
-    assert.equal(await outputOf('ulimit -n; ulimit -c; ulimit -u'), '1024\n0\n96')
+    assert.equal(await outputOf('ulimit -n; ulimit -c; ulimit -u'), '1024\n0\n80')
     await allFail(['ulimit -n 4096', 'ulimit -u 1000'])
   })
 })

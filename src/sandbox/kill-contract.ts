@@ -1,0 +1,121 @@
+/**
+ * Kill means kill: whatever a command has started, and however its sandbox ends, nothing of it is left a moment later. Run by
+ * each tier, which says how leftovers of it are found on this host.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Config, Sandbox } from '../types/index.ts'
+import { asker, refusedWith } from './sandbox-contract.ts'
+import { makeWorkbench } from './sandbox-workbench.ts'
+
+/** Which sandbox is meant: that of this kernel process, over this workspace. */
+export interface KilledSandbox {
+  readonly kernelPid: number
+  readonly root: string
+}
+
+export interface KillSubject {
+  /** What makes `makeWorkbench` make the tier. */
+  readonly limits: Partial<Config['sandbox']>
+  /** What of the sandbox is left on this host, a line each: processes, mounts, control groups, containers, machines. */
+  leftovers(of: KilledSandbox): Promise<readonly string[]>
+  /** Ends with SIGKILL the process on the host by which the sandbox is held: bubblewrap, the engine's client, QEMU. */
+  killLauncher(of: KilledSandbox): Promise<void>
+}
+
+/** What issue 4 promises. */
+const goneWithinMs = 2_000
+/** A start of the slowest tier, an emulated machine, and the storm in it. */
+const timeout = 120_000
+
+/** Ignores what it is told, has left its session and its parents, is stopped, or is born faster than it can be ended. */
+const resistance = {
+  'a fork storm': 'storm() { storm | storm & }; storm; : > /tmp/up; wait; sleep 600',
+  'a daemon of its own session that ignores SIGTERM':
+    '(setsid sh -c \'trap "" TERM HUP INT; (trap "" TERM HUP INT; : > /tmp/up; while :; do sleep 60; done) &\' &); sleep 600',
+  'stopped processes': "for i in 1 2 3; do sh -c 'kill -STOP $$' & done; : > /tmp/up; kill -STOP $$",
+  'a storm of short processes': 'for i in 1 2 3 4; do (while :; do /bin/true; done) & done; : > /tmp/up; wait',
+} as const
+
+export type Resistance = keyof typeof resistance
+
+/** Resolves when it has begun. The command itself never ends; what becomes of it is not waited for. */
+export async function startResistance(sandbox: Sandbox, kind: Resistance): Promise<void> {
+  const hands = await sandbox.hands('work')
+  const limits = { signal: new AbortController().signal, timeoutMs: 600_000 }
+  // Asked of hands themselves, and of these: a command could not be started beside a storm, and others would know nothing of it.
+  const hasBegun = async (): Promise<boolean> => {
+    const list = { path: '/tmp', depth: 1, glob: 'up', all: true, skip: 0, maxEntries: 10 }
+    return (await hands.ask('list', list, limits)).entries.length > 0
+  }
+  assert.equal(await hasBegun(), false)
+  const exec = { command: resistance[kind], cwd: '/tmp', stdin: '', maxOutputBytes: 1_000, timeoutMs: limits.timeoutMs }
+  hands.ask('exec', exec, limits).catch(() => undefined)
+  while (!(await hasBegun())) await delay(10)
+}
+
+export function describeKillContract(name: string, { limits, leftovers, killLauncher }: KillSubject): void {
+  describe(`kill means kill: ${name}`, () => {
+    /** @returns what is left when the time is over, at once when nothing is. */
+    const leftAfterAWhile = async (of: KilledSandbox): Promise<readonly string[]> => {
+      const until = performance.now() + goneWithinMs
+      for (;;) {
+        const left = await leftovers(of)
+        if (left.length === 0 || performance.now() > until) return left
+        await delay(20)
+      }
+    }
+
+    for (const kind of Object.keys(resistance) as Resistance[]) {
+      it(`leaves nothing of ${kind} when the sandbox is closed`, { timeout }, async () => {
+        const bench = await makeWorkbench({ limits })
+        const of = { kernelPid: process.pid, root: bench.root }
+        await startResistance(bench.sandbox, kind)
+        assert.notDeepEqual(await leftovers(of), [], 'what runs must be found')
+        await bench.sandbox.close()
+        assert.deepEqual(await leftAfterAWhile(of), [])
+        await bench.remove()
+      })
+    }
+
+    it('leaves nothing when the launcher is killed, and the next request has a new sandbox', { timeout }, async () => {
+      const bench = await makeWorkbench({ limits })
+      const of = { kernelPid: process.pid, root: bench.root }
+      await startResistance(bench.sandbox, 'a daemon of its own session that ignores SIGTERM')
+      const exec = { cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 }
+      const waiting = refusedWith('sandbox_failed', asker(bench.sandbox)('exec', { ...exec, command: 'sleep 50' }, { timeoutMs: 60_000 }))
+      await killLauncher(of)
+      await waiting
+      assert.deepEqual(await leftAfterAWhile(of), [])
+      assert.equal((await asker(bench.sandbox)('exec', { ...exec, command: 'echo alive' }, { timeoutMs: 60_000 })).stdout, 'alive\n')
+      await bench.sandbox.close()
+      assert.deepEqual(await leftAfterAWhile(of), [])
+      await bench.remove()
+    })
+
+    for (const kind of ['a fork storm', 'a daemon of its own session that ignores SIGTERM', 'stopped processes'] as const) {
+      it(`leaves nothing of ${kind} when the kernel is killed and another one has started`, { timeout }, async () => {
+        const script = join(import.meta.dirname, '../../test/isolation/kernel-to-kill.ts')
+        const kernel = spawn(process.execPath, [script, JSON.stringify({ limits, kind })], { stdio: ['ignore', 'pipe', 'inherit'] })
+        const [told] = (await once(kernel.stdout, 'data')) as [Buffer]
+        const { root } = JSON.parse(told.toString()) as { root: string }
+        const of = { kernelPid: kernel.pid!, root }
+        assert.notDeepEqual(await leftovers(of), [], 'what runs must be found')
+        kernel.kill('SIGKILL')
+        await once(kernel, 'exit')
+        // What nobody is there to clear away, the next start does.
+        const next = await makeWorkbench({ limits })
+        await next.sandbox.hands('work')
+        assert.deepEqual(await leftAfterAWhile(of), [])
+        await next.sandbox.close()
+        await next.remove()
+        await rm(root, { recursive: true })
+      })
+    }
+  })
+}

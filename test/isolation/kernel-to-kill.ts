@@ -1,0 +1,10 @@
+/** Stands for a kernel in the contract `kill means kill`: starts what resists in a sandbox, says so, and waits to be killed. */
+import { startResistance } from '../../src/sandbox/kill-contract.ts'
+import type { Resistance } from '../../src/sandbox/kill-contract.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
+
+const { limits, kind } = JSON.parse(process.argv[2]!) as { limits: NonNullable<WorkbenchOptions['limits']>; kind: Resistance }
+const bench = await makeWorkbench({ limits })
+await startResistance(bench.sandbox, kind)
+process.stdout.write(`${JSON.stringify({ root: bench.root })}\n`)

@@ -1,0 +1,56 @@
+/** What a sandbox of the process tier leaves on this host while it lives, and must not leave after. */
+import { readFile, readdir, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { KilledSandbox } from '../../src/sandbox/kill-contract.ts'
+
+/** Processes that have the workspace in their own view of the mounts, their control groups, and mounts of the host. */
+export async function processLeftovers({ kernelPid, root }: KilledSandbox): Promise<readonly string[]> {
+  const own = await readlink('/proc/self/ns/mnt')
+  const left: string[] = []
+  for (const pid of await pids()) {
+    const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => own)
+    if (namespace !== own && (await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) left.push(`process ${pid}`)
+  }
+  const found = new Set(left)
+  for (const folder of await controlGroups(kernelPid)) {
+    const members = (await readQuietly(join(folder, 'cgroup.procs'))).split('\n').filter(Boolean)
+    // A group with other processes is that of another sandbox of the same kernel.
+    if (members.length === 0 || members.some((pid) => found.has(`process ${pid}`))) left.push(`control group ${folder}`)
+  }
+  if ((await readQuietly('/proc/self/mountinfo')).includes(root)) left.push(`mount of ${root}`)
+  return left
+}
+
+/** The outermost bubblewrap: a child of the kernel. */
+export async function killBubblewrap({ kernelPid, root }: KilledSandbox): Promise<void> {
+  for (const pid of await pids()) {
+    // proc(5): pid (name) state ppid …
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+) /s.exec(await readQuietly(`/proc/${pid}/stat`)) ?? []
+    if (name !== 'bwrap' || Number(parent) !== kernelPid) continue
+    if (!(await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) continue
+    return void process.kill(pid, 'SIGKILL')
+  }
+  throw new Error('There is no bubblewrap to kill.')
+}
+
+async function controlGroups(kernelPid: number): Promise<readonly string[]> {
+  const found: string[] = []
+  const look = async (folder: string, depth: number): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+      if (!entry.isDirectory()) continue
+      const path = join(folder, entry.name)
+      if (entry.name.startsWith(`oxbow-${kernelPid}-`)) found.push(path)
+      else if (depth > 0) await look(path, depth - 1)
+    }
+  }
+  await look('/sys/fs/cgroup', 4)
+  return found
+}
+
+async function pids(): Promise<readonly number[]> {
+  return (await readdir('/proc')).map(Number).filter(Number.isInteger)
+}
+
+function readQuietly(path: string): Promise<string> {
+  return readFile(path, 'latin1').catch(() => '')
+}
