@@ -97,6 +97,7 @@ export const house: readonly Room[] = [
       'quickjs-emscripten-core': 'JavaScript tools, in an interpreter that is WebAssembly itself',
       '@jitl/quickjs-singlefile-mjs-release-sync': 'that interpreter, in a form that goes into the bundle',
       'playwright-core': 'looked up, never loaded: its folder is shown to hands that drive Chromium',
+      '@lydell/node-pty': 'looked up, never loaded: its native part is shown to hands, which make terminals by it',
     },
     builtins: {
       'node:worker_threads': 'a WASM tool has a thread of its own, which can be ended',
@@ -179,7 +180,6 @@ export const tools: Reasons = {
   '@ai-sdk/openai': 'a real provider package for the bridge, and a baseline of the benchmarks',
   '@ai-sdk/anthropic': 'the same',
   '@ai-sdk/google': 'the same',
-  '@lydell/node-pty': 'a real pty for terminal tests',
   '@types/node': 'types',
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',

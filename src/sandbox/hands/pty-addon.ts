@@ -10,7 +10,7 @@ export const insidePtyAddon = '/opt/oxbow/pty.node'
 export function findPtyAddon(): string | null {
   try {
     // The part for this platform is installed for the package, and may stand where only that finds it.
-    const main = createRequire(import.meta.url).resolve('@lydell/node-pty')
+    const main = import.meta.resolve('@lydell/node-pty')
     const part = createRequire(main).resolve(`@lydell/node-pty-${process.platform}-${process.arch}/package.json`)
     const file = join(dirname(part), 'pty.node')
     return existsSync(file) ? file : null
