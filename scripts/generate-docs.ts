@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
 import { openEgress } from '../src/sandbox/index.ts'
-import { builtinCalls } from '../src/tools/index.ts'
+import { builtinCalls, openSearch } from '../src/tools/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
@@ -21,8 +21,11 @@ export interface Page {
 const root = new URL('..', import.meta.url)
 
 export async function generatePages(): Promise<readonly Page[]> {
+  const config = parseConfig({}, 'the defaults')
+  const egress = await openEgress(config.egress)
+  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
   const calls = [
-    ...builtinCalls({ files: true, shell: true }, await openEgress(parseConfig({}, 'the defaults').egress)),
+    ...builtinCalls({ files: true, shell: true }, { egress, robots: 'ignore' }, search === null ? [] : [search]),
     ...describedKernelCalls(),
   ]
   return [

@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+  /** A unix socket to listen on in place of host and port; `url` then says where terminals come from. */
+  readonly socket?: { readonly path: string; readonly url: string }
   /** From `createToken`. Without it nobody is let in, so the gateway does not start. */
   readonly token: string
   readonly limits?: Partial<GatewayLimits>
@@ -71,7 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const keepAlive = setInterval(() => connections.forEach((connection) => connection.check()), limits.keepAliveMs)
 
   return {
-    url: `ws://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}/ws`,
+    url: options.socket?.url ?? `ws://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}/ws`,
     async close() {
       clearInterval(keepAlive)
       const closed = new Promise((resolve) => server.close(resolve))
@@ -84,15 +86,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-async function listen(server: import('node:http').Server, { host, port }: GatewayOptions): Promise<void> {
+async function listen(server: import('node:http').Server, { host, port, socket }: GatewayOptions): Promise<void> {
   const listening = Promise.withResolvers<void>()
   server.once('error', listening.reject)
-  server.listen(port, host, listening.resolve)
+  if (socket === undefined) server.listen(port, host, listening.resolve)
+  else server.listen(socket.path, listening.resolve)
   try {
     await listening.promise
   } catch (error) {
     const hint = 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.'
-    throw new OxbowError('bad_config', `The gateway cannot listen on ${host}:${port}.`, { hint, cause: error })
+    throw new OxbowError('bad_config', `The gateway cannot listen on ${socket?.path ?? `${host}:${port}`}.`, { hint, cause: error })
   }
   server.off('error', listening.reject)
 }

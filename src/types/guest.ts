@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
 import type { SessionId, UserId } from './id.ts'
 import type { Json } from './json.ts'
+import type { SandboxStatus } from './hands.ts'
 import type { ChainHead, SignedHead } from './record.ts'
 
 export interface GuestEnvelope {
@@ -17,6 +18,8 @@ export interface GuestEnvelope {
   /** Folder of what goes over the package's catalog of models: `overlay.json` and `refreshed.jsonl`, where they exist. Unset: there are none. */
   readonly catalogFolder?: string
   readonly insecure: boolean
+  /** The guest is isolated itself: its runner does for it what needs the host. Unset: it has the host. */
+  readonly isolation?: GuestIsolation
   readonly version: string
   /** The few environment variables that the configuration names, e.g. the model key. Nothing else of the host's environment is sent. */
   readonly keys: Readonly<Record<string, string>>
@@ -31,6 +34,21 @@ export interface GuestEnvelope {
   readonly question?: CatalogQuestion
   /** For `wasm-run`. */
   readonly tool?: ToolQuestion
+}
+
+/**
+ * Where an isolated guest finds its runner. It has no network and can start nothing: `folder` holds a socket for each way out
+ * (`hands-<profile>.sock`, `web.sock`, `models.sock`), and it makes `gateway.sock` there itself.
+ */
+export interface GuestIsolation {
+  readonly folder: string
+  /** What the sandbox behind the sockets is. */
+  readonly sandbox: SandboxStatus
+  /** Address at which the runner takes terminals and passes them on, and the runner's process. */
+  readonly url: string
+  readonly pid: number
+  /** Where the guest puts a proxy for models on its own loopback; its environment names it. */
+  readonly proxyPort: number
 }
 
 /** What a person asks about models: `show` takes `provider/model`, `models` an id of a provider or nothing for all. */

@@ -54,7 +54,8 @@ export interface EndpointOptions {
 
 export function createEndpoint({ baseUrl, key, headers: own, clock, limits }: EndpointOptions): Endpoint {
   const http = baseUrl.protocol === 'https:' ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
-  const agent: Agent = new http.Agent({ keepAlive: true, scheduling: 'lifo' })
+  // A guest's environment names a proxy only where the guest has no network of its own.
+  const agent: Agent = new http.Agent({ keepAlive: true, scheduling: 'lifo', proxyEnv: process.env })
   const headers: OutgoingHttpHeaders = {
     'content-type': 'application/json',
     accept: 'text/event-stream',

@@ -71,7 +71,10 @@ function relay(socket: Socket, sandbox: Sandbox, profile: Profile): void {
     {
       message(id, text, content) {
         const request = readRequest(text, content)
-        if (request === null || running.has(id) || id === greetingId || running.size >= maxPendingRequests) return void socket.destroy()
+        if (request === null || running.has(id) || id === greetingId || running.size >= maxPendingRequests) {
+          socket.destroy()
+          return
+        }
         const controller = new AbortController()
         running.set(id, controller)
         void answer(id, request.op, request.body as never, controller.signal)
