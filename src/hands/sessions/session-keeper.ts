@@ -85,19 +85,18 @@ export function createSessionKeeper(): SessionKeeper {
     forget,
     list(owner) {
       sweep()
-      return ofOwner(owner).map(({ session, begunMs }) => ({
-        id: session.id,
-        ...session.facts,
-        ageMs: Math.round(performance.now() - begunMs),
-        total: session.outlet.total(),
-        ended: session.outlet.ended(),
-        prompt: session.outlet.prompt(),
-      }))
+      return ofOwner(owner).map(entryOf)
     },
     async close() {
       await Promise.allSettled([...kept.values()].map(({ session }) => session.close()))
     },
   }
+}
+
+function entryOf({ session, begunMs }: Kept): SessionEntry {
+  const { id, facts, outlet } = session
+  const ageMs = Math.round(performance.now() - begunMs)
+  return { id, ...facts, ageMs, total: outlet.total(), ended: outlet.ended(), prompt: outlet.prompt() }
 }
 
 export function describeEnd(end: SessionEnd | null): string {

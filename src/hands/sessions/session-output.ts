@@ -3,6 +3,7 @@ import type { SessionEnd, SessionOps, SessionOutput, SessionPrompt } from '../..
 import { throwIfCancelled } from '../failure.ts'
 import { maxSessionBytes, maxSessionPageBytes, promptSettleMs } from '../limits.ts'
 import { createOutputRing } from './output-ring.ts'
+import type { OutputRing } from './output-ring.ts'
 import { pageEnd, pageStart, toPlainText } from './plain-text.ts'
 import { createMarkFinder } from './prompt-mark.ts'
 
@@ -29,7 +30,7 @@ export function createSessionOutlet(afterPrompt: boolean): SessionOutlet {
   let ended: SessionEnd | null = null
   let lastPushMs = performance.now()
   const wake = (): void => {
-    for (const resolve of [...waiting]) resolve()
+    for (const resolve of waiting) resolve()
   }
 
   const outlet: SessionOutlet = {
@@ -72,28 +73,30 @@ export function createSessionOutlet(afterPrompt: boolean): SessionOutlet {
         await changeOr(waiting, left, signal)
       }
       throwIfCancelled(signal)
-      return page(from, maxBytes, input.plain)
+      return { ...pageOf(ring, from, maxBytes, ended !== null, input.plain), ended, prompt: outlet.prompt() }
     },
   }
-  const page = (asked: number, maxBytes: number, plain: boolean): SessionOutput => {
-    const first = Math.min(Math.max(asked, ring.start()), ring.total())
-    const bytes = ring.slice(first, maxBytes)
-    const skipped = pageStart(bytes)
-    const rest = bytes.subarray(skipped)
-    const isLast = ended !== null && first + bytes.length === ring.total()
-    const shown = rest.subarray(0, isLast ? rest.length : pageEnd(rest))
-    const from = first + skipped
-    return {
-      text: plain ? toPlainText(shown.toString()) : shown.toString(),
-      from,
-      next: from + shown.length,
-      total: ring.total(),
-      dropped: Math.max(0, first - asked),
-      ended,
-      prompt: outlet.prompt(),
-    }
-  }
   return outlet
+}
+
+/** @param isOver no more will come: what is cut in two stays so */
+function pageOf(
+  ring: OutputRing,
+  asked: number,
+  maxBytes: number,
+  isOver: boolean,
+  plain: boolean,
+): Omit<SessionOutput, 'ended' | 'prompt'> {
+  const total = ring.total()
+  const first = Math.min(Math.max(asked, ring.start()), total)
+  const bytes = ring.slice(first, maxBytes)
+  const skipped = pageStart(bytes)
+  const rest = bytes.subarray(skipped)
+  const isLast = isOver && first + bytes.length === total
+  const shown = rest.subarray(0, isLast ? rest.length : pageEnd(rest))
+  const text = plain ? toPlainText(shown.toString()) : shown.toString()
+  const from = first + skipped
+  return { text, from, next: from + shown.length, total, dropped: Math.max(0, first - asked) }
 }
 
 function changeOr(waiting: Set<() => void>, ms: number, signal: AbortSignal): Promise<void> {

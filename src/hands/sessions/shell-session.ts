@@ -1,9 +1,9 @@
 /** One session: its process tree, its output, and what is done to it. */
 import type { SessionEnd, SessionEntry, SessionOps } from '../../types/index.ts'
+import { foregroundGroup, inGroup } from '../commands/process-group.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
 import { commandEnvironment, findShell } from '../commands/start-process.ts'
 import { drainMs, floodWindowBytes, floodWindowMs, shellStartMs, terminateGraceMs } from '../limits.ts'
-import { inGroup, foregroundGroup } from './process-group.ts'
 import { markedPrompts } from './prompt-mark.ts'
 import { loadPtyAddon } from './pty-addon.ts'
 import { createSessionOutlet } from './session-output.ts'

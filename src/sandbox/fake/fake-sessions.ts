@@ -2,7 +2,7 @@
  * Sessions in memory: each line that is written is one command, and a test says what commands answer. They end when told to,
  * or by the line `exit N`; a job ends at once. Nothing waits: what there will be is there.
  */
-import type { HandsOps, SessionEnd, SessionEntry, SessionOps } from '../../types/index.ts'
+import type { HandsOps, SessionEnd, SessionEntry, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
 import { fail } from './fake-files.ts'
 import type { Operations } from './fake-files.ts'
 
@@ -32,7 +32,6 @@ export function fakeSessions(run: Run): Pick<Operations, keyof SessionOps> {
     session.output = Buffer.concat([session.output, Buffer.from(stdout + stderr)])
     session.exitCode = exitCode
   }
-  const promptOf = ({ facts, ended, exitCode }: FakeSession) => (facts.kind === 'shell' && ended === null ? { exitCode } : null)
   return {
     async sessionOpen({ owner, kind, command, cwd, terminal }) {
       const facts = { kind, terminal: terminal !== null, command, cwd }
@@ -58,11 +57,8 @@ export function fakeSessions(run: Run): Pick<Operations, keyof SessionOps> {
     },
     sessionRead({ owner, id, from: asked, maxBytes }) {
       const session = find(owner, id)
-      const total = session.output.length
-      const from = Math.min(total, asked < 0 ? Math.max(0, total + asked) : asked)
-      const page = session.output.subarray(from, from + maxBytes)
-      const next = from + page.length
-      return { text: page.toString(), from, next, total, dropped: 0, ended: session.ended, prompt: promptOf(session) }
+      const { ended } = session
+      return { ...pageOf(session.output, asked, maxBytes), ended, prompt: promptOf(session) }
     },
     sessionResize({ owner, id, columns, rows }) {
       if (!find(owner, id).facts.terminal) throw fail('tool_failed', `${id} has no terminal.`)
@@ -81,15 +77,23 @@ export function fakeSessions(run: Run): Pick<Operations, keyof SessionOps> {
     },
     sessionList({ owner }) {
       const own = [...sessions].filter(([, session]) => owner === '' || session.owner === owner)
-      const entryOf = (id: string, each: FakeSession): SessionEntry => ({
-        id,
-        ...each.facts,
-        ageMs: 0,
-        total: each.output.length,
-        ended: each.ended,
-        prompt: promptOf(each),
-      })
       return { sessions: own.map(([id, session]) => entryOf(id, session)) }
     },
   }
+}
+
+function promptOf({ facts, ended, exitCode }: FakeSession): SessionPrompt | null {
+  return facts.kind === 'shell' && ended === null ? { exitCode } : null
+}
+
+function pageOf(output: Buffer, asked: number, maxBytes: number): Omit<SessionOutput, 'ended' | 'prompt'> {
+  const total = output.length
+  const from = Math.min(total, asked < 0 ? Math.max(0, total + asked) : asked)
+  const page = output.subarray(from, from + maxBytes)
+  return { text: page.toString(), from, next: from + page.length, total, dropped: 0 }
+}
+
+function entryOf(id: string, session: FakeSession): SessionEntry {
+  const { facts, output, ended } = session
+  return { id, ...facts, ageMs: 0, total: output.length, ended, prompt: promptOf(session) }
 }
