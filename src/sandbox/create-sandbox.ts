@@ -61,7 +61,7 @@ function tiersToTry({ tier, allow_lower: lowest }: Config['sandbox']): readonly 
 /** A tier that is not asked for costs no start. */
 const providers: Readonly<Record<SandboxTier, () => Promise<TierProvider>>> = {
   process: () => Promise.resolve(bubblewrapTier),
-  container: () => Promise.resolve(notBuilt('container')),
+  container: async () => (await import('./container/container-tier.ts')).containerTier,
   micro_vm: () => Promise.resolve(notBuilt('micro_vm')),
 }
 

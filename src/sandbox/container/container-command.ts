@@ -39,18 +39,19 @@ export interface ContainerPlan {
 export function runArguments(plan: ContainerPlan): readonly string[] {
   const podman = plan.engine === 'podman'
   return [
-    ...runtime(plan),
-    ...['run', '--rm', '--interactive', '--init', '--pull=never', `--name=${plan.name}`, `--cidfile=${plan.idFile}`],
-    ...Object.entries(plan.labels).map(([key, value]) => `--label=${key}=${value}`),
-    ...['--network=none', '--ipc=private', '--hostname=oxbow', '--log-driver=none', `--user=${plan.uid}:${plan.gid}`],
-    ...['--cap-drop=ALL', '--security-opt=no-new-privileges', `--security-opt=seccomp=${plan.seccompFile}`, '--read-only'],
-    ...(podman ? podmanOnly(plan) : []),
-    ...limitArguments(plan),
-    ...plan.mounts.map((mount) => mountArgument(mount, podman)),
-    ...(plan.mounts.some(({ inside }) => inside === '/tmp') ? [] : [`--tmpfs=/tmp:rw,nosuid,nodev,size=${maxSharedMemoryBytes}`]),
-    ...['--workdir=/', `--entrypoint=${insideNode}`, plan.image],
-    ...[...nodeFlags, plan.entry, '--alone', ...plan.entryArgs, ...dataLimit(plan)],
-  ]
+    runtime(plan),
+    ['run', '--rm', '--interactive', '--init', '--pull=never', `--name=${plan.name}`, `--cidfile=${plan.idFile}`],
+    Object.entries(plan.labels).map(([key, value]) => `--label=${key}=${value}`),
+    ['--network=none', '--ipc=private', '--hostname=oxbow', '--log-driver=none', `--user=${plan.uid}:${plan.gid}`],
+    ['--cap-drop=ALL', '--security-opt=no-new-privileges', `--security-opt=seccomp=${plan.seccompFile}`, '--read-only'],
+    podman ? podmanOnly(plan) : [],
+    limitArguments(plan),
+    plan.mounts.map((mount) => mountArgument(mount, podman)),
+    plan.mounts.some(({ inside }) => inside === '/tmp') ? [] : [`--tmpfs=/tmp:rw,nosuid,nodev,size=${maxSharedMemoryBytes}`],
+    ['--workdir=/', `--entrypoint=${insideNode}`, plan.image],
+    nodeFlags,
+    [plan.entry, '--alone', ...plan.entryArgs, ...dataLimit(plan)],
+  ].flat()
 }
 
 /** @returns the arguments that end a container at once, and are content when there is none. */
@@ -67,10 +68,15 @@ function runtime({ engine, kernel }: ContainerPlan): readonly string[] {
 
 /** Docker has these by itself, or has nothing like them. */
 function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
-  return [
-    ...['--uts=private', '--no-hosts', '--unsetenv-all', '--http-proxy=false', '--read-only-tmpfs=false', '--security-opt=mask=/sys'],
-    ...(rootless ? [`--userns=keep-id:uid=${uid},gid=${gid}`] : []),
+  const flags = [
+    '--uts=private',
+    '--no-hosts',
+    '--unsetenv-all',
+    '--http-proxy=false',
+    '--read-only-tmpfs=false',
+    '--security-opt=mask=/sys',
   ]
+  return rootless ? [...flags, `--userns=keep-id:uid=${uid},gid=${gid}`] : flags
 }
 
 function limitArguments({ engine, kernel, limits, limitsHold, rootless }: ContainerPlan): readonly string[] {

@@ -1,0 +1,84 @@
+/**
+ * What is left of containers: processes by the container's id, which stands in their control groups (all that run inside) or
+ * command lines (the engine's keepers outside); and whole containers whose kernel died, by their name.
+ */
+import { readFileSync, readdirSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { runOnHost } from '../image/host-command.ts'
+import { appLabel } from '../image/image-label.ts'
+import { containerGoneMs } from '../limits.ts'
+import { removeArguments } from './container-command.ts'
+import type { ContainerEngine } from './container-engine.ts'
+
+/** @returns pids on this host, none where containers live in another machine. */
+export function processesOf(containerId: string): readonly number[] {
+  return pids().filter((pid) => ['cgroup', 'cmdline'].some((name) => readQuietly(`/proc/${pid}/${name}`).includes(containerId)))
+}
+
+/** Ends what a removed container has left: engines report success over a stuck one. @returns true when nothing is left */
+export async function endRemains(containerId: string): Promise<boolean> {
+  const until = performance.now() + containerGoneMs
+  for (let first = true; ; first = false) {
+    const left = processesOf(containerId)
+    if (left.length === 0) return true
+    if (performance.now() > until) return false
+    // The keepers end by themselves when they have tidied up, as a rule before the first look.
+    if (!first) for (const pid of left) killQuietly(pid)
+    await delay(50)
+  }
+}
+
+/** Name of a container of this process; says whose it is to whoever finds it later. */
+export function containerName(suffix: string): string {
+  return `oxbow-${process.pid}-${startOf(process.pid) ?? 0}-${suffix}`
+}
+
+/** @returns true for the name of a container whose kernel does not live any more. */
+export function isOrphan(name: string): boolean {
+  const [, pid, start] = /^oxbow-(\d+)-(\d+)-[0-9a-z]+$/.exec(name) ?? []
+  // Without a process table nothing is known of anybody.
+  return pid !== undefined && startOf(process.pid) !== null && startOf(Number(pid)) !== start
+}
+
+/** Removes containers that a killed kernel has left. Never rejects. */
+export async function reapOrphans(engine: ContainerEngine): Promise<void> {
+  const { stdout } = await runOnHost(engine.file, ['ps', '--all', '--filter', `label=${appLabel}`, '--format', '{{.ID}} {{.Names}}'], {
+    env: engine.env,
+  })
+  for (const line of stdout.split('\n')) {
+    const [id = '', name = ''] = line.split(' ')
+    if (!isOrphan(name)) continue
+    await runOnHost(engine.file, removeArguments(engine.name, name), { env: engine.env })
+    if (/^[0-9a-f]{12,64}$/.test(id)) await endRemains(id)
+  }
+}
+
+/** proc(5): field 22, the time a process was started at; with it a pid is never taken for another's. */
+function startOf(pid: number): string | null {
+  const stat = readQuietly(`/proc/${pid}/stat`)
+  return stat === '' ? null : (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null)
+}
+
+function pids(): readonly number[] {
+  try {
+    return readdirSync('/proc').map(Number).filter(Number.isInteger)
+  } catch {
+    return []
+  }
+}
+
+function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended since, or is not ours.
+  }
+}

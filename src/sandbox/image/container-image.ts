@@ -1,0 +1,67 @@
+/** Makes the image that containers run, from this machine's own files: a root tree, packed and handed to the engine. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { OxbowError } from '../../types/index.ts'
+import type { Config } from '../../types/index.ts'
+import { findEngine, firstLine } from '../container/container-engine.ts'
+import type { ContainerEngine } from '../container/container-engine.ts'
+import { rootBuildMs } from '../limits.ts'
+import { runOnHost } from './host-command.ts'
+import { appLabel, baseLabel, imageName } from './image-label.ts'
+import { buildRootTree, isRootTree } from './root-tree.ts'
+import type { RootTree } from './root-tree.ts'
+import type { RootExtra } from './root-parts.ts'
+
+export interface ImageBuild {
+  readonly container: Config['sandbox']['container']
+  readonly extras: readonly RootExtra[]
+  readonly searchPath: string
+  /** For the tree and the packed image; what is made there is removed. */
+  readonly workFolder: string
+}
+
+export interface BuiltImage {
+  readonly engine: ContainerEngine['name']
+  readonly image: string
+  readonly files: number
+  readonly bytes: number
+  /** False when the engine had it already. */
+  readonly fresh: boolean
+}
+
+/** @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
+export async function buildContainerImage({ container, extras, searchPath, workFolder }: ImageBuild): Promise<BuiltImage> {
+  const engine = findEngine(container, searchPath)
+  if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: engine.hint })
+  const tree = await buildRootTree({ folder: workFolder, extras, files: [], searchPath })
+  if (!isRootTree(tree)) throw new OxbowError(tree.code, tree.message, { hint: tree.hint })
+  const image = `${imageName}:${tree.key}`
+  const built = { engine: engine.name, image, files: tree.files, bytes: tree.bytes }
+  try {
+    const known = await runOnHost(engine.file, ['image', 'inspect', '--format', '{{.Id}}', image], { env: engine.env })
+    if (known.exitCode === 0) return { ...built, fresh: false }
+    await importTree(engine, tree, image, join(workFolder, `${tree.key}.tar`))
+    return { ...built, fresh: true }
+  } finally {
+    rmSync(tree.root, { recursive: true, force: true })
+  }
+}
+
+async function importTree(engine: ContainerEngine, { root }: RootTree, image: string, archive: string): Promise<void> {
+  const labels = [appLabel, baseLabel].flatMap((label) => ['--change', `LABEL ${label}`])
+  const pack = ['--sort=name', '--format=gnu', '--owner=0', '--group=0', '--numeric-owner', '-C', root, '-cf', archive, '.']
+  try {
+    await must('tar', pack, engine)
+    await must(engine.file, ['import', ...labels, archive, image], engine)
+  } finally {
+    rmSync(archive, { force: true })
+  }
+}
+
+async function must(file: string, args: readonly string[], { env, name }: ContainerEngine): Promise<void> {
+  const { exitCode, stderr } = await runOnHost(file, args, { env, timeoutMs: rootBuildMs })
+  if (exitCode === 0) return
+  throw new OxbowError('sandbox_failed', `The image could not be made: ${firstLine(stderr)}`, {
+    hint: `Check that the disk has a gigabyte free and that \`${name} info\` works.`,
+  })
+}
