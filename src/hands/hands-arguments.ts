@@ -12,6 +12,8 @@ export interface HandsArguments {
   readonly dataLimitKib: number | null
   /** Socket of the egress proxy, null where there is no way out. */
   readonly relay: string | null
+  /** Path of Chromium, null in every profile but `browser`. */
+  readonly browser: string | null
   /** Uid and gid to become once the transport is open. */
   readonly user: number | null
 }
@@ -25,6 +27,7 @@ export function parseArguments(args: readonly string[]): HandsArguments {
     alone: false,
     dataLimitKib: null,
     relay: null,
+    browser: null,
     user: null,
   }
   const rest = [...args]
@@ -59,6 +62,9 @@ export function parseArguments(args: readonly string[]): HandsArguments {
         break
       case '--relay':
         said = { ...said, relay: next(flag) }
+        break
+      case '--browser':
+        said = { ...said, browser: next(flag) }
         break
       case '--user':
         said = { ...said, user: number(flag) }

@@ -7,6 +7,7 @@ import { lstat, mkdir, rm } from 'node:fs/promises'
 import type { BrowserContext, BrowserType } from 'playwright-core'
 import { failed, systemCode } from '../failure.ts'
 import { browserStartMs } from '../limits.ts'
+import { relayHost, relayPort } from '../relay.ts'
 
 export interface BrowserOptions {
   /** Chromium. */
@@ -17,6 +18,11 @@ export interface BrowserOptions {
   readonly profiles: string
   /** `http://127.0.0.1:8118`; no connection is made past it. */
   readonly proxy: string
+}
+
+/** Where a tier shows the parts of the browser. */
+export function browserAt(program: string): BrowserOptions {
+  return { program, driver: '/opt/oxbow/playwright-core', profiles: '/profiles', proxy: `http://${relayHost}:${relayPort}` }
 }
 
 export interface Launched {
@@ -37,6 +43,9 @@ const flags = [
   '--disable-breakpad',
   '--disable-crash-reporter',
   '--no-pings',
+  '--disable-extensions',
+  // Its updater does not heed the others; this address is refused.
+  '--component-updater=url-source=http://127.0.0.1:9/',
   // Ways past an HTTP proxy. None leads anywhere here, and no name is looked up inside.
   '--disable-quic',
   '--dns-prefetch-disable',
@@ -54,7 +63,7 @@ export async function launchChromium(options: BrowserOptions, profile: string): 
   const folder = `${options.profiles}/${profile}`
   const downloads = `${folder}/downloads`
   try {
-    const chromium = await loadDriver(options.driver, folder)
+    const chromium = await loadDriver(options)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     // Left by a browser that was killed. Nobody else uses this folder, whatever process has that number now.
     for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) await rm(`${folder}/${name}`, { force: true })
@@ -88,10 +97,10 @@ export async function launchChromium(options: BrowserOptions, profile: string): 
 }
 
 /** Loaded with the first page: hands that open none do not pay for it. */
-async function loadDriver(folder: string, home: string): Promise<BrowserType> {
-  // The driver asks for a home while it loads.
-  process.env['HOME'] ??= home
-  const entry = `${folder}/index.mjs`
+async function loadDriver({ driver, profiles }: BrowserOptions): Promise<BrowserType> {
+  // While it loads the driver asks for a home and for a place of its own, which must not be where other tools see it.
+  Object.assign(process.env, { HOME: profiles, TMPDIR: profiles })
+  const entry = `${driver}/index.mjs`
   const { chromium } = (await import(entry)) as { chromium: BrowserType }
   return chromium
 }

@@ -38,7 +38,7 @@ export async function viewTab(tab: Tab, look: Look, status: number | null, signa
     if (look.as !== 'text' && look.ref === '' && look.depth === 0) tab.lastTree = read
     const changes = look.as === 'changes' && before !== '' ? changesBetween(before, read) : null
     // Where most is new, all of it says more.
-    const tell = changes !== null && (changes.length <= look.maxBytes / 2 || changes.length < read.length / 2)
+    const tell = changes !== null && changes.length < read.length * 0.8
     shows = tell ? 'changes' : look.as === 'text' ? 'text' : 'tree'
     tab.seen = tell ? changes : read
   }
@@ -78,18 +78,40 @@ function bounded(text: string): string {
     : `${whole.slice(0, maxPageCharacters)}\n[The rest of the page is cut off here.]`.toWellFormed()
 }
 
-/** Lines by what they say, wherever they stand: each names its element, so a line needs no neighbours. Takes time in proportion. */
+/**
+ * Lines by what they say, wherever they stand: each names its element, so a line needs no neighbours. Takes time in proportion.
+ * @returns what is new or changed (+), after what is gone (-)
+ */
 export function changesBetween(before: string, now: string): string {
   const old = new Map<string, number>()
-  for (const line of before.split('\n')) old.set(line, (old.get(line) ?? 0) + 1)
+  for (const line of before.split('\n')) old.set(plain(line), (old.get(plain(line)) ?? 0) + 1)
   const fresh: string[] = []
+  const named = new Set<string>()
   for (const line of now.split('\n')) {
-    const left = old.get(line) ?? 0
-    if (left === 0) fresh.push(`+ ${line}`)
-    else old.set(line, left - 1)
+    const left = old.get(plain(line)) ?? 0
+    if (left > 0) old.set(plain(line), left - 1)
+    else {
+      fresh.push(`+ ${line}`)
+      named.add(refOf(line))
+    }
   }
-  const gone = [...old].flatMap(([line, left]) => Array<string>(left).fill(`- ${line.trim()}`))
+  // An element that says something else now is not gone.
+  const gone = [...old].flatMap(([line, left]) =>
+    refOf(line) !== '' && named.has(refOf(line)) ? [] : Array<string>(left).fill(`- ${line}`),
+  )
   return [...gone, ...fresh].join('\n')
+}
+
+/** Where the focus and the pointer are, and how deep it stands, is no change of an element. */
+function plain(line: string): string {
+  return line
+    .trim()
+    .replace(/^- /, '')
+    .replaceAll(/ \[(?:active|cursor=\w+)\]/g, '')
+}
+
+function refOf(line: string): string {
+  return /\[ref=(\w+)\]/.exec(line)?.[1] ?? ''
 }
 
 function cut(text: string, { fromByte, maxBytes }: Look): Pick<BrowserView, 'text' | 'fromByte' | 'nextByte' | 'totalBytes'> {

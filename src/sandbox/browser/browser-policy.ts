@@ -7,18 +7,9 @@
 export const policyFiles: readonly string[] = ['/etc/chromium/policies/managed/oxbow.json', '/etc/opt/chrome/policies/managed/oxbow.json']
 
 export const browserPolicy: string = JSON.stringify({
-  // Files are those of the sandbox, hands among them; the others are pages of the browser itself.
-  URLBlocklist: [
-    'file://*',
-    'chrome://*',
-    'chrome-untrusted://*',
-    'devtools://*',
-    'view-source:*',
-    'filesystem:*',
-    'ftp://*',
-    'javascript://*',
-    'data:*',
-  ],
+  // Files are those of the sandbox, hands among them; the others are pages of the browser itself. `data:` and `javascript:` are
+  // left to pages, which are what they are made for; Chromium does not let them fill a tab.
+  URLBlocklist: ['file://*', 'chrome://*', 'chrome-untrusted://*', 'devtools://*', 'view-source:*', 'filesystem:*', 'ftp://*'],
   ExtensionInstallBlocklist: ['*'],
   DeveloperToolsAvailability: 1,
   // Ways out that are none here; without them nothing waits for an answer that cannot come.
