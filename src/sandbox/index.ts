@@ -4,6 +4,7 @@
  */
 import type { Config } from '../types/index.ts'
 import type { Egress } from './egress/create-egress.ts'
+import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export { createSandbox } from './create-sandbox.ts'
@@ -11,6 +12,8 @@ export type { SandboxOptions } from './create-sandbox.ts'
 export { createFakeSandbox } from './fake/fake-sandbox.ts'
 export type { FakeSandboxOptions } from './fake/fake-sandbox.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
+export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
+export type { Visit, Visits } from './egress/proxy/visit-log.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export type { HostFolder } from './wasm/host-folder.ts'
 export { maxToolCodeBytes } from './limits.ts'
@@ -35,6 +38,20 @@ export async function openEgress(config: Config['egress']): Promise<Egress> {
       egress ??= await load()
       return egress.fetch(url, accept, signal, headers)
     },
+  }
+}
+
+/**
+ * The way out for programs in a sandbox, through the same policy; see EgressProxy.
+ * @param folder for its sockets; of the workspace, and not seen by agents
+ */
+export function openEgressProxy(config: Config['egress'], folder: string): EgressProxy {
+  const load = async (): Promise<EgressProxy> => (await import('./egress/proxy/egress-proxy.ts')).createEgressProxy(config, folder)
+  let proxy: Promise<EgressProxy> | null = null
+  return {
+    socket: async (profile) => (await (proxy ??= load())).socket(profile),
+    watch: async (profile) => (await (proxy ??= load())).watch(profile),
+    close: async () => (await proxy)?.close(),
   }
 }
 

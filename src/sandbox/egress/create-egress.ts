@@ -5,13 +5,11 @@
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
 import { fetchTimeoutMs, maxFetchBytes, maxFetches, maxRedirects } from '../limits.ts'
-import { createAddressJudge } from './address-kinds.ts'
 import type { Body } from './body-read.ts'
 import { readBody } from './body-read.ts'
 import type { Admit } from './egress-policy.ts'
-import { createPolicy } from './egress-policy.ts'
-import type { Lookup } from './name-lookup.ts'
-import { createNameLookup } from './name-lookup.ts'
+import { openPolicy } from './open-policy.ts'
+import type { PolicyOptions } from './open-policy.ts'
 import { connectionFailure, requestPinned } from './pinned-request.ts'
 import type { ExtraHeaders } from './pinned-request.ts'
 import { createSlots } from './slots.ts'
@@ -38,9 +36,7 @@ export interface Egress {
   fetch(url: string, accept: string, signal: AbortSignal, headers?: ExtraHeaders): Promise<Fetched>
 }
 
-export interface EgressOptions {
-  readonly lookup?: Lookup
-  readonly ownAddresses?: () => readonly string[]
+export interface EgressOptions extends PolicyOptions {
   readonly maxBytes?: number
   readonly timeoutMs?: number
 }
@@ -48,8 +44,7 @@ export interface EgressOptions {
 /** Nothing is opened before the first fetch. @throws OxbowError `bad_config` */
 export function createEgress(config: Config['egress'], options: EgressOptions = {}): Egress {
   const { maxBytes = maxFetchBytes, timeoutMs = fetchTimeoutMs } = options
-  const judge = createAddressJudge(options.ownAddresses ?? addressesOfThisMachine)
-  const admit = createPolicy(config, { resolve: createNameLookup(options.lookup), judge })
+  const admit = openPolicy(config, options)
   const inSlot = createSlots(maxFetches)
   return {
     async fetch(url, accept, signal, headers = {}) {
@@ -127,9 +122,4 @@ function endless(urls: readonly string[]): OxbowError {
 
 function tooSlow(ms: number): OxbowError {
   return new OxbowError('timeout', `The page did not arrive within ${ms / 1000} s.`, { hint: 'Try again later, or another source.' })
-}
-
-function addressesOfThisMachine(): readonly string[] {
-  const { networkInterfaces } = process.getBuiltinModule('node:os')
-  return Object.values(networkInterfaces()).flatMap((one) => (one ?? []).map(({ address }) => address))
 }

@@ -12,8 +12,8 @@ export type ResolveName = (host: string, signal: AbortSignal) => Promise<readonl
 /** @returns every address of the name */
 export type Lookup = (host: string) => Promise<readonly string[]>
 
-export function createNameLookup(lookup: Lookup = systemLookup): ResolveName {
-  const inSlot = createSlots(maxLookups)
+export function createNameLookup(lookup: Lookup = systemLookup, lookups: number = maxLookups): ResolveName {
+  const inSlot = createSlots(lookups)
   return async (host, signal) => {
     const looking = inSlot(signal, () => lookup(host))
     const addresses = await untilAborted(looking, signal).catch((error: unknown) => {

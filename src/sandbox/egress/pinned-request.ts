@@ -64,7 +64,8 @@ function startRequest({ url, host, port, addresses }: Destination, headers: Extr
   return request(options)
 }
 
-function connectPinned(host: string, port: number, addresses: readonly string[], secure: boolean): Socket {
+/** Connects to one of the addresses and to nothing else. The caller listens for errors. */
+export function connectPinned(host: string, port: number, addresses: readonly string[], secure: boolean): Socket {
   const net = process.getBuiltinModule('node:net')
   const pinned = addresses.map((address) => ({ address, family: net.isIP(address) }))
   const lookup = (_host: string, _options: object, done: (error: null, found: typeof pinned) => void): void => done(null, pinned)

@@ -1,0 +1,458 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { stat } from 'node:fs/promises'
+import type { RequestListener } from 'node:http'
+import { dirname } from 'node:path'
+import { describe, it } from 'node:test'
+import { isOxbowError } from '../../../types/index.ts'
+import { maxProxyConnections, maxProxyHeaderBytes } from '../../limits.ts'
+import type { Site } from '../web-fixture.ts'
+import { onSite, startRawSite } from '../web-fixture.ts'
+import { readAll, readUntil, startProxy } from './proxy-fixture.ts'
+import type { ProxyTestOptions, ProxyUnderTest } from './proxy-fixture.ts'
+import type { Visit } from './visit-log.ts'
+
+const toLoopback = { lookup: () => Promise.resolve(['127.0.0.1']), ownAddresses: () => [] }
+
+/** Runs a test on a site and a proxy that may reach it by the name `site.test`. */
+async function through(
+  listener: RequestListener,
+  run: (proxy: ProxyUnderTest, site: Site) => Promise<void>,
+  options: ProxyTestOptions = {},
+): Promise<void> {
+  await onSite(listener, (site) => withProxy((proxy) => run(proxy, site), { egress: { allow: [`site.test:${site.port}`] }, ...options }))
+}
+
+async function withProxy(run: (proxy: ProxyUnderTest) => Promise<void>, options: ProxyTestOptions = {}): Promise<void> {
+  const proxy = await startProxy({ ...toLoopback, ...options })
+  try {
+    await run(proxy)
+  } finally {
+    await proxy.close()
+  }
+}
+
+const rowsOf = (rows: readonly Visit[]) => rows.map(({ host, port, decision }) => `${decision} ${host}:${port}`)
+
+describe('the egress proxy, for plain requests', () => {
+  it('sends a request on as it was, without what belongs to the connection or to the proxy', async () => {
+    let sent: readonly string[] = []
+    let body = ''
+    const listener: RequestListener = async (request, response) => {
+      sent = [request.method ?? '', request.url ?? '', ...request.rawHeaders]
+      for await (const chunk of request) body += String(chunk)
+      response.writeHead(201, { 'x-a': 'b', 'content-length': 2, connection: 'x-drop', 'x-drop': '1', 'proxy-authenticate': 'Basic' })
+      response.end('ok')
+    }
+    await through(listener, async ({ say }, { port }) => {
+      const head = [
+        `POST http://site.test:${port}/a%20b?c=d HTTP/1.1`,
+        `Host: site.test:${port}`,
+        'Proxy-Authorization: Basic c2VjcmV0',
+        'Proxy-Connection: keep-alive',
+        'Connection: close, X-Hop',
+        'X-Hop: 1',
+        'TE: trailers',
+        'Upgrade: h2c',
+        'X-Keep: yes',
+        'Content-Length: 5',
+      ]
+      const got = await say(`${head.join('\r\n')}\r\n\r\nhello`)
+      assert.match(got, /^HTTP\/1\.1 201 /)
+      assert.match(got, /x-a: b\r\n/i)
+      assert.doesNotMatch(got, /x-drop|proxy-auth/i)
+      assert.ok(got.endsWith('\r\n\r\nok'), got)
+      assert.equal(body, 'hello')
+      const wanted = `POST|/a%20b?c=d|host|site.test:${port}|x-keep|yes|content-length|5|connection|close`
+      assert.equal(sent.join('|').toLowerCase(), wanted.toLowerCase())
+    })
+  })
+
+  it('carries bodies in pieces both ways', async () => {
+    await through(
+      (request, response) => void request.pipe(response),
+      async ({ say }, { port }) => {
+        const head = `PUT http://site.test:${port}/ HTTP/1.1\r\nhost: site.test:${port}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n`
+        const got = await say(`${head}3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n`)
+        assert.match(got, /transfer-encoding: chunked/i)
+        assert.match(got.replaceAll(/\r\n[0-9a-f]+\r\n|\r\n/g, ''), /abcde/)
+      },
+    )
+  })
+
+  it('takes one request of a connection: what is sent behind it reaches nobody', async () => {
+    let asked = 0
+    await through(
+      (_, response) => {
+        asked += 1
+        response.end('ok')
+      },
+      async ({ say }, { port }) => {
+        const one = `GET http://site.test:${port}/ HTTP/1.1\r\nhost: site.test:${port}\r\n\r\n`
+        await say(one.repeat(20))
+        assert.equal(asked, 1)
+      },
+    )
+  })
+
+  for (const [what, request] of [
+    ['another host in Host', 'GET http://site.test:PORT/ HTTP/1.1\r\nHost: other.test:PORT\r\n\r\n'],
+    ['another port in Host', 'GET http://site.test:PORT/ HTTP/1.1\r\nHost: site.test\r\n\r\n'],
+    ['two Hosts', 'GET http://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\nHost: site.test:PORT\r\n\r\n'],
+    ['no Host', 'GET http://site.test:PORT/ HTTP/1.1\r\n\r\n'],
+    ['a Host with a path', 'GET http://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT/x\r\n\r\n'],
+    ['a Host with a user', 'GET http://site.test:PORT/ HTTP/1.1\r\nHost: a@site.test:PORT\r\n\r\n'],
+    ['a user in the URL', 'GET http://a:b@site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\n\r\n'],
+    ['no whole URL', 'GET / HTTP/1.1\r\nHost: site.test:PORT\r\n\r\n'],
+    ['an https URL', 'GET https://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\n\r\n'],
+    ['an ftp URL', 'GET ftp://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\n\r\n'],
+    ['two lengths', 'POST http://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+    [
+      'a length and pieces',
+      'POST http://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    [
+      'a strange coding',
+      'POST http://site.test:PORT/ HTTP/1.1\r\nHost: site.test:PORT\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['no HTTP', 'HELO site.test\r\n\r\n'],
+    ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['SOCKS', '\x05\x01\x00'],
+  ] as const) {
+    it(`refuses ${what}, and asks nobody`, async () => {
+      let asked = 0
+      await through(
+        (_, response) => {
+          asked += 1
+          response.end('reached')
+        },
+        async ({ say }, { port }) => {
+          assert.match(await say(request.replaceAll('PORT', String(port))), /^HTTP\/1\.1 400 /)
+          assert.equal(asked, 0)
+        },
+      )
+    })
+  }
+
+  it('refuses a header without end', () =>
+    withProxy(async ({ say }) => {
+      assert.match(await say(`GET http://a.test/ HTTP/1.1\r\nx: ${'a'.repeat(maxProxyHeaderBytes)}`), /^HTTP\/1\.1 400 /)
+    }))
+
+  it('does not turn into another protocol: that is what CONNECT is for', async () => {
+    const site = await startRawSite((socket) =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhi'),
+    )
+    await withProxy(
+      async ({ say }) => {
+        const asked = `GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`
+        assert.match(await say(asked), /^HTTP\/1\.1 502 /)
+      },
+      { egress: { allow: [`site.test:${site.port}`] } },
+    )
+    await site.close()
+  })
+
+  it('answers 502 when the other side does not speak HTTP, and goes on', async () => {
+    for (const answer of [
+      '',
+      'garbage\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nbad header\x01: x\r\n\r\n',
+      `HTTP/1.1 200 OK\r\nx: ${'a'.repeat(40_000)}\r\n\r\n`,
+    ]) {
+      const site = await startRawSite((socket) => socket.once('data', () => socket.end(answer)))
+      await withProxy(
+        async ({ say, proxy }) => {
+          const watch = await proxy.watch('online')
+          const got = await say(`GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\n`)
+          assert.match(got, /^HTTP\/1\.1 502 [^]*site\.test:\d+ did not give an answer/)
+          assert.deepEqual(rowsOf(watch.end().rows), [`reached site.test:${site.port}`])
+        },
+        { egress: { allow: [`site.test:${site.port}`] } },
+      )
+      await site.close()
+    }
+  })
+
+  it('cuts an answer that the other side cuts', async () => {
+    const site = await startRawSite((socket) =>
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf', () => socket.destroy())),
+    )
+    await withProxy(
+      async ({ say }) => {
+        const got = await say(`GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\n`)
+        assert.match(got, /^HTTP\/1\.1 200 [^]*content-length: 100[^]*half$/)
+      },
+      { egress: { allow: [`site.test:${site.port}`] } },
+    )
+    await site.close()
+  })
+})
+
+describe('the egress proxy, for tunnels', () => {
+  it('carries bytes both ways, and each end hears when the other has ended', async () => {
+    const site = await startRawSite((socket) => {
+      socket.on('data', (chunk: Buffer) => socket.write(chunk.toString('latin1').toUpperCase()))
+      socket.on('end', () => socket.end())
+    })
+    await withProxy(
+      async ({ dial, proxy }) => {
+        const watch = await proxy.watch('online')
+        const socket = await dial()
+        socket.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\nearly `)
+        assert.match(await readUntil(socket, /EARLY /), /^HTTP\/1\.1 200 [^]*\r\n\r\nEARLY $/)
+        socket.write('late')
+        assert.equal(await readUntil(socket, /LATE/), 'LATE')
+        assert.deepEqual(
+          watch.soFar().rows.map(({ bytesIn, bytesOut, connections }) => [bytesIn, bytesOut, connections]),
+          [[10, 10, 1]],
+        )
+        socket.end()
+        assert.equal(await readAll(socket), '')
+        await site.drained()
+        const [row] = watch.end().rows
+        assert.deepEqual(row, {
+          host: 'site.test',
+          port: site.port,
+          decision: 'reached',
+          reason: '',
+          connections: 1,
+          bytesOut: 10,
+          bytesIn: 10,
+        })
+      },
+      { egress: { allow: [`site.test:${site.port}`] } },
+    )
+    await site.close()
+  })
+
+  it('carries megabytes without a byte too many or too few', async () => {
+    const size = 20_000_000
+    const site = await startRawSite((socket) => socket.once('data', () => socket.end(Buffer.alloc(size, 'x'))))
+    await withProxy(
+      async ({ dial }) => {
+        const socket = await dial()
+        socket.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\ngo`)
+        const got = await readAll(socket)
+        assert.equal(got.length - got.indexOf('\r\n\r\n') - 4, size)
+        socket.destroy()
+      },
+      { egress: { allow: [`site.test:${site.port}`] } },
+    )
+    await site.close()
+  })
+
+  it('lets go of the other side when the client goes, also before it is connected', async () => {
+    const looked = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<readonly string[]>()
+    const lookup = (): Promise<readonly string[]> => {
+      looked.resolve()
+      return answer.promise
+    }
+    await onSite(
+      (_, response) => response.end(),
+      async (site) => {
+        await withProxy(
+          async ({ dial, proxy }) => {
+            const watch = await proxy.watch('online')
+            const socket = await dial()
+            socket.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`)
+            await looked.promise
+            socket.destroy()
+            await once(socket, 'close')
+            while (watch.soFar().rows.length === 0) await new Promise((resolve) => setImmediate(resolve))
+            answer.resolve(['127.0.0.1'])
+            assert.deepEqual(rowsOf(watch.end().rows), [`failed site.test:${site.port}`])
+            assert.equal(site.sockets.size, 0)
+          },
+          { lookup, egress: { allow: [`site.test:${site.port}`] } },
+        )
+      },
+    )
+  })
+
+  for (const [target, host] of [
+    ['site.test:PORT', 'other.test:PORT'],
+    ['site.test:PORT', 'site.test:1'],
+    ['http://site.test:PORT', 'site.test'],
+    ['site.test', 'site.test'],
+    ['site.test:', 'site.test'],
+    ['site.test:99999', 'site.test'],
+    ['a@site.test:PORT', 'site.test'],
+    ['a:b@site.test:PORT', 'site.test'],
+    ['site.test:PORT/x', 'site.test'],
+    ['site.test:PORT#x', 'site.test'],
+    ['127.0.0.1#@site.test:PORT', 'site.test'],
+    ['site%2etest:PORT', 'site.test'],
+    ['[::ffff:7f00:1%25lo]:80', 'site.test'],
+    ['[::g]:80', 'site.test'],
+    ['*:PORT', 'site.test'],
+    ['/:PORT', 'site.test'],
+  ] as const) {
+    it(`refuses CONNECT ${target} with Host ${host}, and asks nobody`, async () => {
+      let asked = 0
+      await through(
+        (_, response) => {
+          asked += 1
+          response.end('reached')
+        },
+        async ({ say }, { port }) => {
+          const got = await say(`CONNECT ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`.replaceAll('PORT', String(port)))
+          assert.match(got, /^HTTP\/1\.1 400 /)
+          assert.equal(asked, 0)
+        },
+      )
+    })
+  }
+})
+
+describe('the egress proxy, as a wall', () => {
+  const closed =
+    '127.0.0.1 127.1 2130706433 0x7f000001 0177.0.0.1 0x7f.1 127.0.0.1. 0.0.0.0 10.1.2.3 192.168.0.1 169.254.169.254 2852039166 0xa9fea9fe ' +
+    '100.100.100.200 100.64.0.1 224.0.0.1 255.255.255.255 [::1] [::] [::ffff:127.0.0.1] [::ffff:a9fe:a9fe] [64:ff9b::a9fe:a9fe] [2002:7f00:1::] ' +
+    '[fd00:ec2::254] [fe80::1] localhost localhost. rebound.test private.test metadata.test'
+  const names: Readonly<Record<string, readonly string[]>> = {
+    localhost: ['127.0.0.1', '::1'],
+    'rebound.test': ['93.184.216.34', '127.0.0.1'],
+    'private.test': ['10.0.0.7'],
+    'metadata.test': ['169.254.169.254'],
+  }
+  const wall = { lookup: (host: string) => Promise.resolve(names[host] ?? ['93.184.216.34']), ownAddresses: () => [] }
+
+  for (const host of closed.split(' ')) {
+    it(`does not reach ${host}, by a request or a tunnel, and says why without an address`, () =>
+      withProxy(async ({ say, proxy }) => {
+        const watch = await proxy.watch('online')
+        const plain = await say(`GET http://${host}/ HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+        assert.match(plain, /^HTTP\/1\.1 403 [^]*\r\n\r\n.*may not be reached/)
+        const tunnel = await say(`CONNECT ${host}:443 HTTP/1.1\r\nhost: ${host}:443\r\n\r\n`)
+        assert.match(tunnel, /^HTTP\/1\.1 403 /)
+        for (const secret of ['10.0.0.7', '93.184', '169.254.169.254'].filter((each) => each !== host))
+          assert.ok(!`${plain}${tunnel}`.includes(secret))
+        const { rows } = watch.end()
+        assert.deepEqual([...new Set(rows.map(({ decision }) => decision))], ['refused'])
+        assert.ok(rows.every(({ reason, bytesIn, bytesOut }) => /^(it leads|port)/.test(reason) && bytesIn + bytesOut === 0))
+      }, wall))
+  }
+
+  it('does not reach other ports, and looks no name up for them', async () => {
+    const asked: string[] = []
+    const lookup = (host: string): Promise<readonly string[]> => {
+      asked.push(host)
+      return Promise.resolve(['93.184.216.34'])
+    }
+    await withProxy(
+      async ({ say }) => {
+        for (const port of [0, 1, 22, 25, 53, 2375, 6379, 8080]) {
+          assert.match(await say(`CONNECT a.test:${port} HTTP/1.1\r\nhost: a.test:${port}\r\n\r\n`), /^HTTP\/1\.1 403 /)
+          assert.match(await say(`GET http://a.test:${port}/ HTTP/1.1\r\nhost: a.test:${port}\r\n\r\n`), /^HTTP\/1\.1 403 /)
+        }
+        assert.deepEqual(asked, [])
+      },
+      { lookup },
+    )
+  })
+
+  it('connects to the address that was checked, though the name has another one by then', async () => {
+    const answers = [['93.184.216.34'], ['127.0.0.1']]
+    const lookup = (): Promise<readonly string[]> => Promise.resolve(answers.shift() ?? ['127.0.0.1'])
+    await onSite(
+      (_, response) => response.end('reached'),
+      async (site) => {
+        await withProxy(
+          async ({ dial, say, proxy }) => {
+            const watch = await proxy.watch('online')
+            const first = await dial()
+            first.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`)
+            while (answers.length > 1) await new Promise((resolve) => setImmediate(resolve))
+            assert.match(await say(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`), /^HTTP\/1\.1 403 /)
+            first.destroy()
+            assert.equal(site.sockets.size, 0)
+            assert.ok(watch.end().rows.every(({ decision }) => decision !== 'reached'))
+          },
+          { lookup, egress: { allow: [`93.184.216.34:${site.port}`] } },
+        )
+      },
+    )
+  })
+
+  it('in strict mode lets through what is listed, and looks nothing else up', async () => {
+    const asked: string[] = []
+    const lookup = (host: string): Promise<readonly string[]> => {
+      asked.push(host)
+      return Promise.resolve(['127.0.0.1'])
+    }
+    await onSite(
+      (_, response) => response.end('reached'),
+      async (site) => {
+        await withProxy(
+          async ({ say }) => {
+            const ask = (host: string) => say(`GET http://${host}/ HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+            assert.match(await ask(`site.test:${site.port}`), /^HTTP\/1\.1 200 [^]*reached/)
+            assert.match(await ask('example.com'), /^HTTP\/1\.1 403 [^]*strict/)
+            assert.match(await ask('c2VjcmV0.evil.test'), /^HTTP\/1\.1 403 [^]*strict/)
+            assert.match(await ask('8.8.8.8'), /^HTTP\/1\.1 403 [^]*strict/)
+            assert.match(await say('CONNECT evil.test:443 HTTP/1.1\r\nhost: evil.test\r\n\r\n'), /^HTTP\/1\.1 403 /)
+            assert.deepEqual(asked, ['site.test'])
+          },
+          { lookup, egress: { mode: 'strict', allow: [`site.test:${site.port}`] } },
+        )
+      },
+    )
+  })
+
+  it('deny goes before allow', async () => {
+    await through(
+      (_, response) => response.end('reached'),
+      async ({ say }, { port }) => {
+        assert.match(await say(`CONNECT site.test:${port} HTTP/1.1\r\nhost: site.test\r\n\r\n`), /^HTTP\/1\.1 403 [^]*egress\.deny/)
+      },
+      { egress: { allow: ['site.test', '127.0.0.0/8'], deny: ['site.test'], ports: [80] } },
+    )
+  })
+
+  it('has room for so many connections and drops the rest', () =>
+    withProxy(async ({ dial }) => {
+      const held = await Promise.all(Array.from({ length: maxProxyConnections }, dial))
+      await Promise.all(held.map((socket) => (socket.connecting ? once(socket, 'connect') : null)))
+      const last = await dial()
+      assert.equal(await readAll(last), '')
+      for (const socket of [...held, last]) socket.destroy()
+    }))
+
+  it('keeps a bounded record', () =>
+    withProxy(async ({ say, proxy }) => {
+      const watch = await proxy.watch('online')
+      for (let i = 0; i < 60; i += 1)
+        await say(`CONNECT host-${i}.test:22 HTTP/1.1\r\n\r\n`.replace('\r\n\r\n', `\r\nhost: host-${i}.test:22\r\n\r\n`))
+      const { rows, more } = watch.end()
+      assert.deepEqual([rows.length, more], [50, 10])
+    }))
+
+  it('listens where only its user can enter, and leaves nothing behind', async () => {
+    const { proxy, folder, close } = await startProxy()
+    const path = await proxy.socket('online')
+    assert.equal(await proxy.socket('online'), path)
+    assert.notEqual(await proxy.socket('browser'), path)
+    assert.equal((await stat(path)).mode & 0o777, 0o600)
+    assert.equal((await stat(dirname(path))).mode & 0o777, 0o700)
+    await proxy.close()
+    await assert.rejects(stat(dirname(path)), { code: 'ENOENT' })
+    assert.ok(path.startsWith(folder))
+    await close()
+  })
+
+  it('finds a short place when the workspace lies deep', async () => {
+    const { createEgressProxy } = await import('./egress-proxy.ts')
+    const { parseConfig } = await import('../../../types/index.ts')
+    const proxy = createEgressProxy(parseConfig({}, 'this test').egress, `/tmp/${'deep/'.repeat(30)}`)
+    const path = await proxy.socket('online')
+    assert.ok(Buffer.byteLength(path) < 108)
+    assert.equal((await stat(dirname(path))).mode & 0o777, 0o700)
+    await proxy.close()
+    await assert.rejects(stat(dirname(path)), { code: 'ENOENT' })
+  })
+
+  it('refuses rules that cannot be read at its start', () =>
+    assert.rejects(startProxy({ egress: { allow: ['http://x/'] } }), (error) => isOxbowError(error, 'bad_config')))
+})

@@ -1,0 +1,121 @@
+/**
+ * The way out for programs in a sandbox: an HTTP proxy on unix sockets, one for each profile that has a way out. Every target
+ * passes the policy that a fetch passes, is connected to at an address that was checked, and is on record. It knows CONNECT and
+ * plain requests with a whole URL; it ends no TLS, keeps nothing and adds nothing. Its clients are hostile: a wedged one costs a
+ * connection of its own profile, and nothing it sends throws here.
+ */
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Config } from '../../../types/index.ts'
+import { maxProxyConnections, maxProxyHeaderBytes, maxProxyLookups, proxyHeaderMs } from '../../limits.ts'
+import type { OnlineProfile } from '../../tier-plan.ts'
+import { openPolicy } from '../open-policy.ts'
+import type { PolicyOptions } from '../open-policy.ts'
+import { forwardRequest } from './forward.ts'
+import type { ProxyDeps } from './reach-target.ts'
+import { makeSocketPlace, openToHands } from './socket-place.ts'
+import type { SocketPlace } from './socket-place.ts'
+import { openTunnel } from './tunnel.ts'
+import { createVisitLog } from './visit-log.ts'
+import type { VisitLog, VisitWatch } from './visit-log.ts'
+
+export interface EgressProxy {
+  /** Listens from the first call for a profile on. @returns the path of its socket @throws a system error, and tries anew next time */
+  socket(profile: OnlineProfile): Promise<string>
+  /** What programs of the profile reach from now on, and what they are refused. */
+  watch(profile: OnlineProfile): Promise<VisitWatch>
+  /** Ends all connections and removes the sockets. */
+  close(): Promise<void>
+}
+
+interface Door {
+  readonly path: string
+  close(): Promise<void>
+}
+
+const socketName = (profile: OnlineProfile): string => `${profile}.sock`
+const longestName = Math.max(...(['online', 'browser'] as const).map((profile) => socketName(profile).length))
+
+/**
+ * Nothing listens before the first `socket`.
+ * @param folder for the sockets; of the workspace, and not seen by agents
+ * @throws OxbowError `bad_config`
+ */
+export function createEgressProxy(config: Config['egress'], folder: string, options: PolicyOptions = {}): EgressProxy {
+  const admit = openPolicy(config, { lookups: maxProxyLookups, ...options })
+  const logs: Readonly<Record<OnlineProfile, VisitLog>> = { online: createVisitLog(), browser: createVisitLog() }
+  const doors = new Map<OnlineProfile, Promise<Door>>()
+  let place: Promise<SocketPlace> | null = null
+
+  const open = async (profile: OnlineProfile): Promise<Door> => {
+    place ??= makeSocketPlace(folder, longestName)
+    return openDoor((await place).path(socketName(profile)), { admit, log: logs[profile] })
+  }
+  return {
+    async socket(profile) {
+      const door = doors.get(profile) ?? open(profile)
+      doors.set(profile, door)
+      try {
+        return (await door).path
+      } catch (error) {
+        doors.delete(profile)
+        // Made anew, unless the other profile has its socket there.
+        if (doors.size === 0) place = null
+        throw error
+      }
+    },
+    watch: (profile) => Promise.resolve(logs[profile].watch()),
+    async close() {
+      for (const door of doors.values()) await (await door.catch(() => null))?.close()
+      doors.clear()
+      await (await place?.catch(() => null))?.remove()
+    },
+  }
+}
+
+async function openDoor(path: string, deps: ProxyDeps): Promise<Door> {
+  const { createServer } = process.getBuiltinModule('node:http')
+  const sockets = new Set<Socket>()
+  const server = createServer({
+    maxHeaderSize: maxProxyHeaderBytes,
+    headersTimeout: proxyHeaderMs,
+    // A long upload is no fault; silence is, and the connection to the other side watches for it.
+    requestTimeout: 0,
+    connectionsCheckingInterval: proxyHeaderMs / 2,
+  })
+  server.maxConnections = maxProxyConnections
+  // So connections bound requests, however many of them a client sends in one go.
+  server.maxRequestsPerSocket = 1
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.on('connect', (request, socket, head: Buffer) => void openTunnel(deps, request, socket as Socket, head))
+  server.on('request', (request, response) => void forwardRequest(deps, request, response))
+  server.on('clientError', (_, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
+    else socket.destroy()
+  })
+  await listen(server, path)
+  return {
+    path,
+    async close() {
+      const closed = Promise.withResolvers<void>()
+      server.close(() => closed.resolve())
+      for (const socket of sockets) socket.destroy()
+      await closed.promise
+    },
+  }
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  const listening = Promise.withResolvers<void>()
+  server.once('error', listening.reject)
+  server.listen(path, listening.resolve)
+  await listening.promise
+  server.off('error', listening.reject)
+  // An accept may fail when descriptors run out; the next one may not.
+  server.on('error', () => undefined)
+  await openToHands(path)
+}

@@ -1,0 +1,75 @@
+/** A real proxy in a folder of its own for tests, and clients that speak to it byte by byte. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseConfig } from '../../../types/index.ts'
+import type { PolicyOptions } from '../open-policy.ts'
+import { createEgressProxy } from './egress-proxy.ts'
+import type { EgressProxy } from './egress-proxy.ts'
+
+export interface ProxyUnderTest {
+  readonly proxy: EgressProxy
+  readonly folder: string
+  /** Sends all of it and leaves the connection open. @returns what came back until the proxy ended it */
+  say(text: string): Promise<string>
+  /** A connection to the proxy's socket. */
+  dial(): Promise<Socket>
+  close(): Promise<void>
+}
+
+export interface ProxyTestOptions extends PolicyOptions {
+  readonly egress?: { mode?: string; allow?: string[]; deny?: string[]; ports?: number[] }
+}
+
+export async function startProxy({ egress = {}, ...options }: ProxyTestOptions = {}): Promise<ProxyUnderTest> {
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-proxy-'))
+  const proxy = createEgressProxy(parseConfig({ egress }, 'this test').egress, join(folder, 'egress'), options)
+  const dial = async (): Promise<Socket> => {
+    const socket = connect({ path: await proxy.socket('online'), allowHalfOpen: true })
+    socket.on('error', () => undefined)
+    return socket
+  }
+  return {
+    proxy,
+    folder,
+    dial,
+    async say(text) {
+      const socket = await dial()
+      socket.write(text)
+      const got = await readAll(socket)
+      socket.destroy()
+      return got
+    },
+    async close() {
+      await proxy.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+export async function readAll(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const over = Promise.withResolvers<void>()
+  socket.on('end', over.resolve)
+  socket.on('close', () => over.resolve())
+  await over.promise
+  return Buffer.concat(chunks).toString('latin1')
+}
+
+/** @returns what has come when it fits, as soon as it does */
+export async function readUntil(socket: Socket, fits: RegExp): Promise<string> {
+  let got = ''
+  const over = Promise.withResolvers<string>()
+  const take = (chunk: Buffer): void => {
+    got += chunk.toString('latin1')
+    if (fits.test(got)) over.resolve(got)
+  }
+  socket.on('data', take)
+  socket.once('close', () => over.resolve(got))
+  const text = await over.promise
+  socket.off('data', take)
+  return text
+}
