@@ -1,6 +1,7 @@
 /** The calls that come with the system. */
 import type { Egress } from '../sandbox/index.ts'
 import type { Call, Config, SandboxStatus } from '../types/index.ts'
+import { browserCalls } from './browser/browser-calls.ts'
 import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
 import { fileMove, filePatch } from './files/patch-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
@@ -19,13 +20,14 @@ export { openSearch }
  * @returns the calls that this sandbox can serve: what is off is not offered at all.
  */
 export function builtinCalls(
-  sandbox: Pick<SandboxStatus, 'files' | 'shell'>,
+  sandbox: Pick<SandboxStatus, 'files' | 'shell'> & Partial<Pick<SandboxStatus, 'profiles'>>,
   web?: { readonly egress: Egress; readonly robots: Config['web']['robots'] },
   further: readonly Call[] = [],
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
   if (sandbox.shell) calls.push(shellExec)
+  if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))
   return [...calls, ...further]
 }

@@ -44,6 +44,33 @@ export const maxOutputBytes: number = 4 * 1024 * 1024
 export const maxCommandCharacters = 120_000
 export const maxStdinCharacters: number = 1024 * 1024
 
+/** Text of one input to a session; hands take as many bytes. */
+export const maxInputCharacters = 16_000
+/** Keys after one text: enough to walk through a menu. */
+export const maxKeys = 50
+/** Longest that one call waits for a session. Whoever waits longer asks again, and can be cancelled in between. */
+export const maxWaitSeconds = 120
+export const defaultWriteWaitSeconds = 10
+export const defaultJobWaitSeconds = 1
+/** A program that says nothing for this long waits for input, or for the world. A shell's own prompt is noticed at once. */
+export const defaultQuietMs = 2_000
+/** After something new, the rest of it is waited for this long. */
+export const readQuietMs = 300
+export const minQuietMs = 50
+export const maxQuietMs = 60_000
+/** Output that one call shows whole; of more, so much of both ends, with what is between to be read on. */
+export const sessionPageBytes: number = 14 * 1024
+export const sessionHeadBytes: number = 5 * 1024
+export const sessionTailBytes: number = 9 * 1024
+/** Longest page of a session's output, for programs; as hands allow. */
+export const maxSessionPageBytes: number = 256 * 1024
+/** Hands answer this long after a session's wait at the latest. */
+export const sessionGraceMs = 10_000
+/** A terminal as wide as output is read well, and no larger than any screen. */
+export const defaultColumns = 120
+export const defaultRows = 30
+export const maxCells = 1_000
+
 /** A page of the web in one answer: below what the kernel shows, with room for where it came from. */
 export const webPageBytes: number = 14 * 1024
 /** Longest URL; the egress has the same limit. */
@@ -82,3 +109,34 @@ export const maxRobotsBytes: number = 512 * 1024
 /** RFC 9309, 2.4: not to be used for more than a day; a guest asks sooner. */
 export const robotsMaxAgeMs = 3_600_000
 export const maxRobotsOrigins = 64
+
+/** One attachment that is saved: what the reference takes. A message brings less. */
+export const maxSavedBytes: number = 50 * 1024 * 1024
+export const attachmentTimeoutMs = 60_000
+/** A file that is sent to a person: what chat services take. */
+export const maxMediaBytes = 50_000_000
+export const mediaTimeoutMs = 60_000
+/** What chat services show below a picture. */
+export const maxCaptionCharacters = 1_024
+/** A file that is copied out of the vault: the largest that a sandbox writes by default. */
+export const maxVaultBytes: number = 512 * 1024 * 1024
+/** Read, hashed and written at once; hashing one holds up nothing else for long. */
+export const vaultPieceBytes: number = 4 * 1024 * 1024
+/** Half a gigabyte, on a disk that is slow. */
+export const vaultTimeoutMs = 180_000
+
+/** Tree or text of a page in one answer, and what an action shows of its changes: below what the kernel shows of a result. */
+export const browserPageBytes: number = 12 * 1024
+export const browserChangeBytes: number = 6 * 1024
+/** A start of Chromium, a page that takes its 30 s, and the look at it. */
+export const browserOpenMs = 90_000
+/** An element that can be acted on only after 8 s, what follows, and the look at it. */
+export const browserActMs = 45_000
+export const browserLookMs = 25_000
+/** As much as hands answer later than they were told, at most. */
+export const browserGraceMs = 10_000
+export const maxTypedCharacters = 20_000
+export const maxKeyCharacters = 40
+export const maxOptions = 50
+export const maxTreeDepth = 50
+export const maxDownloadWaitSeconds = 60

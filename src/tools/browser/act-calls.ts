@@ -1,0 +1,162 @@
+/** `browser.open`, `browser.click`, `browser.type`, `browser.act`: what a person could do in a page. */
+import { z } from 'zod'
+import type { BrowserAction, Call, CallContext, Done } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import {
+  browserActMs,
+  browserChangeBytes,
+  browserOpenMs,
+  browserPageBytes,
+  maxKeyCharacters,
+  maxOptions,
+  maxTypedCharacters,
+  maxUrlCharacters,
+} from '../limits.ts'
+import { askBrowser, doing, pageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
+import type { PageOutput } from './browser-page.ts'
+
+const acceptArgument = z
+  .boolean()
+  .default(false)
+  .describe('Answer OK when the page asks for confirmation meanwhile; else it is answered Cancel, and you are told.')
+
+interface OpenInput {
+  url: string
+  tab: string
+  new_tab: boolean
+}
+
+export const browserOpen: Call<OpenInput, PageOutput> = {
+  ...doing,
+  name: 'browser.open',
+  summary:
+    'Opens a web page in the browser and shows its elements, each with a name (e5) to act on. For plain reading web_fetch is quicker.',
+  input: z.strictObject({
+    url: z.string().min(1).max(maxUrlCharacters).describe('Whole address, with http:// or https://. Do not put private data into it.'),
+    tab: tabArgument,
+    new_tab: z.boolean().default(false).describe('Open it beside the others.'),
+  }),
+  output: pageOutput,
+  example: { url: 'https://example.com/', tab: '', new_tab: false },
+  timeoutMs: browserOpenMs,
+  async run({ url, tab, new_tab: newTab }, context) {
+    const view = await askBrowser(context, 'browserOpen', { url, tab, newTab, maxBytes: browserPageBytes }, browserOpenMs)
+    const output = toOutput(view)
+    return { output, text: pageText(output), ok: view.status === null || view.status < 400 }
+  },
+}
+
+interface ClickInput {
+  ref: string
+  tab: string
+  button: 'left' | 'right' | 'middle'
+  double: boolean
+  accept_dialogs: boolean
+}
+
+export const browserClick: Call<ClickInput, PageOutput> = {
+  ...doing,
+  name: 'browser.click',
+  summary: 'Clicks an element of the page and shows what changed.',
+  input: z.strictObject({
+    ref: refArgument,
+    tab: tabArgument,
+    button: z.enum(['left', 'right', 'middle']).default('left').describe('Button of the mouse.'),
+    double: z.boolean().default(false).describe('Click twice.'),
+    accept_dialogs: acceptArgument,
+  }),
+  output: pageOutput,
+  example: { ref: 'e5', tab: '', button: 'left', double: false, accept_dialogs: false },
+  timeoutMs: browserActMs,
+  run: ({ ref, tab, button, double, accept_dialogs: accept }, context) => act(context, tab, { kind: 'click', ref, button, double }, accept),
+}
+
+interface TypeInput {
+  ref: string
+  text: string
+  tab: string
+  append: boolean
+  submit: boolean
+  accept_dialogs: boolean
+}
+
+export const browserType: Call<TypeInput, PageOutput> = {
+  ...doing,
+  name: 'browser.type',
+  summary: 'Types text into a field of the page, in place of what it holds, and shows what changed.',
+  input: z.strictObject({
+    ref: refArgument,
+    text: z.string().max(maxTypedCharacters).describe('What to type. It goes to whoever runs the page.'),
+    tab: tabArgument,
+    append: z.boolean().default(false).describe('Type it after what the field holds, key by key.'),
+    submit: z.boolean().default(false).describe('Press Enter after it.'),
+    accept_dialogs: acceptArgument,
+  }),
+  output: pageOutput,
+  example: { ref: 'e5', text: 'oxen', tab: '', append: false, submit: true, accept_dialogs: false },
+  timeoutMs: browserActMs,
+  run: ({ ref, text, tab, append, submit, accept_dialogs: accept }, context) =>
+    act(context, tab, { kind: 'type', ref, text, append, submit }, accept),
+}
+
+type Kind = 'press' | 'select' | 'hover' | 'scroll' | 'back' | 'forward' | 'reload'
+
+interface ActInput {
+  action: Kind
+  tab: string
+  ref: string
+  key: string
+  options: string[]
+  direction: 'down' | 'up'
+  accept_dialogs: boolean
+}
+
+export const browserAct: Call<ActInput, PageOutput> = {
+  ...doing,
+  name: 'browser.act',
+  summary: 'Presses a key, selects options, hovers, scrolls, or goes back, forward or reloads in a tab; shows what changed.',
+  input: z.strictObject({
+    action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).describe('What to do.'),
+    tab: tabArgument,
+    ref: refArgument.default('').describe('Element: needed to select and hover; to press or scroll empty means the page.'),
+    key: z.string().max(maxKeyCharacters).default('').describe('press: Enter, Escape, Tab, ArrowDown, a, Control+a …'),
+    options: z.array(z.string().max(1_000)).max(maxOptions).default([]).describe('select: values or labels of the options to be chosen.'),
+    direction: z.enum(['down', 'up']).default('down').describe('scroll: by one screen.'),
+    accept_dialogs: acceptArgument,
+  }),
+  output: pageOutput,
+  example: { action: 'press', tab: '', ref: '', key: 'Escape', options: [], direction: 'down', accept_dialogs: false },
+  timeoutMs: browserActMs,
+  run: (input, context) => act(context, input.tab, toAction(input), input.accept_dialogs),
+}
+
+/** @throws OxbowError `bad_input` when a part is missing that the action needs */
+function toAction({ action, ref, key, options, direction }: ActInput): BrowserAction {
+  switch (action) {
+    case 'press':
+      if (key === '') throw needs('press', 'key', 'Enter')
+      return { kind: action, ref, key }
+    case 'select':
+      if (ref === '') throw needs('select', 'ref', 'e5')
+      return { kind: action, ref, values: options }
+    case 'hover':
+      if (ref === '') throw needs('hover', 'ref', 'e5')
+      return { kind: action, ref }
+    case 'scroll':
+      return { kind: action, ref, direction }
+    case 'back':
+    case 'forward':
+    case 'reload':
+      return { kind: action }
+  }
+}
+
+function needs(action: Kind, part: string, example: string): OxbowError {
+  return new OxbowError('bad_input', `${action} needs ${part}.`, { hint: `Pass ${part}, e.g. "${example}".` })
+}
+
+async function act(context: CallContext, tab: string, action: BrowserAction, acceptDialogs: boolean): Promise<Done<PageOutput>> {
+  const view = await askBrowser(context, 'browserAct', { tab, action, acceptDialogs, maxBytes: browserChangeBytes }, browserActMs)
+  const output = toOutput(view)
+  return { output, text: pageText(output) }
+}

@@ -1,0 +1,106 @@
+/** `browser.snapshot`, `browser.text`, `browser.screenshot`: what a page shows, as elements, as text, as a picture. */
+import { z } from 'zod'
+import type { Call } from '../../types/index.ts'
+import { browserLookMs, browserPageBytes, maxTreeDepth } from '../limits.ts'
+import { askBrowser, looking, pageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
+import type { PageOutput } from './browser-page.ts'
+
+const fromArgument = z.int().min(0).default(0).describe('Where to read on in what the last answer showed, as it says; 0 looks anew.')
+
+interface SnapshotInput {
+  tab: string
+  ref: string
+  depth: number
+  changes: boolean
+  from_byte: number
+}
+
+export const browserSnapshot: Call<SnapshotInput, PageOutput> = {
+  ...looking,
+  name: 'browser.snapshot',
+  summary: 'Shows the page as a tree of its elements, each with a name (e5) for browser_click and browser_type.',
+  input: z.strictObject({
+    tab: tabArgument,
+    ref: refArgument.default('').describe('Show only this element and what it holds.'),
+    depth: z.int().min(0).max(maxTreeDepth).default(0).describe('Show only so many levels; 0: all.'),
+    changes: z.boolean().default(false).describe('Show only what is new, other or gone since the last look.'),
+    from_byte: fromArgument,
+  }),
+  output: pageOutput,
+  example: { tab: '', ref: '', depth: 0, changes: false, from_byte: 0 },
+  timeoutMs: browserLookMs,
+  async run({ tab, ref, depth, changes, from_byte: fromByte }, context) {
+    const as = changes ? 'changes' : 'tree'
+    const view = await askBrowser(context, 'browserLook', { tab, as, ref, depth, fromByte, maxBytes: browserPageBytes }, browserLookMs)
+    const output = toOutput(view)
+    return { output, text: pageText(output) }
+  },
+}
+
+interface TextInput {
+  tab: string
+  ref: string
+  from_byte: number
+}
+
+export const browserText: Call<TextInput, PageOutput> = {
+  ...looking,
+  name: 'browser.text',
+  summary: 'Shows the text of the page as a reader sees it, page by page.',
+  input: z.strictObject({
+    tab: tabArgument,
+    ref: refArgument.default('').describe('Only the text of this element.'),
+    from_byte: fromArgument,
+  }),
+  output: pageOutput,
+  example: { tab: '', ref: '', from_byte: 0 },
+  timeoutMs: browserLookMs,
+  async run({ tab, ref, from_byte: fromByte }, context) {
+    const look = { tab, as: 'text', ref, depth: 0, fromByte, maxBytes: browserPageBytes } as const
+    const output = toOutput(await askBrowser(context, 'browserLook', look, browserLookMs))
+    return { output, text: pageText(output) }
+  },
+}
+
+interface ScreenshotInput {
+  tab: string
+  ref: string
+  full_page: boolean
+}
+interface ScreenshotOutput {
+  tab: string
+  url: string
+  path: string
+  bytes: number
+  width: number
+  height: number
+  notes: string[]
+}
+
+export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
+  ...looking,
+  name: 'browser.screenshot',
+  summary: 'Takes a picture of the page, as a new PNG file below /tmp/screenshots.',
+  input: z.strictObject({
+    tab: tabArgument,
+    ref: refArgument.default('').describe('Only this element.'),
+    full_page: z.boolean().default(false).describe('The whole page, up to 8 000 pixels of it, and not only what is on the screen.'),
+  }),
+  output: z.strictObject({
+    tab: z.string(),
+    url: z.string(),
+    path: z.string(),
+    bytes: z.int(),
+    width: z.int(),
+    height: z.int(),
+    notes: z.array(z.string()),
+  }),
+  example: { tab: '', ref: '', full_page: false },
+  timeoutMs: browserLookMs,
+  async run({ tab: asked, ref, full_page: fullPage }, context) {
+    const picture = await askBrowser(context, 'browserPicture', { tab: asked, ref, fullPage }, browserLookMs)
+    const { tab, url, path, bytes, width, height, notes } = picture
+    const text = [`${path} (${width} × ${height}, ${bytes} bytes)`, `tab ${tab}: ${url}`, ...notes.map((note) => `* ${note}`)].join('\n')
+    return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text }
+  },
+}
