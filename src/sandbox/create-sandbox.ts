@@ -23,6 +23,8 @@ export interface SandboxOptions {
   readonly searchPath?: string
   /** See TierOptions; a folder of the workspace that agents do not see, when absent. */
   readonly cacheFolder?: string
+  /** See TierOptions; the cache folder when absent. */
+  readonly imageFolder?: string
   readonly logger?: (message: string) => void
 }
 
@@ -35,6 +37,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     browser: options.browser,
     searchPath: options.searchPath ?? ownSearchPath(),
     cacheFolder: options.cacheFolder ?? join(options.workspaceRoot, 'internal'),
+    imageFolder: options.imageFolder ?? join(options.workspaceRoot, 'internal'),
     logger,
     ...(egressSocket !== undefined && { egressSocket }),
   }
@@ -62,12 +65,7 @@ function tiersToTry({ tier, allow_lower: lowest }: Config['sandbox']): readonly 
 const providers: Readonly<Record<SandboxTier, () => Promise<TierProvider>>> = {
   process: () => Promise.resolve(bubblewrapTier),
   container: async () => (await import('./container/container-tier.ts')).containerTier,
-  micro_vm: () => Promise.resolve(notBuilt('micro_vm')),
-}
-
-function notBuilt(tier: SandboxTier): TierProvider {
-  const message = `There is no ${tier} tier here yet.`
-  return { tier, plan: () => Promise.resolve({ code: 'sandbox_missing', message, hint: 'Set sandbox.tier = "process" in config.toml.' }) }
+  micro_vm: async () => (await import('./micro-vm/micro-vm-tier.ts')).microVmTier,
 }
 
 function statusOf(tier: SandboxTier, plan: TierPlan, asked: SandboxTier, missing: Failure | null): SandboxStatus {

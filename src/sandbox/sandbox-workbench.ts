@@ -22,11 +22,13 @@ export interface WorkbenchOptions {
   readonly insecure?: boolean
   readonly limits?: Partial<Config['sandbox']>
   readonly egressSocket?: EgressSocket
+  /** See TierOptions. */
+  readonly imageFolder?: string
   /** Prepares the workspace before the sandbox is made. */
   readonly before?: (root: string) => Promise<void>
 }
 
-export async function makeWorkbench({ insecure = false, limits, egressSocket, before }: WorkbenchOptions = {}): Promise<Workbench> {
+export async function makeWorkbench({ insecure = false, limits, egressSocket, imageFolder, before }: WorkbenchOptions = {}): Promise<Workbench> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sandbox-')))
   await before?.(root)
   const sandbox = await createSandbox({
@@ -35,6 +37,7 @@ export async function makeWorkbench({ insecure = false, limits, egressSocket, be
     browser: defaults.browser,
     insecure,
     ...(egressSocket !== undefined && { egressSocket }),
+    ...(imageFolder !== undefined && { imageFolder }),
   })
   const { tier, problem } = sandbox.status
   assert.notEqual(tier, 'none', `${problem?.message} ${problem?.hint}`)

@@ -24,6 +24,8 @@ export interface TierOptions {
   readonly searchPath: string
   /** Folder on the host for what the tier keeps: images, snapshots. */
   readonly cacheFolder: string
+  /** Folder on the host for what all workspaces share: images of machines, and snapshots of them. */
+  readonly imageFolder: string
   readonly logger: (message: string) => void
 }
 

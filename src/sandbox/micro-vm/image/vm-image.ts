@@ -6,15 +6,17 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
-import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
-import { runOnHost } from '../image/host-command.ts'
-import type { RootExtra } from '../image/root-parts.ts'
-import { buildRootTree, isRootTree } from '../image/root-tree.ts'
-import { imageStepMs, rootImageSpareBytes } from '../limits.ts'
+import { OxbowError } from '../../../types/index.ts'
+import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
+import { runOnHost } from '../../image/host-command.ts'
+import type { RootExtra } from '../../image/root-parts.ts'
+import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
+import { imageStepMs, rootImageSpareBytes } from '../../limits.ts'
+import { currentName, imageFiles } from './image-folder.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { packInitramfs } from './initramfs.ts'
-import { loadKernel } from './kernel-file.ts'
+import { findKernelPackage, loadKernel, moduleNames } from './kernel-file.ts'
+import type { GuestKernel } from './kernel-file.ts'
 
 /** Three files in a folder that is never changed once it has its name. */
 export interface VmImage {
@@ -34,14 +36,11 @@ export interface VmImageOptions {
   readonly searchPath: string
 }
 
-export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
-const currentName = 'current'
-
 /** @throws OxbowError `sandbox_missing` that says what to install; a system error when the folder cannot be written */
 export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   const kernels = join(options.folder, 'kernel')
   await mkdir(kernels, { recursive: true, mode: 0o700 })
-  const kernel = await loadKernel(options.kernel, kernels)
+  const packageFile = await findKernelPackage(options.kernel, kernels)
   const tree = await buildRootTree({
     folder: join(options.folder, 'trees'),
     extras: options.extras,
@@ -49,42 +48,45 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     searchPath: options.searchPath,
   })
   if (!isRootTree(tree)) throw new OxbowError(tree.code, tree.message, { hint: tree.hint })
-  const initramfs = packInitramfs(
-    ['bin', 'dev', 'modules', 'proc', 'root', 'sys', 'work'],
-    [
-      { path: 'bin/busybox', data: await readFile(join(tree.root, 'bin/busybox')), mode: 0o755 },
-      { path: 'bin/reseed', data: reseedProgram(), mode: 0o755 },
-      { path: 'init', data: Buffer.from(initScript(kernel.modules.map(({ name }) => name))), mode: 0o755 },
-      { path: 'start', data: Buffer.from(startScript), mode: 0o755 },
-      ...kernel.modules.map(({ name, data }) => ({ path: `modules/${name}.ko`, data, mode: 0o644 })),
-    ],
-  )
-  const hash = createHash('sha256').update(kernel.vmlinux).update(initramfs).update(tree.key)
-  const key = hash.digest('hex').slice(0, 24)
+  const scripts = [initScript(moduleNames), startScript]
+  const hash = createHash('sha256').update(await readFile(packageFile))
+  const key = hash
+    .update(JSON.stringify([tree.key, scripts]))
+    .digest('hex')
+    .slice(0, 24)
   const folder = join(options.folder, key)
   const fresh = !existsSync(folder)
-  if (fresh) await writeImage(folder, kernel.vmlinux, initramfs, tree)
+  if (fresh) await writeImage(folder, await loadKernel(packageFile, kernels), scripts, tree)
   await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
   return { folder, key, bytes: await sizeOf(folder), fresh }
 }
 
-/** @returns the folder of the image that was built last; null when there is none. Never throws. */
-export async function findVmImage(folder: string): Promise<string | null> {
-  try {
-    const image = join(folder, (await readFile(join(folder, currentName), 'utf8')).trim())
-    return Object.values(imageFiles).every((name) => existsSync(join(image, name))) ? image : null
-  } catch {
-    return null
-  }
+function packFirstFiles(busybox: Buffer, kernel: GuestKernel, [init, start]: readonly string[]): Buffer {
+  return packInitramfs(
+    ['bin', 'dev', 'modules', 'proc', 'root', 'sys', 'work'],
+    [
+      { path: 'bin/busybox', data: busybox, mode: 0o755 },
+      { path: 'bin/reseed', data: reseedProgram(), mode: 0o755 },
+      { path: 'init', data: Buffer.from(init!), mode: 0o755 },
+      { path: 'start', data: Buffer.from(start!), mode: 0o755 },
+      ...kernel.modules.map(({ name, data }) => ({ path: `modules/${name}.ko`, data, mode: 0o644 })),
+    ],
+  )
 }
 
 /** Written beside its place and moved there when it is whole. */
-async function writeImage(folder: string, vmlinux: Buffer, initramfs: Buffer, tree: { root: string; bytes: number }): Promise<void> {
+async function writeImage(
+  folder: string,
+  kernel: GuestKernel,
+  scripts: readonly string[],
+  tree: { root: string; bytes: number },
+): Promise<void> {
   const draft = `${folder}.${process.pid}`
   await mkdir(draft, { recursive: true, mode: 0o755 })
   try {
-    await writeFile(join(draft, imageFiles.kernel), vmlinux)
-    await writeFile(join(draft, imageFiles.initramfs), initramfs)
+    await writeFile(join(draft, imageFiles.kernel), kernel.vmlinux)
+    const busybox = await readFile(join(tree.root, 'bin/busybox'))
+    await writeFile(join(draft, imageFiles.initramfs), packFirstFiles(busybox, kernel, scripts))
     const mib = Math.ceil((tree.bytes + rootImageSpareBytes) / 1024 / 1024)
     const form = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', tree.root]
     const made = await runOnHost('mke2fs', [...form, join(draft, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })

@@ -1,35 +1,45 @@
 /**
- * Process 1 of the guest, a script for busybox. It waits twice: for its devices, and then for the host's word on the control
- * port. Between the two, with nothing of a user in it, the machine is frozen into a snapshot; so all that must differ between
- * two machines of one snapshot (time, randomness, the workspace) comes with that word.
+ * Process 1 of the guest, a script for busybox, and the one that holds hands. Hands start before the machine is frozen into a
+ * snapshot, with no user, no workspace and no request near them: an emulated Node needs two seconds to start, a frozen one
+ * nothing. All that must differ between two machines of one snapshot comes afterwards, with one word of the host on the control
+ * port, before the first request can reach hands:
  *
- * The word is one line:  go SECONDS ENTROPY PROFILE UID PROCESSES FILE_BLOCKS
+ *     go SECONDS ENTROPY      time and randomness; then the workspace is mounted, and the guest answers `going`
+ *
+ * What hands start from then on (every command) is new, with a random generator that was seeded anew. Hands themselves keep the
+ * seeds of their own hash tables, which is nobody's secret: no two machines share a workspace.
  */
+import type { Profile } from '../../../types/index.ts'
+import { nodeFlags } from '../../bubblewrap/launch-command.ts'
 
 export const controlPort = 'oxbow.control'
 export const handsPort = 'oxbow.hands'
-/** Said on the control port: the machine waits for its word; hands may be spoken to. */
+/** Said on the control port: the machine waits for its word; the workspace is there. */
 export const readyWord = 'ready'
-export const goneOnWord = 'going'
+export const goingWord = 'going'
 
 /** Where hands stand in the root of the guest. */
 export const insideHands = '/opt/oxbow/hands.mjs'
 
-export interface GuestWord {
-  readonly seconds: number
-  readonly entropy: Buffer
-  readonly profile: 'work' | 'vault-read'
+/** What is fixed when hands start, and so part of a snapshot. It travels on the kernel's command line, where it is no secret. */
+export interface GuestSettings {
+  readonly profile: Extract<Profile, 'work' | 'vault-read'>
   readonly uid: number
   readonly processes: number
   readonly maxFileMb: number
 }
 
-export function guestWord(word: GuestWord): string {
-  const fileBlocks = word.maxFileMb * 2048
-  return `go ${word.seconds} ${word.entropy.toString('hex')} ${word.profile} ${word.uid} ${word.processes} ${fileBlocks}\n`
+/** For the end of the kernel's command line: what the kernel does not know itself becomes the environment of init. */
+export function guestArguments({ profile, uid, processes, maxFileMb }: GuestSettings): string {
+  // The shell of busybox counts files in blocks of 512 bytes.
+  return `PROFILE=${profile} ID=${uid} PROCESSES=${processes} BLOCKS=${maxFileMb * 2048}`
 }
 
-/** Loads modules, mounts the root read-only, gets the time and randomness from the host, and leaves hands to `startScript`. */
+export function goWord(seconds: number, entropy: Buffer): string {
+  return `go ${seconds} ${entropy.toString('hex')}\n`
+}
+
+/** Loads modules, mounts the root read-only, and starts the other script in namespaces of its own. */
 export function initScript(modules: readonly string[]): string {
   return `#!/bin/busybox sh
 B=/bin/busybox
@@ -42,44 +52,30 @@ n=0
 while [ ! -b /dev/vdb ] || [ -z "$(port ${controlPort})" ] || [ -z "$(port ${handsPort})" ]; do
   n=$((n+1)); [ $n -gt 400 ] && $B reboot -f; $B usleep 25000
 done
-HANDS=$(port ${handsPort})
+HANDS=$(port ${handsPort}) CONTROL=$(port ${controlPort})
 $B mount -t ext4 -o ro,nosuid,nodev /dev/vda /root
-# Its own few devices, so that nothing inside sees disks and ports.
+# A few devices of its own, so that nothing inside sees disks and ports.
 $B mount -t tmpfs -o mode=755,size=64k,nosuid tmpfs /root/dev
 for d in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9" "tty 5 0"; do
   set -- $d; $B mknod -m 666 /root/dev/$1 c $2 $3
 done
 $B mkdir /root/dev/pts /root/dev/shm
 $B mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts /root/dev/pts
-$B ln -s pts/ptmx /root/dev/ptmx
-for l in "fd /proc/self/fd" "stdin fd/0" "stdout fd/1" "stderr fd/2"; do set -- $l; $B ln -s $2 /root/dev/$1; done
+for l in "ptmx pts/ptmx" "fd /proc/self/fd" "stdin fd/0" "stdout fd/1" "stderr fd/2"; do set -- $l; $B ln -s $2 /root/dev/$1; done
 $B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/dev/shm
 $B mount -t tmpfs -o mode=755,size=1m,nosuid,nodev tmpfs /root/run
+# Only root may open it, and hands do before they become somebody else.
+$B cp -a $HANDS /root/dev/hands
+[ $PROFILE = vault-read ] && $B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/tmp
 $B hostname oxbow
-exec 3<>$(port ${controlPort})
-echo ${readyWord} >&3
-read -r GO SECONDS ENTROPY PROFILE ID PROCESSES BLOCKS <&3
-[ "$GO" = go ] || $B reboot -f
-$B date -s @$SECONDS >/dev/null
-echo $ENTROPY > /dev/urandom
-/bin/reseed || $B reboot -f
-if [ $PROFILE = vault-read ]; then
-  $B mount -t ext4 -o ro,nosuid,nodev /dev/vdb /work && $B mount -o bind /work/vault /root/vault || $B reboot -f
-  $B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/tmp
-else
-  $B mount -t ext4 -o nosuid,nodev /dev/vdb /work || $B reboot -f
-  $B mount -o bind /work/shared /root/shared && $B mount -o bind /work/tmp /root/tmp || $B reboot -f
-fi
-echo ${goneOnWord} >&3
-export HANDS PROFILE ID PROCESSES BLOCKS
-# In namespaces of its own: hands see and end their own processes, and not the kernel's.
+export PROFILE ID PROCESSES BLOCKS CONTROL
 $B unshare --mount --pid --fork /bin/busybox sh /start
 $B reboot -f
 `
 }
 
-/** Process 1 of the namespace of hands. Whatever is left when hands end, ends with it. */
-export const startScript = `B=/bin/busybox
+/** Process 1 of the namespace in which hands are: they see and end their own processes, and not the kernel's. All ends with it. */
+export const startScript: string = `B=/bin/busybox
 $B mount -t proc -o nosuid,nodev,noexec proc /root/proc
 ulimit -c 0
 ulimit -n 1024
@@ -87,9 +83,26 @@ ulimit -f $BLOCKS
 ulimit -u $PROCESSES
 cd /
 MODE=; [ $PROFILE = vault-read ] && MODE=--vault
+$B env -i $B chroot /root $B setpriv --nnp /opt/oxbow/node ${nodeFlags.join(' ')} \\
+  ${insideHands} --device /dev/hands --alone --user $ID $MODE </dev/null >/dev/null 2>&1 &
+NODE=$!
+exec 3<>$CONTROL
+echo ${readyWord} >&3
+read -r GO SECONDS ENTROPY <&3
+[ "$GO" = go ] || exit
+$B date -s @$SECONDS >/dev/null
+echo $ENTROPY > /dev/urandom
+/bin/reseed || exit
+if [ $PROFILE = vault-read ]; then
+  $B mount -t ext4 -o ro,nosuid,nodev /dev/vdb /work && $B mount -o bind,ro /work/vault /root/vault || exit
+else
+  $B mount -t ext4 -o nosuid,nodev /dev/vdb /work || exit
+  $B mkdir -p /work/tmp && $B chown $ID:$ID /work/tmp /work/shared || exit
+  $B mount -o bind /work/shared /root/shared && $B mount -o bind /work/tmp /root/tmp || exit
+fi
+echo ${goingWord} >&3
 exec 3>&-
-$B env -i $B chroot /root $B setpriv --nnp /opt/oxbow/node --v8-pool-size=1 --max-semi-space-size=1 ${insideHands} $MODE <>$HANDS >&0 2>/dev/null &
-wait $!
+wait $NODE
 `
 
 /**

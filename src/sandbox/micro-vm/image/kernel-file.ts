@@ -2,11 +2,12 @@
  * The guest's kernel and its modules, out of Debian's package of the kernel for clouds. The package is unpacked, not installed:
  * the host boots as before.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
-import { runOnHost } from '../image/host-command.ts'
-import { imageStepMs } from '../limits.ts'
+import { OxbowError } from '../../../types/index.ts'
+import { runOnHost } from '../../image/host-command.ts'
+import { imageStepMs } from '../../limits.ts'
 
 export interface GuestKernel {
   /** ELF, not compressed: QEMU starts it at once (PVH), and the guest need not unpack it. */
@@ -16,7 +17,7 @@ export interface GuestKernel {
 }
 
 /** What a machine of type microvm needs to see its disks and ports; each after those that it needs itself. */
-const moduleNames = ['virtio_ring', 'virtio', 'virtio_mmio', 'virtio_blk', 'virtio_console']
+export const moduleNames: readonly string[] = ['virtio_ring', 'virtio', 'virtio_mmio', 'virtio_blk', 'virtio_console']
 
 /** Frame of `lz4 -l`. */
 const lz4Magic = 0x18_4c_21_02
@@ -24,11 +25,16 @@ const lz4Magic = 0x18_4c_21_02
 const metaPackage = 'linux-image-cloud-amd64'
 
 /**
- * @param packageFile a kernel package of Debian; null: the one in the folder, else the newest is downloaded into it
- * @throws OxbowError `sandbox_missing` when there is none, or it is not what it should be
+ * @param given a kernel package of Debian; null: the one in the folder, else the newest is downloaded into it
+ * @throws OxbowError `sandbox_missing` when there is none
  */
-export async function loadKernel(packageFile: string | null, folder: string): Promise<GuestKernel> {
-  const file = packageFile ?? (await keptPackage(folder)) ?? (await download(folder))
+export async function findKernelPackage(given: string | null, folder: string): Promise<string> {
+  if (given !== null && !existsSync(given)) throw refused(`there is no file ${given}`)
+  return given ?? (await keptPackage(folder)) ?? (await download(folder))
+}
+
+/** @throws OxbowError `sandbox_missing` when the package is not what it should be */
+export async function loadKernel(file: string, folder: string): Promise<GuestKernel> {
   const unpacked = join(folder, `unpacked.${process.pid}`)
   try {
     await run('dpkg-deb', ['--extract', file, unpacked])
@@ -42,7 +48,10 @@ export async function loadKernel(packageFile: string | null, folder: string): Pr
 }
 
 async function keptPackage(folder: string): Promise<string | null> {
-  const [newest] = (await readdir(folder)).filter((name) => name.endsWith('.deb')).toSorted().toReversed()
+  const [newest] = (await readdir(folder))
+    .filter((name) => name.endsWith('.deb'))
+    .toSorted()
+    .toReversed()
   return newest === undefined ? null : join(folder, newest)
 }
 

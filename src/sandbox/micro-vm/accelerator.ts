@@ -1,0 +1,72 @@
+/** Finds out how fast a machine can run here: with the processor's help, or emulated. */
+import { readFileSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '../../types/index.ts'
+import { runOnHost } from '../image/host-command.ts'
+
+export interface Accelerator {
+  readonly accel: 'kvm' | 'tcg'
+  readonly tscKhz: number
+  /** Why it is emulated; '' when it is not, or was asked for. */
+  readonly reason: string
+}
+
+export interface AcceleratorQuestion {
+  readonly asked: Config['sandbox']['micro_vm']['accel']
+  /** Where the answer is kept until the next boot of the host. */
+  readonly folder: string
+  /** Text of `/proc/cpuinfo`. */
+  readonly cpuinfo: string
+  readonly bootId: string
+  /** Boots a machine with the processor's help: the only proof. Some hosts have a /dev/kvm under which nothing ever boots. */
+  boots(tscKhz: number): Promise<boolean>
+}
+
+/** Never throws. */
+export async function findAccelerator({ asked, folder, cpuinfo, bootId, boots }: AcceleratorQuestion): Promise<Accelerator> {
+  const file = join(folder, 'accelerator.json')
+  const kept = await readAnswer(file, `${bootId} ${asked}`)
+  if (kept !== null) return kept
+  const tscKhz = await clockOf(cpuinfo)
+  const found = async (): Promise<Accelerator> => {
+    if (asked === 'tcg') return { accel: 'tcg', tscKhz, reason: '' }
+    if (asked === 'kvm') return { accel: 'kvm', tscKhz, reason: '' }
+    if (!/^flags\s*:.*\b(?:vmx|svm)\b/m.test(cpuinfo)) return { accel: 'tcg', tscKhz, reason: 'the processor has no vmx or svm' }
+    if (await boots(tscKhz)) return { accel: 'kvm', tscKhz, reason: '' }
+    return { accel: 'tcg', tscKhz, reason: 'no machine starts with /dev/kvm here' }
+  }
+  const answer = await found()
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await writeFile(file, JSON.stringify({ for: `${bootId} ${asked}`, answer }), { mode: 0o600 })
+  } catch {
+    // It is found out again the next time.
+  }
+  return answer
+}
+
+async function readAnswer(file: string, question: string): Promise<Accelerator | null> {
+  try {
+    const kept = JSON.parse(await readFile(file, 'utf8')) as { for: string; answer: Accelerator }
+    return kept.for === question ? kept.answer : null
+  } catch {
+    return null
+  }
+}
+
+/** The kernel log knows the clock of the time stamp counter; `cpu MHz` is the same where the clock does not change. */
+async function clockOf(cpuinfo: string): Promise<number> {
+  const { stdout } = await runOnHost('dmesg', [])
+  const detected = [...stdout.matchAll(/tsc: (?:Detected|Refined TSC clocksource calibration:) ([\d.]+) MHz/g)].at(-1)?.[1]
+  const megahertz = Number(detected ?? /^cpu MHz\s*: ([\d.]+)/m.exec(cpuinfo)?.[1] ?? defaultMegahertz)
+  return Math.round(megahertz * 1000)
+}
+
+/** Where nothing says it. Whatever is said, the guest starts; its clock runs at the wrong pace. */
+const defaultMegahertz = 2_500
+
+/** @returns what this host says of itself. */
+export function hostFacts(): { cpuinfo: string; bootId: string } {
+  return { cpuinfo: readFileSync('/proc/cpuinfo', 'utf8'), bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() }
+}

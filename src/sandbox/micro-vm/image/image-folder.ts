@@ -1,0 +1,21 @@
+/** Where the image of a machine stands, for those who start one. What builds it is not loaded with this. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** The files of an image, in a folder that is never changed once it has its name. */
+export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
+/** Holds the name of the image that was built last. */
+export const currentName = 'current'
+
+/** @param folder of an image, or one with images. @returns the image's own folder; null when there is none. Never throws. */
+export async function findVmImage(folder: string): Promise<string | null> {
+  const isImage = (path: string): boolean => Object.values(imageFiles).every((name) => existsSync(join(path, name)))
+  if (isImage(folder)) return folder
+  try {
+    const image = join(folder, (await readFile(join(folder, currentName), 'utf8')).trim())
+    return isImage(image) ? image : null
+  } catch {
+    return null
+  }
+}

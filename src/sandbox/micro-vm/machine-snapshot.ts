@@ -1,0 +1,153 @@
+/**
+ * Boots a machine once and freezes it, with hands started and nothing of a user in it. Starting from the file takes a tenth of
+ * the time. It is kept under a hash of all that must be the same: the image, QEMU, the processor, memory, disk size, settings.
+ */
+import { createHash } from 'node:crypto'
+import { createWriteStream, existsSync } from 'node:fs'
+import { chown, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Duplex } from 'node:stream'
+import { OxbowError } from '../../types/index.ts'
+import { sandboxUid } from '../bubblewrap/launch-command.ts'
+import { attachHands } from '../hands/hands-process.ts'
+import { bootTimeoutMs, maxMonitorBytes, maxSnapshots, snapshotTimeoutMs } from '../limits.ts'
+import { readyWord } from './image/guest-init.ts'
+import { heard, launchMachine } from './machine.ts'
+import type { MachineParts } from './machine.ts'
+import type { LaunchedProgram } from './launched-program.ts'
+import { diskFile, insideDisk } from './qemu-command.ts'
+
+const socketName = 'out.sock'
+
+export type SnapshotParts = Omit<MachineParts, 'diskFolder'>
+
+/** @returns a file to start machines of these parts from; made when it is missing. @throws OxbowError `sandbox_failed` */
+export async function machineSnapshot(parts: SnapshotParts, folder: string): Promise<string> {
+  const { size, mtimeMs } = await stat(parts.qemu)
+  const same = [basename(parts.image), parts.shape, parts.diskMb, size, mtimeMs, parts.shape.accel === 'kvm' ? processor() : '']
+  const file = join(folder, `${createHash('sha256').update(JSON.stringify(same)).digest('hex').slice(0, 24)}.snapshot`)
+  if (existsSync(file)) return file
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const draft = `${file}.${process.pid}`
+  try {
+    await makeSnapshot(parts, draft)
+    await rename(draft, file)
+  } finally {
+    await rm(draft, { force: true })
+  }
+  await removeOldest(folder)
+  return file
+}
+
+/** With hardware help the guest has seen which processor it runs on. */
+function processor(): string {
+  const { cpus } = process.getBuiltinModule('node:os')
+  return cpus()[0]?.model ?? ''
+}
+
+/** @returns whether a machine of these parts gets ready in time. Never throws. */
+export async function machineBoots(parts: SnapshotParts, timeoutMs: number): Promise<boolean> {
+  return withEmptyDisk(parts, timeoutMs, () => Promise.resolve()).then(
+    () => true,
+    () => false,
+  )
+}
+
+function makeSnapshot(parts: SnapshotParts, draft: string): Promise<void> {
+  return withEmptyDisk(parts, bootTimeoutMs, (machine, diskFolder) => freeze(machine, diskFolder, draft))
+}
+
+/** Boots a machine until hands wait, lets something be done with it, and ends it. */
+async function withEmptyDisk(
+  parts: SnapshotParts,
+  timeoutMs: number,
+  then: (machine: LaunchedProgram, diskFolder: string) => Promise<void>,
+): Promise<void> {
+  // The path of a unix socket has room for a hundred bytes: a workspace may be deeper than that.
+  const diskFolder = await mkdtemp(join(tmpdir(), 'oxbow-vm-'))
+  try {
+    const disk = await open(join(diskFolder, diskFile), 'w')
+    await disk.truncate(parts.diskMb * 1024 * 1024)
+    await disk.close()
+    if (process.getuid?.() === 0) for (const path of [join(diskFolder, diskFile), diskFolder]) await chown(path, sandboxUid, sandboxUid)
+    const machine = launchMachine({ ...parts, diskFolder }, 'with monitor')
+    const { child, exited, gone, diagnostics } = machine
+    const kill = (): void => void child.kill('SIGKILL')
+    try {
+      const started = { input: child.stdin!, output: child.stdout!, diagnostics, exited: exited.then(() => undefined), gone, kill }
+      await Promise.all([heard(machine, readyWord, timeoutMs), attachHands({ ...started, startTimeoutMs: timeoutMs })])
+      await then(machine, diskFolder)
+    } finally {
+      kill()
+      await gone
+    }
+  } finally {
+    await rm(diskFolder, { recursive: true, force: true })
+  }
+}
+
+/** Lets QEMU send the whole machine through a socket, and writes down what comes. */
+async function freeze({ sockets, exited }: LaunchedProgram, diskFolder: string, draft: string): Promise<void> {
+  const monitor = connectMonitor(sockets[1]!)
+  const written = Promise.withResolvers<void>()
+  const fail = (why: string): void => written.reject(failed(why))
+  const net = process.getBuiltinModule('node:net')
+  const server = net.createServer((socket) => {
+    server.close()
+    pipeline(socket, createWriteStream(draft, { mode: 0o600 })).then(written.resolve, written.reject)
+  })
+  server.once('error', written.reject)
+  const limit = setTimeout(() => fail('it took too long'), snapshotTimeoutMs)
+  void exited.then(() => fail('QEMU ended'))
+  try {
+    // The folder is the lock: only we and QEMU may enter it.
+    server.listen({ path: join(diskFolder, socketName), readableAll: true, writableAll: true })
+    await monitor('qmp_capabilities', {})
+    await monitor('migrate-set-parameters', { 'max-bandwidth': 2 ** 32 })
+    await monitor('migrate', { uri: `unix:${insideDisk}/${socketName}` })
+    await written.promise
+    const { status } = await monitor('query-migrate', {})
+    if (status !== 'completed') throw failed(`QEMU says ${String(status)}`)
+  } finally {
+    clearTimeout(limit)
+    server.close()
+  }
+}
+
+type Monitor = (execute: string, argument: Record<string, unknown>) => Promise<Record<string, unknown>>
+
+/** Speaks QMP, one command at a time. No guest has been near this QEMU; its answers are bounded all the same. */
+function connectMonitor(socket: Duplex): Monitor {
+  let text = ''
+  let answered = Promise.withResolvers<Record<string, unknown>>()
+  socket.on('data', (bytes: Buffer) => {
+    text += bytes.toString()
+    if (text.length > maxMonitorBytes) return answered.reject(failed('QEMU says too much'))
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+      const message = JSON.parse(text.slice(0, end)) as { return?: Record<string, unknown>; error?: { desc?: string } }
+      text = text.slice(end + 1)
+      if (message.error !== undefined) answered.reject(failed(message.error.desc ?? 'QEMU refuses'))
+      else if (message.return !== undefined) answered.resolve(message.return)
+    }
+  })
+  socket.once('close', () => answered.reject(failed('QEMU ended')))
+  return async (execute, argument) => {
+    answered = Promise.withResolvers()
+    socket.write(`${JSON.stringify({ execute, arguments: argument })}\n`)
+    return answered.promise
+  }
+}
+
+async function removeOldest(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.snapshot'))
+  const files = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })))
+  for (const { name } of files.toSorted((a, b) => b.at - a.at).slice(maxSnapshots)) await rm(join(folder, name), { force: true })
+}
+
+function failed(why: string): OxbowError {
+  return new OxbowError('sandbox_failed', `The micro VM could not be frozen into a snapshot: ${why}.`, {
+    hint: 'Check that the disk with the cache folder has room, and try again.',
+  })
+}

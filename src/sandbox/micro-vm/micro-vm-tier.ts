@@ -1,0 +1,119 @@
+/**
+ * The strongest tier: hands in a machine of their own, with a kernel of their own, under QEMU, which itself runs inside the
+ * launcher of the process tier. Every start wakes a frozen machine; the first one of a configuration boots and freezes it.
+ */
+import { join } from 'node:path'
+import type { Config, Failure, Profile } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import { planBubblewrap } from '../bubblewrap/bubblewrap-tier.ts'
+import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
+import type { HandsProcess } from '../hands/hands-process.ts'
+import { kvmProbeMs, machineDiskMb } from '../limits.ts'
+import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
+import { findAccelerator, hostFacts } from './accelerator.ts'
+import type { Accelerator } from './accelerator.ts'
+import type { GuestSettings } from './image/guest-init.ts'
+import { findVmImage } from './image/image-folder.ts'
+import { startMachine } from './machine.ts'
+import { machineBoots, machineSnapshot } from './machine-snapshot.ts'
+import type { SnapshotParts } from './machine-snapshot.ts'
+import { microVmPrograms } from './machine-programs.ts'
+import type { MachinePrograms } from './machine-programs.ts'
+import type { MachineShape } from './qemu-command.ts'
+import { sandboxUser } from './workspace/disk-image.ts'
+import { openMachineWorkspace } from './workspace/machine-workspace.ts'
+
+export const microVmTier: TierProvider = {
+  tier: 'micro_vm',
+  async plan(options) {
+    const launcher = planBubblewrap(options.searchPath)
+    if ('code' in launcher) return launcher
+    const programs = microVmPrograms(options.searchPath)
+    if ('code' in programs) return programs
+    const asked = options.limits.micro_vm.image
+    const image = await findVmImage(asked === '' ? join(options.imageFolder, imagesName) : asked)
+    if (image === null) return noImage(asked)
+    const partsOf = (accel: MachineShape['accel'], tscKhz: number, profile: GuestSettings['profile']): SnapshotParts => ({
+      launcher,
+      qemu: programs.qemu,
+      image,
+      shape: { accel, tscKhz, ...sizeOf(options.limits), settings: settingsOf(options.limits, profile) },
+      diskMb: options.limits.disk_mb ?? machineDiskMb,
+    })
+    const accelerator = await findAccelerator({
+      asked: options.limits.micro_vm.accel,
+      folder: options.imageFolder,
+      ...hostFacts(),
+      boots: (tscKhz) => machineBoots(partsOf('kvm', tscKhz, 'work'), kvmProbeMs),
+    })
+    return tierPlan(options, launcher, programs, accelerator, (profile) => partsOf(accelerator.accel, accelerator.tscKhz, profile))
+  },
+}
+
+/** Where images are kept, in the image folder. */
+export const imagesName = 'vm-images'
+const snapshotsName = 'vm-snapshots'
+
+function tierPlan(
+  options: TierOptions,
+  launcher: BubblewrapPlan,
+  { mke2fs }: MachinePrograms,
+  { accel, reason }: Accelerator,
+  partsOf: (profile: GuestSettings['profile']) => SnapshotParts,
+): TierPlan {
+  const snapshots = join(options.imageFolder, snapshotsName)
+  const workspace = openMachineWorkspace({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb })
+  return {
+    provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
+    profiles: ['work', 'vault-read'],
+    limits: limitsInForce(options.limits, partsOf('work')),
+    degraded: [
+      ...(reason === '' ? [] : [`speed: emulated, some 50 times slower, for ${reason}`]),
+      ...(options.egressSocket === undefined ? [] : ['network: profiles online and browser are missing in a micro VM']),
+    ],
+    async start(profile) {
+      if (profile !== 'work' && profile !== 'vault-read') throw notOffered(profile)
+      const parts = partsOf(profile)
+      const snapshot = await machineSnapshot(parts, snapshots)
+      const start = (diskFolder: string): Promise<HandsProcess> => startMachine({ ...parts, diskFolder }, snapshot)
+      return profile === 'work' ? workspace.startWork(start) : workspace.startVault(start)
+    },
+    close: () => workspace.close(),
+  }
+}
+
+function sizeOf({ memory_mb: memoryMb, cpus }: Config['sandbox']): Pick<MachineShape, 'memoryMb' | 'processors'> {
+  return { memoryMb: Math.max(memoryMb, minMachineMb), processors: Math.ceil(cpus ?? 1) }
+}
+
+/** The kernel and Node of the guest need this much before anything is done. */
+const minMachineMb = 256
+
+function settingsOf(limits: Config['sandbox'], profile: GuestSettings['profile']): GuestSettings {
+  return { profile, uid: sandboxUser(), processes: limits.max_processes, maxFileMb: limits.max_file_mb }
+}
+
+function limitsInForce(limits: Config['sandbox'], { shape, diskMb }: SnapshotParts): readonly string[] {
+  return [
+    'network: none',
+    `memory: ${shape.memoryMb} MB for the machine`,
+    `processors: ${shape.processors}`,
+    `disk: ${diskMb} MB for the workspace and /tmp`,
+    `processes: ${limits.max_processes}`,
+    `largest file: ${limits.max_file_mb} MB`,
+  ]
+}
+
+function noImage(asked: string): Failure {
+  return {
+    code: 'sandbox_missing',
+    message: asked === '' ? 'No micro VM: its image was not built yet.' : 'No micro VM: sandbox.micro_vm.image names no image.',
+    hint: 'Build it with: oxbow image build --vm',
+  }
+}
+
+function notOffered(profile: Profile): OxbowError {
+  return new OxbowError('sandbox_missing', `A micro VM has no profile "${profile}".`, {
+    hint: 'Use the process or the container tier for it.',
+  })
+}
