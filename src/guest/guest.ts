@@ -9,10 +9,10 @@ import { dirname, join } from 'node:path'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
-import { createSandbox, openEgress } from '../sandbox/index.ts'
+import { createSandbox, type EgressProxy, openEgress, openEgressProxy } from '../sandbox/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
 import { builtinCalls, openSearch } from '../tools/index.ts'
-import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
+import { type ChainHead, type GuestEnvelope, isOxbowError, type Sandbox, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestStore } from './guest-store.ts'
 
 export interface Guest {
@@ -48,9 +48,17 @@ export async function startGuest(
   /** Whatever keeps the process alive, the newest first. */
   let begun: readonly { close(): Promise<void> }[] = [store]
   try {
+    const proxy = openEgressProxy(config.egress, join(workspaceRoot, 'ipc', 'egress'))
     // Side by side: none of them holds anything before its first use.
     const [sandbox, engine, egress, search] = await Promise.all([
-      createSandbox({ workspaceRoot, limits: config.sandbox, browser: config.browser, insecure: envelope.insecure }),
+      createSandbox({
+        workspaceRoot,
+        limits: config.sandbox,
+        browser: config.browser,
+        insecure: envelope.insecure,
+        egressSocket: proxy.socket,
+        ...(envelope.catalogFolder !== undefined && { imageFolder: join(dirname(envelope.catalogFolder), 'images') }),
+      }),
       openEngine({
         config,
         env: envelope.keys,
@@ -78,11 +86,11 @@ export async function startGuest(
       clock: systemClock,
       random: systemRandom,
     })
-    // The kernel closes its store.
-    begun = [kernel]
+    // The kernel closes its store and its sandbox.
+    begun = [kernel, proxy]
     const token = createToken(systemRandom)
     const gateway = await startGateway({ kernel, ...config.gateway, token })
-    begun = [gateway, kernel]
+    begun = [gateway, kernel, proxy]
     await usable(opened)
     const announcement = announce(workspaceRoot, gateway.url, token)
     return {
@@ -94,12 +102,17 @@ export async function startGuest(
         announcement.withdraw()
         await gateway.close()
         await kernel.close()
+        await proxy.close()
       },
     }
   } catch (error) {
     for (const part of begun) await part.close()
     throw error
   }
+}
+
+function openSandbox({ workspaceRoot, config, insecure }: GuestEnvelope, proxy: EgressProxy): Promise<Sandbox> {
+  return createSandbox({ workspaceRoot, limits: config.sandbox, browser: config.browser, insecure, egressSocket: proxy.socket })
 }
 
 /** Resolves when the store is open, or can at least be read: then the kernel says why it does not write. */

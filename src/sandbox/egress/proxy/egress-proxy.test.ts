@@ -327,8 +327,7 @@ describe('the egress proxy, as a wall', () => {
         assert.match(plain, /^HTTP\/1\.1 403 [^]*\r\n\r\n.*may not be reached/)
         const tunnel = await say(`CONNECT ${host}:443 HTTP/1.1\r\nhost: ${host}:443\r\n\r\n`)
         assert.match(tunnel, /^HTTP\/1\.1 403 /)
-        for (const secret of ['10.0.0.7', '93.184', '169.254.169.254'].filter((each) => each !== host))
-          assert.ok(!`${plain}${tunnel}`.includes(secret))
+        if (host in names) for (const secret of names[host]!) assert.ok(!`${plain}${tunnel}`.includes(secret))
         const { rows } = watch.end()
         assert.deepEqual([...new Set(rows.map(({ decision }) => decision))], ['refused'])
         assert.ok(rows.every(({ reason, bytesIn, bytesOut }) => /^(it leads|port)/.test(reason) && bytesIn + bytesOut === 0))
@@ -414,7 +413,7 @@ describe('the egress proxy, as a wall', () => {
   it('has room for so many connections and drops the rest', () =>
     withProxy(async ({ dial }) => {
       const held = await Promise.all(Array.from({ length: maxProxyConnections }, dial))
-      await Promise.all(held.map((socket) => (socket.connecting ? once(socket, 'connect') : null)))
+      for (const socket of held) if (socket.connecting) await once(socket, 'connect')
       const last = await dial()
       assert.equal(await readAll(last), '')
       for (const socket of [...held, last]) socket.destroy()
