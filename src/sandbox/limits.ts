@@ -179,3 +179,8 @@ export const kvmProbeMs = 5_000
 /** Making a disk of a folder. Measured: 0.3 s for 110 MB. */
 export const diskBuildMs = 120_000
 export const diskBuildMemoryMb = 512
+/** An isolated guest: some hundred megabytes are used by hundreds of sessions; its threads are the store's, the tokenizer's, tools'. */
+export const guestMemoryMb = 1_536
+export const guestProcesses = 128
+/** A database has no size that is too large: 8 TiB. */
+export const noFileLimitMb: number = 8 * 1024 * 1024

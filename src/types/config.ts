@@ -62,6 +62,7 @@ export interface Config {
   sandbox: {
     tier: SandboxTier
     allow_lower: SandboxTier | ''
+    isolate_guest: boolean
     memory_mb: number
     max_processes: number
     max_file_mb: number
@@ -180,7 +181,17 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       instructions: z.string().default('').describe('Added to the system prompt.'),
       rights: z
         .array(z.string())
-        .default(['file.read', 'file.write', 'shell.run', 'system.read'])
+        .default([
+          'attachment.save',
+          'file.read',
+          'file.write',
+          'media.send',
+          'scratchpad.use',
+          'shell.run',
+          'system.read',
+          'vault.copy',
+          'vault.list',
+        ])
         .describe('Rights that the agent holds. A call needs its own right.'),
     })
     .prefault({}),
@@ -227,6 +238,12 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .enum(['', 'process', 'container'])
         .default('')
         .describe('The lowest tier to go on with when `sandbox.tier` cannot be had here. Empty: none, commands and files are off then.'),
+      isolate_guest: z
+        .boolean()
+        .default(false)
+        .describe(
+          'The guest itself runs in a container without network, beside the sandbox of its hands. Needs podman and `oxbow image build`.',
+        ),
       memory_mb: z.int().min(64).default(1_024).describe('Memory of the sandbox and all it runs.'),
       max_processes: z.int().min(32).default(256).describe('Most processes and threads in the sandbox.'),
       max_file_mb: z.int().min(1).default(512).describe('Largest single file that can be written.'),

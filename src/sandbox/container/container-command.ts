@@ -31,8 +31,9 @@ export interface ContainerPlan {
   readonly limits: Config['sandbox']
   /** False where the engine cannot: rootless with control groups of version 1. */
   readonly limitsHold: boolean
-  readonly entry: string
-  readonly entryArgs: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Arguments of Node inside. */
+  readonly program: readonly string[]
 }
 
 /** @returns the arguments behind the engine's name. */
@@ -46,11 +47,11 @@ export function runArguments(plan: ContainerPlan): readonly string[] {
     ['--cap-drop=ALL', '--security-opt=no-new-privileges', `--security-opt=seccomp=${plan.seccompFile}`, '--read-only'],
     podman ? podmanOnly(plan) : [],
     limitArguments(plan),
+    Object.entries(plan.env ?? {}).map(([name, value]) => `--env=${name}=${value}`),
     plan.mounts.map((mount) => mountArgument(mount, podman)),
     plan.mounts.some(({ inside }) => inside === '/tmp') ? [] : [`--tmpfs=/tmp:rw,nosuid,nodev,size=${maxSharedMemoryBytes}`],
     ['--workdir=/', `--entrypoint=${insideNode}`, plan.image],
-    nodeFlags,
-    [plan.entry, '--alone', ...plan.entryArgs, ...dataLimit(plan)],
+    plan.program,
   ].flat()
 }
 
@@ -111,6 +112,15 @@ function csvField(text: string): string {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-function dataLimit({ limits, limitsHold }: ContainerPlan): readonly string[] {
+/** @returns how Node starts hands: `entry` is their file, and no process inside is anybody else's */
+export function handsProgram(
+  entry: string,
+  args: readonly string[],
+  { limits, limitsHold }: Pick<ContainerPlan, 'limits' | 'limitsHold'>,
+): readonly string[] {
+  return [...nodeFlags, entry, '--alone', ...args, ...dataLimit(limits, limitsHold)]
+}
+
+function dataLimit(limits: Config['sandbox'], limitsHold: boolean): readonly string[] {
   return limitsHold ? [] : ['--data-limit', String(Math.max(minDataMb, limits.memory_mb) * 1024)]
 }

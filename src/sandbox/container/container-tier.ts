@@ -1,5 +1,5 @@
 /** The container tier: one container for each profile, with hands in it, over the same workspace. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
 import type { Config, Profile } from '../../types/index.ts'
@@ -10,11 +10,12 @@ import { gvisorMinProcesses } from '../limits.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { giveFolders } from '../workspace-folders.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
-import { runArguments } from './container-command.ts'
+import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
 import type { ContainerEngine, FoundImage } from './container-engine.ts'
 import { startContainer } from './container-process.ts'
 import { containerName, reapOrphans } from './container-remains.ts'
+import { keepFile } from './kept-file.ts'
 import { seccompProfile } from './seccomp-profile.ts'
 import { createWorkspaceDoor } from './workspace-mounts.ts'
 import type { WorkspaceEntry } from './workspace-mounts.ts'
@@ -63,7 +64,7 @@ function tierPlan(parts: Parts): TierPlan {
 }
 
 /** Podman without root sets no limits where control groups are of version 1: it says so and goes on. */
-function limitsHold({ rootless }: ContainerEngine): boolean {
+export function limitsHold({ rootless }: ContainerEngine): boolean {
   return !rootless || existsSync('/sys/fs/cgroup/cgroup.controllers')
 }
 
@@ -121,15 +122,14 @@ function createStarter({ options, engine, found, seccomp }: Parts, holds: boolea
         name,
         labels: labels(folders, profile),
         idFile,
-        seccompFile: keep(join(kept, 'seccomp.json'), seccomp),
+        seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
         uid: asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid),
         gid: asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid),
         rootless: engine.rootless,
-        mounts: [...mounts, { host: keep(join(kept, 'hands.mjs'), program), inside: insideProgram, writable: false }, ...socket],
+        mounts: [...mounts, { host: keepFile(join(kept, 'hands.mjs'), program), inside: insideProgram, writable: false }, ...socket],
         limits,
         limitsHold: holds,
-        entry: insideProgram,
-        entryArgs: entryArgs[profile],
+        program: handsProgram(insideProgram, entryArgs[profile], { limits, limitsHold: holds }),
       })
       return await startContainer({ engine, name, idFile, args, logger, onGone: leave })
     } catch (error) {
@@ -153,24 +153,6 @@ const entryArgs: Readonly<Record<Profile, readonly string[]>> = {
 /** By which a person, and the next kernel, tells containers apart. */
 function labels({ shared }: WorkspaceFolders, profile: Profile): Readonly<Record<string, string>> {
   return { app: 'oxbow', 'oxbow.user': basename(dirname(shared)), 'oxbow.guest': String(process.pid), 'oxbow.profile': profile }
-}
-
-/** Writes a file that containers read, where it is not there as it should be. Those that run keep the one that they have. */
-function keep(path: string, text: string): string {
-  if (readQuietly(path) === text) return path
-  mkdirSync(dirname(path), { recursive: true })
-  const draft = `${path}.${process.pid}`
-  writeFileSync(draft, text, { mode: 0o644 })
-  renameSync(draft, path)
-  return path
-}
-
-function readQuietly(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return null
-  }
 }
 
 /** What a start that failed means for the person. */

@@ -1,0 +1,81 @@
+/**
+ * A guest in a container of its own: the kernel in one, hands in another. It has no network and sees of the host the program, its
+ * own folders and the sockets in them; what it needs beyond that it asks its runner for.
+ */
+import { OxbowError } from '../../types/index.ts'
+import type { Config } from '../../types/index.ts'
+import { join } from 'node:path'
+import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { runOnHost } from '../image/host-command.ts'
+import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
+import { removeArguments, runArguments } from './container-command.ts'
+import { findEngine, findImage } from './container-engine.ts'
+import { containerName, reapOrphans } from './container-remains.ts'
+import { limitsHold } from './container-tier.ts'
+import { keepFile } from './kept-file.ts'
+import { seccompProfile } from './seccomp-profile.ts'
+
+export interface GuestContainerOptions {
+  readonly limits: Config['sandbox']
+  readonly user: string
+  /** Folder on the host for what containers are shown. */
+  readonly cacheFolder: string
+  /** Folders that the guest sees under their own names. */
+  readonly readable: readonly string[]
+  readonly writable: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Arguments of Node inside. */
+  readonly program: readonly string[]
+}
+
+export interface GuestContainer {
+  /** A command that speaks for the guest by standard input and output, and ends with it. */
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  /** Ends what is left of it. */
+  remove(): Promise<void>
+}
+
+/** Starts nothing. @throws OxbowError `sandbox_missing` with what to install or to build */
+export async function planGuestContainer(options: GuestContainerOptions): Promise<GuestContainer> {
+  const { limits, cacheFolder, readable, writable } = options
+  const seccomp = seccompProfile(process.arch)
+  if (seccomp === null) throw new OxbowError('sandbox_missing', `No containers on ${process.arch} yet.`, { hint: hostHint })
+  const engine = findEngine(limits.container, ownSearchPath())
+  if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: `${engine.hint} ${hostHint}` })
+  const kept = join(cacheFolder, 'container')
+  const found = await findImage(engine, limits.container.image, join(kept, `${limits.container.engine}-image.json`))
+  if ('code' in found) throw new OxbowError(found.code, found.message, { hint: `${found.hint} ${hostHint}` })
+  const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
+  const uid = process.getuid?.() ?? 0
+  const args = runArguments({
+    engine: engine.name,
+    kernel: limits.container.kernel,
+    image: found.image,
+    name,
+    labels: { app: 'oxbow', 'oxbow.user': options.user, 'oxbow.guest': String(process.pid), 'oxbow.profile': 'guest' },
+    idFile: join(kept, `${name}.id`),
+    seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
+    // Its folders are open to their owner alone, so it is their owner; without any of root's capabilities.
+    uid,
+    gid: process.getgid?.() ?? 0,
+    rootless: engine.rootless,
+    mounts: [
+      ...readable.map((host) => ({ host, inside: host, writable: false })),
+      ...writable.map((host) => ({ host, inside: host, writable: true })),
+    ],
+    // Nobody but the guest's own code runs there; a journal may grow as large as the disk allows.
+    limits: { ...limits, memory_mb: guestMemoryMb, max_processes: guestProcesses, max_file_mb: noFileLimitMb },
+    limitsHold: limitsHold(engine),
+    env: options.env,
+    program: options.program,
+  })
+  const remove = async (): Promise<void> => {
+    await runOnHost(engine.file, removeArguments(engine.name, name), { env: engine.env })
+    await reapOrphans(engine)
+  }
+  return { file: engine.file, args, env: engine.env, remove }
+}
+
+const hostHint = 'Or set sandbox.isolate_guest = false in config.toml.'
