@@ -25,7 +25,7 @@ export async function generatePages(): Promise<readonly Page[]> {
   const egress = await openEgress(config.egress)
   const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
   const calls = [
-    ...builtinCalls({ files: true, shell: true }, { egress, robots: 'ignore' }, search === null ? [] : [search]),
+    ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] }, { egress, robots: 'ignore' }, search === null ? [] : [search]),
     ...describedKernelCalls(),
   ]
   return [

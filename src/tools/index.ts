@@ -6,9 +6,12 @@ import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
 import { fileMove, filePatch } from './files/patch-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
+import { attachmentSave } from './media/attachment-calls.ts'
+import { mediaSend } from './media/media-calls.ts'
 import { openSearch } from './search/search-access.ts'
 import { shellExec } from './shell-calls.ts'
 import { timeNow } from './time-calls.ts'
+import { vaultCopyTo, vaultList } from './vault/vault-calls.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
@@ -26,6 +29,8 @@ export function builtinCalls(
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
+  if (sandbox.files) calls.push(attachmentSave, mediaSend)
+  if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo)
   if (sandbox.shell) calls.push(shellExec)
   if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))

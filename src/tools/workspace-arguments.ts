@@ -1,14 +1,22 @@
 /** What the calls on the workspace have in common. */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import type { CallContext, HandsOp, HandsOps } from '../types/index.ts'
+import { type CallContext, type HandsOp, type HandsOps, OxbowError } from '../types/index.ts'
 import { maxPathCharacters } from './limits.ts'
 
 export const pathArgument: z.ZodString = z.string().min(1).max(maxPathCharacters)
 
-/** @returns the path as hands know it: what is relative starts at /shared. Where it may lead is decided by hands. */
+/**
+ * Where it may lead is decided by hands, which do not see the vault; who names it is told the way.
+ * @returns the path as hands know it: what is relative starts at /shared.
+ * @throws OxbowError `path_refused` for the vault
+ */
 export function toWorkspacePath(path: string): string {
-  return posix.isAbsolute(path) ? path : posix.join('/shared', path)
+  if (!posix.isAbsolute(path)) return posix.join('/shared', path)
+  if (!/^\/+vault(\/|$)/.test(posix.normalize(path))) return path
+  throw new OxbowError('path_refused', 'What is in the vault cannot be read, written or run in place.', {
+    hint: 'Copy the file to /shared or /tmp with vault_copy_to first; vault_list shows names.',
+  })
 }
 
 /** Asks the hands that may read and write the workspace. @throws OxbowError as Hands.ask does. */

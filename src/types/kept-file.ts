@@ -69,7 +69,7 @@ const signatures: readonly (readonly [mediaType: string, hex: string])[] = [
 ]
 
 /** Kinds that are a ZIP file inside: their first bytes cannot tell them apart, so the sender is believed. */
-const zipKinds = /^application\/(vnd\.openxmlformats-officedocument\.|vnd\.oasis\.opendocument\.|epub\+zip|java-archive)/
+const zipKinds = /^application\/(vnd\.openxmlformats-officedocument\.[\w.-]+|vnd\.oasis\.opendocument\.[\w.-]+|epub\+zip|java-archive)$/
 
 /** @returns what the content is; `said` counts only where the content cannot tell: among texts, and among ZIP files. */
 export function mediaTypeOf(head: Uint8Array, said: string): string {

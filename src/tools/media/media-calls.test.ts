@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, it } from 'node:test'
+import { createFakeSandbox } from '../../sandbox/index.ts'
+import type { Attachment, Call, CallContext, Done } from '../../types/index.ts'
+import { isOxbowError } from '../../types/index.ts'
+import { attachmentSave } from './attachment-calls.ts'
+import { mediaSend } from './media-calls.ts'
+
+/** A turn with these attachments, whose pieces are texts. */
+function turn(files: Record<string, string> = {}, attached: readonly (readonly string[])[] = []) {
+  const map = new Map(Object.entries(files))
+  const kept = new Map<string, Uint8Array>()
+  const keep = async (bytes: Uint8Array): Promise<string> => {
+    const hash = createHash('sha256').update(bytes).digest('hex')
+    kept.set(hash, bytes)
+    return hash
+  }
+  const attachments: Promise<Attachment[]> = Promise.all(
+    attached.map(async (texts, index) => {
+      const pieces = await Promise.all(texts.map((text) => keep(Buffer.from(text))))
+      return { index, name: `${index}.txt`, media_type: 'text/plain', bytes: texts.join('').length, pieces }
+    }),
+  )
+  const run = async <Input>(call: Call<Input>, input: object): Promise<Done<any>> => {
+    const found = await attachments
+    const context = {
+      id: 'c.0',
+      signal: new AbortController().signal,
+      sandbox: createFakeSandbox(map),
+      attachments: () => found,
+      blobs: { keep, read: async (hash: string) => kept.get(hash) ?? null },
+    } as unknown as CallContext
+    const done = await call.run(call.input.parse(input), context)
+    call.output.parse(done.output)
+    return done
+  }
+  const refusal = async <Input>(call: Call<Input>, input: object): Promise<string> => {
+    const error = await run(call, input).then(
+      () => assert.fail('it was not refused'),
+      (thrown: unknown) => thrown,
+    )
+    assert.ok(isOxbowError(error))
+    return `${error.code}: ${error.message} ${error.hint}`
+  }
+  return { run, refusal, files: map, kept }
+}
+
+describe('attachment.save', () => {
+  it('writes all pieces as one file and says what it is', async () => {
+    const { run, files } = turn({}, [['a'], ['one ', 'two']])
+    const { output, text } = await run(attachmentSave, { index: 1, path: 'notes/in.txt' })
+    assert.equal(files.get('/shared/notes/in.txt'), 'one two')
+    assert.deepEqual(output, { saved: true, path: '/shared/notes/in.txt', mime_type: 'text/plain', bytes_written: 7, source_index: 1 })
+    assert.equal(text, 'Saved attachment 1 to /shared/notes/in.txt: 7 bytes, text/plain.')
+  })
+
+  it('refuses what is not attached, and says what is', async () => {
+    assert.match(await turn().refusal(attachmentSave, { index: 0, path: 'x' }), /^not_found: Nothing is attached/)
+    assert.match(await turn({}, [['a'], ['b']]).refusal(attachmentSave, { index: 2, path: 'x' }), /no attachment 2\. Use an index from 0 to 1/)
+  })
+
+  it('replaces a file only when told so', async () => {
+    const { run, refusal, files } = turn({ '/shared/x': 'old' }, [['new']])
+    assert.match(await refusal(attachmentSave, { index: 0, path: 'x' }), /\/shared\/x already exists/)
+    assert.equal(files.get('/shared/x'), 'old')
+    await run(attachmentSave, { index: 0, path: 'x', overwrite: true })
+    assert.equal(files.get('/shared/x'), 'new')
+  })
+
+  it('writes nothing into the vault or out of the workspace', async () => {
+    const { refusal } = turn({}, [['a']])
+    assert.match(await refusal(attachmentSave, { index: 0, path: '/vault/x' }), /^path_refused: .*vault_copy_to/)
+    assert.match(await refusal(attachmentSave, { index: 0, path: '/etc/x' }), /^path_refused/)
+  })
+})
+
+describe('media.send', () => {
+  const gif = `GIF89a${'x'.repeat(20)}`
+
+  it('keeps the content in pieces and records what a terminal needs to show it', async () => {
+    const { run, kept } = turn({ '/shared/out/pic.gif': gif })
+    const done = await run(mediaSend, { path: 'out/pic.gif', media_type: 'photo', caption: 'an ox' })
+    const { pieces, ...facts } = done.output
+    assert.deepEqual(facts, { media_type: 'photo', name: 'pic.gif', mime_type: 'image/gif', bytes: 26, caption: 'an ox' })
+    assert.equal(Buffer.from(kept.get(pieces[0])!).toString(), gif)
+    assert.match(done.text!, /^Sent pic\.gif as photo: image\/gif, 26 bytes\. A terminal of text shows its name only/)
+    assert.deepEqual(mediaSend.recordOutput?.(done.output), { media: done.output })
+    assert.equal(mediaSend.labels.sink, true)
+  })
+
+  it('cuts a large file into pieces of at most 2 MiB, and keeps all of it', async () => {
+    const whole = 'ox'.repeat(2_500_000)
+    const { run, kept } = turn({ '/tmp/a.txt': whole })
+    const { pieces } = (await run(mediaSend, { path: '/tmp/a.txt', media_type: 'document' })).output as { pieces: string[] }
+    assert.equal(pieces.length, 3)
+    assert.equal(Buffer.concat(pieces.map((piece) => kept.get(piece)!)).toString(), whole)
+  })
+
+  it('refuses empty files, files of another kind, and the vault', async () => {
+    const { refusal } = turn({ '/shared/e': '', '/shared/t': 'text' })
+    assert.match(await refusal(mediaSend, { path: 'e', media_type: 'document' }), /^bad_input: \/shared\/e is empty/)
+    assert.match(await refusal(mediaSend, { path: 't', media_type: 'video' }), /text\/plain and cannot be sent as video\. Send it as document/)
+    assert.match(await refusal(mediaSend, { path: '/vault/x', media_type: 'document' }), /^path_refused: .*vault_copy_to/)
+    assert.match(await refusal(mediaSend, { path: 'none', media_type: 'document' }), /^not_found/)
+  })
+
+  it('refuses a file of more than 50 MB after its first piece', async () => {
+    const asked: number[] = []
+    const context = {
+      signal: new AbortController().signal,
+      sandbox: {
+        hands: async () => ({
+          ask: async (_: string, { offset }: { offset: number }) => {
+            asked.push(offset)
+            return { content: Buffer.from('x'), offset, totalBytes: 50_000_001 }
+          },
+        }),
+      },
+      blobs: { keep: async () => assert.fail('nothing is kept') },
+    } as unknown as CallContext
+    const sending = mediaSend.run({ path: 'big', media_type: 'document', caption: '' }, context)
+    await assert.rejects(sending, { code: 'limit_reached' })
+    assert.deepEqual(asked, [0])
+  })
+})

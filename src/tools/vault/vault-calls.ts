@@ -1,0 +1,169 @@
+/**
+ * The vault: what a person keeps from agents, and lends file by file. An agent may know the names, and may ask for a copy; what is
+ * in a file passes from hands that see the vault alone to hands that see the workspace alone, and through no model, no record and
+ * no log: on record are sizes and a hash. No process ever sees both sides.
+ */
+import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
+import { z } from 'zod'
+import { type Call, type CallContext, type Hands, OxbowError } from '../../types/index.ts'
+import { listTimeoutMs, maxListDepth, maxListEntries, maxSkip, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
+import { pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+
+interface ListInput {
+  path: string
+  depth: number
+  skip: number
+}
+interface ListOutput {
+  entries: { path: string; kind: 'file' | 'folder' | 'link' | 'other'; bytes: number }[]
+  truncated: boolean
+}
+
+export const vaultList: Call<ListInput, ListOutput> = {
+  name: 'vault.list',
+  summary: 'Lists names and sizes of what is in the vault; its content can only be copied out, with vault_copy_to.',
+  input: z.strictObject({
+    path: pathArgument.default('/vault').describe('Folder under /vault.'),
+    depth: z.int().min(1).max(maxListDepth).default(3).describe('How many levels of folders to list.'),
+    skip: z.int().min(0).max(maxSkip).default(0).describe('Entries to leave out, as the last answer says.'),
+  }),
+  output: z.strictObject({
+    entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
+    truncated: z.boolean(),
+  }),
+  example: { path: '/vault', depth: 3, skip: 0 },
+  tier: 'read_only',
+  right: 'vault.list',
+  effect: 'none',
+  audience: ['model', 'terminal'],
+  labels: { adds: ['private', 'untrusted'], sink: false },
+  timeoutMs: vaultTimeoutMs,
+  async run({ path: asked, depth, skip }, context) {
+    const path = toVaultPath(asked)
+    const hands = await context.sandbox.hands('vault-read')
+    const request = { path, depth, glob: '', all: true, skip, maxEntries: maxListEntries }
+    const output = await hands.ask('list', request, { signal: context.signal, timeoutMs: listTimeoutMs })
+    return { output, text: listText(path, skip, output) }
+  },
+}
+
+function listText(path: string, skip: number, { entries, truncated }: ListOutput): string {
+  if (entries.length === 0) return skip > 0 ? `${path} has no more entries.` : `${path} is empty.`
+  const lines = entries.map(({ path: name, kind, bytes }) =>
+    kind === 'folder' ? `${name}/` : kind === 'file' ? `${name}  ${plural(bytes, 'byte')}` : `${name}  (${kind})`,
+  )
+  if (truncated) lines.push(`[Entries ${skip + 1} to ${skip + entries.length}. Continue with skip ${skip + entries.length}.]`)
+  return lines.join('\n')
+}
+
+interface CopyInput {
+  source_path: string
+  destination_path: string
+  overwrite: boolean
+}
+interface CopyOutput {
+  operation: string
+  source_path: string
+  destination_path: string
+  bytes: number
+  sha256: string
+  created: boolean
+}
+
+export const vaultCopyTo: Call<CopyInput, CopyOutput> = {
+  name: 'vault.copy_to',
+  summary: 'Copies a file out of the vault into the workspace, without showing it; a person is asked first.',
+  input: z.strictObject({
+    source_path: pathArgument.describe('File under /vault.'),
+    destination_path: pathArgument.describe('File to write, under /shared or /tmp. Relative paths start at /shared.'),
+    overwrite: z.boolean().default(false).describe('Replaces a file that stands there.'),
+  }),
+  output: z.strictObject({
+    operation: z.string(),
+    source_path: z.string(),
+    destination_path: z.string(),
+    bytes: z.int(),
+    sha256: z.string(),
+    created: z.boolean(),
+  }),
+  example: { source_path: '/vault/letter.pdf', destination_path: '/tmp/letter.pdf', overwrite: false },
+  tier: 'privileged',
+  right: 'vault.copy',
+  effect: 'once',
+  audience: ['model', 'terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: vaultTimeoutMs,
+  async run({ source_path, destination_path, overwrite }, context) {
+    const source = toVaultPath(source_path)
+    const destination = toWorkspacePath(destination_path)
+    const copied = await copyOut(source, destination, overwrite, context)
+    const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
+    return { output, text: `Copied ${source} to ${destination}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.` }
+  },
+}
+
+/** One id for both steps, on record with each. */
+function operationOf({ id }: CallContext): string {
+  return `vault-copy-${id}`
+}
+
+/** @throws OxbowError as hands do, and `tool_failed` when the file changes meanwhile: then nothing is written. */
+async function copyOut(
+  source: string,
+  destination: string,
+  overwrite: boolean,
+  context: CallContext,
+): Promise<{ bytes: number; sha256: string; created: boolean }> {
+  const operation = operationOf(context)
+  const limits = { signal: context.signal, timeoutMs: vaultTimeoutMs }
+  const vault = await context.sandbox.hands('vault-read')
+  const before = await vault.ask('stat', { path: source }, limits)
+  if (before.bytes > maxVaultBytes) {
+    throw new OxbowError('limit_reached', `${source} has ${before.bytes} bytes; ${maxVaultBytes} is the most.`, {
+      hint: 'A person can copy it by hand into the folder shared of the workspace.',
+    })
+  }
+  const hash = createHash('sha256')
+  let piece = await vault.ask('bytes', { path: source, offset: 0, maxBytes: vaultPieceBytes }, limits)
+  context.record({ operation, step: 'read', path: source, bytes: piece.totalBytes })
+  // Started when there is something to write; a process of its own, as it is the first one.
+  const work = await context.sandbox.hands('work')
+  for (let offset = 0; ;) {
+    hash.update(piece.content)
+    const { content, totalBytes } = piece
+    const end = offset + content.length
+    const last = end >= totalBytes
+    if (totalBytes !== before.bytes || (!last && content.length === 0) || (last && (await isChanged(vault, source, before, limits))))
+      throw changed(source)
+    const sha256 = last ? hash.digest('hex') : ''
+    if (last) context.record({ operation, step: 'write', path: destination, bytes: end, sha256 })
+    const { created } = await work.ask('put', { path: destination, upload: operation, offset, content, last, overwrite }, limits)
+    if (last) return { bytes: end, sha256, created }
+    offset = end
+    piece = await vault.ask('bytes', { path: source, offset, maxBytes: vaultPieceBytes }, limits)
+  }
+}
+
+async function isChanged(
+  vault: Hands,
+  path: string,
+  before: { readonly modifiedMs: number; readonly bytes: number },
+  limits: { signal: AbortSignal; timeoutMs: number },
+): Promise<boolean> {
+  const now = await vault.ask('stat', { path }, limits)
+  return now.modifiedMs !== before.modifiedMs || now.bytes !== before.bytes
+}
+
+function changed(source: string): OxbowError {
+  return new OxbowError('tool_failed', `${source} was changed while it was copied; nothing was written.`, { hint: 'Copy it again.' })
+}
+
+/** What is relative starts at /vault. @throws OxbowError `path_refused` for a path that leads elsewhere */
+function toVaultPath(path: string): string {
+  const absolute = posix.resolve('/vault', path)
+  if (absolute === '/vault' || absolute.startsWith('/vault/')) return absolute
+  throw new OxbowError('path_refused', `${path} is not in the vault.`, {
+    hint: 'Name a path under /vault; vault_list shows what is there.',
+  })
+}
