@@ -57,6 +57,14 @@ describe('every built-in call', () => {
       'file.move side_effecting file.write once ',
       'file.delete side_effecting file.write idempotent ',
       'shell.exec privileged shell.run once untrusted',
+      'shell.background privileged shell.run once untrusted',
+      'shell.session_open privileged shell.run once untrusted',
+      'shell.session_write privileged shell.run once untrusted',
+      'shell.session_read read_only shell.run none untrusted',
+      'shell.session_resize side_effecting shell.run idempotent untrusted',
+      'shell.session_signal side_effecting shell.run once untrusted',
+      'shell.session_close side_effecting shell.run once untrusted',
+      'shell.session_list read_only shell.run none untrusted',
     ])
   })
 })

@@ -9,13 +9,18 @@ import { fileList, fileSearch } from './files/search-calls.ts'
 import { attachmentSave } from './media/attachment-calls.ts'
 import { mediaSend } from './media/media-calls.ts'
 import { openSearch } from './search/search-access.ts'
-import { shellExec } from './shell-calls.ts'
+import { shellExec } from './shell/exec-call.ts'
+import { sessionClose, sessionList, sessionResize, sessionSignal } from './shell/manage-calls.ts'
+import { sessionOpen, shellBackground } from './shell/open-calls.ts'
+import { sessionRead, sessionWrite } from './shell/talk-calls.ts'
 import { timeNow } from './time-calls.ts'
 import { vaultCopyTo, vaultList } from './vault/vault-calls.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
 export { openSearch }
+
+const sessionCalls = [sessionOpen, sessionWrite, sessionRead, sessionResize, sessionSignal, sessionClose, sessionList]
 
 /**
  * @param web the way to the web, and whether robots.txt counts; absent: there is none
@@ -31,7 +36,7 @@ export function builtinCalls(
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
   if (sandbox.files) calls.push(attachmentSave, mediaSend)
   if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo)
-  if (sandbox.shell) calls.push(shellExec)
+  if (sandbox.shell) calls.push(shellExec, shellBackground, ...sessionCalls)
   if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))
   return [...calls, ...further]

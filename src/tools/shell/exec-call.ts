@@ -1,6 +1,6 @@
 /** Runs commands. Privileged: what a command does is bounded by the sandbox, and by nothing else. */
 import { z } from 'zod'
-import type { Call, HandsOps } from '../types/index.ts'
+import type { Call, HandsOps } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,
@@ -8,8 +8,8 @@ import {
   maxCommandSeconds,
   maxOutputBytes,
   maxStdinCharacters,
-} from './limits.ts'
-import { askHands, pathArgument, toWorkspacePath } from './workspace-arguments.ts'
+} from '../limits.ts'
+import { askHands, pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface ExecInput {
   command: string

@@ -1,0 +1,101 @@
+/** Starts what goes on after the call: shells to talk to, and commands in the background. */
+import { z } from 'zod'
+import type { Call } from '../../types/index.ts'
+import {
+  commandGraceMs,
+  defaultColumns,
+  defaultJobWaitSeconds,
+  defaultRows,
+  maxCommandCharacters,
+  maxSessionPageBytes,
+  maxWaitSeconds,
+  minQuietMs,
+  sessionGraceMs,
+} from '../limits.ts'
+import { pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
+import {
+  askSession,
+  cellsArgument,
+  isFine,
+  outputFacts,
+  outputShape,
+  outputText,
+  readBothEnds,
+  sessionCall,
+  waitArgument,
+} from './session-arguments.ts'
+import type { OutputFacts } from './session-arguments.ts'
+
+interface OpenInput {
+  cwd: string
+  terminal: boolean
+  columns: number
+  rows: number
+}
+interface OpenOutput {
+  id: string
+  terminal: boolean
+}
+
+const cwdArgument = pathArgument.default('/shared').describe('Folder to start in. Relative paths start at /shared.')
+
+export const sessionOpen: Call<OpenInput, OpenOutput> = {
+  ...sessionCall,
+  name: 'shell.session_open',
+  summary: 'Opens a shell that keeps its folder, variables and running programs from one input to the next.',
+  input: z.strictObject({
+    cwd: cwdArgument,
+    terminal: z
+      .boolean()
+      .default(false)
+      .describe('True for what needs a terminal: editors, password prompts, job control. Plain pipes give cleaner output.'),
+    columns: cellsArgument.default(defaultColumns).describe('Width of the terminal.'),
+    rows: cellsArgument.default(defaultRows).describe('Height of the terminal.'),
+  }),
+  output: z.strictObject({ id: z.string(), terminal: z.boolean() }),
+  example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
+  tier: 'privileged',
+  effect: 'once',
+  timeoutMs: commandGraceMs + sessionGraceMs,
+  async run({ cwd, terminal, columns, rows }, context) {
+    const size = terminal ? { columns, rows } : null
+    const output = await askSession(context, 'sessionOpen', { kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size })
+    const missing = terminal && !output.terminal ? ' No terminal can be made here: it has plain pipes instead.' : ''
+    const what = output.terminal ? `with a terminal of ${columns} columns and ${rows} rows` : 'with plain pipes'
+    return { output, text: `Opened ${output.id} ${what}; it waits for input by shell.session_write.${missing}` }
+  },
+}
+
+interface BackgroundInput {
+  command: string
+  cwd: string
+  wait_s: number
+}
+type BackgroundOutput = OutputFacts & { id: string }
+
+export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
+  ...sessionCall,
+  name: 'shell.background',
+  summary: 'Starts a command that goes on while other things are done, without network; shell.session_read reads its output.',
+  input: z.strictObject({
+    command: z
+      .string()
+      .min(1)
+      .max(maxCommandCharacters)
+      .describe('Command line for bash. It gets no input; what needs some runs in a session.'),
+    cwd: cwdArgument,
+    wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end or its first output.'),
+  }),
+  output: z.strictObject({ id: z.string(), ...outputShape }) as unknown as z.ZodType<BackgroundOutput>,
+  example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },
+  tier: 'privileged',
+  effect: 'once',
+  timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + sessionGraceMs,
+  async run({ command, cwd, wait_s }, context) {
+    const { id } = await askSession(context, 'sessionOpen', { kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null })
+    const waitMs = wait_s * 1000
+    const read = await readBothEnds(context, { id, from: 0, waitMs, quietMs: Math.max(minQuietMs, waitMs) }, maxSessionPageBytes)
+    const facts = outputFacts(read)
+    return { output: { id, ...facts }, text: outputText(id, read), ok: isFine(facts) }
+  },
+}

@@ -1,0 +1,150 @@
+/** What the calls on sessions have in common: whose they are, their arguments, and how they say what came of it. */
+import { z } from 'zod'
+import type { Call, CallContext, HandsOps, SessionEnd, SessionKey, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
+import {
+  maxCells,
+  maxQuietMs,
+  maxWaitSeconds,
+  minQuietMs,
+  sessionGraceMs,
+  sessionHeadBytes,
+  sessionPageBytes,
+  sessionTailBytes,
+} from '../limits.ts'
+import { askHands } from '../workspace-arguments.ts'
+
+/** Longer than any that hands make: what a model invents is answered by them. */
+export const idArgument: z.ZodString = z.string().min(1).max(60).describe('Id of the session or job, as it was given when it was opened.')
+export const cellsArgument: z.ZodInt = z.int().min(2).max(maxCells)
+export const waitArgument: z.ZodInt = z.int().min(0).max(maxWaitSeconds)
+export const quietArgument: z.ZodInt = z.int().min(minQuietMs).max(maxQuietMs)
+
+export const keyNames: readonly [SessionKey, ...SessionKey[]] = [
+  'enter',
+  'tab',
+  'escape',
+  'backspace',
+  'delete',
+  'up',
+  'down',
+  'left',
+  'right',
+  'home',
+  'end',
+  'page_up',
+  'page_down',
+  'ctrl_a',
+  'ctrl_c',
+  'ctrl_d',
+  'ctrl_e',
+  'ctrl_k',
+  'ctrl_l',
+  'ctrl_r',
+  'ctrl_u',
+  'ctrl_w',
+  'ctrl_x',
+  'ctrl_z',
+  'ctrl_backslash',
+]
+
+/** What calls on one session have in common. It is for whoever opened it; what it says may come from anywhere. */
+export const sessionCall: Pick<Call, 'right' | 'audience' | 'labels'> = {
+  right: 'shell.run',
+  audience: ['model', 'terminal'],
+  labels: { adds: ['untrusted'], sink: false },
+}
+
+/** A conversation has its own sessions. A person outside of any has all of them. */
+export function ownerOf({ caller }: CallContext): string {
+  if (caller.session !== '') return caller.session
+  return caller.audience === 'terminal' ? '' : 'nobody'
+}
+
+export interface OutputFacts {
+  text: string
+  from: number
+  next: number
+  total: number
+  dropped: number
+  running: boolean
+  waits_for_input: boolean
+  exit_code: number | null
+  signal: string | null
+}
+
+export const outputShape: Readonly<Record<keyof OutputFacts, z.ZodType>> = {
+  text: z.string(),
+  from: z.int(),
+  next: z.int(),
+  total: z.int(),
+  dropped: z.int(),
+  running: z.boolean(),
+  waits_for_input: z.boolean(),
+  exit_code: z.int().nullable(),
+  signal: z.string().nullable(),
+}
+export const outputSchema: z.ZodType<OutputFacts> = z.strictObject(outputShape) as unknown as z.ZodType<OutputFacts>
+
+export function outputFacts({ ended, prompt, text, from, next, total, dropped }: SessionOutput): OutputFacts {
+  return {
+    text,
+    from,
+    next,
+    total,
+    dropped,
+    running: ended === null,
+    waits_for_input: prompt !== null,
+    exit_code: (ended ?? prompt)?.exitCode ?? null,
+    signal: ended?.signal ?? null,
+  }
+}
+
+/** Bad news is told as such: a command that failed, a session that was killed. */
+export function isFine({ exit_code, signal }: OutputFacts): boolean {
+  return signal === null && (exit_code ?? 0) === 0
+}
+
+export function describeState(ended: SessionEnd | null, prompt: SessionPrompt | null): string {
+  if (ended === null && prompt === null) return 'still running'
+  if (ended === null)
+    return prompt!.exitCode === null ? 'waits for the rest of a command' : `waits for input; exit code ${prompt!.exitCode}`
+  if (ended.exitCode !== null) return `ended with exit code ${ended.exitCode}`
+  return ended.signal === null ? 'ended' : `ended by signal ${ended.signal}`
+}
+
+/** What happened stands first, where no cut can take it away; how to read on stands last. */
+export function outputText(id: string, output: SessionOutput): string {
+  const { text, from, next, total, dropped, ended, prompt } = output
+  const lost = dropped > 0 ? ` ${dropped} bytes before that are no longer kept.` : ''
+  const head = `${id}: ${describeState(ended, prompt)}. Output ${from} to ${next} of ${total} bytes.${lost}`
+  const shown = text === '' ? '(no output)' : text.replace(/\n$/, '')
+  const more = next < total ? `\n[Continue with from ${next}.]` : ''
+  return `${head}\n${shown}${more}`
+}
+
+export async function askSession<Op extends keyof SessionOps>(
+  context: CallContext,
+  op: Op,
+  input: Omit<HandsOps[Op]['input'], 'owner'>,
+  waitMs = 0,
+): Promise<HandsOps[Op]['output']> {
+  return askHands(context, op, { ...input, owner: ownerOf(context) }, waitMs + sessionGraceMs)
+}
+
+/** Waits as it is told to, and gives all that came since `from`: whole when it is short, else both ends of it. */
+export async function readBothEnds(
+  context: CallContext,
+  wait: { id: string; from: number; waitMs: number; quietMs: number },
+  awaitBytes: number,
+): Promise<SessionOutput> {
+  const ask = (more: { from: number; maxBytes: number; waitMs: number }) =>
+    askSession(context, 'sessionRead', { ...wait, ...more, until: 'quiet', plain: true }, more.waitMs)
+  const whole = await ask({ from: wait.from, maxBytes: awaitBytes, waitMs: wait.waitMs })
+  if (whole.next === whole.total && whole.next - whole.from <= sessionPageBytes) return whole
+  const head = await ask({ from: wait.from, maxBytes: sessionHeadBytes, waitMs: 0 })
+  const tail = await ask({ from: Math.max(head.next, head.total - sessionTailBytes), maxBytes: sessionTailBytes, waitMs: 0 })
+  const left = tail.from - head.next
+  const cut = `[… ${left} bytes left out: read them with shell.session_read, from ${head.next} …]`
+  const text = left === 0 ? `${head.text}${tail.text}` : `${head.text}\n${cut}\n${tail.text}`
+  return { ...tail, text, from: head.from, dropped: head.dropped }
+}
