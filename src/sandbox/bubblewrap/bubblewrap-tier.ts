@@ -9,7 +9,8 @@ import { createGiver, giveFolders } from '../workspace-folders.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
-import type { Cgroup, CgroupParent } from './cgroup-limits.ts'
+import type { Cgroup, CgroupLimit, CgroupParent } from './cgroup-limits.ts'
+import { findDiskLimit } from './disk-limit.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
 import { browserView } from '../browser/browser-view.ts'
 import { findBrowser } from '../browser/find-browser.ts'
@@ -62,7 +63,7 @@ function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
     provider: 'bubblewrap',
     profiles: profilesOf(options),
     limits: limitsInForce(plan, options),
-    degraded: plan.degraded,
+    degraded: [...plan.degraded, ...notInForce(plan, options)],
     start: createStarter(plan, options),
     close: () => Promise.resolve(),
   }
@@ -73,12 +74,19 @@ function profilesOf({ egressSocket, browser }: TierOptions): readonly Profile[] 
   return 'code' in findBrowser(browser) ? ['work', 'online', 'vault-read'] : ['work', 'online', 'browser', 'vault-read']
 }
 
-function limitsInForce({ cgroups }: BubblewrapPlan, { limits, egressSocket }: TierOptions): readonly string[] {
+function limitsInForce({ cgroups }: BubblewrapPlan, { folders, limits, egressSocket }: TierOptions): readonly string[] {
   const network = egressSocket === undefined ? 'none' : 'none but the egress proxy, for calls that may use it'
   const inForce = [`network: ${network}`, `largest file: ${limits.max_file_mb} MB`]
   if (holds(cgroups, 'memory')) inForce.push(`memory: ${limits.memory_mb} MB for all together`)
   if (holds(cgroups, 'pids')) inForce.push(`processes: ${limits.max_processes}`)
-  return inForce
+  if (holds(cgroups, 'cpu') && limits.cpus !== null) inForce.push(`processors: ${limits.cpus}`)
+  return [...inForce, ...findDiskLimit(folders, limits.disk_mb).inForce]
+}
+
+/** What the configuration asks for and this machine does not give. */
+function notInForce({ cgroups }: BubblewrapPlan, { folders, limits }: TierOptions): readonly string[] {
+  const processors = limits.cpus === null || holds(cgroups, 'cpu') ? [] : ['processors: no writable cgroup; not limited']
+  return [...processors, ...findDiskLimit(folders, limits.disk_mb).missing]
 }
 
 /** @returns a function that starts hands; each start is a new sandbox over the same folders. */
@@ -98,6 +106,7 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
     const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
       memoryBytes: view.memoryMb * 1024 * 1024,
       processes: view.processes,
+      cpus: limits.cpus,
     })
     const command = launchCommand({
       ...view,
@@ -153,7 +162,7 @@ function vaultMount(vault: string): FolderMount {
   return { host: vault, inside: '/vault', writable: false }
 }
 
-function holds(parents: readonly CgroupParent[], limit: 'memory' | 'pids'): boolean {
+function holds(parents: readonly CgroupParent[], limit: CgroupLimit): boolean {
   return parents.some((parent) => parent.limits.includes(limit))
 }
 

@@ -12,7 +12,7 @@ describe('control groups', () => {
     root = mkdtempSync(join(tmpdir(), 'oxbow-cgroup-'))
   })
   after(() => rmSync(root, { recursive: true }))
-  const bounds = { memoryBytes: 1024, processes: 5 }
+  const bounds = { memoryBytes: 1024, processes: 5, cpus: null }
 
   it('of version 1 are made in the folder of each controller', () => {
     for (const name of ['v1/memory/mine', 'v1/pids']) mkdirSync(join(root, name), { recursive: true })
@@ -32,10 +32,31 @@ describe('control groups', () => {
     writeFileSync(join(root, 'v2/user/app/cgroup.subtree_control'), 'cpu memory pids\n')
     writeFileSync(join(root, 'v2/user/app/cgroup.procs'), '')
     const parents = findCgroupParents(join(root, 'v2'), '0::/user/app/us.scope\n')
-    assert.deepEqual(parents, [{ folder: join(root, 'v2/user/app'), version: 2, limits: ['memory', 'pids'] }])
+    assert.deepEqual(parents, [{ folder: join(root, 'v2/user/app'), version: 2, limits: ['memory', 'pids', 'cpu'] }])
     const group = createCgroup(parents, 'two', bounds)
     assert.equal(group.entries.length, 1)
-    assert.equal(readFileSync(join(group.entries[0]!, '../memory.max'), 'utf8'), '1024')
+    const folder = join(group.entries[0]!, '..')
+    assert.equal(readFileSync(join(folder, 'memory.max'), 'utf8'), '1024')
+    assert.equal(existsSync(join(folder, 'cpu.max')), false)
+    const half = createCgroup(parents, 'half', { ...bounds, cpus: 0.5 })
+    assert.equal(readFileSync(join(half.entries[0]!, '../cpu.max'), 'utf8'), '50000 100000')
+  })
+
+  it('take part only where a limit of theirs is asked for', () => {
+    mkdirSync(join(root, 'part/cpu/mine'), { recursive: true })
+    const parents = findCgroupParents(join(root, 'part'), '1:cpu:/mine\n')
+    assert.deepEqual(parents, [{ folder: join(root, 'part/cpu/mine'), version: 1, limits: ['cpu'] }])
+    assert.deepEqual(createCgroup(parents, 'none', bounds).entries, [])
+    const [entry] = createCgroup(parents, 'some', { ...bounds, cpus: 1.5 }).entries
+    assert.equal(readFileSync(join(entry!, '../cpu.cfs_quota_us'), 'utf8'), '150000')
+  })
+
+  it('of version 2 bound what is handed down, and nothing else', () => {
+    mkdirSync(join(root, 'v2b/user/us.scope'), { recursive: true })
+    writeFileSync(join(root, 'v2b/user/cgroup.subtree_control'), 'memory pids\n')
+    writeFileSync(join(root, 'v2b/user/cgroup.procs'), '')
+    const [parent] = findCgroupParents(join(root, 'v2b'), '0::/user/us.scope\n')
+    assert.deepEqual(parent?.limits, ['memory', 'pids'])
   })
 
   it('are missing where nothing is handed down', () => {
