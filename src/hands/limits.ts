@@ -26,10 +26,10 @@ export const readBlockBytes: number = 256 * kib
 export const maxReadBytes: number = 8 * mib
 /** Files that are being written in pieces at once; each holds a descriptor and a file that nobody sees. */
 export const maxUploads = 32
-/** An upload that is not continued for this long is forgotten. */
-export const uploadIdleMs = 60_000
-/** Longest name that a caller may give an upload. */
-export const maxUploadName = 100
+/** What is done in pieces and not continued for this long is forgotten. */
+export const transferIdleMs = 60_000
+/** Longest name that a caller may give it. */
+export const maxTransferName = 100
 /** Largest file that can be edited: it is held in memory twice. */
 export const maxEditBytes: number = 16 * mib
 /** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */
@@ -152,3 +152,12 @@ export const maxSameNames = 1_000
 
 /** Connections from the sandbox to the egress proxy at once; the proxy has its own, lower limit. Each costs two descriptors. */
 export const maxRelayConnections = 128
+
+/** Archives that are on their way at once, in or out. */
+export const maxTransfers = 8
+/** Entries of an archive that is unpacked: a large source tree with what it has installed. */
+export const maxUnpackEntries = 50_000
+/** All its files together. A sandbox without a quota of its own would be filled by a few bytes that unpack to much. */
+export const maxUnpackBytes: number = 2048 * mib
+/** Longest extended header of an entry: a path and a link of the longest, and times. */
+export const maxExtendedHeaderBytes: number = 32 * kib

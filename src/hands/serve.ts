@@ -3,17 +3,19 @@ import type { Readable, Writable } from 'node:stream'
 import type { Failure, HandsOp, HandsOps } from '../types/index.ts'
 // Past the door of types on purpose: the door loads the schemas, which hands must start without.
 import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/hands-frame.ts'
+import { openArchives } from './archive/archive-operations.ts'
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'
 import { commandOperations } from './commands/run-command.ts'
 import type { CommandOptions, CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
-import { createUploads } from './transfer/put-file.ts'
 import type { Root } from './files/workspace-path.ts'
 import type { HandlersOf } from './handlers.ts'
 import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
 import { openSessions } from './sessions/session-operations.ts'
+import { createUploads } from './transfer/put-file.ts'
+import { sweepUploads } from './transfer/upload-notes.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]
@@ -34,12 +36,15 @@ interface Families {
 }
 
 function openFamilies({ roots, commands, sessions: place, browser: options }: HandsOptions, shutdown: Operations['shutdown']): Families {
+  const swept = sweepUploads(roots)
   const uploads = createUploads(roots)
+  const archives = openArchives(roots)
   const sessions = openSessions(place)
   const browser = openBrowser(options)
   return {
-    ops: { shutdown, ...fileOperations(roots, uploads), ...commandOperations(commands), ...sessions.ops, ...browser.ops },
-    close: () => Promise.allSettled([uploads.close(), sessions.close(), browser.close()]),
+    ops: { shutdown, ...fileOperations(roots, uploads), ...archives.ops, ...commandOperations(commands), ...sessions.ops, ...browser.ops },
+    close: () =>
+      Promise.allSettled([swept.then((sweeping) => sweeping.stop()), uploads.close(), archives.close(), sessions.close(), browser.close()]),
   }
 }
 

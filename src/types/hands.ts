@@ -2,6 +2,7 @@
  * The port to the sandbox, and the requests that hands answer. Paths are the real paths inside: `/shared/…` or `/tmp/…`.
  * All that hands say is hostile input to the kernel: replies are parsed against limits before they are used.
  */
+import type { ArchiveOps } from './hands-archive.ts'
 import type { Failure } from './error.ts'
 import type { BrowserOps } from './hands-browser.ts'
 import type { CommandOps } from './hands-commands.ts'
@@ -20,7 +21,7 @@ export type SandboxTier = 'process' | 'container' | 'micro_vm'
 export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
 
 /** Request and reply of each operation. */
-export type HandsOps = FileOps & LifeOps & CommandOps & BrowserOps & SessionOps
+export type HandsOps = FileOps & ArchiveOps & LifeOps & CommandOps & BrowserOps & SessionOps
 
 export type HandsOp = keyof HandsOps
 

@@ -123,7 +123,7 @@ describe('a file that is written in pieces', () => {
     const young = await sweepUploads(roots)
     young.stop()
     assert.equal((await inShared()).length, 1)
-    const old = new Date(Date.now() - 100_000)
+    const old = new Date(Date.now() - 200_000)
     for (const name of await notes()) await utimes(await readlink(join(top, 'tmp/.oxbow-uploads', name)), old, old)
     // A note of a command's making, which names what is no upload, removes nothing.
     await writeFile(join(top, 'outside.tmp'), 'x')

@@ -1,11 +1,11 @@
 /**
- * Where unfinished uploads are: a link for each in a hidden folder of `/tmp`, so that what a kill has left behind is found
- * without a walk through the workspace. Commands can write there too; so only what looks like an unfinished upload, and lies in
+ * Where unfinished uploads, and archives that are being unpacked, wait: a link for each in a hidden folder of `/tmp`, so that what a kill has left behind is found
+ * without a walk through the workspace. Commands can write there too; so only what has such a name, and lies in
  * the workspace, is ever removed on the word of a note, which is nothing that a command could not remove itself.
  */
 import { lstat, mkdir, readdir, readlink, realpath, rm, symlink, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { maxFolderEntries, uploadIdleMs } from '../limits.ts'
+import { maxFolderEntries, transferIdleMs } from '../limits.ts'
 import { isTemporary } from '../files/place-file.ts'
 import { isInside } from '../files/workspace-path.ts'
 import type { Root } from '../files/workspace-path.ts'
@@ -15,6 +15,8 @@ export interface UploadNote {
   remove(): Promise<void>
 }
 
+/** What nobody has touched for so long has no owner. */
+const sureMs = 2 * transferIdleMs
 const folderName = '.oxbow-uploads'
 
 function notesFolder(roots: readonly Root[]): string | null {
@@ -41,7 +43,7 @@ export async function noteUpload(roots: readonly Root[], temporary: string): Pro
  * other hands may be writing in the same folders. Never throws.
  */
 export async function sweepUploads(roots: readonly Root[]): Promise<{ stop(): void }> {
-  const later = (await sweep(roots)) ? setTimeout(() => void sweep(roots), uploadIdleMs + 1_000).unref() : undefined
+  const later = (await sweep(roots)) ? setTimeout(() => void sweep(roots), sureMs).unref() : undefined
   return { stop: () => clearTimeout(later) }
 }
 
@@ -56,9 +58,9 @@ async function sweep(roots: readonly Root[]): Promise<boolean> {
       const temporary = await readlink(note)
       const isOurs = isTemporary(temporary) && isInside(roots, await realpath(posix.dirname(temporary)))
       const stats = isOurs ? await lstat(temporary) : null
-      if (stats !== null && Date.now() - stats.mtimeMs < uploadIdleMs) young = true
+      if (stats !== null && Date.now() - stats.mtimeMs < sureMs) young = true
       else {
-        if (stats?.isFile() === true) await rm(temporary, { force: true })
+        if (stats?.isFile() === true || stats?.isDirectory() === true) await rm(temporary, { recursive: true, force: true })
         await unlink(note)
       }
     } catch {

@@ -5,6 +5,7 @@
 import type { Hands, HandsOps, Sandbox, SandboxStatus } from '../../types/index.ts'
 import { fail, fileOperations } from './fake-files.ts'
 import type { Operations } from './fake-files.ts'
+import { fakeArchives } from './fake-archives.ts'
 import { fakeBrowser } from './fake-browser.ts'
 import { fakeSessions } from './fake-sessions.ts'
 
@@ -17,6 +18,7 @@ export interface FakeSandboxOptions {
 export function createFakeSandbox(files: Map<string, string> = new Map(), options: FakeSandboxOptions = {}): Sandbox {
   const ops: Operations = {
     ...fileOperations(files),
+    ...fakeArchives(),
     ...fakeBrowser(),
     ...fakeSessions((input, signal) => runFake(input, signal, options)),
     shutdown: () => ({}),

@@ -4,6 +4,7 @@ import { OxbowError, joinContent } from '../../types/index.ts'
 import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
 import { maxFailureText } from '../limits.ts'
 import { browserReplies } from './browser-replies.ts'
+import { archiveReplies } from './archive-replies.ts'
 import { commandReplies } from './command-replies.ts'
 import { fileReplies } from './file-replies.ts'
 import { lifeReplies } from './life-replies.ts'
@@ -11,6 +12,7 @@ import { sessionReplies } from './session-replies.ts'
 
 const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = {
   ...fileReplies,
+  ...archiveReplies,
   ...lifeReplies,
   ...commandReplies,
   ...sessionReplies,

@@ -1,0 +1,137 @@
+/**
+ * Unpacks an archive into a folder of its own, where nothing is in the way and nobody else's link can be. Each entry is made only
+ * under folders that were made here; so no entry goes through a link that came before it.
+ */
+import { constants, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { posix } from 'node:path'
+import { failed, systemCode } from '../failure.ts'
+import { maxUnpackBytes, maxUnpackEntries } from '../limits.ts'
+import { checkLinkTarget, entryPath, refused } from './entry-path.ts'
+import type { TarEntry, TarEvent } from './tar-reader.ts'
+
+export interface StagedCounts {
+  files: number
+  folders: number
+  links: number
+}
+
+export interface Stage {
+  readonly counts: StagedCounts
+  /** @throws the failure of the entry that is refused, or system errors; then nothing more may come */
+  take(event: TarEvent): Promise<void>
+  /** Closes what is open. Never throws. */
+  close(): Promise<void>
+}
+
+/** Setuid and setgid: a program that becomes somebody else. Of a folder they are left out, a folder becomes nobody. */
+const becomesOther = 0o6000
+
+interface Staging {
+  readonly folder: string
+  readonly check: (path: string) => void
+  readonly counts: StagedCounts
+  /** Folders that were made here, '' for the stage itself. */
+  readonly made: Set<string>
+  entries: number
+  bytes: number
+  /** The file that is being written. */
+  current: { readonly file: FileHandle; readonly modifiedSeconds: number } | null
+}
+
+/** @param folder exists and is empty. @param check refuses a path below the target, by throwing */
+export function createStage(folder: string, check: (path: string) => void): Stage {
+  const counts: StagedCounts = { files: 0, folders: 0, links: 0 }
+  const staging: Staging = { folder, check, counts, made: new Set(['']), entries: 0, bytes: 0, current: null }
+  return {
+    counts,
+    async take(event) {
+      const { current } = staging
+      if (event.kind === 'entry') await add(staging, event.entry)
+      else if (current === null) return
+      else if (event.kind === 'data') await writeAll(current.file, event.bytes)
+      else {
+        const seconds = Math.min(current.modifiedSeconds, Date.now() / 1000)
+        await current.file.utimes(seconds, seconds)
+        await closeCurrent(staging)
+      }
+    },
+    close: () => closeCurrent(staging),
+  }
+}
+
+async function closeCurrent(staging: Staging): Promise<void> {
+  const { current } = staging
+  staging.current = null
+  await current?.file.close().catch(() => undefined)
+}
+
+async function add(staging: Staging, entry: TarEntry): Promise<void> {
+  staging.entries += 1
+  staging.bytes += entry.bytes
+  if (staging.entries + staging.counts.folders > maxUnpackEntries) throw tooMuch(`more than ${maxUnpackEntries} entries`)
+  if (staging.bytes > maxUnpackBytes) throw tooMuch(`more than ${maxUnpackBytes} bytes`)
+  const path = entryPath(entry.name)
+  if (path === '') {
+    if (entry.kind !== 'folder') throw refused(entry.name, 'it has no name')
+    return
+  }
+  staging.check(path)
+  if (entry.kind === 'folder') return makeFolders(staging, path, entry.name)
+  await makeFolders(staging, folderOf(path), entry.name)
+  try {
+    await addLeaf(staging, entry, path)
+  } catch (error) {
+    throw systemCode(error) === 'EEXIST' ? refused(entry.name, 'it stands there twice') : error
+  }
+}
+
+function folderOf(path: string): string {
+  const above = posix.dirname(path)
+  return above === '.' ? '' : above
+}
+
+async function makeFolders(staging: Staging, path: string, name: string): Promise<void> {
+  if (staging.made.has(path)) return
+  await makeFolders(staging, folderOf(path), name)
+  try {
+    await mkdir(`${staging.folder}/${path}`, 0o755)
+  } catch (error) {
+    throw systemCode(error) === 'EEXIST' ? refused(name, 'its path leads through what is no folder') : error
+  }
+  staging.made.add(path)
+  staging.counts.folders += 1
+}
+
+async function addLeaf(staging: Staging, entry: TarEntry, path: string): Promise<void> {
+  const at = `${staging.folder}/${path}`
+  if (entry.kind === 'link') {
+    checkLinkTarget(path, entry.linkName)
+    await symlink(entry.linkName, at)
+    staging.counts.links += 1
+    return
+  }
+  staging.counts.files += 1
+  if (entry.kind === 'hardLink') return addHardLink(staging, entry, at)
+  if ((entry.mode & becomesOther) !== 0) throw refused(entry.name, 'it would run as another user (setuid or setgid)')
+  const file = await open(at, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
+  staging.current = { file, modifiedSeconds: entry.modifiedSeconds }
+  // Who unpacks can always change it again.
+  await file.chmod((entry.mode & 0o777) | 0o600)
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length;) written += (await file.write(bytes, written)).bytesWritten
+}
+
+/** To a file that came before: through folders that were made here, and no link. */
+async function addHardLink({ folder, made }: Staging, entry: TarEntry, at: string): Promise<void> {
+  const path = entryPath(entry.linkName)
+  const stats = made.has(folderOf(path)) && path !== '' ? await lstat(`${folder}/${path}`).catch(() => null) : null
+  if (stats?.isFile() !== true) throw refused(entry.name, 'it is a second name of a file that is not there')
+  await link(`${folder}/${path}`, at)
+}
+
+function tooMuch(what: string): Error {
+  return failed('limit_reached', `The archive holds ${what}. Nothing was unpacked.`, 'Unpack it in parts.')
+}

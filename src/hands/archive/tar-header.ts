@@ -1,0 +1,118 @@
+/**
+ * One header of a tar archive, as POSIX.1-2017 `pax` describes it (ustar with extended headers), and what GNU tar writes beside
+ * it: sizes in base 256. Written by hand: the whole of a package would be more than what is needed here, and hands have none.
+ */
+import { failed } from '../failure.ts'
+
+export const blockBytes = 512
+
+export type TarKind = 'file' | 'folder' | 'link' | 'hardLink'
+
+export interface TarHeader {
+  /** Type flag as it stands there. */
+  readonly flag: string
+  readonly name: Buffer
+  readonly linkName: Buffer
+  readonly mode: number
+  readonly bytes: number
+  readonly modifiedSeconds: number
+}
+
+/** Where each field stands, and how long it is. */
+const fields = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  sum: [148, 8],
+  flag: [156, 1],
+  linkName: [157, 100],
+  magic: [257, 8],
+  prefix: [345, 155],
+} as const satisfies Record<string, readonly [at: number, bytes: number]>
+
+/** Longest name that fits without an extended header, and first number that does not. */
+export const maxPlainName = 100
+export const firstLargeNumber: number = 8 ** 11
+
+export function encodeHeader(header: TarHeader): Buffer {
+  const block = Buffer.alloc(blockBytes)
+  const octal = (field: 'mode' | 'uid' | 'gid' | 'size' | 'mtime', value: number): void => {
+    const [at, length] = fields[field]
+    block.write(
+      Math.min(value, 8 ** (length - 1) - 1)
+        .toString(8)
+        .padStart(length - 1, '0'),
+      at,
+      'latin1',
+    )
+  }
+  header.name.copy(block, fields.name[0], 0, maxPlainName)
+  octal('mode', header.mode)
+  octal('uid', 0)
+  octal('gid', 0)
+  octal('size', header.bytes)
+  octal('mtime', Math.max(0, header.modifiedSeconds))
+  block.write(header.flag, fields.flag[0], 'latin1')
+  header.linkName.copy(block, fields.linkName[0], 0, maxPlainName)
+  block.write('ustar\x0000', fields.magic[0], 'latin1')
+  block.write(`${checksum(block).toString(8).padStart(6, '0')}\0 `, fields.sum[0], 'latin1')
+  return block
+}
+
+/** @returns null for a block of zeros. @throws the failure `bad_input` for what is no header */
+export function parseHeader(block: Buffer): TarHeader | null {
+  if (block.every((byte) => byte === 0)) return null
+  if (numberIn(block, 'sum') !== checksum(block)) throw noArchive('a checksum is wrong')
+  const magic = bytesIn(block, 'magic').toString('latin1', 0, 5)
+  const isUstar = magic === 'ustar'
+  const name = untilNul(bytesIn(block, 'name'))
+  // GNU tar has the same magic with a space behind it, and uses the room of the prefix for times.
+  const prefix = isUstar && block[fields.magic[0] + 5] === 0 ? untilNul(bytesIn(block, 'prefix')) : Buffer.alloc(0)
+  return {
+    flag: block.toString('latin1', fields.flag[0], fields.flag[0] + 1),
+    name: prefix.length === 0 ? name : Buffer.concat([prefix, Buffer.from('/'), name]),
+    linkName: untilNul(bytesIn(block, 'linkName')),
+    mode: numberIn(block, 'mode'),
+    bytes: numberIn(block, 'size'),
+    modifiedSeconds: numberIn(block, 'mtime'),
+  }
+}
+
+export function noArchive(why: string): Error {
+  return failed('bad_input', `This is no tar archive that can be unpacked: ${why}.`, 'Pack it again, as plain tar without compression.')
+}
+
+/** The sum of all bytes, those of the sum itself taken for spaces. */
+function checksum(block: Buffer): number {
+  const [at, length] = fields.sum
+  let sum = 0
+  for (const [i, byte] of block.entries()) sum += i >= at && i < at + length ? 0x20 : byte
+  return sum
+}
+
+function bytesIn(block: Buffer, field: keyof typeof fields): Buffer {
+  const [at, length] = fields[field]
+  return block.subarray(at, at + length)
+}
+
+function untilNul(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(0)
+  return end === -1 ? bytes : bytes.subarray(0, end)
+}
+
+/** Octal digits, or a number in base 256 where the first bit is set. Negative numbers, which only times may be, count as 0. */
+function numberIn(block: Buffer, field: keyof typeof fields): number {
+  const bytes = bytesIn(block, field)
+  const first = bytes[0]!
+  if ((first & 0x80) !== 0) {
+    if ((first & 0x40) !== 0) return 0
+    // Beyond exact numbers it is beyond every limit as well.
+    return bytes.subarray(1).reduce((sum, byte) => sum * 256 + byte, first & 0x3f)
+  }
+  const digits = untilNul(bytes).toString('latin1').trim()
+  if (!/^[0-7]*$/.test(digits)) throw noArchive(`its ${field} is no number`)
+  return digits === '' ? 0 : Number.parseInt(digits, 8)
+}

@@ -1,0 +1,185 @@
+/**
+ * Reads a tar archive as it comes, in pieces of any size: ustar, pax, and the long names of GNU tar. It holds one header and one
+ * extended header, never a body. What an archive may hold is decided by whoever listens; here is refused what cannot be
+ * understood for sure, above all sparse files, whose headers promise terabytes for nothing.
+ */
+import { maxExtendedHeaderBytes } from '../limits.ts'
+import { parseRecords } from './pax-records.ts'
+import { blockBytes, noArchive, parseHeader } from './tar-header.ts'
+import type { TarHeader, TarKind } from './tar-header.ts'
+
+export interface TarEntry {
+  readonly kind: TarKind
+  /** As it stands there: anything. */
+  readonly name: string
+  readonly linkName: string
+  /** With setuid, setgid and sticky bits. */
+  readonly mode: number
+  readonly bytes: number
+  readonly modifiedSeconds: number
+}
+
+export type TarEvent =
+  | { readonly kind: 'entry'; readonly entry: TarEntry }
+  /** The next bytes of the file that was named last; only valid until the next event. */
+  | { readonly kind: 'data'; readonly bytes: Buffer }
+  /** The file is whole. */
+  | { readonly kind: 'end' }
+
+export interface TarReader {
+  /** Must be read to its end before the next piece comes. @throws the failure `bad_input`; then nothing more may come */
+  push(bytes: Buffer): Generator<TarEvent>
+  /** @throws the failure `bad_input` when the archive broke off */
+  finish(): void
+}
+
+/** What the headers before an entry say of it. */
+interface Said {
+  name?: Buffer
+  linkName?: Buffer
+  bytes?: number
+  modifiedSeconds?: number
+}
+
+const kinds: Readonly<Record<string, TarKind>> = { '0': 'file', '\0': 'file', '7': 'file', '1': 'hardLink', '2': 'link', '5': 'folder' }
+const names: Readonly<Record<string, string>> = { '3': 'a device', '4': 'a device', '6': 'a FIFO', S: 'a sparse file' }
+
+interface Reading {
+  /** What is being read: a header, the body of an extended one or of a file, or nothing more. */
+  state: 'header' | 'extended' | 'body' | 'over'
+  header: TarHeader | null
+  /** Of the body, and then of zeros up to the end of a block. */
+  left: number
+  padding: number
+  /** Of a header or an extended one. */
+  gathered: Buffer[]
+  have: number
+  said: Said
+}
+
+export function createTarReader(): TarReader {
+  const reading: Reading = { state: 'header', header: null, left: 0, padding: 0, gathered: [], have: 0, said: {} }
+  return {
+    *push(bytes) {
+      for (let at = 0; at < bytes.length && reading.state !== 'over';) {
+        if (reading.padding > 0 && reading.left === 0) {
+          const skipped = Math.min(reading.padding, bytes.length - at)
+          reading.padding -= skipped
+          at += skipped
+        } else if (reading.state === 'header') {
+          const piece = bytes.subarray(at, at + blockBytes - reading.have)
+          at += piece.length
+          yield* takeHeader(reading, piece)
+        } else {
+          const piece = bytes.subarray(at, at + reading.left)
+          at += piece.length
+          reading.left -= piece.length
+          if (reading.state === 'extended') gather(reading, piece)
+          else yield { kind: 'data', bytes: piece }
+          if (reading.left === 0) yield* endBody(reading)
+        }
+      }
+    },
+    finish() {
+      if (reading.state !== 'over') throw noArchive('it breaks off')
+    },
+  }
+}
+
+/** Copied: what is gathered outlives the piece. */
+function gather(reading: Reading, piece: Buffer): void {
+  reading.gathered.push(Buffer.from(piece))
+  reading.have += piece.length
+}
+
+function takeGathered(reading: Reading): Buffer {
+  const all = Buffer.concat(reading.gathered)
+  reading.gathered = []
+  reading.have = 0
+  return all
+}
+
+function* takeHeader(reading: Reading, piece: Buffer): Generator<TarEvent> {
+  gather(reading, piece)
+  if (reading.have < blockBytes) return
+  const header = parseHeader(takeGathered(reading))
+  reading.header = header
+  if (header === null) {
+    // One block of zeros is the end; what follows it is nobody's business.
+    reading.state = 'over'
+  } else if ('xgLK'.includes(header.flag)) {
+    if (header.bytes > maxExtendedHeaderBytes) throw noArchive('an extended header is too long')
+    beginBody(reading, 'extended', header.bytes)
+  } else {
+    const entry = toEntry(header, reading.said)
+    reading.said = {}
+    beginBody(reading, 'body', entry.bytes)
+    yield { kind: 'entry', entry }
+  }
+  if (header !== null && reading.left === 0) yield* endBody(reading)
+}
+
+function beginBody(reading: Reading, state: 'extended' | 'body', bytes: number): void {
+  reading.state = state
+  reading.left = bytes
+  reading.padding = (blockBytes - (bytes % blockBytes)) % blockBytes
+}
+
+function* endBody(reading: Reading): Generator<TarEvent> {
+  const { flag } = reading.header!
+  if (reading.state === 'extended') reading.said = readExtended(flag, takeGathered(reading), reading.said)
+  else if (kinds[flag] === 'file') yield { kind: 'end' }
+  reading.state = 'header'
+}
+
+function readExtended(flag: string, body: Buffer, said: Said): Said {
+  if (flag === 'L' || flag === 'K') {
+    const end = body.indexOf(0)
+    const name = end === -1 ? body : body.subarray(0, end)
+    return flag === 'L' ? { ...said, name } : { ...said, linkName: name }
+  }
+  const records = parseRecords(body)
+  if ([...records.keys()].some((key) => key.startsWith('GNU.sparse'))) throw noArchive('it holds a sparse file')
+  // What a global header says of all entries (a commit, a comment) says nothing of where they go; where it does, it is not taken.
+  if (flag === 'g') return said
+  const number = (key: string): number | undefined => {
+    const text = records.get(key)?.toString('latin1')
+    if (text === undefined) return undefined
+    if (!/^-?\d{1,20}(?:\.\d*)?$/.test(text)) throw noArchive(`its ${key} is no number`)
+    return Math.max(0, Number(text))
+  }
+  const [name, linkName, bytes, modifiedSeconds] = [records.get('path'), records.get('linkpath'), number('size'), number('mtime')]
+  return {
+    ...said,
+    ...(name !== undefined && { name }),
+    ...(linkName !== undefined && { linkName }),
+    ...(bytes !== undefined && { bytes }),
+    ...(modifiedSeconds !== undefined && { modifiedSeconds }),
+  }
+}
+
+function toEntry(header: TarHeader, said: Said): TarEntry {
+  const kind = kinds[header.flag]
+  const name = toText(said.name ?? header.name)
+  if (kind === undefined) throw noArchive(`${name} is ${names[header.flag] ?? 'of an unknown kind'}`)
+  const bytes = said.bytes ?? header.bytes
+  if (!Number.isSafeInteger(bytes)) throw noArchive(`${name} has no size that can be`)
+  // Where a body would follow, those who skip it and those who do not would read two different archives.
+  if (kind !== 'file' && bytes > 0) throw noArchive(`${name} is no file and yet has bytes`)
+  // Old archives mark a folder by its name alone.
+  const isFolder = kind === 'file' && name.endsWith('/') && bytes === 0
+  return {
+    kind: isFolder ? 'folder' : kind,
+    name,
+    linkName: toText(said.linkName ?? header.linkName),
+    mode: header.mode & 0o7777,
+    bytes,
+    modifiedSeconds: said.modifiedSeconds ?? header.modifiedSeconds,
+  }
+}
+
+function toText(bytes: Buffer): string {
+  const text = bytes.toString()
+  if (text.includes('\0') || !Buffer.from(text).equals(bytes)) throw noArchive('a name in it is not UTF-8')
+  return text
+}
