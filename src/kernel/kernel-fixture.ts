@@ -15,6 +15,7 @@ import {
   type ModelEvent,
   plainFacts,
   type RecordView,
+  type Sandbox,
   type SessionId,
   systemClock,
   systemRandom,
@@ -49,6 +50,8 @@ export interface FixtureOptions {
   readonly store?: Store
   readonly session?: SessionId
   readonly clock?: Clock
+  /** Closed with the kernel. */
+  readonly sandbox?: Sandbox
   readonly secrets?: ReadonlyMap<string, string>
   readonly countTokens?: Engine['countTokens']
 }
@@ -130,7 +133,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     config,
     store,
     engine,
-    sandbox: createFakeSandbox(),
+    sandbox: options.sandbox ?? createFakeSandbox(),
     calls: options.calls ?? [],
     workspaceRoot: '/home/ada/ws',
     secrets: options.secrets ?? new Map(),
