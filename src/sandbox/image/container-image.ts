@@ -8,7 +8,7 @@ import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
 import { appLabel, baseLabel, imageName } from './image-label.ts'
-import { buildRootTree, isRootTree } from './root-tree.ts'
+import { planRootTree } from './root-tree.ts'
 import type { RootTree } from './root-tree.ts'
 import type { RootExtra } from './root-parts.ts'
 
@@ -23,25 +23,23 @@ export interface ImageBuild {
 export interface BuiltImage {
   readonly engine: ContainerEngine['name']
   readonly image: string
-  readonly files: number
-  readonly bytes: number
-  /** False when the engine had it already. */
-  readonly fresh: boolean
+  /** What it was made of; null when the engine had it already. */
+  readonly made: { readonly files: number; readonly bytes: number } | null
 }
 
 /** @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
 export async function buildContainerImage({ container, extras, searchPath, workFolder }: ImageBuild): Promise<BuiltImage> {
   const engine = findEngine(container, searchPath)
   if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: engine.hint })
-  const tree = await buildRootTree({ folder: workFolder, extras, files: [], searchPath })
-  if (!isRootTree(tree)) throw new OxbowError(tree.code, tree.message, { hint: tree.hint })
-  const image = `${imageName}:${tree.key}`
-  const built = { engine: engine.name, image, files: tree.files, bytes: tree.bytes }
+  const plan = await planRootTree({ folder: workFolder, extras, files: [], searchPath })
+  if ('code' in plan) throw new OxbowError(plan.code, plan.message, { hint: plan.hint })
+  const image = `${imageName}:${plan.key}`
+  const known = await runOnHost(engine.file, ['image', 'inspect', '--format', '{{.Id}}', image], { env: engine.env })
+  if (known.exitCode === 0) return { engine: engine.name, image, made: null }
+  const tree = await plan.write()
   try {
-    const known = await runOnHost(engine.file, ['image', 'inspect', '--format', '{{.Id}}', image], { env: engine.env })
-    if (known.exitCode === 0) return { ...built, fresh: false }
     await importTree(engine, tree, image, join(workFolder, `${tree.key}.tar`))
-    return { ...built, fresh: true }
+    return { engine: engine.name, image, made: { files: tree.files, bytes: tree.bytes } }
   } finally {
     rmSync(tree.root, { recursive: true, force: true })
   }

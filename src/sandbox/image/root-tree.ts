@@ -52,18 +52,33 @@ const systemFolders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin']
 /** Empty folders that something is mounted on. */
 const mountPoints = ['/shared', '/tmp', '/vault', '/run', '/proc', '/sys', '/dev', '/var/tmp']
 
-/** @returns the tree, or what must be installed first. @throws a system error when it cannot be written. */
-export async function buildRootTree(options: RootTreeOptions): Promise<RootTree | Failure> {
+export interface RootPlan {
+  readonly key: string
+  /** Quick when it is there already. @throws a system error when it cannot be written */
+  write(): Promise<RootTree>
+}
+
+/** Looks at all that would go into the tree. @returns its key and how to write it, or what must be installed first */
+export async function planRootTree(options: RootTreeOptions): Promise<RootPlan | Failure> {
   const tools = findBuildTools(options)
   if ('code' in tools) return tools
   const entries = await rootEntries(options, tools)
   const key = entriesKey(entries)
-  const root = join(options.folder, key)
-  const fresh = !existsSync(root)
-  if (fresh) await writeTree(root, entries, tools.strip)
-  let bytes = 0
-  for (const [path, { kind }] of entries) if (kind === 'file' || kind === 'text') bytes += statSync(join(root, path)).size
-  return { root, key, files: entries.size, bytes, fresh }
+  const write = async (): Promise<RootTree> => {
+    const root = join(options.folder, key)
+    const fresh = !existsSync(root)
+    if (fresh) await writeTree(root, entries, tools.strip)
+    let bytes = 0
+    for (const [path, { kind }] of entries) if (kind === 'file' || kind === 'text') bytes += statSync(join(root, path)).size
+    return { root, key, files: entries.size, bytes, fresh }
+  }
+  return { key, write }
+}
+
+/** @returns the tree, or what must be installed first. @throws a system error when it cannot be written. */
+export async function buildRootTree(options: RootTreeOptions): Promise<RootTree | Failure> {
+  const plan = await planRootTree(options)
+  return 'write' in plan ? plan.write() : plan
 }
 
 export function isRootTree(tree: RootTree | Failure): tree is RootTree {

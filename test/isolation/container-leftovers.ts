@@ -1,0 +1,43 @@
+/** What a container leaves on this host while it lives, and must not leave after. */
+import { execFileSync } from 'node:child_process'
+import { readFile, readdir, readlink } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { KilledSandbox } from '../../src/sandbox/kill-contract.ts'
+
+/** Containers by their label; processes by what they were started with, or by what they see; mounts. */
+export async function containerLeftovers({ kernelPid, root }: KilledSandbox): Promise<readonly string[]> {
+  const left: string[] = []
+  const own = await readlink('/proc/self/ns/mnt')
+  for (const pid of await pids()) {
+    if (pid === process.pid || pid === kernelPid) continue
+    const command = (await readQuietly(`/proc/${pid}/cmdline`)).replaceAll('\0', ' ')
+    // Conmon and the sentry of gVisor know the container's name; the client and the shell that watches know the workspace too.
+    if (command.includes(`oxbow-${kernelPid}-`) || command.includes(root)) left.push(`process ${pid}: ${command.slice(0, 80)}`)
+    const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => own)
+    if (namespace !== own && (await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) left.push(`process ${pid} over ${root}`)
+  }
+  if ((await readQuietly('/proc/self/mountinfo')).includes(root)) left.push(`mount of ${root}`)
+  const args = ['ps', '--all', '--filter', `label=oxbow.user=${basename(root)}`, '--format', '{{.ID}} {{.Status}}']
+  for (const line of execFileSync('podman', args, { encoding: 'utf8' }).split('\n').filter(Boolean)) left.push(`container ${line}`)
+  return left
+}
+
+/** The engine's client, a child of the kernel. Without it the container lives on by itself. */
+export async function killClient({ kernelPid, root }: KilledSandbox): Promise<void> {
+  for (const pid of await pids()) {
+    // proc(5): pid (name) state ppid …
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+) /s.exec(await readQuietly(`/proc/${pid}/stat`)) ?? []
+    if (name !== 'podman' || Number(parent) !== kernelPid) continue
+    if (!(await readQuietly(`/proc/${pid}/cmdline`)).includes(root)) continue
+    return void process.kill(pid, 'SIGKILL')
+  }
+  throw new Error('There is no client of podman to kill.')
+}
+
+async function pids(): Promise<readonly number[]> {
+  return (await readdir('/proc')).map(Number).filter(Number.isInteger)
+}
+
+function readQuietly(path: string): Promise<string> {
+  return readFile(path, 'latin1').catch(() => '')
+}
