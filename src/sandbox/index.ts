@@ -5,8 +5,10 @@
 import type { Config } from '../types/index.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
+import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
+export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 export { createSandbox } from './create-sandbox.ts'
 export type { SandboxOptions } from './create-sandbox.ts'
 export { createFakeSandbox } from './fake/fake-sandbox.ts'
@@ -14,6 +16,9 @@ export type { FakeSandboxOptions } from './fake/fake-sandbox.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 export type { Visit, Visits } from './egress/proxy/visit-log.ts'
+export { connectSandbox } from './remote/connect-sandbox.ts'
+export { serveSandbox } from './remote/serve-sandbox.ts'
+export type { SandboxService } from './remote/serve-sandbox.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export type { HostFolder } from './wasm/host-folder.ts'
 export { maxToolCodeBytes } from './limits.ts'
@@ -29,9 +34,14 @@ export type {
   WasmTool,
 } from './wasm/wasm-tool.ts'
 
-/** The way to the web. @throws OxbowError `bad_config` at once when its rules cannot be used; see `Egress.fetch` for the rest. */
-export async function openEgress(config: Config['egress']): Promise<Egress> {
-  const load = async (): Promise<Egress> => (await import('./egress/create-egress.ts')).createEgress(config)
+/**
+ * The way to the web.
+ * @param through socket of a proxy that has policy and network in our place
+ * @throws OxbowError `bad_config` at once when its rules cannot be used; see `Egress.fetch` for the rest.
+ */
+export async function openEgress(config: Config['egress'], through?: string): Promise<Egress> {
+  const load = async (): Promise<Egress> =>
+    (await import('./egress/create-egress.ts')).createEgress(config, { ...(through !== undefined && { through }) })
   let egress = config.allow.length + config.deny.length > 0 ? await load() : null
   return {
     async fetch(url, accept, signal, headers) {
@@ -53,6 +63,11 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
     watch: async (profile) => (await (proxy ??= load())).watch(profile),
     close: async () => (await proxy)?.close(),
   }
+}
+
+/** Puts a guest into a container of its own. @throws OxbowError `sandbox_missing` */
+export async function openGuestContainer(options: GuestContainerOptions): Promise<GuestContainer> {
+  return (await import('./container/guest-container.ts')).planGuestContainer(options)
 }
 
 /** Runs a tool of a program in a thread of its own. Never rejects; see `ToolOutcome`. */

@@ -184,3 +184,16 @@ export const guestMemoryMb = 1_536
 export const guestProcesses = 128
 /** A database has no size that is too large: 8 TiB. */
 export const noFileLimitMb: number = 8 * 1024 * 1024
+/** What the egress proxy says when it refuses: a line. */
+export const maxRefusalBytes = 1_000
+/** Files and folders that are brought from a machine's disk to the person's folder, and the longest name of one (PATH_MAX). */
+export const maxImportEntries = 200_000
+export const maxImportPathBytes = 4_096
+/** One piece of the archive in which they come, and how long hands may take for it: an emulated machine packs some MB a second. */
+export const archivePieceBytes: number = 4 * mib
+export const archivePieceMs = 60_000
+/** Things that a person is told of one import. */
+export const maxMergeReports = 20
+/** After the last request that may have changed something, and at the end of a machine, its changes are brought to the host. */
+export const importIdleMs = 300
+export const importAtEndMs = 60_000

@@ -13,6 +13,7 @@ import type { PolicyOptions } from './open-policy.ts'
 import { connectionFailure, requestPinned } from './pinned-request.ts'
 import type { ExtraHeaders } from './pinned-request.ts'
 import { createSlots } from './slots.ts'
+import { admitThrough } from './through-proxy.ts'
 
 export interface Fetched {
   /** Every URL that was asked, the last one answered. */
@@ -37,6 +38,9 @@ export interface Egress {
 }
 
 export interface EgressOptions extends PolicyOptions {
+  /** Socket of a proxy that has the policy and the network; absent: both are here. */
+  readonly through?: string
+
   readonly maxBytes?: number
   readonly timeoutMs?: number
 }
@@ -44,7 +48,7 @@ export interface EgressOptions extends PolicyOptions {
 /** Nothing is opened before the first fetch. @throws OxbowError `bad_config` */
 export function createEgress(config: Config['egress'], options: EgressOptions = {}): Egress {
   const { maxBytes = maxFetchBytes, timeoutMs = fetchTimeoutMs } = options
-  const admit = openPolicy(config, options)
+  const admit = options.through === undefined ? openPolicy(config, options) : admitThrough(options.through)
   const inSlot = createSlots(maxFetches)
   return {
     async fetch(url, accept, signal, headers = {}) {

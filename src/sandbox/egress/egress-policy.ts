@@ -18,6 +18,8 @@ export interface Destination {
   readonly port: number
   /** Checked. Nothing else may be connected to for this request. */
   readonly addresses: readonly string[]
+  /** Socket of a proxy that checks and connects in our place; absent: we do. */
+  readonly through?: string
 }
 
 /** @throws OxbowError `bad_input`, `denied`, `not_found`, or the signal's reason */
@@ -67,7 +69,8 @@ function closedBecause(kind: AddressKind, by: { named: boolean; strict: boolean;
   return by.portOpen ? null : 'egress.allow opens this port for other hosts only'
 }
 
-function parseTarget(text: string): { url: URL; host: string; port: number } {
+/** Reads a URL; whether it may be reached is not said. @throws OxbowError `bad_input` */
+export function parseTarget(text: string): { url: URL; host: string; port: number } {
   const url = text.length > maxUrlCharacters ? null : URL.parse(text)
   if (url === null) throw badUrl(`It is no absolute URL, or longer than ${maxUrlCharacters} characters.`)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badUrl('Only http and https are fetched.')

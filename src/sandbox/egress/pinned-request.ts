@@ -4,7 +4,8 @@
  */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
-import { OxbowError } from '../../types/index.ts'
+import type { ConnectionOptions } from 'node:tls'
+import { OxbowError, isOxbowError } from '../../types/index.ts'
 import { maxInterimAnswers, maxResponseHeaderBytes } from '../limits.ts'
 import type { Destination } from './egress-policy.ts'
 
@@ -20,8 +21,9 @@ export type ExtraHeaders = Readonly<Record<string, string>>
 
 /** Resolves with the header; the body is read or destroyed by the caller. @throws OxbowError `tool_failed`, or the signal's reason */
 export async function requestPinned(to: Destination, headers: ExtraHeaders, signal: AbortSignal): Promise<Answer> {
+  const tunnel = to.through === undefined ? null : await openTunnelTo(to, to.through, signal)
   const answered = Promise.withResolvers<Answer>()
-  const request = startRequest(to, headers, signal)
+  const request = startRequest(to, headers, signal, tunnel)
   let interim = 0
   request.on('information', () => {
     interim += 1
@@ -47,7 +49,23 @@ export async function requestPinned(to: Destination, headers: ExtraHeaders, sign
   }
 }
 
-function startRequest({ url, host, port, addresses }: Destination, headers: ExtraHeaders, signal: AbortSignal): ClientRequest {
+/** @throws OxbowError with the proxy's words, or the signal's reason */
+async function openTunnelTo(to: Destination, proxy: string, signal: AbortSignal): Promise<Socket> {
+  const { openThrough } = await import('./through-proxy.ts')
+  try {
+    return await openThrough(to, proxy, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw isOxbowError(error) ? error : connectionFailure(to, error)
+  }
+}
+
+function startRequest(
+  { url, host, port, addresses }: Destination,
+  headers: ExtraHeaders,
+  signal: AbortSignal,
+  tunnel: Socket | null,
+): ClientRequest {
   const secure = url.protocol === 'https:'
   const { request } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
   const options: RequestOptions = {
@@ -57,7 +75,7 @@ function startRequest({ url, host, port, addresses }: Destination, headers: Extr
     path: `${url.pathname}${url.search}`,
     headers: { 'user-agent': 'oxbow', ...headers, host: url.host, 'accept-encoding': 'gzip, br', connection: 'close' },
     // Without an agent: no socket of another request is taken over, and no proxy of the environment comes between.
-    createConnection: () => connectPinned(host, port, addresses, secure),
+    createConnection: () => (tunnel === null ? connectPinned(host, port, addresses, secure) : secure ? overTunnel(tunnel, host) : tunnel),
     maxHeaderSize: maxResponseHeaderBytes,
     signal,
   }
@@ -72,13 +90,17 @@ export function connectPinned(host: string, port: number, addresses: readonly st
   // An address has no look-up and connects to itself.
   const target = { host, port, lookup, autoSelectFamily: true } as const
   if (!secure) return net.connect(target)
-  const isName = net.isIP(host) === 0
-  return process.getBuiltinModule('node:tls').connect({
-    ...target,
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: true,
-    ...(isName && { servername: host }),
-  })
+  return process.getBuiltinModule('node:tls').connect({ ...target, ...tlsTo(host) })
+}
+
+function overTunnel(tunnel: Socket, host: string): Socket {
+  return process.getBuiltinModule('node:tls').connect({ socket: tunnel, ...tlsTo(host) })
+}
+
+/** Certificates are checked against the name; an address has none to send. */
+function tlsTo(host: string): ConnectionOptions {
+  const isName = process.getBuiltinModule('node:net').isIP(host) === 0
+  return { ALPNProtocols: ['http/1.1'], rejectUnauthorized: true, ...(isName ? { servername: host } : { host }) }
 }
 
 /** What the other side says stays out of it; the system's code is enough. */

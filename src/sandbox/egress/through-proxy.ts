@@ -1,0 +1,60 @@
+/**
+ * The web from where there is no network: every connection is a tunnel through the egress proxy of the runner, which has the
+ * policy. Here a URL is only read; whether its host may be reached, and at which address, is decided there.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { OxbowError } from '../../types/index.ts'
+import { maxRefusalBytes } from '../limits.ts'
+import { parseTarget } from './egress-policy.ts'
+import type { Admit, Destination } from './egress-policy.ts'
+
+/** @param socket of the proxy */
+export function admitThrough(socket: string): Admit {
+  return (text) => {
+    try {
+      return Promise.resolve({ ...parseTarget(text), addresses: [], through: socket })
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+}
+
+/** @throws OxbowError `denied` with the proxy's words, `tool_failed` */
+export async function openThrough({ host, port }: Pick<Destination, 'host' | 'port'>, proxy: string, signal: AbortSignal): Promise<Socket> {
+  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const request = process
+    .getBuiltinModule('node:http')
+    .request({ socketPath: proxy, method: 'CONNECT', path: target, headers: { host: target }, signal })
+  const answered = Promise.withResolvers<{ answer: IncomingMessage; socket: Socket; head: Buffer }>()
+  request.on('connect', (answer, socket, head: Buffer) => answered.resolve({ answer, socket: socket as Socket, head }))
+  request.on('error', answered.reject)
+  request.end()
+  const { answer, socket, head } = await answered.promise
+  if (answer.statusCode === 200) {
+    if (head.length > 0) socket.unshift(head)
+    return socket
+  }
+  const said = await refusalText(socket, head)
+  throw new OxbowError(answer.statusCode === 403 ? 'denied' : 'tool_failed', said === '' ? `${target} cannot be reached.` : said, {
+    hint: 'Go on without it, or try again later.',
+  })
+}
+
+/** One line, which the proxy has written. */
+async function refusalText(socket: Socket, head: Buffer): Promise<string> {
+  let text = head.toString()
+  try {
+    for await (const bytes of socket) {
+      text += String(bytes)
+      if (text.length > maxRefusalBytes) break
+    }
+  } catch {
+    // What had come by then is what it said.
+  }
+  socket.destroy()
+  return text
+    .trim()
+    .replace(/^oxbow: /, '')
+    .slice(0, maxRefusalBytes)
+}
