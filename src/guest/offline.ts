@@ -47,7 +47,8 @@ async function* recording(store: Store, { session, after = 0 }: GuestEnvelope): 
   const filter = { ...(session !== undefined && { session }), phases: ['exchange'] as const, hydrate: true }
   for (let cursor = after; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
-    yield* page.map((record) => JSON.parse(record.body) as object)
+    // Other calls put their steps on record by the same phase.
+    yield* page.filter(({ name }) => name === 'model.generate').map((record) => JSON.parse(record.body) as object)
     if (page.length < recordingPage) return
     cursor = page.at(-1)?.seq ?? cursor
   }

@@ -97,7 +97,7 @@ function assertSession(text: string): void {
 function recordLine(record: JournalRecord): string {
   const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
   const head = [String(record.seq).padStart(6), formatTime(record.at), column(record.actor, 12), column(record.phase, 10)].join('  ')
-  const body = record.phase === 'exchange' ? describeExchange(record.body) : record.body
+  const body = record.phase === 'exchange' && record.name === 'model.generate' ? describeExchange(record.body) : record.body
   return `${head}  ${column(record.name, 15)}  ${plainLine(body, bodyChars)}`
 }
 
