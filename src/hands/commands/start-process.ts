@@ -66,7 +66,9 @@ export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
  * down with it. Shells name the limit differently: `-p` in dash and busybox, `-u` in bash.
  */
 function processLimit(): string {
-  const [, most] = /^Max processes\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? []
+  // gVisor has no such file.
+  const limits = existsSync('/proc/self/limits') ? readFileSync('/proc/self/limits', 'latin1') : ''
+  const [, most] = /^Max processes\s+(\d+)/m.exec(limits) ?? []
   if (most === undefined || Number(most) <= 2 * reservedProcesses) return ''
   const left = Number(most) - reservedProcesses
   return `ulimit -p ${left} 2>/dev/null || ulimit -u ${left} 2>/dev/null || :`
