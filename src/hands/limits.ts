@@ -92,6 +92,8 @@ export const maxSessionPageBytes: number = 256 * kib
 /** Most bytes of one input, and of input that the program has not taken yet. */
 export const maxSessionInputBytes: number = 64 * kib
 export const maxWaitingInputBytes: number = 256 * kib
+/** How soon a terminal that took no input is tried again. */
+export const terminalRetryMs = 20
 /** What follows a prompt's mark is the prompt itself, written at once; a moment more for a machine under load. */
 export const promptSettleMs = 30
 /** A new shell waits for input after some 5 ms; one that does not is handed out as it is. */
@@ -161,3 +163,17 @@ export const maxUnpackEntries = 50_000
 export const maxUnpackBytes: number = 2048 * mib
 /** Longest extended header of an entry: a path and a link of the longest, and times. */
 export const maxExtendedHeaderBytes: number = 32 * kib
+
+/** Watches at once, and folders of one: each takes an inotify watch, of which a user has 8 192 on small machines. */
+export const maxWatches = 8
+export const maxWatchedFolders = 2_000
+/** Paths of one watch that are remembered until somebody asks; with more there is no telling them one by one. */
+export const maxWatchedPaths = 5_000
+/** Changes in one answer. */
+export const maxWatchChanges = 2_000
+/** Longest wait for a change. */
+export const maxWatchWaitMs = 300_000
+/** From the first change to the answer: a build or a checkout brings many. */
+export const coalesceMs = 25
+/** A watch that nobody asks for so long is ended. */
+export const watchIdleMs = 60_000

@@ -2,7 +2,6 @@
 import type { SessionKey } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { maxSessionInputBytes, maxWaitingInputBytes } from '../limits.ts'
-import { keyBytes } from './named-keys.ts'
 import { describeEnd } from './session-keeper.ts'
 import type { KeptSession } from './session-keeper.ts'
 
@@ -13,10 +12,10 @@ export function sendInput(session: KeptSession, text: string, keys: readonly Ses
   const end = outlet.ended()
   if (end !== null) throw failed('tool_failed', `${id} ${describeEnd(end)}: it takes no input.`, 'Its output can still be read.')
   if (input === null) throw failed('tool_failed', `${id} is a job and takes no input.`, 'Open a session, and start it in that.')
-  if (input.writableEnded || input.destroyed) throw failed('tool_failed', `The input of ${id} is closed.`, 'Open another session.')
+  if (!input.isOpen()) throw failed('tool_failed', `The input of ${id} is closed.`, 'Open another session.')
   const bytes = Buffer.byteLength(text)
   if (bytes > maxSessionInputBytes) throw failed('limit_reached', 'The input is too long.', 'Write it to a file, and name that.')
-  if (input.writableLength + bytes > maxWaitingInputBytes) {
+  if (input.waitingBytes() + bytes > maxWaitingInputBytes) {
     throw failed('limit_reached', `What runs in ${id} does not read its input.`, 'Wait for it, or end it by a signal.')
   }
   if (terminal) {
@@ -36,6 +35,35 @@ export function sendInput(session: KeptSession, text: string, keys: readonly Ses
     else if (key === 'ctrl_d') input.end()
     else for (const pid of session.foreground()) kill(pid, key === 'ctrl_c' ? 'SIGINT' : 'SIGQUIT')
   }
+}
+
+/** What keys send: as xterm does in its normal mode. */
+const keyBytes: Readonly<Record<SessionKey, string>> = {
+  enter: '\r',
+  tab: '\t',
+  escape: '\u001B',
+  backspace: '\u007F',
+  delete: '\u001B[3~',
+  up: '\u001B[A',
+  down: '\u001B[B',
+  right: '\u001B[C',
+  left: '\u001B[D',
+  home: '\u001B[H',
+  end: '\u001B[F',
+  page_up: '\u001B[5~',
+  page_down: '\u001B[6~',
+  ctrl_a: '\u0001',
+  ctrl_c: '\u0003',
+  ctrl_d: '\u0004',
+  ctrl_e: '\u0005',
+  ctrl_k: '\u000B',
+  ctrl_l: '\u000C',
+  ctrl_r: '\u0012',
+  ctrl_u: '\u0015',
+  ctrl_w: '\u0017',
+  ctrl_x: '\u0018',
+  ctrl_z: '\u001A',
+  ctrl_backslash: '\u001C',
 }
 
 const withoutTerminal: ReadonlySet<SessionKey> = new Set(['enter', 'tab', 'ctrl_c', 'ctrl_d', 'ctrl_backslash'])

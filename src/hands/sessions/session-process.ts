@@ -1,11 +1,12 @@
 /** Starts the process of a session, with a pseudo-terminal of its own or with pipes; both are then used in the same way. */
 import { closeSync } from 'node:fs'
 import type { ChildProcess } from 'node:child_process'
-import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { SessionEnd } from '../../types/index.ts'
 import type { LiveCommands } from '../commands/live-commands.ts'
 import { startProcess } from '../commands/start-process.ts'
 import type { PtyAddon } from './pty-addon.ts'
+import { createTerminalInput } from './terminal-input.ts'
 
 export interface SessionProcess {
   readonly pid: number
@@ -13,12 +14,21 @@ export interface SessionProcess {
   /** Standard output and error, in the order in which they were written. */
   readonly output: Readable
   /** null where it reads nothing. */
-  readonly input: Writable | null
+  readonly input: SessionInput | null
   readonly exited: Promise<SessionEnd>
   /** Only with a terminal. */
   resize(columns: number, rows: number): void
   /** Closes this end of it. */
   release(): void
+}
+
+/** Takes what is written at once, and keeps what the process does not read yet. */
+export interface SessionInput {
+  write(text: string): void
+  waitingBytes(): number
+  isOpen(): boolean
+  /** Nothing more will come. A terminal has no such end, but a key. */
+  end(): void
 }
 
 export interface SessionStart {
@@ -41,7 +51,7 @@ export async function startWithPipes(start: SessionStart): Promise<SessionProces
     pid: child.pid!,
     terminal: false,
     output: stdout!,
-    input: stdin,
+    input: stdin === null ? null : pipeInput(stdin),
     exited: endOf(child),
     resize: () => undefined,
     release() {
@@ -74,7 +84,9 @@ export async function startInTerminal(
     hidden.delete(slave)
   }
   const { ReadStream } = process.getBuiltinModule('node:tty')
-  const stream: Duplex = new ReadStream(master)
+  const stream: Readable = new ReadStream(master)
+  // Destroyed, its descriptor may be somebody else's already.
+  const isOpen = (): boolean => !stream.destroyed
   // EIO says that the last process has closed the terminal.
   stream.on('error', () => stream.destroy())
   stream.once('close', () => hidden.delete(master))
@@ -82,10 +94,21 @@ export async function startInTerminal(
     pid: child.pid!,
     terminal: true,
     output: stream,
-    input: stream,
+    input: createTerminalInput(master, isOpen),
     exited: endOf(child),
-    resize: (columns, rows) => addon.resize(master, columns, rows),
+    resize(columns, rows) {
+      if (isOpen()) addon.resize(master, columns, rows)
+    },
     release: () => void stream.destroy(),
+  }
+}
+
+function pipeInput(pipe: Writable): SessionInput {
+  return {
+    write: (text) => void pipe.write(text),
+    waitingBytes: () => pipe.writableLength,
+    isOpen: () => pipe.writable,
+    end: () => void pipe.end(),
   }
 }
 
