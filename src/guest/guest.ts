@@ -9,11 +9,11 @@ import { dirname, join } from 'node:path'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
-import { createSandbox, type EgressProxy, openEgress, openEgressProxy } from '../sandbox/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
-import { builtinCalls, openSearch } from '../tools/index.ts'
-import { type ChainHead, type GuestEnvelope, isOxbowError, type Sandbox, systemClock, systemRandom } from '../types/index.ts'
+import { builtinCalls } from '../tools/index.ts'
+import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestStore } from './guest-store.ts'
+import { openHostWays } from './host-ways.ts'
 
 export interface Guest {
   readonly url: string
@@ -48,17 +48,9 @@ export async function startGuest(
   /** Whatever keeps the process alive, the newest first. */
   let begun: readonly { close(): Promise<void> }[] = [store]
   try {
-    const proxy = openEgressProxy(config.egress, join(workspaceRoot, 'ipc', 'egress'))
     // Side by side: none of them holds anything before its first use.
-    const [sandbox, engine, egress, search] = await Promise.all([
-      createSandbox({
-        workspaceRoot,
-        limits: config.sandbox,
-        browser: config.browser,
-        insecure: envelope.insecure,
-        egressSocket: proxy.socket,
-        ...(envelope.catalogFolder !== undefined && { imageFolder: join(dirname(envelope.catalogFolder), 'images') }),
-      }),
+    const [ways, engine] = await Promise.all([
+      openHostWays(envelope),
       openEngine({
         config,
         env: envelope.keys,
@@ -68,11 +60,11 @@ export async function startGuest(
         random: systemRandom,
         limits: options.modelLimits ?? {},
       }),
-      openEgress(config.egress),
-      openSearch(config, envelope.keys, openEgress),
     ])
+    const { sandbox, egress, search } = ways
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
-    const calls = builtinCalls(sandbox.status, { egress, robots: config.web.robots }, search === null ? [] : [search])
+    const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
+    const calls = builtinCalls(sandbox.status, web, search === null ? [] : [search])
     const kernel = createKernel({
       user,
       version,
@@ -87,12 +79,12 @@ export async function startGuest(
       random: systemRandom,
     })
     // The kernel closes its store and its sandbox.
-    begun = [kernel, proxy]
+    begun = [kernel, ways]
     const token = createToken(systemRandom)
-    const gateway = await startGateway({ kernel, ...config.gateway, token })
-    begun = [gateway, kernel, proxy]
+    const gateway = await startGateway({ kernel, ...config.gateway, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) })
+    begun = [gateway, kernel, ways]
     await usable(opened)
-    const announcement = announce(workspaceRoot, gateway.url, token)
+    const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {
       url: gateway.url,
       token,
@@ -102,17 +94,13 @@ export async function startGuest(
         announcement.withdraw()
         await gateway.close()
         await kernel.close()
-        await proxy.close()
+        await ways.close()
       },
     }
   } catch (error) {
     for (const part of begun) await part.close()
     throw error
   }
-}
-
-function openSandbox({ workspaceRoot, config, insecure }: GuestEnvelope, proxy: EgressProxy): Promise<Sandbox> {
-  return createSandbox({ workspaceRoot, limits: config.sandbox, browser: config.browser, insecure, egressSocket: proxy.socket })
 }
 
 /** Resolves when the store is open, or can at least be read: then the kernel says why it does not write. */
@@ -128,7 +116,7 @@ async function usable(store: OpeningStore): Promise<void> {
 }
 
 /** Leaves address and token where only the owner's programs can read them. */
-function announce(workspaceRoot: string, url: string, token: string): { withdraw(): void } {
+function announce(workspaceRoot: string, where: { readonly url: string; readonly pid: number }, token: string): { withdraw(): void } {
   const write = (name: string, text: string): string => {
     const path = join(workspaceRoot, 'ipc', name)
     writeFileSync(path, text, { mode: 0o600 })
@@ -137,6 +125,6 @@ function announce(workspaceRoot: string, url: string, token: string): { withdraw
     return path
   }
   write('token', token)
-  const path = write('gateway.json', JSON.stringify({ url, pid: process.pid }))
+  const path = write('gateway.json', JSON.stringify(where))
   return { withdraw: () => rmSync(path, { force: true }) }
 }

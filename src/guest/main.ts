@@ -2,6 +2,7 @@
  * The guest program. It is started by a runner, reads one envelope from stdin and reports on stdout, a JSON document a line:
  * `serve` runs until stdin ends; the other commands answer a question about the workspace and exit.
  */
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { errorTable, type GuestEnvelope, type GuestReport, toFailure } from '../types/index.ts'
 
@@ -39,6 +40,14 @@ async function main(command: string): Promise<void> {
       for await (const line of answerCatalog(question, { config, env, folder, now: () => new Date() })) say(line)
       return
     }
+    case 'doctor': {
+      const { examineMachine } = await import('../sandbox/index.ts')
+      const { config, workspaceRoot, catalogFolder } = await envelope
+      const cacheFolder = join(workspaceRoot, 'internal')
+      const imageFolder = catalogFolder === undefined ? cacheFolder : join(dirname(catalogFolder), 'images')
+      for await (const check of examineMachine({ config, cacheFolder, imageFolder })) say(check)
+      return
+    }
     case 'wasm-run': {
       const { runToolFile } = await import('./tool-file.ts')
       const { tool } = await envelope
@@ -49,7 +58,9 @@ async function main(command: string): Promise<void> {
       return
     }
     default:
-      throw new Error(`no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog or wasm-run`)
+      throw new Error(
+        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor or wasm-run`,
+      )
   }
 }
 

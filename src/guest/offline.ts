@@ -1,7 +1,7 @@
 /** Questions about a workspace that need no running guest: the database is opened for reading only. */
 import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
-import { openEgress } from '../sandbox/index.ts'
+import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openSqliteStore, type Store } from '../store/index.ts'
 import { builtinCalls, openSearch } from '../tools/index.ts'
 import type { Call, Config, GuestEnvelope } from '../types/index.ts'
@@ -36,8 +36,10 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
 async function everyCall(config: Config): Promise<readonly Call[]> {
   // One service stands for all: the call is the same.
   const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
+  // Described, never opened.
+  const proxy = openEgressProxy(config.egress, '')
   return [
-    ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore' }, search === null ? [] : [search]),
+    ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore', proxy }, search === null ? [] : [search]),
     ...describedKernelCalls(),
   ]
 }

@@ -14,7 +14,7 @@ import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
 import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
 
-export type GuestCommand = 'serve' | 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls' | 'catalog' | 'wasm-run'
+export type GuestCommand = 'serve' | 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls' | 'catalog' | 'doctor' | 'wasm-run'
 
 export interface GuestProcess {
   readonly pid: number
@@ -46,6 +46,13 @@ const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR',
  */
 export const guestFlags: readonly string[] = ['--max-semi-space-size=4']
 
+/** How the guest is started when it is no process of this host. */
+export interface GuestLaunch {
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
 interface Start {
   readonly home: Home
   readonly workspace: Workspace
@@ -53,14 +60,17 @@ interface Start {
   readonly envelope: GuestEnvelope
   readonly program: GuestProgram
   readonly env: HostEnv
+  readonly launch?: GuestLaunch
 }
 
 /** @throws OxbowError `guest_unreachable` when the process cannot be started. */
-export async function startGuest({ home, workspace, command, envelope, program, env }: Start): Promise<GuestProcess> {
+export async function startGuest({ home, workspace, command, envelope, program, env, launch }: Start): Promise<GuestProcess> {
   const log = openLog(join(workspace.logs, 'guest.log'))
-  const child = spawn(process.execPath, [...guestFlags, program.entry, command], {
+  const own: GuestLaunch = { file: process.execPath, args: [...guestFlags, program.entry, command], env: guestEnvironment(home, env) }
+  const { file, args, env: given } = launch ?? own
+  const child = spawn(file, args, {
     cwd: workspace.root,
-    env: guestEnvironment(home, env),
+    env: given,
     stdio: ['pipe', 'pipe', log],
     // Its own process group: Ctrl+C in the terminal is for the terminal program, which decides what it means.
     detached: true,

@@ -6,12 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isOxbowError, OxbowError, systemClock } from '../types/index.ts'
 import type { Config, Failure, GuestEnvelope } from '../types/index.ts'
 import { keysFor } from './config-layers.ts'
-import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
+import { asReport, fatalError, guestFlags, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestProcess, GuestProgram } from './guest-process.ts'
 import { findGuest } from './guest-search.ts'
 import type { FoundGuest } from './guest-search.ts'
 import { openHeadSigner } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
+import type { IsolatedGuest } from './isolated/isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs } from './limits.ts'
 
 export interface GuestOptions {
@@ -64,7 +65,18 @@ export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope 
 async function startOwned(options: GuestOptions): Promise<RunningGuest> {
   const { home, workspace, env } = options
   const program = options.program ?? ownGuestProgram()
-  const guest = await startGuest({ home, workspace, command: 'serve', envelope: envelopeFor(options), program, env })
+  const envelope = envelopeFor(options)
+  const isolated = options.config.sandbox.isolate_guest ? await isolate(options, envelope, program) : null
+  const process = await startGuest({
+    home,
+    workspace,
+    command: 'serve',
+    envelope: { ...envelope, ...(isolated !== null && { isolation: isolated.isolation }) },
+    program,
+    env,
+    ...(isolated !== null && { launch: isolated.container }),
+  })
+  const guest = isolated === null ? process : withEnd(process, isolated)
   const watch = watchReports(guest, options)
   const started = await Promise.race([watch.ready, sleepUntil(options.readyTimeoutMs ?? guestReadyTimeoutMs, watch.settled)])
   if (started === 'late') {
@@ -86,6 +98,22 @@ async function startOwned(options: GuestOptions): Promise<RunningGuest> {
       await watch.over
     },
   }
+}
+
+function isolate({ home, workspace }: GuestOptions, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
+  return import('./isolated/isolated-guest.ts').then(({ isolateGuest }) =>
+    isolateGuest({ home, workspace, envelope, entry, flags: guestFlags }),
+  )
+}
+
+/** What was opened for a guest goes with it. */
+function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
+  const gone = guest.gone.then(async (end) => {
+    await isolated.container.remove()
+    await isolated.close()
+    return end
+  })
+  return { ...guest, gone }
 }
 
 /** Reads the guest's reports to their end: `ready` settles with the first that matters, `over` after the last. */

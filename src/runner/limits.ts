@@ -20,7 +20,5 @@ export const maxUserLength = 64
 export const maxConfigBytes: number = 1024 * 1024
 /** Signed heads kept for a user; over it, every second one of the older half goes, so old history gets sparser. */
 export const maxSignedHeads = 2_048
-/** Connections that are passed on to an isolated guest; its gateway lets in fewer and says so. */
-export const maxBridgeConnections = 1_024
 /** Loopback port of an isolated guest at which it finds its way to models; its own, so nobody else has it. */
 export const isolatedProxyPort = 8119

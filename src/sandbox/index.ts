@@ -2,7 +2,8 @@
  * Starts hands in a tier and speaks with them. And the one way to the web, and the
  * threads in which tools of programs run; both are loaded when they are first used.
  */
-import type { Config } from '../types/index.ts'
+import type { Config, DoctorCheck } from '../types/index.ts'
+import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -17,6 +18,8 @@ export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 export type { Visit, Visits } from './egress/proxy/visit-log.ts'
 export { connectSandbox } from './remote/connect-sandbox.ts'
+export { openRelay } from './remote/socket-relay.ts'
+export type { SocketRelay } from './remote/socket-relay.ts'
 export { serveSandbox } from './remote/serve-sandbox.ts'
 export type { SandboxService } from './remote/serve-sandbox.ts'
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
@@ -74,4 +77,10 @@ export async function openGuestContainer(options: GuestContainerOptions): Promis
 export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
   const runner = await import('./wasm/run-tool.ts')
   return runner.runTool(tool)
+}
+
+/** Examines this machine, one finding after the other; see run-doctor.ts. */
+export async function* examineMachine(options: DoctorOptions): AsyncGenerator<DoctorCheck> {
+  const { runDoctor } = await import('./doctor/run-doctor.ts')
+  yield* runDoctor(options)
 }

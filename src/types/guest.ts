@@ -37,11 +37,14 @@ export interface GuestEnvelope {
 }
 
 /**
- * Where an isolated guest finds its runner. It has no network and can start nothing: `folder` holds a socket for each way out
- * (`hands-<profile>.sock`, `web.sock`, `models.sock`), and it makes `gateway.sock` there itself.
+ * Where an isolated guest finds its runner. It has no network and can start nothing: `folder` holds a socket for each profile of
+ * the sandbox (`hands-<profile>.sock`), and the guest makes `gateway.sock` there itself.
  */
 export interface GuestIsolation {
   readonly folder: string
+  /** Socket of a proxy to the web, and of one to model services. */
+  readonly webSocket: string
+  readonly modelSocket: string
   /** What the sandbox behind the sockets is. */
   readonly sandbox: SandboxStatus
   /** Address at which the runner takes terminals and passes them on, and the runner's process. */

@@ -15,7 +15,7 @@ export function admitThrough(socket: string): Admit {
     try {
       return Promise.resolve({ ...parseTarget(text), addresses: [], through: socket })
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 }
@@ -27,7 +27,7 @@ export async function openThrough({ host, port }: Pick<Destination, 'host' | 'po
     .getBuiltinModule('node:http')
     .request({ socketPath: proxy, method: 'CONNECT', path: target, headers: { host: target }, signal })
   const answered = Promise.withResolvers<{ answer: IncomingMessage; socket: Socket; head: Buffer }>()
-  request.on('connect', (answer, socket, head: Buffer) => answered.resolve({ answer, socket: socket as Socket, head }))
+  request.on('connect', (answer, socket, head: Buffer) => answered.resolve({ answer, socket, head }))
   request.on('error', answered.reject)
   request.end()
   const { answer, socket, head } = await answered.promise

@@ -1,0 +1,58 @@
+/** How a guest reaches what is outside of it: itself, on the host; or through its runner, when it is isolated. */
+import { dirname, join } from 'node:path'
+import { connectSandbox, createSandbox, openEgress, openEgressProxy, openRelay } from '../sandbox/index.ts'
+import type { Egress, EgressProxy } from '../sandbox/index.ts'
+import { openSearch } from '../tools/index.ts'
+import type { Call, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
+
+export interface HostWays {
+  readonly sandbox: Sandbox
+  readonly egress: Egress
+  readonly search: Call | null
+  /** The way out for programs in the sandbox; absent: they have none. */
+  readonly proxy?: EgressProxy
+  /** Where the gateway listens in place of an address. */
+  readonly gateway?: { readonly path: string; readonly url: string }
+  /** Of the process that terminals speak with. */
+  readonly pid: number
+  /** Closes what the kernel does not: everything but the sandbox. */
+  close(): Promise<void>
+}
+
+/** Nothing is started before its first use. @throws OxbowError `bad_config` */
+export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
+  const { workspaceRoot, config, keys, catalogFolder, isolation } = envelope
+  if (isolation !== undefined) return openIsolatedWays(envelope, isolation)
+  const proxy = openEgressProxy(config.egress, join(workspaceRoot, 'ipc', 'egress'))
+  const [sandbox, egress, search] = await Promise.all([
+    createSandbox({
+      workspaceRoot,
+      limits: config.sandbox,
+      browser: config.browser,
+      insecure: envelope.insecure,
+      egressSocket: proxy.socket,
+      ...(catalogFolder !== undefined && { imageFolder: join(dirname(catalogFolder), 'images') }),
+    }),
+    openEgress(config.egress),
+    openSearch(config, keys, openEgress),
+  ])
+  return { sandbox, egress, search, proxy, pid: process.pid, close: () => proxy.close() }
+}
+
+async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: GuestIsolation): Promise<HostWays> {
+  const { folder, sandbox: status, webSocket, modelSocket, proxyPort, url, pid } = isolation
+  const throughRunner: typeof openEgress = (rules) => openEgress(rules, webSocket)
+  const [relay, egress, search] = await Promise.all([
+    openRelay('127.0.0.1', proxyPort, modelSocket),
+    throughRunner(config.egress),
+    openSearch(config, keys, throughRunner),
+  ])
+  return {
+    sandbox: connectSandbox(folder, status),
+    egress,
+    search,
+    gateway: { path: join(folder, 'gateway.sock'), url },
+    pid,
+    close: () => relay.close(),
+  }
+}

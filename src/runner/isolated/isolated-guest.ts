@@ -1,0 +1,113 @@
+/**
+ * A guest that is isolated itself: it runs in a container without network, and its runner does for it what needs the host. All
+ * that connects the two are sockets in the workspace's `ipc` folder:
+ *
+ *   hands-<profile>.sock   the sandbox, which the runner has started as the configuration says
+ *   web/online.sock        an HTTP proxy with the rules of `egress`: web.fetch, web.search
+ *   models/online.sock     one that leads to model services and nowhere else
+ *   gateway.sock           made by the guest; the runner passes terminals on to it
+ */
+import { chownSync, existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createSandbox, openEgressProxy, openGuestContainer, serveSandbox } from '../../sandbox/index.ts'
+import type { EgressProxy, GuestContainer } from '../../sandbox/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import type { Config, GuestEnvelope, GuestIsolation } from '../../types/index.ts'
+import type { Home, Workspace } from '../home.ts'
+import { isolatedProxyPort } from '../limits.ts'
+import { openBridge } from './gateway-bridge.ts'
+import { modelRules } from './model-rules.ts'
+
+export interface IsolatedGuest {
+  readonly isolation: GuestIsolation
+  /** How the guest is started in place of a process of this host. */
+  readonly container: GuestContainer
+  /** Ends all that was opened for it. Call when the guest is gone. */
+  close(): Promise<void>
+}
+
+interface IsolateOptions {
+  readonly home: Home
+  readonly workspace: Workspace
+  readonly envelope: GuestEnvelope
+  /** File of the guest program, and how Node is told to run it. */
+  readonly entry: string
+  readonly flags: readonly string[]
+}
+
+/** @throws OxbowError `sandbox_missing`, `bad_config` with what to install, to build or to change */
+export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGuest> {
+  const { home, workspace, envelope } = options
+  const { config } = envelope
+  const folder = workspace.ipc
+  const opened: { close(): Promise<void> }[] = []
+  const close = async (): Promise<void> => {
+    for (const each of opened.splice(0).toReversed()) await each.close()
+  }
+  try {
+    const sandbox = await createSandbox({
+      workspaceRoot: workspace.root,
+      limits: config.sandbox,
+      browser: config.browser,
+      insecure: false,
+      imageFolder: join(home.root, 'images'),
+    })
+    opened.push(sandbox)
+    const { problem } = sandbox.status
+    if (sandbox.status.tier === 'none') {
+      throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', { hint: problem?.hint ?? 'See oxbow doctor.' })
+    }
+    opened.push(await serveSandbox(sandbox, folder))
+    const proxies = {
+      web: openEgressProxy(config.egress, join(folder, 'web')),
+      models: openEgressProxy(modelRules(config, envelope.keys), join(folder, 'models')),
+    }
+    opened.push(proxies.web, proxies.models)
+    const [webSocket, modelSocket] = await Promise.all([openDoor(proxies.web), openDoor(proxies.models)])
+    const bridge = await openBridge(config.gateway.host, config.gateway.port, join(folder, 'gateway.sock'))
+    opened.push(bridge)
+    return {
+      isolation: {
+        folder,
+        webSocket,
+        modelSocket,
+        sandbox: sandbox.status,
+        url: bridge.url,
+        pid: process.pid,
+        proxyPort: isolatedProxyPort,
+      },
+      container: await planContainer(options, config),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The proxy opens its socket to hands; this one is for the guest, which is who we are. @returns its path */
+async function openDoor(proxy: EgressProxy): Promise<string> {
+  const path = await proxy.socket('online')
+  if (process.getuid !== undefined && process.getgid !== undefined) chownSync(path, process.getuid(), process.getgid())
+  return path
+}
+
+function planContainer({ home, workspace, entry, flags }: IsolateOptions, config: Config): Promise<GuestContainer> {
+  const proxy = `http://127.0.0.1:${isolatedProxyPort}`
+  return openGuestContainer({
+    limits: config.sandbox,
+    user: workspace.user,
+    cacheFolder: join(workspace.root, 'internal'),
+    // Beside the program stand the packages that it loads.
+    readable: [packageRoot(entry), home.catalog].filter((path) => existsSync(path)),
+    writable: [join(workspace.root, 'internal'), workspace.ipc],
+    env: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
+    program: [...flags, entry, 'serve'],
+  })
+}
+
+/** @returns the folder that holds `package.json` */
+function packageRoot(entry: string): string {
+  for (let at = dirname(entry); at !== dirname(at); at = dirname(at)) if (existsSync(join(at, 'package.json'))) return at
+  return dirname(entry)
+}
