@@ -78,7 +78,7 @@ function tierPlan(
       const start = (diskFolder: string): Promise<HandsProcess> => startMachine({ ...parts, diskFolder }, snapshot)
       return profile === 'work' ? workspace.startWork(start) : workspace.startVault(start)
     },
-    close: () => workspace.close(),
+    close: () => Promise.resolve(),
   }
 }
 

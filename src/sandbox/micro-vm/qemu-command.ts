@@ -33,29 +33,36 @@ export interface Descriptors {
 /** Hands are at standard input and output. @param qemu absolute path */
 export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Descriptors): readonly string[] {
   const { control, incoming, monitor } = descriptors
-  const disk = (id: string, file: string, more: string) => [
-    ...['-drive', `id=${id},file=${file},format=raw,if=none${more}`],
-    ...['-device', `virtio-blk-device,drive=${id}`],
+  const disk = (id: string, file: string, more: string): string[][] => [
+    ['-drive', `id=${id},file=${file},format=raw,if=none${more}`],
+    ['-device', `virtio-blk-device,drive=${id}`],
   ]
-  const port = (name: string, chardev: string) => ['-chardev', chardev, '-device', `virtserialport,chardev=${name},name=${name}`]
-  return [
-    qemu,
-    ...['-M', 'microvm,acpi=on,rtc=on,pit=on', '-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-serial', 'null'],
+  const port = (name: string, chardev: string): string[][] => [
+    ['-chardev', chardev],
+    ['-device', `virtserialport,chardev=${name},name=${name}`],
+  ]
+  const options: readonly string[][] = [
+    ['-M', 'microvm,acpi=on,rtc=on,pit=on'],
+    ['-nodefaults', '-no-user-config', '-nographic', '-no-reboot'],
+    ['-serial', 'null'],
     // qemu64 starts fastest under emulation; rdrand makes the random generator of the guest ready at once.
-    ...(shape.accel === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', `tcg,tb-size=${translationMb}`, '-cpu', 'qemu64,+rdrand']),
-    ...['-m', String(shape.memoryMb), '-smp', String(shape.processors)],
-    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-    ...['-kernel', `${insideImage}/${imageFiles.kernel}`, '-initrd', `${insideImage}/${imageFiles.initramfs}`],
-    ...['-append', kernelArguments(shape)],
-    ...['-global', 'virtio-mmio.force-legacy=false'],
+    ['-accel', shape.accel === 'kvm' ? 'kvm' : `tcg,tb-size=${translationMb}`],
+    ['-cpu', shape.accel === 'kvm' ? 'host' : 'qemu64,+rdrand'],
+    ['-m', String(shape.memoryMb), '-smp', String(shape.processors)],
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ['-kernel', `${insideImage}/${imageFiles.kernel}`],
+    ['-initrd', `${insideImage}/${imageFiles.initramfs}`],
+    ['-append', kernelArguments(shape)],
+    ['-global', 'virtio-mmio.force-legacy=false'],
     ...disk('root', `${insideImage}/${imageFiles.root}`, ',readonly=on'),
     ...disk('workspace', `${insideDisk}/${diskFile}`, ''),
-    ...['-device', 'virtio-serial-device'],
+    ['-device', 'virtio-serial-device'],
     ...port(handsPort, `stdio,id=${handsPort},signal=off`),
     ...port(controlPort, `socket,id=${controlPort},fd=${control}`),
-    ...(monitor === undefined ? [] : ['-chardev', `socket,id=monitor,fd=${monitor}`, '-mon', 'chardev=monitor,mode=control']),
-    ...(incoming === undefined ? [] : ['-incoming', `fd:${incoming}`]),
+    monitor === undefined ? [] : ['-chardev', `socket,id=monitor,fd=${monitor}`, '-mon', 'chardev=monitor,mode=control'],
+    incoming === undefined ? [] : ['-incoming', `fd:${incoming}`],
   ]
+  return [qemu, ...options.flat()]
 }
 
 /**

@@ -1,0 +1,153 @@
+/**
+ * Takes over what a machine has changed. Three trees are compared: what both had when they last agreed, what the machine has, and
+ * what the person's folder has now. What only one of them changed is taken from that one. Where both changed the same file, the
+ * machine's version takes the name and the person's stays beside it, so nothing is ever lost.
+ *
+ * Some things are never taken over: links that could lead out of the folder, and what git would run on the person's side.
+ */
+import { chmod, copyFile, lchown, lstat, mkdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { maxMergeReports } from '../../limits.ts'
+import { readEntry, readTree, sameEntry } from './host-tree.ts'
+import type { Tree, TreeEntry } from './host-tree.ts'
+import type { TakenEntry, TakenTree } from './take-archive.ts'
+
+export interface Merge {
+  /** What both have now, for the next time. */
+  readonly agreed: Map<string, TreeEntry>
+  readonly changed: number
+  /** What a person should know, in words. */
+  readonly reports: readonly string[]
+}
+
+export interface MergeOptions {
+  readonly root: string
+  readonly agreed: Tree
+  readonly taken: TakenTree
+  /** Asked for what did not come, when not all could come. */
+  isGone(path: string): Promise<boolean>
+  /** Who the files belong to; null: to us. */
+  readonly uid: number | null
+  readonly now: Date
+}
+
+/** @throws a system error when the folder cannot be written; what was done until then stays done and is found the next time. */
+export async function mergeTree({ root, agreed, taken, isGone, uid, now }: MergeOptions): Promise<Merge> {
+  const here = await readTree(root, agreed)
+  const next = new Map(agreed)
+  const reports: string[] = []
+  let changed = 0
+  const report = (text: string): void => void (reports.length < maxMergeReports && reports.push(text))
+  const isOurs = (path: string): boolean => {
+    const [now_, before] = [here.get(path), agreed.get(path)]
+    return now_ === undefined || (before !== undefined && sameEntry(now_, before))
+  }
+  const setAside = async (path: string): Promise<void> => {
+    const name = `${path}.host-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`
+    await rename(join(root, path), join(root, name))
+    for (const known of here.keys()) if (known === path || known.startsWith(`${path}/`)) here.delete(known)
+    report(`${path} was changed on both sides: the person's is ${name}`)
+  }
+
+  // First what is gone, the deepest first.
+  const there = new Set(taken.entries.map(({ path }) => path))
+  const known = [...agreed].filter(([, { kind }]) => kind !== 'other')
+  const isComplete = taken.skipped <= agreed.size - known.length
+  const gone = known.map(([path]) => path).filter((path) => !there.has(path) && !isGuarded(path, 'file'))
+  for (const path of gone.toReversed()) {
+    const stands = here.get(path)
+    if (stands !== undefined && !isOurs(path)) continue
+    if (!isComplete && !(await isGone(path))) continue
+    if (stands !== undefined && (await removeOne(root, path, stands))) {
+      changed += 1
+      here.delete(path)
+    }
+    if (!here.has(path)) next.delete(path)
+  }
+
+  // Then what is new or different, folders before what is in them.
+  const refused = new Set<string>()
+  for (const entry of taken.entries) {
+    const { path } = entry
+    const before = agreed.get(path)
+    if (before !== undefined && sameEntry(before, entry)) continue
+    const parent = dirname(path)
+    if (refused.has(parent) || isGuarded(path, entry.kind) || (entry.kind === 'link' && !staysInside(path, entry.content))) {
+      refused.add(path)
+      report(
+        `${path} was left in the micro VM: ${isGuarded(path, entry.kind) ? 'git runs what stands there' : 'a link that could lead elsewhere'}`,
+      )
+      continue
+    }
+    const stands = here.get(path)
+    if (stands === undefined || !sameEntry(stands, entry)) {
+      if (stands !== undefined && !(isOurs(path) && (await removeOne(root, path, stands)))) await setAside(path)
+      if (parent !== '.' && !(await isFolder(join(root, parent)))) continue
+      await place(root, entry, uid)
+      changed += 1
+    }
+    const placed = await readEntry(root, path, undefined)
+    here.set(path, placed)
+    next.set(path, placed)
+  }
+  return { agreed: next, changed, reports }
+}
+
+/** @returns false when something is in it that is not known. */
+async function removeOne(root: string, path: string, { kind }: TreeEntry): Promise<boolean> {
+  try {
+    await (kind === 'folder' ? rmdir(join(root, path)) : unlink(join(root, path)))
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  )
+}
+
+async function place(root: string, entry: TakenEntry, uid: number | null): Promise<void> {
+  const path = join(root, entry.path)
+  if (entry.kind === 'folder') await mkdir(path, { mode: 0o755 }).catch(ignoreExisting)
+  else if (entry.kind === 'link') await symlink(entry.content, path)
+  else {
+    // Never the mode that the machine said: no setuid, nothing that others may write.
+    await chmod(entry.staged, entry.executable ? 0o755 : 0o644)
+    if (uid !== null) await lchown(entry.staged, uid, uid)
+    await utimes(entry.staged, entry.modifiedSeconds, entry.modifiedSeconds)
+    await rename(entry.staged, path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EXDEV') throw error
+      await copyFile(entry.staged, path)
+      await chmod(path, entry.executable ? 0o755 : 0o644)
+    })
+  }
+  if (uid !== null) await lchown(path, uid, uid)
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
+}
+
+/**
+ * Only a relative target whose `..` all stand at its beginning, and are no more than the link has folders above it: such a target
+ * cannot leave, whatever the links on its way are.
+ */
+export function staysInside(path: string, target: string): boolean {
+  if (target === '' || target.startsWith('/') || target.includes('\0')) return false
+  const parts = target.split('/')
+  const up = parts.findIndex((part) => part !== '..')
+  const climbs = up === -1 ? parts.length : up
+  return climbs <= path.split('/').length - 1 && !parts.slice(climbs).includes('..')
+}
+
+/** Hooks and settings of repositories, and what says where a repository is: see hands/files/guarded-path.ts. */
+export function isGuarded(path: string, kind: TreeEntry['kind']): boolean {
+  const parts = path.toLowerCase().split('/')
+  const git = parts.indexOf('.git')
+  if (git === parts.length - 1 && kind !== 'folder') return true
+  return git !== -1 && parts.slice(git + 1).some((part) => part === 'hooks' || part === 'config' || part === 'config.worktree')
+}
