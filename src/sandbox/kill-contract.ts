@@ -49,10 +49,8 @@ export async function startResistance(sandbox: Sandbox, kind: Resistance): Promi
   const hands = await sandbox.hands('work')
   const limits = { signal: new AbortController().signal, timeoutMs: 600_000 }
   // Asked of hands themselves, and of these: a command could not be started beside a storm, and others would know nothing of it.
-  const hasBegun = async (): Promise<boolean> => {
-    const list = { path: '/tmp', depth: 1, glob: 'up', all: true, skip: 0, maxEntries: 10 }
-    return (await hands.ask('list', list, limits)).entries.length > 0
-  }
+  // Not by a pattern: each is matched beside a thread of its own, and a storm may leave none.
+  const hasBegun = async (): Promise<boolean> => (await hands.ask('stat', { path: '/tmp/up' }, limits)).kind !== 'missing'
   assert.equal(await hasBegun(), false)
   const exec = { command: resistance[kind], cwd: '/tmp', stdin: '', maxOutputBytes: 1_000, timeoutMs: limits.timeoutMs }
   hands.ask('exec', exec, limits).catch(() => undefined)
