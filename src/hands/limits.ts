@@ -123,7 +123,7 @@ export const browserEndMs = 5_000
 /** Until a page has answered and its own parts are there. */
 export const navigationMs = 30_000
 /** Until an element can be clicked, and the click is through: a page that moves, or covers it, gets this long. */
-export const elementMs = 8_000
+export const elementMs = 5_000
 /** After an action: until what it set going (a navigation, requests of scripts) has come to rest. */
 export const settleMs = 5_000
 /** A page that shows nothing new for so long after an action shows nothing new. */

@@ -16,6 +16,7 @@ import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequest
 import { openSessions } from './sessions/session-operations.ts'
 import { createUploads } from './transfer/put-file.ts'
 import { sweepUploads } from './transfer/upload-notes.ts'
+import { openWatches } from './watch/watch-operations.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]
@@ -41,10 +42,22 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
   const archives = openArchives(roots)
   const sessions = openSessions(place)
   const browser = openBrowser(options)
+  const watches = openWatches(roots)
   return {
-    ops: { shutdown, ...fileOperations(roots, uploads), ...archives.ops, ...commandOperations(commands), ...sessions.ops, ...browser.ops },
-    close: () =>
-      Promise.allSettled([swept.then((sweeping) => sweeping.stop()), uploads.close(), archives.close(), sessions.close(), browser.close()]),
+    ops: {
+      shutdown,
+      ...fileOperations(roots, uploads),
+      ...archives.ops,
+      ...watches.ops,
+      ...commandOperations(commands),
+      ...sessions.ops,
+      ...browser.ops,
+    },
+    close() {
+      watches.close()
+      void swept.then((sweeping) => sweeping.stop())
+      return Promise.allSettled([uploads.close(), archives.close(), sessions.close(), browser.close()])
+    },
   }
 }
 

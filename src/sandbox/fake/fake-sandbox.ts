@@ -8,6 +8,7 @@ import type { Operations } from './fake-files.ts'
 import { fakeArchives } from './fake-archives.ts'
 import { fakeBrowser } from './fake-browser.ts'
 import { fakeSessions } from './fake-sessions.ts'
+import { fakeWatches } from './fake-watches.ts'
 
 export interface FakeSandboxOptions {
   /** What a command answers. Absent: every command ends with exit code 127, like one that is not installed. */
@@ -21,6 +22,7 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     ...fakeArchives(),
     ...fakeBrowser(),
     ...fakeSessions((input, signal) => runFake(input, signal, options)),
+    ...fakeWatches(),
     shutdown: () => ({}),
     exec: (input, signal) => runFake(input, signal, options),
   }

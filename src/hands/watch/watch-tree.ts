@@ -1,0 +1,165 @@
+/**
+ * Sees what changes in a folder, and in those below it: one inotify watch a folder, made as folders come. Node's own recursive
+ * watch follows links and reads the whole tree at once. What is remembered is which paths have changed, not how; that is looked
+ * up when somebody asks. Between the moment a folder is made and the moment it is watched things may happen in it, so all that
+ * it holds then counts as changed.
+ */
+import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
+import { lstat, readdir } from 'node:fs/promises'
+import type { WatchedChange } from '../../types/index.ts'
+import { isTemporary } from '../files/place-file.ts'
+import type { Place } from '../files/workspace-path.ts'
+import { maxDepth, maxFolderEntries, maxWatchedFolders, maxWatchedPaths } from '../limits.ts'
+
+export interface TreeWatch {
+  /** Resolves when something has changed, or the time is over. */
+  changed(waitMs: number, signal: AbortSignal): Promise<void>
+  /** @returns what has changed since the last time; never throws */
+  take(maxChanges: number): Promise<{ changes: WatchedChange[]; overflow: boolean }>
+  close(): void
+}
+
+interface Watching {
+  readonly top: Place
+  readonly recursive: boolean
+  /** By path below the top, '' for the top itself. */
+  readonly folders: Map<string, FSWatcher>
+  changed: Set<string>
+  overflow: boolean
+  closed: boolean
+  wake: () => void
+}
+
+/** Resolves when all that is there is watched. */
+export async function watchTree(top: Place, recursive: boolean): Promise<TreeWatch> {
+  const watching: Watching = {
+    top,
+    recursive,
+    folders: new Map(),
+    changed: new Set(),
+    overflow: false,
+    closed: false,
+    wake: () => undefined,
+  }
+  await addFolder(watching, '', 0, false)
+  return {
+    changed: (waitMs, signal) => firstChange(watching, waitMs, signal),
+    async take(maxChanges) {
+      const { changed, overflow } = watching
+      watching.changed = new Set()
+      watching.overflow = false
+      const found = await Promise.all([...changed].sort().map(async (path) => ({ path, kind: await kindOf(realOf(watching, path)) })))
+      // A folder that is gone says so for all it held.
+      const gone = new Set(found.filter(({ kind }) => kind === 'missing').map(({ path }) => path))
+      const told = found.filter(({ path, kind }) => kind !== 'missing' || !isBelowAny(path, gone))
+      const changes = told
+        .slice(0, maxChanges)
+        .map(({ path, kind }) => ({ path: path === '' ? top.virtual : `${top.virtual}/${path}`, kind }))
+      return { changes, overflow: overflow || told.length > maxChanges }
+    },
+    close() {
+      watching.closed = true
+      for (const watcher of watching.folders.values()) watcher.close()
+      watching.folders.clear()
+      watching.wake()
+    },
+  }
+}
+
+function realOf({ top }: Watching, path: string): string {
+  return path === '' ? top.real : `${top.real}/${path}`
+}
+
+async function kindOf(real: string): Promise<WatchedChange['kind']> {
+  const stats = await lstat(real).catch(() => null)
+  if (stats === null) return 'missing'
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'folder'
+  return stats.isSymbolicLink() ? 'link' : 'other'
+}
+
+function isBelowAny(path: string, folders: ReadonlySet<string>): boolean {
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) if (folders.has(path.slice(0, at))) return true
+  return path !== '' && folders.has('')
+}
+
+function note(watching: Watching, path: string): void {
+  if (watching.changed.size < maxWatchedPaths) watching.changed.add(path)
+  else watching.overflow = true
+  watching.wake()
+}
+
+function lose(watching: Watching): void {
+  watching.overflow = true
+  watching.wake()
+}
+
+/** @param tell what it holds has changed: it is new */
+async function addFolder(watching: Watching, path: string, depth: number, tell: boolean): Promise<void> {
+  if (watching.closed || watching.folders.has(path)) return
+  if (watching.folders.size >= maxWatchedFolders || depth > maxDepth) return lose(watching)
+  try {
+    const watcher = watch(realOf(watching, path), { persistent: false })
+    watching.folders.set(path, watcher)
+    watcher.on('error', () => lose(watching))
+    watcher.on('change', (_event, name) => {
+      if (typeof name === 'string') void see(watching, path, name, depth)
+      else lose(watching)
+    })
+  } catch {
+    return lose(watching)
+  }
+  // First watched, then read: what comes in between is seen twice, and told once.
+  const entries = await readdir(realOf(watching, path), { withFileTypes: true }).catch(() => [])
+  if (entries.length > maxFolderEntries) lose(watching)
+  for (const entry of entries.slice(0, maxFolderEntries)) {
+    const below = path === '' ? entry.name : `${path}/${entry.name}`
+    if (isOurs(entry.name)) continue
+    if (tell) note(watching, below)
+    if (watching.recursive && entry.isDirectory()) await addFolder(watching, below, depth + 1, tell)
+  }
+}
+
+function isOurs(name: string): boolean {
+  return isTemporary(name) || name === '.oxbow-uploads'
+}
+
+async function see(watching: Watching, folder: string, name: string, depth: number): Promise<void> {
+  if (watching.closed || isOurs(name)) return
+  const kind = await kindOf(realOf(watching, folder))
+  // A folder that goes says its own name, as if it held something that is called so.
+  if (kind === 'missing') return forget(watching, folder)
+  const path = folder === '' ? name : `${folder}/${name}`
+  note(watching, path)
+  if (!watching.recursive) return
+  const now = await kindOf(realOf(watching, path))
+  if (now === 'folder') await addFolder(watching, path, depth + 1, true)
+  else if (watching.folders.has(path)) forget(watching, path)
+}
+
+/** A folder that is gone, and those that were below. */
+function forget(watching: Watching, folder: string): void {
+  note(watching, folder)
+  for (const [path, watcher] of watching.folders) {
+    if (path !== folder && !path.startsWith(`${folder}/`)) continue
+    watcher.close()
+    watching.folders.delete(path)
+  }
+}
+
+function firstChange(watching: Watching, waitMs: number, signal: AbortSignal): Promise<void> {
+  const isOver = (): boolean => watching.changed.size > 0 || watching.overflow || watching.closed || signal.aborted
+  if (isOver() || waitMs <= 0) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      watching.wake = () => undefined
+      resolve()
+    }
+    const timer = setTimeout(done, waitMs)
+    signal.addEventListener('abort', done, { once: true })
+    watching.wake = done
+  })
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import type { ErrorCode, WatchedChange } from '../../types/index.ts'
+import { toReplyFailure } from '../failure.ts'
+import type { Root } from '../files/workspace-path.ts'
+import { openWatches } from './watch-operations.ts'
+import type { Watches } from './watch-operations.ts'
+
+const calm = new AbortController().signal
+
+describe('a folder that is watched', () => {
+  let top = ''
+  let roots: readonly Root[] = []
+  let watches: Watches
+  before(async () => {
+    top = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-watch-')))
+    roots = [{ virtual: '/shared', real: join(top, 'shared') }]
+  })
+  beforeEach(async () => {
+    await rm(host(''), { recursive: true, force: true })
+    await mkdir(host('a/b'), { recursive: true })
+    await writeFile(host('file'), 'x')
+    watches = openWatches(roots)
+  })
+  afterEach(() => watches.close())
+  after(() => rm(top, { recursive: true }))
+  const host = (path: string) => join(top, 'shared', path)
+
+  const ask = (waitMs: number, more: { maxChanges?: number; recursive?: boolean; watch?: string; path?: string } = {}, signal = calm) =>
+    watches.ops.watch({ path: '/shared', watch: 'w', recursive: true, maxChanges: 100, waitMs, ...more }, signal)
+
+  /** Asks until all of these have been told, and nothing that is not among the `allowed`. */
+  async function told(wanted: Readonly<Record<string, WatchedChange['kind']>>, allowed: readonly string[] = []): Promise<void> {
+    const left = new Map(Object.entries(wanted))
+    while (left.size > 0) {
+      const { changes, overflow } = await ask(20_000)
+      assert.equal(overflow, false)
+      assert.notDeepEqual(changes, [], `never told: ${[...left.keys()].join()}`)
+      for (const { path, kind } of changes) {
+        const name = path.slice('/shared/'.length)
+        assert.ok(name in wanted || allowed.includes(name), `told of ${path}`)
+        if (left.get(name) === kind) left.delete(name)
+      }
+    }
+  }
+  async function refused(code: ErrorCode, work: Promise<unknown>): Promise<void> {
+    const error: unknown = await work.then(
+      () => assert.fail('it was done'),
+      (reason: unknown) => reason,
+    )
+    assert.equal(toReplyFailure(error).code, code)
+  }
+
+  it('tells what was made, changed and deleted, at any depth, as it is now', async () => {
+    assert.deepEqual(await ask(0), { changes: [], overflow: false })
+    await appendFile(host('file'), 'y')
+    await writeFile(host('a/b/new'), '')
+    await symlink('nowhere', host('a/link'))
+    await told({ file: 'file', 'a/b/new': 'file', 'a/link': 'link' })
+    await rm(host('file'))
+    await rename(host('a/b/new'), host('a/moved'))
+    await told({ file: 'missing', 'a/b/new': 'missing', 'a/moved': 'file' })
+  })
+
+  it('sees into folders that came later, and no more into those that went', async () => {
+    await ask(0)
+    await mkdir(host('late/deep'), { recursive: true })
+    await writeFile(host('late/deep/one'), '')
+    await told({ late: 'folder', 'late/deep': 'folder', 'late/deep/one': 'file' })
+    await writeFile(host('late/deep/two'), '')
+    await told({ 'late/deep/two': 'file' })
+    await rm(host('late'), { recursive: true })
+    await told({ late: 'missing' }, ['late/deep', 'late/deep/one', 'late/deep/two'])
+    await mkdir(host('late'))
+    await told({ late: 'folder' })
+    await writeFile(host('late/again'), '')
+    await told({ 'late/again': 'file' })
+  })
+
+  it('is only itself when that is asked for, and leaves out what hands write for themselves', async () => {
+    await ask(0, { recursive: false })
+    await writeFile(host('a/b/deep'), '')
+    await writeFile(host('.oxbow-12ab.tmp'), '')
+    await writeFile(host('here'), '')
+    const { changes } = await ask(20_000, { recursive: false })
+    assert.deepEqual(changes, [{ path: '/shared/here', kind: 'file' }])
+  })
+
+  it('says so when more has changed than is told', async () => {
+    await ask(0)
+    for (let i = 0; i < 10; i += 1) await writeFile(host(`f${i}`), '')
+    const { changes, overflow } = await ask(20_000, { maxChanges: 3 })
+    assert.deepEqual([changes.length, overflow], [3, true])
+  })
+
+  it('ends by a cancel, when nobody asks, and with hands; until then it has one asker', async () => {
+    await ask(0)
+    const cancel = new AbortController()
+    const waiting = ask(20_000, {}, cancel.signal)
+    await refused('bad_input', ask(0))
+    cancel.abort()
+    await refused('cancelled', waiting)
+    for (let i = 0; i < 8; i += 1) await ask(0, { watch: `w${i}` })
+    await refused('limit_reached', ask(0, { watch: 'one more' }))
+    watches.close()
+    await ask(0, { watch: 'one more' })
+    await refused('not_found', ask(0, { watch: 'v', path: '/shared/none' }))
+    await refused('path_refused', ask(0, { watch: 'v', path: '/etc' }))
+    await refused('bad_input', ask(0, { watch: '' }))
+  })
+})
