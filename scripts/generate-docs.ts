@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
-import { openEgress } from '../src/sandbox/index.ts'
+import { openEgress, openEgressProxy } from '../src/sandbox/index.ts'
 import { builtinCalls, openSearch } from '../src/tools/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
@@ -24,8 +24,11 @@ export async function generatePages(): Promise<readonly Page[]> {
   const config = parseConfig({}, 'the defaults')
   const egress = await openEgress(config.egress)
   const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
+  // Described, never opened.
+  const proxy = openEgressProxy(config.egress, '')
+  const profiles = ['work', 'online', 'browser', 'vault-read'] as const
   const calls = [
-    ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] }, { egress, robots: 'ignore' }, search === null ? [] : [search]),
+    ...builtinCalls({ files: true, shell: true, profiles }, { egress, robots: 'ignore', proxy }, search === null ? [] : [search]),
     ...describedKernelCalls(),
   ]
   return [

@@ -7,7 +7,7 @@ import { builtinCalls, openSearch } from '../tools/index.ts'
 import type { Call, Config, GuestEnvelope } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
-const allOn = { files: true, shell: true, profiles: ['work', 'vault-read'] } as const
+const allOn = { files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] } as const
 
 export type Question = 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls'
 

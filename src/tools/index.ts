@@ -1,5 +1,5 @@
 /** The calls that come with the system. */
-import type { Egress } from '../sandbox/index.ts'
+import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, SandboxStatus } from '../types/index.ts'
 import { browserCalls } from './browser/browser-calls.ts'
 import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
@@ -11,6 +11,7 @@ import { mediaSend } from './media/media-calls.ts'
 import { openSearch } from './search/search-access.ts'
 import { shellExec } from './shell/exec-call.ts'
 import { sessionClose, sessionList, sessionResize, sessionSignal } from './shell/manage-calls.ts'
+import { shellOnline } from './shell/online-call.ts'
 import { sessionOpen, shellBackground } from './shell/open-calls.ts'
 import { sessionRead, sessionWrite } from './shell/talk-calls.ts'
 import { timeNow } from './time-calls.ts'
@@ -23,13 +24,13 @@ export { openSearch }
 const sessionCalls = [sessionOpen, sessionWrite, sessionRead, sessionResize, sessionSignal, sessionClose, sessionList]
 
 /**
- * @param web the way to the web, and whether robots.txt counts; absent: there is none
+ * @param web the ways to the web, a fetch and the proxy for commands, and whether robots.txt counts; absent: there is none
  * @param further calls that were opened by themselves
  * @returns the calls that this sandbox can serve: what is off is not offered at all.
  */
 export function builtinCalls(
   sandbox: Pick<SandboxStatus, 'files' | 'shell'> & Partial<Pick<SandboxStatus, 'profiles'>>,
-  web?: { readonly egress: Egress; readonly robots: Config['web']['robots'] },
+  web?: { readonly egress: Egress; readonly robots: Config['web']['robots']; readonly proxy?: Pick<EgressProxy, 'watch'> },
   further: readonly Call[] = [],
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
@@ -37,6 +38,7 @@ export function builtinCalls(
   if (sandbox.files) calls.push(attachmentSave, mediaSend)
   if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo)
   if (sandbox.shell) calls.push(shellExec, shellBackground, ...sessionCalls)
+  if (web?.proxy !== undefined && sandbox.profiles?.includes('online') === true) calls.push(shellOnline(web.proxy))
   if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))
   return [...calls, ...further]

@@ -40,6 +40,8 @@ export const maxCommandSeconds = 600
 export const commandGraceMs = 10_000
 /** Kept of each output stream; the model sees the ends of it and can page through the rest. */
 export const maxOutputBytes: number = 4 * 1024 * 1024
+/** Hosts that the text of a command with network names; the record has more. */
+export const maxShownHosts = 15
 /** As hands allow: Linux refuses a longer single argument. */
 export const maxCommandCharacters = 120_000
 export const maxStdinCharacters: number = 1024 * 1024
@@ -130,7 +132,7 @@ export const browserPageBytes: number = 12 * 1024
 export const browserChangeBytes: number = 6 * 1024
 /** A start of Chromium, a page that takes its 30 s, and the look at it. */
 export const browserOpenMs = 90_000
-/** An element that can be acted on only after 8 s, what follows, and the look at it. */
+/** An element that can be acted on only after 5 s, what follows, and the look at it. */
 export const browserActMs = 45_000
 export const browserLookMs = 25_000
 /** As much as hands answer later than they were told, at most. */

@@ -1,6 +1,6 @@
 /** Runs commands. Privileged: what a command does is bounded by the sandbox, and by nothing else. */
 import { z } from 'zod'
-import type { Call, HandsOps } from '../../types/index.ts'
+import type { Call, CallContext, HandsOps, Profile } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,
@@ -9,15 +9,15 @@ import {
   maxOutputBytes,
   maxStdinCharacters,
 } from '../limits.ts'
-import { askHands, pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
+import { pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 
-interface ExecInput {
+export interface ExecInput {
   command: string
   cwd: string
   stdin: string
   timeout_s: number
 }
-interface ExecOutput {
+export interface ExecOutput {
   exit_code: number | null
   signal: string | null
   timed_out: boolean
@@ -28,34 +28,40 @@ interface ExecOutput {
   duration_ms: number
 }
 
+/** What a command is told, wherever it runs. */
+export const execInput: z.ZodType<ExecInput> = z.strictObject({
+  command: z
+    .string()
+    .min(1)
+    .max(maxCommandCharacters)
+    .describe('Command line for bash. Each call is a new shell: set variables and folders anew.'),
+  cwd: pathArgument.default('/shared').describe('Folder to run in. Relative paths start at /shared.'),
+  stdin: z.string().max(maxStdinCharacters).default('').describe('Standard input of the command.'),
+  timeout_s: z
+    .int()
+    .min(1)
+    .max(maxCommandSeconds)
+    .default(defaultCommandSeconds)
+    .describe('Seconds after which the command and all it started are ended.'),
+})
+
+/** The fields of what it gives back. */
+export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOutput[Key]> } = {
+  exit_code: z.int().nullable(),
+  signal: z.string().nullable(),
+  timed_out: z.boolean(),
+  stdout: z.string(),
+  stderr: z.string(),
+  stdout_bytes: z.int(),
+  stderr_bytes: z.int(),
+  duration_ms: z.int(),
+}
+
 export const shellExec: Call<ExecInput, ExecOutput> = {
   name: 'shell.exec',
   summary: 'Runs a shell command in the sandbox, without network; its background processes end with it.',
-  input: z.strictObject({
-    command: z
-      .string()
-      .min(1)
-      .max(maxCommandCharacters)
-      .describe('Command line for bash. Each call is a new shell: set variables and folders anew.'),
-    cwd: pathArgument.default('/shared').describe('Folder to run in. Relative paths start at /shared.'),
-    stdin: z.string().max(maxStdinCharacters).default('').describe('Standard input of the command.'),
-    timeout_s: z
-      .int()
-      .min(1)
-      .max(maxCommandSeconds)
-      .default(defaultCommandSeconds)
-      .describe('Seconds after which the command and all it started are ended.'),
-  }),
-  output: z.strictObject({
-    exit_code: z.int().nullable(),
-    signal: z.string().nullable(),
-    timed_out: z.boolean(),
-    stdout: z.string(),
-    stderr: z.string(),
-    stdout_bytes: z.int(),
-    stderr_bytes: z.int(),
-    duration_ms: z.int(),
-  }),
+  input: execInput,
+  output: z.strictObject(execFields),
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
   tier: 'privileged',
   right: 'shell.run',
@@ -63,22 +69,30 @@ export const shellExec: Call<ExecInput, ExecOutput> = {
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: false },
   timeoutMs: maxCommandSeconds * 1000 + commandGraceMs,
-  async run(input, context) {
-    const timeoutMs = input.timeout_s * 1000
-    const request = { command: input.command, cwd: toWorkspacePath(input.cwd), stdin: input.stdin, timeoutMs, maxOutputBytes }
-    const ended = await askHands(context, 'exec', request, timeoutMs + commandGraceMs)
-    const output = {
-      exit_code: ended.exitCode,
-      signal: ended.signal,
-      timed_out: ended.timedOut,
-      stdout: ended.stdout,
-      stderr: ended.stderr,
-      stdout_bytes: ended.stdoutBytes,
-      stderr_bytes: ended.stderrBytes,
-      duration_ms: ended.durationMs,
-    }
-    return { output, text: execText(ended, input.timeout_s), ok: ended.exitCode === 0 && !ended.timedOut }
-  },
+  run: (input, context) => runCommand(input, context, 'work'),
+}
+
+/** @param profile which decides what the command can reach @throws OxbowError as Hands.ask does */
+export async function runCommand(
+  input: ExecInput,
+  context: CallContext,
+  profile: Profile,
+): Promise<{ output: ExecOutput; text: string; ok: boolean }> {
+  const timeoutMs = input.timeout_s * 1000
+  const request = { command: input.command, cwd: toWorkspacePath(input.cwd), stdin: input.stdin, timeoutMs, maxOutputBytes }
+  const hands = await context.sandbox.hands(profile)
+  const ended = await hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
+  const output = {
+    exit_code: ended.exitCode,
+    signal: ended.signal,
+    timed_out: ended.timedOut,
+    stdout: ended.stdout,
+    stderr: ended.stderr,
+    stdout_bytes: ended.stdoutBytes,
+    stderr_bytes: ended.stderrBytes,
+    duration_ms: ended.durationMs,
+  }
+  return { output, text: execText(ended, input.timeout_s), ok: ended.exitCode === 0 && !ended.timedOut }
 }
 
 /** How it ended stands first, where no cut can take it away. */
