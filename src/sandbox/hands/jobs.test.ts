@@ -5,8 +5,8 @@ import { after, before, describe, it } from 'node:test'
 import { refusedWith } from '../sandbox-contract.ts'
 import { makeWorkbench } from '../sandbox-workbench.ts'
 import type { Workbench } from '../sandbox-workbench.ts'
-import { sessionBench } from './session-workbench.ts'
-import type { SessionBench } from './session-workbench.ts'
+import { sessionBench } from './session-fixture.ts'
+import type { SessionBench } from './session-fixture.ts'
 
 /** Leaves a daemon that has its own session, init as its parent, no mark in its environment, and ignores what it can. */
 const daemon = (name: string) =>

@@ -4,8 +4,8 @@ import { after, before, describe, it } from 'node:test'
 import { refusedWith } from '../sandbox-contract.ts'
 import { makeWorkbench } from '../sandbox-workbench.ts'
 import type { Workbench } from '../sandbox-workbench.ts'
-import { sessionBench } from './session-workbench.ts'
-import type { SessionBench } from './session-workbench.ts'
+import { sessionBench } from './session-fixture.ts'
+import type { SessionBench } from './session-fixture.ts'
 
 describe('a shell session', () => {
   let bench: Workbench
