@@ -118,6 +118,10 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow status'))
     .action((options) => choose(async () => (await import('./verbs/status.ts')).status(options, terminal)))
+  userVerb(program.command('doctor'), 'try out what this machine offers, and say how to get what is missing')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow doctor', 'oxbow doctor --json'))
+    .action((options) => choose(async () => (await import('./verbs/doctor.ts')).doctor(options, terminal)))
 }
 
 function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
