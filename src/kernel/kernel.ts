@@ -22,6 +22,7 @@ import { createAgent } from './turns/agent.ts'
 import { kernelCalls } from './calls/kernel-calls.ts'
 import { describeSession } from './calls/session-calls.ts'
 import { createConversations } from './conversation/conversations.ts'
+import { createScratchpads } from './conversation/scratchpads.ts'
 import { createEvents } from './events.ts'
 import type { Kernel } from './facade.ts'
 import { createGate } from './gate.ts'
@@ -77,11 +78,16 @@ function wire(options: KernelOptions) {
     store,
     clock,
     project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
-    observe: (entry) => conversations.observe({ ...entry, session: entry.caller.session }),
+    observe: (entry) => {
+      const { session } = entry.caller
+      conversations.observe({ ...entry, session })
+      scratchpads.observe({ ...entry, session })
+    },
     publish: events.publish,
     onFault: () => void lanes.stop(),
   })
   const conversations = createConversations(store, journal.flushed)
+  const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   const lanes = createLanes({
     journal,
     owner: `guest:${user}`,
@@ -99,6 +105,7 @@ function wire(options: KernelOptions) {
       budgets,
       lanes,
       conversations,
+      scratchpads,
       engine,
       events,
       blobs,
@@ -129,7 +136,7 @@ function wire(options: KernelOptions) {
     blobs,
     attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
   })
-  const agent = createAgent({ config, engine, sandbox, registry, gate, newId })
+  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad: scratchpads.section })
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs }
 }
 

@@ -34,6 +34,13 @@ export const maxShownFileBytes = 20_000_000
 /** Files that are held as they are sent, so that each step of a turn does not read them again. */
 export const maxHeldFileBytes: number = 32 * 1024 * 1024
 
+/** Notes of an agent for itself: enough for a plan and its state, little enough to be shown in every turn. */
+export const maxScratchpadItems = 32
+export const maxScratchpadCharacters = 240
+export const maxScratchpadBytes: number = 8 * 1024
+/** Scratchpads kept in memory; others are read again, one record each. */
+export const maxHeldScratchpads = 500
+
 /** Requests to models that are held for comparison, all sessions together; one that is larger is held alone. */
 export const maxHeldRequestBytes: number = 4 * 1024 * 1024
 /** A common beginning shorter than this is not worth a reference to it. */

@@ -6,6 +6,7 @@ import type { Projection } from '../store/index.ts'
 import { noSpend, type SessionId, type Spend, type UserId } from '../types/index.ts'
 import type { Conversations } from './conversation/conversations.ts'
 import { carriesConversation } from './conversation/fold.ts'
+import { changesScratchpad } from './conversation/scratchpads.ts'
 import type { Entry } from './journal.ts'
 import { userCaller } from './stages/policy.ts'
 import type { Sessions } from './sessions.ts'
@@ -20,13 +21,16 @@ interface ProjectorDeps {
 
 /** @returns a function from an entry, its time and its place in the append to what commits with it. */
 export function createProjector({ user, sessions, budgets, conversations }: ProjectorDeps) {
-  const sessionRow = ({ caller: { session }, name, phase, body }: Entry, at: number) => {
+  const sessionRow = (entry: Entry, at: number) => {
+    const { caller, call, name, phase, body } = entry
+    const { session } = caller
     if (name === 'session.create' && phase === 'outcome' && body['status'] === 'ok') {
       const id = body['id'] as SessionId
       conversations().fresh(id)
       return sessions.created(id, body['title'] as string, at)
     }
     if (session === '') return null
+    if (changesScratchpad(entry)) return sessions.scratchpadChanged(session, call)
     const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)

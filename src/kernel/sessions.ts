@@ -1,6 +1,6 @@
 /** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
 import type { SessionRow, Store } from '../store/index.ts'
-import { type Caller, type Label, OxbowError, type SessionId } from '../types/index.ts'
+import { type Caller, type CallId, type Label, OxbowError, type SessionId } from '../types/index.ts'
 import { maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
 
@@ -12,6 +12,9 @@ export interface Sessions {
   /** Changes of a known row; the new row is what a projection writes. */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
+  /** The call that changed the session's scratchpad last; empty when none has. */
+  scratchpad(id: SessionId): CallId | ''
+  scratchpadChanged(id: SessionId, call: CallId): SessionRow | null
   /** @returns the row when its labels have changed and are not in the store yet; asked once, it counts as written. */
   takeChanged(id: SessionId): SessionRow | undefined
 }
@@ -46,7 +49,12 @@ export function createSessions(store: Store): Sessions {
       if (after !== before && row !== undefined) changed.add(put({ ...row, labels: after.join(',') }).id)
       return after
     },
-    created: (id, title, at) => put({ id, title, createdAt: at, activeAt: at, turns: 0, labels: '' }),
+    created: (id, title, at) => put({ id, title, createdAt: at, activeAt: at, turns: 0, labels: '', scratchpad: '' }),
+    scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
+    scratchpadChanged(id, call) {
+      const row = rows.get(id)
+      return row === undefined ? null : put({ ...row, scratchpad: call })
+    },
     turnStarted(id, text, at) {
       const row = rows.get(id)
       return row === undefined ? null : put({ ...row, title: row.title || titleOf(text), activeAt: at, turns: row.turns + 1 })

@@ -287,6 +287,7 @@ function describeProjections(holds: Case): void {
     activeAt,
     turns: 2,
     labels: 'private',
+    scratchpad: 'a-call',
   })
 
   holds('sessions are kept with the records that change them, and listed by newest activity', async (store) => {

@@ -21,6 +21,8 @@ export interface SessionRow {
   readonly turns: number
   /** Joined labels of all that the session's context has held, as a comma-separated sorted list. */
   readonly labels: string
+  /** Id of the call that changed the session's scratchpad last; empty when none has. */
+  readonly scratchpad: string
 }
 
 export interface Append {

@@ -2,13 +2,14 @@
 import { type Call, configSchema } from '../../types/index.ts'
 import { type KeptFileCallDeps, keptFileCalls } from './kept-file-calls.ts'
 import { type ModelCallDeps, modelCalls } from './model-calls.ts'
+import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { type SystemCallDeps, systemCalls } from './system-calls.ts'
 
-export type KernelCallDeps = SystemCallDeps & SessionCallDeps & ModelCallDeps & KeptFileCallDeps
+export type KernelCallDeps = SystemCallDeps & SessionCallDeps & ModelCallDeps & KeptFileCallDeps & ScratchpadCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
-  return [...systemCalls(deps), ...sessionCalls(deps), ...modelCalls(deps), ...keptFileCalls(deps)]
+  return [...systemCalls(deps), ...sessionCalls(deps), ...modelCalls(deps), ...keptFileCalls(deps), ...scratchpadCalls(deps)]
 }
 
 /** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */

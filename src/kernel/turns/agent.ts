@@ -1,6 +1,6 @@
 /** The agent: turns of a lane become processes that the runtime runs. A process is its agent's only handle on the world. */
 import { createCharacter, createMessageCounter, runTurn, type RuntimeDeps, type TurnResult } from '../../runtime/index.ts'
-import type { Caller, CallId, CallOutcome, Config, Engine, Process, ProcessId, Sandbox, TurnId } from '../../types/index.ts'
+import type { Caller, CallId, CallOutcome, Config, Engine, Process, ProcessId, Sandbox, SessionId, TurnId } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
 import type { Registry } from '../registry.ts'
@@ -19,16 +19,21 @@ interface AgentDeps {
   readonly registry: Registry
   readonly gate: Gate
   readonly newId: () => string
+  /** What the agent noted for itself in a session, in words for it. */
+  readonly scratchpad: (session: SessionId) => string | Promise<string>
 }
 
-export function createAgent({ config, engine, sandbox, registry, gate, newId }: AgentDeps): Agent {
+export function createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad }: AgentDeps): Agent {
   const turns = new Map<TurnId, LaneTurn>()
   const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
   const actor = `agent:${config.agent.name}`
   const base: Omit<RuntimeDeps, 'facts' | 'toolTokens'> = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
-    providers: [createCharacter({ ...config.agent, surroundings: () => sandbox.status.problem?.message ?? '' })],
+    providers: [
+      createCharacter({ ...config.agent, surroundings: () => sandbox.status.problem?.message ?? '' }),
+      { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
+    ],
     evaluators: [],
   }
   const toolText = JSON.stringify(registry.tools(rights))

@@ -11,7 +11,16 @@ export interface Tables {
   message: { user: string; session: string; seq: number }
   /** Intents that nothing has closed yet. */
   open_call: { user: string; call: CallId; seq: number }
-  session: { user: string; id: SessionId; title: string; created_at: number; active_at: number; turns: number; labels: string }
+  session: {
+    user: string
+    id: SessionId
+    title: string
+    created_at: number
+    active_at: number
+    turns: number
+    labels: string
+    scratchpad: string
+  }
   account: { user: string; scope: string; micro_dollars: number; tokens: number }
   lane: { user: string; session: SessionId; owner: string; epoch: number; lease_until: number }
 }

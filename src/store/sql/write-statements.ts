@@ -95,6 +95,7 @@ function projectionStatements(db: Kysely<Tables>): ProjectionStatements {
           active_at: slot('active_at'),
           turns: slot('turns'),
           labels: slot('labels'),
+          scratchpad: slot('scratchpad'),
         })
         .onConflict((c) =>
           c.columns(['user', 'id']).doUpdateSet((eb) => ({
@@ -103,6 +104,7 @@ function projectionStatements(db: Kysely<Tables>): ProjectionStatements {
             active_at: eb.ref('excluded.active_at'),
             turns: eb.ref('excluded.turns'),
             labels: eb.ref('excluded.labels'),
+            scratchpad: eb.ref('excluded.scratchpad'),
           })),
         ),
     ),

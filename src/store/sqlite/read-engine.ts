@@ -104,6 +104,6 @@ function hydrate(body: string, bytesOf: (hash: string) => Uint8Array | null): st
 }
 
 function sessionRow(row: Tables['session']): SessionRow {
-  const { id, title, turns, labels } = row
-  return { id, title, createdAt: row.created_at, activeAt: row.active_at, turns, labels }
+  const { id, title, turns, labels, scratchpad } = row
+  return { id, title, createdAt: row.created_at, activeAt: row.active_at, turns, labels, scratchpad }
 }

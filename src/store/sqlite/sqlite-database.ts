@@ -10,7 +10,7 @@ import { bind, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 
 /** Version of the tables that this code knows; the number of its migrations. */
-export const newestSchema = 1
+export const newestSchema = 2
 
 export type Durability = 'normal' | 'full'
 

@@ -52,6 +52,7 @@ const steps: readonly Step[] = [
     ),
     ...stateTables(db),
   ],
+  (db) => [db.schema.alterTable('session').addColumn('scratchpad', 'text', (c) => c.notNull().defaultTo(''))],
 ]
 
 function stateTables(db: Kysely<Tables>): readonly Compilable[] {

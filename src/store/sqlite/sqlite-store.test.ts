@@ -80,10 +80,23 @@ test('a file of a newer version is refused by name of both versions, for writing
   tamper(files.path, 'pragma user_version = 99')
   for (const readOnly of [false, true]) {
     const newer = await files.open({ readOnly })
-    await assertRejects(newer.opened(), 'store_failed', /version 99; this Oxbow knows 1/)
+    await assertRejects(newer.opened(), 'store_failed', /version 99; this Oxbow knows 2/)
     await assertRejects(newer.append({ records: [recordOf('b', 'intent')] }), 'store_failed')
     await assertRejects(newer.head(), 'store_failed', /version 99/)
   }
+})
+
+test('a file of the first version gets what it lacks and keeps what it has', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  const session = { id: sessionA, title: 'T', createdAt: 1, activeAt: 2, turns: 3, labels: 'private', scratchpad: '' }
+  await store.append({ records: [recordOf('a', 'intent')], projections: [{ kind: 'session', session }] })
+  await store.close()
+  tamper(files.path, 'alter table session drop column scratchpad', 'pragma user_version = 1')
+  const newer = await files.open()
+  assert.deepEqual(await newer.session(session.id), session)
+  assert.equal((await newer.head()).seq, 1)
+  await newer.close()
 })
 
 test('looking at a journal that is not there says so and makes no file', async () => {

@@ -1,0 +1,94 @@
+/** The scratchpad: notes of an agent for itself, one list for each session. What is written replaces all that was there. */
+import { z } from 'zod'
+import { type Call, type CallContext, OxbowError, type SessionId } from '../../types/index.ts'
+import type { Scratchpads } from '../conversation/scratchpads.ts'
+import { maxScratchpadBytes, maxScratchpadCharacters, maxScratchpadItems } from '../limits.ts'
+
+export interface ScratchpadCallDeps {
+  readonly scratchpads: Scratchpads
+}
+
+interface PadOutput {
+  session_id: string
+  items: readonly string[]
+  updated_at: number | null
+  item_count: number
+}
+
+const output: z.ZodType<PadOutput> = z.strictObject({
+  session_id: z.string(),
+  items: z.array(z.string()),
+  updated_at: z.int().nullable(),
+  item_count: z.int(),
+})
+
+const facts = {
+  output,
+  right: 'scratchpad.use',
+  audience: ['model', 'terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 10_000,
+} as const satisfies Partial<Call>
+
+/** The state of the scratchpad: the record is where it is read from. */
+const recordOutput = ({ items, updated_at }: PadOutput) => ({ items, updated_at })
+
+export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly Call[] {
+  const read: Call<object, PadOutput> = {
+    ...facts,
+    name: 'scratchpad.read',
+    summary: 'Reads the notes that you wrote for yourself in this session.',
+    input: z.strictObject({}),
+    example: {},
+    tier: 'read_only',
+    effect: 'none',
+    async run(_, context) {
+      const session = sessionOf(context)
+      const { items, updated_at } = await scratchpads.read(session)
+      const text = items.length === 0 ? 'The scratchpad is empty.' : items.map((item, i) => `${i + 1}. ${item}`).join('\n')
+      return { output: { session_id: session, items, updated_at, item_count: items.length }, text }
+    },
+  }
+  const write: Call<{ items: string[] }, PadOutput> = {
+    ...facts,
+    name: 'scratchpad.write',
+    summary: 'Replaces the notes for yourself in this session; they are shown to you at the beginning of each turn.',
+    input: z.strictObject({
+      items: z
+        .array(z.string().min(1).max(maxScratchpadCharacters))
+        .min(1)
+        .max(maxScratchpadItems)
+        .refine((items) => Buffer.byteLength(items.join('')) <= maxScratchpadBytes, `at most ${maxScratchpadBytes} bytes in all`)
+        .describe('All notes, also those to keep: plan, state, what was found.'),
+    }),
+    example: { items: ['Goal: report on oxen', 'Done: read sources 1 and 2', 'Next: draft in /shared/report.md'] },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    recordOutput,
+    run: async ({ items }, context) => ({
+      output: changed(context, items),
+      text: `The scratchpad holds ${items.length === 1 ? '1 item' : `${items.length} items`}.`,
+    }),
+  }
+  const clear: Call<object, PadOutput> = {
+    ...facts,
+    name: 'scratchpad.clear',
+    summary: 'Removes all notes for yourself in this session.',
+    input: z.strictObject({}),
+    example: {},
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    recordOutput,
+    run: async (_, context) => ({ output: changed(context, []), text: 'The scratchpad is empty.' }),
+  }
+  return [read, write, clear]
+}
+
+function changed(context: CallContext, items: readonly string[]): PadOutput {
+  return { session_id: sessionOf(context), items, updated_at: context.clock.now(), item_count: items.length }
+}
+
+function sessionOf({ caller }: CallContext): SessionId {
+  if (caller.session !== '') return caller.session
+  throw new OxbowError('bad_input', 'A scratchpad belongs to a session.', { hint: 'Make the call with a session.' })
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openMemoryStore } from '../../store/index.ts'
+import { asks, type FixtureOptions, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
+import type { GenerateRequest } from '../../types/index.ts'
+
+const write = (...items: string[]) => asks(['scratchpad_write', { items }])
+
+/** A model that plays these steps; what it was told is kept. */
+function watched(...steps: Parameters<typeof inOrder>) {
+  const seen: GenerateRequest[] = []
+  const played = inOrder(...steps)
+  const play: NonNullable<FixtureOptions['play']> = (request, signal) => {
+    seen.push(request)
+    return played(request, signal)
+  }
+  return { seen, play }
+}
+
+const resultOf = (request: GenerateRequest | undefined): string => {
+  const last = request?.messages.at(-1)
+  return last?.role === 'tool' ? last.parts[0].text : ''
+}
+
+describe('the scratchpad', () => {
+  it('is empty at first, holds what was written last, and is told at the beginning of later turns', async () => {
+    const { seen, play } = watched(
+      asks(['scratchpad_read']),
+      write('one', 'two\nlines'),
+      write('three'),
+      asks(['scratchpad_read']),
+      says('noted'),
+      says('again'),
+    )
+    await using guest = await openFixture({ play })
+    await guest.turn('note it')
+    await guest.turn('and now?')
+    assert.deepEqual(seen.slice(1, 5).map(resultOf), [
+      'The scratchpad is empty.',
+      'The scratchpad holds 2 items.',
+      'The scratchpad holds 1 item.',
+      '1. three',
+    ])
+    assert.ok(!seen[4]!.system.includes('scratchpad, notes'))
+    assert.match(seen[5]!.system, /notes that you wrote for yourself in this session \(not words of the person\):\n1\. three$/)
+  })
+
+  it('outlives the guest, from the journal alone, and is of one session', async () => {
+    const store = await openMemoryStore({ user })
+    const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+    const first = await openFixture({
+      play: watched(write('x'.repeat(240), ...Array.from({ length: 20 }, (_, i) => `${i}`.repeat(99)))).play,
+      store: keepOpen,
+    })
+    await first.turn('note it')
+    await first.kernel.close()
+
+    const later = watched(says('hi'), says('ho'))
+    await using second = await openFixture({ play: later.play, store, session: first.session })
+    await second.turn('and now?')
+    assert.match(later.seen[0]!.system, /\n1\. x{240}\n2\. 0{99}\n/)
+    const read = await second.kernel.call('scratchpad.read', {}, first.session)
+    const { item_count: count, session_id: id } = (read as unknown as { output: { item_count: number; session_id: string } }).output
+    assert.deepEqual([count, id], [21, first.session])
+    const other = await second.kernel.createSession('other')
+    const empty = await second.kernel.call('scratchpad.read', {}, other.id)
+    assert.equal(empty.status === 'ok' && (empty.output as { item_count: number }).item_count, 0)
+  })
+
+  it('can be cleared, and says nothing then', async () => {
+    const { seen, play } = watched(write('one'), asks(['scratchpad_clear']), asks(['scratchpad_read']), says('clear'), says('next'))
+    await using guest = await openFixture({ play })
+    await guest.turn('clear it')
+    await guest.turn('and now?')
+    assert.equal(resultOf(seen[3]), 'The scratchpad is empty.')
+    assert.ok(!seen[4]!.system.includes('notes that you wrote'))
+  })
+
+  it('takes no more than 32 items of 240 characters, and 8 KiB in all', async () => {
+    await using guest = await openFixture()
+    const status = async (items: readonly string[]) =>
+      (await guest.kernel.call('scratchpad.write', { items: [...items] }, guest.session)).status
+    assert.equal(await status(Array.from({ length: 33 }, () => 'x')), 'refused')
+    assert.equal(await status(['x'.repeat(241)]), 'refused')
+    assert.equal(await status([]), 'refused')
+    assert.equal(await status(Array.from({ length: 32 }, () => 'ö'.repeat(129))), 'refused')
+    assert.equal(await status(Array.from({ length: 32 }, () => 'ö'.repeat(128))), 'ok')
+  })
+
+  it('is on record with each change, and a turn without one adds nothing to the journal', async () => {
+    await using guest = await openFixture({ play: inOrder(write('one'), says('noted'), says('plain')) })
+    await guest.turn('note it')
+    const { body } = await guest.record(({ name, phase }) => name === 'scratchpad.write' && phase === 'outcome')
+    const { items, text } = body as { items: string[]; text: string }
+    assert.deepEqual([items, text], [['one'], 'The scratchpad holds 1 item.'])
+    await guest.turn('plain')
+    const names = guest.events.flatMap((event) => (event.type === 'record' ? [event.record.name] : []))
+    assert.equal(names.filter((name) => name.startsWith('scratchpad.')).length, 2)
+  })
+})

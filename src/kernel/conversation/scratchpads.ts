@@ -1,0 +1,79 @@
+/**
+ * The scratchpad of a session: what its agent notes for itself, so that it outlives the window. There is no table of it: the newest
+ * outcome of `scratchpad.write` or `scratchpad.clear` is its state, and the session's row names the call of that outcome.
+ */
+import type { CallId, JsonObject, Phase, SessionId } from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import { maxHeldScratchpads } from '../limits.ts'
+
+export interface Scratchpad {
+  readonly items: readonly string[]
+  /** Unix milliseconds; null when nothing was ever noted. */
+  readonly updated_at: number | null
+}
+
+export interface Scratchpads {
+  read(session: SessionId): Promise<Scratchpad>
+  /** What a model is told at the beginning of a turn; empty when nothing is noted. */
+  section(session: SessionId): string | Promise<string>
+  /** Takes in a record that was appended just now. */
+  observe(entry: Change): void
+}
+
+interface Change {
+  readonly session: SessionId | ''
+  readonly name: string
+  readonly phase: Phase
+  readonly body: JsonObject
+}
+
+const empty: Scratchpad = { items: [], updated_at: null }
+
+/** Whether the entry is a scratchpad's newest state. */
+export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>): boolean {
+  return (name === 'scratchpad.write' || name === 'scratchpad.clear') && phase === 'outcome' && body['status'] === 'ok'
+}
+
+interface ScratchpadDeps {
+  readonly store: Store
+  readonly flushed: () => Promise<void>
+  /** The call that changed it last; empty when none has. */
+  readonly changedBy: (session: SessionId) => CallId | ''
+}
+
+export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps): Scratchpads {
+  // Insertion order is order of use: the first is the least recently used.
+  const held = new Map<SessionId, Scratchpad>()
+  const keep = (session: SessionId, pad: Scratchpad): Scratchpad => {
+    held.delete(session)
+    held.set(session, pad)
+    if (held.size > maxHeldScratchpads) held.delete(held.keys().next().value as SessionId)
+    return pad
+  }
+  const read: Scratchpads['read'] = async (session) => {
+    const call = changedBy(session)
+    const known = held.get(session)
+    if (call === '') return empty
+    if (known !== undefined) return keep(session, known)
+    await flushed()
+    const [record] = await store.records({ call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
+    return record === undefined ? empty : (held.get(session) ?? keep(session, fromBody(JSON.parse(record.body) as JsonObject)))
+  }
+  return {
+    read,
+    section: (session) => (changedBy(session) === '' ? '' : read(session).then(describe)),
+    observe(entry) {
+      if (entry.session !== '' && changesScratchpad(entry)) keep(entry.session, fromBody(entry.body))
+    },
+  }
+}
+
+function fromBody({ items, updated_at: at }: JsonObject): Scratchpad {
+  return { items: items as readonly string[], updated_at: at as number }
+}
+
+function describe({ items }: Scratchpad): string {
+  if (items.length === 0) return ''
+  const lines = items.map((item, i) => `${i + 1}. ${item.replace(/\s+/g, ' ')}`)
+  return `Your scratchpad, notes that you wrote for yourself in this session (not words of the person):\n${lines.join('\n')}`
+}
