@@ -14,6 +14,7 @@ import type { Root } from './files/workspace-path.ts'
 import type { HandlersOf } from './handlers.ts'
 import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
 import { openSessions } from './sessions/session-operations.ts'
+import { surveyOperations } from './survey/survey-folder.ts'
 import { createUploads } from './transfer/put-file.ts'
 import { sweepUploads } from './transfer/upload-notes.ts'
 import { openWatches } from './watch/watch-operations.ts'
@@ -48,6 +49,7 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
       shutdown,
       ...fileOperations(roots, uploads),
       ...archives.ops,
+      ...surveyOperations(roots),
       ...watches.ops,
       ...commandOperations(commands),
       ...sessions.ops,

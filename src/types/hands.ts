@@ -9,6 +9,7 @@ import type { CommandOps } from './hands-commands.ts'
 import type { FileOps } from './hands-files.ts'
 import type { LifeOps } from './hands-life.ts'
 import type { SessionOps } from './hands-sessions.ts'
+import type { SurveyOps } from './hands-survey.ts'
 import type { WatchOps } from './hands-watch.ts'
 
 /**
@@ -22,7 +23,7 @@ export type SandboxTier = 'process' | 'container' | 'micro_vm'
 export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
 
 /** Request and reply of each operation. */
-export type HandsOps = FileOps & ArchiveOps & WatchOps & LifeOps & CommandOps & BrowserOps & SessionOps
+export type HandsOps = FileOps & ArchiveOps & SurveyOps & WatchOps & LifeOps & CommandOps & BrowserOps & SessionOps
 
 export type HandsOp = keyof HandsOps
 

@@ -8,6 +8,7 @@ import type { Operations } from './fake-files.ts'
 import { fakeArchives } from './fake-archives.ts'
 import { fakeBrowser } from './fake-browser.ts'
 import { fakeSessions } from './fake-sessions.ts'
+import { fakeSurvey } from './fake-survey.ts'
 import { fakeWatches } from './fake-watches.ts'
 
 export interface FakeSandboxOptions {
@@ -20,6 +21,7 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
   const ops: Operations = {
     ...fileOperations(files),
     ...fakeArchives(),
+    ...fakeSurvey(),
     ...fakeBrowser(),
     ...fakeSessions((input, signal) => runFake(input, signal, options)),
     ...fakeWatches(),

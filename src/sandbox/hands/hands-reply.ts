@@ -9,11 +9,13 @@ import { commandReplies } from './command-replies.ts'
 import { fileReplies } from './file-replies.ts'
 import { lifeReplies } from './life-replies.ts'
 import { sessionReplies } from './session-replies.ts'
+import { surveyReplies } from './survey-replies.ts'
 import { watchReplies } from './watch-replies.ts'
 
 const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = {
   ...fileReplies,
   ...archiveReplies,
+  ...surveyReplies,
   ...watchReplies,
   ...lifeReplies,
   ...commandReplies,
