@@ -6,7 +6,7 @@ import type { FakeSandboxOptions } from '../sandbox/index.ts'
 import type { Call, CallContext, Done } from '../types/index.ts'
 import { builtinCalls } from './index.ts'
 
-const everything = builtinCalls({ files: true, shell: true })
+const everything = builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] })
 
 /** A workspace with its calls; inputs are parsed as the kernel does. */
 function workspace(files: Record<string, string> = {}, options: FakeSandboxOptions = {}) {
@@ -56,6 +56,10 @@ describe('every built-in call', () => {
       'file.patch side_effecting file.write once ',
       'file.move side_effecting file.write once ',
       'file.delete side_effecting file.write idempotent ',
+      'attachment.save side_effecting attachment.save once ',
+      'media.send read_only media.send idempotent ',
+      'vault.list read_only vault.list none private,untrusted',
+      'vault.copy_to privileged vault.copy once ',
       'shell.exec privileged shell.run once untrusted',
       'shell.background privileged shell.run once untrusted',
       'shell.session_open privileged shell.run once untrusted',

@@ -57,7 +57,10 @@ describe('attachment.save', () => {
 
   it('refuses what is not attached, and says what is', async () => {
     assert.match(await turn().refusal(attachmentSave, { index: 0, path: 'x' }), /^not_found: Nothing is attached/)
-    assert.match(await turn({}, [['a'], ['b']]).refusal(attachmentSave, { index: 2, path: 'x' }), /no attachment 2\. Use an index from 0 to 1/)
+    assert.match(
+      await turn({}, [['a'], ['b']]).refusal(attachmentSave, { index: 2, path: 'x' }),
+      /no attachment 2\. Use an index from 0 to 1/,
+    )
   })
 
   it('replaces a file only when told so', async () => {
@@ -100,7 +103,10 @@ describe('media.send', () => {
   it('refuses empty files, files of another kind, and the vault', async () => {
     const { refusal } = turn({ '/shared/e': '', '/shared/t': 'text' })
     assert.match(await refusal(mediaSend, { path: 'e', media_type: 'document' }), /^bad_input: \/shared\/e is empty/)
-    assert.match(await refusal(mediaSend, { path: 't', media_type: 'video' }), /text\/plain and cannot be sent as video\. Send it as document/)
+    assert.match(
+      await refusal(mediaSend, { path: 't', media_type: 'video' }),
+      /text\/plain and cannot be sent as video\. Send it as document/,
+    )
     assert.match(await refusal(mediaSend, { path: '/vault/x', media_type: 'document' }), /^path_refused: .*vault_copy_to/)
     assert.match(await refusal(mediaSend, { path: 'none', media_type: 'document' }), /^not_found/)
   })
