@@ -71,7 +71,7 @@ describe('the mark of a prompt', () => {
           for (const { end, exitCode } of find(bytes.subarray(at, at + size))) found.push([at + end, exitCode])
           at += size
         }
-        const ends = [...text.matchAll(new RegExp('oxbow=\\d*\u0007', 'g'))].map((match) => match.index + match[0].length)
+        const ends = [...text.matchAll(/oxbow=\d*(?!\w)/g)].map((match) => match.index + match[0].length + 1)
         assert.deepEqual(
           found,
           [0, 127, null, 5].map((code, i) => [ends[i], code]),

@@ -84,7 +84,7 @@ describe('a background job', () => {
 
   it('that floods is slowed down and kept in part; hands stay small and answer', async () => {
     const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await on.exec('cat /proc/2/status'))![1]) / 1024
-    const before = await rss()
+    const atFirst = await rss()
     const job = await on.job('head -c 8000000 /dev/zero | tr "\\0" x; echo end')
     const shell = await on.shell(true)
     const drowned = on.type(shell, 'head -c 4000000 /dev/zero | tr "\\0" y', { from: 10_000_000 })
@@ -96,7 +96,7 @@ describe('a background job', () => {
     const first = await on.read(job, { from: 0, maxBytes: 10 })
     assert.deepEqual([first.text, first.dropped], ['x'.repeat(10), total - 1024 * 1024])
     assert.ok((await drowned).total >= 4_000_000)
-    const grown = (await rss()) - before
+    const grown = (await rss()) - atFirst
     assert.ok(grown < 60, `hands grew by ${grown} MB`)
     await on.close(job)
     await on.close(shell)
@@ -116,7 +116,7 @@ describe('a background job', () => {
     }
     assert.equal(text, `${'ü€🙂x\n'.repeat(200)}\uFFFD\uFFFDz`)
     const raw = await on.read(id, { from: 0, maxBytes: 30, plain: false })
-    assert.match(raw.text, /^ü€🙂\u001B\[1mx/)
+    assert.ok(raw.text.startsWith('ü€🙂\u001B[1mx'))
     await on.close(id)
   })
 

@@ -84,7 +84,7 @@ export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
       .max(maxCommandCharacters)
       .describe('Command line for bash. It gets no input; what needs some runs in a session.'),
     cwd: cwdArgument,
-    wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end or its first output.'),
+    wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end; what it has written by then is given.'),
   }),
   output: z.strictObject({ id: z.string(), ...outputShape }) as unknown as z.ZodType<BackgroundOutput>,
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },
