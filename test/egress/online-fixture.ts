@@ -1,0 +1,139 @@
+/** A sandbox with a way out through a real proxy, and sites on this machine that it may reach by a name no name server knows. */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { siteCertificate, siteKey } from '../../src/sandbox/egress/certificate-fixture.ts'
+import { createEgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.ts'
+import type { EgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
+import type { HandsOps, Profile } from '../../src/types/index.ts'
+import { parseConfig } from '../../src/types/index.ts'
+
+type Ended = HandsOps['exec']['output']
+
+export interface OnlineBench extends AsyncDisposable {
+  readonly bench: Workbench
+  readonly proxy: EgressProxy
+  /** Of the site on this machine, plain and with TLS. */
+  readonly http: number
+  readonly https: number
+  /** What the site was asked for: `GET /path`. */
+  readonly asked: readonly string[]
+  run(command: string, profile?: Profile): Promise<Ended>
+}
+
+const marker = 'the site on this machine'
+
+/** Names as this test's name server has them. */
+const names: Readonly<Record<string, readonly string[]>> = {
+  'site.test': ['127.0.0.1'],
+  localhost: ['127.0.0.1', '::1'],
+  'closed.test': ['127.0.0.1'],
+  'metadata.test': ['169.254.169.254'],
+  'mixed.test': ['93.184.216.34', '127.0.0.1'],
+}
+
+/** Answers the first time with a public address, from then on with this machine's. */
+function createLookup(): (host: string) => Promise<readonly string[]> {
+  let asked = 0
+  return (host) => {
+    if (host !== 'rebound.test') return Promise.resolve(names[host] ?? [])
+    asked += 1
+    return Promise.resolve(asked === 1 ? ['93.184.216.34'] : ['127.0.0.1'])
+  }
+}
+
+export async function openOnlineBench(): Promise<OnlineBench> {
+  const files = makeSiteFiles()
+  const asked: string[] = []
+  const listener: RequestListener = (request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    const path = new URL(request.url ?? '/', 'http://site.test').pathname
+    if (path === '/') return void response.end(marker)
+    if (path === '/metadata') return void response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end()
+    if (path === '/upload') return void request.pipe(response)
+    if (path === '/package') return void response.end(JSON.stringify(packageFacts(request.headers.host ?? '')))
+    try {
+      response.end(readFileSync(join(files, path)))
+    } catch {
+      response.writeHead(404).end()
+    }
+  }
+  const plain = createHttpServer(listener)
+  const secure = createHttpsServer({ key: siteKey, cert: siteCertificate }, listener)
+  const [http, https] = [await listen(plain), await listen(secure)]
+  const { egress } = parseConfig({ egress: { allow: [`site.test:${http}`, `site.test:${https}`] } }, 'this test')
+  const place = mkdtempSync(join(tmpdir(), 'oxbow-online-'))
+  const proxy = createEgressProxy(egress, join(place, 'egress'), { lookup: createLookup(), ownAddresses: () => [] })
+  const bench = await makeWorkbench({ egressSocket: proxy.socket })
+  return {
+    bench,
+    proxy,
+    http,
+    https,
+    asked,
+    async run(command, profile = 'online') {
+      const hands = await bench.sandbox.hands(profile)
+      const input = { command, cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 100_000 }
+      return hands.ask('exec', input, { signal: new AbortController().signal, timeoutMs: 70_000 })
+    },
+    async [Symbol.asyncDispose]() {
+      await bench.sandbox.close()
+      await bench.remove()
+      await proxy.close()
+      for (const server of [plain, secure]) {
+        server.closeAllConnections()
+        await once(server.close(), 'close')
+      }
+      for (const folder of [files, place]) rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+export const siteText: string = marker
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** A git repository as plain files, and a package of npm. */
+function makeSiteFiles(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-site-'))
+  const work = join(folder, 'work')
+  const git = (...args: readonly string[]): void => void execFileSync('git', args, { cwd: work, stdio: 'ignore', env: gitEnvironment })
+  mkdirSync(work)
+  git('init', '-q')
+  writeFileSync(join(work, 'hello.txt'), 'from the repository\n')
+  git('add', '.')
+  git('commit', '-q', '-m', 'first')
+  git('clone', '-q', '--bare', '.', '../repo.git')
+  execFileSync('git', ['update-server-info'], { cwd: join(folder, 'repo.git'), env: gitEnvironment })
+  mkdirSync(join(folder, 'package-files/package'), { recursive: true })
+  writeFileSync(join(folder, 'package-files/package/package.json'), JSON.stringify({ name: 'package', version: '1.0.0' }))
+  execFileSync('tar', ['czf', join(folder, 'package.tgz'), '-C', join(folder, 'package-files'), 'package'])
+  return folder
+}
+
+const gitEnvironment = {
+  PATH: process.env['PATH'] ?? '',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_AUTHOR_NAME: 'a',
+  GIT_AUTHOR_EMAIL: 'a@site.test',
+  GIT_COMMITTER_NAME: 'a',
+  GIT_COMMITTER_EMAIL: 'a@site.test',
+}
+
+function packageFacts(host: string): object {
+  const version = { name: 'package', version: '1.0.0', dist: { tarball: `http://${host}/package.tgz` } }
+  return { name: 'package', 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': version } }
+}
