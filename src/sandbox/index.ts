@@ -7,6 +7,7 @@ import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
+import type { BuiltImage, ImageBuild } from './image/container-image.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -83,4 +84,10 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
 export async function* examineMachine(options: DoctorOptions): AsyncGenerator<DoctorCheck> {
   const { runDoctor } = await import('./doctor/run-doctor.ts')
   yield* runDoctor(options)
+}
+
+/** Makes the image that the container tier runs. @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` */
+export async function buildContainerImage(build: ImageBuild): Promise<BuiltImage> {
+  const image = await import('./image/container-image.ts')
+  return image.buildContainerImage(build)
 }

@@ -1,7 +1,7 @@
-/** Finds the engine that makes containers, and the image to run. Asks the engine at most once, and remembers its answer. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+/** Finds the engine that makes containers, and the image to run. */
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Config, Failure } from '../../types/index.ts'
 import { runOnHost } from '../image/host-command.ts'
 import { baseLabel } from '../image/image-label.ts'
@@ -69,18 +69,8 @@ function engineEnvironment(searchPath: string): NodeJS.ProcessEnv {
   return kept
 }
 
-export interface FoundImage {
-  readonly image: string
-  /** Drops what was remembered: the image may have been removed since. */
-  forget(): void
-}
-
-/** @param memory file that keeps the answer between starts; the engine takes 40 to 200 ms for it */
-export async function findImage(engine: ContainerEngine, wanted: string, memory: string): Promise<FoundImage | Failure> {
-  const question = JSON.stringify([engine.file, wanted, baseLabel])
-  const forget = (): void => rmSync(memory, { force: true })
-  const known = recall(memory, question)
-  if (known !== null) return { image: known, forget }
+/** @param wanted '' for the newest that `oxbow image build` made. @returns the id of an image. Takes the engine 40 ms. */
+export async function findImage(engine: ContainerEngine, wanted: string): Promise<{ readonly image: string } | Failure> {
   const list =
     wanted === ''
       ? ['images', '--filter', `label=${baseLabel}`, '--format', '{{.ID}}']
@@ -88,11 +78,7 @@ export async function findImage(engine: ContainerEngine, wanted: string, memory:
   const { exitCode, stdout, stderr } = await runOnHost(engine.file, list, { env: engine.env })
   // The newest stands first.
   const [, image] = /^(?:sha256:)?([0-9a-f]{12,64})$/m.exec(stdout) ?? []
-  if (exitCode === 0 && image !== undefined) {
-    mkdirSync(dirname(memory), { recursive: true })
-    writeFileSync(memory, JSON.stringify({ question, image }))
-    return { image, forget }
-  }
+  if (exitCode === 0 && image !== undefined) return { image }
   const refused = exitCode !== 0 && wanted === ''
   return {
     code: 'sandbox_missing',
@@ -113,13 +99,4 @@ export function imageHint(wanted: string): string {
 export function firstLine(said: string): string {
   const lines = said.split('\n').filter((line) => line.trim() !== '')
   return (lines.find((line) => /^(?:Error|error|docker):/.test(line)) ?? lines.at(-1) ?? 'it said nothing').slice(0, 300)
-}
-
-function recall(memory: string, question: string): string | null {
-  try {
-    const known = JSON.parse(readFileSync(memory, 'utf8')) as { question: unknown; image: unknown }
-    return known.question === question && typeof known.image === 'string' && /^[0-9a-f]{12,64}$/.test(known.image) ? known.image : null
-  } catch {
-    return null
-  }
 }

@@ -12,7 +12,7 @@ import { giveFolders } from '../workspace-folders.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
-import type { ContainerEngine, FoundImage } from './container-engine.ts'
+import type { ContainerEngine } from './container-engine.ts'
 import { startContainer } from './container-process.ts'
 import { containerName, reapOrphans } from './container-remains.ts'
 import { keepFile } from './kept-file.ts'
@@ -25,7 +25,6 @@ const insideProgram = '/opt/oxbow/hands.mjs'
 export const containerTier: TierProvider = {
   tier: 'container',
   async plan(options) {
-    const { engine: engineName, image } = options.limits.container
     const seccomp = seccompProfile(process.arch)
     if (seccomp === null) {
       return {
@@ -36,15 +35,15 @@ export const containerTier: TierProvider = {
     }
     const engine = findEngine(options.limits.container, options.searchPath)
     if ('code' in engine) return engine
-    const found = await findImage(engine, image, join(options.cacheFolder, 'container', `${engineName}-image.json`))
-    return 'code' in found ? found : tierPlan({ options, engine, found, seccomp })
+    const found = await findImage(engine, options.limits.container.image)
+    return 'code' in found ? found : tierPlan({ options, engine, image: found.image, seccomp })
   },
 }
 
 interface Parts {
   readonly options: TierOptions
   readonly engine: ContainerEngine
-  readonly found: FoundImage
+  readonly image: string
   readonly seccomp: string
 }
 
@@ -93,7 +92,7 @@ interface Starter {
   readonly close: () => Promise<void>
 }
 
-function createStarter({ options, engine, found, seccomp }: Parts, holds: boolean): Starter {
+function createStarter({ options, engine, image, seccomp }: Parts, holds: boolean): Starter {
   const { folders, limits, cacheFolder, logger, egressSocket } = options
   const kept = join(cacheFolder, 'container')
   const asRoot = process.getuid?.() === 0
@@ -118,7 +117,7 @@ function createStarter({ options, engine, found, seccomp }: Parts, holds: boolea
       const args = runArguments({
         engine: engine.name,
         kernel: limits.container.kernel,
-        image: found.image,
+        image,
         name,
         labels: labels(folders, profile),
         idFile,
@@ -134,7 +133,7 @@ function createStarter({ options, engine, found, seccomp }: Parts, holds: boolea
       return await startContainer({ engine, name, idFile, args, logger, onGone: leave })
     } catch (error) {
       leave()
-      throw explained(error, found, limits.container.image)
+      throw explained(error, limits.container.image)
     } finally {
       // When the first answer is on its way: what dead kernels have left harms nobody for another second.
       reaping ??= reapOrphans(engine)
@@ -156,11 +155,10 @@ function labels({ shared }: WorkspaceFolders, profile: Profile): Readonly<Record
 }
 
 /** What a start that failed means for the person. */
-function explained(error: unknown, found: FoundImage, wanted: string): unknown {
+function explained(error: unknown, wanted: string): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
   const said = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
   const gone = /image not known|no such image|unable to find image/i.test(said)
-  if (gone) found.forget()
   const hint = gone ? imageHint(wanted) : 'oxbow doctor starts a container and says what is missing.'
   return new OxbowError('sandbox_missing', `No container: ${said}`, { hint, cause: error })
 }

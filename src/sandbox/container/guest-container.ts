@@ -45,7 +45,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   const engine = findEngine(limits.container, ownSearchPath())
   if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: `${engine.hint} ${hostHint}` })
   const kept = join(cacheFolder, 'container')
-  const found = await findImage(engine, limits.container.image, join(kept, `${limits.container.engine}-image.json`))
+  const found = await findImage(engine, limits.container.image)
   if ('code' in found) throw new OxbowError(found.code, found.message, { hint: `${found.hint} ${hostHint}` })
   const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
   const uid = process.getuid?.() ?? 0

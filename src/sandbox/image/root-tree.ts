@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path'
 import type { Failure } from '../../types/index.ts'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
+import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
 import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
 import { addFile, addFrom, addText, entriesKey, mergedFolders, withFolders } from './root-entries.ts'
@@ -138,6 +139,8 @@ async function rootEntries({ extras, files }: RootTreeOptions, tools: BuildTools
     if ('text' in file) addText(entries, file.path, file.text)
     else addFile(entries, file.path, realpathSync(file.source))
   }
+  const addon = findPtyAddon()
+  if (addon !== null) addFile(entries, insidePtyAddon, addon)
   for (const { path, text } of accountFiles(sandboxUid)) addText(entries, path, text)
 
   for (const library of await sharedLibraries(tools.ldd, programsOf(entries))) addFile(entries, library, realpathSync(library))
