@@ -189,9 +189,10 @@ export const maxRefusalBytes = 1_000
 /** Files and folders that are brought from a machine's disk to the person's folder, and the longest name of one (PATH_MAX). */
 export const maxImportEntries = 200_000
 export const maxImportPathBytes = 4_096
-/** One piece of the archive in which they come, and how long hands may take for it: an emulated machine packs some MB a second. */
-export const archivePieceBytes: number = 4 * mib
-export const archivePieceMs = 60_000
+/** One piece of such a file, how long hands may take for it or for a look at everything, and how many are asked for at once. */
+export const importPieceBytes: number = 4 * mib
+export const importRequestMs = 60_000
+export const importsAtOnce = 4
 /** Things that a person is told of one import. */
 export const maxMergeReports = 20
 /** After the last request that may have changed something, and at the end of a machine, its changes are brought to the host. */

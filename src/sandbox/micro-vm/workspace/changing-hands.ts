@@ -5,73 +5,65 @@ import type { HandsProcess } from '../../hands/hands-process.ts'
 import { importAtEndMs, importIdleMs } from '../../limits.ts'
 
 /** Requests after which everything is as it was before. All others count as changes: a session may go on by itself. */
-const readOnly: ReadonlySet<HandsOp> = new Set(['read', 'bytes', 'list', 'search', 'stat', 'archive', 'shutdown'])
+const readOnly: ReadonlySet<HandsOp> = new Set(['read', 'bytes', 'list', 'search', 'stat', 'archive', 'survey', 'watch', 'shutdown'])
 
 export interface TakeBackOptions {
   readonly logger: (message: string) => void
+  /** Notes what is there. Asked once, before the first request that may change something. */
+  look(hands: Hands, signal: AbortSignal): Promise<void>
+  /** Brings what has changed since to the host. */
+  takeOver(hands: Hands, signal: AbortSignal): Promise<void>
   /** Called when a machine has ended and all that it had changed is on the host. */
-  taken(): Promise<void>
+  ended(): Promise<void>
 }
 
-export function takeChangesBack(
-  started: HandsProcess,
-  takeOver: (hands: Hands, signal: AbortSignal) => Promise<void>,
-  { logger, taken }: TakeBackOptions,
-): HandsProcess {
+export function takeChangesBack(started: HandsProcess, options: TakeBackOptions): HandsProcess {
   const ending = new AbortController()
+  let looked: Promise<void> | null = null
   let underWay = 0
-  let changed = false
-  /** Once something was started that may go on by itself, only a look at the end can tell that nothing changed any more. */
-  let everChanged = false
   let timer: NodeJS.Timeout | undefined
   let taking: Promise<boolean> = Promise.resolve(true)
-  let ended: Promise<void> | null = null
+  let end: Promise<void> | null = null
 
-  const take = (signal: AbortSignal): Promise<boolean> => {
-    taking = taking.then(async () => {
-      changed = false
-      try {
-        await takeOver(started.hands, signal)
-        return true
-      } catch (error) {
-        changed = true
-        if (!ending.signal.aborted || signal !== ending.signal) {
+  const take = (signal: AbortSignal): Promise<boolean> =>
+    (taking = taking.then(() =>
+      options.takeOver(started.hands, signal).then(
+        () => true,
+        (error: unknown) => {
           const { message, hint } = toFailure(error, 'sandbox_failed', '')
-          logger(`Changes of the micro VM are not on the host yet: ${message} ${hint}`)
-        }
-        return false
-      }
-    })
-    return taking
-  }
-  const rest = (): void => {
-    clearTimeout(timer)
-    if (!changed || underWay > 0 || ended !== null) return
-    timer = setTimeout(() => void take(ending.signal), importIdleMs)
-    timer.unref()
-  }
+          if (!ending.signal.aborted || signal !== ending.signal)
+            options.logger(`Changes of the micro VM are not on the host yet: ${message} ${hint}`)
+          return false
+        },
+      ),
+    ))
   const hands: Hands = {
-    async ask(op, input, options) {
-      if (readOnly.has(op)) return started.hands.ask(op, input, options)
+    async ask(op, input, request) {
+      if (readOnly.has(op)) return started.hands.ask(op, input, request)
       clearTimeout(timer)
       underWay += 1
-      changed = true
-      everChanged = true
       try {
-        return await started.hands.ask(op, input, options)
+        // Without this look all is taken to be changed: slower, and as right.
+        await (looked ??= options.look(started.hands, ending.signal).catch(() => undefined))
+        return await started.hands.ask(op, input, request)
       } finally {
         underWay -= 1
-        rest()
+        if (underWay === 0 && end === null) {
+          clearTimeout(timer)
+          timer = setTimeout(() => void take(ending.signal), importIdleMs)
+          timer.unref()
+        }
       }
     },
   }
-  const end = async (): Promise<void> => {
+  const finish = async (): Promise<void> => {
     clearTimeout(timer)
     ending.abort()
     await taking
-    const isTaken = !everChanged || (started.isOpen() && (await take(AbortSignal.timeout(importAtEndMs))))
+    // Something may go on by itself once anything was started: the last look is always taken.
+    const isTaken = looked === null || (started.isOpen() && (await take(AbortSignal.timeout(importAtEndMs))))
     await started.kill()
-    if (isTaken) await taken()
+    if (isTaken) await options.ended()
   }
-  return { hands, isOpen: () => started.isOpen(), kill: () => (ended ??= end()) }
+  return { hands, isOpen: () => started.isOpen(), kill: () => (end ??= finish()) }
 }

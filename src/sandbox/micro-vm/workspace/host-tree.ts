@@ -70,16 +70,24 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-export async function saveTree(file: string, tree: Tree): Promise<void> {
-  await writeFile(`${file}.new`, JSON.stringify([...tree]), { mode: 0o600 })
+/** What host and machine had when they last agreed. */
+export interface Agreement {
+  readonly tree: Tree
+  /** As the machine saw it; null when it was not looked at since. */
+  readonly stamps: ReadonlyMap<string, string> | null
+}
+
+export async function saveAgreement(file: string, { tree, stamps }: Agreement): Promise<void> {
+  await writeFile(`${file}.new`, JSON.stringify({ tree: [...tree], stamps: stamps === null ? null : [...stamps] }), { mode: 0o600 })
   await rename(`${file}.new`, file)
 }
 
-/** @returns an empty tree when there is none. Never throws. */
-export async function loadTree(file: string): Promise<Tree> {
+/** @returns an empty one when there is none. Never throws. */
+export async function loadAgreement(file: string): Promise<Agreement> {
   try {
-    return new Map(JSON.parse(await readFile(file, 'utf8')) as [string, TreeEntry][])
+    const kept = JSON.parse(await readFile(file, 'utf8')) as { tree: [string, TreeEntry][]; stamps: [string, string][] | null }
+    return { tree: new Map(kept.tree), stamps: kept.stamps === null ? null : new Map(kept.stamps) }
   } catch {
-    return new Map()
+    return { tree: new Map(), stamps: null }
   }
 }

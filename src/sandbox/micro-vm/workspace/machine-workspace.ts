@@ -11,14 +11,15 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises
 import { dirname, join } from 'node:path'
 import type { HandsProcess } from '../../hands/hands-process.ts'
 import { toFailure } from '../../../types/index.ts'
+import type { Hands } from '../../../types/index.ts'
 import type { BubblewrapPlan } from '../../bubblewrap/bubblewrap-tier.ts'
-import { archivePieceMs, importAtEndMs } from '../../limits.ts'
+import { importAtEndMs } from '../../limits.ts'
 import type { TierOptions } from '../../tier-plan.ts'
 import { giveFolders } from '../../workspace-folders.ts'
 import { diskPath, makeDisk, sandboxUser } from './disk-image.ts'
-import { loadTree, readTree, saveTree } from './host-tree.ts'
+import { loadAgreement, readTree, saveAgreement } from './host-tree.ts'
 import { mergeTree } from './merge-tree.ts'
-import { takeArchive } from './take-archive.ts'
+import { stampsOf, surveyMachine, takeChanges } from './take-changes.ts'
 import { takeChangesBack } from './changing-hands.ts'
 
 export interface MachineWorkspace {
@@ -36,61 +37,33 @@ export interface MachineWorkspaceOptions extends Pick<TierOptions, 'folders' | '
 }
 
 export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineWorkspace {
-  const { folders, logger, diskMb } = options
+  const { folders } = options
   const state = join(dirname(folders.shared), 'internal/micro-vm')
-  const diskFolder = join(state, 'disk')
-  const agreedFile = join(state, 'agreed.json')
-  const mark = join(state, 'not-taken-over')
   const isRoot = process.getuid?.() === 0
   const give = (folder: string): Promise<void> => (isRoot ? giveFolders([folder], sandboxUser()) : Promise.resolve())
-
-  /** Brings what the machine has to the host. @throws what takeArchive and mergeTree throw */
-  const takeOver = async (hands: HandsProcess['hands'], signal: AbortSignal): Promise<void> => {
-    const incoming = await mkdtemp(join(state, 'incoming-'))
-    try {
-      const taken = await takeArchive(hands, incoming, diskMb * 1024 * 1024, signal)
-      const uid = isRoot ? sandboxUser() : null
-      const isGone = async (path: string): Promise<boolean> =>
-        (await hands.ask('stat', { path: `/shared/${path}` }, { signal, timeoutMs: archivePieceMs })).kind === 'missing'
-      const merged = await mergeTree({ root: folders.shared, agreed: await loadTree(agreedFile), taken, isGone, uid, now: new Date() })
-      for (const text of merged.reports) logger(text)
-      await saveTree(agreedFile, merged.agreed)
-    } finally {
-      await rm(incoming, { recursive: true, force: true })
-    }
+  const copy: WorkspaceCopy = {
+    ...options,
+    state,
+    diskFolder: join(state, 'disk'),
+    agreed: join(state, 'agreed.json'),
+    mark: join(state, 'not-taken-over'),
+    uid: isRoot ? sandboxUser() : null,
   }
-
-  /** After a machine that died: its disk is read once more. What cannot be read is kept beside, and said. */
-  const recover = async (start: StartMachine): Promise<void> => {
-    let machine: HandsProcess | undefined
-    try {
-      machine = await start(diskFolder)
-      await takeOver(machine.hands, AbortSignal.timeout(importAtEndMs))
-    } catch (error) {
-      const lost = join(state, 'disk-not-taken-over')
-      await rm(lost, { recursive: true, force: true })
-      await rename(diskFolder, lost)
-      logger(
-        `The disk of a micro VM that died could not be taken over and is kept as ${lost}: ${toFailure(error, 'sandbox_failed', '').message}`,
-      )
-    } finally {
-      await machine?.kill()
-    }
-    await rm(mark, { force: true })
-  }
-
   return {
     async startWork(start) {
       await mkdir(state, { recursive: true, mode: 0o700 })
       await removeLeftovers(state)
-      if (existsSync(mark) && existsSync(diskPath(diskFolder))) await recover(start)
+      if (existsSync(copy.mark) && existsSync(diskPath(copy.diskFolder))) await recover(copy, start)
       await give(folders.shared)
-      await saveTree(agreedFile, await readTree(folders.shared, await loadTree(agreedFile)))
-      await makeDisk({ ...options, from: folders.shared, name: 'shared', diskFolder })
-      await writeFile(mark, '')
-      return takeChangesBack(await start(diskFolder), takeOver, {
-        logger,
-        taken: () => rm(mark, { force: true }),
+      const known = await loadAgreement(copy.agreed)
+      await saveAgreement(copy.agreed, { tree: await readTree(folders.shared, known.tree), stamps: null })
+      await makeDisk({ ...options, from: folders.shared, name: 'shared', diskFolder: copy.diskFolder })
+      await writeFile(copy.mark, '')
+      return takeChangesBack(await start(copy.diskFolder), {
+        logger: options.logger,
+        look: (hands, signal) => look(copy, hands, signal),
+        takeOver: (hands, signal) => takeOver(copy, hands, signal),
+        ended: () => rm(copy.mark, { force: true }),
       })
     },
     async startVault(start) {
@@ -110,10 +83,59 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
   }
 }
 
+interface WorkspaceCopy extends MachineWorkspaceOptions {
+  /** Absolute paths: the folder of all this, the disk, what both sides agreed on, and the mark of a disk that was not taken over. */
+  readonly state: string
+  readonly diskFolder: string
+  readonly agreed: string
+  readonly mark: string
+  /** Who the files belong to; null: to us. */
+  readonly uid: number | null
+}
+
+/** Notes what the machine has before it changes anything. @throws as surveyMachine does */
+async function look({ agreed }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
+  const stamps = stampsOf(await surveyMachine(hands, signal))
+  await saveAgreement(agreed, { ...(await loadAgreement(agreed)), stamps })
+}
+
+/** Brings what the machine has changed to the host. @throws what takeChanges and mergeTree throw */
+async function takeOver({ state, agreed, diskMb, folders, uid, logger }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
+  const incoming = await mkdtemp(join(state, incomingPrefix))
+  try {
+    const { tree, stamps } = await loadAgreement(agreed)
+    const taken = await takeChanges(hands, stamps ?? new Map(), incoming, diskMb * 1024 * 1024, signal)
+    const merged = await mergeTree({ root: folders.shared, agreed: tree, taken, uid, now: new Date() })
+    for (const text of merged.reports) logger(text)
+    await saveAgreement(agreed, { tree: merged.agreed, stamps: taken.stamps })
+  } finally {
+    await rm(incoming, { recursive: true, force: true })
+  }
+}
+
+/** After a machine that died: its disk is read once more. What cannot be read is kept beside, and said. */
+async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> {
+  let machine: HandsProcess | undefined
+  try {
+    machine = await start(copy.diskFolder)
+    await takeOver(copy, machine.hands, AbortSignal.timeout(importAtEndMs))
+  } catch (error) {
+    const lost = join(copy.state, 'disk-not-taken-over')
+    await rm(lost, { recursive: true, force: true })
+    await rename(copy.diskFolder, lost)
+    const { message } = toFailure(error, 'sandbox_failed', 'See its log.')
+    copy.logger(`The disk of a micro VM that died could not be taken over; it is kept in the workspace's internal folder: ${message}`)
+  } finally {
+    await machine?.kill()
+  }
+  await rm(copy.mark, { force: true })
+}
+
+const incomingPrefix = 'incoming-'
 const vaultPrefix = 'vault-'
 
 /** What kernels that were killed have left. A workspace has one kernel at a time; the disk of a vault that is open now stays. */
 async function removeLeftovers(state: string): Promise<void> {
-  const names = (await readdir(state)).filter((name) => name.startsWith('incoming-'))
+  const names = (await readdir(state)).filter((name) => name.startsWith(incomingPrefix))
   await Promise.all(names.map((name) => rm(join(state, name), { recursive: true, force: true })))
 }

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { maxMergeReports } from '../../limits.ts'
 import { readEntry, readTree, sameEntry } from './host-tree.ts'
 import type { Tree, TreeEntry } from './host-tree.ts'
-import type { TakenEntry, TakenTree } from './take-archive.ts'
+import type { TakenChanges, TakenEntry } from './take-changes.ts'
 
 export interface Merge {
   /** What both have now, for the next time. */
@@ -23,16 +23,14 @@ export interface Merge {
 export interface MergeOptions {
   readonly root: string
   readonly agreed: Tree
-  readonly taken: TakenTree
-  /** Asked for what did not come, when not all could come. */
-  isGone(path: string): Promise<boolean>
+  readonly taken: TakenChanges
   /** Who the files belong to; null: to us. */
   readonly uid: number | null
   readonly now: Date
 }
 
 /** @throws a system error when the folder cannot be written; what was done until then stays done and is found the next time. */
-export async function mergeTree({ root, agreed, taken, isGone, uid, now }: MergeOptions): Promise<Merge> {
+export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions): Promise<Merge> {
   const here = await readTree(root, agreed)
   const next = new Map(agreed)
   const reports: string[] = []
@@ -50,14 +48,11 @@ export async function mergeTree({ root, agreed, taken, isGone, uid, now }: Merge
   }
 
   // First what is gone, the deepest first.
-  const there = new Set(taken.entries.map(({ path }) => path))
-  const known = [...agreed].filter(([, { kind }]) => kind !== 'other')
-  const isComplete = taken.skipped <= agreed.size - known.length
-  const gone = known.map(([path]) => path).filter((path) => !there.has(path) && !isGuarded(path, 'file'))
+  const isHidden = (path: string): boolean => taken.closed.some((folder) => path.startsWith(`${folder}/`))
+  const gone = [...agreed.keys()].filter((path) => !taken.paths.has(path) && !isHidden(path) && !isGuarded(path, 'file'))
   for (const path of gone.toReversed()) {
     const stands = here.get(path)
     if (stands !== undefined && !isOurs(path)) continue
-    if (!isComplete && !(await isGone(path))) continue
     if (stands !== undefined && (await removeOne(root, path, stands))) {
       changed += 1
       here.delete(path)
@@ -118,7 +113,7 @@ async function place(root: string, entry: TakenEntry, uid: number | null): Promi
     // Never the mode that the machine said: no setuid, nothing that others may write.
     await chmod(entry.staged, entry.executable ? 0o755 : 0o644)
     if (uid !== null) await lchown(entry.staged, uid, uid)
-    await utimes(entry.staged, entry.modifiedSeconds, entry.modifiedSeconds)
+    await utimes(entry.staged, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
     await rename(entry.staged, path).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EXDEV') throw error
       await copyFile(entry.staged, path)
