@@ -96,6 +96,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
 
   addModelVerbs(program, terminal, choose)
   addWasmVerb(program, terminal, choose)
+  addImageVerb(program, terminal, choose)
 
   const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))
@@ -167,6 +168,17 @@ function addWasmVerb(program: Command, terminal: Terminal, choose: (verb: Verb) 
       ),
     )
     .action((file, options) => choose(async () => (await import('./verbs/wasm.ts')).wasmRun(file, options, terminal)))
+}
+
+function addImageVerb(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+  const image = program.command('image').description('images for the container tier').helpOption('--help', 'show help')
+  image.addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash'))
+  userVerb(image.command('build'), 'make the image that containers run, from programs of this machine; nothing is downloaded')
+    .option('--with <names>', 'further programs: ripgrep, git, python, bash')
+    .option('--engine <name>', 'podman or docker instead of the configured one')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash'))
+    .action((options) => choose(async () => (await import('./verbs/image.ts')).imageBuild(options, terminal)))
 }
 
 /** An option that may be given more than once. */

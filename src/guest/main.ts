@@ -57,9 +57,14 @@ async function main(command: string): Promise<void> {
       say(await runToolFile(tool, unwanted.signal))
       return
     }
+    case 'image-build': {
+      const { buildImage } = await import('./image-build.ts')
+      say(await buildImage(await envelope))
+      return
+    }
     default:
       throw new Error(
-        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor or wasm-run`,
+        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run or image-build`,
       )
   }
 }

@@ -14,7 +14,16 @@ import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
 import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
 
-export type GuestCommand = 'serve' | 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls' | 'catalog' | 'doctor' | 'wasm-run'
+export type GuestCommand =
+  | 'serve'
+  | 'audit-verify'
+  | 'audit-show'
+  | 'audit-recording'
+  | 'calls'
+  | 'catalog'
+  | 'doctor'
+  | 'wasm-run'
+  | 'image-build'
 
 export interface GuestProcess {
   readonly pid: number

@@ -1,5 +1,5 @@
 /** Questions that need no running guest: the guest program answers them from the workspace and exits. */
-import type { CatalogQuestion, SessionId, ToolQuestion } from '../types/index.ts'
+import type { CatalogQuestion, ImageQuestion, SessionId, ToolQuestion } from '../types/index.ts'
 import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestCommand } from './guest-process.ts'
 import { envelopeFor } from './guest.ts'
@@ -13,6 +13,7 @@ export interface OfflineQuestion {
   readonly limit?: number
   readonly question?: CatalogQuestion
   readonly tool?: ToolQuestion
+  readonly image?: ImageQuestion
 }
 
 /**

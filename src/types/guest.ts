@@ -34,6 +34,8 @@ export interface GuestEnvelope {
   readonly question?: CatalogQuestion
   /** For `wasm-run`. */
   readonly tool?: ToolQuestion
+  /** For `image-build`. */
+  readonly image?: ImageQuestion
 }
 
 /**
@@ -60,6 +62,23 @@ export type CatalogQuestion =
   | { readonly ask: 'show'; readonly model: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
+
+/** An image to make for the container tier; `engine` goes over the configuration's. */
+export interface ImageQuestion {
+  readonly extras: readonly ImageExtra[]
+  readonly engine?: 'podman' | 'docker'
+}
+
+export type ImageExtra = 'ripgrep' | 'git' | 'python' | 'bash'
+export const imageExtras: readonly ImageExtra[] = ['ripgrep', 'git', 'python', 'bash']
+
+export interface ImageReport {
+  readonly engine: string
+  readonly image: string
+  /** What it was made of; null when the engine had it already. */
+  readonly made: { readonly files: number; readonly bytes: number } | null
+  readonly ms: number
+}
 
 /** A tool to run once: a module or a JavaScript file, with folders of the person who asks. Paths are absolute. */
 export interface ToolQuestion {

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
+import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { findEngine, firstLine } from '../container/container-engine.ts'
 import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
@@ -15,7 +16,8 @@ import type { RootExtra } from './root-parts.ts'
 export interface ImageBuild {
   readonly container: Config['sandbox']['container']
   readonly extras: readonly RootExtra[]
-  readonly searchPath: string
+  /** Where programs are looked for; the search path of this process when absent. */
+  readonly searchPath?: string
   /** For the tree and the packed image; what is made there is removed. */
   readonly workFolder: string
 }
@@ -28,7 +30,12 @@ export interface BuiltImage {
 }
 
 /** @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
-export async function buildContainerImage({ container, extras, searchPath, workFolder }: ImageBuild): Promise<BuiltImage> {
+export async function buildContainerImage({
+  container,
+  extras,
+  searchPath = ownSearchPath(),
+  workFolder,
+}: ImageBuild): Promise<BuiltImage> {
   const engine = findEngine(container, searchPath)
   if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: engine.hint })
   const plan = await planRootTree({ folder: workFolder, extras, files: [], searchPath })

@@ -4,9 +4,9 @@
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ImageExtra } from '../../types/index.ts'
 
-export type RootExtra = 'ripgrep' | 'git' | 'python' | 'bash'
-export const rootExtras: readonly RootExtra[] = ['ripgrep', 'git', 'python', 'bash']
+export type RootExtra = ImageExtra
 
 /** The place of a file or folder inside, and where it comes from. */
 export interface RootPart {

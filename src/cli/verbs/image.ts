@@ -1,0 +1,50 @@
+/** `oxbow image build`: the image that the container tier runs, made from this machine's own files. The guest program makes it. */
+import { askOffline } from '../../runner/index.ts'
+import { type ImageExtra, imageExtras, type ImageReport, OxbowError } from '../../types/index.ts'
+import { guestOptions } from '../guest/guest-connection.ts'
+import type { GuestChoice } from '../guest/guest-connection.ts'
+import { printLine, printNotice } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
+import { plainText } from '../view/terminal-text.ts'
+
+export interface ImageOptions extends GuestChoice {
+  readonly with?: string | undefined
+  readonly engine?: string | undefined
+  readonly json?: boolean | undefined
+}
+
+/** @returns 0. @throws OxbowError `bad_input` for what it does not know, and what the guest reports */
+export async function imageBuild(options: ImageOptions, terminal: Terminal): Promise<number> {
+  const image = { extras: parseExtras(options.with), ...parseEngine(options.engine) }
+  let report: ImageReport | null = null
+  if (options.json !== true) printNotice(terminal, 'Copying programs and libraries of this machine …')
+  for await (const line of askOffline(guestOptions(options, terminal), { command: 'image-build', image })) report = line as ImageReport
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  if (options.json === true) printLine(terminal, JSON.stringify(report))
+  else for (const line of describe(report)) printLine(terminal, plainText(line))
+  return 0
+}
+
+function describe({ engine, image, made, ms }: ImageReport): readonly string[] {
+  const seconds = `${(ms / 1000).toFixed(1)} s`
+  const what = made === null ? `${engine} has it already` : `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB, in ${seconds}`
+  return [`${image}  ${what}`, 'To use it: [sandbox] tier = "container" in config.toml. oxbow doctor tries it.']
+}
+
+function parseExtras(text = ''): readonly ImageExtra[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  const unknown = names.filter((name) => !imageExtras.some((extra) => extra === name))
+  if (unknown.length === 0) return imageExtras.filter((extra) => names.includes(extra))
+  throw new OxbowError('bad_input', `--with does not know ${unknown.join(', ')}`, {
+    hint: `It takes ${imageExtras.join(', ')}, with commas.`,
+  })
+}
+
+function parseEngine(text: string | undefined): { engine?: 'podman' | 'docker' } {
+  if (text === undefined) return {}
+  if (text === 'podman' || text === 'docker') return { engine: text }
+  throw new OxbowError('bad_input', `--engine does not know ${text}`, { hint: 'It takes podman or docker.' })
+}
