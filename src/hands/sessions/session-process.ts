@@ -7,6 +7,7 @@ import type { LiveCommands } from '../commands/live-commands.ts'
 import { startProcess } from '../commands/start-process.ts'
 import type { PtyAddon } from './pty-addon.ts'
 import { createTerminalInput } from './terminal-input.ts'
+import type { SessionInput } from './terminal-input.ts'
 
 export interface SessionProcess {
   readonly pid: number
@@ -20,15 +21,6 @@ export interface SessionProcess {
   resize(columns: number, rows: number): void
   /** Closes this end of it. */
   release(): void
-}
-
-/** Takes what is written at once, and keeps what the process does not read yet. */
-export interface SessionInput {
-  write(text: string): void
-  waitingBytes(): number
-  isOpen(): boolean
-  /** Nothing more will come. A terminal has no such end, but a key. */
-  end(): void
 }
 
 export interface SessionStart {

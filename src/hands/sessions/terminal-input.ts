@@ -5,7 +5,15 @@
 import { writeSync } from 'node:fs'
 import { systemCode } from '../failure.ts'
 import { terminalRetryMs } from '../limits.ts'
-import type { SessionInput } from './session-process.ts'
+
+/** Takes what is written at once, and keeps what the process does not read yet. */
+export interface SessionInput {
+  write(text: string): void
+  waitingBytes(): number
+  isOpen(): boolean
+  /** Nothing more will come. A terminal has no such end, but a key. */
+  end(): void
+}
 
 /** @param master a descriptor that does not block. @param isOpen false from the moment on in which it may be closed */
 export function createTerminalInput(master: number, isOpen: () => boolean): SessionInput {
