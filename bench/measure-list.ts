@@ -2,6 +2,7 @@
 import type { Measure } from './measure.ts'
 import { accepts } from './measures/accepts.ts'
 import { calls } from './measures/calls.ts'
+import { hands } from './measures/hands.ts'
 import { history } from './measures/history.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
@@ -10,4 +11,4 @@ import { stream } from './measures/stream.ts'
 import { turns } from './measures/turns.ts'
 import { wires } from './measures/wires.ts'
 
-export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, wires, memory, history]
+export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, wires, memory, history, hands]

@@ -135,7 +135,8 @@ describe('frames between kernel and hands', () => {
   it('go at the pace of the reader: one large message after another, small ones between, nothing that is not wanted', async () => {
     const sink = createSlowSink()
     const writer = createMessageWriter(sink)
-    const content = Buffer.alloc(3 * maxPayloadBytes)
+    // With the text behind it 24 frames, which go eight at a time.
+    const content = Buffer.alloc(23 * maxPayloadBytes)
     let wanted = true
     const first = writer.send(1, 'a', content)
     const second = writer.send(2, 'b', content)
@@ -143,19 +144,40 @@ describe('frames between kernel and hands', () => {
     const fourth = writer.send(4, 'd', content, () => false)
     assert.equal(await writer.send(9, 'small', null), 'all')
     await sink.drain(0)
-    assert.deepEqual(sink.ids, [9, 1])
-    await sink.drain(3)
+    assert.deepEqual(sink.ids, [9, ...eight(1)])
+    await sink.drain(2)
     assert.equal(await first, 'all')
-    await sink.drain(3)
+    await sink.drain(2)
     assert.equal(await second, 'all')
-    assert.deepEqual(sink.ids, [9, 1, 1, 1, 1, 2, 2, 2, 2, 3])
+    assert.deepEqual(sink.ids, [9, ...eight(1, 1, 1, 2, 2, 2, 3)])
     wanted = false
     await sink.drain(1)
     assert.deepEqual([await third, await fourth], ['some', 'none'])
     sink.destroy()
     assert.equal(await writer.send(5, 'e', content), 'none')
   })
+
+  it('are held by what they bring, however small the pieces and however many the messages', () => {
+    const push = createMessageReader(
+      { messageBytes: 1_000_000, pendingBytes: 1_000_000 },
+      { message: () => assert.fail(), cancel: () => assert.fail() },
+    )
+    const single = encodeFrame('data', 1, Buffer.from('x'))
+    const before = process.memoryUsage()
+    const thousand = Buffer.concat(Array.from({ length: 1_000 }, () => single))
+    for (let i = 0; i < 900; i += 1) assert.equal(push(thousand), null)
+    const after = process.memoryUsage()
+    const grown = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers
+    assert.ok(grown < 30_000_000, `${grown} bytes for 900 000`)
+    const many = createMessageReader(roomy, { message: () => undefined, cancel: () => undefined })
+    const problems = Array.from({ length: 300 }, (_, i) => many(encodeFrame('part', i, Buffer.from('x'))))
+    assert.match(problems.at(-1) ?? '', /unfinished messages/)
+  })
 })
+
+function eight(...ids: number[]): number[] {
+  return ids.flatMap((id) => Array.from({ length: 8 }, () => id))
+}
 
 /** A stream that is full after every frame, until it is drained. */
 function createSlowSink() {
@@ -165,8 +187,11 @@ function createSlowSink() {
     ids,
     writableNeedDrain: false,
     destroyed: false,
-    write(frame: Uint8Array): boolean {
-      ids.push(Buffer.from(frame).readUInt32BE(5))
+    cork: () => undefined,
+    uncork: () => undefined,
+    /** Heads come alone. */
+    write(bytes: Uint8Array): boolean {
+      if (bytes.length === 9) ids.push(Buffer.from(bytes).readUInt32BE(5))
       sink.writableNeedDrain = true
       return false
     },

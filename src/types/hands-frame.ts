@@ -13,11 +13,18 @@
  * This file imports nothing: hands load it beside themselves, without the rest of the ground floor.
  */
 
-export interface HandsFrame {
-  readonly kind: 'part' | 'last' | 'cancel' | 'data'
+/** A frame, or as much of one as has come: all its pieces have its kind and id. */
+export interface FramePiece {
+  readonly kind: FrameKind
   readonly id: number
+  /** A piece of what was read; it holds all of that in memory. */
   readonly payload: Buffer
+  /** How long the payload of the whole frame is, and whether this piece is its end. */
+  readonly frameBytes: number
+  readonly ends: boolean
 }
+
+type FrameKind = 'part' | 'last' | 'cancel' | 'data'
 
 /** Bounds of one direction. What exceeds them is garbage: the reader stops for good. */
 export interface FrameBounds {
@@ -50,53 +57,62 @@ export function joinContent(body: unknown, said: unknown, content: Buffer): unkn
   return { ...body, content }
 }
 
-export function encodeFrame(kind: HandsFrame['kind'], id: number, payload: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(headBytes + payload.length)
-  frame.writeUInt32BE(headBytes - 4 + payload.length, 0)
-  frame.writeUInt8(kinds.indexOf(kind) + 1, 4)
-  frame.writeUInt32BE(id, 5)
-  frame.set(payload, headBytes)
-  return frame
+export function encodeFrame(kind: FrameKind, id: number, payload: Uint8Array): Buffer {
+  return Buffer.concat([encodeHead(kind, id, payload.length), payload])
+}
+
+function encodeHead(kind: FrameKind, id: number, payloadBytes: number): Buffer {
+  const head = Buffer.allocUnsafe(headBytes)
+  head.writeUInt32BE(headBytes - 4 + payloadBytes, 0)
+  head.writeUInt8(kinds.indexOf(kind) + 1, 4)
+  head.writeUInt32BE(id, 5)
+  return head
 }
 
 /** @returns the frames of one message, made one at a time so that a slow reader costs no memory. */
 export function* encodeMessage(id: number, text: string, content: Uint8Array = nothing): Generator<Buffer> {
-  for (let at = 0; at < content.length; at += maxPayloadBytes) yield encodeFrame('data', id, content.subarray(at, at + maxPayloadBytes))
-  const bytes = Buffer.from(text)
-  for (let at = 0; at + maxPayloadBytes < bytes.length; at += maxPayloadBytes) {
-    yield encodeFrame('part', id, bytes.subarray(at, at + maxPayloadBytes))
-  }
-  const whole = Math.max(0, Math.ceil(bytes.length / maxPayloadBytes) - 1)
-  yield encodeFrame('last', id, bytes.subarray(whole * maxPayloadBytes))
+  for (const { kind, payload } of framesOf(text, content)) yield encodeFrame(kind, id, payload)
 }
 
-/** @returns a function that takes bytes as they arrive and answers null, or why they are not frames. */
-export function createFrameReader(onFrame: (frame: HandsFrame) => void): (bytes: Buffer) => string | null {
-  // Bytes are joined only when a whole frame is there: a sender of single bytes costs no more than any other.
-  let waiting: Buffer[] = []
+function* framesOf(text: string, content: Uint8Array): Generator<{ kind: FrameKind; payload: Uint8Array }> {
+  for (let at = 0; at < content.length; at += maxPayloadBytes) yield { kind: 'data', payload: content.subarray(at, at + maxPayloadBytes) }
+  const bytes = Buffer.from(text)
+  for (let at = 0; at + maxPayloadBytes < bytes.length; at += maxPayloadBytes) {
+    yield { kind: 'part', payload: bytes.subarray(at, at + maxPayloadBytes) }
+  }
+  const whole = Math.max(0, Math.ceil(bytes.length / maxPayloadBytes) - 1)
+  yield { kind: 'last', payload: bytes.subarray(whole * maxPayloadBytes) }
+}
+
+/**
+ * Gives on what has come of a frame without waiting for the rest: what is held is nine bytes.
+ * @returns a function that takes bytes as they arrive and answers null, or why they are not frames
+ */
+export function createFrameReader(onPiece: (piece: FramePiece) => void): (bytes: Buffer) => string | null {
+  const head = Buffer.alloc(headBytes)
   let have = 0
-  let need = headBytes
+  let left = 0
   return (bytes) => {
-    waiting.push(bytes)
-    have += bytes.length
-    if (have < need) return null
-    const all = waiting.length === 1 ? bytes : Buffer.concat(waiting)
     let at = 0
-    need = headBytes
-    while (all.length - at >= headBytes) {
-      const length = all.readUInt32BE(at)
-      const kind = kinds[all.readUInt8(at + 4) - 1]
-      if (length < headBytes - 4 || length > headBytes - 4 + maxPayloadBytes) return `frame of ${length} bytes`
-      if (kind === undefined) return 'unknown kind of frame'
-      need = length + 4
-      if (all.length - at < need) break
-      onFrame({ kind, id: all.readUInt32BE(at + 5), payload: all.subarray(at + headBytes, at + need) })
-      at += need
-      need = headBytes
+    while (at < bytes.length) {
+      if (have < headBytes) {
+        const copied = bytes.copy(head, have, at)
+        have += copied
+        at += copied
+        if (have < headBytes) return null
+        const length = head.readUInt32BE(0)
+        if (length < headBytes - 4 || length > headBytes - 4 + maxPayloadBytes) return `frame of ${length} bytes`
+        if (kinds[head.readUInt8(4) - 1] === undefined) return 'unknown kind of frame'
+        left = length + 4 - headBytes
+        if (left > 0) continue
+      }
+      const payload = bytes.subarray(at, at + left)
+      at += payload.length
+      left -= payload.length
+      if (left === 0) have = 0
+      const frameBytes = head.readUInt32BE(0) + 4 - headBytes
+      onPiece({ kind: kinds[head.readUInt8(4) - 1]!, id: head.readUInt32BE(5), payload, frameBytes, ends: left === 0 })
     }
-    // Copied, so that the beginning of a frame does not hold the whole read in memory.
-    waiting = [Buffer.from(all.subarray(at))]
-    have = all.length - at
     return null
   }
 }
@@ -110,8 +126,8 @@ export interface MessageListener {
 }
 
 interface Begun {
-  readonly text: Buffer[]
-  readonly content: Buffer[]
+  readonly text: Gathered
+  readonly content: Gathered
   bytes: number
 }
 
@@ -127,25 +143,27 @@ export function createMessageReader(bounds: FrameBounds, listener: MessageListen
     open.delete(id)
     return begun
   }
-  const take = ({ kind, id, payload }: HandsFrame): void => {
-    if (problem !== null) return
+  const problemOf = ({ kind, payload, frameBytes }: FramePiece, begun: Begun): string | null => {
+    if (begun.bytes + payload.length > bounds.messageBytes) return `message over ${bounds.messageBytes} bytes`
+    if (pendingBytes + payload.length > bounds.pendingBytes) return `more than ${bounds.pendingBytes} bytes in unfinished messages`
+    if (open.size > maxOpenMessages) return `more than ${maxOpenMessages} unfinished messages`
+    if (kind !== 'last' && frameBytes === 0) return 'empty part of a message'
+    return kind === 'data' && begun.text.bytes() > 0 ? 'bytes after the text of a message' : null
+  }
+  const take = (piece: FramePiece): void => {
+    const { kind, id, payload, ends } = piece
+    if (problem !== null || (kind === 'cancel' && !ends)) return
     if (kind === 'cancel') return listener.cancel(id, forget(id) !== undefined)
-    const begun = open.get(id) ?? { text: [], content: [], bytes: 0 }
-    if (begun.bytes + payload.length > bounds.messageBytes) problem = `message over ${bounds.messageBytes} bytes`
-    else if (pendingBytes + payload.length > bounds.pendingBytes) problem = `more than ${bounds.pendingBytes} bytes in unfinished messages`
-    else if (kind !== 'last' && payload.length === 0) problem = 'empty part of a message'
-    else if (kind === 'data' && begun.text.length > 0) problem = 'bytes after the text of a message'
+    const begun = open.get(id) ?? { text: gather(), content: gather(), bytes: 0 }
+    problem = problemOf(piece, begun)
     if (problem !== null) return
-    if (kind === 'last') {
-      forget(id)
-      const text = begun.text.length === 0 ? payload.toString() : Buffer.concat([...begun.text, payload]).toString()
-      return listener.message(id, text, Buffer.concat(begun.content))
-    }
-    // Copied: the payload is a piece of what was read, and would hold all of that.
-    ;(kind === 'data' ? begun.content : begun.text).push(Buffer.from(payload))
+    ;(kind === 'data' ? begun.content : begun.text).add(payload)
     begun.bytes += payload.length
     pendingBytes += payload.length
     open.set(id, begun)
+    if (kind !== 'last' || !ends) return
+    forget(id)
+    listener.message(id, begun.text.take().toString(), begun.content.take())
   }
   const push = createFrameReader(take)
   return (bytes) => {
@@ -157,9 +175,62 @@ export function createMessageReader(bounds: FrameBounds, listener: MessageListen
   }
 }
 
+/** Messages that may have begun and not ended: either side has far fewer in work. */
+const maxOpenMessages = 256
+/** From this size on a piece is kept as it is, with what was read around it; smaller ones are put together. */
+const keptPieceBytes = 16 * 1024
+
+interface Gathered {
+  add(piece: Buffer): void
+  bytes(): number
+  take(): Buffer
+}
+
+/** Bytes that come in pieces. However small those are, what is held is little more than the bytes. */
+function gather(): Gathered {
+  const pieces: Buffer[] = []
+  let tail: Buffer | null = null
+  let filled = 0
+  let total = 0
+  const endTail = (): void => {
+    if (tail !== null) pieces.push(tail.subarray(0, filled))
+    tail = null
+    filled = 0
+  }
+  return {
+    add(piece) {
+      total += piece.length
+      if (piece.length >= keptPieceBytes) {
+        endTail()
+        pieces.push(piece)
+        return
+      }
+      if (filled + piece.length > keptPieceBytes) endTail()
+      tail ??= Buffer.allocUnsafe(Math.max(piece.length, pieces.length === 0 ? firstPieceBytes : keptPieceBytes))
+      if (filled + piece.length > tail.length) {
+        const larger = Buffer.allocUnsafe(keptPieceBytes)
+        tail.copy(larger, 0, 0, filled)
+        tail = larger
+      }
+      filled += piece.copy(tail, filled)
+    },
+    bytes: () => total,
+    take() {
+      endTail()
+      return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    },
+  }
+}
+
+/** Most messages are no longer. */
+const firstPieceBytes = 512
+
 /** What a stream to write to must be able to do: node:stream, without importing it. */
 export interface FrameSink {
-  write(frame: Uint8Array): boolean
+  write(bytes: Uint8Array): boolean
+  /** Between the two, what is written goes in one piece. */
+  cork(): void
+  uncork(): void
   on(event: 'drain' | 'close', listener: () => void): unknown
   readonly writableNeedDrain: boolean
   readonly destroyed: boolean
@@ -167,12 +238,15 @@ export interface FrameSink {
 
 export interface MessageWriter {
   /**
-   * Sends a message at the pace of the reader: what waits here is one frame of each message. A message of more frames than one
+   * Sends a message at the pace of the reader: what waits here is half a megabyte. `content` may not change before it is sent. A message of more frames than one
    * waits for the one before it, so that the other end holds one unfinished message; small ones overtake it.
-   * @param isWanted asked before each frame; false: the rest is not sent. @returns whether all of it was sent, some, or none
+   * @param isWanted asked now and then; false: the rest is not sent. @returns whether all of it was sent, some, or none
    */
   send(id: number, text: string, content: Uint8Array | null, isWanted?: () => boolean): Promise<'all' | 'some' | 'none'>
 }
+
+/** Half a megabyte: twice what a pipe holds. */
+const framesAtOnce = 8
 
 export function createMessageWriter(sink: FrameSink): MessageWriter {
   let waiting: (() => void)[] = []
@@ -185,22 +259,28 @@ export function createMessageWriter(sink: FrameSink): MessageWriter {
   sink.on('drain', wake)
   sink.on('close', wake)
 
-  const sendFrames = async (frames: Iterable<Buffer>, isWanted: () => boolean): Promise<'all' | 'some' | 'none'> => {
+  const sendFrames = async (id: number, text: string, content: Uint8Array, isWanted: () => boolean): Promise<'all' | 'some' | 'none'> => {
     let sent = 0
-    for (const frame of frames) {
-      if (sent > 0 && sink.writableNeedDrain && !sink.destroyed) await new Promise<void>((resume) => waiting.push(resume))
-      if (sink.destroyed || !isWanted()) return sent === 0 ? 'none' : 'some'
-      sink.write(frame)
+    for (const { kind, payload } of framesOf(text, content)) {
+      // What goes together: fewer waits for the reader, and still little that a small message has to wait for.
+      const begins = sent % framesAtOnce === 0
+      if (begins && sent > 0) sink.uncork()
+      if (begins && sent > 0 && sink.writableNeedDrain && !sink.destroyed) await new Promise<void>((resume) => waiting.push(resume))
+      if (begins && (sink.destroyed || !isWanted())) return sent === 0 ? 'none' : 'some'
+      if (begins) sink.cork()
+      // Not joined: the payload is not copied.
+      sink.write(encodeHead(kind, id, payload.length))
+      if (payload.length > 0) sink.write(payload)
       sent += 1
     }
+    sink.uncork()
     return 'all'
   }
   return {
     send(id, text, content, isWanted = () => true) {
-      const frames = encodeMessage(id, text, content ?? nothing)
-      const isSmall = (content?.length ?? 0) + 3 * text.length <= maxPayloadBytes
-      if (isSmall) return sendFrames(frames, isWanted)
-      const sending = queue.then(() => sendFrames(frames, isWanted))
+      const bytes = content ?? nothing
+      if (bytes.length + 3 * text.length <= maxPayloadBytes) return sendFrames(id, text, bytes, isWanted)
+      const sending = queue.then(() => sendFrames(id, text, bytes, isWanted))
       queue = sending
       return sending
     },
