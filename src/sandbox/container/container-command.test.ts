@@ -1,0 +1,114 @@
+/** The line that starts a container, flag by flag: what holds is here, and for docker it is all that was tried. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { testLimits } from '../sandbox-workbench.ts'
+import { removeArguments, runArguments } from './container-command.ts'
+import type { ContainerPlan } from './container-command.ts'
+
+const plan: ContainerPlan = {
+  engine: 'podman',
+  kernel: 'runc',
+  image: 'abc',
+  name: 'oxbow-1-2-x',
+  labels: { app: 'oxbow' },
+  idFile: '/c/id',
+  seccompFile: '/c/seccomp.json',
+  uid: 60_999,
+  gid: 60_999,
+  rootless: false,
+  mounts: [
+    { host: '/ws/shared', inside: '/shared', writable: true },
+    { host: '/ws/tmp', inside: '/tmp', writable: true },
+    { host: '/c/hands.mjs', inside: '/opt/oxbow/hands.mjs', writable: false },
+  ],
+  limits: { ...testLimits, memory_mb: 384, max_processes: 96, max_file_mb: 16, cpus: 1.5 },
+  limitsHold: true,
+  program: ['/opt/oxbow/hands.mjs', '--alone'],
+}
+
+/** What stands before the image, for both engines. */
+const hardened = [
+  '--rm',
+  '--interactive',
+  '--init',
+  '--pull=never',
+  '--network=none',
+  '--ipc=private',
+  '--user=60999:60999',
+  '--cap-drop=ALL',
+  '--security-opt=no-new-privileges',
+  '--security-opt=seccomp=/c/seccomp.json',
+  '--read-only',
+  '--memory=384m',
+  '--memory-swap=384m',
+  '--pids-limit=96',
+  '--cpus=1.5',
+  '--ulimit=nofile=1024:1024',
+  '--ulimit=fsize=16777216:16777216',
+  '--ulimit=core=0:0',
+  '--log-driver=none',
+]
+
+/** Flags that only podman knows: docker would refuse the line. */
+const podmanAlone = /^--(?:runtime-flag|uts|no-hosts|unsetenv-all|http-proxy|read-only-tmpfs|userns)|mask=|nosuid|nodev/
+
+function includesAll(args: readonly string[], wanted: readonly string[]): void {
+  assert.deepEqual(
+    wanted.filter((flag) => !args.includes(flag)),
+    [],
+  )
+}
+
+describe('the line that starts a container', () => {
+  it('takes everything from it but its workspace, with podman', () => {
+    const args = runArguments(plan)
+    assert.deepEqual(args.slice(0, 2), ['--runtime=runc', 'run'])
+    includesAll(args, [...hardened, '--unsetenv-all', '--no-hosts', '--http-proxy=false', '--security-opt=mask=/sys'])
+    includesAll(args, [
+      '--mount=type=bind,source=/ws/shared,destination=/shared,nosuid,nodev',
+      '--mount=type=bind,source=/c/hands.mjs,destination=/opt/oxbow/hands.mjs,readonly,nosuid,nodev',
+    ])
+    assert.deepEqual(args.slice(args.indexOf('abc')), ['abc', '/opt/oxbow/hands.mjs', '--alone'])
+  })
+
+  it('does the same with docker, without what docker does not know', () => {
+    const args = runArguments({ ...plan, engine: 'docker' })
+    assert.equal(args[0], 'run')
+    includesAll(args, [...hardened, '--mount=type=bind,source=/ws/shared,destination=/shared'])
+    assert.deepEqual(
+      args.filter((flag) => podmanAlone.test(flag)),
+      [],
+    )
+    assert.ok(runArguments({ ...plan, engine: 'docker', kernel: 'gvisor' }).includes('--runtime=runsc'))
+  })
+
+  it('leaves the kernel of gVisor the processes that it is made of', () => {
+    const args = runArguments({ ...plan, kernel: 'gvisor' })
+    includesAll(args, ['--runtime=runsc', '--runtime-flag=network=none', '--runtime-flag=platform=ptrace', '--pids-limit=512'])
+    assert.ok(args.indexOf('--runtime=runsc') < args.indexOf('run'))
+    assert.ok(!args.includes('--pids-limit=96'))
+  })
+
+  it('sets no limit that podman without root would ignore, and maps the person to the uid inside', () => {
+    const args = runArguments({ ...plan, rootless: true, limitsHold: false, uid: 1000, gid: 1000 })
+    assert.ok(!args.some((flag) => /^--(?:memory|pids-limit|cpus)/.test(flag)))
+    includesAll(args, ['--userns=keep-id:uid=1000,gid=1000', '--ulimit=nproc=96:96'])
+  })
+
+  it('gives a memory of its own as /tmp to what has no folder for it', () => {
+    const [vault] = [{ host: '/ws/vault', inside: '/vault', writable: false }]
+    const args = runArguments({ ...plan, mounts: [vault] })
+    assert.ok(args.some((flag) => flag.startsWith('--tmpfs=/tmp:rw,nosuid,nodev,size=')))
+    assert.ok(!args.some((flag) => flag.includes('/ws/shared')))
+  })
+
+  it('keeps a path with a comma or a quote in one piece', () => {
+    const args = runArguments({ ...plan, mounts: [{ host: '/a,readonly="x"', inside: '/shared', writable: true }] })
+    includesAll(args, ['--mount=type=bind,"source=/a,readonly=""x""",destination=/shared,nosuid,nodev'])
+  })
+
+  it('removes by force, and at once', () => {
+    assert.deepEqual(removeArguments('podman', 'x'), ['rm', '--force', '--time=0', '--ignore', 'x'])
+    assert.deepEqual(removeArguments('docker', 'x'), ['rm', '--force', 'x'])
+  })
+})
