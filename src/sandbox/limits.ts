@@ -197,6 +197,6 @@ export const importsAtOnce = 4
 export const maxMergeReports = 20
 /** After the last request that may have changed something, and at the end of a machine, its changes are brought to the host. */
 export const importIdleMs = 300
-export const importAtEndMs = 60_000
+export const importAtEndMs = 20_000
 /** Connections that a relay passes on at once; what is behind lets in fewer and says so. */
 export const maxRelayedConnections = 1_024

@@ -2,7 +2,7 @@
  * The strongest tier: hands in a machine of their own, with a kernel of their own, under QEMU, which itself runs inside the
  * launcher of the process tier. Every start wakes a frozen machine; the first one of a configuration boots and freezes it.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Config, Failure, Profile } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { planBubblewrap } from '../bubblewrap/bubblewrap-tier.ts'
@@ -52,7 +52,7 @@ export const microVmTier: TierProvider = {
 
 /** Where images are kept, in the image folder. */
 export const imagesName = 'vm-images'
-const snapshotsName = 'vm-snapshots'
+const snapshotsName = 'snapshots'
 
 function tierPlan(
   options: TierOptions,
@@ -61,7 +61,8 @@ function tierPlan(
   { accel, reason }: Accelerator,
   partsOf: (profile: GuestSettings['profile']) => SnapshotParts,
 ): TierPlan {
-  const snapshots = join(options.imageFolder, snapshotsName)
+  // Beside the image: who has one has the other.
+  const snapshots = join(dirname(partsOf('work').image), snapshotsName)
   const workspace = openMachineWorkspace({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb })
   return {
     provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',

@@ -3,28 +3,30 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isOxbowError } from '../../types/index.ts'
+import type { Config } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { microVmPrograms } from './machine-programs.ts'
-import { imagesName } from './micro-vm-tier.ts'
 import { buildVmImage } from './image/vm-image.ts'
+import { microVmPrograms } from './machine-programs.ts'
 
 export interface VmFixture {
-  /** Null when there is none: then `skip` says why, and what to install. */
-  readonly imageFolder: string
+  /** What makes `makeWorkbench` make a machine. */
+  readonly limits: Partial<Config['sandbox']>
+  /** Why there is none, and what to install. */
   readonly skip: string | false
 }
 
 /** Downloads a kernel package (27 MB) where none is kept. */
 export async function vmFixture(): Promise<VmFixture> {
-  const imageFolder = join(tmpdir(), `oxbow-test-images-${process.getuid?.() ?? 0}`)
+  const folder = join(tmpdir(), `oxbow-test-machines-${process.getuid?.() ?? 0}`)
+  const limitsOf = (image: string): VmFixture['limits'] => ({ tier: 'micro_vm', disk_mb: 256, micro_vm: { accel: 'auto', image } })
   const programs = microVmPrograms(ownSearchPath())
-  if ('code' in programs) return { imageFolder, skip: `${programs.message} ${programs.hint}` }
-  mkdirSync(imageFolder, { recursive: true, mode: 0o700 })
+  if ('code' in programs) return { limits: limitsOf(''), skip: `${programs.message} ${programs.hint}` }
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   try {
-    await buildVmImage({ folder: join(imageFolder, imagesName), extras: [], kernel: null, searchPath: ownSearchPath() })
-    return { imageFolder, skip: false }
+    const image = await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath() })
+    return { limits: limitsOf(image.folder), skip: false }
   } catch (error) {
     if (!isOxbowError(error, 'sandbox_missing')) throw error
-    return { imageFolder, skip: `${error.message} ${error.hint}` }
+    return { limits: limitsOf(''), skip: `${error.message} ${error.hint}` }
   }
 }

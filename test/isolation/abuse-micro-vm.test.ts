@@ -1,0 +1,12 @@
+/** The micro-VM tier against the hostile program. */
+import { describe } from 'node:test'
+import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
+import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { describeAbuse, prepareRepository } from './describe-abuse.ts'
+
+const { limits, skip } = await vmFixture()
+
+if (skip === false) {
+  describeAbuse('micro_vm', process.getuid?.() === 0 ? sandboxUid : null, () => makeWorkbench({ limits, before: prepareRepository }))
+} else describe('a hostile program in micro_vm', { skip }, () => undefined)
