@@ -62,12 +62,14 @@ function addTalkingVerbs(program: Command, terminal: Terminal, choose: (verb: Ve
     .option('--session <id>', 'continue a session; the beginning of its id is enough')
     .option('--json', 'print one JSON object instead of the reply')
     .option('--yes', 'approve every call of this turn that asks')
+    .option('--attach <file>', 'send a file with the message; may be given again', collect)
     .addHelpText(
       'after',
       examples(
         'oxbow run "list the files here"',
         'oxbow run "what did you do?" --session 019a',
         'cat notes.txt | oxbow run "summarise" --json',
+        'oxbow run "what is this?" --attach photo.jpg',
       ),
     )
     .action((text, options) => choose(async () => (await import('./verbs/run.ts')).run(text, options, terminal)))
@@ -88,6 +90,12 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', examples('oxbow sessions', 'oxbow sessions --limit 5 --json'))
     .action((options) => choose(async () => (await import('./verbs/sessions.ts')).sessions(options, terminal)))
+
+  userVerb(program.command('media <session>'), 'list the files that an agent has sent in a session, or save them')
+    .option('--save <folder>', 'write them into this folder; none that is there is replaced')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', examples('oxbow media 019a', 'oxbow media 019a --save ~/Downloads'))
+    .action((session, options) => choose(async () => (await import('./media/media-verb.ts')).media(session, options, terminal)))
 
   userVerb(program.command('calls [name]'), 'list every system call with its tier and right; with a name, its input')
     .option('--json', 'print one JSON object a line')

@@ -49,6 +49,7 @@ export const house: readonly Room[] = [
     packages: { commander: 'parses the verbs a person types' },
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',
+      'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
   }),
   room('tui', 'terminal', ['client']),

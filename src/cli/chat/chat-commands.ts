@@ -4,6 +4,7 @@ export type ChatCommand =
   | { readonly kind: 'new'; readonly title: string }
   | { readonly kind: 'sessions' }
   | { readonly kind: 'switch'; readonly prefix: string }
+  | { readonly kind: 'attach'; readonly path: string }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'cost' }
   | { readonly kind: 'help' }
@@ -13,6 +14,7 @@ export type ChatCommand =
 export const chatHelp = `/new [title]   start another session
 /sessions      list sessions
 /switch ID     go to a session; the beginning of its id is enough
+/attach FILE   send a file with the next message; without a name, send none
 /cancel        stop the running turn
 /cost          what was spent
 /help          this list
@@ -31,6 +33,8 @@ export function parseCommand(line: string): ChatCommand | null {
   switch (name) {
     case 'new':
       return { kind: 'new', title: argument }
+    case 'attach':
+      return { kind: 'attach', path: line.slice('/attach'.length).trim() }
     case 'switch':
       return { kind: 'switch', prefix: argument }
     case 'sessions':

@@ -17,6 +17,7 @@ interface Obeying {
 }
 
 const maxNameChars = 40
+const maxNoteChars = 200
 
 /** @throws OxbowError of the gateway. */
 export async function obey(command: ChatCommand, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
@@ -30,6 +31,8 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
       const listed = await gateway.listSessions(maxListedSessions)
       return screen.line(listed.length === 0 ? 'No sessions yet.' : sessionTable(listed))
     }
+    case 'attach':
+      return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
     case 'cancel':
       if (session === null || !(await gateway.cancelTurn(session.id))) screen.line('  nothing runs')
       return

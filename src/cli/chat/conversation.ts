@@ -2,7 +2,10 @@
 import type { CallId, Failure, RecordView, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
+import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.ts'
+import type { LocalFile } from '../media/local-file.ts'
 import type { Screen } from '../screen/screen.ts'
+import { formatBytes } from '../view/text-format.ts'
 import { openChatSession } from './chat-session.ts'
 import type { ChatSession } from './chat-session.ts'
 
@@ -24,11 +27,14 @@ export interface Conversation {
   /** @param prefix beginning of the session's id */
   reopen(prefix: string): Promise<void>
   send(text: string): Promise<void>
+  /** Keeps a file for the next message; an empty path takes all back. @returns what goes with it now, in words */
+  attach(path: string): Promise<string>
   answer(call: CallId, allow: boolean): Promise<void>
 }
 
 export function createConversation({ gateway, screen, recent, model, oneByOne, onLost }: ConversationDeps): Conversation {
   let session: ChatSession | null = null
+  let attached: readonly LocalFile[] = []
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
     session?.stop()
     session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, onLost })
@@ -47,10 +53,23 @@ export function createConversation({ gateway, screen, recent, model, oneByOne, o
       // A session is made with its first message: looking around leaves none behind.
       const current = session ?? (await open(await gateway.createSession(), []))
       const steering = current.isRunning()
-      const { turn } = await gateway.sendTurn({ session: current.id, text, ...(model !== undefined && { model }) })
+      const files = attached
+      const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
+      const { turn } = await gateway.sendTurn({ session: current.id, text, ...(model !== undefined && { model }), ...attachments })
+      // Kept until now: a message that could not be sent is sent again with its files.
+      attached = attached.filter((file) => !files.includes(file))
       if (steering) screen.line('  sent; it is read at the next step')
       else current.sent(turn)
       if (oneByOne) await current.idle()
+    },
+    async attach(path) {
+      if (path === '') attached = []
+      else {
+        assertFewFiles(attached.length + 1)
+        attached = [...attached, await findLocalFile(path)]
+      }
+      const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
+      return names === '' ? 'no file goes with the next message' : `with the next message: ${names}`
     },
     async answer(call, allow) {
       await gateway.approve(call, allow)

@@ -1,6 +1,7 @@
 /** Prints a running turn: its text as it comes, a line for each call, and how it ended. */
 import type { PendingApproval, RecordView } from '../../types/index.ts'
 import type { SessionEvent } from '../guest/gateway-port.ts'
+import { mediaIn, mediaLine } from '../media/sent-media.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { isEnd, isOver, isToolCall } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
@@ -36,6 +37,8 @@ export function createTurnPrinter(screen: Screen): TurnPrinter {
     record(record, turn) {
       const call = turn.calls.find((one) => one.call === record.call)
       if (isEnd(record) && isToolCall(record) && call !== undefined) line(callLine(call))
+      const sent = isEnd(record) && record.name === 'media.send' ? mediaIn(record.body) : null
+      if (sent !== null) line(`  ⇢ ${mediaLine(sent)}  (oxbow media ${record.session} --save FOLDER)`)
       if (!isOver(turn)) return
       stream.finish(turn.reply)
       if (turn.failure !== null) screen.line(failureLines(turn.failure))

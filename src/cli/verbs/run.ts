@@ -7,11 +7,13 @@ import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
+import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.ts'
 import { readPiped } from '../piped-input.ts'
 import { isInteractive, printLine, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactText, plainText } from '../view/terminal-text.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
+import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../view/turn-follow.ts'
 import type { TurnView } from '../view/turn-view.ts'
 
@@ -19,6 +21,7 @@ export interface RunOptions extends GuestChoice {
   readonly json?: boolean | undefined
   readonly session?: string | undefined
   readonly yes?: boolean | undefined
+  readonly attach?: readonly string[] | undefined
 }
 
 /** @returns the exit code. */
@@ -29,9 +32,14 @@ export async function run(words: readonly string[], options: RunOptions, termina
   if (text === '') {
     throw new OxbowError('bad_input', 'there is nothing to say', { hint: 'Give a message: oxbow run "list the files here"' })
   }
+  // Whether they can be sent is known before anything is started.
+  const files = await Promise.all((options.attach ?? []).map(findLocalFile))
+  assertFewFiles(files.length)
   return withGuest(options, terminal, async ({ gateway }) => {
+    const attachments = await uploadFiles(files, gateway)
     const session = options.session === undefined ? await gateway.createSession() : await findSession(gateway, options.session)
-    const sent = await gateway.sendTurn({ session: session.id, text, ...(options.model !== undefined && { model: options.model }) })
+    const message = { session: session.id, text, ...(options.model !== undefined && { model: options.model }) }
+    const sent = await gateway.sendTurn(files.length === 0 ? message : { ...message, attachments })
     return finishTurn({ gateway, session: session.id, turn: sent.turn, cursor: sent.cursor, options, terminal })
   })
 }
@@ -115,6 +123,12 @@ function reportEnd(view: TurnView, report: Report): number {
   const { terminal, options } = report
   if (options.json === true) printLine(terminal, JSON.stringify(toJson(view, report, view.status, [])))
   else if (!terminal.output.isTTY && view.reply !== '') printLine(terminal, plainText(view.reply))
+  if (options.json !== true && view.media.length > 0) {
+    printNotice(
+      terminal,
+      [...view.media.map((sent) => `sent: ${mediaLine(sent)}`), `oxbow media ${report.session} --save FOLDER saves it`].join('\n'),
+    )
+  }
   if (view.status === 'ok') return 0
   if (view.failure !== null) return printFailure(terminal, view.failure)
   return exitOf(view.status === 'cancelled' ? 'cancelled' : 'limit_reached')
@@ -128,6 +142,7 @@ function toJson(view: TurnView, { session }: Report, status: string, pending: re
     status,
     reply: view.reply,
     failure: view.failure,
+    media: view.media.map(({ kind, name, media_type, bytes, pieces, caption }) => ({ kind, name, media_type, bytes, pieces, caption })),
     calls: view.calls.map(({ call, name, status: ended, ms }) => ({ id: call, name, status: ended, ms })),
     pending: pending.map(({ call, name, input }) => ({ id: call, name, input })),
     usage: {

@@ -2,6 +2,7 @@
  * What a terminal shows of a turn, folded from its journal records. Pure, and forgiving: a field that an older or newer
  * guest leaves out is shown as missing, never a crash.
  */
+import { mediaIn, type SentMedia } from '../media/sent-media.ts'
 import { addSpend, type ErrorCode, errorTable, type Failure, type Json, type RecordView } from '../../types/index.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
@@ -26,6 +27,8 @@ export interface TurnView {
   readonly reply: string
   readonly failure: Failure | null
   readonly calls: readonly CallView[]
+  /** Files that were sent to the person. */
+  readonly media: readonly SentMedia[]
   /** Text of the newest model answer. */
   readonly said: string
   readonly model: string
@@ -44,6 +47,7 @@ export function newTurnView(turn: string): TurnView {
     reply: '',
     failure: null,
     calls: [],
+    media: [],
     said: '',
     model: '',
     steps: 0,
@@ -70,8 +74,10 @@ export function foldRecord(view: TurnView, record: RecordView): TurnView {
   if (record.name === 'model.generate') return foldGeneration(settled, record, body)
   if (!isToolCall(record)) return settled
   const calls = foldCall(settled.calls, record, body)
-  if (isOver(settled)) return { ...settled, calls }
-  return { ...settled, calls, status: calls.some((call) => call.status === 'waiting') ? 'waiting' : 'running' }
+  const sent = record.name === 'media.send' && record.phase === 'outcome' ? mediaIn(record.body) : null
+  const media = sent === null ? settled.media : [...settled.media, sent]
+  if (isOver(settled)) return { ...settled, calls, media }
+  return { ...settled, calls, media, status: calls.some((call) => call.status === 'waiting') ? 'waiting' : 'running' }
 }
 
 function foldTurn(view: TurnView, record: RecordView): TurnView {
