@@ -1,6 +1,6 @@
 /** Carries out the tool calls of one generation: neighbours that only read side by side, all others alone, in order. */
 import { type CallId, type ConversationItem, type Process, type ToolCallPart, toolCallId, toolResult } from '../types/index.ts'
-import { maxParallelCalls } from './limits.ts'
+import { maxParallelCalls, maxRepeats } from './limits.ts'
 
 export interface PendingCall {
   readonly id: CallId
@@ -33,4 +33,23 @@ async function carryOut(process: Process, { id, part }: PendingCall): Promise<Co
   const outcome = await process.callTool(part.name, part.arguments, id)
   if (outcome.status !== 'ok') return toolResult(id, part, { ok: false, text: outcome.text })
   return toolResult(id, part, outcome)
+}
+
+/** Notices a model that makes the same call with the same arguments and gets the same result, over and over. */
+export interface LoopDetector {
+  /** @returns `warn` at the last repetition that is let through, `stop` at the one after it. */
+  observe(name: string, args: string, result: string): 'fine' | 'warn' | 'stop'
+}
+
+export function createLoopDetector(): LoopDetector {
+  let last = ''
+  let times = 0
+  return {
+    observe(name, args, result) {
+      const key = JSON.stringify([name, args, result])
+      times = key === last ? times + 1 : 1
+      last = key
+      return times < maxRepeats ? 'fine' : times === maxRepeats ? 'warn' : 'stop'
+    },
+  }
 }

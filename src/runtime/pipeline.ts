@@ -2,11 +2,10 @@
  * The way of one message inside an agent, in the seven steps of the design: receive, decide, compose, generate ⇄ act,
  * evaluate, emit, return. Everything it needs it asks for by `process.call`.
  */
-import { type ConversationItem, type Process, textOf } from '../types/index.ts'
-import { accountFor } from './account.ts'
+import { assertNever, type ConversationItem, type Failure, type Process, textOf, toolCallsOf } from '../types/index.ts'
 import { providerDeadlineMs, safetyTokens } from './limits.ts'
 import type { Composed, ContextProvider, RuntimeDeps, TurnResult } from './runtime.ts'
-import { runTurnLoop } from './turn-loop.ts'
+import { type LoopRun, runTurnLoop } from './turn-loop.ts'
 
 /** Runs one turn of a process to its end. Never throws for what a model, a tool or a person did. */
 export async function runTurn(process: Process, deps: RuntimeDeps): Promise<TurnResult> {
@@ -66,4 +65,53 @@ async function withDeadline(provider: ContextProvider, process: Process): Promis
 
 function result(process: Process, status: TurnResult['status'], reply: string, steps: number): TurnResult {
   return { status, turn: process.turn, reply, steps, failure: null }
+}
+
+/** Puts the end of a turn into words: the model's reply, or an honest account of what was done and what is left. */
+function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResult {
+  const base = { turn: process.turn, steps }
+  switch (end.kind) {
+    case 'reply':
+      return { ...base, status: 'ok', reply: end.text, failure: null }
+    case 'stopped': {
+      const timeIsOver = process.signal.reason === 'time_limit'
+      const failure: Failure = timeIsOver
+        ? {
+            code: 'timeout',
+            message: 'The time of this turn is over.',
+            hint: 'Send another message to go on; `turn.time_limit_s` in config.toml sets the limit.',
+          }
+        : { code: 'cancelled', message: 'The turn was cancelled.', hint: 'Send another message to go on.' }
+      return { ...base, status: timeIsOver ? 'limit' : 'cancelled', reply: describe(failure, items), failure }
+    }
+    case 'failed':
+    case 'limit':
+      return { ...base, status: end.kind, reply: describe(end.failure, items), failure: end.failure }
+    default:
+      return assertNever(end)
+  }
+}
+
+function describe(failure: Failure, items: readonly ConversationItem[]): string {
+  const turn = items.slice(items.findLastIndex((item) => item.message.role === 'user') + 1)
+  const done = new Map<string, number>()
+  let failed = 0
+  let asked = 0
+  for (const { message } of turn) {
+    if (message.role === 'assistant') asked += toolCallsOf(message).length
+    const [part] = message.parts
+    if (message.role !== 'tool' || part?.type !== 'tool_result') continue
+    if (part.ok) done.set(part.name, (done.get(part.name) ?? 0) + 1)
+    else failed++
+  }
+  const finished = [...done].map(([name, times]) => (times === 1 ? name : `${name} ×${times}`)).join(', ')
+  const left = asked - failed - [...done.values()].reduce((sum, times) => sum + times, 0)
+  const words = turn.findLast(({ message }) => message.role === 'assistant' && textOf(message).trim() !== '')
+  return [
+    `I had to stop: ${failure.message}`,
+    `Done in this turn: ${finished === '' ? 'nothing' : finished}${failed > 0 ? ` (${failed} failed)` : ''}.`,
+    `Left: ${left > 0 ? `${left} requested call${left === 1 ? '' : 's'}, and ` : ''}the answer to your message.`,
+    ...(words === undefined ? [] : [`Last words: ${textOf(words.message).trim().slice(0, 500)}`]),
+    failure.hint,
+  ].join('\n')
 }

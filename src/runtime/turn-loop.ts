@@ -18,8 +18,7 @@ import {
   unfenced,
 } from '../types/index.ts'
 import { fitConversation } from './context-window.ts'
-import { dispatch, pendingCalls } from './dispatch.ts'
-import { createLoopDetector } from './loop-detector.ts'
+import { dispatch, pendingCalls, createLoopDetector } from './dispatch.ts'
 import { tokensPerMessage } from './limits.ts'
 import { roomAfterOverflow, stillTooLong, tooLong } from './overflow.ts'
 import type { Composed, GenerateOutput, RuntimeDeps } from './runtime.ts'
