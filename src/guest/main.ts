@@ -45,7 +45,7 @@ async function main(command: string): Promise<void> {
       const { config, workspaceRoot, catalogFolder } = await envelope
       const cacheFolder = join(workspaceRoot, 'internal')
       const imageFolder = catalogFolder === undefined ? cacheFolder : join(dirname(catalogFolder), 'images')
-      for await (const check of examineMachine({ config, cacheFolder, imageFolder })) say(check)
+      for await (const check of examineMachine({ config, shared: join(workspaceRoot, 'shared'), cacheFolder, imageFolder })) say(check)
       return
     }
     case 'wasm-run': {

@@ -27,7 +27,9 @@ export async function killBubblewrap({ kernelPid, root }: KilledSandbox): Promis
     // proc(5): pid (name) state ppid …
     const [, name, parent] = /^\d+ \((.*)\) \S (\d+) /s.exec(await readQuietly(`/proc/${pid}/stat`)) ?? []
     if (name !== 'bwrap' || Number(parent) !== kernelPid) continue
-    if (!(await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) continue
+    // A plain user cannot look into it: then the only one is meant.
+    const mounts = await readQuietly(`/proc/${pid}/mountinfo`)
+    if (mounts !== '' && !mounts.includes(root)) continue
     return void process.kill(pid, 'SIGKILL')
   }
   throw new Error('There is no bubblewrap to kill.')

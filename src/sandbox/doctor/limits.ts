@@ -10,3 +10,8 @@ export const containerTimeoutMs = 20_000
 export const bootTimeoutMs = 60_000
 /** What a tool that never ends is given before it is ended. */
 export const spinMs = 200
+/** Files of a workspace that are looked at for what runs by itself, and how much of each: seconds at most. */
+export const maxLookedAt = 50_000
+export const maxReadBytes: number = 64 * 1024
+/** Names that a person reads. */
+export const maxTold = 20

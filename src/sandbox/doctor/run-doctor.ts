@@ -13,9 +13,12 @@ import { insideAttempts } from './inside-attempts.ts'
 import { limitsAttempt } from './limits-attempt.ts'
 import { processTier, tierAttempts } from './tier-attempts.ts'
 import { wasmAttempt } from './wasm-attempt.ts'
+import { workspaceAttempt } from './workspace-attempt.ts'
 
 export interface DoctorOptions {
   readonly config: Pick<Config, 'sandbox' | 'browser' | 'egress'>
+  /** The folder of the workspace that agents write; looked at, not used. */
+  readonly shared: string
   /** Folder on the host for what tiers keep; see TierOptions. */
   readonly cacheFolder: string
   readonly imageFolder: string
@@ -24,7 +27,7 @@ export interface DoctorOptions {
 }
 
 /** One finding after the other, as they are made. One at a time: two machines at once would slow each other down. */
-export async function* runDoctor({ config, ...places }: DoctorOptions): AsyncGenerator<DoctorCheck> {
+export async function* runDoctor({ config, shared, ...places }: DoctorOptions): AsyncGenerator<DoctorCheck> {
   const workspaceRoot = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-doctor-')))
   const proxy = createEgressProxy(config.egress, join(workspaceRoot, 'ipc'))
   try {
@@ -39,6 +42,7 @@ export async function* runDoctor({ config, ...places }: DoctorOptions): AsyncGen
     if (inside)
       for (const each of [limitsAttempt(places.searchPath ?? ownSearchPath()), ...insideAttempts(machine)]) yield await attempt(each)
     yield await attempt(wasmAttempt)
+    yield await attempt(workspaceAttempt(shared))
   } finally {
     await proxy.close()
     await rm(workspaceRoot, { recursive: true, force: true })
