@@ -14,6 +14,12 @@ const ownFiles = 'nosuid on the way in, and `no_new_privs`: the bit has no effec
 const noQuota = 'only with sandbox.disk_mb: the total is not limited by default, and the status says so'
 const guestKernel = 'served by the kernel of the guest, which is inside the wall'
 
+const onTheCopy =
+  'the workspace is a copy: what git runs, and what says where it looks, is never brought to the person’s folder (src/sandbox/micro-vm)'
+
+const guestDevice = 'its /dev/fuse is a device of the kernel of the guest; the machine’s is not there'
+const ownPipe = 'the guest’s kernel makes it in the workspace; file calls refuse what is no file, and wait for none'
+
 type Reasons = Readonly<Record<number, string>>
 
 const process: Reasons = {
@@ -29,14 +35,33 @@ export const allowed: Readonly<Record<AbuseTier, Reasons>> = {
   container: process,
   'container with gVisor': {
     ...process,
+    17: guestDevice,
     21: guestKernel,
     22: guestKernel,
     26: guestKernel,
     34: guestKernel,
     50: guestKernel,
     53: guestKernel,
+    56: ownPipe,
+    92: guestKernel,
   },
-  micro_vm: { 9: nestedRepository, 55: ownFiles, 56: guestKernel, 65: nestedRepository, 21: guestKernel, 22: guestKernel, 26: guestKernel },
+  micro_vm: {
+    6: onTheCopy,
+    7: onTheCopy,
+    8: onTheCopy,
+    9: onTheCopy,
+    55: ownFiles,
+    56: guestKernel,
+    65: nestedRepository,
+    26: guestKernel,
+    28: guestKernel,
+    29: guestKernel,
+    30: guestKernel,
+    33: guestKernel,
+    34: guestKernel,
+    35: 'nobody sits at a terminal of the guest but the sessions of its own hands',
+    52: guestKernel,
+  },
 }
 
 /** @returns what is not as the table says; empty when all is. */
