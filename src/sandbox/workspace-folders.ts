@@ -1,5 +1,5 @@
 /** The two folders of a workspace that exist inside a sandbox. */
-import { lchown, lstat, mkdir, opendir, realpath } from 'node:fs/promises'
+import { chmod, lchown, lstat, mkdir, opendir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maxChownEntries } from './limits.ts'
 
@@ -47,6 +47,9 @@ export function createGiver(give: () => Promise<void>): () => Promise<() => void
   }
 }
 
+/** Set-user-id and set-group-id: inode(7). */
+const setIdBits = 0o6000
+
 /**
  * Gives everything in the folders to the sandbox's uid; links are given away themselves, not followed. Only called while no
  * process of the sandbox runs, so nothing can be swapped on the way.
@@ -58,6 +61,8 @@ export async function giveFolders(folders: readonly string[], uid: number): Prom
     // A hard link may be somebody else's file under a second name.
     if (stats.isFile() && stats.nlink > 1) return
     if (stats.uid !== uid) await lchown(path, uid, uid)
+    // What an agent has marked would run with the rights of the sandbox's uid for everybody on the host.
+    if (stats.isFile() && (stats.mode & setIdBits) !== 0) await chmod(path, stats.mode & 0o1777)
     if (!stats.isDirectory()) return
     for await (const entry of await opendir(path)) {
       if ((left -= 1) < 0) return

@@ -1,0 +1,123 @@
+/** Nine traps of building a sandbox out of bubblewrap, each found by falling into it (isolation, section 2.2), and what closes it. */
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { chmod, lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { findCgroupParents } from './cgroup-limits.ts'
+import { findSelfRunning } from '../doctor/self-running.ts'
+import { asker, refusedWith } from '../sandbox-contract.ts'
+import { makeWorkbench } from '../sandbox-workbench.ts'
+import type { Workbench } from '../sandbox-workbench.ts'
+
+const secretName = 'OXBOW_TRAP_SECRET'
+const secret = 'hunter2-of-the-traps'
+
+describe('the nine traps', () => {
+  let bench: Workbench
+  before(async () => {
+    process.env[secretName] = secret
+    bench = await makeWorkbench({ before: prepare })
+  })
+  after(async () => {
+    delete process.env[secretName]
+    await bench.sandbox.close()
+    await bench.remove()
+  })
+  const exec = (command: string) =>
+    asker(bench.sandbox)('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 20_000, maxOutputBytes: 100_000 })
+  const refused = async (command: string) => assert.notEqual((await exec(command)).exitCode, 0, command)
+
+  it('trap 1: the first process of the sandbox shows neither the environment nor the command line of the host', async () => {
+    const { stdout } = await exec('cat /proc/1/environ /proc/1/cmdline | tr "\\0" "\\n"; echo; cat /proc/[0-9]*/environ | tr "\\0" "\\n"')
+    assert.ok(!stdout.includes(secret) && !stdout.includes(bench.root), stdout)
+    assert.match(stdout, /^PATH=/m)
+  })
+
+  it('trap 2: root steps down to a uid that can read nothing of the host’s root', async () => {
+    const { stdout } = await exec('id -u; grep CapEff /proc/self/status | tr -d "CapEf:\\t"; echo mine > mine; cat /etc/shadow')
+    const [uid, capabilities, ...more] = stdout.split('\n')
+    assert.notEqual(uid, '0')
+    assert.equal(capabilities, '0000000000000000')
+    assert.deepEqual(more, [''])
+    // The map of the user namespace is nested; what the host sees counts.
+    assert.notEqual((await lstat(join(bench.root, 'shared/mine'))).uid, 0)
+  })
+
+  it('trap 3: hooks of a repository cannot be changed, nor moved away; one that a command makes anew is found and named', async () => {
+    await refused('echo evil > .git/hooks/pre-commit')
+    await refused('mv .git old')
+    assert.equal((await exec('mkdir -p new/.git/hooks && echo evil > new/.git/hooks/post-checkout')).exitCode, 0)
+    const { found } = await findSelfRunning(join(bench.root, 'shared/new'))
+    assert.deepEqual(found, ['.git/hooks/post-checkout (git)'])
+    // File calls do not touch it; the command that did is on record.
+    await refusedWith('path_refused', asker(bench.sandbox)('write', { path: '/shared/new/.git/hooks/pre-push', text: 'evil' }))
+  })
+
+  it('trap 4: nothing types into a terminal, and interactive shells keep job control', async () => {
+    const ask = asker(bench.sandbox)
+    const terminal = { columns: 80, rows: 24 }
+    const { id } = await ask('sessionOpen', { owner: '', kind: 'shell', command: '', cwd: '/tmp', terminal })
+    // TIOCSTI into one's own terminal, without privileges: perl gives the number of the error, EPERM.
+    const text =
+      'perl -e \'my $c = "x"; print ioctl(STDIN, 0x5412, $c) ? qq(typed\\n) : qq(refused ) . ($!+0) . qq(\\n)\'; set -o | grep monitor\n'
+    const { total } = await ask('sessionWrite', { owner: '', id, text, keys: [] })
+    const page = { owner: '', id, from: total, maxBytes: 10_000, waitMs: 10_000, until: 'quiet' as const, quietMs: 300, plain: true }
+    const { text: said } = await ask('sessionRead', page)
+    await ask('sessionClose', { owner: '', id })
+    assert.match(said, /refused 1\b/)
+    assert.match(said, /monitor\s+on/)
+  })
+
+  it('trap 5: sockets that pass every network namespace cannot be opened', async () => {
+    assert.equal((await exec("perl -e 'exit(socket(my $s, 40, 1, 0) ? 0 : $!+0)'")).exitCode, 97)
+  })
+
+  it('trap 6: a limit of one file is not one of their sum, and nobody is told otherwise', async () => {
+    const { limits } = bench.sandbox.status
+    assert.ok(limits.some((line) => line.startsWith('largest file: ')))
+    assert.ok(limits.some((line) => line.startsWith('disk: no limit in all')))
+  })
+
+  it('trap 7: a setuid bit has no effect inside, is named, and is gone after the next start of root', async () => {
+    await exec('cp /usr/bin/id /shared/id && chmod 4755 /shared/id')
+    const file = join(bench.root, 'shared/id')
+    const { stdout } = await exec('/shared/id -u; /shared/id -ru')
+    const [effective, real] = stdout.split('\n')
+    assert.equal(effective, real)
+    if (((await lstat(file)).mode & 0o4000) === 0) return
+    assert.ok((await findSelfRunning(join(bench.root, 'shared'))).found.some((line) => line.startsWith('id (anybody')))
+    if (process.getuid?.() !== 0) return
+    await refusedWith('sandbox_failed', exec('kill -9 2; sleep 5'))
+    await exec('true')
+    assert.equal((await lstat(file)).mode & 0o6000, 0)
+  })
+
+  it('trap 8: control groups that a killed kernel has left are gone after the next start', async (t) => {
+    const parents = findCgroupParents('/sys/fs/cgroup', await readFile('/proc/self/cgroup', 'utf8'))
+    if (parents.length === 0) return t.skip('no writable control group: run as root, or let systemd delegate one')
+    // Above every number that a process can have.
+    const left = parents.map(({ folder }) => join(folder, 'oxbow-4194304999-trap'))
+    for (const folder of left) await mkdir(folder)
+    const next = await makeWorkbench()
+    await asker(next.sandbox)('list', { path: '/tmp', depth: 1, glob: '', all: true, skip: 0, maxEntries: 1 })
+    await next.sandbox.close()
+    await next.remove()
+    assert.deepEqual(left.filter(existsSync), [])
+  })
+
+  it('trap 9: a command that signals its process group reaches neither hands nor the kernel', async () => {
+    const { signal } = await exec('kill -TERM 0; sleep 5')
+    assert.equal(signal, 'SIGTERM')
+    assert.equal((await exec('echo alive')).stdout, 'alive\n')
+    assert.equal(await readFile(join(bench.root, 'shared/.git/config'), 'utf8'), '[core]\n')
+  })
+})
+
+async function prepare(root: string): Promise<void> {
+  const git = join(root, 'shared/.git')
+  await mkdir(join(git, 'hooks'), { recursive: true })
+  await writeFile(join(git, 'HEAD'), 'ref: refs/heads/main\n')
+  await writeFile(join(git, 'config'), '[core]\n')
+  await chmod(join(git, 'config'), 0o644)
+}
