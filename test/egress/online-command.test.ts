@@ -90,13 +90,13 @@ describe('a command with a way out', () => {
   ]
   for (const [what, target] of refused) {
     it(`is refused ${what}, by a request and by a tunnel`, async () => {
-      const before = online.asked.length
+      const askedBefore = online.asked.length
       const url = target.replace('PORT', String(online.http))
       const plain = await succeeds(`curl -sS -o /tmp/body -w '%{http_code} ' '${url}'; cat /tmp/body`)
       assert.match(plain, /^403 oxbow: .* may not be reached/)
       const tunnel = await online.run(`curl -sSp -k '${url}'`)
       assert.match(tunnel.stderr, /CONNECT tunnel failed, response 403/)
-      assert.equal(online.asked.length, before)
+      assert.equal(online.asked.length, askedBefore)
     })
   }
 
@@ -118,7 +118,7 @@ describe('a command with a way out', () => {
   })
 
   it('has no other way: no address beyond its own loopback, no name server, no datagrams, no host sockets', async () => {
-    const before = online.asked.length
+    const askedBefore = online.asked.length
     const direct = async (command: string, why: RegExp): Promise<void> => {
       const { exitCode, stderr } = await online.run(command)
       assert.notEqual(exitCode, 0, command)
@@ -134,7 +134,7 @@ describe('a command with a way out', () => {
     const { stdout } = await online.run('cat /proc/net/route /proc/net/dev | grep -v lo: ; ls /run /run/oxbow')
     assert.match(stdout, /egress\.sock/)
     assert.doesNotMatch(stdout, /eth|ens|tap/)
-    assert.equal(online.asked.length, before)
+    assert.equal(online.asked.length, askedBefore)
   })
 
   it('cannot replace the socket of the proxy, and what listens in its place serves nobody else', async () => {

@@ -1,7 +1,7 @@
 /** A sandbox with a way out through a real proxy, and sites on this machine that it may reach by a name no name server knows. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import type { RequestListener, Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -56,15 +56,12 @@ export async function openOnlineBench(): Promise<OnlineBench> {
   const listener: RequestListener = (request, response) => {
     asked.push(`${request.method} ${request.url}`)
     const path = new URL(request.url ?? '/', 'http://site.test').pathname
-    if (path === '/') return void response.end(marker)
-    if (path === '/metadata') return void response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end()
-    if (path === '/upload') return void request.pipe(response)
-    if (path === '/package') return void response.end(JSON.stringify(packageFacts(request.headers.host ?? '')))
-    try {
-      response.end(readFileSync(join(files, path)))
-    } catch {
-      response.writeHead(404).end()
-    }
+    if (path === '/') response.end(marker)
+    else if (path === '/metadata') response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end()
+    else if (path === '/upload') request.pipe(response)
+    else if (path === '/package') response.end(JSON.stringify(packageFacts(request.headers.host ?? '')))
+    else if (existsSync(join(files, path))) response.end(readFileSync(join(files, path)))
+    else response.writeHead(404).end()
   }
   const plain = createHttpServer(listener)
   const secure = createHttpsServer({ key: siteKey, cert: siteCertificate }, listener)

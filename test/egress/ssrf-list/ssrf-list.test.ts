@@ -74,7 +74,10 @@ async function runChain({ hops, verdict }: ChainCase): Promise<void> {
   const server = createServer((request, response) => {
     const hop = hops[asked]
     asked += 1
-    if (hop === undefined) return void response.end('the end')
+    if (hop === undefined) {
+      response.end('the end')
+      return
+    }
     const location = hop[1].replaceAll('SITE', 'http://site.test:PORT').replaceAll('PORT', String(request.socket.localPort))
     response.writeHead(hop[0], { location }).end()
   })
