@@ -5,8 +5,13 @@ import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import { describeAbuse, prepareRepository } from './describe-abuse.ts'
 
+/** Less than the program tries to write, and with fewer inodes than it tries to make names: the disk is the quota. */
+const diskMb = 64
+
 const { limits, skip } = await vmFixture()
 
 if (skip === false) {
-  describeAbuse('micro_vm', process.getuid?.() === 0 ? sandboxUid : null, () => makeWorkbench({ limits, before: prepareRepository }))
+  describeAbuse('micro_vm', process.getuid?.() === 0 ? sandboxUid : null, () =>
+    makeWorkbench({ limits: { ...limits, disk_mb: diskMb }, before: prepareRepository }),
+  )
 } else describe('a hostile program in micro_vm', { skip }, () => undefined)
