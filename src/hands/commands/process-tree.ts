@@ -46,13 +46,17 @@ export async function endTree(
   graceMs: number,
 ): Promise<void> {
   const start = performance.now()
+  let told = false
   for (;;) {
     const pids = leftovers(ended, others(), ownsPids)
     if (pids.length === 0) return
     const spentMs = performance.now() - start
     if (spentMs > graceMs + killLimitMs)
       throw failed('sandbox_failed', 'Processes of the command cannot be ended.', 'The sandbox is started again.')
-    for (const pid of pids) signalQuietly(pid, spentMs >= graceMs ? 'SIGKILL' : 'SIGTERM')
+    if (spentMs >= graceMs) for (const pid of pids) signalQuietly(pid, 'SIGKILL')
+    else if (!told) for (const pid of pids) signalQuietly(pid, 'SIGTERM')
+    // Once only: what is born from now on may be what cleans up, and a shell that is told again begins its clean-up again.
+    told = true
     await delay(treePollMs)
   }
 }

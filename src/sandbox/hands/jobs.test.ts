@@ -70,6 +70,17 @@ describe('a background job', () => {
     }
   })
 
+  it('or child of a shell may clean up too, though the shell itself is gone at once', async () => {
+    for (const terminal of [false, true]) {
+      const id = await on.shell(terminal)
+      const slow = `trap '' HUP; trap 'sleep 0.1; echo cleaned > /shared/slow; exit' TERM; echo up; while :; do sleep 0.02; done`
+      await on.type(id, `rm -f /shared/slow; (${slow}) &`, { until: 'output', quietMs: 100 })
+      await on.seen(id, /up\n/)
+      await on.close(id)
+      assert.equal(await on.exec('cat /shared/slow'), 'cleaned\n', `terminal: ${terminal}`)
+    }
+  })
+
   it('and a shell are spared by commands and sessions that end', async () => {
     const job = await on.job('exec -a spared sleep 600')
     const shell = await on.shell(true)

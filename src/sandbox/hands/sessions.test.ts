@@ -32,6 +32,7 @@ describe('a shell session', () => {
       const within = await on.type(id, 'if true')
       assert.deepEqual(within.prompt, { exitCode: null })
       assert.match((await on.type(id, 'then echo then; fi')).text, /^then$/m)
+      assert.match((await on.type(id, 'true\nsleep 0.2; echo late')).text, /^late$/m)
       const last = await on.type(id, 'exit 3')
       assert.deepEqual([last.ended, last.prompt], [{ exitCode: 3, signal: null }, null])
       assert.match(await refusedWith('tool_failed', on.type(id, 'x')), /ended with exit code 3/)
