@@ -236,3 +236,10 @@ test('a lane takes no more messages than its limit', async () => {
   for (let i = 0; i < 1_000; i++) await send()
   await assert.rejects(Promise.all(Array.from({ length: 100 }, send)), { code: 'limit_reached' })
 })
+
+test('what holds a turn is on record as it begins: the tier asked for and the one got, limits in force and missing', async () => {
+  await using fixture = await openFixture({ play: inOrder(says('done')) })
+  await fixture.turn('hello')
+  const { body } = await fixture.record((record) => record.name === 'turn.send' && record.phase === 'started')
+  assert.deepEqual((body as { sandbox: object }).sandbox, { asked: 'process', tier: 'process', provider: 'memory', limits: [], missing: [] })
+})

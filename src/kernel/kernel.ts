@@ -90,6 +90,7 @@ function wire(options: KernelOptions) {
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   const lanes = createLanes({
     journal,
+    sandbox,
     owner: `guest:${user}`,
     timeLimitS: config.turn.time_limit_s,
     runTurn: (turn) => agent.runTurn(turn),

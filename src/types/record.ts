@@ -4,7 +4,7 @@ import type { CallId, SessionId, TurnId } from './id.ts'
 /**
  * - `intent`: the call is about to happen; what it was asked, reserved and labelled with
  * - `parked`: the call waits for a person; `decided`: the person has said yes or no
- * - `started`: a queued message was taken up (by its own turn, or by a running one as steering)
+ * - `started`: a queued message was taken up: by its own turn, with what holds that, or by a running one as steering
  * - `exchange`: the bytes that went to a model's endpoint and came back, as part of a generation; of other calls, a step of theirs
  * - `outcome`: it happened, or was stopped; `refused`: it did not get through the gate
  * - `reconciled`: a crash hid the outcome; what was decided about it

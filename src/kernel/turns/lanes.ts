@@ -13,6 +13,8 @@ import {
   type JsonObject,
   type KeptFile,
   OxbowError,
+  type Sandbox,
+  type SandboxStatus,
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
@@ -87,6 +89,7 @@ interface Lane {
 
 interface LaneDeps {
   readonly journal: Journal
+  readonly sandbox: Pick<Sandbox, 'status'>
   readonly owner: string
   readonly timeLimitS: Config['turn']['time_limit_s']
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
@@ -167,7 +170,7 @@ async function runNext(
   try {
     if (!deps.claimed.has(session)) await claim(deps, session)
     if (!next.started) {
-      const body = startedBody(next, indexed(filesOf(next), 0))
+      const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
       const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
     }
@@ -209,6 +212,11 @@ async function takeMail({ journal }: LaneDeps, lane: Lane, own: Waiting, into: T
   })
   if (entries.length > 0) await journal.append(entries)
   return mail
+}
+
+/** What a turn is held by, as it begins: whoever reads the journal later sees what could have happened in it. */
+function sandboxOf({ asked, tier, provider, limits, degraded }: SandboxStatus): JsonObject {
+  return { asked, tier, provider, limits: [...limits], missing: [...degraded] }
 }
 
 /** What a message brings into the conversation. */
