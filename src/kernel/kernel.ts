@@ -78,11 +78,7 @@ function wire(options: KernelOptions) {
     store,
     clock,
     project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
-    observe: (entry) => {
-      const { session } = entry.caller
-      conversations.observe({ ...entry, session })
-      scratchpads.observe({ ...entry, session })
-    },
+    observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
     publish: events.publish,
     onFault: () => void lanes.stop(),
   })

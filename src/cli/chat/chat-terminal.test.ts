@@ -68,6 +68,7 @@ void test('a pasted text of several lines is one message, and sends itself not',
     pty.type('\u001b[200~one\r/quit\r\u001b[201~')
     await pty.see('[pasted #1: 2 lines]')
     pty.type('\r')
+    await pty.see('- help')
     await pty.see('› ')
     pty.type('/sessions\r')
     await pty.see('1 turn  one')
