@@ -9,7 +9,7 @@ export interface SentMedia extends KeptFile {
   readonly caption: string
 }
 
-const maxLineChars = 200
+const maxFieldChars = 100
 
 /** @returns what an outcome of `media.send` has sent, or null */
 export function mediaIn(body: Json): SentMedia | null {
@@ -27,6 +27,6 @@ export function sentMedia(records: readonly Pick<RecordView, 'name' | 'phase' | 
 }
 
 export function mediaLine({ kind, name, media_type: type, bytes, caption }: SentMedia): string {
-  const said = caption === '' ? '' : `  “${caption}”`
-  return plainLine(`${name}  ${kind}, ${type}, ${formatBytes(bytes)}${said}`, maxLineChars)
+  const plain = (text: string): string => plainLine(text, maxFieldChars)
+  return `${plain(name)}  ${plain(kind)}, ${plain(type)}, ${formatBytes(bytes)}${caption === '' ? '' : `  “${plain(caption)}”`}`
 }
