@@ -61,6 +61,7 @@ export const house: readonly Room[] = [
     builtins: {
       'node:fs': 'workspaces, tokens and configuration are files of the host',
       'node:child_process': 'starts guests',
+      'node:module': 'finds the installed packages that an isolated guest must see',
       'node:net': 'asks whether a guest still answers',
     },
     starts: { 'src/guest/main.ts': 'a guest is a process of its own' },

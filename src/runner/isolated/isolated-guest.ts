@@ -7,7 +7,8 @@
  *   models/online.sock     one that leads to model services and nowhere else
  *   gateway.sock           made by the guest; the runner passes terminals on to it
  */
-import { chownSync, existsSync } from 'node:fs'
+import { chownSync, existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { createSandbox, openEgressProxy, openGuestContainer, serveSandbox } from '../../sandbox/index.ts'
 import type { EgressProxy, GuestContainer } from '../../sandbox/index.ts'
@@ -98,12 +99,23 @@ function planContainer({ home, workspace, entry, flags }: IsolateOptions, config
     limits: config.sandbox,
     user: workspace.user,
     cacheFolder: join(workspace.root, 'internal'),
-    // Beside the program stand the packages that it loads.
-    readable: [packageRoot(entry), home.catalog].filter((path) => existsSync(path)),
+    readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog].filter((path) => existsSync(path))),
     writable: [join(workspace.root, 'internal'), workspace.ipc],
     env: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
     program: [...flags, entry, 'serve'],
   })
+}
+
+/** The store's native part is no part of the bundle: where it is really installed, with the packages that it needs beside it. */
+function nativePackages(entry: string): string {
+  const store = realpathSync(createRequire(entry).resolve('better-sqlite3/package.json'))
+  const at = store.lastIndexOf('/node_modules/')
+  return at === -1 ? dirname(store) : store.slice(0, at + '/node_modules'.length)
+}
+
+function withoutNested(folders: readonly string[]): readonly string[] {
+  const all = [...new Set(folders)]
+  return all.filter((folder) => !all.some((other) => folder.startsWith(`${other}/`)))
 }
 
 /** @returns the folder that holds `package.json` */
