@@ -28,6 +28,10 @@ export const maxOpenFiles = 1024
 export const maxSharedMemoryBytes: number = 64 * mib
 /** Entries of a workspace that are given to the sandbox's uid at a start. More are left as they are. */
 export const maxChownEntries = 20_000
+/** Repositories below the workspace whose hooks are guarded, how deep they are looked for, and among how many folders: milliseconds. */
+export const maxGuardedRepositories = 30
+export const maxRepositoryDepth = 3
+export const maxRepositoryEntries = 2_000
 /** Where no cgroup bounds the whole sandbox, one process gets no less than this: Node does not start with 500, V8 reserves that much. */
 export const minDataMb = 768
 /** How long the kernel may take to let go of a control group whose processes were killed. */
@@ -168,6 +172,8 @@ export const restoreTimeoutMs = 30_000
 /** Words of the guest on the control port, and of QEMU on its monitor, that are kept. */
 export const maxControlBytes = 1_000
 export const maxMonitorBytes: number = 1 * mib
+/** Images beside the newest that are kept, 170 MB each: a guest that runs may still start machines from one. */
+export const maxOldImages = 1
 /** Snapshots that are kept, 70 to 130 MB each: two profiles, and two of another configuration. */
 export const maxSnapshots = 4
 /** Disk of a machine where the configuration does not say. It is a sparse file. */

@@ -7,13 +7,14 @@ import type { Config, Failure, Profile } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { planBubblewrap } from '../bubblewrap/bubblewrap-tier.ts'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { kvmProbeMs, machineDiskMb } from '../limits.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { findAccelerator, hostFacts } from './accelerator.ts'
 import type { Accelerator } from './accelerator.ts'
 import type { GuestSettings } from './image/guest-init.ts'
-import { findVmImage } from './image/image-folder.ts'
+import { findVmImage, holdsHands } from './image/image-folder.ts'
 import { startMachine } from './machine.ts'
 import { machineBoots, machineSnapshot } from './machine-snapshot.ts'
 import type { SnapshotParts } from './machine-snapshot.ts'
@@ -33,6 +34,7 @@ export const microVmTier: TierProvider = {
     const asked = options.limits.micro_vm.image
     const image = await findVmImage(asked === '' ? join(options.imageFolder, imagesName) : asked)
     if (image === null) return noImage(asked)
+    if (!(await holdsHands(image, loadHandsProgram(findHandsEntry())))) return otherImage
     const partsOf = (accel: MachineShape['accel'], tscKhz: number, profile: GuestSettings['profile']): SnapshotParts => ({
       launcher,
       qemu: programs.qemu,
@@ -75,8 +77,8 @@ function tierPlan(
     async start(profile) {
       if (profile !== 'work' && profile !== 'vault-read') throw notOffered(profile)
       const parts = partsOf(profile)
-      const snapshot = await machineSnapshot(parts, snapshots)
-      const start = (diskFolder: string): Promise<HandsProcess> => startMachine({ ...parts, diskFolder }, snapshot)
+      const start = async (diskFolder: string): Promise<HandsProcess> =>
+        startMachine({ ...parts, diskFolder }, await machineSnapshot(parts, snapshots))
       return profile === 'work' ? workspace.startWork(start) : workspace.startVault(start)
     },
     close: () => Promise.resolve(),
@@ -111,6 +113,12 @@ function noImage(asked: string): Failure {
     message: asked === '' ? 'No micro VM: its image was not built yet.' : 'No micro VM: sandbox.micro_vm.image names no image.',
     hint: 'Build it with: oxbow image build --vm',
   }
+}
+
+const otherImage: Failure = {
+  code: 'sandbox_missing',
+  message: 'No micro VM: its image was built by another version of Oxbow.',
+  hint: 'Build it anew with: oxbow image build --vm',
 }
 
 function notOffered(profile: Profile): OxbowError {

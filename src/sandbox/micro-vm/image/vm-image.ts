@@ -11,8 +11,8 @@ import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program
 import { runOnHost } from '../../image/host-command.ts'
 import type { RootExtra } from '../../image/root-parts.ts'
 import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
-import { imageStepMs, rootImageSpareBytes } from '../../limits.ts'
-import { currentName, imageFiles } from './image-folder.ts'
+import { imageStepMs, maxOldImages, rootImageSpareBytes } from '../../limits.ts'
+import { currentName, handsMark, handsMarkFile, imageFiles } from './image-folder.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { packInitramfs } from './initramfs.ts'
 import { findKernelPackage, loadKernel, moduleNames } from './kernel-file.ts'
@@ -41,10 +41,11 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   const kernels = join(options.folder, 'kernel')
   await mkdir(kernels, { recursive: true, mode: 0o700 })
   const packageFile = await findKernelPackage(options.kernel, kernels)
+  const hands = loadHandsProgram(findHandsEntry())
   const tree = await buildRootTree({
     folder: join(options.folder, 'trees'),
     extras: options.extras,
-    files: [{ path: insideHands, text: loadHandsProgram(findHandsEntry()) }],
+    files: [{ path: insideHands, text: hands }],
     searchPath: options.searchPath,
   })
   if (!isRootTree(tree)) throw new OxbowError(tree.code, tree.message, { hint: tree.hint })
@@ -56,8 +57,9 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     .slice(0, 24)
   const folder = join(options.folder, key)
   const fresh = !existsSync(folder)
-  if (fresh) await writeImage(folder, await loadKernel(packageFile, kernels), scripts, tree)
+  if (fresh) await writeImage(folder, await loadKernel(packageFile, kernels), scripts, tree, handsMark(hands))
   await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
+  for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, [key, tree.key])
   return { folder, key, bytes: await sizeOf(folder), fresh }
 }
 
@@ -80,6 +82,7 @@ async function writeImage(
   kernel: GuestKernel,
   scripts: readonly string[],
   tree: { root: string; bytes: number },
+  mark: string,
 ): Promise<void> {
   const draft = `${folder}.${process.pid}`
   await mkdir(draft, { recursive: true, mode: 0o755 })
@@ -95,10 +98,18 @@ async function writeImage(
         hint: 'Install with: apt-get install e2fsprogs. Then check that the disk has room.',
       })
     }
+    await writeFile(join(draft, handsMarkFile), mark)
     await rename(draft, folder)
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
+}
+
+/** Images of other versions, and what they were made of. A machine that runs holds its files open. */
+async function removeOldest(place: string, kept: readonly string[]): Promise<void> {
+  const names = (await readdir(place)).filter((name) => /^[0-9a-f]{24}$/.test(name) && !kept.includes(name))
+  const found = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(place, name))).mtimeMs })))
+  for (const { name } of found.toSorted((a, b) => b.at - a.at).slice(maxOldImages)) await rm(join(place, name), { recursive: true })
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -1,0 +1,162 @@
+/** What only a machine has: a snapshot, a disk of its own, and a copy that comes back. One machine at a time. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { chmod, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Config } from '../../types/index.ts'
+import { asker, refusedWith } from '../sandbox-contract.ts'
+import { makeWorkbench } from '../sandbox-workbench.ts'
+import type { Workbench } from '../sandbox-workbench.ts'
+import { vmFixture } from './vm-fixture.ts'
+
+const { limits, skip } = await vmFixture()
+const timeout = 120_000
+const wholeFile = { fromLine: 1, maxLines: 100, maxBytes: 10_000 }
+
+describe('a micro VM', { skip }, () => {
+  it('is another machine each time: right clock, other random bytes, no network, a kernel and a disk of its own', { timeout }, async () => {
+    const seen: string[] = []
+    for (let i = 0; i < 2; i += 1) {
+      await using bench = await workbench()
+      assert.match(bench.sandbox.status.provider, /^QEMU, (?:emulated|KVM)$/)
+      const before = Date.now()
+      const [seconds, bytes, network, kernel, disk] = await lines(
+        bench,
+        'date +%s; od -An -N16 -tx1 /dev/urandom; tail -n +3 /proc/net/dev | grep -vc lo:; uname -n; df -m /shared | tail -1',
+      )
+      const clock = Number(seconds) * 1000
+      assert.ok(clock > before - 3_000 && clock < Date.now() + 3_000, `${seconds}`)
+      assert.deepEqual([network, kernel], ['0', 'oxbow'])
+      const [, megabytes] = /^\/dev\/vdb +(\d+) /.exec(disk!) ?? []
+      assert.ok(Number(megabytes) > 200 && Number(megabytes) <= 256, disk)
+      seen.push(bytes!)
+    }
+    assert.notEqual(seen[0], seen[1])
+  })
+
+  it('brings back what changed when it rests, and the rest of it when it ends', { timeout }, async () => {
+    await using bench = await workbench(async (shared) => {
+      await writeFile(join(shared, 'old'), 'old\n')
+      await mkdir(join(shared, 'gone/deep'), { recursive: true })
+      await writeFile(join(shared, 'gone/deep/er'), 'x')
+    })
+    await exec(bench, 'cat old > new; echo more >> old; rm -r gone; printf "#!/bin/sh\\n" > run; chmod 4755 run; ln -s new link')
+    await until(() => existsSync(join(bench.shared, 'link')))
+    assert.deepEqual((await readdir(bench.shared)).sort(), ['link', 'new', 'old', 'run'])
+    assert.equal(await readFile(join(bench.shared, 'old'), 'utf8'), 'old\nmore\n')
+    assert.equal((await lstat(join(bench.shared, 'run'))).mode & 0o7777, 0o755)
+    await exec(bench, 'echo last > last')
+    await bench.sandbox.close()
+    assert.equal(await readFile(join(bench.shared, 'last'), 'utf8'), 'last\n')
+    assert.ok(!existsSync(join(bench.root, 'internal/micro-vm/not-taken-over')))
+  })
+
+  it('keeps both versions of what both sides changed, and takes nothing that leads out or that git would run', { timeout }, async () => {
+    await using bench = await workbench(async (shared) => {
+      for (const name of ['both', 'mine', 'kept']) await writeFile(join(shared, name), 'before\n')
+    })
+    await exec(bench, 'true')
+    for (const name of ['both', 'mine', 'kept']) await writeFile(join(bench.shared, name), 'person\n')
+    await exec(bench, 'echo guest > both; rm kept; ln -s /etc/passwd a; ln -s ../x b; ln -s both/../../x c; mkdir -p .git/hooks d')
+    await exec(bench, 'echo x > .git/hooks/pre-commit; echo x > .git/config; echo x > .git/HEAD; echo "gitdir: ../x" > d/.git; mkfifo e')
+    await bench.sandbox.close()
+    const names = (await readdir(bench.shared)).sort()
+    assert.deepEqual(
+      names.map((name) => name.replace(/\.host-.*/, '.host')),
+      ['.git', 'both', 'both.host', 'd', 'kept', 'mine'],
+    )
+    const text = (name: string): Promise<string> => readFile(join(bench.shared, name), 'utf8')
+    assert.deepEqual(await Promise.all([...names.slice(1, 3), 'kept', 'mine'].map(text)), ['guest\n', 'person\n', 'person\n', 'person\n'])
+    assert.deepEqual(await readdir(join(bench.shared, '.git')), ['HEAD'])
+    assert.deepEqual(await readdir(join(bench.shared, 'd')), [])
+  })
+
+  it('that died is taken over at the next start, which sees what the person changed meanwhile', { timeout }, async () => {
+    await using bench = await workbench((shared) => writeFile(join(shared, 'file'), 'before\n'))
+    await exec(bench, 'echo written > written; sync; (sleep 0.1; kill -9 3) & sleep 60').then(
+      () => assert.fail('hands were killed'),
+      () => undefined,
+    )
+    await rm(join(bench.shared, 'written'), { force: true })
+    await writeFile(join(bench.shared, 'file'), 'after\n')
+    assert.deepEqual(await lines(bench, 'cat file written'), ['after', 'written'])
+    assert.equal(await readFile(join(bench.shared, 'written'), 'utf8'), 'written\n')
+  })
+
+  it('of the vault shows it, to be read, and nothing else', { timeout }, async () => {
+    await using bench = await workbench(async (shared) => {
+      await mkdir(join(shared, '../vault'), { recursive: true })
+      await writeFile(join(shared, '../vault/secret'), 'secret\n')
+      await chmod(join(shared, '../vault/secret'), 0o600)
+    })
+    const hands = await bench.sandbox.hands('vault-read')
+    const options = { signal: new AbortController().signal, timeoutMs: 30_000 }
+    assert.equal((await hands.ask('read', { path: '/vault/secret', ...wholeFile }, options)).text, 'secret')
+    await refusedWith('path_refused', hands.ask('read', { path: '/shared/file', ...wholeFile }, options))
+    await refusedWith('tool_failed', hands.ask('write', { path: '/vault/secret', text: 'x' }, options)).catch(() => undefined)
+    await refusedWith(
+      'sandbox_missing',
+      hands.ask('exec', { command: 'true', cwd: '/tmp', stdin: '', timeoutMs: 1_000, maxOutputBytes: 10 }, options),
+    )
+    await bench.sandbox.close()
+    assert.equal(await readFile(join(bench.root, 'vault/secret'), 'utf8'), 'secret\n')
+    assert.deepEqual(
+      await readdir(join(bench.root, 'internal/micro-vm')).then((names) => names.filter((name) => name.startsWith('vault-'))),
+      [],
+    )
+  })
+
+  it('says what to do when the workspace does not fit its disk', { timeout }, async () => {
+    await using bench = await workbench((shared) => writeFile(join(shared, 'large'), randomBytes(40 * 1024 * 1024)), { disk_mb: 32 })
+    const message = await refusedWith('sandbox_failed', bench.sandbox.hands('work'))
+    assert.match(message, /disk of the micro VM/)
+    assert.ok(!message.includes(bench.root))
+  })
+
+  it('copies links of the person as links', { timeout }, async () => {
+    await using bench = await workbench(async (shared) => {
+      await symlink('/etc/hostname', join(shared, 'out'))
+      await writeFile(join(shared, 'in'), 'in\n')
+    })
+    assert.deepEqual(await lines(bench, 'readlink out; cat in; cat out 2>&1 | tail -1'), [
+      '/etc/hostname',
+      'in',
+      "cat: can't open 'out': No such file or directory",
+    ])
+  })
+})
+
+type VmBench = Workbench & AsyncDisposable & { readonly shared: string }
+
+async function workbench(before?: (shared: string) => Promise<void>, more: Partial<Config['sandbox']> = {}): Promise<VmBench> {
+  const bench = await makeWorkbench({
+    limits: { ...limits, ...more },
+    before: async (root) => {
+      await mkdir(join(root, 'shared'))
+      await before?.(join(root, 'shared'))
+    },
+  })
+  const end = async (): Promise<void> => {
+    await bench.sandbox.close()
+    await bench.remove()
+  }
+  return { ...bench, shared: join(bench.root, 'shared'), [Symbol.asyncDispose]: end }
+}
+
+function exec({ sandbox }: Workbench, command: string): Promise<{ stdout: string; exitCode: number | null }> {
+  return asker(sandbox)('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 10_000 }, { timeoutMs: 60_000 })
+}
+
+async function lines(bench: Workbench, command: string): Promise<string[]> {
+  return (await exec(bench, command)).stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim())
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await delay(20)
+}
