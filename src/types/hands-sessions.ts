@@ -66,7 +66,7 @@ export interface SessionOps {
   }
 }
 
-export type SessionKind = 'shell' | 'job'
+type SessionKind = 'shell' | 'job'
 
 /** What hands remember of a session's output is its newest part; `dropped` bytes after the asked offset are gone. */
 export interface SessionOutput {
