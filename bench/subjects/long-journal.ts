@@ -69,7 +69,7 @@ async function realTurn(options: GuestOptions & { readonly workspace: Workspace 
 
 async function fillSession(store: Store, pattern: readonly JournalRecord[], turns: number): Promise<SessionId> {
   const session = newId() as SessionId
-  const row = { id: session, title: 'long', createdAt: Date.now(), activeAt: Date.now(), turns, labels: '' }
+  const row = { id: session, title: 'long', createdAt: Date.now(), activeAt: Date.now(), turns, labels: '', scratchpad: '' }
   const waiting: Promise<unknown>[] = []
   for (let done = 0; done < turns; done += turnsPerAppend) {
     const append = copyTurns(pattern, session, Math.min(turnsPerAppend, turns - done))

@@ -43,7 +43,7 @@ async function open(files: Record<string, string | Buffer>, ...calls: readonly (
       await fixture.kernel.approve(record.call, true)
     }
     return (await fixture.store.records({ session: fixture.session, order: 'oldest_first', limit: 1000, hydrate: true })).map(
-      ({ body, ...record }) => ({ ...record, body: JSON.parse(body) as Json }) as unknown as RecordView,
+      ({ body, ...record }) => ({ ...record, body: JSON.parse(body) as Json }),
     )
   }
   return {
@@ -74,7 +74,7 @@ describe('a file of the vault', () => {
     const sha256 = createHash('sha256').update(content).digest('hex')
     const [read, write] = of(records, 'vault.copy_to', 'exchange')
     assert.deepEqual(read, { operation: read!['operation'], step: 'read', path: '/vault/papers/deed.bin', bytes: content.length })
-    assert.deepEqual(write, { operation: read!['operation'], step: 'write', path: '/shared/in/deed.bin', bytes: content.length, sha256 })
+    assert.deepEqual(write, { operation: read['operation'], step: 'write', path: '/shared/in/deed.bin', bytes: content.length, sha256 })
     assert.match(of(records, 'vault.copy_to', 'outcome')[0]!['text'] as string, new RegExp(`${content.length} bytes, sha256 ${sha256}`))
 
     for (const place of [JSON.stringify(records), ...guest.asked]) {

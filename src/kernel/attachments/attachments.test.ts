@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
@@ -211,13 +212,7 @@ describe('attachment.save in a turn', () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const reached = Promise.withResolvers<void>()
-    const hang = testCall(
-      'test.hang',
-      (_, { signal }) => (
-        reached.resolve(),
-        new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))))
-      ),
-    )
+    const hang = testCall('test.hang', (_, { signal }) => (reached.resolve(), once(signal, 'abort').then(() => assert.fail('stopped'))))
     const first = await open({ store: keepOpen, calls: [hang], play: () => asks(['test_hang']) })
     const { turn } = await first.kernel.sendTurn({
       session: first.session,

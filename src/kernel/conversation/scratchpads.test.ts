@@ -7,7 +7,7 @@ import type { GenerateRequest } from '../../types/index.ts'
 const write = (...items: string[]) => asks(['scratchpad_write', { items }])
 
 /** A model that plays these steps; what it was told is kept. */
-function watched(...steps: Parameters<typeof inOrder>) {
+function watched(...steps: ReturnType<typeof asks>[]) {
   const seen: GenerateRequest[] = []
   const played = inOrder(...steps)
   const play: NonNullable<FixtureOptions['play']> = (request, signal) => {
