@@ -111,6 +111,22 @@ describe('media.send', () => {
     assert.match(await refusal(mediaSend, { path: 'none', media_type: 'document' }), /^not_found/)
   })
 
+  it('refuses a file that changes while it is read', async () => {
+    const sizes = [5_000_000, 5_000_001]
+    const ask = async (_: string, { offset, maxBytes }: { offset: number; maxBytes: number }) => ({
+      content: Buffer.alloc(maxBytes),
+      offset,
+      totalBytes: sizes.shift(),
+    })
+    const context = {
+      signal: new AbortController().signal,
+      sandbox: { hands: async () => ({ ask }) },
+      blobs: { keep: async () => 'hash' },
+    } as unknown as CallContext
+    const sending = mediaSend.run({ path: 'growing', media_type: 'document', caption: '' }, context)
+    await assert.rejects(sending, { code: 'tool_failed' })
+  })
+
   it('refuses a file of more than 50 MB after its first piece', async () => {
     const asked: number[] = []
     const context = {
