@@ -11,6 +11,8 @@ import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupLimit, CgroupParent } from './cgroup-limits.ts'
 import { findDiskLimit } from './disk-limit.ts'
+import { createGuard } from './git-guard.ts'
+import type { GuardedPath } from './git-guard.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
 import { browserView } from '../browser/browser-view.ts'
 import { findBrowser } from '../browser/find-browser.ts'
@@ -93,13 +95,16 @@ function notInForce({ cgroups }: BubblewrapPlan, { folders, limits }: TierOption
 function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Profile) => Promise<HandsProcess> {
   const { folders, limits } = options
   const asRoot = process.getuid?.() === 0
-  const give = (...which: readonly string[]) => createGiver(() => (asRoot ? giveFolders(which, sandboxUid) : Promise.resolve()))
-  const enterWork = give(folders.shared, folders.tmp)
-  const enterVault = give(folders.vault)
+  const guard = createGuard(folders.shared)
+  const enterWork = createGiver(async () => {
+    if (asRoot) await giveFolders([folders.shared, folders.tmp], sandboxUid)
+    guard.look()
+  })
+  const enterVault = createGiver(() => (asRoot ? giveFolders([folders.vault], sandboxUid) : Promise.resolve()))
   let program: string | null = null
   let starts = 0
 
-  const startIn = async (profile: Profile, leave: () => void): Promise<HandsProcess> => {
+  const startIn = async (profile: Profile, leave: () => void, guarded: readonly GuardedPath[] = []): Promise<HandsProcess> => {
     const view = await viewOf(profile, options)
     program ??= loadHandsProgram(findHandsEntry())
     removeStaleCgroups(plan.cgroups)
@@ -110,6 +115,7 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
     })
     const command = launchCommand({
       ...view,
+      folders: view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)),
       tools: plan.tools,
       filter: plan.filter,
       asRoot,
@@ -129,7 +135,8 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
   return async (profile) => {
     const leave = await (profile === 'vault-read' ? enterVault : enterWork)()
     try {
-      return await startIn(profile, leave)
+      const seesShared = profile === 'work' || profile === 'online'
+      return await (seesShared ? guard.during((guarded) => startIn(profile, leave, guarded)) : startIn(profile, leave))
     } catch (error) {
       leave()
       throw error

@@ -6,11 +6,11 @@
  * - bubblewrap itself stays process 1: it reaps orphans, which Node does not.
  * - Root in a user namespace is still root for files, so root steps down to a uid of its own first. That uid cannot walk to
  *   folders below /root, so they are bound to a place of their own, in a mount namespace that nobody else sees.
- * - `.git` is bound onto itself, else it could be renamed away from its read-only parts.
+ * - Hooks of repositories stay as they are: git-guard.ts.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
+import type { GuardedPath } from './git-guard.ts'
 import type { SandboxTools } from './sandbox-tools.ts'
 
 /** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
@@ -21,6 +21,8 @@ export interface FolderMount {
   readonly host: string
   readonly inside: string
   readonly writable: boolean
+  /** Parts of it with rules of their own; see git-guard.ts. */
+  readonly guarded?: readonly GuardedPath[]
 }
 
 export interface LaunchPlan {
@@ -72,7 +74,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     folders.flatMap(({ host, inside, writable }) => [writable ? '--bind' : '--ro-bind', host, inside]),
     folders.some(({ inside }) => inside === '/tmp') ? [] : ['--size', String(maxSharedMemoryBytes), '--tmpfs', '/tmp'],
     ['--symlink', '/tmp', '/var/tmp'],
-    folders.flatMap(({ host, writable }, i) => (writable ? gitGuard(plan.folders[i]!, host) : [])),
+    folders.flatMap((folder) => guards(folder, folder.host)),
     ['--ro-bind', node, insideNode],
     plan.files.flatMap((file, i) => ['--ro-bind-data', String(filesAt + i), file.path]),
     egressSocket === undefined ? [] : ['--ro-bind', egressSocket, insideEgressSocket],
@@ -130,11 +132,8 @@ function rootFolder(name: string): string[] {
   return existsSync(`/usr/${name}`) ? ['--symlink', `usr/${name}`, `/${name}`] : ['--ro-bind', `/${name}`, `/${name}`]
 }
 
-/** Hooks and configuration of a repository run code on the person's side: commands inside may not change them. */
-function gitGuard({ host, inside }: FolderMount, mounted: string): string[] {
-  if (!existsSync(join(host, '.git/HEAD'))) return []
-  const bind = (flag: string, path: string) => [flag, `${mounted}/${path}`, `${inside}/${path}`]
-  return [...bind('--bind', '.git'), ...bind('--ro-bind-try', '.git/hooks'), ...bind('--ro-bind-try', '.git/config')]
+function guards({ inside, guarded = [] }: FolderMount, mounted: string): string[] {
+  return guarded.flatMap(({ path, writable }) => [writable ? '--bind' : '--ro-bind', `${mounted}/${path}`, `${inside}/${path}`])
 }
 
 /** Set inside the user namespace, where the number of processes is counted for this sandbox alone. */

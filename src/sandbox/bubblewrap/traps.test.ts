@@ -1,7 +1,8 @@
 /** Nine traps of building a sandbox out of bubblewrap, each found by falling into it (isolation, section 2.2), and what closes it. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { chmod, lstat, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { findCgroupParents } from './cgroup-limits.ts'
@@ -111,6 +112,34 @@ describe('the nine traps', () => {
     assert.equal(signal, 'SIGTERM')
     assert.equal((await exec('echo alive')).stdout, 'alive\n')
     assert.equal(await readFile(join(bench.root, 'shared/.git/config'), 'utf8'), '[core]\n')
+  })
+})
+
+describe('a repository that a command has made', () => {
+  it('leads the next sandbox nowhere: links in the place of what is guarded are not followed', async () => {
+    const outside = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-outside-')))
+    await chmod(outside, 0o777)
+    await writeFile(join(outside, 'secret'), secret, { mode: 0o666 })
+    await writeFile(join(outside, 'HEAD'), secret, { mode: 0o666 })
+    const attacks = [
+      `mkdir .git && echo x > .git/HEAD && ln -s ${outside} .git/hooks`,
+      `mkdir .git && echo x > .git/HEAD && ln -s ${outside}/secret .git/config`,
+      `ln -s ${outside} .git`,
+      `mkdir -p project/.git && echo x > project/.git/HEAD && ln -s ${outside} project/.git/hooks`,
+      `mkdir -p project && ln -s ${outside} project/.git`,
+    ]
+    for (const attack of attacks) {
+      const bench = await makeWorkbench()
+      const exec = (command: string) =>
+        asker(bench.sandbox)('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 20_000, maxOutputBytes: 100_000 })
+      await refusedWith('sandbox_failed', exec(`${attack}; kill -9 2; sleep 5`))
+      const { stdout } = await exec('cat .git/* .git/hooks/* project/.git/* project/.git/hooks/* 2>/dev/null; echo alive')
+      await bench.sandbox.close()
+      await bench.remove()
+      assert.ok(!stdout.includes(secret), attack)
+      assert.match(stdout, /alive/)
+    }
+    await rm(outside, { recursive: true })
   })
 })
 
