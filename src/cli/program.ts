@@ -179,13 +179,15 @@ function addWasmVerb(program: Command, terminal: Terminal, choose: (verb: Verb) 
 }
 
 function addImageVerb(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  const image = program.command('image').description('images for the container tier').helpOption('--help', 'show help')
-  image.addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash'))
-  userVerb(image.command('build'), 'make the image that containers run, from programs of this machine; nothing is downloaded')
+  const image = program.command('image').description('images for the container and the micro-VM tier').helpOption('--help', 'show help')
+  image.addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
+  userVerb(image.command('build'), 'make the image that containers run, from programs of this machine; nothing is downloaded for them')
     .option('--with <names>', 'further programs: ripgrep, git, python, bash')
     .option('--engine <name>', 'podman or docker instead of the configured one')
+    .option('--vm', 'make what micro VMs start from; a kernel package of Debian is downloaded once')
+    .option('--kernel <file>', 'with --vm: this package linux-image-…-cloud-amd64.deb, and no download')
     .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash'))
+    .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
     .action((options) => choose(async () => (await import('./verbs/image.ts')).imageBuild(options, terminal)))
 }
 

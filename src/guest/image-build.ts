@@ -1,12 +1,17 @@
-/** Makes an image for containers, for a person who asks with `oxbow image build`. */
-import { join } from 'node:path'
-import { buildContainerImage } from '../sandbox/index.ts'
+/** Makes an image for containers or micro VMs, for a person who asks with `oxbow image build`. */
+import { dirname, join } from 'node:path'
+import { buildContainerImage, buildVmImage } from '../sandbox/index.ts'
 import { type GuestEnvelope, type ImageReport, OxbowError } from '../types/index.ts'
 
 /** @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
-export async function buildImage({ image, config, workspaceRoot }: GuestEnvelope): Promise<ImageReport> {
+export async function buildImage({ image, config, workspaceRoot, catalogFolder }: GuestEnvelope): Promise<ImageReport> {
   if (image === undefined) throw new OxbowError('internal_failure', 'the envelope names no image', { hint: 'Report this.' })
   const begin = performance.now()
+  if (image.vm !== undefined) {
+    const imageFolder = catalogFolder === undefined ? join(workspaceRoot, 'internal') : join(dirname(catalogFolder), 'images')
+    const { folder, files, bytes, fresh } = await buildVmImage({ imageFolder, extras: image.extras, kernel: image.vm.kernel })
+    return { engine: 'QEMU', image: folder, made: fresh ? { files, bytes } : null, ms: Math.round(performance.now() - begin) }
+  }
   const { container } = config.sandbox
   const built = await buildContainerImage({
     container: { ...container, engine: image.engine ?? container.engine },

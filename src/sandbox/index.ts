@@ -8,6 +8,7 @@ import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
+import type { VmImage, VmImageBuild } from './micro-vm/image/vm-image.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -84,6 +85,12 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
 export async function* examineMachine(options: DoctorOptions): AsyncGenerator<DoctorCheck> {
   const { runDoctor } = await import('./doctor/run-doctor.ts')
   yield* runDoctor(options)
+}
+
+/** Makes the image that micro VMs start from. @throws OxbowError `sandbox_missing` that says what to install */
+export async function buildVmImage(build: VmImageBuild): Promise<VmImage> {
+  const image = await import('./micro-vm/image/vm-image.ts')
+  return image.buildVmImageBelow(build)
 }
 
 /** Makes the image that the container tier runs. @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` */

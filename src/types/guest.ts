@@ -63,10 +63,12 @@ export type CatalogQuestion =
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
 
-/** An image to make for the container tier; `engine` goes over the configuration's. */
+/** An image to make for the container tier, or with `vm` for the micro-VM tier; `engine` goes over the configuration's. */
 export interface ImageQuestion {
   readonly extras: readonly ImageExtra[]
   readonly engine?: 'podman' | 'docker'
+  /** `kernel` is the file of a kernel package of Debian; empty: the one that is kept, or else the newest is downloaded. */
+  readonly vm?: { readonly kernel: string }
 }
 
 export type ImageExtra = 'ripgrep' | 'git' | 'python' | 'bash'

@@ -1,4 +1,5 @@
-/** `oxbow image build`: the image that the container tier runs, made from this machine's own files. The guest program makes it. */
+/** `oxbow image build`: the image that the container tier runs, or with --vm what micro VMs start from, made from this machine's own files. The guest program makes it. */
+import { resolve } from 'node:path'
 import { askOffline } from '../../runner/index.ts'
 import { type ImageExtra, imageExtras, type ImageReport, OxbowError } from '../../types/index.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
@@ -10,12 +11,14 @@ import { plainText } from '../view/terminal-text.ts'
 export interface ImageOptions extends GuestChoice {
   readonly with?: string | undefined
   readonly engine?: string | undefined
+  readonly vm?: boolean | undefined
+  readonly kernel?: string | undefined
   readonly json?: boolean | undefined
 }
 
 /** @returns 0. @throws OxbowError `bad_input` for what it does not know, and what the guest reports */
 export async function imageBuild(options: ImageOptions, terminal: Terminal): Promise<number> {
-  const image = { extras: parseExtras(options.with), ...parseEngine(options.engine) }
+  const image = { extras: parseExtras(options.with), ...parseEngine(options.engine), ...parseVm(options) }
   let report: ImageReport | null = null
   if (options.json !== true) printNotice(terminal, 'Copying programs and libraries of this machine …')
   for await (const line of askOffline(guestOptions(options, terminal), { command: 'image-build', image })) report = line as ImageReport
@@ -28,7 +31,16 @@ export async function imageBuild(options: ImageOptions, terminal: Terminal): Pro
 function describe({ engine, image, made, ms }: ImageReport): readonly string[] {
   const seconds = `${(ms / 1000).toFixed(1)} s`
   const what = made === null ? `${engine} has it already` : `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB, in ${seconds}`
-  return [`${image}  ${what}`, 'To use it: [sandbox] tier = "container" in config.toml. oxbow doctor tries it.']
+  const tier = engine === 'QEMU' ? 'micro_vm' : 'container'
+  return [`${image}  ${what}`, `To use it: [sandbox] tier = "${tier}" in config.toml. oxbow doctor tries it.`]
+}
+
+function parseVm({ vm, kernel, engine }: ImageOptions): { vm?: { kernel: string } } {
+  if (vm === true && engine === undefined) return { vm: { kernel: kernel === undefined ? '' : resolve(kernel) } }
+  if (vm !== true && kernel === undefined) return {}
+  throw new OxbowError('bad_input', vm === true ? '--engine is for containers' : '--kernel is for micro VMs', {
+    hint: 'Give --vm with --kernel, or --engine, or neither.',
+  })
 }
 
 function parseExtras(text = ''): readonly ImageExtra[] {

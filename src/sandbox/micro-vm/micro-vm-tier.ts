@@ -14,7 +14,7 @@ import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { findAccelerator, hostFacts } from './accelerator.ts'
 import type { Accelerator } from './accelerator.ts'
 import type { GuestSettings } from './image/guest-init.ts'
-import { findVmImage, holdsHands } from './image/image-folder.ts'
+import { findVmImage, holdsHands, imagesName } from './image/image-folder.ts'
 import { startMachine } from './machine.ts'
 import { machineBoots, machineSnapshot } from './machine-snapshot.ts'
 import type { SnapshotParts } from './machine-snapshot.ts'
@@ -52,8 +52,6 @@ export const microVmTier: TierProvider = {
   },
 }
 
-/** Where images are kept, in the image folder. */
-export const imagesName = 'vm-images'
 const snapshotsName = 'snapshots'
 
 function tierPlan(

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
 /** Which hands are in it: a hash of their program. */
 export const handsMarkFile = 'hands.sha256'
+/** Where images are kept, in the image folder. */
+export const imagesName = 'vm'
 /** Holds the name of the image that was built last. */
 export const currentName = 'current'
 

@@ -8,11 +8,12 @@ import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { OxbowError } from '../../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
+import { ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../../image/host-command.ts'
 import type { RootExtra } from '../../image/root-parts.ts'
 import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
 import { imageStepMs, maxOldImages, rootImageSpareBytes } from '../../limits.ts'
-import { currentName, handsMark, handsMarkFile, imageFiles } from './image-folder.ts'
+import { currentName, imagesName, handsMark, handsMarkFile, imageFiles } from './image-folder.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { packInitramfs } from './initramfs.ts'
 import { findKernelPackage, loadKernel, moduleNames } from './kernel-file.ts'
@@ -22,6 +23,7 @@ import type { GuestKernel } from './kernel-file.ts'
 export interface VmImage {
   readonly folder: string
   readonly key: string
+  readonly files: number
   readonly bytes: number
   /** False when it was there already. */
   readonly fresh: boolean
@@ -34,6 +36,20 @@ export interface VmImageOptions {
   /** See loadKernel. */
   readonly kernel: string | null
   readonly searchPath: string
+}
+
+export interface VmImageBuild {
+  /** See TierOptions. */
+  readonly imageFolder: string
+  readonly extras: readonly RootExtra[]
+  /** Empty: none is given. */
+  readonly kernel: string
+}
+
+/** As buildVmImage, where the tier looks for it. */
+export function buildVmImageBelow({ imageFolder, extras, kernel }: VmImageBuild): Promise<VmImage> {
+  const folder = join(imageFolder, imagesName)
+  return buildVmImage({ folder, extras, kernel: kernel === '' ? null : kernel, searchPath: ownSearchPath() })
 }
 
 /** @throws OxbowError `sandbox_missing` that says what to install; a system error when the folder cannot be written */
@@ -60,7 +76,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   if (fresh) await writeImage(folder, await loadKernel(packageFile, kernels), scripts, tree, handsMark(hands))
   await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
   for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, [key, tree.key])
-  return { folder, key, bytes: await sizeOf(folder), fresh }
+  return { folder, key, files: tree.files, bytes: await sizeOf(folder), fresh }
 }
 
 function packFirstFiles(busybox: Buffer, kernel: GuestKernel, [init, start]: readonly string[]): Buffer {
