@@ -1,7 +1,7 @@
 /** A real browser in a real sandbox behind the real egress proxy, a site on this machine that it may reach, and the calls that use it. */
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import type { RequestListener } from 'node:http'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import type { RequestListener, Server } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -52,13 +52,15 @@ export function refOf(tree: string, what: string): string {
   return /\[ref=(\w+)\]/.exec(line ?? '')?.[1] ?? `none: there is no ${what}`
 }
 
-export async function openBrowserBench(site: RequestListener): Promise<BrowserBench> {
+/** @param prepare adds to the site what is no request */
+export async function openBrowserBench(site: RequestListener, prepare: (server: Server) => void = () => undefined): Promise<BrowserBench> {
   const asked: string[] = []
   const looked: string[] = []
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
     site(request, response)
   }).listen(0, '127.0.0.1')
+  prepare(server)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-browser-'))
@@ -66,7 +68,7 @@ export async function openBrowserBench(site: RequestListener): Promise<BrowserBe
   const proxy = createEgressProxy(parseConfig({ egress: { allow } }, 'this test').egress, folder, {
     lookup(host) {
       looked.push(host)
-      if (host.endsWith('.test')) return Promise.resolve(['127.0.0.1'])
+      if (host.endsWith('.test') || host === 'localhost') return Promise.resolve(['127.0.0.1'])
       return Promise.reject(new Error('no such name'))
     },
   })
@@ -119,4 +121,36 @@ function contextOf({ sandbox }: Workbench, { agent = 'ox', session = 's1', signa
     reserveMore: () => true,
     record: () => undefined,
   } as unknown as CallContext
+}
+
+export interface HostProcess {
+  readonly pid: number
+  readonly command: string
+  /** Lines of `/proc/<pid>/status` by their name. */
+  readonly status: ReadonlyMap<string, string>
+}
+
+/** Everything that this process has started, and what that has started. */
+export async function startedProcesses(): Promise<readonly HostProcess[]> {
+  const all = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(readProcess))
+  const found = all.filter((each) => each !== null)
+  const ours = new Set([process.pid])
+  // A parent may have any number, so this goes on until nothing is added.
+  for (let before = 0; before !== ours.size;) {
+    before = ours.size
+    for (const { pid, status } of found) if (ours.has(Number(status.get('PPid')))) ours.add(pid)
+  }
+  return found.filter(({ pid }) => pid !== process.pid && ours.has(pid))
+}
+
+export async function chromiumProcesses(): Promise<readonly HostProcess[]> {
+  return (await startedProcesses()).filter(({ command }) => command.includes('--user-data-dir=') || command.includes('--type='))
+}
+
+async function readProcess(name: string): Promise<HostProcess | null> {
+  const texts = await Promise.all(['cmdline', 'status'].map((file) => readFile(`/proc/${name}/${file}`, 'utf8').catch(() => null)))
+  const [command, status] = texts
+  if (command === null || command === undefined || status === null || status === undefined) return null
+  const lines = status.split('\n').map((line) => [line.split(':')[0] ?? '', line.slice(line.indexOf(':') + 1).trim()] as const)
+  return { pid: Number(name), command: command.replaceAll('\0', ' '), status: new Map(lines) }
 }

@@ -1,8 +1,9 @@
 /** The browser's requests. Those on one tab wait for each other; those on different tabs run side by side. */
+import type { Response } from 'playwright-core'
 import type { BrowserOps, BrowserView } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import type { HandlersOf } from '../handlers.ts'
-import { browserEndMs, navigationMs } from '../limits.ts'
+import { browserEndMs, navigationMs, quietMs } from '../limits.ts'
 import { launchChromium } from './chromium-launch.ts'
 import type { BrowserOptions } from './chromium-launch.ts'
 import { act, settled } from './page-action.ts'
@@ -71,17 +72,11 @@ async function open(table: TabTable, input: BrowserOps['browserOpen']['input'], 
   return inTurn(tab, signal, async () => {
     owner.current = tab
     let status: number | null = null
-    const goTo = async (): Promise<void> => {
-      try {
-        const answer = await tab.page.goto(address, { timeout: navigationMs, waitUntil: 'domcontentloaded', signal })
-        status = answer?.status() ?? null
-      } catch (error) {
-        // What is no page is downloaded; the note says so.
-        if (!(error instanceof Error && /Download is starting|net::ERR_ABORTED/.test(error.message))) throw error
-      }
+    const work = async (): Promise<void> => {
+      status = (await goTo(tab, address, signal))?.status() ?? null
     }
     try {
-      await settled(tab, signal, goTo)
+      await settled(tab, signal, work)
     } catch (error) {
       if (isNew) await table.close(tab)
       throw error
@@ -89,6 +84,21 @@ async function open(table: TabTable, input: BrowserOps['browserOpen']['input'], 
     tab.lastTree = ''
     return changed(table, tab, input.maxBytes, status, signal)
   })
+}
+
+/** @returns null when there is no page to show: what is no page is downloaded, and a note says so. */
+async function goTo({ page }: Tab, address: string, signal: AbortSignal): Promise<Response | null> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await page.goto(address, { timeout: navigationMs, waitUntil: 'domcontentloaded', signal })
+    } catch (error) {
+      const said = error instanceof Error ? error.message : ''
+      if (/Download is starting|net::ERR_ABORTED/.test(said)) return null
+      // What the page before it began, such as the error page of an address that was refused, may come in between.
+      if (!/interrupted by another navigation/.test(said) || tries > 5) throw error
+      await pause(quietMs, signal)
+    }
+  }
 }
 
 /** The page after something was done in it. What was done is done: a page that cannot be shown now is no reason to call it failed. */

@@ -25,7 +25,11 @@ const reasons: readonly (readonly [pattern: RegExp, message: string, hint: strin
     'The address was refused by the egress policy, or its host does not answer.',
     'Private and local addresses cannot be opened; egress.allow in config.toml names exceptions.',
   ],
-  [/net::ERR_BLOCKED_BY/, 'The address may not be opened.', 'Open an address that begins with http:// or https://.'],
+  [
+    /net::ERR_(?:BLOCKED_BY|UNSAFE_PORT|UNSAFE_REDIRECT|DISALLOWED_URL)/,
+    'The address may not be opened.',
+    'Open an address that begins with http:// or https://.',
+  ],
   [/net::ERR_CERT_|net::ERR_SSL_/, 'The certificate of the site is not valid.', 'Use the right name of the site.'],
   [
     /net::ERR_(?:EMPTY_RESPONSE|CONNECTION_|INVALID_RESPONSE|HTTP2|TIMED_OUT|INCOMPLETE)/,

@@ -4,7 +4,7 @@
  */
 import type { BrowserView } from '../../types/index.ts'
 import { failed } from '../failure.ts'
-import { lookMs, maxAddressCharacters, maxPageCharacters, maxTitleCharacters, maxTreeNodes } from '../limits.ts'
+import { frameMs, lookMs, maxAddressCharacters, maxPageCharacters, maxTitleCharacters, maxTreeElements } from '../limits.ts'
 import { mayBeShown } from './page-address.ts'
 import { findElement } from './page-element.ts'
 import { clip } from './tab-table.ts'
@@ -53,17 +53,32 @@ export async function stateOf(tab: Tab): Promise<{ url: string; title: string }>
 }
 
 async function treeOf(tab: Tab, { ref, depth }: Look, signal: AbortSignal): Promise<string> {
-  const { nodes } = await within(lookMs, tab.target.send('Memory.getDOMCounters'))
-  if (nodes > maxTreeNodes) {
+  const elements = await elementsOf(tab)
+  if (elements > maxTreeElements) {
     throw failed(
       'limit_reached',
-      `The page has ${nodes} elements, too many for a tree.`,
+      `The page has ${elements} elements, too many for a tree.`,
       'Read it with browser_text, or find a page that shows less.',
     )
   }
-  const options = { mode: 'ai', timeout: lookMs, signal, ...(depth > 0 && { depth }) } as const
-  const tree = ref === '' ? tab.page.ariaSnapshot(options) : (await findElement(tab, ref)).ariaSnapshot(options)
-  return bounded(await within(lookMs + 1_000, tree))
+  const whole = ref === '' ? tab.page : await findElement(tab, ref)
+  const look = async (timeout: number): Promise<string> => {
+    const tree = whole.ariaSnapshot({ mode: 'ai', timeout, signal, ...(depth > 0 && { depth }) })
+    return bounded(await within(timeout + 1_000, tree))
+  }
+  try {
+    // The driver waits so long for frames that never come, and then shows the rest.
+    return await look(frameMs)
+  } catch (error) {
+    if (signal.aborted) throw error
+    return look(lookMs)
+  }
+}
+
+async function elementsOf(tab: Tab): Promise<number> {
+  // Counts the texts too, and what pages before have left: more than there are, but at once.
+  const { nodes } = await within(lookMs, tab.target.send('Memory.getDOMCounters'))
+  return nodes <= maxTreeElements ? nodes : within(lookMs, tab.page.locator('*').count())
 }
 
 async function textOf(tab: Tab, ref: string, signal: AbortSignal): Promise<string> {
