@@ -72,14 +72,14 @@ describe('vault.copy_to', () => {
       { bytes: vaultPieceBytes + 1, modified: [1, 1], told: [vaultPieceBytes + 1, 7] },
     ]) {
       const { outcome, put } = await copy(vault)
-      assert.match(String(outcome), /^tool_failed: \/vault\/a was changed while it was copied; nothing was written/)
+      assert.match(JSON.stringify(outcome), /^"tool_failed: \/vault\/a was changed while it was copied; nothing was written/)
       assert.ok(put.every(({ last }) => !last))
     }
   })
 
   it('refuses what is larger than half a gigabyte before it reads any of it', async () => {
     const { outcome, asked, recorded } = await copy({ bytes: maxVaultBytes + 1, modified: [1] })
-    assert.match(String(outcome), /^limit_reached/)
+    assert.match(JSON.stringify(outcome), /^"limit_reached/)
     assert.deepEqual([asked, recorded], [['stat'], []])
   })
 })
