@@ -19,6 +19,10 @@ export const endTimeoutMs = 3_000
 export const profileIdleMs: Readonly<Record<Profile, number | null>> = { work: null, online: null, browser: 300_000, 'vault-read': 10_000 }
 /** What the launcher wrote to standard error is kept to explain a failed start. */
 export const maxDiagnosticBytes = 4096
+/** Longest page of a session's output, in UTF-16 units: hands send so many bytes at most. */
+export const maxSessionText: number = 256 * 1024
+/** Sessions in one list: those that live, and those that have ended and are kept. */
+export const maxListedSessions = 64
 /** Longest message or hint that hands may send. */
 export const maxFailureText = 4_000
 

@@ -5,6 +5,11 @@
 import { endTree, leftovers } from './process-tree.ts'
 import type { RunningCommand } from './process-tree.ts'
 
+/** A thing of its own, and no number: a number is somebody else's as soon as it is closed. */
+export interface HiddenDescriptor {
+  readonly descriptor: number
+}
+
 export interface LiveCommands {
   /** A mark for the environment of the next one; never the same twice. */
   newMark(): { readonly name: string; readonly value: string }
@@ -14,7 +19,7 @@ export interface LiveCommands {
   /** Resolves when nothing of it is left; see endTree for grace and failure. It leaves the list either way. */
   end(command: RunningCommand, graceMs: number): Promise<void>
   /** Descriptors of hands that nothing they start may have, though the system would pass them on. */
-  readonly hidden: Set<number>
+  readonly hidden: Set<HiddenDescriptor>
   /** What all of them find in their environment beside what a command always has. */
   readonly environment: Readonly<Record<string, string>>
 }

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'no
 import type { ChildProcess } from 'node:child_process'
 import { failed } from '../failure.ts'
 import { reservedProcesses } from '../limits.ts'
+import type { HiddenDescriptor } from './live-commands.ts'
 
 /** All that a command's environment holds, beside its mark. */
 export const commandEnvironment: Readonly<Record<string, string>> = {
@@ -27,7 +28,7 @@ export interface ProcessStart {
   /** Most private memory of one process, where nothing bounds the sandbox as a whole; null for no limit. */
   readonly dataLimitKib: number | null
   /** See LiveCommands. */
-  readonly hidden: ReadonlySet<number>
+  readonly hidden: ReadonlySet<HiddenDescriptor>
 }
 
 /** @returns the shell that commands are for: bash where it is installed */
@@ -45,7 +46,8 @@ export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
   const nowhere = hidden.size === 0 ? null : openSync('/dev/null', 'r+')
   const stdio: ('ignore' | 'pipe' | number)[] = [...start.stdio]
   if (nowhere !== null) {
-    for (const descriptor of [...hidden].toSorted((a, b) => a - b)) {
+    const descriptors = new Set([...hidden].map(({ descriptor }) => descriptor))
+    for (const descriptor of [...descriptors].toSorted((a, b) => a - b)) {
       while (stdio.length < descriptor) stdio.push('ignore')
       stdio.push(nowhere)
     }

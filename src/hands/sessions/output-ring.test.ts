@@ -5,18 +5,29 @@ import { createOutputRing } from './output-ring.ts'
 
 describe('a ring of output', () => {
   it('keeps the newest bytes at their offsets, whatever comes in whatever pieces', () => {
+    // A byte stands for many, so that rings have to grow.
     const chunks = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 })
     fc.assert(
-      fc.property(chunks, fc.integer({ min: 1, max: 64 }), fc.nat(400), fc.nat(100), fc.boolean(), (pieces, room, from, most, sealed) => {
-        const ring = createOutputRing(room)
-        for (const piece of pieces) ring.push(Buffer.from(piece))
-        if (sealed) ring.seal()
-        const all = Buffer.concat(pieces)
-        const start = Math.max(0, all.length - room)
-        assert.deepEqual([ring.start(), ring.total()], [start, all.length])
-        const begin = Math.max(from, start)
-        assert.deepEqual(ring.slice(from, most), all.subarray(begin, begin + most))
-      }),
+      fc.property(
+        chunks,
+        fc.integer({ min: 1, max: 64 }),
+        fc.nat(400),
+        fc.nat(100),
+        fc.boolean(),
+        fc.constantFrom(1, 300),
+        (bytes, small, at, some, sealed, scale) => {
+          const [room, from, most] = [small * scale, at * scale, some * scale]
+          const pieces = bytes.map((piece) => Buffer.concat([...piece].map((byte) => Buffer.alloc(scale, byte))))
+          const ring = createOutputRing(room)
+          for (const piece of pieces) ring.push(Buffer.from(piece))
+          if (sealed) ring.seal()
+          const all = Buffer.concat(pieces)
+          const start = Math.max(0, all.length - room)
+          assert.deepEqual([ring.start(), ring.total()], [start, all.length])
+          const begin = Math.max(from, start)
+          assert.deepEqual(ring.slice(from, most), all.subarray(begin, begin + most))
+        },
+      ),
     )
   })
 

@@ -5,6 +5,8 @@
 
 const head = '\u001B]133;A;oxbow='
 const tail = '\u0007'
+// oxlint-disable-next-line no-control-regex -- it is made of control characters
+const wholeMark = /\u001B\]133;A;oxbow=(\d{0,3})\u0007/g
 /** A mark with its exit code, of which the last byte may be missing. */
 const maxMarkBytes: number = head.length + '255'.length
 
@@ -33,12 +35,9 @@ export function createMarkFinder(): (chunk: Buffer) => Mark[] {
     const text = before + chunk.toString('latin1')
     const found: Mark[] = []
     let done = 0
-    for (let at = text.indexOf(head); at >= 0; at = text.indexOf(head, at + 1)) {
-      const close = text.indexOf(tail, at)
-      const code = close < 0 ? null : /^(\d{0,3})$/.exec(text.slice(at + head.length, close))
-      if (code === null) continue
-      found.push({ end: close + 1 - before.length, exitCode: code[1] === '' ? null : Math.min(255, Number(code[1])) })
-      done = close + 1
+    for (const { 0: mark, 1: code, index } of text.matchAll(wholeMark)) {
+      done = index + mark.length
+      found.push({ end: done - before.length, exitCode: code === '' ? null : Math.min(255, Number(code)) })
     }
     const last = text.lastIndexOf('\u001B')
     before = last >= done && text.length - last <= maxMarkBytes ? text.slice(last) : ''

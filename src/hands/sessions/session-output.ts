@@ -19,8 +19,11 @@ export interface SessionOutlet {
   read(input: SessionOps['sessionRead']['input'], signal: AbortSignal): Promise<SessionOutput>
 }
 
-/** @param afterPrompt nothing counts before the first prompt: a shell without a terminal complains that it has none */
-export function createSessionOutlet(afterPrompt: boolean): SessionOutlet {
+/**
+ * @param afterPrompt nothing counts before the first prompt: a shell without a terminal complains that it has none
+ * @param inFront whether the shell itself may read: what was typed ahead may run since its prompt
+ */
+export function createSessionOutlet(afterPrompt: boolean, inFront: () => boolean): SessionOutlet {
   const ring = createOutputRing(maxSessionBytes)
   const findMarks = createMarkFinder()
   const waiting = new Set<() => void>()
@@ -54,7 +57,7 @@ export function createSessionOutlet(afterPrompt: boolean): SessionOutlet {
     },
     total: ring.total,
     ended: () => ended,
-    prompt: () => (awaited <= 0 && ended === null ? { exitCode } : null),
+    prompt: () => (awaited <= 0 && ended === null && inFront() ? { exitCode } : null),
     async read(input, signal) {
       const begin = performance.now()
       const from = input.from >= 0 ? input.from : Math.max(0, ring.total() + input.from)

@@ -39,6 +39,7 @@ export async function startWithPipes(start: SessionStart): Promise<SessionProces
   const { stdin, stdout } = child
   // A process that does not read its input closes the pipe: not our failure.
   stdin?.on('error', () => undefined)
+  stdout!.on('error', () => undefined)
   return {
     pid: child.pid!,
     terminal: false,
@@ -61,7 +62,8 @@ export async function startInTerminal(
 ): Promise<SessionProcess> {
   const { hidden } = start.live
   const { master, slave, pty } = addon.open(size.columns, size.rows)
-  hidden.add(master).add(slave)
+  const [kept, passed] = [{ descriptor: master }, { descriptor: slave }]
+  hidden.add(kept).add(passed)
   // A session that has no terminal takes the first one that it opens: hence by its name, and not by the descriptor alone.
   const before = 'exec <>"$0" >&0 2>&1'
   let child: ChildProcess
@@ -69,11 +71,11 @@ export async function startInTerminal(
     child = await startProcess({ ...start, hidden, stdio: [slave, slave, slave], before, place: pty })
   } catch (error) {
     closeSync(master)
-    hidden.delete(master)
+    hidden.delete(kept)
     throw error
   } finally {
     closeSync(slave)
-    hidden.delete(slave)
+    hidden.delete(passed)
   }
   const { ReadStream } = process.getBuiltinModule('node:tty')
   const stream: Readable = new ReadStream(master)
@@ -81,7 +83,7 @@ export async function startInTerminal(
   const isOpen = (): boolean => !stream.destroyed
   // EIO says that the last process has closed the terminal.
   stream.on('error', () => stream.destroy())
-  stream.once('close', () => hidden.delete(master))
+  stream.once('close', () => hidden.delete(kept))
   return {
     pid: child.pid!,
     terminal: true,

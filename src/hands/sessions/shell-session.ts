@@ -39,7 +39,8 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
   const command = { pid: process.pid, mark: `${mark.name}=${mark.value}` }
   live.add(command)
   const isShell = input.kind === 'shell'
-  const outlet = createSessionOutlet(isShell && !process.terminal)
+  const inFront = (): boolean => !process.terminal || foregroundGroup(process.pid) === process.pid
+  const outlet = createSessionOutlet(isShell && !process.terminal, inFront)
   const { throttle, closed } = follow(process, outlet)
   let closing = false
 
@@ -89,7 +90,7 @@ async function startFor(
   const isBash = shell.endsWith('/bash')
   const addon = terminal === null ? null : loadPtyAddon()
   const start = (inTerminal: boolean): SessionStart => {
-    const env = { ...commandEnvironment, ...(inTerminal && { TERM: 'xterm-256color' }), ...marked }
+    const env = { ...commandEnvironment, ...common.live.environment, ...(inTerminal && { TERM: 'xterm-256color' }), ...marked }
     if (kind === 'job') return { ...common, argv: [shell, '-c', command], env, takesInput: inTerminal }
     const quiet = inTerminal ? [] : ['--noediting']
     const args = isBash ? ['--norc', '--noprofile', ...quiet, '-i'] : ['-i']

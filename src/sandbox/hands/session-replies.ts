@@ -1,6 +1,7 @@
 /** What hands may say about sessions. */
 import { z } from 'zod'
 import type { SessionOps } from '../../types/index.ts'
+import { maxListedSessions, maxSessionText } from '../limits.ts'
 
 const count = z.int().nonnegative()
 /** An id stands in sentences that a model reads: nothing else fits into it. */
@@ -14,7 +15,7 @@ export const sessionReplies: { readonly [Op in keyof SessionOps]: z.ZodType<Sess
   sessionOpen: z.strictObject({ id, terminal: z.boolean() }),
   sessionWrite: z.strictObject({ total: count }),
   sessionRead: z.strictObject({
-    text: z.string(),
+    text: z.string().max(maxSessionText),
     from: count,
     next: count,
     total: count,
@@ -26,18 +27,20 @@ export const sessionReplies: { readonly [Op in keyof SessionOps]: z.ZodType<Sess
   sessionSignal: z.strictObject({ processes: count }),
   sessionClose: z.strictObject({ ended, total: count }),
   sessionList: z.strictObject({
-    sessions: z.array(
-      z.strictObject({
-        id,
-        kind: z.enum(['shell', 'job']),
-        terminal: z.boolean(),
-        command: z.string().max(1_000),
-        cwd: z.string().max(8_192),
-        ageMs: count,
-        total: count,
-        ended: ended.nullable(),
-        prompt,
-      }),
-    ),
+    sessions: z
+      .array(
+        z.strictObject({
+          id,
+          kind: z.enum(['shell', 'job']),
+          terminal: z.boolean(),
+          command: z.string().max(1_000),
+          cwd: z.string().max(8_192),
+          ageMs: count,
+          total: count,
+          ended: ended.nullable(),
+          prompt,
+        }),
+      )
+      .max(maxListedSessions),
   }),
 }

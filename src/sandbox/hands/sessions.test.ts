@@ -51,6 +51,14 @@ describe('a shell session', () => {
     })
   }
 
+  it('with a terminal does not wait for input while it runs what was typed ahead', async () => {
+    const id = await on.shell(true)
+    await on.type(id, 'sleep 0.2; echo first', { waitMs: 0 })
+    const { text, prompt } = await on.type(id, 'sleep 0.2; echo second')
+    assert.deepEqual([/^second$/m.test(text), prompt], [true, { exitCode: 0 }], text)
+    await on.close(id)
+  })
+
   it('shows nothing of its own when it has pipes', async () => {
     const id = await on.shell()
     const { text, from, total } = await on.type(id, 'echo out; echo err >&2')
