@@ -19,7 +19,7 @@ else describe('kill means kill: container', { skip: without }, () => undefined)
 const withoutGvisor = withoutContainers('gvisor')
 if (withoutGvisor === false) {
   const reason = 'a storm ends the kernel of gVisor, and with it the container: see below'
-  const storms = { 'a fork storm': reason, 'a storm of short processes': reason }
+  const storms = { 'a fork storm': reason }
   describeKillContract('container with gVisor', { ...tier, limits: limitsWith('gvisor'), without: storms })
 } else describe('kill means kill: container with gVisor', { skip: withoutGvisor }, () => undefined)
 
