@@ -17,13 +17,13 @@ export function withoutContainers(kernel: 'runc' | 'gvisor' = 'runc'): string | 
   return 'code' in engine ? `${engine.message} ${engine.hint}` : false
 }
 
-/** The image with all extras. Quick when an earlier test has made it. */
+/** An image with a real shell, git and ripgrep. Quick when an earlier test has made it. */
 export async function testImage(): Promise<BuiltImage> {
   const workFolder = await mkdtemp(join(tmpdir(), 'oxbow-image-'))
   try {
     return await buildContainerImage({
       container: settings,
-      extras: ['ripgrep', 'git', 'python', 'bash'],
+      extras: ['ripgrep', 'git', 'bash'],
       searchPath: ownSearchPath(),
       workFolder,
     })
