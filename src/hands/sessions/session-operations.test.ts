@@ -18,7 +18,7 @@ describe('sessions without a native part', () => {
     folder = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sessions-')))
     sessions = openSessions({
       roots: [{ virtual: '/shared', real: folder }],
-      live: createLiveCommands(false),
+      live: createLiveCommands(false, { OXBOW_PROXY: 'as commands have it' }),
       dataLimitKib: 4 * 1024 * 1024,
     })
   })
@@ -37,8 +37,8 @@ describe('sessions without a native part', () => {
   it('have pipes where a terminal was asked for, and say so', async () => {
     const { id, terminal } = await open()
     assert.equal(terminal, false)
-    await sessions.ops.sessionWrite({ owner, id, text: '[ -t 0 ] || echo pipes; ulimit -d\n', keys: [] }, signal)
-    assert.equal((await read(id)).text, 'pipes\n4194304\n')
+    await sessions.ops.sessionWrite({ owner, id, text: '[ -t 0 ] || echo pipes; ulimit -d; echo $OXBOW_PROXY\n', keys: [] }, signal)
+    assert.equal((await read(id)).text, 'pipes\n4194304\nas commands have it\n')
   })
 
   it('end all together, and nothing of them lives', async () => {
