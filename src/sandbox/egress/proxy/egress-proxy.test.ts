@@ -262,7 +262,9 @@ describe('the egress proxy, for tunnels', () => {
             await once(socket, 'close')
             while (watch.soFar().rows.length === 0) await new Promise((resolve) => setImmediate(resolve))
             answer.resolve(['127.0.0.1'])
-            assert.deepEqual(rowsOf(watch.end().rows), [`failed site.test:${site.port}`])
+            const { rows } = watch.end()
+            assert.deepEqual(rowsOf(rows), [`failed site.test:${site.port}`])
+            assert.match(rows[0]!.reason, /client has gone/)
             assert.equal(site.sockets.size, 0)
           },
           { lookup, egress: { allow: [`site.test:${site.port}`] } },

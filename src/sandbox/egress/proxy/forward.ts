@@ -26,9 +26,6 @@ export async function forwardRequest(deps: ProxyDeps, request: IncomingMessage, 
     answer.pipe(response)
     // Whichever end goes first takes the other with it.
     response.on('close', () => upstream.destroy())
-    answer.on('close', () => {
-      if (!answer.complete) response.destroy()
-    })
     answer.on('error', () => response.destroy())
   } catch (error) {
     refuseRequest(response, error)
