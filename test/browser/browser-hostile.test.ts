@@ -75,11 +75,11 @@ describe('a browser among hostile pages', { skip: noBrowser, concurrency: false 
   })
 
   it('keeps a page from filling the browser with windows', async () => {
-    const before = (await bench.call('browser.tabs', {})).output.tabs.length
+    const known = (await bench.call('browser.tabs', {})).output.tabs.length
     await bench.open('/windows', { newTab: true })
     await bench.click('button "Storm"')
     const { tabs } = (await bench.call('browser.tabs', {})).output
-    assert.ok(tabs.length <= before + 1 + 3, `${tabs.length} tabs after ${before}`)
+    assert.ok(tabs.length <= known + 1 + 3, `${tabs.length} tabs after ${known}`)
     await isWell()
   })
 

@@ -39,7 +39,7 @@ function operations(table: TabTable): HandlersOf<BrowserOps> {
     }
   }
   return {
-    browserOpen: (input, signal) => guarded(signal, () => open(table, input, signal)),
+    browserOpen: (input, signal) => guarded(signal, () => openPage(table, input, signal)),
     browserAct: (input, signal) =>
       guarded(signal, () =>
         inTurn(table.find(input), signal, async (tab) => {
@@ -64,7 +64,7 @@ function operations(table: TabTable): HandlersOf<BrowserOps> {
 
 const unseen = { as: 'nothing', ref: '', depth: 0, fromByte: 0, maxBytes: 0 } as const
 
-async function open(table: TabTable, input: BrowserOps['browserOpen']['input'], signal: AbortSignal): Promise<BrowserView> {
+async function openPage(table: TabTable, input: BrowserOps['browserOpen']['input'], signal: AbortSignal): Promise<BrowserView> {
   const address = pageAddress(input.url)
   const owner = await table.owner(input)
   const isNew = input.newTab || (input.tab === '' && owner.current === null)

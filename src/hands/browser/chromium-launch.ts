@@ -5,7 +5,7 @@
  */
 import { lstat, mkdir, rm } from 'node:fs/promises'
 import type { BrowserContext, BrowserType } from 'playwright-core'
-import { failed, systemCode } from '../failure.ts'
+import { failed } from '../failure.ts'
 import { browserStartMs } from '../limits.ts'
 import { relayHost, relayPort } from '../relay.ts'
 
@@ -84,10 +84,9 @@ export async function launchChromium(options: BrowserOptions, profile: string): 
       timeout: browserStartMs,
     })
     return { context, downloads }
-  } catch (error) {
+  } catch {
     const installed = await lstat(options.program).catch(() => null)
-    const why =
-      installed === null ? 'it is not installed' : `${systemCode(error) === 'unknown' ? 'see its memory limit' : systemCode(error)}`
+    const why = installed === null ? 'it is not installed' : 'it ended, or did not answer in time'
     throw failed(
       'sandbox_missing',
       `Chromium did not start: ${why}.`,

@@ -70,7 +70,7 @@ export function safeName(said: string): string {
     .replace(/^[._ -]+/, '')
   const ending = extname(clean).slice(0, 16)
   const stem = clean.slice(0, clean.length - extname(clean).length)
-  return `${[...stem].slice(0, maxDownloadName - 16).join('') || 'download'}${ending}`.toWellFormed()
+  return `${stem.slice(0, maxDownloadName - 16) || 'download'}${ending}`.toWellFormed()
 }
 
 /** Beside what is there: nothing is ever replaced. */

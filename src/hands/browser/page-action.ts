@@ -39,8 +39,9 @@ async function perform({ page }: Tab, action: BrowserAction, element: Locator | 
     case 'forward':
       return page.goForward({ timeout: navigationMs, signal })
     case 'reload':
-      return page.reload({ timeout: navigationMs, signal })
+      break
   }
+  return page.reload({ timeout: navigationMs, signal })
 }
 
 /** Until a navigation that began has loaded, or what scripts asked for has come, or the time is over. */

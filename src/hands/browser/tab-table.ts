@@ -66,30 +66,8 @@ export function createTabTable(
   launch: (profile: string) => Promise<Launched>,
   watch: (tab: Tab, adopt: (page: Page) => Promise<Tab | null>) => void,
 ): TabTable {
-  const browsers = new Map<string, Promise<Browser>>()
-  const running = new Map<string, Browser>()
-
-  const begin = async (profile: string): Promise<Browser> => {
-    const { context, downloads } = await launch(profile)
-    const browser: Browser = { profile, context, downloads, owners: new Map(), lastUsed: performance.now() }
-    running.set(profile, browser)
-    context.on('close', () => {
-      for (const owner of browser.owners.values()) owner.tabs.clear()
-      if (running.get(profile) !== browser) return
-      running.delete(profile)
-      browsers.delete(profile)
-    })
-    return browser
-  }
-  const browserOf = async (profile: string): Promise<Browser> => {
-    const known = browsers.get(profile)
-    if (known !== undefined) return known
-    if (browsers.size >= maxBrowsers) await makeRoomForBrowser(running)
-    const starting = begin(profile)
-    browsers.set(profile, starting)
-    starting.catch(() => browsers.delete(profile))
-    return starting
-  }
+  const browsers = keepBrowsers(launch)
+  const { running } = browsers
   const close = async (tab: Tab): Promise<void> => {
     forget(tab)
     const { browser } = tab.owner
@@ -110,7 +88,7 @@ export function createTabTable(
   }
   return {
     async owner({ profile, owner: name }) {
-      const browser = await browserOf(profile)
+      const browser = await browsers.start(profile)
       browser.lastUsed = performance.now()
       const owner = browser.owners.get(name) ?? newOwner(browser, name)
       browser.owners.set(name, owner)
@@ -138,6 +116,41 @@ export function createTabTable(
     close,
     async end() {
       await Promise.allSettled([...running.values()].map(({ context }) => within(browserEndMs, context.close())))
+    },
+  }
+}
+
+interface Browsers {
+  readonly running: ReadonlyMap<string, Browser>
+  /** @returns the agent's browser, which is started when it does not run. @throws `limit_reached`, `sandbox_missing` */
+  start(profile: string): Promise<Browser>
+}
+
+function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers {
+  const running = new Map<string, Browser>()
+  const started = new Map<string, Promise<Browser>>()
+  const begin = async (profile: string): Promise<Browser> => {
+    const { context, downloads } = await launch(profile)
+    const browser: Browser = { profile, context, downloads, owners: new Map(), lastUsed: performance.now() }
+    running.set(profile, browser)
+    context.on('close', () => {
+      for (const owner of browser.owners.values()) owner.tabs.clear()
+      if (running.get(profile) !== browser) return
+      running.delete(profile)
+      started.delete(profile)
+    })
+    return browser
+  }
+  return {
+    running,
+    async start(profile) {
+      const known = started.get(profile)
+      if (known !== undefined) return known
+      if (started.size >= maxBrowsers) await makeRoomForBrowser(running)
+      const starting = started.get(profile) ?? begin(profile)
+      started.set(profile, starting)
+      starting.catch(() => started.delete(profile))
+      return starting
     },
   }
 }

@@ -147,8 +147,9 @@ function toAction({ action, ref, key, options, direction }: ActInput): BrowserAc
     case 'back':
     case 'forward':
     case 'reload':
-      return { kind: action }
+      break
   }
+  return { kind: action }
 }
 
 function needs(action: Kind, part: string, example: string): OxbowError {
