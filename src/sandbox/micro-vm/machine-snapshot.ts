@@ -16,6 +16,7 @@ import { bootTimeoutMs, maxMonitorBytes, maxSnapshots, snapshotTimeoutMs } from 
 import { readyWord } from './image/guest-init.ts'
 import { heard, launchMachine } from './machine.ts'
 import type { MachineParts } from './machine.ts'
+import { ownName, removeOrphans } from './orphaned-files.ts'
 import type { LaunchedProgram } from './launched-program.ts'
 import { diskFile, insideDisk } from './qemu-command.ts'
 
@@ -30,7 +31,8 @@ export async function machineSnapshot(parts: SnapshotParts, folder: string): Pro
   const file = join(folder, `${createHash('sha256').update(JSON.stringify(same)).digest('hex').slice(0, 24)}.snapshot`)
   if (existsSync(file)) return file
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const draft = `${file}.${process.pid}`
+  await removeOrphans(folder)
+  const draft = ownName(file)
   try {
     await makeSnapshot(parts, draft)
     await rename(draft, file)
@@ -66,7 +68,8 @@ async function withEmptyDisk(
   then: (machine: LaunchedProgram, diskFolder: string) => Promise<void>,
 ): Promise<void> {
   // The path of a unix socket has room for a hundred bytes: a workspace may be deeper than that.
-  const diskFolder = await mkdtemp(join(tmpdir(), 'oxbow-vm-'))
+  await removeOrphans(tmpdir())
+  const diskFolder = await mkdtemp(`${ownName(join(tmpdir(), 'oxbow-vm'))}-`)
   try {
     const disk = await open(join(diskFolder, diskFile), 'w')
     await disk.truncate(parts.diskMb * 1024 * 1024)

@@ -104,7 +104,7 @@ describe('a micro VM', { skip }, () => {
     await bench.sandbox.close()
     assert.equal(await readFile(join(bench.root, 'vault/secret'), 'utf8'), 'secret\n')
     assert.deepEqual(
-      await readdir(join(bench.root, 'internal/micro-vm')).then((names) => names.filter((name) => name.startsWith('vault-'))),
+      await readdir(join(bench.root, 'internal/micro-vm')).then((names) => names.filter((name) => name.startsWith('vault'))),
       [],
     )
   })

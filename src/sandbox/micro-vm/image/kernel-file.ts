@@ -7,6 +7,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { OxbowError } from '../../../types/index.ts'
 import { runOnHost } from '../../image/host-command.ts'
+import { ownName } from '../orphaned-files.ts'
 import { imageStepMs } from '../../limits.ts'
 
 export interface GuestKernel {
@@ -35,7 +36,7 @@ export async function findKernelPackage(given: string | null, folder: string): P
 
 /** @throws OxbowError `sandbox_missing` when the package is not what it should be */
 export async function loadKernel(file: string, folder: string): Promise<GuestKernel> {
-  const unpacked = join(folder, `unpacked.${process.pid}`)
+  const unpacked = ownName(join(folder, 'unpacked'))
   try {
     await run('dpkg-deb', ['--extract', file, unpacked])
     const [image] = (await readdir(join(unpacked, 'boot'))).filter((name) => name.startsWith('vmlinuz-'))
@@ -58,7 +59,7 @@ async function keptPackage(folder: string): Promise<string | null> {
 async function download(folder: string): Promise<string> {
   const [, name] = /Depends: (linux-image-[\w.+-]+)/.exec(await run('apt-cache', ['depends', metaPackage])) ?? []
   if (name === undefined) throw refused(`apt knows no package ${metaPackage}`)
-  const incoming = join(folder, `incoming.${process.pid}`)
+  const incoming = ownName(join(folder, 'incoming'))
   try {
     await mkdir(incoming, { recursive: true })
     await run('sh', ['-c', 'cd "$0" && exec apt-get -qq download "$1"', incoming, name])

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { OxbowError } from '../../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
 import { ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
@@ -13,6 +13,7 @@ import { runOnHost } from '../../image/host-command.ts'
 import type { RootExtra } from '../../image/root-parts.ts'
 import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
 import { imageStepMs, maxOldImages, rootImageSpareBytes } from '../../limits.ts'
+import { ownName, removeOrphans } from '../orphaned-files.ts'
 import { currentName, imagesName, handsMark, handsMarkFile, imageFiles } from './image-folder.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { packInitramfs } from './initramfs.ts'
@@ -56,6 +57,7 @@ export function buildVmImageBelow({ imageFolder, extras, kernel }: VmImageBuild)
 export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   const kernels = join(options.folder, 'kernel')
   await mkdir(kernels, { recursive: true, mode: 0o700 })
+  await removeOrphans(kernels)
   const packageFile = await findKernelPackage(options.kernel, kernels)
   const hands = loadHandsProgram(findHandsEntry())
   const tree = await buildRootTree({
@@ -100,7 +102,8 @@ async function writeImage(
   tree: { root: string; bytes: number },
   mark: string,
 ): Promise<void> {
-  const draft = `${folder}.${process.pid}`
+  await removeOrphans(dirname(folder))
+  const draft = ownName(folder)
   await mkdir(draft, { recursive: true, mode: 0o755 })
   try {
     await writeFile(join(draft, imageFiles.kernel), kernel.vmlinux)

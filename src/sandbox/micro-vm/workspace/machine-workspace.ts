@@ -7,7 +7,7 @@
  * changes meanwhile reaches the machine at its next start. The vault goes onto a disk that is thrown away.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { HandsProcess } from '../../hands/hands-process.ts'
 import { toFailure } from '../../../types/index.ts'
@@ -16,6 +16,7 @@ import type { BubblewrapPlan } from '../../bubblewrap/bubblewrap-tier.ts'
 import { importAtEndMs } from '../../limits.ts'
 import type { TierOptions } from '../../tier-plan.ts'
 import { giveFolders } from '../../workspace-folders.ts'
+import { ownName, removeOrphans } from '../orphaned-files.ts'
 import { diskPath, makeDisk, sandboxUser } from './disk-image.ts'
 import { loadAgreement, readTree, saveAgreement } from './host-tree.ts'
 import { mergeTree } from './merge-tree.ts'
@@ -52,7 +53,7 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
   return {
     async startWork(start) {
       await mkdir(state, { recursive: true, mode: 0o700 })
-      await removeLeftovers(state)
+      await removeOrphans(state)
       if (existsSync(copy.mark) && existsSync(diskPath(copy.diskFolder))) await recover(copy, start)
       await give(folders.shared)
       const known = await loadAgreement(copy.agreed)
@@ -68,7 +69,8 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
     },
     async startVault(start) {
       await mkdir(state, { recursive: true, mode: 0o700 })
-      const vaultDisk = await mkdtemp(join(state, vaultPrefix))
+      await removeOrphans(state)
+      const vaultDisk = await mkdtemp(`${ownName(join(state, 'vault'))}-`)
       const remove = (): Promise<void> => rm(vaultDisk, { recursive: true, force: true })
       try {
         await give(folders.vault)
@@ -101,7 +103,7 @@ async function look({ agreed }: WorkspaceCopy, hands: Hands, signal: AbortSignal
 
 /** Brings what the machine has changed to the host. @throws what takeChanges and mergeTree throw */
 async function takeOver({ state, agreed, diskMb, folders, uid, logger }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
-  const incoming = await mkdtemp(join(state, incomingPrefix))
+  const incoming = await mkdtemp(`${ownName(join(state, 'incoming'))}-`)
   try {
     const { tree, stamps } = await loadAgreement(agreed)
     const taken = await takeChanges(hands, stamps ?? new Map(), incoming, diskMb * 1024 * 1024, signal)
@@ -129,13 +131,4 @@ async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> 
     await machine?.kill()
   }
   await rm(copy.mark, { force: true })
-}
-
-const incomingPrefix = 'incoming-'
-const vaultPrefix = 'vault-'
-
-/** What kernels that were killed have left. A workspace has one kernel at a time; the disk of a vault that is open now stays. */
-async function removeLeftovers(state: string): Promise<void> {
-  const names = (await readdir(state)).filter((name) => name.startsWith(incomingPrefix))
-  await Promise.all(names.map((name) => rm(join(state, name), { recursive: true, force: true })))
 }

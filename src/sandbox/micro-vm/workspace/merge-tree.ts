@@ -5,7 +5,7 @@
  *
  * Some things are never taken over: links that could lead out of the folder, and what git would run on the person's side.
  */
-import { chmod, copyFile, lchown, lstat, mkdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises'
+import { chmod, copyFile, lchown, mkdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { maxMergeReports } from '../../limits.ts'
 import { readEntry, readTree, sameEntry } from './host-tree.ts'
@@ -77,7 +77,8 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     const stands = here.get(path)
     if (stands === undefined || !sameEntry(stands, entry)) {
       if (stands !== undefined && !(isOurs(path) && (await removeOne(root, path, stands)))) await setAside(path)
-      if (parent !== '.' && !(await isFolder(join(root, parent)))) continue
+      // What stands there may be a link of the person's, or lead through one.
+      if (parent !== '.' && here.get(parent)?.kind !== 'folder') continue
       await place(root, entry, uid)
       changed += 1
     }
@@ -96,13 +97,6 @@ async function removeOne(root: string, path: string, { kind }: TreeEntry): Promi
   } catch {
     return false
   }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return lstat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  )
 }
 
 async function place(root: string, entry: TakenEntry, uid: number | null): Promise<void> {
