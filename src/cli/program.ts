@@ -130,7 +130,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
   userVerb(program.command('doctor'), 'try out what this machine offers, and say how to get what is missing')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow doctor', 'oxbow doctor --json'))
-    .action((options) => choose(async () => (await import('./verbs/doctor.ts')).doctor(options, terminal)))
+    .action((options) => choose(async () => (await import('./machine/doctor.ts')).doctor(options, terminal)))
 }
 
 function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
@@ -175,7 +175,7 @@ function addWasmVerb(program: Command, terminal: Terminal, choose: (verb: Verb) 
         'oxbow wasm run tool.mjs --input 3 --json',
       ),
     )
-    .action((file, options) => choose(async () => (await import('./verbs/wasm.ts')).wasmRun(file, options, terminal)))
+    .action((file, options) => choose(async () => (await import('./machine/wasm.ts')).wasmRun(file, options, terminal)))
 }
 
 function addImageVerb(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
@@ -188,7 +188,7 @@ function addImageVerb(program: Command, terminal: Terminal, choose: (verb: Verb)
     .option('--kernel <file>', 'with --vm: this package linux-image-…-cloud-amd64.deb, and no download')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
-    .action((options) => choose(async () => (await import('./verbs/image.ts')).imageBuild(options, terminal)))
+    .action((options) => choose(async () => (await import('./machine/image.ts')).imageBuild(options, terminal)))
 }
 
 /** An option that may be given more than once. */
