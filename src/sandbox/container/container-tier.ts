@@ -1,24 +1,24 @@
 /** The container tier: one container for each profile, with hands in it, over the same workspace. */
-import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { Config, Profile } from '../../types/index.ts'
+import type { Profile } from '../../types/index.ts'
+import { createGuard } from '../bubblewrap/git-guard.ts'
+import type { GuardedPath } from '../bubblewrap/git-guard.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { insideEgressSocket, sandboxUid } from '../bubblewrap/launch-command.ts'
+import type { FolderMount } from '../bubblewrap/launch-command.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
-import { gvisorMinProcesses } from '../limits.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
-import { giveFolders } from '../workspace-folders.ts'
+import { createGiver, giveFolders } from '../workspace-folders.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
+import { limitsHold, limitsInForce, limitsMissing } from './container-limits.ts'
 import { startContainer } from './container-process.ts'
 import { containerName, reapOrphans } from './container-remains.ts'
 import { keepFile } from './kept-file.ts'
 import { seccompProfile } from './seccomp-profile.ts'
-import { createWorkspaceDoor } from './workspace-mounts.ts'
-import type { WorkspaceEntry } from './workspace-mounts.ts'
 
 const insideProgram = '/opt/oxbow/hands.mjs'
 
@@ -56,35 +56,10 @@ function tierPlan(parts: Parts): TierPlan {
     provider: `${engine.name} with ${limits.container.kernel === 'gvisor' ? 'gVisor' : 'runc'}`,
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
     limits: limitsInForce(options, holds),
-    degraded: limitsMissing(limits, holds),
+    degraded: limitsMissing(options, holds),
     start,
     close,
   }
-}
-
-/** Podman without root sets no limits where control groups are of version 1: it says so and goes on. */
-export function limitsHold({ rootless }: ContainerEngine): boolean {
-  return !rootless || existsSync('/sys/fs/cgroup/cgroup.controllers')
-}
-
-function limitsInForce({ limits, egressSocket }: TierOptions, holds: boolean): readonly string[] {
-  const network = egressSocket === undefined ? 'none' : 'none but the egress proxy, for calls that may use it'
-  const always = [`network: ${network}`, `largest file: ${limits.max_file_mb} MB`]
-  if (!holds) return always
-  const processes = limits.container.kernel === 'gvisor' ? Math.max(gvisorMinProcesses, limits.max_processes) : limits.max_processes
-  const cpus = limits.cpus === null ? [] : [`processors: ${limits.cpus} for each container`]
-  return [...always, `memory: ${limits.memory_mb} MB for each container`, `processes: ${processes}`, ...cpus]
-}
-
-function limitsMissing(limits: Config['sandbox'], holds: boolean): readonly string[] {
-  const missing: string[] = []
-  if (!holds) {
-    missing.push('memory: podman without root cannot limit a container under cgroup v1; each process is limited by itself')
-    missing.push('processes: limited by RLIMIT_NPROC')
-    if (limits.cpus !== null) missing.push('processors: not limited, for the same reason')
-  }
-  if (limits.disk_mb !== null) missing.push('disk: containers write to the workspace itself, which has no quota')
-  return missing
 }
 
 interface Starter {
@@ -93,53 +68,73 @@ interface Starter {
 }
 
 function createStarter({ options, engine, image, seccomp }: Parts, holds: boolean): Starter {
-  const { folders, limits, cacheFolder, logger, egressSocket } = options
+  const { folders, limits, cacheFolder, logger } = options
   const kept = join(cacheFolder, 'container')
   const asRoot = process.getuid?.() === 0
-  const enterWorkspace = createWorkspaceDoor(folders, asRoot)
+  const guard = createGuard(folders.shared)
+  const enterWork = createGiver(async () => {
+    if (asRoot) await giveFolders([folders.shared, folders.tmp], sandboxUid)
+    guard.look()
+  })
+  const enterVault = createGiver(() => (asRoot ? giveFolders([folders.vault], sandboxUid) : Promise.resolve()))
   let program: string | null = null
   let starts = 0
   let reaping: Promise<void> | null = null
 
-  const enter = async (profile: Profile): Promise<WorkspaceEntry> => {
-    if (profile !== 'vault-read') return enterWorkspace()
-    // Nobody inside can write there, so it can be given at any time.
-    if (asRoot) await giveFolders([folders.vault], sandboxUid)
-    return { mounts: [{ host: folders.vault, inside: '/vault', writable: false }], leave: () => undefined }
-  }
-  const start = async (profile: Profile): Promise<HandsProcess> => {
+  const startIn = async (profile: Profile, mounts: readonly FolderMount[], onGone: () => void): Promise<HandsProcess> => {
     const name = containerName(`${process.hrtime.bigint().toString(36)}${(starts += 1)}`)
-    const { mounts, leave } = await enter(profile)
+    program ??= loadHandsProgram(findHandsEntry())
+    const idFile = join(kept, `${name}.id`)
+    const args = runArguments({
+      engine: engine.name,
+      kernel: limits.container.kernel,
+      image,
+      name,
+      labels: labels(folders, profile),
+      idFile,
+      seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
+      uid: asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid),
+      gid: asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid),
+      rootless: engine.rootless,
+      mounts: [...mounts, { host: keepFile(join(kept, 'hands.mjs'), program), inside: insideProgram, writable: false }],
+      limits,
+      limitsHold: holds,
+      program: handsProgram(insideProgram, entryArgs[profile], { limits, limitsHold: holds }),
+    })
     try {
-      program ??= loadHandsProgram(findHandsEntry())
-      const idFile = join(kept, `${name}.id`)
-      const socket = profile === 'online' ? [{ host: await egressSocket!('online'), inside: insideEgressSocket, writable: false }] : []
-      const args = runArguments({
-        engine: engine.name,
-        kernel: limits.container.kernel,
-        image,
-        name,
-        labels: labels(folders, profile),
-        idFile,
-        seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
-        uid: asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid),
-        gid: asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid),
-        rootless: engine.rootless,
-        mounts: [...mounts, { host: keepFile(join(kept, 'hands.mjs'), program), inside: insideProgram, writable: false }, ...socket],
-        limits,
-        limitsHold: holds,
-        program: handsProgram(insideProgram, entryArgs[profile], { limits, limitsHold: holds }),
-      })
-      return await startContainer({ engine, name, idFile, args, logger, onGone: leave })
+      return await startContainer({ engine, name, idFile, args, logger, onGone })
     } catch (error) {
-      leave()
       throw explained(error, limits.container.image)
     } finally {
       // When the first answer is on its way: what dead kernels have left harms nobody for another second.
       reaping ??= reapOrphans(engine)
     }
   }
+  const start = async (profile: Profile): Promise<HandsProcess> => {
+    const leave = await (profile === 'vault-read' ? enterVault : enterWork)()
+    try {
+      if (profile === 'vault-read') return await startIn(profile, [{ host: folders.vault, inside: '/vault', writable: false }], leave)
+      const socket = await socketMounts(profile, options)
+      return await guard.during((guarded) => startIn(profile, [...workMounts(folders, guarded), ...socket], leave))
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
   return { start, close: async () => void (await reaping) }
+}
+
+function workMounts({ shared, tmp }: WorkspaceFolders, guarded: readonly GuardedPath[]): readonly FolderMount[] {
+  return [
+    { host: shared, inside: '/shared', writable: true },
+    { host: tmp, inside: '/tmp', writable: true },
+    ...guarded.map(({ path, writable }) => ({ host: join(shared, path), inside: `/shared/${path}`, writable })),
+  ]
+}
+
+async function socketMounts(profile: Profile, { egressSocket }: TierOptions): Promise<readonly FolderMount[]> {
+  if (profile !== 'online') return []
+  return [{ host: await egressSocket!(profile), inside: insideEgressSocket, writable: false }]
 }
 
 const entryArgs: Readonly<Record<Profile, readonly string[]>> = {

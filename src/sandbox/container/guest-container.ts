@@ -11,7 +11,7 @@ import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
 import { removeArguments, runArguments } from './container-command.ts'
 import { findEngine, findImage } from './container-engine.ts'
 import { containerName, reapOrphans } from './container-remains.ts'
-import { limitsHold } from './container-tier.ts'
+import { limitsHold } from './container-limits.ts'
 import { keepFile } from './kept-file.ts'
 import { seccompProfile } from './seccomp-profile.ts'
 
