@@ -1,0 +1,94 @@
+/** What the hostile program cannot see by itself: the host's side of the process tier, by the numbers of docs/isolation.md. */
+import assert from 'node:assert/strict'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createEgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.ts'
+import type { EgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { parseConfig } from '../../src/types/index.ts'
+import type { Profile } from '../../src/types/index.ts'
+
+const limits = { signal: new AbortController().signal, timeoutMs: 30_000 }
+
+describe('the host’s side of the process tier', () => {
+  let one: Workbench
+  let two: Workbench
+  let proxy: EgressProxy
+  let sockets: string
+  before(async () => {
+    sockets = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sockets-')))
+    proxy = createEgressProxy(parseConfig({}, 'defaults').egress, sockets)
+    one = await makeWorkbench({ egressSocket: proxy.socket })
+    two = await makeWorkbench({ egressSocket: proxy.socket })
+  })
+  after(async () => {
+    for (const bench of [one, two]) await bench.sandbox.close().then(() => bench.remove())
+    await proxy.close()
+    await rm(sockets, { recursive: true, force: true })
+  })
+  const run = async (bench: Workbench, command: string, profile: Profile = 'work', stdin = '') =>
+    (await bench.sandbox.hands(profile)).ask('exec', { command, cwd: '/tmp', stdin, timeoutMs: 20_000, maxOutputBytes: 50_000 }, limits)
+
+  it('71: input that nobody reads, an output that is closed and a flood of zombies hold up nothing', async () => {
+    const unread = await run(one, 'exec <&-; echo done', 'work', 'x'.repeat(4_000_000))
+    assert.equal(unread.stdout, 'done\n')
+    const closed = await run(one, 'exec >&- 2>&-; sleep 0.05; exit 7')
+    assert.deepEqual([closed.exitCode, closed.stdout], [7, ''])
+    // Children that ended and are waited for by nobody: each is a process until its parent goes.
+    const zombies = await run(one, "perl -e 'for (1..50) { my $p = fork; exit 0 if defined $p && $p == 0 } sleep 1'")
+    assert.equal(zombies.exitCode, 0)
+    const left = await run(one, 'grep -l "^State:.Z" /proc/[0-9]*/status | wc -l')
+    assert.equal(left.stdout.trim(), '0')
+  })
+
+  it('77: the socket of the egress proxy can be connected to, and neither removed, replaced nor written beside', async () => {
+    const socket = '/run/oxbow/egress.sock'
+    for (const attempt of [
+      `rm -f ${socket}`,
+      `mv ${socket} /run/oxbow/other`,
+      `ln -sf /tmp/x ${socket}`,
+      'touch /run/oxbow/x',
+      'rmdir /run/oxbow',
+    ]) {
+      assert.notEqual((await run(one, attempt, 'online')).exitCode, 0, attempt)
+    }
+    assert.equal((await run(one, `test -S ${socket} && echo there`, 'online')).stdout, 'there\n')
+    // And where there is no way out, there is no socket.
+    assert.equal((await run(one, `test -e ${socket} || echo none`)).stdout, 'none\n')
+  })
+
+  it('78: two sandboxes see nothing of each other: no process, no socket, no shared memory, no file', async () => {
+    const mark = `oxbow-mark-${process.pid}`
+    const listen =
+      "use Socket; socket(my $s, AF_UNIX, SOCK_STREAM, 0); bind($s, pack_sockaddr_un(chr(0) . $ARGV[0])); listen($s, 1); open(F, '>/tmp/listens'); close F; sleep 20"
+    const stop = new AbortController()
+    const hands = await one.sandbox.hands('work')
+    const command = `echo ${mark} > /tmp/${mark}; echo ${mark} > /dev/shm/${mark}; perl -e '${listen.replaceAll("'", '"')}' ${mark}`
+    const listening = hands.ask(
+      'exec',
+      { command, cwd: '/tmp', stdin: '', timeoutMs: 20_000, maxOutputBytes: 1_000 },
+      { ...limits, signal: stop.signal },
+    )
+    const ended = listening.catch(() => undefined)
+    while ((await run(one, 'test -e /tmp/listens')).exitCode !== 0);
+    const connect = `perl -e 'use Socket; socket(my $s, AF_UNIX, SOCK_STREAM, 0); exit(connect($s, pack_sockaddr_un(chr(0) . $ARGV[0])) ? 0 : 1)' ${mark}`
+    assert.equal((await run(one, connect)).exitCode, 0, 'the one that listens must be reachable from its own sandbox')
+    assert.notEqual((await run(two, connect)).exitCode, 0)
+    const look = 'cat /proc/[0-9]*/cmdline | tr "\\0" " "; ls -A /tmp /dev/shm /shared; cat /proc/net/unix'
+    assert.ok((await run(one, look)).stdout.includes(mark))
+    // The command that looks is the only one that could name it, and does not.
+    assert.ok(!(await run(two, look)).stdout.includes(mark))
+    stop.abort()
+    await ended
+  })
+
+  it('79: the uid that all sandboxes share opens nothing of another one, though both are the same user to the system', async () => {
+    await run(one, 'umask 077; echo secret > /tmp/private; chmod 600 /tmp/private')
+    const path = join(one.root, 'tmp/private')
+    const tries = `cat ${path} /proc/[0-9]*/root${path} /proc/[0-9]*/cwd/private /tmp/private 2>/dev/null; true`
+    assert.equal((await run(two, tries)).stdout, '')
+  })
+})
