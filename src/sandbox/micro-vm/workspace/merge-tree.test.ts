@@ -72,7 +72,16 @@ describe('changes of a machine', () => {
       },
     )
     assert.deepEqual(await readdir(outside, { recursive: true }), ['e'])
-    assert.ok(names.includes('d'))
+    assert.deepEqual(names, ['d', 'd.host-19700101T000000', 'd.host-19700101T000000/e', 'd/e', 'd/e/z', 'd/y'])
+  })
+
+  it('find their folder again when the person has removed it, and a second conflict of one moment another name', async () => {
+    const { root, names } = await merge([folder('d'), file('a', '1')], [folder('d'), file('d/x', '1'), file('a', '2')], async (here) => {
+      await rm(join(here, 'd'), { recursive: true })
+      for (const name of ['a', 'a.host-19700101T000000']) await writeFile(join(here, name), name)
+    })
+    assert.deepEqual(names, ['a', 'a.host-19700101T000000', 'a.host-19700101T000000-2', 'd', 'd/x'])
+    assert.equal(await readFile(join(root, 'a.host-19700101T000000'), 'utf8'), 'a.host-19700101T000000')
   })
 
   it('that a folder hides are not taken to be gone', async () => {

@@ -5,7 +5,7 @@
  *
  * Some things are never taken over: links that could lead out of the folder, and what git would run on the person's side.
  */
-import { chmod, copyFile, lchown, mkdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises'
+import { chmod, copyFile, lchown, lstat, mkdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { maxMergeReports } from '../../limits.ts'
 import { readEntry, readTree, sameEntry } from './host-tree.ts'
@@ -41,10 +41,20 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     return now_ === undefined || (before !== undefined && sameEntry(now_, before))
   }
   const setAside = async (path: string): Promise<void> => {
-    const name = `${path}.host-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`
+    const name = await freeName(root, `${path}.host-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`)
     await rename(join(root, path), join(root, name))
     for (const known of here.keys()) if (known === path || known.startsWith(`${path}/`)) here.delete(known)
     report(`${path} was changed on both sides: the person's is ${name}`)
+  }
+
+  /** The person may have removed them, or put a link there, which is never written through. */
+  const makeFolders = async (path: string): Promise<void> => {
+    if (path === '.' || here.get(path)?.kind === 'folder') return
+    await makeFolders(dirname(path))
+    if (here.has(path)) await setAside(path)
+    await mkdir(join(root, path), { mode: 0o755 })
+    if (uid !== null) await lchown(join(root, path), uid, uid)
+    here.set(path, await readEntry(root, path))
   }
 
   // First what is gone, the deepest first.
@@ -77,8 +87,7 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     const stands = here.get(path)
     if (stands === undefined || !sameEntry(stands, entry)) {
       if (stands !== undefined && !(isOurs(path) && (await removeOne(root, path, stands)))) await setAside(path)
-      // What stands there may be a link of the person's, or lead through one.
-      if (parent !== '.' && here.get(parent)?.kind !== 'folder') continue
+      await makeFolders(parent)
       await place(root, entry, uid)
       changed += 1
     }
@@ -87,6 +96,17 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     next.set(path, placed)
   }
   return { agreed: next, changed, reports }
+}
+
+async function freeName(root: string, wanted: string): Promise<string> {
+  for (let name = wanted, i = 2; ; i += 1) {
+    const isFree = await lstat(join(root, name)).then(
+      () => false,
+      () => true,
+    )
+    if (isFree) return name
+    name = `${wanted}-${i}`
+  }
 }
 
 /** @returns false when something is in it that is not known. */
