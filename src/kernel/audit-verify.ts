@@ -7,7 +7,7 @@
  */
 import { createPublicKey, verify } from 'node:crypto'
 import { canonicalText, createHasher, type Hasher, parseReference, type Store } from '../store/index.ts'
-import { type CallId, emptyChain, type JournalRecord, type SignedHead, signedHeadText } from '../types/index.ts'
+import { type CallId, emptyChain, type JournalRecord, type KeptFile, type SignedHead, signedHeadText } from '../types/index.ts'
 
 export interface AuditReport {
   readonly ok: boolean
@@ -102,6 +102,8 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         let why = judge(record)
         const reference = why === null ? parseReference(record.body) : null
         if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob)
+        for (const piece of why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : [])
+          if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece)
         if (why !== null) return void (bad = { seq: record.seq, why })
         head = record
         count++
@@ -115,6 +117,20 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
     signedHeads: (user: string, publicKey: string) =>
       judgeHeads(heads, user, publicKey, bad?.seq ?? Infinity, (seq) => wanted.get(seq) ?? ''),
   }
+}
+
+/** Records that name pieces of files beside their bodies. */
+function keepsFiles({ name, phase }: JournalRecord): boolean {
+  return (name === 'turn.send' && phase === 'intent') || (name === 'media.send' && phase === 'outcome')
+}
+
+/** @param blob where the body is, when the record holds but its name; its hash was checked */
+async function piecesOf(store: Store, { body }: JournalRecord, blob: string | undefined): Promise<readonly string[]> {
+  const bytes = blob === undefined ? null : await store.blob(blob)
+  const text = bytes === null ? body : Buffer.from(bytes).toString()
+  if (!text.includes('"pieces"')) return []
+  const { input, media } = JSON.parse(text) as { input?: { attachments?: readonly KeptFile[] }; media?: KeptFile }
+  return [...(input?.attachments ?? []), ...(media === undefined ? [] : [media])].flatMap(({ pieces }) => pieces)
 }
 
 function judgeHeads(

@@ -5,6 +5,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { CallId, GenerateRequest, MediaPart, Message, SentFile } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
+import { verifyJournal } from '../audit-verify.ts'
 import { asks, done, type FixtureOptions, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 const attachmentSave = builtinCalls({ files: true, shell: false }).find(({ name }) => name === 'attachment.save')!
@@ -231,5 +232,31 @@ describe('attachment.save in a turn', () => {
     assert.equal(mediaOf(second.seen[0]?.messages).length, 1)
     const { body } = await second.record(({ name, phase }) => name === 'attachment.save' && phase === 'outcome')
     assert.match((body as { text: string }).text, /^Saved attachment 0 to \/shared\/x\.png: 40 bytes, image\/png/)
+  })
+})
+
+describe('audit verify', () => {
+  it('reads each piece of what came with a message, and names the record whose piece was changed or lost', async () => {
+    const store = await openMemoryStore({ user })
+    const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+    const guest = await open({ store: keepOpen })
+    await guest.send('look', [file('a.png', png('a'))])
+    await guest.send('long '.repeat(2_000), [file('b.png', png('b'))])
+    await guest[Symbol.asyncDispose]()
+    assert.deepEqual((await verifyJournal(store, [], '')).first_bad, null)
+    for (const [fill, harm, why] of [
+      ['a', () => null, /^the blob \w+ that it names is missing$/],
+      ['b', () => png('c'), /^the blob \w+ that it names was changed$/],
+    ] as const) {
+      const blob = async (hash: string): Promise<Uint8Array | null> => {
+        const bytes = await store.blob(hash)
+        return bytes !== null && Buffer.from(bytes).equals(png(fill)) ? harm() : bytes
+      }
+      const { first_bad: bad } = await verifyJournal(Object.assign(Object.create(store), { blob }) as typeof store, [], '')
+      assert.match(bad?.why ?? '', why)
+      const [record] = await store.records({ after: bad!.seq - 1, order: 'oldest_first', limit: 1, hydrate: false })
+      assert.deepEqual([record?.name, record?.phase], ['turn.send', 'intent'])
+    }
+    await store.close()
   })
 })
