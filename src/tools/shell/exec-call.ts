@@ -59,7 +59,7 @@ export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOut
 
 export const shellExec: Call<ExecInput, ExecOutput> = {
   name: 'shell.exec',
-  summary: 'Runs a shell command in the sandbox, without network; its background processes end with it.',
+  summary: 'Runs a shell command in the sandbox, without network; what it leaves in the background ends with it (see shell.background).',
   input: execInput,
   output: z.strictObject(execFields),
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
