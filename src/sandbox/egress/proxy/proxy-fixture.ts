@@ -4,10 +4,14 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { RequestListener } from 'node:http'
 import { parseConfig } from '../../../types/index.ts'
 import type { PolicyOptions } from '../open-policy.ts'
 import { createEgressProxy } from './egress-proxy.ts'
 import type { EgressProxy } from './egress-proxy.ts'
+import type { Visit } from './visit-log.ts'
+import type { Site } from '../web-fixture.ts'
+import { onSite } from '../web-fixture.ts'
 
 export interface ProxyUnderTest {
   readonly proxy: EgressProxy
@@ -73,3 +77,25 @@ export async function readUntil(socket: Socket, fits: RegExp): Promise<string> {
   socket.off('data', take)
   return text
 }
+
+const toLoopback = { lookup: () => Promise.resolve(['127.0.0.1']), ownAddresses: () => [] }
+
+/** Runs a test on a site and a proxy that may reach it by the name `site.test`. */
+export async function through(
+  listener: RequestListener,
+  run: (proxy: ProxyUnderTest, site: Site) => Promise<void>,
+  options: ProxyTestOptions = {},
+): Promise<void> {
+  await onSite(listener, (site) => withProxy((proxy) => run(proxy, site), { egress: { allow: [`site.test:${site.port}`] }, ...options }))
+}
+
+export async function withProxy(run: (proxy: ProxyUnderTest) => Promise<void>, options: ProxyTestOptions = {}): Promise<void> {
+  const proxy = await startProxy({ ...toLoopback, ...options })
+  try {
+    await run(proxy)
+  } finally {
+    await proxy.close()
+  }
+}
+
+export const rowsOf = (rows: readonly Visit[]): readonly string[] => rows.map(({ host, port, decision }) => `${decision} ${host}:${port}`)
