@@ -19,8 +19,9 @@ export interface FramePiece {
   readonly id: number
   /** A piece of what was read; it holds all of that in memory. */
   readonly payload: Buffer
-  /** How long the payload of the whole frame is, and whether this piece is its end. */
+  /** How long the payload of the whole frame is, and whether this piece is its beginning and its end. */
   readonly frameBytes: number
+  readonly begins: boolean
   readonly ends: boolean
 }
 
@@ -107,11 +108,12 @@ export function createFrameReader(onPiece: (piece: FramePiece) => void): (bytes:
         if (left > 0) continue
       }
       const payload = bytes.subarray(at, at + left)
+      const frameBytes = head.readUInt32BE(0) + 4 - headBytes
+      const begins = left === frameBytes
       at += payload.length
       left -= payload.length
       if (left === 0) have = 0
-      const frameBytes = head.readUInt32BE(0) + 4 - headBytes
-      onPiece({ kind: kinds[head.readUInt8(4) - 1]!, id: head.readUInt32BE(5), payload, frameBytes, ends: left === 0 })
+      onPiece({ kind: kinds[head.readUInt8(4) - 1]!, id: head.readUInt32BE(5), payload, frameBytes, begins, ends: left === 0 })
     }
     return null
   }
@@ -143,23 +145,26 @@ export function createMessageReader(bounds: FrameBounds, listener: MessageListen
     open.delete(id)
     return begun
   }
-  const problemOf = ({ kind, payload, frameBytes }: FramePiece, begun: Begun): string | null => {
-    if (begun.bytes + payload.length > bounds.messageBytes) return `message over ${bounds.messageBytes} bytes`
-    if (pendingBytes + payload.length > bounds.pendingBytes) return `more than ${bounds.pendingBytes} bytes in unfinished messages`
+  /** Of a whole frame, from its beginning: what is refused does not depend on the pieces in which it comes. */
+  const problemOf = ({ kind, frameBytes }: FramePiece, begun: Begun): string | null => {
+    if (begun.bytes + frameBytes > bounds.messageBytes) return `message over ${bounds.messageBytes} bytes`
+    if (pendingBytes + frameBytes > bounds.pendingBytes) return `more than ${bounds.pendingBytes} bytes in unfinished messages`
     if (open.size > maxOpenMessages) return `more than ${maxOpenMessages} unfinished messages`
     if (kind !== 'last' && frameBytes === 0) return 'empty part of a message'
     return kind === 'data' && begun.text.bytes() > 0 ? 'bytes after the text of a message' : null
   }
   const take = (piece: FramePiece): void => {
-    const { kind, id, payload, ends } = piece
+    const { kind, id, payload, frameBytes, begins, ends } = piece
     if (problem !== null || (kind === 'cancel' && !ends)) return
     if (kind === 'cancel') return listener.cancel(id, forget(id) !== undefined)
     const begun = open.get(id) ?? { text: gather(), content: gather(), bytes: 0 }
-    problem = problemOf(piece, begun)
-    if (problem !== null) return
+    if (begins) {
+      problem = problemOf(piece, begun)
+      if (problem !== null) return
+      begun.bytes += frameBytes
+      pendingBytes += frameBytes
+    }
     ;(kind === 'data' ? begun.content : begun.text).add(payload)
-    begun.bytes += payload.length
-    pendingBytes += payload.length
     open.set(id, begun)
     if (kind !== 'last' || !ends) return
     forget(id)

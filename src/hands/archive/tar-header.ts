@@ -6,6 +6,8 @@ import { failed } from '../failure.ts'
 
 export const blockBytes = 512
 
+const zeros: Buffer = Buffer.alloc(blockBytes)
+
 export type TarKind = 'file' | 'folder' | 'link' | 'hardLink'
 
 export interface TarHeader {
@@ -64,7 +66,7 @@ export function encodeHeader(header: TarHeader): Buffer {
 
 /** @returns null for a block of zeros. @throws the failure `bad_input` for what is no header */
 export function parseHeader(block: Buffer): TarHeader | null {
-  if (block.every((byte) => byte === 0)) return null
+  if (block.equals(zeros)) return null
   if (numberIn(block, 'sum') !== checksum(block)) throw noArchive('a checksum is wrong')
   const magic = bytesIn(block, 'magic').toString('latin1', 0, 5)
   const isUstar = magic === 'ustar'
@@ -89,7 +91,7 @@ export function noArchive(why: string): Error {
 function checksum(block: Buffer): number {
   const [at, length] = fields.sum
   let sum = 0
-  for (const [i, byte] of block.entries()) sum += i >= at && i < at + length ? 0x20 : byte
+  for (let i = 0; i < block.length; i += 1) sum += i >= at && i < at + length ? 0x20 : block[i]!
   return sum
 }
 
