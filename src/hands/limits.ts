@@ -125,13 +125,13 @@ export const navigationMs = 30_000
 /** Until an element can be clicked, and the click is through: a page that moves, or covers it, gets this long. */
 export const elementMs = 5_000
 /** After an action: until what it set going (a navigation, requests of scripts) has come to rest. */
-export const settleMs = 5_000
+export const settleMs = 4_000
 /** A page that shows nothing new for so long after an action shows nothing new. */
 export const quietMs = 150
 /** A page that is busy for longer than this when it is looked at is closed. */
-export const lookMs = 8_000
+export const lookMs = 6_000
 /** Frames that have not come by then are left out of a first look. */
-export const frameMs = 2_500
+export const frameMs = 2_000
 /** Elements of a page up to which a tree of it is made. Measured: 1.3 s for 20 000, 4 s for 40 000. */
 export const maxTreeElements = 25_000
 /** Text of one page that is kept to be read on; the rest is cut off. */

@@ -11,13 +11,7 @@ import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
 import { chromiumProcesses, noBrowser, openBrowserBench, refOf } from './browser-bench.ts'
 import type { BrowserBench } from './browser-bench.ts'
 
-const traps = [
-  'file:///proc/self/cmdline',
-  'chrome://version',
-  'view-source:http://site.test/',
-  'data:text/html,<h1>top</h1>',
-  'filesystem:http://site.test/temporary/x',
-]
+const traps = ['file:///proc/self/cmdline', 'chrome://version', 'view-source:http://site.test/', 'data:text/html,<h1>top</h1>']
 
 const pages: Readonly<Record<string, string>> = {
   '/traps': `<title>Traps</title>${traps.map((href, i) => `<a href='${href}'>trap ${i}</a> <a href='${href}' target=_blank>new ${i}</a> `).join('')}`,
@@ -104,8 +98,9 @@ describe('the walls around a browser', { skip: noBrowser, concurrency: false }, 
         await bench.call('browser.tabs', { action: 'close', tab }).catch(() => undefined)
       }
     }
-    assert.match((await bench.open('/frame')).text, /around/)
-    assert.doesNotMatch(await bench.snapshot(), /root:/)
+    const framed = (await bench.open('/frame')).text
+    assert.match(framed, /around/)
+    assert.doesNotMatch(framed, /root:/)
     for (const trap of traps) {
       const shown = await bench
         .call('browser.open', { url: `${bench.url}/to?${encodeURIComponent(trap)}` })

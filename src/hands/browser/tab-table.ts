@@ -68,12 +68,13 @@ export function createTabTable(
 ): TabTable {
   const browsers = keepBrowsers(launch)
   const { running } = browsers
+  const taken = new WeakSet<Page>()
   const close = async (tab: Tab): Promise<void> => {
     forget(tab)
     const { browser } = tab.owner
     // The last one takes its browser along: that frees its memory and puts its cookies on disk.
     const isLast = tabsOf(browser).length === 0
-    await within(browserEndMs, isLast ? browser.context.close() : tab.page.close()).catch(() => undefined)
+    await (isLast ? browsers.end(browser) : within(browserEndMs, tab.page.close()).catch(() => undefined))
   }
   const adopt = async (owner: Owner, page: Page): Promise<Tab> => {
     const target = await owner.browser.context.newCDPSession(page)
@@ -100,7 +101,9 @@ export function createTabTable(
       if (all.length >= maxTabs) await makeRoomForTab(all, owner, close)
       const { context } = owner.browser
       // Chromium begins with an empty page.
-      const first = tabsOf(owner.browser).length === 0 ? context.pages()[0] : undefined
+      const first = tabsOf(owner.browser).length === 0 ? context.pages().find((page) => !taken.has(page)) : undefined
+      // At once: another conversation may open its first tab at the same time.
+      if (first !== undefined) taken.add(first)
       const tab = await adopt(owner, first ?? (await context.newPage()))
       owner.current = tab
       return tab
@@ -115,7 +118,7 @@ export function createTabTable(
     },
     close,
     async end() {
-      await Promise.allSettled([...running.values()].map(({ context }) => within(browserEndMs, context.close())))
+      await Promise.all([...running.values()].map((browser) => browsers.end(browser)))
     },
   }
 }
@@ -124,29 +127,43 @@ interface Browsers {
   readonly running: ReadonlyMap<string, Browser>
   /** @returns the agent's browser, which is started when it does not run. @throws `limit_reached`, `sandbox_missing` */
   start(profile: string): Promise<Browser>
+  /** What it keeps is on disk then; the next start of this agent's browser waits for that. Never rejects. */
+  end(browser: Browser): Promise<void>
 }
 
 function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers {
   const running = new Map<string, Browser>()
   const started = new Map<string, Promise<Browser>>()
+  const ending = new Map<string, Promise<void>>()
+  const forget = (browser: Browser): void => {
+    for (const owner of browser.owners.values()) owner.tabs.clear()
+    if (running.get(browser.profile) !== browser) return
+    running.delete(browser.profile)
+    started.delete(browser.profile)
+  }
+  const end = async (browser: Browser): Promise<void> => {
+    forget(browser)
+    const ended = within(browserEndMs, browser.context.close()).catch(() => undefined)
+    ending.set(browser.profile, ended)
+    await ended
+    if (ending.get(browser.profile) === ended) ending.delete(browser.profile)
+  }
   const begin = async (profile: string): Promise<Browser> => {
+    // Two over one folder would spoil it.
+    await ending.get(profile)
     const { context, downloads } = await launch(profile)
     const browser: Browser = { profile, context, downloads, owners: new Map(), lastUsed: performance.now() }
     running.set(profile, browser)
-    context.on('close', () => {
-      for (const owner of browser.owners.values()) owner.tabs.clear()
-      if (running.get(profile) !== browser) return
-      running.delete(profile)
-      started.delete(profile)
-    })
+    context.on('close', () => forget(browser))
     return browser
   }
   return {
     running,
+    end,
     async start(profile) {
       const known = started.get(profile)
       if (known !== undefined) return known
-      if (started.size >= maxBrowsers) await makeRoomForBrowser(running)
+      if (started.size >= maxBrowsers) await makeRoomForBrowser(running, end)
       const starting = started.get(profile) ?? begin(profile)
       started.set(profile, starting)
       starting.catch(() => started.delete(profile))
@@ -197,7 +214,7 @@ function forget(tab: Tab): void {
   if (owner.current === tab) owner.current = [...owner.tabs.values()].at(-1) ?? null
 }
 
-async function makeRoomForBrowser(running: ReadonlyMap<string, Browser>): Promise<void> {
+async function makeRoomForBrowser(running: ReadonlyMap<string, Browser>, end: (browser: Browser) => Promise<void>): Promise<void> {
   const idle = oldest([...running.values()])
   if (idle === null) {
     throw failed(
@@ -206,8 +223,7 @@ async function makeRoomForBrowser(running: ReadonlyMap<string, Browser>): Promis
       'Wait until one of them is done, or have it close its tabs.',
     )
   }
-  for (const owner of idle.owners.values()) note(owner, 'the browser was closed to make room for another agent')
-  await within(browserEndMs, idle.context.close()).catch(() => undefined)
+  await end(idle)
 }
 
 async function makeRoomForTab(all: readonly Tab[], owner: Owner, close: (tab: Tab) => Promise<void>): Promise<void> {
