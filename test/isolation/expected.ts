@@ -9,7 +9,7 @@ export const checkNumbers: readonly number[] = Array.from({ length: 94 }, (_, i)
   (number) => number <= 67 || [69, 73, 74, 76, 91, 92, 93, 94].includes(number),
 )
 
-const nestedRepository = 'a folder of the workspace is the agent’s to write; what would run on the person’s side is named in the status'
+const nestedRepository = 'a folder of the workspace is the agent’s to write; what would run on the person’s side is named by oxbow doctor'
 const ownFiles = 'nosuid on the way in, and `no_new_privs`: the bit has no effect inside, and is named or dropped on the way out'
 const noQuota = 'only with sandbox.disk_mb: the total is not limited by default, and the status says so'
 const guestKernel = 'served by the kernel of the guest, which is inside the wall'
