@@ -1,6 +1,7 @@
 /** Files of the person who types: what goes with a message. Read only when they say so, and only then. */
 import { open } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+import { homedir } from 'node:os'
+import { basename, extname, join } from 'node:path'
 import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, OxbowError, type SentFile } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 
@@ -11,8 +12,12 @@ export interface LocalFile {
   readonly bytes: number
 }
 
-/** @throws OxbowError `not_found`, `bad_input` or `limit_reached`, before a message was sent */
-export async function findLocalFile(path: string): Promise<LocalFile> {
+/**
+ * @param given a path as a person types it, with `~` for their home folder where no shell has put it in
+ * @throws OxbowError `not_found`, `bad_input` or `limit_reached`, before a message was sent
+ */
+export async function findLocalFile(given: string): Promise<LocalFile> {
+  const path = given.startsWith('~/') ? join(homedir(), given.slice(2)) : given
   const file = await open(path).catch((cause: unknown) => {
     throw new OxbowError('not_found', `${path} cannot be read`, { hint: 'Give the path of a file that you may read.', cause })
   })

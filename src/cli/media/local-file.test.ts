@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import type { Screen } from '../screen/screen.ts'
+import { createConversation } from '../chat/conversation.ts'
+import { obey } from '../chat/chat-obey.ts'
+import { parseCommand } from '../chat/chat-commands.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
+import { saveMedia } from './media-verb.ts'
+import { mediaIn, mediaLine } from './sent-media.ts'
+
+/** A chat over a gateway that keeps what it is given. `fails`: the next message is refused. */
+function startChat() {
+  const pieces: Buffer[] = []
+  const sent: { text: string; attachments?: readonly { name: string; media_type: string; pieces?: readonly string[] }[] }[] = []
+  const said: string[] = []
+  const state = { fails: false }
+  const gateway = {
+    createSession: async () => ({ id: 's' }),
+    follow: async () => ({ stop: () => {} }),
+    sendTurn: async (message: (typeof sent)[number]) => {
+      if (state.fails) throw new Error('refused')
+      sent.push(message)
+      return { turn: 't' }
+    },
+    call: async (_: string, { data }: { data: string }) => {
+      pieces.push(Buffer.from(data, 'base64'))
+      return { status: 'ok', output: { piece: `${pieces.length - 1}` } }
+    },
+  } as unknown as GatewayPort
+  const screen = { line: (text: string) => said.push(text), stream: () => {}, prompt: () => {}, close: () => {} } as Screen
+  const conversation = createConversation({ gateway, screen, recent: async () => [], oneByOne: false, onLost: () => {} })
+  const type = (line: string): Promise<void> => {
+    const command = parseCommand(line)
+    return command === null ? conversation.send(line) : obey(command, { gateway, conversation, screen, leave: () => {} })
+  }
+  return { type, pieces, sent, said, state }
+}
+
+function folder() {
+  const path = mkdtempSync(join(tmpdir(), 'oxbow-attach-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+describe('/attach', () => {
+  it('sends a file with the next message, in pieces, and with no other', async () => {
+    using home = folder()
+    const content = Buffer.alloc(5_000_000, 'oxen')
+    writeFileSync(join(home.path, 'two  words.csv'), content)
+    const { type, pieces, sent, said } = startChat()
+    await type(`/attach ${join(home.path, 'two  words.csv')}`)
+    assert.deepEqual(said, ['  with the next message: two words.csv (5.0 MB)'])
+    await type('one')
+    await type('two')
+    assert.deepEqual(sent[0]?.attachments, [{ name: 'two  words.csv', media_type: 'text/csv', pieces: ['0', '1', '2'] }])
+    assert.ok(Buffer.concat(pieces).equals(content))
+    assert.equal(sent[1]?.attachments, undefined)
+  })
+
+  it('keeps the file when the message could not be sent, and takes it back without a name', async () => {
+    using home = folder()
+    writeFileSync(join(home.path, 'a'), 'a')
+    const { type, sent, said, state } = startChat()
+    await type(`/attach ${join(home.path, 'a')}`)
+    state.fails = true
+    await assert.rejects(type('one'))
+    state.fails = false
+    await type('again')
+    assert.equal(sent[0]?.attachments?.length, 1)
+    await type(`/attach ${join(home.path, 'a')}`)
+    await type('/attach')
+    await type('three')
+    assert.equal(said.at(-2), '  no file goes with the next message')
+    assert.equal(sent[1]?.attachments, undefined)
+  })
+
+  it('refuses what cannot be sent at once', async () => {
+    using home = folder()
+    writeFileSync(join(home.path, 'a'), 'a')
+    const { type } = startChat()
+    await assert.rejects(type(`/attach ${home.path}`), { code: 'bad_input' })
+    await assert.rejects(type(`/attach ${join(home.path, 'none')}`), { code: 'not_found' })
+    for (let i = 0; i < 4; i++) await type(`/attach ${join(home.path, 'a')}`)
+    await assert.rejects(type(`/attach ${join(home.path, 'a')}`), { code: 'limit_reached' })
+  })
+})
+
+describe('what an agent has sent', () => {
+  const media = { media_type: 'photo', name: '../\u001b[2Jx.png', mime_type: 'image/png', bytes: 3, pieces: ['p'], caption: '\u202ehi' }
+  const gateway = {
+    call: async () => ({ status: 'ok', output: { data: Buffer.from('png').toString('base64'), bytes: 3 } }),
+  } as unknown as GatewayPort
+
+  it('is shown without control characters, and is nothing when the record is no such record', () => {
+    assert.doesNotMatch(mediaLine(mediaIn({ media })!), /\p{C}/u)
+    for (const body of [null, {}, { media: 1 }, { media: { ...media, pieces: 'p' } }, { media: { ...media, bytes: '3' } }]) {
+      assert.equal(mediaIn(body), null)
+    }
+  })
+
+  it('is written under a clean name that is free, and only into the folder that was named', async () => {
+    using home = folder()
+    const first = await saveMedia(mediaIn({ media })!, home.path, gateway)
+    const second = await saveMedia(mediaIn({ media })!, home.path, gateway)
+    assert.deepEqual([first, second], [join(home.path, '[2Jx.png'), join(home.path, '2-[2Jx.png')])
+    assert.equal(readFileSync(second, 'utf8'), 'png')
+  })
+})
