@@ -126,4 +126,17 @@ describe('the connection to hands', () => {
     hands.end('over')
     await Promise.allSettled(many)
   })
+
+  it('waits for hands that do not read: what is kept for them does not grow with what is asked', async () => {
+    const toHands = new PassThrough()
+    const hands = connectHands(toHands, new PassThrough(), () => Promise.resolve())
+    const piece = { path: '/shared/a', upload: 'u', offset: 0, content: Buffer.alloc(8_000_000), last: true, overwrite: true }
+    const cancel = new AbortController()
+    const many = Array.from({ length: 40 }, () => hands.ask('put', piece, { signal: cancel.signal, timeoutMs: 10_000 }))
+    // All that can be written now has been.
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.ok(toHands.writableLength + toHands.readableLength < 1_000_000, `${toHands.writableLength} bytes wait`)
+    hands.end('over')
+    for (const each of await Promise.allSettled(many)) assert.equal(each.status, 'rejected')
+  })
 })
