@@ -34,6 +34,15 @@ export async function killClient({ kernelPid, root }: KilledSandbox): Promise<vo
   throw new Error('There is no client of podman to kill.')
 }
 
+/** @returns the pid on this host of hands over this workspace */
+export async function handsOf(root: string): Promise<number> {
+  for (const pid of await pids()) {
+    if (!(await readQuietly(`/proc/${pid}/cmdline`)).startsWith('/opt/oxbow/node\0')) continue
+    if ((await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) return pid
+  }
+  throw new Error('There are no hands over this workspace.')
+}
+
 async function pids(): Promise<readonly number[]> {
   return (await readdir('/proc')).map(Number).filter(Number.isInteger)
 }

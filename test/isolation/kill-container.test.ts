@@ -1,12 +1,16 @@
 /** Nothing is left of a container, whoever is killed: the engine's client, the kernel, or the kernel of gVisor under a storm. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
 import { describeKillContract, startResistance } from '../../src/sandbox/kill-contract.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import { containerLeftovers, killClient } from './container-leftovers.ts'
+import { containerLeftovers, handsOf, killClient } from './container-leftovers.ts'
 
 const image = withoutContainers() === false ? (await testImage()).image : ''
 const limitsWith = (kernel: 'runc' | 'gvisor') => ({ tier: 'container', container: { engine: 'podman', kernel, image } }) as const
@@ -35,5 +39,24 @@ describe('a fork storm in gVisor', { skip: withoutGvisor }, () => {
     for (const until = performance.now() + 2_000; performance.now() < until && (await containerLeftovers(of)).length > 0;) await delay(20)
     assert.deepEqual(await containerLeftovers(of), [])
     await bench.remove()
+  })
+})
+
+describe('the death of the kernel', { skip: without }, () => {
+  it('ends a container whose hands are stopped, with nobody there to start another one', { timeout: 60_000 }, async () => {
+    const script = join(import.meta.dirname, 'kernel-to-kill.ts')
+    const told = JSON.stringify({ limits: limitsWith('runc'), kind: 'a daemon of its own session that ignores SIGTERM' })
+    const kernel = spawn(process.execPath, [script, told], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [line] = (await once(kernel.stdout, 'data')) as [Buffer]
+    const { root } = JSON.parse(line.toString()) as { root: string }
+    const of = { kernelPid: kernel.pid!, root }
+    // Stopped, hands cannot see that their input has ended.
+    const hands = await handsOf(root)
+    process.kill(hands, 'SIGSTOP')
+    kernel.kill('SIGKILL')
+    await once(kernel, 'exit')
+    for (const until = performance.now() + 2_000; performance.now() < until && (await containerLeftovers(of)).length > 0;) await delay(20)
+    assert.deepEqual(await containerLeftovers(of), [])
+    await rm(root, { recursive: true })
   })
 })
