@@ -60,6 +60,16 @@ void describe('the record of an exchange', () => {
     assert.equal(of('a').request.after, undefined)
   })
 
+  void it('holds a request that is too large beside others alone: what a picture made large comes again at the next step', () => {
+    const recorder = openRecorder()
+    const big = 'x'.repeat(maxHeldRequestBytes + 1)
+    const of = (id: string, text: string): Body => body(recorder.bodyOf(id as SessionId, call, exchangeOf(text)))
+    of('a', long)
+    of('b', big)
+    assert.equal(of('b', `${big}more`).request.after?.bytes, big.length)
+    assert.equal(of('a', long).request.after, undefined)
+  })
+
   void it('never holds a key that an endpoint repeats, and is still read back', () => {
     const hide = (bytes: Buffer): Buffer => Buffer.from(bytes.toString('latin1').replaceAll('s3cret', '[secret:KEY]'), 'latin1')
     const recorder = createExchangeRecorder(hide)
