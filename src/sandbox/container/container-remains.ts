@@ -11,7 +11,7 @@ import { removeArguments } from './container-command.ts'
 import type { ContainerEngine } from './container-engine.ts'
 
 /** @returns pids on this host, none where containers live in another machine. */
-export function processesOf(containerId: string): readonly number[] {
+function processesOf(containerId: string): readonly number[] {
   return pids().filter((pid) => ['cgroup', 'cmdline'].some((name) => readQuietly(`/proc/${pid}/${name}`).includes(containerId)))
 }
 
@@ -34,7 +34,7 @@ export function containerName(suffix: string): string {
 }
 
 /** @returns true for the name of a container whose kernel does not live any more. */
-export function isOrphan(name: string): boolean {
+function isOrphan(name: string): boolean {
   const [, pid, start] = /^oxbow-(\d+)-(\d+)-[0-9a-z]+$/.exec(name) ?? []
   // Without a process table nothing is known of anybody.
   return pid !== undefined && startOf(process.pid) !== null && startOf(Number(pid)) !== start

@@ -19,7 +19,7 @@ const recipe = 1
 /** Where `/bin`, `/lib` and the like lead, as in Debian: one folder for the programs, one for the libraries. */
 export const mergedFolders: readonly string[] = ['bin', 'sbin', 'lib', 'lib64']
 
-export function insidePath(path: string): string {
+function insidePath(path: string): string {
   return mergedFolders.some((name) => path.startsWith(`/${name}/`)) ? `/usr${path}` : path
 }
 
