@@ -12,7 +12,7 @@ interface Refusal {
 }
 
 /** For whatever was thrown; what is not an OxbowError stays unsaid. */
-export function refusalOf(error: unknown): Refusal {
+function refusalOf(error: unknown): Refusal {
   if (!isOxbowError(error)) return { status: 502, line: 'oxbow: it could not be reached.' }
   const status = statuses[error.code] ?? 502
   const hint = status === 400 || status === 403 ? ` ${error.hint}` : ''

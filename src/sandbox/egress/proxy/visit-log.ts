@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { maxVisitHostCharacters, maxVisitRows } from '../../limits.ts'
 
 /** `failed`: it was let through, and the other side did not answer. */
-export type VisitDecision = 'reached' | 'refused' | 'failed'
+type VisitDecision = 'reached' | 'refused' | 'failed'
 
 export interface Visit {
   /** As it was asked for, in one spelling where it has one. */
