@@ -96,6 +96,8 @@ export const maxWaitingInputBytes: number = 256 * kib
 export const terminalRetryMs = 20
 /** What follows a prompt's mark is the prompt itself, written at once; a moment more for a machine under load. */
 export const promptSettleMs = 30
+/** A shell whose terminal has a new size draws its prompt again, or never will. */
+export const redrawMs = 300
 /** A new shell waits for input after some 5 ms; one that does not is handed out as it is. */
 export const shellStartMs = 3_000
 /** Output of one session that is taken in a window of time: 10 MB/s cost hands a few per cent of a core, a flood all of it. */

@@ -4,7 +4,7 @@ import type { CommandOptions } from '../commands/run-command.ts'
 import { failed } from '../failure.ts'
 import { toRealPlace } from '../files/workspace-path.ts'
 import type { HandlersOf } from '../handlers.ts'
-import { maxCommandBytes, maxTerminalCells, shownCommandCharacters } from '../limits.ts'
+import { maxCommandBytes, maxTerminalCells, promptSettleMs, redrawMs, shownCommandCharacters } from '../limits.ts'
 import { sendInput } from './session-input.ts'
 import { createSessionKeeper, describeEnd } from './session-keeper.ts'
 import type { SessionKeeper } from './session-keeper.ts'
@@ -53,12 +53,17 @@ function sessionOperations(keeper: SessionKeeper, options: CommandOptions | unde
       session.seen ||= output.ended !== null && output.next === output.total
       return output
     },
-    sessionResize({ owner, id, columns, rows }) {
+    async sessionResize({ owner, id, columns, rows }, signal) {
       const session = keeper.find(owner, id)
       checkSize({ columns, rows })
       if (!session.facts.terminal) throw failed('tool_failed', `${id} has no terminal.`, 'Open one with a terminal.')
-      if (session.outlet.ended() === null) session.process.resize(columns, rows)
-      return Promise.resolve({ columns, rows })
+      const { outlet } = session
+      if (outlet.ended() !== null) return { columns, rows }
+      const [waits, from] = [outlet.prompt() !== null, outlet.total()]
+      session.process.resize(columns, rows)
+      // A shell draws its prompt again: it must not be taken for the answer to what is written next.
+      if (waits) await outlet.read({ owner, id, from, ...untilRedrawn }, signal)
+      return { columns, rows }
     },
     sessionSignal({ owner, id, signal, to }) {
       const session = keeper.find(owner, id)
@@ -75,6 +80,8 @@ function sessionOperations(keeper: SessionKeeper, options: CommandOptions | unde
     sessionList: ({ owner }) => Promise.resolve({ sessions: keeper.list(owner) }),
   }
 }
+
+const untilRedrawn = { maxBytes: Infinity, waitMs: redrawMs, until: 'output', quietMs: promptSettleMs, plain: false } as const
 
 function checkSize({ columns, rows }: { columns: number; rows: number }): void {
   const fits = (cells: number): boolean => Number.isInteger(cells) && cells > 0 && cells <= maxTerminalCells
