@@ -22,7 +22,7 @@ export async function withSandbox(
   const sandbox = await createSandbox({ ...machine, limits: { ...limits, allow_lower: '' }, insecure: false })
   try {
     const { problem, tier } = sandbox.status
-    if (tier === 'none') return missing(problem?.message ?? 'not here', problem?.hint ?? '')
+    if (tier === 'none') return missing(withoutConsequence(problem?.message ?? 'not here'), problem?.hint ?? '')
     return await use(sandbox)
   } finally {
     await sandbox.close()
@@ -62,7 +62,17 @@ async function answers(sandbox: Sandbox): Promise<Finding> {
   const { stdout } = await askCommand(await sandbox.hands('work'), 'echo alive')
   const { provider, degraded } = sandbox.status
   if (stdout !== 'alive\n') return missing(`${provider} starts, and its commands do not answer`, 'See docs/isolation.md.')
-  return degraded.length === 0 ? ok(provider) : weak(`${provider}; not in force: ${degraded.join('; ')}`, fixFor(degraded))
+  return degraded.length === 0 ? ok(provider) : weak(`${provider}; not in force: ${degraded.map(subject).join(', ')}`, fixFor(degraded))
+}
+
+/** What a limit is about; the whole sentence is in `oxbow status`. */
+function subject(limit: string): string {
+  return limit.slice(0, Math.max(0, limit.indexOf(':'))) || limit
+}
+
+/** What it means for agents depends on which tier is configured; the verdict says so once. */
+function withoutConsequence(message: string): string {
+  return message.replace(/ File and shell tools are off\.$/, '')
 }
 
 /** @returns what puts the first missing limit in force. */
