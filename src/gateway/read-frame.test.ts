@@ -40,6 +40,27 @@ void describe('a client frame', () => {
     assert.equal(failure.requestId, 'r8')
   })
 
+  void test('with files says of each what it is and where its content is, and of a wrong one which field', () => {
+    const send = (attachments: unknown) => ({
+      type: 'send_turn',
+      payload: { request_id: 'r9', session, client_id: session, text: 'look', attachments },
+    })
+    const files = [
+      { name: 'a', media_type: '', data: 'aGk=' },
+      { name: 'b', media_type: 'text/csv', pieces: ['0'.repeat(64)] },
+    ]
+    const right = read(send(files))
+    assert.deepEqual(right.ok && right.frame.type === 'send_turn' && right.frame.payload.attachments, files)
+    for (const [wrong, field] of [
+      [[{ name: 'a', media_type: '', pieces: ['../../etc/passwd'] }], /attachments\.0\.pieces\.0: must be a hash/],
+      [[{ media_type: '' }], /attachments\.0\.name/],
+      [Array.from({ length: 5 }, () => files[0]), /payload\.attachments/],
+      ['a', /payload\.attachments/],
+    ] as const) {
+      assert.match(failureOf(send(wrong)).hint, field)
+    }
+  })
+
   void test('without a usable request id is told so', () => {
     for (const request_id of [undefined, '', 7, 'x'.repeat(65)]) {
       const failure = failureOf({ type: 'status', payload: { request_id } })

@@ -6,7 +6,7 @@ import type { CallId, JsonObject, Phase, SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxHeldScratchpads } from '../limits.ts'
 
-export interface Scratchpad {
+interface Scratchpad {
   readonly items: readonly string[]
   /** Unix milliseconds; null when nothing was ever noted. */
   readonly updated_at: number | null
