@@ -135,14 +135,14 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
   const running = new Map<string, Browser>()
   const started = new Map<string, Promise<Browser>>()
   const ending = new Map<string, Promise<void>>()
-  const forget = (browser: Browser): void => {
+  const drop = (browser: Browser): void => {
     for (const owner of browser.owners.values()) owner.tabs.clear()
     if (running.get(browser.profile) !== browser) return
     running.delete(browser.profile)
     started.delete(browser.profile)
   }
   const end = async (browser: Browser): Promise<void> => {
-    forget(browser)
+    drop(browser)
     const ended = within(browserEndMs, browser.context.close()).catch(() => undefined)
     ending.set(browser.profile, ended)
     await ended
@@ -154,7 +154,7 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
     const { context, downloads } = await launch(profile)
     const browser: Browser = { profile, context, downloads, owners: new Map(), lastUsed: performance.now() }
     running.set(profile, browser)
-    context.on('close', () => forget(browser))
+    context.on('close', () => drop(browser))
     return browser
   }
   return {

@@ -11,7 +11,7 @@ const tab = z.string().regex(/^t\d{1,6}$/)
 const path = z
   .string()
   .max(300)
-  .regex(/^\/tmp\/(?:downloads|screenshots)\/[^/\p{Cc}]+$/u)
+  .regex(/^\/tmp\/(?:downloads|screenshots)\/[^./\p{Cc}][^/\p{Cc}]*$/u)
 
 const view = {
   tab,
