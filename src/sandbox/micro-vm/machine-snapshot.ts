@@ -10,6 +10,7 @@ import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Duplex } from 'node:stream'
 import { OxbowError } from '../../types/index.ts'
+import type { Hands } from '../../types/index.ts'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
 import { attachHands } from '../hands/hands-process.ts'
 import { bootTimeoutMs, maxMonitorBytes, maxSnapshots, snapshotTimeoutMs } from '../limits.ts'
@@ -80,7 +81,8 @@ async function withEmptyDisk(
     const kill = (): void => void child.kill('SIGKILL')
     try {
       const started = { input: child.stdin!, output: child.stdout!, diagnostics, exited: exited.then(() => undefined), gone, kill }
-      await Promise.all([heard(machine, readyWord, timeoutMs), attachHands({ ...started, startTimeoutMs: timeoutMs })])
+      const [hands] = await Promise.all([attachHands({ ...started, startTimeoutMs: timeoutMs }), heard(machine, readyWord, timeoutMs)])
+      await warmUp(hands.hands, timeoutMs)
       await then(machine, diskFolder)
     } finally {
       kill()
@@ -89,6 +91,21 @@ async function withEmptyDisk(
   } finally {
     await rm(diskFolder, { recursive: true, force: true })
   }
+}
+
+/**
+ * Asks for one of the most usual things each, so that what they load and compile is in the snapshot. What comes of it does not
+ * matter: there is no workspace yet.
+ */
+async function warmUp(hands: Hands, timeoutMs: number): Promise<void> {
+  const options = { signal: new AbortController().signal, timeoutMs }
+  const command = { command: 'true', cwd: '/tmp', stdin: '', timeoutMs, maxOutputBytes: 1_000 }
+  const asked = [
+    hands.ask('exec', command, options),
+    hands.ask('read', { path: '/shared/x', fromLine: 1, maxLines: 1, maxBytes: 1 }, options),
+    hands.ask('survey', { path: '/shared', maxEntries: 1 }, options),
+  ]
+  await Promise.allSettled(asked)
 }
 
 /** Lets QEMU send the whole machine through a socket, and writes down what comes. */
