@@ -21,18 +21,24 @@ export async function processLeftovers({ kernelPid, root }: KilledSandbox): Prom
   return left
 }
 
-/** The outermost bubblewrap: a child of the kernel. */
+/** The outermost bubblewrap: a child of the kernel. Where it was not started by root, only the one inside it has the workspace in view. */
 export async function killBubblewrap({ kernelPid, root }: KilledSandbox): Promise<void> {
-  for (const pid of await pids()) {
-    // proc(5): pid (name) state ppid …
-    const [, name, parent] = /^\d+ \((.*)\) \S (\d+) /s.exec(await readQuietly(`/proc/${pid}/stat`)) ?? []
-    if (name !== 'bwrap' || Number(parent) !== kernelPid) continue
-    // A plain user cannot look into it: then the only one is meant.
-    const mounts = await readQuietly(`/proc/${pid}/mountinfo`)
-    if (mounts !== '' && !mounts.includes(root)) continue
-    return void process.kill(pid, 'SIGKILL')
+  for (const outer of await bubblewrapsOf(kernelPid)) {
+    for (const pid of [outer, ...(await bubblewrapsOf(outer))]) {
+      if ((await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) return void process.kill(outer, 'SIGKILL')
+    }
   }
   throw new Error('There is no bubblewrap to kill.')
+}
+
+async function bubblewrapsOf(parent: number): Promise<readonly number[]> {
+  const found: number[] = []
+  for (const pid of await pids()) {
+    // proc(5): pid (name) state ppid …
+    const [, name, of] = /^\d+ \((.*)\) \S (\d+) /s.exec(await readQuietly(`/proc/${pid}/stat`)) ?? []
+    if (name === 'bwrap' && Number(of) === parent) found.push(pid)
+  }
+  return found
 }
 
 async function controlGroups(kernelPid: number): Promise<readonly string[]> {
