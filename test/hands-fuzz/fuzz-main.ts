@@ -13,8 +13,12 @@ const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31)
 const shareOf: Readonly<Record<string, number>> = { 'frames and messages': 0.6, replies: 0.36, 'tar archives': 0.03 }
 const shareOfStream = 0.005
 
-function heldBytes(): number {
-  ;(globalThis as { gc?: () => void }).gc?.()
+/** Twice, a turn apart: bytes outside of the heap go when the turn is over. */
+async function heldBytes(): Promise<number> {
+  const { gc } = globalThis as { gc?: () => void }
+  gc?.()
+  await new Promise((resolve) => setImmediate(resolve))
+  gc?.()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }
@@ -37,11 +41,11 @@ for (const { target, own } of targets) {
 }
 await fuzzer.close()
 for (const [i, { target, own }] of targets.entries()) {
-  const before = heldBytes()
+  const before = await heldBytes()
   const began = performance.now()
   await fuzzOn(target, guided[i]!, Math.max(0, own - guidedCases), seed + 1)
   const seconds = (performance.now() - began) / 1000
-  const grown = (heldBytes() - before) / 1e6
+  const grown = ((await heldBytes()) - before) / 1e6
   process.stdout.write(
     `${target.name}: ${own} cases, ${seconds.toFixed(0)} s, ${(before / 1e6).toFixed(1)} MB before, ${grown.toFixed(1)} MB more after\n`,
   )
