@@ -154,7 +154,7 @@ export function staysInside(path: string, target: string): boolean {
 }
 
 /** Hooks and settings of repositories, and what says where a repository is: see hands/files/guarded-path.ts. */
-export function isGuarded(path: string, kind: TreeEntry['kind']): boolean {
+function isGuarded(path: string, kind: TreeEntry['kind']): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')
   if (git === parts.length - 1 && kind !== 'folder') return true
