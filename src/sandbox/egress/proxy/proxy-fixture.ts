@@ -1,5 +1,6 @@
 /** A real proxy in a folder of its own for tests, and clients that speak to it byte by byte. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -28,8 +29,9 @@ export interface ProxyTestOptions extends PolicyOptions {
 }
 
 export async function startProxy({ egress = {}, ...options }: ProxyTestOptions = {}): Promise<ProxyUnderTest> {
-  const folder = await mkdtemp(join(tmpdir(), 'oxbow-proxy-'))
-  const proxy = createEgressProxy(parseConfig({ egress }, 'this test').egress, join(folder, 'egress'), options)
+  const { egress: rules } = parseConfig({ egress }, 'this test')
+  const folder = join(tmpdir(), `oxbow-proxy-${randomUUID()}`)
+  const proxy = createEgressProxy(rules, join(folder, 'egress'), options)
   const dial = async (): Promise<Socket> => {
     const socket = connect({ path: await proxy.socket('online'), allowHalfOpen: true })
     socket.on('error', () => undefined)
@@ -48,7 +50,7 @@ export async function startProxy({ egress = {}, ...options }: ProxyTestOptions =
     },
     async close() {
       await proxy.close()
-      await rm(folder, { recursive: true })
+      await rm(folder, { recursive: true, force: true })
     },
   }
 }
