@@ -88,6 +88,13 @@ describe('a container', { skip: without }, () => {
     assert.doesNotMatch(await outputOf('cat /proc/[0-9]*/stat'), /\) Z /)
   })
 
+  it('has a terminal for shells', async () => {
+    const open = { owner: '', kind: 'shell', command: '', cwd: '/tmp', terminal: { columns: 80, rows: 24 } } as const
+    const { id, terminal } = await asker(bench.sandbox)('sessionOpen', open)
+    assert.equal(terminal, true)
+    await asker(bench.sandbox)('sessionClose', { owner: '', id })
+  })
+
   it('reads the vault in a container that has nothing else', async () => {
     const hands = await bench.sandbox.hands('vault-read')
     const options = { signal: new AbortController().signal, timeoutMs: 30_000 }
