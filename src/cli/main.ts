@@ -11,6 +11,8 @@ if (args.length === 1 && args[0] === '--version') {
   if (home) process.getBuiltinModule('node:module').enableCompileCache(join(home, 'runner', 'compile-cache'))
   const { runProgram } = await import('./program.ts')
   const { stdin: input, stdout: output, stderr: errors, env } = process
+  // Whoever reads, `head` above all, may have enough before we are done: the work goes on, and ends as it ends.
+  for (const stream of [output, errors]) stream.on('error', () => {})
   process.exitCode = await runProgram(args, { input, output, errors, env, version })
   // An open terminal would keep the program alive.
   input.destroy()
