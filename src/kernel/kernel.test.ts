@@ -241,5 +241,11 @@ test('what holds a turn is on record as it begins: the tier asked for and the on
   await using fixture = await openFixture({ play: inOrder(says('done')) })
   await fixture.turn('hello')
   const { body } = await fixture.record((record) => record.name === 'turn.send' && record.phase === 'started')
-  assert.deepEqual((body as { sandbox: object }).sandbox, { asked: 'process', tier: 'process', provider: 'memory', limits: [], missing: [] })
+  assert.deepEqual((body as { sandbox: object }).sandbox, {
+    asked: 'process',
+    tier: 'process',
+    provider: 'memory',
+    limits: [],
+    missing: [],
+  })
 })
