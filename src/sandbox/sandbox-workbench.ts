@@ -28,7 +28,13 @@ export interface WorkbenchOptions {
   readonly before?: (root: string) => Promise<void>
 }
 
-export async function makeWorkbench({ insecure = false, limits, egressSocket, imageFolder, before }: WorkbenchOptions = {}): Promise<Workbench> {
+export async function makeWorkbench({
+  insecure = false,
+  limits,
+  egressSocket,
+  imageFolder,
+  before,
+}: WorkbenchOptions = {}): Promise<Workbench> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sandbox-')))
   await before?.(root)
   const sandbox = await createSandbox({
