@@ -11,8 +11,8 @@ const pages: Readonly<Record<string, string>> = {
   '/alerts': `<title>Alerts</title><script>setTimeout(() => { for (;;) alert('buy') }, 50)</script>`,
   '/loop': `<title>Loop</title><p>busy<script>addEventListener('load', () => setTimeout(() => { for (;;); }, 20))</script>`,
   '/huge': `<title>Huge</title>${'<p>row <a href=x>link</a></p>'.repeat(15_000)}`,
-  '/windows': `<title>Windows</title><script>for (let i = 0; i < 50; i++) open('/')</script>
-    <button onclick="for (let i = 0; i < 50; i++) open('/?' + i)">Storm</button>`,
+  '/windows': `<title>Windows</title><script>for (let i = 0; i < 50; i++) window.open('/')</script>
+    <button onclick="for (let i = 0; i < 50; i++) window.open('/?' + i)">Storm</button>`,
   '/memory': `<title>Memory</title><script>
     const held = []
     setInterval(() => { for (let i = 0; i < 20; i++) held.push(new Array(2_000_000).fill(held.length + 0.5)) }, 10)</script>`,
