@@ -7,11 +7,15 @@ import { formatMoney, formatMs } from '../view/text-format.ts'
 import type { CallView } from '../view/turn-view.ts'
 
 export function banner(status: GuestStatus, version: string): string {
-  const [held = '', ...problems] = describeSandbox(status.sandbox)
-  const lines = [`Oxbow ${version} · model ${describeModel(status)} · sandbox ${held}`, ...problems.map((problem) => `! ${problem}`)]
+  const { held, limits, problems } = describeSandbox(status.sandbox)
+  const lines = [
+    `Oxbow ${version} · model ${describeModel(status)} · sandbox ${held}`,
+    limits,
+    ...problems.map((problem) => `! ${problem}`),
+  ]
   if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
   if (status.notice !== '') lines.push(status.notice)
-  return plainText([...lines, 'Type a message; /help lists commands.'].join('\n'))
+  return plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
 }
 
 /** A finished call in one line: mark, tool, what it was about, time, and the bad news if there is any. */

@@ -4,6 +4,7 @@ import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import type { SandboxStatus } from '../../types/index.ts'
 import { describeChain, describeRecording, describeSandbox } from '../view/status-text.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { table } from '../view/text-format.ts'
@@ -28,11 +29,16 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['model', describeChain(told)],
       ['recorded', describeRecording(told)],
       ...files.map((path) => ['config', path]),
-      ...describeSandbox(told.sandbox).map((line, at) => [at === 0 ? 'sandbox' : '', line]),
+      ...sandboxRows(told.sandbox),
       ...(told.notice === '' ? [] : [['notice', told.notice]]),
       ...(told.read_only === null ? [] : [['READ-ONLY', `${told.read_only.message} ${told.read_only.hint}`]]),
     ]
     printLine(terminal, plainText(table(rows)))
     return 0
   })
+}
+
+function sandboxRows(status: SandboxStatus): readonly (readonly string[])[] {
+  const { held, limits, problems } = describeSandbox(status)
+  return [['sandbox', held], ...[limits, ...problems].filter((line) => line !== '').map((line) => ['', line])]
 }

@@ -1,15 +1,27 @@
 /** The guest's status in words. */
 import type { GuestStatus, SandboxStatus } from '../../types/index.ts'
 
-/** @returns one line of what is on, then one for each thing that is off or not in force, with what to do. */
-export function describeSandbox({ asked, tier, provider, files, shell, problem, limits, degraded }: SandboxStatus): readonly string[] {
+export interface SandboxText {
+  /** What holds what agents do, and what is on. */
+  readonly held: string
+  /** Limits in force; empty when there are none. */
+  readonly limits: string
+  /** One line for each thing that is off or not in force, with what to do. */
+  readonly problems: readonly string[]
+}
+
+export function describeSandbox({ asked, tier, provider, files, shell, problem, limits, degraded }: SandboxStatus): SandboxText {
   const on = (what: string, is: boolean): string => `${what} ${is ? 'on' : 'off'}`
   const weaker = tier === asked ? '' : `, WEAKER than ${asked}, which was asked for`
   const held = tier === 'none' ? 'missing' : tier === 'insecure' ? 'NONE (--insecure)' : `on (${tier} tier, ${provider}${weaker})`
-  const lines = [`${held}, ${on('files', files)}, ${on('shell', shell)}`]
-  if (problem !== null) lines.push(`${problem.message} ${problem.hint}`.trim())
-  if (limits.length > 0) lines.push(`in force: ${limits.join('; ')}`)
-  return [...lines, ...degraded.map((limit) => `not in force: ${limit}`)]
+  return {
+    held: `${held}, ${on('files', files)}, ${on('shell', shell)}`,
+    limits: limits.length === 0 ? '' : `limits: ${limits.join('; ')}`,
+    problems: [
+      ...(problem === null ? [] : [`${problem.message} ${problem.hint}`.trim()]),
+      ...degraded.map((limit) => `not in force: ${limit}`),
+    ],
+  }
 }
 
 /** The interpreter that needs no model has one name for itself. */

@@ -5,13 +5,12 @@ import type { Failure, Profile } from '../../types/index.ts'
 import { startHands } from '../hands/hands-process.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
-import { createGiver, giveFolders } from '../workspace-folders.ts'
+import { createEntrance } from '../workspace-entrance.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupLimit, CgroupParent } from './cgroup-limits.ts'
 import { findDiskLimit } from './disk-limit.ts'
-import { createGuard } from './git-guard.ts'
 import type { GuardedPath } from './git-guard.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
 import { browserView } from '../browser/browser-view.ts'
@@ -94,13 +93,7 @@ function notInForce({ cgroups }: BubblewrapPlan, { folders, limits }: TierOption
 /** @returns a function that starts hands; each start is a new sandbox over the same folders. */
 function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Profile) => Promise<HandsProcess> {
   const { folders, limits } = options
-  const asRoot = process.getuid?.() === 0
-  const guard = createGuard(folders.shared)
-  const enterWork = createGiver(async () => {
-    if (asRoot) await giveFolders([folders.shared, folders.tmp], sandboxUid)
-    guard.look()
-  })
-  const enterVault = createGiver(() => (asRoot ? giveFolders([folders.vault], sandboxUid) : Promise.resolve()))
+  const { asRoot, guard, enter } = createEntrance(folders)
   let program: string | null = null
   let starts = 0
 
@@ -133,7 +126,7 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
     }
   }
   return async (profile) => {
-    const leave = await (profile === 'vault-read' ? enterVault : enterWork)()
+    const leave = await enter(profile)
     try {
       const seesShared = profile === 'work' || profile === 'online'
       return await (seesShared ? guard.during((guarded) => startIn(profile, leave, guarded)) : startIn(profile, leave))

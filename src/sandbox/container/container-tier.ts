@@ -2,14 +2,13 @@
 import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
 import type { Profile } from '../../types/index.ts'
-import { createGuard } from '../bubblewrap/git-guard.ts'
 import type { GuardedPath } from '../bubblewrap/git-guard.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { insideEgressSocket, sandboxUid } from '../bubblewrap/launch-command.ts'
 import type { FolderMount } from '../bubblewrap/launch-command.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
-import { createGiver, giveFolders } from '../workspace-folders.ts'
+import { createEntrance } from '../workspace-entrance.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
@@ -70,13 +69,7 @@ interface Starter {
 function createStarter({ options, engine, image, seccomp }: Parts, holds: boolean): Starter {
   const { folders, limits, cacheFolder, logger } = options
   const kept = join(cacheFolder, 'container')
-  const asRoot = process.getuid?.() === 0
-  const guard = createGuard(folders.shared)
-  const enterWork = createGiver(async () => {
-    if (asRoot) await giveFolders([folders.shared, folders.tmp], sandboxUid)
-    guard.look()
-  })
-  const enterVault = createGiver(() => (asRoot ? giveFolders([folders.vault], sandboxUid) : Promise.resolve()))
+  const { asRoot, guard, enter } = createEntrance(folders)
   let program: string | null = null
   let starts = 0
   let reaping: Promise<void> | null = null
@@ -111,7 +104,7 @@ function createStarter({ options, engine, image, seccomp }: Parts, holds: boolea
     }
   }
   const start = async (profile: Profile): Promise<HandsProcess> => {
-    const leave = await (profile === 'vault-read' ? enterVault : enterWork)()
+    const leave = await enter(profile)
     try {
       if (profile === 'vault-read') return await startIn(profile, [{ host: folders.vault, inside: '/vault', writable: false }], leave)
       const socket = await socketMounts(profile, options)
