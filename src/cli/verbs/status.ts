@@ -1,10 +1,10 @@
 /** `oxbow status`: what this machine offers, what is missing, and how to get it. */
 import { configFiles } from '../../runner/index.ts'
+import type { SandboxStatus } from '../../types/index.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import type { SandboxStatus } from '../../types/index.ts'
 import { describeChain, describeRecording, describeSandbox } from '../view/status-text.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { table } from '../view/text-format.ts'
@@ -38,7 +38,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
   })
 }
 
-function sandboxRows(status: SandboxStatus): readonly (readonly string[])[] {
-  const { held, limits, problems } = describeSandbox(status)
+function sandboxRows(sandbox: SandboxStatus): readonly (readonly string[])[] {
+  const { held, limits, problems } = describeSandbox(sandbox)
   return [['sandbox', held], ...[limits, ...problems].filter((line) => line !== '').map((line) => ['', line])]
 }
