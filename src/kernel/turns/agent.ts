@@ -60,7 +60,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
 }
 
 /** A window this many times the bound of the tools has room enough for the bound. */
-const roomyFactor = 8
+const roomyFactor = 4
 /** Tokens that another tokenizer may make of the same text. */
 const foreignFactor = 1.25
 
