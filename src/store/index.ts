@@ -2,3 +2,4 @@ export { canonicalText, createHasher, parseReference, type Hasher } from './chai
 export { openMemoryStore } from './memory-store.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
 export * from './store.ts'
+export type * from './memory.ts'

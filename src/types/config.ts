@@ -1,6 +1,7 @@
 /** The configuration schema, the one source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
 import { OxbowError } from './error.ts'
+import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import type { SandboxTier } from './hands.ts'
 
 export type Decision = 'allow' | 'ask' | 'deny'
@@ -57,7 +58,8 @@ export interface Config {
     calls: Record<string, Decision>
   }
   budget: { session: BudgetLimit; user: BudgetLimit }
-  store: { durability: 'normal' | 'full' }
+  store: StoreConfig
+  memory: MemoryConfig
   gateway: { host: string; port: number }
   sandbox: {
     tier: SandboxTier
@@ -186,6 +188,8 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'file.read',
           'file.write',
           'media.send',
+          'memory.read',
+          'memory.write',
           'scratchpad.use',
           'shell.run',
           'system.read',
@@ -214,14 +218,8 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     })
     .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),
-  store: z
-    .strictObject({
-      durability: z
-        .enum(['normal', 'full'])
-        .default('normal')
-        .describe('`normal`: survives the death of the process. `full`: survives power loss, slower.'),
-    })
-    .prefault({}),
+  store: storeConfig,
+  memory: memoryConfig,
   gateway: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address to listen on. Anything but loopback shows the gateway to the network.'),

@@ -2,6 +2,7 @@
 export * from './call.ts'
 export * from './clock.ts'
 export * from './config.ts'
+export type * from './config-memory.ts'
 export type * from './doctor.ts'
 export * from './error.ts'
 export * from './fence.ts'

