@@ -1,0 +1,43 @@
+/** What the rest of the memory room asks of the thread that reads texts: cutting, terms and vectors. Nothing of it runs on the event loop. */
+import type { Passage } from '../store/index.ts'
+
+export type TextFormat = 'text' | 'markdown' | 'code'
+
+export interface Embedder {
+  /** Name and version of the model: vectors of two ids are never compared. */
+  readonly id: string
+  readonly dims: number
+  /** How far its similarities can be trusted beside words: weights of recall, chosen by the benchmark. */
+  readonly weights: FusionWeights
+  /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
+  embed(texts: readonly string[]): Promise<readonly Float32Array<ArrayBuffer>[]>
+}
+
+/** Weights of the two lists after each was brought to 0 … 1; they add up to 1. */
+export interface FusionWeights {
+  readonly vector: number
+  readonly text: number
+}
+
+export type CutPassage = Omit<Passage, 'context'>
+
+/** A question as both lists are asked. */
+export interface ReadQuestion {
+  readonly terms: readonly string[]
+  /** What must stand together, as it was written: quoted phrases and identifiers (paths, codes, names with digits). */
+  readonly exact: readonly string[]
+  /** The parts of a question that asks several things; one when it asks one. */
+  readonly parts: readonly string[]
+}
+
+export interface TextEngine {
+  /** Null when there is none (`memory.embedder = "none"`). Its facts; embedding itself is asked of `embed`. */
+  embedder(): Promise<Omit<Embedder, 'embed'> | null>
+  /** Cuts at borders of sentences, headings and lines: about 640 UTF-16 units, 96 of overlap; code by lines. In order. */
+  cut(text: string, format: TextFormat): Promise<readonly CutPassage[]>
+  /** Terms of a text as the index has them, separated by single spaces. */
+  terms(text: string): Promise<string>
+  read(question: string): Promise<ReadQuestion>
+  embed(texts: readonly string[]): Promise<readonly Float32Array<ArrayBuffer>[]>
+  close(): Promise<void>
+}
