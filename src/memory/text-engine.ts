@@ -19,7 +19,8 @@ export interface FusionWeights {
   readonly text: number
 }
 
-export type CutPassage = Omit<Passage, 'context'>
+/** `context`: terms of the headings above it, empty where there are none. Whoever knows the turn before adds its terms. */
+export type CutPassage = Passage
 
 /** A question as both lists are asked. */
 export interface ReadQuestion {

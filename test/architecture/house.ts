@@ -91,7 +91,10 @@ export const house: readonly Room[] = [
     },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
   }),
-  room('memory', 'core', ['store', 'engine']),
+  room('memory', 'core', ['store', 'engine'], {
+    packages: { '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread' },
+    builtins: { 'node:worker_threads': 'texts are cut and embedded beside the event loop', 'node:fs': 'tables of vectors are files' },
+  }),
   room('sandbox', 'core', [], {
     packages: {
       zod: 'what hands say is hostile input and is parsed',
