@@ -36,13 +36,15 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
     ],
     evaluators: [],
   }
-  const toolText = JSON.stringify(registry.tools(rights))
+  // Made at the first turn: schemas of all tools are a tenth of a start.
+  let toolText: string | null = null
   let counted: Promise<number> | null = null
   // A byte is at most one token: a bound that needs no tokenizer, unless the window is too small for bounds.
   const toolTokens = (contextTokens: number): number | Promise<number> => {
-    const bound = Buffer.byteLength(toolText)
+    const text = (toolText ??= JSON.stringify(registry.tools(rights)))
+    const bound = Buffer.byteLength(text)
     if (bound * roomyFactor <= contextTokens) return bound
-    return (counted ??= engine.countTokens([toolText]).then(([count = bound]) => Math.ceil(count * foreignFactor)))
+    return (counted ??= engine.countTokens([text]).then(([count = bound]) => Math.ceil(count * foreignFactor)))
   }
   return {
     async runTurn(turn) {
