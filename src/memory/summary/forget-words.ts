@@ -1,0 +1,49 @@
+/** Takes what was forgotten out of a summary. What cannot be told apart goes too: forgetting errs towards less. */
+import type { Range } from './manifest.ts'
+import { sentencesOf } from './sentences.ts'
+import type { Summary } from './summary.ts'
+
+export interface Forgotten {
+  /** Records whose words are gone. */
+  readonly seqs: readonly number[]
+  /** Texts whose words must not be found any more. */
+  readonly texts: readonly string[]
+}
+
+/** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
+export function forgetInSummary(summary: Summary, forgotten: Forgotten): Summary {
+  const seqs = new Set(forgotten.seqs)
+  const known = forgotten.texts.map(wordsOf).filter((words) => words.size > 0)
+  const tells = (text: string): boolean => known.some((words) => overlap(wordsOf(text), words))
+  const lines = summary.text.split('\n').flatMap((text) => {
+    const [mark = '', seq] = /^\[#(\d+)\] /u.exec(text) ?? []
+    if (seqs.has(Number(seq ?? 0))) return []
+    if (!tells(text.slice(mark.length)) && !sentencesOf(text).some(tells)) return [text]
+    const left = sentencesOf(text.slice(mark.length)).filter((sentence) => !tells(sentence))
+    return left.length === 0 ? [] : [mark + left.join(' ')]
+  })
+  const pins = summary.pins.filter(({ seq, text }) => !seqs.has(seq) && !tells(text))
+  const ranges = summary.ranges.map((range): Range =>
+    tells(range.about) || range.about.split('; ').some(tells) ? { ...range, about: '' } : range,
+  )
+  const text = lines.join('\n')
+  const same = text === summary.text && pins.length === summary.pins.length && ranges.every((range, i) => range === summary.ranges[i])
+  return same ? summary : { ...summary, text, pins, ranges }
+}
+
+/** A sentence tells what was forgotten when most of its words, or most of those of the forgotten text, are the other's. */
+function overlap(said: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+  const shared = [...said].filter((word) => forgotten.has(word)).length
+  return shared > 0 && shared >= 0.6 * Math.min(said.size, forgotten.size)
+}
+
+function wordsOf(text: string): ReadonlySet<string> {
+  const words = text.toLowerCase().match(/[\p{L}\d]{3,}/gu) ?? text.toLowerCase().match(/[\p{L}\d]+/gu) ?? []
+  return new Set(words.filter((word) => !common.has(word)))
+}
+
+const common: ReadonlySet<string> = new Set(
+  'the and for that this with you your are was were has have had not but will can our its his her they them from what when who which about into would there their been'.split(
+    ' ',
+  ),
+)
