@@ -64,7 +64,7 @@ export async function startGuest(
     const { sandbox, egress, search } = ways
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
     const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
-    const calls = builtinCalls(sandbox.status, web, search === null ? [] : [search])
+    const calls = () => builtinCalls(sandbox.status, web, search === null ? [] : [search])
     const kernel = createKernel({
       user,
       version,

@@ -134,7 +134,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     store,
     engine,
     sandbox: options.sandbox ?? createFakeSandbox(),
-    calls: options.calls ?? [],
+    calls: () => options.calls ?? [],
     workspaceRoot: '/home/ada/ws',
     secrets: options.secrets ?? new Map(),
     clock: options.clock ?? systemClock,

@@ -45,8 +45,8 @@ export interface KernelOptions {
   readonly store: Store
   readonly engine: Engine
   readonly sandbox: Sandbox
-  /** The calls that do things: files, shell … The kernel adds its own. */
-  readonly calls: readonly Call[]
+  /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
+  readonly calls: () => readonly Call[]
   /** Empty when there is none. */
   readonly workspaceRoot: string
   /** Values that must never reach a model, a log or a person, by the name that stands for them. */
@@ -94,8 +94,8 @@ function wire(options: KernelOptions) {
   const recovered = new Map<CallId, OpenTurn>()
   const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
-  const registry = createRegistry([
-    ...options.calls,
+  const registry = createRegistry(() => [
+    ...options.calls(),
     ...kernelCalls({
       store,
       user,
@@ -113,7 +113,7 @@ function wire(options: KernelOptions) {
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },
       laneTurn: (turn) => agent.turn(turn),
-      references: () => registry.calls.map(describeCall),
+      references: () => registry.calls().map(describeCall),
       tools: (rights) => registry.tools(rights),
       decide: (call, allow, by) => decide({ approvals, journal }, call, allow, by),
     }),

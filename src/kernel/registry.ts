@@ -9,7 +9,8 @@ import { maxInputBytes } from './limits.ts'
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
 export interface Registry {
-  readonly calls: readonly Call[]
+  /** In the order in which they were described. */
+  calls(): readonly Call[]
   /** Finds by `family.verb` or by a model's spelling `family_verb`. */
   find(name: string): Call | undefined
   /** Resolves and checks. An input that is text is taken as JSON, as models write it. */
@@ -20,15 +21,19 @@ export interface Registry {
 
 export const toolName = (name: string): string => name.replaceAll('.', '_')
 
-export function createRegistry(calls: readonly Call[]): Registry {
-  const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+/** @param describe makes the descriptions, when the first of them is asked for: their schemas are a good part of a start */
+export function createRegistry(describe: () => readonly Call[]): Registry {
+  let described: Map<string, Call> | null = null
+  const byName = (): Map<string, Call> =>
+    (described ??= new Map(describe().flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const])))
+  const all = (): readonly Call[] => [...new Set(byName().values())]
   const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
   return {
-    calls,
-    find: (name) => byName.get(name),
+    calls: all,
+    find: (name) => byName().get(name),
     parse(name, input) {
-      const call = byName.get(name)
-      if (call === undefined) return { ok: false, failure: unknownCall(name, calls) }
+      const call = byName().get(name)
+      if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
       if ('problem' in value) return { ok: false, failure: badInput(call, `the arguments are not valid JSON (${value.problem})`) }
@@ -38,7 +43,9 @@ export function createRegistry(calls: readonly Call[]): Registry {
     tools(rights) {
       const known = toolCache.get(rights)
       if (known !== undefined) return known
-      const tools = calls.filter((call) => call.audience.includes('model') && rights.has(call.right)).map(toToolSpec)
+      const tools = all()
+        .filter((call) => call.audience.includes('model') && rights.has(call.right))
+        .map(toToolSpec)
       toolCache.set(rights, tools)
       return tools
     },
