@@ -45,17 +45,24 @@ export function createMessageCounter(countTokens: (texts: readonly string[]) => 
  *
  * @param items oldest first
  * @param room tokens that the messages may take
+ * @param summary stands before all of them and is never left out
  * @returns at least the newest message and the newest step: what cannot be cut is for the caller to refuse
  */
-export async function fitConversation(items: readonly ConversationItem[], room: number, counter: MessageCounter): Promise<Fitted> {
+export async function fitConversation(
+  items: readonly ConversationItem[],
+  room: number,
+  counter: MessageCounter,
+  summary: ConversationItem | null = null,
+): Promise<Fitted> {
   const groups = groupMessages(items)
-  const bound = groups.reduce((sum, group) => sum + group.bytes, 0)
-  if (bound <= room) return { messages: groups.flatMap((group) => group.messages), tokens: bound, dropped: 0 }
+  const head = summary === null ? [] : [summary.message]
+  const bound = groups.reduce((sum, group) => sum + group.bytes, summary === null ? 0 : summary.bytes + tokensPerMessage)
+  if (bound <= room) return { messages: [...head, ...groups.flatMap((group) => group.messages)], tokens: bound, dropped: 0 }
 
   // What was asked last has its place before any step, wherever it stands.
   const asked = groups.findLast(({ messages }) => messages[0]?.role === 'user') ?? { messages: [], bytes: 0 }
-  await counter.count(asked.messages)
-  let tokens = tokensOfAll(asked.messages, counter)
+  await counter.count([...head, ...asked.messages])
+  let tokens = tokensOfAll([...head, ...asked.messages], counter)
   const large = (room - tokens) * largeStepPart
 
   const kept: (readonly Message[])[] = []
@@ -73,7 +80,7 @@ export async function fitConversation(items: readonly ConversationItem[], room: 
   }
   if (!groups.includes(asked, from)) kept.push(asked.messages)
   const messages = kept.toReversed().flat()
-  return { messages, tokens, dropped: items.length - messages.length }
+  return { messages: [...head, ...messages], tokens, dropped: items.length - messages.length }
 }
 
 function shortenGroup({ messages, tokens }: Shortened, room: number, counter: MessageCounter): Promise<Shortened> {

@@ -1,4 +1,14 @@
 export { createCharacter } from './character.ts'
 export { createMessageCounter } from './context-window.ts'
 export { runTurn } from './pipeline.ts'
-export type { Composed, ContextProvider, Evaluator, GenerateOutput, RuntimeDeps, TurnResult } from './runtime.ts'
+export { itemsBehind } from './rolling.ts'
+export type {
+  Composed,
+  ContextProvider,
+  Evaluator,
+  GenerateOutput,
+  RollingSummary,
+  RuntimeDeps,
+  SummarizeOutput,
+  TurnResult,
+} from './runtime.ts'

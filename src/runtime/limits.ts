@@ -21,3 +21,5 @@ export const minResultBytes = 512
 export const largeStepPart = 0.5
 /** Of what an endpoint refused as too long, this much is sent again: less loses more, more may be refused again. */
 export const overflowPart = 0.6
+/** Bytes of a token, fewer than in nearly every text: below this no tokenizer is started to see whether a window is full. */
+export const usualBytesPerToken = 2

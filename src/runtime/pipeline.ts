@@ -5,19 +5,20 @@
 import { assertNever, type ConversationItem, type Failure, type Process, textOf, toolCallsOf } from '../types/index.ts'
 import { providerDeadlineMs, safetyTokens } from './limits.ts'
 import type { Composed, ContextProvider, RuntimeDeps, TurnResult } from './runtime.ts'
+import { isFuller } from './rolling.ts'
 import { type LoopRun, runTurnLoop } from './turn-loop.ts'
 
 /** Runs one turn of a process to its end. Never throws for what a model, a tool or a person did. */
 export async function runTurn(process: Process, deps: RuntimeDeps): Promise<TurnResult> {
   // 1. Receive: the message is on record since it was acknowledged; here it comes with what was said before.
-  const conversation = await receive(process)
-  if (!Array.isArray(conversation)) return conversation as TurnResult
+  const received = await receive(process)
+  if ('status' in received) return received
 
   // 2. Decide: an agent answers what has content.
-  if (!shouldRespond(conversation)) return result(process, 'ok', '', 0)
+  if (!shouldRespond(received.items)) return result(process, 'ok', '', 0)
 
   // 3. Compose the context from the providers.
-  const composed = await compose(process, conversation, deps)
+  const composed = await compose(process, received, deps)
 
   // 4. Generate ⇄ act.
   const run = await runTurnLoop(process, composed, deps)
@@ -25,14 +26,20 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
 
   // 5. Evaluate in the background: the reply does not wait, and an evaluator's failure is its own.
   for (const evaluator of deps.evaluators) void evaluator.evaluate(process, ended).catch(() => {})
+  void rollWhenFull(process, run, deps).catch(() => {})
 
   // 6. Emit and 7. return: the outcome of the turn is the event, and the gate records it.
   return ended
 }
 
-async function receive(process: Process): Promise<readonly ConversationItem[] | TurnResult> {
+interface Received {
+  readonly items: readonly ConversationItem[]
+  readonly summary?: ConversationItem | null
+}
+
+async function receive(process: Process): Promise<Received | TurnResult> {
   const history = await process.call('session.history', {})
-  if (history.status === 'ok') return (history.output as { readonly items: readonly ConversationItem[] }).items
+  if (history.status === 'ok') return history.output as Received
   return { ...result(process, process.signal.aborted ? 'cancelled' : 'failed', history.text, 0), failure: history.failure }
 }
 
@@ -41,11 +48,16 @@ function shouldRespond(conversation: readonly ConversationItem[]): boolean {
   return last !== undefined && (last.role !== 'user' || textOf(last).trim() !== '')
 }
 
-async function compose(process: Process, conversation: readonly ConversationItem[], deps: RuntimeDeps): Promise<Composed> {
+async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
   const system = (await Promise.all(sections)).filter((section) => section !== '').join('\n\n')
   // A byte is at most one token: the bound needs no tokenizer.
-  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation }
+  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation: items, summary }
+}
+
+/** A conversation that nearly fills the window is summed up before the next message comes. */
+async function rollWhenFull(process: Process, { room, visible }: LoopRun, { rolling, counter }: RuntimeDeps): Promise<void> {
+  if (rolling !== undefined && (await isFuller(visible, room * rolling.triggerRatio, counter))) rolling.later(process, room)
 }
 
 /** A provider that fails or is late is left out: it must not keep a person waiting. */

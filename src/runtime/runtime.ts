@@ -1,6 +1,16 @@
 /** What the runtime is handed, and what it gives back. */
 import type { MessageCounter } from './context-window.ts'
-import type { AssistantMessage, ConversationItem, Failure, FinishReason, ModelFacts, Process, TurnId, Usage } from '../types/index.ts'
+import type {
+  AssistantMessage,
+  CallId,
+  ConversationItem,
+  Failure,
+  FinishReason,
+  ModelFacts,
+  Process,
+  TurnId,
+  Usage,
+} from '../types/index.ts'
 
 export interface RuntimeDeps {
   readonly facts: ModelFacts
@@ -11,6 +21,21 @@ export interface RuntimeDeps {
   readonly maxTurns: number
   readonly providers: readonly ContextProvider[]
   readonly evaluators: readonly Evaluator[]
+  /** Sums up what no longer fits the window; absent: it is left out. */
+  readonly rolling?: RollingSummary
+}
+
+export interface RollingSummary {
+  /** Part of the window that is full when a summary is made. */
+  readonly triggerRatio: number
+  /** Has one made in the background, while nobody waits. Never throws. @param room tokens that the conversation may take */
+  later(process: Process, room: number): void
+}
+
+/** Output of the `session.summarize` call: what stands for the messages up to `through` now; null when there is nothing new. */
+export interface SummarizeOutput {
+  readonly summary: ConversationItem | null
+  readonly through: CallId | ''
 }
 
 /** Adds a section to the system prompt. Runs beside the others, under a deadline; an empty text adds nothing. */
@@ -30,6 +55,8 @@ export interface Composed {
   /** Upper bound of the tokens of the system prompt and the tools. */
   readonly systemTokens: number
   readonly conversation: readonly ConversationItem[]
+  /** Stands for what was said before `conversation`. */
+  readonly summary: ConversationItem | null
 }
 
 /** Output of the `model.generate` call. */

@@ -21,6 +21,7 @@ import { fitConversation } from './context-window.ts'
 import { dispatch, pendingCalls, createLoopDetector } from './dispatch.ts'
 import { tokensPerMessage } from './limits.ts'
 import { roomAfterOverflow, stillTooLong, tooLong } from './overflow.ts'
+import { itemsBehind, type Rolled, rollNow, visibleItems } from './rolling.ts'
 import type { Composed, GenerateOutput, RuntimeDeps } from './runtime.ts'
 
 /** How the loop ended, before it is put into words. */
@@ -35,15 +36,19 @@ export interface LoopRun {
   /** The conversation as far as it came, for the account of what was done. */
   readonly items: readonly ConversationItem[]
   readonly steps: number
+  /** What a model is shown of it, the summary first, and the tokens that it may take. */
+  readonly visible: readonly ConversationItem[]
+  readonly room: number
 }
 
 export async function runTurnLoop(process: Process, composed: Composed, deps: RuntimeDeps): Promise<LoopRun> {
   const items = [...composed.conversation]
   const loops = createLoopDetector()
-  const window: Window = { room: deps.facts.contextTokens - deps.facts.maxOutputTokens - composed.systemTokens }
+  const room = deps.facts.contextTokens - deps.facts.maxOutputTokens - composed.systemTokens
+  const window: Window = { room, summary: composed.summary, through: '', hopeless: false }
   let notice = ''
   let steps = 0
-  const ended = (end: LoopEnd): LoopRun => ({ end, items, steps })
+  const ended = (end: LoopEnd): LoopRun => ({ end, items, steps, room, visible: visibleItems(items, window) })
 
   for (;;) {
     if (process.signal.aborted) return ended({ kind: 'stopped' })
@@ -105,8 +110,10 @@ interface Mail {
 }
 
 /** Tokens that the conversation may take in this turn: less than is known of the model, once an endpoint has said so. */
-interface Window {
+interface Window extends Rolled {
   room: number
+  /** A summary would not help: there is nothing to sum up. */
+  hopeless: boolean
 }
 
 /** Asks the model. A conversation that the endpoint finds too long is shortened and sent once more. */
@@ -115,10 +122,20 @@ async function generate(
   items: readonly ConversationItem[],
   { system, systemTokens }: Pick<Composed, 'system' | 'systemTokens'>,
   window: Window,
-  { facts, counter }: RuntimeDeps,
+  { facts, counter, rolling }: RuntimeDeps,
 ): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
   for (let isSecond = false; ; isSecond = true) {
-    const fitted = await fitConversation(items, window.room, counter)
+    const fit = () => fitConversation(itemsBehind(items, window.through), window.room, counter, window.summary)
+    let fitted = await fit()
+    if (fitted.dropped > 0 && rolling !== undefined && !window.hopeless) {
+      // The window is over: only now a turn waits for a summary.
+      const rolled = await rollNow(process, window.room)
+      window.hopeless = rolled === null
+      if (rolled !== null) {
+        Object.assign(window, rolled)
+        fitted = await fit()
+      }
+    }
     if (fitted.tokens > window.room) return { end: { kind: 'limit', failure: tooLong(fitted, window.room) } }
     const id = process.newCallId()
     const inputTokens = fitted.tokens + systemTokens + tokensPerMessage
