@@ -22,13 +22,12 @@ export default defineConfig([
   {
     ...common,
     clean: true,
-    entry: {
-      oxbow: 'src/cli/main.ts',
-      guest: 'src/guest/main.ts',
-    },
+    entry: { oxbow: 'src/cli/main.ts' },
     // Read by name, a provider at a time: nothing of it belongs into a chunk.
     copy: 'src/engine/catalog/model-data.jsonl',
   },
+  // Apart from the terminal: what the two share would come whole, and a guest has no use for the schema of the configuration.
+  { ...common, entry: { guest: 'src/guest/main.ts' } },
   // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
