@@ -29,7 +29,7 @@ export async function generatePages(): Promise<readonly Page[]> {
   const profiles = ['work', 'online', 'browser', 'vault-read'] as const
   const calls = [
     ...builtinCalls({ files: true, shell: true, profiles }, { egress, robots: 'ignore', proxy }, search === null ? [] : [search]),
-    ...describedKernelCalls(),
+    ...describedKernelCalls(config),
   ]
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },

@@ -4,7 +4,7 @@ import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/ind
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openSqliteStore, type Store } from '../store/index.ts'
 import { builtinCalls, openSearch } from '../tools/index.ts'
-import type { Call, Config, GuestEnvelope } from '../types/index.ts'
+import { type Call, type Config, type GuestEnvelope, isErased } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
 const allOn = { files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] } as const
@@ -40,7 +40,7 @@ async function everyCall(config: Config): Promise<readonly Call[]> {
   const proxy = openEgressProxy(config.egress, '')
   return [
     ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore', proxy }, search === null ? [] : [search]),
-    ...describedKernelCalls(),
+    ...describedKernelCalls(config),
   ]
 }
 
@@ -50,7 +50,8 @@ async function* recording(store: Store, { session, after = 0 }: GuestEnvelope): 
   for (let cursor = after; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
     // Other calls put their steps on record by the same phase.
-    yield* page.filter(({ name }) => name === 'model.generate').map((record) => JSON.parse(record.body) as object)
+    const exchanges = page.filter(({ name }) => name === 'model.generate').map((record) => JSON.parse(record.body) as object)
+    yield* exchanges.filter((exchange) => !isErased(exchange))
     if (page.length < recordingPage) return
     cursor = page.at(-1)?.seq ?? cursor
   }

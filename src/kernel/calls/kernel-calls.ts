@@ -1,5 +1,5 @@
 /** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
-import { type Call, configSchema } from '../../types/index.ts'
+import type { Call, Config } from '../../types/index.ts'
 import { type KeptFileCallDeps, keptFileCalls } from './kept-file-calls.ts'
 import { type ModelCallDeps, modelCalls } from './model-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
@@ -13,6 +13,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
 }
 
 /** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */
-export function describedKernelCalls(): readonly Call[] {
-  return kernelCalls({ config: configSchema.parse({}).model } as KernelCallDeps)
+export function describedKernelCalls(config: Config): readonly Call[] {
+  return kernelCalls({ config: config.model } as KernelCallDeps)
 }
