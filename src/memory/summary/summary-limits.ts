@@ -23,6 +23,8 @@ export const bytesPerToken = 3
 /** Sentences shorter than this say nothing by themselves; longer ones are cut. */
 export const minSentenceChars = 12
 export const maxSentenceChars = 320
+/** Of one text this much is looked through for sentences: about a millisecond of work. What is longer is a file, not a message. */
+export const maxScannedChars = 100_000
 /** Of one message a model reads this much: head and tail. The whole stays in the journal. */
 export const maxMessageChars = 2_000
 /** Of all that is summarised at once a model reads this much. */

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { MemoryType, Protection } from '../../store/index.ts'
+import { fadedImportance, fading, protectionOf, retention, type Tiered, tiersOf } from './decay.ts'
+import { hotEntries, hotTokens, warmEntries } from './tidy-limits.ts'
+
+const hour = 3_600_000
+const day = 24 * hour
+const types = Object.keys(fading) as MemoryType[]
+const anyProtection = fc.constantFrom<Protection>('none', 'low', 'medium', 'high', 'permanent')
+const faded = fc.record({
+  type: fc.constantFrom(...types),
+  accesses: fc.nat(100),
+  accessedAt: fc.nat(1_000 * day),
+  createdAt: fc.nat(1_000 * day),
+  protection: anyProtection,
+})
+const plain = {
+  type: 'fact',
+  accesses: 0,
+  accessedAt: 0,
+  createdAt: 0,
+  protection: 'none',
+  tags: [],
+  labels: [],
+  confirmedBy: [],
+  corrects: false,
+} as const
+
+describe('retention', () => {
+  it('falls as time goes by, stays within 0 and 1, and stands still for what is permanent', () => {
+    fc.assert(
+      fc.property(faded, fc.nat(2_000 * day), fc.nat(2_000 * day), (entry, a, b) => {
+        const [early, late] = [Math.min(a, b), Math.max(a, b)]
+        assert.ok(retention(entry, late) <= retention(entry, early))
+        assert.ok(retention(entry, late) >= 0 && retention(entry, early) <= 1)
+        if (entry.protection === 'permanent') assert.equal(retention(entry, late), 1)
+      }),
+    )
+  })
+
+  it('falls slower for what is wanted more often and for what is protected better', () => {
+    fc.assert(
+      fc.property(faded, fc.nat(2_000 * day), fc.nat(50), (entry, now, more) => {
+        assert.ok(retention({ ...entry, accesses: entry.accesses + more }, now) >= retention(entry, now))
+        assert.ok(retention({ ...entry, protection: 'permanent' }, now) >= retention({ ...entry, protection: 'high' }, now))
+        assert.ok(retention({ ...entry, protection: 'low' }, now) >= retention({ ...entry, protection: 'none' }, now))
+      }),
+    )
+  })
+
+  it('has the rates of the table', () => {
+    assert.equal(retention(plain, 100 * hour).toFixed(6), Math.exp(-1.5).toFixed(6))
+    assert.equal(fadedImportance({ ...plain, type: 'user_profile' }, 0), 0.95)
+    assert.equal(fadedImportance({ ...plain, type: 'conversation' }, 0), 0.35)
+  })
+})
+
+describe('protection', () => {
+  it('is gained at 2, 3 and 5 accesses', () => {
+    assert.deepEqual(
+      [0, 1, 2, 3, 4, 5, 9].map((accesses) => protectionOf({ ...plain, accesses }, 0)),
+      ['none', 'none', 'low', 'medium', 'medium', 'high', 'high'],
+    )
+  })
+
+  it('is high for a correction, and permanent for a pin and for who the person is', () => {
+    assert.equal(protectionOf({ ...plain, corrects: true }, 0), 'high')
+    assert.equal(protectionOf({ ...plain, tags: ['pinned'] }, 400 * day), 'permanent')
+    assert.equal(protectionOf({ ...plain, type: 'user_profile' }, 400 * day), 'permanent')
+  })
+
+  it('is not gained by what others wrote about who the person is or what is corrected', () => {
+    assert.equal(protectionOf({ ...plain, type: 'user_profile', labels: ['untrusted'] }, 0), 'none')
+    assert.equal(protectionOf({ ...plain, corrects: true, labels: ['untrusted'] }, 0), 'none')
+  })
+
+  it('sinks by a step for each thirty days that nobody wanted it', () => {
+    assert.deepEqual(
+      [0, 29, 30, 60, 90, 900].map((days) => protectionOf({ ...plain, accesses: 5 }, days * day)),
+      ['high', 'high', 'medium', 'low', 'none', 'none'],
+    )
+  })
+})
+
+describe('tiers', () => {
+  const entry = fc.record({
+    id: fc.uuid(),
+    kind: fc.constantFrom<Tiered['kind']>('note', 'fact', 'message', 'document', 'summary'),
+    bytes: fc.nat(5_000),
+    holds: fc.boolean(),
+    type: fc.constantFrom(...types),
+    accesses: fc.nat(20),
+    accessedAt: fc.nat(10 * day),
+    createdAt: fc.nat(10 * day),
+    protection: anyProtection,
+  })
+
+  it('keep to their numbers and tokens, and what no longer holds is cold', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 700 }), (entries) => {
+        const tiers = tiersOf(entries, 20 * day)
+        const hot = entries.filter(({ id }) => tiers.get(id) === 'hot')
+        assert.ok(hot.length <= hotEntries)
+        assert.ok(hot.reduce((sum, { bytes }) => sum + Math.ceil(bytes / 3), 0) <= hotTokens)
+        assert.ok(entries.filter(({ id }) => tiers.get(id) === 'warm').length <= warmEntries)
+        for (const { id, holds } of entries) if (!holds) assert.equal(tiers.get(id), 'cold')
+        assert.equal(tiers.size, new Set(entries.map(({ id }) => id)).size)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('never put what was only said, or what has faded, before every turn', () => {
+    const at = { bytes: 30, holds: true, accesses: 50, accessedAt: 0, createdAt: 0, protection: 'permanent' as const }
+    const tiers = tiersOf(
+      [
+        { ...at, id: 'said', kind: 'message', type: 'conversation' },
+        { ...at, id: 'old', kind: 'fact', type: 'fact', protection: 'none', accesses: 0 },
+        { ...at, id: 'me', kind: 'note', type: 'user_profile' },
+      ],
+      60 * day,
+    )
+    assert.deepEqual(Object.fromEntries(tiers), { said: 'warm', old: 'warm', me: 'hot' })
+  })
+})

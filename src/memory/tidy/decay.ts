@@ -1,0 +1,113 @@
+/** How memories fade: by what they are about, how often they were wanted, and how well they are protected. */
+import type { MemoryEntry, MemoryTier, MemoryType, Protection } from '../../store/index.ts'
+import {
+  bytesPerToken,
+  hotEntries,
+  hotScore,
+  hotTokens,
+  leastImportance,
+  maxStepsDown,
+  staleDays,
+  warmEntries,
+  warmTokens,
+} from './tidy-limits.ts'
+
+interface Fading {
+  /** Of a new entry, 0 to 1. */
+  readonly importance: number
+  /** An hour. */
+  readonly rate: number
+}
+
+export const fading: Readonly<Record<MemoryType, Fading>> = {
+  user_profile: { importance: 0.95, rate: 0.001 },
+  preference: { importance: 0.9, rate: 0.002 },
+  decision: { importance: 0.8, rate: 0.005 },
+  knowledge: { importance: 0.75, rate: 0.006 },
+  skill: { importance: 0.75, rate: 0.008 },
+  fact: { importance: 0.6, rate: 0.015 },
+  episode: { importance: 0.5, rate: 0.025 },
+  session: { importance: 0.4, rate: 0.04 },
+  conversation: { importance: 0.35, rate: 0.06 },
+}
+
+const protections: readonly Protection[] = ['none', 'low', 'medium', 'high', 'permanent']
+const held: Readonly<Record<Protection, number>> = { none: 1, low: 0.5, medium: 0.2, high: 0.05, permanent: 0 }
+/** Accesses at which protection is gained: low, medium, high. */
+const gainedAt = [2, 3, 5] as const
+
+type Faded = Pick<MemoryEntry, 'type' | 'accesses' | 'accessedAt' | 'createdAt' | 'protection'>
+
+const hourMs = 3_600_000
+
+function sinceMs({ accessedAt, createdAt }: Pick<MemoryEntry, 'accessedAt' | 'createdAt'>, now: number): number {
+  return Math.max(0, now - Math.max(accessedAt, createdAt))
+}
+
+/** @returns 0 to 1: how much of it is left since it was last wanted. 1 for what is permanent; never more as time goes by. */
+export function retention(entry: Faded, now: number): number {
+  const { rate } = fading[entry.type]
+  return Math.exp(((-rate * held[entry.protection]) / (1 + Math.log1p(entry.accesses))) * (sinceMs(entry, now) / hourMs))
+}
+
+/** @returns what its importance is worth now. An access brings back half of what was lost, and up to all of it for the best match. */
+export function fadedImportance(entry: Faded, now: number): number {
+  return Math.max(leastImportance, fading[entry.type].importance * retention(entry, now))
+}
+
+/**
+ * Protection is gained by being wanted (2, 3, 5 accesses), by being a correction or confirmed by a person (high), and by a pin
+ * or by telling who the person is (permanent). It is lost by a step for each 30 days without an access, three at the most.
+ */
+export function protectionOf(
+  entry: Faded & Pick<MemoryEntry, 'tags' | 'confirmedBy' | 'labels'> & { readonly corrects: boolean },
+  now: number,
+): Protection {
+  const trusted = !entry.labels.includes('untrusted')
+  if (entry.tags.includes('pinned') || (trusted && entry.type === 'user_profile')) return 'permanent'
+  // A pin that was taken off leaves what was gained otherwise.
+  const gained = gainedAt.filter((accesses) => entry.accesses >= accesses).length
+  const corrected = trusted && (entry.corrects || entry.confirmedBy.length > 0) ? 3 : 0
+  const steps = Math.min(maxStepsDown, Math.floor(sinceMs(entry, now) / (staleDays * 24 * hourMs)))
+  return protections[Math.max(0, Math.max(gained, corrected) - steps)] ?? 'none'
+}
+
+/** What an entry has to be shown in every context: more the more it matters and the more often it was wanted. */
+export function scoreOf(entry: Faded, now: number): number {
+  return fadedImportance(entry, now) * (1 + Math.log1p(entry.accesses) / 4)
+}
+
+export interface Tiered extends Faded {
+  readonly id: string
+  readonly kind: MemoryEntry['kind']
+  /** UTF-8 bytes of its text. */
+  readonly bytes: number
+  readonly holds: boolean
+}
+
+/** What is worth a place in every context: what is known, not what was said. */
+const lasting: ReadonlySet<MemoryEntry['kind']> = new Set(['note', 'fact'])
+
+/** @returns the tier of each: the best are hot while there is room, the next warm, the rest cold. Equal scores: the newer first. */
+export function tiersOf(entries: readonly Tiered[], now: number): ReadonlyMap<string, MemoryTier> {
+  const scored = entries.map((entry) => ({ entry, score: scoreOf(entry, now) }))
+  scored.sort((a, b) => b.score - a.score || b.entry.createdAt - a.entry.createdAt || (a.entry.id < b.entry.id ? -1 : 1))
+  const room: { readonly tier: MemoryTier; entries: number; tokens: number }[] = [
+    { tier: 'hot', entries: hotEntries, tokens: hotTokens },
+    { tier: 'warm', entries: warmEntries, tokens: warmTokens },
+  ]
+  const tiers = new Map<string, MemoryTier>()
+  for (const { entry, score } of scored) {
+    const tokens = Math.ceil(entry.bytes / bytesPerToken)
+    const fits = room.find(({ tier, entries: left, tokens: free }) => {
+      const may = tier === 'warm' || (lasting.has(entry.kind) && score >= hotScore)
+      return may && entry.holds && left > 0 && tokens <= free
+    })
+    if (fits !== undefined) {
+      fits.entries--
+      fits.tokens -= tokens
+    }
+    tiers.set(entry.id, fits?.tier ?? 'cold')
+  }
+  return tiers
+}

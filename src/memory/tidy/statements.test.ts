@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { likeness, saysTheSame, shinglesOf } from './likeness.ts'
+import { sameValue, statementsOf } from './statements.ts'
+
+const states = (text: string): readonly string[] =>
+  statementsOf(text).map(({ type, subject, attribute, value }) => `${type}: ${subject} | ${attribute} | ${value}`)
+
+describe('statements', () => {
+  it('are found in what people say of themselves and others', () => {
+    const expected: Readonly<Record<string, string>> = {
+      'My name is Ada Lovelace.': 'user_profile: me | name | Ada Lovelace',
+      'I live in Leeds now, by the way.': 'user_profile: me | lives in | Leeds',
+      'I just moved to Porto because of the weather.': 'user_profile: me | lives in | Porto',
+      'I work at Acme Steel.': 'user_profile: me | works at | Acme Steel',
+      'Petra works for Siemens.': 'fact: petra | works at | Siemens',
+      'My sister lives in Rome.': 'fact: my sister | lives in | Rome',
+      "Petra's birthday is on 3 May.": 'fact: petra | birthday | 3 May',
+      'My favourite colour is green.': 'preference: me | favourite colour | green',
+      'I prefer tea.': 'preference: me | prefers | tea',
+      "I really don't like mushrooms.": 'preference: me | does not like | mushrooms',
+      'Please always answer in German.': 'preference: me | always | Please always answer in German',
+      'We decided to sell the boat.': 'decision: me | decided | sell the boat',
+      '제 이름은 민수입니다.': 'user_profile: me | name | 민수',
+      '저는 부산에 살아요.': 'user_profile: me | lives in | 부산',
+      '나는 커피를 좋아해.': 'preference: me | likes | 커피',
+    }
+    for (const [said, statement] of Object.entries(expected)) assert.deepEqual(states(said), [statement], said)
+  })
+
+  it('are not found in questions, in what is only supposed, and in what nobody in particular does', () => {
+    for (const said of [
+      'Do I live in Leeds?',
+      'If I live in Leeds, it is cold.',
+      'Maybe I live in Leeds.',
+      'It works at night.',
+      'They live in Leeds.',
+      'Nice to meet you all here.',
+    ])
+      assert.deepEqual(states(said), [], said)
+  })
+
+  it('never throw, and are bounded, whatever is said', () => {
+    const text = fc
+      .array(fc.oneof(fc.string(), fc.constantFrom('I live in ', 'My name is ', '. ', 'Petra ', ' works at ', '저는 ', '에 살아')))
+      .map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(text, (said) =>
+        assert.ok(statementsOf(said).every(({ value, text: sentence }) => value.length <= 200 && sentence.length <= 300)),
+      ),
+    )
+  })
+
+  it('take a moment for ten megabytes of one line', () => {
+    assert.ok(statementsOf('I live in Leeds '.repeat(650_000)).length <= 4)
+  })
+
+  it('have the same value when only articles, case and marks differ', () => {
+    assert.ok(sameValue('the Red Boat!', 'red boat'))
+    assert.ok(!sameValue('Leeds', 'York'))
+  })
+})
+
+describe('likeness', () => {
+  const of = (text: string) => ({ hash: text, text, shingles: shinglesOf(text), vector: null })
+
+  it('is 1 of a text with itself, the same both ways, and within 0 and 1', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        const [x, y] = [shinglesOf(a), shinglesOf(b)]
+        assert.equal(likeness(x, y), likeness(y, x))
+        assert.ok(likeness(x, y) >= 0 && likeness(x, y) <= 1)
+        if (x.size > 0) assert.equal(likeness(x, x), 1)
+      }),
+    )
+  })
+
+  it('does not take a number, a negation or a name for a detail', () => {
+    const said = 'The key to the boat shed hangs behind the blue door in the hall'
+    assert.ok(saysTheSame(of(`${said}.`), of(`${said}!`)))
+    assert.ok(!saysTheSame(of(`${said} 12.`), of(`${said} 13.`)))
+    assert.ok(
+      !saysTheSame(
+        of('The key to the boat shed is not behind the blue door in the hall'),
+        of('The key to the boat shed is behind the blue door in the hall'),
+      ),
+    )
+    const near = new Float32Array([1, 0])
+    assert.ok(
+      !saysTheSame({ ...of('We met Petra at the old harbour'), vector: near }, { ...of('We met Lena at the old harbour'), vector: near }),
+    )
+  })
+})

@@ -1,0 +1,44 @@
+/** Limits of tidying, with their reasons. */
+
+/** What is part of every context: as much as a person can look over, and what few models notice in their window. */
+export const hotEntries = 50
+export const hotTokens = 3_000
+/** What is searched first. */
+export const warmEntries = 500
+export const warmTokens = 50_000
+/** What is kept at all of facts that tidying has found itself. */
+export const coldEntries = 10_000
+/** Below this an entry is not shown in every context, however much room there is. */
+export const hotScore = 0.5
+/** Bytes of UTF-8 for one token, about. */
+export const bytesPerToken = 3
+/** Days without an access after which protection sinks by one step, and by one more for each further such time. */
+export const staleDays = 30
+export const maxStepsDown = 3
+/** A retention below this is written as this: what has faded can still be found. */
+export const leastImportance = 0.05
+/** A change of importance smaller than this is not worth a write. */
+export const leastChange = 0.02
+/** Two texts whose shingles overlap this much, or whose vectors are this near, say the same. */
+export const sameShingles = 0.8
+export const sameCosine = 0.95
+/** Entries that are compared with each other in one time; the newest ones. */
+export const maxCompared = 1_000
+/** Messages that are read for facts in one time; the next time goes on behind them. */
+export const maxGathered = 2_000
+/** Facts out of one message. */
+export const maxFactsEach = 4
+/** One fact: a sentence. */
+export const maxFactChars = 300
+/** Characters of messages that a model reads at once, and how often it is asked in one time. */
+export const maxModelChars = 12_000
+export const maxModelQuestions = 20
+/** A run that has not been heard of for so long is dead, and another may take over. */
+export const lockMs: number = 60 * 60 * 1_000
+/** Changes in one report: beyond it the next time goes on. */
+export const maxChanges = 5_000
+/** Lines of each kind that a person is shown. */
+export const maxShownLines = 20
+/** Entries whose accesses are counted before they are written, and how long they wait. */
+export const maxHeldAccesses = 64
+export const accessDelayMs = 5_000
