@@ -14,7 +14,7 @@ export interface ReadStatements {
   readonly history: Template<Of & { session: SessionId; before: number; limit: number }>
   readonly openIntents: Template<Of>
   readonly head: Template<Of, ChainHead>
-  readonly blob: Template<{ hash: string }, { bytes: Uint8Array }>
+  readonly blob: Template<Of & { hash: string }, { bytes: Uint8Array }>
   readonly session: Template<Of & { id: SessionId }, Tables['session']>
   readonly sessions: Template<Of & { limit: number }, Tables['session']>
   readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
@@ -35,7 +35,7 @@ export function readStatements(db: Kysely<Tables>): ReadStatements {
     head: template((slot) =>
       db.selectFrom('journal').select(['seq', 'hash']).where('user', '=', slot('user')).orderBy('seq', 'desc').limit(1),
     ),
-    blob: template((slot) => db.selectFrom('blob').select('bytes').where('hash', '=', slot('hash'))),
+    blob: template((slot) => db.selectFrom('blob').select('bytes').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
     session: template((slot) => sessions(slot).where('id', '=', slot('id'))),
     sessions: template((slot) => sessions(slot).orderBy('active_at', 'desc').orderBy('id', 'desc').limit(slot('limit'))),
     spent: template((slot) =>

@@ -6,7 +6,7 @@ import type { CallId, JournalRecord, SessionId } from '../../types/index.ts'
 
 export interface Tables {
   journal: JournalRecord & { readonly user: string }
-  blob: { hash: string; bytes: Uint8Array }
+  blob: { user: string; hash: string; bytes: Uint8Array }
   /** Records that carry conversation, so that history reads nothing else. */
   message: { user: string; session: string; seq: number }
   /** Intents that nothing has closed yet. */

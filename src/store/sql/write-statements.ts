@@ -19,7 +19,7 @@ export interface WriteStatements {
   readonly openCall: Template<Of & { call: CallId; seq: number }>
   readonly closeCall: Template<Of & { call: CallId }>
   readonly addMessage: Template<Of & { session: string; seq: number }>
-  readonly putBlob: Template<{ hash: string; bytes: Uint8Array }>
+  readonly putBlob: Template<Of & { hash: string; bytes: Uint8Array }>
   readonly putSession: Template<SessionColumns>
   readonly addSpend: Template<AccountColumns>
   readonly lane: Template<Of & { session: SessionId }, { owner: string; epoch: number; lease_until: number }>
@@ -74,8 +74,8 @@ function journalStatements(db: Kysely<Tables>): JournalStatements {
     putBlob: template((slot) =>
       db
         .insertInto('blob')
-        .values({ hash: slot('hash'), bytes: slot('bytes') })
-        .onConflict((c) => c.column('hash').doNothing()),
+        .values({ user: slot('user'), hash: slot('hash'), bytes: slot('bytes') })
+        .onConflict((c) => c.columns(['user', 'hash']).doNothing()),
     ),
   }
 }

@@ -35,7 +35,7 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
   const sessions = database.prepare(statements.sessions)
   const spent = database.prepare(statements.spent)
 
-  const bytesOf = (hash: string): Uint8Array | null => blob.get({ hash })?.bytes ?? null
+  const bytesOf = (hash: string): Uint8Array | null => blob.get({ user, hash })?.bytes ?? null
 
   const answers: Answers = {
     records: ({ query }) => flatten(records(query), query.hydrate ? recordBodyColumn : null, bytesOf),

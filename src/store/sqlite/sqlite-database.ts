@@ -6,11 +6,10 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
+import { assertUsable } from '../migrations/version-range.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
-
-/** Version of the tables that this code knows; the number of its migrations. */
-export const newestSchema = 2
+import { schemaOf } from './sqlite-schema.ts'
 
 export type Durability = 'normal' | 'full'
 
@@ -23,8 +22,10 @@ export interface Statement<Args, Row> {
 }
 
 export interface Database {
-  /** Version of the tables as they are now: another process may have changed them. */
-  schema(): number
+  /** Names it in messages. */
+  readonly path: string
+  /** Rows of a statement without values, as objects. */
+  query<Row>(sql: string): Row[]
   prepare<Args extends object, Row>(template: Template<Args, Row>): Statement<Args, Row>
   exec(sql: string): void
   /** Runs `work` in one transaction that holds the write lock from its start. */
@@ -53,8 +54,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (!exists) closeSync(openSync(path, 'a', 0o600))
     raw = new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
     setUp(raw, readOnly)
-    checkSchema(schemaOf(raw), path, readOnly)
-    return wrap(raw)
+    const database = wrap(raw, path)
+    assertUsable(schemaOf(database), readOnly ? 'read' : 'write', `the database ${path}`)
+    return database
   } catch (error) {
     raw?.close()
     if (isOxbowError(error)) throw error
@@ -77,30 +79,14 @@ function setUp(raw: Sqlite.Database, readOnly: boolean): void {
   raw.pragma(`journal_size_limit = ${keptLogBytes}`)
 }
 
-function checkSchema(schema: number, path: string, readOnly: boolean): void {
-  if (schema > newestSchema) {
-    throw new OxbowError('store_failed', `The database ${path} has version ${schema}; this Oxbow knows ${newestSchema}.`, {
-      hint: 'Update Oxbow. A newer one has used this workspace.',
-    })
-  }
-  if (readOnly && schema < newestSchema) {
-    throw new OxbowError('store_failed', `The database ${path} has version ${schema}; this Oxbow reads ${newestSchema}.`, {
-      hint: 'Start Oxbow once in this workspace: it brings the database up to date.',
-    })
-  }
-}
-
-function schemaOf(raw: Sqlite.Database): number {
-  return raw.pragma('user_version', { simple: true }) as number
-}
-
-function wrap(raw: Sqlite.Database): Database {
+function wrap(raw: Sqlite.Database, path: string): Database {
   const begin = raw.prepare('begin immediate')
   const commit = raw.prepare('commit')
   const rollback = raw.prepare('rollback')
   let durability: Durability = 'normal'
   return {
-    schema: () => schemaOf(raw),
+    path,
+    query: <Row>(sql: string) => raw.prepare<[], Row>(sql).all(),
     prepare: (template) => prepareStatement(raw, template),
     exec: (sql) => void raw.exec(sql),
     transaction(work) {

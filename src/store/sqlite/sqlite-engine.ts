@@ -6,7 +6,7 @@ import { writeStatements } from '../sql/write-statements.ts'
 import { createReadEngine, type ReadEngine } from './read-engine.ts'
 import { createBuilder } from './sqlite-builder.ts'
 import type { Database, Durability } from './sqlite-database.ts'
-import { migrate } from './sqlite-schema.ts'
+import { schemaOf, sqliteMigrationDriver } from './sqlite-schema.ts'
 import { createWriteEngine, type WriteEngine } from './write-engine.ts'
 
 export interface WriterOptions {
@@ -17,8 +17,12 @@ export interface WriterOptions {
 
 /** Brings the tables up to date first. */
 export async function createWriter(database: Database, options: WriterOptions): Promise<WriteEngine> {
+  if (schemaOf(database).state === 'behind') {
+    // The steps' statements are loaded only when one has to run.
+    const { migrate } = await import('../migrations/migration-runner.ts')
+    await migrate(sqliteMigrationDriver(database), { now: options.now })
+  }
   const builder = createBuilder()
-  migrate(database, builder)
   const hash = await createHasher()
   return createWriteEngine({ database, statements: writeStatements(builder), hash, ...options })
 }

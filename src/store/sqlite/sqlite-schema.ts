@@ -1,106 +1,66 @@
-/** The tables in SQLite, as numbered steps. A step that was released is never changed: a new one follows it. */
-import assert from 'node:assert/strict'
-import { type Compilable, type CreateTableBuilder, type Kysely, sql } from 'kysely'
-import type { Tables } from '../sql/tables.ts'
-import { type Database, newestSchema } from './sqlite-database.ts'
+/** The steps of the tables in SQLite: what a file says of them, and the driver that runs them. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { newestStep } from '../migrations/migration-facts.ts'
+import type { MigrationDriver } from '../migrations/migration-runner.ts'
+import { type AppliedStep, judgeSchema, type Schema, stepsByNumber } from '../migrations/version-range.ts'
 
-type Step = (db: Kysely<Tables>) => readonly Compilable[]
-
-/** Small tables that are found by key alone are stored in the order of their key. */
-const byKey = <Name extends string, Column extends string>(table: CreateTableBuilder<Name, Column>): CreateTableBuilder<Name, Column> =>
-  table.modifyEnd(sql`without rowid`)
-
-const steps: readonly Step[] = [
-  (db) => [
-    // Rows are stored in the order of appending, so a scan by seq reads the file from front to back.
-    db.schema
-      .createTable('journal')
-      .addColumn('user', 'text', (c) => c.notNull())
-      .addColumn('seq', 'integer', (c) => c.notNull())
-      .addColumn('at', 'integer', (c) => c.notNull())
-      .addColumn('actor', 'text', (c) => c.notNull())
-      .addColumn('session', 'text', (c) => c.notNull())
-      .addColumn('turn', 'text', (c) => c.notNull())
-      .addColumn('call', 'text', (c) => c.notNull())
-      .addColumn('name', 'text', (c) => c.notNull())
-      .addColumn('phase', 'text', (c) => c.notNull())
-      .addColumn('body', 'text', (c) => c.notNull())
-      .addColumn('previous', 'text', (c) => c.notNull())
-      .addColumn('hash', 'text', (c) => c.notNull())
-      .addPrimaryKeyConstraint('journal_key', ['user', 'seq']),
-    db.schema.createIndex('journal_session').on('journal').columns(['user', 'session', 'seq']),
-    db.schema.createIndex('journal_call').on('journal').columns(['user', 'call', 'seq']),
-    db.schema
-      .createTable('blob')
-      .addColumn('hash', 'text', (c) => c.notNull().primaryKey())
-      .addColumn('bytes', 'blob', (c) => c.notNull()),
-    byKey(
-      db.schema
-        .createTable('message')
-        .addColumn('user', 'text', (c) => c.notNull())
-        .addColumn('session', 'text', (c) => c.notNull())
-        .addColumn('seq', 'integer', (c) => c.notNull())
-        .addPrimaryKeyConstraint('message_key', ['user', 'session', 'seq']),
-    ),
-    byKey(
-      db.schema
-        .createTable('open_call')
-        .addColumn('user', 'text', (c) => c.notNull())
-        .addColumn('call', 'text', (c) => c.notNull())
-        .addColumn('seq', 'integer', (c) => c.notNull())
-        .addPrimaryKeyConstraint('open_call_key', ['user', 'call']),
-    ),
-    ...stateTables(db),
-  ],
-  (db) => [db.schema.alterTable('session').addColumn('scratchpad', 'text', (c) => c.notNull().defaultTo(''))],
-]
-
-function stateTables(db: Kysely<Tables>): readonly Compilable[] {
-  return [
-    byKey(
-      db.schema
-        .createTable('session')
-        .addColumn('user', 'text', (c) => c.notNull())
-        .addColumn('id', 'text', (c) => c.notNull())
-        .addColumn('title', 'text', (c) => c.notNull())
-        .addColumn('created_at', 'integer', (c) => c.notNull())
-        .addColumn('active_at', 'integer', (c) => c.notNull())
-        .addColumn('turns', 'integer', (c) => c.notNull())
-        .addColumn('labels', 'text', (c) => c.notNull())
-        .addPrimaryKeyConstraint('session_key', ['user', 'id']),
-    ),
-    db.schema.createIndex('session_active').on('session').columns(['user', 'active_at', 'id']),
-    byKey(
-      db.schema
-        .createTable('account')
-        .addColumn('user', 'text', (c) => c.notNull())
-        .addColumn('scope', 'text', (c) => c.notNull())
-        .addColumn('micro_dollars', 'integer', (c) => c.notNull())
-        .addColumn('tokens', 'integer', (c) => c.notNull())
-        .addPrimaryKeyConstraint('account_key', ['user', 'scope']),
-    ),
-    byKey(
-      db.schema
-        .createTable('lane')
-        .addColumn('user', 'text', (c) => c.notNull())
-        .addColumn('session', 'text', (c) => c.notNull())
-        .addColumn('owner', 'text', (c) => c.notNull())
-        .addColumn('epoch', 'integer', (c) => c.notNull())
-        .addColumn('lease_until', 'integer', (c) => c.notNull())
-        .addPrimaryKeyConstraint('lane_key', ['user', 'session']),
-    ),
-  ]
+/** What the steps need of a connection. */
+export interface SchemaConnection {
+  readonly path: string
+  query<Row>(sql: string): Row[]
+  exec(sql: string): void
 }
 
-/** Brings the tables to the newest version in one transaction; does nothing when they are there. */
-export function migrate(database: Database, db: Kysely<Tables>): void {
-  assert.equal(steps.length, newestSchema, 'every migration counts as one version')
-  if (database.schema() === newestSchema) return
-  database.transaction(() => {
-    // Asked again under the lock: of two that start on an empty file one comes second.
-    for (const step of steps.slice(database.schema())) {
-      for (const statement of step(db)) database.exec(statement.compile().sql)
-    }
-    database.exec(`pragma user_version = ${newestSchema}`)
-  })
+/** Reads the number in the file's head, and the table of steps when there is one; loads no statement of any step. */
+export function schemaOf(database: SchemaConnection): Schema {
+  const version = numberOf(database)
+  const table = database.query<{ found: number }>(`select count(*) as found from sqlite_master where name = 'migration'`)[0]?.found === 1
+  const applied = table
+    ? database.query<AppliedStep>('select id, name, checksum, reads_from, writes_from from migration order by id')
+    : stepsByNumber(version)
+  // A number that the table does not know was written by somebody else.
+  return judgeSchema(version > newestStep && !applied.some(({ id }) => id === version) ? stepsByNumber(version) : applied)
+}
+
+function numberOf(database: SchemaConnection): number {
+  return database.query<{ user_version: number }>('pragma user_version')[0]?.user_version ?? 0
+}
+
+export function sqliteMigrationDriver(database: SchemaConnection): MigrationDriver {
+  return {
+    dialect: 'sqlite',
+    where: `the database ${database.path}`,
+    exec: async (sql) => database.exec(sql),
+    query: async (sql) => database.query(sql),
+    async transaction(work) {
+      database.exec('begin immediate')
+      try {
+        const result = await work()
+        database.exec('commit')
+        return result
+      } catch (error) {
+        try {
+          database.exec('rollback')
+        } catch {
+          // After a failure of the disk SQLite has often rolled back by itself.
+        }
+        throw error
+      }
+    },
+    copy: async (name) => copyBeside(database, `${database.path}.${name}`),
+  }
+}
+
+/** A copy that is there whole or not at all. @returns its path */
+function copyBeside(database: SchemaConnection, path: string): string {
+  const unfinished = `${path}.unfinished`
+  rmSync(unfinished, { force: true })
+  // The copy is as private as the file.
+  closeSync(openSync(unfinished, 'a', 0o600))
+  database.exec(`vacuum into '${unfinished.replaceAll("'", "''")}'`)
+  const file = openSync(unfinished, 'r+')
+  fsyncSync(file)
+  closeSync(file)
+  renameSync(unfinished, path)
+  return path
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import Sqlite from 'better-sqlite3'
 import { createStoreClient } from '../store-client.ts'
 import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
-import { ann, assertRejects, storeFolder, tamper } from '../store-fixture.ts'
+import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
 import type { RecordQuery, Store } from '../store.ts'
 import { createSqliteLink } from './sqlite-store.ts'
 
@@ -72,33 +72,6 @@ test('two stores of one file share one chain', async () => {
   assert.equal(records.length, 101)
 })
 
-test('a file of a newer version is refused by name of both versions, for writing and for reading', async () => {
-  await using files = storeFolder()
-  const store = await files.open()
-  await store.append({ records: [recordOf('a', 'intent')] })
-  await store.close()
-  tamper(files.path, 'pragma user_version = 99')
-  for (const readOnly of [false, true]) {
-    const newer = await files.open({ readOnly })
-    await assertRejects(newer.opened(), 'store_failed', /version 99; this Oxbow knows 2/)
-    await assertRejects(newer.append({ records: [recordOf('b', 'intent')] }), 'store_failed')
-    await assertRejects(newer.head(), 'store_failed', /version 99/)
-  }
-})
-
-test('a file of the first version gets what it lacks and keeps what it has', async () => {
-  await using files = storeFolder()
-  const store = await files.open()
-  const session = { id: sessionA, title: 'T', createdAt: 1, activeAt: 2, turns: 3, labels: 'private', scratchpad: '' }
-  await store.append({ records: [recordOf('a', 'intent')], projections: [{ kind: 'session', session }] })
-  await store.close()
-  tamper(files.path, 'alter table session drop column scratchpad', 'pragma user_version = 1')
-  const newer = await files.open()
-  assert.deepEqual(await newer.session(session.id), session)
-  assert.equal((await newer.head()).seq, 1)
-  await newer.close()
-})
-
 test('looking at a journal that is not there says so and makes no file', async () => {
   await using files = storeFolder()
   const store = await files.open({ readOnly: true })
@@ -156,28 +129,4 @@ test('history, open intents and sessions are found by index, never by a scan of 
   assert.match(planOf(bySession), /^SEARCH journal USING INDEX \w+ \(user=\? AND session=\?\)$/)
   assert.match(planOf(byCall), /^SEARCH journal USING INDEX \w+ \(user=\? AND call=\?\)$/)
   raw.close()
-})
-
-test('of two that start on an empty file the second finds the tables made, and leaves them', async () => {
-  await using files = storeFolder()
-  const { openDatabase, newestSchema } = await import('./sqlite-database.ts')
-  const { createBuilder } = await import('./sqlite-builder.ts')
-  const { migrate } = await import('./sqlite-schema.ts')
-  const builder = createBuilder()
-  const first = openDatabase({ path: files.path, readOnly: false })
-  const second = openDatabase({ path: files.path, readOnly: false })
-  let asked = 0
-  const late = {
-    ...second,
-    // The first one comes between the second's first look and its transaction.
-    schema: () => {
-      const schema = second.schema()
-      if (asked++ === 0) migrate(first, builder)
-      return schema
-    },
-  }
-  migrate(late, builder)
-  assert.deepEqual([first.schema(), second.schema()], [newestSchema, newestSchema])
-  first.close()
-  second.close()
 })

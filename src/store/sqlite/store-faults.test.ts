@@ -51,6 +51,8 @@ test('a full disk refuses the append with advice; what was acknowledged stays re
   using disk = smallDisk(t, files)
   if (disk === null) return
   await using small = storeFolder(disk.path)
+  const reserve = join(disk.path, 'reserve')
+  writeFileSync(reserve, new Uint8Array(100_000))
   const store = await small.open({ exclusive: true })
   await store.append({ records: [recordOf('first', 'intent')] })
   await store.openIntents()
@@ -70,7 +72,7 @@ test('a full disk refuses the append with advice; what was acknowledged stays re
   await again.close()
 
   // With room again it goes on where it stood.
-  truncateSync(join(disk.path, 'filler'), 0)
+  truncateSync(reserve, 0)
   const after = await small.open({ exclusive: true })
   const head = await after.head()
   assert.equal((await after.append({ records: [recordOf('next', 'intent')] })).firstSeq, head.seq + 1)

@@ -130,7 +130,7 @@ function storedBody(work: Work, body: string): string {
 
 function putBlob(work: Work, bytes: Uint8Array): string {
   const hash = work.hash(bytes)
-  work.prepared.putBlob.run({ hash, bytes })
+  work.prepared.putBlob.run({ user: work.user, hash, bytes })
   return hash
 }
 

@@ -1,0 +1,40 @@
+/**
+ * What is known of each step of the tables, a line a step, without its statements: this is what a start reads. The statements
+ * are in `step-<id>-<name>.ts` and are loaded only when a step has to run.
+ *
+ * A step that was released is never changed: a new one follows it. Its checksum says so, here and in every database that it
+ * has run in; the test of this folder prints the right one for a step that is new.
+ */
+
+export type Dialect = 'sqlite' | 'postgres'
+
+export interface MigrationFacts {
+  readonly id: number
+  readonly name: string
+  /** Rows that are there are written anew: a copy of the database is made first. */
+  readonly rewrites: boolean
+  /** The oldest program, by the newest step that it knows, that understands a database with this step, and may write to it. */
+  readonly readsFrom: number
+  readonly writesFrom: number
+  /** SHA-256 of all its statements, both ways and in both dialects; see `checksumOf`. */
+  readonly checksum: string
+}
+
+const step = (
+  id: number,
+  name: string,
+  [readsFrom, writesFrom]: readonly [number, number],
+  checksum: string,
+  rewrites = false,
+): MigrationFacts => ({ id, name, rewrites, readsFrom, writesFrom, checksum })
+
+/** In order. */
+export const migrationFacts: readonly MigrationFacts[] = [
+  step(1, 'journal', [1, 1], 'ec7e8eca02b041ecf7ce6bb06c6c093c0cf521e04141334931229538bf479175'),
+  step(2, 'scratchpad', [1, 1], 'cc903688d64a7a1041ae0f99de4bbf7353b489461fd292280819e2ae202b09a1'),
+  // Programs before it look for blobs without saying whose.
+  step(6, 'blob-owner', [6, 6], 'fa4a851ee7c6b68bd9e0b83c14752ddc468c970d471bdb33c1323e593225026b', true),
+]
+
+/** The version of a database in which every step has run. */
+export const newestStep: number = migrationFacts.at(-1)?.id ?? 0

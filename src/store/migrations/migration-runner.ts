@@ -1,0 +1,156 @@
+/**
+ * Brings the tables of a database to a version: all steps in one transaction, under a lock that lets one program at a time do
+ * it. What runs is decided again under the lock: of two that start on an empty database one comes second and finds it done.
+ */
+import assert from 'node:assert/strict'
+import { OxbowError } from '../../types/index.ts'
+import { type Dialect, type MigrationFacts, migrationFacts, newestStep } from './migration-facts.ts'
+import { statementText, stepTools } from './migration-step.ts'
+import { migrationSteps } from './migration-steps.ts'
+import { type AppliedStep, asApplied, assertUsable, judgeSchema, stepsByNumber } from './version-range.ts'
+
+/** One connection to the database. Failures may be thrown as the driver has them. */
+export interface MigrationDriver {
+  readonly dialect: Dialect
+  /** Names the database to a person, without a password. */
+  readonly where: string
+  exec(sql: string): Promise<void>
+  /** Rows as objects; whole numbers as numbers. */
+  query<Row>(sql: string): Promise<readonly Row[]>
+  /** Commits what `work` did through `exec` and `query`, or nothing of it. In SQLite it holds the write lock from its start. */
+  transaction<Result>(work: () => Promise<Result>): Promise<Result>
+  /** Keeps a copy of the database as it is; null where only a person can. */
+  readonly copy: ((name: string) => Promise<string>) | null
+}
+
+export interface MigrateOptions {
+  /** Default: the newest step that this program knows. Lower ones take steps back. */
+  readonly to?: number
+  /** A step that rewrites runs although no copy could be made: the person has one. */
+  readonly withoutCopy?: boolean
+  /** Unix milliseconds. */
+  readonly now: () => number
+}
+
+export interface MigrationReport {
+  readonly from: number
+  readonly to: number
+  /** Steps that ran, in their order; `-` before those that were taken back. */
+  readonly steps: readonly string[]
+  /** Where the copy is that was made before. */
+  readonly copy: string | null
+}
+
+/** In Postgres: the advisory lock of migrations. "oxbow" as a number, so that it is nobody else's by chance. */
+const lockKey = 0x6f78_626f_77
+
+/** @returns the steps that ran in a database, in order; reads two small things, or one where the tables are up to date. */
+export async function appliedSteps(driver: MigrationDriver): Promise<readonly AppliedStep[]> {
+  const rows = await driver.query<{ found: number }>(
+    driver.dialect === 'sqlite'
+      ? `select count(*) as found from sqlite_master where type = 'table' and name = 'migration'`
+      : `select count(*)::int as found from pg_class where oid = to_regclass('migration')`,
+  )
+  if (rows[0]?.found === 1) {
+    const columns = 'id, name, checksum, reads_from, writes_from'
+    return driver.query<AppliedStep>(`select ${columns} from migration order by id`)
+  }
+  if (driver.dialect === 'postgres') return []
+  // Before there was a table of steps a file had only a number.
+  const [version] = await driver.query<{ user_version: number }>('pragma user_version')
+  return stepsByNumber(version?.user_version ?? 0)
+}
+
+/**
+ * Does nothing when the tables are there.
+ * @throws OxbowError `store_failed` for a database that this program may not write; `bad_input` for a version that is none, or
+ * when a copy must be made by a person first. Then nothing was changed.
+ */
+export async function migrate(driver: MigrationDriver, options: MigrateOptions): Promise<MigrationReport> {
+  const target = options.to ?? newestStep
+  const before = await plan(driver, target, options.to === undefined)
+  if (before.length === 0) return { from: before.version, to: before.version, steps: [], copy: null }
+  const copy = await keepCopy(driver, before, options)
+  const done = await driver.transaction(async () => {
+    if (driver.dialect === 'postgres') await driver.exec(`select pg_advisory_xact_lock(${lockKey})`)
+    const work = await plan(driver, target, options.to === undefined)
+    if (work.length > 0) await run(driver, work, options.now())
+    return work
+  })
+  return { from: done.version, to: done.length === 0 ? done.version : target, steps: done.names, copy }
+}
+
+/** What `migrate` would do, without doing it. */
+export async function plannedSteps(driver: MigrationDriver, to: number = newestStep): Promise<readonly string[]> {
+  return (await plan(driver, to, false)).names
+}
+
+interface Plan {
+  readonly version: number
+  readonly applied: readonly AppliedStep[]
+  readonly ups: readonly MigrationFacts[]
+  readonly downs: readonly MigrationFacts[]
+  readonly length: number
+  readonly names: readonly string[]
+}
+
+async function plan(driver: MigrationDriver, to: number, upOnly: boolean): Promise<Plan> {
+  const applied = await appliedSteps(driver)
+  const schema = judgeSchema(applied)
+  assertUsable(schema, 'write', driver.where)
+  if (!migrationFacts.some(({ id }) => id === to)) {
+    throw new OxbowError('bad_input', `There is no version ${to}.`, {
+      hint: `Versions are ${migrationFacts.map(({ id }) => id).join(', ')}.`,
+    })
+  }
+  const ran = new Set(applied.map(({ id }) => id))
+  const ups = migrationFacts.filter(({ id }) => id <= to && !ran.has(id))
+  const downs = upOnly ? [] : migrationFacts.filter(({ id }) => id > to && ran.has(id)).toReversed()
+  const names = [...downs.map(({ id, name }) => `-${id} ${name}`), ...ups.map(({ id, name }) => `${id} ${name}`)]
+  return { version: schema.version, applied, ups, downs, length: names.length, names }
+}
+
+/** Only where there is something to lose. */
+async function keepCopy(driver: MigrationDriver, { applied, ups, downs }: Plan, options: MigrateOptions): Promise<string | null> {
+  const rewrites = [...ups, ...downs].find((step) => step.rewrites)
+  if (applied.length === 0 || rewrites === undefined || options.withoutCopy === true) return null
+  if (driver.copy !== null) return driver.copy(`before-${rewrites.id}`)
+  throw new OxbowError('bad_input', `Step ${rewrites.id} (${rewrites.name}) writes rows of ${driver.where} anew.`, {
+    hint: 'Make a dump first (`pg_dump`, or `oxbow store backup`), then run `oxbow store migrate --yes`.',
+  })
+}
+
+async function run(driver: MigrationDriver, { applied, ups, downs }: Plan, now: number): Promise<void> {
+  const on = stepTools(driver.dialect)
+  const table = on.table(
+    'migration',
+    { id: 'whole', name: 'text', applied_at: 'whole', checksum: 'text', reads_from: 'whole', writes_from: 'whole' },
+    ['id'],
+  )
+  await driver.exec(statementText(table).replace('create table', 'create table if not exists'))
+  // Steps of a file that had only a number are written down as well.
+  for (const step of applied) await driver.exec(rowOf(step, now))
+  for (const { id } of downs) {
+    for (const statement of stepOf(id).down(on)) await driver.exec(statementText(statement))
+    await driver.exec(`delete from migration where id = ${id}`)
+  }
+  for (const facts of ups) {
+    for (const statement of stepOf(facts.id).up(on)) await driver.exec(statementText(statement))
+    await driver.exec(rowOf(asApplied(facts), now))
+  }
+  if (driver.dialect === 'sqlite') {
+    await driver.exec(`pragma user_version = ${Math.max(0, ...(await appliedSteps(driver)).map(({ id }) => id))}`)
+  }
+}
+
+/** Names and checksums are this program's own words. */
+function rowOf({ id, name, checksum, reads_from: reads, writes_from: writes }: AppliedStep, now: number): string {
+  const columns = 'id, name, applied_at, checksum, reads_from, writes_from'
+  return `insert into migration (${columns}) values (${id}, '${name}', ${now}, '${checksum}', ${reads}, ${writes}) on conflict do nothing`
+}
+
+function stepOf(id: number): NonNullable<ReturnType<typeof migrationSteps.get>> {
+  const step = migrationSteps.get(id)
+  assert(step !== undefined, `step ${id} has statements`)
+  return step
+}

@@ -1,0 +1,99 @@
+/**
+ * What a step is made of: tables described once for both dialects, and text where the dialects differ. Times and counts are
+ * 64 bit wide, texts are ordered by their bytes (so that both dialects put the same rows in the same order), and columns are
+ * never null unless they say so.
+ */
+import { createHash } from 'node:crypto'
+import {
+  type Compilable,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type SchemaModule,
+  type Sql,
+  sql,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { Dialect } from './migration-facts.ts'
+
+/** `?` at the end: may be null. */
+export type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'
+
+export type StepStatement = Compilable | string
+
+export interface StepTools {
+  readonly dialect: Dialect
+  readonly schema: SchemaModule
+  /** Rows are found by `key`. `by_key`: small rows, found by key alone, are stored in its order. */
+  table(name: string, columns: Readonly<Record<string, Column>>, key: readonly string[], layout?: 'by_key'): StepStatement
+  index(name: string, table: string, columns: readonly string[]): StepStatement
+  column(table: string, name: string, type: Column, byDefault: string | number): StepStatement
+  /** Statements of one dialect alone. */
+  only(dialect: Dialect, ...statements: readonly StepStatement[]): readonly StepStatement[]
+}
+
+export interface MigrationStep {
+  up(on: StepTools): readonly StepStatement[]
+  down(on: StepTools): readonly StepStatement[]
+}
+
+const types: Readonly<Record<Dialect, Readonly<Record<'text' | 'whole' | 'real' | 'bytes', string>>>> = {
+  sqlite: { text: 'text', whole: 'integer', real: 'real', bytes: 'blob' },
+  postgres: { text: 'text collate "C"', whole: 'bigint', real: 'double precision', bytes: 'bytea' },
+}
+
+export function stepTools(dialect: Dialect): StepTools {
+  const { schema } = builderOf(dialect)
+  const typeOf = (column: Column): ReturnType<Sql['raw']> =>
+    sql.raw(types[dialect][column.replace('?', '') as keyof (typeof types)['sqlite']])
+  return {
+    dialect,
+    schema,
+    table(name, columns, key, layout) {
+      let table = schema.createTable(name)
+      for (const [column, type] of Object.entries(columns)) {
+        table = table.addColumn(column, typeOf(type), (c) => (type.endsWith('?') ? c : c.notNull()))
+      }
+      const keyed = table.addPrimaryKeyConstraint(`${name}_key`, key as never)
+      return layout === 'by_key' && dialect === 'sqlite' ? keyed.modifyEnd(sql`without rowid`) : keyed
+    },
+    index: (name, table, columns) =>
+      schema
+        .createIndex(name)
+        .on(table)
+        .columns([...columns]),
+    column: (table, name, type, byDefault) =>
+      schema.alterTable(table).addColumn(name, typeOf(type), (c) => (type.endsWith('?') ? c : c.notNull().defaultTo(byDefault))),
+    only: (wanted, ...statements) => (wanted === dialect ? statements : []),
+  }
+}
+
+/** It only compiles; statements run in the driver. */
+function builderOf(dialect: Dialect): Kysely<unknown> {
+  return new Kysely({
+    dialect: {
+      createAdapter: () => (dialect === 'sqlite' ? new SqliteAdapter() : new PostgresAdapter()),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => (dialect === 'sqlite' ? new SqliteIntrospector(db) : new PostgresIntrospector(db)),
+      createQueryCompiler: () => (dialect === 'sqlite' ? new SqliteQueryCompiler() : new PostgresQueryCompiler()),
+    },
+  })
+}
+
+export function statementText(statement: StepStatement): string {
+  return typeof statement === 'string' ? statement : statement.compile().sql
+}
+
+/** SHA-256, lower-case hex, of every statement of the step in a fixed order. */
+export function checksumOf(step: MigrationStep): string {
+  const hash = createHash('sha256')
+  for (const dialect of ['sqlite', 'postgres'] as const) {
+    const on = stepTools(dialect)
+    hash.update(JSON.stringify([dialect, step.up(on).map(statementText), step.down(on).map(statementText)]))
+  }
+  return hash.digest('hex')
+}
