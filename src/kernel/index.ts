@@ -1,4 +1,4 @@
-export { verifyJournal } from './audit-verify.ts'
+export { verifyJournal } from './audit/audit-verify.ts'
 export { describedKernelCalls } from './calls/kernel-calls.ts'
 export type * from './facade.ts'
 export { createKernel, type KernelOptions } from './kernel.ts'

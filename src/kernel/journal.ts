@@ -5,8 +5,9 @@
  * A store that fails makes the journal fail for good: every later append is refused with the same failure, so the guest
  * turns read-only and nothing happens that is not recorded.
  */
-import type { Projection, Store } from '../store/index.ts'
-import { maxRecordsBehind } from './limits.ts'
+import type { Erased, Projection, Store } from '../store/index.ts'
+import { erasureBody } from './audit/erasures.ts'
+import { maxErasedAtOnce, maxRecordsBehind } from './limits.ts'
 import {
   type CallId,
   type Caller,
@@ -48,6 +49,12 @@ export interface Journal {
   fence(session: SessionId, epoch: number): void
   /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
   note(entries: readonly Entry[], options?: AppendOptions): void
+  /**
+   * Erases bodies as `Store.erase` does, and puts on record before that they are: without such a record an audit takes them for
+   * tampered with. What is kept in memory of them is dropped.
+   * @param of the call that erases; the record is a step of it
+   */
+  erase(of: Pick<Entry, 'caller' | 'call' | 'name'>, seqs: readonly number[], reason: string): Promise<Erased>
   /** So much waits for the store that whoever can wait should, by `flushed`. */
   isBehind(): boolean
   /** Resolves when all that was appended so far is in the store (or has failed). */
@@ -64,9 +71,11 @@ interface JournalDeps {
   /** Told after the commit, in order. */
   readonly publish: (record: RecordView) => void
   readonly onFault: (failure: Failure) => void
+  /** Told when bodies were erased. */
+  readonly onErased: () => void
 }
 
-export function createJournal({ store, clock, project, observe, publish, onFault }: JournalDeps): Journal {
+export function createJournal({ store, clock, project, observe, publish, onFault, onErased }: JournalDeps): Journal {
   let failure: Failure | null = null
   const epochs = new Map<SessionId, number>()
   let newest: Promise<void> = Promise.resolve()
@@ -121,6 +130,19 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     append,
     fence: (session, epoch) => void epochs.set(session, epoch),
     flushed: () => newest,
+    async erase(of, seqs, reason) {
+      const total = { bodies: 0, blobs: 0, kept: [] as number[] }
+      for (let at = 0; at < seqs.length; at += maxErasedAtOnce) {
+        const some = seqs.slice(at, at + maxErasedAtOnce)
+        await append([{ ...of, phase: 'exchange', body: erasureBody(some, reason) }], { sync: true })
+        const { bodies, blobs, kept } = await store.erase(some, reason)
+        onErased()
+        total.bodies += bodies
+        total.blobs += blobs
+        total.kept.push(...kept)
+      }
+      return total
+    },
     isBehind: () => waiting > maxRecordsBehind,
     note: (entries, options) => void append(entries, options).catch(() => {}),
   }

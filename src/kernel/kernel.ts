@@ -81,6 +81,7 @@ function wire(options: KernelOptions) {
     observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
     publish: events.publish,
     onFault: () => void lanes.stop(),
+    onErased: () => [conversations, scratchpads].forEach((each) => each.drop()),
   })
   const conversations = createConversations(store, journal.flushed)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })

@@ -49,3 +49,5 @@ export const minSharedBytes = 1_024
 export const bytesPerToken = 4
 /** A reservation that proves too small grows by at least this many output tokens. */
 export const minReservedTokens = 256
+/** Bodies that one record says are erased: with so many it stays in the journal itself, where an audit sees it without reading more. */
+export const maxErasedAtOnce = 200

@@ -2,7 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { JournalRecord, NewRecord, UserId } from '../types/index.ts'
-import { blobReference, canonicalText, createHasher, parseReference, storableRecord } from './chain.ts'
+import {
+  blobReference,
+  bodyHashOf,
+  createHasher,
+  erasedBody,
+  firstFormatHash,
+  parseErased,
+  parseReference,
+  recordHash,
+  recordHolds,
+  recordText,
+  storableRecord,
+} from './chain.ts'
 import { recordOf } from './store-contract.ts'
 
 /** Any UTF-16 units: lone surrogates, quotes, separators and NUL among them. */
@@ -24,7 +36,8 @@ const record = fc.record({
   previous: text,
 })
 
-const bytesOf = (user: string, r: object): Uint8Array => new TextEncoder().encode(canonicalText(user as UserId, r as JournalRecord))
+const bytesOf = (user: string, r: object): Uint8Array =>
+  new TextEncoder().encode(recordText(user as UserId, r as JournalRecord, (r as JournalRecord).body))
 
 test('no two different records share canonical bytes: the bytes give the record back', () => {
   fc.assert(
@@ -39,8 +52,8 @@ test('no two different records share canonical bytes: the bytes give the record 
 
 test('a lone surrogate and the replacement character hash differently, and fields do not run into each other', async () => {
   const hash = await createHasher()
-  const hashOf = (more: object) => hash(bytesOf('u', { ...recordOf('c', 'intent'), seq: 1, previous: '', ...more }))
-  assert.notEqual(hashOf({ body: '\uD800' }), hashOf({ body: '\uFFFD' }))
+  const hashOf = (more: object) => recordHash(hash, 'u' as UserId, { ...recordOf('c', 'intent'), seq: 1, previous: '', ...more })
+  assert.notEqual(hashOf({ name: '\uD800' }), hashOf({ name: '\uFFFD' }))
   assert.notEqual(hashOf({ session: 'ab', turn: 'c' }), hashOf({ session: 'a', turn: 'bc' }))
   assert.notEqual(hashOf({ session: 'a","b', turn: '' }), hashOf({ session: 'a', turn: 'b' }))
 })
@@ -83,4 +96,45 @@ test('a reference is what this code writes and nothing that only begins like one
   ]) {
     assert.equal(parseReference(body), null)
   }
+})
+
+test('what is left of an erased body is what this code writes and nothing that only begins like it', () => {
+  const hash = 'b'.repeat(64)
+  for (const reason of ['', 'asked for by "ann" \\', '\uD800', 'é'.repeat(300)]) {
+    const left = parseErased(erasedBody(hash, 12, reason))
+    assert.deepEqual([left?.erased, left?.bytes, left?.reason], [hash, 12, reason.slice(0, 200).toWellFormed()])
+  }
+  for (const body of [
+    '{}',
+    `{"erased":"${hash}"}`,
+    `{"erased":"${hash}","bytes":1,"reason":"a","x":1}`,
+    `{"erased":"zz","bytes":1,"reason":""}`,
+  ]) {
+    assert.equal(parseErased(body), null)
+  }
+})
+
+test('a body, the reference to it and what is left of it have one hash, so a record holds whichever of them it has', async () => {
+  const hash = await createHasher()
+  const body = '{"text":"a secret"}'
+  const user = 'ann' as UserId
+  const whole = { ...recordOf('c', 'intent', { body }), seq: 1, previous: '0'.repeat(64) }
+  const record = { ...whole, hash: recordHash(hash, user, whole) }
+  for (const stored of [body, blobReference(hash(body), 19), erasedBody(hash(body), 19, 'asked')]) {
+    assert.equal(bodyHashOf(hash, stored), hash(body))
+    assert.equal(recordHolds(hash, user, { ...record, body: stored }), true)
+    assert.notEqual(recordHolds(hash, user, { ...record, body: stored, at: 1 }), true)
+  }
+  for (const other of ['{}', blobReference(hash('{}'), 2)]) assert.equal(recordHolds(hash, user, { ...record, body: other }), false)
+  assert.equal(recordHolds(hash, user, { ...record, body: erasedBody(hash('{}'), 2, '') }), 'unknown')
+})
+
+test('a record of the first format holds as it was written', async () => {
+  const hash = await createHasher()
+  const user = 'ann' as UserId
+  const whole = { ...recordOf('c', 'intent'), seq: 1, previous: '0'.repeat(64) }
+  const record = { ...whole, hash: firstFormatHash(hash, user, whole) }
+  assert.equal(recordHolds(hash, user, record), 'first_format')
+  assert.equal(recordHolds(hash, user, { ...record, body: '{}' }), false)
+  assert.equal(recordHolds(hash, user, { ...record, body: erasedBody(hash(whole.body), 1, '') }), 'unknown')
 })

@@ -2,17 +2,58 @@
  * The form in which a record is hashed, and the hash.
  *
  * Canonical form: the UTF-8 bytes of `JSON.stringify([format, user, seq, at, actor, session, turn, call, name, phase, body,
- * previous])` as ECMA-262 defines it. It can be parsed back, so no two different records share it; JSON.stringify writes a
- * lone surrogate as an escape, so the step to UTF-8 loses nothing either. Hash: BLAKE3-256, lower-case hex.
+ * previous])` as ECMA-262 defines it, where `body` is the hash of the body and not the body. So a body can be erased, and the
+ * chain still holds. The form can be parsed back, so no two different records share it; JSON.stringify writes a lone surrogate
+ * as an escape, so the step to UTF-8 loses nothing either. Hash: BLAKE3-256, lower-case hex.
+ *
+ * Records of the first format had the body itself there. They verify as they are; erased, only their place can be checked.
  */
-import type { CallId, JournalRecord, NewRecord, SessionId, TurnId, UserId } from '../types/index.ts'
+import { Buffer } from 'node:buffer'
+import type { CallId, ErasedBody, JournalRecord, NewRecord, SessionId, TurnId, UserId } from '../types/index.ts'
+import { maxReasonChars } from './limits.ts'
 
-/** Stands in every hashed text: a later format cannot be taken for this one. */
-const format = 'oxbow.record.1'
+/** Stands in every hashed text: one format cannot be taken for another. */
+const format = 'oxbow.record.2'
+const firstFormat = 'oxbow.record.1'
 
-export function canonicalText(user: UserId, record: Omit<JournalRecord, 'hash'>): string {
-  const { seq, at, actor, session, turn, call, name, phase, body, previous } = record
-  return JSON.stringify([format, user, seq, at, actor, session, turn, call, name, phase, body, previous])
+type Unhashed = Omit<JournalRecord, 'hash'>
+
+function canonicalText(asFormat: string, user: UserId, record: Unhashed, body: string): string {
+  const { seq, at, actor, session, turn, call, name, phase, previous } = record
+  return JSON.stringify([asFormat, user, seq, at, actor, session, turn, call, name, phase, body, previous])
+}
+
+/** @param bodyHash as `bodyHashOf` gives it */
+export function recordText(user: UserId, record: Unhashed, bodyHash: string): string {
+  return canonicalText(format, user, record, bodyHash)
+}
+
+/** @returns the hash of the body as it was appended, wherever it is kept now, also when it was erased. */
+export function bodyHashOf(hash: Hasher, body: string): string {
+  return parseReference(body)?.blob ?? parseErased(body)?.erased ?? hash(body)
+}
+
+/** @returns the hash that a record with this stored body has. */
+export function recordHash(hash: Hasher, user: UserId, record: Unhashed): string {
+  return hash(recordText(user, record, bodyHashOf(hash, record.body)))
+}
+
+/** `false`: changed after it was written. `'unknown'`: of the first format or changed; its body was erased, so nobody can tell. */
+export type Holds = true | false | 'unknown' | 'first_format'
+
+/** @returns whether the record's hash is that of its fields. */
+export function recordHolds(hash: Hasher, user: UserId, record: JournalRecord): Holds {
+  const body: unknown = record.body
+  // Somebody who tampers with the file may have put bytes there.
+  if (typeof body !== 'string') return false
+  if (recordHash(hash, user, record) === record.hash) return true
+  if (hash(canonicalText(firstFormat, user, record, record.body)) === record.hash) return 'first_format'
+  return parseErased(record.body) === null ? false : 'unknown'
+}
+
+/** For tests of what older programs wrote. */
+export function firstFormatHash(hash: Hasher, user: UserId, record: Unhashed): string {
+  return hash(canonicalText(firstFormat, user, record, record.body))
 }
 
 /** BLAKE3-256 in lower-case hex, of bytes or of the UTF-8 form of a text. Synchronous and not reentrant. */
@@ -38,15 +79,40 @@ export function blobReference(hash: string, bytes: number): string {
   return `${referenceStart}${hash}","bytes":${bytes}}`
 }
 
-/** A body that could be mistaken for a reference is kept as a blob whatever its size, so a reference is always one. */
-export function looksLikeReference(body: string): boolean {
-  return body.startsWith(referenceStart)
-}
-
 export function parseReference(body: string): BlobReference | null {
-  if (!looksLikeReference(body)) return null
+  if (!body.startsWith(referenceStart)) return null
   const match = referencePattern.exec(body)
   return match === null ? null : { blob: match[1] as string, bytes: Number(match[2]) }
+}
+
+/** @returns the body that a reference stands for; no bytes: it was erased while the record had to keep the reference. */
+export function referredBody({ blob, bytes: size }: BlobReference, bytes: Uint8Array): string {
+  if (bytes.length === 0) return erasedBody(blob, size, '')
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}
+
+const erasedStart = '{"erased":"'
+const erasedPattern = /^\{"erased":"([0-9a-f]{64})","bytes":(\d+),"reason":("(?:[^"\\]|\\.)*")\}$/
+
+/** What stands in a record for a body that was erased. @param reason cut to `maxReasonChars` */
+export function erasedBody(hash: string, bytes: number, reason: string): string {
+  return `${erasedStart}${hash}","bytes":${bytes},"reason":${JSON.stringify(reason.slice(0, maxReasonChars).toWellFormed())}}`
+}
+
+/** @returns what is left of an erased body; null for any other body, also for one that only looks like it. */
+export function parseErased(body: string): ErasedBody | null {
+  if (!body.startsWith(erasedStart) || !erasedPattern.test(body)) return null
+  try {
+    return JSON.parse(body) as ErasedBody
+  } catch {
+    // A control character, which the pattern lets pass.
+    return null
+  }
+}
+
+/** A body that could be mistaken for what the store itself puts there is kept as a blob whatever its size, so it never is. */
+export function looksLikeMark(body: string): boolean {
+  return body.startsWith(referenceStart) || body.startsWith(erasedStart)
 }
 
 const loneSurrogate = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g

@@ -1,4 +1,4 @@
-export { canonicalText, createHasher, parseReference, type Hasher } from './chain.ts'
+export { createHasher, firstFormatHash, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
 export { openMemoryStore } from './memory-store.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
 export * from './store.ts'

@@ -12,6 +12,10 @@ export const lingerMs = 2
 export const maxBatchRecords = 2_000
 /** Text in one transaction, in UTF-16 units: bounds the memory that a message to the writer takes. */
 export const maxBatchChars: number = 8 * 1024 * 1024
+/** Bodies erased at once, each looked at alone: what one forgetting of a person touches, and the writer is back in a moment. */
+export const maxErasedAtOnce = 1_000
+/** Text that says why a body was erased: a sentence, or the id of a call. */
+export const maxReasonChars = 200
 /** Rows that one read returns; a reader that wants more asks again from its cursor. */
 export const maxRowsPerRead = 10_000
 /** How long another process (a backup) may hold the file before a write fails. */
@@ -23,3 +27,21 @@ export const readerCacheKib: number = 8 * 1024
 export const checkpointPages = 4_000
 /** The log file is cut back to this after a checkpoint. */
 export const keptLogBytes: number = 32 * 1024 * 1024
+
+/** Postgres: how long one connection may take to be made. A server that is there answers in milliseconds, one far away in one second. */
+export const connectMs = 5_000
+/** One statement. A scan of a whole journal takes seconds; one that takes longer is stuck, and holds others up. */
+export const maxStatementMs = 30_000
+/** How much longer the client waits than the server, for the server's own words to arrive. */
+export const statementGraceMs = 5_000
+/** A connection for reading that nobody uses goes: a shared server has few. */
+export const idleSessionMs = 60_000
+/** How long a write waits for a server that is gone: a restart takes one or two seconds, a failover five to ten. */
+export const patienceMs = 15_000
+/** Between two attempts to connect: at first, and at most. */
+export const firstRetryMs = 50
+export const longestRetryMs = 2_000
+/** How often a transaction is tried again that another one was in the way of. */
+export const maxConflictRetries = 5
+/** Reads that wait for a connection. More means that nobody waits for answers. */
+export const maxWaitingReads = 1_000

@@ -4,10 +4,11 @@
  */
 import type { ChainHead, OxbowError, SessionId, UserId } from '../types/index.ts'
 import { isOxbowError, OxbowError as StoreError } from '../types/index.ts'
-import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxWaitingWrites } from './limits.ts'
+import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxErasedAtOnce, maxWaitingWrites } from './limits.ts'
 import { errorOf, stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
-import type { Append, Appended, Store } from './store.ts'
+import { createMemoryClient } from './memory/memory-client.ts'
+import type { Append, Appended, Erased, Store } from './store.ts'
 
 interface Waiting {
   readonly write: Write
@@ -16,12 +17,15 @@ interface Waiting {
 }
 
 export function createStoreClient(user: UserId, link: EngineLink): Store {
-  /** Why nothing is written any more; the first reason stays. */
+  /** Why nothing is written any more; the first reason stays, until the engine is mended. */
   let fault: OxbowError | null = null
   let closed = false
   const noteFault = (error: unknown): void => {
     if (isOxbowError(error) && stopsWriting(error.code)) fault ??= error
   }
+  link.onMended?.(() => {
+    fault = null
+  })
   const assertOpen = (): void => {
     if (closed) throw storeFault('store_failed', 'The store is closed.')
   }
@@ -66,6 +70,10 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
       // A copy of its own: a view of a larger buffer would travel with all of it.
       return (await write({ kind: 'blob', bytes: Uint8Array.from(bytes) })) as string
     },
+    async erase(seqs, reason) {
+      if (seqs.length > maxErasedAtOnce) throw tooManyErased(seqs.length)
+      return JSON.parse((await write({ kind: 'erase', seqs: [...new Set(seqs)], reason })) as string) as Erased
+    },
     claimLane: async (session, owner, leaseMs) => (await write({ kind: 'claim', session, owner, leaseMs })) as number | null,
     records: async (query) => decodeRecords(await read({ kind: 'records', query })),
     history: async (session: SessionId, before, limit) => decodeHistory(await read({ kind: 'history', session, before, limit })),
@@ -75,6 +83,10 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     session: (id) => read({ kind: 'session', id }),
     sessions: (limit) => read({ kind: 'sessions', limit }),
     spent: (scope) => read({ kind: 'spent', scope }),
+    memory: createMemoryClient({
+      write: async (changes) => void (await write({ kind: 'memory', changes })),
+      read: (asked) => read({ kind: 'memory', read: asked }),
+    }),
     async close() {
       if (closed) return
       closed = true
@@ -96,6 +108,12 @@ function appended(request: Append, result: number): Appended {
 function blobTooLarge(bytes: number): OxbowError {
   return new StoreError('limit_reached', `A blob has ${bytes} bytes; ${maxBlobBytes} is the most.`, {
     hint: 'Keep it as a file in the workspace.',
+  })
+}
+
+function tooManyErased(count: number): OxbowError {
+  return new StoreError('limit_reached', `${count} bodies shall be erased at once; ${maxErasedAtOnce} is the most.`, {
+    hint: 'Erase them in parts.',
   })
 }
 

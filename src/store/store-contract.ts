@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type CallId, emptyChain, isOxbowError, type NewRecord, type Phase, type SessionId, type TurnId } from '../types/index.ts'
-import { canonicalText, createHasher, parseReference } from './chain.ts'
+import { createHasher, parseReference, recordHash } from './chain.ts'
+import { describeErasing } from './contract/erase-contract.ts'
 import { maxBlobBytes, maxInlineBodyBytes } from './limits.ts'
 import type { Append, RecordQuery, SessionRow, Store } from './store.ts'
 
@@ -52,6 +53,7 @@ export function describeStoreContract(name: string, make: Make): void {
     describeChain(holds)
     describeGroups(holds)
     describeBodies(holds)
+    describeErasing(holds, recordOf)
     describeReads(holds)
     describeProjections(holds)
     describeLanes(holds)
@@ -75,7 +77,7 @@ function describeChain(holds: Case): void {
     let previous = emptyChain.hash
     for (const record of records) {
       assert.equal(record.previous, previous)
-      assert.equal(record.hash, hash(canonicalText(store.user, record)))
+      assert.equal(record.hash, recordHash(hash, store.user, record))
       previous = record.hash
     }
     assert.deepEqual(
@@ -204,7 +206,7 @@ function describeBodies(holds: Case): void {
     const [record] = await store.records(everything)
     assert.deepEqual([record?.name, JSON.parse(record?.body ?? '')], ['a\uFFFD', { text: 'a\uD800b\uDC00' }])
     const hash = await createHasher()
-    assert.equal(record?.hash, hash(canonicalText(store.user, record as never)))
+    assert.equal(record?.hash, recordHash(hash, store.user, record as never))
   })
 
   holds('a blob is kept once under the hash of its bytes, also a part of a larger buffer', async (store) => {
@@ -288,6 +290,11 @@ function describeProjections(holds: Case): void {
     turns: 2,
     labels: 'private',
     scratchpad: 'a-call',
+    archived: 7,
+    deleted: 0,
+    parent: sessionB,
+    forked: 12,
+    summary: 'a-call' as CallId,
   })
 
   holds('sessions are kept with the records that change them, and listed by newest activity', async (store) => {

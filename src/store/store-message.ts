@@ -3,6 +3,8 @@
  * threads costs a quarter of cloning objects, on both sides.
  */
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
+import type { MemoryChange } from './memory.ts'
+import type { MemoryRead } from './memory/memory-message.ts'
 import type { Append, HistoryRow, Projection, RecordQuery, SessionRow } from './store.ts'
 
 export type Flat = (string | number)[]
@@ -12,12 +14,16 @@ export type Write =
   | { readonly kind: 'append'; readonly append: Append }
   | { readonly kind: 'blob'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'claim'; readonly session: SessionId; readonly owner: string; readonly leaseMs: number }
+  | { readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string }
+  | { readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
 
 /** The rare parts of a write, by its place in the batch. */
 export type Extra =
   | { readonly at: number; readonly kind: 'projections'; readonly projections: readonly Projection[] }
   | { readonly at: number; readonly kind: 'blob'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly at: number; readonly kind: 'claim'; readonly session: SessionId; readonly owner: string; readonly leaseMs: number }
+  | { readonly at: number; readonly kind: 'erase'; readonly seqs: readonly number[]; readonly reason: string }
+  | { readonly at: number; readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
 
 /**
  * A batch as it travels. For each write `fields` holds a header (number of records, 1 for a unique append, session and epoch
@@ -33,7 +39,7 @@ export interface WriteBatch {
 
 /**
  * What became of one write. Append: its first seq, the negative seq of the earlier intent for a duplicate, 0 for a stale
- * epoch. Blob: its hash. Claim: the epoch or null. A write that is itself at fault: why.
+ * epoch. Blob: its hash. Claim: the epoch or null. Erase: JSON of `Erased`. A write that is itself at fault: why.
  */
 export type WriteResult = number | string | null | Failure
 
@@ -46,6 +52,7 @@ export type Read =
   | { readonly kind: 'session'; readonly id: SessionId }
   | { readonly kind: 'sessions'; readonly limit: number }
   | { readonly kind: 'spent'; readonly scope: string }
+  | { readonly kind: 'memory'; readonly read: MemoryRead }
 
 /** What each read is answered with. */
 export interface ReadResults {
@@ -57,6 +64,8 @@ export interface ReadResults {
   session: SessionRow | null
   sessions: readonly SessionRow[]
   spent: Spend
+  /** As `MemoryAnswers` has it for what was asked. */
+  memory: unknown
 }
 
 /** The client's way to an engine, in process or in a worker. Everything is refused with an OxbowError. */
@@ -64,6 +73,8 @@ export interface EngineLink {
   /** One at a time. All results of the batch in order, or nothing of it was written. */
   write(batch: WriteBatch): Promise<readonly WriteResult[]>
   read<Kind extends Read['kind']>(read: Read & { kind: Kind }): Promise<ReadResults[Kind]>
+  /** Where writing can work again after it failed: the listener is called when it does. Without it a fault stays. */
+  onMended?(listener: () => void): void
   close(): Promise<void>
 }
 

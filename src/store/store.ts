@@ -4,6 +4,7 @@
  * what follows from it are one transaction.
  */
 import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
+import type { MemoryStore } from './memory.ts'
 
 /** A change of a projection that commits with the records that cause it. */
 export type Projection =
@@ -23,7 +24,27 @@ export interface SessionRow {
   readonly labels: string
   /** Id of the call that changed the session's scratchpad last; empty when none has. */
   readonly scratchpad: string
+  /** When it was put away, and when it was erased, unix milliseconds; 0: it was not. */
+  readonly archived: number
+  readonly deleted: number
+  /** The session that it was forked from, and the seq of the last record of it that is part of its history. */
+  readonly parent: SessionId | ''
+  readonly forked: number
+  /** Id of the call that made its newest summary; empty when none did. */
+  readonly summary: CallId | ''
 }
+
+/** What is true of a session that was begun just now. */
+export const plainSession = {
+  turns: 0,
+  labels: '',
+  scratchpad: '',
+  archived: 0,
+  deleted: 0,
+  parent: '',
+  forked: 0,
+  summary: '',
+} as const
 
 export interface Append {
   readonly records: readonly NewRecord[]
@@ -42,6 +63,16 @@ export interface Appended {
   /** Seq of the first record (of the earlier intent when `duplicate`). The others follow without gaps. */
   readonly firstSeq: number
   readonly duplicate: boolean
+}
+
+/** What became of an erasure. */
+export interface Erased {
+  /** Bodies that were there and are gone. */
+  readonly bodies: number
+  /** Blobs that were only theirs, and are gone too. */
+  readonly blobs: number
+  /** Records of open calls and of running turns, whose bodies stay until these have ended. */
+  readonly kept: readonly number[]
 }
 
 export interface RecordQuery {
@@ -84,6 +115,15 @@ export interface Store {
    * the append was written, except that a writer that died may have committed what it could not acknowledge.
    */
   append(append: Append): Promise<Appended>
+  /**
+   * Erases the bodies of these records: each becomes `{"erased":"<its hash>","bytes":n,"reason":"…"}` (`parseErased`), also in
+   * every hydrated read, and the chain still holds. Blobs go with the last record that holds them. The bytes are gone from the
+   * file and its log when this resolves. Nothing says by itself who erased and why: whoever erases journals it. Seqs that are
+   * not there, or are erased already, count for nothing.
+   * @param reason for people; cut to 200 characters
+   * @throws OxbowError as `append`; `limit_reached` for more than 1 000 seqs.
+   */
+  erase(seqs: readonly number[], reason: string): Promise<Erased>
   records(query: RecordQuery): Promise<readonly JournalRecord[]>
   /** The records of a session that were appended with a `message` projection, newest first; reads only `limit` of them. */
   history(session: SessionId, before: number | null, limit: number): Promise<readonly HistoryRow[]>
@@ -92,6 +132,7 @@ export interface Store {
   head(): Promise<ChainHead>
   /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */
   putBlob(bytes: Uint8Array): Promise<string>
+  /** @returns no bytes at all for a blob that was erased while a record still names it. */
   blob(hash: string): Promise<Uint8Array | null>
   session(id: SessionId): Promise<SessionRow | null>
   /** Newest activity first. */
@@ -102,6 +143,8 @@ export interface Store {
    * @returns the new epoch, or null.
    */
   claimLane(session: SessionId, owner: string, leaseMs: number): Promise<number | null>
+  /** What memory keeps, of the same user. */
+  readonly memory: MemoryStore
   /** Commits what waits, then ends. Whatever is asked afterwards is refused. */
   close(): Promise<void>
 }

@@ -27,6 +27,24 @@ export interface NewRecord {
   readonly body: string
 }
 
+/** What is left of a body that was erased; see `Store.erase`. */
+export interface ErasedBody {
+  /** BLAKE3 of the body as it was appended. */
+  readonly erased: string
+  readonly bytes: number
+  /** For people. */
+  readonly reason: string
+}
+
+/** @returns whether a parsed body, or any other value, is what is left of an erased one. */
+export function isErased(body: unknown): body is ErasedBody {
+  if (typeof body !== 'object' || body === null || !('erased' in body) || typeof body.erased !== 'string') return false
+  return Object.keys(body).join() === 'erased,bytes,reason' && /^[0-9a-f]{64}$/.test(body.erased)
+}
+
+/** Stands for an erased text wherever people or models would read it. */
+export const erasedText = '(erased)'
+
 export interface JournalRecord extends NewRecord {
   /** 1, 2, 3 … without gaps, for each user. */
   readonly seq: number

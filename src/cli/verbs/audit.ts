@@ -1,7 +1,7 @@
 /** `oxbow audit verify` and `oxbow audit show`: offline questions about the journal, also beside a running guest. */
 import { askOffline } from '../../runner/index.ts'
 import type { JournalRecord, SessionId } from '../../types/index.ts'
-import { isUuid, OxbowError } from '../../types/index.ts'
+import { erasedText, isErased, isUuid, OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
@@ -32,6 +32,7 @@ interface VerifyReport {
   readonly first_bad: Bad | null
   readonly open: readonly { readonly seq: number; readonly name: string }[]
   readonly signed_heads: { readonly checked: number; readonly bad: readonly Bad[] }
+  readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
   readonly ms: number
 }
 
@@ -97,17 +98,29 @@ function assertSession(text: string): void {
 function recordLine(record: JournalRecord): string {
   const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
   const head = [String(record.seq).padStart(6), formatTime(record.at), column(record.actor, 12), column(record.phase, 10)].join('  ')
-  const body = record.phase === 'exchange' && record.name === 'model.generate' ? describeExchange(record.body) : record.body
+  const isExchange = record.phase === 'exchange' && record.name === 'model.generate'
+  const body = erasedLine(record.body) ?? (isExchange ? describeExchange(record.body) : record.body)
   return `${head}  ${column(record.name, 15)}  ${plainLine(body, bodyChars)}`
 }
 
-function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, ms }: VerifyReport): string {
+function erasedLine(body: string): string | null {
+  if (!body.startsWith('{"erased":')) return null
+  const found: unknown = JSON.parse(body)
+  return isErased(found) ? `${erasedText} ${found.bytes} bytes: ${found.reason}` : null
+}
+
+function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, erased, ms }: VerifyReport): string {
   const bad = ({ seq, why }: Bad): string => `record ${seq}: ${why}`
   return [
     ok ? 'The journal verifies.' : 'The journal does NOT verify.',
     `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads`,
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
     ...heads.bad.map((head) => `  signed head of ${bad(head)}`),
+    ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies were erased; their hashes hold the chain together`]),
+    ...(erased.unchecked === 0
+      ? []
+      : [`  ${erased.unchecked} of them were written by an older Oxbow: of these only the place can be checked, not the content`]),
+    ...(erased.unexplained.length === 0 ? [] : [`  erased without a record that says so: ${erased.unexplained.join(', ')}`]),
     ...(open.length === 0
       ? []
       : [`  under way, without an outcome yet: ${open.map(({ seq, name }) => `${name} (record ${seq})`).join(', ')}`]),

@@ -3,7 +3,7 @@
  * guest leaves out is shown as missing, never a crash.
  */
 import { mediaIn, type SentMedia } from '../media/sent-media.ts'
-import { addSpend, type ErrorCode, errorTable, type Failure, type Json, type RecordView } from '../../types/index.ts'
+import { addSpend, type ErrorCode, erasedText, errorTable, type Failure, isErased, type Json, type RecordView } from '../../types/index.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
 
@@ -82,6 +82,7 @@ export function foldRecord(view: TurnView, record: RecordView): TurnView {
 
 function foldTurn(view: TurnView, record: RecordView): TurnView {
   if (!isEnd(record)) return view
+  if (isErased(record.body)) return { ...view, status: 'ok', reply: erasedText }
   const body = fields(record.body)
   const failure = failureOf(body)
   const status = ['ok', 'cancelled', 'limit', 'merged'].find((known) => known === body['status']) ?? 'failed'

@@ -5,7 +5,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import type { CallId, GenerateRequest, MediaPart, Message, SentFile } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
-import { verifyJournal } from '../audit-verify.ts'
+import { verifyJournal } from '../audit/audit-verify.ts'
 import { asks, done, type FixtureOptions, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 const attachmentSave = builtinCalls({ files: true, shell: false }).find(({ name }) => name === 'attachment.save')!

@@ -14,6 +14,8 @@ export interface Conversations {
   fresh(session: SessionId): void
   /** Folds a record that was appended just now. Cold sessions are left cold. */
   observe(record: FoldInput & { readonly session: SessionId | '' }): void
+  /** Bodies were erased: what is warm may be among them and is read anew. */
+  drop(): void
 }
 
 /** What a warm session costs beside its text. */
@@ -55,6 +57,10 @@ export function createConversations(store: Store, flushed: () => Promise<void>):
       trim(found, maxBytes)
       keep(session, found)
       return found.items
+    },
+    drop() {
+      warm.clear()
+      total = 0
     },
     fresh: (session) => keep(session, { items: [], bytes: 0, complete: true }),
     observe(record) {

@@ -9,6 +9,8 @@ import {
   type CallId,
   type ConversationItem,
   conversationItem,
+  erasedText,
+  isErased,
   type JsonObject,
   type Label,
   type Message,
@@ -34,6 +36,7 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     labels?: readonly Label[]
     attachments?: readonly Attachment[]
   }
+  if (isErased(record.body)) return toErasedItem(record, known)
   if (record.name === 'turn.send') {
     if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
     // A turn that ended without the model's own last word: what the person was told is part of the conversation.
@@ -51,6 +54,19 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
   }
   if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
   return conversationItem(record.call, body.message)
+}
+
+/** That something was said here stays, so that questions and answers keep their order; what it was is gone. */
+function toErasedItem(
+  { call, name, phase }: FoldInput,
+  known: (generation: CallId) => AssistantMessage | undefined,
+): ConversationItem | null {
+  if (name === 'turn.send' && phase === 'started') return conversationItem(call, sentMessage(erasedText))
+  const place = toolPlace(call)
+  if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
+  const generation = known(place.generation)
+  const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
+  return part === undefined ? null : toolResult(call, part, { ok: true, text: erasedText, labels: undefined })
 }
 
 /** Puts an item in its place: tool results follow their generation in the order of its calls, all else goes to the end. */

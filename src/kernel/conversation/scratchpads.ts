@@ -2,7 +2,7 @@
  * The scratchpad of a session: what its agent notes for itself, so that it outlives the window. There is no table of it: the newest
  * outcome of `scratchpad.write` or `scratchpad.clear` is its state, and the session's row names the call of that outcome.
  */
-import type { CallId, JsonObject, Phase, SessionId } from '../../types/index.ts'
+import { type CallId, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxHeldScratchpads } from '../limits.ts'
 
@@ -18,6 +18,8 @@ export interface Scratchpads {
   section(session: SessionId): string | Promise<string>
   /** Takes in a record that was appended just now. */
   observe(entry: Change): void
+  /** Bodies were erased: what is held may be among them. */
+  drop(): void
 }
 
 interface Change {
@@ -62,13 +64,16 @@ export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps)
   return {
     read,
     section: (session) => (changedBy(session) === '' ? '' : read(session).then(describe)),
+    drop: () => held.clear(),
     observe(entry) {
       if (entry.session !== '' && changesScratchpad(entry)) keep(entry.session, fromBody(entry.body))
     },
   }
 }
 
-function fromBody({ items, updated_at: at }: JsonObject): Scratchpad {
+function fromBody(body: JsonObject): Scratchpad {
+  if (isErased(body)) return empty
+  const { items, updated_at: at } = body
   return { items: items as readonly string[], updated_at: at as number }
 }
 

@@ -4,6 +4,7 @@ import {
   type Call,
   type CallOutcome,
   type Failure,
+  isErased,
   type JournalRecord,
   type Label,
   type JsonObject,
@@ -14,7 +15,12 @@ export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
 /** The outcome that an earlier life of this call recorded. */
 export function replay(record: JournalRecord): CallOutcome {
-  const body = JSON.parse(record.body) as {
+  const found: unknown = JSON.parse(record.body)
+  if (isErased(found)) {
+    const failure = { code: 'not_found', message: 'What came of this call was erased.', hint: found.reason } as const
+    return { status: 'failed', failure, text: refusalText(failure) }
+  }
+  const body = found as {
     status?: string
     text?: string
     ok?: boolean

@@ -15,6 +15,7 @@ export interface ReadStatements {
   readonly openIntents: Template<Of>
   readonly head: Template<Of, ChainHead>
   readonly blob: Template<Of & { hash: string }, { bytes: Uint8Array }>
+  readonly bodyAt: Template<Of & { seq: number }, { body: string }>
   readonly session: Template<Of & { id: SessionId }, Tables['session']>
   readonly sessions: Template<Of & { limit: number }, Tables['session']>
   readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
@@ -36,6 +37,7 @@ export function readStatements(db: Kysely<Tables>): ReadStatements {
       db.selectFrom('journal').select(['seq', 'hash']).where('user', '=', slot('user')).orderBy('seq', 'desc').limit(1),
     ),
     blob: template((slot) => db.selectFrom('blob').select('bytes').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
+    bodyAt: template((slot) => db.selectFrom('journal').select('body').where('user', '=', slot('user')).where('seq', '=', slot('seq'))),
     session: template((slot) => sessions(slot).where('id', '=', slot('id'))),
     sessions: template((slot) => sessions(slot).orderBy('active_at', 'desc').orderBy('id', 'desc').limit(slot('limit'))),
     spent: template((slot) =>

@@ -1,5 +1,5 @@
 /** Every statement that writes, and the reads that decide about a write. Neutral: any dialect's builder compiles them. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { CallId, ChainHead, JournalRecord, SessionId } from '../../types/index.ts'
 import type { Tables } from './tables.ts'
 import { template, type Template } from './template.ts'
@@ -75,7 +75,13 @@ function journalStatements(db: Kysely<Tables>): JournalStatements {
       db
         .insertInto('blob')
         .values({ user: slot('user'), hash: slot('hash'), bytes: slot('bytes') })
-        .onConflict((c) => c.columns(['user', 'hash']).doNothing()),
+        .onConflict((c) =>
+          c
+            .columns(['user', 'hash'])
+            .doUpdateSet((eb) => ({ bytes: eb.ref('excluded.bytes') }))
+            // One that was erased while a record still names it; any other stays as it is.
+            .where(sql`length("blob"."bytes")`, '=', 0),
+        ),
     ),
   }
 }
@@ -96,6 +102,11 @@ function projectionStatements(db: Kysely<Tables>): ProjectionStatements {
           turns: slot('turns'),
           labels: slot('labels'),
           scratchpad: slot('scratchpad'),
+          archived: slot('archived'),
+          deleted: slot('deleted'),
+          parent: slot('parent'),
+          forked: slot('forked'),
+          summary: slot('summary'),
         })
         .onConflict((c) =>
           c.columns(['user', 'id']).doUpdateSet((eb) => ({
@@ -105,6 +116,11 @@ function projectionStatements(db: Kysely<Tables>): ProjectionStatements {
             turns: eb.ref('excluded.turns'),
             labels: eb.ref('excluded.labels'),
             scratchpad: eb.ref('excluded.scratchpad'),
+            archived: eb.ref('excluded.archived'),
+            deleted: eb.ref('excluded.deleted'),
+            parent: eb.ref('excluded.parent'),
+            forked: eb.ref('excluded.forked'),
+            summary: eb.ref('excluded.summary'),
           })),
         ),
     ),

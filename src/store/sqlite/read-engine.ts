@@ -1,14 +1,15 @@
 /** Executes reads, each one by an index and within a limit. */
-import { Buffer } from 'node:buffer'
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import type { Kysely } from 'kysely'
-import { parseReference } from '../chain.ts'
+import { parseReference, referredBody } from '../chain.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
+import { sessionRow } from '../sql/session-row.ts'
 import type { Tables } from '../sql/tables.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import type { RecordQuery, SessionRow } from '../store.ts'
+import type { MemoryReader } from './memory/memory-reader.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 /** @throws OxbowError `store_corrupt` or `store_failed` */
@@ -19,6 +20,8 @@ export interface ReadDeps {
   readonly builder: Kysely<Tables>
   readonly statements: ReadStatements
   readonly user: UserId
+  /** Made with the first read of memory. */
+  readonly memory: () => MemoryReader
 }
 
 type Row = (string | number)[]
@@ -35,19 +38,35 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
   const sessions = database.prepare(statements.sessions)
   const spent = database.prepare(statements.spent)
 
+  const bodyAt = database.prepare(statements.bodyAt)
+
   const bytesOf = (hash: string): Uint8Array | null => blob.get({ user, hash })?.bytes ?? null
+  const hydrate = (row: Row, column: number): string => {
+    const body = row[column] as string
+    const reference = parseReference(body)
+    if (reference === null) return body
+    const bytes = bytesOf(reference.blob)
+    if (bytes !== null) return referredBody(reference, bytes)
+    // It may have been erased since its row was read.
+    const now = bodyAt.get({ user, seq: row[0] as number })?.body
+    if (now !== undefined && now !== body) return now
+    throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
+  }
+
+  let memory: MemoryReader | null = null
 
   const answers: Answers = {
-    records: ({ query }) => flatten(records(query), query.hydrate ? recordBodyColumn : null, bytesOf),
+    records: ({ query }) => flatten(records(query), query.hydrate ? recordBodyColumn : null, hydrate),
     history(read) {
       const before = read.before ?? Number.MAX_SAFE_INTEGER
-      return flatten(history.rows({ user, session: read.session, before, limit: rowLimit(read.limit) }), historyBodyColumn, bytesOf)
+      return flatten(history.rows({ user, session: read.session, before, limit: rowLimit(read.limit) }), historyBodyColumn, hydrate)
     },
-    open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, bytesOf),
+    open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, hydrate),
     head: () => head.get({ user }) ?? emptyChain,
     blob: ({ hash }) => bytesOf(hash),
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
+    memory: ({ read }) => (memory ??= deps.memory())(read),
     spent({ scope }) {
       const row = spent.get({ user, scope })
       return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }
@@ -86,24 +105,11 @@ function rowLimit(limit: number): number {
 }
 
 /** One array of all columns of all rows; bodies in `bodyColumn` that are references are replaced by what they refer to. */
-function flatten(rows: readonly Row[], bodyColumn: number | null, bytesOf: (hash: string) => Uint8Array | null): Row {
+function flatten(rows: readonly Row[], bodyColumn: number | null, hydrate: (row: Row, column: number) => string): Row {
   const flat: Row = []
   for (const row of rows) {
-    if (bodyColumn !== null) row[bodyColumn] = hydrate(row[bodyColumn] as string, bytesOf)
+    if (bodyColumn !== null) row[bodyColumn] = hydrate(row, bodyColumn)
     for (const column of row) flat.push(column)
   }
   return flat
-}
-
-function hydrate(body: string, bytesOf: (hash: string) => Uint8Array | null): string {
-  const reference = parseReference(body)
-  if (reference === null) return body
-  const bytes = bytesOf(reference.blob)
-  if (bytes === null) throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-}
-
-function sessionRow(row: Tables['session']): SessionRow {
-  const { id, title, turns, labels, scratchpad } = row
-  return { id, title, createdAt: row.created_at, activeAt: row.active_at, turns, labels, scratchpad }
 }

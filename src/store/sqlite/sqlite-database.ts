@@ -30,8 +30,12 @@ export interface Database {
   exec(sql: string): void
   /** Runs `work` in one transaction that holds the write lock from its start. */
   transaction<Result>(work: () => Result): Result
+  /** Runs reads that all see the same moment. */
+  snapshot<Result>(work: () => Result): Result
   /** Chooses whether commits from now on survive power loss. */
   setDurability(durability: Durability): void
+  /** Folds the log into the file and empties it, so that nothing is left in it of what was erased; waits for readers for a while. */
+  emptyLog(): void
   close(): void
 }
 
@@ -73,6 +77,8 @@ function setUp(raw: Sqlite.Database, readOnly: boolean): void {
   raw.pragma(`cache_size = -${readOnly ? readerCacheKib : writerCacheKib}`)
   raw.pragma('foreign_keys = ON')
   if (readOnly) return
+  // What is erased is overwritten in the file.
+  raw.pragma('secure_delete = ON')
   raw.pragma('journal_mode = WAL')
   raw.pragma('synchronous = NORMAL')
   raw.pragma(`wal_autocheckpoint = ${checkpointPages}`)
@@ -81,6 +87,7 @@ function setUp(raw: Sqlite.Database, readOnly: boolean): void {
 
 function wrap(raw: Sqlite.Database, path: string): Database {
   const begin = raw.prepare('begin immediate')
+  const beginRead = raw.prepare('begin')
   const commit = raw.prepare('commit')
   const rollback = raw.prepare('rollback')
   let durability: Durability = 'normal'
@@ -101,11 +108,20 @@ function wrap(raw: Sqlite.Database, path: string): Database {
         throw error
       }
     },
+    snapshot(work) {
+      beginRead.run()
+      try {
+        return work()
+      } finally {
+        commit.run()
+      }
+    },
     setDurability(wanted) {
       if (wanted === durability) return
       raw.pragma(`synchronous = ${wanted}`)
       durability = wanted
     },
+    emptyLog: () => void raw.pragma('wal_checkpoint(TRUNCATE)'),
     close: () => void raw.close(),
   }
 }

@@ -1,8 +1,12 @@
 /** Both engines over one connection: what a worker serves and what the in-memory store runs in process. */
 import type { UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
+import { eraseStatements } from '../sql/erase-statements.ts'
 import { readStatements } from '../sql/read-statements.ts'
 import { writeStatements } from '../sql/write-statements.ts'
+import { createEraser } from './erase-engine.ts'
+import { createMemoryReader } from './memory/memory-reader.ts'
+import { createMemoryWriter } from './memory/memory-writer.ts'
 import { createReadEngine, type ReadEngine } from './read-engine.ts'
 import { createBuilder } from './sqlite-builder.ts'
 import type { Database, Durability } from './sqlite-database.ts'
@@ -24,10 +28,11 @@ export async function createWriter(database: Database, options: WriterOptions): 
   }
   const builder = createBuilder()
   const hash = await createHasher()
-  return createWriteEngine({ database, statements: writeStatements(builder), hash, ...options })
+  const erase = createEraser({ database, statements: () => eraseStatements(builder), user: options.user, hash })
+  return createWriteEngine({ database, statements: writeStatements(builder), hash, erase, memory: createMemoryWriter(database, options.user), ...options })
 }
 
 export function createReader(database: Database, user: UserId): ReadEngine {
   const builder = createBuilder()
-  return createReadEngine({ database, builder, statements: readStatements(builder), user })
+  return createReadEngine({ database, builder, statements: readStatements(builder), user, memory: () => createMemoryReader(database, user) })
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { createHasher, canonicalText } from '../chain.ts'
+import { createHasher, recordHash } from '../chain.ts'
 import { recordOf } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import type { RecordQuery, Store } from '../store.ts'
@@ -30,7 +30,7 @@ async function assertChain(store: Store, count: number): Promise<void> {
   records.forEach((record, i) => {
     assert.equal(record.seq, i + 1)
     assert.equal(record.previous, records[i - 1]?.hash ?? '0'.repeat(64))
-    assert.equal(record.hash, hash(canonicalText(ann, record)))
+    assert.equal(record.hash, recordHash(hash, ann, record))
   })
 }
 

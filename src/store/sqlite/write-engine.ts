@@ -2,13 +2,15 @@
 import { Buffer } from 'node:buffer'
 import assert from 'node:assert/strict'
 import { type ChainHead, emptyChain, type Failure, type JournalRecord, type NewRecord, type UserId } from '../../types/index.ts'
-import { blobReference, canonicalText, type Hasher, looksLikeReference, storableRecord } from '../chain.ts'
+import { blobReference, type Hasher, looksLikeMark, recordText, storableRecord } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
 import { closesCall } from '../sql/record-rules.ts'
 import type { WriteStatements } from '../sql/write-statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
 import type { Projection } from '../store.ts'
+import type { Eraser } from './erase-engine.ts'
+import type { MemoryWriter } from './memory/memory-writer.ts'
 import type { Database, Durability, Statement } from './sqlite-database.ts'
 
 /** @throws OxbowError `store_full`, `store_corrupt` or `store_failed`: then nothing of the batch is in the store. */
@@ -27,6 +29,8 @@ export interface WriteDeps {
   readonly hash: Hasher
   /** Unix milliseconds, for leases. */
   readonly now: () => number
+  readonly erase: Eraser
+  readonly memory: MemoryWriter
 }
 
 /** What one transaction carries from write to write. */
@@ -68,11 +72,16 @@ export function createWriteEngine(deps: WriteDeps): WriteEngine {
     const writes = decodeBatch(batch)
     try {
       database.setDurability(batch.sync ? 'full' : durability)
-      return commit(writes)
+      const results = commit(writes)
+      deps.memory.settle()
+      if (batch.extras.some(({ kind }) => kind === 'erase')) database.emptyLog()
+      return results
     } catch (error) {
       const known = toStoreError(error)
       if (known.code !== 'bad_input') throw known
-      return commitEach(writes)
+      const results = commitEach(writes)
+      deps.memory.settle()
+      return results
     }
   }
 }
@@ -85,7 +94,14 @@ function applyWrite(work: Work, write: DecodedWrite): WriteResult {
   const { extra } = write
   if (extra?.kind === 'blob') return putBlob(work, extra.bytes)
   if (extra?.kind === 'claim') return claimLane(work, extra)
-  return append(work, write, extra?.projections ?? [])
+  if (extra?.kind === 'memory') return changeMemory(work, extra)
+  if (extra?.kind === 'erase') return JSON.stringify(work.erase(extra.seqs, extra.reason))
+  return append(work, write, extra?.kind === 'projections' ? extra.projections : [])
+}
+
+function changeMemory(work: Work, { changes }: Extra & { kind: 'memory' }): null {
+  work.memory.apply(changes)
+  return null
 }
 
 /** Everything that can refuse an append is looked at before its first write, so a refused one leaves no trace. */
@@ -109,9 +125,9 @@ function appendRecord(work: Work, appended: NewRecord): void {
   const { prepared, user, head } = work
   const seq = head.seq + 1
   const record = storableRecord(appended)
-  const body = storedBody(work, record.body)
-  const unhashed = { ...record, body, seq, previous: head.hash }
-  const stored: JournalRecord = { ...unhashed, hash: work.hash(canonicalText(user, unhashed)) }
+  const bodyHash = work.hash(record.body)
+  const unhashed = { ...record, body: storedBody(work, record.body, bodyHash), seq, previous: head.hash }
+  const stored: JournalRecord = { ...unhashed, hash: work.hash(recordText(user, unhashed, bodyHash)) }
   prepared.insertRecord.run({ user, ...stored })
   if (record.phase === 'intent') prepared.openCall.run({ user, call: record.call, seq })
   else if (closesCall(record.phase)) prepared.closeCall.run({ user, call: record.call })
@@ -119,13 +135,14 @@ function appendRecord(work: Work, appended: NewRecord): void {
 }
 
 /** @returns the body itself, or the reference in its place after the body was put into the blob table. */
-function storedBody(work: Work, body: string): string {
+function storedBody({ prepared, user }: Work, body: string, hash: string): string {
   // Three bytes is the most that UTF-8 takes for a UTF-16 unit: short texts need no counting.
   const small =
     body.length * 3 <= maxInlineBodyBytes || (body.length <= maxInlineBodyBytes && Buffer.byteLength(body) <= maxInlineBodyBytes)
-  if (small && !looksLikeReference(body)) return body
+  if (small && !looksLikeMark(body)) return body
   const bytes = Buffer.from(body, 'utf8')
-  return blobReference(putBlob(work, bytes), bytes.length)
+  prepared.putBlob.run({ user, hash, bytes })
+  return blobReference(hash, bytes.length)
 }
 
 function putBlob(work: Work, bytes: Uint8Array): string {

@@ -2,12 +2,14 @@
  * `audit verify`: reads a user's whole journal in order and checks that nothing was changed, removed, or left out.
  *
  * Every record is hashed again and held to its neighbour; every blob is hashed once; every call that began has an end, or is
- * named as open; every head that the runner signed stands in the chain as it was signed. The next page is read while this one
- * is hashed, and only the ids of calls without an end are kept, so memory does not grow with the journal.
+ * named as open; every head that the runner signed stands in the chain as it was signed; every body that was erased is one that
+ * a later record says was erased. The next page is read while this one is hashed, and only the ids of calls without an end and the
+ * places of erased bodies are kept, so memory does not grow with the journal.
  */
 import { createPublicKey, verify } from 'node:crypto'
-import { canonicalText, createHasher, type Hasher, parseReference, type Store } from '../store/index.ts'
-import { type CallId, emptyChain, type JournalRecord, type KeptFile, type SignedHead, signedHeadText } from '../types/index.ts'
+import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
+import { type CallId, emptyChain, type JournalRecord, type KeptFile, type SignedHead, signedHeadText } from '../../types/index.ts'
+import { createErasures, type Erasures } from './erasures.ts'
 
 export interface AuditReport {
   readonly ok: boolean
@@ -18,13 +20,18 @@ export interface AuditReport {
   /** Calls that have begun and not ended: under way, waiting for a person, or cut off and not yet taken up again. */
   readonly open: readonly { readonly seq: number; readonly call: CallId; readonly name: string }[]
   readonly signed_heads: { readonly checked: number; readonly bad: readonly { readonly seq: number; readonly why: string }[] }
+  /**
+   * `unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`:
+   * records whose bodies are gone and of which no record says so, the first hundred.
+   */
+  readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
   readonly ms: number
 }
 
 /** Records read at once. */
 const pageSize = 5_000
-/** Open calls that are named in the report; a journal with more has another problem. */
-const maxNamedOpen = 100
+/** Open calls, and unexplained erasures, that are named in the report; a journal with more has another problem. */
+const maxNamed = 100
 
 /** @param publicKey PEM of the runner's key; empty when there are no signed heads to check */
 export async function verifyJournal(store: Store, heads: readonly SignedHead[], publicKey: string): Promise<AuditReport> {
@@ -41,13 +48,15 @@ export async function verifyJournal(store: Store, heads: readonly SignedHead[], 
   }
   const signed = check.signedHeads(store.user, publicKey)
   const firstBad = check.firstBad()
+  const erased = check.erased()
   return {
-    ok: firstBad === null && signed.bad.length === 0,
+    ok: firstBad === null && signed.bad.length === 0 && erased.unexplained.length === 0,
     records: check.records(),
     blobs: check.blobs(),
     first_bad: firstBad,
     open: check.open(),
     signed_heads: signed,
+    erased,
     ms: Math.round(performance.now() - began),
   }
 }
@@ -62,6 +71,8 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
   let count = 0
   const openCalls = new Map<CallId, { seq: number; call: CallId; name: string }>()
   const seenBlobs = new Set<string>()
+  const emptied = new Set<string>()
+  const erasures = createErasures(maxNamed)
   const wanted = new Map(heads.map((signed) => [signed.seq, signed.seq === emptyChain.seq ? emptyChain.hash : '']))
 
   /** @returns why the record does not hold by itself or after its neighbour, or null. */
@@ -71,16 +82,20 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         ? `record ${head.seq + 1} is missing`
         : `records ${head.seq + 1} to ${record.seq - 1} are missing`
     if (record.previous !== head.hash) return `it does not follow record ${head.seq}: one of the two was exchanged`
-    if (hash(canonicalText(store.user, record)) !== record.hash) return 'its content was changed after it was written'
+    const holds = recordHolds(hash, store.user, record)
+    if (!erasures.judge(record, holds)) return 'its content was changed after it was written'
     return judgeCall(record)
   }
 
   /** Waits only for the few records that name a blob not seen before. */
-  const judgeBlob = async (blob: string): Promise<string | null> => {
-    seenBlobs.add(blob)
+  const judgeBlob = async (blob: string, seq: number): Promise<string | null> => {
     const bytes = await store.blob(blob)
-    if (bytes === null) return `the blob ${blob} that it names is missing`
-    return hash(bytes) === blob ? null : `the blob ${blob} that it names was changed`
+    if (bytes === null) return (await wasErased(store, seq, erasures)) ? null : `the blob ${blob} that it names is missing`
+    seenBlobs.add(blob)
+    if (hash(bytes) === blob) return null
+    if (bytes.length > 0) return `the blob ${blob} that it names was changed`
+    emptied.add(blob)
+    return null
   }
 
   const judgeCall = ({ seq, call, name, phase }: JournalRecord): string | null => {
@@ -101,9 +116,10 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         // The record's own hash comes first: only after it is the body known to be the text that was written.
         let why = judge(record)
         const reference = why === null ? parseReference(record.body) : null
-        if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob)
+        if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob, record.seq)
         for (const piece of why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : [])
-          if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece)
+          if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
+        if (reference !== null && emptied.has(reference.blob)) erasures.add(record.seq)
         if (why !== null) return void (bad = { seq: record.seq, why })
         head = record
         count++
@@ -112,11 +128,20 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
     },
     firstBad: () => bad,
     records: () => count,
-    blobs: () => seenBlobs.size,
-    open: () => [...openCalls.values()].slice(0, maxNamedOpen),
+    blobs: () => seenBlobs.size - emptied.size,
+    erased: erasures.report,
+    open: () => [...openCalls.values()].slice(0, maxNamed),
     signedHeads: (user: string, publicKey: string) =>
       judgeHeads(heads, user, publicKey, bad?.seq ?? Infinity, (seq) => wanted.get(seq) ?? ''),
   }
+}
+
+/** @returns whether the record's body was erased since its page was read, which takes its blobs away. */
+async function wasErased(store: Store, seq: number, erasures: Erasures): Promise<boolean> {
+  const [now] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
+  if (now === undefined || parseErased(now.body) === null) return false
+  erasures.add(seq)
+  return true
 }
 
 /** Records that name pieces of files beside their bodies. */

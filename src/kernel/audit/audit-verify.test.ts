@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3'
-import { canonicalText, createHasher, openMemoryStore, type Store } from '../store/index.ts'
-import { recordOf } from '../store/store-contract.ts'
-import { ann, storeFolder, tamper } from '../store/store-fixture.ts'
-import type { ChainHead, JournalRecord, SignedHead } from '../types/index.ts'
-import { emptyChain, signedHeadText } from '../types/index.ts'
+import { createHasher, recordHash, openMemoryStore, type Store } from '../../store/index.ts'
+import { recordOf } from '../../store/store-contract.ts'
+import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
+import type { ChainHead, JournalRecord, SignedHead } from '../../types/index.ts'
+import { emptyChain, signedHeadText } from '../../types/index.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -64,6 +64,7 @@ test('a sound journal verifies, with its signed heads, its blobs counted once, a
       first_bad: null,
       open: [{ seq: 41, call: 'waits', name: 'file.read' }],
       signed_heads: { checked: 2, bad: [] },
+      erased: { bodies: 0, unchecked: 0, unexplained: [] },
     })
   }))
 
@@ -196,7 +197,7 @@ async function rewriteFrom(path: string, seq: number): Promise<void> {
   const rows = raw.prepare('select * from journal where seq >= ? order by seq').all(seq) as JournalRecord[]
   let previous = rows[0]?.previous ?? ''
   for (const row of rows) {
-    const next = hash(canonicalText(ann, { ...row, previous }))
+    const next = recordHash(hash, ann, { ...row, previous })
     raw.prepare('update journal set previous = ?, hash = ? where seq = ?').run(previous, next, row.seq)
     previous = next
   }

@@ -1,0 +1,79 @@
+/**
+ * Statements that erase bodies. What holds a blob: a body that is a reference to it, and an outcome or a message that names it
+ * (the pieces of a file, the whole of a long result). What only mentions it (the taking in of a piece, a model's words, the bytes
+ * of an exchange) does not.
+ */
+import { type Kysely, sql } from 'kysely'
+import type { JournalRecord } from '../../types/index.ts'
+import type { Tables } from './tables.ts'
+import { type SlotMaker, template, type Template } from './template.ts'
+
+interface Of {
+  user: string
+}
+
+export interface EraseStatements {
+  readonly recordAt: Template<Of & { seq: number }, JournalRecord>
+  /** A row when the call, or the turn it is part of, has not ended. */
+  readonly underWay: Template<Of & { call: string; turn: string }, { seq: number }>
+  readonly setBody: Template<Of & { seq: number; body: string }>
+  readonly blobBytes: Template<Of & { hash: string }, { bytes: Uint8Array }>
+  /** Records whose body is this text. */
+  readonly bodyIs: Template<Of & { body: string }, { seq: number }>
+  /** A row when a holder names the hash in a body of its own; `pattern` is the hash between two `%`. */
+  readonly bodyNames: Template<Of & { pattern: string }, { seq: number }>
+  /** Bodies of holders that are blobs themselves. */
+  readonly holders: Template<Of, { body: string }>
+  readonly setBlob: Template<Of & { hash: string; bytes: Uint8Array }>
+  readonly dropBlob: Template<Of & { hash: string }>
+}
+
+/** Outcomes of these calls mention blobs without holding them. */
+const mentions = ['attachment.put', 'model.generate', 'output.read']
+/** What is left of an erased body names its own blob, and holds nothing. */
+const isLeft = sql<boolean>`substr("body", 1, 11) = '{"erased":"'`
+const isReference = sql<boolean>`substr("body", 1, 9) = '{"blob":"'`
+
+export function eraseStatements(db: Kysely<Tables>): EraseStatements {
+  const journal = (slot: SlotMaker<Of>) => db.selectFrom('journal').where('user', '=', slot('user'))
+  const holders = (slot: SlotMaker<Of>) =>
+    journal(slot).where((eb) =>
+      eb.or([eb('name', '=', 'turn.send'), eb.and([eb('phase', '=', 'outcome'), eb('name', 'not in', mentions)])]),
+    )
+  return {
+    recordAt: template((slot) => journal(slot).selectAll().where('seq', '=', slot('seq'))),
+    underWay: template((slot) =>
+      db
+        .selectFrom('open_call')
+        .select('seq')
+        .where('user', '=', slot('user'))
+        .where((eb) => eb.or([eb('call', '=', slot('call')), eb('call', '=', slot('turn'))]))
+        .limit(1),
+    ),
+    setBody: template((slot) =>
+      db
+        .updateTable('journal')
+        .set({ body: slot('body') })
+        .where('user', '=', slot('user'))
+        .where('seq', '=', slot('seq')),
+    ),
+    blobBytes: template((slot) => db.selectFrom('blob').select('bytes').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
+    bodyIs: template((slot) => journal(slot).select('seq').where(isReference).where('body', '=', slot('body'))),
+    bodyNames: template((slot) =>
+      holders(slot)
+        .select('seq')
+        .where('body', 'like', slot('pattern'))
+        .where((eb) => eb.not(eb.or([isReference, isLeft])))
+        .limit(1),
+    ),
+    holders: template((slot) => holders(slot).select('body').where(isReference)),
+    setBlob: template((slot) =>
+      db
+        .updateTable('blob')
+        .set({ bytes: slot('bytes') })
+        .where('user', '=', slot('user'))
+        .where('hash', '=', slot('hash')),
+    ),
+    dropBlob: template((slot) => db.deleteFrom('blob').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
+  }
+}
