@@ -2,7 +2,7 @@
  * A journal with a long past, made through the store's own door. One real turn is run first and its records are the pattern, so
  * that the past looks as the guest writes it.
  */
-import { openSqliteStore, type Append, type Projection, type Store } from '../../src/store/index.ts'
+import { openSqliteStore, plainSession, type Append, type Projection, type Store } from '../../src/store/index.ts'
 import {
   type CallId,
   createIdMaker,
@@ -69,7 +69,7 @@ async function realTurn(options: GuestOptions & { readonly workspace: Workspace 
 
 async function fillSession(store: Store, pattern: readonly JournalRecord[], turns: number): Promise<SessionId> {
   const session = newId() as SessionId
-  const row = { id: session, title: 'long', createdAt: Date.now(), activeAt: Date.now(), turns, labels: '', scratchpad: '' }
+  const row = { ...plainSession, id: session, title: 'long', createdAt: Date.now(), activeAt: Date.now(), turns }
   const waiting: Promise<unknown>[] = []
   for (let done = 0; done < turns; done += turnsPerAppend) {
     const append = copyTurns(pattern, session, Math.min(turnsPerAppend, turns - done))

@@ -1,5 +1,5 @@
 /** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
-import type { SessionRow, Store } from '../store/index.ts'
+import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import { type Caller, type CallId, type Label, OxbowError, type SessionId } from '../types/index.ts'
 import { maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
@@ -49,7 +49,7 @@ export function createSessions(store: Store): Sessions {
       if (after !== before && row !== undefined) changed.add(put({ ...row, labels: after.join(',') }).id)
       return after
     },
-    created: (id, title, at) => put({ id, title, createdAt: at, activeAt: at, turns: 0, labels: '', scratchpad: '' }),
+    created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
     scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
     scratchpadChanged(id, call) {
       const row = rows.get(id)

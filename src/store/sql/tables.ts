@@ -20,6 +20,11 @@ export interface Tables {
     turns: number
     labels: string
     scratchpad: string
+    archived: number
+    deleted: number
+    parent: SessionId | ''
+    forked: number
+    summary: CallId | ''
   }
   account: { user: string; scope: string; micro_dollars: number; tokens: number }
   lane: { user: string; session: SessionId; owner: string; epoch: number; lease_until: number }
