@@ -31,6 +31,7 @@ export default defineConfig([
   // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
+  { ...common, entry: { 'text-worker': 'src/memory/thread/text-worker.ts' } },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with.

@@ -3,15 +3,22 @@ import type { Passage } from '../store/index.ts'
 
 export type TextFormat = 'text' | 'markdown' | 'code'
 
-export interface Embedder {
+/** What is known of an embedder without asking it for a vector. */
+export interface EmbedderFacts {
   /** Name and version of the model: vectors of two ids are never compared. */
   readonly id: string
   readonly dims: number
   /** How far its similarities can be trusted beside words: weights of recall, chosen by the benchmark. */
   readonly weights: FusionWeights
-  /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
-  embed(texts: readonly string[]): Promise<readonly Float32Array<ArrayBuffer>[]>
 }
+
+export interface Embedder extends EmbedderFacts {
+  /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
+  embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
+}
+
+/** What the vectors are for: some models tell a question from what is kept. Absent: what is kept. */
+export type EmbedPurpose = 'document' | 'query'
 
 /** Weights of the two lists after each was brought to 0 … 1; they add up to 1. */
 export interface FusionWeights {
@@ -33,12 +40,13 @@ export interface ReadQuestion {
 
 export interface TextEngine {
   /** Null when there is none (`memory.embedder = "none"`). Its facts; embedding itself is asked of `embed`. */
-  embedder(): Promise<Omit<Embedder, 'embed'> | null>
+  embedder(): Promise<EmbedderFacts | null>
   /** Cuts at borders of sentences, headings and lines: about 640 UTF-16 units, 96 of overlap; code by lines. In order. */
   cut(text: string, format: TextFormat): Promise<readonly CutPassage[]>
   /** Terms of a text as the index has them, separated by single spaces. */
   terms(text: string): Promise<string>
   read(question: string): Promise<ReadQuestion>
-  embed(texts: readonly string[]): Promise<readonly Float32Array<ArrayBuffer>[]>
+  /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
+  embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
   close(): Promise<void>
 }

@@ -1,0 +1,70 @@
+/**
+ * Words of scripts that do not put spaces between them, or not only there. A dictionary cuts the same word differently in
+ * different sentences, so pairs of neighbouring characters stand beside it: whatever word is asked for, its pairs are there.
+ *
+ * - Chinese, Japanese: pairs of characters, also across scripts (食べ); single Chinese characters; katakana words whole.
+ * - Korean: the word, the word without its particle, and pairs of syllables.
+ * - Thai, Lao, Khmer, Burmese: words of ICU's dictionaries, and pairs of grapheme clusters.
+ */
+import { graphemes, words } from './segmenters.ts'
+
+/** What is asked and what is kept differ: a question does not look for every character that is part of its words. */
+export type Side = 'kept' | 'asked'
+
+const unspaced =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
+const runs =
+  /(?<cjk>[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}ー々〆]+)|(?<hangul>\p{Script=Hangul}+)|(?<dictionary>(?:[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]\p{M}*)+)/gu
+const han = /\p{Script=Han}/u
+const katakanaWords = /[\p{Script=Katakana}ー]{3,}/gu
+
+/** Particles after a Korean noun, longest first. One syllable must remain; the word itself is kept too, so too much does no harm. */
+const particle =
+  /(?<=.)(?:으로부터|에서부터|이라고|에게서|한테서|에서는|으로는|에게는|이랑은|까지는|부터는|이라는|께서는|에서|에게|한테|부터|까지|으로|처럼|보다|만큼|이랑|하고|이나|라도|마다|조차|마저|밖에|께서|에는|에도|로는|이고|이며|이다|입니다|은|는|이|가|을|를|에|의|로|와|과|도|만|랑|께|야|아)$/u
+
+export function isUnspaced(word: string): boolean {
+  return unspaced.test(word)
+}
+
+/** Adds the terms of a run of letters, some of which are of such a script. What is of others is given to `other`. */
+export function addScriptTerms(word: string, side: Side, terms: string[], other: (rest: string) => void): void {
+  let end = 0
+  for (const match of word.matchAll(runs)) {
+    if (match.index > end) other(word.slice(end, match.index))
+    end = match.index + match[0].length
+    const { cjk, hangul, dictionary } = match.groups ?? {}
+    if (cjk !== undefined) cjkTerms(cjk, side, terms)
+    else if (hangul !== undefined) hangulTerms(hangul, side, terms)
+    else if (dictionary !== undefined) dictionaryTerms(dictionary, terms)
+  }
+  if (end < word.length) other(word.slice(end))
+}
+
+function cjkTerms(run: string, side: Side, terms: string[]): void {
+  const characters = [...run]
+  if (side === 'asked' && characters.length === 1) terms.push(run)
+  if (side === 'kept') for (const character of characters) if (han.test(character)) terms.push(character)
+  pairs(characters, terms)
+  for (const [katakana] of run.matchAll(katakanaWords)) terms.push(katakana)
+}
+
+function hangulTerms(word: string, side: Side, terms: string[]): void {
+  const bare = word.replace(particle, '')
+  if (bare !== word) terms.push(bare)
+  terms.push(word)
+  const paired = [...(side === 'kept' ? word : bare)]
+  // A word of two syllables is its own pair.
+  if (paired.length > 2) pairs(paired, terms)
+}
+
+function dictionaryTerms(run: string, terms: string[]): void {
+  for (const { segment } of words.segment(run)) terms.push(segment)
+  pairs(
+    Array.from(graphemes.segment(run), ({ segment }) => segment),
+    terms,
+  )
+}
+
+function pairs(characters: readonly string[], terms: string[]): void {
+  for (let place = 1; place < characters.length; place += 1) terms.push(`${characters[place - 1]}${characters[place]}`)
+}

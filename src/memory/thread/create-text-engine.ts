@@ -1,0 +1,53 @@
+/** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
+import { openServiceEmbedder, type EmbeddingService } from '../embed/service-embedder.ts'
+import { isServiceName } from '../embed/embedder-name.ts'
+import type { TextEngine } from '../text-engine.ts'
+import type { TextQuestions } from './text-message.ts'
+import { createTextThread } from './text-thread.ts'
+import { threadIdleMs } from './thread-limits.ts'
+
+export interface TextEngineOptions {
+  /** `memory.embedder` of the configuration. */
+  readonly embedder: string
+  /** Serves `provider/model`. Absent: such a name is refused. */
+  readonly service?: EmbeddingService
+  readonly idleMs?: number
+}
+
+/** Nothing is started or read before the first question. A bad name of an embedder fails when the embedder is asked for. */
+export function createTextEngine(options: TextEngineOptions): TextEngine {
+  const isService = isServiceName(options.embedder)
+  const thread = createTextThread({ embedder: isService ? 'none' : options.embedder, idleMs: options.idleMs ?? threadIdleMs })
+  return engineOver(
+    (name, ask) => thread.ask(name, ask),
+    options,
+    () => thread.close(),
+  )
+}
+
+/** The same without a thread, for tests: it blocks. */
+export function createLocalTextEngine(options: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
+  const isService = isServiceName(options.embedder)
+  const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(isService ? 'none' : options.embedder))
+  const ask: Ask = async (name, question) => (await loading)[name](question as never) as never
+  return engineOver(ask, options, async () => {
+    await loading
+  })
+}
+
+type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
+
+function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
+  const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
+  return {
+    cut: (text, format) => ask('cut', { text, format }),
+    terms: (text) => ask('terms', { text }),
+    read: (question) => ask('read', { question }),
+    embedder: () => (remote === null ? ask('embedder', {}) : remote.facts()),
+    embed: (texts, purpose) => (remote === null ? ask('embed', { texts }) : remote.embed(texts, purpose)),
+    async close() {
+      remote?.close()
+      await close()
+    },
+  }
+}
