@@ -2,6 +2,7 @@
 import type { Question, QuestionClass, Turn } from './dialogue.ts'
 import type { Cast, FactScene, IdentifierScene, IntroductionScene, Scene } from './scene.ts'
 import type { Chance } from './seeded-chance.ts'
+import { anchoredAsks } from './anchored-asks.ts'
 import { identifierAsks } from './small-talk.ts'
 import { askedDate } from './spoken-date.ts'
 
@@ -32,11 +33,21 @@ export function makeQuestions(chance: Chance, cast: Cast, said: ReadonlyMap<Scen
     temporal: temporal(chance, facts),
     multi_hop: multiHop(chance, cast, facts, said),
     open_domain: open(facts),
-    changed: changed(facts),
+    changed: changed(chance, facts),
     identifier: identifiers(chance, said),
   }
   return Object.entries(shares).flatMap(([kind, share]) => chance.some(pools[kind as QuestionClass], Math.round((count * share) / 150)))
 }
+
+/** Half of what is asked names something that was said. */
+const anchored = (chance: Chance, fact: FactScene, of: 'asks' | 'changed', plain: readonly string[]): string => {
+  const named = anchoredAsks[fact.topic.name]?.[of] ?? []
+  return chance.pick(named.length > 0 && fact.about === fact.speaker && chance.happens(0.5) ? named : plain)
+}
+
+/** The longest word of a value: what it is remembered by. */
+const keyWord = (value: string): string =>
+  value.split(/[^\p{L}-]+/u).reduce((longest, word) => (word.length > longest.length ? word : longest), '')
 
 const ask = (pattern: string, person: string): string => pattern.replaceAll('{P}', person)
 const same = (a: Fact, b: Fact): boolean => a.fact.topic === b.fact.topic && a.fact.about === b.fact.about
@@ -52,10 +63,15 @@ function single(chance: Chance, facts: readonly Fact[]): Question[] {
   }))
 }
 
+function whenPattern(chance: Chance, fact: FactScene): string {
+  const named = anchoredAsks[fact.topic.name]?.when
+  return named === undefined || chance.happens(0.4) ? chance.pick(fact.topic.whens) : named.replace('{k}', keyWord(fact.value))
+}
+
 function temporal(chance: Chance, facts: readonly Fact[]): Question[] {
   const dated = alone(facts).filter(({ eventAt }) => eventAt !== null)
   const whens = dated.map(({ fact, turn }): Question => ({
-    text: ask(chance.pick(fact.topic.whens), fact.about),
+    text: ask(whenPattern(chance, fact), fact.about),
     kind: 'temporal',
     evidence: [turn.id],
   }))
@@ -113,11 +129,15 @@ function open(facts: readonly Fact[]): Question[] {
 }
 
 /** What holds now: the later turn alone answers. */
-function changed(facts: readonly Fact[]): Question[] {
+function changed(chance: Chance, facts: readonly Fact[]): Question[] {
   return facts.flatMap(({ fact, turn }) =>
     fact.replaces === null || fact.topic.changed === null
       ? []
-      : fact.topic.changed.asks.map((text): Question => ({ text: ask(text, fact.about), kind: 'changed', evidence: [turn.id] })),
+      : fact.topic.changed.asks.map((text): Question => ({
+          text: ask(anchored(chance, fact, 'changed', [text]), fact.about),
+          kind: 'changed',
+          evidence: [turn.id],
+        })),
   )
 }
 

@@ -1,0 +1,173 @@
+/**
+ * Recall: what memory has about a question, best first.
+ *
+ * Read the question; ask the store once for words and vectors together (once more for each part, when it asks several things);
+ * make one list of the two; raise what stands there as it was asked for; add what is known beforehand; put what no longer holds
+ * behind; say once what is said twice; fit it in the budget, with what stands beside it.
+ *
+ * What the ranking is made of, and what each step was worth, stands in docs/memory.md, "How recall ranks".
+ */
+import type { MemoryFound, MemoryStore } from '../../store/index.ts'
+import { isOxbowError } from '../../types/index.ts'
+import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
+import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
+import { type Candidate, inOrder } from './candidate.ts'
+import { collapse } from './collapse.ts'
+import { dayTerms } from './day-terms.ts'
+import { raiseExact } from './exact-words.ts'
+import { boundTokens, type CountTokens, type Fitted, fitBudget, joinNeighbours } from './fit-budget.ts'
+import { fuseLists } from './fuse-lists.ts'
+import { mergeParts } from './merge-parts.ts'
+import { passesFilter } from './passes-filter.ts'
+import { addPriors } from './priors.ts'
+import {
+  candidates,
+  contextWeight,
+  joinedResults,
+  maxParts,
+  maxQuestionUnits,
+  maxResults,
+  maxTerms,
+  neighboursAfter,
+  neighboursBefore,
+} from './recall-limits.ts'
+
+export interface RecallDeps {
+  readonly store: Pick<MemoryStore, 'search' | 'around'>
+  readonly text: TextEngine
+  /** Unix milliseconds. */
+  readonly now: () => number
+  /** Tokens of a text. Absent: a bound by its signs, which is mostly a little too high. */
+  readonly count?: CountTokens
+}
+
+/** One search: the whole question, or a part of it. */
+interface Asked {
+  readonly terms: readonly string[]
+  readonly vector: Float32Array<ArrayBuffer> | null
+}
+
+export function createRecall(deps: RecallDeps): Recall {
+  return {
+    async recall(question) {
+      const text = question.text.slice(0, maxQuestionUnits).toWellFormed()
+      const limit = Math.min(question.limit, maxResults)
+      if (text.trim() === '' || limit < 1 || question.tokens < 1) return []
+
+      // Read the question: its terms, what must stand as written, its parts, and their vectors.
+      const embedder = await deps.text.embedder()
+      const { exact, asked } = await readAll(deps, text, embedder)
+
+      // Ask the store, for the whole and for each part at the same time.
+      const lists = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
+      const at = question.filter.validAt ?? deps.now()
+      const ranked = addPriors(raiseExact(mergeParts(lists), exact), at)
+
+      // Order, and say once what is said twice.
+      const distinct = collapse(inOrder(ranked), limit)
+      const count = deps.count ?? boundTokens
+      const { fitted, left } = fitBudget(distinct, question.tokens, count)
+      const joined = await joinAll(deps, question, fitted, left, count)
+      return joined.map((each) => asRecalled(each, deps.now()))
+    },
+  }
+}
+
+async function readAll(
+  { text: engine, now }: RecallDeps,
+  text: string,
+  embedder: EmbedderFacts | null,
+): Promise<{ exact: readonly string[]; asked: readonly Asked[] }> {
+  const read = await engine.read(text)
+  const parts = read.parts.length > 1 ? read.parts.slice(0, maxParts) : []
+  const [ofParts, ofExact, vectors] = await Promise.all([
+    Promise.all(parts.map((part) => engine.read(part))),
+    read.exact.length === 0 ? '' : engine.terms(read.exact.join(' ')),
+    embedder === null ? [] : engine.embed([text, ...parts], 'query'),
+  ])
+  const exactTerms = ofExact.split(' ')
+  const terms = distinctTerms([...read.terms, ...exactTerms, ...dayTerms(text, now())])
+  const whole = { terms, vector: usable(vectors[0]) }
+  const others = ofParts.map((part, i) => ({
+    terms: distinctTerms([...part.terms, ...dayTerms(parts[i] ?? '', now())]),
+    vector: usable(vectors[i + 1]),
+  }))
+  return { exact: read.exact, asked: [whole, ...others] }
+}
+
+function distinctTerms(terms: readonly string[]): readonly string[] {
+  return [...new Set(terms)].filter((term) => term !== '').slice(0, maxTerms)
+}
+
+/** A vector of zeros is near nothing. */
+function usable(vector: Float32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> | null {
+  return vector !== undefined && vector.some((value) => value !== 0) ? vector : null
+}
+
+async function searchOnce(
+  { store }: RecallDeps,
+  question: RecallQuestion,
+  asked: Asked,
+  embedder: EmbedderFacts | null,
+): Promise<readonly Candidate[]> {
+  const { terms, vector } = asked
+  const { filter, fusion = 'weights' } = question
+  if (terms.length === 0 && vector === null) return []
+  const text = { terms, contextWeight, limit: candidates }
+  const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text }))
+  let found: MemoryFound
+  if (vector === null || embedder === null) found = await byText()
+  else {
+    try {
+      const near = { model: embedder.id, vector, limit: candidates }
+      found = await store.search(terms.length === 0 ? { filter, vector: near } : { filter, text, vector: near })
+    } catch (error) {
+      // Vectors of this model are not there yet: words are.
+      if (!isOxbowError(error, 'bad_input')) throw error
+      found = await byText()
+    }
+  }
+  return fuseLists(found, { fusion, weights: embedder?.weights ?? { text: 1, vector: 0 }, terms, full: candidates })
+}
+
+const nothing: MemoryFound = { text: [], vector: [], passages: [] }
+
+/** What stands beside the first results, with what is left of the budget. */
+async function joinAll(
+  { store }: RecallDeps,
+  { filter }: RecallQuestion,
+  fitted: readonly Fitted[],
+  left: number,
+  count: CountTokens,
+): Promise<readonly Fitted[]> {
+  const shown = new Set(fitted.map(({ candidate }) => candidate.passage.id))
+  const first = fitted.slice(0, joinedResults)
+  const beside = await Promise.all(
+    first.map(async ({ candidate: { passage } }) =>
+      passage.entry.stream === '' ? [] : store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter),
+    ),
+  )
+  const joined: Fitted[] = []
+  for (const [i, each] of first.entries()) {
+    const { entry } = each.candidate.passage
+    const may = (beside[i] ?? []).filter(
+      // Labels travel with texts: only what is labelled alike may be told in one breath.
+      (passage) =>
+        !shown.has(passage.id) &&
+        passage.entry.labels.join() === entry.labels.join() &&
+        passage.entry.kind === entry.kind &&
+        passesFilter(passage.entry, filter),
+    )
+    const result = joinNeighbours(each, may, left, count)
+    for (const passage of result.chosen) shown.add(passage.id)
+    left -= result.used
+    joined.push(result.fitted)
+  }
+  return [...joined, ...fitted.slice(joinedResults)]
+}
+
+function asRecalled({ candidate, text }: Fitted, now: number): Recalled {
+  const { passage, textRank, textScore, vectorRank, vectorScore, exact, prior, standsFor, score, holds } = candidate
+  const why = { textRank, textScore, vectorRank, vectorScore, exact, prior, standsFor }
+  return { id: passage.entry.id, passage, text, score, ageMs: Math.max(0, now - passage.entry.createdAt), holds, why }
+}

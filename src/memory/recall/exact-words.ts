@@ -1,0 +1,39 @@
+/** What stands in a text as it was asked for. */
+import type { Candidate } from './candidate.ts'
+import { exactBonus } from './recall-limits.ts'
+
+/**
+ * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case and runs of white
+ * space do not count; a name must stand alone, so that `v1.2` is not found in `v1.20`.
+ */
+export function raiseExact(list: readonly Candidate[], exact: readonly string[]): Candidate[] {
+  const wanted = exact.map((phrase) => ({ phrase, plain: plainText(phrase) })).filter(({ plain }) => plain !== '')
+  if (wanted.length === 0) return [...list]
+  return list.map((candidate) => {
+    const text = plainText(candidate.passage.text)
+    const stand = wanted.filter(({ plain }) => standsIn(text, plain)).map(({ phrase }) => phrase)
+    return stand.length === 0
+      ? candidate
+      : { ...candidate, exact: stand, score: candidate.score + (exactBonus * stand.length) / wanted.length }
+  })
+}
+
+function plainText(text: string): string {
+  return text.normalize('NFKC').toLowerCase().replaceAll(/\s+/gu, ' ').trim()
+}
+
+const wordSign = /[\p{L}\p{M}\p{N}]/u
+/** Scripts without spaces: a word stands alone anywhere. */
+const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Khmer}\p{Script=Lao}\p{Script=Hangul}]/u
+
+function standsIn(text: string, phrase: string): boolean {
+  for (let at = text.indexOf(phrase); at >= 0; at = text.indexOf(phrase, at + 1)) {
+    if (endsThere(text.charAt(at - 1), phrase.charAt(0)) && endsThere(text.charAt(at + phrase.length), phrase.charAt(phrase.length - 1)))
+      return true
+  }
+  return false
+}
+
+function endsThere(outside: string, inside: string): boolean {
+  return !wordSign.test(outside) || !wordSign.test(inside) || unspaced.test(outside) || unspaced.test(inside)
+}

@@ -1,0 +1,112 @@
+/** Texts of results in a budget of tokens: first every hit, best first, then what stands beside them. */
+import type { FoundPassage } from '../../store/index.ts'
+import type { Candidate } from './candidate.ts'
+
+export type CountTokens = (text: string) => number
+
+export interface Fitted {
+  readonly candidate: Candidate
+  readonly text: string
+}
+
+/**
+ * Tokens of a text, rather too many than too few: runs of Latin letters have a token for about four characters, other signs
+ * one each, other scripts up to one and a half for a character.
+ */
+export function boundTokens(text: string): number {
+  let thirds = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    const isLetter = (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 32
+    thirds += isLetter ? 1 : code < 128 ? 3 : 4.5
+  }
+  return Math.ceil(thirds / 3)
+}
+
+/**
+ * The first result is cut when it alone is too long; later ones that do not fit are left out, and shorter ones behind them may.
+ * @returns at most `tokens` of text together, and the number that is left
+ */
+export function fitBudget(
+  list: readonly Candidate[],
+  tokens: number,
+  count: CountTokens,
+): { readonly fitted: readonly Fitted[]; readonly left: number } {
+  const fitted: Fitted[] = []
+  let left = tokens
+  for (const candidate of list) {
+    if (left <= 0) break
+    const { text } = candidate.passage
+    const fits = count(text) <= left
+    const shown = fits ? text : fitted.length === 0 ? cutTo(text, left, count) : ''
+    if (shown === '') continue
+    fitted.push({ candidate, text: shown })
+    left -= count(shown)
+  }
+  return { fitted, left: Math.max(0, left) }
+}
+
+/** The longest beginning that fits, by halves, ending at a space where there is one near. */
+export function cutTo(text: string, tokens: number, count: CountTokens): string {
+  let fits = 0
+  let over = text.length
+  while (fits < over) {
+    const middle = Math.ceil((fits + over) / 2)
+    if (count(`${text.slice(0, middle)}…`) <= tokens) fits = middle
+    else over = middle - 1
+  }
+  if (fits === 0) return ''
+  if (fits === text.length) return text
+  const cut = text
+    .slice(0, fits)
+    .toWellFormed()
+    .replace(/\uFFFD$/u, '')
+  const space = cut.lastIndexOf(' ')
+  return `${space > fits / 2 ? cut.slice(0, space) : cut}…`
+}
+
+/** Adds neighbours to a text, nearest first, while they fit; what overlaps is said once. */
+export function joinNeighbours(
+  { candidate, text }: Fitted,
+  beside: readonly FoundPassage[],
+  tokens: number,
+  count: CountTokens,
+): { readonly fitted: Fitted; readonly used: number; readonly chosen: readonly FoundPassage[] } {
+  const own = candidate.passage
+  const nearest = [...beside].sort((a, b) => distance(a, own) - distance(b, own))
+  const chosen: FoundPassage[] = []
+  let joined = text
+  let used = 0
+  for (const passage of nearest) {
+    const attempt = together([...chosen, passage, { ...own, text }])
+    const cost = count(attempt) - count(text)
+    if (cost > tokens) continue
+    chosen.push(passage)
+    joined = attempt
+    used = Math.max(0, cost)
+  }
+  return { fitted: { candidate, text: joined }, used, chosen }
+}
+
+function distance(a: FoundPassage, b: FoundPassage): number {
+  const places = Math.abs(a.entry.place - b.entry.place)
+  return places * 1_000 + Math.abs(a.part - b.part)
+}
+
+/** Oldest first. Passages of one entry overlap: the beginning of one that the other ends with is left out. */
+function together(passages: readonly FoundPassage[]): string {
+  const ordered = [...passages].sort((a, b) => a.entry.place - b.entry.place || a.part - b.part)
+  let whole = ''
+  let before: FoundPassage | null = null
+  for (const passage of ordered) {
+    const inside =
+      before !== null && before.entry.id === passage.entry.id && before.part === passage.part - 1
+        ? before.start + before.text.length - passage.start
+        : 0
+    const adds =
+      inside > 0 && inside < passage.text.length && whole.endsWith(passage.text.slice(0, inside)) ? passage.text.slice(inside) : null
+    whole = adds === null ? (whole === '' ? passage.text : `${whole}\n${passage.text}`) : whole + adds
+    before = passage
+  }
+  return whole
+}

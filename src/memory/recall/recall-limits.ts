@@ -1,0 +1,40 @@
+/** Limits and weights of recall, each with its reason. What is a matter of measuring was measured by `npm run bench -- --only recall`. */
+
+/** Of each list, at most: what ranks below the hundredth in both is found by no one. */
+export const candidates = 100
+/** A question is read so far; what is pasted below it need not be looked up. */
+export const maxQuestionUnits: number = 8 * 1024
+/** Most results, whatever is asked for. */
+export const maxResults = 50
+/** Parts of a question that are searched beside the whole: each is a search of its own. */
+export const maxParts = 3
+/** Of all terms of a question, those of exact names and days included: each is a lookup in the index. */
+export const maxTerms = 96
+
+/** What a term of the turn before counts beside one of the turn itself: enough to find an answer by its question, too little to be taken for it. */
+export const contextWeight = 0.4
+/** Of reciprocal ranks, as its inventors have it: the first ranks differ little, so that both lists must agree. */
+export const rankOffset = 60
+/** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
+export const leastCertainty = 0.5
+
+/** What all exact names and phrases together add: above anything that likeness and priors can reach. */
+export const exactBonus = 1.5
+/** Most that recency and importance add. Both together are less than a rank or two among good hits. */
+export const recencyBonus = 0.02
+export const importanceBonus = 0.02
+export const recencyHalfLifeMs: number = 30 * 86_400_000
+
+/** Shares of equal triples of words from which two texts say the same. */
+export const duplicateShare = 0.85
+/** Shorter texts than this are duplicates only when they are equal: in `yes` and `yes please` one word is much. */
+export const duplicateWords = 6
+
+/** Turns beside a hit that are joined to it: one says what it answers, one what became of it. */
+export const neighboursBefore = 1
+export const neighboursAfter = 1
+/** Results whose neighbours are looked up: each is a question to the store, and the budget is mostly used up by then. */
+export const joinedResults = 8
+
+/** What answers a part counts beside what answers the whole: two parts are then answered by turns. */
+export const partShare = 0.9
