@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import type { OxbowError } from '../../types/index.ts'
 import { errorOf, storeFault } from '../store-fault.ts'
-import type { Question, WorkerAnswer, WorkerRole } from './worker-message.ts'
+import type { PostgresRole, Question, WorkerAnswer, WorkerRole } from './worker-message.ts'
 
 export interface WorkerLink {
   /** @throws OxbowError as the worker reports it; `store_failed` when it died. */
@@ -25,8 +25,12 @@ function workerFile(): URL {
   return new URL(`./sqlite-worker.${extension}`, import.meta.url)
 }
 
-export function startStoreWorker(role: WorkerRole): WorkerLink {
-  const worker = new Worker(workerFile(), { workerData: role, name: `oxbow-store-${role.role}`, execArgv: [] })
+/** What a worker has to say without having been asked: writing works again. */
+export const mendedNotice = 0
+
+/** @param file the worker's program; without it SQLite's */
+export function startStoreWorker(role: WorkerRole | PostgresRole, file: URL = workerFile(), noticed: () => void = () => {}): WorkerLink {
+  const worker = new Worker(file, { workerData: role, name: `oxbow-store-${role.role}`, execArgv: [] })
   const open = new Map<number, Open>()
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let nextId = 1
@@ -38,6 +42,10 @@ export function startStoreWorker(role: WorkerRole): WorkerLink {
     open.clear()
   }
   worker.on('message', ([id, failure, result]: WorkerAnswer) => {
+    if (id === mendedNotice) {
+      noticed()
+      return
+    }
     const entry = open.get(id)
     open.delete(id)
     if (failure === null) entry?.resolve(result)

@@ -5,12 +5,26 @@ import type { Durability } from './sqlite-database.ts'
 
 /** What a worker is started with. */
 export interface WorkerRole {
-  readonly role: 'writer' | 'reader'
+  readonly role: 'writer' | 'reader' | 'searcher'
   readonly path: string
   readonly user: UserId
   readonly durability: Durability
   /** The writer takes the workspace lock before it opens the file. */
   readonly exclusive: boolean
+}
+
+/** What the worker of a Postgres store is started with. */
+export interface PostgresRole {
+  readonly role: 'postgres'
+  /** May hold a password; stays in the process. */
+  readonly url: string
+  readonly user: UserId
+  readonly durability: Durability
+  readonly exclusive: boolean
+  readonly readOnly: boolean
+  /** Most connections. */
+  readonly pool: number
+  readonly patienceMs: number
 }
 
 /**

@@ -1,0 +1,199 @@
+/**
+ * The engine over a Postgres driver: batches as transactions in one session, reads beside them in others. It decides what is
+ * tried again. A batch whose connection was lost before its commit was sent is sent again; one whose answer was lost is looked up
+ * first, so that it is never written twice and never reported as lost when it is there.
+ */
+import { type Failure, isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
+import { createHasher } from '../chain.ts'
+import { firstRetryMs, longestRetryMs, maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs } from '../limits.ts'
+import { readStatements } from '../sql/read-statements.ts'
+import { failureOf } from '../store-fault.ts'
+import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
+import { createBuilder } from './postgres-builder.ts'
+import { postgresFault } from './postgres-fault.ts'
+import { createReader } from './postgres-reader.ts'
+import { checkTables, migrateTables } from './postgres-schema.ts'
+import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
+import { createWriteSession, type WriteSession } from './write-session.ts'
+import { type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write-transaction.ts'
+
+export interface EngineOptions {
+  readonly driver: PostgresDriver
+  readonly user: UserId
+  readonly shown: string
+  readonly durability: 'normal' | 'full'
+  readonly exclusive: boolean
+  readonly readOnly: boolean
+  readonly patienceMs?: number
+  /** Called when writing works again after it did not. */
+  readonly mended?: () => void
+}
+
+export interface PostgresEngine extends EngineLink {
+  /** Connects, takes the lock, brings the tables up to date. @throws OxbowError */
+  open(): Promise<void>
+}
+
+export async function createPostgresEngine(options: EngineOptions): Promise<PostgresEngine> {
+  const { driver, user, shown, readOnly, patienceMs = usualPatienceMs } = options
+  const builder = createBuilder()
+  const deps: TransactionDeps = { user, hash: await createHasher(), own: {} }
+  const writer = createWriteSession({
+    ...options,
+    patienceMs,
+    prepare: (session) => migrateTables(session, shown),
+    mended: options.mended ?? (() => {}),
+  })
+  const read = createReader({ builder, statements: readStatements(builder), user, memory: noMemory })
+  const reads = createReads(options, patienceMs, writer)
+  let opening: Promise<void> | null = null
+
+  const open = (): Promise<void> => {
+    opening ??= readOnly ? reads.run((session) => checkTables(session, shown)) : writer.ready(Date.now() + patienceMs).then(() => {})
+    // A server that was away at the start may come: then the next one who asks tries again.
+    opening.catch(() => (opening = null))
+    return opening
+  }
+  return {
+    open,
+    async write(batch) {
+      if (readOnly) throw new OxbowError('store_failed', 'The store was opened for reading only.', { hint: 'Open it for writing.' })
+      const commit: SynchronousCommit = batch.sync || options.durability === 'full' ? 'on' : 'local'
+      const writes = decodeBatch(batch)
+      const all = (some: readonly DecodedWrite[]) => commitWrites({ writer, deps, shown, commit, until: Date.now() + patienceMs }, some)
+      try {
+        return await all(writes)
+      } catch (error) {
+        if (!isOxbowError(error, 'bad_input')) throw error
+        return eachAlone(writes, all)
+      }
+    },
+    async read<Kind extends Read['kind']>(request: Read & { kind: Kind }) {
+      await open().catch((error: unknown) => {
+        // What cannot be written may still be read, but for what is another guest's or no store at all.
+        if (isOxbowError(error, 'workspace_busy') || isOxbowError(error, 'bad_config')) throw error
+      })
+      return (await reads.run((session) => read(session, request))) as ReadResults[Kind]
+    },
+    async close() {
+      await writer.close()
+      await driver.close()
+    },
+  }
+}
+
+function noMemory(): never {
+  throw new OxbowError('store_failed', 'Memory is not kept in Postgres.', { hint: 'Leave `store.url` empty.' })
+}
+
+interface CommitDeps {
+  readonly writer: WriteSession
+  readonly deps: TransactionDeps
+  readonly shown: string
+  readonly commit: SynchronousCommit
+  readonly until: number
+}
+
+/** @throws OxbowError `bad_input` when some write cannot be stored; any other when the store fails. Then nothing was written. */
+async function commitWrites(on: CommitDeps, writes: readonly DecodedWrite[]): Promise<readonly WriteResult[]> {
+  const { writer, deps, shown, commit, until } = on
+  let unknown: (Transacted & { outcome: 'unknown' }) | null = null
+  let conflicts = 0
+  for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+    let session: PostgresSession
+    try {
+      session = await writer.ready(until)
+    } catch (error) {
+      throw unknown === null ? error : lostAnswer(shown, error)
+    }
+    try {
+      if (unknown !== null && (await tookPlace(session, deps.user, unknown.trace))) return unknown.results
+      unknown = null
+      const done = await transact(session, deps, writes, commit)
+      if (done.outcome === 'committed') return done.results
+      unknown = done
+    } catch (error) {
+      const fault = postgresFault(error, shown, session.isLost())
+      if (fault.kind === 'value') throw fault.error
+      if (fault.kind === 'away') await writer.drop(session)
+      const again = fault.kind === 'away' ? Date.now() + wait < until : fault.kind === 'conflict' && conflicts++ < maxConflictRetries
+      if (!again) {
+        if (fault.kind !== 'conflict') writer.down(fault)
+        throw unknown === null ? fault.error : lostAnswer(shown, error)
+      }
+      await new Promise((resolve) => void setTimeout(resolve, wait))
+    }
+  }
+}
+
+/** A write that cannot be stored is found by trying each one alone; the others take place. */
+async function eachAlone(
+  writes: readonly DecodedWrite[],
+  all: (writes: readonly DecodedWrite[]) => Promise<readonly WriteResult[]>,
+): Promise<readonly WriteResult[]> {
+  const results: WriteResult[] = []
+  let failed: Failure | null = null
+  for (const write of writes) {
+    if (failed !== null) {
+      results.push(failed)
+      continue
+    }
+    try {
+      results.push((await all([write]))[0] ?? null)
+    } catch (error) {
+      const failure = failureOf(error as OxbowError)
+      if (failure.code !== 'bad_input') failed = failure
+      results.push(failure)
+    }
+  }
+  return results
+}
+
+interface Reads {
+  run<Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result>
+}
+
+/** Reads are repeated while the server is away, as long as patience lasts; once it is known to be down they are tried once. */
+function createReads({ driver, shown }: EngineOptions, patienceMs: number, writer: WriteSession): Reads {
+  let waiting = 0
+  const tried = async <Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result> => {
+    const until = Date.now() + patienceMs
+    for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+      let isLost = false
+      try {
+        return await driver.read(async (session) => {
+          try {
+            return await work(session)
+          } finally {
+            isLost = session.isLost()
+          }
+        })
+      } catch (error) {
+        const fault = postgresFault(error, shown, isLost)
+        if (fault.kind !== 'away' || writer.fault() !== null || Date.now() + wait > until) throw fault.error
+      }
+      await new Promise((resolve) => void setTimeout(resolve, wait))
+    }
+  }
+  return {
+    async run(work) {
+      if (waiting >= maxWaitingReads) {
+        const hint = 'Wait for answers before asking more.'
+        throw new OxbowError('limit_reached', `${maxWaitingReads} reads wait for the store already.`, { hint })
+      }
+      waiting++
+      try {
+        return await tried(work)
+      } finally {
+        waiting--
+      }
+    },
+  }
+}
+
+function lostAnswer(shown: string, cause: unknown): OxbowError {
+  return new OxbowError('store_failed', `${shown} went away while it committed: whether this was written is not known.`, {
+    hint: 'Look it up when the server is back: Oxbow goes on by itself then.',
+    cause,
+  })
+}

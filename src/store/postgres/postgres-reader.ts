@@ -1,0 +1,128 @@
+/** Executes reads of the journal, each one by an index and within a limit, with the statements that SQLite runs, too. */
+import { Buffer } from 'node:buffer'
+import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
+import type { Kysely } from 'kysely'
+import { parseReference } from '../chain.ts'
+import { maxRowsPerRead } from '../limits.ts'
+import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
+import { sessionRow } from '../sql/session-row.ts'
+import type { Tables } from '../sql/tables.ts'
+import { bind, type Template } from '../sql/template.ts'
+import { storeFault } from '../store-fault.ts'
+import type { MemoryRead } from '../memory/memory-message.ts'
+import { type Flat, historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
+import type { RecordQuery, SessionRow } from '../store.ts'
+import type { PostgresSession, Query, Row } from './postgres-session.ts'
+
+/** @throws what the driver throws, or OxbowError `store_corrupt` */
+export type PostgresReader = (session: PostgresSession, read: Read) => Promise<ReadResults[Read['kind']]>
+
+export interface ReaderDeps {
+  readonly builder: Kysely<Tables>
+  readonly statements: ReadStatements
+  readonly user: UserId
+  readonly memory: (session: PostgresSession, read: MemoryRead) => Promise<unknown>
+}
+
+type Answers = {
+  readonly [Kind in Read['kind']]: (session: PostgresSession, read: Read & { kind: Kind }) => Promise<ReadResults[Kind]>
+}
+
+export function createReader(deps: ReaderDeps): PostgresReader {
+  const { statements, user } = deps
+  const recordRows = createRecordReader(deps)
+  const run = (session: PostgresSession, name: keyof ReadStatements, args: object): Promise<Row[]> =>
+    session.rows(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))
+  const sessionRows = async (session: PostgresSession, name: 'session' | 'sessions', args: object): Promise<SessionRow[]> =>
+    (await session.objects<Tables['session']>(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))).map(
+      sessionRow,
+    )
+
+  const answers: Answers = {
+    async records(session, { query }) {
+      const rows = await recordRows(session, query)
+      return query.hydrate ? hydrated(session, user, rows, recordBodyColumn) : (rows.flat() as Flat)
+    },
+    async history(session, read) {
+      const before = read.before ?? Number.MAX_SAFE_INTEGER
+      const rows = await run(session, 'history', { session: read.session, before, limit: rowLimit(read.limit) })
+      return hydrated(session, user, rows, historyBodyColumn)
+    },
+    open_intents: async (session) => hydrated(session, user, await run(session, 'openIntents', {}), recordBodyColumn),
+    async head(session) {
+      const [row] = await run(session, 'head', {})
+      return row === undefined ? emptyChain : { seq: row[0] as number, hash: row[1] as string }
+    },
+    async blob(session, { hash }) {
+      const [row] = await run(session, 'blob', { hash })
+      // A copy of its own: a part of a larger buffer would travel with all of it.
+      return row === undefined ? null : Uint8Array.from(row[0] as Uint8Array)
+    },
+    session: async (session, { id }) => (await sessionRows(session, 'session', { id }))[0] ?? null,
+    sessions: (session, { limit }) => sessionRows(session, 'sessions', { limit: rowLimit(limit) }),
+    async spent(session, { scope }) {
+      const [row] = await run(session, 'spent', { scope })
+      return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }
+    },
+    memory: (session, { read }) => deps.memory(session, read),
+  }
+  return (session, read) => {
+    const answer: (session: PostgresSession, read: never) => Promise<ReadResults[Read['kind']]> = answers[read.kind]
+    return answer(session, read as never)
+  }
+}
+
+/** A statement for each shape of query, built when it is first asked for. */
+function createRecordReader({ builder, user }: ReaderDeps): (session: PostgresSession, query: RecordQuery) => Promise<Row[]> {
+  const shapes = new Map<string, { readonly name: string; readonly template: Template<RecordArgs> }>()
+  return async (session, query) => {
+    // No phase at all fits nothing; an empty list is not SQL here.
+    if (query.phases?.length === 0) return []
+    const shape = recordsShape(query)
+    const known = shapes.get(shape) ?? { name: `records_${shapes.size}`, template: recordsStatement(builder, query) }
+    shapes.set(shape, known)
+    return session.rows(
+      queryOf(known.name, known.template, {
+        user,
+        after: query.after ?? 0,
+        before: query.before ?? Number.MAX_SAFE_INTEGER,
+        session: query.session ?? '',
+        call: query.call ?? '',
+        limit: rowLimit(query.limit),
+      }),
+    )
+  }
+}
+
+function rowLimit(limit: number): number {
+  return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
+}
+
+function queryOf<Args extends object>(name: string, { sql, parameters }: Template<Args, unknown>, args: Args): Query {
+  return { name, text: sql, values: bind(parameters, args) }
+}
+
+/** All columns of all rows; bodies that are references are replaced by what they refer to, asked for in one statement. */
+async function hydrated(session: PostgresSession, user: UserId, rows: Row[], bodyColumn: number): Promise<Flat> {
+  const wanted = new Set(rows.flatMap((row) => parseReference(row[bodyColumn] as string)?.blob ?? []))
+  const blobs = new Map<string, Uint8Array>()
+  if (wanted.size > 0) {
+    const text = 'select "hash", "bytes" from "blob" where "user" = $1 and "hash" in (select json_array_elements_text($2::json))'
+    const found = await session.rows({ name: 'read_blobs', text, values: [user, JSON.stringify([...wanted])] })
+    for (const [hash, bytes] of found) blobs.set(hash as string, bytes as Uint8Array)
+  }
+  const flat: Flat = []
+  for (const row of rows) {
+    row[bodyColumn] = bodyOf(row[bodyColumn] as string, blobs)
+    for (const cell of row) flat.push(cell as string | number)
+  }
+  return flat
+}
+
+function bodyOf(body: string, blobs: ReadonlyMap<string, Uint8Array>): string {
+  const reference = parseReference(body)
+  if (reference === null) return body
+  const bytes = blobs.get(reference.blob)
+  if (bytes === undefined) throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}

@@ -1,0 +1,43 @@
+/**
+ * The thread of a Postgres store. One, because it waits for a server and not for a disk: what it computes (rows, hashes, the
+ * driver's parsing) stays off the event loop all the same, and the driver is never loaded in the guest's own thread.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { failureOf, storeFault } from '../store-fault.ts'
+import { mendedNotice } from '../sqlite/worker-link.ts'
+import type { PostgresRole, Question, WorkerAnswer, WorkerRequest } from '../sqlite/worker-message.ts'
+import { openPgDriver } from './pg-driver.ts'
+import { parseAddress } from './postgres-address.ts'
+import { createPostgresEngine, type PostgresEngine } from './postgres-engine.ts'
+import { postgresFault } from './postgres-fault.ts'
+
+function serve(): void {
+  const port = parentPort
+  if (port === null) return
+  const { url, pool, ...role } = workerData as PostgresRole
+  const { shown } = parseAddress(url)
+  const driver = openPgDriver({ url, connections: pool, name: `oxbow ${role.user}` })
+  const mended = (): void => port.postMessage([mendedNotice, null, null] satisfies WorkerAnswer)
+  const starting: Promise<PostgresEngine> = createPostgresEngine({ ...role, driver, shown, mended })
+
+  const answer = async (question: Question): Promise<unknown> => {
+    const engine = await starting
+    if (question.ask === 'open') return engine.open()
+    if (question.ask === 'write') return engine.write(question.batch)
+    if (question.ask === 'read') return engine.read(question.read)
+    if (question.ask === 'close') return engine.close()
+    throw storeFault('store_failed', `A Postgres store has no ${question.ask}.`)
+  }
+  port.on('message', ([id, question]: WorkerRequest) => {
+    const reply = (message: WorkerAnswer): void => {
+      port.postMessage(message)
+      if (question.ask === 'close') port.close()
+    }
+    answer(question).then(
+      (result) => reply([id, null, result]),
+      (error: unknown) => reply([id, failureOf(postgresFault(error, shown).error), null]),
+    )
+  })
+}
+
+serve()

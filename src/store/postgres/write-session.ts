@@ -1,0 +1,174 @@
+/**
+ * The one session that writes, and what becomes of it: made when it is first needed, made again when it is lost, with patience
+ * for a server that restarts. It holds the guest's lock where the store is for one guest, so that to write without the lock is
+ * not possible: with the session the lock is gone, and the next session must have it before it writes.
+ */
+import { OxbowError, type UserId } from '../../types/index.ts'
+import { firstRetryMs, longestRetryMs } from '../limits.ts'
+import { guestLockQuery } from './batch-statements.ts'
+import { type PostgresFault, postgresFault } from './postgres-fault.ts'
+import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
+
+export interface WriteSessionOptions {
+  readonly driver: PostgresDriver
+  readonly user: UserId
+  /** The address without its password. */
+  readonly shown: string
+  readonly exclusive: boolean
+  readonly patienceMs: number
+  /** Runs once, in the first session: brings the tables up to date. */
+  readonly prepare: (session: PostgresSession) => Promise<void>
+  /** Called when writing is possible again after it was not. */
+  readonly mended: () => void
+}
+
+export interface WriteSession {
+  /**
+   * @returns a session that may write. Waits for a server that is away until `until` (unix milliseconds); at once with the
+   * reason while it is known to be down.
+   * @throws OxbowError
+   */
+  ready(until: number): Promise<PostgresSession>
+  /** The session is of no use: a later `ready` makes another. */
+  drop(session: PostgresSession): Promise<void>
+  /** Writing failed for a reason that may pass: tries in the background until it is possible again. */
+  down(fault: PostgresFault): void
+  /** Why nothing is written just now. */
+  fault(): OxbowError | null
+  close(): Promise<void>
+}
+
+export function createWriteSession(options: WriteSessionOptions): WriteSession {
+  const { driver, user, shown, exclusive } = options
+  let session: PostgresSession | null = null
+  let connecting: Promise<PostgresSession> | null = null
+  let prepared = false
+  let closed = false
+  let down: OxbowError | null = null
+  /** Stays for ever: another guest has the store, its pages are damaged, or it never was usable. */
+  let over: OxbowError | null = null
+  let timer: ReturnType<typeof setTimeout> | null = null
+
+  const connect = async (): Promise<PostgresSession> => {
+    const made = await driver.connect()
+    try {
+      // A guest whose machine is gone gives its lock back within a minute, and not after the two hours of the system's default.
+      await made.exec('set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3')
+      if (exclusive && (await made.rows(guestLockQuery(user)))[0]?.[0] !== true) throw busy(shown)
+      if (!prepared) await options.prepare(made)
+      // Asked for, because a standby answers everything else.
+      const [recovering] = await made.rows({ text: 'select pg_is_in_recovery()', values: [] })
+      if (recovering?.[0] === true) throw standby(shown)
+      prepared = true
+      return made
+    } catch (error) {
+      await made.close()
+      throw error
+    }
+  }
+
+  const attempt = async (until: number): Promise<PostgresSession> => {
+    for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+      try {
+        const made = await connect()
+        session = made
+        made.onLost(() => {
+          if (session === made) session = null
+          // The lock went with it: taken again at once, before another guest may think that this one has ended.
+          if (exclusive && !closed) api.ready(Date.now() + options.patienceMs).catch(ignore)
+        })
+        return made
+      } catch (error) {
+        const fault = postgresFault(error, shown)
+        const mayPass = fault.kind === 'away' || isStandby(error) || (prepared && isBusy(error))
+        if (closed || !mayPass || Date.now() + wait > until) {
+          if (isBusy(error)) over = prepared ? lockLost(shown) : fault.error
+          else if (!closed) api.down(isStandby(error) ? { ...fault, kind: 'away' } : fault)
+          throw over ?? fault.error
+        }
+        await pause(wait)
+      }
+    }
+  }
+
+  /** While it is down: one attempt now and then, until one succeeds. */
+  const mend = (wait: number): void => {
+    if (closed || timer !== null) return
+    timer = setTimeout(() => {
+      timer = null
+      connecting ??= attempt(0).finally(() => (connecting = null))
+      connecting.then(
+        () => {
+          down = null
+          options.mended()
+        },
+        () => mend(longestRetryMs),
+      )
+    }, wait)
+    // Nothing waits for it when the process wants to end.
+    timer.unref()
+  }
+
+  const api: WriteSession = {
+    async ready(until) {
+      const reason = over ?? down
+      if (reason !== null) throw reason
+      if (session !== null && !session.isLost()) return session
+      connecting ??= attempt(until).finally(() => (connecting = null))
+      return connecting
+    },
+    async drop(useless) {
+      if (session === useless) session = null
+      await useless.close()
+    },
+    down(fault) {
+      down = fault.error
+      // What was never usable is not knocked at again and again: a wrong password may lock its account.
+      if (fault.kind === 'broken' || fault.kind === 'value' || (fault.kind === 'setup' && !prepared)) over = fault.error
+      else mend(longestRetryMs)
+    },
+    fault: () => over ?? down,
+    async close() {
+      closed = true
+      if (timer !== null) clearTimeout(timer)
+      await connecting?.catch(ignore)
+      await session?.close()
+    },
+  }
+  return api
+}
+
+function busy(shown: string): OxbowError {
+  return new OxbowError('workspace_busy', `Another process already runs Oxbow for this user on ${shown}.`, {
+    hint: 'Use that one, end it first, or choose another user.',
+  })
+}
+
+function lockLost(shown: string): OxbowError {
+  return new OxbowError('workspace_busy', `The connection to ${shown} was lost, and another process runs Oxbow for this user since.`, {
+    hint: 'Use that one. This one only reads; end it.',
+  })
+}
+
+const standbyState = 'standby'
+
+function standby(shown: string): OxbowError {
+  return new OxbowError('store_failed', `The database server only reads now (${shown}).`, {
+    hint: 'It is a standby, or a failover is under way. Oxbow goes on by itself when the primary answers at this address.',
+    data: { state: standbyState },
+  })
+}
+
+function isStandby(error: unknown): boolean {
+  return error instanceof OxbowError && error.data['state'] === standbyState
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof OxbowError && error.code === 'workspace_busy'
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms))
+}
+
+function ignore(): void {}
