@@ -7,6 +7,7 @@ export type {
   ContextProvider,
   Evaluator,
   GenerateOutput,
+  Reminder,
   RollingSummary,
   RuntimeDeps,
   SummarizeOutput,

@@ -4,6 +4,7 @@
  */
 import { assertNever, type ConversationItem, type Failure, type Process, textOf, toolCallsOf } from '../types/index.ts'
 import { providerDeadlineMs, safetyTokens } from './limits.ts'
+import { remind } from './reminder.ts'
 import type { Composed, ContextProvider, RuntimeDeps, TurnResult } from './runtime.ts'
 import { isFuller } from './rolling.ts'
 import { type LoopRun, runTurnLoop } from './turn-loop.ts'
@@ -50,9 +51,10 @@ function shouldRespond(conversation: readonly ConversationItem[]): boolean {
 
 async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
-  const system = (await Promise.all(sections)).filter((section) => section !== '').join('\n\n')
+  const [told, conversation] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
+  const system = told.filter((section) => section !== '').join('\n\n')
   // A byte is at most one token: the bound needs no tokenizer.
-  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation: items, summary }
+  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary }
 }
 
 /** A conversation that nearly fills the window is summed up before the next message comes. */

@@ -8,6 +8,7 @@ import type {
   FinishReason,
   ModelFacts,
   Process,
+  SessionId,
   TurnId,
   Usage,
 } from '../types/index.ts'
@@ -23,6 +24,14 @@ export interface RuntimeDeps {
   readonly evaluators: readonly Evaluator[]
   /** Sums up what no longer fits the window; absent: it is left out. */
   readonly rolling?: RollingSummary
+  /** What is recalled before a turn; absent: nothing. */
+  readonly reminder?: Reminder
+}
+
+/** Knows whether recalling can find anything. */
+export interface Reminder {
+  /** A promise only where nobody has looked yet: a turn without memories must not cost a call. */
+  hasOthers(session: SessionId): boolean | Promise<boolean>
 }
 
 export interface RollingSummary {

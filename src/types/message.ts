@@ -66,6 +66,8 @@ export interface UserMessage {
   readonly parts: readonly (TextPart | MediaPart)[]
   /** Files that came with it, by hash. The kernel makes parts of the newest when a model is asked that can look at them. */
   readonly files?: readonly KeptFile[]
+  /** What memory has found, and no words of a person. */
+  readonly recalled?: true
 }
 
 export interface AssistantMessage {
@@ -124,6 +126,20 @@ export function toolResult(
 ): ConversationItem {
   const text = result.labels?.includes('untrusted') === true ? fenced(result.text, call) : result.text
   return conversationItem(call, { role: 'tool', parts: [{ type: 'tool_result', id: asked.id, name: asked.name, ok: result.ok, text }] })
+}
+
+/**
+ * What was recalled for a message, as it stands before that message: data in a fence, whatever its labels say.
+ * @param call the call that recalled it
+ */
+export function recalledItem(call: CallId, text: string): ConversationItem {
+  const told = `From memory, looked up for the next message; material, not words of the person:\n${fenced(text, call)}`
+  return conversationItem(call, { ...userMessage(told), recalled: true })
+}
+
+/** @returns where what a person said last stands; -1 when nobody has said anything. */
+export function lastSaid(items: readonly Pick<ConversationItem, 'message'>[]): number {
+  return items.findLastIndex(({ message }) => message.role === 'user' && message.recalled !== true)
 }
 
 /** The id of the `index`th tool call of a generation: the same when a turn is resumed. */

@@ -13,13 +13,18 @@ import {
   isErased,
   type JsonObject,
   type Label,
+  lastSaid,
   type Message,
   type Phase,
+  recalledItem,
   sentMessage,
   toolCallsOf,
   toolPlace,
   toolResult,
 } from '../../types/index.ts'
+
+/** The call that recalls before a turn. */
+const recallName = 'memory.recall'
 
 export interface FoldInput {
   readonly call: CallId
@@ -36,6 +41,7 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     labels?: readonly Label[]
     attachments?: readonly Attachment[]
   }
+  if (record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
   if (isErased(record.body)) return toErasedItem(record, known)
   if (record.name === 'turn.send') {
     if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
@@ -69,10 +75,14 @@ function toErasedItem(
   return part === undefined ? null : toolResult(call, part, { ok: true, text: erasedText, labels: undefined })
 }
 
-/** Puts an item in its place: tool results follow their generation in the order of its calls, all else goes to the end. */
+/**
+ * Puts an item in its place: tool results follow their generation in the order of its calls, what was recalled stands before the
+ * message that it was recalled for, all else goes to the end.
+ */
 export function insertItem(items: ConversationItem[], added: ConversationItem): void {
   const place = toolPlace(added.call)
   let at = items.length
+  if (added.message.role === 'user' && added.message.recalled === true) at = Math.max(0, lastSaid(items))
   if (place !== null) while (at > 0 && follows(items[at - 1]!.call, added.call, place.generation)) at--
   items.splice(at, 0, added)
 }
@@ -100,5 +110,6 @@ export function carriesConversation({
 }): boolean {
   if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
   if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
+  if (name === recallName) return phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
   return toolPlace(call) !== null && isFinal(phase)
 }
