@@ -2,10 +2,14 @@
 import type { MigrationStep } from './migration-step.ts'
 import { journalStep } from './step-1-journal.ts'
 import { scratchpadStep } from './step-2-scratchpad.ts'
+import { memoryStep } from './step-3-memory.ts'
+import { sessionStep } from './step-4-sessions.ts'
 import { blobOwnerStep } from './step-6-blob-owner.ts'
 
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
   [2, scratchpadStep],
+  [3, memoryStep],
+  [4, sessionStep],
   [6, blobOwnerStep],
 ])

@@ -1,6 +1,7 @@
 /**
- * The store in a SQLite file: a writer thread, and a reader thread that starts with the first read, so that neither a
- * commit nor a scan ever blocks the event loop and reads run beside writes (write-ahead log). What a read sees was
+ * The store in a SQLite file: a writer thread, a reader thread that starts with the first read, and a searcher thread that
+ * starts with the first read of memory. So neither a commit nor a scan ever blocks the event loop, reads run beside writes
+ * (write-ahead log), and no turn's read waits for a search. What a read sees was
  * committed before it was asked: the reader looks at the log anew for each one.
  */
 import type { UserId } from '../../types/index.ts'
@@ -37,11 +38,12 @@ export interface SqliteLink extends EngineLink {
   /** Settles when the lock is held and the file is known to be usable. */
   readonly opened: Promise<void>
   /** The threads, for tests that let one die. */
-  readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null }
+  readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null; readonly searcher: WorkerLink | null }
 }
 
 /** Asked once at start: the writer answers them, so that a guest that only waits has one thread and not two. */
 const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'session'])
+const isStartUpRead = (read: Read): boolean => startUpReads.has(read.kind) || (read.kind === 'memory' && read.read.ask === 'cursor')
 const yes = (): boolean => true
 const no = (): boolean => false
 
@@ -50,29 +52,31 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
   const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive })
   const writerOpen = writer === null ? Promise.resolve() : writer.ask({ ask: 'open' }).then(() => {})
   const writing = writerOpen.then(async () => void (await writer?.ask({ ask: 'serve' })))
-  const reader = createReaderLink(options, writing)
+  const reader = createReaderLink('reader', options, writing)
+  const searcher = createReaderLink('searcher', options, writing)
   const opened = readOnly ? reader.open() : writerOpen
   // Whoever asks gets the failure; nobody has to.
   opened.catch(() => {})
   writing.catch(() => {})
   return {
     opened,
-    threads: () => ({ writer, reader: reader.thread() }),
+    threads: () => ({ writer, reader: reader.thread(), searcher: searcher.thread() }),
     async write(batch: WriteBatch) {
       if (writer === null) throw storeFault('store_failed', 'The store was opened for reading only.')
       await writing
       return (await writer.ask({ ask: 'write', batch })) as readonly WriteResult[]
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
-      if (writer !== null && reader.thread() === null && startUpReads.has(read.kind) && (await writing.then(yes, no))) {
+      const side = read.kind === 'memory' ? searcher : reader
+      if (writer !== null && side.thread() === null && isStartUpRead(read) && (await writing.then(yes, no))) {
         return (await writer.ask({ ask: 'read', read })) as ReadResults[Kind]
       }
-      await reader.open()
-      return (await reader.ask(read)) as ReadResults[Kind]
+      await side.open()
+      return (await side.ask(read)) as ReadResults[Kind]
     },
     async close() {
       // The writer is the last to leave: the last connection folds the log into the file.
-      await reader.close()
+      await Promise.all([reader.close(), searcher.close()])
       await writer?.close()
     },
   }
@@ -86,13 +90,13 @@ interface ReaderLink {
   close(): Promise<void>
 }
 
-function createReaderLink(options: SqliteOptions, writing: Promise<void>): ReaderLink {
+function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, writing: Promise<void>): ReaderLink {
   const { path, user, durability } = options
   let thread: WorkerLink | null = null
   let opened: Promise<void> = Promise.resolve()
 
   const start = (): WorkerLink => {
-    const started = startStoreWorker({ role: 'reader', path, user, durability, exclusive: false })
+    const started = startStoreWorker({ role, path, user, durability, exclusive: false })
     opened = writing
       .catch((error: unknown) => {
         // A store that cannot be written may still be read; one that is another guest's may not.

@@ -1,5 +1,5 @@
 /**
- * The thread that owns one connection: the writer, or the reader beside it. It opens the file before it loads the query
+ * The thread that owns one connection: the writer, or the reader or searcher beside it. It opens the file before it loads the query
  * builder, so that a busy or damaged workspace is known early.
  */
 import { parentPort, workerData } from 'node:worker_threads'
@@ -25,7 +25,7 @@ function createAnswers(role: WorkerRole): Answers {
   return {
     open() {
       if (role.exclusive) lock = lockWorkspace(role.path)
-      database = openDatabase({ path: role.path, readOnly: role.role === 'reader' })
+      database = openDatabase({ path: role.path, readOnly: role.role !== 'writer' })
     },
     async serve() {
       const { createReader, createWriter } = await import('./sqlite-engine.ts')

@@ -1,0 +1,35 @@
+/** Limits of what is kept for memory, each with its reason. */
+
+/** One passage. They are cut to about 640; this only bounds what a mistake can do. */
+export const maxPassageChars: number = 1024 * 1024
+/** Passages of one entry: a book of ten million characters. */
+export const maxPassages = 20_000
+/** Changes of one call: they are one transaction. */
+export const maxChanges = 20_000
+/** Longer terms are cut to this, when they are kept and when they are looked for. */
+export const maxTermChars = 128
+/** Terms that one search looks for; more say nothing about what is wanted, and each costs a walk over its occurrences. */
+export const maxSearchTerms = 128
+export const maxHits = 1_000
+export const maxListed = 1_000
+/** Ids, names of models, streams and authors. */
+export const maxNameChars = 512
+export const maxTags = 256
+export const maxTagChars = 256
+/** `extra` of one entry. */
+export const maxExtraChars: number = 256 * 1024
+/** Of one vector; the longest that providers make have 4 096. */
+export const maxDims = 16_384
+/** Vectors that stand in one row, by consecutive passages: rows of single vectors would leave half of each page of 4 KiB empty. */
+export const blockPassages = 16
+/** Removed passages that are remembered for readers, which drop them from what they hold; one that missed more reads all anew. */
+export const keptRemovals = 20_000
+/** Up to here vectors are compared one by one; beyond it by their signs first. At 384 dimensions this takes 31 MB. */
+export const maxExactVectors = 20_000
+/** Floats that are held for exact comparison, whatever their number: 64 MiB. */
+export const maxExactFloats: number = 16 * 1024 * 1024
+/** Candidates by signs that are compared exactly, at least; and how many for each one asked. */
+export const minRescored = 256
+export const rescoredPerHit = 12
+/** Models whose vectors are held at once: the active one, and one that is being built. */
+export const heldModels = 2

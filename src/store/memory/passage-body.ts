@@ -1,0 +1,48 @@
+/**
+ * Text, terms and context of a passage as the bytes that are kept. Terms are nearly the words of the text, so packing the
+ * three together more than halves them.
+ */
+import { Buffer } from 'node:buffer'
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { storeFault } from '../store-fault.ts'
+
+export interface PassageBody {
+  readonly text: string
+  readonly terms: string
+  readonly context: string
+}
+
+/** First byte of what is kept. */
+const plain = 0
+const packed = 1
+/** No text, term or context holds it. */
+const between = '\u0000'
+/** Below this packing saves nothing. */
+const minPackedBytes = 96
+/** A small window and little memory: bodies are short, and setting up is most of the cost. */
+const packing = { level: 6, memLevel: 5, windowBits: 12, strategy: constants.Z_DEFAULT_STRATEGY }
+/** Three texts of the most characters, with three bytes each. */
+const maxUnpackedBytes: number = 10 * 1024 * 1024
+
+export function packBody({ text, terms, context }: PassageBody): Uint8Array<ArrayBuffer> {
+  const bytes = Buffer.from([text, terms, context].join(between), 'utf8')
+  const small = bytes.length < minPackedBytes ? bytes : deflateRawSync(bytes, packing)
+  const form = small.length < bytes.length ? packed : plain
+  const kept = new Uint8Array(1 + Math.min(small.length, bytes.length))
+  kept[0] = form
+  kept.set(form === packed ? small : bytes, 1)
+  return kept
+}
+
+/** @throws OxbowError `store_corrupt` for bytes that it did not make */
+export function unpackBody(kept: Uint8Array): PassageBody {
+  const rest = Buffer.from(kept.buffer, kept.byteOffset + 1, Math.max(0, kept.byteLength - 1))
+  try {
+    const bytes = kept[0] === packed ? inflateRawSync(rest, { maxOutputLength: maxUnpackedBytes }) : rest
+    const [text, terms, context] = bytes.toString('utf8').split(between)
+    if (text !== undefined && terms !== undefined && context !== undefined) return { text, terms, context }
+  } catch (error) {
+    throw storeFault('store_corrupt', 'The text of a memory cannot be unpacked.', error)
+  }
+  throw storeFault('store_corrupt', 'The text of a memory is cut short.')
+}

@@ -1,0 +1,174 @@
+/**
+ * What a search must know of every passage, held in columns: a slot a passage, 60 bytes each. By it a filter is part of
+ * ranking: a passage that does not pass is never scored, so a search is never left with fewer hits than there are.
+ */
+import type { MemoryFilter } from '../memory.ts'
+import { textList } from './entry-row.ts'
+
+/** A passage and its entry, as they are kept; the order in which they are read. */
+export type SlotRow = readonly [
+  passage: number,
+  kind: string,
+  type: string,
+  tier: string,
+  session: string,
+  stream: string,
+  tags: string,
+  labels: string,
+  place: number,
+  createdAt: number,
+  validFrom: number,
+  validTo: number | null,
+]
+
+export interface SlotTable {
+  set(row: SlotRow): number
+  /** @returns the slot that is free now, -1 when there was none */
+  drop(passage: number): number
+  slotOf(passage: number): number
+  passageOf(slot: number): number
+  /** Slots in use lie below. */
+  high(): number
+  count(): number
+  /** @returns whether the passage of a slot passes; false for a slot that is free */
+  passing(filter: MemoryFilter): (slot: number) => boolean
+  /** Of two that score alike: the newer entry goes first, then the earlier passage. @returns whether `a` does */
+  goesFirst(a: number, b: number): boolean
+}
+
+const codedColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels'] as const
+type Coded = (typeof codedColumns)[number]
+
+/** Texts as small numbers; they are few: kinds, sessions, sets of tags. */
+interface CodedColumn {
+  codes: Int32Array<ArrayBuffer>
+  readonly names: string[]
+  readonly codeOf: Map<string, number>
+}
+
+const numberColumns = ['place', 'createdAt', 'validFrom', 'validTo'] as const
+type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
+
+const firstSlots = 1_024
+
+export function createSlotTable(): SlotTable {
+  let room = firstSlots
+  let high = 0
+  const free: number[] = []
+  const slots = new Map<number, number>()
+  let passages: Float64Array = new Float64Array(room).fill(-1)
+  const coded = Object.fromEntries(
+    codedColumns.map((column) => [column, { codes: new Int32Array(room), names: [], codeOf: new Map() } satisfies CodedColumn]),
+  ) as unknown as Record<Coded, CodedColumn>
+  const numbers = Object.fromEntries(numberColumns.map((column) => [column, new Float64Array(room)])) as Numbers
+
+  const grow = (): void => {
+    room *= 2
+    const wider = new Float64Array(room).fill(-1)
+    wider.set(passages)
+    passages = wider
+    for (const column of codedColumns) coded[column].codes = widerCodes(coded[column].codes, room)
+    for (const column of numberColumns) numbers[column] = widerNumbers(numbers[column], room)
+  }
+  const place = (passage: number): number => {
+    const known = slots.get(passage)
+    if (known !== undefined) return known
+    const slot = free.pop() ?? high++
+    if (slot >= room) grow()
+    slots.set(passage, slot)
+    passages[slot] = passage
+    return slot
+  }
+  return {
+    set([passage, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo]) {
+      const slot = place(passage)
+      const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
+      for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
+      numbers.place[slot] = at
+      numbers.createdAt[slot] = createdAt
+      numbers.validFrom[slot] = validFrom
+      numbers.validTo[slot] = validTo ?? Infinity
+      return slot
+    },
+    drop(passage) {
+      const slot = slots.get(passage)
+      if (slot === undefined) return -1
+      slots.delete(passage)
+      passages[slot] = -1
+      free.push(slot)
+      return slot
+    },
+    slotOf: (passage) => slots.get(passage) ?? -1,
+    passageOf: (slot) => passages[slot] ?? -1,
+    high: () => high,
+    count: () => slots.size,
+    passing(filter) {
+      const tests = filterTests(filter, coded, numbers)
+      if (tests.length === 0) return (slot) => (passages[slot] ?? -1) >= 0
+      return (slot) => (passages[slot] ?? -1) >= 0 && tests.every((test) => test(slot))
+    },
+    goesFirst(a, b) {
+      const newer = (numbers.createdAt[a] ?? 0) - (numbers.createdAt[b] ?? 0)
+      return newer === 0 ? (passages[a] ?? 0) < (passages[b] ?? 0) : newer > 0
+    },
+  }
+}
+
+function widerCodes(codes: Int32Array, room: number): Int32Array<ArrayBuffer> {
+  const wider = new Int32Array(room)
+  wider.set(codes)
+  return wider
+}
+
+function widerNumbers(numbers: Float64Array, room: number): Float64Array<ArrayBuffer> {
+  const wider = new Float64Array(room)
+  wider.set(numbers)
+  return wider
+}
+
+function codeOf({ names, codeOf: codes }: CodedColumn, name: string): number {
+  const known = codes.get(name)
+  if (known !== undefined) return known
+  codes.set(name, names.length)
+  names.push(name)
+  return names.length - 1
+}
+
+type Test = (slot: number) => boolean
+
+/** Texts are looked at once for each that occurs, and not for each slot. */
+function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, numbers: Numbers): readonly Test[] {
+  const tests: Test[] = []
+  const byText = (column: Coded, passes: (name: string) => boolean): void => {
+    const { codes, names } = coded[column]
+    const passing = Uint8Array.from(names, (name) => (passes(name) ? 1 : 0))
+    tests.push((slot) => passing[codes[slot] ?? 0] === 1)
+  }
+  const { kinds, types, tiers, sessions, notSession, tags, withoutLabels, createdAfter, createdBefore, validAt, before } = filter
+  const oneOf = (column: Coded, wanted: readonly string[] | undefined): void => {
+    if (wanted !== undefined) byText(column, (name) => wanted.includes(name))
+  }
+  oneOf('kind', kinds)
+  oneOf('type', types)
+  oneOf('tier', tiers)
+  oneOf('session', sessions)
+  if (notSession !== undefined) byText('session', (name) => name !== notSession)
+  if (tags !== undefined && tags.length > 0) {
+    byText('tags', (name) => {
+      const has = textList(name)
+      return tags.every((tag) => has.includes(tag))
+    })
+  }
+  if (withoutLabels !== undefined && withoutLabels.length > 0) {
+    byText('labels', (name) => !textList(name).some((label) => (withoutLabels as readonly string[]).includes(label)))
+  }
+  if (createdAfter !== undefined) tests.push((slot) => (numbers.createdAt[slot] ?? 0) > createdAfter)
+  if (createdBefore !== undefined) tests.push((slot) => (numbers.createdAt[slot] ?? 0) < createdBefore)
+  if (validAt !== undefined) tests.push((slot) => (numbers.validFrom[slot] ?? 0) <= validAt && (numbers.validTo[slot] ?? 0) > validAt)
+  if (before !== undefined) {
+    const stream = coded.stream.codeOf.get(before.stream)
+    const { codes } = coded.stream
+    if (stream !== undefined) tests.push((slot) => codes[slot] !== stream || (numbers.place[slot] ?? 0) <= before.place)
+  }
+  return tests
+}

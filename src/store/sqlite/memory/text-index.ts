@@ -1,0 +1,127 @@
+/**
+ * The full-text index of one user: an FTS5 table of its own, so that what others keep is neither walked through nor counted
+ * when words are weighed. It holds no text, only where terms occur; rows are taken out by their old values, which with
+ * `secure-delete` leaves nothing of them in the index.
+ */
+import { Buffer } from 'node:buffer'
+import type { UserId } from '../../../types/index.ts'
+import type { MemoryFilter } from '../../memory.ts'
+import type { Template } from '../../sql/template.ts'
+import type { Database, Statement } from '../sqlite-database.ts'
+
+export interface TextRow {
+  readonly passage: number
+  readonly scope: string
+  readonly terms: string
+  readonly context: string
+}
+
+export interface TextIndex {
+  add(row: TextRow): void
+  /** `row` must be as it was added. */
+  remove(row: TextRow): void
+  /** After removing: sees to it that no page of the index begins with one of these terms as a mark of the way to it. */
+  scrub(terms: ReadonlySet<string>): void
+  /** Takes all out. */
+  clear(): void
+}
+
+/** The user's name as part of a table's name, whatever characters it has. */
+export function textTable(user: UserId): string {
+  return `memory_text_${Buffer.from(user, 'utf8').toString('hex')}`
+}
+
+/**
+ * Splits at spaces alone. `ascii` keeps all beyond ASCII as it is; here the rest of ASCII is named. It folds capitals of
+ * ASCII, which terms do not have.
+ */
+function tokenizer(): string {
+  let marks = ''
+  for (let code = 1; code < 128; code++) {
+    const mark = String.fromCharCode(code)
+    if (mark !== ' ' && !/[A-Za-z0-9]/.test(mark)) marks += mark === "'" || mark === '"' ? mark + mark : mark
+  }
+  return `ascii tokenchars '${marks}'`
+}
+
+export function hasTextIndex(database: Database, user: UserId): boolean {
+  return database.query(`select 1 from sqlite_master where name = '${textTable(user)}'`).length > 0
+}
+
+/** Within a transaction. */
+export function createTextIndex(database: Database, user: UserId): void {
+  const table = textTable(user)
+  database.exec(`create virtual table ${table} using fts5(scope, terms, context, content='', tokenize="${tokenizer()}")`)
+  database.exec(`insert into ${table} (${table}, rank) values ('secure-delete', 1)`)
+}
+
+const slots = (sql: string, ...names: string[]): Template<TextRow> => ({ sql, parameters: names.map((slot) => ({ slot })) })
+
+export function openTextIndex(database: Database, user: UserId): TextIndex {
+  const table = textTable(user)
+  const columns = ['passage', 'scope', 'terms', 'context'] as const
+  const add = database.prepare(slots(`insert into ${table} (rowid, scope, terms, context) values (?, ?, ?, ?)`, ...columns))
+  const remove = database.prepare(slots(`insert into ${table} (${table}, rowid, scope, terms, context) values ('delete', ?, ?, ?, ?)`, ...columns))
+  return {
+    add: (row) => add.run(row),
+    remove: (row) => remove.run(row),
+    scrub(terms) {
+      const marks = database.query<{ mark: string }>(`select distinct substr(cast(term as text), 2) as mark from ${table}_idx`)
+      if (!marks.some(({ mark }) => isMarkOf(mark, terms))) return
+      // A single segment is not merged with itself: a row beside it makes a second one.
+      const beside: TextRow = { passage: Number.MAX_SAFE_INTEGER, scope: '', terms: 'x', context: '' }
+      add.run(beside)
+      database.exec(`insert into ${table} (${table}) values ('optimize')`)
+      remove.run(beside)
+    },
+    clear: () => database.exec(`insert into ${table} (${table}) values ('delete-all')`),
+  }
+}
+
+/** Marks are cut to what tells one page from the next; a few letters say nothing. */
+const tellingChars = 4
+
+function isMarkOf(mark: string, terms: ReadonlySet<string>): boolean {
+  if (terms.has(mark)) return true
+  return mark.length >= tellingChars && [...terms].some((term) => term.startsWith(mark))
+}
+
+/** What of an entry is looked up in the index itself, as words of the column `scope`. */
+export function scopeOf(kind: string, session: string, tags: readonly string[]): string {
+  return [`k:${kind}`, `s:${session}`, ...tags.map((tag) => `t:${tag}`)].map(asWord).join(' ')
+}
+
+function asWord(text: string): string {
+  return text.replaceAll(' ', '\u001f')
+}
+
+/** @returns the question in FTS5's language, with every word quoted; null when no term is left */
+export function matchText(terms: readonly string[], filter: MemoryFilter): string | null {
+  if (terms.length === 0) return null
+  const all = [`{terms context} : (${anyOf(terms)})`]
+  const { kinds, sessions, tags } = filter
+  if (kinds !== undefined) all.push(`scope : (${anyOf(kinds.map((kind) => `k:${kind}`))})`)
+  if (sessions !== undefined) all.push(`scope : (${anyOf(sessions.map((session) => `s:${session}`))})`)
+  for (const tag of tags ?? []) all.push(`scope : (${anyOf([`t:${tag}`])})`)
+  return all.join(' AND ')
+}
+
+function anyOf(words: readonly string[]): string {
+  // Nothing at all is asked for: a word that no row has.
+  if (words.length === 0) return '"x:"'
+  return words.map((word) => `"${asWord(word).replaceAll('"', '""')}"`).join(' OR ')
+}
+
+export interface TextSearch {
+  /** Rows of `[passage, score]`, best first; scores are above 0. */
+  hits(match: string, contextWeight: number, limit: number): readonly (readonly [number, number])[]
+}
+
+export function openTextSearch(database: Database, user: UserId): TextSearch {
+  const table = textTable(user)
+  const best: Statement<{ match: string; weight: number; limit: number }, never> = database.prepare({
+    sql: `select rowid, -bm25(${table}, 0.0, 1.0, ?) as score from ${table} where ${table} match ? order by score desc limit ?`,
+    parameters: [{ slot: 'weight' }, { slot: 'match' }, { slot: 'limit' }],
+  })
+  return { hits: (match, weight, limit) => best.rows({ match, weight, limit }) as unknown as readonly (readonly [number, number])[] }
+}
