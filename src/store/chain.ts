@@ -6,7 +6,9 @@
  * chain still holds. The form can be parsed back, so no two different records share it; JSON.stringify writes a lone surrogate
  * as an escape, so the step to UTF-8 loses nothing either. Hash: BLAKE3-256, lower-case hex.
  *
- * Records of the first format had the body itself there. They verify as they are; erased, only their place can be checked.
+ * Records of the first format had there the stored body itself: the text, or the reference to a blob. They verify as they are.
+ * Erased, one that was a reference still does, because what is left can be made into the reference again; of one that was a text
+ * only the place can be checked.
  */
 import { Buffer } from 'node:buffer'
 import type { CallId, ErasedBody, JournalRecord, NewRecord, SessionId, TurnId, UserId } from '../types/index.ts'
@@ -47,8 +49,10 @@ export function recordHolds(hash: Hasher, user: UserId, record: JournalRecord): 
   // Somebody who tampers with the file may have put bytes there.
   if (typeof body !== 'string') return false
   if (recordHash(hash, user, record) === record.hash) return true
-  if (hash(canonicalText(firstFormat, user, record, record.body)) === record.hash) return 'first_format'
-  return parseErased(record.body) === null ? false : 'unknown'
+  const left = parseErased(body)
+  const asWritten = left === null ? body : blobReference(left.erased, left.bytes)
+  if (hash(canonicalText(firstFormat, user, record, asWritten)) === record.hash) return 'first_format'
+  return left === null ? false : 'unknown'
 }
 
 /** For tests of what older programs wrote. */
@@ -85,9 +89,8 @@ export function parseReference(body: string): BlobReference | null {
   return match === null ? null : { blob: match[1] as string, bytes: Number(match[2]) }
 }
 
-/** @returns the body that a reference stands for; no bytes: it was erased while the record had to keep the reference. */
-export function referredBody({ blob, bytes: size }: BlobReference, bytes: Uint8Array): string {
-  if (bytes.length === 0) return erasedBody(blob, size, '')
+/** @returns the body that was kept as these bytes. */
+export function bodyText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
 

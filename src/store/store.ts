@@ -132,7 +132,6 @@ export interface Store {
   head(): Promise<ChainHead>
   /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */
   putBlob(bytes: Uint8Array): Promise<string>
-  /** @returns no bytes at all for a blob that was erased while a record still names it. */
   blob(hash: string): Promise<Uint8Array | null>
   session(id: SessionId): Promise<SessionRow | null>
   /** Newest activity first. */

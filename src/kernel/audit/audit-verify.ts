@@ -71,7 +71,6 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
   let count = 0
   const openCalls = new Map<CallId, { seq: number; call: CallId; name: string }>()
   const seenBlobs = new Set<string>()
-  const emptied = new Set<string>()
   const erasures = createErasures(maxNamed)
   const wanted = new Map(heads.map((signed) => [signed.seq, signed.seq === emptyChain.seq ? emptyChain.hash : '']))
 
@@ -92,10 +91,7 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
     const bytes = await store.blob(blob)
     if (bytes === null) return (await wasErased(store, seq, erasures)) ? null : `the blob ${blob} that it names is missing`
     seenBlobs.add(blob)
-    if (hash(bytes) === blob) return null
-    if (bytes.length > 0) return `the blob ${blob} that it names was changed`
-    emptied.add(blob)
-    return null
+    return hash(bytes) === blob ? null : `the blob ${blob} that it names was changed`
   }
 
   const judgeCall = ({ seq, call, name, phase }: JournalRecord): string | null => {
@@ -119,7 +115,6 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob, record.seq)
         for (const piece of why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : [])
           if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
-        if (reference !== null && emptied.has(reference.blob)) erasures.add(record.seq)
         if (why !== null) return void (bad = { seq: record.seq, why })
         head = record
         count++
@@ -128,7 +123,7 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
     },
     firstBad: () => bad,
     records: () => count,
-    blobs: () => seenBlobs.size - emptied.size,
+    blobs: () => seenBlobs.size,
     erased: erasures.report,
     open: () => [...openCalls.values()].slice(0, maxNamed),
     signedHeads: (user: string, publicKey: string) =>

@@ -8,7 +8,7 @@ import type { JournalRecord, JsonObject } from '../../types/index.ts'
 export interface Erasures {
   /** Takes in a record, in order. @returns whether it holds as far as anybody can tell */
   judge(record: JournalRecord, holds: Holds): boolean
-  /** The record's body is a blob that was erased. */
+  /** The record's body was erased after it was read. */
   add(seq: number): void
   report(): { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
 }

@@ -18,13 +18,12 @@ export interface EraseStatements {
   readonly underWay: Template<Of & { call: string; turn: string }, { seq: number }>
   readonly setBody: Template<Of & { seq: number; body: string }>
   readonly blobBytes: Template<Of & { hash: string }, { bytes: Uint8Array }>
-  /** Records whose body is this text. */
+  /** A row when a body is this reference. */
   readonly bodyIs: Template<Of & { body: string }, { seq: number }>
   /** A row when a holder names the hash in a body of its own; `pattern` is the hash between two `%`. */
   readonly bodyNames: Template<Of & { pattern: string }, { seq: number }>
   /** Bodies of holders that are blobs themselves. */
   readonly holders: Template<Of, { body: string }>
-  readonly setBlob: Template<Of & { hash: string; bytes: Uint8Array }>
   readonly dropBlob: Template<Of & { hash: string }>
 }
 
@@ -58,7 +57,7 @@ export function eraseStatements(db: Kysely<Tables>): EraseStatements {
         .where('seq', '=', slot('seq')),
     ),
     blobBytes: template((slot) => db.selectFrom('blob').select('bytes').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
-    bodyIs: template((slot) => journal(slot).select('seq').where(isReference).where('body', '=', slot('body'))),
+    bodyIs: template((slot) => journal(slot).select('seq').where(isReference).where('body', '=', slot('body')).limit(1)),
     bodyNames: template((slot) =>
       holders(slot)
         .select('seq')
@@ -67,13 +66,6 @@ export function eraseStatements(db: Kysely<Tables>): EraseStatements {
         .limit(1),
     ),
     holders: template((slot) => holders(slot).select('body').where(isReference)),
-    setBlob: template((slot) =>
-      db
-        .updateTable('blob')
-        .set({ bytes: slot('bytes') })
-        .where('user', '=', slot('user'))
-        .where('hash', '=', slot('hash')),
-    ),
     dropBlob: template((slot) => db.deleteFrom('blob').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
   }
 }

@@ -1,5 +1,5 @@
 /** Every statement that writes, and the reads that decide about a write. Neutral: any dialect's builder compiles them. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { CallId, ChainHead, JournalRecord, SessionId } from '../../types/index.ts'
 import type { Tables } from './tables.ts'
 import { template, type Template } from './template.ts'
@@ -75,13 +75,7 @@ function journalStatements(db: Kysely<Tables>): JournalStatements {
       db
         .insertInto('blob')
         .values({ user: slot('user'), hash: slot('hash'), bytes: slot('bytes') })
-        .onConflict((c) =>
-          c
-            .columns(['user', 'hash'])
-            .doUpdateSet((eb) => ({ bytes: eb.ref('excluded.bytes') }))
-            // One that was erased while a record still names it; any other stays as it is.
-            .where(sql`length("blob"."bytes")`, '=', 0),
-        ),
+        .onConflict((c) => c.columns(['user', 'hash']).doNothing()),
     ),
   }
 }

@@ -1,10 +1,7 @@
-/**
- * Erases bodies, inside the transaction of a batch. A body of today's format becomes its hash, wherever it was kept. One of the
- * first format that is a blob keeps its reference, because that is what its record was hashed over: its blob loses its bytes.
- */
+/** Erases bodies, inside the transaction of a batch: each becomes its hash, wherever it was kept, and blobs go that nothing holds. */
 import { Buffer } from 'node:buffer'
-import type { JournalRecord, UserId } from '../../types/index.ts'
-import { blobReference, bodyHashOf, erasedBody, type Hasher, parseErased, parseReference, recordHolds } from '../chain.ts'
+import type { UserId } from '../../types/index.ts'
+import { blobReference, bodyHashOf, erasedBody, type Hasher, parseErased, parseReference } from '../chain.ts'
 import type { EraseStatements } from '../sql/erase-statements.ts'
 import type { Erased } from '../store.ts'
 import type { Database, Statement } from './sqlite-database.ts'
@@ -24,11 +21,10 @@ interface EraseDeps {
   readonly hash: Hasher
 }
 
-const nothing = new Uint8Array()
 const anyHash = /[0-9a-f]{64}/g
 
 /** What it returns erases in the transaction that is open. */
-export function createEraser({ database, statements, user, hash }: EraseDeps): Eraser {
+export function createEraser({ database, statements, user, hash: hasher }: EraseDeps): Eraser {
   let prepared: Prepared | null = null
   const prepare = (): Prepared =>
     Object.fromEntries(Object.entries(statements()).map(([name, template]) => [name, database.prepare(template)])) as unknown as Prepared
@@ -36,48 +32,42 @@ export function createEraser({ database, statements, user, hash }: EraseDeps): E
   return (seqs, reason) => {
     const on = (prepared ??= prepare())
     const found = seqs.flatMap((seq) => on.recordAt.get({ user, seq }) ?? [])
-    const bodies = found.map((record) => ({ record, bytes: bytesOf(on, user, record.body) })).filter(({ bytes }) => bytes !== null)
+    const bodies = found.flatMap((record) => {
+      const bytes = bytesOf(on, user, record.body)
+      return bytes === null ? [] : [{ record, bytes }]
+    })
     const kept = bodies.filter(({ record: { call, turn } }) => on.underWay.get({ user, call, turn }) !== undefined)
     const going = bodies.filter((body) => !kept.includes(body))
     const named = new Set<string>()
-    /** Of the first format, with a reference that stays. */
-    const emptied = new Set<number>()
     for (const { record, bytes } of going) {
-      const reference = parseReference(record.body)
-      for (const [blob] of Buffer.from(bytes ?? nothing)
-        .toString('latin1')
-        .matchAll(anyHash))
-        named.add(blob)
-      if (reference !== null) named.add(reference.blob)
-      if (reference !== null && recordHolds(hash, user, record) === 'first_format') emptied.add(record.seq)
-      else on.setBody.run({ user, seq: record.seq, body: tombstone(hash, record, bytes ?? nothing, reason) })
+      const hash = bodyHashOf(hasher, record.body)
+      named.add(hash)
+      for (const [blob] of bytes.toString('latin1').matchAll(anyHash)) named.add(blob)
+      on.setBody.run({ user, seq: record.seq, body: erasedBody(hash, bytes.length, reason) })
     }
-    const blobs = [...named].filter((blob) => dropBlob(on, user, blob, emptied))
+    const blobs = [...named].filter((blob) => dropBlob(on, user, blob))
     return { bodies: going.length, blobs: blobs.length, kept: kept.map(({ record }) => record.seq) }
   }
 }
 
-function tombstone(hash: Hasher, { body }: JournalRecord, bytes: Uint8Array, reason: string): string {
-  return erasedBody(bodyHashOf(hash, body), bytes.length, reason)
-}
-
 /** @returns the body's bytes; null when they are erased already. */
-function bytesOf(on: Prepared, user: UserId, body: string): Uint8Array | null {
+function bytesOf(on: Prepared, user: UserId, body: string): Buffer | null {
   if (parseErased(body) !== null) return null
   const reference = parseReference(body)
-  if (reference === null) return Buffer.from(body)
-  const bytes = on.blobBytes.get({ user, hash: reference.blob })?.bytes ?? nothing
-  return bytes.length === 0 ? null : bytes
+  return reference === null ? Buffer.from(body) : blobOf(on, user, reference.blob)
+}
+
+function blobOf(on: Prepared, user: UserId, hash: string): Buffer | null {
+  const bytes = on.blobBytes.get({ user, hash })?.bytes
+  return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** @returns whether there was a blob of this name that nothing holds any more. */
-function dropBlob(on: Prepared, user: UserId, blob: string, emptied: ReadonlySet<number>): boolean {
-  const bytes = on.blobBytes.get({ user, hash: blob })?.bytes
-  if (bytes === undefined || bytes.length === 0) return false
-  const bodies = on.bodyIs.all({ user, body: blobReference(blob, bytes.length) })
-  if (bodies.some(({ seq }) => !emptied.has(seq)) || isNamed(on, user, blob)) return false
-  if (bodies.length > 0) on.setBlob.run({ user, hash: blob, bytes: nothing })
-  else on.dropBlob.run({ user, hash: blob })
+function dropBlob(on: Prepared, user: UserId, hash: string): boolean {
+  const bytes = blobOf(on, user, hash)
+  if (bytes === null || on.bodyIs.get({ user, body: blobReference(hash, bytes.length) }) !== undefined) return false
+  if (isNamed(on, user, hash)) return false
+  on.dropBlob.run({ user, hash })
   return true
 }
 
@@ -85,7 +75,6 @@ function isNamed(on: Prepared, user: UserId, blob: string): boolean {
   if (on.bodyNames.get({ user, pattern: `%${blob}%` }) !== undefined) return true
   return on.holders.all({ user }).some(({ body }) => {
     const reference = parseReference(body)
-    const bytes = reference === null ? undefined : on.blobBytes.get({ user, hash: reference.blob })?.bytes
-    return bytes !== undefined && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(blob)
+    return reference !== null && blobOf(on, user, reference.blob)?.includes(blob) === true
   })
 }

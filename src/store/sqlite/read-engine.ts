@@ -1,7 +1,7 @@
 /** Executes reads, each one by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import type { Kysely } from 'kysely'
-import { parseReference, referredBody } from '../chain.ts'
+import { bodyText, parseReference } from '../chain.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
@@ -46,7 +46,7 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
     const reference = parseReference(body)
     if (reference === null) return body
     const bytes = bytesOf(reference.blob)
-    if (bytes !== null) return referredBody(reference, bytes)
+    if (bytes !== null) return bodyText(bytes)
     // It may have been erased since its row was read.
     const now = bodyAt.get({ user, seq: row[0] as number })?.body
     if (now !== undefined && now !== body) return now
