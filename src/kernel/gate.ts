@@ -310,6 +310,7 @@ async function run(
     },
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),
+    erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
   }
   try {

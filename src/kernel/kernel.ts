@@ -1,4 +1,5 @@
 /** Builds one user's kernel from its parts, takes up what a crash cut off, and is the facade. */
+import type { Memory } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Blobs,
@@ -13,6 +14,7 @@ import {
   OxbowError,
   type PendingApproval,
   type Random,
+  type RecordView,
   type Sandbox,
   type SessionId,
   type TurnId,
@@ -47,6 +49,8 @@ export interface KernelOptions {
   readonly sandbox: Sandbox
   /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
   readonly calls: () => readonly Call[]
+  /** Closed with the kernel; absent: nothing is remembered. */
+  readonly memory?: Memory
   /** Empty when there is none. */
   readonly workspaceRoot: string
   /** Values that must never reach a model, a log or a person, by the name that stands for them. */
@@ -68,7 +72,7 @@ type Parts = ReturnType<typeof wire>
 
 /** Every subsystem owns one matter; they meet in the gate and in the journal. */
 function wire(options: KernelOptions) {
-  const { user, config, store, engine, sandbox, clock } = options
+  const { user, config, store, engine, sandbox, clock, memory } = options
   const newId = createIdMaker(clock, options.random)
   const approvals = createApprovals()
   const events = createEvents(store, approvals.pending)
@@ -79,7 +83,7 @@ function wire(options: KernelOptions) {
     clock,
     project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
     observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
-    publish: events.publish,
+    publish: memory === undefined ? events.publish : publishAnd(events.publish, memory),
     onFault: () => void lanes.stop(),
     onErased: () => [conversations, scratchpads].forEach((each) => each.drop()),
   })
@@ -134,8 +138,20 @@ function wire(options: KernelOptions) {
     blobs,
     attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
   })
-  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad: scratchpads.section })
+  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad: scratchpads.section, reminder: memory })
+  memory?.eraseBy((seqs, reason) => {
+    const caller = { actor: 'kernel', session: '', turn: '' } as const
+    return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
+  })
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs }
+}
+
+/** Followers first; memory reads what a turn has said when it is over, behind everything else. */
+function publishAnd(publish: (record: RecordView) => void, memory: Memory): (record: RecordView) => void {
+  return (record) => {
+    publish(record)
+    if (record.name === 'turn.send' && record.phase === 'outcome') memory.poke()
+  }
 }
 
 /** Sends every open message on its way again, oldest first. Never rejects: a store that fails here leaves a kernel that only reads. */
@@ -178,7 +194,7 @@ async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval
   return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
 
-function facade(parts: Parts, { user, version, config, store, engine, sandbox }: KernelOptions, resumed: Promise<void>): Kernel {
+function facade(parts: Parts, { user, version, config, store, engine, sandbox, memory }: KernelOptions, resumed: Promise<void>): Kernel {
   const { newId, approvals, events, sessions, journal, lanes, gate, blobs } = parts
   const facts = engine.model
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
@@ -233,6 +249,7 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox }:
       await resumed
       await lanes.stop()
       await journal.flushed()
+      await memory?.close()
       await Promise.all([sandbox.close(), engine.close()])
       await store.close()
     },

@@ -91,6 +91,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     sandbox: {} as Sandbox,
     reserveMore: (spend) => reserved.push(spend) <= covers,
     record: () => undefined,
+    erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),
     attachments: () => [],
     blobs: { keep: async () => '', read: async () => null },
   }

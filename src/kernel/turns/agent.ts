@@ -1,5 +1,5 @@
 /** The agent: turns of a lane become processes that the runtime runs. A process is its agent's only handle on the world. */
-import { createCharacter, createMessageCounter, runTurn, type RuntimeDeps, type TurnResult } from '../../runtime/index.ts'
+import { createCharacter, createMessageCounter, type Reminder, runTurn, type RuntimeDeps, type TurnResult } from '../../runtime/index.ts'
 import type { Caller, CallId, CallOutcome, Config, Engine, Process, ProcessId, Sandbox, SessionId, TurnId } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
@@ -21,9 +21,11 @@ interface AgentDeps {
   readonly newId: () => string
   /** What the agent noted for itself in a session, in words for it. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
+  /** What the agent is reminded of before a turn, where it may read memory; absent: nothing. */
+  readonly reminder?: Reminder | undefined
 }
 
-export function createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad }: AgentDeps): Agent {
+export function createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad, reminder }: AgentDeps): Agent {
   const turns = new Map<TurnId, LaneTurn>()
   const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
   const actor = `agent:${config.agent.name}`
@@ -35,6 +37,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
     ],
     evaluators: [],
+    ...(reminder !== undefined && rights.has('memory.read') && { reminder }),
   }
   // Made at the first turn: schemas of all tools are a tenth of a start.
   let toolText: string | null = null

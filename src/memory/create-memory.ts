@@ -1,0 +1,111 @@
+/** Puts memory together from its parts, each loaded when it is first asked for. */
+import { createHasher, type Hasher } from '../store/index.ts'
+import type { KeepDeps } from './keep/keep-item.ts'
+import type { Memory, MemoryOptions, MemoryReport } from './memory.ts'
+import type { Recall } from './recalled.ts'
+import { createCensus } from './said/census.ts'
+import type { JournalIndex } from './said/journal-index.ts'
+import type { TurnRecall } from './said/turn-recall.ts'
+import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
+import type { TextEngine } from './text-engine.ts'
+
+export function createMemory(options: MemoryOptions): Memory {
+  const { store, config, clock } = options
+  const census = createCensus(store.memory)
+  const text = once(options.text)
+  const recall = once(async (): Promise<Recall> => options.recall(await text()))
+  const deps: KeepDeps = {
+    memory: store.memory,
+    store,
+    text,
+    hash: once((): Promise<Hasher> => createHasher()),
+    clock,
+    changed({ put = [] }) {
+      census.put(put)
+      if (put.length > 0) void text().then(options.written, () => {})
+    },
+  }
+  const erasers: Eraser[] = []
+  let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
+  const forgetting = once(async (): Promise<Forgetting> => {
+    const { createForgetting } = await import('./forget/forget.ts')
+    return createForgetting(deps, erasers)
+  })
+  let index: Promise<JournalIndex> | null = null
+  let closed = false
+  const indexer = (): Promise<JournalIndex> =>
+    (index ??= import('./said/journal-index.ts').then(({ createJournalIndex }) =>
+      createJournalIndex({ ...deps, owed: async (seqs) => (await eraseBodies(seqs, 'forgotten by memory.forget')).kept }),
+    ))
+  const turnRecall = once(async (): Promise<TurnRecall> => {
+    const { createTurnRecall } = await import('./said/turn-recall.ts')
+    return createTurnRecall(deps, { recall, limit: config.recall_results, tokens: config.recall_tokens })
+  })
+  const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
+  const caughtUp = async (): Promise<void> => {
+    if (config.index_messages && !closed) await (await indexer()).caughtUp()
+  }
+  return {
+    hasOthers: (session) => config.recall && config.recall_tokens > 0 && census.hasOthers(session),
+    poke() {
+      if (config.index_messages && !closed) void indexer().then((each) => each.poke())
+    },
+    caughtUp,
+    recallForTurn: async (question) => (await turnRecall()).recall(question),
+    recall,
+    notes,
+    corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
+    documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
+    transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
+    forgetting,
+    onForget: (eraser) => void erasers.push(eraser),
+    why: async (id) => (await import('./keep/why.ts')).explain(deps, await notes(), id),
+    stats: async () => report(deps, text, await (index ?? null)),
+    reindex: async (signal) => (await indexer()).rebuild(signal),
+    eraseBy: (erase) => void (eraseBodies = erase),
+    async close() {
+      closed = true
+      if (index !== null) await (await index).close()
+      await closeText(text)
+    },
+  }
+}
+
+/** Made on first use, once; a failure is not kept. */
+interface Once<Value> {
+  (): Promise<Value>
+  /** What was made, without making it. */
+  made(): Promise<Value> | null
+}
+
+function once<Value>(make: () => Promise<Value>): Once<Value> {
+  let made: Promise<Value> | null = null
+  const ask = (): Promise<Value> => {
+    if (made !== null) return made
+    const making = make()
+    made = making
+    making.catch(() => {
+      if (made === making) made = null
+    })
+    return making
+  }
+  return Object.assign(ask, { made: () => made })
+}
+
+async function closeText(text: Once<TextEngine>): Promise<void> {
+  const made = text.made()
+  if (made !== null) await (await made).close()
+}
+
+async function report({ memory, store }: KeepDeps, text: Once<TextEngine>, index: JournalIndex | null): Promise<MemoryReport> {
+  const [stats, indexed, head] = await Promise.all([memory.stats(), memory.cursor('journal'), store.head()])
+  const active = stats.models.find(({ state }) => state === 'active')
+  const fault = index?.fault() ?? null
+  return {
+    ...stats,
+    indexed,
+    journal: head.seq,
+    waiting: active === undefined ? 0 : Math.max(0, stats.passages - active.vectors),
+    problem: fault === null ? null : fault instanceof Error ? fault.message : String(fault),
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Forgetting: a fact leaves memory (entries, passages, vectors), what was made of it (summaries, warm conversations), and the journal,
+ * whose bodies that say it become their hashes. What goes is found by phrase, not by where it was put: the same words in another
+ * session go too. Afterwards it is looked for again, and the answer says what was found.
+ */
+import type { MemoryItem } from '../../store/index.ts'
+import { type CallContext, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
+import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import { eraseBatch, forgetPage, maxForgotten, minForgetCharacters } from '../keep/keep-limits.ts'
+import { foldPhrase, matchPhrases, type PhraseMatch } from './phrase-match.ts'
+
+export interface ForgetQuestion {
+  /** Entries: they go, and with them everything that says what they say. */
+  readonly ids: readonly string[]
+  /** Everything that says this. Empty: only what the entries say. */
+  readonly text: string
+}
+
+/** What would go, or went. */
+export interface Forgettable {
+  readonly entries: readonly { readonly id: string; readonly kind: string; readonly text: string }[]
+  readonly records: readonly { readonly seq: number; readonly at: number; readonly name: string; readonly phase: string; readonly session: string }[]
+}
+
+export interface Forgotten extends Forgettable {
+  /** Bodies of the journal that are gone, and blobs with them. */
+  readonly bodies: number
+  readonly blobs: number
+  /** Summaries and other things that were made of it. */
+  readonly derived: number
+  /** Records of calls and turns that still run: their bodies go when these end. */
+  readonly later: readonly number[]
+  /** The same was looked for again: how many entries and records still say it, those for later left out. 0 is the proof. */
+  readonly left: number
+}
+
+/** Erases bodies of the journal, and puts on record that they are. */
+export type EraseBodies = (
+  seqs: readonly number[],
+  reason: string,
+) => Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
+
+/** Forgets what a part of the house made of what was said: summaries, warm conversations, titles. @returns how many things it changed. */
+export type Eraser = (match: PhraseMatch, sessions: readonly SessionId[], entries: readonly string[]) => Promise<number>
+
+export interface Forgetting {
+  /** @param own the call that asks. @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
+  preview(question: ForgetQuestion, own: string, signal: AbortSignal): Promise<Forgettable>
+  /** By the call that asks: its own records keep hashes only. */
+  forget(question: ForgetQuestion, by: Pick<CallContext, 'id' | 'signal' | 'erase'>): Promise<Forgotten>
+}
+
+/** @param erasers asked in turn, also those that are added later */
+export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Forgetting {
+  const find = async (question: ForgetQuestion, own: string, signal: AbortSignal): Promise<Found> => {
+    const { items, phrases } = await readQuestion(deps, question)
+    const match = matchPhrases(phrases)
+    const entries = new Map(items.map((item) => [item.entry.id, item]))
+    for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
+    return { match, items: [...entries.values()], records: await recordsThatSay(deps, match, own, signal) }
+  }
+  return {
+    preview: async (question, own, signal) => describe(await find(question, own, signal)),
+    async forget(question, { id: own, signal, erase }) {
+      const found = await find(question, own, signal)
+      const { match, items, records } = found
+      const ids = items.map(({ entry }) => entry.id)
+      // Memory first: from here nothing recalls it, whatever stops the rest.
+      for (let at = 0; at < ids.length; at += eraseBatch) {
+        await deps.memory.change(ids.slice(at, at + eraseBatch).map((id) => ({ change: 'erase', id })))
+      }
+      deps.changed({ gone: ids })
+      const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
+      const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
+      const seqs = records.map(({ seq }) => seq)
+      const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
+      let derived = 0
+      for (const eraser of erasers) derived += await eraser(match, sessions, ids)
+      const [leftEntries, leftRecords] = await Promise.all([
+        entriesThatSay(deps, match, signal),
+        recordsThatSay(deps, match, own, signal),
+      ])
+      const later = new Set(erased.kept)
+      const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
+      return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, left }
+    },
+  }
+}
+
+interface Found {
+  readonly match: PhraseMatch
+  readonly items: readonly MemoryItem[]
+  readonly records: readonly JournalRecord[]
+}
+
+/** Why a body is gone, in its place in the journal. */
+const forgottenReason = 'forgotten by memory.forget'
+
+async function readQuestion({ memory }: KeepDeps, { ids, text }: ForgetQuestion): Promise<{ items: readonly MemoryItem[]; phrases: readonly string[] }> {
+  const items = await memory.items(ids)
+  const missing = ids.filter((id) => !items.some(({ entry }) => entry.id === id))
+  if (missing.length > 0) {
+    throw new OxbowError('not_found', `There is no memory ${missing.slice(0, 3).join(', ')}.`, { hint: 'memory_search gives the ids; forget by `text` what has none.' })
+  }
+  const phrase = foldPhrase(text)
+  if (text !== '' && phrase.length < minForgetCharacters) {
+    throw new OxbowError('bad_input', `${JSON.stringify(text)} is too short: it stands in too many places.`, { hint: 'Give the whole phrase that is to be forgotten.' })
+  }
+  // What documents say is theirs: a section goes, and not each message that quotes all of it.
+  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter((each) => each.length >= minForgetCharacters)
+  if (items.length === 0 && phrases.length === 0) {
+    throw new OxbowError('bad_input', 'Nothing was named.', { hint: 'Give ids of memories, or a text that is to be forgotten.' })
+  }
+  return { items, phrases }
+}
+
+async function entriesThatSay({ memory }: KeepDeps, match: PhraseMatch, signal: AbortSignal): Promise<readonly MemoryItem[]> {
+  const found: MemoryItem[] = []
+  for (let after: { createdAt: number; id: string } | undefined; ;) {
+    signal.throwIfAborted()
+    const page = await memory.list({}, forgetPage, after)
+    for (const item of await memory.items(page.map(({ id }) => id))) if (match.inText(wholeText(item.passages))) found.push(item)
+    if (found.length > maxForgotten) {
+      throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
+    }
+    const last = page.at(-1)
+    if (last === undefined || page.length < forgetPage) return found
+    after = { createdAt: last.createdAt, id: last.id }
+  }
+}
+
+/** The records whose bodies say it, and those of the same generation: a stream says it in pieces. */
+async function recordsThatSay({ store }: KeepDeps, match: PhraseMatch, own: string, signal: AbortSignal): Promise<readonly JournalRecord[]> {
+  const found = new Map<number, JournalRecord>()
+  const end = (await store.head()).seq
+  for (let cursor = 0; cursor < end;) {
+    signal.throwIfAborted()
+    const page = await store.records({ after: cursor, before: end + 1, order: 'oldest_first', limit: forgetPage, hydrate: true })
+    const spoken = new Set<string>()
+    for (const record of page) {
+      if (record.call === own || !match.inBody(record.body)) continue
+      found.set(record.seq, record)
+      if (record.name === 'model.generate' && record.phase === 'outcome') spoken.add(record.call)
+    }
+    for (const call of spoken) {
+      for (const record of await store.records({ call: call as JournalRecord['call'], phases: ['exchange'], order: 'oldest_first', limit: forgetPage, hydrate: false })) {
+        if (!isErased(record)) found.set(record.seq, record)
+      }
+    }
+    const last = page.at(-1)
+    if (last === undefined) break
+    cursor = last.seq
+  }
+  return [...found.values()].sort((a, b) => a.seq - b.seq)
+}
+
+function isErased({ body }: JournalRecord): boolean {
+  return body.startsWith('{"erased":"')
+}
+
+function describe({ items, records }: Found): Forgettable {
+  return {
+    entries: items.map(({ entry, passages }) => ({ id: entry.id, kind: entry.kind, text: wholeText(passages) })),
+    records: records.map(({ seq, at, name, phase, session }) => ({ seq, at, name, phase, session })),
+  }
+}

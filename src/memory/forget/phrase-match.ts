@@ -1,0 +1,65 @@
+/** Whether a text, or anything in a record's body, says one of some phrases: without regard to case, width of letters and white space. */
+
+/** Deepest that JSON within JSON is looked into: arguments of a tool call within a message within an exchange. */
+const maxDepth = 12
+
+export function foldPhrase(text: string): string {
+  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim()
+}
+
+export interface PhraseMatch {
+  inText(text: string): boolean
+  /** @param body JSON as the journal has it. Looks into texts that are JSON themselves, and into bytes as base64. */
+  inBody(body: string): boolean
+}
+
+/** @param phrases folded already */
+export function matchPhrases(phrases: readonly string[]): PhraseMatch {
+  const inText = (text: string): boolean => {
+    const folded = foldPhrase(text)
+    return phrases.some((phrase) => folded.includes(phrase))
+  }
+  const inValue = (value: unknown, depth: number): boolean => {
+    if (depth > maxDepth) return false
+    if (typeof value === 'string') return inText(value) || inner(value, depth)
+    if (Array.isArray(value)) return value.some((each) => inValue(each, depth + 1)) || inValue(pieces(value), depth + 1)
+    return typeof value === 'object' && value !== null && Object.values(value).some((each) => inValue(each, depth + 1))
+  }
+  /** Lines of a stream are JSON one by one, and what they say is in pieces. */
+  const inner = (text: string, depth: number): boolean => {
+    const whole = parsed(text)
+    if (whole !== undefined) return inValue(whole, depth + 1)
+    if (!/^(?:data:|event:|\{)/m.test(text)) return false
+    const events = text.split('\n').map((line) => parsed(line.replace(/^data: ?/, '')))
+    return events.some((event) => event !== undefined && inValue(event, depth + 1)) || inText(events.map(lastTexts).join(''))
+  }
+  return {
+    inText,
+    inBody: (body) => {
+      const value = parsed(body)
+      return value === undefined ? inText(body) : inValue(value, 0)
+    },
+  }
+}
+
+function parsed(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return undefined
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** Parts of a message, put together: a phrase may be spread over them. */
+function pieces(values: readonly unknown[]): string {
+  return values.map((value) => (typeof value === 'object' && value !== null && 'text' in value ? String(value.text) : '')).join('')
+}
+
+/** The texts of one event of a stream, e.g. the piece of an answer that it brings. */
+function lastTexts(event: unknown): string {
+  if (typeof event !== 'object' || event === null) return ''
+  return Object.entries(event)
+    .map(([key, value]) => (typeof value === 'string' ? (/^(?:content|text|delta|arguments|partial_json|reasoning\w*)$/.test(key) ? value : '') : lastTexts(value)))
+    .join('')
+}

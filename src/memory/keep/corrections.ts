@@ -1,0 +1,98 @@
+/** Correction as a verb: one memory takes the place of another, contradicts it, or confirms it. Nothing is lost by a correction. */
+import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
+import { type CallContext, OxbowError } from '../../types/index.ts'
+import { extraOf, type KeepDeps } from './keep-item.ts'
+import { maxRelations } from './keep-limits.ts'
+import { noteIdOf, type Notes } from './notes.ts'
+
+type Asking = Pick<CallContext, 'id' | 'caller'>
+
+export interface Corrections {
+  /**
+   * Writes what holds from `from` on in place of an entry, which held until then and stays to be found "as of". @throws OxbowError
+   * `not_found`, `bad_input` (e.g. it was superseded already)
+   */
+  supersede(id: string, note: { content: string; tags: readonly string[] | null; from: number | null }, asking: Asking): Promise<string>
+  /** Both know of each other. @throws OxbowError `not_found`, `bad_input` */
+  contradict(id: string, other: string): Promise<void>
+  confirm(id: string, other: string | null): Promise<void>
+  /** The time in which it holds. @throws OxbowError `not_found`, `bad_input` */
+  setValid(id: string, from: number | null, to: number | null): Promise<void>
+  /** A person trusts it from now on: the label `untrusted` leaves, and who took it off is on record. @throws OxbowError `not_found` */
+  promote(id: string, by: string): Promise<void>
+}
+
+export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
+  const { memory, clock } = deps
+  const entryOf = async (id: string): Promise<MemoryEntry> => (await notes.find(id)).entry
+  return {
+    async supersede(id, { content, tags, from }, asking) {
+      const before = await entryOf(id)
+      const own = noteIdOf(asking.id)
+      if (before.supersededBy === own) return own
+      if (before.supersededBy !== '') {
+        throw new OxbowError('bad_input', `${id} was superseded by ${before.supersededBy} already.`, { hint: `Supersede ${before.supersededBy} instead.` })
+      }
+      const now = clock.now()
+      const since = from ?? now
+      if (since < before.validFrom) {
+        throw new OxbowError('bad_input', 'It would hold before what it takes the place of.', { hint: 'Give a later date, or none for now.' })
+      }
+      const isPerson = !asking.caller.actor.startsWith('agent:')
+      const { id: next } = await notes.save({ content, tags: tags ?? before.tags }, asking, {
+        validFrom: since,
+        supersedes: [id],
+        ...(before.kind === 'note' && { type: before.type }),
+        // A person who corrects means it.
+        ...(isPerson && { protection: 'high' as const }),
+        ...(!isPerson && { labels: before.labels }),
+      })
+      await memory.change([{ change: 'patch', id, patch: { supersededBy: next, validTo: since, updatedAt: now } }])
+      return next
+    },
+    async contradict(id, other) {
+      const [a, b] = await pairOf(entryOf, id, other)
+      await memory.change([relate(a, b.id, 'contradicts', clock.now()), relate(b, a.id, 'contradicts', clock.now())])
+    },
+    async confirm(id, other) {
+      const entry = await entryOf(id)
+      const now = clock.now()
+      if (other !== null) {
+        await entryOf(other)
+        return memory.change([relate(entry, other, 'confirmedBy', now)])
+      }
+      // A person's or an agent's word, without another memory: it counts as one more use of it.
+      const patch = { accesses: entry.accesses + 1, accessedAt: now, updatedAt: now }
+      return memory.change([{ change: 'patch', id, patch }])
+    },
+    async setValid(id, from, to) {
+      const entry = await entryOf(id)
+      const validFrom = from ?? entry.validFrom
+      if (to !== null && to < validFrom) throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates.' })
+      await memory.change([{ change: 'patch', id, patch: { validFrom, validTo: to, updatedAt: clock.now() } }])
+    },
+    async promote(id, by) {
+      const entry = await entryOf(id)
+      const at = clock.now()
+      const patch = {
+        labels: entry.labels.filter((label) => label !== 'untrusted'),
+        extra: JSON.stringify({ ...extraOf(entry), promoted: { by, at } }),
+        updatedAt: at,
+      }
+      await memory.change([{ change: 'patch', id, patch }])
+    },
+  }
+}
+
+async function pairOf(entryOf: (id: string) => Promise<MemoryEntry>, id: string, other: string): Promise<[MemoryEntry, MemoryEntry]> {
+  if (id === other) throw new OxbowError('bad_input', 'A memory cannot be set against itself.', { hint: 'Name two ids.' })
+  return [await entryOf(id), await entryOf(other)]
+}
+
+function relate(entry: MemoryEntry, other: string, field: 'contradicts' | 'confirmedBy', at: number): MemoryChange {
+  const ids = [...new Set([...entry[field], other])].sort()
+  if (ids.length > maxRelations) {
+    throw new OxbowError('limit_reached', `${entry.id} is related to ${maxRelations} others already.`, { hint: 'Supersede it by one that says what holds.' })
+  }
+  return { change: 'patch', id: entry.id, patch: { [field]: ids, updatedAt: at } }
+}

@@ -1,0 +1,146 @@
+/** Documents: a text that stands in memory under its address, as sections that are neighbours. The same again is nothing, another replaces. */
+import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
+import { type CallContext, type Label, OxbowError } from '../../types/index.ts'
+import type { TextFormat } from '../text-engine.ts'
+import { extraOf, freshFacts, type KeepDeps, makeItem } from './keep-item.ts'
+import { eraseBatch, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
+import { baseImportance } from './memory-types.ts'
+import { originOf } from './provenance-record.ts'
+import { withoutSecrets } from './secret-shapes.ts'
+import { cleanTags } from './tags.ts'
+
+export interface DocumentText {
+  /** Where it is, as a person would name it: `/shared/docs/plan.md`, a URL. */
+  readonly address: string
+  readonly title: string
+  readonly text: string
+  readonly format: TextFormat
+  readonly tags: readonly string[]
+  readonly labels: readonly Label[]
+  /** Of the file as it was read: the same file again is passed over before it is converted. */
+  readonly file: string
+}
+
+export interface Ingested {
+  readonly address: string
+  readonly state: 'new' | 'replaced' | 'unchanged' | 'removed' | 'missing'
+  readonly sections: number
+  readonly characters: number
+}
+
+export interface Documents {
+  /** @throws OxbowError `limit_reached` for a text that is too long, `bad_input` for one without words */
+  put(document: DocumentText, asking: Pick<CallContext, 'id' | 'caller'>): Promise<Ingested>
+  /** Whether the file at this address stands in memory as it is. */
+  isKnown(address: string, file: string): Promise<boolean>
+  remove(address: string): Promise<Ingested>
+  /** Addresses that begin with `under`. */
+  addresses(under: string): Promise<readonly string[]>
+}
+
+export function createDocuments(deps: KeepDeps): Documents {
+  const { memory, clock } = deps
+  const first = async (address: string): Promise<MemoryEntry | undefined> => (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry
+  const idsFrom = async (address: string, from: number, to: number): Promise<readonly string[]> =>
+    Promise.all(Array.from({ length: Math.max(0, to - from) }, (_, i) => sectionId(deps, address, from + i)))
+  return {
+    async isKnown(address, file) {
+      const entry = await first(address)
+      return entry !== undefined && extraOf(entry).file === file
+    },
+    async put(document, asking) {
+      const { address } = document
+      const text = withoutSecrets(document.text.normalize('NFC')).trim()
+      if (text === '') throw new OxbowError('bad_input', `${address} holds no text.`, { hint: 'A scan without text can be shown to a model, and a note made of it.' })
+      if (text.length > maxDocumentCharacters) {
+        throw new OxbowError('limit_reached', `${address} has ${text.length} characters; ${maxDocumentCharacters} is the most.`, { hint: 'Ingest parts of it as files of their own.' })
+      }
+      const before = await first(address)
+      const origin = await originOf(deps, asking)
+      const sections = cutSections(text)
+      const now = clock.now()
+      const facts: Omit<MemoryEntry, 'hash' | 'id' | 'place' | 'extra'> = {
+        ...freshFacts,
+        kind: 'document',
+        type: 'knowledge',
+        stream: address,
+        author: address,
+        tags: cleanTags(document.tags),
+        labels: [...new Set([...document.labels, ...origin.labels])].sort(),
+        createdAt: before?.createdAt ?? now,
+        updatedAt: now,
+        validFrom: before?.validFrom ?? now,
+        importance: baseImportance('knowledge'),
+        accessedAt: now,
+        seq: origin.seq,
+      }
+      const extra = JSON.stringify({ ...origin.extra, title: document.title.slice(0, 200), file: document.file, sections: sections.length })
+      for (let at = 0; at < sections.length; at += writeBatch) {
+        const batch = sections.slice(at, at + writeBatch)
+        const items = await Promise.all(
+          batch.map(async (section, i) => {
+            const place = at + i
+            const entry = { ...facts, id: await sectionId(deps, address, place), place, extra }
+            return makeItem(deps, { entry, text: section, format: document.format, before: document.title })
+          }),
+        )
+        await memory.change(items.map((item): MemoryChange => ({ change: 'put', item })))
+        deps.changed({ put: items.map(({ entry }) => entry) })
+      }
+      // What it had more of before goes last: a crash in between leaves too much and never too little.
+      await erase(deps, await idsFrom(address, sections.length, before === undefined ? 0 : (extraOf(before).sections ?? 0)))
+      return { address, state: before === undefined ? 'new' : 'replaced', sections: sections.length, characters: text.length }
+    },
+    async remove(address) {
+      const entry = await first(address)
+      if (entry === undefined) return { address, state: 'missing', sections: 0, characters: 0 }
+      const count = extraOf(entry).sections ?? 1
+      await erase(deps, (await idsFrom(address, 0, count)).toReversed())
+      return { address, state: 'removed', sections: count, characters: 0 }
+    },
+    async addresses(under) {
+      const found = new Set<string>()
+      for (let after: { createdAt: number; id: string } | undefined; ;) {
+        const page = await memory.list({ kinds: ['document'] }, 1_000, after)
+        for (const { author } of page) if (author === under || author.startsWith(under.endsWith('/') ? under : `${under}/`)) found.add(author)
+        const last = page.at(-1)
+        if (last === undefined || page.length < 1_000) return [...found].sort()
+        after = { createdAt: last.createdAt, id: last.id }
+      }
+    },
+  }
+}
+
+async function erase({ memory, changed }: KeepDeps, ids: readonly string[]): Promise<void> {
+  for (let at = 0; at < ids.length; at += eraseBatch) {
+    const batch = ids.slice(at, at + eraseBatch)
+    await memory.change(batch.map((id) => ({ change: 'erase', id })))
+    changed({ gone: batch })
+  }
+}
+
+/** By its address, whatever that holds: an id is short and says nothing. */
+async function sectionId({ hash }: KeepDeps, address: string, place: number): Promise<string> {
+  return `document:${(await hash())(address).slice(0, 32)}:${place}`
+}
+
+/** Cuts at paragraphs where one ends in the last half of a section, else at a line, else between characters. */
+export function cutSections(text: string): readonly string[] {
+  const sections: string[] = []
+  for (let at = 0; at < text.length;) {
+    let end = Math.min(text.length, at + sectionCharacters)
+    if (end < text.length) {
+      const least = at + sectionCharacters / 2
+      const paragraph = text.lastIndexOf('\n\n', end)
+      const line = text.lastIndexOf('\n', end)
+      const space = text.lastIndexOf(' ', end)
+      end = [paragraph, line, space].find((place) => place > least) ?? end
+      // Never within a pair of surrogates.
+      if (/[\uD800-\uDBFF]/.test(text[end - 1] ?? '')) end -= 1
+    }
+    const section = text.slice(at, end)
+    if (section.trim() !== '') sections.push(section.replace(/^\n+|\s+$/g, ''))
+    at = end
+  }
+  return sections
+}

@@ -1,0 +1,47 @@
+/** Limits of what is kept, with their reasons. */
+
+/** A note is a fact, not a document: longer texts are ingested as files. */
+export const maxNoteCharacters = 8_000
+/** As in the reference. */
+export const maxTags = 16
+export const maxTagCharacters = 64
+/** Of one message so much is indexed: what is longer was pasted, and its beginning says what it is. */
+export const maxMessageCharacters: number = 64 * 1024
+/** Of the turn before: what a sentence or two refer to. Passages of about 640 characters are not outweighed by it. */
+export const maxContextCharacters = 640
+/** Records that the indexer reads at once: some ten turns, one message between threads. */
+export const indexPage = 200
+/** Turns that end together are indexed together. Below what a person notices between saying and asking. */
+export const indexLingerMs = 40
+/** After a failure the indexer waits for the next turn, and at least this long: a sick store is not asked in a circle. */
+export const indexRestMs = 1_000
+/** A search waits this long for what was said just now, then it answers from what is there. */
+export const catchUpMs = 1_500
+/** Last messages kept by session, as context of the next; others are read again. */
+export const maxHeldContexts = 200
+
+/** Entries that name each other: more is a debate and no memory. */
+export const maxRelations = 32
+/** Records of a journal looked through at once for what is to be forgotten. */
+export const forgetPage = 500
+/** Bodies erased at once, as the store allows. */
+export const eraseBatch = 1_000
+/** A phrase shorter than this stands in too many places to be meant. */
+export const minForgetCharacters = 4
+/** Entries that one call forgets. More is a decision about a session or a document, which has its own name. */
+export const maxForgotten = 1_000
+/** Places that a report lists; it counts all. */
+export const maxListed = 50
+
+/** Text of one document: a book. Beyond it only a part would be found, so it is refused by name. */
+export const maxDocumentCharacters: number = 4 * 1024 * 1024
+/** One entry of a document: large enough that few are needed, small enough that one is written at once. */
+export const sectionCharacters: number = 16 * 1024
+
+/** Entries written at once. */
+export const writeBatch = 64
+/** Lines of one export page, and of one import. */
+export const transferPage = 200
+/** Ids that were shown in a session lately and are not shown again at once. */
+export const maxShown = 200
+export const maxShownSessions = 500

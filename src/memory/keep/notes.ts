@@ -1,0 +1,148 @@
+/** Notes: durable facts that a person or an agent writes down. Each is one entry; each change is one commit. */
+import { createHash } from 'node:crypto'
+import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
+import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
+import { type EntryExtra, extraOf, freshFacts, type KeepDeps, makeItem } from './keep-item.ts'
+import { maxNoteCharacters } from './keep-limits.ts'
+import { baseImportance, typeOf } from './memory-types.ts'
+import { originOf } from './provenance-record.ts'
+import { secretIn } from './secret-shapes.ts'
+import { cleanTags } from './tags.ts'
+
+type Asking = Pick<CallContext, 'id' | 'caller'>
+
+export interface SavedNote {
+  readonly id: string
+  /** False: the same was known already, and nothing but tags was added. */
+  readonly fresh: boolean
+}
+
+export interface Notes {
+  /** @throws OxbowError `bad_input` for an empty text, one that is too long, or one that looks like a secret */
+  save(note: { readonly content: string; readonly tags: readonly string[] }, asking: Asking, more?: NewNote): Promise<SavedNote>
+  /** Text and tags are replaced in one commit; what it is and when it was made stays. @throws OxbowError `not_found`, `bad_input` */
+  update(id: string, note: { readonly content: string; readonly tags: readonly string[] | null }, asking: Asking): Promise<void>
+  /** @throws OxbowError `not_found` */
+  remove(id: string): Promise<void>
+  /** Any entry. @throws OxbowError `not_found` */
+  find(id: string): Promise<MemoryItem>
+}
+
+/** What a correction knows of the note that it makes. */
+export interface NewNote {
+  readonly type?: MemoryEntry['type']
+  readonly validFrom?: number
+  readonly supersedes?: readonly string[]
+  readonly protection?: MemoryEntry['protection']
+  readonly labels?: readonly Label[]
+}
+
+export function createNotes(deps: KeepDeps): Notes {
+  const { memory, clock } = deps
+  const find: Notes['find'] = async (id) => {
+    const [item] = await memory.items([id])
+    if (item !== undefined) return item
+    throw new OxbowError('not_found', `There is no memory ${JSON.stringify(id.slice(0, 100))}.`, {
+      hint: 'memory_search gives the ids; it may have been forgotten.',
+    })
+  }
+  const findNote = async (id: string): Promise<MemoryItem> => {
+    const item = await find(id)
+    if (item.entry.kind === 'note' || item.entry.kind === 'fact') return item
+    throw new OxbowError('bad_input', `${id} is a ${item.entry.kind} and no note.`, {
+      hint: 'Only notes are rewritten. memory_forget removes what was said; ingest a document again to replace it.',
+    })
+  }
+  return {
+    find,
+    async save({ content, tags: given }, asking, more = {}) {
+      const text = cleanNote(content)
+      const tags = cleanTags(given)
+      const origin = await originOf(deps, asking)
+      const now = clock.now()
+      const type = more.type ?? typeOf(text)
+      const byPerson = !asking.caller.actor.startsWith('agent:')
+      const extra: EntryExtra = { ...origin.extra, ...(more.supersedes !== undefined && { supersedes: more.supersedes }) }
+      const entry = {
+        ...freshFacts,
+        id: noteIdOf(asking.id),
+        kind: 'note',
+        type,
+        author: byPerson ? 'user' : 'agent',
+        tags,
+        labels: [...new Set([...origin.labels, ...(more.labels ?? [])])].sort(),
+        createdAt: now,
+        updatedAt: now,
+        validFrom: more.validFrom ?? now,
+        importance: baseImportance(type),
+        protection: more.protection ?? (byPerson ? 'medium' : 'none'),
+        accessedAt: now,
+        seq: origin.seq,
+        extra: JSON.stringify(extra),
+      } as const
+      const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
+      const known = more.supersedes === undefined ? await sameNote(deps, item.entry) : null
+      if (known !== null) {
+        const all = [...new Set([...known.tags, ...tags])].sort().slice(0, 16)
+        if (all.length > known.tags.length) await memory.change([{ change: 'patch', id: known.id, patch: { tags: all, updatedAt: now } }])
+        return { id: known.id, fresh: false }
+      }
+      await memory.change([{ change: 'put', item }])
+      deps.changed({ put: [item.entry] })
+      return { id: item.entry.id, fresh: true }
+    },
+    async update(id, { content, tags }, asking) {
+      const text = cleanNote(content)
+      const { entry: before } = await findNote(id)
+      const origin = await originOf(deps, asking)
+      const entry = {
+        ...before,
+        type: typeOf(text),
+        tags: tags === null ? before.tags : cleanTags(tags),
+        // A label never leaves by writing over it.
+        labels: [...new Set([...before.labels, ...origin.labels])].sort(),
+        updatedAt: clock.now(),
+        seq: origin.seq,
+        extra: JSON.stringify({ ...extraOf(before), ...origin.extra }),
+      }
+      const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
+      await memory.change([{ change: 'put', item }])
+      deps.changed({ put: [item.entry] })
+    },
+    async remove(id) {
+      const { entry } = await findNote(id)
+      await memory.change([{ change: 'erase', id: entry.id }])
+      deps.changed({ gone: [entry.id] })
+    },
+  }
+}
+
+/** Of the call that writes it: the same call again, after a crash, writes the same note. 64 bits are enough for one person. */
+export function noteIdOf(call: CallId): string {
+  return `note-${createHash('sha256').update(call).digest('hex').slice(0, 16)}`
+}
+
+/** @throws OxbowError `bad_input` */
+function cleanNote(content: string): string {
+  const text = content.normalize('NFC').trim()
+  const refuse = (message: string, hint: string): OxbowError => new OxbowError('bad_input', message, { hint })
+  if (text === '') throw refuse('The note is empty.', 'Write the fact in a sentence.')
+  if (text.length > maxNoteCharacters) {
+    throw refuse(
+      `The note has ${text.length} characters; ${maxNoteCharacters} is the most.`,
+      'Note the fact in a sentence or two. A document goes into a file, and into memory by memory.ingest.',
+    )
+  }
+  const secret = secretIn(text)
+  if (secret === null) return text
+  if (secret === 'handle') throw refuse('The note names a secret by its handle.', 'A handle means nothing later. Note what the secret is for, not the secret.')
+  throw refuse('The note holds what looks like a key or a password.', 'Memory is no place for secrets: note where it is kept (e.g. the name of an environment variable).')
+}
+
+/** A note with the same text that holds. */
+async function sameNote({ memory }: KeepDeps, { hash, id }: MemoryEntry): Promise<MemoryEntry | null> {
+  const items = await memory.items(await memory.withHash(hash))
+  const isSame = ({ entry }: MemoryItem): boolean => entry.kind === 'note' && entry.id !== id && entry.supersededBy === '' && entry.validTo === null
+  return items.find(isSame)?.entry ?? null
+}
+

@@ -1,0 +1,192 @@
+/**
+ * Export and import: a line for each memory, with everything it has; what was exported is the same again after an import. Vectors
+ * are not in it: they belong to a model and are made again.
+ */
+import { z } from 'zod'
+import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import type { Label, SessionId } from '../../types/index.ts'
+import type { KeepDeps } from './keep-item.ts'
+import { wholeText } from './keep-item.ts'
+import { maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
+import { memoryTypes } from './memory-types.ts'
+
+export interface ExportPage {
+  readonly lines: readonly string[]
+  /** Where the next page begins; null at the end. */
+  readonly next: string | null
+}
+
+export interface Imported {
+  readonly added: number
+  readonly replaced: number
+  readonly unchanged: number
+  /** Ids that are there with another content, and were left as they are. */
+  readonly conflicts: readonly string[]
+  /** Lines that are no memory, from 1, and why. */
+  readonly refused: readonly { readonly line: number; readonly why: string }[]
+}
+
+export interface Transfer {
+  /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */
+  exportPage(after: string): Promise<ExportPage>
+  /** Never overwrites what it was not told to. A bad line harms no other. */
+  importLines(lines: readonly string[], overwrite: boolean): Promise<Imported>
+}
+
+const time = z.int().min(-8.64e15).max(8.64e15)
+const id = z.string().min(1).max(200)
+const longestPassage = 64 * 1024
+
+/** Format of a line. A later one gets another number. */
+const lineSchema = z.strictObject({
+  oxbow_memory: z.literal(1),
+  id,
+  kind: z.enum(['message', 'note', 'fact', 'document', 'summary']),
+  type: z.enum(memoryTypes as [MemoryEntry['type']]),
+  session: z.string().max(100),
+  stream: z.string().max(4_096),
+  place: z.int().min(0),
+  author: z.string().max(4_096),
+  tags: z.array(z.string().min(1).max(maxTagCharacters)).max(maxTags),
+  labels: z.array(z.enum(['untrusted', 'private'])).max(2),
+  created_at: time,
+  updated_at: time,
+  valid_from: time,
+  valid_to: time.nullable(),
+  superseded_by: z.string().max(200),
+  contradicts: z.array(id).max(maxRelations),
+  confirmed_by: z.array(id).max(maxRelations),
+  importance: z.number().min(0).max(1),
+  tier: z.enum(['hot', 'warm', 'cold']),
+  protection: z.enum(['none', 'low', 'medium', 'high', 'permanent']),
+  accesses: z.int().min(0),
+  accessed_at: time,
+  seq: z.int().min(0),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  extra: z.string().max(64 * 1024),
+  passages: z
+    .array(z.strictObject({ start: z.int().min(0), text: z.string().max(longestPassage), context: z.string().max(longestPassage) }))
+    .min(1)
+    .max(10_000),
+})
+
+type Line = z.infer<typeof lineSchema>
+
+export function createTransfer(deps: KeepDeps): Transfer {
+  const { memory } = deps
+  return {
+    async exportPage(after) {
+      const [, at, last] = /^(-?\d+):(.+)$/.exec(after) ?? []
+      const entries = await memory.list({}, transferPage, at === undefined ? undefined : { createdAt: Number(at), id: last ?? '' })
+      const items = await memory.items(entries.map((entry) => entry.id))
+      const end = entries.at(-1)
+      const next = end === undefined || entries.length < transferPage ? null : `${end.createdAt}:${end.id}`
+      return { lines: items.map(lineOf), next }
+    },
+    async importLines(lines, overwrite) {
+      const refused: { line: number; why: string }[] = []
+      const parsed = new Map<string, Line>()
+      lines.forEach((text, i) => {
+        const line = text.trim() === '' ? null : parseLine(text)
+        if (typeof line === 'string') refused.push({ line: i + 1, why: line })
+        else if (line !== null && parsed.has(line.id)) refused.push({ line: i + 1, why: 'the id was on a line before' })
+        else if (line !== null) parsed.set(line.id, line)
+      })
+      const known = new Map((await memory.items([...parsed.keys()])).map((item) => [item.entry.id, item]))
+      const conflicts: string[] = []
+      const changes: MemoryChange[] = []
+      let unchanged = 0
+      for (const line of parsed.values()) {
+        const there = known.get(line.id)
+        if (there !== undefined && lineOf(there) === JSON.stringify(line)) unchanged += 1
+        else if (there !== undefined && !overwrite) conflicts.push(line.id)
+        else changes.push({ change: 'put', item: await itemOf(deps, line) })
+      }
+      if (changes.length > 0) await memory.change(changes)
+      const put = changes.flatMap((change) => (change.change === 'put' ? [change.item.entry] : []))
+      deps.changed({ put })
+      const replaced = put.filter((entry) => known.has(entry.id)).length
+      return { added: put.length - replaced, replaced, unchanged, conflicts, refused }
+    },
+  }
+}
+
+function lineOf({ entry, passages }: MemoryItem): string {
+  const line: Line = {
+    oxbow_memory: 1,
+    id: entry.id,
+    kind: entry.kind,
+    type: entry.type,
+    session: entry.session,
+    stream: entry.stream,
+    place: entry.place,
+    author: entry.author,
+    tags: [...entry.tags],
+    labels: [...entry.labels],
+    created_at: entry.createdAt,
+    updated_at: entry.updatedAt,
+    valid_from: entry.validFrom,
+    valid_to: entry.validTo,
+    superseded_by: entry.supersededBy,
+    contradicts: [...entry.contradicts],
+    confirmed_by: [...entry.confirmedBy],
+    importance: entry.importance,
+    tier: entry.tier,
+    protection: entry.protection,
+    accesses: entry.accesses,
+    accessed_at: entry.accessedAt,
+    seq: entry.seq,
+    hash: entry.hash,
+    extra: entry.extra,
+    passages: passages.map(({ start, text, context }) => ({ start, text, context })),
+  }
+  return JSON.stringify(line)
+}
+
+/** @returns the line, or why it is none. */
+function parseLine(text: string): Line | string {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return 'it is no JSON'
+  }
+  const parsed = lineSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  return issue === undefined ? 'it is no memory' : `${issue.path.join('.') || 'the line'}: ${issue.message}`
+}
+
+/** Terms and the hash are made anew: a line from elsewhere may say anything of them. */
+async function itemOf({ text, hash }: KeepDeps, line: Line): Promise<MemoryItem> {
+  const engine = await text()
+  const terms = await Promise.all(line.passages.map((passage) => engine.terms(passage.text)))
+  const passages = line.passages.map((passage, part) => ({ ...passage, part, terms: terms[part] ?? '' }))
+  const entry: MemoryEntry = {
+    id: line.id,
+    kind: line.kind,
+    type: line.type,
+    session: line.session as SessionId | '',
+    stream: line.stream,
+    place: line.place,
+    author: line.author,
+    tags: [...new Set(line.tags)].sort(),
+    labels: [...new Set(line.labels)].sort() as Label[],
+    createdAt: line.created_at,
+    updatedAt: line.updated_at,
+    validFrom: line.valid_from,
+    validTo: line.valid_to,
+    supersededBy: line.superseded_by,
+    contradicts: [...new Set(line.contradicts)].sort(),
+    confirmedBy: [...new Set(line.confirmed_by)].sort(),
+    importance: line.importance,
+    tier: line.tier,
+    protection: line.protection,
+    accesses: line.accesses,
+    accessedAt: line.accessed_at,
+    seq: line.seq,
+    hash: line.kind === 'document' || line.passages.length > 1 ? line.hash : (await hash())(wholeText(line.passages)),
+    extra: line.extra,
+  }
+  return { entry, passages }
+}

@@ -1,0 +1,111 @@
+/** Why something is remembered: where it comes from, down to the record of the journal, and what has been said about it since. */
+import { type MemoryEntry, parseErased } from '../../store/index.ts'
+import type { JournalRecord, Label } from '../../types/index.ts'
+import { type EntryExtra, extraOf, type KeepDeps, wholeText } from './keep-item.ts'
+import type { Notes } from './notes.ts'
+import { recordAt } from './provenance-record.ts'
+
+/** Another memory, as it is named in an answer about this one. */
+export interface Related {
+  readonly id: string
+  readonly text: string
+}
+
+export interface Provenance {
+  readonly id: string
+  readonly kind: MemoryEntry['kind']
+  readonly type: MemoryEntry['type']
+  readonly text: string
+  readonly tags: readonly string[]
+  readonly labels: readonly Label[]
+  readonly importance: number
+  readonly tier: MemoryEntry['tier']
+  readonly protection: MemoryEntry['protection']
+  readonly accesses: number
+  readonly created_at: number
+  readonly updated_at: number
+  readonly valid_from: number
+  readonly valid_to: number | null
+  readonly holds: boolean
+  /** Who wrote it: the caller, in which session and turn, by which call. Empty texts: unknown. */
+  readonly by: { readonly actor: string; readonly session: string; readonly turn: string; readonly call: string; readonly author: string }
+  /** The record it was made from; null when it was made from none. */
+  readonly record: RecordOf | null
+  readonly promoted: EntryExtra['promoted'] | null
+  readonly superseded_by: Related | null
+  readonly supersedes: readonly Related[]
+  readonly contradicts: readonly Related[]
+  readonly confirmed_by: readonly Related[]
+}
+
+export interface RecordOf {
+  readonly seq: number
+  readonly at: number
+  readonly actor: string
+  readonly session: string
+  readonly turn: string
+  readonly call: string
+  readonly name: string
+  readonly phase: string
+  readonly hash: string
+  /** Its body is gone; the hash still stands for it. */
+  readonly erased: boolean
+}
+
+/** @throws OxbowError `not_found` */
+export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>, notes: Notes, id: string): Promise<Provenance> {
+  const { entry, passages } = await notes.find(id)
+  const extra = extraOf(entry)
+  const [record, supersededBy, supersedes, contradicts, confirmedBy] = await Promise.all([
+    recordAt(deps, entry.seq),
+    related(deps, entry.supersededBy === '' ? [] : [entry.supersededBy]),
+    related(deps, extra.supersedes ?? []),
+    related(deps, entry.contradicts),
+    related(deps, entry.confirmedBy),
+  ])
+  return {
+    id,
+    kind: entry.kind,
+    type: entry.type,
+    text: wholeText(passages),
+    tags: entry.tags,
+    labels: entry.labels,
+    importance: entry.importance,
+    tier: entry.tier,
+    protection: entry.protection,
+    accesses: entry.accesses,
+    created_at: entry.createdAt,
+    updated_at: entry.updatedAt,
+    valid_from: entry.validFrom,
+    valid_to: entry.validTo,
+    holds: holdsAt(entry, deps.clock.now()),
+    by: {
+      actor: extra.actor ?? record?.actor ?? '',
+      session: extra.session ?? record?.session ?? entry.session,
+      turn: extra.turn ?? record?.turn ?? '',
+      call: extra.call ?? record?.call ?? '',
+      author: entry.author,
+    },
+    record: record === null ? null : describeRecord(record),
+    promoted: extra.promoted ?? null,
+    superseded_by: supersededBy[0] ?? null,
+    supersedes,
+    contradicts,
+    confirmed_by: confirmedBy,
+  }
+}
+
+export function holdsAt({ validFrom, validTo, supersededBy }: MemoryEntry, at: number): boolean {
+  return validFrom <= at && (validTo === null ? supersededBy === '' : at < validTo)
+}
+
+function describeRecord({ seq, at, actor, session, turn, call, name, phase, hash, body }: JournalRecord): RecordOf {
+  return { seq, at, actor, session, turn, call, name, phase, hash, erased: parseErased(body) !== null }
+}
+
+/** Of one that is gone the id is left. */
+async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly string[]): Promise<readonly Related[]> {
+  const items = ids.length === 0 ? [] : await memory.items(ids)
+  const texts = new Map(items.map(({ entry, passages }) => [entry.id, wholeText(passages)]))
+  return ids.map((id) => ({ id, text: texts.get(id) ?? '' }))
+}

@@ -1,0 +1,235 @@
+/**
+ * The indexer: reads the journal by cursor and keeps what was said. It runs behind the turns, never before them: a turn that has
+ * ended pokes it, and one run at a time reads page after page until nothing is new. The cursor commits with the entries that it
+ * stands for, so that a guest that was killed goes on where it stopped; entries have the ids of their calls, so that what is read
+ * twice is there once.
+ */
+import { type MemoryChange, type MemoryEntry, type MemoryItem, parseErased, parseReference } from '../../store/index.ts'
+import type { CallId, JournalRecord, JsonObject, Label, SessionId } from '../../types/index.ts'
+import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
+import { type Draft, freshFacts, type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
+import { heldLabels, mayMatter, messageId, saidIn, type SaidMessage } from './message-record.ts'
+import { recordAt } from '../keep/provenance-record.ts'
+import { baseImportance } from '../keep/memory-types.ts'
+
+export interface JournalIndex {
+  /** There may be something new. Costs nothing: the work comes later. */
+  poke(): void
+  /** Resolves when all that was journaled before is indexed, or after a moment. Never rejects. */
+  caughtUp(): Promise<void>
+  /** Reads the whole journal again. What was changed of entries by hand stays. @returns how many messages were found. */
+  rebuild(signal: AbortSignal): Promise<number>
+  /** Why it stands still; null while it works. */
+  fault(): unknown
+  /** Ends after the page under way. */
+  close(): Promise<void>
+}
+
+export interface JournalIndexDeps extends KeepDeps {
+  /** Erases bodies that a running turn has kept. @returns those that it still keeps */
+  readonly owed: (seqs: readonly number[]) => Promise<readonly number[]>
+}
+
+const cursorName = 'journal'
+
+interface Run {
+  readonly deps: JournalIndexDeps
+  /** What a session's context held when a call of it began, until that call's message is met. */
+  readonly labels: Map<CallId, readonly Label[]>
+  /** The newest message by session. */
+  readonly last: Map<SessionId, string>
+  /** What `memory.forget` could not erase, by the seq of its outcome: the cursor stays before it until it is done. */
+  readonly owed: Map<number, readonly number[]>
+}
+
+export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
+  const run: Run = { deps, labels: new Map(), last: new Map(), owed: new Map() }
+  let closed = false
+  let wanted = false
+  /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
+  let read: number | null = null
+  let failed: { readonly error: unknown; readonly at: number } | null = null
+  let running: Promise<void> | null = null
+  let timer: NodeJS.Timeout | null = null
+
+  const work = async (): Promise<void> => {
+    try {
+      for (let cursor = read ?? (await deps.memory.cursor(cursorName)); !closed;) {
+        wanted = false
+        await payOwed(run)
+        const page = await readPage(deps, cursor)
+        cursor = page.at(-1)?.seq ?? cursor
+        if (page.length > 0) await indexRecords(run, page, cursor)
+        read = cursor
+        if (page.length < indexPage && !wanted) break
+      }
+      failed = null
+    } catch (error) {
+      failed = { error, at: deps.clock.monotonicMs() }
+    }
+  }
+  const start = (): Promise<void> =>
+    (running ??= work().finally(() => {
+      running = null
+    }))
+  const later = (): void => {
+    if (timer !== null || closed) return
+    timer = setTimeout(() => {
+      timer = null
+      void start()
+    }, indexLingerMs)
+    // What is not indexed when the guest ends is indexed by the next one.
+    timer.unref()
+  }
+  return {
+    poke() {
+      wanted = true
+      const resting = failed !== null && deps.clock.monotonicMs() - failed.at < indexRestMs
+      if (running === null && !resting) later()
+    },
+    async caughtUp() {
+      wanted = true
+      if (closed) return
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const patience = setTimeout(resolve, catchUpMs)
+      await Promise.race([start(), late])
+      clearTimeout(patience)
+    },
+    async rebuild(signal) {
+      let found = 0
+      const end = (await deps.store.head()).seq
+      for (let cursor = 0; cursor < end && !closed;) {
+        signal.throwIfAborted()
+        const page = (await readPage(deps, cursor)).filter(({ seq }) => seq <= end)
+        if (page.length === 0) break
+        cursor = page.at(-1)?.seq ?? end
+        found += await indexRecords({ ...run, last: new Map() }, page, null)
+      }
+      return found
+    },
+    fault: () => failed?.error ?? null,
+    async close() {
+      closed = true
+      if (timer !== null) clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+function readPage({ store }: JournalIndexDeps, after: number): Promise<readonly JournalRecord[]> {
+  // What tools brought can be large and is not looked at: bodies stay references until one is wanted.
+  return store.records({
+    after,
+    phases: ['intent', 'started', 'outcome', 'reconciled'],
+    order: 'oldest_first',
+    limit: indexPage,
+    hydrate: false,
+  })
+}
+
+/** @param cursor commits with the entries; null: what is there is read again, and keeps what was changed of it by hand. */
+async function indexRecords(run: Run, records: readonly JournalRecord[], cursor: number | null): Promise<number> {
+  const { deps } = run
+  const drafts: Draft[] = []
+  for (const record of records) {
+    if (!mayMatter(record)) continue
+    const body = await bodyOf(deps, record)
+    if (body === null) continue
+    if (record.phase === 'intent') run.labels.set(record.call, heldLabels(body))
+    if (record.name === 'memory.forget' && cursor !== null) owe(run, record, body)
+    const said = saidIn(record, body)
+    if (said !== null) drafts.push(await draftOf(run, said))
+    if (record.phase !== 'intent' && record.phase !== 'started') run.labels.delete(record.call)
+  }
+  const made = await Promise.all(drafts.map((draft) => makeItem(deps, draft)))
+  const items = cursor === null ? await keepChanges(deps, made) : made
+  const changes: MemoryChange[] = items.map((item) => ({ change: 'put', item }))
+  if (cursor !== null) changes.push({ change: 'cursor', cursor: { name: cursorName, seq: Math.min(cursor, ...[...run.owed.keys()].map((seq) => seq - 1)) } })
+  if (changes.length > 0) await deps.memory.change(changes)
+  if (items.length === 0) return 0
+  deps.changed({ put: items.map(({ entry }) => entry) })
+  return items.length
+}
+
+/** A turn that asked to forget something has said it itself: its own records go when it has ended. */
+function owe({ owed }: Run, { seq }: JournalRecord, { later }: JsonObject): void {
+  const seqs = Array.isArray(later) ? later.filter((each): each is number => typeof each === 'number') : []
+  if (seqs.length > 0) owed.set(seq, seqs)
+}
+
+async function payOwed({ deps, owed }: Run): Promise<void> {
+  for (const [seq, seqs] of owed) {
+    const kept = await deps.owed(seqs)
+    if (kept.length === 0) owed.delete(seq)
+    else owed.set(seq, kept)
+    // What was indexed of the turn meanwhile said the same.
+    const gone = await Promise.all(seqs.filter((each) => !kept.includes(each)).map((each) => recordAt(deps, each)))
+    const ids = gone.flatMap((record) => (record === null ? [] : [messageId(record.call, 'user'), messageId(record.call, 'agent')]))
+    await deps.memory.change(ids.map((id) => ({ change: 'erase', id })))
+    deps.changed({ gone: ids })
+  }
+}
+
+/** @returns null for a body that was erased, or is none. */
+async function bodyOf({ store }: JournalIndexDeps, { body }: JournalRecord): Promise<JsonObject | null> {
+  if (parseErased(body) !== null) return null
+  const kept = parseReference(body)
+  const bytes = kept === null ? null : await store.blob(kept.blob)
+  const text = kept === null ? body : bytes === null ? '' : Buffer.from(bytes).toString()
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as JsonObject) : null
+  } catch {
+    return null
+  }
+}
+
+async function draftOf(run: Run, { id, author, text, record }: SaidMessage): Promise<Draft> {
+  const session = record.session as SessionId
+  const before = run.last.get(session) ?? (await lastOf(run.deps, session, record.seq))
+  run.last.delete(session)
+  run.last.set(session, text)
+  if (run.last.size > maxHeldContexts) run.last.delete(run.last.keys().next().value as SessionId)
+  const entry = {
+    ...freshFacts,
+    id,
+    kind: 'message',
+    type: 'conversation',
+    session,
+    stream: session,
+    place: record.seq,
+    author,
+    labels: await labelsOf(run, record),
+    createdAt: record.at,
+    updatedAt: record.at,
+    validFrom: record.at,
+    importance: baseImportance('conversation'),
+    accessedAt: record.at,
+    seq: record.seq,
+    extra: JSON.stringify({ call: record.call, actor: record.actor, session, turn: record.turn }),
+  } as const
+  return { entry, text, format: 'markdown', before }
+}
+
+/** Of the call's own intent: what its context had held by then. */
+async function labelsOf({ deps, labels }: Run, { call }: JournalRecord): Promise<readonly Label[]> {
+  const known = labels.get(call)
+  if (known !== undefined) return known
+  const [intent] = await deps.store.records({ call, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
+  const body = intent === undefined ? null : await bodyOf(deps, intent)
+  return body === null ? [] : heldLabels(body)
+}
+
+async function lastOf({ memory }: JournalIndexDeps, session: SessionId, place: number): Promise<string> {
+  return wholeText(await memory.around(session, place, 1, 0))
+}
+
+/** What people and tidying have made of an entry outlives a second reading. */
+async function keepChanges({ memory }: JournalIndexDeps, items: readonly MemoryItem[]): Promise<readonly MemoryItem[]> {
+  const known = new Map((await memory.items(items.map(({ entry }) => entry.id))).map(({ entry }) => [entry.id, entry]))
+  return items.map((item) => {
+    const before: MemoryEntry | undefined = known.get(item.entry.id)
+    const { hash, place, seq } = item.entry
+    return before === undefined ? item : { ...item, entry: { ...before, hash, place, seq } }
+  })
+}

@@ -1,0 +1,77 @@
+/**
+ * What is recalled before a turn: that which fits the newest message and does not stand in the window anyway. It is told as data,
+ * with its age, its source and its label; what was told once in a session is not told again as long as it may still be seen.
+ */
+import type { Label, SessionId } from '../../types/index.ts'
+import type { MemoryFilter } from '../../store/index.ts'
+import type { Recall } from '../recalled.ts'
+import { describeRecalled } from '../recalled-text.ts'
+import type { KeepDeps } from '../keep/keep-item.ts'
+import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
+import { messageId } from './message-record.ts'
+import type { CallId } from '../../types/index.ts'
+
+export interface TurnQuestion {
+  readonly session: SessionId
+  readonly text: string
+  /** Oldest message of a person that stands in the window; empty: all of the session does. */
+  readonly oldest: CallId | ''
+}
+
+export interface TurnMemory {
+  /** Empty when nothing fits. */
+  readonly text: string
+  readonly ids: readonly string[]
+  readonly labels: readonly Label[]
+}
+
+export interface TurnRecall {
+  recall(question: TurnQuestion): Promise<TurnMemory>
+}
+
+interface TurnRecallOptions {
+  readonly recall: () => Promise<Recall>
+  readonly limit: number
+  readonly tokens: number
+}
+
+const nothing: TurnMemory = { text: '', ids: [], labels: [] }
+/** Characters of a message that are asked with: beyond it, it is material and no question. */
+const askedCharacters = 2_000
+/** Of the best score; what is further behind shares a word with the message and not its matter. */
+const leastScore = 0.35
+
+export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
+  // Insertion order is order of use: the first is the least recently used.
+  const shown = new Map<SessionId, Set<string>>()
+  const shownIn = (session: SessionId): Set<string> => {
+    const ids = shown.get(session) ?? new Set<string>()
+    shown.delete(session)
+    shown.set(session, ids)
+    if (shown.size > maxShownSessions) shown.delete(shown.keys().next().value as SessionId)
+    return ids
+  }
+  return {
+    async recall({ session, text, oldest }) {
+      const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(deps, session, oldest)) }
+      const engine = await recall()
+      const told = shownIn(session)
+      const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, limit, tokens })
+      const best = found[0]?.score ?? 0
+      const fresh = found.filter(({ id, score }) => !told.has(id) && score >= best * leastScore)
+      if (fresh.length === 0) return nothing
+      for (const { id } of fresh) {
+        told.add(id)
+        if (told.size > maxShown) told.delete(told.values().next().value as string)
+      }
+      const labels = [...new Set(fresh.flatMap(({ passage }) => passage.entry.labels))].sort()
+      return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
+    },
+  }
+}
+
+async function outsideWindow({ memory }: Pick<KeepDeps, 'memory'>, session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> {
+  const [item] = oldest === '' ? [] : await memory.items([messageId(oldest, 'user')])
+  // Of a message that is not indexed yet nobody knows the place: then nothing of this session is shown.
+  return item === undefined ? { notSession: session } : { before: { stream: session, place: item.entry.place } }
+}

@@ -1,0 +1,146 @@
+/** Looking after memory: why something is in it, what is in it, reading the journal again, and forgetting. */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { Forgettable, Forgotten, Memory, MemoryReport, Provenance } from '../../memory/index.ts'
+import { type Call, type JsonObject } from '../../types/index.ts'
+import { plural } from '../workspace-arguments.ts'
+import { changing, looking, noteId } from './call-facts.ts'
+import { forgetTimeoutMs, maxForgetCharacters, maxForgetIds, shownCharacters, shownPlaces } from './memory-limits.ts'
+
+export function careCalls(memory: Memory): readonly Call[] {
+  return [whyCall(memory), forgetCall(memory), statsCall(memory), reindexCall(memory)]
+}
+
+function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
+  return {
+    ...looking,
+    name: 'memory.why',
+    summary: 'Shows where a memory comes from, down to the record of the journal, and what corrects it.',
+    input: z.strictObject({ note_id: noteId }),
+    output: z.custom<Provenance>(),
+    example: { note_id: 'note-0198' },
+    audience: ['terminal'],
+    recordOutput: ({ id, record }) => ({ id, seq: record?.seq ?? 0 }),
+    async run({ note_id: id }) {
+      await memory.caughtUp()
+      const why = await memory.why(id)
+      return { output: why, labels: why.labels }
+    },
+  }
+}
+
+interface ForgetInput {
+  ids: string[]
+  text: string
+  dry_run: boolean
+}
+
+type ForgetOutput = { dry_run: boolean } & Forgettable & Partial<Forgotten>
+
+function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
+  return {
+    ...changing,
+    name: 'memory.forget',
+    summary: 'Erases something for good, from memory and from the journal, wherever it was said. Only when the person asks for it.',
+    // Agents ask a person: nothing brings it back.
+    tier: 'privileged',
+    timeoutMs: forgetTimeoutMs,
+    input: z.strictObject({
+      ids: z.array(noteId).max(maxForgetIds).default([]).describe('Memories, and all that says the same.'),
+      text: z.string().max(maxForgetCharacters).default('').describe('All that says this.'),
+      dry_run: z.boolean().default(false).describe('Only lists what would go.'),
+    }),
+    output: z.custom<ForgetOutput>(),
+    example: { ids: ['note-0198'], text: '', dry_run: true },
+    audience: ['model', 'terminal'],
+    // The record of forgetting must not be where it is remembered.
+    recordInput: ({ ids, text, dry_run: dry }) => ({ ids, dry_run: dry, text_sha256: text === '' ? '' : sha256(text) }),
+    recordOutput,
+    async run({ ids, text, dry_run: dry }, context) {
+      await memory.caughtUp()
+      const forgetting = await memory.forgetting()
+      const question = { ids, text }
+      if (dry) {
+        const found = await forgetting.preview(question, context.id, context.signal)
+        return { output: { dry_run: true, ...found }, text: previewText(found) }
+      }
+      const done = await forgetting.forget(question, context)
+      return { output: { dry_run: false, ...done }, text: forgottenText(done), ok: done.left === 0 }
+    },
+  }
+}
+
+/** Hashes and places, no words. `text` in the record would be the words: it is given here. */
+function recordOutput(output: ForgetOutput): JsonObject {
+  const { dry_run: dry, entries, records, bodies = 0, blobs = 0, derived = 0, later = [], left = 0 } = output
+  const text = dry ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would go.` : forgottenText({ ...output, bodies, blobs, derived, later, left })
+  return {
+    text,
+    dry_run: dry,
+    entries: entries.map(({ id, text: said }) => ({ id, sha256: sha256(said) })),
+    records: records.map(({ seq }) => seq),
+    bodies,
+    blobs,
+    derived,
+    later,
+    left,
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function previewText({ entries, records }: Forgettable): string {
+  const lines = [
+    `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} of the journal would go. Nothing was changed.`,
+    ...entries.slice(0, shownPlaces).map(({ id, kind, text }) => `- ${kind} ${id}: ${clip(text)}`),
+    ...records.slice(0, shownPlaces).map(({ seq, name, phase }) => `- record ${seq}: ${name}, ${phase}`),
+  ]
+  const more = Math.max(0, entries.length - shownPlaces) + Math.max(0, records.length - shownPlaces)
+  return [...lines, ...(more > 0 ? [`… and ${more} more.`] : [])].join('\n')
+}
+
+function clip(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return line.length > shownCharacters ? `${line.slice(0, shownCharacters - 1)}…` : line
+}
+
+function forgottenText({ entries, bodies, derived, later, left }: Forgotten): string {
+  return [
+    `Forgotten: ${plural(entries.length, 'memory', 'memories')}, ${plural(bodies, 'body', 'bodies')} of the journal` +
+      `${derived > 0 ? `, ${plural(derived, 'thing')} made of them` : ''}.`,
+    ...(later.length > 0 ? [`${plural(later.length, 'record')} of what still runs ${later.length === 1 ? 'goes' : 'go'} when it ends.`] : []),
+    left === 0 ? 'Looked for again: nothing says it any more. Do not repeat it.' : `Looked for again: ${plural(left, 'place')} still ${left === 1 ? 'says' : 'say'} it. Try again.`,
+  ].join(' ')
+}
+
+function statsCall(memory: Memory): Call<object, MemoryReport> {
+  return {
+    ...looking,
+    name: 'memory.stats',
+    summary: 'Shows how much is remembered, and how far indexing has come.',
+    input: z.strictObject({}),
+    output: z.custom<MemoryReport>(),
+    example: {},
+    audience: ['terminal'],
+    run: async () => ({ output: await memory.stats() }),
+  }
+}
+
+function reindexCall(memory: Memory): Call<object, { messages: number }> {
+  return {
+    ...changing,
+    name: 'memory.reindex',
+    summary: 'Reads the whole journal again into memory; what people have changed stays.',
+    timeoutMs: forgetTimeoutMs,
+    input: z.strictObject({}),
+    output: z.strictObject({ messages: z.int() }),
+    example: {},
+    audience: ['terminal'],
+    async run(_, { signal }) {
+      const messages = await memory.reindex(signal)
+      return { output: { messages }, text: `${plural(messages, 'message')} read again.` }
+    },
+  }
+}

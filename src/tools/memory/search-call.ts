@@ -1,0 +1,88 @@
+/** `memory.search`: what was noted, ingested and said, with why it was found. */
+import { z } from 'zod'
+import { describeRecalled, type Memory, type Recalled } from '../../memory/index.ts'
+import type { Call, Label } from '../../types/index.ts'
+import { looking, moment, tags, toMoment } from './call-facts.ts'
+import { defaultSearchResults, maxQueryCharacters, maxSearchResults, searchTokens } from './memory-limits.ts'
+
+interface SearchInput {
+  query: string
+  top_k: number
+  include_conversation: boolean
+  tags?: string[] | undefined
+  as_of?: string | undefined
+}
+
+/** One result. The first seven fields are those of the reference. */
+interface SearchHit {
+  readonly note_id: string
+  readonly text: string
+  readonly score: number
+  readonly source: 'user_memory' | 'conversation' | 'document' | 'summary'
+  readonly tags: readonly string[]
+  readonly created_at: number
+  readonly updated_at: number
+  readonly author: string
+  readonly labels: readonly Label[]
+  /** False: superseded, or past its time. */
+  readonly holds: boolean
+  readonly superseded_by: string
+  readonly contradicts: readonly string[]
+  readonly why: Recalled['why']
+}
+
+const sources = { note: 'user_memory', fact: 'user_memory', message: 'conversation', document: 'document', summary: 'summary' } as const
+
+export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit[]> {
+  return {
+    ...looking,
+    name: 'memory.search',
+    summary: 'Searches what was noted and ingested, and with include_conversation what was said in any session.',
+    input: z.strictObject({
+      query: z.string().min(1).max(maxQueryCharacters).describe('Words, names or a question; "exact phrases" in quotes.'),
+      top_k: z.int().min(1).max(maxSearchResults).default(defaultSearchResults),
+      include_conversation: z.boolean().default(false),
+      tags: tags.optional().describe('All of them must be there.'),
+      as_of: moment.optional().describe('What held at this date, e.g. 2026-11-21.'),
+    }),
+    output: z.custom<readonly SearchHit[]>(),
+    example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },
+    audience: ['model', 'terminal'],
+    recordOutput: (hits) => ({ hits: hits.map(({ note_id: id, score }) => ({ id, score })) }),
+    async run({ query, top_k: limit, include_conversation: withTalk, tags: wanted, as_of: asOf }, { clock }) {
+      await memory.caughtUp()
+      const recall = await memory.recall()
+      const filter = {
+        kinds: withTalk ? (['note', 'fact', 'document', 'message', 'summary'] as const) : (['note', 'fact', 'document'] as const),
+        ...(wanted !== undefined && wanted.length > 0 && { tags: wanted.map((tag) => tag.trim().toLowerCase()) }),
+        ...(asOf !== undefined && { validAt: toMoment(asOf) }),
+      }
+      const found = await recall.recall({ text: query, filter, limit, tokens: searchTokens })
+      const labels = [...new Set(found.flatMap(({ passage }) => passage.entry.labels))].sort()
+      const text = found.map((each) => describeRecalled(each, clock.now())).join('\n\n')
+      return { output: found.map(hitOf), text: text === '' ? nothingFound(withTalk) : text, labels }
+    },
+  }
+}
+
+function hitOf({ id, text, score, holds, why, passage: { entry } }: Recalled): SearchHit {
+  return {
+    note_id: id,
+    text,
+    score: Number(score.toFixed(4)),
+    source: sources[entry.kind],
+    tags: entry.tags,
+    created_at: entry.createdAt,
+    updated_at: entry.updatedAt,
+    author: entry.author,
+    labels: entry.labels,
+    holds,
+    superseded_by: entry.supersededBy,
+    contradicts: entry.contradicts,
+    why,
+  }
+}
+
+function nothingFound(withTalk: boolean): string {
+  return withTalk ? 'Nothing was found.' : 'Nothing was found. include_conversation also searches what was said.'
+}
