@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import { recordOf } from '../../store/store-contract.ts'
+import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
+import { type CallId, erasedText, isErased, type SessionId, systemClock, type TurnId } from '../../types/index.ts'
+import { createJournal, type Journal } from '../journal.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user as ada } from '../kernel-fixture.ts'
+import { verifyJournal } from './audit-verify.ts'
+
+const forget = { caller: { actor: 'user:ann', session: '' as SessionId, turn: '' as TurnId }, call: 'f1' as CallId, name: 'memory.forget' }
+
+function journalOf(store: Store): Journal {
+  return createJournal({
+    store,
+    clock: systemClock,
+    project: () => [],
+    observe: () => {},
+    publish: () => {},
+    onFault: () => {},
+    onErased: () => {},
+  })
+}
+
+test('an audit counts the bodies that a record says were erased, and the journal verifies', async () => {
+  const store = await openMemoryStore({ user: ann })
+  await store.append({ records: Array.from({ length: 450 }, (_, i) => recordOf(`c${i}`, 'refused')) })
+  const seqs = Array.from({ length: 410 }, (_, i) => i + 1)
+  assert.deepEqual(await journalOf(store).erase(forget, seqs, 'asked by ann'), { bodies: 410, blobs: 0, kept: [] })
+  const report = await verifyJournal(store, [], '')
+  assert.deepEqual([report.ok, report.erased], [true, { bodies: 410, unchecked: 0, unexplained: [] }])
+  await store.close()
+})
+
+test('a body that is gone without a record that says so is named, and the journal does not verify', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: ['a', 'b', 'c'].map((call) => recordOf(call, 'refused')) })
+  await journalOf(store).erase(forget, [1], '')
+  await store.erase([3], 'nobody says so')
+  const report = await verifyJournal(store, [], '')
+  assert.deepEqual([report.ok, report.first_bad, report.erased.unexplained], [false, null, [3]])
+})
+
+test('a record cannot be changed under the name of an erased one', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: ['a', 'b'].map((call) => recordOf(call, 'refused')) })
+  await store.close()
+  tamper(files.path, `update journal set body = '{"erased":"${'0'.repeat(64)}","bytes":2,"reason":""}' where seq = 2`)
+  const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
+  assert.equal(report.first_bad?.seq, 2)
+  assert.match(report.first_bad.why, /content was changed/)
+})
+
+test('a session goes on after its messages, calls and results were erased; its model reads only that they were', async () => {
+  await using files = storeFolder()
+  const seen: string[] = []
+  const steps = inOrder(
+    asks(['test.tell', { about: 's3cret' }]),
+    says('it is s3cret'),
+    asks(['test.tell']),
+    says('so it is'),
+    says('later'),
+  )
+  const play: typeof steps = (request, signal) => {
+    seen.push(JSON.stringify(request.messages))
+    return steps(request, signal)
+  }
+  const calls = [testCall('test.tell', async () => done('the result is s3cret'))]
+  const first = await openFixture({ store: await files.open({ user: ada }), play, calls })
+  await first.turn('what is s3cret?')
+  await first.turn('and now?')
+  await first.kernel.close()
+
+  const store = await files.open({ user: ada })
+  const journal = await everything(store)
+  // The generation of the second question stays, so that its result has a place; the first one goes with its results.
+  const touched = journal.filter(({ body }) => body.includes('s3cret')).map(({ seq }) => seq)
+  const { bodies, kept } = await journalOf(store).erase(forget, touched, 'asked')
+  assert.deepEqual([kept, bodies], [[], touched.length])
+  const second = await openFixture({ store, play, calls, session: first.session })
+  const { status } = await second.turn('what did I ask?')
+  assert.equal(status, 'ok')
+  assert.match(seen[3] ?? '', /s3cret/)
+  assert.doesNotMatch(seen[4] ?? '', /s3cret/)
+  const said = (JSON.parse(seen[4] ?? '[]') as { role: string; parts: { text?: string; type: string }[] }[]).map(
+    ({ role, parts }) => `${role} ${parts.map((part) => part.text ?? part.type).join()}`,
+  )
+  assert.deepEqual(said, [
+    `user ${erasedText}`,
+    `assistant ${erasedText}`,
+    `assistant ${erasedText}`,
+    'user and now?',
+    'assistant tool_call',
+    `tool ${erasedText}`,
+    'assistant so it is',
+    'user what did I ask?',
+  ])
+  const told = second.events.filter((event) => event.type === 'record').map(({ record }) => record.body)
+  assert(told.some(isErased), 'followers are told that it was erased')
+  assert.equal((await verifyJournal(store, [], '')).ok, true)
+  await second.kernel.close()
+})
+
+function everything(store: Store) {
+  return store.records({ order: 'oldest_first', limit: 1_000, hydrate: true })
+}
