@@ -6,10 +6,12 @@
 import { type Failure, isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
 import { firstRetryMs, longestRetryMs, maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs } from '../limits.ts'
+import { eraseStatements } from '../sql/erase-statements.ts'
 import { readStatements } from '../sql/read-statements.ts'
 import { failureOf } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
 import { createBuilder } from './postgres-builder.ts'
+import { createEraser } from './postgres-eraser.ts'
 import { postgresFault } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
 import { checkTables, migrateTables } from './postgres-schema.ts'
@@ -37,7 +39,9 @@ export interface PostgresEngine extends EngineLink {
 export async function createPostgresEngine(options: EngineOptions): Promise<PostgresEngine> {
   const { driver, user, shown, readOnly, patienceMs = usualPatienceMs } = options
   const builder = createBuilder()
-  const deps: TransactionDeps = { user, hash: await createHasher(), own: {} }
+  const hash = await createHasher()
+  const erase = createEraser({ statements: () => eraseStatements(builder), user, hash })
+  const deps: TransactionDeps = { user, hash, own: { erase } }
   const writer = createWriteSession({
     ...options,
     patienceMs,
