@@ -10,8 +10,9 @@ import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
-import { builtinCalls } from '../tools/index.ts'
+import { builtinCalls, memoryCalls } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
+import { openGuestMemory } from './guest-memory.ts'
 import { openGuestStore } from './guest-store.ts'
 import { openHostWays } from './host-ways.ts'
 
@@ -64,7 +65,8 @@ export async function startGuest(
     const { sandbox, egress, search } = ways
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
     const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
-    const calls = () => builtinCalls(sandbox.status, web, search === null ? [] : [search])
+    const memory = openGuestMemory(store, engine, config.memory)
+    const calls = () => builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
     const kernel = createKernel({
       user,
       version,
@@ -73,6 +75,7 @@ export async function startGuest(
       engine,
       sandbox,
       calls,
+      memory,
       workspaceRoot,
       secrets,
       clock: systemClock,

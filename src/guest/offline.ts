@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openSqliteStore, type Store } from '../store/index.ts'
-import { builtinCalls, openSearch } from '../tools/index.ts'
+import type { Memory } from '../memory/index.ts'
+import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import { type Call, type Config, type GuestEnvelope, isErased } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
@@ -41,6 +42,8 @@ async function everyCall(config: Config): Promise<readonly Call[]> {
   return [
     ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore', proxy }, search === null ? [] : [search]),
     ...describedKernelCalls(config),
+    // Described, never run.
+    ...memoryCalls({} as Memory),
   ]
 }
 

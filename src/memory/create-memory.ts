@@ -12,18 +12,18 @@ import type { TextEngine } from './text-engine.ts'
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const census = createCensus(store.memory)
-  const text = once(options.text)
-  const recall = once(async (): Promise<Recall> => options.recall(await text()))
+  const text = once(options.text ?? (() => startText(options)))
+  const recall = once(async (): Promise<Recall> => {
+    const { createRecall } = await import('./recall/create-recall.ts')
+    return createRecall({ store: store.memory, text: await text(), now: clock.now })
+  })
   const deps: KeepDeps = {
     memory: store.memory,
     store,
     text,
     hash: once((): Promise<Hasher> => createHasher()),
     clock,
-    changed({ put = [] }) {
-      census.put(put)
-      if (put.length > 0) void text().then(options.written, () => {})
-    },
+    changed: ({ put = [] }) => census.put(put),
   }
   const erasers: Eraser[] = []
   let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
@@ -69,6 +69,11 @@ export function createMemory(options: MemoryOptions): Memory {
       await closeText(text)
     },
   }
+}
+
+async function startText({ config, service }: MemoryOptions): Promise<TextEngine> {
+  const { createTextEngine } = await import('./thread/create-text-engine.ts')
+  return createTextEngine({ embedder: config.embedder, service })
 }
 
 /** Made on first use, once; a failure is not kept. */

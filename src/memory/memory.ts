@@ -10,6 +10,7 @@ import type { Notes } from './keep/notes.ts'
 import type { Transfer } from './keep/transfer.ts'
 import type { Provenance } from './keep/why.ts'
 import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
+import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Recall } from './recalled.ts'
 import type { TextEngine } from './text-engine.ts'
 import type { TurnMemory, TurnQuestion } from './said/turn-recall.ts'
@@ -55,9 +56,8 @@ export interface MemoryOptions {
   readonly store: Store
   readonly config: Config['memory']
   readonly clock: Clock
-  /** Made on first use. */
-  readonly text: () => Promise<TextEngine>
-  readonly recall: (text: TextEngine) => Promise<Recall>
-  /** Passages were written that have no vector yet. */
-  readonly written: (text: TextEngine) => void
+  /** Makes vectors where `memory.embedder` names a model of a provider. */
+  readonly service: EmbeddingService
+  /** For tests: reads texts in place of the thread that is started on first use. */
+  readonly text?: () => Promise<TextEngine>
 }

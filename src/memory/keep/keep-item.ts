@@ -1,6 +1,7 @@
 /** From a text to what the store keeps of it: passages with their terms, made by the text thread, and a hash of the whole. */
 import type { Hasher, MemoryEntry, MemoryItem, MemoryStore, Passage, Store } from '../../store/index.ts'
 import type { Clock } from '../../types/index.ts'
+import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
 import type { TextEngine, TextFormat } from '../text-engine.ts'
 import { maxContextCharacters } from './keep-limits.ts'
 
@@ -26,12 +27,18 @@ export interface Draft {
 export async function makeItem({ text: engine, hash }: Pick<KeepDeps, 'text' | 'hash'>, draft: Draft): Promise<MemoryItem> {
   const text = await engine()
   const before = draft.before.slice(0, maxContextCharacters)
-  const [cut, context, hashed] = await Promise.all([
+  const [cut, beforeTerms, hashed] = await Promise.all([
     text.cut(draft.text, draft.format),
     before === '' ? '' : text.terms(before),
     hash().then((hasher) => hasher(draft.text)),
   ])
-  const passages = cut.map((passage) => ({ ...passage, context: joinTerms(passage.context, context) }))
+  const at = draft.entry.createdAt
+  const context = joinTerms(beforeTerms, termsOfDay(at).join(' '))
+  const passages = cut.map((passage) => ({
+    ...passage,
+    // Days that a text names, seen from when it was said, and that day itself.
+    context: joinTerms(passage.context, joinTerms(context, dayTerms(passage.text, at).join(' '))),
+  }))
   return { entry: { ...draft.entry, hash: hashed }, passages }
 }
 

@@ -1,0 +1,118 @@
+/** `memory.ingest`: files of the workspace become documents of memory. The same file again is passed over, a changed one replaces. */
+import { z } from 'zod'
+import type { Ingested, Memory } from '../../memory/index.ts'
+import { type Call, type CallContext, isOxbowError, type Label, OxbowError } from '../../types/index.ts'
+import { listTimeoutMs, maxListDepth } from '../limits.ts'
+import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { changing, tags } from './call-facts.ts'
+import { ingestTimeoutMs, maxIngestFiles } from './memory-limits.ts'
+import { isDocument, readDocument, readFileBytes } from './read-document.ts'
+
+interface IngestInput {
+  path: string
+  tags: string[]
+  trust: boolean
+}
+
+interface IngestOutput {
+  documents: readonly Ingested[]
+  failed: readonly { path: string; code: string; message: string }[]
+  /** The folder has more files than one call takes. */
+  truncated: boolean
+}
+
+export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
+  return {
+    ...changing,
+    name: 'memory.ingest',
+    summary: 'Keeps a file, or the documents of a folder, in memory: text, Markdown, HTML, PDF and code.',
+    timeoutMs: ingestTimeoutMs,
+    input: z.strictObject({
+      path: pathArgument.describe('File or folder. Relative paths start at /shared. What is gone leaves memory.'),
+      tags: tags.default([]),
+      trust: z.boolean().default(false).describe('The person vouches for it. Otherwise what is read counts as written by others.'),
+    }),
+    output: z.custom<IngestOutput>(),
+    example: { path: 'docs', tags: ['handbook'], trust: false },
+    audience: ['terminal'],
+    recordOutput: ({ documents, failed }) => ({
+      documents: documents.map(({ address, state, sections }) => ({ address, state, sections })),
+      failed: failed.map(({ path, code }) => ({ path, code })),
+    }),
+    async run(input, context) {
+      const path = toWorkspacePath(input.path).replace(/(?<=.)\/+$/, '')
+      const { files, gone, truncated } = await filesAt(memory, path, context)
+      const documents: Ingested[] = []
+      const failed: { path: string; code: string; message: string }[] = []
+      for (const address of gone) documents.push(await (await memory.documents()).remove(address))
+      for (const file of files) {
+        context.signal.throwIfAborted()
+        try {
+          documents.push(await ingestFile(memory, file, input, context))
+        } catch (error) {
+          if (!isOxbowError(error) || context.signal.aborted || error.code.startsWith('store_')) throw error
+          failed.push({ path: file, code: error.code, message: error.message })
+        }
+      }
+      const output = { documents, failed, truncated }
+      // A file that was named by itself and cannot be read is a failure; one of many is told.
+      if (documents.length === 0 && failed[0] !== undefined) throw new OxbowError('tool_failed', failed[0].message, { hint: 'Name a text, Markdown, HTML, PDF or code file.' })
+      return { output, text: describe(output), ok: failed.length === 0 }
+    },
+  }
+}
+
+interface Files {
+  readonly files: readonly string[]
+  /** Addresses that memory has and the workspace has no longer. */
+  readonly gone: readonly string[]
+  readonly truncated: boolean
+}
+
+async function filesAt(memory: Memory, path: string, context: CallContext): Promise<Files> {
+  const documents = await memory.documents()
+  const { kind } = await askHands(context, 'stat', { path }, listTimeoutMs)
+  if (kind === 'file') return { files: [path], gone: [], truncated: false }
+  const known = await documents.addresses(path)
+  if (kind === 'missing') {
+    if (known.length > 0) return { files: [], gone: known, truncated: false }
+    throw new OxbowError('not_found', `${path} does not exist.`, { hint: 'file_list shows what there is.' })
+  }
+  if (kind !== 'folder') throw new OxbowError('path_refused', `${path} is neither a file nor a folder.`, { hint: 'Name the file that it leads to.' })
+  const input = { path, depth: maxListDepth, glob: '', all: false, skip: 0, maxEntries: maxIngestFiles * 2 }
+  const { entries, truncated } = await askHands(context, 'list', input, listTimeoutMs)
+  const found = entries.filter((entry) => entry.kind === 'file').map((entry) => inFolder(path, entry.path))
+  const files = found.filter(isDocument)
+  const there = new Set(found)
+  return {
+    files: files.slice(0, maxIngestFiles),
+    gone: truncated ? [] : known.filter((address) => !there.has(address)),
+    truncated: truncated || files.length > maxIngestFiles,
+  }
+}
+
+/** Hands list with whole paths, or relative to the folder. */
+function inFolder(folder: string, path: string): string {
+  return path.startsWith('/') ? path : `${folder}/${path}`
+}
+
+async function ingestFile(memory: Memory, path: string, { tags: given, trust }: IngestInput, context: CallContext): Promise<Ingested> {
+  const documents = await memory.documents()
+  const file = await readFileBytes(path, context)
+  if (await documents.isKnown(path, file.hash)) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
+  const { title, text, format } = await readDocument(path, file, context.signal)
+  // What lies in /shared may have come from anywhere, /tmp all the more: only a person can say that it is theirs.
+  const isTrusted = trust && context.caller.audience === 'terminal' && context.caller.actor.startsWith('user:')
+  const labels: readonly Label[] = isTrusted ? [] : ['untrusted']
+  return documents.put({ address: path, title, text, format, tags: given, labels, file: file.hash }, context)
+}
+
+function describe({ documents, failed, truncated }: IngestOutput): string {
+  const count = (state: Ingested['state']): number => documents.filter((each) => each.state === state).length
+  const states = (['new', 'replaced', 'unchanged', 'removed'] as const).filter((state) => count(state) > 0).map((state) => `${count(state)} ${state}`)
+  return [
+    `${plural(documents.length, 'document')}: ${states.join(', ') || 'none'}.`,
+    ...failed.slice(0, 20).map(({ path, message }) => `${path}: ${message}`),
+    ...(truncated ? [`The folder has more than ${maxIngestFiles} documents; ingest its folders one by one.`] : []),
+  ].join('\n')
+}

@@ -1,0 +1,23 @@
+/** The calls about memory, all of them. */
+import type { Memory } from '../../memory/index.ts'
+import type { Call } from '../../types/index.ts'
+import { careCalls } from './care-calls.ts'
+import { correctCalls } from './correct-calls.ts'
+import { ingestCall } from './ingest-call.ts'
+import { noteCalls } from './note-calls.ts'
+import { recallCall } from './recall-call.ts'
+import { searchCall } from './search-call.ts'
+import { transferCalls } from './transfer-calls.ts'
+
+/** @param memory described without one; only running needs it */
+export function memoryCalls(memory: Memory): readonly Call[] {
+  return [
+    searchCall(memory),
+    ...noteCalls(memory),
+    ...correctCalls(memory),
+    ...careCalls(memory),
+    ingestCall(memory),
+    ...transferCalls(memory),
+    recallCall(memory),
+  ]
+}
