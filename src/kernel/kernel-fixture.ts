@@ -1,5 +1,6 @@
 /** A whole kernel for tests: a real gate and journal over the in-memory store, a model that a function plays, calls by table. */
 import { z } from 'zod'
+import type { Memory } from '../memory/index.ts'
 import { createFakeSandbox } from '../sandbox/index.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import {
@@ -54,6 +55,8 @@ export interface FixtureOptions {
   readonly sandbox?: Sandbox
   readonly secrets?: ReadonlyMap<string, string>
   readonly countTokens?: Engine['countTokens']
+  /** Of the same store; closed with the kernel. */
+  readonly memory?: Memory
 }
 
 const usage = { inputTokens: 100, outputTokens: 20, estimated: false }
@@ -135,6 +138,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     engine,
     sandbox: options.sandbox ?? createFakeSandbox(),
     calls: () => options.calls ?? [],
+    ...(options.memory !== undefined && { memory: options.memory }),
     workspaceRoot: '/home/ada/ws',
     secrets: options.secrets ?? new Map(),
     clock: options.clock ?? systemClock,
