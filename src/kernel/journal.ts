@@ -5,7 +5,7 @@
  * A store that fails makes the journal fail for good: every later append is refused with the same failure, so the guest
  * turns read-only and nothing happens that is not recorded.
  */
-import type { Erased, Projection, Store } from '../store/index.ts'
+import type { Append, Erased, Projection, Store } from '../store/index.ts'
 import { erasureBody } from './audit/erasures.ts'
 import { maxErasedAtOnce, maxRecordsBehind } from './limits.ts'
 import {
@@ -35,6 +35,8 @@ export interface AppendOptions {
   readonly sync?: boolean
   /** Nobody looks for it at once: it may wait a moment for company in its commit. */
   readonly lazy?: boolean
+  /** In place of the epoch of the session's lane. */
+  readonly fence?: NonNullable<Append['fence']>
 }
 
 export interface Journal {

@@ -22,7 +22,7 @@ import {
 } from '../types/index.ts'
 import { createAgent } from './turns/agent.ts'
 import { kernelCalls } from './calls/kernel-calls.ts'
-import { describeSession } from './calls/session-calls.ts'
+import { describeSession, sessionsOf } from './calls/session-calls.ts'
 import { createConversations } from './conversation/conversations.ts'
 import { createScratchpads } from './conversation/scratchpads.ts'
 import { createEvents } from './events.ts'
@@ -30,6 +30,7 @@ import type { Kernel } from './facade.ts'
 import { createGate } from './gate.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { createLanes, queueFull } from './turns/lanes.ts'
+import { createRolling } from './turns/rolling.ts'
 import { createProjector } from './projections.ts'
 import { type OpenTurn, reconcile } from './turns/recovery.ts'
 import { userCaller } from './stages/policy.ts'
@@ -85,9 +86,10 @@ function wire(options: KernelOptions) {
     observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
     publish: memory === undefined ? events.publish : publishAnd(events.publish, memory),
     onFault: () => void lanes.stop(),
-    onErased: () => [conversations, scratchpads].forEach((each) => each.drop()),
+    onErased: () => [conversations, scratchpads, rolling.summaries].forEach((each) => each.drop()),
   })
-  const conversations = createConversations(store, journal.flushed)
+  const rolling = createRolling({ user, store, engine, config, sessions, newId, journal: () => journal, gate: () => gate })
+  const conversations = createConversations(rolling.history, journal.flushed)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   const lanes = createLanes({
     journal,
@@ -108,6 +110,10 @@ function wire(options: KernelOptions) {
       lanes,
       conversations,
       scratchpads,
+      lineage: rolling.history.lineage,
+      summaries: rolling.summaries,
+      sessions,
+      journal: () => journal,
       engine,
       events,
       blobs,
@@ -138,12 +144,22 @@ function wire(options: KernelOptions) {
     blobs,
     attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
   })
-  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad: scratchpads.section, reminder: memory })
+  const agent = createAgent({
+    config,
+    engine,
+    sandbox,
+    registry,
+    gate,
+    newId,
+    scratchpad: scratchpads.section,
+    reminder: memory,
+    rolling: rolling.runtime,
+  })
   memory?.eraseBy((seqs, reason) => {
     const caller = { actor: 'kernel', session: '', turn: '' } as const
     return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
   })
-  return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs }
+  return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
 }
 
 /** Followers first; memory reads what a turn has said when it is over, behind everything else. */
@@ -195,7 +211,7 @@ async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval
 }
 
 function facade(parts: Parts, { user, version, config, store, engine, sandbox, memory }: KernelOptions, resumed: Promise<void>): Kernel {
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
   const facts = engine.model
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
     await resumed
@@ -220,7 +236,7 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox, m
     async listSessions(limit) {
       // Whoever made a session just now finds it in the list.
       await journal.flushed()
-      return (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id)))
+      return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, lanes.isBusy(row.id)))
     },
     async sendTurn({ session, clientId, text, model, attachments = [] }) {
       await resumed
@@ -248,6 +264,7 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox, m
     async close() {
       await resumed
       await lanes.stop()
+      await background.close()
       await journal.flushed()
       await memory?.close()
       await Promise.all([sandbox.close(), engine.close()])

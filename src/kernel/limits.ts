@@ -49,5 +49,16 @@ export const minSharedBytes = 1_024
 export const bytesPerToken = 4
 /** A reservation that proves too small grows by at least this many output tokens. */
 export const minReservedTokens = 256
+/** Sessions between one and the first that it was forked from, over others. */
+export const maxForkDepth = 16
+/** Summaries kept in memory; others are read again, one record each. */
+export const maxHeldSummaries = 500
+/** What `memory.expand` gives at once: below what a result may add to a context, so that its own pages are whole. */
+export const maxExpandedCharacters = 12_000
+export const maxExpandedRows = 400
+/** Longest answer of a model that the system asks for itself. */
+export const maxCompletionTokens = 2_000
+/** Sessions that are looked through for a title, or for forks of one. */
+export const maxSessionsRead = 10_000
 /** Bodies that one record says are erased: with so many it stays in the journal itself, where an audit sees it without reading more. */
 export const maxErasedAtOnce = 200

@@ -2,7 +2,7 @@
  * What follows from a record for the small tables of the store; they commit with it and could be made again from the
  * journal (see the decision "The journal is the only history").
  */
-import type { Projection } from '../store/index.ts'
+import type { Projection, SessionRow } from '../store/index.ts'
 import { noSpend, type SessionId, type Spend, type UserId } from '../types/index.ts'
 import type { Conversations } from './conversation/conversations.ts'
 import { carriesConversation } from './conversation/fold.ts'
@@ -19,6 +19,13 @@ interface ProjectorDeps {
   readonly conversations: () => Conversations
 }
 
+/** What a call about a session has made of its row. */
+function keptSession({ name, phase, body }: Entry): { session: SessionId; change: Partial<Omit<SessionRow, 'id'>> } | null {
+  if (phase !== 'outcome' || body['status'] !== 'ok' || body['change'] === undefined) return null
+  if (!/^session\.(?:rename|archive|delete|fork|title)$/.test(name)) return null
+  return { session: body['session'] as SessionId, change: body['change'] as Partial<SessionRow> }
+}
+
 /** @returns a function from an entry, its time and its place in the append to what commits with it. */
 export function createProjector({ user, sessions, budgets, conversations }: ProjectorDeps) {
   const sessionRow = (entry: Entry, at: number) => {
@@ -29,7 +36,10 @@ export function createProjector({ user, sessions, budgets, conversations }: Proj
       conversations().fresh(id)
       return sessions.created(id, body['title'] as string, at)
     }
+    const kept = keptSession(entry)
+    if (kept !== null) return sessions.kept(kept.session, kept.change)
     if (session === '') return null
+    if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
     if (changesScratchpad(entry)) return sessions.scratchpadChanged(session, call)
     const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
     return beginsTurn

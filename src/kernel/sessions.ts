@@ -15,6 +15,14 @@ export interface Sessions {
   /** The call that changed the session's scratchpad last; empty when none has. */
   scratchpad(id: SessionId): CallId | ''
   scratchpadChanged(id: SessionId, call: CallId): SessionRow | null
+  /** The call that made the session's newest summary; empty when none has. */
+  summary(id: SessionId): CallId | ''
+  /** A known row with other values. */
+  changed(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow | null
+  /** The same of a row that may be new. */
+  kept(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow
+  /** What is held of a session is not what the store has: it is read anew. */
+  forget(id: SessionId): void
   /** @returns the row when its labels have changed and are not in the store yet; asked once, it counts as written. */
   takeChanged(id: SessionId): SessionRow | undefined
 }
@@ -37,7 +45,7 @@ export function createSessions(store: Store): Sessions {
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
     async load(id) {
       const row = rows.get(id) ?? (await store.session(id))
-      if (row === null) {
+      if (row === null || row.deleted > 0) {
         throw new OxbowError('not_found', `There is no session ${id}.`, { hint: 'See `oxbow sessions`, or start a new one.' })
       }
       return rows.get(id) ?? put(row)
@@ -51,6 +59,16 @@ export function createSessions(store: Store): Sessions {
     },
     created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
     scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
+    summary: (id) => rows.get(id)?.summary ?? '',
+    changed(id, change) {
+      const row = rows.get(id)
+      return row === undefined ? null : put({ ...row, ...change })
+    },
+    kept(id, change) {
+      const row = rows.get(id) ?? { ...plainSession, id, title: '', createdAt: 0, activeAt: 0 }
+      return put({ ...row, ...change })
+    },
+    forget: (id) => void rows.delete(id),
     scratchpadChanged(id, call) {
       const row = rows.get(id)
       return row === undefined ? null : put({ ...row, scratchpad: call })

@@ -1,5 +1,5 @@
 export { createCharacter } from './character.ts'
-export { createMessageCounter } from './context-window.ts'
+export { createMessageCounter, type MessageCounter } from './context-window.ts'
 export { runTurn } from './pipeline.ts'
 export { itemsBehind } from './rolling.ts'
 export type {

@@ -105,6 +105,11 @@ export interface SessionInfo {
   readonly turns: number
   /** True while a turn runs or waits. */
   readonly busy: boolean
+  /** When it was put away; absent: it was not. */
+  readonly archived_at?: number
+  /** The session that it was forked from, and the last record that both share. */
+  readonly parent?: SessionId
+  readonly forked_at?: number
 }
 
 /** What a terminal shows about the guest. */

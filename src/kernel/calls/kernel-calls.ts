@@ -1,15 +1,33 @@
 /** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
 import type { Call, Config } from '../../types/index.ts'
+import { completeCall } from './complete-call.ts'
 import { type KeptFileCallDeps, keptFileCalls } from './kept-file-calls.ts'
 import { type ModelCallDeps, modelCalls } from './model-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
+import { type SessionKeepingDeps, sessionKeepingCalls } from './session-keeping-calls.ts'
+import { type SummaryCallDeps, summaryCalls } from './summary-calls.ts'
 import { type SystemCallDeps, systemCalls } from './system-calls.ts'
 
-export type KernelCallDeps = SystemCallDeps & SessionCallDeps & ModelCallDeps & KeptFileCallDeps & ScratchpadCallDeps
+export type KernelCallDeps = SystemCallDeps &
+  SessionCallDeps &
+  ModelCallDeps &
+  KeptFileCallDeps &
+  ScratchpadCallDeps &
+  SummaryCallDeps &
+  SessionKeepingDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
-  return [...systemCalls(deps), ...sessionCalls(deps), ...modelCalls(deps), ...keptFileCalls(deps), ...scratchpadCalls(deps)]
+  return [
+    ...systemCalls(deps),
+    ...sessionCalls(deps),
+    ...sessionKeepingCalls(deps),
+    ...modelCalls(deps),
+    completeCall(deps),
+    ...keptFileCalls(deps),
+    ...scratchpadCalls(deps),
+    ...summaryCalls(deps),
+  ]
 }
 
 /** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */

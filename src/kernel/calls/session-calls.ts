@@ -13,15 +13,18 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import type { SessionRow, Store } from '../../store/index.ts'
+import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
+import type { Summaries } from '../conversation/summaries.ts'
 import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput } from '../turns/lanes.ts'
-import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
+import { maxBytesPerToken, maxInputBytes, maxPieces, maxSessionsRead } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 
 export interface SessionCallDeps {
   readonly store: Store
   readonly lanes: Lanes
   readonly conversations: Conversations
+  readonly summaries: Pick<Summaries, 'read'>
   readonly newSessionId: () => SessionId
   /** What a crash left of a message's way, while recovery sends it on. */
   readonly past: (message: CallId) => { readonly started: boolean; readonly into: TurnId | null }
@@ -56,13 +59,35 @@ function createSession({ newSessionId }: SessionCallDeps): Call<{ title?: string
   }
 }
 
-function listSessions({ store, lanes }: SessionCallDeps): Call<{ limit: number }, readonly SessionInfo[]> {
+interface ListInput {
+  limit: number
+  archived: boolean
+  search: string
+}
+
+/** @returns rows that a person may see, newest activity first. */
+export async function sessionsOf(store: Store, { limit, archived, search }: ListInput): Promise<readonly SessionRow[]> {
+  const wanted = search.toLowerCase().split(/\s+/u)
+  const fits = ({ title, deleted, archived: put }: SessionRow): boolean =>
+    deleted === 0 && (archived || put === 0) && wanted.every((word) => title.toLowerCase().includes(word))
+  const newest = await store.sessions(search === '' ? limit : maxSessionsRead)
+  const found = newest.filter(fits)
+  if (found.length >= limit || newest.length < limit) return found.slice(0, limit)
+  // Some of the newest are put away: further back there may be more.
+  return (await store.sessions(maxSessionsRead)).filter(fits).slice(0, limit)
+}
+
+function listSessions({ store, lanes }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
-    input: z.strictObject({ limit: z.int().min(1).max(1000).default(50).describe('Most sessions to list.') }),
+    input: z.strictObject({
+      limit: z.int().min(1).max(1000).default(50).describe('Most sessions to list.'),
+      archived: z.boolean().default(false).describe('Also those that were put away.'),
+      search: z.string().max(200).default('').describe('Words of the title, all of them.'),
+    }),
     output: z.custom<readonly SessionInfo[]>(),
-    example: { limit: 20 },
+    example: { limit: 20, archived: false, search: 'taxes' },
     tier: 'read_only',
     right: 'session.read',
     effect: 'none',
@@ -70,12 +95,14 @@ function listSessions({ store, lanes }: SessionCallDeps): Call<{ limit: number }
     labels: { adds: ['private'], sink: false },
     timeoutMs: 10_000,
     recordOutput: (output) => ({ sessions: output.length }),
-    run: async ({ limit }) => ({ output: (await store.sessions(limit)).map((row) => describeSession(row, lanes.isBusy(row.id))) }),
+    run: async (input) => ({ output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }),
   }
 }
 
 export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
-  return { id: row.id, title: row.title, created_at: row.createdAt, active_at: row.activeAt, turns: row.turns, busy }
+  const { id, title, createdAt, activeAt, turns, archived, parent, forked } = row
+  const info = { id, title, created_at: createdAt, active_at: activeAt, turns, busy }
+  return { ...info, ...(archived > 0 && { archived_at: archived }), ...(parent !== '' && { parent, forked_at: forked }) }
 }
 
 const keptFile: z.ZodType<KeptFile> = z.strictObject({
@@ -130,9 +157,11 @@ function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId }, { 
 
 interface History {
   readonly items: readonly ConversationItem[]
+  /** Stands for what was said before them. */
+  readonly summary: ConversationItem | null
 }
 
-function readHistory({ conversations, contextTokens }: SessionCallDeps): Call<object, History> {
+function readHistory({ conversations, summaries, contextTokens }: SessionCallDeps): Call<object, History> {
   return {
     name: 'session.history',
     summary: 'Reads as much of the own conversation as the window can hold, oldest first.',
@@ -146,9 +175,14 @@ function readHistory({ conversations, contextTokens }: SessionCallDeps): Call<ob
     labels: { adds: [], sink: false },
     timeoutMs: 30_000,
     recordOutput: ({ items }) => ({ items: items.length }),
-    run: async (_, { caller }) => ({
-      output: { items: await conversations.read(caller.session as SessionId, contextTokens * maxBytesPerToken) },
-    }),
+    async run(_, { caller }) {
+      const session = caller.session as SessionId
+      const found = summaries.read(session)
+      const held = found === null ? null : await found
+      const items = await conversations.read(session, contextTokens * maxBytesPerToken, held?.summary.upto)
+      const shown = held === null ? items : itemsBehind(items, held.summary.through)
+      return { output: { items: shown, summary: held?.item ?? null }, labels: held?.summary.labels ?? [] }
+    },
   }
 }
 

@@ -2,14 +2,17 @@
  * Warm conversations: the newest part of each session's history, kept as long as memory allows, so that a turn reads
  * nothing back and old messages keep their identity (and with it their cached wire form and token count).
  */
-import type { Store } from '../../store/index.ts'
-import type { AssistantMessage, CallId, ConversationItem, RecordView, SessionId } from '../../types/index.ts'
-import { historyPage, maxWarmBytes } from '../limits.ts'
+import type { AssistantMessage, CallId, ConversationItem, SessionId } from '../../types/index.ts'
+import { maxWarmBytes } from '../limits.ts'
 import { type FoldInput, insertItem, toItem } from './fold.ts'
+import { type HistoryDeps, historyPages } from './history-pages.ts'
 
 export interface Conversations {
-  /** The newest items of a session that a window of `maxBytes` can need, oldest first. Reads only what is not warm. */
-  read(session: SessionId, maxBytes: number): Promise<readonly ConversationItem[]>
+  /**
+   * The newest items of a session that a window of `maxBytes` can need, oldest first. Reads only what is not warm, and nothing
+   * that stands at `since` or before, but for what the person asked last.
+   */
+  read(session: SessionId, maxBytes: number, since?: number): Promise<readonly ConversationItem[]>
   /** A session that was made just now has nothing to be read back. */
   fresh(session: SessionId): void
   /** Folds a record that was appended just now. Cold sessions are left cold. */
@@ -28,7 +31,7 @@ interface Warm {
   complete: boolean
 }
 
-export function createConversations(store: Store, flushed: () => Promise<void>): Conversations {
+export function createConversations(history: HistoryDeps, flushed: () => Promise<void>): Conversations {
   // Insertion order is order of use: the first is the least recently used.
   const warm = new Map<SessionId, Warm>()
   let total = 0
@@ -49,10 +52,12 @@ export function createConversations(store: Store, flushed: () => Promise<void>):
   }
 
   return {
-    async read(session, maxBytes) {
+    async read(session, maxBytes, since = 0) {
       const held = warm.get(session)
       const found =
-        held !== undefined && (held.complete || held.bytes >= maxBytes) ? held : await flushed().then(() => load(store, session, maxBytes))
+        held !== undefined && (held.complete || held.bytes >= maxBytes)
+          ? held
+          : await flushed().then(() => load(history, session, maxBytes, since))
       forget(session)
       trim(found, maxBytes)
       keep(session, found)
@@ -75,26 +80,27 @@ export function createConversations(store: Store, flushed: () => Promise<void>):
   }
 }
 
-async function load(store: Store, session: SessionId, maxBytes: number): Promise<Warm> {
-  const rows: { call: CallId; name: string; phase: RecordView['phase']; body: unknown }[] = []
-  let before: number | null = null
+async function load(history: HistoryDeps, session: SessionId, maxBytes: number, since: number): Promise<Warm> {
+  const rows: FoldInput[] = []
   let bytes = 0
-  for (;;) {
-    const page = await store.history(session, before, historyPage)
+  let asked = false
+  let complete = true
+  read: for await (const page of historyPages(history, session)) {
     for (const row of page) {
+      if (row.seq <= since && asked) break read
       rows.push({ ...row, body: JSON.parse(row.body) })
       bytes += row.body.length
+      asked ||= row.name === 'turn.send' && row.phase === 'started'
     }
-    before = page.at(-1)?.seq ?? null
-    const complete = page.length < historyPage
-    if (!complete && bytes < maxBytes) continue
-    const items: ConversationItem[] = []
-    for (const row of rows.reverse()) {
-      const item = toItem(row, (generation) => findGeneration(items, generation))
-      if (item !== null) insertItem(items, item)
-    }
-    return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
+    complete = bytes < maxBytes
+    if (!complete) break
   }
+  const items: ConversationItem[] = []
+  for (const row of rows.reverse()) {
+    const item = toItem(row, (generation) => findGeneration(items, generation))
+    if (item !== null) insertItem(items, item)
+  }
+  return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
 }
 
 /** Forgets what no window will need again, in one cut at twice the need, so that trimming is rare. */

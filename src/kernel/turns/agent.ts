@@ -1,5 +1,13 @@
 /** The agent: turns of a lane become processes that the runtime runs. A process is its agent's only handle on the world. */
-import { createCharacter, createMessageCounter, type Reminder, runTurn, type RuntimeDeps, type TurnResult } from '../../runtime/index.ts'
+import {
+  createCharacter,
+  createMessageCounter,
+  type Reminder,
+  type RollingSummary,
+  runTurn,
+  type RuntimeDeps,
+  type TurnResult,
+} from '../../runtime/index.ts'
 import type { Caller, CallId, CallOutcome, Config, Engine, Process, ProcessId, Sandbox, SessionId, TurnId } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
@@ -23,9 +31,11 @@ interface AgentDeps {
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** What the agent is reminded of before a turn, where it may read memory; absent: nothing. */
   readonly reminder?: Reminder | undefined
+  /** Sums up what no longer fits; absent: it is left out. */
+  readonly rolling?: RollingSummary | undefined
 }
 
-export function createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad, reminder }: AgentDeps): Agent {
+export function createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad, reminder, rolling }: AgentDeps): Agent {
   const turns = new Map<TurnId, LaneTurn>()
   const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
   const actor = `agent:${config.agent.name}`
@@ -37,6 +47,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
     ],
     evaluators: [],
+    ...(rolling !== undefined && { rolling }),
     ...(reminder !== undefined && rights.has('memory.read') && { reminder }),
   }
   // Made at the first turn: schemas of all tools are a tenth of a start.

@@ -1,0 +1,86 @@
+/** `model.complete`: asks a model beside the conversation, for what the system itself wants to know. Never offered tools. */
+import { z } from 'zod'
+import { type Call, type Caller, type CallId, type CallOutcome, type Config, type Engine, textOf, userMessage } from '../../types/index.ts'
+import type { Gate } from '../gate.ts'
+import { processRight } from '../stages/policy.ts'
+import type { Complete } from '../conversation/summaries.ts'
+import { maxCompletionTokens } from '../limits.ts'
+import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
+
+interface CompleteInput {
+  model: string
+  system: string
+  text: string
+}
+
+const completeTimeoutMs = 3 * 60_000
+
+export function completeCall(deps: GenerationDeps): Call<CompleteInput, { text: string }> {
+  const { engine } = deps
+  const tokensOf = async ({ system, text }: CompleteInput): Promise<number> =>
+    (await engine.countTokens([system, text])).reduce((sum, tokens) => sum + tokens, tokensBeside)
+  return {
+    name: 'model.complete',
+    summary: 'Asks the model for a text that is no part of the conversation.',
+    input: z.strictObject({ model: z.string(), system: z.string(), text: z.string() }),
+    output: z.object({ text: z.string() }),
+    example: { model: '', system: 'Answer in one word.', text: 'Which colour has the sea?' },
+    tier: 'read_only',
+    right: processRight,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: true },
+    timeoutMs: completeTimeoutMs,
+    async reserve(input, exact) {
+      const facts = await engine.facts(input.model)
+      if (deps.moneyIsLimited && facts.price === null) throw unpriced(facts)
+      const inputTokens = exact ? await tokensOf(input) : Buffer.byteLength(input.system) + Buffer.byteLength(input.text) + tokensBeside
+      return costOf(facts, { inputTokens, outputTokens: Math.min(facts.maxOutputTokens, maxCompletionTokens), estimated: true })
+    },
+    recordInput: ({ model, system, text }) => ({ model, bytes: system.length + text.length }),
+    recordOutput: ({ text }) => ({ text }),
+    async run({ model, system, text }, context) {
+      const facts = await engine.facts(model)
+      const asked = {
+        model,
+        system,
+        messages: [userMessage(text)],
+        tools: [],
+        maxOutputTokens: Math.min(facts.maxOutputTokens, maxCompletionTokens),
+        settings: {},
+      }
+      const done = await runGeneration(asked, await tokensOf({ model, system, text }), context, deps)
+      return { ...done, output: { text: textOf(done.output.message) } }
+    },
+  }
+}
+
+/** Role and separators of both messages. */
+const tokensBeside = 32
+
+interface AskDeps {
+  readonly gate: () => Gate
+  readonly newId: () => string
+  readonly engine: Pick<Engine, 'model'>
+  /** Model to ask; empty: the usual one. */
+  readonly model: Config['memory']['summary']['model']
+}
+
+/** @returns what a subsystem asks by. Under the budgets of the caller's session, and of no turn: no terminal takes it for a reply. */
+export function createComplete({ gate, newId, engine, model }: AskDeps): Complete {
+  return async (caller, { system, text }, signal) => {
+    if (model === '' && engine.model.provider === 'offline') return null
+    const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
+    const outcome = (await gate().call(
+      asker,
+      'model.complete',
+      { model, system, text },
+      { id: newId() as CallId, signal },
+    )) as CallOutcome<{
+      text: string
+    }>
+    return outcome.status === 'ok' ? outcome.output.text : null
+  }
+}
+
+const runtimeRights: ReadonlySet<string> = new Set([processRight])

@@ -1,0 +1,182 @@
+/** Calls by which a person keeps sessions in order: names, puts away, erases, and goes on from an earlier point. */
+import { z } from 'zod'
+import type { SessionRow, Store } from '../../store/index.ts'
+import { type Call, type CallContext, isUuid, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
+import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
+import type { Summaries } from '../conversation/summaries.ts'
+import type { Journal } from '../journal.ts'
+import { maxSessionsRead } from '../limits.ts'
+import type { Sessions } from '../sessions.ts'
+import type { Lanes } from '../turns/lanes.ts'
+
+export interface SessionKeepingDeps extends HistoryDeps {
+  readonly store: Store
+  readonly sessions: Sessions
+  readonly summaries: Summaries
+  readonly lanes: Pick<Lanes, 'isBusy'>
+  readonly journal: () => Journal
+  readonly newSessionId: () => SessionId
+}
+
+const session = z
+  .string()
+  .refine(isUuid, 'must be a session id')
+  .transform((text) => text as SessionId)
+  .describe('The session.')
+
+const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
+
+const facts = {
+  tier: 'side_effecting',
+  right: 'session.write',
+  effect: 'idempotent',
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+} as const satisfies Partial<Call>
+
+/** What a session's row becomes; the record is where it follows from. */
+interface Kept {
+  readonly session: SessionId
+  readonly change: Partial<Omit<SessionRow, 'id'>>
+}
+
+const kept = { output: z.custom<Kept>(), recordOutput: (output: Kept): JsonObject => ({ ...output, change: { ...output.change } }) }
+
+export function sessionKeepingCalls(deps: SessionKeepingDeps): readonly Call[] {
+  return [rename(deps), archive(deps), erase(deps), fork(deps)]
+}
+
+function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; title: string }, Kept> {
+  return {
+    ...facts,
+    ...kept,
+    name: 'session.rename',
+    summary: 'Gives a session another title.',
+    input: z.strictObject({ session, title: z.string().trim().min(1).max(200).describe('The new title.') }),
+    example: { session: example, title: 'Taxes' },
+    async run({ session: id, title }) {
+      await sessions.load(id)
+      return { output: { session: id, change: { title: title.replace(/\s+/gu, ' ') } } }
+    },
+  }
+}
+
+function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; archived: boolean }, Kept> {
+  return {
+    ...facts,
+    ...kept,
+    name: 'session.archive',
+    summary: 'Puts a session away: lists leave it out, and all of it stays. Or brings it back.',
+    input: z.strictObject({ session, archived: z.boolean().default(true).describe('False brings it back.') }),
+    example: { session: example, archived: true },
+    async run({ session: id, archived }, { clock }) {
+      await sessions.load(id)
+      return { output: { session: id, change: { archived: archived ? clock.now() : 0 } } }
+    },
+  }
+}
+
+function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
+  return {
+    ...facts,
+    ...kept,
+    name: 'session.delete',
+    summary: 'Erases a session: all that was said in it, and what memory has of it. The journal keeps hashes only.',
+    input: z.strictObject({ session }),
+    example: { session: example },
+    tier: 'privileged',
+    timeoutMs: 10 * 60_000,
+    async run({ session: id }, context) {
+      await deps.sessions.load(id)
+      if (deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or cancel it, and delete then.')
+      const forks = (await deps.store.sessions(maxSessionsRead)).filter(({ parent, deleted }) => parent === id && deleted === 0)
+      if (forks[0] !== undefined) throw bad(`Session ${forks[0].id} was forked from it and shares its history.`, 'Delete that one first.')
+      await eraseSession(deps, id, context)
+      return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' } } }
+    },
+  }
+}
+
+/** Memory first, so that nothing recalls it, whatever stops the rest; done again, it goes on where it stopped. */
+async function eraseSession(
+  { store, journal }: SessionKeepingDeps,
+  id: SessionId,
+  { id: call, caller, signal }: CallContext,
+): Promise<void> {
+  for (;;) {
+    const entries = await store.memory.list({ sessions: [id] }, 1_000)
+    if (entries.length === 0) break
+    await store.memory.change(entries.map((entry) => ({ change: 'erase', id: entry.id })))
+  }
+  await journal().flushed()
+  for (let after = 0; ;) {
+    signal.throwIfAborted()
+    const page = await store.records({ session: id, after, order: 'oldest_first', limit: 1_000, hydrate: false })
+    if (page.length === 0) return
+    const seqs = page.filter((record) => record.call !== call).map(({ seq }) => seq)
+    await journal().erase({ caller, call, name: 'session.delete' }, seqs, 'session deleted')
+    after = page.at(-1)?.seq ?? after
+  }
+}
+
+interface ForkInput {
+  session: SessionId
+  at?: number | undefined
+  title?: string | undefined
+}
+
+function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
+  return {
+    ...facts,
+    ...kept,
+    name: 'session.fork',
+    summary: 'Starts a session that goes on from a point of another one; that one stays as it is.',
+    input: z.strictObject({
+      session,
+      at: z.int().min(1).optional().describe('#number of the last message that both share. Without it, the newest.'),
+      title: z.string().trim().max(200).optional().describe('Without it, that of the other one.'),
+    }),
+    example: { session: example, at: 42 },
+    async run({ session: id, at, title }, { clock }) {
+      const row = await deps.sessions.load(id)
+      if (at === undefined && deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or name a message with `at`.')
+      const forked = await pointOf(deps, id, at ?? Number.MAX_SAFE_INTEGER)
+      if (forked === 0)
+        throw bad(at === undefined ? 'Nothing was said in it yet.' : `Nothing was said in it up to #${at}.`, 'Start a new session.')
+      const summary = await deps.summaries.read(id)
+      const now = clock.now()
+      const change = {
+        title: title ?? row.title,
+        createdAt: now,
+        activeAt: now,
+        labels: row.labels,
+        scratchpad: row.scratchpad,
+        parent: id,
+        forked,
+        // A summary that stands for more than both share is not the new one's.
+        summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
+      }
+      return { output: { session: deps.newSessionId(), change } }
+    },
+  }
+}
+
+/** @returns seq of the last record up to `at`, with the results of the calls that it asked for; 0 when there is none. */
+async function pointOf(deps: SessionKeepingDeps, id: SessionId, at: number): Promise<number> {
+  await deps.journal().flushed()
+  let behind: number[] = []
+  for await (const page of historyPages(deps, id)) {
+    for (const { seq, call } of page) {
+      const isResult = toolPlace(call) !== null
+      if (seq <= at) return Math.max(seq, ...behind)
+      // Results that come right behind the message belong to it.
+      behind = isResult ? [...behind, seq] : []
+    }
+  }
+  return 0
+}
+
+function bad(message: string, hint: string): OxbowError {
+  return new OxbowError('bad_input', message, { hint })
+}

@@ -1,0 +1,186 @@
+/**
+ * Rolling summaries: the newest of each session, and the making of the next. There is no table of them: a summary is a step of the
+ * call that made it, and the session's row names that call. Two that make one at the same time both read the same old one; the
+ * store takes only that of whoever claimed last.
+ */
+import { z } from 'zod'
+import { loadSummary, type Summary } from '../../memory/index.ts'
+import type { MessageCounter, SummarizeOutput } from '../../runtime/index.ts'
+import type { Store } from '../../store/index.ts'
+import {
+  type Caller,
+  type CallId,
+  type Config,
+  type ConversationItem,
+  conversationItem,
+  fenced,
+  type JsonObject,
+  type Label,
+  type SessionId,
+  userMessage,
+} from '../../types/index.ts'
+import type { Journal } from '../journal.ts'
+import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
+import type { Sessions } from '../sessions.ts'
+import type { HistoryDeps } from './history-pages.ts'
+import { readSteps } from './summary-steps.ts'
+
+export interface HeldSummary {
+  readonly summary: Summary
+  /** As a model reads it. */
+  readonly item: ConversationItem
+}
+
+/** Asks the model that writes summaries; null when there is none, or it fails, or the budget does not cover it. */
+export type Complete = (
+  caller: Caller,
+  question: { readonly system: string; readonly text: string },
+  signal: AbortSignal,
+) => Promise<string | null>
+
+export interface Summaries {
+  /** A promise only when it has to be read. */
+  read(session: SessionId): HeldSummary | null | Promise<HeldSummary | null>
+  /** @param asked the call that makes it. @throws OxbowError `stale_epoch` when another one was faster */
+  roll(session: SessionId, room: number, asked: Asked): Promise<SummarizeOutput & Made>
+  /** Bodies were erased: what is held may be among them. */
+  drop(): void
+  /** Takes words out of the newest summary of a session. @returns whether there was something to take out */
+  rewrite(session: SessionId, change: (summary: Summary) => Summary, asked: Omit<Asked, 'signal' | 'overflows'>): Promise<boolean>
+}
+
+interface Asked {
+  readonly id: CallId
+  readonly caller: Caller
+  readonly signal: AbortSignal
+  /** The window is over: also a little is summed up. */
+  readonly overflows: boolean
+}
+
+interface Made {
+  readonly messages: number
+  readonly by: Summary['by'] | 'nobody'
+}
+
+export interface SummaryDeps extends HistoryDeps {
+  readonly store: Store
+  readonly journal: () => Journal
+  readonly sessions: Sessions
+  readonly config: Config['memory']['summary']
+  readonly counter: MessageCounter
+  readonly contextTokens: number
+  readonly complete: Complete
+}
+
+const nothing: SummarizeOutput & Made = { summary: null, through: '', messages: 0, by: 'nobody' }
+
+export function createSummaries(deps: SummaryDeps): Summaries {
+  const { store, sessions } = deps
+  const held = new Map<SessionId, HeldSummary & { readonly call: CallId }>()
+  const running = new Map<SessionId, Promise<SummarizeOutput & Made>>()
+
+  const keep = (session: SessionId, call: CallId, summary: Summary, text: string): HeldSummary => {
+    const item = conversationItem(call, userMessage(text))
+    held.delete(session)
+    held.set(session, { summary, item, call })
+    if (held.size > maxHeldSummaries) held.delete(held.keys().next().value as SessionId)
+    return { summary, item }
+  }
+  const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
+    await deps.journal().flushed()
+    const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
+    const summary = summarySchema.safeParse(record === undefined ? null : JSON.parse(record.body))
+    // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
+    if (!summary.success) return null
+    return keep(session, call, summary.data, (await loadSummary()).describeSummary(summary.data, call))
+  }
+  const read: Summaries['read'] = (session) => {
+    const call = sessions.summary(session)
+    if (call === '') return null
+    const known = held.get(session)
+    return known?.call === call ? known : readCold(session, call)
+  }
+  const write = async (
+    session: SessionId,
+    { id, caller }: Pick<Asked, 'id' | 'caller'>,
+    epoch: number,
+    summary: Summary,
+  ): Promise<HeldSummary> => {
+    const entry = {
+      caller: { ...caller, session },
+      call: id,
+      name: 'session.summarize',
+      phase: 'exchange' as const,
+      body: summary as unknown as JsonObject,
+    }
+    try {
+      await deps.journal().append([entry], { fence: { session: laneOf(session), epoch } })
+    } catch (error) {
+      sessions.forget(session)
+      await sessions.load(session)
+      throw error
+    }
+    return keep(session, id, summary, (await loadSummary()).describeSummary(summary, id))
+  }
+  const roll = async (session: SessionId, room: number, asked: Asked): Promise<SummarizeOutput & Made> => {
+    const { emptySummary, makeSummary, stepsToLeave, summaryTokens } = await loadSummary()
+    const epoch = await claim(store, session, asked.id)
+    await deps.journal().flushed()
+    const before = (await read(session))?.summary ?? emptySummary
+    const { steps, complete } = await readSteps(deps, session, before.upto, deps.contextTokens * maxBytesPerToken)
+    const leaving = steps.slice(0, stepsToLeave(steps, room * deps.config.target_ratio - summaryTokens(room)))
+    const messages = leaving.reduce((sum, { said }) => sum + said.length, 0)
+    if (messages < (asked.overflows ? 1 : deps.config.min_turns)) return nothing
+    const started = complete ? before : { ...before, ranges: [...before.ranges, unread(before, leaving[0]!.from)] }
+    const made = await makeSummary(started, leaving, room, {
+      ask: (question) => deps.complete(asked.caller, question, asked.signal),
+      fence: (text) => fenced(text, asked.id),
+    })
+    const { item } = await write(session, asked, epoch, made)
+    return { summary: item, through: made.through, messages, by: made.by }
+  }
+  return {
+    read,
+    drop: () => held.clear(),
+    roll(session, room, asked) {
+      // Whoever asks while one is made gets that one.
+      const making = running.get(session) ?? roll(session, room, asked).finally(() => running.delete(session))
+      running.set(session, making)
+      return making
+    },
+    async rewrite(session, change, asked) {
+      await sessions.load(session)
+      const epoch = await claim(store, session, asked.id)
+      const before = (await read(session))?.summary
+      const after = before === undefined ? before : change(before)
+      if (before === undefined || after === undefined || after === before) return false
+      await write(session, asked, epoch, { ...after, epoch: before.epoch + 1 })
+      return true
+    },
+  }
+}
+
+/** The lane of a session's summary: its epoch is what two makers compare. Nobody holds it. */
+const laneOf = (session: SessionId): SessionId => `summary:${session}` as SessionId
+
+async function claim(store: Store, session: SessionId, owner: CallId): Promise<number> {
+  return (await store.claimLane(laneOf(session), owner, 0)) ?? 0
+}
+
+/** What was said before the oldest that was read; nobody counts it. */
+function unread({ upto }: Summary, first: number): Summary['ranges'][number] {
+  return { from: upto + 1, to: Math.max(upto + 1, first - 1), messages: 0, about: 'earlier, never summed up' }
+}
+
+const whole = z.int().nonnegative()
+const summarySchema: z.ZodType<Summary> = z.object({
+  epoch: whole,
+  upto: whole,
+  through: z.string().transform((text) => text as CallId),
+  text: z.string(),
+  pins: z.array(z.object({ id: z.string(), kind: z.enum(['goal', 'decision', 'question', 'path', 'id']), text: z.string(), seq: whole })),
+  nextPin: whole,
+  ranges: z.array(z.object({ from: whole, to: whole, messages: whole, about: z.string() })),
+  labels: z.array(z.enum(['untrusted', 'private']) satisfies z.ZodType<Label>),
+  by: z.enum(['model', 'rules']),
+})

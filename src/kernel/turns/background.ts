@@ -1,0 +1,44 @@
+/** Calls that the kernel makes for itself while nobody waits: they are on record and under budgets like any other, and end with the guest. */
+import type { Caller, CallId, CallOutcome, SessionId, UserId } from '../../types/index.ts'
+import type { Gate } from '../gate.ts'
+import { processRight } from '../stages/policy.ts'
+
+export interface Background {
+  /** Never throws; a failure is in the journal. The same call of the same session is not made twice at once. */
+  run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
+  /** Resolves when nothing runs. */
+  idle(): Promise<void>
+  /** Stops what runs. */
+  close(): Promise<void>
+}
+
+interface BackgroundDeps {
+  readonly user: UserId
+  readonly gate: () => Gate
+  readonly newId: () => string
+}
+
+export function createBackground({ user, gate, newId }: BackgroundDeps): Background {
+  const stopping = new AbortController()
+  const running = new Map<string, Promise<CallOutcome | null>>()
+  const rights: ReadonlySet<string> = new Set([processRight])
+  const idle = async (): Promise<void> => {
+    while (running.size > 0) await Promise.all(running.values())
+  }
+  return {
+    async run(session, name, input) {
+      const key = `${session} ${name}`
+      if (stopping.signal.aborted || running.has(key)) return null
+      const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session, turn: '', process: '' }
+      const call = gate().call(caller, name, input, { id: newId() as CallId, signal: stopping.signal })
+      const settled = call.catch(() => null).finally(() => running.delete(key))
+      running.set(key, settled)
+      return settled
+    },
+    idle,
+    async close() {
+      stopping.abort('shutdown')
+      await idle()
+    },
+  }
+}

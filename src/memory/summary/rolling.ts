@@ -1,0 +1,4 @@
+/** What the kernel needs of summaries, loaded when the first one is made or read. */
+export { forgetInSummary } from './forget-words.ts'
+export { makeSummary, stepsToLeave, summaryTokens } from './make-summary.ts'
+export { describeSummary, emptySummary } from './summary.ts'
