@@ -93,7 +93,7 @@ export function createHeldMemory(): HeldMemory {
 }
 
 function* eachVector(since: number, blocks: BlockReader, dims: number): Generator<[number, Float32Array]> {
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const rows = blocks(since, after, blocksAtOnce)
     for (const row of rows) {
       yield* openBlock(row, dims)

@@ -19,8 +19,7 @@ type Answers = { readonly [Ask in MemoryRead['ask']]: (read: MemoryRead & { ask:
 
 export function createMemoryReader(database: Database, user: UserId): MemoryReader {
   const reads = openReadStatements(database)
-  const found = (ids: readonly number[]): readonly FoundPassage[] =>
-    ids.flatMap((id) => reads.found.all({ user, id }).map(foundPassage))
+  const found = (ids: readonly number[]): readonly FoundPassage[] => ids.flatMap((id) => reads.found.all({ user, id }).map(foundPassage))
   const search = createMemorySearch({ database, user, reads, found })
   /** Below it every passage has a vector of the model, and always will. */
   const complete = new Map<string, { began: number; below: number }>()

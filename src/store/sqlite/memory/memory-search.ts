@@ -48,7 +48,12 @@ const spareRows = 64
 /** All of them. */
 const everyRow = 1_000_000_000
 
-function textSearch(text: TextSearch, held: HeldMemory, filter: MemorySearch['filter'], asked: NonNullable<MemorySearch['text']>): readonly Hit[] {
+function textSearch(
+  text: TextSearch,
+  held: HeldMemory,
+  filter: MemorySearch['filter'],
+  asked: NonNullable<MemorySearch['text']>,
+): readonly Hit[] {
   const match = matchText(asked.terms, filter)
   if (match === null || asked.limit === 0) return []
   const passes = held.slots.passing(filter)
@@ -113,6 +118,7 @@ function vectorSearch(
 }
 
 export function wrongModel(model: string, dims: number, kept: number | undefined): OxbowError {
-  const what = kept === undefined ? `Memory keeps no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
+  const what =
+    kept === undefined ? `Memory keeps no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
   return new OxbowError('bad_input', what, { hint: 'Ask with the model that is active, or rebuild: `oxbow memory reindex`.' })
 }

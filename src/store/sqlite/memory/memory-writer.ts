@@ -72,7 +72,7 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
 
 /** Everything that is kept, put into an index that is new: a store that was moved here, or whose index was lost. */
 function indexAll({ writes, text, user }: WriterParts): void {
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const rows = writes.passagesAfter.all({ user, after, limit: indexedAtOnce })
     for (const row of rows) {
       const { terms, context } = unpackBody(row.body)
@@ -168,4 +168,3 @@ function trimmedState({ writes, user, state, version }: Work): StateRow {
   writes.trimRemovals.run({ user, version })
   return { ...state, trimmed: version, removals: 0 }
 }
-

@@ -121,9 +121,7 @@ function vectorStatements(database: Database): VectorStatements {
       ),
     ),
     dropModel: database.prepare(sql('delete from memory_model where user = :user and model = :model')),
-    block: database.prepare(
-      sql('select block, mask, bytes from memory_vectors where user = :user and model = :model and block = :block'),
-    ),
+    block: database.prepare(sql('select block, mask, bytes from memory_vectors where user = :user and model = :model and block = :block')),
     putBlock: database.prepare(
       sql(
         `insert or replace into memory_vectors (user, model, block, version, mask, bytes)

@@ -61,7 +61,9 @@ export function openTextIndex(database: Database, user: UserId): TextIndex {
   const table = textTable(user)
   const columns = ['passage', 'scope', 'terms', 'context'] as const
   const add = database.prepare(slots(`insert into ${table} (rowid, scope, terms, context) values (?, ?, ?, ?)`, ...columns))
-  const remove = database.prepare(slots(`insert into ${table} (${table}, rowid, scope, terms, context) values ('delete', ?, ?, ?, ?)`, ...columns))
+  const remove = database.prepare(
+    slots(`insert into ${table} (${table}, rowid, scope, terms, context) values ('delete', ?, ?, ?, ?)`, ...columns),
+  )
   return {
     add: (row) => add.run(row),
     remove: (row) => remove.run(row),
