@@ -4,6 +4,7 @@ import { journalStep } from './step-1-journal.ts'
 import { scratchpadStep } from './step-2-scratchpad.ts'
 import { memoryStep } from './step-3-memory.ts'
 import { sessionStep } from './step-4-sessions.ts'
+import { secretsZoeyStep } from './step-5-secrets-zoey.ts'
 import { blobOwnerStep } from './step-6-blob-owner.ts'
 
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
@@ -11,5 +12,6 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [2, scratchpadStep],
   [3, memoryStep],
   [4, sessionStep],
+  [5, secretsZoeyStep],
   [6, blobOwnerStep],
 ])
