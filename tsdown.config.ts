@@ -30,8 +30,14 @@ export default defineConfig([
   { ...common, entry: { guest: 'src/guest/main.ts' } },
   // A thread loads its whole file: what it shares with the guest would bring along what it does not need.
   { ...common, entry: { 'sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' } },
+  // `pg` asks for what it does without here: its native half, and the sockets of another host.
+  {
+    ...common,
+    entry: { 'postgres-worker': 'src/store/postgres/postgres-worker.ts' },
+    deps: { ...common.deps, neverBundle: [...common.deps.neverBundle, /^pg-native$/] },
+  },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
-  { ...common, entry: { 'text-worker': 'src/memory/thread/text-worker.ts' } },
+  { ...common, entry: { 'text-worker': 'src/memory/thread/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with.

@@ -1,9 +1,16 @@
 /** Opens a guest's store. A file of its own, so that the database's worker can start before everything else is loaded. */
 import { join } from 'node:path'
-import { openSqliteStore, type OpeningStore } from '../store/index.ts'
-import type { GuestEnvelope } from '../types/index.ts'
+import { openStore, type OpeningStore, storeAddress } from '../store/index.ts'
+import { type GuestEnvelope, OxbowError } from '../types/index.ts'
 
-export function openGuestStore({ user, workspaceRoot, config }: GuestEnvelope): Promise<OpeningStore> {
+/** @throws OxbowError `bad_config` for an address that is none, or where the guest has no way to it */
+export async function openGuestStore({ user, workspaceRoot, config, keys, isolation }: GuestEnvelope): Promise<OpeningStore> {
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
-  return openSqliteStore({ path, user, durability: config.store.durability, exclusive: true })
+  const choice = { config: config.store, environment: keys, path, user, exclusive: true }
+  if (isolation !== undefined && storeAddress(choice) !== '') {
+    throw new OxbowError('bad_config', 'A guest that is isolated itself has no network, and cannot reach a store in Postgres.', {
+      hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
+    })
+  }
+  return openStore(choice)
 }

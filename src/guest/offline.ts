@@ -1,8 +1,8 @@
-/** Questions about a workspace that need no running guest: the database is opened for reading only. */
+/** Questions about a workspace that need no running guest: its store, wherever it is, is opened for reading only. */
 import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
-import { openSqliteStore, type Store } from '../store/index.ts'
+import { openStore, type Store } from '../store/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import { type Call, type Config, type GuestEnvelope, isErased } from '../types/index.ts'
@@ -23,7 +23,8 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
-  const store = await openSqliteStore({ path, user: envelope.user, durability: 'normal', readOnly: true })
+  const { config, keys, user } = envelope
+  const store = await openStore({ config: config.store, environment: keys, path, user, readOnly: true })
   try {
     await store.opened()
     if (question === 'audit-verify') yield await verifyJournal(store, envelope.heads ?? [], envelope.publicKey ?? '')

@@ -50,6 +50,7 @@ export function configFiles(home: Home, workspace: Workspace): readonly ConfigFi
  */
 export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
   const names = new Set([config.model.api_key_env, commonKeyEnv, searchKeyEnv(config.web)])
+  names.add(config.store.url_env)
   for (const { keyEnv, baseUrlEnv } of Object.values(builtinProviders)) for (const name of [...keyEnv, baseUrlEnv ?? '']) names.add(name)
   for (const { api_key_env: name, headers } of Object.values(config.providers)) {
     names.add(name)

@@ -1,5 +1,8 @@
 export { createHasher, firstFormatHash, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
 export { openMemoryStore } from './memory-store.ts'
+export { openPostgresStore } from './postgres/postgres-store.ts'
+export { openStore, shownStore, storeAddress } from './open-store.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
 export * from './store.ts'
+export { answerStore, type StorePlace, type UpkeepDeps } from './upkeep/answer-store.ts'
 export type * from './memory.ts'

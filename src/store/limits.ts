@@ -45,3 +45,16 @@ export const longestRetryMs = 2_000
 export const maxConflictRetries = 5
 /** Reads that wait for a connection. More means that nobody waits for answers. */
 export const maxWaitingReads = 1_000
+
+/** Manifest of a backup: a few counts. More is not ours. */
+export const maxManifestBytes: number = 64 * 1024
+/** What is wrong with a store, in one report: whoever has more restores a backup. */
+export const maxProblemsShown = 50
+/** Rows in one transaction of a move: a tenth of a second of work that a kill undoes. */
+export const copyBatchRows = 2_000
+/** Text and bytes in one statement of a move; one row may have more. */
+export const copyBatchBytes: number = 8 * 1024 * 1024
+/** One secret: a key, a token or a certificate with its key. Larger things are files. */
+export const maxSecretBytes: number = 64 * 1024
+/** Secrets that one transaction seals anew: a rotation that is cut off goes on from there. */
+export const maxRotatedAtOnce = 100

@@ -21,7 +21,7 @@ export function createEraser({ statements, user, hash }: EraseDeps): (session: P
     if (extra.kind !== 'erase') return null
     const all = (built ??= statements())
     const steps = eraseBodies({ user, hash }, extra.seqs, extra.reason)
-    for (let step = steps.next(); ; ) {
+    for (let step = steps.next(); ;) {
       if (step.done === true) return JSON.stringify(step.value)
       const { sql, parameters } = all[step.value.statement]
       step = steps.next(await session.objects({ text: sql, values: bind(parameters, step.value.args) }))
