@@ -1,31 +1,25 @@
 /** What a searching thread holds of one user's memory: slots of passages, and vectors of the models that were asked for. */
+import type { UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
+import { ask, type Asking } from './asking.ts'
 import { heldModels } from './memory-limits.ts'
+import type { BlockRow, ModelRow } from './memory-rows.ts'
+import { readTexts } from './read-texts.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
-import { openBlock, type VectorBlock } from './vector-block.ts'
+import { openBlock } from './vector-block.ts'
 import { createExactScan, createSignScan, holdsExactly, lengthOf, type VectorScan } from './vector-scan.ts'
-
-export interface HeldModel {
-  readonly model: string
-  readonly dims: number
-  readonly began: number
-  readonly vectors: number
-}
-
-/** Blocks that changed after a version, with numbers above `after`, in order. */
-export type BlockReader = (since: number, after: number, limit: number) => readonly VectorBlock[]
 
 export interface HeldMemory {
   /** Another one after all was read anew. */
   readonly slots: SlotTable
   isBehind(version: number): boolean
-  /** Begins to take in what changed. @returns the version after which it did; 0: everything, for nothing is held any more */
-  begin(state: { readonly version: number; readonly trimmed: number }): number
-  remove(passages: readonly number[]): void
-  set(rows: readonly SlotRow[]): void
+  /** @returns the version after which changes are wanted; 0: everything, nothing that is held is of use */
+  since(state: { readonly version: number; readonly trimmed: number }): number
+  /** What was removed and what changed after that version. */
+  takeIn(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
   /** @returns the vectors of a model, up to date */
-  scan(model: HeldModel, blocks: BlockReader): VectorScan
+  scan(user: UserId, model: ModelRow): Asking<VectorScan>
   hits(scored: readonly ScoredSlot[]): readonly Hit[]
 }
 
@@ -42,9 +36,9 @@ export function createHeldMemory(): HeldMemory {
   let version = 0
   let slots = createSlotTable()
   const scans = new Map<string, HeldScan>()
+  const since: HeldMemory['since'] = (state) => (version < state.trimmed || version > state.version ? 0 : version)
 
-  const freshScan = ({ model, dims, began, vectors }: HeldModel, blocks: BlockReader): HeldScan => {
-    const scan = holdsExactly(vectors, dims) ? createExactScan(dims) : createSignScan(dims, meanOf(dims, blocks))
+  const keep = ({ model, began }: ModelRow, scan: VectorScan): HeldScan => {
     const fresh: HeldScan = { scan, began, version: 0 }
     scans.delete(model)
     for (const [name] of scans) if (scans.size >= heldModels) scans.delete(name)
@@ -56,64 +50,59 @@ export function createHeldMemory(): HeldMemory {
       return slots
     },
     isBehind: (now) => now !== version,
-    begin(state) {
-      const since = version < state.trimmed || version > state.version ? 0 : version
-      if (since === 0) {
+    since,
+    takeIn(state, removed, rows) {
+      if (since(state) === 0) {
         slots = createSlotTable()
         scans.clear()
       }
-      version = state.version
-      return since
-    },
-    remove(passages) {
-      for (const passage of passages) {
+      for (const passage of removed) {
         const slot = slots.drop(passage)
         if (slot >= 0) for (const { scan } of scans.values()) scan.drop(slot)
       }
-    },
-    set(rows) {
       for (const row of rows) slots.set(row)
+      version = state.version
     },
-    scan(model, blocks) {
+    *scan(user, model) {
+      const { dims } = model
       const known = scans.get(model.model)
-      const usable = known !== undefined && known.began === model.began && known.scan.dims === model.dims
       // Once there are too many to hold them whole they are held by signs, and never the other way round.
-      const held = usable && (!known.scan.exact || holdsExactly(model.vectors, model.dims)) ? known : freshScan(model, blocks)
-      if (held.version !== version) {
-        for (const [passage, vector] of eachVector(held.version, blocks, model.dims)) {
-          const slot = slots.slotOf(passage)
-          if (slot >= 0) held.scan.set(slot, vector)
-        }
-        held.version = version
+      const usable = known !== undefined && known.began === model.began && (!known.scan.exact || holdsExactly(model.vectors, dims))
+      let held = usable ? known : holdsExactly(model.vectors, dims) ? keep(model, createExactScan(dims)) : null
+      if (held?.version === version) return held.scan
+      const from = held?.version ?? 0
+      for (let after = -1; ;) {
+        const args = { user, model: model.model, version: from, after, limit: blocksAtOnce }
+        const rows = yield* ask<BlockRow>({ text: readTexts.blocksSince, args })
+        const vectors = rows.map((row) => openBlock(row, dims))
+        held ??= keep(model, createSignScan(dims, meanOf(dims, vectors)))
+        for (const block of vectors) takeVectors(held.scan, slots, block)
+        after = rows.at(-1)?.block ?? after
+        if (rows.length < blocksAtOnce) break
       }
+      held.version = version
       return held.scan
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),
   }
 }
 
-function* eachVector(since: number, blocks: BlockReader, dims: number): Generator<[number, Float32Array]> {
-  for (let after = -1; ;) {
-    const rows = blocks(since, after, blocksAtOnce)
-    for (const row of rows) {
-      yield* openBlock(row, dims)
-      after = row.block
-    }
-    if (rows.length < blocksAtOnce) return
+function takeVectors(scan: VectorScan, slots: SlotTable, vectors: ReadonlyMap<number, Float32Array>): void {
+  for (const [passage, vector] of vectors) {
+    const slot = slots.slotOf(passage)
+    if (slot >= 0) scan.set(slot, vector)
   }
 }
 
-/** The mean of the vectors, each brought to length 1, of as many as say enough. */
-function meanOf(dims: number, blocks: BlockReader): Float32Array {
+/** The mean of the vectors, each brought to length 1. */
+function meanOf(dims: number, blocks: readonly ReadonlyMap<number, Float32Array>[]): Float32Array {
   const sum = new Float64Array(dims)
   let count = 0
-  for (const row of blocks(0, -1, blocksAtOnce)) {
-    for (const vector of openBlock(row, dims).values()) {
-      const length = lengthOf(vector)
-      if (length === 0) continue
-      count++
-      for (let i = 0; i < dims; i++) sum[i] = (sum[i] as number) + (vector[i] as number) / length
-    }
+  for (const vector of blocks.flatMap((block) => [...block.values()])) {
+    const length = lengthOf(vector)
+    if (length === 0) continue
+    count++
+    for (let i = 0; i < dims; i++) sum[i] = (sum[i] as number) + (vector[i] as number) / length
   }
   return Float32Array.from(sum, (value) => value / Math.max(1, count))
 }

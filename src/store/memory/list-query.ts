@@ -18,7 +18,7 @@ export function listQuery(dialect: MemoryDialect, filter: MemoryFilter, after: L
     args[name] = value
     return `:${name}`
   }
-  const where = ['user = :user', ...filterConditions(dialect, filter, slot)]
+  const where = ['"user" = :user', ...filterConditions(dialect, filter, slot)]
   if (after !== null) {
     const [at, id] = [slot(after.createdAt), slot(after.id)]
     const again = slot(after.createdAt)

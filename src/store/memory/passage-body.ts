@@ -24,6 +24,18 @@ const packing = { level: 6, memLevel: 5, windowBits: 12, strategy: constants.Z_D
 /** Three texts of the most characters, with three bytes each. */
 const maxUnpackedBytes: number = 10 * 1024 * 1024
 
+/** Words of a passage, as its length counts in ranking. */
+export function lengthOfBody({ terms, context }: Pick<PassageBody, 'terms' | 'context'>): number {
+  return countTerms(terms) + countTerms(context)
+}
+
+function countTerms(terms: string): number {
+  if (terms === '') return 0
+  let count = 1
+  for (let at = terms.indexOf(' '); at >= 0; at = terms.indexOf(' ', at + 1)) count++
+  return count
+}
+
 export function packBody({ text, terms, context }: PassageBody): Uint8Array<ArrayBuffer> {
   const bytes = Buffer.from([text, terms, context].join(between), 'utf8')
   const small = bytes.length < minPackedBytes ? bytes : deflateRawSync(bytes, packing)

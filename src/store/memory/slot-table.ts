@@ -8,6 +8,7 @@ import { textList } from './entry-row.ts'
 /** A passage and its entry, as they are kept; the order in which they are read. */
 export type SlotRow = readonly [
   passage: number,
+  length: number,
   kind: string,
   type: string,
   tier: string,
@@ -30,6 +31,9 @@ export interface SlotTable {
   /** Slots in use lie below. */
   high(): number
   count(): number
+  /** Words of a passage. */
+  length(slot: number): number
+  averageLength(): number
   /** @returns whether the passage of a slot passes; false for a slot that is free */
   passing(filter: MemoryFilter): (slot: number) => boolean
   /** Of two that score alike: the newer entry goes first, then the earlier passage. @returns whether `a` does */
@@ -46,7 +50,7 @@ interface CodedColumn {
   readonly codeOf: Map<string, number>
 }
 
-const numberColumns = ['place', 'createdAt', 'validFrom', 'validTo'] as const
+const numberColumns = ['length', 'place', 'createdAt', 'validFrom', 'validTo'] as const
 type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
 
 const firstSlots = 1_024
@@ -54,6 +58,8 @@ const firstSlots = 1_024
 export function createSlotTable(): SlotTable {
   let room = firstSlots
   let high = 0
+  /** Words of all passages. */
+  let total = 0
   const free: number[] = []
   const slots = new Map<number, number>()
   let passages: Float64Array = new Float64Array(room).fill(-1)
@@ -80,10 +86,12 @@ export function createSlotTable(): SlotTable {
     return slot
   }
   return {
-    set([passage, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo]) {
+    set([passage, length, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo]) {
       const slot = place(passage)
       const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
       for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
+      total += length - (numbers.length[slot] ?? 0)
+      numbers.length[slot] = length
       numbers.place[slot] = at
       numbers.createdAt[slot] = createdAt
       numbers.validFrom[slot] = validFrom
@@ -95,6 +103,8 @@ export function createSlotTable(): SlotTable {
       if (slot === undefined) return -1
       slots.delete(passage)
       passages[slot] = -1
+      total -= numbers.length[slot] ?? 0
+      numbers.length[slot] = 0
       free.push(slot)
       return slot
     },
@@ -102,6 +112,8 @@ export function createSlotTable(): SlotTable {
     passageOf: (slot) => passages[slot] ?? -1,
     high: () => high,
     count: () => slots.size,
+    length: (slot) => numbers.length[slot] ?? 0,
+    averageLength: () => total / Math.max(1, slots.size),
     passing(filter) {
       const tests = filterTests(filter, coded, numbers)
       if (tests.length === 0) return (slot) => (passages[slot] ?? -1) >= 0

@@ -14,8 +14,10 @@ export interface VectorScan {
   /** A vector of zeros is known, and never found. */
   set(slot: number, vector: Float32Array): void
   drop(slot: number): void
-  /** Best first, by cosine. `exactly` reads the vectors of candidates; it is asked only where signs alone are held. */
+  /** Best first, by cosine where vectors are held whole; else candidates, more than were asked for, to be compared exactly. */
   search(question: ScanQuestion): readonly ScoredSlot[]
+  /** Best first, by cosine. */
+  compare(question: ScanQuestion, vectors: Iterable<readonly [number, Float32Array]>): readonly ScoredSlot[]
 }
 
 export interface ScanQuestion {
@@ -25,7 +27,6 @@ export interface ScanQuestion {
   readonly high: number
   readonly passes: (slot: number) => boolean
   readonly goesFirst: (a: number, b: number) => boolean
-  readonly exactly: (slots: readonly number[]) => ReadonlyMap<number, Float32Array>
 }
 
 /** @returns whether so many vectors are to be held whole. */
@@ -58,6 +59,7 @@ export function createExactScan(dims: number): VectorScan {
     drop(slot) {
       if (slot < room) known[slot] = 0
     },
+    compare: (question, vectors) => compareExactly(question, dims, vectors),
     search({ vector, limit, high, passes, goesFirst }) {
       const length = lengthOf(vector)
       const top = createTop(limit, goesFirst)
@@ -93,23 +95,31 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
     drop(slot) {
       if (slot < room) known[slot] = 0
     },
-    search(question) {
-      const { vector, limit, high, passes, goesFirst, exactly } = question
-      const length = lengthOf(vector)
-      if (length === 0 || limit === 0) return []
+    compare: (question, vectors) => compareExactly(question, dims, vectors),
+    search({ vector, limit, high, passes, goesFirst }) {
+      if (lengthOf(vector) === 0 || limit === 0) return []
       const table = signTable(vector, bytes)
       const likely = createTop(Math.max(minRescored, limit * rescoredPerHit), goesFirst)
       for (let slot = 0; slot < Math.min(high, room); slot++) {
         if (known[slot] === 1 && passes(slot)) likely.add(slot, tableScore(table, codes, slot * bytes, bytes))
       }
-      const top = createTop(limit, goesFirst)
-      for (const [slot, found] of exactly(likely.taken().map((hit) => hit.slot))) {
-        const other = lengthOf(found)
-        if (other > 0) top.add(slot, dotAt(found, 0, vector, dims) / (length * other))
-      }
-      return top.taken()
+      return likely.taken()
     },
   }
+}
+
+function compareExactly(
+  { vector, limit, goesFirst }: ScanQuestion,
+  dims: number,
+  vectors: Iterable<readonly [number, Float32Array]>,
+): readonly ScoredSlot[] {
+  const length = lengthOf(vector)
+  const top = createTop(limit, goesFirst)
+  for (const [slot, other] of vectors) {
+    const lengths = length * lengthOf(other)
+    if (lengths > 0) top.add(slot, dotAt(other, 0, vector, dims) / lengths)
+  }
+  return top.taken()
 }
 
 function widerBytes(bytes: Uint8Array, room: number): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,7 @@
 /**
  * What memory keeps. Numbers of entries and passages count within a user. The full-text index is no table of these: it follows
- * from passages, belongs to one user, and is made when that user's first memory is kept (`memory_text_…` in SQLite).
+ * from passages, belongs to one user, and is made when that user's first memory is kept (`memory_text_…` in SQLite; rows of
+ * `memory_posting` in Postgres).
  */
 import type { MigrationStep, StepTools } from './migration-step.ts'
 
@@ -21,7 +22,11 @@ export const memoryStep: MigrationStep = {
     on.index('memory_entry_place', 'memory_entry', ['user', 'stream', 'place']),
     on.index('memory_entry_created', 'memory_entry', ['user', 'created_at']),
     on.index('memory_entry_hash', 'memory_entry', ['user', 'hash']),
-    on.table('memory_passage', { user: 'text', id: 'whole', entry: 'whole', part: 'whole', start: 'whole', body: 'bytes' }, ['user', 'id']),
+    on.table(
+      'memory_passage',
+      { user: 'text', id: 'whole', entry: 'whole', part: 'whole', start: 'whole', length: 'whole', body: 'bytes' },
+      ['user', 'id'],
+    ),
     on.index('memory_passage_entry', 'memory_passage', ['user', 'entry', 'part']),
     on.table('memory_removal', { user: 'text', version: 'whole', passage: 'whole' }, ['user', 'version', 'passage'], 'by_key'),
     on.table(
@@ -30,15 +35,23 @@ export const memoryStep: MigrationStep = {
       ['user', 'model'],
       'by_key',
     ),
-    on.table(
-      'memory_vectors',
-      { user: 'text', model: 'text', block: 'whole', version: 'whole', mask: 'whole', bytes: 'bytes' },
-      ['user', 'model', 'block'],
+    on.table('memory_vectors', { user: 'text', model: 'text', block: 'whole', version: 'whole', mask: 'whole', bytes: 'bytes' }, [
+      'user',
+      'model',
+      'block',
+    ]),
+    // Where words occur, a row for each word and some four thousand passages; it follows from passages, too.
+    ...on.only(
+      'postgres',
+      on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket']),
     ),
     on.table('memory_cursor', { user: 'text', name: 'text', seq: 'whole' }, ['user', 'name'], 'by_key'),
   ],
   // Indexes of words are left where they are in SQLite: without passages they are empty of meaning, and are made anew.
-  down: (on) => tables.toReversed().map((table) => on.schema.dropTable(table)),
+  down: (on) => [
+    ...tables.toReversed().map((table) => on.schema.dropTable(table)),
+    ...on.only('postgres', on.schema.dropTable('memory_posting')),
+  ],
 }
 
 function entryTable(on: StepTools): ReturnType<StepTools['table']> {

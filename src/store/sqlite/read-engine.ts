@@ -9,7 +9,7 @@ import type { Tables } from '../sql/tables.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import type { RecordQuery, SessionRow } from '../store.ts'
-import type { MemoryReader } from './memory/memory-reader.ts'
+import type { SqliteMemory } from './memory/sqlite-memory.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 /** @throws OxbowError `store_corrupt` or `store_failed` */
@@ -21,7 +21,7 @@ export interface ReadDeps {
   readonly statements: ReadStatements
   readonly user: UserId
   /** Made with the first read of memory. */
-  readonly memory: () => MemoryReader
+  readonly memory: () => SqliteMemory
 }
 
 type Row = (string | number)[]
@@ -53,7 +53,7 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
     throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
   }
 
-  let memory: MemoryReader | null = null
+  let memory: SqliteMemory | null = null
 
   const answers: Answers = {
     records: ({ query }) => flatten(records(query), query.hydrate ? recordBodyColumn : null, hydrate),

@@ -5,8 +5,8 @@ import { eraseStatements } from '../sql/erase-statements.ts'
 import { readStatements } from '../sql/read-statements.ts'
 import { writeStatements } from '../sql/write-statements.ts'
 import { createEraser } from './erase-engine.ts'
-import { createMemoryReader } from './memory/memory-reader.ts'
 import { createMemoryWriter } from './memory/memory-writer.ts'
+import { createSqliteMemory } from './memory/sqlite-memory.ts'
 import { createReadEngine, type ReadEngine } from './read-engine.ts'
 import { createBuilder } from './sqlite-builder.ts'
 import type { Database, Durability } from './sqlite-database.ts'
@@ -34,5 +34,5 @@ export async function createWriter(database: Database, options: WriterOptions): 
 
 export function createReader(database: Database, user: UserId): ReadEngine {
   const builder = createBuilder()
-  return createReadEngine({ database, builder, statements: readStatements(builder), user, memory: () => createMemoryReader(database, user) })
+  return createReadEngine({ database, builder, statements: readStatements(builder), user, memory: () => createSqliteMemory(database, user) })
 }

@@ -3,9 +3,10 @@ import type { UserId } from '../../../types/index.ts'
 import type { MemoryChange, MemoryItem, MemoryPatch } from '../../memory.ts'
 import { type EntryRow, entryRow, rowEntry } from '../../memory/entry-row.ts'
 import { keptRemovals } from '../../memory/memory-limits.ts'
-import { packBody, type PassageBody, unpackBody } from '../../memory/passage-body.ts'
+import { lengthOfBody, packBody, type PassageBody, unpackBody } from '../../memory/passage-body.ts'
 import type { Database } from '../sqlite-database.ts'
-import { type MemoryWrites, openWriteStatements, type StateRow } from './memory-writes.ts'
+import { noState, type StateRow } from '../../memory/memory-rows.ts'
+import { type MemoryWrites, openWriteStatements } from './memory-writes.ts'
 import { createTextIndex, hasTextIndex, openTextIndex, scopeOf, type TextIndex } from './text-index.ts'
 import { createVectorWriter, type VectorWriter } from './vector-writer.ts'
 
@@ -35,8 +36,6 @@ interface Work extends WriterParts {
 
 /** Passages that are held at once while an index is made anew. */
 const indexedAtOnce = 1_000
-
-const noState = { version: 0, trimmed: 0, next_entry: 1, next_passage: 1, removals: 0 }
 
 export function createMemoryWriter(database: Database, user: UserId): MemoryWriter {
   let parts: WriterParts | null = null
@@ -114,7 +113,7 @@ function put(work: Work, { entry, passages }: MemoryItem): void {
   writes.putEntry.run({ user, key, version, ...entryRow(entry) })
   const scope = scopeOf(entry.kind, entry.session, entry.tags)
   for (const { part, start, ...body } of passages) {
-    writes.putPassage.run({ user, id, entry: key, part, start, body: packBody(body) })
+    writes.putPassage.run({ user, id, entry: key, part, start, length: lengthOfBody(body), body: packBody(body) })
     text.add({ passage: id, scope, terms: body.terms, context: body.context })
     id++
   }

@@ -1,44 +1,11 @@
 /** Every statement that changes memory in SQLite, and the reads that decide about a change. */
 import { type EntryRow, entryColumns } from '../../memory/entry-row.ts'
 import { statementMaker } from '../../memory/memory-statement.ts'
+import type { BlockRow, ModelRow, PassageRow, StateRow } from '../../memory/memory-rows.ts'
 import type { Database, Statement } from '../sqlite-database.ts'
 
 interface Of {
   readonly user: string
-}
-
-/** How far a user's memory has come. */
-export interface StateRow extends Of {
-  /** Grows by one with each call of changes; what changed carries it. */
-  readonly version: number
-  /** Removals up to this version are forgotten. */
-  readonly trimmed: number
-  readonly next_entry: number
-  readonly next_passage: number
-  /** Removals that are remembered. */
-  readonly removals: number
-}
-
-export interface PassageRow {
-  readonly id: number
-  readonly part: number
-  readonly start: number
-  readonly body: Uint8Array
-}
-
-export interface ModelRow {
-  readonly model: string
-  readonly dims: number
-  readonly state: 'building' | 'active'
-  /** Version in which it began: the same name with another version is another collection of vectors. */
-  readonly began: number
-  readonly vectors: number
-}
-
-export interface BlockRow {
-  readonly block: number
-  readonly mask: number
-  readonly bytes: Uint8Array
 }
 
 type Keyed<Args> = Statement<Of & Args, never>
@@ -53,7 +20,7 @@ export interface MemoryWrites {
   readonly dropEntry: Keyed<{ key: number }>
   readonly passagesOf: Found<{ entry: number }, PassageRow>
   readonly passagesAfter: Found<{ after: number; limit: number }, PassageRow & Pick<EntryRow, 'kind' | 'session' | 'tags'>>
-  readonly putPassage: Keyed<{ id: number; entry: number; part: number; start: number; body: Uint8Array }>
+  readonly putPassage: Keyed<{ id: number; entry: number; part: number; start: number; length: number; body: Uint8Array }>
   readonly dropPassages: Keyed<{ entry: number }>
   readonly passageIn: Found<{ id: number }, { readonly found: number }>
   readonly putRemoval: Keyed<{ version: number; passage: number }>
@@ -97,7 +64,9 @@ export function openWriteStatements(database: Database): MemoryWrites {
       ),
     ),
     putPassage: database.prepare(
-      sql('insert into memory_passage (user, id, entry, part, start, body) values (:user, :id, :entry, :part, :start, :body)'),
+      sql(
+        'insert into memory_passage (user, id, entry, part, start, length, body) values (:user, :id, :entry, :part, :start, :length, :body)',
+      ),
     ),
     dropPassages: database.prepare(sql('delete from memory_passage where user = :user and entry = :entry')),
     passageIn: database.prepare(sql('select 1 as found from memory_passage where user = :user and id = :id')),

@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer'
 import type { UserId } from '../../../types/index.ts'
 import type { MemoryFilter } from '../../memory.ts'
 import type { Template } from '../../sql/template.ts'
-import type { Database, Statement } from '../sqlite-database.ts'
+import type { Database } from '../sqlite-database.ts'
 
 export interface TextRow {
   readonly passage: number
@@ -112,18 +112,4 @@ function anyOf(words: readonly string[]): string {
   // Nothing at all is asked for: a word that no row has.
   if (words.length === 0) return '"x:"'
   return words.map((word) => `"${asWord(word).replaceAll('"', '""')}"`).join(' OR ')
-}
-
-export interface TextSearch {
-  /** Rows of `[passage, score]`, best first; scores are above 0. */
-  hits(match: string, contextWeight: number, limit: number): readonly (readonly [number, number])[]
-}
-
-export function openTextSearch(database: Database, user: UserId): TextSearch {
-  const table = textTable(user)
-  const best: Statement<{ match: string; weight: number; limit: number }, never> = database.prepare({
-    sql: `select rowid, -bm25(${table}, 0.0, 1.0, ?) as score from ${table} where ${table} match ? order by score desc limit ?`,
-    parameters: [{ slot: 'weight' }, { slot: 'match' }, { slot: 'limit' }],
-  })
-  return { hits: (match, weight, limit) => best.rows({ match, weight, limit }) as unknown as readonly (readonly [number, number])[] }
 }

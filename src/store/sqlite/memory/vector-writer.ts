@@ -2,7 +2,8 @@
 import { OxbowError, type UserId } from '../../../types/index.ts'
 import type { PassageVector } from '../../memory.ts'
 import { blockOf, closeBlock, openBlock } from '../../memory/vector-block.ts'
-import type { MemoryWrites, ModelRow } from './memory-writes.ts'
+import type { ModelRow } from '../../memory/memory-rows.ts'
+import type { MemoryWrites } from './memory-writes.ts'
 
 type State = 'building' | 'active' | 'dropped'
 

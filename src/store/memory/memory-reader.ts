@@ -1,0 +1,105 @@
+/** Reads of memory, for any database. Each sees one moment: whoever answers them does so in one snapshot. */
+import type { UserId } from '../../types/index.ts'
+import type { FoundPassage, MemoryItem } from '../memory.ts'
+import { ask, type Asking } from './asking.ts'
+import { type EntryRow, rowEntry } from './entry-row.ts'
+import { listQuery } from './list-query.ts'
+import { maxListed } from './memory-limits.ts'
+import type { MemoryAnswers, MemoryRead } from './memory-message.ts'
+import type { FoundRow, KeyedEntryRow, ModelRow, PassageRow, StateRow } from './memory-rows.ts'
+import { createMemorySearch, type TextRanking } from './memory-search.ts'
+import { readStats } from './memory-stats.ts'
+import type { MemoryDialect } from './memory-statement.ts'
+import { unpackBody } from './passage-body.ts'
+import { readTexts } from './read-texts.ts'
+import type { VectorReading } from './vector-reading.ts'
+
+export interface ReaderParts {
+  readonly dialect: MemoryDialect
+  readonly user: UserId
+  readonly textRanking: TextRanking
+  readonly vectorReading: VectorReading
+  /** Bytes of the index of words. */
+  readonly indexBytes: () => Asking<number>
+}
+
+/** @throws OxbowError `bad_input` or `store_corrupt`, and whatever the database throws */
+export type MemoryReader = (read: MemoryRead) => Asking<MemoryAnswers[MemoryRead['ask']]>
+
+type Answers = { readonly [Name in MemoryRead['ask']]: (read: MemoryRead & { ask: Name }) => Asking<MemoryAnswers[Name]> }
+
+export function createMemoryReader(parts: ReaderParts): MemoryReader {
+  const { dialect, user, indexBytes } = parts
+  const answers: Answers = {
+    search: createMemorySearch(parts),
+    *items({ ids }) {
+      const items: MemoryItem[] = []
+      for (const id of ids) {
+        for (const row of yield* ask<KeyedEntryRow>({ text: readTexts.entry, args: { user, id } })) {
+          const passages = yield* ask<PassageRow>({ text: readTexts.passagesOf, args: { user, entry: row.key } })
+          items.push({ entry: rowEntry(row), passages: passages.map(({ part, start, body }) => ({ part, start, ...unpackBody(body) })) })
+        }
+      }
+      return items
+    },
+    *list({ filter, limit, after }) {
+      const { text, args } = listQuery(dialect, filter, after)
+      return (yield* ask<EntryRow>({ text, args: { ...args, user, limit: listLimit(limit) }, once: true })).map(rowEntry)
+    },
+    around: (read) => readAround(user, read),
+    *with_hash({ hash }) {
+      return (yield* ask<{ id: string }>({ text: readTexts.withHash, args: { user, hash } })).map(({ id }) => id)
+    },
+    without_vector: createUnembedded(user),
+    *cursor({ name }) {
+      return (yield* ask<{ seq: number }>({ text: readTexts.cursor, args: { user, name } }))[0]?.seq ?? 0
+    },
+    stats: () => readStats(user, indexBytes),
+  }
+  return (read) => {
+    const answer: (read: never) => Asking<MemoryAnswers[MemoryRead['ask']]> = answers[read.ask]
+    return answer(read as never)
+  }
+}
+
+function listLimit(limit: number): number {
+  return limit >= 0 ? Math.min(Math.floor(limit), maxListed) : 0
+}
+
+function* readAround(user: UserId, { stream, place, before, after }: MemoryRead & { ask: 'around' }): Asking<readonly FoundPassage[]> {
+  const asked = (text: string, limit: number) => ask<{ key: number }>({ text, args: { user, stream, place, limit: listLimit(limit) } })
+  const earlier = yield* asked(readTexts.entriesBefore, before)
+  const later = yield* asked(readTexts.entriesAfter, after)
+  const found: FoundPassage[] = []
+  for (const { key } of [...earlier.toReversed(), ...later]) {
+    const rows = yield* ask<FoundRow>({ text: readTexts.foundOf, args: { user, entry: key } })
+    found.push(...rows.map(foundPassage))
+  }
+  return found
+}
+
+export function foundPassage(row: FoundRow): FoundPassage {
+  return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
+}
+
+/** Passages that lack a vector. Once all up to some passage have one that stays so: looking begins there the next time. */
+function createUnembedded(user: UserId): Answers['without_vector'] {
+  const complete = new Map<string, { readonly began: number; readonly below: number }>()
+  return function* ({ model, limit }) {
+    const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
+    const began = models.find((one) => one.model === model)?.began
+    const known = complete.get(model)
+    const from = known !== undefined && known.began === began ? known.below : 0
+    const most = listLimit(limit)
+    const rows = yield* ask<Pick<PassageRow, 'id' | 'body'>>({
+      text: readTexts.withoutVector,
+      args: { user, model, from_id: from, limit: most },
+    })
+    const [state] = yield* ask<StateRow>({ text: readTexts.state, args: { user } })
+    if (began !== undefined && most > 0) complete.set(model, { began, below: rows[0]?.id ?? state?.next_passage ?? 0 })
+    return rows.map(({ id, body }) => {
+      const { text, context } = unpackBody(body)
+      return { id, text, context }
+    })
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The search, in a thread that keeps the main one free. It holds what it must know of each passage, and vectors or their signs;
+ * each search first takes in what changed since the one before, whoever changed it.
+ */
+import { OxbowError, type UserId } from '../../types/index.ts'
+import type { FoundPassage, Hit, MemoryFound, MemorySearch } from '../memory.ts'
+import { ask, type Asking } from './asking.ts'
+import { createHeldMemory, type HeldMemory } from './held-memory.ts'
+import { foundPassage } from './memory-reader.ts'
+import type { FoundRow, ModelRow, StateRow } from './memory-rows.ts'
+import { readTexts } from './read-texts.ts'
+import type { SlotRow, SlotTable } from './slot-table.ts'
+import type { ScoredSlot } from './top-slots.ts'
+import type { VectorReading } from './vector-reading.ts'
+
+export type AskedText = NonNullable<MemorySearch['text']>
+
+/** Ranks by words; each database has its own index of them. */
+export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], asked: AskedText) => Asking<readonly ScoredSlot[]>
+
+export interface SearchParts {
+  readonly user: UserId
+  readonly textRanking: TextRanking
+  readonly vectorReading: VectorReading
+}
+
+/** One search at a time: what it holds is of one moment. @throws OxbowError `bad_input` */
+export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => Asking<MemoryFound> {
+  const { user, textRanking } = parts
+  const held = createHeldMemory()
+  return function* ({ search: { filter, text, vector } }) {
+    yield* takeIn(user, held)
+    const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
+    const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
+    const passages: FoundPassage[] = []
+    for (const id of new Set([...byText, ...byVector].map((hit) => hit.passage))) {
+      const rows = yield* ask<FoundRow>({ text: readTexts.found, args: { user, id } })
+      passages.push(...rows.map(foundPassage))
+    }
+    return { text: byText, vector: byVector, passages }
+  }
+}
+
+function* takeIn(user: UserId, held: HeldMemory): Asking<void> {
+  const [state] = yield* ask<StateRow>({ text: readTexts.state, args: { user } })
+  if (state === undefined || !held.isBehind(state.version)) return
+  const version = held.since(state)
+  const removed = yield* ask<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
+  const rows = yield* ask<SlotRow>({ text: readTexts.slotsSince, args: { user, version }, arrays: true })
+  // Only now: had a read failed, the next search would begin where this one did.
+  held.takeIn(
+    state,
+    removed.map(([passage]) => passage),
+    rows,
+  )
+}
+
+function* vectorSearch(
+  { user, vectorReading }: SearchParts,
+  held: HeldMemory,
+  filter: MemorySearch['filter'],
+  asked: NonNullable<MemorySearch['vector']>,
+): Asking<readonly Hit[]> {
+  const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
+  const model = models.find((one) => one.model === asked.model)
+  if (model === undefined || model.dims !== asked.vector.length) throw wrongModel(asked.model, asked.vector.length, model?.dims)
+  const scan = yield* held.scan(user, model)
+  const { slots } = held
+  const question = { ...asked, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
+  const first = scan.search(question)
+  if (scan.exact) return held.hits(first)
+  const vectors = yield* vectorReading(
+    model,
+    first.map(({ slot }) => slots.passageOf(slot)),
+  )
+  return held.hits(
+    scan.compare(
+      question,
+      [...vectors].map(([passage, vector]) => [slots.slotOf(passage), vector]),
+    ),
+  )
+}
+
+function wrongModel(model: string, dims: number, kept: number | undefined): OxbowError {
+  const what =
+    kept === undefined ? `Memory keeps no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
+  return new OxbowError('bad_input', what, { hint: 'Ask with the model that is active, or rebuild: `oxbow memory reindex`.' })
+}
+
+/** Sums of the same parts in another order differ in their last digits; scores that are alike must be equal. */
+export function roundScore(score: number): number {
+  return Number(score.toPrecision(9))
+}
