@@ -1,10 +1,10 @@
 /** Reads of memory, answered by SQLite at once. */
 import type { UserId } from '../../../types/index.ts'
-import { answerNow, ask, type Ask } from '../../memory/asking.ts'
+import { answerNow, ask, type Ask } from '../../search/asking.ts'
 import type { MemoryAnswers, MemoryRead } from '../../memory/memory-message.ts'
-import { createMemoryReader } from '../../memory/memory-reader.ts'
+import { createMemoryReader } from '../../search/memory-reader.ts'
 import { statementMaker } from '../../memory/memory-statement.ts'
-import { readBlocks } from '../../memory/vector-reading.ts'
+import { readBlocks } from '../../search/vector-reading.ts'
 import type { Database, Statement } from '../sqlite-database.ts'
 import { hasTextIndex, textTable } from './text-index.ts'
 import { createTextRanking } from './text-ranking.ts'

@@ -1,8 +1,8 @@
 /** Ranking by words in SQLite: FTS5 scores what matches, and the filter decides what of it counts. */
 import type { UserId } from '../../../types/index.ts'
-import { ask } from '../../memory/asking.ts'
-import { roundScore, type TextRanking } from '../../memory/memory-search.ts'
-import { createTop } from '../../memory/top-slots.ts'
+import { ask } from '../../search/asking.ts'
+import { roundScore, type TextRanking } from '../../search/memory-search.ts'
+import { createTop } from '../../search/top-slots.ts'
 import type { Database } from '../sqlite-database.ts'
 import { hasTextIndex, matchText, textTable } from './text-index.ts'
 

@@ -1,7 +1,7 @@
 /** Vectors as they are written: into rows of several, each of which is read, changed and written back once a call. */
 import { OxbowError, type UserId } from '../../../types/index.ts'
 import type { PassageVector } from '../../memory.ts'
-import { blockOf, closeBlock, openBlock } from '../../memory/vector-block.ts'
+import { blockOf, closeBlock, openBlock } from '../../search/vector-block.ts'
 import type { ModelRow } from '../../memory/memory-rows.ts'
 import type { MemoryWrites } from './memory-writes.ts'
 

@@ -5,7 +5,7 @@
  * mean of all (48 bytes for 384 dimensions): the question keeps its numbers, each byte of signs looks its part of the score up
  * in a table, and the best few hundred are compared exactly with what is in the database.
  */
-import { maxExactFloats, maxExactVectors, minRescored, rescoredPerHit } from './memory-limits.ts'
+import { maxExactFloats, maxExactVectors, minRescored, rescoredPerHit } from '../memory/memory-limits.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 
 export interface VectorScan {

@@ -1,8 +1,8 @@
 /** Reads single vectors, to compare them exactly. */
 import type { UserId } from '../../types/index.ts'
 import { ask, type Asking } from './asking.ts'
-import type { BlockRow, ModelRow } from './memory-rows.ts'
-import { readTexts } from './read-texts.ts'
+import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
+import { readTexts } from '../memory/read-texts.ts'
 import { blockOf, openBlock } from './vector-block.ts'
 
 /** @returns the vectors of these passages that there are */

@@ -2,8 +2,8 @@
 import type { UserId } from '../../types/index.ts'
 import type { MemoryKind, MemoryStats } from '../memory.ts'
 import { ask, type Asking } from './asking.ts'
-import type { ModelRow } from './memory-rows.ts'
-import { readTexts } from './read-texts.ts'
+import type { ModelRow } from '../memory/memory-rows.ts'
+import { readTexts } from '../memory/read-texts.ts'
 
 /** Keys, times and links of an entry with its places in indexes, about. */
 const entryBytes = 360

@@ -3,7 +3,7 @@
  * ranking: a passage that does not pass is never scored, so a search is never left with fewer hits than there are.
  */
 import type { MemoryFilter } from '../memory.ts'
-import { textList } from './entry-row.ts'
+import { textList } from '../memory/entry-row.ts'
 
 /** A passage and its entry, as they are kept; the order in which they are read. */
 export type SlotRow = readonly [

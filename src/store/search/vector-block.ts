@@ -4,7 +4,7 @@
  */
 import { endianness } from 'node:os'
 import { storeFault } from '../store-fault.ts'
-import { blockPassages } from './memory-limits.ts'
+import { blockPassages } from '../memory/memory-limits.ts'
 
 export interface VectorBlock {
   readonly block: number
