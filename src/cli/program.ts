@@ -1,14 +1,14 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { reportFailure } from './failure-report.ts'
 import { maxListedSessions, maxToolMemoryMib, maxToolSeconds } from './limits.ts'
 import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
+import { addStoreVerbs } from './store/store-verbs.ts'
+import { collect, examples, guestVerb, parseCount, userVerb, type Verb } from './verb-parts.ts'
 
 /** Exit code of a command line that cannot be understood, as `bad_input`. */
 const usageExit = 2
-
-type Verb = () => Promise<number>
 
 /** Parses the arguments (without program names) and runs the verb. @returns the exit code; never throws. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -105,6 +105,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
   addModelVerbs(program, terminal, choose)
   addWasmVerb(program, terminal, choose)
   addImageVerb(program, terminal, choose)
+  addStoreVerbs(program, terminal, choose)
 
   const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))
@@ -189,35 +190,6 @@ function addImageVerb(program: Command, terminal: Terminal, choose: (verb: Verb)
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
     .action((options) => choose(async () => (await import('./machine/image.ts')).imageBuild(options, terminal)))
-}
-
-/** An option that may be given more than once. */
-function collect(value: string, earlier: readonly string[] = []): readonly string[] {
-  return [...earlier, value]
-}
-
-function userVerb(command: Command, summary: string): Command {
-  return command.description(summary).helpOption('--help', 'show help').option('--user <name>', 'whose workspace', 'default')
-}
-
-/** A verb that may start a guest with the person's choices. */
-function guestVerb(command: Command, summary: string): Command {
-  return userVerb(command, summary)
-    .option('--model <name>', 'model to ask')
-    .option('--base-url <url>', 'endpoint of an OpenAI-compatible service')
-    .option('--insecure', 'work without a sandbox: files under path rules only, no shell')
-}
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
-}
-
-function parseCount(max: number): (text: string) => number {
-  return (text) => {
-    const count = Number(text)
-    if (!Number.isInteger(count) || count < 0 || count > max) throw new InvalidArgumentError(`Give a whole number up to ${max}.`)
-    return count
-  }
 }
 
 /** Commander ends help, version and usage errors with an exception that has said everything already. */

@@ -62,9 +62,14 @@ async function main(command: string): Promise<void> {
       say(await buildImage(await envelope))
       return
     }
+    case 'store': {
+      const { upkeep } = await import('./store-upkeep.ts')
+      await upkeep(await envelope, say)
+      return
+    }
     default:
       throw new Error(
-        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run or image-build`,
+        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run, image-build or store`,
       )
   }
 }

@@ -24,6 +24,7 @@ export type GuestCommand =
   | 'doctor'
   | 'wasm-run'
   | 'image-build'
+  | 'store'
 
 export interface GuestProcess {
   readonly pid: number

@@ -1,5 +1,5 @@
 /** Questions that need no running guest: the guest program answers them from the workspace and exits. */
-import type { CatalogQuestion, ImageQuestion, SessionId, ToolQuestion } from '../types/index.ts'
+import type { CatalogQuestion, ImageQuestion, SessionId, StoreQuestion, ToolQuestion } from '../types/index.ts'
 import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestCommand } from './guest-process.ts'
 import { envelopeFor } from './guest.ts'
@@ -14,6 +14,7 @@ export interface OfflineQuestion {
   readonly question?: CatalogQuestion
   readonly tool?: ToolQuestion
   readonly image?: ImageQuestion
+  readonly store?: StoreQuestion
 }
 
 /**

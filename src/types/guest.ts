@@ -9,6 +9,7 @@ import type { SessionId, UserId } from './id.ts'
 import type { Json } from './json.ts'
 import type { SandboxStatus } from './hands.ts'
 import type { ChainHead, SignedHead } from './record.ts'
+import type { StoreQuestion } from './upkeep.ts'
 
 export interface GuestEnvelope {
   readonly user: UserId
@@ -36,6 +37,8 @@ export interface GuestEnvelope {
   readonly tool?: ToolQuestion
   /** For `image-build`. */
   readonly image?: ImageQuestion
+  /** For `store`. */
+  readonly store?: StoreQuestion
 }
 
 /**

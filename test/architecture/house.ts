@@ -92,7 +92,10 @@ export const house: readonly Room[] = [
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
   }),
   room('memory', 'core', ['store', 'engine'], {
-    packages: { '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread' },
+    packages: {
+      zod,
+      '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread',
+    },
     builtins: { 'node:worker_threads': 'texts are cut and embedded beside the event loop', 'node:fs': 'tables of vectors are files' },
   }),
   room('sandbox', 'core', [], {
@@ -154,6 +157,7 @@ export const house: readonly Room[] = [
       'sqlite-vec': 'exact vector search inside SQLite',
       pg: 'Postgres, where its address is configured',
       kysely: 'one query layer over SQLite and Postgres',
+      zod: 'a backup is a file that somebody hands over: its manifest is parsed',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
     },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },

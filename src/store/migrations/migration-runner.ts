@@ -111,10 +111,10 @@ async function plan(driver: MigrationDriver, to: number, upOnly: boolean): Promi
 }
 
 /** Only where there is something to lose. */
-async function keepCopy(driver: MigrationDriver, { applied, ups, downs }: Plan, options: MigrateOptions): Promise<string | null> {
+async function keepCopy(driver: MigrationDriver, { applied, version, ups, downs }: Plan, options: MigrateOptions): Promise<string | null> {
   const rewrites = [...ups, ...downs].find((step) => step.rewrites)
   if (applied.length === 0 || rewrites === undefined || options.withoutCopy === true) return null
-  if (driver.copy !== null) return driver.copy(`before-${rewrites.id}`)
+  if (driver.copy !== null) return driver.copy(`before-${rewrites.id}-of-${version}`)
   throw new OxbowError('bad_input', `Step ${rewrites.id} (${rewrites.name}) writes rows of ${driver.where} anew.`, {
     hint: 'Make a dump first (`pg_dump`, or `oxbow store backup`), then run `oxbow store migrate --yes`.',
   })

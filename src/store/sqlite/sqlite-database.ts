@@ -43,6 +43,8 @@ interface DatabaseOptions {
   /** A file, or `:memory:`. */
   readonly path: string
   readonly readOnly: boolean
+  /** Also one whose tables this program may not use: for looking at what it is. */
+  readonly anyVersion?: boolean
 }
 
 /** @throws OxbowError `not_found`, `store_full`, `store_corrupt` or `store_failed`; also for a file of a newer version. */
@@ -59,7 +61,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     raw = new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
     setUp(raw, readOnly)
     const database = wrap(raw, path)
-    assertUsable(schemaOf(database), readOnly ? 'read' : 'write', `the database ${path}`)
+    if (options.anyVersion !== true) assertUsable(schemaOf(database), readOnly ? 'read' : 'write', `the database ${path}`)
     return database
   } catch (error) {
     raw?.close()

@@ -96,7 +96,7 @@ test('a file of the first version gets what it lacks and keeps what it has, and 
   assert.equal((await store.head()).seq, 1)
   assert.deepEqual(await store.blob('b10b'), new Uint8Array([1]))
   await store.close()
-  const copy = `${files.path}.before-6`
+  const copy = `${files.path}.before-6-of-1`
   assert.equal(statSync(copy).mode & 0o077, 0)
   const raw = new Sqlite(copy, { readonly: true })
   assert.equal(raw.pragma('user_version', { simple: true }), 1)

@@ -1,0 +1,59 @@
+/** `oxbow store`: upkeep of a user's store, by a guest program that does nothing else and ends with its answer. */
+import { join } from 'node:path'
+import { verifyJournal } from '../kernel/index.ts'
+import { answerStore, openPostgresStore, openSqliteStore, type OpeningStore } from '../store/index.ts'
+import { type GuestEnvelope, OxbowError, type StoreProgress, systemClock } from '../types/index.ts'
+
+/** Between two lines of progress: more often nobody reads. */
+const progressMs = 100
+
+/** @param say takes progress lines, and the report as the last one */
+export async function upkeep(envelope: GuestEnvelope, say: (line: object) => void): Promise<void> {
+  const { user, workspaceRoot, config, keys, store: question } = envelope
+  if (question === undefined) throw new Error('the envelope has no question about the store')
+  const internal = join(workspaceRoot, 'internal')
+  const file = join(internal, 'oxbow.db')
+  const url = keys[config.store.url_env] ?? config.store.url
+  const report = await answerStore(question, {
+    place: { user, file, url, backups: join(internal, 'backups') },
+    now: systemClock.now,
+    tell: progressLines(say),
+    async verifyChain(at) {
+      const pool = config.store.pool
+      const options = { user, durability: 'normal', readOnly: true } as const
+      const store = 'file' in at ? openSqliteStore({ ...options, path: at.file }) : openPostgresStore({ ...options, url: at.url, pool })
+      return chainProblems(await store)
+    },
+  })
+  say(report)
+}
+
+/** What `audit verify` finds, in words. */
+async function chainProblems(store: OpeningStore): Promise<readonly string[]> {
+  try {
+    await store.opened()
+    // A backup is older than the newest heads: only `oxbow audit verify` knows what must be there.
+    const report = await verifyJournal(store, [], '')
+    if (report.ok) return []
+    const { first_bad: bad, erased } = report
+    return [
+      ...(bad === null ? [] : [`record ${bad.seq}: ${bad.why}`]),
+      ...erased.unexplained.map((seq) => `the body of record ${seq} is gone, and no record says why`),
+    ]
+  } catch (error) {
+    if (error instanceof OxbowError) return [error.message]
+    throw error
+  } finally {
+    await store.close()
+  }
+}
+
+function progressLines(say: (line: object) => void): (what: string, done: number, total: number) => void {
+  let last = { what: '', at: -progressMs }
+  return (progress, done, total) => {
+    const at = performance.now()
+    if (progress === last.what && done < total && at - last.at < progressMs) return
+    last = { what: progress, at }
+    say({ progress, done, total } satisfies StoreProgress)
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * All rows of a user from one database to another. They are copied in batches, each with a cursor in one transaction of the
+ * target, so that a copy that was killed goes on where it stopped; at the end every table is compared by checksum. While the
+ * cursor is there the target is not finished.
+ */
+import { OxbowError } from '../../types/index.ts'
+import { migrate } from '../migrations/migration-runner.ts'
+import { headOf, quoted, rowCounts, type UpkeepConnection, type Value } from '../upkeep/connection.ts'
+import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import { storeTables, type TableFacts } from '../upkeep/table-list.ts'
+import { indexMemory } from './memory-index.ts'
+import { type Column, columnsOf, insertRows, pagesOf, sumOf } from './row-copy.ts'
+
+/** A database whose tables may still have to be made. */
+export async function openTarget(target: StorePlace): Promise<UpkeepConnection> {
+  if (target.url !== '') return connectStore(target, 'write')
+  const { connectSqlite } = await import('../upkeep/sqlite-connection.ts')
+  return connectSqlite(target.file, 'write')
+}
+
+/** A backup of Postgres: all rows of the user in a new file. */
+export async function copyRows(deps: UpkeepDeps, source: UpkeepConnection, path: string): Promise<void> {
+  const { connectSqlite } = await import('../upkeep/sqlite-connection.ts')
+  await using(Promise.resolve(connectSqlite(path, 'write')), async (db) => {
+    // What is written meanwhile is left out: all tables are read as they were at one moment.
+    await source.exec('begin isolation level repeatable read read only')
+    try {
+      await copyAll(deps, source, db)
+    } finally {
+      await source.exec('rollback')
+    }
+    await dropCursors(db, deps.place.user)
+    await db.exec('drop table move_cursor')
+  })
+}
+
+export interface Copied {
+  readonly resumed: boolean
+  readonly rows: Readonly<Record<string, number>>
+}
+
+export async function copyAll(deps: UpkeepDeps, source: UpkeepConnection, target: UpkeepConnection): Promise<Copied> {
+  const { place, now, tell } = deps
+  const { user } = place
+  await migrate(target.migration, { now })
+  const resumed = await prepareTarget(source, target, user)
+  const counts = await rowCounts(source, user)
+  const rows: Record<string, number> = {}
+  for (const table of storeTables) {
+    const total = counts[table.name]
+    if (total === undefined) continue
+    await copyTable({ source, target, user, tell: (done) => tell(table.name, done, total) }, table)
+  }
+  tell('words of memory', 0, 0)
+  await indexMemory(target, user)
+  for (const table of storeTables) {
+    if (counts[table.name] === undefined) continue
+    tell(`comparing ${table.name}`, 0, 0)
+    rows[table.name] = await compare(source, target, table, user)
+  }
+  return { resumed, rows }
+}
+
+async function compare(source: UpkeepConnection, target: UpkeepConnection, table: TableFacts, user: string): Promise<number> {
+  const columns = await columnsOf(source, table.name)
+  const [ours, theirs] = [await sumOf(source, table, columns, user), await sumOf(target, table, columns, user)]
+  if (ours.hash !== theirs.hash) {
+    throw notTheSame(`table ${table.name} (${ours.rows} rows here, ${theirs.rows} in ${target.where})`)
+  }
+  return ours.rows
+}
+
+interface Copying {
+  readonly source: UpkeepConnection
+  readonly target: UpkeepConnection
+  readonly user: string
+  readonly tell: (done: number) => void
+}
+
+async function copyTable({ source, target, user, tell }: Copying, table: TableFacts): Promise<void> {
+  const columns = await sameColumns(source, target, table.name)
+  const [cursor] = await target.rows('select place, done from move_cursor where "user" = ? and "table" = ?', [user, table.name])
+  let done = Number(cursor?.[1] ?? 0)
+  const after = cursor === undefined ? null : (JSON.parse(String(cursor[0])) as readonly Value[])
+  for await (const page of pagesOf(source, table, columns, user, after)) {
+    const last = table.key.slice(1).map((key) => page.at(-1)?.[columns.findIndex(({ name }) => name === key)] ?? null)
+    done += page.length
+    await target.transaction(async () => {
+      await insertRows(target, table.name, columns, page)
+      await target.rows(
+        'insert into move_cursor ("user", "table", source, place, done) values (?, ?, ?, ?, ?) on conflict ("user", "table") do update set place = excluded.place, done = excluded.done',
+        [user, table.name, '', JSON.stringify(last), done],
+      )
+    })
+    tell(done)
+  }
+}
+
+async function sameColumns(source: UpkeepConnection, target: UpkeepConnection, table: string): Promise<readonly Column[]> {
+  const [ours, theirs] = [await columnsOf(source, table), await columnsOf(target, table)]
+  const names = new Set(theirs.map(({ name }) => name))
+  const missing = ours.filter(({ name }) => !names.has(name))
+  if (missing.length > 0) throw notTheSame(`table ${table} has no column ${missing.map(({ name }) => name).join(', ')} in ${target.where}`)
+  return ours
+}
+
+/** @returns whether an unfinished move of the same rows goes on. An unfinished move of others begins anew. */
+async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection, user: string): Promise<boolean> {
+  await makeCursors(target)
+  // A source that was written since has another head, and what was copied of it is not the beginning of what it is now.
+  const head = await headOf(source, user)
+  const identity = JSON.stringify([source.where, head, await rowCounts(source, user)])
+  const [begun] = await target.rows(`select source from move_cursor where "user" = ? and "table" = ''`, [user])
+  if (begun?.[0] === identity) return true
+  if (begun === undefined && (await isFilled(target, user))) throw notEmpty(target, 'Move to a database without rows of this user.')
+  await target.transaction(async () => {
+    await forget(target, user)
+    await target.rows('delete from move_cursor where "user" = ?', [user])
+    await target.rows('insert into move_cursor ("user", "table", source, place, done) values (?, ?, ?, ?, ?)', [user, '', identity, '', 0])
+  })
+  return false
+}
+
+export async function makeCursors(db: UpkeepConnection): Promise<void> {
+  const text = db.dialect === 'sqlite' ? 'text' : 'text collate "C"'
+  await db.exec(
+    `create table if not exists move_cursor ("user" ${text} not null, "table" ${text} not null, source text not null, place text not null, done bigint not null, primary key ("user", "table"))`,
+  )
+}
+
+export async function hasCursors(db: UpkeepConnection, user: string): Promise<boolean> {
+  await makeCursors(db)
+  return (await db.rows('select 1 from move_cursor where "user" = ?', [user])).length > 0
+}
+
+export async function dropCursors(db: UpkeepConnection, user: string): Promise<void> {
+  await db.rows('delete from move_cursor where "user" = ?', [user])
+}
+
+export async function isFilled(db: UpkeepConnection, user: string): Promise<boolean> {
+  return Object.values(await rowCounts(db, user)).some((count) => count > 0)
+}
+
+export async function forget(db: UpkeepConnection, user: string): Promise<void> {
+  for (const { name } of storeTables.toReversed()) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])
+}
+
+/** In Postgres a guest holds a lock of the database, wherever it runs. */
+export async function assertNobodyWrites(db: UpkeepConnection, user: string): Promise<void> {
+  if (db.dialect === 'sqlite') return
+  const { guestLockQuery } = await import('../postgres/batch-statements.ts')
+  const { text, values } = guestLockQuery(user as never)
+  const [row] = await db.rows(text.replace('$1', '?'), values as Value[])
+  if (row?.[0] as unknown as boolean) return
+  throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'End it first.' })
+}
+
+export function notEmpty(db: UpkeepConnection, hint: string): OxbowError {
+  return new OxbowError('bad_input', `${db.where} has rows of this user already.`, { hint })
+}
+
+export function notTheSame(what: string): OxbowError {
+  return new OxbowError('store_failed', `What was copied is not what is here: ${what}.`, {
+    hint: 'Nothing was changed here. Run the same command again; if it stays, look at both with `oxbow store verify`.',
+  })
+}

@@ -1,0 +1,74 @@
+/**
+ * A backup of a file is a copy that SQLite makes in one read transaction, so it is consistent while a guest writes; a backup of
+ * Postgres is the user's rows in a new file. Both are the same kind of file, and either can be restored to either.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type BackupReport, OxbowError } from '../../types/index.ts'
+import { appliedSteps } from '../migrations/migration-runner.ts'
+import { judgeSchema } from '../migrations/version-range.ts'
+import { headOf, rowCounts, type UpkeepConnection } from '../upkeep/connection.ts'
+import { connectSqlite } from '../upkeep/sqlite-connection.ts'
+import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import { backupExtension, backupsIn, readManifest, removeDatabase, removeLog, sealBackup, stamp, syncFolder } from './backup-file.ts'
+
+/** Marks a file that is not finished: what is found of it after a crash is nothing. */
+const unfinished = '.unfinished'
+
+/** @throws OxbowError `bad_input` for a path that is taken */
+export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number | undefined): Promise<BackupReport> {
+  const { place, now } = deps
+  const path = wanted === '' ? join(place.backups, `${place.user}-${stamp(now())}${backupExtension}`) : wanted
+  if (existsSync(path)) throw new OxbowError('bad_input', `There is a file at ${path}.`, { hint: 'Name another path, or none.' })
+  const folder = dirname(path)
+  if (wanted === '') mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const copy = `${path}${unfinished}`
+  removeDatabase(copy)
+  try {
+    const facts = await using(connectStore(place, 'read'), async (db) => {
+      deps.tell('copying', 0, 0)
+      await copyStore(deps, db, copy)
+      return { schema: judgeSchema(await appliedSteps(db.migration)).version }
+    })
+    // What was copied is counted, not what has been written since.
+    const counted = await using(Promise.resolve(connectSqlite(copy, 'read')), async (db) => ({
+      head: await headOf(db, place.user),
+      rows: await rowCounts(db, place.user),
+    }))
+    removeLog(copy)
+    deps.tell('sealing', 0, 0)
+    const manifest = await sealBackup(copy, { user: place.user, ...facts, ...counted, madeAt: now() })
+    renameSync(copy, path)
+    syncFolder(path)
+    return { path, manifest, removed: keep === undefined ? [] : removeOld(folder, place, keep) }
+  } catch (error) {
+    removeDatabase(copy)
+    throw error
+  }
+}
+
+async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): Promise<void> {
+  // The copy is as private as the store.
+  closeSync(openSync(path, 'wx', 0o600))
+  if (db.dialect === 'sqlite') {
+    await db.exec(`vacuum into '${path.replaceAll("'", "''")}'`)
+    return
+  }
+  const { copyRows } = await import('./row-transfer.ts')
+  await copyRows(deps, db, path)
+}
+
+/** Only files that are backups of this user are removed. */
+function removeOld(folder: string, { user }: StorePlace, keep: number): readonly string[] {
+  const made = backupsIn(folder).flatMap((path) => {
+    try {
+      const manifest = readManifest(path)
+      return manifest.user === user ? [{ path, madeAt: manifest.madeAt }] : []
+    } catch {
+      return []
+    }
+  })
+  const old = made.toSorted((a, b) => b.madeAt - a.madeAt).slice(Math.max(1, keep))
+  for (const { path } of old) rmSync(path, { force: true })
+  return old.map(({ path }) => path)
+}

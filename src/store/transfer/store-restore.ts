@@ -1,0 +1,145 @@
+/** Puts a backup in the place of a store. */
+import { existsSync, linkSync, renameSync, rmSync } from 'node:fs'
+import { copyFile, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { OxbowError, type RestoreReport } from '../../types/index.ts'
+import { migrate } from '../migrations/migration-runner.ts'
+import { headOf, rowCounts } from '../upkeep/connection.ts'
+import { connectSqlite } from '../upkeep/sqlite-connection.ts'
+import { alone, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import { readBackup, removeDatabase, removeLog, stamp, syncFolder } from './backup-file.ts'
+import {
+  assertNobodyWrites,
+  copyAll,
+  dropCursors,
+  forget,
+  hasCursors,
+  isFilled,
+  makeCursors,
+  notEmpty,
+  notTheSame,
+  openTarget,
+} from './row-transfer.ts'
+import { backupStore } from './store-backup.ts'
+
+/**
+ * Nothing of the store that is there is touched before the backup has been checked whole: its hash, its pages, its chain.
+ * @throws OxbowError `bad_input` for a file that is no good, or a store that is not empty
+ */
+export async function restoreStore(deps: UpkeepDeps, path: string, replace: boolean): Promise<RestoreReport> {
+  const { place } = deps
+  deps.tell('checking the backup', 0, 0)
+  const manifest = await readBackup(path)
+  if (manifest.user !== place.user) {
+    throw new OxbowError('bad_input', `The backup is of user ${JSON.stringify(manifest.user)}, not of ${place.user}.`, {
+      hint: `Use \`oxbow store restore --user ${manifest.user}\`.`,
+    })
+  }
+  return alone(place, async () => {
+    const copy = `${place.file}.restoring`
+    removeDatabase(copy)
+    try {
+      await copyFile(path, copy)
+      await truncate(copy, manifest.bytes)
+      await makeReady(deps, copy, manifest.head)
+      if (place.url !== '') {
+        const replaced = await restoreRows(deps, copy, replace)
+        return { from: path, where: replaced.where, manifest, replaced: replaced.kept }
+      }
+      const replaced = await putInPlace(deps, copy, replace)
+      return { from: path, where: place.file, manifest, replaced }
+    } finally {
+      removeDatabase(copy)
+    }
+  })
+}
+
+/** Brings the copy up to date, and sees that it is whole and is what its manifest says. */
+async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: number; readonly hash: string }): Promise<void> {
+  await using(Promise.resolve(connectSqlite(copy, 'write')), async (db) => {
+    const [found] = await db.rows('pragma quick_check(1)')
+    if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
+    await migrate(db.migration, { now: deps.now, withoutCopy: true })
+    const own = await headOf(db, deps.place.user)
+    if (own.seq !== head.seq || own.hash !== head.hash) throw notWhole('its journal does not end where its manifest says')
+  })
+  deps.tell('checking its journal', 0, 0)
+  const [problem] = await deps.verifyChain({ file: copy })
+  if (problem !== undefined) throw notWhole(problem)
+  removeLog(copy)
+}
+
+function notWhole(why: string): OxbowError {
+  return new OxbowError('bad_input', `The backup does not verify: ${why}.`, { hint: 'Use another backup. Nothing was changed.' })
+}
+
+/** @returns where the old store is kept now; null when there was none, or an empty one */
+async function putInPlace({ place, now }: UpkeepDeps, copy: string, replace: boolean): Promise<string | null> {
+  const { file } = place
+  const rows = existsSync(file) ? await contentOf(file, place.user) : 'none'
+  if (rows === 'some' && !replace) {
+    throw new OxbowError('bad_input', `The store ${file} is not empty.`, {
+      hint: 'Give --replace to put the backup in its place; a copy of the old one is kept beside it.',
+    })
+  }
+  const kept = rows === 'some' ? `${file}.replaced-${stamp(now())}` : null
+  if (kept !== null) linkSync(file, kept)
+  // A log that could not be folded in goes with its file: over another file it would destroy it.
+  for (const suffix of ['-wal', '-shm']) {
+    if (!existsSync(file + suffix)) continue
+    if (kept !== null) linkSync(file + suffix, kept + suffix)
+    rmSync(file + suffix)
+  }
+  renameSync(copy, file)
+  syncFolder(file)
+  return kept
+}
+
+/** Folds the log of the old file into it on the way. What cannot be read is not empty. */
+async function contentOf(file: string, user: string): Promise<'none' | 'some'> {
+  try {
+    return await using(Promise.resolve(connectSqlite(file, 'write')), async (db) => {
+      const counts = Object.values(await rowCounts(db, user))
+      return counts.some((count) => count > 0) ? 'some' : 'none'
+    })
+  } catch {
+    return 'some'
+  }
+}
+
+/** @returns where the rows are kept that stood there before */
+async function restoreRows(
+  deps: UpkeepDeps,
+  from: string,
+  replace: boolean,
+): Promise<{ readonly where: string; readonly kept: string | null }> {
+  const { place, now } = deps
+  return using(Promise.resolve(connectSqlite(from, 'read')), (source) =>
+    using(openTarget(place), async (db) => {
+      await assertNobodyWrites(db, place.user)
+      await migrate(db.migration, { now })
+      let kept: string | null = null
+      if ((await isFilled(db, place.user)) && !(await hasCursors(db, place.user))) {
+        if (!replace) throw notEmpty(db, 'Give --replace to put the backup in its place; a backup of what is there is made first.')
+        kept = (await backupStore(deps, join(place.backups, `${place.user}-replaced-${now()}.oxbow-backup`), undefined)).path
+        await db.transaction(async () => {
+          await makeCursors(db)
+          await forget(db, place.user)
+          // From here on what is there is an unfinished restore, and not a store.
+          await db.rows('insert into move_cursor ("user", "table", source, place, done) values (?, ?, ?, ?, ?)', [
+            place.user,
+            '',
+            '',
+            '',
+            0,
+          ])
+        })
+      }
+      await copyAll(deps, source, db)
+      const [problem] = await deps.verifyChain({ url: place.url })
+      if (problem !== undefined) throw notTheSame(problem)
+      await dropCursors(db, place.user)
+      return { where: db.where, kept }
+    }),
+  )
+}

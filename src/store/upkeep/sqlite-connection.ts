@@ -1,0 +1,37 @@
+/** Upkeep of a SQLite file, in process: whoever does upkeep does nothing else. */
+import { toStoreError } from '../store-fault.ts'
+import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
+import { sqliteMigrationDriver } from '../sqlite/sqlite-schema.ts'
+import type { UpkeepConnection, Value, Wish } from './connection.ts'
+
+export interface SqliteConnection extends UpkeepConnection {
+  readonly database: Database
+}
+
+/** @throws OxbowError as opening a store does */
+export function connectSqlite(path: string, wish: Wish): SqliteConnection {
+  const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version' })
+  const driver = sqliteMigrationDriver(database)
+  const typed = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+  return {
+    dialect: 'sqlite',
+    where: `the database ${path}`,
+    database,
+    migration: driver,
+    rows: (sql, values = []) => typed(() => database.prepare(positional(sql, values)).rows({}) as Value[][]),
+    exec: (sql) => typed(() => database.exec(sql)),
+    transaction: (work) => typed(() => driver.transaction(work)),
+    close: async () => database.close(),
+  }
+}
+
+/** Constants of a template are bound as they are. */
+function positional(sql: string, values: readonly Value[]): { readonly sql: string; readonly parameters: readonly Value[] } {
+  return { sql, parameters: values }
+}

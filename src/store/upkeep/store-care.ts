@@ -1,0 +1,104 @@
+/** What a store is, its steps, and the room that it takes. */
+import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { type MigrateReport, OxbowError, type StoreStatus, type VacuumReport } from '../../types/index.ts'
+import { newestStep } from '../migrations/migration-facts.ts'
+import { appliedSteps, migrate, type MigrateOptions, plannedSteps } from '../migrations/migration-runner.ts'
+import { judgeSchema } from '../migrations/version-range.ts'
+import { countOf, headOf, quoted, rowCounts, tableNames, type UpkeepConnection } from './connection.ts'
+import { backupsIn } from '../transfer/backup-file.ts'
+import { alone, connectStore, type StorePlace, type UpkeepDeps, using } from './store-place.ts'
+import { ownTables } from './table-list.ts'
+
+export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
+  return using(connectStore(place, 'any version'), async (db) => {
+    const schema = judgeSchema(await appliedSteps(db.migration))
+    const empty = schema.version === 0
+    const known = schema.state === 'current' || schema.state === 'behind'
+    return {
+      where: db.where,
+      dialect: db.dialect,
+      version: schema.version,
+      newest: newestStep,
+      state: schema.state,
+      pending: known ? await plannedSteps(db.migration) : [],
+      bytes: await bytesOf(db, place),
+      head: empty ? { seq: 0, hash: '' } : await headOf(db, place.user),
+      rows: await rowCounts(db, place.user),
+      copies: copiesOf(place),
+    }
+  })
+}
+
+export async function migrateStore(
+  { place, now }: UpkeepDeps,
+  options: Pick<MigrateOptions, 'to' | 'withoutCopy'> & { readonly dryRun: boolean },
+): Promise<MigrateReport> {
+  const to = options.to ?? newestStep
+  if (options.dryRun) {
+    return using(connectStore(place, 'any version'), async (db) => {
+      const steps = await plannedSteps(db.migration, to)
+      const from = judgeSchema(await appliedSteps(db.migration)).version
+      return { from, to, steps, copy: null, dryRun: true }
+    })
+  }
+  return alone(place, () =>
+    using(connectStore(place, 'write'), async (db) => {
+      const report = await migrate(db.migration, { now, to, ...(options.withoutCopy === true && { withoutCopy: true }) })
+      return { ...report, dryRun: false }
+    }),
+  )
+}
+
+/** @throws OxbowError `store_full` when the disk lacks the room that the work takes */
+export async function vacuumStore({ place, tell }: UpkeepDeps): Promise<VacuumReport> {
+  return alone(place, () =>
+    using(connectStore(place, 'write'), async (db) => {
+      const began = performance.now()
+      const bytesBefore = await bytesOf(db, place)
+      if (db.dialect === 'sqlite') assertRoom(place.file, bytesBefore)
+      tell('making room', 0, 0)
+      if (db.dialect === 'sqlite') {
+        await db.exec('vacuum')
+        await db.exec('pragma wal_checkpoint(TRUNCATE)')
+      } else {
+        for (const table of await tableNames(db)) await db.exec(`vacuum (analyze) ${quoted(table)}`)
+      }
+      const bytesAfter = await bytesOf(db, place)
+      return { where: db.where, bytesBefore, bytesAfter, ms: Math.round(performance.now() - began) }
+    }),
+  )
+}
+
+/** The new file is made in the log first, and folded in then. */
+function assertRoom(file: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(dirname(file))
+  const free = bavail * bsize
+  const needs = 2 * bytes
+  if (free >= needs) return
+  const mib = (count: number): string => (count / 1024 / 1024).toFixed(1)
+  throw new OxbowError('store_full', `The disk has ${mib(free)} MiB free; this takes up to ${mib(needs)} MiB. Nothing was done.`, {
+    hint: 'Free some space, or move copies and old backups (`oxbow store status`) to another disk.',
+  })
+}
+
+async function bytesOf(db: UpkeepConnection, place: StorePlace): Promise<number> {
+  if (db.dialect === 'sqlite') return sizeOf(place.file) + sizeOf(`${place.file}-wal`)
+  const tables = [...(await tableNames(db))].filter((name) => !ownTables.has(name))
+  const sizes = await Promise.all(
+    tables.map((name) => countOf(db, 'select pg_total_relation_size(quote_ident(?)::regclass)::float8', [name])),
+  )
+  return sizes.reduce((sum, bytes) => sum + bytes, 0)
+}
+
+function sizeOf(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0
+}
+
+function copiesOf({ file, backups }: StorePlace): StoreStatus['copies'] {
+  const folder = dirname(file)
+  const made = [`${basename(file)}.before-`, `${basename(file)}.replaced-`]
+  const beside = existsSync(folder) ? readdirSync(folder) : []
+  const copies = beside.filter((name) => made.some((start) => name.startsWith(start)) && !/-(wal|shm)$|unfinished$/.test(name))
+  return [...copies.map((name) => join(folder, name)), ...backupsIn(backups)].map((path) => ({ path, bytes: sizeOf(path) }))
+}

@@ -1,0 +1,65 @@
+/** Where a user's store is, opened for upkeep. */
+import { existsSync } from 'node:fs'
+import { OxbowError, type UserId } from '../../types/index.ts'
+import { lockWorkspace } from '../sqlite/workspace-lock.ts'
+import type { UpkeepConnection, Wish } from './connection.ts'
+
+export interface StorePlace {
+  readonly user: UserId
+  /** The file in the workspace, which may not be there. */
+  readonly file: string
+  /** The address of Postgres when the store is there; else empty. */
+  readonly url: string
+  /** Where backups go when no path is given, and where they are looked for. */
+  readonly backups: string
+}
+
+export type Tell = (what: string, done: number, total: number) => void
+
+export interface UpkeepDeps {
+  readonly place: StorePlace
+  /** Unix milliseconds. */
+  readonly now: () => number
+  readonly tell: Tell
+  /**
+   * Reads the whole journal of the store at a file or an address, and checks it.
+   * @returns what is wrong with it, in words for a person; empty when it verifies
+   */
+  readonly verifyChain: (at: { readonly file: string } | { readonly url: string }) => Promise<readonly string[]>
+}
+
+/** @throws OxbowError `not_found` where there is no store yet */
+export async function connectStore(place: StorePlace, wish: Wish): Promise<UpkeepConnection> {
+  if (place.url !== '') {
+    const { connectPostgres } = await import('./postgres-connection.ts')
+    return connectPostgres(place.url, wish)
+  }
+  if (!existsSync(place.file)) throw noStore(place.file)
+  const { connectSqlite } = await import('./sqlite-connection.ts')
+  return connectSqlite(place.file, wish)
+}
+
+/** Runs `work` while no guest uses the workspace. @throws OxbowError `workspace_busy` */
+export async function alone<Result>(place: StorePlace, work: () => Promise<Result>): Promise<Result> {
+  const lock = lockWorkspace(place.file)
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
+
+export async function using<Result>(opening: Promise<UpkeepConnection>, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
+  const db = await opening
+  try {
+    return await work(db)
+  } finally {
+    await db.close()
+  }
+}
+
+function noStore(file: string): OxbowError {
+  return new OxbowError('not_found', `There is no store at ${file}.`, {
+    hint: 'Start Oxbow once in this workspace to make one, or restore a backup.',
+  })
+}
