@@ -28,3 +28,9 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
   const answers = await import('./catalog/catalog-answers.ts')
   yield* answers.answerCatalog(question, deps)
 }
+
+/** An optional package, when it is first needed: from Oxbow's own installation, else from these folders. @throws OxbowError `bad_config` with the line that installs it */
+export async function loadOptionalPackage(name: string, folders: readonly string[]): Promise<unknown> {
+  const packages = await import('./ai-sdk/package-load.ts')
+  return packages.loadPackage(name, folders)
+}

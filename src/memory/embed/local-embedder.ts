@@ -11,7 +11,16 @@ export async function openLocalEmbedder(name: string): Promise<Embedder | null> 
       return null
     case 'hash':
       return (await import('./hash-embedder.ts')).openHashEmbedder()
-    default:
-      throw new OxbowError('bad_config', `${name} is not served here.`, { hint: 'Set memory.embedder.' })
+    case 'words':
+      return (await import('./built-in-words.ts')).openBuiltInWords()
+    case 'folder':
+      return (await import('./model2vec/folder-embedder.ts')).openFolderEmbedder(read.path)
+    case 'onnx':
+      return (await import('./onnx-embedder.ts')).openOnnxEmbedder(read.path)
+    case 'service':
+      break
   }
+  throw new OxbowError('bad_config', `The embedder ${name} is a service, which is asked over the network.`, {
+    hint: 'Start a guest with it, or set memory.embedder to words-50k.',
+  })
 }

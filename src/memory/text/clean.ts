@@ -7,9 +7,8 @@
  * NFKC composes), vowel signs of Thai, Hindi and others.
  */
 
-/** Zero-width, bidirectional and other format characters, variation selectors, tags: nothing of them is seen. */
-const unseen =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\u{e0000}-\u{e0fff}]/gu
+/** Zero-width, bidirectional and other format characters, variation selectors, fillers, tags: nothing of them is seen. */
+const unseen = /\p{Default_Ignorable_Code_Point}/gu
 const markedLetter = /([\p{Script=Latin}\p{Script=Greek}\p{Script=Hebrew}\p{Script=Arabic}])\p{Mn}+/gu
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const control = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/g

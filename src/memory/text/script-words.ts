@@ -41,7 +41,7 @@ export function addScriptTerms(word: string, side: Side, terms: string[], other:
 }
 
 function cjkTerms(run: string, side: Side, terms: string[]): void {
-  const characters = [...run]
+  const characters = Array.from(run)
   if (side === 'asked' && characters.length === 1) terms.push(run)
   if (side === 'kept') for (const character of characters) if (han.test(character)) terms.push(character)
   pairs(characters, terms)
@@ -52,7 +52,7 @@ function hangulTerms(word: string, side: Side, terms: string[]): void {
   const bare = word.replace(particle, '')
   if (bare !== word) terms.push(bare)
   terms.push(word)
-  const paired = [...(side === 'kept' ? word : bare)]
+  const paired = Array.from(side === 'kept' ? word : bare)
   // A word of two syllables is its own pair.
   if (paired.length > 2) pairs(paired, terms)
 }

@@ -29,7 +29,7 @@ export function createTextEngine(options: TextEngineOptions): TextEngine {
 export function createLocalTextEngine(options: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
   const isService = isServiceName(options.embedder)
   const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(isService ? 'none' : options.embedder))
-  const ask: Ask = async (name, question) => (await loading)[name](question as never) as never
+  const ask: Ask = async (name, question) => (await loading)[name](question)
   return engineOver(ask, options, async () => {
     await loading
   })

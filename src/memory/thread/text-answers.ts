@@ -1,7 +1,7 @@
 /** Answers questions about texts, wherever it runs. The embedder is loaded when it is first asked for. */
 import { OxbowError } from '../../types/index.ts'
 import { openLocalEmbedder } from '../embed/local-embedder.ts'
-import { cutText } from '../text/cut.ts'
+import { cutText } from '../cut/cut.ts'
 import { readQuestion } from '../text/read-question.ts'
 import { termsOf } from '../text/terms.ts'
 import type { Embedder } from '../text-engine.ts'

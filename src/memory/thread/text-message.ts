@@ -7,7 +7,7 @@ export interface TextQuestions {
   cut: { readonly ask: { readonly text: string; readonly format: TextFormat }; readonly answer: readonly CutPassage[] }
   terms: { readonly ask: { readonly text: string }; readonly answer: string }
   read: { readonly ask: { readonly question: string }; readonly answer: ReadQuestion }
-  embedder: { readonly ask: Record<never, never>; readonly answer: EmbedderFacts | null }
+  embedder: { readonly ask: Record<string, never>; readonly answer: EmbedderFacts | null }
   embed: { readonly ask: { readonly texts: readonly string[] }; readonly answer: readonly Float32Array<ArrayBuffer>[] }
 }
 

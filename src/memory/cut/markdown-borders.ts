@@ -5,7 +5,7 @@
  */
 import { codeBorders } from './code-borders.ts'
 import { type Border, sentenceBorders, strength } from './sentence-borders.ts'
-import { passageUnits } from './text-limits.ts'
+import { passageUnits } from '../text/text-limits.ts'
 
 export interface Heading {
   readonly at: number

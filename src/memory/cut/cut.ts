@@ -9,10 +9,10 @@ import { OxbowError } from '../../types/index.ts'
 import type { CutPassage, TextFormat } from '../text-engine.ts'
 import { codeBorders } from './code-borders.ts'
 import { type Heading, planMarkdown } from './markdown-borders.ts'
-import { graphemes } from './segmenters.ts'
+import { graphemes } from '../text/segmenters.ts'
 import { type Border, strength, textBorders } from './sentence-borders.ts'
-import { termsOf } from './terms.ts'
-import { maxCutUnits, overlapUnits, passageUnits, smallestSection } from './text-limits.ts'
+import { termsOf } from '../text/terms.ts'
+import { maxCutUnits, overlapUnits, passageUnits, smallestSection } from '../text/text-limits.ts'
 
 interface Plan {
   readonly borders: readonly Border[]
@@ -114,10 +114,15 @@ function overlapStart(text: string, start: number, end: number, borders: readonl
   return starts.find((at) => /\s/.test(text[at - 1] ?? '')) ?? starts[0] ?? end
 }
 
+// oxlint-disable-next-line no-control-regex -- a carriage return may be half of a line's end, all else of ASCII stands alone
+const plain = /^[\t\n\u0020-\u007e]*$/
+
 /** Borders of grapheme clusters in `(start, to]`, given that `start` is one. */
 function graphemeStarts(text: string, start: number, to: number): number[] {
   // A cluster that begins before `to` may end behind it: what follows tells.
   const part = text.slice(start, to + passageUnits / 4)
+  // Most of what is cut: each character is a cluster.
+  if (plain.test(part)) return Array.from({ length: to - start }, (_, place) => start + place + 1)
   return Array.from(graphemes.segment(part), ({ index }) => start + index).filter((at) => at > start && at <= to)
 }
 

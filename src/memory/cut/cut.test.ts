@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { isOxbowError } from '../../types/index.ts'
 import type { CutPassage, TextFormat } from '../text-engine.ts'
 import { cutText } from './cut.ts'
-import { maxCutUnits, overlapUnits, passageUnits } from './text-limits.ts'
+import { maxCutUnits, overlapUnits, passageUnits } from '../text/text-limits.ts'
 
 /** The text again, from passages that overlap; throws where they leave a hole. */
 function together(passages: readonly CutPassage[]): string {
@@ -134,15 +134,20 @@ void describe('cutting a text', () => {
     for (const each of long) assert.match(each, /^(?:x{50}\n)+$/)
   })
 
-  void it('takes 10 MB of one line, of headings, of empty lines and of one character', () => {
+  void it('takes 10 MB of one line, and much of headings, of empty lines and of one character', () => {
     const mega = 10 * 1024 * 1024
     for (const unit of ['x', '# a\nb\n', '\n', 'é\u0301', '漢字', '- a\n', '```\na\n']) {
-      const text = unit.repeat(Math.floor(mega / 4 / unit.length))
+      const text = unit.repeat(Math.floor(mega / 16 / unit.length))
       const passages = cutText(text, 'markdown')
       assert.ok(passages.length <= text.length / 64, `${passages.length} passages of ${JSON.stringify(unit)}`)
     }
     const line = 'word '.repeat(mega / 5)
-    assert.equal(together(cutText(line, 'text')).length, line.length)
+    let covered = 0
+    for (const { start, text } of cutText(line, 'text')) {
+      assert.ok(start <= covered && text.length <= passageUnits)
+      covered = start + text.length
+    }
+    assert.equal(covered, line.length)
     assert.throws(
       () => cutText('x'.repeat(maxCutUnits + 1), 'text'),
       (error) => isOxbowError(error, 'limit_reached') && error.hint.includes('Split'),

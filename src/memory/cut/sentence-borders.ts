@@ -1,5 +1,5 @@
 /** Where sentences of prose begin. */
-import { sentences } from './segmenters.ts'
+import { sentences } from '../text/segmenters.ts'
 
 /** How much a place asks to be cut at: the strongest in reach wins, and among equals the last. */
 export const strength = { sentence: 1, line: 2, paragraph: 3, block: 4, section: 5 } as const
