@@ -34,7 +34,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(2, 'scratchpad', [1, 1], 'cc903688d64a7a1041ae0f99de4bbf7353b489461fd292280819e2ae202b09a1'),
   step(3, 'memory', [1, 1], 'da662b108b773f2ff6aec3700b78c362299b93da5b15cc325517b729e16bf2e9'),
   step(4, 'sessions', [1, 1], 'c9c302279926e17e3d5a9c4d64c482e11e25ae807a2a7a7a47b760aaca175a8f'),
-  step(5, 'secrets-zoey', [1, 1], '08ff8ae7cefffd2673c2905318fd951d18a4bd042cd9eea7f41ad6c7daa9324d'),
+  step(5, 'secrets-zoey', [1, 1], 'dbc406705f20724bed7489b0fbeb1f3b8353ae5d4d130ab3a1f6ba4c699cf738'),
   // Programs before it look for blobs without saying whose.
   step(6, 'blob-owner', [6, 6], 'fa4a851ee7c6b68bd9e0b83c14752ddc468c970d471bdb33c1323e593225026b', true),
 ]

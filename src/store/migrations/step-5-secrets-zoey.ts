@@ -6,7 +6,7 @@ import type { MigrationStep } from './migration-step.ts'
 
 export const secretsZoeyStep: MigrationStep = {
   up: (on) => [
-    on.table('secret_key', { user: 'text', id: 'text', wrapped: 'bytes', active: 'whole', created_at: 'whole' }, ['user', 'id']),
+    on.table('wrapped_key', { user: 'text', id: 'text', wrapped: 'bytes', active: 'whole', created_at: 'whole' }, ['user', 'id']),
     on.table('secret', { user: 'text', name: 'text', key: 'text', sealed: 'bytes', updated_at: 'whole' }, ['user', 'name']),
     on.table(
       'zoey',
@@ -37,6 +37,6 @@ export const secretsZoeyStep: MigrationStep = {
   ],
   down: (on) => [
     on.schema.dropIndex('journal_reference'),
-    ...['zoey', 'secret', 'secret_key'].map((table) => on.schema.dropTable(table)),
+    ...['zoey', 'secret', 'wrapped_key'].map((table) => on.schema.dropTable(table)),
   ],
 }
