@@ -1,0 +1,121 @@
+/** Compares what memory knows with itself: what says the same becomes one, and what says otherwise is found. */
+import type { MemoryEntry } from '../../store/index.ts'
+import { type Comparable, saysTheSame } from './likeness.ts'
+import { sameValue, type Statement, topicOf } from './statements.ts'
+import { changeOf, type TidyChange, type TidyStep } from './tidy-change.ts'
+
+export interface Known extends Comparable {
+  readonly entry: MemoryEntry
+  readonly statement: Statement | null
+}
+
+const strength: readonly MemoryEntry['protection'][] = ['none', 'low', 'medium', 'high', 'permanent']
+
+/** The one that stays: trusted before untrusted, a person's note before a fact, better protected, older. */
+function byWorth(a: Known, b: Known): number {
+  const untrusted = ({ entry }: Known): number => Number(entry.labels.includes('untrusted'))
+  const found = ({ entry }: Known): number => Number(entry.kind !== 'note')
+  const weak = ({ entry }: Known): number => -strength.indexOf(entry.protection)
+  return (
+    untrusted(a) - untrusted(b) ||
+    found(a) - found(b) ||
+    weak(a) - weak(b) ||
+    a.entry.createdAt - b.entry.createdAt ||
+    (a.entry.id < b.entry.id ? -1 : 1)
+  )
+}
+
+/** @returns what makes one of those that say the same. None takes the place of a note that a person wrote but another note. */
+export function mergeDuplicates(known: readonly Known[], now: number): readonly TidyChange[] {
+  const changes: TidyChange[] = []
+  const gone = new Set<string>()
+  const sorted = known.toSorted(byWorth)
+  sorted.forEach((kept, i) => {
+    if (gone.has(kept.entry.id)) return
+    for (const other of sorted.slice(i + 1)) {
+      if (gone.has(other.entry.id) || !mayMerge(kept, other)) continue
+      gone.add(other.entry.id)
+      changes.push(
+        changeOf('merged', other.entry, other.text, { supersededBy: kept.entry.id, validTo: now, updatedAt: now }, kept.entry.id),
+      )
+    }
+  })
+  return changes
+}
+
+/** What is pinned becomes one with nothing but the same words. */
+function mayMerge(kept: Known, other: Known): boolean {
+  const [a, b] = [kept.statement, other.statement]
+  if (a !== null && b !== null && topicOf(a) === topicOf(b) && !sameValue(a.value, b.value)) return false
+  const pinned = other.entry.tags.includes('pinned')
+  return pinned ? kept.hash === other.hash : saysTheSame(kept, other)
+}
+
+/**
+ * Contradictions: the same subject and attribute, another value. Where only one value can hold and the later one is as trustworthy,
+ * the earlier one held until then. Otherwise both are marked, and a person is asked.
+ */
+export function findContradictions(known: readonly Known[], now: number): Pick<TidyStep, 'changes' | 'asks'> {
+  const topics = new Map<string, (Known & { readonly statement: Statement })[]>()
+  for (const each of known) {
+    if (each.statement === null || !(each.statement.single || opposites.has(each.statement.attribute))) continue
+    const topic = topicOf(
+      each.statement.single
+        ? each.statement
+        : { subject: each.statement.subject, attribute: `likes ${each.statement.value.toLowerCase()}` },
+    )
+    const held = topics.get(topic)
+    if (held === undefined) topics.set(topic, [each as Known & { readonly statement: Statement }])
+    else held.push(each as Known & { readonly statement: Statement })
+  }
+  const changes: TidyChange[] = []
+  const asks: string[] = []
+  for (const same of topics.values()) {
+    const inTime = same.toSorted((a, b) => a.entry.validFrom - b.entry.validFrom || a.entry.createdAt - b.entry.createdAt)
+    for (let i = 0; i + 1 < inTime.length; i++) {
+      const [earlier, later] = [inTime[i]!, inTime[i + 1]!]
+      if (!saysOtherwise(earlier.statement, later.statement)) continue
+      if (isCertain(earlier.entry, later.entry)) {
+        const after = { supersededBy: later.entry.id, validTo: later.entry.validFrom, updatedAt: now }
+        changes.push(changeOf('superseded', earlier.entry, earlier.text, after, later.entry.id))
+      } else if (!earlier.entry.contradicts.includes(later.entry.id)) {
+        changes.push(...flag(earlier, later, now))
+        asks.push(
+          `${JSON.stringify(earlier.text)} (${earlier.entry.id}) or ${JSON.stringify(later.text)} (${later.entry.id})? memory_supersede or memory_confirm settles it.`,
+        )
+      }
+    }
+  }
+  return { changes, asks }
+}
+
+/** To like and not to like the same thing are one question. */
+const opposites: ReadonlySet<string> = new Set(['likes', 'does not like'])
+
+function saysOtherwise(a: Statement, b: Statement): boolean {
+  return a.single ? !sameValue(a.value, b.value) : a.attribute !== b.attribute
+}
+
+/** A later word of the same person ends an earlier one. What others wrote ends nothing, and nothing ends what is pinned. */
+function isCertain(earlier: MemoryEntry, later: MemoryEntry): boolean {
+  const trusted = !later.labels.includes('untrusted')
+  return (
+    trusted &&
+    later.validFrom > earlier.validFrom &&
+    later.author === earlier.author &&
+    earlier.confirmedBy.length === 0 &&
+    !earlier.tags.includes('pinned')
+  )
+}
+
+function flag(a: Known, b: Known, now: number): readonly TidyChange[] {
+  const mark = (one: Known, other: Known): TidyChange =>
+    changeOf(
+      'flagged',
+      one.entry,
+      one.text,
+      { contradicts: [...new Set([...one.entry.contradicts, other.entry.id])].sort(), updatedAt: now },
+      other.entry.id,
+    )
+  return [mark(a, b), mark(b, a)]
+}

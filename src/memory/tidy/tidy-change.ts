@@ -1,0 +1,68 @@
+/** What tidying does to memory, one change at a time, each with what was before, so that a person can read it and take it back. */
+import { z } from 'zod'
+import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
+
+export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled'
+
+export interface TidyChange {
+  readonly kind: TidyKind
+  readonly id: string
+  /** Beginning of what the entry says, for a person. */
+  readonly text: string
+  /** The other entry of a pair; empty when there is none. */
+  readonly other: string
+  /** Values of the same fields before and after; both empty for what was learned. */
+  readonly before: MemoryPatch
+  readonly after: MemoryPatch
+}
+
+/** One step of a run, as the journal has it: recorded before it is done. */
+export interface TidyStep {
+  readonly phase: string
+  readonly changes: readonly TidyChange[]
+  /** What only a person can decide. */
+  readonly asks: readonly string[]
+}
+
+/** @returns the change that gives an entry these values. */
+export function changeOf(kind: TidyKind, entry: MemoryEntry, text: string, after: MemoryPatch, other = ''): TidyChange {
+  const before = Object.fromEntries(Object.keys(after).map((key) => [key, entry[key as keyof MemoryEntry]])) as MemoryPatch
+  return { kind, id: entry.id, text: text.slice(0, shownCharacters), other, before, after }
+}
+
+const shownCharacters = 160
+
+export function patchOf({ id, after }: TidyChange): MemoryChange {
+  return { change: 'patch', id, patch: after }
+}
+
+/**
+ * @param entry as it is now; undefined: it is gone
+ * @returns what takes the change back; null when the entry was changed since, or is gone: a person's later word stands
+ */
+export function undoOf(change: TidyChange, entry: MemoryEntry | undefined): MemoryChange | null {
+  if (entry === undefined) return null
+  if (change.kind === 'learned') return entry.supersededBy === '' ? { change: 'erase', id: change.id } : null
+  const same = Object.entries(change.after).every(
+    ([key, value]) => JSON.stringify(entry[key as keyof MemoryEntry]) === JSON.stringify(value),
+  )
+  return same ? { change: 'patch', id: change.id, patch: change.before } : null
+}
+
+const patch = z.record(z.string(), z.unknown()).transform((value) => value as MemoryPatch)
+
+/** Steps as they are read back. */
+export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
+  phase: z.string(),
+  changes: z.array(
+    z.object({
+      kind: z.enum(['learned', 'confirmed', 'merged', 'superseded', 'flagged', 'settled']),
+      id: z.string(),
+      text: z.string(),
+      other: z.string(),
+      before: patch,
+      after: patch,
+    }),
+  ),
+  asks: z.array(z.string()),
+})

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createHasher, type MemoryItem, openMemoryStore, type Store } from '../../store/index.ts'
+import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
+import { freshFacts, type KeepDeps, makeItem } from '../keep/keep-item.ts'
+import type { AskModel } from '../summary/make-summary.ts'
+import { createLocalTextEngine } from '../thread/create-text-engine.ts'
+import { createAccessCounter } from './accesses.ts'
+import { reportText } from './report-text.ts'
+import { type TidyStep, tidyStepSchema } from './tidy-change.ts'
+import { createTidy, type Tidied, type Tidy } from './tidy.ts'
+
+const day = 24 * 60 * 60 * 1_000
+const session = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
+
+interface House extends AsyncDisposable {
+  readonly deps: KeepDeps
+  readonly store: Store
+  readonly tidy: Tidy
+  readonly clock: { at: number }
+  readonly steps: TidyStep[]
+  says(text: string, labels?: readonly Label[]): Promise<string>
+  note(text: string, more?: Partial<MemoryItem['entry']>): Promise<string>
+  run(ask?: AskModel | null, record?: (step: TidyStep) => Promise<number>): Promise<Tidied>
+  entries(): Promise<readonly (MemoryItem['entry'] & { readonly text: string })[]>
+}
+
+async function openHouse(): Promise<House> {
+  const store = await openMemoryStore({ user: 'ada' as UserId })
+  const text = createLocalTextEngine({ embedder: 'none' })
+  const clock = { at: 1_000 * day }
+  const now: Clock = { now: () => clock.at, monotonicMs: () => clock.at }
+  const deps: KeepDeps = { memory: store.memory, store, text: async () => text, hash: createHasher, clock: now, changed: () => {} }
+  const tidy = createTidy(deps)
+  const steps: TidyStep[] = []
+  let seq = 0
+  const put = async (id: string, words: string, entry: Partial<MemoryItem['entry']>): Promise<string> => {
+    const whole = {
+      ...freshFacts,
+      stream: '',
+      author: 'user',
+      createdAt: clock.at,
+      updatedAt: clock.at,
+      validFrom: clock.at,
+      importance: 0.5,
+      accessedAt: clock.at,
+      extra: '',
+    }
+    const item = await makeItem(deps, {
+      entry: { ...whole, id, kind: 'note', type: 'fact', ...entry },
+      text: words,
+      format: 'text',
+      before: '',
+    })
+    await store.memory.change([{ change: 'put', item }])
+    return id
+  }
+  return {
+    deps,
+    store,
+    tidy,
+    clock,
+    steps,
+    async says(words, labels = []) {
+      clock.at += 1_000
+      seq++
+      return put(`m${seq}`, words, { kind: 'message', type: 'conversation', session, stream: session, place: seq, seq, labels })
+    },
+    async note(words, more = {}) {
+      clock.at += 1_000
+      return put(`note-${clock.at}`, words, more)
+    },
+    run: (ask = null, record = async (step) => steps.push(step)) => tidy.run({ ask, record, signal: new AbortController().signal }),
+    async entries() {
+      const listed = await store.memory.list({ kinds: ['fact', 'note'] }, 1_000)
+      const items = await store.memory.items(listed.map(({ id }) => id))
+      return items.map(({ entry, passages }) => ({ ...entry, text: passages.map((passage) => passage.text).join('') }))
+    },
+    async [Symbol.asyncDispose]() {
+      await text.close()
+      await store.close()
+    },
+  }
+}
+
+describe('tidying', () => {
+  it('learns what people state, once, and with where it was said', async () => {
+    await using house = await openHouse()
+    await house.says('Good morning. I live in Leeds, near the canal.')
+    await house.says('My favourite colour is green.')
+    await house.says('Is it cold there today?')
+    assert.equal((await house.run()).learned, 2)
+    const learned = await house.entries()
+    assert.deepEqual(learned.map(({ text, type, seq }) => [text, type, seq]).sort(), [
+      ['I live in Leeds, near the canal.', 'user_profile', 1],
+      ['My favourite colour is green.', 'preference', 2],
+    ])
+    assert.equal((await house.run()).learned, 0)
+    assert.equal((await house.entries()).length, 2)
+  })
+
+  it('ends what no longer holds when the same person says otherwise later, and as-of still finds it', async () => {
+    await using house = await openHouse()
+    await house.says('I live in Leeds.')
+    const then = house.clock.at
+    house.clock.at += 10 * day
+    await house.says('I moved to Porto.')
+    const done = await house.run()
+    assert.deepEqual([done.learned, done.superseded, done.flagged], [2, 1, 0])
+    const [leeds, porto] = ['Leeds', 'Porto'].map(
+      (word) => (all: Awaited<ReturnType<House['entries']>>) => all.find(({ text }) => text.includes(word))!,
+    )
+    const all = await house.entries()
+    assert.equal(leeds!(all).supersededBy, porto!(all).id)
+    assert.equal(leeds!(all).validTo, porto!(all).validFrom)
+    const asOf = await house.store.memory.list({ kinds: ['fact'], validAt: then + day }, 10)
+    assert.deepEqual(
+      asOf.map(({ id }) => id),
+      [leeds!(all).id],
+    )
+  })
+
+  it('lets what others wrote end nothing: it is marked, stays untrusted, and a person is asked', async () => {
+    await using house = await openHouse()
+    await house.says('I live in Leeds.')
+    await house.says('I live in Moscow.', ['untrusted'])
+    const done = await house.run()
+    assert.deepEqual([done.superseded, done.flagged, done.asks.length], [0, 2, 1])
+    const all = await house.entries()
+    assert.ok(all.every(({ supersededBy, contradicts }) => supersededBy === '' && contradicts.length === 1))
+    assert.deepEqual(all.find(({ text }) => text.includes('Moscow'))?.labels, ['untrusted'])
+    assert.match(reportText(house.steps), /For you to decide \(1\)\n {2}"I live in Leeds\."/)
+  })
+
+  it('makes one of notes that say the same, and keeps apart what differs in a number or a name', async () => {
+    await using house = await openHouse()
+    const first = await house.note('The key to the boat shed hangs behind the blue door in the hall.')
+    await house.note('The key to the boat shed hangs behind the blue door, in the hall!')
+    await house.note('The key to the boat shed 12 hangs behind the blue door in the hall.')
+    assert.equal((await house.run()).merged, 1)
+    const gone = (await house.entries()).filter(({ supersededBy }) => supersededBy !== '')
+    assert.deepEqual(
+      gone.map(({ supersededBy }) => supersededBy),
+      [first],
+    )
+  })
+
+  it('lets memories fade, protects what is wanted, and puts what matters before every turn', async () => {
+    await using house = await openHouse()
+    const wanted = await house.note('The wifi code is under the lamp.', { accesses: 5 })
+    const unwanted = await house.note('It rained on the way to the market.')
+    const me = await house.note('My name is Ada.', { type: 'user_profile' })
+    house.clock.at += 20 * day
+    await house.run()
+    const all = new Map((await house.entries()).map((entry) => [entry.id, entry]))
+    assert.equal(all.get(wanted)?.protection, 'high')
+    assert.ok(all.get(wanted)!.importance > all.get(unwanted)!.importance)
+    assert.deepEqual([all.get(me)?.protection, all.get(me)?.tier], ['permanent', 'hot'])
+    house.clock.at += 61 * day
+    await house.run()
+    const later = new Map((await house.entries()).map((entry) => [entry.id, entry]))
+    assert.equal(later.get(wanted)?.protection, 'low')
+    assert.equal(later.get(me)?.protection, 'permanent')
+  })
+
+  it('is taken back by its report, but for what a person has changed since', async () => {
+    await using house = await openHouse()
+    await house.says('I live in Leeds.')
+    const note = await house.note('I prefer tea.', { type: 'preference' })
+    const other = await house.note('The gate is green.')
+    const before = await house.entries()
+    await house.run()
+    await house.store.memory.change([{ change: 'patch', id: other, patch: { importance: 0.99 } }])
+    const steps = house.steps.map((step) => tidyStepSchema.parse(JSON.parse(JSON.stringify(step))))
+    const { undone, kept } = await house.tidy.undo(steps)
+    assert.ok(undone >= 2)
+    assert.equal(kept, 1)
+    const after = await house.entries()
+    assert.deepEqual(after.map(({ id }) => id).sort(), before.map(({ id }) => id).sort())
+    assert.deepEqual(
+      after.find(({ id }) => id === note),
+      before.find(({ id }) => id === note),
+    )
+  })
+
+  it('goes on where a run that was killed has stopped, and does nothing twice', async () => {
+    for (const dies of [0, 1, 2]) {
+      await using house = await openHouse()
+      await house.says('I live in Leeds.')
+      await house.says('I live in York.')
+      await house.note('The gate is green.', { accesses: 5 })
+      let step = 0
+      const killed = house.run(null, async () => {
+        if (step++ === dies) throw new Error('killed')
+        return step
+      })
+      await assert.rejects(killed, /killed/)
+      await house.run()
+      const all = await house.entries()
+      assert.equal(all.length, 3)
+      assert.equal(all.filter(({ supersededBy }) => supersededBy !== '').length, 1)
+      assert.ok(all.some(({ protection }) => protection === 'high'))
+    }
+  })
+
+  it('takes from a model only what was said in the message that it names', async () => {
+    await using house = await openHouse()
+    await house.says('Our cottage has a blue roof since last spring, did I tell you?')
+    const line = (value: string, n = 0) =>
+      JSON.stringify({ n, type: 'fact', subject: 'cottage', attribute: 'roof', value, single: true, text: `The cottage has a ${value}.` })
+    const answer = [
+      line('blue roof'),
+      line('red roof'),
+      line('blue roof', 7),
+      'no json',
+      '{"n":0}',
+      `{"n":0,"type":"user_profile","subject":"me","attribute":"key","value":"${'x'.repeat(9_000)}","text":"t"}`,
+    ].join('\n')
+    const done = await house.run(async () => answer)
+    assert.equal(done.learned, 1)
+    assert.equal((await house.entries())[0]?.text, 'The cottage has a blue roof.')
+  })
+})
+
+describe('accesses', () => {
+  it('are counted together and written once', async () => {
+    await using house = await openHouse()
+    const id = await house.note('The gate is green.')
+    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    house.clock.at += day
+    for (let i = 0; i < 3; i++) counter.count([id, id, 'gone'])
+    await counter.flush()
+    const [entry] = await house.entries()
+    assert.deepEqual([entry?.accesses, entry?.accessedAt], [3, house.clock.at])
+  })
+})

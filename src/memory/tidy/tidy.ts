@@ -1,0 +1,222 @@
+/**
+ * Tidies memory in four phases: orient (what is there), gather (facts out of what was said), consolidate (duplicates,
+ * contradictions), prune (protection, decay, tiers). Each step is on record before it is done, and each phase leaves a checkpoint
+ * with its changes, so that a run that was killed is gone on with by the next. Nothing is erased: what fades can still be found.
+ */
+import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
+import { extraOf, type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import type { AskModel } from '../summary/make-summary.ts'
+import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
+import { fadedImportance, protectionOf, tiersOf } from './decay.ts'
+import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
+import { shinglesOf } from './likeness.ts'
+import { changeOf, patchOf, type TidyChange, type TidyStep, undoOf } from './tidy-change.ts'
+import { leastChange, maxChanges, maxCompared } from './tidy-limits.ts'
+
+export interface TidyPorts {
+  /** Null: rules only. */
+  readonly ask: AskModel | null
+  /** Resolves when the step is on record for good. @returns its seq */
+  readonly record: (step: TidyStep) => Promise<number>
+  readonly signal: AbortSignal
+}
+
+export interface Tidied {
+  readonly learned: number
+  readonly merged: number
+  readonly superseded: number
+  readonly flagged: number
+  readonly settled: number
+  readonly asks: readonly string[]
+  /** Seq of its first step; 0 when there was nothing to do. */
+  readonly report: number
+}
+
+export interface Tidy {
+  run(ports: TidyPorts): Promise<Tidied>
+  /** When it was done last, unix milliseconds; 0: never. */
+  lastAt(): Promise<number>
+  /** Seq of the first step of the newest report; 0: there is none. */
+  lastReport(): Promise<number>
+  /** Takes steps back, the newest change first. @returns how many changes were taken back, and how many stand because of what came later */
+  undo(steps: readonly TidyStep[]): Promise<{ readonly undone: number; readonly kept: number }>
+}
+
+/** Names of cursors in the store. */
+const gatheredTo = 'tidy.gathered'
+const phaseDone = 'tidy.phase'
+const doneAt = 'tidy.done'
+const newestReport = 'tidy.report'
+
+type Run = TidyPorts & { readonly deps: KeepDeps; readonly steps: TidyStep[]; report: number }
+
+const phases = [gather, consolidate, prune] as const
+
+export function createTidy(deps: KeepDeps): Tidy {
+  const { memory, clock } = deps
+  return {
+    lastAt: () => memory.cursor(doneAt),
+    lastReport: () => memory.cursor(newestReport),
+    async run(ports) {
+      const run: Run = { ...ports, deps, steps: [], report: 0 }
+      // Orient: where a run that was killed has come to.
+      for (let phase = await memory.cursor(phaseDone); phase < phases.length; phase++) {
+        ports.signal.throwIfAborted()
+        const also = await phases[phase]!(run)
+        await memory.change([...also, { change: 'cursor', cursor: { name: phaseDone, seq: phase + 1 } }])
+      }
+      const ended: MemoryChange[] = [
+        { change: 'cursor', cursor: { name: phaseDone, seq: 0 } },
+        { change: 'cursor', cursor: { name: doneAt, seq: clock.now() } },
+      ]
+      await memory.change(ended)
+      return countOf(run)
+    },
+    async undo(steps) {
+      let [undone, kept] = [0, 0]
+      for (const change of steps.flatMap((step) => step.changes).toReversed()) {
+        const [item] = await memory.items([change.id])
+        const back = undoOf(change, item?.entry)
+        if (back === null) kept++
+        else {
+          await memory.change([back])
+          if (back.change === 'erase') deps.changed({ gone: [back.id] })
+          undone++
+        }
+      }
+      return { undone, kept }
+    },
+  }
+}
+
+/** Puts a step on record; only then it may be done. */
+async function note(run: Run, step: TidyStep): Promise<void> {
+  if (step.changes.length === 0 && step.asks.length === 0) return
+  const seq = await run.record(step)
+  run.steps.push(step)
+  if (run.report > 0) return
+  run.report = seq
+  await run.deps.memory.change([{ change: 'cursor', cursor: { name: newestReport, seq } }])
+}
+
+/** What is known and holds now: notes and facts, the newest first. */
+async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> {
+  const entries: MemoryEntry[] = []
+  let after: { readonly createdAt: number; readonly id: string } | undefined
+  while (entries.length < maxCompared) {
+    const page = await memory.list({ kinds: ['note', 'fact'], validAt: clock.now() }, 500, after)
+    entries.push(...page.filter(({ supersededBy }) => supersededBy === ''))
+    const last = page.at(-1)
+    if (page.length < 500 || last === undefined) break
+    after = { createdAt: last.createdAt, id: last.id }
+  }
+  const known: Known[] = []
+  for (let at = 0; at < Math.min(entries.length, maxCompared); at += 200) {
+    for (const { entry, passages } of await memory.items(entries.slice(at, at + 200).map(({ id }) => id))) {
+      const text = wholeText(passages)
+      known.push({ entry, hash: entry.hash, text, shingles: shinglesOf(text), vector: null, statement: statementIn(entry, text) })
+    }
+  }
+  return known
+}
+
+async function gather(run: Run): Promise<readonly MemoryChange[]> {
+  const { deps } = run
+  const messages = await messagesSince(deps, await deps.memory.cursor(gatheredTo))
+  const found = await gatherStatements(messages, run.ask)
+  const known = await knownNow(deps)
+  const changes: TidyChange[] = []
+  const writes: MemoryChange[] = []
+  const put: MemoryEntry[] = []
+  for (const statement of found.slice(0, maxChanges)) {
+    const same = known.find(
+      (each) => each.statement !== null && statesTheSame(each.statement, statement) && !statement.source.labels.includes('untrusted'),
+    )
+    // Said again: what is known is confirmed by it, unless it was learned from the same message.
+    if (same !== undefined) {
+      if (same.entry.seq === statement.source.seq || same.entry.confirmedBy.includes(statement.source.id)) continue
+      const change = changeOf(
+        'confirmed',
+        same.entry,
+        same.text,
+        { confirmedBy: [...same.entry.confirmedBy, statement.source.id].sort() },
+        statement.source.id,
+      )
+      changes.push(change)
+      writes.push(patchOf(change))
+      continue
+    }
+    const item = await factItem(deps, statement)
+    changes.push({ kind: 'learned', id: item.entry.id, text: statement.text, other: statement.source.id, before: {}, after: {} })
+    writes.push({ change: 'put', item })
+    put.push(item.entry)
+  }
+  await note(run, { phase: 'gather', changes, asks: [] })
+  deps.changed({ put })
+  const newest = messages.reduce((seq, { entry }) => Math.max(seq, entry.seq), 0)
+  return newest === 0 ? writes : [...writes, { change: 'cursor', cursor: { name: gatheredTo, seq: newest } }]
+}
+
+async function consolidate(run: Run): Promise<readonly MemoryChange[]> {
+  const { deps } = run
+  const now = deps.clock.now()
+  const known = await withVectors(deps, await knownNow(deps))
+  const merged = mergeDuplicates(known, now)
+  const gone = new Set(merged.map(({ id }) => id))
+  const { changes, asks } = findContradictions(
+    known.filter(({ entry }) => !gone.has(entry.id)),
+    now,
+  )
+  // An entry that is in two pairs is changed once; the next time sees the other pair.
+  const seen = new Set<string>()
+  const all = [...merged, ...changes].filter(({ id }) => !seen.has(id) && seen.add(id)).slice(0, maxChanges)
+  await note(run, { phase: 'consolidate', changes: all, asks })
+  return all.map(patchOf)
+}
+
+/** Vectors make paraphrases comparable; without an embedder, words must do. */
+async function withVectors({ text }: KeepDeps, known: readonly Known[]): Promise<readonly Known[]> {
+  if (known.length < 2) return known
+  const engine = await text()
+  if ((await engine.embedder()) === null) return known
+  const vectors = await engine.embed(known.map((each) => each.text)).catch(() => [])
+  return known.map((each, i) => ({ ...each, vector: vectors[i] ?? null }))
+}
+
+async function prune(run: Run): Promise<readonly MemoryChange[]> {
+  const { deps } = run
+  const now = deps.clock.now()
+  const known = await knownNow(deps)
+  const tiers = tiersOf(
+    known.map(({ entry, text }) => ({ ...entry, bytes: Buffer.byteLength(text), holds: true })),
+    now,
+  )
+  const changes = known.flatMap(({ entry, text }): TidyChange[] => {
+    const corrects = (extraOf(entry).supersedes ?? []).length > 0
+    const protection = protectionOf({ ...entry, corrects }, now)
+    const importance = fadedImportance({ ...entry, protection }, now)
+    const tier = tiers.get(entry.id) ?? 'cold'
+    const after = {
+      ...(protection !== entry.protection && { protection }),
+      ...(Math.abs(importance - entry.importance) > leastChange && { importance }),
+      ...(tier !== entry.tier && { tier }),
+    }
+    return Object.keys(after).length === 0 ? [] : [changeOf('settled', entry, text, after)]
+  })
+  await note(run, { phase: 'prune', changes: changes.slice(0, maxChanges), asks: [] })
+  return changes.slice(0, maxChanges).map(patchOf)
+}
+
+function countOf({ steps, report }: Run): Tidied {
+  const changes = steps.flatMap((step) => step.changes)
+  const count = (kind: TidyChange['kind']): number => changes.filter((change) => change.kind === kind).length
+  return {
+    learned: count('learned'),
+    merged: count('merged'),
+    superseded: count('superseded'),
+    flagged: count('flagged'),
+    settled: count('settled'),
+    asks: steps.flatMap((step) => step.asks),
+    report,
+  }
+}
