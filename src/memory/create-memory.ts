@@ -12,6 +12,7 @@ import type { TextEngine } from './text-engine.ts'
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const census = createCensus(store.memory)
+  let index: Promise<JournalIndex> | null = null
   const text = once(options.text ?? (() => startText(options)))
   const recall = once(async (): Promise<Recall> => {
     const { createRecall } = await import('./recall/create-recall.ts')
@@ -23,7 +24,10 @@ export function createMemory(options: MemoryOptions): Memory {
     text,
     hash: once((): Promise<Hasher> => createHasher()),
     clock,
-    changed: ({ put = [] }) => census.put(put),
+    changed({ put = [], gone = [] }) {
+      census.put(put)
+      if (gone.length > 0) void index?.then((each) => each.dropHeld())
+    },
   }
   const erasers: Eraser[] = []
   let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
@@ -31,7 +35,6 @@ export function createMemory(options: MemoryOptions): Memory {
     const { createForgetting } = await import('./forget/forget.ts')
     return createForgetting(deps, erasers)
   })
-  let index: Promise<JournalIndex> | null = null
   let closed = false
   const indexer = (): Promise<JournalIndex> =>
     (index ??= import('./said/journal-index.ts').then(({ createJournalIndex }) =>

@@ -22,9 +22,12 @@ describe('what was said', () => {
     const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'who plays the cello', include_conversation: true })
     assert.equal(hit?.text.includes('Clara plays the cello'), true)
     assert.equal(hit?.source, 'conversation')
-    const why = await guest.ask<{ record: { seq: number; name: string; phase: string }; by: { actor: string; author: string } }>('memory.why', {
-      note_id: hit!.note_id,
-    })
+    const why = await guest.ask<{ record: { seq: number; name: string; phase: string }; by: { actor: string; author: string } }>(
+      'memory.why',
+      {
+        note_id: hit!.note_id,
+      },
+    )
     assert.deepEqual([why.record.name, why.record.phase, why.by.author], ['turn.send', 'started', 'user'])
   })
 
@@ -36,7 +39,10 @@ describe('what was said', () => {
     const first = guest.asked.at(-2)!
     assert.equal(recalledIn(first.messages).length, 1)
     assert.match(recalledIn(first.messages)[0]!, /^From memory.*\n<<data (\S+)\n[\s\S]*Clara plays the cello[\s\S]*\n\1>>$/)
-    assert.equal(first.messages.at(-2)?.role === 'user' && first.messages.at(-2), first.messages.find((each) => each.role === 'user' && each.recalled))
+    assert.equal(
+      first.messages.at(-2)?.role === 'user' && first.messages.at(-2),
+      first.messages.find((each) => each.role === 'user' && each.recalled),
+    )
     assert.doesNotMatch(first.system, /Clara/)
     // Later turns show the same in its place and do not tell it again: the prompt grows at its end only.
     const second = guest.asked.at(-1)!

@@ -6,7 +6,8 @@
 import type { MemoryItem } from '../../store/index.ts'
 import { type CallContext, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
-import { eraseBatch, forgetPage, maxForgotten, minForgetCharacters } from '../keep/keep-limits.ts'
+import { forgetPage, maxForgotten, minForgetCharacters } from '../keep/keep-limits.ts'
+import { eraseEntries } from './erase-entries.ts'
 import { foldPhrase, matchPhrases, type PhraseMatch } from './phrase-match.ts'
 
 export interface ForgetQuestion {
@@ -19,7 +20,13 @@ export interface ForgetQuestion {
 /** What would go, or went. */
 export interface Forgettable {
   readonly entries: readonly { readonly id: string; readonly kind: string; readonly text: string }[]
-  readonly records: readonly { readonly seq: number; readonly at: number; readonly name: string; readonly phase: string; readonly session: string }[]
+  readonly records: readonly {
+    readonly seq: number
+    readonly at: number
+    readonly name: string
+    readonly phase: string
+    readonly session: string
+  }[]
 }
 
 export interface Forgotten extends Forgettable {
@@ -44,42 +51,35 @@ export type EraseBodies = (
 export type Eraser = (match: PhraseMatch, sessions: readonly SessionId[], entries: readonly string[]) => Promise<number>
 
 export interface Forgetting {
-  /** @param own the call that asks. @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
-  preview(question: ForgetQuestion, own: string, signal: AbortSignal): Promise<Forgettable>
-  /** By the call that asks: its own records keep hashes only. */
-  forget(question: ForgetQuestion, by: Pick<CallContext, 'id' | 'signal' | 'erase'>): Promise<Forgotten>
+  /** @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
+  preview(question: ForgetQuestion, signal: AbortSignal): Promise<Forgettable>
+  forget(question: ForgetQuestion, by: Pick<CallContext, 'signal' | 'erase'>): Promise<Forgotten>
 }
 
 /** @param erasers asked in turn, also those that are added later */
 export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Forgetting {
-  const find = async (question: ForgetQuestion, own: string, signal: AbortSignal): Promise<Found> => {
+  const find = async (question: ForgetQuestion, signal: AbortSignal): Promise<Found> => {
     const { items, phrases } = await readQuestion(deps, question)
     const match = matchPhrases(phrases)
     const entries = new Map(items.map((item) => [item.entry.id, item]))
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    return { match, items: [...entries.values()], records: await recordsThatSay(deps, match, own, signal) }
+    return { match, items: [...entries.values()], records: await recordsThatSay(deps, match, signal) }
   }
   return {
-    preview: async (question, own, signal) => describe(await find(question, own, signal)),
-    async forget(question, { id: own, signal, erase }) {
-      const found = await find(question, own, signal)
+    preview: async (question, signal) => describe(await find(question, signal)),
+    async forget(question, { signal, erase }) {
+      const found = await find(question, signal)
       const { match, items, records } = found
       const ids = items.map(({ entry }) => entry.id)
       // Memory first: from here nothing recalls it, whatever stops the rest.
-      for (let at = 0; at < ids.length; at += eraseBatch) {
-        await deps.memory.change(ids.slice(at, at + eraseBatch).map((id) => ({ change: 'erase', id })))
-      }
-      deps.changed({ gone: ids })
+      await eraseEntries(deps, items)
       const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
       let derived = 0
       for (const eraser of erasers) derived += await eraser(match, sessions, ids)
-      const [leftEntries, leftRecords] = await Promise.all([
-        entriesThatSay(deps, match, signal),
-        recordsThatSay(deps, match, own, signal),
-      ])
+      const [leftEntries, leftRecords] = await Promise.all([entriesThatSay(deps, match, signal), recordsThatSay(deps, match, signal)])
       const later = new Set(erased.kept)
       const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
       return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, left }
@@ -96,18 +96,27 @@ interface Found {
 /** Why a body is gone, in its place in the journal. */
 const forgottenReason = 'forgotten by memory.forget'
 
-async function readQuestion({ memory }: KeepDeps, { ids, text }: ForgetQuestion): Promise<{ items: readonly MemoryItem[]; phrases: readonly string[] }> {
+async function readQuestion(
+  { memory }: KeepDeps,
+  { ids, text }: ForgetQuestion,
+): Promise<{ items: readonly MemoryItem[]; phrases: readonly string[] }> {
   const items = await memory.items(ids)
   const missing = ids.filter((id) => !items.some(({ entry }) => entry.id === id))
   if (missing.length > 0) {
-    throw new OxbowError('not_found', `There is no memory ${missing.slice(0, 3).join(', ')}.`, { hint: 'memory_search gives the ids; forget by `text` what has none.' })
+    throw new OxbowError('not_found', `There is no memory ${missing.slice(0, 3).join(', ')}.`, {
+      hint: 'memory_search gives the ids; forget by `text` what has none.',
+    })
   }
   const phrase = foldPhrase(text)
   if (text !== '' && phrase.length < minForgetCharacters) {
-    throw new OxbowError('bad_input', `${JSON.stringify(text)} is too short: it stands in too many places.`, { hint: 'Give the whole phrase that is to be forgotten.' })
+    throw new OxbowError('bad_input', `${JSON.stringify(text)} is too short: it stands in too many places.`, {
+      hint: 'Give the whole phrase that is to be forgotten.',
+    })
   }
   // What documents say is theirs: a section goes, and not each message that quotes all of it.
-  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter((each) => each.length >= minForgetCharacters)
+  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter(
+    (each) => each.length >= minForgetCharacters,
+  )
   if (items.length === 0 && phrases.length === 0) {
     throw new OxbowError('bad_input', 'Nothing was named.', { hint: 'Give ids of memories, or a text that is to be forgotten.' })
   }
@@ -130,7 +139,7 @@ async function entriesThatSay({ memory }: KeepDeps, match: PhraseMatch, signal: 
 }
 
 /** The records whose bodies say it, and those of the same generation: a stream says it in pieces. */
-async function recordsThatSay({ store }: KeepDeps, match: PhraseMatch, own: string, signal: AbortSignal): Promise<readonly JournalRecord[]> {
+async function recordsThatSay({ store }: KeepDeps, match: PhraseMatch, signal: AbortSignal): Promise<readonly JournalRecord[]> {
   const found = new Map<number, JournalRecord>()
   const end = (await store.head()).seq
   for (let cursor = 0; cursor < end;) {
@@ -138,12 +147,18 @@ async function recordsThatSay({ store }: KeepDeps, match: PhraseMatch, own: stri
     const page = await store.records({ after: cursor, before: end + 1, order: 'oldest_first', limit: forgetPage, hydrate: true })
     const spoken = new Set<string>()
     for (const record of page) {
-      if (record.call === own || !match.inBody(record.body)) continue
+      if (!match.inBody(record.body)) continue
       found.set(record.seq, record)
       if (record.name === 'model.generate' && record.phase === 'outcome') spoken.add(record.call)
     }
     for (const call of spoken) {
-      for (const record of await store.records({ call: call as JournalRecord['call'], phases: ['exchange'], order: 'oldest_first', limit: forgetPage, hydrate: false })) {
+      for (const record of await store.records({
+        call: call as JournalRecord['call'],
+        phases: ['exchange'],
+        order: 'oldest_first',
+        limit: forgetPage,
+        hydrate: false,
+      })) {
         if (!isErased(record)) found.set(record.seq, record)
       }
     }

@@ -60,6 +60,12 @@ function pieces(values: readonly unknown[]): string {
 function lastTexts(event: unknown): string {
   if (typeof event !== 'object' || event === null) return ''
   return Object.entries(event)
-    .map(([key, value]) => (typeof value === 'string' ? (/^(?:content|text|delta|arguments|partial_json|reasoning\w*)$/.test(key) ? value : '') : lastTexts(value)))
+    .map(([key, value]) =>
+      typeof value === 'string'
+        ? /^(?:content|text|delta|arguments|partial_json|reasoning\w*)$/.test(key)
+          ? value
+          : ''
+        : lastTexts(value),
+    )
     .join('')
 }

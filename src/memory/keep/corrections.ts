@@ -31,12 +31,16 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       const own = noteIdOf(asking.id)
       if (before.supersededBy === own) return own
       if (before.supersededBy !== '') {
-        throw new OxbowError('bad_input', `${id} was superseded by ${before.supersededBy} already.`, { hint: `Supersede ${before.supersededBy} instead.` })
+        throw new OxbowError('bad_input', `${id} was superseded by ${before.supersededBy} already.`, {
+          hint: `Supersede ${before.supersededBy} instead.`,
+        })
       }
       const now = clock.now()
       const since = from ?? now
       if (since < before.validFrom) {
-        throw new OxbowError('bad_input', 'It would hold before what it takes the place of.', { hint: 'Give a later date, or none for now.' })
+        throw new OxbowError('bad_input', 'It would hold before what it takes the place of.', {
+          hint: 'Give a later date, or none for now.',
+        })
       }
       const isPerson = !asking.caller.actor.startsWith('agent:')
       const { id: next } = await notes.save({ content, tags: tags ?? before.tags }, asking, {
@@ -68,7 +72,8 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
     async setValid(id, from, to) {
       const entry = await entryOf(id)
       const validFrom = from ?? entry.validFrom
-      if (to !== null && to < validFrom) throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates.' })
+      if (to !== null && to < validFrom)
+        throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates.' })
       await memory.change([{ change: 'patch', id, patch: { validFrom, validTo: to, updatedAt: clock.now() } }])
     },
     async promote(id, by) {
@@ -92,7 +97,9 @@ async function pairOf(entryOf: (id: string) => Promise<MemoryEntry>, id: string,
 function relate(entry: MemoryEntry, other: string, field: 'contradicts' | 'confirmedBy', at: number): MemoryChange {
   const ids = [...new Set([...entry[field], other])].sort()
   if (ids.length > maxRelations) {
-    throw new OxbowError('limit_reached', `${entry.id} is related to ${maxRelations} others already.`, { hint: 'Supersede it by one that says what holds.' })
+    throw new OxbowError('limit_reached', `${entry.id} is related to ${maxRelations} others already.`, {
+      hint: 'Supersede it by one that says what holds.',
+    })
   }
   return { change: 'patch', id: entry.id, patch: { [field]: ids, updatedAt: at } }
 }

@@ -40,7 +40,8 @@ export interface Documents {
 
 export function createDocuments(deps: KeepDeps): Documents {
   const { memory, clock } = deps
-  const first = async (address: string): Promise<MemoryEntry | undefined> => (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry
+  const first = async (address: string): Promise<MemoryEntry | undefined> =>
+    (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry
   const idsFrom = async (address: string, from: number, to: number): Promise<readonly string[]> =>
     Promise.all(Array.from({ length: Math.max(0, to - from) }, (_, i) => sectionId(deps, address, from + i)))
   return {
@@ -51,9 +52,14 @@ export function createDocuments(deps: KeepDeps): Documents {
     async put(document, asking) {
       const { address } = document
       const text = withoutSecrets(document.text.normalize('NFC')).trim()
-      if (text === '') throw new OxbowError('bad_input', `${address} holds no text.`, { hint: 'A scan without text can be shown to a model, and a note made of it.' })
+      if (text === '')
+        throw new OxbowError('bad_input', `${address} holds no text.`, {
+          hint: 'A scan without text can be shown to a model, and a note made of it.',
+        })
       if (text.length > maxDocumentCharacters) {
-        throw new OxbowError('limit_reached', `${address} has ${text.length} characters; ${maxDocumentCharacters} is the most.`, { hint: 'Ingest parts of it as files of their own.' })
+        throw new OxbowError('limit_reached', `${address} has ${text.length} characters; ${maxDocumentCharacters} is the most.`, {
+          hint: 'Ingest parts of it as files of their own.',
+        })
       }
       const before = await first(address)
       const origin = await originOf(deps, asking)
@@ -102,7 +108,8 @@ export function createDocuments(deps: KeepDeps): Documents {
       const found = new Set<string>()
       for (let after: { createdAt: number; id: string } | undefined; ;) {
         const page = await memory.list({ kinds: ['document'] }, 1_000, after)
-        for (const { author } of page) if (author === under || author.startsWith(under.endsWith('/') ? under : `${under}/`)) found.add(author)
+        for (const { author } of page)
+          if (author === under || author.startsWith(under.endsWith('/') ? under : `${under}/`)) found.add(author)
         const last = page.at(-1)
         if (last === undefined || page.length < 1_000) return [...found].sort()
         after = { createdAt: last.createdAt, id: last.id }

@@ -61,7 +61,19 @@ export function wholeText(passages: readonly Pick<Passage, 'start' | 'text'>[]):
 /** What every new entry begins with. */
 export const freshFacts: Pick<
   MemoryEntry,
-  'session' | 'stream' | 'place' | 'tags' | 'labels' | 'validTo' | 'supersededBy' | 'contradicts' | 'confirmedBy' | 'tier' | 'protection' | 'accesses' | 'seq'
+  | 'session'
+  | 'stream'
+  | 'place'
+  | 'tags'
+  | 'labels'
+  | 'validTo'
+  | 'supersededBy'
+  | 'contradicts'
+  | 'confirmedBy'
+  | 'tier'
+  | 'protection'
+  | 'accesses'
+  | 'seq'
 > = {
   session: '',
   stream: '',

@@ -30,8 +30,14 @@ const patterns: readonly (readonly [MemoryType, RegExp])[] = [
     'skill',
     /\b(?:how to|to (?:build|deploy|run|install|release|fix|test) .{1,60}(?:run|use|call|type|first)|steps?:|procedure|workflow|recipe|the trick is|works by)\b|(?:방법|절차|하려면|순서는|하는 법)/iu,
   ],
-  ['episode', /\b(?:yesterday|last (?:night|week|month|year)|today|this morning|on \d{4}-\d\d-\d\d|happened|went to|met with)\b|(?:어제|오늘|지난 ?(?:주|달|해|밤)|작년|만났|있었던)/iu],
-  ['knowledge', /\b(?:means|is defined as|stands for|refers to|is (?:a|an) (?:kind|type|form) of|documentation|api|endpoint|according to)\b|(?:의미|뜻은|정의|란 |이란 )/iu],
+  [
+    'episode',
+    /\b(?:yesterday|last (?:night|week|month|year)|today|this morning|on \d{4}-\d\d-\d\d|happened|went to|met with)\b|(?:어제|오늘|지난 ?(?:주|달|해|밤)|작년|만났|있었던)/iu,
+  ],
+  [
+    'knowledge',
+    /\b(?:means|is defined as|stands for|refers to|is (?:a|an) (?:kind|type|form) of|documentation|api|endpoint|according to)\b|(?:의미|뜻은|정의|란 |이란 )/iu,
+  ],
 ]
 
 /** A longer text says what it is at its beginning, if at all. */

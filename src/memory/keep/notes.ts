@@ -135,14 +135,18 @@ function cleanNote(content: string): string {
   }
   const secret = secretIn(text)
   if (secret === null) return text
-  if (secret === 'handle') throw refuse('The note names a secret by its handle.', 'A handle means nothing later. Note what the secret is for, not the secret.')
-  throw refuse('The note holds what looks like a key or a password.', 'Memory is no place for secrets: note where it is kept (e.g. the name of an environment variable).')
+  if (secret === 'handle')
+    throw refuse('The note names a secret by its handle.', 'A handle means nothing later. Note what the secret is for, not the secret.')
+  throw refuse(
+    'The note holds what looks like a key or a password.',
+    'Memory is no place for secrets: note where it is kept (e.g. the name of an environment variable).',
+  )
 }
 
 /** A note with the same text that holds. */
 async function sameNote({ memory }: KeepDeps, { hash, id }: MemoryEntry): Promise<MemoryEntry | null> {
   const items = await memory.items(await memory.withHash(hash))
-  const isSame = ({ entry }: MemoryItem): boolean => entry.kind === 'note' && entry.id !== id && entry.supersededBy === '' && entry.validTo === null
+  const isSame = ({ entry }: MemoryItem): boolean =>
+    entry.kind === 'note' && entry.id !== id && entry.supersededBy === '' && entry.validTo === null
   return items.find(isSame)?.entry ?? null
 }
-

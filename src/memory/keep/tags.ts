@@ -6,9 +6,13 @@ import { maxTagCharacters, maxTags } from './keep-limits.ts'
 export function cleanTags(tags: readonly string[]): readonly string[] {
   const clean = [...new Set(tags.map((tag) => tag.normalize('NFC').trim().toLowerCase()).filter((tag) => tag !== ''))].sort()
   if (clean.length > maxTags) {
-    throw new OxbowError('bad_input', `${clean.length} tags are too many; ${maxTags} is the most.`, { hint: 'Keep the few that you would search by.' })
+    throw new OxbowError('bad_input', `${clean.length} tags are too many; ${maxTags} is the most.`, {
+      hint: 'Keep the few that you would search by.',
+    })
   }
   const long = clean.find((tag) => tag.length > maxTagCharacters)
   if (long === undefined) return clean
-  throw new OxbowError('bad_input', `A tag has ${long.length} characters; ${maxTagCharacters} is the most.`, { hint: 'A tag is a word or two.' })
+  throw new OxbowError('bad_input', `A tag has ${long.length} characters; ${maxTagCharacters} is the most.`, {
+    hint: 'A tag is a word or two.',
+  })
 }

@@ -34,7 +34,8 @@ export function createCensus(memory: MemoryStore): Census {
     // What was written meanwhile was seen by the look or is counted below.
     held ??= found
   }
-  const answer = (session: SessionId): boolean => held !== null && (held.kind === 'more' || (held.kind === 'one' && held.session !== session))
+  const answer = (session: SessionId): boolean =>
+    held !== null && (held.kind === 'more' || (held.kind === 'one' && held.session !== session))
   return {
     hasOthers(session) {
       if (held !== null) return answer(session)

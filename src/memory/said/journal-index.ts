@@ -7,6 +7,7 @@
 import { type MemoryChange, type MemoryEntry, type MemoryItem, parseErased, parseReference } from '../../store/index.ts'
 import type { CallId, JournalRecord, JsonObject, Label, SessionId } from '../../types/index.ts'
 import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
+import { eraseEntries } from '../forget/erase-entries.ts'
 import { type Draft, freshFacts, type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
 import { heldLabels, mayMatter, messageId, saidIn, type SaidMessage } from './message-record.ts'
 import { recordAt } from '../keep/provenance-record.ts'
@@ -19,6 +20,8 @@ export interface JournalIndex {
   caughtUp(): Promise<void>
   /** Reads the whole journal again. What was changed of entries by hand stays. @returns how many messages were found. */
   rebuild(signal: AbortSignal): Promise<number>
+  /** Something was forgotten: what is held of it in memory goes. */
+  dropHeld(): void
   /** Why it stands still; null while it works. */
   fault(): unknown
   /** Ends after the page under way. */
@@ -57,7 +60,12 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       for (let cursor = read ?? (await deps.memory.cursor(cursorName)); !closed;) {
         wanted = false
         await payOwed(run)
-        const page = await readPage(deps, cursor)
+        let page = await readPage(deps, cursor)
+        if (await owe(run, page)) {
+          // What the page says may have been erased just now.
+          await payOwed(run)
+          page = await readPage(deps, cursor)
+        }
         cursor = page.at(-1)?.seq ?? cursor
         if (page.length > 0) await indexRecords(run, page, cursor)
         read = cursor
@@ -107,6 +115,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       }
       return found
     },
+    dropHeld: () => run.last.clear(),
     fault: () => failed?.error ?? null,
     async close() {
       closed = true
@@ -136,7 +145,6 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
     const body = await bodyOf(deps, record)
     if (body === null) continue
     if (record.phase === 'intent') run.labels.set(record.call, heldLabels(body))
-    if (record.name === 'memory.forget' && cursor !== null) owe(run, record, body)
     const said = saidIn(record, body)
     if (said !== null) drafts.push(await draftOf(run, said))
     if (record.phase !== 'intent' && record.phase !== 'started') run.labels.delete(record.call)
@@ -144,7 +152,8 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
   const made = await Promise.all(drafts.map((draft) => makeItem(deps, draft)))
   const items = cursor === null ? await keepChanges(deps, made) : made
   const changes: MemoryChange[] = items.map((item) => ({ change: 'put', item }))
-  if (cursor !== null) changes.push({ change: 'cursor', cursor: { name: cursorName, seq: Math.min(cursor, ...[...run.owed.keys()].map((seq) => seq - 1)) } })
+  if (cursor !== null)
+    changes.push({ change: 'cursor', cursor: { name: cursorName, seq: Math.min(cursor, ...[...run.owed.keys()].map((seq) => seq - 1)) } })
   if (changes.length > 0) await deps.memory.change(changes)
   if (items.length === 0) return 0
   deps.changed({ put: items.map(({ entry }) => entry) })
@@ -152,9 +161,16 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
 }
 
 /** A turn that asked to forget something has said it itself: its own records go when it has ended. */
-function owe({ owed }: Run, { seq }: JournalRecord, { later }: JsonObject): void {
-  const seqs = Array.isArray(later) ? later.filter((each): each is number => typeof each === 'number') : []
-  if (seqs.length > 0) owed.set(seq, seqs)
+async function owe({ deps, owed }: Run, page: readonly JournalRecord[]): Promise<boolean> {
+  let isNew = false
+  for (const record of page) {
+    if (record.name !== 'memory.forget' || record.phase !== 'outcome' || owed.has(record.seq)) continue
+    const later = (await bodyOf(deps, record))?.['later']
+    const seqs = Array.isArray(later) ? later.filter((each): each is number => typeof each === 'number') : []
+    if (seqs.length > 0) owed.set(record.seq, seqs)
+    isNew ||= seqs.length > 0
+  }
+  return isNew
 }
 
 async function payOwed({ deps, owed }: Run): Promise<void> {
@@ -165,8 +181,7 @@ async function payOwed({ deps, owed }: Run): Promise<void> {
     // What was indexed of the turn meanwhile said the same.
     const gone = await Promise.all(seqs.filter((each) => !kept.includes(each)).map((each) => recordAt(deps, each)))
     const ids = gone.flatMap((record) => (record === null ? [] : [messageId(record.call, 'user'), messageId(record.call, 'agent')]))
-    await deps.memory.change(ids.map((id) => ({ change: 'erase', id })))
-    deps.changed({ gone: ids })
+    await eraseEntries(deps, await deps.memory.items(ids))
   }
 }
 

@@ -2,7 +2,15 @@
  * Which records of the journal are something that was said: what a person sent, and what the agent answered in the end. Not the
  * words between two tool calls, and not what tools brought: a document is in memory when somebody ingests it.
  */
-import { type AssistantMessage, type CallId, type JournalRecord, type JsonObject, type Label, textOf, toolCallsOf } from '../../types/index.ts'
+import {
+  type AssistantMessage,
+  type CallId,
+  type JournalRecord,
+  type JsonObject,
+  type Label,
+  textOf,
+  toolCallsOf,
+} from '../../types/index.ts'
 import { maxMessageCharacters } from '../keep/keep-limits.ts'
 import { withoutSecrets } from '../keep/secret-shapes.ts'
 
@@ -19,7 +27,7 @@ type Named = Pick<JournalRecord, 'name' | 'phase'>
 export function mayMatter({ name, phase }: Named): boolean {
   if (name === 'turn.send') return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
   if (name === 'model.generate') return phase === 'intent' || phase === 'outcome'
-  return name === 'memory.forget' && phase === 'outcome'
+  return false
 }
 
 /** @param body of the record, parsed. @returns null when nothing was said to anybody. */

@@ -61,7 +61,7 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
       const forgetting = await memory.forgetting()
       const question = { ids, text }
       if (dry) {
-        const found = await forgetting.preview(question, context.id, context.signal)
+        const found = await forgetting.preview(question, context.signal)
         return { output: { dry_run: true, ...found }, text: previewText(found) }
       }
       const done = await forgetting.forget(question, context)
@@ -73,7 +73,9 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
 /** Hashes and places, no words. `text` in the record would be the words: it is given here. */
 function recordOutput(output: ForgetOutput): JsonObject {
   const { dry_run: dry, entries, records, bodies = 0, blobs = 0, derived = 0, later = [], left = 0 } = output
-  const text = dry ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would go.` : forgottenText({ ...output, bodies, blobs, derived, later, left })
+  const text = dry
+    ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would go.`
+    : forgottenText({ ...output, bodies, blobs, derived, later, left })
   return {
     text,
     dry_run: dry,
@@ -110,8 +112,12 @@ function forgottenText({ entries, bodies, derived, later, left }: Forgotten): st
   return [
     `Forgotten: ${plural(entries.length, 'memory', 'memories')}, ${plural(bodies, 'body', 'bodies')} of the journal` +
       `${derived > 0 ? `, ${plural(derived, 'thing')} made of them` : ''}.`,
-    ...(later.length > 0 ? [`${plural(later.length, 'record')} of what still runs ${later.length === 1 ? 'goes' : 'go'} when it ends.`] : []),
-    left === 0 ? 'Looked for again: nothing says it any more. Do not repeat it.' : `Looked for again: ${plural(left, 'place')} still ${left === 1 ? 'says' : 'say'} it. Try again.`,
+    ...(later.length > 0
+      ? [`${plural(later.length, 'record')} of what still runs ${later.length === 1 ? 'goes' : 'go'} when it ends.`]
+      : []),
+    left === 0
+      ? 'Looked for again: nothing says it any more. Do not repeat it.'
+      : `Looked for again: ${plural(left, 'place')} still ${left === 1 ? 'says' : 'say'} it. Try again.`,
   ].join(' ')
 }
 

@@ -56,7 +56,8 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
       }
       const output = { documents, failed, truncated }
       // A file that was named by itself and cannot be read is a failure; one of many is told.
-      if (documents.length === 0 && failed[0] !== undefined) throw new OxbowError('tool_failed', failed[0].message, { hint: 'Name a text, Markdown, HTML, PDF or code file.' })
+      if (documents.length === 0 && failed[0] !== undefined)
+        throw new OxbowError('tool_failed', failed[0].message, { hint: 'Name a text, Markdown, HTML, PDF or code file.' })
       return { output, text: describe(output), ok: failed.length === 0 }
     },
   }
@@ -78,7 +79,8 @@ async function filesAt(memory: Memory, path: string, context: CallContext): Prom
     if (known.length > 0) return { files: [], gone: known, truncated: false }
     throw new OxbowError('not_found', `${path} does not exist.`, { hint: 'file_list shows what there is.' })
   }
-  if (kind !== 'folder') throw new OxbowError('path_refused', `${path} is neither a file nor a folder.`, { hint: 'Name the file that it leads to.' })
+  if (kind !== 'folder')
+    throw new OxbowError('path_refused', `${path} is neither a file nor a folder.`, { hint: 'Name the file that it leads to.' })
   const input = { path, depth: maxListDepth, glob: '', all: false, skip: 0, maxEntries: maxIngestFiles * 2 }
   const { entries, truncated } = await askHands(context, 'list', input, listTimeoutMs)
   const found = entries.filter((entry) => entry.kind === 'file').map((entry) => inFolder(path, entry.path))
@@ -109,7 +111,9 @@ async function ingestFile(memory: Memory, path: string, { tags: given, trust }: 
 
 function describe({ documents, failed, truncated }: IngestOutput): string {
   const count = (state: Ingested['state']): number => documents.filter((each) => each.state === state).length
-  const states = (['new', 'replaced', 'unchanged', 'removed'] as const).filter((state) => count(state) > 0).map((state) => `${count(state)} ${state}`)
+  const states = (['new', 'replaced', 'unchanged', 'removed'] as const)
+    .filter((state) => count(state) > 0)
+    .map((state) => `${count(state)} ${state}`)
   return [
     `${plural(documents.length, 'document')}: ${states.join(', ') || 'none'}.`,
     ...failed.slice(0, 20).map(({ path, message }) => `${path}: ${message}`),

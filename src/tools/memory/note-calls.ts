@@ -24,7 +24,8 @@ function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, Not
   return {
     ...changing,
     name: 'memory.save',
-    summary: 'Notes a lasting fact for all later sessions: preferences, decisions, conventions, what worked. No secrets, nothing that a file says.',
+    summary:
+      'Notes a lasting fact for all later sessions: preferences, decisions, conventions, what worked. No secrets, nothing that a file says.',
     input: z.strictObject({ content: content.describe('The fact, in a sentence or two.'), tags: tags.default([]) }),
     output,
     example: { content: 'The person writes commit messages in the past tense.', tags: ['git'] },

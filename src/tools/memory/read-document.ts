@@ -36,7 +36,9 @@ export async function readFileBytes(path: string, context: CallContext): Promise
   for (let offset = 0; ;) {
     const { content, totalBytes } = await askHands(context, 'bytes', { path, offset, maxBytes: maxRangeBytes }, ingestFileTimeoutMs)
     if (totalBytes > maxDocumentBytes) {
-      throw new OxbowError('limit_reached', `${path} has ${totalBytes} bytes; ${maxDocumentBytes} is the most.`, { hint: 'Ingest parts of it as files of their own.' })
+      throw new OxbowError('limit_reached', `${path} has ${totalBytes} bytes; ${maxDocumentBytes} is the most.`, {
+        hint: 'Ingest parts of it as files of their own.',
+      })
     }
     pieces.push(Buffer.from(content))
     offset += content.length

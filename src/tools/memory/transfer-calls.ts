@@ -44,11 +44,19 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean 
     audience: ['terminal'],
     // A copy of all memories in the journal would outlive their forgetting.
     recordInput: ({ lines, overwrite }) => ({ lines: lines.length, overwrite }),
-    recordOutput: ({ added, replaced, unchanged, conflicts, refused }) => ({ added, replaced, unchanged, conflicts: conflicts.length, refused: refused.length }),
+    recordOutput: ({ added, replaced, unchanged, conflicts, refused }) => ({
+      added,
+      replaced,
+      unchanged,
+      conflicts: conflicts.length,
+      refused: refused.length,
+    }),
     async run({ lines, overwrite }) {
       const characters = lines.reduce((sum, line) => sum + line.length, 0)
       if (characters > maxImportCharacters) {
-        throw new OxbowError('limit_reached', `${characters} characters at once are too many; ${maxImportCharacters} is the most.`, { hint: 'Import fewer lines at once.' })
+        throw new OxbowError('limit_reached', `${characters} characters at once are too many; ${maxImportCharacters} is the most.`, {
+          hint: 'Import fewer lines at once.',
+        })
       }
       const done = await (await memory.transfer()).importLines(lines, overwrite)
       const { added, replaced, unchanged, conflicts, refused } = done

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { verifyJournal } from '../../src/kernel/index.ts'
+import { asks, inOrder, says, user } from '../../src/kernel/kernel-fixture.ts'
+import { openSqliteStore } from '../../src/store/index.ts'
+import { textOf } from '../../src/types/index.ts'
+import { openMemoryFixture } from './memory-fixture.ts'
+
+interface Forgotten {
+  dry_run: boolean
+  entries: { id: string; kind: string }[]
+  records: { seq: number }[]
+  bodies: number
+  later: number[]
+  left: number
+}
+
+const secret = 'The safe opens with 4711-Quetzal'
+
+async function openFile() {
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-forget-'))
+  const store = await openSqliteStore({ path: join(folder, 'oxbow.db'), user, durability: 'normal' })
+  await store.opened()
+  return { folder, store, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
+}
+
+/** Files of the database in which these bytes stand. */
+function filesWith(folder: string, text: string): string[] {
+  return readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(text))
+}
+
+describe('what is forgotten', () => {
+  it('is gone from notes, messages, the warm conversation, the journal and the bytes of the file; the chain holds', async () => {
+    await using file = await openFile()
+    const guest = await openMemoryFixture({ store: file.store })
+    await guest.turn(`Remember this: ${secret}, and the cat is called Miro.`)
+    await guest.ask('memory.save', { content: `${secret}.` })
+    await guest.memory.caughtUp()
+    assert.ok(filesWith(file.folder, 'Quetzal').length > 0, 'it was there')
+
+    const dry = await guest.ask<Forgotten>('memory.forget', { text: secret, dry_run: true })
+    assert.ok(dry.dry_run && dry.entries.length >= 2 && dry.records.length >= 3)
+    assert.equal((await guest.ask<unknown[]>('memory.search', { query: 'safe quetzal' })).length > 0, true, 'a dry run changes nothing')
+
+    const done = await guest.ask<Forgotten>('memory.forget', { text: secret.toUpperCase() })
+    assert.deepEqual([done.left, done.later], [0, []])
+    assert.deepEqual(await guest.ask('memory.search', { query: 'safe quetzal', include_conversation: true }), [])
+    await guest.turn('What did I tell you?')
+    assert.ok(!JSON.stringify(guest.asked.at(-1)).includes('Quetzal'), 'the next turn does not see it')
+    await guest.memory.caughtUp()
+    const report = await verifyJournal(file.store, [], '')
+    assert.equal(report.ok, true)
+    await guest.kernel.close()
+    assert.deepEqual(filesWith(file.folder, 'Quetzal'), [])
+  })
+
+  it('by the id of a note takes along what says the same, and leaves the rest', async () => {
+    await using guest = await openMemoryFixture()
+    await guest.say('The cat is called Miro.')
+    await guest.say('For the record: my pin is 9182.')
+    const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'my pin is 9182' })
+    const done = await guest.ask<Forgotten>('memory.forget', { ids: [id] })
+    assert.deepEqual([done.entries.length, done.left], [2, 0])
+    assert.deepEqual(await guest.ask('memory.search', { query: 'pin 9182', include_conversation: true }), [])
+    const [cat] = await guest.ask<{ text: string }[]>('memory.search', { query: 'cat Miro', include_conversation: true })
+    assert.match(cat?.text ?? '', /Miro/)
+  })
+
+  it('leaves hashes and no words in the record of its forgetting', async () => {
+    await using guest = await openMemoryFixture()
+    await guest.ask('memory.save', { content: `${secret}.` })
+    await guest.ask('memory.forget', { text: secret })
+    await guest.kernel.listSessions(1)
+    const records = await guest.store.records({ order: 'oldest_first', limit: 1_000, hydrate: true })
+    assert.ok(records.some(({ name, phase }) => name === 'memory.forget' && phase === 'outcome'))
+    assert.ok(!JSON.stringify(records).includes('Quetzal'))
+  })
+
+  it('does not come back when the journal is read again', async () => {
+    await using guest = await openMemoryFixture()
+    await guest.say(`${secret}.`)
+    await guest.ask('memory.forget', { text: secret })
+    await guest.ask('memory.reindex', {})
+    assert.deepEqual(await guest.ask('memory.search', { query: 'quetzal', include_conversation: true }), [])
+  })
+
+  it('at the word of an agent waits for a person, and what its own turn said goes when that ends', async () => {
+    const play = inOrder(asks(['memory_forget', { text: secret }]), says('It is gone.'))
+    await using guest = await openMemoryFixture({ play })
+    await guest.ask('memory.save', { content: `${secret}.` })
+    const ending = guest.turn(`Forget that ${secret.toLowerCase()}!`)
+    const parked = await guest.record(({ phase }) => phase === 'parked')
+    assert.equal((await guest.ask<unknown[]>('memory.search', { query: 'quetzal' })).length, 1)
+    await guest.kernel.approve(parked.call, true)
+    await ending
+    await guest.memory.caughtUp()
+    assert.deepEqual(await guest.ask('memory.search', { query: 'quetzal', include_conversation: true }), [])
+    await guest.turn('next')
+    assert.ok(!JSON.stringify(guest.asked.at(-1)!.messages.map(textOf)).includes('uetzal'))
+    const records = await guest.store.records({ order: 'oldest_first', limit: 1_000, hydrate: true })
+    const left = records.filter(({ body }) => body.toLowerCase().includes(secret.toLowerCase()))
+    assert.deepEqual(
+      left.map(({ seq, name, phase }) => [seq, name, phase]),
+      [],
+    )
+  })
+
+  it('is refused where it is too short to be meant, or names nothing', async () => {
+    await using guest = await openMemoryFixture()
+    for (const [input, code] of [
+      [{ text: 'abc' }, 'bad_input'],
+      [{}, 'bad_input'],
+      [{ ids: ['note-none'] }, 'not_found'],
+    ] as const) {
+      const outcome = await guest.call('memory.forget', input)
+      assert.equal(outcome.status !== 'ok' && outcome.failure.code, code)
+    }
+  })
+})

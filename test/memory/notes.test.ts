@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { asks, done, says, testCall } from '../../src/kernel/kernel-fixture.ts'
+import { openMemoryFixture } from './memory-fixture.ts'
+
+interface Saved {
+  note_id: string
+  message: string
+}
+interface Hit {
+  note_id: string
+  text: string
+  tags: string[]
+  holds: boolean
+  superseded_by: string
+  labels: string[]
+}
+interface Why {
+  text: string
+  type: string
+  labels: string[]
+  holds: boolean
+  created_at: number
+  updated_at: number
+  record: { seq: number; name: string; phase: string; hash: string; erased: boolean } | null
+  by: { actor: string; author: string; session: string; turn: string; call: string }
+  supersedes: { id: string; text: string }[]
+  superseded_by: { id: string; text: string } | null
+  contradicts: { id: string }[]
+  confirmed_by: { id: string }[]
+  promoted: { by: string } | null
+}
+
+describe('a note', () => {
+  it('is found by its words and by its tags, which are trimmed, lower case and distinct', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: id, message } = await guest.ask<Saved>('memory.save', {
+      content: 'I prefer Helix over Vim.',
+      tags: [' Tools ', 'tools', 'EDITOR'],
+    })
+    assert.equal(message, 'Noted.')
+    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'which editor: helix?', tags: ['Editor'] })
+    assert.deepEqual([hit?.note_id, hit?.tags], [id, ['editor', 'tools']])
+    assert.deepEqual(await guest.ask('memory.search', { query: 'helix', tags: ['other'] }), [])
+    assert.equal((await guest.ask<Why>('memory.why', { note_id: id })).type, 'preference')
+  })
+
+  it('that is noted again is the same note', async () => {
+    await using guest = await openMemoryFixture()
+    const first = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.' })
+    const again = await guest.ask<Saved>('memory.save', { content: '  The release is on Friday. ', tags: ['work'] })
+    assert.equal(again.note_id, first.note_id)
+    const [hit, ...others] = await guest.ask<Hit[]>('memory.search', { query: 'release' })
+    assert.deepEqual([hit?.tags, others], [['work'], []])
+  })
+
+  it('that is rewritten keeps its id and its birth, in one commit', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.', tags: ['work'] })
+    const before = await guest.ask<Why>('memory.why', { note_id: id })
+    await guest.ask('memory.update', { note_id: id, content: 'The release is on Monday.' })
+    const after = await guest.ask<Why>('memory.why', { note_id: id })
+    assert.deepEqual([after.text, after.created_at], ['The release is on Monday.', before.created_at])
+    assert.deepEqual((await guest.ask<Hit[]>('memory.search', { query: 'release' }))[0]?.tags, ['work'])
+    assert.deepEqual(await guest.ask('memory.search', { query: 'friday' }), [])
+  })
+
+  it('that is removed is not found any more, and an unknown one is said to be', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.' })
+    await guest.ask('memory.delete', { note_id: id })
+    assert.deepEqual(await guest.ask('memory.search', { query: 'release' }), [])
+    for (const [name, input] of [
+      ['memory.delete', { note_id: id }],
+      ['memory.update', { note_id: id, content: 'x' }],
+      ['memory.supersede', { note_id: id, content: 'x' }],
+      ['memory.why', { note_id: id }],
+    ] as const) {
+      const outcome = await guest.call(name, input)
+      assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'not_found', name)
+    }
+  })
+
+  it('is refused when it is empty, too long, wrongly tagged, or looks like a secret, with advice', async () => {
+    await using guest = await openMemoryFixture()
+    const refused = [
+      { content: '   ' },
+      { content: 'x'.repeat(8_001) },
+      { content: 'x', tags: Array.from({ length: 17 }, (_, i) => `t${i}`) },
+      { content: 'x', tags: ['t'.repeat(65)] },
+      { content: `The key is sk-ant-${'a1B2'.repeat(8)}` },
+      { content: 'password: hunter2!!' },
+      { content: 'It uses [secret:OPENAI_API_KEY].' },
+      { content: '-----BEGIN PRIVATE KEY-----\nMIIE' },
+    ]
+    for (const input of refused) {
+      const outcome = await guest.call('memory.save', input)
+      assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'bad_input', JSON.stringify(input).slice(0, 60))
+      assert.ok(outcome.status !== 'ok' && outcome.failure.hint.length > 10)
+    }
+    assert.equal((await guest.ask<{ entries: number }>('memory.stats', {})).entries, 0)
+    await guest.ask('memory.save', { content: 'The password manager is Bitwarden.' })
+  })
+
+  it('survives quotes, wildcards and operators of databases in its text, its tags and a question', async () => {
+    await using guest = await openMemoryFixture()
+    const hostile = `Robert'); DROP TABLE memory;-- "AND" NEAR(x) * ^ 'quoted' 100% _under_`
+    const { note_id: id } = await guest.ask<Saved>('memory.save', { content: hostile, tags: [`o'brien"; --`] })
+    for (const query of [hostile, `"`, `' OR 1=1`, 'NEAR(', '*', 'memory AND NOT', '%', 'text:x'])
+      await guest.ask('memory.search', { query })
+    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'robert drop table', tags: [`O'Brien"; --`] })
+    assert.deepEqual([hit?.note_id, hit?.text], [id, hostile])
+  })
+
+  it('of an agent is written by its tools, with its session, turn and call', async () => {
+    const steps = [asks(['memory_save', { content: 'The person writes in the past tense.', tags: ['git'] }]), says('noted')]
+    await using guest = await openMemoryFixture({ play: () => steps.shift() ?? says('ok') })
+    await guest.turn('remember how I write')
+    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'past tense' })
+    const why = await guest.ask<Why>('memory.why', { note_id: hit!.note_id })
+    assert.deepEqual([why.by.actor, why.by.author, why.by.session], ['agent:ox', 'agent', guest.session])
+    assert.match(why.by.call, /\.0$/)
+    assert.deepEqual([why.record?.name, why.record?.phase], ['memory.save', 'intent'])
+  })
+
+  it('from an untrusted turn stays untrusted, over every rewriting, until a person promotes it', async () => {
+    const read = testCall('test.read', async () => done('The capital of Australia is Sydney.'), {
+      labels: { adds: ['untrusted'], sink: false },
+    })
+    const steps = [asks(['test_read']), asks(['memory_save', { content: 'The capital of Australia is Sydney.' }]), says('noted')]
+    await using guest = await openMemoryFixture({ calls: [read], play: () => steps.shift() ?? says('ok') })
+    await guest.turn('read and note it')
+    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'capital Australia' })
+    assert.deepEqual(hit?.labels, ['untrusted'])
+    const id = hit!.note_id
+    await guest.ask('memory.update', { note_id: id, content: 'The capital of Australia is Canberra.' })
+    assert.deepEqual((await guest.ask<Why>('memory.why', { note_id: id })).labels, ['untrusted'])
+    // The model has no such call.
+    assert.ok(!guest.asked.some(({ tools }) => tools.some(({ name }) => name === 'memory_promote')))
+    await guest.ask('memory.promote', { note_id: id })
+    const after = await guest.ask<Why>('memory.why', { note_id: id })
+    assert.deepEqual([after.labels, after.promoted?.by], [[], 'user:ada'])
+  })
+})
+
+describe('a correction', () => {
+  it('takes the place of what held before, which is still found as of then', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    await guest.ask('memory.valid', { note_id: old, from: '2020-01-01' })
+    const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Busan.', from: '2026-03-01' })
+    const now = await guest.ask<Hit[]>('memory.search', { query: 'where do I live' })
+    assert.deepEqual(
+      now.map(({ note_id: id, holds, superseded_by: by }) => [id, holds, by]),
+      [
+        [next, true, ''],
+        [old, false, next],
+      ],
+    )
+    const then = await guest.ask<Hit[]>('memory.search', { query: 'where do I live', as_of: '2024-06-01' })
+    assert.deepEqual(
+      then.map(({ note_id: id }) => id),
+      [old],
+    )
+    const why = await guest.ask<Why>('memory.why', { note_id: next })
+    assert.deepEqual([why.supersedes[0]?.id, why.supersedes[0]?.text, why.holds], [old, 'I live in Seoul.', true])
+    assert.equal((await guest.ask<Why>('memory.why', { note_id: old })).superseded_by?.id, next)
+  })
+
+  it('of what was superseded already is refused, and names what took its place', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Busan.' })
+    const outcome = await guest.call('memory.supersede', { note_id: old, content: 'I live in Daegu.' })
+    assert.ok(outcome.status !== 'ok' && outcome.failure.code === 'bad_input' && outcome.failure.hint.includes(next))
+  })
+
+  it('marks contradiction on both sides, and confirmation with its witness', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: a } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
+    const { note_id: b } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at ten.' })
+    const { note_id: c } = await guest.ask<Saved>('memory.save', { content: 'The calendar says ten for the meeting.' })
+    await guest.ask('memory.contradict', { note_id: a, other: b })
+    await guest.ask('memory.confirm', { note_id: b, by: c })
+    const [whyA, whyB] = [await guest.ask<Why>('memory.why', { note_id: a }), await guest.ask<Why>('memory.why', { note_id: b })]
+    assert.deepEqual([whyA.contradicts[0]?.id, whyB.contradicts[0]?.id, whyB.confirmed_by[0]?.id], [b, a, c])
+    const outcome = await guest.call('memory.contradict', { note_id: a, other: a })
+    assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'bad_input')
+  })
+
+  it('refuses dates that no calendar has, and times that end before they begin', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
+    for (const input of [{ to: '2026-02-31T25:00' }, { from: '2026-05-01', to: '2026-04-01' }, { to: 'soon' }]) {
+      const outcome = await guest.call('memory.valid', { note_id: id, ...input })
+      assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'bad_input', JSON.stringify(input))
+    }
+  })
+})
