@@ -9,8 +9,8 @@ export interface PgOptions {
   readonly connections: number
   /** Shown by the server's `pg_stat_activity`. */
   readonly name: string
-  /** For upkeep: copying a large table takes as long as it takes. */
-  readonly unhurried?: boolean
+  /** Longest statement; 0 for upkeep, because copying a large table takes as long as it takes. */
+  readonly statementMs?: number
 }
 
 /** Numbers of the types in Postgres's catalogue: int8 and text, which `pg` would hand over as texts as they are. */
@@ -26,13 +26,13 @@ const parsers: pg.CustomTypesConfig = {
   }) as pg.CustomTypesConfig['getTypeParser'],
 }
 
-export function openPgDriver({ url, connections, name, unhurried = false }: PgOptions): PostgresDriver {
+export function openPgDriver({ url, connections, name, statementMs = maxStatementMs }: PgOptions): PostgresDriver {
   const config: pg.ClientConfig = {
     connectionString: url,
     application_name: name,
     connectionTimeoutMillis: connectMs,
     // The server's own limit comes first; the client's is for a server that says nothing any more.
-    ...(!unhurried && { statement_timeout: maxStatementMs, query_timeout: maxStatementMs + statementGraceMs }),
+    ...(statementMs > 0 && { statement_timeout: statementMs, query_timeout: statementMs + Math.min(statementMs, statementGraceMs) }),
     lock_timeout: busyTimeoutMs,
     idle_in_transaction_session_timeout: maxStatementMs,
     keepAlive: true,

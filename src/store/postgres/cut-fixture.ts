@@ -1,0 +1,77 @@
+/** A line to a Postgres server that can be cut at a chosen moment: at a statement, before or after the server has heard it. */
+import { createServer, connect, type Socket } from 'node:net'
+
+export interface CutLine extends AsyncDisposable {
+  /** The address with this line in place of the server. */
+  url(direct: string): string
+  /** Cuts once, at the next statement that begins like this. `heard`: the server gets it, its answer is lost. */
+  cutAt(statement: string, when: 'unheard' | 'heard'): void
+  /** Nobody answers any more, or somebody does again. */
+  close(): void
+  open(): void
+  cuts(): number
+}
+
+export async function cutLine(port: number): Promise<CutLine> {
+  let plan: { readonly statement: string; readonly when: 'unheard' | 'heard' } | null = null
+  let cuts = 0
+  let isClosed = false
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    if (isClosed) {
+      client.destroy()
+      return
+    }
+    const upstream = connect(port, '127.0.0.1')
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        sockets.delete(socket)
+        client.destroy()
+        upstream.destroy()
+      })
+    }
+    client.on('data', (bytes) => {
+      if (plan === null || !bytes.includes(plan.statement)) {
+        upstream.write(bytes)
+        return
+      }
+      const { when } = plan
+      plan = null
+      cuts++
+      if (when === 'heard') {
+        upstream.write(bytes)
+        // The first word of its answer says that the server has done it.
+        upstream.once('data', () => client.destroy())
+        return
+      }
+      client.destroy()
+    })
+    upstream.on('data', (bytes) => void client.write(bytes))
+  })
+  const own = await new Promise<number>((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : 0)
+    })
+  })
+  return {
+    url: (direct) => direct.replace(`:${port}/`, `:${own}/`),
+    cutAt(statement, when) {
+      plan = { statement, when }
+    },
+    close() {
+      isClosed = true
+      for (const socket of sockets) socket.destroy()
+    },
+    open() {
+      isClosed = false
+    },
+    cuts: () => cuts,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise<void>((resolve) => void server.close(() => resolve()))
+    },
+  }
+}
