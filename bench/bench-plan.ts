@@ -21,6 +21,11 @@ export interface BenchPlan {
   readonly memoryTurns: number
   readonly idleSessions: number
   readonly busySeconds: number
+  /** Generated dialogues of 600 turns and 150 questions. */
+  readonly recallDialogues: number
+  /** Passages in the memory whose recall is timed, and questions to it. */
+  readonly recallPassages: number
+  readonly recallQuestions: number
 }
 
 export const fullPlan: BenchPlan = {
@@ -40,6 +45,9 @@ export const fullPlan: BenchPlan = {
   memoryTurns: 1_000,
   idleSessions: 1_000,
   busySeconds: 6,
+  recallDialogues: 10,
+  recallPassages: 50_000,
+  recallQuestions: 300,
 }
 
 export const quickPlan: BenchPlan = {
@@ -59,4 +67,7 @@ export const quickPlan: BenchPlan = {
   memoryTurns: 300,
   idleSessions: 200,
   busySeconds: 2,
+  recallDialogues: 2,
+  recallPassages: 6_000,
+  recallQuestions: 60,
 }

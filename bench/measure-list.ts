@@ -6,9 +6,11 @@ import { hands } from './measures/hands.ts'
 import { history } from './measures/history.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
+import { recall } from './measures/recall.ts'
+import { recallSpeed } from './measures/recall-speed.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
 import { turns } from './measures/turns.ts'
 import { wires } from './measures/wires.ts'
 
-export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, wires, memory, history, hands]
+export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, wires, memory, history, hands, recall, recallSpeed]

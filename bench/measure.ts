@@ -8,6 +8,8 @@ export interface BenchContext {
   readonly programs: GuestPrograms
   /** Base URL of the scripted model. */
   readonly modelUrl: string
+  /** A file of dialogues in LoCoMo's format, instead of generated ones. */
+  readonly locomo: string | null
 }
 
 export interface Measure {
