@@ -24,10 +24,7 @@ export const storeTables: readonly TableFacts[] = [
   table('memory_model', 'model'),
   table('memory_vectors', 'model', 'block'),
   table('memory_cursor', 'name'),
-  table('secret_key', 'id'),
-  table('secret', 'name'),
-  table('zoey', 'kind', 'id'),
-  table('secret_key', 'id'),
+  table('wrapped_key', 'id'),
   table('secret', 'name'),
   table('zoey', 'kind', 'id'),
 ]

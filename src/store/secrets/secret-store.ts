@@ -1,0 +1,153 @@
+/**
+ * A user's secrets at rest. Each is sealed under the user's data key; data keys are kept wrapped by the master key, which never is
+ * in the database. So another master key costs one row for each data key (`rewrap`), and another data key seals every secret
+ * anew (`rotateData`): in parts, each a transaction, with the old key kept until nothing is sealed under it any more. Whichever
+ * part was cut off, the next call goes on.
+ */
+import { randomUUID } from 'node:crypto'
+import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
+import { maxRotatedAtOnce, maxSecretBytes } from '../limits.ts'
+import type { UpkeepConnection } from '../upkeep/connection.ts'
+import { newKey, open, seal } from './secret-box.ts'
+
+export interface SecretInfo {
+  readonly name: string
+  /** Unix milliseconds. */
+  readonly updatedAt: number
+}
+
+export interface Secrets {
+  /** @throws OxbowError `bad_input` for a name or a value that cannot be kept; `denied` for another master key */
+  set(name: string, value: string): Promise<void>
+  /** @returns null when there is none. @throws OxbowError `denied` when it does not open: wrong key, or tampered with. */
+  get(name: string): Promise<string | null>
+  list(): Promise<readonly SecretInfo[]>
+  /** @returns whether it was there */
+  remove(name: string): Promise<boolean>
+  /** Wraps the data keys by another master key, all in one transaction. @returns how many */
+  rewrap(master: Uint8Array): Promise<number>
+  /** Seals every secret under a new data key. @returns how many it sealed, together with what an earlier call had left over */
+  rotateData(): Promise<number>
+}
+
+/** As variables of the environment are named, so that a configuration can name either. */
+const namePattern = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/
+
+export interface SecretDeps {
+  readonly db: UpkeepConnection
+  readonly user: UserId
+  readonly master: Uint8Array
+  readonly clock: Clock
+}
+
+interface DataKey {
+  readonly id: string
+  readonly key: Uint8Array
+}
+
+export function openSecrets(deps: SecretDeps): Secrets {
+  const { db, user, clock } = deps
+  let { master } = deps
+  const keyOf = (row: readonly unknown[]): DataKey => {
+    const [id, wrapped] = row as readonly [string, Uint8Array]
+    const key = open(master, wrapped, ['data key', user, id])
+    if (key === null) throw wrongKey(`The data key ${id} of ${user}`)
+    return { id, key }
+  }
+  const keyRows = (where: string, ...values: string[]) =>
+    db.rows(`select "id", "wrapped" from "wrapped_key" where "user" = ? ${where}`, [user, ...values])
+  const addKey = async (): Promise<DataKey> => {
+    const made = { id: randomUUID(), key: newKey() }
+    await db.rows('update "wrapped_key" set "active" = 0 where "user" = ? returning 1', [user])
+    const wrapped = seal(master, made.key, ['data key', user, made.id])
+    const columns = '"user", "id", "wrapped", "active", "created_at"'
+    await db.rows(`insert into "wrapped_key" (${columns}) values (?, ?, ?, 1, ?) returning 1`, [user, made.id, wrapped, clock.now()])
+    return made
+  }
+  const activeKey = async (): Promise<DataKey> => {
+    const [row] = await keyRows('and "active" = 1')
+    return row === undefined ? addKey() : keyOf(row)
+  }
+  const put = async (name: string, value: Uint8Array, { id, key }: DataKey, at: number): Promise<void> => {
+    await db.rows(
+      `insert into "secret" ("user", "name", "key", "sealed", "updated_at") values (?, ?, ?, ?, ?) on conflict ("user", "name")
+       do update set "key" = excluded."key", "sealed" = excluded."sealed", "updated_at" = excluded."updated_at" returning 1`,
+      [user, name, id, seal(key, value, ['secret', user, name, id]), at],
+    )
+  }
+  const unsealed = async (name: string, id: string, sealed: Uint8Array): Promise<Buffer> => {
+    const [row] = await keyRows('and "id" = ?', id)
+    if (row === undefined) throw wrongKey(`The secret ${name} is sealed under a data key that is gone. It`)
+    const value = open(keyOf(row).key, sealed, ['secret', user, name, id])
+    if (value === null) throw wrongKey(`The secret ${name}`)
+    return value
+  }
+  const sealAnew = (to: DataKey): Promise<number> =>
+    db.transaction(async () => {
+      const rows = await db.rows(
+        `select "name", "key", "sealed", "updated_at" from "secret" where "user" = ? and "key" <> ? order by "name" limit ${maxRotatedAtOnce}`,
+        [user, to.id],
+      )
+      for (const row of rows) {
+        const [name, id, sealed, at] = row as readonly [string, string, Uint8Array, number]
+        await put(name, await unsealed(name, id, sealed), to, at)
+      }
+      // Within the transaction in which the last secret has left it.
+      if (rows.length < maxRotatedAtOnce) await db.rows('delete from "wrapped_key" where "user" = ? and "active" = 0 returning 1', [user])
+      return rows.length
+    })
+
+  return {
+    async set(name, value) {
+      if (!namePattern.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 128))} cannot be the name of a secret`, nameHint)
+      const bytes = Buffer.from(value)
+      if (bytes.length === 0 || bytes.length > maxSecretBytes) throw badInput(`A secret of ${bytes.length} bytes cannot be kept`, sizeHint)
+      await db.transaction(async () => put(name, bytes, await activeKey(), clock.now()))
+    },
+    async get(name) {
+      const [row] = await db.rows('select "key", "sealed" from "secret" where "user" = ? and "name" = ?', [user, name])
+      if (row === undefined) return null
+      return (await unsealed(name, row[0] as string, row[1] as Uint8Array)).toString()
+    },
+    async list() {
+      const rows = await db.rows('select "name", "updated_at" from "secret" where "user" = ? order by "name"', [user])
+      return rows.map(([name, at]) => ({ name: String(name), updatedAt: Number(at) }))
+    },
+    async remove(name) {
+      return (await db.rows('delete from "secret" where "user" = ? and "name" = ? returning 1', [user, name])).length > 0
+    },
+    async rewrap(next) {
+      const count = await db.transaction(async () => {
+        const keys = (await keyRows('')).map(keyOf)
+        for (const { id, key } of keys) {
+          const wrapped = seal(next, key, ['data key', user, id])
+          await db.rows('update "wrapped_key" set "wrapped" = ? where "user" = ? and "id" = ? returning 1', [wrapped, user, id])
+        }
+        return keys.length
+      })
+      master = next
+      return count
+    },
+    async rotateData() {
+      // One that was cut off left keys that are no longer active: its new key is finished first.
+      const unfinished = (await keyRows('and "active" = 0')).length > 0
+      const to = unfinished ? await activeKey() : await db.transaction(addKey)
+      let total = 0
+      for (let some = maxRotatedAtOnce; some === maxRotatedAtOnce; total += some) some = await sealAnew(to)
+      return total
+    },
+  }
+}
+
+const nameHint = 'Letters, digits, _ . and -, not beginning with a digit; at most 128.'
+const sizeHint = `A secret has 1 to ${maxSecretBytes} bytes.`
+
+function badInput(message: string, hint: string): OxbowError {
+  return new OxbowError('bad_input', `${message}.`, { hint })
+}
+
+function wrongKey(what: string): OxbowError {
+  return new OxbowError('denied', `${what} cannot be opened: the key is another one, or somebody changed what was kept.`, {
+    hint: 'Use the key file or the passphrase that it was kept with, or set the secret again.',
+  })
+}
