@@ -10,6 +10,8 @@ import { eraseStatements } from '../sql/erase-statements.ts'
 import { readStatements } from '../sql/read-statements.ts'
 import { failureOf } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
+import { memoryWrite } from './memory/memory-writer.ts'
+import { createPostgresMemory } from './memory/postgres-memory.ts'
 import { createBuilder } from './postgres-builder.ts'
 import { createEraser } from './postgres-eraser.ts'
 import { postgresFault } from './postgres-fault.ts'
@@ -41,14 +43,14 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
   const builder = createBuilder()
   const hash = await createHasher()
   const erase = createEraser({ statements: () => eraseStatements(builder), user, hash })
-  const deps: TransactionDeps = { user, hash, own: { erase } }
+  const deps: TransactionDeps = { user, hash, own: { erase, memory: memoryWrite(user) } }
   const writer = createWriteSession({
     ...options,
     patienceMs,
     prepare: (session) => migrateTables(session, shown),
     mended: options.mended ?? (() => {}),
   })
-  const read = createReader({ builder, statements: readStatements(builder), user, memory: noMemory })
+  const read = createReader({ builder, statements: readStatements(builder), user, memory: createPostgresMemory(user) })
   const reads = createReads(options, patienceMs, writer)
   let opening: Promise<void> | null = null
 
@@ -84,10 +86,6 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
       await driver.close()
     },
   }
-}
-
-function noMemory(): never {
-  throw new OxbowError('store_failed', 'Memory is not kept in Postgres.', { hint: 'Leave `store.url` empty.' })
 }
 
 interface CommitDeps {

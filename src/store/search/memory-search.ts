@@ -8,7 +8,7 @@ import { ask, type Asking } from './asking.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
 import { foundPassage } from './memory-reader.ts'
 import type { FoundRow, ModelRow, StateRow } from '../memory/memory-rows.ts'
-import { readTexts } from '../memory/read-texts.ts'
+import { foundArgs, readTexts } from '../memory/read-texts.ts'
 import type { SlotRow, SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import type { VectorReading } from './vector-reading.ts'
@@ -32,11 +32,12 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
     yield* takeIn(user, held)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
     const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
-    const passages: FoundPassage[] = []
-    for (const id of new Set([...byText, ...byVector].map((hit) => hit.passage))) {
-      const rows = yield* ask<FoundRow>({ text: readTexts.found, args: { user, id } })
-      passages.push(...rows.map(foundPassage))
+    const ids = [...new Set([...byText, ...byVector].map((hit) => hit.passage))]
+    const byId = new Map<number, FoundPassage>()
+    for (const some of foundArgs(ids)) {
+      for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) byId.set(row.passage, foundPassage(row))
     }
+    const passages = ids.flatMap((id) => byId.get(id) ?? [])
     return { text: byText, vector: byVector, passages }
   }
 }

@@ -86,10 +86,12 @@ export function createSlotTable(): SlotTable {
     return slot
   }
   return {
-    set([passage, length, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo]) {
+    set([passage, words, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo]) {
       const slot = place(passage)
       const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
       for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
+      // Kind, session and tags are words of the index of SQLite, which counts them in.
+      const length = words + 2 + textList(tags).length
       total += length - (numbers.length[slot] ?? 0)
       numbers.length[slot] = length
       numbers.place[slot] = at

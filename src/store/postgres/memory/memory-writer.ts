@@ -8,6 +8,7 @@ import { type EntryRow, entryRow, rowEntry } from '../../memory/entry-row.ts'
 import { keptRemovals } from '../../memory/memory-limits.ts'
 import { type KeyedEntryRow, noState, type PassageRow, type StateRow } from '../../memory/memory-rows.ts'
 import { lengthOfBody, packBody, unpackBody } from '../../memory/passage-body.ts'
+import type { Extra } from '../../store-message.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 import { entryTypes, hexOf, jsonRows, memoryWrites } from './memory-writes.ts'
 import { addPostings, indexAll, type IndexedPassage, removePostings } from './posting-writer.ts'
@@ -22,8 +23,16 @@ interface Work {
 
 type EntryChange = Extract<MemoryChange, { change: 'put' | 'patch' | 'erase' }>
 
+/** The write of an engine's batch. */
+export function memoryWrite(user: UserId): (session: PostgresSession, extra: Extra) => Promise<null> {
+  return async (session, extra) => {
+    if (extra.kind === 'memory') await changeMemory(session, user, extra.changes)
+    return null
+  }
+}
+
 /** @throws OxbowError `bad_input`, or what the driver throws; then the transaction must be taken back */
-export async function changeMemory(session: PostgresSession, user: UserId, changes: readonly MemoryChange[]): Promise<void> {
+async function changeMemory(session: PostgresSession, user: UserId, changes: readonly MemoryChange[]): Promise<void> {
   const [found] = await session.objects<StateRow>({ ...memoryWrites.state, values: [user] })
   const state = found ?? { user, ...noState }
   const work: Work = { session, user, version: state.version + 1, state }

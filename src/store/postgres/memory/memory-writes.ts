@@ -53,8 +53,36 @@ const entryColumns = Object.keys(entryTypes).map((column) => `"${column}"`)
 const numbers = (parameter: string): string => `(select cast(value as bigint) from json_array_elements_text(${parameter}::json))`
 const texts = (parameter: string): string => `(select json_array_elements_text(${parameter}::json))`
 
+type Name =
+  | 'state'
+  | 'putState'
+  | 'entries'
+  | 'putEntries'
+  | 'updateEntries'
+  | 'dropEntries'
+  | 'passagesOf'
+  | 'putPassages'
+  | 'dropPassages'
+  | 'passagesAfter'
+  | 'passagesIn'
+  | 'putRemovals'
+  | 'trimRemovals'
+  | 'putCursor'
+  | 'models'
+  | 'putModel'
+  | 'dropModel'
+  | 'blocks'
+  | 'putBlock'
+  | 'dropBlock'
+  | 'dropBlocks'
+  | 'hasPostings'
+  | 'postings'
+  | 'addPostings'
+  | 'replacePostings'
+  | 'dropPostings'
+
 /** `$1` is the user, always. */
-export const memoryWrites = {
+export const memoryWrites: Readonly<Record<Name, NamedText>> = {
   state: named('state', 'select * from memory_state where "user" = $1'),
   putState: named(
     'put_state',
@@ -135,4 +163,4 @@ export const memoryWrites = {
     `delete from memory_posting p using json_to_recordset($2::json) as r(term text, bucket bigint)
      where p."user" = $1 and p.term = r.term and p.bucket = r.bucket`,
   ),
-} satisfies Readonly<Record<string, NamedText>>
+}
