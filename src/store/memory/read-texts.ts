@@ -8,6 +8,23 @@ const slotColumns =
 const joined = 'memory_entry e join memory_passage p on p."user" = e."user" and p.entry = e.key'
 const foundColumns = `p.id as passage, p.part, p.start, p.body, ${columns}`
 
+/** Many at once: a statement for each would take longer than all the rest of a search. */
+const foundAtOnce = 40
+const foundSlots: readonly string[] = Array.from(
+  { length: foundAtOnce },
+  (_, i) => `id_${'abcdefghij'.charAt(i / 10)}${'abcdefghij'.charAt(i % 10)}`,
+)
+
+/** @returns values of `found` for all these ids, a statement's worth each; the last of them fills what is left. */
+export function foundArgs(ids: readonly number[]): readonly Readonly<Record<string, number>>[] {
+  const statements: Record<string, number>[] = []
+  for (let from = 0; from < ids.length; from += foundAtOnce) {
+    const some = ids.slice(from, from + foundAtOnce)
+    statements.push(Object.fromEntries(foundSlots.map((slot, i) => [slot, some[Math.min(i, some.length - 1)] ?? 0])))
+  }
+  return statements
+}
+
 const neighbours = (side: string, order: string): string =>
   `select key from memory_entry where "user" = :user and stream = :stream and place ${side} :place
    order by place ${order}, id ${order} limit :limit`
@@ -36,7 +53,7 @@ export const readTexts: Readonly<Record<Name, string>> = {
   entry: `select e.key, ${columns} from memory_entry e where e."user" = :user and e.id = :id`,
   passagesOf: 'select id, part, start, body from memory_passage where "user" = :user and entry = :entry order by part, id',
   found: `select ${foundColumns} from memory_passage p join memory_entry e on e."user" = p."user" and e.key = p.entry
-    where p."user" = :user and p.id = :id`,
+    where p."user" = :user and p.id in (${foundSlots.map((slot) => `:${slot}`).join(', ')})`,
   foundOf: `select ${foundColumns} from ${joined} where e."user" = :user and e.key = :entry order by p.part, p.id`,
   entriesBefore: neighbours('<', 'desc'),
   entriesAfter: neighbours('>', 'asc'),
