@@ -4,7 +4,7 @@ import { createServer, connect, type Socket } from 'node:net'
 export interface CutLine extends AsyncDisposable {
   /** The address with this line in place of the server. */
   url(direct: string): string
-  /** Cuts once, at the next statement that begins like this. `heard`: the server gets it, its answer is lost. */
+  /** Cuts once, at the next statement with this in it. `heard`: of a commit, the server gets it and its answer is lost. */
   cutAt(statement: string, when: 'unheard' | 'heard'): void
   /** Nobody answers any more, or somebody does again. */
   close(): void
@@ -23,6 +23,7 @@ export async function cutLine(port: number): Promise<CutLine> {
       return
     }
     const upstream = connect(port, '127.0.0.1')
+    let isDone = true
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => {})
@@ -40,15 +41,18 @@ export async function cutLine(port: number): Promise<CutLine> {
       const { when } = plan
       plan = null
       cuts++
-      if (when === 'heard') {
-        upstream.write(bytes)
-        // The first word of its answer says that the server has done it.
-        upstream.once('data', () => client.destroy())
+      if (when === 'unheard') {
+        client.destroy()
         return
       }
-      client.destroy()
+      isDone = false
+      upstream.write(bytes)
     })
-    upstream.on('data', (bytes) => void client.write(bytes))
+    upstream.on('data', (bytes) => {
+      // By its answer to the commit the server says that it is done; that answer is what gets lost.
+      if (!isDone && bytes.includes('COMMIT\0')) client.destroy()
+      else client.write(bytes)
+    })
   })
   const own = await new Promise<number>((resolve) => {
     server.listen(0, '127.0.0.1', () => {

@@ -1,6 +1,6 @@
 /** The driver over `pg`. Loaded in the store's worker only: parsing large answers takes time that the event loop has not. */
 import pg from 'pg'
-import { busyTimeoutMs, connectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
+import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
 import { type Cell, fromStored, type PostgresDriver, type PostgresSession, type Query, type Row, storedValues } from './postgres-session.ts'
 
 export interface PgOptions {
@@ -11,6 +11,8 @@ export interface PgOptions {
   readonly name: string
   /** Longest statement; 0 for upkeep, because copying a large table takes as long as it takes. */
   readonly statementMs?: number
+  /** Longest that a connection may take to be made. */
+  readonly connectMs?: number
 }
 
 /** Numbers of the types in Postgres's catalogue: int8 and text, which `pg` would hand over as texts as they are. */
@@ -26,7 +28,13 @@ const parsers: pg.CustomTypesConfig = {
   }) as pg.CustomTypesConfig['getTypeParser'],
 }
 
-export function openPgDriver({ url, connections, name, statementMs = maxStatementMs }: PgOptions): PostgresDriver {
+export function openPgDriver({
+  url,
+  connections,
+  name,
+  statementMs = maxStatementMs,
+  connectMs = usualConnectMs,
+}: PgOptions): PostgresDriver {
   const config: pg.ClientConfig = {
     connectionString: url,
     application_name: name,
