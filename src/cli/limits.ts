@@ -36,3 +36,6 @@ export const shownServices = 4
 /** What a person may give a tool of a program: the most that the sandbox takes. */
 export const maxToolSeconds = 3_600
 export const maxToolMemoryMib = 1_024
+/** Memories that one call imports, and their characters together: below what a frame of the gateway holds, with room for its quotes. */
+export const maxImportLines = 500
+export const maxImportChars: number = 256 * 1024

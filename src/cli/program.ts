@@ -4,6 +4,7 @@ import { reportFailure } from './failure-report.ts'
 import { maxListedSessions, maxToolMemoryMib, maxToolSeconds } from './limits.ts'
 import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
+import { addMemoryVerbs } from './memory/memory-verbs.ts'
 import { addStoreVerbs } from './store/store-verbs.ts'
 import { collect, examples, guestVerb, parseCount, userVerb, type Verb } from './verb-parts.ts'
 
@@ -106,6 +107,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
   addWasmVerb(program, terminal, choose)
   addImageVerb(program, terminal, choose)
   addStoreVerbs(program, terminal, choose)
+  addMemoryVerbs(program, terminal, choose)
 
   const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))

@@ -1,0 +1,36 @@
+/** From a verb to a call of memory and its answer. */
+import { type CallOutcome, type Json, OxbowError } from '../../types/index.ts'
+import { type GuestChoice, withGuest } from '../guest/guest-connection.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
+import { printLine, type Terminal } from '../terminal.ts'
+import { plainText } from '../view/terminal-text.ts'
+
+export interface MemoryChoice extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+/** @throws OxbowError as the call failed */
+export async function ask<Output>(gateway: GatewayPort, name: string, input: Json): Promise<{ output: Output; text: string; ok: boolean }> {
+  const outcome: CallOutcome = await gateway.call(name, input)
+  if (outcome.status === 'ok') return { output: outcome.output as Output, text: outcome.text, ok: outcome.ok }
+  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+}
+
+/** One call, printed: as JSON, or in words. @returns the exit code: 12 when the call has bad news */
+export async function askAndPrint<Output>(
+  call: { readonly name: string; readonly input: Json },
+  options: MemoryChoice,
+  terminal: Terminal,
+  words: (output: Output, text: string) => string = (_, text) => plainText(text),
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { output, text, ok } = await ask<Output>(gateway, call.name, call.input)
+    const lines =
+      options.json === true ? (Array.isArray(output) ? output : [output]).map((each) => JSON.stringify(each)) : [words(output, text)]
+    for (const line of lines) printLine(terminal, line)
+    return ok ? 0 : badNews
+  })
+}
+
+/** As `tool_failed`. */
+const badNews = 12
