@@ -5,6 +5,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
+import { assertMayBePlain, type Cipher, isEncrypted, openEncrypted } from '../encrypt/cipher.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/version-range.ts'
 import { bind, type Template } from '../sql/template.ts'
@@ -45,6 +46,8 @@ interface DatabaseOptions {
   readonly readOnly: boolean
   /** Also one whose tables this program may not use: for looking at what it is. */
   readonly anyVersion?: boolean
+  /** For a file that is encrypted, or shall be. */
+  readonly cipher?: Cipher
 }
 
 /** @throws OxbowError `not_found`, `store_full`, `store_corrupt` or `store_failed`; also for a file of a newer version. */
@@ -58,7 +61,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   try {
     // The journal is private: the file, and the log beside it, are made for their owner only.
     if (!exists) closeSync(openSync(path, 'a', 0o600))
-    raw = new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
+    raw = connect(options, exists)
     setUp(raw, readOnly)
     const database = wrap(raw, path)
     if (options.anyVersion !== true) assertUsable(schemaOf(database), readOnly ? 'read' : 'write', `the database ${path}`)
@@ -73,6 +76,14 @@ export function openDatabase(options: DatabaseOptions): Database {
       error,
     )
   }
+}
+
+function connect({ path, readOnly, cipher }: DatabaseOptions, exists: boolean): Sqlite.Database {
+  if (cipher !== undefined && path !== ':memory:') {
+    if (exists ? isEncrypted(path) : cipher.required) return openEncrypted(cipher, path, readOnly)
+    assertMayBePlain(cipher, path)
+  }
+  return new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
 }
 
 function setUp(raw: Sqlite.Database, readOnly: boolean): void {

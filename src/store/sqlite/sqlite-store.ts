@@ -6,6 +6,7 @@
  */
 import type { UserId } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
+import type { CipherChoice } from '../encrypt/cipher.ts'
 import { createStoreClient } from '../store-client.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
@@ -23,6 +24,8 @@ export interface SqliteOptions {
   readonly readOnly?: boolean
   /** Refuses a workspace that another guest holds (`workspace_busy`), and holds it until closed. */
   readonly exclusive?: boolean
+  /** Keys of a file that is encrypted, or shall be. */
+  readonly cipher?: CipherChoice
 }
 
 /**
@@ -49,7 +52,8 @@ const no = (): boolean => false
 
 export function createSqliteLink(options: SqliteOptions): SqliteLink {
   const { path, user, durability, readOnly = false, exclusive = false } = options
-  const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive })
+  const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
+  const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive, ...cipher })
   const writerOpen = writer === null ? Promise.resolve() : writer.ask({ ask: 'open' }).then(() => {})
   const writing = writerOpen.then(async () => void (await writer?.ask({ ask: 'serve' })))
   const reader = createReaderLink('reader', options, writing)
@@ -92,11 +96,12 @@ interface ReaderLink {
 
 function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, writing: Promise<void>): ReaderLink {
   const { path, user, durability } = options
+  const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
   let thread: WorkerLink | null = null
   let opened: Promise<void> = Promise.resolve()
 
   const start = (): WorkerLink => {
-    const started = startStoreWorker({ role, path, user, durability, exclusive: false })
+    const started = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher })
     opened = writing
       .catch((error: unknown) => {
         // A store that cannot be written may still be read; one that is another guest's may not.

@@ -23,9 +23,11 @@ function createAnswers(role: WorkerRole): Answers {
     return engine
   }
   return {
-    open() {
+    async open() {
       if (role.exclusive) lock = lockWorkspace(role.path)
-      database = openDatabase({ path: role.path, readOnly: role.role !== 'writer' })
+      // Loaded only where a file is encrypted.
+      const cipher = role.cipher === undefined ? {} : { cipher: await (await import('../encrypt/cipher.ts')).loadCipher(role.cipher) }
+      database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })
     },
     async serve() {
       const { createReader, createWriter } = await import('./sqlite-engine.ts')

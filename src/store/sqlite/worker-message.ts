@@ -1,6 +1,7 @@
 /** What passes between the store's main side and its workers: numbered questions, numbered answers. */
 import type { Failure, UserId } from '../../types/index.ts'
 import type { Read, WriteBatch } from '../store-message.ts'
+import type { CipherChoice } from '../encrypt/cipher.ts'
 import type { Durability } from './sqlite-database.ts'
 
 /** What a worker is started with. */
@@ -11,6 +12,8 @@ export interface WorkerRole {
   readonly durability: Durability
   /** The writer takes the workspace lock before it opens the file. */
   readonly exclusive: boolean
+  /** Stays in the process. */
+  readonly cipher?: CipherChoice
 }
 
 /** What the worker of a Postgres store is started with. */
