@@ -9,3 +9,12 @@ export const maxDims = 4_096
 export const weakWeights: FusionWeights = { vector: 0.3, text: 0.7 }
 /** Of models that read whole sentences. Not measured here: no such model could be had. */
 export const strongWeights: FusionWeights = { vector: 0.5, text: 0.5 }
+/** Passages of one batch of vectors: at least so many, because a service is asked for each batch; at most as many as one write bears. */
+export const minVectorBatch = 16
+export const maxVectorBatch = 256
+/** A batch aims at this long: a question waits for the batch before it, in the same thread. */
+export const vectorBatchMs = 50
+/** What is put together gets its vectors together. Far below the two seconds in which meaning must find it. */
+export const vectorLingerMs = 100
+/** After a failure: a service that is busy, or a thread that dies on one text, is not asked in a circle. */
+export const vectorRestMs = 30_000

@@ -1,0 +1,154 @@
+/**
+ * Makes vectors for passages that have none, in the background: what was put is found by its words at once, and by its meaning a
+ * moment later. What it has still to do stands in the store and nowhere else, so a guest that was killed goes on where it stopped.
+ *
+ * Each vector belongs to a model. When another one is configured its vectors are made beside those that are there, and take their
+ * place at once when they are complete; vectors of two models never meet.
+ */
+import type { MemoryChange, MemoryModel, MemoryStore } from '../../store/index.ts'
+import { isOxbowError } from '../../types/index.ts'
+import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
+import { maxVectorBatch, minVectorBatch, vectorBatchMs, vectorLingerMs, vectorRestMs } from './embed-limits.ts'
+
+export interface VectorIndex {
+  /** There may be passages without a vector. Costs nothing: the work comes later, and never keeps the process alive. */
+  poke(): void
+  /** Resolves when every passage has its vector and the model is active, or when that failed: see `fault`. Never rejects. */
+  caughtUp(): Promise<void>
+  /** Throws the vectors of the configured model away and makes them again; words find meanwhile. @throws as the store and the embedder */
+  rebuild(): Promise<void>
+  /** Why it stands still; null while it works. */
+  fault(): unknown
+  /** Ends after the batch under way. */
+  close(): Promise<void>
+}
+
+export interface VectorIndexDeps {
+  readonly memory: MemoryStore
+  readonly text: () => Promise<TextEngine>
+  readonly monotonicMs: () => number
+  /** Waited for before each batch: lets what is more urgent go first. */
+  readonly turn?: () => Promise<void>
+}
+
+export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
+  const state = { closed: false, wanted: false, fault: null as unknown }
+  let running: Promise<void> | null = null
+  let timer: NodeJS.Timeout | null = null
+
+  const work = async (): Promise<void> => {
+    try {
+      do {
+        state.wanted = false
+        await fill(deps, () => state.closed)
+      } while (state.wanted && !state.closed)
+      state.fault = null
+    } catch (error) {
+      state.fault = error
+    }
+  }
+  const start = (): Promise<void> => {
+    state.wanted = true
+    return (running ??= work().finally(() => {
+      running = null
+      // A service that is busy, a thread that died: what is left is tried again, also when nothing new is said.
+      if (isOxbowError(state.fault) && (state.fault.retryable || state.fault.code === 'tool_failed')) later(vectorRestMs)
+    }))
+  }
+  const later = (afterMs: number): void => {
+    if (timer !== null || state.closed) return
+    timer = setTimeout(() => {
+      timer = null
+      void start()
+    }, afterMs).unref()
+  }
+  const settled = async (): Promise<void> => {
+    if (!state.closed) await start()
+  }
+  return {
+    poke() {
+      state.wanted = true
+      if (running === null) later(state.fault === null ? vectorLingerMs : vectorRestMs)
+    },
+    caughtUp: settled,
+    async rebuild() {
+      await running
+      const facts = await (await deps.text()).embedder()
+      if (facts === null) return
+      const { id: model, dims } = facts
+      await deps.memory.change([
+        { change: 'model', model, dims, state: 'dropped' },
+        { change: 'model', model, dims, state: 'active' },
+      ])
+      await settled()
+      if (state.fault !== null) throw state.fault
+    },
+    fault: () => state.fault,
+    async close() {
+      state.closed = true
+      if (timer !== null) clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+/** Until nothing is without a vector of the configured model, and that model is the active one. */
+async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, isClosed: () => boolean): Promise<void> {
+  const engine = await text()
+  const facts = await engine.embedder()
+  if (facts === null) return
+  await begin(memory, facts)
+  // A batch takes as long as a person does not notice, whatever the model is.
+  let size = minVectorBatch
+  while (!isClosed()) {
+    await turn?.()
+    const passages = await memory.withoutVector(facts.id, size)
+    if (passages.length === 0) break
+    const began = monotonicMs()
+    const vectors = await engine.embed(
+      passages.map((passage) => passage.text),
+      'document',
+    )
+    const tookMs = Math.max(1, monotonicMs() - began)
+    await memory.change([
+      {
+        change: 'vectors',
+        model: facts.id,
+        vectors: passages.map(({ id }, place) => ({ passage: id, vector: vectors[place] ?? zeros(facts) })),
+      },
+    ])
+    size = Math.round(Math.min(maxVectorBatch, Math.max(minVectorBatch, (passages.length * vectorBatchMs) / tookMs)))
+  }
+  if (!isClosed()) await finish(memory, facts)
+}
+
+/** A first model is active at once: there is nothing that it could take the place of. */
+async function begin(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<void> {
+  const { models } = await memory.stats()
+  const own = models.find((each) => each.model === model)
+  if (own?.dims === dims) return
+  // Vectors of another size under the same name were made by something else.
+  const gone: MemoryChange[] = own === undefined ? [] : [{ change: 'model', model, dims: own.dims, state: 'dropped' }]
+  const others = models.filter((each) => each !== own)
+  await memory.change([...gone, { change: 'model', model, dims, state: others.some(isActive) ? 'building' : 'active' }])
+}
+
+/** The new model takes the place of all others, in one step. */
+async function finish(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<void> {
+  const { models } = await memory.stats()
+  const others = models.filter((each) => each.model !== model)
+  const own = models.find((each) => each.model === model)
+  if (own !== undefined && isActive(own) && others.length === 0) return
+  await memory.change([
+    { change: 'model', model, dims, state: 'active' },
+    ...others.map((other): MemoryChange => ({ change: 'model', model: other.model, dims: other.dims, state: 'dropped' })),
+  ])
+}
+
+function isActive({ state }: MemoryModel): boolean {
+  return state === 'active'
+}
+
+function zeros({ dims }: EmbedderFacts): Float32Array<ArrayBuffer> {
+  return new Float32Array(dims)
+}
