@@ -5,11 +5,20 @@ import { textList } from '../memory/entry-row.ts'
 import { copyBatchRows } from '../limits.ts'
 import type { UserId } from '../../types/index.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
+import type { PostgresConnection } from '../upkeep/postgres-connection.ts'
 import type { SqliteConnection } from '../upkeep/sqlite-connection.ts'
 
 export async function indexMemory(db: UpkeepConnection, user: string): Promise<void> {
-  if (!isSqlite(db)) return
   const owner = user as UserId
+  if (!isSqlite(db)) {
+    // Loaded with the first Postgres.
+    const { indexAll } = await import('../postgres/memory/posting-writer.ts')
+    await db.transaction(async () => {
+      await db.rows('delete from memory_posting where "user" = ?', [user])
+      await indexAll((db as PostgresConnection).session, owner)
+    })
+    return
+  }
   await db.transaction(async () => {
     if (!hasTextIndex(db.database, owner)) createTextIndex(db.database, owner)
     const index = openTextIndex(db.database, owner)

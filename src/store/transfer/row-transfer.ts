@@ -15,13 +15,13 @@ import { type Column, columnsOf, insertRows, pagesOf, sumOf } from './row-copy.t
 export async function openTarget(target: StorePlace): Promise<UpkeepConnection> {
   if (target.url !== '') return connectStore(target, 'write')
   const { connectSqlite } = await import('../upkeep/sqlite-connection.ts')
-  return connectSqlite(target.file, 'write')
+  return connectSqlite(target.file, 'write', target.cipher)
 }
 
 /** A backup of Postgres: all rows of the user in a new file. */
 export async function copyRows(deps: UpkeepDeps, source: UpkeepConnection, path: string): Promise<void> {
   const { connectSqlite } = await import('../upkeep/sqlite-connection.ts')
-  await using(Promise.resolve(connectSqlite(path, 'write')), async (db) => {
+  await using(Promise.resolve(connectSqlite(path, 'write', deps.place.cipher)), async (db) => {
     // What is written meanwhile is left out: all tables are read as they were at one moment.
     await source.exec('begin isolation level repeatable read read only')
     try {
@@ -142,7 +142,7 @@ export async function isFilled(db: UpkeepConnection, user: string): Promise<bool
 }
 
 export async function forget(db: UpkeepConnection, user: string): Promise<void> {
-  for (const { name } of storeTables.toReversed()) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])
+  for (const { name } of storeTables) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])
 }
 
 /** In Postgres a guest holds a lock of the database, wherever it runs. */

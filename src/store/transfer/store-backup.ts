@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from '
 import { dirname, join } from 'node:path'
 import { type BackupReport, OxbowError } from '../../types/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
-import { judgeSchema } from '../migrations/version-range.ts'
+import { assertUsable, judgeSchema } from '../migrations/version-range.ts'
 import { headOf, rowCounts, type UpkeepConnection } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
 import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
@@ -25,13 +25,16 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
   const copy = `${path}${unfinished}`
   removeDatabase(copy)
   try {
-    const facts = await using(connectStore(place, 'read'), async (db) => {
+    const facts = await using(connectStore(place, 'any version'), async (db) => {
+      const schema = judgeSchema(await appliedSteps(db.migration))
+      // A file is copied as it is, also before its steps have run.
+      if (db.dialect === 'postgres' || schema.state !== 'behind') assertUsable(schema, 'read', db.where)
       deps.tell('copying', 0, 0)
       await copyStore(deps, db, copy)
-      return { schema: judgeSchema(await appliedSteps(db.migration)).version }
+      return { schema: schema.version }
     })
     // What was copied is counted, not what has been written since.
-    const counted = await using(Promise.resolve(connectSqlite(copy, 'read')), async (db) => ({
+    const counted = await using(Promise.resolve(connectSqlite(copy, 'any version', place.cipher)), async (db) => ({
       head: await headOf(db, place.user),
       rows: await rowCounts(db, place.user),
     }))

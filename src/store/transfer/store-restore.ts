@@ -56,7 +56,7 @@ export async function restoreStore(deps: UpkeepDeps, path: string, replace: bool
 
 /** Brings the copy up to date, and sees that it is whole and is what its manifest says. */
 async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: number; readonly hash: string }): Promise<void> {
-  await using(Promise.resolve(connectSqlite(copy, 'write')), async (db) => {
+  await using(Promise.resolve(connectSqlite(copy, 'write', deps.place.cipher)), async (db) => {
     const [found] = await db.rows('pragma quick_check(1)')
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
     await migrate(db.migration, { now: deps.now, withoutCopy: true })
@@ -76,7 +76,7 @@ function notWhole(why: string): OxbowError {
 /** @returns where the old store is kept now; null when there was none, or an empty one */
 async function putInPlace({ place, now }: UpkeepDeps, copy: string, replace: boolean): Promise<string | null> {
   const { file } = place
-  const rows = existsSync(file) ? await contentOf(file, place.user) : 'none'
+  const rows = existsSync(file) ? await contentOf(place) : 'none'
   if (rows === 'some' && !replace) {
     throw new OxbowError('bad_input', `The store ${file} is not empty.`, {
       hint: 'Give --replace to put the backup in its place; a copy of the old one is kept beside it.',
@@ -96,9 +96,9 @@ async function putInPlace({ place, now }: UpkeepDeps, copy: string, replace: boo
 }
 
 /** Folds the log of the old file into it on the way. What cannot be read is not empty. */
-async function contentOf(file: string, user: string): Promise<'none' | 'some'> {
+async function contentOf({ file, user, cipher }: StorePlace): Promise<'none' | 'some'> {
   try {
-    return await using(Promise.resolve(connectSqlite(file, 'write')), async (db) => {
+    return await using(Promise.resolve(connectSqlite(file, 'write', cipher)), async (db) => {
       const counts = Object.values(await rowCounts(db, user))
       return counts.some((count) => count > 0) ? 'some' : 'none'
     })
@@ -114,7 +114,7 @@ async function restoreRows(
   replace: boolean,
 ): Promise<{ readonly where: string; readonly kept: string | null }> {
   const { place, now } = deps
-  return using(Promise.resolve(connectSqlite(from, 'read')), (source) =>
+  return using(Promise.resolve(connectSqlite(from, 'read', deps.place.cipher)), (source) =>
     using(openTarget(place), async (db) => {
       await assertNobodyWrites(db, place.user)
       await migrate(db.migration, { now })

@@ -5,10 +5,15 @@ import { openPgDriver } from '../postgres/pg-driver.ts'
 import { parseAddress } from '../postgres/postgres-address.ts'
 import { postgresFault } from '../postgres/postgres-fault.ts'
 import { postgresMigrationDriver } from '../postgres/postgres-schema.ts'
+import type { PostgresSession } from '../postgres/postgres-session.ts'
 import type { UpkeepConnection, Value, Wish } from './connection.ts'
 
+export interface PostgresConnection extends UpkeepConnection {
+  readonly session: PostgresSession
+}
+
 /** @throws OxbowError for an address that is none, a server that refuses, or tables that are not usable */
-export async function connectPostgres(address: string, wish: Wish): Promise<UpkeepConnection> {
+export async function connectPostgres(address: string, wish: Wish): Promise<PostgresConnection> {
   const { url, shown } = parseAddress(address)
   const typed = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
@@ -27,7 +32,8 @@ export async function connectPostgres(address: string, wish: Wish): Promise<Upke
     // Copying a large table takes as long as it takes.
     await typed(() => session.exec('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0'))
     const migration = postgresMigrationDriver(session, shown)
-    const db: UpkeepConnection = {
+    const db: PostgresConnection = {
+      session,
       dialect: 'postgres',
       where: shown,
       migration,

@@ -1,4 +1,5 @@
 /** Upkeep of a SQLite file, in process: whoever does upkeep does nothing else. */
+import type { Cipher } from '../encrypt/cipher.ts'
 import { toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
 import { sqliteMigrationDriver } from '../sqlite/sqlite-schema.ts'
@@ -9,8 +10,9 @@ export interface SqliteConnection extends UpkeepConnection {
 }
 
 /** @throws OxbowError as opening a store does */
-export function connectSqlite(path: string, wish: Wish): SqliteConnection {
-  const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version' })
+export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): SqliteConnection {
+  const encrypted = cipher === undefined ? {} : { cipher }
+  const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version', ...encrypted })
   const driver = sqliteMigrationDriver(database)
   const typed = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
     try {
@@ -24,12 +26,20 @@ export function connectSqlite(path: string, wish: Wish): SqliteConnection {
     where: `the database ${path}`,
     database,
     migration: driver,
-    rows: (sql, values = []) => typed(() => database.prepare(positional(sql, values)).rows({}) as Value[][]),
+    rows: (sql, values = []) =>
+      typed(() => {
+        const statement = database.prepare(positional(sql, values))
+        if (!writes.test(sql)) return statement.rows({}) as Value[][]
+        statement.run({})
+        return []
+      }),
     exec: (sql) => typed(() => database.exec(sql)),
     transaction: (work) => typed(() => driver.transaction(work)),
     close: async () => database.close(),
   }
 }
+
+const writes = /^(insert|delete|update) /
 
 /** Constants of a template are bound as they are. */
 function positional(sql: string, values: readonly Value[]): { readonly sql: string; readonly parameters: readonly Value[] } {

@@ -1,6 +1,7 @@
 /** Where a user's store is, opened for upkeep. */
 import { existsSync } from 'node:fs'
 import { OxbowError, type UserId } from '../../types/index.ts'
+import type { Cipher } from '../encrypt/cipher.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
 import type { UpkeepConnection, Wish } from './connection.ts'
 
@@ -12,6 +13,8 @@ export interface StorePlace {
   readonly url: string
   /** Where backups go when no path is given, and where they are looked for. */
   readonly backups: string
+  /** Where the file may be encrypted. */
+  readonly cipher?: Cipher
 }
 
 export type Tell = (what: string, done: number, total: number) => void
@@ -36,7 +39,7 @@ export async function connectStore(place: StorePlace, wish: Wish): Promise<Upkee
   }
   if (!existsSync(place.file)) throw noStore(place.file)
   const { connectSqlite } = await import('./sqlite-connection.ts')
-  return connectSqlite(place.file, wish)
+  return connectSqlite(place.file, wish, place.cipher)
 }
 
 /** Runs `work` while no guest uses the workspace. @throws OxbowError `workspace_busy` */

@@ -29,5 +29,8 @@ export const storeTables: readonly TableFacts[] = [
   table('zoey', 'kind', 'id'),
 ]
 
+/** Follows from the others and is made anew, never copied. */
+export const madeTables: ReadonlySet<string> = new Set(['memory_posting'])
+
 /** Tables that are no user's: what steps ran, and how far a move has come. */
 export const ownTables: ReadonlySet<string> = new Set(['migration', 'move_cursor'])

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import Sqlite from 'better-sqlite3'
+import type { BackupReport, RestoreReport, StoreStatus, UserId } from '../../types/index.ts'
+import { recordOf } from '../store-contract.ts'
+import { assertRejects, storeFolder, type StoreFolder, tamper } from '../store-fixture.ts'
+import { ask, fillStore, placeIn } from './transfer-fixture.ts'
+
+async function filled(files: StoreFolder): Promise<void> {
+  const store = await files.open()
+  await fillStore(store, 60)
+  await store.close()
+}
+
+/** Everything in the tables of a file, as text. */
+function contentOf(path: string): string {
+  const raw = new Sqlite(path, { readonly: true })
+  const tables = raw
+    .prepare(`select name from sqlite_master where type = 'table' and name not like 'memory_text%' order by name`)
+    .pluck()
+    .all()
+  const rows = tables.map((name) => [name, raw.prepare(`select * from "${String(name)}"`).all()])
+  raw.close()
+  return JSON.stringify(rows)
+}
+
+test('a backup of a store that is written meanwhile is a moment of it, says what it holds, and verifies', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  const store = await files.open({ exclusive: true })
+  const writing = Promise.all(Array.from({ length: 200 }, (_, i) => store.append({ records: [recordOf(`w${i}`, 'intent')] })))
+  const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
+  await writing
+  assert.ok(manifest.head.seq >= 66 && manifest.head.seq <= 266)
+  assert.equal(manifest.rows['journal'], manifest.head.seq)
+  assert.equal(manifest.rows['memory_entry'], 40)
+  assert.equal(statSync(path).mode & 0o077, 0)
+  assert.deepEqual(readdirSync(join(files.folder, 'backups')), [path.split('/').at(-1)])
+  // Any program that knows SQLite opens it.
+  const raw = new Sqlite(path, { readonly: true })
+  assert.equal(raw.prepare('select max(seq) from journal').pluck().get(), manifest.head.seq)
+  raw.close()
+  await store.close()
+})
+
+test('a restored store is what was backed up, in every table, and goes on; what stood there is kept', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
+  const before = contentOf(files.path)
+  const later = await files.open()
+  await later.append({ records: [recordOf('later', 'intent')] })
+  await later.close()
+  await assertRejects(ask(place, { ask: 'restore', path, replace: false }), 'bad_input', /is not empty/)
+  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true })
+  assert.ok(replaced !== null)
+  assert.equal(contentOf(files.path), before)
+  const kept = new Sqlite(replaced, { readonly: true })
+  assert.equal(kept.prepare('select max(seq) from journal').pluck().get(), manifest.head.seq + 1)
+  kept.close()
+  const store = await files.open({ exclusive: true })
+  assert.equal((await store.append({ records: [recordOf('on', 'intent')] })).firstSeq, manifest.head.seq + 1)
+  const found = await store.memory.search({ filter: {}, text: { terms: ['ox', 'pulls'], contextWeight: 0.5, limit: 5 } })
+  assert.equal(found.text.length, 5)
+  await store.close()
+  assert.deepEqual(
+    (await ask<StoreStatus>(place, { ask: 'status' })).copies.map((copy) => copy.path),
+    [replaced, path],
+  )
+})
+
+test('a backup is restored where no store is', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const { path } = await ask<BackupReport>(placeIn(files.folder), { ask: 'backup', path: join(files.folder, 'b') })
+  await using empty = storeFolder()
+  const { replaced } = await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false })
+  assert.equal(replaced, null)
+  assert.equal(contentOf(empty.path), contentOf(files.path))
+  assert.deepEqual(
+    readdirSync(empty.folder).filter((name) => name.includes('restoring')),
+    [],
+  )
+})
+
+test('a backup that is cut short, changed, or of somebody else is refused, and the store is not touched', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  const path = join(files.folder, 'backup')
+  await ask(place, { ask: 'backup', path })
+  const good = readFileSync(path)
+  const before = readFileSync(files.path)
+  const refused = async (bytes: Uint8Array, why: RegExp): Promise<void> => {
+    writeFileSync(path, bytes)
+    await assertRejects(ask(place, { ask: 'restore', path, replace: true }), 'bad_input', why)
+  }
+  for (const length of [0, 10, 5_000, good.length - 1, good.length - 30]) await refused(good.subarray(0, length), /cut short|damaged/)
+  const middle = Buffer.from(good)
+  middle[20_000] = (middle[20_000] ?? 0) ^ 1
+  await refused(middle, /changed or is damaged/)
+  // A checksum that lies: the manifest is made to fit the changed database.
+  const lying = Buffer.from(
+    good
+      .toString('latin1')
+      .replace(/"hash":"([0-9a-f])([0-9a-f]{63})"(?=\}\n)/, (_, a: string, b: string) => `"hash":"${a === '0' ? '1' : '0'}${b}"`),
+    'latin1',
+  )
+  assert.notDeepEqual(lying, good)
+  await refused(lying, /changed or is damaged/)
+  await refused(Buffer.from(good.toString('latin1').replace(/"seq":\d\d,/, '"seq":11,'), 'latin1'), /does not end where its manifest says/)
+  await refused(Buffer.concat([good, good.subarray(-24)]), /damaged/)
+  writeFileSync(path, good)
+  await assertRejects(
+    ask({ ...place, user: 'bob' as UserId }, { ask: 'restore', path, replace: true }),
+    'bad_input',
+    /of user "ann", not of bob/,
+  )
+  await assertRejects(ask(place, { ask: 'restore', path: join(files.folder, 'none'), replace: true }), 'not_found')
+  assert.deepEqual(readFileSync(files.path), before)
+  assert.equal(existsSync(`${files.path}.restoring`), false)
+})
+
+test('a backup whose checksum is right but whose chain does not hold is refused', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  tamper(files.path, `update journal set actor = 'mallory' where seq = 7`)
+  const path = join(files.folder, 'backup')
+  await ask(placeIn(files.folder), { ask: 'backup', path })
+  await using empty = storeFolder()
+  await assertRejects(ask(placeIn(empty.folder), { ask: 'restore', path, replace: false }), 'bad_input', /record 7/)
+  assert.equal(existsSync(empty.path), false)
+})
+
+test('a backup of an older version is brought up to date on its way back', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  await ask(place, { ask: 'migrate', to: 2, dryRun: false, withoutCopy: true })
+  const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
+  assert.deepEqual([manifest.schema, manifest.head.seq], [2, 66])
+  await using empty = storeFolder()
+  await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false })
+  const status = await ask<StoreStatus>(placeIn(empty.folder), { ask: 'status' })
+  assert.deepEqual([status.state, status.head.seq, status.rows['message']], ['current', 66, 60])
+})
+
+test('of older backups as many are kept as are asked for, and nothing else in the folder is removed', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  let ms = 1_795_000_000_000
+  const backup = (keep?: number): Promise<BackupReport> =>
+    ask(place, { ask: 'backup', path: '', ...(keep !== undefined && { keep }) }, { now: () => (ms += 1_000) })
+  const [first, second] = [await backup(), await backup()]
+  const notes = join(place.backups, 'notes.oxbow-backup')
+  writeFileSync(notes, 'mine')
+  const { path, removed } = await backup(2)
+  assert.deepEqual(removed, [first.path])
+  for (const kept of [second.path, path, notes]) assert.equal(existsSync(kept), true, kept)
+})
+
+test('a backup never replaces a file, and a damaged store is kept whole when it is replaced', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  const path = join(files.folder, 'backup')
+  await ask(place, { ask: 'backup', path })
+  await assertRejects(ask(place, { ask: 'backup', path }), 'bad_input', /There is a file/)
+  truncateSync(files.path, 30_000)
+  appendFileSync(files.path, 'damage')
+  const damaged = readFileSync(files.path)
+  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true })
+  assert.deepEqual(readFileSync(replaced ?? ''), damaged)
+  assert.equal((await (await files.open()).head()).seq, 66)
+})
+
+test('a store that a guest holds is neither restored nor vacuumed nor migrated', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  const path = join(files.folder, 'backup')
+  await ask(place, { ask: 'backup', path })
+  const guest = await files.open({ exclusive: true })
+  await guest.opened()
+  await assertRejects(ask(place, { ask: 'restore', path, replace: true }), 'workspace_busy')
+  await assertRejects(ask(place, { ask: 'vacuum' }), 'workspace_busy')
+  await assertRejects(ask(place, { ask: 'migrate', dryRun: false, withoutCopy: false }), 'workspace_busy')
+  assert.equal((await guest.head()).seq, 66)
+})

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import type { BackupReport, MoveReport, RestoreReport, StoreVerifyReport, UserId } from '../../types/index.ts'
+import { postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
+import { recordOf } from '../store-contract.ts'
+import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
+import type { StorePlace } from '../upkeep/store-place.ts'
+import { ask, depsOf, fillStore, openAt, placeIn } from './transfer-fixture.ts'
+
+const skip = postgresSkip()
+const postgres = usePostgres()
+
+async function filled(files: StoreFolder, count = 60): Promise<StorePlace> {
+  const store = await files.open()
+  await fillStore(store, count)
+  await store.close()
+  return placeIn(files.folder)
+}
+
+/** What a person would look for: the store goes on, history and memory are found. */
+async function assertWorks(place: StorePlace, seq: number): Promise<void> {
+  const store = await openAt(place)
+  try {
+    assert.equal((await store.head()).seq, seq)
+    const found = await store.memory.search({
+      filter: { tags: ['t1'] },
+      text: { terms: ['ox', 'pulls'], contextWeight: 0.5, limit: 50 },
+      vector: { model: 'm', vector: new Float32Array([1, 3, 0.1, -1]), limit: 3 },
+    })
+    assert.deepEqual([found.text.length, found.vector.length], [13, 3])
+    assert.deepEqual(await store.spent('user'), { microDollars: 60, tokens: 120 })
+    assert.equal((await store.append({ records: [recordOf('on', 'refused')] })).firstSeq, seq + 1)
+  } finally {
+    await store.close()
+  }
+}
+
+test('a file moves to Postgres and back; both sides are compared, and the source stays as it was', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const place = await filled(files)
+  const before = readFileSync(files.path)
+  const there = await ask<MoveReport>(place, { ask: 'move', to: database.url })
+  assert.deepEqual(readFileSync(files.path), before)
+  assert.equal(there.rows['journal'], 66)
+  assert.equal(there.rows['memory_passage'], 40)
+  assert.equal(there.resumed, false)
+  assert.match(there.configure, /^store\.url = "postgres:/)
+  assert.deepEqual(await database.sql('select * from move_cursor'), [])
+  const far = { ...place, url: database.url }
+  await assertWorks(far, 66)
+  await using home = storeFolder()
+  const back = await ask<MoveReport>({ ...placeIn(home.folder), url: database.url }, { ask: 'move', to: 'file' })
+  assert.equal(back.rows['journal'], 67)
+  await assertWorks(placeIn(home.folder), 67)
+  assert.equal((await ask<StoreVerifyReport>(far, { ask: 'verify' })).ok, true)
+})
+
+test('a move that was stopped goes on where it stopped; one whose source was written since begins anew', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const place = await filled(files)
+  const stopAt = (table: string) => ({
+    tell: (what: string) => {
+      if (what === table) throw new Error('planted')
+    },
+  })
+  await assert.rejects(ask(place, { ask: 'move', to: database.url }, stopAt('session')), /planted/)
+  const [journal] = await database.sql<{ rows: string }>('select count(*) as rows from journal')
+  assert.equal(Number(journal?.rows), 66)
+  // Half of it is no store: neither is it taken for one, nor is it moved into by others.
+  const resumed = await ask<MoveReport>(place, { ask: 'move', to: database.url })
+  assert.deepEqual([resumed.resumed, resumed.rows['session']], [true, 6])
+  await assertRejects(ask(place, { ask: 'move', to: database.url }), 'bad_input', /has rows of this user already/)
+
+  await using other = await postgres.database()
+  await assert.rejects(ask(place, { ask: 'move', to: other.url }, stopAt('comparing journal')), /planted/)
+  const store = await files.open()
+  await store.append({ records: [recordOf('since', 'refused')] })
+  await store.close()
+  const anew = await ask<MoveReport>(place, { ask: 'move', to: other.url })
+  assert.deepEqual([anew.resumed, anew.rows['journal']], [false, 67])
+})
+
+test('a row that does not arrive as it was is found by the comparison', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const place = await filled(files)
+  // The tables are made; then a trigger stands in the way, as a database of others may have.
+  const stop = { tell: (what: string) => what === 'message' && assert.fail('planted') }
+  await assert.rejects(ask(place, { ask: 'move', to: database.url }, stop as object), /planted/)
+  await database.sql(`create function spoil() returns trigger as $$ begin new.title := 'x'; return new; end $$ language plpgsql`)
+  await database.sql('create trigger spoil before insert on session for each row execute function spoil()')
+  await assertRejects(ask(place, { ask: 'move', to: database.url }), 'store_failed', /table session/)
+})
+
+test('users of one database move in and out beside each other', { skip }, async () => {
+  await using files = storeFolder()
+  await using others = storeFolder()
+  await using database = await postgres.database()
+  const ann = await filled(files)
+  const bob = placeIn(others.folder, '', 'bob' as UserId)
+  const store = await openAt(bob)
+  await fillStore(store, 5)
+  await store.close()
+  await ask(ann, { ask: 'move', to: database.url })
+  const moved = await ask<MoveReport>(bob, { ask: 'move', to: database.url })
+  assert.equal(moved.rows['journal'], 11)
+  await assertWorks({ ...ann, url: database.url }, 66)
+})
+
+test('a move is refused while a guest works, on either side, and to where the store is', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const place = await filled(files)
+  const guest = await files.open({ exclusive: true })
+  await guest.opened()
+  await assertRejects(ask(place, { ask: 'move', to: database.url }), 'workspace_busy')
+  await guest.close()
+  await assertRejects(ask(place, { ask: 'move', to: 'file' }), 'bad_input', /is there already/)
+  await assertRejects(ask(place, { ask: 'move', to: 'postgres://nobody@127.0.0.1:1/none' }), 'store_failed')
+})
+
+test('a backup of Postgres is a file like any other, and is restored to a file or to Postgres', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const file = await filled(files)
+  await ask(file, { ask: 'move', to: database.url })
+  const place = { ...file, url: database.url }
+  const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
+  assert.deepEqual([manifest.head.seq, manifest.rows['memory_entry']], [66, 40])
+  await using home = storeFolder()
+  await ask<RestoreReport>(placeIn(home.folder), { ask: 'restore', path, replace: false })
+  await assertWorks(placeIn(home.folder), 66)
+
+  await assertWorks(place, 66)
+  await assertRejects(ask(place, { ask: 'restore', path, replace: false }), 'bad_input', /has rows of this user already/)
+  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true })
+  assert.ok(replaced !== null && existsSync(replaced))
+  await assertWorks(place, 66)
+  const old = depsOf(place)
+  assert.deepEqual(await old.verifyChain({ url: database.url }), [])
+})
