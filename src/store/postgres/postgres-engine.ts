@@ -77,7 +77,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     async read<Kind extends Read['kind']>(request: Read & { kind: Kind }) {
       await open().catch((error: unknown) => {
         // What cannot be written may still be read, but for what is another guest's or no store at all.
-        if (isOxbowError(error, 'workspace_busy') || isOxbowError(error, 'bad_config')) throw error
+        if (!writer.everReady() && (isOxbowError(error, 'workspace_busy') || isOxbowError(error, 'bad_config'))) throw error
       })
       return (await reads.run((session) => read(session, request))) as ReadResults[Kind]
     },

@@ -33,6 +33,8 @@ export interface WriteSession {
   drop(session: PostgresSession): Promise<void>
   /** Writing failed for a reason that may pass: tries in the background until it is possible again. */
   down(fault: PostgresFault): void
+  /** It could be written once: what it holds is this store's own. */
+  everReady(): boolean
   /** Why nothing is written just now. */
   fault(): OxbowError | null
   close(): Promise<void>
@@ -127,6 +129,7 @@ export function createWriteSession(options: WriteSessionOptions): WriteSession {
       if (fault.kind === 'broken' || fault.kind === 'value' || (fault.kind === 'setup' && !prepared)) over = fault.error
       else mend(longestRetryMs)
     },
+    everReady: () => prepared,
     fault: () => over ?? down,
     async close() {
       closed = true
