@@ -42,8 +42,8 @@ export function addScriptTerms(word: string, side: Side, terms: string[], other:
 
 function cjkTerms(run: string, side: Side, terms: string[]): void {
   const characters = Array.from(run)
-  if (side === 'asked' && characters.length === 1) terms.push(run)
-  if (side === 'kept') for (const character of characters) if (han.test(character)) terms.push(character)
+  if (characters.length === 1) terms.push(run)
+  else if (side === 'kept') for (const character of characters) if (han.test(character)) terms.push(character)
   pairs(characters, terms)
   for (const [katakana] of run.matchAll(katakanaWords)) terms.push(katakana)
 }

@@ -18,7 +18,6 @@ const arabicWord = /^[\u0621-\u064a]{4,}$/
 export function stem(word: string): string {
   if (latinWord.test(word)) return english(regular(word))
   if (cyrillicWord.test(word)) return russian(word) || word
-  // The Greek stemmer speaks capitals.
   if (greekWord.test(word)) return greek(word) || word
   if (arabicWord.test(word)) return arabic(word) || word
   return word
