@@ -5,6 +5,7 @@ import { maxListedSessions, maxToolMemoryMib, maxToolSeconds } from './limits.ts
 import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 import { addMemoryVerbs } from './memory/memory-verbs.ts'
+import { addSecretVerbs } from './store/key-verbs.ts'
 import { addStoreVerbs } from './store/store-verbs.ts'
 import { collect, examples, guestVerb, parseCount, userVerb, type Verb } from './verb-parts.ts'
 
@@ -106,6 +107,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
   addModelVerbs(program, terminal, choose)
   addWasmVerb(program, terminal, choose)
   addImageVerb(program, terminal, choose)
+  addSecretVerbs(program, terminal, choose)
   addStoreVerbs(program, terminal, choose)
   addMemoryVerbs(program, terminal, choose)
 

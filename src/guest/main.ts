@@ -62,6 +62,11 @@ async function main(command: string): Promise<void> {
       say(await buildImage(await envelope))
       return
     }
+    case 'keys': {
+      const { answerKeyQuestion } = await import('./key-questions.ts')
+      say(await answerKeyQuestion(await envelope))
+      return
+    }
     case 'store': {
       const { upkeep } = await import('./store-upkeep.ts')
       await upkeep(await envelope, say)
@@ -69,12 +74,17 @@ async function main(command: string): Promise<void> {
     }
     default:
       throw new Error(
-        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run, image-build or store`,
+        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run, image-build, store or keys`,
       )
   }
 }
 
-async function serve(envelope: GuestEnvelope, ended: Promise<void>): Promise<void> {
+async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> {
+  // Loaded only where there may be some.
+  const envelope =
+    (given.wantedKeys?.length ?? 0) === 0
+      ? given
+      : await import('./key-questions.ts').then(({ withStoredSecrets }) => withStoredSecrets(given))
   const { openGuestStore } = await import('./guest-store.ts')
   const store = openGuestStore(envelope)
   const { startGuest } = await import('./guest.ts')

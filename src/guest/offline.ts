@@ -23,8 +23,15 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
-  const { config, keys, user } = envelope
-  const store = await openStore({ config: config.store, environment: keys, path, user, readOnly: true })
+  const { config, keys, user, masterKeys: masters } = envelope
+  const store = await openStore({
+    config: config.store,
+    environment: keys,
+    path,
+    user,
+    readOnly: true,
+    ...(masters !== undefined && { masters }),
+  })
   try {
     await store.opened()
     if (question === 'audit-verify') yield await verifyJournal(store, envelope.heads ?? [], envelope.publicKey ?? '')

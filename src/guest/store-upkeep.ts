@@ -1,7 +1,7 @@
 /** `oxbow store`: upkeep of a user's store, by a guest program that does nothing else and ends with its answer. */
 import { join } from 'node:path'
 import { verifyJournal } from '../kernel/index.ts'
-import { answerStore, openPostgresStore, openSqliteStore, type OpeningStore } from '../store/index.ts'
+import { answerStore, cipherChoice, loadCipher, openPostgresStore, openSqliteStore, type OpeningStore } from '../store/index.ts'
 import { type GuestEnvelope, OxbowError, type StoreProgress, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
@@ -9,18 +9,20 @@ const progressMs = 100
 
 /** @param say takes progress lines, and the report as the last one */
 export async function upkeep(envelope: GuestEnvelope, say: (line: object) => void): Promise<void> {
-  const { user, workspaceRoot, config, keys, store: question } = envelope
+  const { user, workspaceRoot, config, keys, store: question, masterKeys: masters = [] } = envelope
   if (question === undefined) throw new Error('the envelope has no question about the store')
   const internal = join(workspaceRoot, 'internal')
   const file = join(internal, 'oxbow.db')
   const url = keys[config.store.url_env] ?? config.store.url
+  const choice = cipherChoice({ config: { ...config.store, encrypt: false }, masters })
+  const cipher = choice === null ? {} : { cipher: await loadCipher(choice) }
   const report = await answerStore(question, {
-    place: { user, file, url, backups: join(internal, 'backups') },
+    place: { user, file, url, backups: join(internal, 'backups'), ...cipher },
     now: systemClock.now,
     tell: progressLines(say),
     async verifyChain(at) {
       const pool = config.store.pool
-      const options = { user, durability: 'normal', readOnly: true } as const
+      const options = { user, durability: 'normal', readOnly: true, ...(choice !== null && { cipher: choice }) } as const
       const store = 'file' in at ? openSqliteStore({ ...options, path: at.file }) : openPostgresStore({ ...options, url: at.url, pool })
       return chainProblems(await store)
     },

@@ -49,6 +49,17 @@ export function configFiles(home: Home, workspace: Workspace): readonly ConfigFi
  * those that the configuration names, when they are set. The rest, and with it every other secret of the host, stays outside.
  */
 export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
+  const names = keyNames(config)
+  const keys: Record<string, string> = {}
+  for (const name of names) {
+    const value = env[name]?.trim()
+    if (value) keys[name] = value
+  }
+  return keys
+}
+
+/** Names of those variables. */
+export function keyNames(config: Config): readonly string[] {
   const names = new Set([config.model.api_key_env, commonKeyEnv, searchKeyEnv(config.web)])
   names.add(config.store.url_env)
   for (const { keyEnv, baseUrlEnv } of Object.values(builtinProviders)) for (const name of [...keyEnv, baseUrlEnv ?? '']) names.add(name)
@@ -56,12 +67,7 @@ export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, s
     names.add(name)
     for (const value of Object.values(headers)) for (const [, variable = ''] of value.matchAll(/\$(\w+)/g)) names.add(variable)
   }
-  const keys: Record<string, string> = {}
-  for (const name of names) {
-    const value = env[name]?.trim()
-    if (value) keys[name] = value
-  }
-  return keys
+  return [...names].filter((name) => name !== '')
 }
 
 /** @returns the file's table; empty when there is no file. */

@@ -25,6 +25,7 @@ export type GuestCommand =
   | 'wasm-run'
   | 'image-build'
   | 'store'
+  | 'keys'
 
 export interface GuestProcess {
   readonly pid: number

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOxbowError, OxbowError, systemClock } from '../types/index.ts'
 import type { Config, Failure, GuestEnvelope } from '../types/index.ts'
-import { keysFor } from './config-layers.ts'
+import { keyNames, keysFor } from './config-layers.ts'
 import { asReport, fatalError, guestFlags, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestProcess, GuestProgram } from './guest-process.ts'
 import { findGuest } from './guest-search.ts'
@@ -13,6 +13,7 @@ import type { FoundGuest } from './guest-search.ts'
 import { openHeadSigner } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import type { IsolatedGuest } from './isolated/isolated-guest.ts'
+import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs } from './limits.ts'
 
 export interface GuestOptions {
@@ -59,7 +60,20 @@ export async function ensureGuest(options: GuestOptions): Promise<RunningGuest> 
 export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope {
   const { home, workspace, config, insecure, version, env } = options
   const { user, root: workspaceRoot } = workspace
-  return { user, workspaceRoot, config, catalogFolder: home.catalog, insecure, version, keys: keysFor(config, env) }
+  const place = { home, user, config, env }
+  const keys = keysFor(config, env)
+  const masters = config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
+  const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => keys[name] === undefined && name !== config.store.url_env)
+  return {
+    user,
+    workspaceRoot,
+    config,
+    catalogFolder: home.catalog,
+    insecure,
+    version,
+    keys,
+    ...(masters.length > 0 && { masterKeys: masters, wantedKeys: wanted }),
+  }
 }
 
 async function startOwned(options: GuestOptions): Promise<RunningGuest> {

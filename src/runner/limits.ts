@@ -22,3 +22,7 @@ export const maxConfigBytes: number = 1024 * 1024
 export const maxSignedHeads = 2_048
 /** Loopback port of an isolated guest at which it finds its way to models; its own, so nobody else has it. */
 export const isolatedProxyPort = 8119
+/** How scrypt makes a key of a passphrase: 128 MiB and half a second on a quick core, so that guessing costs as much each time. */
+export const scryptCost: number = 2 ** 17
+export const scryptBlock = 8
+export const scryptLanes = 1

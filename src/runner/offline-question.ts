@@ -1,5 +1,5 @@
 /** Questions that need no running guest: the guest program answers them from the workspace and exits. */
-import type { CatalogQuestion, ImageQuestion, SessionId, StoreQuestion, ToolQuestion } from '../types/index.ts'
+import type { CatalogQuestion, ImageQuestion, KeyQuestion, SessionId, StoreQuestion, ToolQuestion } from '../types/index.ts'
 import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestCommand } from './guest-process.ts'
 import { envelopeFor } from './guest.ts'
@@ -15,6 +15,9 @@ export interface OfflineQuestion {
   readonly tool?: ToolQuestion
   readonly image?: ImageQuestion
   readonly store?: StoreQuestion
+  readonly keyQuestion?: KeyQuestion
+  /** In place of those that the user has. */
+  readonly masterKeys?: readonly string[]
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Which store a configuration means, and how it is opened. */
 import type { StoreConfig, UserId } from '../types/index.ts'
+import type { CipherChoice } from './encrypt/cipher.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import type { OpeningStore } from './store.ts'
 
@@ -13,6 +14,8 @@ export interface StoreChoice {
   readonly user: UserId
   readonly readOnly?: boolean
   readonly exclusive?: boolean
+  /** Master keys, where the runner has some; see `CipherChoice`. */
+  readonly masters?: readonly string[]
 }
 
 /** @returns the address of the Postgres that is configured, which may hold a password; empty where it is a file. */
@@ -25,9 +28,15 @@ export async function openStore(choice: StoreChoice): Promise<OpeningStore> {
   const { config, path, user, readOnly = false, exclusive = false } = choice
   const url = storeAddress(choice)
   const { durability, pool } = config
-  if (url === '') return openSqliteStore({ path, user, durability, readOnly, exclusive })
+  const cipher = cipherChoice(choice)
+  if (url === '') return openSqliteStore({ path, user, durability, readOnly, exclusive, ...(cipher !== null && { cipher }) })
   const { openPostgresStore } = await import('./postgres/postgres-store.ts')
   return openPostgresStore({ url, user, pool, durability, readOnly, exclusive })
+}
+
+/** @returns null where nothing is encrypted, nor shall be */
+export function cipherChoice({ config, masters = [] }: Pick<StoreChoice, 'config' | 'masters'>): CipherChoice | null {
+  return masters.length > 0 || config.encrypt ? { masters, required: config.encrypt } : null
 }
 
 /** @returns what a person may be shown of the choice: a file's path, or an address without its password. */

@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
 import type { SessionId, UserId } from './id.ts'
 import type { Json } from './json.ts'
+import type { KeyQuestion } from './keys.ts'
 import type { SandboxStatus } from './hands.ts'
 import type { ChainHead, SignedHead } from './record.ts'
 import type { StoreQuestion } from './upkeep.ts'
@@ -37,6 +38,12 @@ export interface GuestEnvelope {
   readonly tool?: ToolQuestion
   /** For `image-build`. */
   readonly image?: ImageQuestion
+  /** Keys of the file and of secrets at rest, 64 hexadecimal digits each: the one in use, and the next one while it is changed. */
+  readonly masterKeys?: readonly string[]
+  /** Variables that the configuration names and that are not set: secrets of these names go into `keys`. */
+  readonly wantedKeys?: readonly string[]
+  /** For `keys`. */
+  readonly keyQuestion?: KeyQuestion
   /** For `store`. */
   readonly store?: StoreQuestion
 }

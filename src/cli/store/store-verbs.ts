@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
 import { examples, parseCount, userVerb, type Verb } from '../verb-parts.ts'
+import { addEncryptionVerbs } from './key-verbs.ts'
 
 const maxKept = 10_000
 
@@ -53,4 +54,5 @@ export function addStoreVerbs(program: Command, terminal: Terminal, choose: (ver
       ),
     )
     .action((url, options) => choose(async () => (await load()).storeMove(url, options, terminal)))
+  addEncryptionVerbs(store, terminal, choose)
 }

@@ -51,7 +51,10 @@ async function onPostgres(): Promise<Subject> {
     db,
     async dump() {
       const rows = [...(await db.rows('select * from "secret"')), ...(await db.rows('select * from "wrapped_key"'))]
-      return rows.flat().map((cell) => (cell instanceof Uint8Array ? Buffer.from(cell).toString('latin1') : String(cell))).join('\n')
+      return rows
+        .flat()
+        .map((cell) => (cell instanceof Uint8Array ? Buffer.from(cell).toString('latin1') : String(cell)))
+        .join('\n')
     },
     async drop() {
       await db.close()
@@ -75,22 +78,25 @@ function describeSecrets(name: string, make: () => Promise<Subject>): void {
   const secretsOf = (db: UpkeepConnection, key: Uint8Array = master) => openSecrets({ db, user: ann, master: key, clock: systemClock })
 
   describe(`secrets in ${name}`, () => {
-    holds('what was set is read back, listed without its value, replaced and removed; the database holds no plain text', async ({ db, dump }) => {
-      const secrets = secretsOf(db)
-      await secrets.set('OPENAI_API_KEY', planted)
-      await secrets.set('other', 'über-geheim')
-      assert.equal(await secrets.get('OPENAI_API_KEY'), planted)
-      assert.deepEqual(
-        (await secrets.list()).map((one) => one.name),
-        ['OPENAI_API_KEY', 'other'],
-      )
-      const kept = await dump()
-      assert(kept.includes('OPENAI_API_KEY'))
-      assert(!kept.includes(planted) && !kept.includes(master.toString('latin1')))
-      await secrets.set('other', 'new')
-      assert.equal(await secrets.get('other'), 'new')
-      assert.deepEqual([await secrets.remove('other'), await secrets.remove('other'), await secrets.get('other')], [true, false, null])
-    })
+    holds(
+      'what was set is read back, listed without its value, replaced and removed; the database holds no plain text',
+      async ({ db, dump }) => {
+        const secrets = secretsOf(db)
+        await secrets.set('OPENAI_API_KEY', planted)
+        await secrets.set('other', 'über-geheim')
+        assert.equal(await secrets.get('OPENAI_API_KEY'), planted)
+        assert.deepEqual(
+          (await secrets.list()).map((one) => one.name),
+          ['OPENAI_API_KEY', 'other'],
+        )
+        const kept = await dump()
+        assert(kept.includes('OPENAI_API_KEY'))
+        assert(!kept.includes(planted) && !kept.includes(master.toString('latin1')))
+        await secrets.set('other', 'new')
+        assert.equal(await secrets.get('other'), 'new')
+        assert.deepEqual([await secrets.remove('other'), await secrets.remove('other'), await secrets.get('other')], [true, false, null])
+      },
+    )
 
     holds('another master key opens nothing and says so', async ({ db }) => {
       await secretsOf(db).set('A', planted)
@@ -115,7 +121,8 @@ function describeSecrets(name: string, make: () => Promise<Subject>): void {
 
     holds('names and values that cannot be kept are refused', async ({ db }) => {
       const secrets = secretsOf(db)
-      for (const name of ['', '1a', 'a b', "a'; drop table secret", 'a'.repeat(129)]) await assertRejects(secrets.set(name, 'x'), 'bad_input')
+      for (const name of ['', '1a', 'a b', "a'; drop table secret", 'a'.repeat(129)])
+        await assertRejects(secrets.set(name, 'x'), 'bad_input')
       await assertRejects(secrets.set('a', ''), 'bad_input')
       await assertRejects(secrets.set('a', 'x'.repeat(70_000)), 'bad_input')
     })
@@ -168,7 +175,12 @@ describe('sealed bytes', () => {
     const [one, two] = [seal(key, Buffer.from('x'), ['a']), seal(key, Buffer.from('x'), ['a'])]
     assert.notDeepEqual(one, two)
     assert.equal(open(key, one, ['a'])?.toString(), 'x')
-    for (const bad of [open(key, one, ['b']), open(newKey(), one, ['a']), open(key, one.subarray(0, -1), ['a']), open(key, Buffer.alloc(3), ['a'])]) {
+    for (const bad of [
+      open(key, one, ['b']),
+      open(newKey(), one, ['a']),
+      open(key, one.subarray(0, -1), ['a']),
+      open(key, Buffer.alloc(3), ['a']),
+    ]) {
       assert.equal(bad, null)
     }
   })

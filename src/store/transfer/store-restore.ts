@@ -6,7 +6,7 @@ import { OxbowError, type RestoreReport } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { headOf, rowCounts } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
-import { alone, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import { type StorePlace, alone, type UpkeepDeps, using } from '../upkeep/store-place.ts'
 import { readBackup, removeDatabase, removeLog, stamp, syncFolder } from './backup-file.ts'
 import {
   assertNobodyWrites,

@@ -1,0 +1,135 @@
+/**
+ * The master key of a user: what the keys of the file and of secrets come from. It is made at first need, in `runner/keys/`,
+ * where no guest and no tool looks: as a random key that only its owner can read, or, where a passphrase is set, as the salt and the
+ * parameters by which scrypt makes it. It goes to the guest in its envelope, and never into an argument, a log or a journal.
+ */
+import { randomBytes, scryptSync } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { OxbowError } from '../types/index.ts'
+import type { Config, UserId } from '../types/index.ts'
+import type { Home, HostEnv } from './home.ts'
+import { scryptBlock, scryptCost, scryptLanes } from './limits.ts'
+
+type Entry =
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'passphrase'; readonly salt: string; readonly n: number; readonly r: number; readonly p: number }
+
+interface KeyFile {
+  readonly format: 1
+  readonly current: Entry
+  /** While the key is being changed; then either may be the right one. */
+  readonly next?: Entry
+}
+
+export interface KeyPlace {
+  readonly home: Home
+  readonly user: UserId
+  readonly config: Config
+  readonly env: HostEnv
+}
+
+/** Holds the new passphrase while it is changed. */
+export const newPassphraseEnv = 'OXBOW_NEW_PASSPHRASE'
+
+/** @returns the keys, the one in use first; none when none was made. @throws OxbowError `bad_config` for a damaged file or a missing passphrase */
+export function masterKeys(place: KeyPlace): readonly string[] {
+  const file = readKeyFile(place)
+  if (file === null) return []
+  const { current, next } = file
+  const own = passphraseEnv(place)
+  return [keyOf(place, current, [own]), ...(next === undefined ? [] : [keyOf(place, next, [newPassphraseEnv, own])])]
+}
+
+/** As `masterKeys`, and makes one where there is none. */
+export function makeMasterKeys(place: KeyPlace): readonly string[] {
+  if (readKeyFile(place) === null) writeKeyFile(place, { format: 1, current: newEntry(passphraseOf(place, passphraseEnv(place))) })
+  return masterKeys(place)
+}
+
+/** Begins a change, or goes on with one that was cut off. @returns the keys, the next one last. */
+export function beginKeyChange(place: KeyPlace): readonly string[] {
+  makeMasterKeys(place)
+  const file = readKeyFile(place)
+  if (file !== null && file.next === undefined) {
+    const passphrase = passphraseOf(place, newPassphraseEnv)
+    if (file.current.kind === 'passphrase' && passphrase === null) {
+      throw new OxbowError('bad_input', `The variable ${newPassphraseEnv} is not set.`, { hint: 'Set it to the new passphrase.' })
+    }
+    writeKeyFile(place, { ...file, next: newEntry(passphrase) })
+  }
+  return masterKeys(place)
+}
+
+/** Everything has the next key: the old one goes. */
+export function endKeyChange(place: KeyPlace): void {
+  const file = readKeyFile(place)
+  if (file?.next !== undefined) writeKeyFile(place, { format: 1, current: file.next })
+}
+
+function newEntry(passphrase: string | null): Entry {
+  if (passphrase === null) return { kind: 'key', key: randomBytes(32).toString('hex') }
+  return { kind: 'passphrase', salt: randomBytes(16).toString('hex'), n: scryptCost, r: scryptBlock, p: scryptLanes }
+}
+
+/** @param variables the first of them that is set holds the passphrase */
+function keyOf(place: KeyPlace, entry: Entry, variables: readonly string[]): string {
+  if (entry.kind === 'key') return entry.key
+  const passphrase = variables.map((name) => passphraseOf(place, name)).find((found) => found !== null)
+  if (passphrase === undefined) {
+    throw new OxbowError('bad_config', `The store has a passphrase, and the variable ${variables.at(-1)} is not set.`, {
+      hint: `Set ${variables.at(-1)} to the passphrase.`,
+    })
+  }
+  const { salt, n, r, p } = entry
+  return scryptSync(passphrase.normalize('NFKC'), Buffer.from(salt, 'hex'), 32, { N: n, r, p, maxmem: 256 * n * r }).toString('hex')
+}
+
+function passphraseEnv({ config }: KeyPlace): string {
+  return config.store.passphrase_env
+}
+
+function passphraseOf({ env }: KeyPlace, name: string): string | null {
+  return env[name] || null
+}
+
+function pathOf({ home, user }: KeyPlace): string {
+  const folder = join(home.runner, 'keys')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return join(folder, `${user}.json`)
+}
+
+function readKeyFile(place: KeyPlace): KeyFile | null {
+  const path = pathOf(place)
+  try {
+    const file = JSON.parse(readFileSync(path, 'utf8')) as KeyFile
+    if (file.format === 1 && [file.current, file.next ?? file.current].every(isEntry)) return file
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+  }
+  throw new OxbowError('bad_config', `${path} holds no key of a store.`, {
+    hint: 'Restore it from a backup: without it, what is encrypted cannot be read.',
+  })
+}
+
+/** Costs that a person's machine cannot pay, or that protect nothing, were not written by this program. */
+function isEntry(entry: Entry): boolean {
+  if (entry.kind === 'key') return /^[0-9a-f]{64}$/.test(entry.key)
+  const { kind, salt, n, r, p } = entry
+  return (
+    kind === 'passphrase' &&
+    /^[0-9a-f]{32}$/.test(salt) &&
+    n >= scryptCost &&
+    n <= scryptCost * 16 &&
+    r === scryptBlock &&
+    p === scryptLanes
+  )
+}
+
+function writeKeyFile(place: KeyPlace, file: KeyFile): void {
+  const path = pathOf(place)
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, `${JSON.stringify(file)}\n`, { mode: 0o600, flush: true })
+  chmodSync(draft, 0o600)
+  renameSync(draft, path)
+}

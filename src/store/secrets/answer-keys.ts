@@ -1,0 +1,81 @@
+/** Answers what is asked about secrets and about the encryption of the file. */
+import { existsSync } from 'node:fs'
+import type { Clock, KeyQuestion, KeyReport, UserId } from '../../types/index.ts'
+import { type CipherChoice, isEncrypted, loadCipher } from '../encrypt/cipher.ts'
+import { convertFile } from '../encrypt/convert-file.ts'
+import { migrate } from '../migrations/migration-runner.ts'
+import type { UpkeepConnection } from '../upkeep/connection.ts'
+import { connectStore, type StorePlace, using } from '../upkeep/store-place.ts'
+import { keyFromHex, open } from './secret-box.ts'
+import { openSecrets, type Secrets } from './secret-store.ts'
+
+export interface KeyDeps {
+  readonly place: Omit<StorePlace, 'cipher' | 'backups'>
+  /** At least one. */
+  readonly masters: readonly string[]
+  readonly clock: Clock
+}
+
+/** @throws OxbowError as the store does; `denied` for a wrong key */
+export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<KeyReport> {
+  const { ask } = question
+  const first = deps.masters[0] ?? ''
+  const last = deps.masters.at(-1) ?? ''
+  if (ask === 'encrypt' || ask === 'decrypt') {
+    await convert(deps, ask === 'encrypt' ? first : null)
+    return report(deps, [], 0)
+  }
+  if (ask === 'change_master') {
+    // The file first: when it is done, both keys still open what is left.
+    if (isFileEncrypted(deps)) await convert(deps, last)
+    const changed = await withSecrets(deps, 'write', async (secrets) => secrets.rewrap(keyFromHex(last)))
+    return report(deps, [], changed)
+  }
+  return withSecrets(deps, ask === 'list' ? 'read' : 'write', async (secrets) => {
+    if (ask === 'set') await secrets.set(question.name, question.value)
+    const changed = ask === 'remove' ? Number(await secrets.remove(question.name)) : ask === 'rotate_data' ? await secrets.rotateData() : 1
+    return report(deps, ask === 'list' ? await secrets.list() : [], changed)
+  })
+}
+
+/** @returns values of these secrets, where there are some; nothing where there is no store yet */
+export async function storedSecrets(names: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
+  if (deps.place.url === '' && !existsSync(deps.place.file)) return {}
+  return withSecrets(deps, 'read', async (secrets) => {
+    const there = new Set((await secrets.list()).map(({ name }) => name))
+    const found: Record<string, string> = {}
+    for (const name of names) if (there.has(name)) found[name] = (await secrets.get(name)) ?? ''
+    return found
+  })
+}
+
+function report({ place, masters }: KeyDeps, secrets: KeyReport['secrets'], changed: number): KeyReport {
+  return { secrets, changed, encrypted: isFileEncrypted({ place, masters }) }
+}
+
+function isFileEncrypted({ place }: Pick<KeyDeps, 'place' | 'masters'>): boolean {
+  return place.url === '' && existsSync(place.file) && isEncrypted(place.file)
+}
+
+async function convert({ place, masters }: KeyDeps, to: string | null): Promise<void> {
+  convertFile({ path: place.file, cipher: await loadCipher({ masters, required: false }), to })
+}
+
+async function withSecrets<Result>(deps: KeyDeps, wish: 'read' | 'write', work: (secrets: Secrets) => Promise<Result>): Promise<Result> {
+  const { place, masters, clock } = deps
+  const choice: CipherChoice = { masters, required: false }
+  const cipher = isFileEncrypted(deps) ? { cipher: await loadCipher(choice) } : {}
+  return using(connectStore({ ...place, backups: '', ...cipher }, wish), async (db) => {
+    if (wish === 'write') await migrate(db.migration, { now: clock.now })
+    return work(openSecrets({ db, user: place.user, master: await masterOf(db, place.user, masters), clock }))
+  })
+}
+
+/** @returns the master key that the data keys are wrapped by; the first one where there are none, or where none fits */
+async function masterOf(db: UpkeepConnection, user: UserId, masters: readonly string[]): Promise<Buffer> {
+  const keys = masters.map(keyFromHex)
+  const [row] = await db.rows('select "id", "wrapped" from "wrapped_key" where "user" = ?', [user])
+  const [id, wrapped] = (row ?? []) as readonly [string?, Uint8Array?]
+  const fits = keys.find((key) => id !== undefined && wrapped !== undefined && open(key, wrapped, ['data key', user, id]) !== null)
+  return fits ?? keys[0] ?? keyFromHex('')
+}
