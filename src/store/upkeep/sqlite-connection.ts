@@ -39,7 +39,8 @@ export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): Sqlite
   }
 }
 
-const writes = /^(insert|delete|update) /
+/** Those that give rows back are asked as reads are. */
+const writes = /^(insert|delete|update) (?!.* returning )/s
 
 /** Constants of a template are bound as they are. */
 function positional(sql: string, values: readonly Value[]): { readonly sql: string; readonly parameters: readonly Value[] } {
