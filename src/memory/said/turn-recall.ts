@@ -4,7 +4,7 @@
  */
 import type { Label, SessionId } from '../../types/index.ts'
 import type { MemoryFilter } from '../../store/index.ts'
-import type { Recall } from '../recalled.ts'
+import type { Recall, Recalled } from '../recalled.ts'
 import { describeRecalled } from '../recalled-text.ts'
 import type { KeepDeps } from '../keep/keep-item.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
@@ -40,6 +40,8 @@ const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 const askedCharacters = 2_000
 /** Of the best score; what is further behind shares a word with the message and not its matter. */
 const leastScore = 0.35
+/** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
+const leastNearness = 0.7
 
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   // Insertion order is order of use: the first is the least recently used.
@@ -58,7 +60,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const told = shownIn(session)
       const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, limit, tokens })
       const best = found[0]?.score ?? 0
-      const fresh = found.filter(({ id, score }) => !told.has(id) && score >= best * leastScore)
+      const fresh = found.filter((each) => !told.has(each.id) && each.score >= best * leastScore && isAbout(each))
       if (fresh.length === 0) return nothing
       for (const { id } of fresh) {
         told.add(id)
@@ -68,6 +70,11 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
     },
   }
+}
+
+/** Something is always nearest: what shares no word with the message must be near by itself. */
+function isAbout({ why: { textRank, vectorScore } }: Recalled): boolean {
+  return textRank !== null || (vectorScore !== null && vectorScore >= leastNearness)
 }
 
 async function outsideWindow({ memory }: Pick<KeepDeps, 'memory'>, session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> {
