@@ -106,7 +106,7 @@ void describe('terms', () => {
     ] as const)
       assert.ok(finds(word, text), word)
     assert.equal(finds('🇩🇪', 'from 🇫🇷'), false)
-    assert.deepEqual(termsOf('ox™ ©'), ['oxtm'])
+    assert.equal(terms('ox™ ©').includes('©'), false)
   })
 
   void it('keep their promises for any text', () => {
