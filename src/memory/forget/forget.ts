@@ -47,8 +47,17 @@ export type EraseBodies = (
   reason: string,
 ) => Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
 
-/** Forgets what a part of the house made of what was said: summaries, warm conversations, titles. @returns how many things it changed */
-export type Eraser = (match: PhraseMatch, sessions: readonly SessionId[]) => Promise<number>
+/** Forgets what a part of the house made of what was said: summaries, warm conversations, titles. @returns how many things it changed. */
+export type Eraser = (gone: GoneFact) => Promise<number>
+
+export interface GoneFact extends PhraseMatch {
+  /** What was forgotten, in words; they are not to be kept anywhere. */
+  readonly texts: readonly string[]
+  /** Records whose bodies went. */
+  readonly seqs: readonly number[]
+  /** Sessions in which it was said. */
+  readonly sessions: readonly SessionId[]
+}
 
 export interface Forgetting {
   /** @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
@@ -63,7 +72,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     const match = matchPhrases(phrases)
     const entries = new Map(items.map((item) => [item.entry.id, item]))
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    return { match, items: [...entries.values()], records: await recordsThatSay(deps, match, signal) }
+    return { match, phrases, items: [...entries.values()], records: await recordsThatSay(deps, match, signal) }
   }
   return {
     preview: async (question, signal) => describe(await find(question, signal)),
@@ -77,7 +86,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const seqs = records.map(({ seq }) => seq)
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
       let derived = 0
-      for (const eraser of erasers) derived += await eraser(match, sessions)
+      for (const eraser of erasers) derived += await eraser({ ...match, texts: found.phrases, seqs, sessions })
       const [leftEntries, leftRecords] = await Promise.all([entriesThatSay(deps, match, signal), recordsThatSay(deps, match, signal)])
       const later = new Set(erased.kept)
       const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
@@ -88,6 +97,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
 
 interface Found {
   readonly match: PhraseMatch
+  readonly phrases: readonly string[]
   readonly items: readonly MemoryItem[]
   readonly records: readonly JournalRecord[]
 }
