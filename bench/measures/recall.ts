@@ -2,7 +2,7 @@
 import { createLocalTextEngine } from '../../src/memory/index.ts'
 import type { Measure } from '../measure.ts'
 import { type Dialogue, questionClasses } from '../recall/dialogue.ts'
-import { generateDialogues } from '../recall/generate-dialogues.ts'
+import { generateDialogues } from '../recall/generated/generate-dialogues.ts'
 import { indexDialogue } from '../recall/indexed-dialogue.ts'
 import { readLocomoFile } from '../recall/locomo-file.ts'
 import { createRankings, type RankingName, rankingNames } from '../recall/rankings.ts'

@@ -1,7 +1,7 @@
 /** The rankings that are compared: the parts of recall, and the whole of it. Each gives ids of entries, best first. */
 import type { TextEngine } from '../../src/memory/index.ts'
 import { createRecall } from '../../src/memory/recall/create-recall.ts'
-import { dayTerms } from '../../src/memory/recall/day-terms.ts'
+import { askedDays } from '../../src/memory/recall/day-terms.ts'
 import type { MemoryFound, MemoryStore } from '../../src/store/index.ts'
 import { depths } from './recall-score.ts'
 
@@ -28,7 +28,7 @@ export function createRankings(store: MemoryStore, text: TextEngine, now: number
     async rank(question) {
       const embedder = await text.embedder()
       const read = await text.read(question)
-      const terms = [...new Set([...read.terms, ...dayTerms(question, now)])]
+      const terms = [...new Set([...read.terms, ...askedDays(question, now)])]
       const [vector] = embedder === null ? [] : await text.embed([question], 'query')
       const near = embedder === null || vector === undefined ? {} : { vector: { model: embedder.id, vector, limit: listLength } }
       const found = await store.search({ filter: {}, text: { terms, contextWeight, limit: listLength }, ...near })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { questionClasses } from '../../bench/recall/dialogue.ts'
-import { generateDialogues } from '../../bench/recall/generate-dialogues.ts'
+import { generateDialogues } from '../../bench/recall/generated/generate-dialogues.ts'
 import { readLocomo, readLocomoFile } from '../../bench/recall/locomo-file.ts'
 
 const sample = {

@@ -24,7 +24,6 @@ export function collapse(list: readonly Candidate[], enough: number): Candidate[
 function isDuplicate(a: Candidate, ofA: ReadonlySet<string>, b: Candidate, ofB: ReadonlySet<string>): boolean {
   // What holds does not stand for what held, nor the trusted for what is not.
   if (a.holds !== b.holds || a.passage.entry.labels.join() !== b.passage.entry.labels.join()) return false
-  if (a.passage.entry.hash === b.passage.entry.hash) return a.passage.text === b.passage.text
   if (a.passage.text === b.passage.text) return true
   if (Math.min(ofA.size, ofB.size) < duplicateWords) return false
   return overlap(ofA, ofB) >= duplicateShare

@@ -13,7 +13,7 @@ import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
 import { type Candidate, inOrder } from './candidate.ts'
 import { collapse } from './collapse.ts'
-import { dayTerms } from './day-terms.ts'
+import { askedDays } from './day-terms.ts'
 import { raiseExact } from './exact-words.ts'
 import { boundTokens, type CountTokens, type Fitted, fitBudget, joinNeighbours } from './fit-budget.ts'
 import { fuseLists } from './fuse-lists.ts'
@@ -21,13 +21,15 @@ import { mergeParts } from './merge-parts.ts'
 import { passesFilter } from './passes-filter.ts'
 import { addPriors } from './priors.ts'
 import {
-  candidates,
+  candidatesPerResult,
+  fewestCandidates,
   contextWeight,
   joinedResults,
   maxParts,
   maxQuestionUnits,
   maxResults,
   maxTerms,
+  mostCandidates,
   neighboursAfter,
   neighboursBefore,
 } from './recall-limits.ts'
@@ -86,10 +88,10 @@ async function readAll(
     embedder === null ? [] : engine.embed([text, ...parts], 'query'),
   ])
   const exactTerms = ofExact.split(' ')
-  const terms = distinctTerms([...read.terms, ...exactTerms, ...dayTerms(text, now())])
+  const terms = distinctTerms([...read.terms, ...exactTerms, ...askedDays(text, now())])
   const whole = { terms, vector: usable(vectors[0]) }
   const others = ofParts.map((part, i) => ({
-    terms: distinctTerms([...part.terms, ...dayTerms(parts[i] ?? '', now())]),
+    terms: distinctTerms([...part.terms, ...askedDays(parts[i] ?? '', now())]),
     vector: usable(vectors[i + 1]),
   }))
   return { exact: read.exact, asked: [whole, ...others] }
@@ -112,6 +114,7 @@ async function searchOnce(
 ): Promise<readonly Candidate[]> {
   const { terms, vector } = asked
   const { filter, fusion = 'weights' } = question
+  const candidates = Math.min(mostCandidates, Math.max(fewestCandidates, question.limit * candidatesPerResult))
   if (terms.length === 0 && vector === null) return []
   const text = { terms, contextWeight, limit: candidates }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text }))

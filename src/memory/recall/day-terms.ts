@@ -66,6 +66,12 @@ export function dayTerms(text: string, at: number): string[] {
   return [...terms]
 }
 
+/** Of a question: without the year where a day or a month is known, which nearly every turn of that year has. */
+export function askedDays(question: string, now: number): string[] {
+  const terms = dayTerms(question, now)
+  return terms.some((term) => !term.startsWith('y')) ? terms.filter((term) => !term.startsWith('y')) : terms
+}
+
 /** The terms of the day itself, from the closest. */
 export function termsOfDay(at: number): string[] {
   const date = new Date(at)

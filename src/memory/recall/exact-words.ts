@@ -26,14 +26,20 @@ const wordSign = /[\p{L}\p{M}\p{N}]/u
 /** Scripts without spaces: a word stands alone anywhere. */
 const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Khmer}\p{Script=Lao}\p{Script=Hangul}]/u
 
+/** Between parts of one name; a path or a place in a file (`main.ts:12`) is another thing that has the name in it. */
+const joint = /[._@-]/u
+
 function standsIn(text: string, phrase: string): boolean {
   for (let at = text.indexOf(phrase); at >= 0; at = text.indexOf(phrase, at + 1)) {
-    if (endsThere(text.charAt(at - 1), phrase.charAt(0)) && endsThere(text.charAt(at + phrase.length), phrase.charAt(phrase.length - 1)))
-      return true
+    const end = at + phrase.length
+    const before = endsThere(text.charAt(at - 1), phrase.charAt(0), text.charAt(at - 2))
+    if (before && endsThere(text.charAt(end), phrase.charAt(phrase.length - 1), text.charAt(end + 1))) return true
   }
   return false
 }
 
-function endsThere(outside: string, inside: string): boolean {
-  return !wordSign.test(outside) || !wordSign.test(inside) || unspaced.test(outside) || unspaced.test(inside)
+/** @param beyond what stands on the other side of `outside` */
+function endsThere(outside: string, inside: string, beyond: string): boolean {
+  if (!wordSign.test(inside) || unspaced.test(outside) || unspaced.test(inside)) return true
+  return !wordSign.test(outside) && !(joint.test(outside) && wordSign.test(beyond))
 }

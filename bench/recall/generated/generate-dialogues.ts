@@ -4,7 +4,7 @@
  * relatives have something of the same kind; later turns correct earlier ones; answers repeat words of what they answer.
  * Parameters of recall are chosen on one seed and reported on others.
  */
-import type { Dialogue, Turn } from './dialogue.ts'
+import type { Dialogue, Turn } from '../dialogue.ts'
 import { makeQuestions, type Said } from './make-questions.ts'
 import { type FactScene, makeCast, makeScenes, type Cast, type Scene } from './scene.ts'
 import { seededChance, type Chance } from './seeded-chance.ts'

@@ -1,5 +1,5 @@
 /** Questions about what was said, each with the turns that answer it. */
-import type { Question, QuestionClass, Turn } from './dialogue.ts'
+import type { Question, QuestionClass, Turn } from '../dialogue.ts'
 import type { Cast, FactScene, IdentifierScene, IntroductionScene, Scene } from './scene.ts'
 import type { Chance } from './seeded-chance.ts'
 import { anchoredAsks } from './anchored-asks.ts'

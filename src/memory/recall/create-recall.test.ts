@@ -1,0 +1,205 @@
+/** Recall over a real store and the real text engine. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Recalled } from '../recalled.ts'
+import { boundTokens } from './fit-budget.ts'
+import { dayMs, now, openRecallBed } from './recall-fixture.ts'
+
+const ids = (found: readonly Recalled[]): string[] => found.map(({ id }) => id)
+const small = [
+  'We went for a walk in the rain.',
+  'The soup was far too hot today.',
+  'Nobody answers the phone any more.',
+  'My brother painted his fence blue.',
+]
+
+test('an exact identifier goes before everything that only looks like it', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep([
+    'Order ORD-48213 is the lamp.',
+    'Order ORD-48231 is the chair.',
+    'The order of the lamp, the order number of the lamp, an order.',
+    ...small,
+  ])
+  const found = await bed.ask('What was in order ORD-48231?')
+  assert.equal(found[0]?.id, 'e1')
+  assert.deepEqual(found[0]?.why.exact, ['ORD-48231'])
+  assert.deepEqual(found.find(({ id }) => id === 'e0')?.why.exact, [])
+})
+
+test('a quoted phrase goes before the same words in another order', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['Night train to the red square, and a red night.', 'We took the red night train home.', ...small])
+  assert.equal((await bed.ask('Who said "red night train"?'))[0]?.id, 'e1')
+})
+
+test('any word may match, and a rare word weighs more than common ones', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep([
+    'The walk today was long.',
+    'My walk today was short.',
+    'Today a walk again.',
+    'A theremin stands in the hall.',
+    ...small,
+  ])
+  const found = await bed.ask('walk today theremin giraffe')
+  assert.equal(found[0]?.id, 'e3')
+  assert.ok(ids(found).includes('e0'))
+})
+
+test('vectors find what shares no word with the question', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep([...small, 'Our kitten sleeps on the sofa.'])
+  const [first] = await bed.ask('Which cat naps on the couch?')
+  assert.equal(first?.id, 'e4')
+  assert.equal(first.why.vectorRank, 1)
+})
+
+test('a superseded fact goes behind its successor and says that it no longer holds', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep([
+    { text: 'Ann lives in Denver, in Denver she lives.', supersededBy: 'e1', validFrom: now - 90 * dayMs, validTo: now - 30 * dayMs },
+    { text: 'Ann moved, her home is Valencia.', validFrom: now - 30 * dayMs },
+    ...small,
+  ])
+  const found = await bed.ask('Where does Ann live, in Denver?')
+  const [old, fresh] = [found.find(({ id }) => id === 'e0'), found.find(({ id }) => id === 'e1')]
+  assert.equal(fresh?.holds, true)
+  assert.equal(old?.holds, false)
+  assert.ok(found.indexOf(fresh) < found.indexOf(old))
+})
+
+test('as of an earlier day the fact that held then is found, and the later one is not', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep([
+    { text: 'Ann lives in Denver.', supersededBy: 'e1', validFrom: now - 90 * dayMs, validTo: now - 30 * dayMs },
+    { text: 'Ann lives in Valencia.', validFrom: now - 30 * dayMs },
+  ])
+  const found = await bed.ask('Where does Ann live?', { filter: { validAt: now - 60 * dayMs } })
+  assert.deepEqual(ids(found), ['e0'])
+  assert.equal(found[0]?.holds, true)
+})
+
+test('labels travel with what is found, and text of another label is not joined to it', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['Look what I found.', { text: 'The page says that penguins knit.', labels: ['untrusted'] }, 'How odd.'])
+  const [first] = await bed.ask('penguins')
+  assert.deepEqual(first?.passage.entry.labels, ['untrusted'])
+  assert.equal(first.text, 'The page says that penguins knit.')
+})
+
+test('near-duplicates are said once, by the best, which names what it stands for', async () => {
+  await using bed = await openRecallBed('none')
+  const long = 'The boiler in the cellar was repaired by a man from the county who came twice and left his hat on the stairs'
+  await bed.keep([long, `${long}.`, `${long}!`, 'The boiler is cold.', ...small])
+  const found = await bed.ask('boiler repaired')
+  const same = found.filter(({ passage }) => passage.text.startsWith(long))
+  assert.equal(same.length, 1)
+  assert.equal(same[0]?.why.standsFor.length, 2)
+  assert.ok(ids(found).includes('e3'))
+})
+
+test('the turns beside a hit are joined to it, in order, unless they are results themselves or were left out by the filter', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['What is in that case?', 'A theremin.', 'How wonderful!', ...small])
+  assert.equal((await bed.ask('theremin', { limit: 1 }))[0]?.text, 'What is in that case?\nA theremin.\nHow wonderful!')
+  const before = await bed.ask('theremin', { limit: 1, filter: { before: { stream: 's1', place: 1 } } })
+  assert.equal(before[0]?.text, 'What is in that case?\nA theremin.')
+})
+
+test('the budget of tokens is held, by our bound and by a counter that is handed in', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep(Array.from({ length: 40 }, (_, i) => `Penguin number ${i} ${'walked over the ice and back again '.repeat((i % 7) + 1)}`))
+  for (const tokens of [0, 1, 5, 30, 100, 1_000]) {
+    const found = await bed.ask('penguin ice', { tokens, limit: 20 })
+    assert.ok(found.reduce((sum, { text }) => sum + boundTokens(text), 0) <= tokens, String(tokens))
+    if (tokens >= 30) assert.ok(found.length > 0)
+  }
+})
+
+test('words of Chinese, Japanese, Korean and Thai are found inside sentences', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep([
+    '我昨天在北京买了一辆自行车。',
+    '来週、東京で新しい仕事を始めます。',
+    '우리 고양이는 소파에서 잠을 잔다.',
+    'แมวของฉันนอนบนโซฟา',
+    ...small,
+  ])
+  for (const [question, id] of [
+    ['自行车', 'e0'],
+    ['東京の仕事', 'e1'],
+    ['고양이', 'e2'],
+    ['แมว', 'e3'],
+  ] as const) {
+    assert.equal((await bed.ask(question))[0]?.id, id, question)
+  }
+})
+
+test('a question of stop words, of nothing, of a megabyte or of the syntax of an index harms nobody', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep([...small, 'NEAR the sea'])
+  assert.deepEqual(await bed.ask(''), [])
+  assert.deepEqual(await bed.ask(' \n\t '), [])
+  assert.deepEqual(await bed.ask('???'), [])
+  for (const odd of [
+    'what is the',
+    'soup '.repeat(200_000),
+    '"',
+    'a" OR 1=1 --',
+    'NEAR(a b, 5)',
+    'soup*',
+    'terms:soup AND NOT',
+    '\0',
+    '\ud800',
+    `"${'x'.repeat(5_000)}`,
+    '(((',
+  ]) {
+    assert.ok(Array.isArray(await bed.ask(odd)), odd.slice(0, 20))
+  }
+  assert.equal((await bed.ask('soup '.repeat(200_000)))[0]?.id, 'e1')
+})
+
+test('without an embedder words alone find, and while vectors are not there yet too', async () => {
+  await using none = await openRecallBed('none')
+  await none.keep(small)
+  assert.equal((await none.ask('hot soup'))[0]?.id, 'e1')
+
+  await using building = await openRecallBed('words-50k')
+  const bare = await openRecallBed('none')
+  await bare.keep(small)
+  const { createRecall } = await import('./create-recall.ts')
+  const recall = createRecall({ store: bare.store.memory, text: building.text, now: () => now })
+  const [first] = await recall.recall({ text: 'hot soup', filter: {}, limit: 3, tokens: 100 })
+  assert.equal(first?.id, 'e1')
+  assert.equal(first.why.vectorRank, null)
+  await bare[Symbol.asyncDispose]()
+})
+
+test('each part of a question that asks several things is answered near the top', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep([
+    'The boiler was repaired on Monday, the boiler man said.',
+    'The boiler again, the boiler!',
+    'Somebody repaired a boiler.',
+    'Clara plays the cello.',
+    ...small,
+  ])
+  const found = await bed.ask('Who repaired the boiler and what does Clara play?')
+  assert.ok(ids(found).slice(0, 2).includes('e3'), ids(found).join())
+})
+
+test('a day that was only said as "last Friday" is found by its date, and one without a year is the last one before', async () => {
+  await using bed = await openRecallBed('none')
+  // A Wednesday.
+  const said = Date.UTC(2026, 4, 20)
+  await bed.keep([{ text: 'I passed it last Friday.', createdAt: said }, { text: 'I failed it yesterday.', createdAt: said }, ...small])
+  assert.equal((await bed.ask('What was on 15 May 2026?'))[0]?.id, 'e0')
+  assert.equal((await bed.ask('What was on May 19?'))[0]?.id, 'e1')
+})
+
+test('both fusions find, and reciprocal rank is chosen by asking for it', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep(small)
+  for (const fusion of ['weights', 'reciprocal_rank'] as const) assert.equal((await bed.ask('hot soup', { fusion }))[0]?.id, 'e1', fusion)
+})

@@ -1,0 +1,274 @@
+/** Laws of the steps of ranking, over any lists. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { FoundPassage, MemoryFound } from '../../store/index.ts'
+import { type Candidate, inOrder } from './candidate.ts'
+import { collapse } from './collapse.ts'
+import { askedDays, dayTerms, termsOfDay } from './day-terms.ts'
+import { raiseExact } from './exact-words.ts'
+import { boundTokens, cutTo, fitBudget, joinNeighbours } from './fit-budget.ts'
+import { fuseLists } from './fuse-lists.ts'
+import { mergeParts } from './merge-parts.ts'
+import { addPriors, holdsAt, priorOf } from './priors.ts'
+import { exactBonus, importanceBonus, recencyBonus } from './recall-limits.ts'
+import { entryOf, now } from './recall-fixture.ts'
+
+const words = ['walk', 'soup', 'rain', 'theremin', 'ORD-1', 'blue']
+const passageOf = (id: number, text: string, createdAt = id): FoundPassage => ({
+  id,
+  part: 0,
+  start: 0,
+  text,
+  terms: text.toLowerCase(),
+  context: '',
+  entry: { ...entryOf(text, id, createdAt), id: `e${id}` },
+})
+const anyText = fc.array(fc.constantFrom(...words), { minLength: 1, maxLength: 12 }).map((all) => all.join(' '))
+
+/** Two lists over the same passages, each best first. */
+const anyFound: fc.Arbitrary<MemoryFound> = fc
+  .uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 20 })
+  .chain((ids) =>
+    fc.record({
+      text: scoresOf(ids, 0.001, 20),
+      vector: scoresOf(ids, -1, 1),
+      passages: fc.tuple(...ids.map((id) => anyText.map((text) => passageOf(id, text)))),
+    }),
+  )
+  .map(({ text, vector, passages }) => {
+    const listed = new Set([...text, ...vector].map(({ passage }) => passage))
+    return { text, vector, passages: passages.filter(({ id }) => listed.has(id)) }
+  })
+
+function scoresOf(ids: readonly number[], min: number, max: number) {
+  return fc
+    .tuple(
+      ...ids.map((id) => fc.option(fc.double({ min, max, noNaN: true })).map((score) => (score === null ? null : { passage: id, score }))),
+    )
+    .map((all) => all.filter((hit) => hit !== null).sort((a, b) => b.score - a.score))
+}
+
+const anyFusion = fc.record({
+  fusion: fc.constantFrom('weights' as const, 'reciprocal_rank' as const),
+  weights: fc.double({ min: 0, max: 1, noNaN: true }).map((vector) => ({ vector, text: 1 - vector })),
+  terms: fc.subarray(words),
+  full: fc.integer({ min: 1, max: 30 }),
+})
+
+test('fusing keeps every hit once, with scores from 0 to 1, and keeps the order of a list that is alone', () => {
+  fc.assert(
+    fc.property(anyFound, anyFusion, (found, options) => {
+      const fused = fuseLists(found, options)
+      assert.deepEqual(new Set(fused.map(({ passage }) => passage.id)), new Set(found.passages.map(({ id }) => id)))
+      assert.equal(fused.length, found.passages.length)
+      for (const { score } of fused) assert.ok(score >= 0 && score <= 1 + 1e-9, String(score))
+      const alone = fuseLists(
+        { text: found.text, vector: [], passages: found.passages.filter(({ id }) => found.text.some(({ passage }) => passage === id)) },
+        options,
+      )
+      const byId = new Map(alone.map((each) => [each.passage.id, each.score]))
+      const scores = found.text.map(({ passage }) => byId.get(passage) ?? -1)
+      assert.deepEqual(
+        scores,
+        [...scores].sort((a, b) => b - a),
+      )
+    }),
+  )
+})
+
+test('what is better in both lists is not worse in the fused one', () => {
+  fc.assert(
+    fc.property(anyFound, anyFusion, (found, options) => {
+      const fused = fuseLists(found, options)
+      for (const a of fused) {
+        for (const b of fused) {
+          const betterText = (a.textScore ?? -Infinity) > (b.textScore ?? -Infinity)
+          const betterVector = (a.vectorScore ?? -Infinity) > (b.vectorScore ?? -Infinity)
+          // A cosine below 0 is worth no more than none.
+          if (betterText && betterVector) assert.ok(a.score >= b.score - 1e-9)
+        }
+      }
+    }),
+  )
+})
+
+test('a single hit that has few of the words is not as sure as one that has all', () => {
+  const one = (text: string): number => {
+    const found = { text: [{ passage: 1, score: 3 }], vector: [], passages: [passageOf(1, text)] }
+    return (
+      fuseLists(found, { fusion: 'weights', weights: { text: 1, vector: 0 }, terms: ['walk', 'soup', 'rain', 'blue'], full: 40 })[0]
+        ?.score ?? 0
+    )
+  }
+  assert.equal(one('walk soup rain blue'), 1)
+  assert.ok(one('walk') < 0.7)
+})
+
+test('priors are mild: never beyond their bound, and never enough to bury what stands there exactly', () => {
+  const anyFacts = fc.record({
+    createdAt: fc.integer({ min: -1e12, max: 4e12 }),
+    importance: fc.double({ min: -1, max: 2, noNaN: true }),
+    accesses: fc.integer({ min: -5, max: 1e6 }),
+  })
+  fc.assert(
+    fc.property(anyFacts, (facts) => {
+      const prior = priorOf({ ...entryOf('x', 0, facts.createdAt), ...facts }, now)
+      assert.ok(prior >= 0 && prior <= recencyBonus + importanceBonus)
+    }),
+  )
+  // The worst fused score with one exact name of one stands above the best without.
+  assert.ok(exactBonus > 1 + recencyBonus + importanceBonus)
+})
+
+test('what holds goes before what does not, whatever the scores', () => {
+  fc.assert(
+    fc.property(anyFound, anyFusion, fc.array(fc.boolean(), { minLength: 20, maxLength: 20 }), (found, options, ended) => {
+      const list = fuseLists(found, options).map((each, i) => {
+        const entry = { ...each.passage.entry, validTo: ended[i] === true ? now - 1 : null }
+        return { ...each, passage: { ...each.passage, entry } }
+      })
+      const holds = inOrder(addPriors(list, now)).map((each) => each.holds)
+      assert.deepEqual(
+        holds,
+        [...holds].sort((a, b) => Number(b) - Number(a)),
+      )
+    }),
+  )
+  const entry = { ...entryOf('x', 0, 0), supersededBy: 'y', updatedAt: 50 }
+  assert.equal(holdsAt(entry, 49), true)
+  assert.equal(holdsAt(entry, 50), false)
+  assert.equal(holdsAt({ ...entry, validTo: 60 }, 55), true)
+})
+
+test('collapsing keeps the first of what is alike, loses nothing, and does nothing the second time', () => {
+  fc.assert(
+    fc.property(anyFound, anyFusion, fc.integer({ min: 1, max: 30 }), (found, options, enough) => {
+      const list = inOrder(fuseLists(found, options))
+      const once = collapse(list, enough)
+      assert.ok(once.length <= enough && once.length > 0)
+      assert.equal(once[0]?.passage.id, list[0]?.passage.id)
+      assert.equal(new Set(once.map(({ passage }) => passage.text)).size, once.length)
+      const again = collapse(once, enough)
+      assert.deepEqual(ids(again), ids(once))
+      if (enough >= list.length) {
+        const told = once.flatMap(({ passage, standsFor }) => [passage.entry.id, ...standsFor])
+        assert.deepEqual(told.sort(), list.map(({ passage }) => passage.entry.id).sort())
+      }
+    }),
+  )
+  const texts = ['The boiler in the cellar holds 480 litres of water today.', 'The boiler in the cellar holds 840 litres of water today.']
+  assert.equal(
+    collapse(
+      texts.map((text, i) => candidateOf(passageOf(i, text))),
+      5,
+    ).length,
+    2,
+  )
+})
+
+test('the budget is held for any counter, and texts are joined without a word lost or said twice', () => {
+  const counters = [boundTokens, (text: string): number => text.length, (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)]
+  fc.assert(
+    fc.property(anyFound, anyFusion, fc.integer({ min: 0, max: 80 }), fc.constantFrom(...counters), (found, options, tokens, count) => {
+      const list = inOrder(fuseLists(found, options))
+      const { fitted, left } = fitBudget(list, tokens, count)
+      const used = fitted.reduce((sum, { text }) => sum + count(text), 0)
+      assert.ok(used <= tokens && left === tokens - used)
+      const first = fitted[0]
+      if (first === undefined) return
+      const beside = found.passages.filter(({ id }) => id !== first.candidate.passage.id).slice(0, 2)
+      const joined = joinNeighbours(first, beside, left, count)
+      assert.ok(count(joined.fitted.text) <= count(first.text) + left)
+      assert.equal(joined.fitted.text.split('\n').length, 1 + joined.chosen.length)
+    }),
+  )
+  const whole = 'One two three four five six seven.'
+  const parts = [0, 1].map((part) => ({ ...passageOf(1, whole.slice(part * 12, part * 12 + 20)), id: part, part, start: part * 12 }))
+  const [a, b] = parts
+  assert.ok(a !== undefined && b !== undefined)
+  assert.equal(joinNeighbours({ candidate: candidateOf(a), text: a.text }, [b], 1_000, boundTokens).fitted.text, whole.slice(0, 32))
+})
+
+test('a cut text is a beginning, well-formed, and fits', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), fc.integer({ min: 0, max: 100 }), (text, tokens) => {
+      const cut = cutTo(text, tokens, boundTokens)
+      assert.ok(cut.isWellFormed() && boundTokens(cut) <= Math.max(tokens, 0))
+      if (cut !== '' && cut !== text) assert.ok(text.startsWith(cut.slice(0, -1)))
+    }),
+  )
+})
+
+test('parts add what the whole did not find, and never make it worse', () => {
+  fc.assert(
+    fc.property(anyFound, anyFound, anyFusion, (a, b, options) => {
+      const lists = [fuseLists(a, options), fuseLists(b, options)]
+      const merged = new Map(mergeParts(lists).map((each) => [each.passage.id, each]))
+      assert.equal(merged.size, new Set(lists.flat().map(({ passage }) => passage.id)).size)
+      for (const each of lists[0] ?? []) assert.ok((merged.get(each.passage.id)?.score ?? -1) >= each.score)
+    }),
+  )
+})
+
+test('exact names are found whatever their case, alone, and each adds its part', () => {
+  const list = ['see ord-1 now', 'see ORD-12 now', 'ORD-1 and v2.5', 'v2.5.1'].map((text, i) => candidateOf(passageOf(i, text)))
+  const raised = raiseExact(list, ['ORD-1', 'v2.5'])
+  assert.deepEqual(
+    raised.map(({ exact }) => exact),
+    [['ORD-1'], [], ['ORD-1', 'v2.5'], []],
+  )
+  assert.deepEqual(
+    raised.map(({ score }) => score),
+    [exactBonus / 2, 0, exactBonus, 0],
+  )
+})
+
+test('dates are read from any text without an exception, and mean days that exist', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.oneof(fc.integer(), fc.double()), (text, at) => {
+      for (const term of [...dayTerms(text, at), ...termsOfDay(at)]) assert.match(term, /^[dmy]-?\d+$/)
+    }),
+  )
+  const wednesday = Date.UTC(2024, 2, 6, 12)
+  for (const [text, first] of [
+    ['we met yesterday', 'd20240305'],
+    ['we met the day before yesterday', 'd20240304'],
+    ['last Friday', 'd20240301'],
+    ['next Friday', 'd20240308'],
+    ['two weeks ago', 'd20240221'],
+    ['on 2023-12-24', 'd20231224'],
+    ['am 24.12.2023', 'd20231224'],
+    ['May 5, 2021', 'd20210505'],
+    ['the 5th of May', 'd20230505'],
+    ['on the 29th', 'd20240229'],
+    ['in March 2020', 'm202003'],
+    ['last month', 'm202402'],
+    ['three years ago', 'y2021'],
+    ['in 1999', 'y1999'],
+    ['31.02.2024', undefined],
+    ['you may go', undefined],
+    ['on the march', undefined],
+  ] as const) {
+    assert.equal(dayTerms(text, wednesday)[0], first, text)
+  }
+  assert.deepEqual(askedDays('What was on 5 May 2021?', wednesday), ['d20210505', 'm202105'])
+  assert.deepEqual(askedDays('What was in 2021?', wednesday), ['y2021'])
+})
+
+const ids = (list: readonly Candidate[]): number[] => list.map(({ passage }) => passage.id)
+
+function candidateOf(passage: FoundPassage): Candidate {
+  return {
+    passage,
+    textRank: null,
+    textScore: null,
+    vectorRank: null,
+    vectorScore: null,
+    score: 0,
+    exact: [],
+    prior: 0,
+    holds: true,
+    standsFor: [],
+  }
+}
