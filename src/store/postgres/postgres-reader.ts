@@ -1,12 +1,12 @@
 /** Executes reads of the journal, each one by an index and within a limit, with the statements that SQLite runs, too. */
 import { Buffer } from 'node:buffer'
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
-import type { Kysely } from 'kysely'
 import { parseReference } from '../chain.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
 import type { Tables } from '../sql/tables.ts'
+import type { UserTables } from '../sql/user-tables.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault } from '../store-fault.ts'
 import type { MemoryRead } from '../memory/memory-message.ts'
@@ -18,7 +18,7 @@ import type { PostgresSession, Query, Row } from './postgres-session.ts'
 export type PostgresReader = (session: PostgresSession, read: Read) => Promise<ReadResults[Read['kind']]>
 
 export interface ReaderDeps {
-  readonly builder: Kysely<Tables>
+  readonly builder: UserTables
   readonly statements: ReadStatements
   readonly user: UserId
   readonly memory: (session: PostgresSession, read: MemoryRead) => Promise<unknown>

@@ -3,10 +3,10 @@
  * (the pieces of a file, the whole of a long result). What only mentions it (the taking in of a piece, a model's words, the bytes
  * of an exchange) does not.
  */
-import { type Kysely, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { JournalRecord } from '../../types/index.ts'
-import type { Tables } from './tables.ts'
 import { type SlotMaker, template, type Template } from './template.ts'
+import type { UserTables } from './user-tables.ts'
 
 interface Of {
   user: string
@@ -33,8 +33,8 @@ const mentions = ['attachment.put', 'model.generate', 'output.read']
 const isLeft = sql<boolean>`substr("body", 1, 11) = '{"erased":"'`
 const isReference = sql<boolean>`substr("body", 1, 9) = '{"blob":"'`
 
-export function eraseStatements(db: Kysely<Tables>): EraseStatements {
-  const journal = (slot: SlotMaker<Of>) => db.selectFrom('journal').where('user', '=', slot('user'))
+export function eraseStatements(db: UserTables): EraseStatements {
+  const journal = (slot: SlotMaker<Of>) => db.of(slot).selectFrom('journal')
   const holders = (slot: SlotMaker<Of>) =>
     journal(slot).where((eb) =>
       eb.or([eb('name', '=', 'turn.send'), eb.and([eb('phase', '=', 'outcome'), eb('name', 'not in', mentions)])]),
@@ -43,20 +43,20 @@ export function eraseStatements(db: Kysely<Tables>): EraseStatements {
     recordAt: template((slot) => journal(slot).selectAll().where('seq', '=', slot('seq'))),
     underWay: template((slot) =>
       db
+        .of(slot)
         .selectFrom('open_call')
         .select('seq')
-        .where('user', '=', slot('user'))
         .where((eb) => eb.or([eb('call', '=', slot('call')), eb('call', '=', slot('turn'))]))
         .limit(1),
     ),
     setBody: template((slot) =>
       db
+        .of(slot)
         .updateTable('journal')
         .set({ body: slot('body') })
-        .where('user', '=', slot('user'))
         .where('seq', '=', slot('seq')),
     ),
-    blobBytes: template((slot) => db.selectFrom('blob').select('bytes').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
+    blobBytes: template((slot) => db.of(slot).selectFrom('blob').select('bytes').where('hash', '=', slot('hash'))),
     bodyIs: template((slot) => journal(slot).select('seq').where(isReference).where('body', '=', slot('body')).limit(1)),
     bodyNames: template((slot) =>
       holders(slot)
@@ -66,6 +66,6 @@ export function eraseStatements(db: Kysely<Tables>): EraseStatements {
         .limit(1),
     ),
     holders: template((slot) => holders(slot).select('body').where(isReference)),
-    dropBlob: template((slot) => db.deleteFrom('blob').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
+    dropBlob: template((slot) => db.of(slot).deleteFrom('blob').where('hash', '=', slot('hash'))),
   }
 }

@@ -1,10 +1,10 @@
 /** Every statement that reads. Neutral: any dialect's builder compiles them. */
-import type { Kysely } from 'kysely'
 import type { CallId, ChainHead, Phase, SessionId } from '../../types/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
 import type { RecordQuery } from '../store.ts'
 import type { Tables } from './tables.ts'
 import { template, type SlotMaker, type Template } from './template.ts'
+import type { UserTables } from './user-tables.ts'
 
 interface Of {
   user: string
@@ -21,37 +21,33 @@ export interface ReadStatements {
   readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
 }
 
-export function readStatements(db: Kysely<Tables>): ReadStatements {
-  const sessions = (slot: SlotMaker<Of>) => db.selectFrom('session').selectAll().where('user', '=', slot('user'))
+export function readStatements(db: UserTables): ReadStatements {
+  const sessions = (slot: SlotMaker<Of>) => db.of(slot).selectFrom('session').selectAll()
   return {
     history: template((slot) => historyQuery(db, slot)),
     openIntents: template((slot) =>
       db
+        .of(slot)
         .selectFrom('open_call as o')
         .innerJoin('journal as j', (on) => on.onRef('j.user', '=', 'o.user').onRef('j.seq', '=', 'o.seq'))
         .select(recordColumns.map((column) => `j.${column}` as const))
-        .where('o.user', '=', slot('user'))
         .orderBy('o.seq'),
     ),
-    head: template((slot) =>
-      db.selectFrom('journal').select(['seq', 'hash']).where('user', '=', slot('user')).orderBy('seq', 'desc').limit(1),
-    ),
-    blob: template((slot) => db.selectFrom('blob').select('bytes').where('user', '=', slot('user')).where('hash', '=', slot('hash'))),
-    bodyAt: template((slot) => db.selectFrom('journal').select('body').where('user', '=', slot('user')).where('seq', '=', slot('seq'))),
+    head: template((slot) => db.of(slot).selectFrom('journal').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1)),
+    blob: template((slot) => db.of(slot).selectFrom('blob').select('bytes').where('hash', '=', slot('hash'))),
+    bodyAt: template((slot) => db.of(slot).selectFrom('journal').select('body').where('seq', '=', slot('seq'))),
     session: template((slot) => sessions(slot).where('id', '=', slot('id'))),
     sessions: template((slot) => sessions(slot).orderBy('active_at', 'desc').orderBy('id', 'desc').limit(slot('limit'))),
-    spent: template((slot) =>
-      db.selectFrom('account').select(['micro_dollars', 'tokens']).where('user', '=', slot('user')).where('scope', '=', slot('scope')),
-    ),
+    spent: template((slot) => db.of(slot).selectFrom('account').select(['micro_dollars', 'tokens']).where('scope', '=', slot('scope'))),
   }
 }
 
-function historyQuery(db: Kysely<Tables>, slot: SlotMaker<Of & { session: SessionId; before: number; limit: number }>) {
+function historyQuery(db: UserTables, slot: SlotMaker<Of & { session: SessionId; before: number; limit: number }>) {
   return db
+    .of(slot)
     .selectFrom('message as m')
     .innerJoin('journal as j', (on) => on.onRef('j.user', '=', 'm.user').onRef('j.seq', '=', 'm.seq'))
     .select(historyColumns.map((column) => `j.${column}` as const))
-    .where('m.user', '=', slot('user'))
     .where('m.session', '=', slot('session'))
     .where('m.seq', '<', slot('before'))
     .orderBy('m.seq', 'desc')
@@ -79,13 +75,13 @@ export function recordsShape(query: RecordQuery): string {
   ].join()
 }
 
-export function recordsStatement(db: Kysely<Tables>, query: RecordQuery): Template<RecordArgs> {
+export function recordsStatement(db: UserTables, query: RecordQuery): Template<RecordArgs> {
   const phases: readonly Phase[] | undefined = query.phases
   return template((slot) =>
     db
+      .of(slot)
       .selectFrom('journal')
       .select(recordColumns)
-      .where('user', '=', slot('user'))
       .$if(query.session !== undefined, (q) => q.where('session', '=', slot('session')))
       .$if(query.call !== undefined, (q) => q.where('call', '=', slot('call')))
       // Bounds only where they are asked for: a range on seq that bounds nothing makes planners scan the journal in its order.

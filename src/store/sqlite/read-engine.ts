@@ -1,11 +1,10 @@
 /** Executes reads, each one by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
-import type { Kysely } from 'kysely'
 import { bodyText, parseReference } from '../chain.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
-import type { Tables } from '../sql/tables.ts'
+import type { UserTables } from '../sql/user-tables.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import type { RecordQuery, SessionRow } from '../store.ts'
@@ -17,7 +16,7 @@ export type ReadEngine = (read: Read) => ReadResults[Read['kind']]
 
 export interface ReadDeps {
   readonly database: Database
-  readonly builder: Kysely<Tables>
+  readonly builder: UserTables
   readonly statements: ReadStatements
   readonly user: UserId
   /** Made with the first read of memory. */

@@ -1,9 +1,10 @@
 /** The query builder in SQLite's dialect. It only compiles: statements run in `sqlite-database.ts`. */
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import type { Tables } from '../sql/tables.ts'
+import { userTables, type UserTables } from '../sql/user-tables.ts'
 
-export function createBuilder(): Kysely<Tables> {
-  return new Kysely<Tables>({
+export function createBuilder(): UserTables {
+  const builder = new Kysely<Tables>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),
       createDriver: () => new DummyDriver(),
@@ -11,4 +12,5 @@ export function createBuilder(): Kysely<Tables> {
       createQueryCompiler: () => new SqliteQueryCompiler(),
     },
   })
+  return userTables(builder)
 }

@@ -1,0 +1,43 @@
+/**
+ * The only way from a statement to the tables: every row belongs to a user, and a statement that does not say whose rows it is
+ * about does not compile. `tables.of(slot)` takes only a slot maker that knows `user`, and what it hands out is bound to that
+ * user already; a row that is inserted must have the column. (A table that is joined is bound by joining on its `user`.)
+ */
+import type { Kysely } from 'kysely'
+import type { Tables } from './tables.ts'
+import type { SlotMaker } from './template.ts'
+
+export interface OfUser {
+  readonly user: string
+}
+
+export type TablesOfUser = Pick<Kysely<Tables>, 'selectFrom' | 'insertInto' | 'updateTable' | 'deleteFrom'>
+
+export interface UserTables {
+  of(slot: SlotMaker<OfUser>): TablesOfUser
+}
+
+/** What the three that take a condition have in common. */
+interface Conditional {
+  where(column: string, operator: '=', value: unknown): unknown
+}
+
+/** @param db compiles statements; it is not handed on */
+export function userTables(db: Kysely<Tables>): UserTables {
+  return {
+    of(slot) {
+      const bound =
+        (begin: (table: never) => unknown) =>
+        (table: string): unknown => {
+          const [name = '', alias = name] = table.split(' as ')
+          return (begin(table as never) as Conditional).where(`${alias}.user`, '=', slot('user'))
+        }
+      return {
+        selectFrom: bound((table) => db.selectFrom(table)) as unknown as TablesOfUser['selectFrom'],
+        updateTable: bound((table) => db.updateTable(table)) as unknown as TablesOfUser['updateTable'],
+        deleteFrom: bound((table) => db.deleteFrom(table)) as unknown as TablesOfUser['deleteFrom'],
+        insertInto: (table) => db.insertInto(table),
+      }
+    },
+  }
+}
