@@ -4,6 +4,7 @@ import { reportFailure } from './failure-report.ts'
 import { maxListedSessions, maxToolMemoryMib, maxToolSeconds } from './limits.ts'
 import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
+import { addEmbedVerbs } from './embed/embed-verbs.ts'
 import { addMemoryVerbs } from './memory/memory-verbs.ts'
 import { addSecretVerbs } from './store/key-verbs.ts'
 import { addStoreVerbs } from './store/store-verbs.ts'
@@ -110,6 +111,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
   addSecretVerbs(program, terminal, choose)
   addStoreVerbs(program, terminal, choose)
   addMemoryVerbs(program, terminal, choose)
+  addEmbedVerbs(program, terminal, choose)
 
   const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))

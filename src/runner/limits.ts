@@ -26,3 +26,7 @@ export const isolatedProxyPort = 8119
 export const scryptCost: number = 2 ** 17
 export const scryptBlock = 8
 export const scryptLanes = 1
+/** Longest download of one file of an embedder: half a gigabyte over a slow line. */
+export const embedderPullMs: number = 30 * 60_000
+/** Redirects to where large files are kept: one or two are usual. */
+export const embedderRedirects = 5
