@@ -28,6 +28,8 @@ export const entryColumns = [
   'accessed_at',
   'seq',
   'hash',
+  'stream_key',
+  'hash_key',
   'extra',
 ] as const
 
@@ -55,6 +57,9 @@ export interface EntryRow {
   readonly accessed_at: number
   readonly seq: number
   readonly hash: string
+  /** What indexes have in place of the texts: a tenth of their size. */
+  readonly stream_key: number
+  readonly hash_key: number
   readonly extra: string
 }
 
@@ -62,6 +67,8 @@ export function entryRow(entry: MemoryEntry): EntryRow {
   const { id, kind, type, session, stream, place, author, importance, tier, protection, accesses, seq, hash, extra } = entry
   return {
     ...{ id, kind, type, session, stream, place, author, importance, tier, protection, accesses, seq, hash, extra },
+    stream_key: textKey(stream),
+    hash_key: textKey(hash),
     tags: listText(entry.tags),
     labels: listText(entry.labels),
     created_at: entry.createdAt,
@@ -104,4 +111,11 @@ export function listText(list: readonly string[]): string {
 
 export function textList(text: string): string[] {
   return text === '' ? [] : text.slice(1, -1).split(listSeparator)
+}
+
+/** @returns a number of 32 bits for a text (FNV-1a over UTF-16), so that an index need not hold it; texts of the same number are told apart by themselves */
+export function textKey(text: string): number {
+  let key = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) key = Math.imul(key ^ text.charCodeAt(i), 0x01000193)
+  return key >>> 0
 }

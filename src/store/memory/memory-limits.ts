@@ -28,8 +28,12 @@ export const keptRemovals = 20_000
 export const maxExactVectors = 20_000
 /** Floats that are held for exact comparison, whatever their number: 64 MiB. */
 export const maxExactFloats: number = 16 * 1024 * 1024
-/** Candidates by signs that are compared exactly, at least; and how many for each one asked. */
-export const minRescored = 256
-export const rescoredPerHit = 12
+/** Candidates by signs that are compared by more than signs, at least; and how many for each one asked. */
+export const minRescored = 384
+export const rescoredPerHit = 16
+/** Numbers of eight bits that are held beside signs: 131 000 vectors of 384 dimensions. Beyond it signs alone choose what is compared. */
+export const maxSmallBytes: number = 48 * 1024 * 1024
+/** How many more than asked are compared exactly: eight bits put few in the wrong order. */
+export const comparedBeyond = 24
 /** Models whose vectors are held at once: the active one, and one that is being built. */
 export const heldModels = 2

@@ -26,7 +26,7 @@ export function foundArgs(ids: readonly number[]): readonly Readonly<Record<stri
 }
 
 const neighbours = (side: string, order: string): string =>
-  `select key from memory_entry where "user" = :user and stream = :stream and place ${side} :place
+  `select key from memory_entry where "user" = :user and stream_key = :stream_key and stream = :stream and place ${side} :place
    order by place ${order}, id ${order} limit :limit`
 
 type Name =
@@ -57,7 +57,7 @@ export const readTexts: Readonly<Record<Name, string>> = {
   foundOf: `select ${foundColumns} from ${joined} where e."user" = :user and e.key = :entry order by p.part, p.id`,
   entriesBefore: neighbours('<', 'desc'),
   entriesAfter: neighbours('>', 'asc'),
-  withHash: 'select id from memory_entry where "user" = :user and hash = :hash order by id',
+  withHash: 'select id from memory_entry where "user" = :user and hash_key = :hash_key and hash = :hash order by id',
   withoutVector: `select p.id, p.body from memory_passage p
     left join memory_vectors v on v."user" = p."user" and v.model = :model and v.block = p.id / ${blockPassages}
     where p."user" = :user and p.id >= :from_id

@@ -32,7 +32,7 @@ const step = (
 export const migrationFacts: readonly MigrationFacts[] = [
   step(1, 'journal', [1, 1], 'ec7e8eca02b041ecf7ce6bb06c6c093c0cf521e04141334931229538bf479175'),
   step(2, 'scratchpad', [1, 1], 'cc903688d64a7a1041ae0f99de4bbf7353b489461fd292280819e2ae202b09a1'),
-  step(3, 'memory', [1, 1], 'da662b108b773f2ff6aec3700b78c362299b93da5b15cc325517b729e16bf2e9'),
+  step(3, 'memory', [1, 1], '339026feec467fbabc8c70540bd2ab50f5195fb68c85b4606583b617c20da8c5'),
   step(4, 'sessions', [1, 1], 'c9c302279926e17e3d5a9c4d64c482e11e25ae807a2a7a7a47b760aaca175a8f'),
   step(5, 'secrets-zoey', [1, 1], 'dbc406705f20724bed7489b0fbeb1f3b8353ae5d4d130ab3a1f6ba4c699cf738'),
   // Programs before it look for blobs without saying whose.

@@ -19,9 +19,9 @@ export const memoryStep: MigrationStep = {
     on.index('memory_entry_id', 'memory_entry', ['user', 'id']),
     // Readers take in what changed after the version that they hold.
     on.index('memory_entry_version', 'memory_entry', ['user', 'version']),
-    on.index('memory_entry_place', 'memory_entry', ['user', 'stream', 'place']),
+    on.index('memory_entry_place', 'memory_entry', ['user', 'stream_key', 'place']),
     on.index('memory_entry_created', 'memory_entry', ['user', 'created_at']),
-    on.index('memory_entry_hash', 'memory_entry', ['user', 'hash']),
+    on.index('memory_entry_hash', 'memory_entry', ['user', 'hash_key']),
     on.table(
       'memory_passage',
       { user: 'text', id: 'whole', entry: 'whole', part: 'whole', start: 'whole', length: 'whole', body: 'bytes' },
@@ -84,6 +84,8 @@ function entryTable(on: StepTools): ReturnType<StepTools['table']> {
       accessed_at: 'whole',
       seq: 'whole',
       hash: 'text',
+      stream_key: 'whole',
+      hash_key: 'whole',
       extra: 'text',
     },
     ['user', 'key'],

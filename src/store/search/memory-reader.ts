@@ -2,7 +2,7 @@
 import type { UserId } from '../../types/index.ts'
 import type { FoundPassage, MemoryItem } from '../memory.ts'
 import { ask, type Asking } from './asking.ts'
-import { type EntryRow, rowEntry } from '../memory/entry-row.ts'
+import { type EntryRow, rowEntry, textKey } from '../memory/entry-row.ts'
 import { listQuery } from '../memory/list-query.ts'
 import { maxListed } from '../memory/memory-limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-message.ts'
@@ -48,7 +48,7 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
     },
     around: (read) => readAround(user, read),
     *with_hash({ hash }) {
-      return (yield* ask<{ id: string }>({ text: readTexts.withHash, args: { user, hash } })).map(({ id }) => id)
+      return (yield* ask<{ id: string }>({ text: readTexts.withHash, args: { user, hash, hash_key: textKey(hash) } })).map(({ id }) => id)
     },
     without_vector: createUnembedded(user),
     *cursor({ name }) {
@@ -67,7 +67,8 @@ function listLimit(limit: number): number {
 }
 
 function* readAround(user: UserId, { stream, place, before, after }: MemoryRead & { ask: 'around' }): Asking<readonly FoundPassage[]> {
-  const asked = (text: string, limit: number) => ask<{ key: number }>({ text, args: { user, stream, place, limit: listLimit(limit) } })
+  const asked = (text: string, limit: number) =>
+    ask<{ key: number }>({ text, args: { user, stream, stream_key: textKey(stream), place, limit: listLimit(limit) } })
   const earlier = yield* asked(readTexts.entriesBefore, before)
   const later = yield* asked(readTexts.entriesAfter, after)
   const found: FoundPassage[] = []

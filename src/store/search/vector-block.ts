@@ -16,14 +16,19 @@ export function blockOf(passage: number): number {
   return Math.floor(passage / blockPassages)
 }
 
-/** @returns the vectors of a block by passage. @throws OxbowError `store_corrupt` when its length is not that of its mask */
-export function openBlock({ block, mask, bytes }: VectorBlock, dims: number): Map<number, Float32Array<ArrayBuffer>> {
+/** @returns the vectors of a block, or those that are wanted of them, by passage. @throws OxbowError `store_corrupt` when its length is not that of its mask */
+export function openBlock(
+  { block, mask, bytes }: VectorBlock,
+  dims: number,
+  wanted?: ReadonlySet<number>,
+): Map<number, Float32Array<ArrayBuffer>> {
   const vectors = new Map<number, Float32Array<ArrayBuffer>>()
   let from = 0
   for (let place = 0; place < blockPassages; place++) {
     if ((mask & (1 << place)) === 0) continue
     if (from + dims * 4 > bytes.byteLength) throw storeFault('store_corrupt', 'Vectors of memory are cut short.')
-    vectors.set(block * blockPassages + place, vectorAt(bytes, from, dims))
+    const passage = block * blockPassages + place
+    if (wanted === undefined || wanted.has(passage)) vectors.set(passage, vectorAt(bytes, from, dims))
     from += dims * 4
   }
   return vectors

@@ -16,7 +16,7 @@ export function readBlocks(user: UserId): VectorReading {
     for (const block of new Set(passages.map(blockOf))) {
       const [row] = yield* ask<BlockRow>({ text: readTexts.block, args: { user, model, block } })
       if (row === undefined) continue
-      for (const [passage, vector] of openBlock(row, dims)) if (wanted.has(passage)) vectors.set(passage, vector)
+      for (const [passage, vector] of openBlock(row, dims, wanted)) vectors.set(passage, vector)
     }
     return vectors
   }

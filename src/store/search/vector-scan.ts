@@ -3,9 +3,10 @@
  *
  * Up to some twenty thousand each is compared exactly. Beyond that only the sign of each dimension is held, measured from the
  * mean of all (48 bytes for 384 dimensions): the question keeps its numbers, each byte of signs looks its part of the score up
- * in a table, and the best few hundred are compared exactly with what is in the database.
+ * in a table. The best few hundred are compared by their numbers in eight bits, which are held, too, as long as there are not
+ * too many, and what is left is compared exactly with what is in the database.
  */
-import { maxExactFloats, maxExactVectors, minRescored, rescoredPerHit } from '../memory/memory-limits.ts'
+import { comparedBeyond, maxExactFloats, maxExactVectors, maxSmallBytes, minRescored, rescoredPerHit } from '../memory/memory-limits.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 
 export interface VectorScan {
@@ -79,18 +80,25 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
   let room = firstSlots
   let codes = new Uint8Array(room * bytes)
   let known = new Uint8Array(room)
+  /** Null once there are too many. */
+  let small: Int8Array<ArrayBuffer> | null = new Int8Array(room * dims)
+  const grow = (slot: number): void => {
+    room = Math.max(room * 2, slot + 1)
+    codes = widerBytes(codes, room * bytes)
+    known = widerBytes(known, room)
+    const wider = room * dims <= maxSmallBytes && small !== null ? new Int8Array(room * dims) : null
+    if (small !== null) wider?.set(small)
+    small = wider
+  }
   return {
     dims,
     exact: false,
     set(slot, vector) {
-      if (slot >= room) {
-        room = Math.max(room * 2, slot + 1)
-        codes = widerBytes(codes, room * bytes)
-        known = widerBytes(known, room)
-      }
+      if (slot >= room) grow(slot)
       const length = lengthOf(vector)
       known[slot] = length > 0 ? 1 : 0
       for (let byte = 0; byte < bytes; byte++) codes[slot * bytes + byte] = signsOf(vector, byte * 8, length, mean)
+      if (small !== null) setSmall(small, slot * dims, vector)
     },
     drop(slot) {
       if (slot < room) known[slot] = 0
@@ -103,9 +111,32 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
       for (let slot = 0; slot < Math.min(high, room); slot++) {
         if (known[slot] === 1 && passes(slot)) likely.add(slot, tableScore(table, codes, slot * bytes, bytes))
       }
-      return likely.taken()
+      if (small === null) return likely.taken()
+      const likelier = createTop(limit + comparedBeyond, goesFirst)
+      for (const { slot } of likely.taken()) likelier.add(slot, smallScore(small, slot * dims, vector))
+      return likelier.taken()
     },
   }
+}
+
+/** Eight bits a number, so that the largest takes all of them. */
+function setSmall(small: Int8Array, at: number, vector: Float32Array): void {
+  let most = 0
+  for (const value of vector) most = Math.max(most, Math.abs(value))
+  const scale = most === 0 ? 0 : 127 / most
+  for (let i = 0; i < vector.length; i++) small[at + i] = Math.round((vector[i] as number) * scale)
+}
+
+/** Their cosine, but for what is the same for all. */
+function smallScore(small: Int8Array, at: number, vector: Float32Array): number {
+  let dot = 0
+  let squares = 0
+  for (let i = 0; i < vector.length; i++) {
+    const value = small[at + i] as number
+    dot += value * (vector[i] as number)
+    squares += value * value
+  }
+  return dot / Math.sqrt(squares)
 }
 
 function compareExactly(

@@ -27,6 +27,8 @@ export const entryTypes: Readonly<Record<keyof EntryRow, 'text' | 'bigint' | 'do
   accessed_at: 'bigint',
   seq: 'bigint',
   hash: 'text',
+  stream_key: 'bigint',
+  hash_key: 'bigint',
   extra: 'text',
 }
 

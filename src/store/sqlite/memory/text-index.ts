@@ -20,7 +20,7 @@ export interface TextIndex {
   add(row: TextRow): void
   /** `row` must be as it was added. */
   remove(row: TextRow): void
-  /** After removing: sees to it that no page of the index begins with one of these terms as a mark of the way to it. */
+  /** After removing: sees to it that no mark of a page is left of these terms, where no other row has them. */
   scrub(terms: ReadonlySet<string>): void
   /** Takes all out. */
   clear(): void
@@ -64,12 +64,17 @@ export function openTextIndex(database: Database, user: UserId): TextIndex {
   const remove = database.prepare(
     slots(`insert into ${table} (${table}, rowid, scope, terms, context) values ('delete', ?, ?, ?, ?)`, ...columns),
   )
+  const isAlive = database.prepare<{ match: string }, object>({
+    sql: `select 1 from ${table} where ${table} match ? limit 1`,
+    parameters: [{ slot: 'match' }],
+  })
   return {
     add: (row) => add.run(row),
     remove: (row) => remove.run(row),
     scrub(terms) {
       const marks = database.query<{ mark: string }>(`select distinct substr(cast(term as text), 2) as mark from ${table}_idx`)
-      if (!marks.some(({ mark }) => isMarkOf(mark, terms))) return
+      const suspects = marks.filter(({ mark }) => isMarkOf(mark, terms)).map(({ mark }) => mark)
+      if (suspects.every((mark) => isAlive.get({ match: `"${mark.replaceAll('"', '""')}"*` }) !== undefined)) return
       // A single segment is not merged with itself: a row beside it makes a second one.
       const beside: TextRow = { passage: Number.MAX_SAFE_INTEGER, scope: '', terms: 'x', context: '' }
       add.run(beside)
