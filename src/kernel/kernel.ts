@@ -37,6 +37,8 @@ import { userCaller } from './stages/policy.ts'
 import { createRegistry, describeCall } from './registry.ts'
 import { createRunningCalls } from './running-calls.ts'
 import { createSessions } from './sessions.ts'
+import { forgetBy } from './turns/forget-by.ts'
+import { createTidyDue } from './turns/tidy-due.ts'
 import { createApprovals } from './stages/approvals.ts'
 import { createBudgets } from './stages/budgets.ts'
 import { createCleaner } from './stages/cleaning.ts'
@@ -84,11 +86,12 @@ function wire(options: KernelOptions) {
     clock,
     project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
     observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
-    publish: memory === undefined ? events.publish : publishAnd(events.publish, memory),
+    publish: memory === undefined ? events.publish : publishAnd(events.publish, memory, () => tidyDue()),
     onFault: () => void lanes.stop(),
     onErased: () => [conversations, scratchpads, rolling.summaries].forEach((each) => each.drop()),
   })
   const rolling = createRolling({ user, store, engine, config, sessions, newId, journal: () => journal, gate: () => gate })
+  const tidyDue = createTidyDue({ memory, store, clock, config: config.memory.consolidation, background: rolling.background })
   const conversations = createConversations(rolling.history, journal.flushed)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   const lanes = createLanes({
@@ -101,26 +104,16 @@ function wire(options: KernelOptions) {
   const recovered = new Map<CallId, OpenTurn>()
   const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
+  const parts = { budgets, lanes, conversations, scratchpads, sessions, events, blobs, cleaner }
   const registry = createRegistry(() => [
     ...options.calls(),
     ...kernelCalls({
-      store,
-      user,
-      budgets,
-      lanes,
-      conversations,
-      scratchpads,
+      ...ofOptions(options),
+      ...parts,
       lineage: rolling.history.lineage,
       summaries: rolling.summaries,
-      sessions,
+      askForFacts: rolling.askForFacts,
       journal: () => journal,
-      engine,
-      events,
-      blobs,
-      contextTokens: engine.model.contextTokens,
-      config: config.model,
-      cleaner,
-      moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },
       laneTurn: (turn) => agent.turn(turn),
@@ -130,43 +123,41 @@ function wire(options: KernelOptions) {
     }),
   ])
   const running = createRunningCalls(clock, events.progress)
+  const stages = { registry, journal, approvals, budgets, cleaner, running, sandbox, clock, blobs }
   const gate = createGate({
-    registry,
-    journal,
-    approvals,
-    budgets,
-    cleaner,
-    running,
-    sandbox,
-    clock,
+    ...stages,
     approval: config.approval,
     labels: sessions,
-    blobs,
     attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
   })
-  const agent = createAgent({
-    config,
-    engine,
-    sandbox,
-    registry,
-    gate,
-    newId,
-    scratchpad: scratchpads.section,
-    reminder: memory,
-    rolling: rolling.runtime,
-  })
-  memory?.eraseBy((seqs, reason) => {
-    const caller = { actor: 'kernel', session: '', turn: '' } as const
-    return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
-  })
+  const own = { scratchpad: scratchpads.section, reminder: memory, rolling: rolling.runtime }
+  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...own })
+  if (memory !== undefined) forgetBy(memory, { user, journal, summaries: rolling.summaries, newId })
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
 }
 
+/** What calls need of what the kernel was given. */
+function ofOptions({ store, user, engine, config, memory }: KernelOptions) {
+  const { session, user: whole } = config.budget
+  return {
+    store,
+    user,
+    engine,
+    memory,
+    contextTokens: engine.model.contextTokens,
+    config: config.model,
+    consolidation: config.memory.consolidation,
+    moneyIsLimited: session.micro_dollars !== null || whole.micro_dollars !== null,
+  }
+}
+
 /** Followers first; memory reads what a turn has said when it is over, behind everything else. */
-function publishAnd(publish: (record: RecordView) => void, memory: Memory): (record: RecordView) => void {
+function publishAnd(publish: (record: RecordView) => void, memory: Memory, tidyDue: () => void): (record: RecordView) => void {
   return (record) => {
     publish(record)
-    if (record.name === 'turn.send' && record.phase === 'outcome') memory.poke()
+    if (record.name !== 'turn.send' || record.phase !== 'outcome') return
+    memory.poke()
+    tidyDue()
   }
 }
 

@@ -58,6 +58,12 @@ export const maxExpandedCharacters = 12_000
 export const maxExpandedRows = 400
 /** Longest answer of a model that the system asks for itself. */
 export const maxCompletionTokens = 2_000
+/** A run of tidying that has not ended after so long is dead: another may take over. */
+export const tidyLockMs: number = 60 * 60_000
+/** Between two looks at whether memory is to be tidied. */
+export const tidyCheckMs: number = 10 * 60_000
+/** Steps of one report: a run makes one for each phase. */
+export const maxTidySteps = 20
 /** Sessions that are looked through for a title, or for forks of one. */
 export const maxSessionsRead = 10_000
 /** Bodies that one record says are erased: with so many it stays in the journal itself, where an audit sees it without reading more. */

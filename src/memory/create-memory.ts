@@ -6,18 +6,28 @@ import type { Recall } from './recalled.ts'
 import { createCensus } from './said/census.ts'
 import type { JournalIndex } from './said/journal-index.ts'
 import type { TurnRecall } from './said/turn-recall.ts'
+import type { VectorIndex } from './embed/vector-index.ts'
 import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
 import type { TextEngine } from './text-engine.ts'
 
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const census = createCensus(store.memory)
+  let closed = false
   let index: Promise<JournalIndex> | null = null
   const text = once(options.text ?? (() => startText(options)))
+  const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(store.memory, clock))
   const recall = once(async (): Promise<Recall> => {
     const { createRecall } = await import('./recall/create-recall.ts')
-    return createRecall({ store: store.memory, text: await text(), now: clock.now })
+    return (await wanted()).counting(createRecall({ store: store.memory, text: await text(), now: clock.now }))
   })
+  const vectors = once(async (): Promise<VectorIndex> => {
+    const { createVectorIndex } = await import('./embed/vector-index.ts')
+    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs })
+  })
+  const makeVectors = (): void => {
+    if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke())
+  }
   const deps: KeepDeps = {
     memory: store.memory,
     store,
@@ -26,6 +36,7 @@ export function createMemory(options: MemoryOptions): Memory {
     clock,
     changed({ put = [], gone = [] }) {
       census.put(put)
+      if (put.length > 0) makeVectors()
       if (gone.length > 0) void index?.then((each) => each.dropHeld())
     },
   }
@@ -35,7 +46,6 @@ export function createMemory(options: MemoryOptions): Memory {
     const { createForgetting } = await import('./forget/forget.ts')
     return createForgetting(deps, erasers)
   })
-  let closed = false
   const indexer = (): Promise<JournalIndex> =>
     (index ??= import('./said/journal-index.ts').then(({ createJournalIndex }) =>
       createJournalIndex({ ...deps, owed: async (seqs) => (await eraseBodies(seqs, 'forgotten by memory.forget')).kept }),
@@ -51,10 +61,13 @@ export function createMemory(options: MemoryOptions): Memory {
   return {
     hasOthers: (session) => config.recall && config.recall_tokens > 0 && census.hasOthers(session),
     poke() {
+      makeVectors()
       if (config.index_messages && !closed) void indexer().then((each) => each.poke())
     },
     caughtUp,
-    recallForTurn: async (question) => (await turnRecall()).recall(question),
+    recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
+    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps)),
+    tidied: () => void wanted.made()?.then(({ hot }) => hot.drop()),
     recall,
     notes,
     corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
@@ -63,12 +76,15 @@ export function createMemory(options: MemoryOptions): Memory {
     forgetting,
     onForget: (eraser) => void erasers.push(eraser),
     why: async (id) => (await import('./keep/why.ts')).explain(deps, await notes(), id),
-    stats: async () => report(deps, text, await (index ?? null)),
+    stats: async () => report(deps, await (index ?? null), await (vectors.made() ?? null)),
     reindex: async (signal) => (await indexer()).rebuild(signal),
     eraseBy: (erase) => void (eraseBodies = erase),
     async close() {
       closed = true
+      await (await wanted.made())?.close()
       if (index !== null) await (await index).close()
+      const made = vectors.made()
+      if (made !== null) await (await made).close()
       await closeText(text)
     },
   }
@@ -105,10 +121,10 @@ async function closeText(text: Once<TextEngine>): Promise<void> {
   if (made !== null) await (await made).close()
 }
 
-async function report({ memory, store }: KeepDeps, text: Once<TextEngine>, index: JournalIndex | null): Promise<MemoryReport> {
+async function report({ memory, store }: KeepDeps, index: JournalIndex | null, vectors: VectorIndex | null): Promise<MemoryReport> {
   const [stats, indexed, head] = await Promise.all([memory.stats(), memory.cursor('journal'), store.head()])
   const active = stats.models.find(({ state }) => state === 'active')
-  const fault = index?.fault() ?? null
+  const fault = index?.fault() ?? vectors?.fault() ?? null
   return {
     ...stats,
     indexed,

@@ -13,6 +13,7 @@ import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Recall } from './recalled.ts'
 import type { TextEngine } from './text-engine.ts'
+import type { Tidy } from './tidy/tidy.ts'
 import type { TurnMemory, TurnQuestion } from './said/turn-recall.ts'
 
 export interface Memory {
@@ -30,6 +31,9 @@ export interface Memory {
   documents(): Promise<Documents>
   transfer(): Promise<Transfer>
   forgetting(): Promise<Forgetting>
+  tidy(): Promise<Tidy>
+  /** Tidying has changed what is hot. */
+  tidied(): void
   /** @throws OxbowError `not_found` */
   why(id: string): Promise<Provenance>
   stats(): Promise<MemoryReport>

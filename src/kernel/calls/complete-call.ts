@@ -1,10 +1,22 @@
 /** `model.complete`: asks a model beside the conversation, for what the system itself wants to know. Never offered tools. */
 import { z } from 'zod'
-import { type Call, type Caller, type CallId, type CallOutcome, type Config, type Engine, textOf, userMessage } from '../../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type Config,
+  type Engine,
+  noSpend,
+  type Spend,
+  textOf,
+  userMessage,
+} from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import { processRight } from '../stages/policy.ts'
 import type { Complete } from '../conversation/summaries.ts'
 import { maxCompletionTokens } from '../limits.ts'
+import type { AskForFacts } from './tidy-calls.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
 
 interface CompleteInput {
@@ -15,7 +27,12 @@ interface CompleteInput {
 
 const completeTimeoutMs = 3 * 60_000
 
-export function completeCall(deps: GenerationDeps): Call<CompleteInput, { text: string }> {
+interface Completion {
+  text: string
+  spent: Spend
+}
+
+export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completion> {
   const { engine } = deps
   const tokensOf = async ({ system, text }: CompleteInput): Promise<number> =>
     (await engine.countTokens([system, text])).reduce((sum, tokens) => sum + tokens, tokensBeside)
@@ -23,7 +40,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, { text: 
     name: 'model.complete',
     summary: 'Asks the model for a text that is no part of the conversation.',
     input: z.strictObject({ model: z.string(), system: z.string(), text: z.string() }),
-    output: z.object({ text: z.string() }),
+    output: z.custom<Completion>(),
     example: { model: '', system: 'Answer in one word.', text: 'Which colour has the sea?' },
     tier: 'read_only',
     right: processRight,
@@ -50,7 +67,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, { text: 
         settings: {},
       }
       const done = await runGeneration(asked, await tokensOf({ model, system, text }), context, deps)
-      return { ...done, output: { text: textOf(done.output.message) } }
+      return { ...done, output: { text: textOf(done.output.message), spent: done.spent ?? noSpend } }
     },
   }
 }
@@ -67,8 +84,8 @@ interface AskDeps {
 }
 
 /** @returns what a subsystem asks by. Under the budgets of the caller's session, and of no turn: no terminal takes it for a reply. */
-export function createComplete({ gate, newId, engine, model }: AskDeps): Complete {
-  return async (caller, { system, text }, signal) => {
+export function createComplete({ gate, newId, engine, model }: AskDeps): AskForFacts & Complete {
+  return async (caller, { system, text }, signal, spent?: (spend: Spend) => void) => {
     if (model === '' && engine.model.provider === 'offline') return null
     const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
     const outcome = (await gate().call(
@@ -76,9 +93,8 @@ export function createComplete({ gate, newId, engine, model }: AskDeps): Complet
       'model.complete',
       { model, system, text },
       { id: newId() as CallId, signal },
-    )) as CallOutcome<{
-      text: string
-    }>
+    )) as CallOutcome<Completion>
+    if (outcome.status === 'ok') spent?.(outcome.output.spent)
     return outcome.status === 'ok' ? outcome.output.text : null
   }
 }

@@ -7,6 +7,7 @@ import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { type SessionKeepingDeps, sessionKeepingCalls } from './session-keeping-calls.ts'
 import { type SummaryCallDeps, summaryCalls } from './summary-calls.ts'
+import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
 import { type SystemCallDeps, systemCalls } from './system-calls.ts'
 
 export type KernelCallDeps = SystemCallDeps &
@@ -15,7 +16,8 @@ export type KernelCallDeps = SystemCallDeps &
   KeptFileCallDeps &
   ScratchpadCallDeps &
   SummaryCallDeps &
-  SessionKeepingDeps
+  SessionKeepingDeps &
+  TidyCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -27,6 +29,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...keptFileCalls(deps),
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),
+    ...tidyCalls(deps),
   ]
 }
 

@@ -132,10 +132,10 @@ describe('a rolling conversation', () => {
     assert.ok(!system.includes('canal'))
     assert.equal(messages[0]?.role, 'user')
     assert.match(
-      textOf(messages[0]!),
+      textOf(messages[0]),
       /^\[The earlier part of this conversation[^\n]*\n<<data \S+\nThe person talked about the weather[^]*>>$/,
     )
-    const before = textOf(messages[0]!)
+    const before = textOf(messages[0])
     await fixture.turn('again')
     assert.equal(textOf(model.shown.at(-1)!.messages[0]!), before, 'the same words at the beginning: a prompt cache holds')
   })

@@ -76,57 +76,14 @@ const nothing: SummarizeOutput & Made = { summary: null, through: '', messages: 
 
 export function createSummaries(deps: SummaryDeps): Summaries {
   const { store, sessions } = deps
-  const held = new Map<SessionId, HeldSummary & { readonly call: CallId }>()
+  const shelf = createShelf(deps)
   const running = new Map<SessionId, Promise<SummarizeOutput & Made>>()
 
-  const keep = (session: SessionId, call: CallId, summary: Summary, text: string): HeldSummary => {
-    const item = conversationItem(call, userMessage(text))
-    held.delete(session)
-    held.set(session, { summary, item, call })
-    if (held.size > maxHeldSummaries) held.delete(held.keys().next().value as SessionId)
-    return { summary, item }
-  }
-  const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
-    await deps.journal().flushed()
-    const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
-    const summary = summarySchema.safeParse(record === undefined ? null : JSON.parse(record.body))
-    // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
-    if (!summary.success) return null
-    return keep(session, call, summary.data, (await loadSummary()).describeSummary(summary.data, call))
-  }
-  const read: Summaries['read'] = (session) => {
-    const call = sessions.summary(session)
-    if (call === '') return null
-    const known = held.get(session)
-    return known?.call === call ? known : readCold(session, call)
-  }
-  const write = async (
-    session: SessionId,
-    { id, caller }: Pick<Asked, 'id' | 'caller'>,
-    epoch: number,
-    summary: Summary,
-  ): Promise<HeldSummary> => {
-    const entry = {
-      caller: { ...caller, session },
-      call: id,
-      name: 'session.summarize',
-      phase: 'exchange' as const,
-      body: summary as unknown as JsonObject,
-    }
-    try {
-      await deps.journal().append([entry], { fence: { session: laneOf(session), epoch } })
-    } catch (error) {
-      sessions.forget(session)
-      await sessions.load(session)
-      throw error
-    }
-    return keep(session, id, summary, (await loadSummary()).describeSummary(summary, id))
-  }
   const roll = async (session: SessionId, room: number, asked: Asked): Promise<SummarizeOutput & Made> => {
     const { emptySummary, makeSummary, stepsToLeave, summaryTokens } = await loadSummary()
     const epoch = await claim(store, session, asked.id)
     await deps.journal().flushed()
-    const before = (await read(session))?.summary ?? emptySummary
+    const before = (await shelf.read(session))?.summary ?? emptySummary
     const { steps, complete } = await readSteps(deps, session, before.upto, deps.contextTokens * maxBytesPerToken)
     const leaving = steps.slice(0, stepsToLeave(steps, room * deps.config.target_ratio - summaryTokens(room)))
     const messages = leaving.reduce((sum, { said }) => sum + said.length, 0)
@@ -136,12 +93,12 @@ export function createSummaries(deps: SummaryDeps): Summaries {
       ask: (question) => deps.complete(asked.caller, question, asked.signal),
       fence: (text) => fenced(text, asked.id),
     })
-    const { item } = await write(session, asked, epoch, made)
+    const { item } = await shelf.write(session, asked, epoch, made)
     return { summary: item, through: made.through, messages, by: made.by }
   }
   return {
-    read,
-    drop: () => held.clear(),
+    read: shelf.read,
+    drop: shelf.drop,
     roll(session, room, asked) {
       // Whoever asks while one is made gets that one.
       const making = running.get(session) ?? roll(session, room, asked).finally(() => running.delete(session))
@@ -151,11 +108,65 @@ export function createSummaries(deps: SummaryDeps): Summaries {
     async rewrite(session, change, asked) {
       await sessions.load(session)
       const epoch = await claim(store, session, asked.id)
-      const before = (await read(session))?.summary
+      const before = (await shelf.read(session))?.summary ?? shelf.dropped(session)
       const after = before === undefined ? before : change(before)
       if (before === undefined || after === undefined || after === before) return false
-      await write(session, asked, epoch, { ...after, epoch: before.epoch + 1 })
+      await shelf.write(session, asked, epoch, { ...after, epoch: before.epoch + 1 })
       return true
+    },
+  }
+}
+
+interface Shelf extends Pick<Summaries, 'read' | 'drop'> {
+  /** What was held before the last `drop`: its record may be erased, and what was not forgotten of it is worth keeping. */
+  dropped(session: SessionId): Summary | undefined
+  write(session: SessionId, asked: Pick<Asked, 'id' | 'caller'>, epoch: number, summary: Summary): Promise<HeldSummary>
+}
+
+/** Summaries as they are kept: in the journal, and the newest of some sessions in memory. */
+function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
+  let held = new Map<SessionId, HeldSummary & { readonly call: CallId }>()
+  let before: typeof held = new Map()
+
+  const keep = async (session: SessionId, call: CallId, summary: Summary): Promise<HeldSummary> => {
+    const { describeSummary } = await loadSummary()
+    const kept = { summary, item: conversationItem(call, userMessage(describeSummary(summary, call))), call }
+    held.delete(session)
+    held.set(session, kept)
+    if (held.size > maxHeldSummaries) held.delete(held.keys().next().value as SessionId)
+    return kept
+  }
+  const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
+    await journal().flushed()
+    const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
+    const summary = summarySchema.safeParse(record === undefined ? null : JSON.parse(record.body))
+    // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
+    return summary.success ? keep(session, call, summary.data) : null
+  }
+  return {
+    read(session) {
+      const call = sessions.summary(session)
+      if (call === '') return null
+      const known = held.get(session)
+      return known?.call === call ? known : readCold(session, call)
+    },
+    drop() {
+      before = new Map([...before, ...held])
+      held = new Map()
+    },
+    dropped: (session) => before.get(session)?.summary,
+    async write(session, { id, caller }, epoch, summary) {
+      const body = summary as unknown as JsonObject
+      const entry = { caller: { ...caller, session }, call: id, name: 'session.summarize', phase: 'exchange' as const, body }
+      try {
+        await journal().append([entry], { fence: { session: laneOf(session), epoch } })
+      } catch (error) {
+        sessions.forget(session)
+        await sessions.load(session)
+        throw error
+      }
+      before.delete(session)
+      return keep(session, id, summary)
     },
   }
 }

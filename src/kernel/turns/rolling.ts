@@ -3,6 +3,7 @@ import { createMessageCounter, type RollingSummary } from '../../runtime/index.t
 import type { Store } from '../../store/index.ts'
 import type { Config, Engine, UserId } from '../../types/index.ts'
 import { createComplete } from '../calls/complete-call.ts'
+import type { AskForFacts } from '../calls/tidy-calls.ts'
 import type { HistoryDeps } from '../conversation/history-pages.ts'
 import { createSummaries, type Summaries } from '../conversation/summaries.ts'
 import type { Gate } from '../gate.ts'
@@ -25,6 +26,7 @@ export interface Rolling {
   readonly history: HistoryDeps
   readonly summaries: Summaries
   readonly background: Background
+  readonly askForFacts: AskForFacts
   /** What the runtime is handed; undefined where summaries are off. */
   readonly runtime: RollingSummary | undefined
 }
@@ -45,5 +47,12 @@ export function createRolling({ user, store, engine, config, sessions, newId, jo
   })
   const later: RollingSummary['later'] = ({ session }, room) =>
     void background.run(session, 'session.summarize', { room, background: true })
-  return { history, summaries, background, runtime: summary.enabled ? { triggerRatio: summary.trigger_ratio, later } : undefined }
+  const askForFacts = createComplete({ gate, newId, engine, model: config.memory.consolidation.model })
+  return {
+    history,
+    summaries,
+    background,
+    askForFacts,
+    runtime: summary.enabled ? { triggerRatio: summary.trigger_ratio, later } : undefined,
+  }
 }

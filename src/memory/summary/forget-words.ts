@@ -11,10 +11,12 @@ export interface Forgotten {
 }
 
 /** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
-export function forgetInSummary(summary: Summary, forgotten: Forgotten): Summary {
-  const seqs = new Set(forgotten.seqs)
-  const known = forgotten.texts.map(wordsOf).filter((words) => words.size > 0)
-  const tells = (text: string): boolean => known.some((words) => overlap(wordsOf(text), words))
+export function forgetInSummary(summary: Summary, { seqs, texts }: Forgotten): Summary {
+  const known = texts.map(wordsOf).filter((words) => words.size > 0)
+  return withoutTold(summary, new Set(seqs), (text) => known.some((words) => overlap(wordsOf(text), words)))
+}
+
+function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: string) => boolean): Summary {
   const lines = summary.text.split('\n').flatMap((text) => {
     const [mark = '', seq] = /^\[#(\d+)\] /u.exec(text) ?? []
     if (seqs.has(Number(seq ?? 0))) return []

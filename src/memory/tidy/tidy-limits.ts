@@ -42,3 +42,7 @@ export const maxShownLines = 20
 /** Entries whose accesses are counted before they are written, and how long they wait. */
 export const maxHeldAccesses = 64
 export const accessDelayMs = 5_000
+/** How long the list of hot entries is held: it changes when memory is tidied, and otherwise seldom. */
+export const hotFreshMs = 60_000
+/** Sessions of which is known what they were told. */
+export const maxHotSessions = 500

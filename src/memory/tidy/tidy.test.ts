@@ -5,7 +5,7 @@ import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
 import { freshFacts, type KeepDeps, makeItem } from '../keep/keep-item.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { createLocalTextEngine } from '../thread/create-text-engine.ts'
-import { createAccessCounter } from './accesses.ts'
+import { createAccessCounter } from '../wanted/accesses.ts'
 import { reportText } from './report-text.ts'
 import { type TidyStep, tidyStepSchema } from './tidy-change.ts'
 import { createTidy, type Tidied, type Tidy } from './tidy.ts'
@@ -91,10 +91,13 @@ describe('tidying', () => {
     await house.says('Is it cold there today?')
     assert.equal((await house.run()).learned, 2)
     const learned = await house.entries()
-    assert.deepEqual(learned.map(({ text, type, seq }) => [text, type, seq]).sort(), [
-      ['I live in Leeds, near the canal.', 'user_profile', 1],
-      ['My favourite colour is green.', 'preference', 2],
-    ])
+    assert.deepEqual(
+      learned.map(({ text, type, seq }) => [text, type, seq]).toSorted(([, , a], [, , b]) => Number(a) - Number(b)),
+      [
+        ['I live in Leeds, near the canal.', 'user_profile', 1],
+        ['My favourite colour is green.', 'preference', 2],
+      ],
+    )
     assert.equal((await house.run()).learned, 0)
     assert.equal((await house.entries()).length, 2)
   })

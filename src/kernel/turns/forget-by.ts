@@ -1,0 +1,29 @@
+/** What the kernel does when memory forgets: bodies of the journal go, with a record of it, and so do words of summaries. */
+import { loadSummary, type Memory } from '../../memory/index.ts'
+import type { CallId, UserId } from '../../types/index.ts'
+import type { Summaries } from '../conversation/summaries.ts'
+import type { Journal } from '../journal.ts'
+import { userCaller } from '../stages/policy.ts'
+
+interface ForgetDeps {
+  readonly user: UserId
+  readonly journal: Journal
+  readonly summaries: Summaries
+  readonly newId: () => string
+}
+
+export function forgetBy(memory: Memory, { user, journal, summaries, newId }: ForgetDeps): void {
+  memory.eraseBy((seqs, reason) => {
+    const caller = { actor: 'kernel', session: '', turn: '' } as const
+    return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
+  })
+  memory.onForget(async (gone) => {
+    const { forgetInSummary } = await loadSummary()
+    let changed = 0
+    for (const session of gone.sessions) {
+      const asked = { id: newId() as CallId, caller: userCaller(user, session, '') }
+      if (await summaries.rewrite(session, (summary) => forgetInSummary(summary, gone), asked)) changed++
+    }
+    return changed
+  })
+}

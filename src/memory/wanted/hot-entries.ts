@@ -1,0 +1,46 @@
+/** What is shown before every conversation, whatever it is about: the hot entries. Each is told once in a session. */
+import type { MemoryItem, MemoryStore } from '../../store/index.ts'
+import type { Clock, Label, SessionId } from '../../types/index.ts'
+import { wholeText } from '../keep/keep-item.ts'
+import { hotEntries, hotFreshMs, maxHotSessions } from '../tidy/tidy-limits.ts'
+
+export interface HotText {
+  /** Empty when there is nothing to tell. */
+  readonly text: string
+  readonly ids: readonly string[]
+  readonly labels: readonly Label[]
+}
+
+export interface HotEntries {
+  tell(session: SessionId): Promise<HotText>
+  /** The tiers were changed. */
+  drop(): void
+}
+
+export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries {
+  // Insertion order is order of use: the first is the least recently used.
+  const told = new Map<SessionId, ReadonlySet<string>>()
+  let held: { readonly at: number; readonly items: readonly MemoryItem[] } | null = null
+  const hot = async (): Promise<readonly MemoryItem[]> => {
+    const now = clock.now()
+    if (held !== null && now - held.at < hotFreshMs) return held.items
+    const entries = await memory.list({ tiers: ['hot'], validAt: now }, hotEntries)
+    held = { at: now, items: entries.length === 0 ? [] : await memory.items(entries.map(({ id }) => id)) }
+    return held.items
+  }
+  return {
+    drop: () => (held = null),
+    async tell(session) {
+      const before = told.get(session) ?? new Set<string>()
+      const fresh = (await hot()).filter(({ entry }) => !before.has(entry.id))
+      told.delete(session)
+      told.set(session, new Set([...before, ...fresh.map(({ entry }) => entry.id)]))
+      if (told.size > maxHotSessions) told.delete(told.keys().next().value as SessionId)
+      return {
+        text: fresh.map(({ passages }) => `- ${wholeText(passages)}`).join('\n'),
+        ids: fresh.map(({ entry }) => entry.id),
+        labels: [...new Set(fresh.flatMap(({ entry }) => entry.labels))].sort(),
+      }
+    },
+  }
+}

@@ -1,0 +1,45 @@
+/** What tidying adds to recall: it counts what was wanted, and puts what is hot before what fits the message. */
+import type { MemoryStore } from '../../store/index.ts'
+import type { Clock } from '../../types/index.ts'
+import type { Recall } from '../recalled.ts'
+import type { TurnMemory, TurnQuestion } from '../said/turn-recall.ts'
+import { createAccessCounter } from './accesses.ts'
+import { createHotEntries, type HotEntries } from './hot-entries.ts'
+
+export interface Wanted {
+  /** The same recall; what it finds is counted. */
+  counting(recall: Recall): Recall
+  /** Adds what is hot to what was recalled before a turn. */
+  withHot(question: TurnQuestion, recalled: TurnMemory): Promise<TurnMemory>
+  readonly hot: Pick<HotEntries, 'drop'>
+  close(): Promise<void>
+}
+
+/** Part of the best score from which a result counts as wanted. */
+const wantedPart = 0.5
+
+export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
+  const accesses = createAccessCounter(memory, clock)
+  const hot = createHotEntries(memory, clock)
+  return {
+    hot,
+    counting: (inner) => ({
+      async recall(question) {
+        const found = await inner.recall(question)
+        const best = found[0]?.score ?? 0
+        accesses.count(found.filter(({ score }) => score >= best * wantedPart).map(({ id }) => id))
+        return found
+      },
+    }),
+    async withHot({ session }, recalled) {
+      const told = await hot.tell(session)
+      if (told.text === '') return recalled
+      return {
+        text: [told.text, recalled.text].filter((text) => text !== '').join('\n\n'),
+        ids: [...new Set([...told.ids, ...recalled.ids])],
+        labels: [...new Set([...told.labels, ...recalled.labels])].sort(),
+      }
+    },
+    close: () => accesses.flush().catch(() => {}),
+  }
+}
