@@ -42,9 +42,9 @@ test('kill -9 of every process of the server in the middle of commits loses noth
   const acknowledged = new Set<string>()
   const { store } = await openEngine(pgDriver(database.url), { exclusive: true })
   for (let round = 0; round < 3; round++) {
-    let going = true
+    const appending = { goesOn: true }
     const clients = Array.from({ length: 4 }, async (_, client) => {
-      for (let i = 0; going; i++) {
+      for (let i = 0; appending.goesOn; i++) {
         const call = `r${round}-${client}-${i}`
         await store.append({ records: [recordOf(call, 'intent'), recordOf(call, 'outcome')] })
         acknowledged.add(call)
@@ -54,7 +54,7 @@ test('kill -9 of every process of the server in the middle of commits loses noth
     while (acknowledged.size < enough) await new Promise((resolve) => void setImmediate(resolve))
     await server.kill()
     await server.start()
-    going = false
+    appending.goesOn = false
     await Promise.all(clients)
   }
   const calls = (await canonicalRecords(store)).map(({ call, phase }) => `${call} ${phase}`)
