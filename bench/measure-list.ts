@@ -10,7 +10,22 @@ import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
+import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
 import { wires } from './measures/wires.ts'
 
-export const measures: readonly Measure[] = [start, turns, load, calls, accepts, stream, wires, memory, history, hands, recall, recallSpeed]
+export const measures: readonly Measure[] = [
+  start,
+  turns,
+  load,
+  calls,
+  accepts,
+  stream,
+  wires,
+  memory,
+  history,
+  hands,
+  text,
+  recall,
+  recallSpeed,
+]
