@@ -9,22 +9,14 @@ import type { TurnRecall } from './said/turn-recall.ts'
 import type { VectorIndex } from './embed/vector-index.ts'
 import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
 import type { TextEngine } from './text-engine.ts'
+import type { Wanted } from './wanted/wanted.ts'
 
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const census = createCensus(store.memory)
   let closed = false
   let index: Promise<JournalIndex> | null = null
-  const text = once(options.text ?? (() => startText(options)))
-  const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(store.memory, clock))
-  const recall = once(async (): Promise<Recall> => {
-    const { createRecall } = await import('./recall/create-recall.ts')
-    return (await wanted()).counting(createRecall({ store: store.memory, text: await text(), now: clock.now }))
-  })
-  const vectors = once(async (): Promise<VectorIndex> => {
-    const { createVectorIndex } = await import('./embed/vector-index.ts')
-    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs })
-  })
+  const { text, wanted, recall, vectors } = lazyReaders(options)
   const makeVectors = (): void => {
     if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke())
   }
@@ -88,6 +80,31 @@ export function createMemory(options: MemoryOptions): Memory {
       await closeText(text)
     },
   }
+}
+
+/** What reads, ranks and makes vectors. */
+function lazyReaders(options: MemoryOptions): {
+  readonly text: Once<TextEngine>
+  readonly wanted: Once<Wanted>
+  readonly recall: Once<Recall>
+  readonly vectors: Once<VectorIndex>
+} {
+  const { store, clock } = options
+  const text = once(options.text ?? (() => startText(options)))
+  const vectors = once(async (): Promise<VectorIndex> => {
+    const { createVectorIndex } = await import('./embed/vector-index.ts')
+    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs })
+  })
+  const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(store.memory, clock))
+  const recall = once(async (): Promise<Recall> => {
+    const [{ createRecall }, { askedMeanwhile }] = await Promise.all([
+      import('./recall/create-recall.ts'),
+      import('./embed/asked-meanwhile.ts'),
+    ])
+    const asked = askedMeanwhile(await text(), (await vectors()).meanwhile)
+    return (await wanted()).counting(createRecall({ store: store.memory, text: asked, now: clock.now }))
+  })
+  return { text, wanted, recall, vectors }
 }
 
 async function startText({ config, service }: MemoryOptions): Promise<TextEngine> {

@@ -39,69 +39,20 @@ export interface Documents {
 }
 
 export function createDocuments(deps: KeepDeps): Documents {
-  const { memory, clock } = deps
+  const { memory } = deps
   const first = async (address: string): Promise<MemoryEntry | undefined> =>
     (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry
-  const idsFrom = async (address: string, from: number, to: number): Promise<readonly string[]> =>
-    Promise.all(Array.from({ length: Math.max(0, to - from) }, (_, i) => sectionId(deps, address, from + i)))
   return {
     async isKnown(address, file) {
       const entry = await first(address)
       return entry !== undefined && extraOf(entry).file === file
     },
-    async put(document, asking) {
-      const { address } = document
-      const text = withoutSecrets(document.text.normalize('NFC')).trim()
-      if (text === '')
-        throw new OxbowError('bad_input', `${address} holds no text.`, {
-          hint: 'A scan without text can be shown to a model, and a note made of it.',
-        })
-      if (text.length > maxDocumentCharacters) {
-        throw new OxbowError('limit_reached', `${address} has ${text.length} characters; ${maxDocumentCharacters} is the most.`, {
-          hint: 'Ingest parts of it as files of their own.',
-        })
-      }
-      const before = await first(address)
-      const origin = await originOf(deps, asking)
-      const sections = cutSections(text)
-      const now = clock.now()
-      const facts: Omit<MemoryEntry, 'hash' | 'id' | 'place' | 'extra'> = {
-        ...freshFacts,
-        kind: 'document',
-        type: 'knowledge',
-        stream: address,
-        author: address,
-        tags: cleanTags(document.tags),
-        labels: [...new Set([...document.labels, ...origin.labels])].sort(),
-        createdAt: before?.createdAt ?? now,
-        updatedAt: now,
-        validFrom: before?.validFrom ?? now,
-        importance: baseImportance('knowledge'),
-        accessedAt: now,
-        seq: origin.seq,
-      }
-      const extra = JSON.stringify({ ...origin.extra, title: document.title.slice(0, 200), file: document.file, sections: sections.length })
-      for (let at = 0; at < sections.length; at += writeBatch) {
-        const batch = sections.slice(at, at + writeBatch)
-        const items = await Promise.all(
-          batch.map(async (section, i) => {
-            const place = at + i
-            const entry = { ...facts, id: await sectionId(deps, address, place), place, extra }
-            return makeItem(deps, { entry, text: section, format: document.format, before: document.title })
-          }),
-        )
-        await memory.change(items.map((item): MemoryChange => ({ change: 'put', item })))
-        deps.changed({ put: items.map(({ entry }) => entry) })
-      }
-      // What it had more of before goes last: a crash in between leaves too much and never too little.
-      await erase(deps, await idsFrom(address, sections.length, before === undefined ? 0 : (extraOf(before).sections ?? 0)))
-      return { address, state: before === undefined ? 'new' : 'replaced', sections: sections.length, characters: text.length }
-    },
+    put: async (document, asking) => putDocument(deps, document, asking, await first(document.address)),
     async remove(address) {
       const entry = await first(address)
       if (entry === undefined) return { address, state: 'missing', sections: 0, characters: 0 }
       const count = extraOf(entry).sections ?? 1
-      await erase(deps, (await idsFrom(address, 0, count)).toReversed())
+      await erase(deps, (await idsFrom(deps, address, 0, count)).toReversed())
       return { address, state: 'removed', sections: count, characters: 0 }
     },
     async addresses(under) {
@@ -116,6 +67,65 @@ export function createDocuments(deps: KeepDeps): Documents {
       }
     },
   }
+}
+
+/** @param before the first section as it stands in memory */
+async function putDocument(
+  deps: KeepDeps,
+  document: DocumentText,
+  asking: Pick<CallContext, 'id' | 'caller'>,
+  before: MemoryEntry | undefined,
+): Promise<Ingested> {
+  const { memory, clock } = deps
+  const { address } = document
+  const text = withoutSecrets(document.text.normalize('NFC')).trim()
+  if (text === '')
+    throw new OxbowError('bad_input', `${address} holds no text.`, {
+      hint: 'A scan without text can be shown to a model, and a note made of it.',
+    })
+  if (text.length > maxDocumentCharacters) {
+    throw new OxbowError('limit_reached', `${address} has ${text.length} characters; ${maxDocumentCharacters} is the most.`, {
+      hint: 'Ingest parts of it as files of their own.',
+    })
+  }
+  const origin = await originOf(deps, asking)
+  const sections = cutSections(text)
+  const now = clock.now()
+  const facts: Omit<MemoryEntry, 'hash' | 'id' | 'place' | 'extra'> = {
+    ...freshFacts,
+    kind: 'document',
+    type: 'knowledge',
+    stream: address,
+    author: address,
+    tags: cleanTags(document.tags),
+    labels: [...new Set([...document.labels, ...origin.labels])].sort(),
+    createdAt: before?.createdAt ?? now,
+    updatedAt: now,
+    validFrom: before?.validFrom ?? now,
+    importance: baseImportance('knowledge'),
+    accessedAt: now,
+    seq: origin.seq,
+  }
+  const extra = JSON.stringify({ ...origin.extra, title: document.title.slice(0, 200), file: document.file, sections: sections.length })
+  for (let at = 0; at < sections.length; at += writeBatch) {
+    const batch = sections.slice(at, at + writeBatch)
+    const items = await Promise.all(
+      batch.map(async (section, i) => {
+        const place = at + i
+        const entry = { ...facts, id: await sectionId(deps, address, place), place, extra }
+        return makeItem(deps, { entry, text: section, format: document.format, before: document.title })
+      }),
+    )
+    await memory.change(items.map((item): MemoryChange => ({ change: 'put', item })))
+    deps.changed({ put: items.map(({ entry }) => entry) })
+  }
+  // What it had more of before goes last: a crash in between leaves too much and never too little.
+  await erase(deps, await idsFrom(deps, address, sections.length, before === undefined ? 0 : (extraOf(before).sections ?? 0)))
+  return { address, state: before === undefined ? 'new' : 'replaced', sections: sections.length, characters: text.length }
+}
+
+async function idsFrom(deps: KeepDeps, address: string, from: number, to: number): Promise<readonly string[]> {
+  return Promise.all(Array.from({ length: Math.max(0, to - from) }, (_, i) => sectionId(deps, address, from + i)))
 }
 
 async function erase({ memory, changed }: KeepDeps, ids: readonly string[]): Promise<void> {

@@ -55,42 +55,7 @@ export function createNotes(deps: KeepDeps): Notes {
   }
   return {
     find,
-    async save({ content, tags: given }, asking, more = {}) {
-      const text = cleanNote(content)
-      const tags = cleanTags(given)
-      const origin = await originOf(deps, asking)
-      const now = clock.now()
-      const type = more.type ?? typeOf(text)
-      const byPerson = !asking.caller.actor.startsWith('agent:')
-      const extra: EntryExtra = { ...origin.extra, ...(more.supersedes !== undefined && { supersedes: more.supersedes }) }
-      const entry = {
-        ...freshFacts,
-        id: noteIdOf(asking.id),
-        kind: 'note',
-        type,
-        author: byPerson ? 'user' : 'agent',
-        tags,
-        labels: [...new Set([...origin.labels, ...(more.labels ?? [])])].sort(),
-        createdAt: now,
-        updatedAt: now,
-        validFrom: more.validFrom ?? now,
-        importance: baseImportance(type),
-        protection: more.protection ?? (byPerson ? 'medium' : 'none'),
-        accessedAt: now,
-        seq: origin.seq,
-        extra: JSON.stringify(extra),
-      } as const
-      const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
-      const known = more.supersedes === undefined ? await sameNote(deps, item.entry) : null
-      if (known !== null) {
-        const all = [...new Set([...known.tags, ...tags])].sort().slice(0, 16)
-        if (all.length > known.tags.length) await memory.change([{ change: 'patch', id: known.id, patch: { tags: all, updatedAt: now } }])
-        return { id: known.id, fresh: false }
-      }
-      await memory.change([{ change: 'put', item }])
-      deps.changed({ put: [item.entry] })
-      return { id: item.entry.id, fresh: true }
-    },
+    save: (note, asking, more = {}) => saveNote(deps, note, asking, more),
     async update(id, { content, tags }, asking) {
       const text = cleanNote(content)
       const { entry: before } = await findNote(id)
@@ -115,6 +80,49 @@ export function createNotes(deps: KeepDeps): Notes {
       deps.changed({ gone: [entry.id] })
     },
   }
+}
+
+async function saveNote(
+  deps: KeepDeps,
+  { content, tags: given }: { readonly content: string; readonly tags: readonly string[] },
+  asking: Asking,
+  more: NewNote,
+): Promise<SavedNote> {
+  const { memory, clock } = deps
+  const text = cleanNote(content)
+  const tags = cleanTags(given)
+  const origin = await originOf(deps, asking)
+  const now = clock.now()
+  const type = more.type ?? typeOf(text)
+  const byPerson = !asking.caller.actor.startsWith('agent:')
+  const extra: EntryExtra = { ...origin.extra, ...(more.supersedes !== undefined && { supersedes: more.supersedes }) }
+  const entry = {
+    ...freshFacts,
+    id: noteIdOf(asking.id),
+    kind: 'note',
+    type,
+    author: byPerson ? 'user' : 'agent',
+    tags,
+    labels: [...new Set([...origin.labels, ...(more.labels ?? [])])].sort(),
+    createdAt: now,
+    updatedAt: now,
+    validFrom: more.validFrom ?? now,
+    importance: baseImportance(type),
+    protection: more.protection ?? (byPerson ? 'medium' : 'none'),
+    accessedAt: now,
+    seq: origin.seq,
+    extra: JSON.stringify(extra),
+  } as const
+  const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
+  const known = more.supersedes === undefined ? await sameNote(deps, item.entry) : null
+  if (known !== null) {
+    const all = [...new Set([...known.tags, ...tags])].sort().slice(0, 16)
+    if (all.length > known.tags.length) await memory.change([{ change: 'patch', id: known.id, patch: { tags: all, updatedAt: now } }])
+    return { id: known.id, fresh: false }
+  }
+  await memory.change([{ change: 'put', item }])
+  deps.changed({ put: [item.entry] })
+  return { id: item.entry.id, fresh: true }
 }
 
 /** Of the call that writes it: the same call again, after a crash, writes the same note. 64 bits are enough for one person. */

@@ -103,18 +103,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       await Promise.race([start(), late])
       clearTimeout(patience)
     },
-    async rebuild(signal) {
-      let found = 0
-      const end = (await deps.store.head()).seq
-      for (let cursor = 0; cursor < end && !closed;) {
-        signal.throwIfAborted()
-        const page = (await readPage(deps, cursor)).filter(({ seq }) => seq <= end)
-        if (page.length === 0) break
-        cursor = page.at(-1)?.seq ?? end
-        found += await indexRecords({ ...run, last: new Map() }, page, null)
-      }
-      return found
-    },
+    rebuild: (signal) => rebuild(run, signal, () => closed),
     dropHeld: () => run.last.clear(),
     fault: () => failed?.error ?? null,
     async close() {
@@ -123,6 +112,20 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       await running
     },
   }
+}
+
+async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): Promise<number> {
+  const { deps } = run
+  let found = 0
+  const end = (await deps.store.head()).seq
+  for (let cursor = 0; cursor < end && !isClosed();) {
+    signal.throwIfAborted()
+    const page = (await readPage(deps, cursor)).filter(({ seq }) => seq <= end)
+    if (page.length === 0) break
+    cursor = page.at(-1)?.seq ?? end
+    found += await indexRecords({ ...run, last: new Map() }, page, null)
+  }
+  return found
 }
 
 function readPage({ store }: JournalIndexDeps, after: number): Promise<readonly JournalRecord[]> {
