@@ -17,7 +17,7 @@ export interface Rankings {
 const deepest = Math.max(...depths)
 /** The two lists as recall asks for them. */
 const listLength = 100
-const contextWeight = 0.4
+const contextWeight = 0.5
 /** Enough that no result is left out for its length. */
 const tokens = 100_000
 

@@ -14,7 +14,7 @@ export const maxParts = 3
 export const maxTerms = 96
 
 /** What a term of the turn before counts beside one of the turn itself: enough to find an answer by its question, too little to be taken for it. */
-export const contextWeight = 0.4
+export const contextWeight = 0.5
 /** Of reciprocal ranks, as its inventors have it: the first ranks differ little, so that both lists must agree. */
 export const rankOffset = 60
 /** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
