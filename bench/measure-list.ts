@@ -6,6 +6,7 @@ import { hands } from './measures/hands.ts'
 import { history } from './measures/history.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
+import { memoryStore } from './memory/memory-store.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { start } from './measures/start.ts'
@@ -28,4 +29,5 @@ export const measures: readonly Measure[] = [
   text,
   recall,
   recallSpeed,
+  memoryStore,
 ]
