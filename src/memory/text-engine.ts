@@ -48,5 +48,7 @@ export interface TextEngine {
   read(question: string): Promise<ReadQuestion>
   /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
+  /** Makes more of kept vectors, whatever is configured, where what ships with Oxbow makes them; else null. */
+  embedderOf(model: string): Promise<Embedder | null>
   close(): Promise<void>
 }

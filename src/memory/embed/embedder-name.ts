@@ -26,3 +26,11 @@ export function readEmbedderName(name: string): EmbedderName {
 export function isServiceName(name: string): boolean {
   return /^[^/\s:]+\/\S+$/.test(name)
 }
+
+/** Ids of the vectors that are made by what ships with Oxbow, and the names that make them. */
+const builtIn: Readonly<Record<string, string>> = { 'words-50k-v1': 'words-50k', 'hash-64-v1': 'hash' }
+
+/** @param model id of kept vectors @returns the name by which more of them can be made wherever Oxbow is; null for all others */
+export function builtInNameOf(model: string): string | null {
+  return Object.hasOwn(builtIn, model) ? (builtIn[model] ?? null) : null
+}

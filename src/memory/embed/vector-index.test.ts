@@ -4,6 +4,7 @@ import { type MemoryItem, type MemoryStore, openMemoryStore, type Store } from '
 import { OxbowError, type UserId } from '../../types/index.ts'
 import type { TextEngine } from '../text-engine.ts'
 import { createLocalTextEngine } from '../thread/create-text-engine.ts'
+import { askedMeanwhile } from './asked-meanwhile.ts'
 import { createVectorIndex, type VectorIndex } from './vector-index.ts'
 
 const user = 'ada' as UserId
@@ -128,6 +129,24 @@ void describe('the index of vectors', () => {
       assert.ok(models.includes('hash-64-v1 active 40') && models.some((each) => each.startsWith('words-50k-v1 building')))
     assert.deepEqual(new Set(found), new Set(['n7']))
     assert.deepEqual(await modelsOf(store), ['words-50k-v1 active 40'])
+  })
+
+  void it('answers questions from the complete model while another is made, and from that one after it', async () => {
+    const store = keep(await openMemoryStore({ user }))
+    await fill(store.memory, 40)
+    await indexOver(store, engine('hash')).caughtUp()
+    const text = engine('words-50k')
+    let index: VectorIndex | null = null
+    const asked = askedMeanwhile(text, () => index?.meanwhile() ?? null)
+    const seen: (string | undefined)[] = []
+    index = indexOver(store, text, async () => {
+      seen.push((await asked.embedder())?.id, await near(store, asked, 'ox number 7'))
+    })
+    await index.caughtUp()
+    assert.deepEqual(new Set(seen), new Set(['hash-64-v1', 'n7']))
+    assert.equal((await asked.embedder())?.id, 'words-50k-v1')
+    assert.ok((await near(store, asked, 'ox number')) !== undefined)
+    assert.equal(await text.embedderOf('acme/embed@8'), null)
   })
 
   void it('does not mix vectors of another size under the same name, it makes them again', async () => {

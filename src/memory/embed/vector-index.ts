@@ -17,6 +17,8 @@ export interface VectorIndex {
   caughtUp(): Promise<void>
   /** Throws the vectors of the configured model away and makes them again; words find meanwhile. @throws as the store and the embedder */
   rebuild(): Promise<void>
+  /** The model whose vectors are complete while those of the configured one are being made; null when that one is complete. */
+  meanwhile(): string | null
   /** Why it stands still; null while it works. */
   fault(): unknown
   /** Ends after the batch under way. */
@@ -31,8 +33,15 @@ export interface VectorIndexDeps {
   readonly turn?: () => Promise<void>
 }
 
+interface State {
+  closed: boolean
+  wanted: boolean
+  fault: unknown
+  meanwhile: string | null
+}
+
 export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
-  const state = { closed: false, wanted: false, fault: null as unknown }
+  const state: State = { closed: false, wanted: false, fault: null, meanwhile: null }
   let running: Promise<void> | null = null
   let timer: NodeJS.Timeout | null = null
 
@@ -40,7 +49,7 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
     try {
       do {
         state.wanted = false
-        await fill(deps, () => state.closed)
+        await fill(deps, state)
       } while (state.wanted && !state.closed)
       state.fault = null
     } catch (error) {
@@ -83,6 +92,7 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
       await settled()
       if (state.fault !== null) throw state.fault
     },
+    meanwhile: () => state.meanwhile,
     fault: () => state.fault,
     async close() {
       state.closed = true
@@ -93,14 +103,14 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
 }
 
 /** Until nothing is without a vector of the configured model, and that model is the active one. */
-async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, isClosed: () => boolean): Promise<void> {
+async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, state: State): Promise<void> {
   const engine = await text()
   const facts = await engine.embedder()
   if (facts === null) return
-  await begin(memory, facts)
+  state.meanwhile = await begin(memory, facts)
   // A batch takes as long as a person does not notice, whatever the model is.
   let size = minVectorBatch
-  while (!isClosed()) {
+  while (!state.closed) {
     await turn?.()
     const passages = await memory.withoutVector(facts.id, size)
     if (passages.length === 0) break
@@ -119,18 +129,21 @@ async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, isClos
     ])
     size = Math.round(Math.min(maxVectorBatch, Math.max(minVectorBatch, (passages.length * vectorBatchMs) / tookMs)))
   }
-  if (!isClosed()) await finish(memory, facts)
+  if (state.closed) return
+  await finish(memory, facts)
+  state.meanwhile = null
 }
 
-/** A first model is active at once: there is nothing that it could take the place of. */
-async function begin(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<void> {
+/** A first model is active at once: there is nothing that it could take the place of. @returns the other one that is active */
+async function begin(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<string | null> {
   const { models } = await memory.stats()
   const own = models.find((each) => each.model === model)
-  if (own?.dims === dims) return
+  const active = models.find((each) => each !== own && isActive(each))
+  if (own?.dims === dims) return active?.model ?? null
   // Vectors of another size under the same name were made by something else.
   const gone: MemoryChange[] = own === undefined ? [] : [{ change: 'model', model, dims: own.dims, state: 'dropped' }]
-  const others = models.filter((each) => each !== own)
-  await memory.change([...gone, { change: 'model', model, dims, state: others.some(isActive) ? 'building' : 'active' }])
+  await memory.change([...gone, { change: 'model', model, dims, state: active === undefined ? 'active' : 'building' }])
+  return active?.model ?? null
 }
 
 /** The new model takes the place of all others, in one step. */

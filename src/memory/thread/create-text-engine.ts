@@ -1,6 +1,6 @@
 /** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
 import { openServiceEmbedder, type EmbeddingService } from '../embed/service-embedder.ts'
-import { isServiceName } from '../embed/embedder-name.ts'
+import { builtInNameOf, isServiceName } from '../embed/embedder-name.ts'
 import type { TextEngine } from '../text-engine.ts'
 import type { TextQuestions } from './text-message.ts'
 import { createTextThread } from './text-thread.ts'
@@ -45,6 +45,12 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ask('embedder', {}) : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts }) : remote.embed(texts, purpose)),
+    async embedderOf(model) {
+      const own = builtInNameOf(model)
+      const facts = own === null ? null : await ask('embedder', { embedder: own })
+      if (own === null || facts === null || facts.id !== model) return null
+      return { ...facts, embed: (texts) => ask('embed', { texts, embedder: own }) }
+    },
     async close() {
       remote?.close()
       await close()

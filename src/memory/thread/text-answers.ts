@@ -11,22 +11,30 @@ export type TextAnswers = {
   readonly [Name in keyof TextQuestions]: (ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
 }
 
-/** @param name of `memory.embedder` */
-export function createTextAnswers(name: string): TextAnswers {
-  let opening: Promise<Embedder | null> | undefined
-  const open = (): Promise<Embedder | null> => (opening ??= openLocalEmbedder(name))
+/** @param configured name of `memory.embedder` */
+export function createTextAnswers(configured: string): TextAnswers {
+  const opened = new Map<string, Promise<Embedder | null>>()
+  const open = (name = configured): Promise<Embedder | null> => {
+    const known = opened.get(name)
+    if (known !== undefined) return known
+    const opening = openLocalEmbedder(name)
+    opened.set(name, opening)
+    // What failed may be mended: it is tried again when it is asked for again.
+    opening.catch(() => opened.delete(name))
+    return opening
+  }
   return {
     cut: async ({ text, format }) => cutText(text, format),
     terms: async ({ text }) => termsOf(text).join(' '),
     read: async ({ question }) => readQuestion(question),
-    async embedder() {
-      const embedder = await open()
+    async embedder({ embedder: name }) {
+      const embedder = await open(name)
       if (embedder === null) return null
       const { id, dims, weights } = embedder
       return { id, dims, weights }
     },
-    async embed({ texts }) {
-      const embedder = await open()
+    async embed({ texts, embedder: name }) {
+      const embedder = await open(name)
       if (embedder === null) {
         throw new OxbowError('bad_config', 'There is no embedder.', { hint: 'Set memory.embedder, e.g. to words-50k.' })
       }

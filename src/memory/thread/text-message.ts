@@ -7,8 +7,12 @@ export interface TextQuestions {
   cut: { readonly ask: { readonly text: string; readonly format: TextFormat }; readonly answer: readonly CutPassage[] }
   terms: { readonly ask: { readonly text: string }; readonly answer: string }
   read: { readonly ask: { readonly question: string }; readonly answer: ReadQuestion }
-  embedder: { readonly ask: Record<string, never>; readonly answer: EmbedderFacts | null }
-  embed: { readonly ask: { readonly texts: readonly string[] }; readonly answer: readonly Float32Array<ArrayBuffer>[] }
+  /** `embedder`: in place of the configured one. */
+  embedder: { readonly ask: { readonly embedder?: string }; readonly answer: EmbedderFacts | null }
+  embed: {
+    readonly ask: { readonly texts: readonly string[]; readonly embedder?: string }
+    readonly answer: readonly Float32Array<ArrayBuffer>[]
+  }
 }
 
 export type TextQuestion = { [Name in keyof TextQuestions]: { readonly name: Name } & TextQuestions[Name]['ask'] }[keyof TextQuestions]

@@ -107,6 +107,13 @@ function failAll({ waiting }: Running, error: OxbowError): void {
   waiting.clear()
 }
 
-function unitsOf(ask: { readonly text?: string; readonly question?: string; readonly texts?: readonly string[] }): number {
+interface Asked {
+  readonly text?: string
+  readonly question?: string
+  readonly texts?: readonly string[]
+  readonly embedder?: string
+}
+
+function unitsOf(ask: Asked): number {
   return (ask.text ?? ask.question ?? '').length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
 }
