@@ -13,13 +13,13 @@ import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadRe
 import { memoryWrite } from './memory/memory-writer.ts'
 import { createPostgresMemory } from './memory/postgres-memory.ts'
 import { createBuilder } from './postgres-builder.ts'
-import { createEraser } from './postgres-eraser.ts'
+import { createEraser } from './write/postgres-eraser.ts'
 import { postgresFault } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
 import { checkTables, migrateTables } from './postgres-schema.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
-import { createWriteSession, type WriteSession } from './write-session.ts'
-import { type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write-transaction.ts'
+import { createWriteSession, type WriteSession } from './write/write-session.ts'
+import { type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write/write-transaction.ts'
 
 export interface EngineOptions {
   readonly driver: PostgresDriver

@@ -162,7 +162,9 @@ test('a server that hangs is given up after its time, and used again when it goe
 
 test('a transaction of another that holds the chain is waited for, and then named', { skip }, async () => {
   await using database = await postgres.database()
-  const { store } = await openEngine(openPgDriver({ url: database.url, connections: 3, name: 'oxbow test', statementMs: 400 }))
+  const { store } = await openEngine(openPgDriver({ url: database.url, connections: 3, name: 'oxbow test', statementMs: 400 }), {
+    exclusive: true,
+  })
   await store.append({ records: [recordOf('a', 'intent')] })
   const other = await pgDriver(database.url).connect()
   await other.exec('begin; lock table journal in exclusive mode')

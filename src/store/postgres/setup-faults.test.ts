@@ -83,7 +83,7 @@ test('a full disk refuses the write with advice, reading works, and writing goes
   chmodSync(room, 0o700)
   await server.sql(`create tablespace small location '${room}'`)
   await server.sql('create database full_one owner oxbow tablespace small')
-  const { store } = await openEngine(pgDriver(server.url('full_one')), { patienceMs: 500 })
+  const { store } = await openEngine(pgDriver(server.url('full_one')), { exclusive: true, patienceMs: 500 })
   let kept = 0
   const body = JSON.stringify('x'.repeat(3_500))
   const refused = await (async () => {

@@ -148,7 +148,7 @@ export async function forget(db: UpkeepConnection, user: string): Promise<void> 
 /** In Postgres a guest holds a lock of the database, wherever it runs. */
 export async function assertNobodyWrites(db: UpkeepConnection, user: string): Promise<void> {
   if (db.dialect === 'sqlite') return
-  const { guestLockQuery } = await import('../postgres/batch-statements.ts')
+  const { guestLockQuery } = await import('../postgres/write/batch-statements.ts')
   const { text, values } = guestLockQuery(user as never)
   const [row] = await db.rows(text.replace('$1', '?'), values as Value[])
   if (row?.[0] as unknown as boolean) return

@@ -1,11 +1,11 @@
 /** Erases bodies in the transaction of a batch. The old rows stay in the table's file until it is vacuumed. */
-import type { UserId } from '../../types/index.ts'
-import type { Hasher } from '../chain.ts'
-import { eraseBodies } from '../sql/erase-rules.ts'
-import type { EraseStatements } from '../sql/erase-statements.ts'
-import { bind } from '../sql/template.ts'
-import type { Extra, WriteResult } from '../store-message.ts'
-import type { PostgresSession } from './postgres-session.ts'
+import type { UserId } from '../../../types/index.ts'
+import type { Hasher } from '../../chain.ts'
+import { eraseBodies } from '../../sql/erase-rules.ts'
+import type { EraseStatements } from '../../sql/erase-statements.ts'
+import { bind } from '../../sql/template.ts'
+import type { Extra, WriteResult } from '../../store-message.ts'
+import type { PostgresSession } from '../postgres-session.ts'
 
 interface EraseDeps {
   /** Built when something is erased, which is rare. */

@@ -5,11 +5,11 @@
  * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the key of the journal would
  * refuse the second of them in any case.
  */
-import { emptyChain, type UserId } from '../../types/index.ts'
-import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
+import { emptyChain, type UserId } from '../../../types/index.ts'
+import type { DecodedWrite, Extra, WriteResult } from '../../store-message.ts'
 import { addWrite, type EffectDeps, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
 import { flushQueries, knownQueries } from './batch-statements.ts'
-import type { PostgresSession } from './postgres-session.ts'
+import type { PostgresSession } from '../postgres-session.ts'
 
 /** Writes that are more than rows of the journal: each runs its own statements in the transaction of its batch. */
 export type OwnWrites = Readonly<Partial<Record<Extra['kind'], (session: PostgresSession, extra: Extra) => Promise<WriteResult>>>>

@@ -5,13 +5,13 @@
  */
 import { Buffer } from 'node:buffer'
 import assert from 'node:assert/strict'
-import type { ChainHead, JournalRecord, NewRecord, UserId } from '../../types/index.ts'
-import { blobReference, type Hasher, looksLikeMark, recordText, storableRecord } from '../chain.ts'
-import { maxInlineBodyBytes } from '../limits.ts'
-import { closesCall } from '../sql/record-rules.ts'
-import type { Tables } from '../sql/tables.ts'
-import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
-import type { Projection } from '../store.ts'
+import type { ChainHead, JournalRecord, NewRecord, UserId } from '../../../types/index.ts'
+import { blobReference, type Hasher, looksLikeMark, recordText, storableRecord } from '../../chain.ts'
+import { maxInlineBodyBytes } from '../../limits.ts'
+import { closesCall } from '../../sql/record-rules.ts'
+import type { Tables } from '../../sql/tables.ts'
+import type { DecodedWrite, Extra, WriteResult } from '../../store-message.ts'
+import type { Projection } from '../../store.ts'
 
 type Lane = Omit<Tables['lane'], 'user'>
 

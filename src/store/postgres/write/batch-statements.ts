@@ -1,8 +1,8 @@
 /** The statements of a batch. Raw, for they take rows as JSON, which no builder writes; every value is a parameter. */
-import type { UserId } from '../../types/index.ts'
-import type { Tables } from '../sql/tables.ts'
+import type { UserId } from '../../../types/index.ts'
+import type { Tables } from '../../sql/tables.ts'
 import type { Effects, Wanted } from './batch-effects.ts'
-import { type Query, toStored } from './postgres-session.ts'
+import { type Query, toStored } from '../postgres-session.ts'
 
 /** What is asked under the lock, in order; null where nothing is wanted. */
 export interface KnownQueries {
