@@ -1,0 +1,82 @@
+/**
+ * The database as plugins of ZoeyOS and elizaOS know it, over the user's own store: every method of both, rows whose upserts
+ * never touch another row, and filters that are part of the question. It stands beside the journal: what plugins keep here is
+ * theirs, and no record of what happened.
+ */
+import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
+import type { UpkeepConnection } from '../upkeep/connection.ts'
+import { memoryMethods, type MemoryMethods, missingField } from './zoey-memories.ts'
+import { peopleMethods, type PeopleMethods } from './zoey-people.ts'
+import { placeMethods, type PlaceMethods } from './zoey-places.ts'
+import { createRows, type ZoeyRows } from './zoey-rows.ts'
+import type { ZoeyMemory } from './zoey-types.ts'
+import { workMethods, type WorkMethods } from './zoey-work.ts'
+
+export interface ZoeyAdapter extends PeopleMethods, PlaceMethods, MemoryMethods, WorkMethods {
+  /** The connection, for `getConnection`; plugins of elizaOS ask for `db`. */
+  readonly db: UpkeepConnection
+  init(): Promise<void>
+  initialize(config?: object): Promise<void>
+  runPluginMigrations(): Promise<void>
+  isReady(): Promise<boolean>
+  close(): Promise<void>
+  getConnection(): Promise<UpkeepConnection>
+  /** Vectors of every size can be kept; a search compares those of its own. @throws OxbowError `bad_input` for no size */
+  ensureEmbeddingDimension(size: number): Promise<void>
+  /** All that `work` does takes place, or none of it. */
+  withTransaction<Result>(work: (adapter: ZoeyAdapter) => Promise<Result>): Promise<Result>
+}
+
+export interface ZoeyOptions {
+  readonly db: UpkeepConnection
+  readonly user: UserId
+  readonly clock: Clock
+  /** A memory whose entity or room is not there: makes them, as empty ones, or is refused. */
+  readonly missing?: 'make' | 'refuse'
+}
+
+export function openZoeyAdapter({ db, user, clock, missing = 'make' }: ZoeyOptions): ZoeyAdapter {
+  const rows = createRows(db, user, clock)
+  const adapter: ZoeyAdapter = {
+    db,
+    ...peopleMethods(rows),
+    ...placeMethods(rows),
+    ...memoryMethods(rows, (memory) => demand(rows, memory, missing)),
+    ...workMethods(rows),
+    init: async () => {},
+    initialize: async () => {},
+    runPluginMigrations: async () => {},
+    isReady: () => db.rows('select 1').then(yes, no),
+    close: () => db.close(),
+    getConnection: async () => db,
+    async ensureEmbeddingDimension(size) {
+      if (Number.isSafeInteger(size) && size > 0) return
+      throw new OxbowError('bad_input', `${size} is no size of an embedding.`, { hint: 'Give a whole number above 0.' })
+    },
+    withTransaction: (work) => rows.transaction(() => work(adapter)),
+  }
+  return adapter
+}
+
+/** What a memory is about must be there. */
+async function demand(rows: ZoeyRows, { entityId, roomId, agentId, worldId }: ZoeyMemory, missing: 'make' | 'refuse'): Promise<void> {
+  const owner = agentId ?? ''
+  if ((await rows.get('entity', entityId)) === null) {
+    if (missing === 'refuse') throw missingField('memory', 'entityId')
+    await rows.put('entity', { id: entityId, agent: owner, body: { id: entityId, agentId: owner, names: [], metadata: { stub: true } } })
+  }
+  if ((await rows.get('room', roomId)) !== null) return
+  if (missing === 'refuse') throw missingField('memory', 'roomId')
+  const body = {
+    id: roomId,
+    agentId: owner,
+    ...(worldId !== undefined && { worldId }),
+    type: 'API',
+    source: 'stub',
+    metadata: { stub: true },
+  }
+  await rows.put('room', { id: roomId, agent: owner, world: worldId ?? '', body })
+}
+
+const yes = (): boolean => true
+const no = (): boolean => false

@@ -1,0 +1,155 @@
+/** Memories of plugins: tables by name, every filter in the question itself, and search by vector or by words. */
+import { randomUUID } from 'node:crypto'
+import { OxbowError } from '../../types/index.ts'
+import { byWords, cosine, type Ranked } from './zoey-rank.ts'
+import type { Filter, Found, ZoeyRows } from './zoey-rows.ts'
+import type { MemoryQuery, MemorySearchParams, Uuid, ZoeyMemory } from './zoey-types.ts'
+
+export interface MemoryMethods {
+  getMemories(query: MemoryQuery): Promise<readonly ZoeyMemory[]>
+  getMemoryById(id: Uuid): Promise<ZoeyMemory | null>
+  /** In the order of `ids`. */
+  getMemoriesByIds(ids: readonly Uuid[], tableName?: string): Promise<readonly ZoeyMemory[]>
+  getMemoriesByRoomIds(query: {
+    readonly tableName: string
+    readonly roomIds: readonly Uuid[]
+    readonly limit?: number
+  }): Promise<readonly ZoeyMemory[]>
+  getMemoriesByWorldId(query: {
+    readonly tableName: string
+    readonly worldId: Uuid
+    readonly count?: number
+  }): Promise<readonly ZoeyMemory[]>
+  /** @returns its id. A memory of this id is replaced. @throws OxbowError `bad_input` for a missing field */
+  createMemory(memory: ZoeyMemory, tableName: string, unique?: boolean): Promise<Uuid>
+  /** Changes what is given and leaves the rest. @returns whether it was there */
+  updateMemory(memory: Partial<ZoeyMemory> & { readonly id: Uuid }): Promise<boolean>
+  deleteMemory(id: Uuid): Promise<void>
+  removeMemory(id: Uuid, tableName: string): Promise<void>
+  deleteManyMemories(ids: readonly Uuid[]): Promise<void>
+  deleteAllMemories(roomId: Uuid, tableName: string): Promise<void>
+  removeAllMemories(agentId: Uuid, tableName: string): Promise<void>
+  countMemories(query: MemoryQuery): Promise<number>
+  /** By cosine, or by words where there is no embedding; `similarity` says how well each one fits. Best first. */
+  searchMemories(params: MemorySearchParams): Promise<readonly ZoeyMemory[]>
+  searchMemoriesByEmbedding(params: MemorySearchParams & { readonly embedding: readonly number[] }): Promise<readonly ZoeyMemory[]>
+  /** Embeddings of texts that are like this one, letter by letter. */
+  getCachedEmbeddings(query: {
+    readonly tableName: string
+    readonly text: string
+    readonly count?: number
+  }): Promise<readonly { readonly embedding: readonly number[]; readonly similarity: number }[]>
+}
+
+const defaultCount = 10
+
+export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Promise<void>): MemoryMethods {
+  const create: MemoryMethods['createMemory'] = async (memory, tableName, unique) => {
+    for (const field of ['entityId', 'roomId', 'content'] as const) if (!memory[field]) throw missingField('memory', field)
+    if (tableName === '') throw missingField('memory', 'tableName')
+    const id = memory.id ?? randomUUID()
+    await rows.transaction(async () => {
+      await demand(memory)
+      await put(rows, { ...memory, id, unique: unique ?? memory.unique ?? false }, tableName)
+    })
+    return id
+  }
+  const search: MemoryMethods['searchMemories'] = async (params) => {
+    const { embedding, query, count = defaultCount, threshold = params.match_threshold } = params
+    const found = await rows.find('memory', { ...filterOf(params), limit: undefined, ...(embedding !== undefined && { withVector: true }) })
+    const ranked = embedding === undefined ? byWords(found, textOf, query ?? '') : byVector(found, embedding)
+    const kept = ranked.filter(({ score }) => threshold === undefined || embedding === undefined || score >= threshold).slice(0, count)
+    // Words choose among the nearest by vector, as elizaOS has it.
+    const order = embedding !== undefined && query ? reordered(kept, query) : kept
+    return order.map(({ item, score }) => ({ ...toMemory(item), similarity: score }))
+  }
+  const remove = async (filter: Filter): Promise<void> => void (await rows.remove('memory', filter))
+  return {
+    getMemories: async (query) => (await rows.find('memory', filterOf(query))).map(toMemory),
+    async getMemoryById(id) {
+      const found = await rows.get('memory', id)
+      return found === null ? null : toMemory(found)
+    },
+    async getMemoriesByIds(ids, tableName) {
+      const found = await rows.find('memory', { columns: { id: ids, type: tableName } })
+      const byId = new Map(found.map((one) => [one.id, toMemory(one)]))
+      return ids.flatMap((id) => byId.get(id) ?? [])
+    },
+    getMemoriesByRoomIds: async ({ tableName, roomIds, limit }) =>
+      (await rows.find('memory', { columns: { type: tableName, room: roomIds }, limit })).map(toMemory),
+    getMemoriesByWorldId: async ({ tableName, worldId, count }) =>
+      (await rows.find('memory', { columns: { type: tableName, world: worldId }, limit: count })).map(toMemory),
+    createMemory: create,
+    updateMemory: (change) =>
+      rows.transaction(async () => {
+        const before = await rows.get('memory', change.id)
+        if (before === null) return false
+        const { tableName } = before.body as { tableName: string }
+        await put(rows, { ...toMemory(before), ...change } as ZoeyMemory & { id: Uuid }, tableName)
+        return true
+      }),
+    deleteMemory: (id) => remove({ columns: { id } }),
+    removeMemory: (id, tableName) => remove({ columns: { id, type: tableName } }),
+    deleteManyMemories: (ids) => remove({ columns: { id: ids } }),
+    deleteAllMemories: (roomId, tableName) => remove({ columns: { room: roomId, type: tableName } }),
+    removeAllMemories: (agentId, tableName) => remove({ columns: { agent: agentId, type: tableName } }),
+    countMemories: (query) => rows.count('memory', filterOf(query)),
+    searchMemories: search,
+    searchMemoriesByEmbedding: search,
+    async getCachedEmbeddings({ tableName, text, count = defaultCount }) {
+      const found = await rows.find('memory', { columns: { type: tableName }, withVector: true })
+      return byWords(found, textOf, text)
+        .slice(0, count)
+        .map(({ item, score }) => ({ embedding: Array.from(item.vector ?? []), similarity: score }))
+    },
+  }
+}
+
+export function missingField(what: string, field: string): OxbowError {
+  return new OxbowError('bad_input', `The ${what} has no ${field}.`, { hint: `Set ${field}.`, data: { missing_field: field } })
+}
+
+async function put(rows: ZoeyRows, memory: ZoeyMemory & { readonly id: Uuid }, tableName: string): Promise<void> {
+  const { embedding, similarity: _, ...rest } = memory
+  const createdAt = memory.createdAt ?? rows.clock.now()
+  await rows.put('memory', {
+    id: memory.id,
+    type: tableName,
+    agent: memory.agentId ?? '',
+    entity: memory.entityId,
+    room: memory.roomId,
+    world: memory.worldId ?? '',
+    unique: memory.unique ?? false,
+    createdAt,
+    body: { ...rest, createdAt, tableName },
+    ...(embedding !== undefined && { vector: embedding }),
+  })
+}
+
+function toMemory({ body, vector }: Found): ZoeyMemory {
+  const { tableName: _, ...memory } = body as Record<string, unknown>
+  return { ...(memory as unknown as ZoeyMemory), ...(vector !== null && { embedding: Array.from(vector) }) }
+}
+
+function filterOf({ tableName, entityId, agentId, roomId, worldId, unique, count, ...rest }: Partial<MemoryQuery>): Filter {
+  const columns = { type: tableName, entity: entityId, agent: agentId, room: roomId, world: worldId }
+  // As plugins mean it: `unique: false` asks for all.
+  return { columns, unique: unique === true ? true : undefined, limit: count, start: rest.start, end: rest.end, offset: rest.offset }
+}
+
+function byVector(found: readonly Found[], embedding: readonly number[]): readonly Ranked<Found>[] {
+  const fitting = found.filter(({ vector }) => vector?.length === embedding.length)
+  // All are of another model: to find nothing would say that there is nothing.
+  const compared = fitting.length > 0 ? fitting : found.slice(0, 1)
+  return compared.map((item) => ({ item, score: cosine(item.vector ?? [], embedding) })).toSorted((one, other) => other.score - one.score)
+}
+
+function reordered(kept: readonly Ranked<Found>[], query: string): readonly Ranked<Found>[] {
+  const first = byWords(kept, ({ item }) => textOf(item), query).map(({ item }) => item)
+  return [...first, ...kept.filter((one) => !first.includes(one))]
+}
+
+function textOf({ body }: Found): string {
+  const text = (body['content'] as { text?: unknown } | undefined)?.text
+  return typeof text === 'string' ? text : ''
+}

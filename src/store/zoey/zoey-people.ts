@@ -1,0 +1,165 @@
+/** Agents, entities, their components, and how they stand to each other. */
+import { randomUUID } from 'node:crypto'
+import { missingField } from './zoey-memories.ts'
+import type { Found, ZoeyRows } from './zoey-rows.ts'
+import type { Uuid, ZoeyAgent, ZoeyComponent, ZoeyEntity, ZoeyRelationship } from './zoey-types.ts'
+
+export interface PeopleMethods {
+  getAgent(id: Uuid): Promise<ZoeyAgent | null>
+  getAgents(): Promise<readonly ZoeyAgent[]>
+  createAgent(agent: ZoeyAgent): Promise<boolean>
+  updateAgent(id: Uuid, change: Partial<ZoeyAgent>): Promise<boolean>
+  deleteAgent(id: Uuid): Promise<boolean>
+  getEntityById(id: Uuid): Promise<ZoeyEntity | null>
+  /** In the order of `ids`. */
+  getEntitiesByIds(ids: readonly Uuid[]): Promise<readonly ZoeyEntity[]>
+  getEntitiesForRoom(roomId: Uuid, includeComponents?: boolean): Promise<readonly ZoeyEntity[]>
+  createEntities(entities: readonly ZoeyEntity[]): Promise<boolean>
+  updateEntity(entity: ZoeyEntity): Promise<void>
+  getComponent(entityId: Uuid, type: string, worldId?: Uuid, sourceEntityId?: Uuid): Promise<ZoeyComponent | null>
+  getComponents(entityId: Uuid, worldId?: Uuid, sourceEntityId?: Uuid): Promise<readonly ZoeyComponent[]>
+  createComponent(component: ZoeyComponent): Promise<boolean>
+  updateComponent(component: ZoeyComponent): Promise<void>
+  deleteComponent(id: Uuid): Promise<void>
+  /** @returns false when there is one of this pair and type already */
+  createRelationship(relationship: ZoeyRelationship): Promise<boolean>
+  updateRelationship(relationship: ZoeyRelationship): Promise<void>
+  getRelationship(a: Uuid | { readonly sourceEntityId: Uuid; readonly targetEntityId: Uuid }, b?: Uuid): Promise<ZoeyRelationship | null>
+  /** Of an entity, on either side; with all of the tags. */
+  getRelationships(query: { readonly entityId: Uuid; readonly tags?: readonly string[] }): Promise<readonly ZoeyRelationship[]>
+}
+
+const as = <Item>(found: Found | null): Item | null => (found === null ? null : (found.body as Item))
+
+export function peopleMethods(rows: ZoeyRows): PeopleMethods {
+  return { ...agentMethods(rows), ...entityMethods(rows), ...componentMethods(rows), ...relationshipMethods(rows) }
+}
+
+type AgentMethods = Pick<PeopleMethods, 'getAgent' | 'getAgents' | 'createAgent' | 'updateAgent' | 'deleteAgent'>
+
+function agentMethods(rows: ZoeyRows): AgentMethods {
+  const put = (agent: ZoeyAgent): Promise<void> => rows.put('agent', { id: agent.id, name: agent.name, agent: agent.id, body: agent })
+  return {
+    getAgent: async (id) => as(await rows.get('agent', id)),
+    getAgents: async () => (await rows.find('agent', {})).map(({ body }) => body as ZoeyAgent),
+    async createAgent(agent) {
+      if (!agent.id) throw missingField('agent', 'id')
+      if ((await rows.get('agent', agent.id)) !== null) return false
+      await put({ createdAt: rows.clock.now(), ...agent })
+      return true
+    },
+    updateAgent: (id, change) =>
+      rows.transaction(async () => {
+        const before = as<ZoeyAgent>(await rows.get('agent', id))
+        if (before === null) return false
+        await put({ ...before, ...change, id })
+        return true
+      }),
+    deleteAgent: async (id) => (await rows.remove('agent', { columns: { id } })) > 0,
+  }
+}
+
+type EntityMethods = Pick<PeopleMethods, 'getEntityById' | 'getEntitiesByIds' | 'getEntitiesForRoom' | 'createEntities' | 'updateEntity'>
+
+function entityMethods(rows: ZoeyRows): EntityMethods {
+  const put = ({ components: _, ...entity }: ZoeyEntity): Promise<void> =>
+    rows.put('entity', { id: entity.id as string, agent: entity.agentId as string, body: entity })
+  const byIds: PeopleMethods['getEntitiesByIds'] = async (ids) => {
+    const found = new Map((await rows.find('entity', { columns: { id: ids } })).map(({ id, body }) => [id, body as ZoeyEntity]))
+    return ids.flatMap((id) => found.get(id) ?? [])
+  }
+  return {
+    getEntityById: async (id) => as(await rows.get('entity', id)),
+    getEntitiesByIds: byIds,
+    async getEntitiesForRoom(roomId, includeComponents = false) {
+      const there = await rows.find('participant', { columns: { room: roomId } })
+      const entities = await byIds(there.map(({ body }) => String(body['entityId'])).toReversed())
+      if (!includeComponents) return entities
+      const found = await rows.find('component', { columns: { entity: entities.map(({ id }) => id) } })
+      const components = found.map(({ body }) => body as unknown as ZoeyComponent)
+      return entities.map((entity) => ({ ...entity, components: components.filter(({ entityId }) => entityId === entity.id) }))
+    },
+    async createEntities(entities) {
+      for (const entity of entities) if (!entity.id) throw missingField('entity', 'id')
+      await rows.transaction(async () => {
+        for (const entity of entities) await put({ createdAt: rows.clock.now(), ...entity })
+      })
+      return true
+    },
+    updateEntity: (entity) => rows.transaction(async () => put({ ...as<ZoeyEntity>(await rows.get('entity', entity.id)), ...entity })),
+  }
+}
+
+type ComponentMethods = Pick<PeopleMethods, 'getComponent' | 'getComponents' | 'createComponent' | 'updateComponent' | 'deleteComponent'>
+
+function componentMethods(rows: ZoeyRows): ComponentMethods {
+  const put = async (component: ZoeyComponent): Promise<void> => {
+    for (const field of ['id', 'entityId', 'type'] as const) if (!component[field]) throw missingField('component', field)
+    const { id, type, entityId, worldId, sourceEntityId } = component
+    await rows.put('component', { id, type, entity: entityId, world: worldId ?? '', other: sourceEntityId ?? '', body: component })
+  }
+  const find = async (entity: Uuid, type?: string, world?: Uuid, other?: Uuid): Promise<readonly ZoeyComponent[]> =>
+    (await rows.find('component', { columns: { entity, type, world, other } })).map(({ body }) => body as unknown as ZoeyComponent)
+  return {
+    getComponent: async (entityId, type, worldId, sourceEntityId) => (await find(entityId, type, worldId, sourceEntityId))[0] ?? null,
+    getComponents: (entityId, worldId, sourceEntityId) => find(entityId, undefined, worldId, sourceEntityId),
+    createComponent: (component) =>
+      rows.transaction(async () => {
+        const { entityId, type, worldId = '', sourceEntityId = '' } = component
+        if ((await find(entityId, type, worldId, sourceEntityId)).length > 0) return false
+        await put({ createdAt: rows.clock.now(), ...component })
+        return true
+      }),
+    updateComponent: (component) =>
+      rows.transaction(async () => put({ ...as<ZoeyComponent>(await rows.get('component', component.id)), ...component })),
+    deleteComponent: async (id) => void (await rows.remove('component', { columns: { id } })),
+  }
+}
+
+type RelationshipMethods = Pick<PeopleMethods, 'createRelationship' | 'updateRelationship' | 'getRelationship' | 'getRelationships'>
+
+function relationshipMethods(rows: ZoeyRows): RelationshipMethods {
+  const ends = ({ entityIdA, entityIdB, sourceEntityId, targetEntityId }: ZoeyRelationship): readonly [Uuid, Uuid] => {
+    const [a, b] = [sourceEntityId ?? entityIdA, targetEntityId ?? entityIdB]
+    if (!a) throw missingField('relationship', 'sourceEntityId')
+    if (!b) throw missingField('relationship', 'targetEntityId')
+    return [a, b]
+  }
+  const between = async (a: Uuid, b: Uuid, type?: string): Promise<ZoeyRelationship | null> =>
+    as((await rows.find('relationship', { columns: { entity: a, other: b, type }, limit: 1 }))[0] ?? null)
+  const put = async (relationship: ZoeyRelationship): Promise<void> => {
+    const [a, b] = ends(relationship)
+    const id = relationship.id ?? randomUUID()
+    const body = {
+      createdAt: rows.clock.now(),
+      tags: [],
+      metadata: {},
+      ...relationship,
+      id,
+      entityIdA: a,
+      entityIdB: b,
+      sourceEntityId: a,
+      targetEntityId: b,
+    }
+    await rows.put('relationship', { id, entity: a, other: b, type: relationship.type ?? '', agent: relationship.agentId ?? '', body })
+  }
+  return {
+    createRelationship: (relationship) =>
+      rows.transaction(async () => {
+        if ((await between(...ends(relationship), relationship.type ?? '')) !== null) return false
+        await put(relationship)
+        return true
+      }),
+    updateRelationship: (relationship) =>
+      rows.transaction(async () => put({ ...(await between(...ends(relationship), relationship.type)), ...relationship })),
+    getRelationship: (a, b = '') => (typeof a === 'string' ? between(a, b) : between(a.sourceEntityId, a.targetEntityId)),
+    async getRelationships({ entityId, tags = [] }) {
+      const sides = await Promise.all([
+        rows.find('relationship', { columns: { entity: entityId } }),
+        rows.find('relationship', { columns: { other: entityId } }),
+      ])
+      const found = new Map(sides.flat().map(({ id, body }) => [id, body as ZoeyRelationship]))
+      return [...found.values()].filter((one) => tags.every((tag) => one.tags?.includes(tag) === true))
+    },
+  }
+}

@@ -1,0 +1,177 @@
+/** Rows of every kind in one table: found by the columns they share, kept whole as JSON. Values only ever are parameters. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
+import type { UpkeepConnection, Value } from '../upkeep/connection.ts'
+
+export type Kind =
+  | 'agent'
+  | 'entity'
+  | 'world'
+  | 'room'
+  | 'participant'
+  | 'relationship'
+  | 'component'
+  | 'task'
+  | 'log'
+  | 'cache'
+  | 'memory'
+
+/** What rows are found by. Texts that are not there are empty. */
+export interface Columns {
+  readonly type: string
+  readonly name: string
+  readonly agent: string
+  readonly entity: string
+  readonly other: string
+  readonly room: string
+  readonly world: string
+}
+
+export interface Row extends Partial<Columns> {
+  readonly id: string
+  readonly unique?: boolean
+  /** Absent: now. */
+  readonly createdAt?: number | undefined
+  readonly body: object
+  readonly vector?: readonly number[] | undefined
+}
+
+/** All that is given must hold; of a list, one. */
+export interface Filter {
+  readonly columns?: Partial<{ readonly [Name in keyof Columns | 'id']: string | readonly string[] | undefined }>
+  readonly unique?: boolean | undefined
+  readonly start?: number | undefined
+  readonly end?: number | undefined
+  readonly withVector?: boolean
+  readonly limit?: number | undefined
+  readonly offset?: number | undefined
+}
+
+export interface Found {
+  readonly id: string
+  readonly body: Readonly<Record<string, unknown>>
+  readonly vector: Float32Array | null
+}
+
+export interface ZoeyRows {
+  readonly clock: Clock
+  /** Replaces the row of this id in place, which touches no other row; the time of its making stays. */
+  put(kind: Kind, row: Row): Promise<void>
+  /** Newest first. */
+  find(kind: Kind, filter: Filter): Promise<readonly Found[]>
+  get(kind: Kind, id: string): Promise<Found | null>
+  count(kind: Kind, filter: Filter): Promise<number>
+  /** @returns how many there were */
+  remove(kind: Kind, filter: Filter): Promise<number>
+  transaction<Result>(work: () => Promise<Result>): Promise<Result>
+}
+
+/** Rows that one question reads: what ranks by words or vectors looks at each of them. */
+export const maxZoeyRows = 20_000
+const columnNames = ['type', 'name', 'agent', 'entity', 'other', 'room', 'world'] as const
+
+export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): ZoeyRows {
+  // One connection has one transaction: whoever comes while it is open waits for its end, but for what it asks itself.
+  const within = new AsyncLocalStorage<true>()
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (within.getStore() === true) return work()
+    const turn = last.then(() => within.run(true, work))
+    last = turn.catch(() => {})
+    return turn
+  }
+  const ask = (sql: string, values: readonly Value[]) => inTurn(() => db.rows(sql, values))
+  const where = (
+    kind: Kind,
+    { columns = {}, unique, start, end, withVector }: Filter,
+  ): { readonly sql: string; readonly values: Value[] } => {
+    const parts = ['"user" = ?', '"kind" = ?']
+    const values: Value[] = [user, kind]
+    for (const name of ['id', ...columnNames] as const) {
+      const wanted = columns[name]
+      if (wanted === undefined) continue
+      const list = typeof wanted === 'string' ? [wanted] : wanted
+      parts.push(list.length === 0 ? '1 = 0' : `"${name}" in (${list.map(() => '?').join(', ')})`)
+      values.push(...list)
+    }
+    const bound = (part: string, value: Value | undefined): void => {
+      if (value === undefined) return
+      parts.push(part)
+      values.push(value)
+    }
+    bound('"is_unique" = ?', unique === undefined ? undefined : Number(unique))
+    bound('"created_at" >= ?', start)
+    bound('"created_at" <= ?', end)
+    if (withVector === true) parts.push('"vector" is not null')
+    return { sql: parts.join(' and '), values }
+  }
+  return {
+    clock,
+    async put(kind, row) {
+      const now = clock.now()
+      const names = ['user', 'kind', 'id', ...columnNames, 'is_unique', 'created_at', 'updated_at', 'body', 'vector']
+      const kept = names.filter((name) => !['user', 'kind', 'id', 'created_at'].includes(name))
+      const values = [
+        user,
+        kind,
+        row.id,
+        ...columnNames.map((name) => row[name] ?? ''),
+        Number(row.unique ?? false),
+        row.createdAt ?? now,
+        now,
+        bodyText(row.body),
+        row.vector === undefined ? null : toBytes(row.vector),
+      ]
+      await ask(
+        `insert into "zoey" (${names.map((name) => `"${name}"`).join(', ')}) values (${names.map(() => '?').join(', ')})
+         on conflict ("user", "kind", "id") do update set ${kept.map((name) => `"${name}" = excluded."${name}"`).join(', ')} returning 1`,
+        values,
+      )
+    },
+    async find(kind, filter) {
+      const { sql, values } = where(kind, filter)
+      const limit = Math.max(0, Math.min(filter.limit ?? maxZoeyRows, maxZoeyRows))
+      const rows = await ask(
+        `select "id", "body", "vector" from "zoey" where ${sql} order by "created_at" desc, "id" desc limit ? offset ?`,
+        [...values, Math.floor(limit), Math.max(0, Math.floor(filter.offset ?? 0))],
+      )
+      return rows.map(toFound)
+    },
+    async get(kind, id) {
+      const [row] = await ask('select "id", "body", "vector" from "zoey" where "user" = ? and "kind" = ? and "id" = ?', [user, kind, id])
+      return row === undefined ? null : toFound(row)
+    },
+    async count(kind, filter) {
+      const { sql, values } = where(kind, filter)
+      return Number((await ask(`select count(*) from "zoey" where ${sql}`, values))[0]?.[0] ?? 0)
+    },
+    async remove(kind, filter) {
+      const { sql, values } = where(kind, filter)
+      return (await ask(`delete from "zoey" where ${sql} returning 1`, values)).length
+    },
+    // Nested ones are one.
+    transaction: (work) => (within.getStore() === true ? work() : inTurn(() => db.transaction(work))),
+  }
+}
+
+function toFound([id, body, vector]: readonly Value[]): Found {
+  return { id: String(id), body: JSON.parse(String(body)) as Found['body'], vector: vector instanceof Uint8Array ? toVector(vector) : null }
+}
+
+function bodyText(body: object): string {
+  try {
+    return JSON.stringify(body).toWellFormed()
+  } catch (cause) {
+    throw new OxbowError('bad_input', 'A row holds what JSON cannot hold.', { hint: 'Leave out cycles and bigints.', cause })
+  }
+}
+
+function toBytes(vector: readonly number[]): Uint8Array {
+  if (vector.length > 0 && vector.every(Number.isFinite)) return new Uint8Array(Float32Array.from(vector).buffer)
+  throw new OxbowError('bad_input', 'An embedding is not a list of numbers.', { hint: 'Give finite numbers, at least one.' })
+}
+
+function toVector(bytes: Uint8Array): Float32Array {
+  // A copy of its own: floats must begin at a multiple of four.
+  return new Float32Array(Uint8Array.from(bytes).buffer)
+}
