@@ -43,6 +43,7 @@ async function askAll(dialogues: readonly Dialogue[]): Promise<{ tallies: Record
   let asked = 0
   try {
     for (const dialogue of dialogues) {
+      if (performance.now() > until) break
       const store = await indexDialogue(dialogue, text)
       try {
         const rankings = createRankings(store.memory, text, (dialogue.turns.at(-1)?.at ?? 0) + dayMs)
