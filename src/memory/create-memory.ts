@@ -1,5 +1,6 @@
 /** Puts memory together from its parts, each loaded when it is first asked for. */
 import { createHasher, type Hasher } from '../store/index.ts'
+import { toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep/keep-item.ts'
 import type { Memory, MemoryOptions, MemoryReport } from './memory.ts'
 import type { Recall } from './recalled.ts'
@@ -147,6 +148,6 @@ async function report({ memory, store }: KeepDeps, index: JournalIndex | null, v
     indexed,
     journal: head.seq,
     waiting: active === undefined ? 0 : Math.max(0, stats.passages - active.vectors),
-    problem: fault === null ? null : fault instanceof Error ? fault.message : String(fault),
+    problem: fault === null ? null : toFailure(fault, 'internal_failure', '').message,
   }
 }

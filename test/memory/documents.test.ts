@@ -17,6 +17,11 @@ interface Hit {
 
 const page = `<html><head><title>Trip</title></head><body><h1>Trip to Porto</h1><p>The train leaves at 9:40. ${'It is a long way. '.repeat(20)}</p><script>evil()</script></body></html>`
 
+function statesOf(documents: Ingested['documents']): string[] {
+  const states = documents.map(({ address, state }) => `${address.replace('/shared/docs/', '')} ${state}`)
+  return states.sort((a, b) => a.localeCompare(b, 'en'))
+}
+
 function workspace() {
   const files = new Map([
     ['/shared/docs/handbook.md', '# Handbook\n\nBackups run every night at three.\n\n## Access\n\nAsk Miro for the key card.\n'],
@@ -32,11 +37,7 @@ describe('a document', () => {
     const { sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })
     const { documents, failed } = await guest.ask<Ingested>('memory.ingest', { path: 'docs' })
-    assert.deepEqual(documents.map(({ address, state }) => [address.replace('/shared/docs/', ''), state]).sort(), [
-      ['handbook.md', 'new'],
-      ['start.ts', 'new'],
-      ['trip.html', 'new'],
-    ])
+    assert.deepEqual(statesOf(documents), ['handbook.md new', 'start.ts new', 'trip.html new'])
     assert.deepEqual(failed, [])
     const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'when leaves the train to Porto' })
     assert.deepEqual([hit?.source, hit?.author, hit?.labels], ['document', '/shared/docs/trip.html', ['untrusted']])
@@ -52,11 +53,7 @@ describe('a document', () => {
     files.set('/shared/docs/handbook.md', '# Handbook\n\nBackups run every noon.\n')
     files.delete('/shared/docs/trip.html')
     const { documents } = await guest.ask<Ingested>('memory.ingest', { path: '/shared/docs' })
-    assert.deepEqual(documents.map(({ address, state }) => [address.replace('/shared/docs/', ''), state]).sort(), [
-      ['handbook.md', 'replaced'],
-      ['start.ts', 'unchanged'],
-      ['trip.html', 'removed'],
-    ])
+    assert.deepEqual(statesOf(documents), ['handbook.md replaced', 'start.ts unchanged', 'trip.html removed'])
     const hits = await guest.ask<Hit[]>('memory.search', { query: 'backups night noon train Porto', top_k: 20 })
     assert.deepEqual(
       hits.map(({ author }) => author),
@@ -96,11 +93,7 @@ describe('a document', () => {
     const { files, sandbox } = workspace()
     files.set('/shared/empty.md', '  \n')
     await using guest = await openMemoryFixture({ sandbox })
-    for (const [path, code] of [
-      ['nothing.md', 'not_found'],
-      ['empty.md', 'tool_failed'],
-      ['/vault/key.txt', 'path_refused'],
-    ] as const) {
+    for (const [path, code] of ['nothing.md not_found', 'empty.md tool_failed', ['/vault/key.txt', 'path_refused']] as const) {
       const outcome = await guest.call('memory.ingest', { path })
       assert.equal(outcome.status !== 'ok' && outcome.failure.code, code, path)
     }

@@ -132,7 +132,7 @@ describe('a note', () => {
     await guest.turn('read and note it')
     const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'capital Australia' })
     assert.deepEqual(hit?.labels, ['untrusted'])
-    const id = hit!.note_id
+    const id = hit.note_id
     await guest.ask('memory.update', { note_id: id, content: 'The capital of Australia is Canberra.' })
     assert.deepEqual((await guest.ask<Why>('memory.why', { note_id: id })).labels, ['untrusted'])
     // The model has no such call.

@@ -25,7 +25,7 @@ describe('what was said', () => {
     const why = await guest.ask<{ record: { seq: number; name: string; phase: string }; by: { actor: string; author: string } }>(
       'memory.why',
       {
-        note_id: hit!.note_id,
+        note_id: hit.note_id,
       },
     )
     assert.deepEqual([why.record.name, why.record.phase, why.by.author], ['turn.send', 'started', 'user'])
@@ -113,6 +113,6 @@ describe('what was said', () => {
     const [text] = recalledIn(guest.asked.at(-1)?.messages)
     const [, mark] = /<<data (\S+)\n/.exec(text ?? '') ?? []
     assert.ok(mark !== undefined && text?.endsWith(`\n${mark}>>`))
-    assert.equal(text?.split(mark!).length, 3)
+    assert.equal(text?.split(mark).length, 3)
   })
 })

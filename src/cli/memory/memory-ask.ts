@@ -9,7 +9,8 @@ export interface MemoryChoice extends GuestChoice {
   readonly json?: boolean | undefined
 }
 
-/** @throws OxbowError as the call failed */
+/** The guest is of the same house and version, so its answers are believed. @throws OxbowError as the call failed */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it names what the call answers, as a cast would
 export async function ask<Output>(gateway: GatewayPort, name: string, input: Json): Promise<{ output: Output; text: string; ok: boolean }> {
   const outcome: CallOutcome = await gateway.call(name, input)
   if (outcome.status === 'ok') return { output: outcome.output as Output, text: outcome.text, ok: outcome.ok }
@@ -17,6 +18,7 @@ export async function ask<Output>(gateway: GatewayPort, name: string, input: Jso
 }
 
 /** One call, printed: as JSON, or in words. @returns the exit code: 12 when the call has bad news */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the same
 export async function askAndPrint<Output>(
   call: { readonly name: string; readonly input: Json },
   options: MemoryChoice,

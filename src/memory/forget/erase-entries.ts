@@ -12,7 +12,7 @@ export async function eraseEntries({ memory, changed }: Pick<KeepDeps, 'memory' 
   for (let at = 0; at < items.length; at += eraseBatch) {
     const batch = items.slice(at, at + eraseBatch)
     const next = await Promise.all(
-      batch.map(({ entry }) => (entry.kind === 'message' ? memory.around(entry.stream, entry.place, 0, 1) : [])),
+      batch.filter(({ entry }) => entry.kind === 'message').map(({ entry }) => memory.around(entry.stream, entry.place, 0, 1)),
     )
     const ids = new Set(next.flat().flatMap(({ entry }) => (gone.has(entry.id) ? [] : [entry.id])))
     const cleaned = (await memory.items([...ids])).map((item): MemoryChange => ({ change: 'put', item: withoutContext(item) }))

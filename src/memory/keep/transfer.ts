@@ -171,7 +171,7 @@ async function itemOf({ text, hash }: KeepDeps, line: Line): Promise<MemoryItem>
     place: line.place,
     author: line.author,
     tags: [...new Set(line.tags)].sort(),
-    labels: [...new Set(line.labels)].sort() as Label[],
+    labels: [...new Set(line.labels)].sort(),
     createdAt: line.created_at,
     updatedAt: line.updated_at,
     validFrom: line.valid_from,

@@ -47,7 +47,7 @@ interface Run {
 
 export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const run: Run = { deps, labels: new Map(), last: new Map(), owed: new Map() }
-  let closed = false
+  const ending = new AbortController()
   let wanted = false
   /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
   let read: number | null = null
@@ -57,7 +57,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
 
   const work = async (): Promise<void> => {
     try {
-      for (let cursor = read ?? (await deps.memory.cursor(cursorName)); !closed;) {
+      for (let cursor = read ?? (await deps.memory.cursor(cursorName)); !ending.signal.aborted;) {
         wanted = false
         await payOwed(run)
         let page = await readPage(deps, cursor)
@@ -81,7 +81,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       running = null
     }))
   const later = (): void => {
-    if (timer !== null || closed) return
+    if (timer !== null || ending.signal.aborted) return
     timer = setTimeout(() => {
       timer = null
       void start()
@@ -97,17 +97,17 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
     },
     async caughtUp() {
       wanted = true
-      if (closed) return
+      if (ending.signal.aborted) return
       const { promise: late, resolve } = Promise.withResolvers<void>()
       const patience = setTimeout(resolve, catchUpMs)
       await Promise.race([start(), late])
       clearTimeout(patience)
     },
-    rebuild: (signal) => rebuild(run, signal, () => closed),
+    rebuild: (signal) => rebuild(run, signal, () => ending.signal.aborted),
     dropHeld: () => run.last.clear(),
     fault: () => failed?.error ?? null,
     async close() {
-      closed = true
+      ending.abort()
       if (timer !== null) clearTimeout(timer)
       await running
     },
