@@ -1,11 +1,12 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Command } from 'commander'
 import { reportFailure } from './failure-report.ts'
-import { maxListedSessions, maxToolMemoryMib, maxToolSeconds } from './limits.ts'
+import { maxToolMemoryMib, maxToolSeconds } from './limits.ts'
 import { printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 import { addEmbedVerbs } from './embed/embed-verbs.ts'
 import { addMemoryVerbs } from './memory/memory-verbs.ts'
+import { addSessionVerbs } from './sessions/session-verbs.ts'
 import { addSecretVerbs } from './store/key-verbs.ts'
 import { addStoreVerbs } from './store/store-verbs.ts'
 import { collect, examples, guestVerb, parseCount, userVerb, type Verb } from './verb-parts.ts'
@@ -88,11 +89,7 @@ function addTalkingVerbs(program: Command, terminal: Terminal, choose: (verb: Ve
 }
 
 function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  userVerb(program.command('sessions'), 'list sessions, newest activity first')
-    .option('--limit <n>', 'most sessions to list', parseCount(maxListedSessions), 50)
-    .option('--json', 'print one JSON object a line')
-    .addHelpText('after', examples('oxbow sessions', 'oxbow sessions --limit 5 --json'))
-    .action((options) => choose(async () => (await import('./verbs/sessions.ts')).sessions(options, terminal)))
+  addSessionVerbs(program, terminal, choose)
 
   userVerb(program.command('media <session>'), 'list the files that an agent has sent in a session, or save them')
     .option('--save <folder>', 'write them into this folder; none that is there is replaced')

@@ -4,6 +4,9 @@ export type ChatCommand =
   | { readonly kind: 'new'; readonly title: string }
   | { readonly kind: 'sessions' }
   | { readonly kind: 'switch'; readonly prefix: string }
+  | { readonly kind: 'rename'; readonly title: string }
+  | { readonly kind: 'archive' }
+  | { readonly kind: 'fork'; readonly at: number | null }
   | { readonly kind: 'attach'; readonly path: string }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'cost' }
@@ -14,6 +17,9 @@ export type ChatCommand =
 export const chatHelp = `/new [title]   start another session
 /sessions      list sessions
 /switch ID     go to a session; the beginning of its id is enough
+/rename TITLE  give this session another title
+/archive       put this session away, and start another
+/fork [N]      go on from here, or from message #N, in a session of its own
 /attach FILE   send a file with the next message; without a name, send none
 /cancel        stop the running turn
 /cost          what was spent
@@ -37,6 +43,11 @@ export function parseCommand(line: string): ChatCommand | null {
       return { kind: 'attach', path: line.slice('/attach'.length).trim() }
     case 'switch':
       return { kind: 'switch', prefix: argument }
+    case 'rename':
+      return { kind: 'rename', title: argument }
+    case 'fork':
+      return { kind: 'fork', at: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }
+    case 'archive':
     case 'sessions':
     case 'cancel':
     case 'cost':

@@ -5,9 +5,27 @@ import type { GatewayPort } from './gateway-port.ts'
 import { maxListedSessions } from '../limits.ts'
 import { shortId } from '../view/text-format.ts'
 
+/** Which sessions a list has; absent: those that were not put away. */
+export interface Listing {
+  readonly archived?: boolean | undefined
+  readonly search?: string | undefined
+}
+
+/** @throws OxbowError as the call failed */
+export async function listSessions(
+  gateway: GatewayPort,
+  limit: number,
+  { archived = false, search = '' }: Listing,
+): Promise<readonly SessionInfo[]> {
+  if (!archived && search === '') return gateway.listSessions(limit)
+  const outcome = await gateway.call('session.list', { limit, archived, search })
+  if (outcome.status === 'ok') return outcome.output as readonly SessionInfo[]
+  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+}
+
 /** @throws OxbowError `not_found`, or `bad_input` when more than one session begins so. */
-export async function findSession(gateway: GatewayPort, prefix: string): Promise<SessionInfo> {
-  const sessions = await gateway.listSessions(maxListedSessions)
+export async function findSession(gateway: GatewayPort, prefix: string, listing: Listing = {}): Promise<SessionInfo> {
+  const sessions = await listSessions(gateway, maxListedSessions, listing)
   const wanted = prefix.trim().toLowerCase()
   const found = sessions.filter((session) => session.id.startsWith(wanted))
   if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]

@@ -1,6 +1,7 @@
 /** `oxbow memory`: what a person asks of memory and says about it. */
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
+import { addTidyVerbs } from './memory-tidy.ts'
 import { collect, examples, parseCount, userVerb, type Verb } from '../verb-parts.ts'
 
 /** As many as the call gives at once. */
@@ -15,6 +16,7 @@ export function addMemoryVerbs(program: Command, terminal: Terminal, choose: (ve
   addLooking(memory, terminal, choose)
   addChanging(memory, terminal, choose)
   addMoving(memory, terminal, choose)
+  addTidyVerbs(memory, terminal, choose)
 }
 
 function addLooking(memory: Command, terminal: Terminal, choose: (verb: Verb) => void): void {

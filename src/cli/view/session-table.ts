@@ -12,7 +12,7 @@ export function sessionTable(listed: readonly SessionInfo[]): string {
     shortId(session.id, ids),
     formatTime(session.active_at),
     `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
-    `${session.busy ? '(busy) ' : ''}${plainLine(session.title, titleChars)}`,
+    `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(put away) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
   ])
   return table(rows)
 }

@@ -16,6 +16,7 @@ import type { SessionRow, Store } from '../../store/index.ts'
 import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Summaries } from '../conversation/summaries.ts'
+import type { Journal } from '../journal.ts'
 import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput } from '../turns/lanes.ts'
 import { maxBytesPerToken, maxInputBytes, maxPieces, maxSessionsRead } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
@@ -23,6 +24,7 @@ import { processRight } from '../stages/policy.ts'
 export interface SessionCallDeps {
   readonly store: Store
   readonly lanes: Lanes
+  readonly journal: () => Pick<Journal, 'flushed'>
   readonly conversations: Conversations
   readonly summaries: Pick<Summaries, 'read'>
   readonly newSessionId: () => SessionId
@@ -77,7 +79,7 @@ export async function sessionsOf(store: Store, { limit, archived, search }: List
   return (await store.sessions(maxSessionsRead)).filter(fits).slice(0, limit)
 }
 
-function listSessions({ store, lanes }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
+function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
@@ -95,7 +97,11 @@ function listSessions({ store, lanes }: SessionCallDeps): Call<ListInput, readon
     labels: { adds: ['private'], sink: false },
     timeoutMs: 10_000,
     recordOutput: (output) => ({ sessions: output.length }),
-    run: async (input) => ({ output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }),
+    async run(input) {
+      // Whoever changed one just now finds it so in the list.
+      await journal().flushed()
+      return { output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }
+    },
   }
 }
 

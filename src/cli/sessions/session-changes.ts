@@ -1,0 +1,85 @@
+/** `oxbow sessions rename`, `archive`, `fork` and `delete`. */
+import { type CallOutcome, type Json, OxbowError, type SessionInfo } from '../../types/index.ts'
+import { type GuestChoice, withGuest } from '../guest/guest-connection.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
+import { findSession } from '../guest/session-choice.ts'
+import { printLine, printNotice, type Terminal } from '../terminal.ts'
+import { plainLine } from '../view/terminal-text.ts'
+
+const titleChars = 60
+
+/** @throws OxbowError as the call failed */
+export async function changeSession(gateway: GatewayPort, name: string, input: Json): Promise<{ readonly session: string }> {
+  const outcome: CallOutcome = await gateway.call(name, input)
+  if (outcome.status === 'ok') return outcome.output as { readonly session: string }
+  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+}
+
+function withSession(
+  prefix: string,
+  options: GuestChoice,
+  terminal: Terminal,
+  change: (gateway: GatewayPort, session: SessionInfo) => Promise<string>,
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    printLine(terminal, await change(gateway, await findSession(gateway, prefix, { archived: true })))
+    return 0
+  })
+}
+
+const named = ({ title }: SessionInfo): string => JSON.stringify(plainLine(title, titleChars))
+
+export async function renameSession(prefix: string, title: readonly string[], options: GuestChoice, terminal: Terminal): Promise<number> {
+  return withSession(prefix, options, terminal, async (gateway, session) => {
+    await changeSession(gateway, 'session.rename', { session: session.id, title: title.join(' ') })
+    return `${named(session)} is ${named({ ...session, title: title.join(' ') })} now.`
+  })
+}
+
+export async function archiveSession(
+  prefix: string,
+  options: GuestChoice & { readonly undo?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  return withSession(prefix, options, terminal, async (gateway, session) => {
+    const archived = options.undo !== true
+    await changeSession(gateway, 'session.archive', { session: session.id, archived })
+    return archived ? `${named(session)} was put away; \`oxbow sessions --archived\` lists it.` : `${named(session)} is back.`
+  })
+}
+
+export interface ForkOptions extends GuestChoice {
+  readonly at?: number | undefined
+  readonly title?: string | undefined
+}
+
+export async function forkSession(prefix: string, options: ForkOptions, terminal: Terminal): Promise<number> {
+  return withSession(prefix, options, terminal, async (gateway, session) => {
+    const { at, title } = options
+    const given = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
+    const made = await changeSession(gateway, 'session.fork', given)
+    return `${made.session} goes on from ${named(session)}. oxbow chat --session ${made.session}`
+  })
+}
+
+/** Without `--yes` it only tells what would go. */
+export async function deleteSession(
+  prefix: string,
+  options: GuestChoice & { readonly yes?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  if (options.yes === true) {
+    return withSession(prefix, options, terminal, async (gateway, session) => {
+      await changeSession(gateway, 'session.delete', { session: session.id })
+      return `${named(session)} is erased. The journal keeps hashes of it, and that it was there.`
+    })
+  }
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const session = await findSession(gateway, prefix, { archived: true })
+    printNotice(terminal, `${named(session)} with ${session.turns} turns would be erased for good, also from memory. Add --yes to do it.`)
+    return needsYes
+  })
+}
+
+/** As `approval_required`. */
+const needsYes = 6

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { GenerateRequest, SessionId, SessionInfo } from '../../types/index.ts'
+import { textOf } from '../../types/index.ts'
+import { verifyJournal } from '../audit/audit-verify.ts'
+import { type Fixture, newCallId, openFixture, says } from '../kernel-fixture.ts'
+
+const listed = async ({ kernel }: Fixture, input: object = {}): Promise<readonly SessionInfo[]> => {
+  const outcome = await kernel.call('session.list', input as never)
+  assert.equal(outcome.status, 'ok')
+  return outcome.output as readonly SessionInfo[]
+}
+
+const ask = async ({ kernel }: Fixture, name: string, input: object): Promise<{ session: SessionId }> => {
+  const outcome = await kernel.call(name, input as never)
+  assert.equal(outcome.status, 'ok', outcome.status === 'ok' ? '' : outcome.text)
+  return outcome.output as { session: SessionId }
+}
+
+/** Sends a message to any session of the fixture and waits for the end of its turn. */
+async function turnIn(fixture: Fixture, session: SessionId, text: string): Promise<void> {
+  const ended = Promise.withResolvers<void>()
+  const { turn } = await fixture.kernel.sendTurn({ session, clientId: newCallId(), text })
+  const stop = await fixture.kernel.follow(session, 0, (event) => {
+    if (event.type === 'record' && (event.record.call as string) === turn && event.record.phase === 'outcome') ended.resolve()
+  })
+  await ended.promise
+  stop()
+}
+
+describe('sessions', () => {
+  it('are renamed, put away, brought back, and found by words of their title', async () => {
+    await using fixture = await openFixture()
+    const { session } = fixture
+    await ask(fixture, 'session.rename', { session, title: 'Taxes  2026' })
+    assert.deepEqual(
+      (await listed(fixture, { search: '2026 taxes' })).map(({ title }) => title),
+      ['Taxes 2026'],
+    )
+    await ask(fixture, 'session.archive', { session })
+    assert.deepEqual(await listed(fixture), [])
+    assert.deepEqual(await fixture.kernel.listSessions(10), [])
+    assert.equal((await listed(fixture, { archived: true }))[0]?.archived_at !== undefined, true)
+    await ask(fixture, 'session.archive', { session, archived: false })
+    assert.deepEqual(
+      (await listed(fixture)).map(({ id }) => id),
+      [session],
+    )
+  })
+
+  it('are found behind newer ones that were put away', async () => {
+    await using fixture = await openFixture()
+    for (let i = 0; i < 4; i++) {
+      const { id } = await fixture.kernel.createSession(`newer ${i}`)
+      await ask(fixture, 'session.archive', { session: id })
+    }
+    assert.deepEqual(
+      (await listed(fixture, { limit: 1 })).map(({ id }) => id),
+      [fixture.session],
+    )
+  })
+
+  it('go on from a point of another one, which stays as it is, without a copy of what was said', async () => {
+    const shown: GenerateRequest[] = []
+    await using fixture = await openFixture({ play: (request) => (shown.push(request), says(`answer ${shown.length}`)) })
+    await fixture.turn('one')
+    await fixture.turn('two')
+    const first = fixture.events.flatMap((event) =>
+      event.type === 'record' && event.record.name === 'model.generate' && event.record.phase === 'outcome' ? [event.record.seq] : [],
+    )[0]!
+    const { session } = await ask(fixture, 'session.fork', { session: fixture.session, at: first })
+    const before = await fixture.store.head()
+    await turnIn(fixture, session, 'three')
+    const texts = (): readonly string[] => shown.at(-1)!.messages.map(textOf)
+    assert.deepEqual(texts(), ['one', 'answer 1', 'three'])
+    await fixture.turn('four')
+    assert.deepEqual(texts(), ['one', 'answer 1', 'two', 'answer 2', 'four'])
+    const copied = await fixture.store.records({ session, after: 0, before: before.seq, order: 'oldest_first', limit: 10, hydrate: true })
+    assert.deepEqual(copied, [])
+    const info = (await listed(fixture)).find(({ id }) => id === session)
+    assert.deepEqual([info?.parent, info?.forked_at], [fixture.session, first])
+    // A fork of a fork reads through both.
+    const again = await ask(fixture, 'session.fork', { session })
+    await turnIn(fixture, again.session, 'five')
+    assert.deepEqual(texts(), ['one', 'answer 1', 'three', 'answer 3', 'five'])
+  })
+
+  it('are erased: nothing of them can be read or found again, and the chain still holds', async () => {
+    await using fixture = await openFixture({ play: () => says('I keep the word heronbird.') })
+    const { session, store } = fixture
+    await fixture.turn('The word is heronbird.')
+    const fork = await ask(fixture, 'session.fork', { session })
+    const refused = await fixture.kernel.call('session.delete', { session })
+    assert.equal(refused.status, 'failed')
+    assert.match(refused.text, new RegExp(fork.session))
+    await ask(fixture, 'session.delete', { session: fork.session })
+    await ask(fixture, 'session.delete', { session })
+    assert.deepEqual(await listed(fixture, { archived: true }), [])
+    const records = await store.records({ order: 'oldest_first', limit: 1_000, hydrate: true })
+    assert.doesNotMatch(JSON.stringify(records), /heronbird/)
+    await assert.rejects(fixture.kernel.sendTurn({ session, clientId: newCallId(), text: 'hello' }), /no session/)
+    const { first_bad: firstBad, erased } = await verifyJournal(store, [], '')
+    assert.equal(firstBad, null)
+    assert.deepEqual(erased.unexplained, [])
+  })
+
+  it('cannot be changed by an agent, or when they are not there', async () => {
+    await using fixture = await openFixture()
+    const gone = '01890a5d-ac96-774b-bcce-b302099a8057'
+    for (const name of ['session.rename', 'session.archive', 'session.delete', 'session.fork']) {
+      const outcome = await fixture.kernel.call(name, name === 'session.rename' ? { session: gone, title: 'x' } : { session: gone })
+      assert.equal(outcome.status, 'failed')
+      assert.match(outcome.text, /not_found/)
+    }
+  })
+})
