@@ -9,6 +9,7 @@ import { memory } from './measures/memory.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
+import { postgres } from './postgres/postgres.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
 import { text } from './texts/text.ts'
@@ -30,4 +31,5 @@ export const measures: readonly Measure[] = [
   recall,
   recallSpeed,
   memoryStore,
+  postgres,
 ]

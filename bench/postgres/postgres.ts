@@ -1,0 +1,101 @@
+/** A store in Postgres beside one in a file: appends, and turns of a real guest. Both in the same run, for the ratio. */
+import { openPostgresStore } from '../../src/store/postgres/postgres-store.ts'
+import { createDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
+import { type OpeningStore, openSqliteStore } from '../../src/store/index.ts'
+import { type CallId, createIdMaker, type NewRecord, systemClock, systemRandom } from '../../src/types/index.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { ms, perSecond, type Row, shown, times } from '../report.ts'
+import { median } from '../statistics.ts'
+import { benchUser, makeWorkspace, startGuest } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
+
+const callers = 64
+/** Appends one after the other, of which the median is taken. */
+const alone = 300
+const newId = createIdMaker(systemClock, systemRandom)
+
+export const postgres: Measure = {
+  name: 'postgres',
+  title: 'A store in Postgres',
+  how: 'A server of its own with fsync on, on the same machine; SQLite in the same run beside it. Appends of one record; turns without tools through a real guest, one after the other.',
+  async run(context) {
+    const skip = postgresSkip()
+    if (skip !== false) return [shown('not measured', skip)]
+    await using server = await startPostgres({ durable: true })
+    await using database = await createDatabase(server)
+    const rows: Row[] = []
+    for (const durability of ['normal', 'full'] as const) {
+      using workspace = makeWorkspace()
+      const seconds = context.plan.callSeconds
+      const file = await appends(await openSqliteStore({ path: workspace.database, user: benchUser, durability }), seconds)
+      const other = await appends(await openPostgresStore({ url: database.url, user: benchUser, pool: 4, durability }), seconds)
+      rows.push(
+        shown(`append, ${durability}, one caller, p50`, ms(other.p50), `SQLite ${ms(file.p50)}, ${times(other.p50 / file.p50)}`),
+        shown(
+          `appends, ${durability}, ${callers} callers`,
+          perSecond(other.rate),
+          `SQLite ${perSecond(file.rate)}, ${times(other.rate / file.rate)}`,
+        ),
+      )
+    }
+    const file = await turnMs(context, '')
+    const other = await turnMs(context, database.url)
+    return [...rows, shown('turn without tools, p50', ms(other), `SQLite ${ms(file)}, ${times(other / file)}`)]
+  },
+}
+
+function record(): NewRecord {
+  const body = JSON.stringify({ input: { path: '/shared/notes.txt' } })
+  return {
+    at: systemClock.now(),
+    actor: 'agent:bench',
+    session: '',
+    turn: '',
+    call: newId() as CallId,
+    name: 'bench.none',
+    phase: 'refused',
+    body,
+  }
+}
+
+async function appends(store: OpeningStore, seconds: number): Promise<{ readonly p50: number; readonly rate: number }> {
+  try {
+    await store.opened()
+    const took: number[] = []
+    for (let i = 0; i < alone; i++) {
+      const began = performance.now()
+      await store.append({ records: [record()] })
+      took.push(performance.now() - began)
+    }
+    let count = 0
+    const began = performance.now()
+    const until = began + seconds * 1_000
+    const caller = async (): Promise<void> => {
+      for (; performance.now() < until; count++) await store.append({ records: [record()] })
+    }
+    await Promise.all(Array.from({ length: callers }, caller))
+    return { p50: median(took), rate: (count / (performance.now() - began)) * 1_000 }
+  } finally {
+    await store.close()
+  }
+}
+
+/** @param url of the store; empty for a file in the workspace */
+async function turnMs({ plan, programs, modelUrl }: BenchContext, url: string): Promise<number> {
+  using workspace = makeWorkspace()
+  await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, config: { store: { url } } })
+  using terminal = await guest.connect()
+  const took: number[] = []
+  const count = Math.min(plan.turns, 100)
+  // The first quarter warms up.
+  for (let i = -Math.ceil(count / 4); i < count;) {
+    const session = await terminal.open()
+    for (let turn = 0; turn < 10; turn++, i++) {
+      const began = performance.now()
+      await terminal.turn(session, prompts.plain)
+      if (i >= 0) took.push(performance.now() - began)
+    }
+    await terminal.unfollow(session)
+  }
+  return median(took)
+}
