@@ -155,13 +155,13 @@ async function sideBySide(store: Store, open: (user: UserId) => Promise<Store>, 
     for (const other of stores) await fill('', other, data, otherMemories)
     const alone: number[] = []
     for (let i = 0; i < questions; i++) alone.push(await ask(store, data.question(i)))
-    let done = false
+    const stop = new AbortController()
     const busy = stores.map(async (other) => {
-      for (let i = 0; !done; i++) await ask(other, data.question(i))
+      for (let i = 0; !stop.signal.aborted; i++) await ask(other, data.question(i))
     })
     const beside: number[] = []
     for (let i = 0; i < questions; i++) beside.push(await ask(store, data.question(i)))
-    done = true
+    stop.abort()
     await Promise.all(busy)
     const ratio = quantile(beside, 0.5) / quantile(alone, 0.5)
     return bounded(

@@ -1,11 +1,27 @@
 /** Entries: kept, replaced, patched, erased, listed; and the cursors of those who make them. */
 import assert from 'node:assert/strict'
 import type { SessionId } from '../../types/index.ts'
-import { emptySearchAnswers } from './memory-nowhere.ts'
-import type { MemoryCase } from './memory-contract.ts'
-import { anything, embedAll, entryOf, firstDay, foundByText, itemOf, put, vectorOf } from './memory-fixture.ts'
+import {
+  anything,
+  embedAll,
+  entryOf,
+  firstDay,
+  foundByText,
+  itemOf,
+  put,
+  vectorOf,
+  type MemoryCase,
+  emptySearchAnswers,
+} from './memory-fixture.ts'
 
 export function describeEntries(holds: MemoryCase): void {
+  describeKeeping(holds)
+  describeErasing(holds)
+  describeReading(holds)
+  describeUsers(holds)
+}
+
+function describeKeeping(holds: MemoryCase): void {
   holds('an empty memory has nothing, and is asked without harm', async (memory) => {
     assert.deepEqual(await emptySearchAnswers(memory, 'word'), [])
     assert.deepEqual(await memory.stats(), { entries: 0, passages: 0, byKind: {}, models: [], bytes: (await memory.stats()).bytes })
@@ -60,7 +76,9 @@ export function describeEntries(holds: MemoryCase): void {
     assert.deepEqual((await memory.stats()).byKind, { fact: 1, note: 1 })
     assert.equal((await memory.stats()).passages, 3)
   })
+}
 
+function describeErasing(holds: MemoryCase): void {
   holds('a patch changes what it names, and never loses passages, terms or vectors', async (memory) => {
     await memory.change([{ change: 'model', model: 'm', dims: 2, state: 'active' }, put('a', 'apples|pears')])
     await embedAll(memory, 'm', () => vectorOf(1, 0))
@@ -118,7 +136,9 @@ export function describeEntries(holds: MemoryCase): void {
     assert.deepEqual(await foundByText(memory, 'word38'), [])
     assert.equal((await foundByText(memory, 'common', anything, 100)).length, 40)
   })
+}
 
+function describeReading(holds: MemoryCase): void {
   holds('entries are listed newest first, page by page without gaps', async (memory) => {
     await memory.change(
       Array.from({ length: 25 }, (_, i) => put(`e${String(i).padStart(2, '0')}`, 'x', { createdAt: firstDay + Math.floor(i / 3) })),
@@ -154,7 +174,9 @@ export function describeEntries(holds: MemoryCase): void {
     await memory.change([put('a', 'x', { hash: 'h' }), put('b', 'x', { hash: 'h' }), put('c', 'y', { hash: 'i' })])
     assert.deepEqual([...(await memory.withHash('h'))].toSorted(), ['a', 'b'])
   })
+}
 
+function describeUsers(holds: MemoryCase): void {
   holds('users are apart: neither found, counted, changed nor erased by another', async (memory, { other }) => {
     if (other === undefined) return
     const bob = await other()

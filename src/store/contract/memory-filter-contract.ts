@@ -3,8 +3,18 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Label, SessionId } from '../../types/index.ts'
 import type { MemoryEntry, MemoryFilter, MemoryKind, MemoryStore, MemoryTier, MemoryType } from '../memory.ts'
-import type { MemoryCase } from './memory-contract.ts'
-import { anything, embedAll, entryOf, firstDay, foundByText, foundByVector, passes, put, vectorOf } from './memory-fixture.ts'
+import {
+  anything,
+  embedAll,
+  entryOf,
+  firstDay,
+  foundByText,
+  foundByVector,
+  passes,
+  put,
+  vectorOf,
+  type MemoryCase,
+} from './memory-fixture.ts'
 
 const kinds: readonly MemoryKind[] = ['message', 'note', 'fact', 'document', 'summary']
 const types: readonly MemoryType[] = ['fact', 'preference', 'skill']

@@ -1,5 +1,6 @@
 /** Entries, passages and searches for tests of memory, and a naive memory to compare with. */
 import type { SessionId } from '../../types/index.ts'
+import type { Store } from '../store.ts'
 import type { MemoryChange, MemoryEntry, MemoryFilter, MemoryItem, MemorySearch, MemoryStore } from '../memory.ts'
 
 export const firstDay = 1_795_000_000_000
@@ -98,4 +99,24 @@ export function passes(entry: MemoryEntry, filter: MemoryFilter): boolean {
   if (validAt !== undefined && (entry.validFrom > validAt || (entry.validTo !== null && entry.validTo <= validAt))) return false
   if (withoutLabels !== undefined && entry.labels.some((label) => withoutLabels.includes(label))) return false
   return before === undefined || entry.stream !== before.stream || entry.place <= before.place
+}
+
+/** An empty store for each case, and another of the same database for another user. */
+export interface MemorySubject {
+  readonly store: Store
+  /** Absent where a database has one user. */
+  readonly other?: () => Promise<Store>
+  drop(): PromiseLike<void>
+}
+
+export type MemoryCase = (title: string, check: (memory: MemoryStore, subject: MemorySubject) => Promise<void>) => void
+
+/** @returns all that any way of asking finds of a word, or of anything where nothing is to be found */
+export async function emptySearchAnswers(memory: MemoryStore, word: string): Promise<readonly unknown[]> {
+  const found = await memory.search(textSearch(word))
+  const listed = (await memory.items((await memory.list(anything, 1_000)).map(({ id }) => id))).filter(({ passages }) =>
+    passages.some(({ text, terms, context }) => `${text} ${terms} ${context}`.includes(word)),
+  )
+  const beside = (await memory.around('s', 0, 100, 100)).filter(({ text }) => text.includes(word))
+  return [...found.text, ...found.passages, ...listed, ...beside]
 }

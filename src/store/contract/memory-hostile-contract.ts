@@ -1,8 +1,7 @@
 /** What people, documents and models may bring: none of it is taken for a command, and all of it is bounded. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { MemoryCase } from './memory-contract.ts'
-import { anything, entryOf, foundByText, put, textSearch } from './memory-fixture.ts'
+import { anything, entryOf, foundByText, put, textSearch, type MemoryCase } from './memory-fixture.ts'
 
 const hostile = [
   '"',
@@ -32,6 +31,11 @@ const hostile = [
 ]
 
 export function describeHostile(holds: MemoryCase): void {
+  describeTexts(holds)
+  describeBounds(holds)
+}
+
+function describeTexts(holds: MemoryCase): void {
   holds('no text of a question is taken for a command of any index', async (memory) => {
     await memory.change([put('a', 'apples'), put('b', 'bread')])
     for (const text of hostile) {
@@ -93,7 +97,9 @@ export function describeHostile(holds: MemoryCase): void {
     assert.deepEqual(await foundByText(memory, word), ['b'])
     assert.deepEqual(await foundByText(memory, 'n19999'), ['c'])
   })
+}
 
+function describeBounds(holds: MemoryCase): void {
   holds('numbers, tags and counts that are none are refused, and nothing is written', async (memory) => {
     const bad = [
       { createdAt: Number.NaN },

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { MemoryStore } from '../memory.ts'
-import type { MemoryCase } from './memory-contract.ts'
-import { anything, entryOf, firstDay, foundByText, itemOf, put, textSearch } from './memory-fixture.ts'
+import { anything, entryOf, firstDay, foundByText, itemOf, put, textSearch, type MemoryCase } from './memory-fixture.ts'
 
 /** A document of the naive ranking: how often each word counts, and how long it is. */
 interface Doc {
@@ -34,6 +33,11 @@ export function naiveScores(docs: readonly Doc[], words: readonly string[], cont
 const letters = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox', '日本', 'naïve', 'c++', 'a/b', "o'hara", '-x', 'x_y', '"', '{}', '*']
 
 export function describeText(holds: MemoryCase): void {
+  describeRanking(holds)
+  describeFinding(holds)
+}
+
+function describeRanking(holds: MemoryCase): void {
   holds('any word may match, and a rare word weighs more than a common one', async (memory) => {
     await memory.change([put('a', 'common rare'), put('b', 'common'), put('c', 'common other'), put('d', 'else'), put('e', 'more')])
     assert.deepEqual((await foundByText(memory, 'common rare'))[0], 'a')
@@ -94,7 +98,9 @@ export function describeText(holds: MemoryCase): void {
     assert.deepEqual(found, { part: 0, start: 0, text: 'apples', terms: 'apples', context: '', entry: entryOf('a') })
     assert.equal(passages.length, 1)
   })
+}
 
+function describeFinding(holds: MemoryCase): void {
   holds('every passage of a long entry is found by its own words', async (memory) => {
     const texts = Array.from({ length: 40 }, (_, i) => `part${i} shared`)
     await memory.change([{ change: 'put', item: itemOf(entryOf('long'), ...texts) }])

@@ -1,13 +1,18 @@
 /** Vectors: of one model each, exact by cosine, never of the wrong size. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { MemoryCase } from './memory-contract.ts'
-import { anything, embedAll, entryOf, foundByVector, itemOf, put, vectorOf } from './memory-fixture.ts'
+import { anything, embedAll, entryOf, foundByVector, itemOf, put, vectorOf, type MemoryCase } from './memory-fixture.ts'
 import type { MemoryChange, MemoryStore } from '../memory.ts'
 
 const active: MemoryChange = { change: 'model', model: 'm', dims: 2, state: 'active' }
 
 export function describeVectors(holds: MemoryCase): void {
+  describeCosines(holds)
+  describeModels(holds)
+  describeLacking(holds)
+}
+
+function describeCosines(holds: MemoryCase): void {
   holds('the nearest by cosine go first, whatever their lengths', async (memory) => {
     await memory.change([active, put('east', 'e'), put('north', 'n'), put('west', 'w'), put('northeast', 'ne')])
     const directions = new Map([
@@ -67,7 +72,9 @@ export function describeVectors(holds: MemoryCase): void {
       await assert.rejects(memory.search({ filter: anything, vector: { model: 'm', vector, limit: 3 } }), { code: 'bad_input' })
     }
   })
+}
 
+function describeModels(holds: MemoryCase): void {
   holds('vectors of two models never mix: one is built beside the other, then takes its place at once', async (memory) => {
     await memory.change([active, put('a', 'a'), put('b', 'b')])
     await embedAll(memory, 'm', (text) => (text === 'a' ? vectorOf(1, 0) : vectorOf(0, 1)))
@@ -106,7 +113,9 @@ export function describeVectors(holds: MemoryCase): void {
       ['n', 2, 'active', 0],
     ])
   })
+}
 
+function describeLacking(holds: MemoryCase): void {
   holds('passages without a vector are named oldest first, and one that is gone meanwhile is passed over', async (memory) => {
     await memory.change([active, ...Array.from({ length: 40 }, (_, i) => put(`e${i}`, `t${i}`))])
     const lacking = await memory.withoutVector('m', 1_000)

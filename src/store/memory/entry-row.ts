@@ -66,7 +66,20 @@ export interface EntryRow {
 export function entryRow(entry: MemoryEntry): EntryRow {
   const { id, kind, type, session, stream, place, author, importance, tier, protection, accesses, seq, hash, extra } = entry
   return {
-    ...{ id, kind, type, session, stream, place, author, importance, tier, protection, accesses, seq, hash, extra },
+    id,
+    kind,
+    type,
+    session,
+    stream,
+    place,
+    author,
+    importance,
+    tier,
+    protection,
+    accesses,
+    seq,
+    hash,
+    extra,
     stream_key: textKey(stream),
     hash_key: textKey(hash),
     tags: listText(entry.tags),
@@ -85,7 +98,15 @@ export function entryRow(entry: MemoryEntry): EntryRow {
 export function rowEntry(row: EntryRow): MemoryEntry {
   const { id, stream, place, author, importance, accesses, seq, hash, extra } = row
   return {
-    ...{ id, stream, place, author, importance, accesses, seq, hash, extra },
+    id,
+    stream,
+    place,
+    author,
+    importance,
+    accesses,
+    seq,
+    hash,
+    extra,
     kind: row.kind as MemoryKind,
     type: row.type as MemoryType,
     tier: row.tier as MemoryTier,

@@ -30,7 +30,7 @@ export function listQuery(dialect: MemoryDialect, filter: MemoryFilter, after: L
 
 /** Names of slots have no digits. */
 function toLetters(count: number): string {
-  return [...String(count)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
+  return String(count).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')
 }
 
 type Slot = (value: string | number) => string

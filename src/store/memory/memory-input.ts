@@ -47,10 +47,11 @@ function checkedChange(change: MemoryChange): MemoryChange {
       for (const { vector } of change.vectors) checkVector(vector)
       return change
     case 'model':
-      checkName(change.model, 'the name of a model')
-      if (!Number.isSafeInteger(change.dims) || change.dims < 1 || change.dims > maxDims) refuse(`a model of ${change.dims} dimensions`)
-      return change
+      break
   }
+  checkName(change.model, 'the name of a model')
+  if (!Number.isSafeInteger(change.dims) || change.dims < 1 || change.dims > maxDims) refuse(`a model of ${change.dims} dimensions`)
+  return change
 }
 
 function checkedItem({ entry, passages }: MemoryItem): MemoryItem {

@@ -7,6 +7,7 @@ import { listQuery } from '../memory/list-query.ts'
 import { maxListed } from '../memory/memory-limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-message.ts'
 import type { FoundRow, KeyedEntryRow, ModelRow, PassageRow, StateRow } from '../memory/memory-rows.ts'
+import { foundPassage } from './found-passage.ts'
 import { createMemorySearch, type TextRanking } from './memory-search.ts'
 import { readStats } from './memory-stats.ts'
 import type { MemoryDialect } from '../memory/memory-statement.ts'
@@ -77,10 +78,6 @@ function* readAround(user: UserId, { stream, place, before, after }: MemoryRead 
     found.push(...rows.map(foundPassage))
   }
   return found
-}
-
-export function foundPassage(row: FoundRow): FoundPassage {
-  return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
 }
 
 /** Passages that lack a vector. Once all up to some passage have one that stays so: looking begins there the next time. */

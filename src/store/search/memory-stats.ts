@@ -12,13 +12,13 @@ export function* readStats(user: UserId, indexBytes: () => Asking<number>): Aski
   const kinds = yield* ask<{ kind: MemoryKind; count: number }>({ text: readTexts.kinds, args: { user } })
   const [passages] = yield* ask<{ count: number; bytes: number }>({ text: readTexts.passageBytes, args: { user } })
   const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
-  const entries = kinds.reduce((sum, { count }) => sum + Number(count), 0)
+  const entries = kinds.reduce((sum, { count }) => sum + count, 0)
   const vectorBytes = models.reduce((sum, { vectors, dims }) => sum + vectors * dims * 4, 0)
   return {
     entries,
-    passages: Number(passages?.count ?? 0),
-    byKind: Object.fromEntries(kinds.map(({ kind, count }) => [kind, Number(count)])),
+    passages: passages?.count ?? 0,
+    byKind: Object.fromEntries(kinds.map(({ kind, count }) => [kind, count])),
     models: models.map(({ model, dims, state, vectors }) => ({ model, dims, state, vectors })),
-    bytes: entries * entryBytes + Number(passages?.bytes ?? 0) + vectorBytes + (yield* indexBytes()),
+    bytes: entries * entryBytes + (passages?.bytes ?? 0) + vectorBytes + (yield* indexBytes()),
   }
 }

@@ -63,9 +63,7 @@ export function createSlotTable(): SlotTable {
   const free: number[] = []
   const slots = new Map<number, number>()
   let passages: Float64Array = new Float64Array(room).fill(-1)
-  const coded = Object.fromEntries(
-    codedColumns.map((column) => [column, { codes: new Int32Array(room), names: [], codeOf: new Map() } satisfies CodedColumn]),
-  ) as unknown as Record<Coded, CodedColumn>
+  const coded = emptyColumns(room)
   const numbers = Object.fromEntries(numberColumns.map((column) => [column, new Float64Array(room)])) as Numbers
 
   const grow = (): void => {
@@ -126,6 +124,14 @@ export function createSlotTable(): SlotTable {
       return newer === 0 ? (passages[a] ?? 0) < (passages[b] ?? 0) : newer > 0
     },
   }
+}
+
+function emptyColumns(room: number): Record<Coded, CodedColumn> {
+  const columns = codedColumns.map((column) => [
+    column,
+    { codes: new Int32Array(room), names: [], codeOf: new Map() } satisfies CodedColumn,
+  ])
+  return Object.fromEntries(columns) as Record<Coded, CodedColumn>
 }
 
 function widerCodes(codes: Int32Array, room: number): Int32Array<ArrayBuffer> {

@@ -16,7 +16,7 @@ export function createSqliteMemory(database: Database, user: UserId): SqliteMemo
   const sql = statementMaker('sqlite')
   const prepared = new Map<string, Statement<object, object>>()
   const statementOf = ({ text, once }: Ask): Statement<object, object> => {
-    const statement = prepared.get(text) ?? database.prepare<object, object>(sql(text) as never)
+    const statement = prepared.get(text) ?? database.prepare<object, object>(sql(text))
     if (once !== true) prepared.set(text, statement)
     return statement
   }

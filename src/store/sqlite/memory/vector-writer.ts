@@ -36,9 +36,9 @@ export function createVectorWriter(writes: MemoryWrites, user: UserId): VectorWr
   return {
     put(model, vectors, version) {
       const kept = models().find((one) => one.model === model)
-      if (kept === undefined) return refuse(`The model ${model} is not kept.`)
+      if (kept === undefined) throw refusal(`The model ${model} is not kept.`)
       const wrong = vectors.find(({ vector }) => vector.length !== kept.dims)
-      if (wrong !== undefined) return refuse(`A vector of ${model} has ${wrong.vector.length} numbers and not ${kept.dims}.`)
+      if (wrong !== undefined) throw refusal(`A vector of ${model} has ${wrong.vector.length} numbers and not ${kept.dims}.`)
       const given = new Map(vectors.map(({ passage, vector }) => [passage, vector]))
       const there = [...given.keys()].filter((id) => writes.passageIn.get({ user, id }) !== undefined)
       const more = changeBlocks(kept, there, version, (held, passages) => {
@@ -55,7 +55,7 @@ export function createVectorWriter(writes: MemoryWrites, user: UserId): VectorWr
         writes.dropModel.run({ user, model })
         return
       }
-      if (same !== undefined && same.dims !== dims) return refuse(`The model ${model} is kept with ${same.dims} numbers and not ${dims}.`)
+      if (same !== undefined && same.dims !== dims) throw refusal(`The model ${model} is kept with ${same.dims} numbers and not ${dims}.`)
       // One is active: the last that was said to be.
       if (state === 'active') {
         for (const other of kept) if (other.state === 'active') writes.putModel.run({ user, ...other, state: 'building' })
@@ -85,6 +85,6 @@ function byBlock(passages: readonly number[]): Map<number, number[]> {
   return blocks
 }
 
-function refuse(message: string): never {
-  throw new OxbowError('bad_input', message, { hint: 'Make the vectors anew: `oxbow memory reindex`. Nothing was written.' })
+function refusal(message: string): OxbowError {
+  return new OxbowError('bad_input', message, { hint: 'Make the vectors anew: `oxbow memory reindex`. Nothing was written.' })
 }
