@@ -21,7 +21,8 @@ export interface Cipher extends CipherChoice {
 }
 
 export async function loadCipher(choice: CipherChoice): Promise<Cipher> {
-  const { default: loaded } = await import('better-sqlite3-multiple-ciphers')
+  // @ts-expect-error Its types are not where its exports say; it has the interface of the usual build.
+  const { default: loaded } = (await import('better-sqlite3-multiple-ciphers')) as { default: typeof Sqlite }
   return { ...choice, Sqlite: loaded }
 }
 

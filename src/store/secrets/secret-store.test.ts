@@ -65,7 +65,7 @@ async function onPostgres(): Promise<Subject> {
 }
 
 function describeSecrets(name: string, make: () => Promise<Subject>): void {
-  const holds = (title: string, check: (subject: Subject) => Promise<void>): void => {
+  const holds: Holds = (title, check) => {
     void it(title, async () => {
       const subject = await make()
       try {
@@ -75,85 +75,92 @@ function describeSecrets(name: string, make: () => Promise<Subject>): void {
       }
     })
   }
-  const secretsOf = (db: UpkeepConnection, key: Uint8Array = master) => openSecrets({ db, user: ann, master: key, clock: systemClock })
-
   describe(`secrets in ${name}`, () => {
-    holds(
-      'what was set is read back, listed without its value, replaced and removed; the database holds no plain text',
-      async ({ db, dump }) => {
-        const secrets = secretsOf(db)
-        await secrets.set('OPENAI_API_KEY', planted)
-        await secrets.set('other', 'über-geheim')
-        assert.equal(await secrets.get('OPENAI_API_KEY'), planted)
-        assert.deepEqual(
-          (await secrets.list()).map((one) => one.name),
-          ['OPENAI_API_KEY', 'other'],
-        )
-        const kept = await dump()
-        assert(kept.includes('OPENAI_API_KEY'))
-        assert(!kept.includes(planted) && !kept.includes(master.toString('latin1')))
-        await secrets.set('other', 'new')
-        assert.equal(await secrets.get('other'), 'new')
-        assert.deepEqual([await secrets.remove('other'), await secrets.remove('other'), await secrets.get('other')], [true, false, null])
-      },
-    )
+    describeKeeping(holds)
+    describeKeys(holds)
+  })
+}
 
-    holds('another master key opens nothing and says so', async ({ db }) => {
-      await secretsOf(db).set('A', planted)
-      const stranger = secretsOf(db, newKey())
-      await assertRejects(stranger.get('A'), 'denied', /key is another one/)
-      await assertRejects(stranger.set('B', 'x'), 'denied')
-      assert.equal(await secretsOf(db).get('A'), planted)
-    })
+type Holds = (title: string, check: (subject: Subject) => Promise<void>) => void
+const secretsOf = (db: UpkeepConnection, key: Uint8Array = master) => openSecrets({ db, user: ann, master: key, clock: systemClock })
 
-    holds('a sealed value that was changed, or moved to another name, does not open', async ({ db }) => {
+function describeKeeping(holds: Holds): void {
+  holds(
+    'what was set is read back, listed without its value, replaced and removed; the database holds no plain text',
+    async ({ db, dump }) => {
       const secrets = secretsOf(db)
-      await secrets.set('A', planted)
-      await secrets.set('B', 'other')
-      const [row] = await db.rows('select "sealed" from "secret" where "name" = ?', ['A'])
-      await db.rows('update "secret" set "sealed" = ? where "name" = ? returning 1', [row?.[0] as Uint8Array, 'B'])
-      await assertRejects(secrets.get('B'), 'denied', /somebody changed/)
-      const changed = Uint8Array.from(row?.[0] as Uint8Array)
-      changed[20] = (changed[20] ?? 0) ^ 1
-      await db.rows('update "secret" set "sealed" = ? where "name" = ? returning 1', [changed, 'A'])
-      await assertRejects(secrets.get('A'), 'denied')
-    })
+      await secrets.set('OPENAI_API_KEY', planted)
+      await secrets.set('other', 'über-geheim')
+      assert.equal(await secrets.get('OPENAI_API_KEY'), planted)
+      assert.deepEqual(
+        (await secrets.list()).map((one) => one.name),
+        ['OPENAI_API_KEY', 'other'],
+      )
+      const kept = await dump()
+      assert(kept.includes('OPENAI_API_KEY'))
+      assert(!kept.includes(planted) && !kept.includes(master.toString('latin1')))
+      await secrets.set('other', 'new')
+      assert.equal(await secrets.get('other'), 'new')
+      assert.deepEqual([await secrets.remove('other'), await secrets.remove('other'), await secrets.get('other')], [true, false, null])
+    },
+  )
 
-    holds('names and values that cannot be kept are refused', async ({ db }) => {
-      const secrets = secretsOf(db)
-      for (const name of ['', '1a', 'a b', "a'; drop table secret", 'a'.repeat(129)])
-        await assertRejects(secrets.set(name, 'x'), 'bad_input')
-      await assertRejects(secrets.set('a', ''), 'bad_input')
-      await assertRejects(secrets.set('a', 'x'.repeat(70_000)), 'bad_input')
-    })
+  holds('another master key opens nothing and says so', async ({ db }) => {
+    await secretsOf(db).set('A', planted)
+    const stranger = secretsOf(db, newKey())
+    await assertRejects(stranger.get('A'), 'denied', /key is another one/)
+    await assertRejects(stranger.set('B', 'x'), 'denied')
+    assert.equal(await secretsOf(db).get('A'), planted)
+  })
 
-    holds('a new master key wraps the data keys, and the old one opens nothing any more', async ({ db }) => {
-      const secrets = secretsOf(db)
-      await secrets.set('A', planted)
-      const next = newKey()
-      assert.equal(await secrets.rewrap(next), 1)
-      assert.equal(await secrets.get('A'), planted)
-      assert.equal(await secretsOf(db, next).get('A'), planted)
-      await assertRejects(secretsOf(db).get('A'), 'denied')
-    })
+  holds('a sealed value that was changed, or moved to another name, does not open', async ({ db }) => {
+    const secrets = secretsOf(db)
+    await secrets.set('A', planted)
+    await secrets.set('B', 'other')
+    const [row] = await db.rows('select "sealed" from "secret" where "name" = ?', ['A'])
+    await db.rows('update "secret" set "sealed" = ? where "name" = ? returning 1', [row?.[0] as Uint8Array, 'B'])
+    await assertRejects(secrets.get('B'), 'denied', /somebody changed/)
+    const changed = Uint8Array.from(row?.[0] as Uint8Array)
+    changed[20] = (changed[20] ?? 0) ^ 1
+    await db.rows('update "secret" set "sealed" = ? where "name" = ? returning 1', [changed, 'A'])
+    await assertRejects(secrets.get('A'), 'denied')
+  })
+}
 
-    holds('a new data key seals everything anew, and one that was cut off is finished', async ({ db }) => {
-      const secrets = secretsOf(db)
-      for (let i = 0; i < 250; i++) await secrets.set(`S${i}`, `${planted}-${i}`)
-      const [before] = await db.rows('select "id" from "wrapped_key"')
-      assert.equal(await secrets.rotateData(), 250)
-      const keys = await db.rows('select "id" from "wrapped_key"')
-      assert.equal(keys.length, 1)
-      assert.notDeepEqual(keys[0], before)
-      // Cut off after its first part: the new key is there, some secrets have it.
-      const parts = { ...db, transaction: cutAfter(db, 2) }
-      await assert.rejects(secretsOf(parts).rotateData(), /cut off/)
-      assert.equal((await db.rows('select 1 from "wrapped_key"')).length, 2)
-      for (let i = 0; i < 250; i += 50) assert.equal(await secrets.get(`S${i}`), `${planted}-${i}`)
-      assert.equal(await secrets.rotateData(), 150)
-      assert.equal((await db.rows('select 1 from "wrapped_key"')).length, 1)
-      assert.equal(await secrets.get('S7'), `${planted}-7`)
-    })
+function describeKeys(holds: Holds): void {
+  holds('names and values that cannot be kept are refused', async ({ db }) => {
+    const secrets = secretsOf(db)
+    for (const name of ['', '1a', 'a b', "a'; drop table secret", 'a'.repeat(129)]) await assertRejects(secrets.set(name, 'x'), 'bad_input')
+    await assertRejects(secrets.set('a', ''), 'bad_input')
+    await assertRejects(secrets.set('a', 'x'.repeat(70_000)), 'bad_input')
+  })
+
+  holds('a new master key wraps the data keys, and the old one opens nothing any more', async ({ db }) => {
+    const secrets = secretsOf(db)
+    await secrets.set('A', planted)
+    const next = newKey()
+    assert.equal(await secrets.rewrap(next), 1)
+    assert.equal(await secrets.get('A'), planted)
+    assert.equal(await secretsOf(db, next).get('A'), planted)
+    await assertRejects(secretsOf(db).get('A'), 'denied')
+  })
+
+  holds('a new data key seals everything anew, and one that was cut off is finished', async ({ db }) => {
+    const secrets = secretsOf(db)
+    for (let i = 0; i < 250; i++) await secrets.set(`S${i}`, `${planted}-${i}`)
+    const [before] = await db.rows('select "id" from "wrapped_key"')
+    assert.equal(await secrets.rotateData(), 250)
+    const keys = await db.rows('select "id" from "wrapped_key"')
+    assert.equal(keys.length, 1)
+    assert.notDeepEqual(keys[0], before)
+    // Cut off after its first part: the new key is there, some secrets have it.
+    const parts = { ...db, transaction: cutAfter(db, 2) }
+    await assert.rejects(secretsOf(parts).rotateData(), /cut off/)
+    assert.equal((await db.rows('select 1 from "wrapped_key"')).length, 2)
+    for (let i = 0; i < 250; i += 50) assert.equal(await secrets.get(`S${i}`), `${planted}-${i}`)
+    assert.equal(await secrets.rotateData(), 150)
+    assert.equal((await db.rows('select 1 from "wrapped_key"')).length, 1)
+    assert.equal(await secrets.get('S7'), `${planted}-7`)
   })
 }
 

@@ -47,27 +47,7 @@ interface DataKey {
 
 export function openSecrets(deps: SecretDeps): Secrets {
   const { db, user, clock } = deps
-  let { master } = deps
-  const keyOf = (row: readonly unknown[]): DataKey => {
-    const [id, wrapped] = row as readonly [string, Uint8Array]
-    const key = open(master, wrapped, ['data key', user, id])
-    if (key === null) throw wrongKey(`The data key ${id} of ${user}`)
-    return { id, key }
-  }
-  const keyRows = (where: string, ...values: string[]) =>
-    db.rows(`select "id", "wrapped" from "wrapped_key" where "user" = ? ${where}`, [user, ...values])
-  const addKey = async (): Promise<DataKey> => {
-    const made = { id: randomUUID(), key: newKey() }
-    await db.rows('update "wrapped_key" set "active" = 0 where "user" = ? returning 1', [user])
-    const wrapped = seal(master, made.key, ['data key', user, made.id])
-    const columns = '"user", "id", "wrapped", "active", "created_at"'
-    await db.rows(`insert into "wrapped_key" (${columns}) values (?, ?, ?, 1, ?) returning 1`, [user, made.id, wrapped, clock.now()])
-    return made
-  }
-  const activeKey = async (): Promise<DataKey> => {
-    const [row] = await keyRows('and "active" = 1')
-    return row === undefined ? addKey() : keyOf(row)
-  }
+  const keys = dataKeys(deps)
   const put = async (name: string, value: Uint8Array, { id, key }: DataKey, at: number): Promise<void> => {
     await db.rows(
       `insert into "secret" ("user", "name", "key", "sealed", "updated_at") values (?, ?, ?, ?, ?) on conflict ("user", "name")
@@ -76,9 +56,9 @@ export function openSecrets(deps: SecretDeps): Secrets {
     )
   }
   const unsealed = async (name: string, id: string, sealed: Uint8Array): Promise<Buffer> => {
-    const [row] = await keyRows('and "id" = ?', id)
-    if (row === undefined) throw wrongKey(`The secret ${name} is sealed under a data key that is gone. It`)
-    const value = open(keyOf(row).key, sealed, ['secret', user, name, id])
+    const found = await keys.byId(id)
+    if (found === null) throw wrongKey(`The secret ${name} is sealed under a data key that is gone. It`)
+    const value = open(found.key, sealed, ['secret', user, name, id])
     if (value === null) throw wrongKey(`The secret ${name}`)
     return value
   }
@@ -102,7 +82,7 @@ export function openSecrets(deps: SecretDeps): Secrets {
       if (!namePattern.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 128))} cannot be the name of a secret`, nameHint)
       const bytes = Buffer.from(value)
       if (bytes.length === 0 || bytes.length > maxSecretBytes) throw badInput(`A secret of ${bytes.length} bytes cannot be kept`, sizeHint)
-      await db.transaction(async () => put(name, bytes, await activeKey(), clock.now()))
+      await db.transaction(async () => put(name, bytes, await keys.active(), clock.now()))
     },
     async get(name) {
       const [row] = await db.rows('select "key", "sealed" from "secret" where "user" = ? and "name" = ?', [user, name])
@@ -116,25 +96,66 @@ export function openSecrets(deps: SecretDeps): Secrets {
     async remove(name) {
       return (await db.rows('delete from "secret" where "user" = ? and "name" = ? returning 1', [user, name])).length > 0
     },
-    async rewrap(next) {
-      const count = await db.transaction(async () => {
-        const keys = (await keyRows('')).map(keyOf)
-        for (const { id, key } of keys) {
-          const wrapped = seal(next, key, ['data key', user, id])
-          await db.rows('update "wrapped_key" set "wrapped" = ? where "user" = ? and "id" = ? returning 1', [wrapped, user, id])
-        }
-        return keys.length
-      })
-      master = next
-      return count
-    },
+    rewrap: keys.rewrap,
     async rotateData() {
       // One that was cut off left keys that are no longer active: its new key is finished first.
-      const unfinished = (await keyRows('and "active" = 0')).length > 0
-      const to = unfinished ? await activeKey() : await db.transaction(addKey)
+      const to = (await keys.isUnfinished()) ? await keys.active() : await db.transaction(keys.add)
       let total = 0
       for (let some = maxRotatedAtOnce; some === maxRotatedAtOnce; total += some) some = await sealAnew(to)
       return total
+    },
+  }
+}
+
+interface DataKeys {
+  add(): Promise<DataKey>
+  active(): Promise<DataKey>
+  byId(id: string): Promise<DataKey | null>
+  /** Whether there are keys that no new secret is sealed under. */
+  isUnfinished(): Promise<boolean>
+  readonly rewrap: Secrets['rewrap']
+}
+
+function dataKeys({ db, user, clock, master: first }: SecretDeps): DataKeys {
+  let master = first
+  const keyOf = (row: readonly unknown[]): DataKey => {
+    const [id, wrapped] = row as readonly [string, Uint8Array]
+    const key = open(master, wrapped, ['data key', user, id])
+    if (key === null) throw wrongKey(`The data key ${id} of ${user}`)
+    return { id, key }
+  }
+  const keyRows = (where: string, ...values: string[]) =>
+    db.rows(`select "id", "wrapped" from "wrapped_key" where "user" = ? ${where}`, [user, ...values])
+  const add = async (): Promise<DataKey> => {
+    const made = { id: randomUUID(), key: newKey() }
+    await db.rows('update "wrapped_key" set "active" = 0 where "user" = ? returning 1', [user])
+    const wrapped = seal(master, made.key, ['data key', user, made.id])
+    const columns = '"user", "id", "wrapped", "active", "created_at"'
+    await db.rows(`insert into "wrapped_key" (${columns}) values (?, ?, ?, 1, ?) returning 1`, [user, made.id, wrapped, clock.now()])
+    return made
+  }
+  return {
+    add,
+    async active() {
+      const [row] = await keyRows('and "active" = 1')
+      return row === undefined ? add() : keyOf(row)
+    },
+    async byId(id) {
+      const [row] = await keyRows('and "id" = ?', id)
+      return row === undefined ? null : keyOf(row)
+    },
+    isUnfinished: async () => (await keyRows('and "active" = 0')).length > 0,
+    async rewrap(next) {
+      const count = await db.transaction(async () => {
+        const all = (await keyRows('')).map(keyOf)
+        for (const { id, key } of all) {
+          const wrapped = seal(next, key, ['data key', user, id])
+          await db.rows('update "wrapped_key" set "wrapped" = ? where "user" = ? and "id" = ? returning 1', [wrapped, user, id])
+        }
+        return all.length
+      })
+      master = next
+      return count
     },
   }
 }

@@ -77,6 +77,7 @@ function describeConformance(name: string, make: () => Promise<Subject>): void {
     people(holds)
     places(holds)
     work(holds)
+    state(holds)
   })
 }
 
@@ -330,7 +331,9 @@ function work(holds: Holds): void {
     await zoey.deleteLog(newest?.id ?? '')
     assert.deepEqual(await zoey.getLogs({ entityId: agent, type: 'action' }), [])
   })
+}
 
+function state(holds: Holds): void {
   holds('the cache keeps any JSON by key', async (zoey) => {
     assert.equal(await zoey.getCache('k'), undefined)
     for (const value of [null, false, 'x', { a: [1] }]) {

@@ -81,30 +81,7 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
     return turn
   }
   const ask = (sql: string, values: readonly Value[]) => inTurn(() => db.rows(sql, values))
-  const where = (
-    kind: Kind,
-    { columns = {}, unique, start, end, withVector }: Filter,
-  ): { readonly sql: string; readonly values: Value[] } => {
-    const parts = ['"user" = ?', '"kind" = ?']
-    const values: Value[] = [user, kind]
-    for (const name of ['id', ...columnNames] as const) {
-      const wanted = columns[name]
-      if (wanted === undefined) continue
-      const list = typeof wanted === 'string' ? [wanted] : wanted
-      parts.push(list.length === 0 ? '1 = 0' : `"${name}" in (${list.map(() => '?').join(', ')})`)
-      values.push(...list)
-    }
-    const bound = (part: string, value: Value | undefined): void => {
-      if (value === undefined) return
-      parts.push(part)
-      values.push(value)
-    }
-    bound('"is_unique" = ?', unique === undefined ? undefined : Number(unique))
-    bound('"created_at" >= ?', start)
-    bound('"created_at" <= ?', end)
-    if (withVector === true) parts.push('"vector" is not null')
-    return { sql: parts.join(' and '), values }
-  }
+  const where = (kind: Kind, filter: Filter): Where => whereOf(user, kind, filter)
   return {
     clock,
     async put(kind, row) {
@@ -152,6 +129,33 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
     // Nested ones are one.
     transaction: (work) => (within.getStore() === true ? work() : inTurn(() => db.transaction(work))),
   }
+}
+
+interface Where {
+  readonly sql: string
+  readonly values: Value[]
+}
+
+function whereOf(user: UserId, kind: Kind, { columns = {}, unique, start, end, withVector }: Filter): Where {
+  const parts = ['"user" = ?', '"kind" = ?']
+  const values: Value[] = [user, kind]
+  for (const name of ['id', ...columnNames] as const) {
+    const wanted = columns[name]
+    if (wanted === undefined) continue
+    const list = typeof wanted === 'string' ? [wanted] : wanted
+    parts.push(list.length === 0 ? '1 = 0' : `"${name}" in (${list.map(() => '?').join(', ')})`)
+    values.push(...list)
+  }
+  const bound = (part: string, value: Value | undefined): void => {
+    if (value === undefined) return
+    parts.push(part)
+    values.push(value)
+  }
+  bound('"is_unique" = ?', unique === undefined ? undefined : Number(unique))
+  bound('"created_at" >= ?', start)
+  bound('"created_at" <= ?', end)
+  if (withVector === true) parts.push('"vector" is not null')
+  return { sql: parts.join(' and '), values }
 }
 
 function toFound([id, body, vector]: readonly Value[]): Found {
