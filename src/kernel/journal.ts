@@ -15,6 +15,7 @@ import {
   type Failure,
   isOxbowError,
   type JsonObject,
+  type NewRecord,
   OxbowError,
   type Phase,
   type RecordView,
@@ -92,16 +93,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   const append: Journal['append'] = async (entries, options = {}) => {
     if (failure !== null) throw new OxbowError(failure.code, failure.message, { hint: failure.hint })
     const at = clock.now()
-    const records = entries.map(({ caller, call, name, phase, body }) => ({
-      at,
-      actor: caller.actor,
-      session: caller.session,
-      turn: caller.turn,
-      call,
-      name,
-      phase,
-      body: JSON.stringify(body),
-    }))
+    const records = entries.map((entry) => recordOf(entry, at))
     const projections = entries.flatMap((entry, index) => project(entry, at, index))
     const session = entries[0]?.caller.session || undefined
     const epoch = session === undefined ? undefined : epochs.get(session)
@@ -151,6 +143,10 @@ export function createJournal({ store, clock, project, observe, publish, onFault
 }
 
 function nothing(): void {}
+
+function recordOf({ caller: { actor, session, turn }, call, name, phase, body }: Entry, at: number): NewRecord {
+  return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
+}
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {
   return { seq, at, actor: caller.actor, session: caller.session, turn: caller.turn, call, name, phase, body }
