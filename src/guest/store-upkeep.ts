@@ -1,7 +1,15 @@
 /** `oxbow store`: upkeep of a user's store, by a guest program that does nothing else and ends with its answer. */
 import { join } from 'node:path'
 import { verifyJournal } from '../kernel/index.ts'
-import { answerStore, cipherChoice, loadCipher, openPostgresStore, openSqliteStore, type OpeningStore } from '../store/index.ts'
+import {
+  answerStore,
+  cipherChoice,
+  loadCipher,
+  openPostgresStore,
+  openSqliteStore,
+  type OpeningStore,
+  storeAddress,
+} from '../store/index.ts'
 import { type GuestEnvelope, OxbowError, type StoreProgress, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
@@ -13,7 +21,7 @@ export async function upkeep(envelope: GuestEnvelope, say: (line: object) => voi
   if (question === undefined) throw new Error('the envelope has no question about the store')
   const internal = join(workspaceRoot, 'internal')
   const file = join(internal, 'oxbow.db')
-  const url = keys[config.store.url_env] ?? config.store.url
+  const url = storeAddress({ config: config.store, environment: keys })
   const choice = cipherChoice({ config: { ...config.store, encrypt: false }, masters })
   const cipher = choice === null ? {} : { cipher: await loadCipher(choice) }
   const report = await answerStore(question, {

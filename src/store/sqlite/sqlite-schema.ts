@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { newestStep } from '../migrations/migration-facts.ts'
 import type { MigrationDriver } from '../migrations/migration-runner.ts'
+import { toStoreError } from '../store-fault.ts'
 import { type AppliedStep, judgeSchema, type Schema, stepsByNumber } from '../migrations/version-range.ts'
 
 /** What the steps need of a connection. */
@@ -30,8 +31,8 @@ export function sqliteMigrationDriver(database: SchemaConnection): MigrationDriv
   return {
     dialect: 'sqlite',
     where: `the database ${database.path}`,
-    exec: async (sql) => database.exec(sql),
-    query: async (sql) => database.query(sql),
+    exec: (sql) => typed(() => database.exec(sql)),
+    query: (sql) => typed(() => database.query(sql)),
     async transaction(work) {
       database.exec('begin immediate')
       try {
@@ -47,7 +48,16 @@ export function sqliteMigrationDriver(database: SchemaConnection): MigrationDriv
         throw error
       }
     },
-    copy: async (name) => copyBeside(database, `${database.path}.${name}`),
+    copy: (name) => typed(() => copyBeside(database, `${database.path}.${name}`)),
+  }
+}
+
+async function typed<Result>(work: () => Result): Promise<Result> {
+  await Promise.resolve()
+  try {
+    return work()
+  } catch (error) {
+    throw toStoreError(error)
   }
 }
 
@@ -57,7 +67,13 @@ function copyBeside(database: SchemaConnection, path: string): string {
   rmSync(unfinished, { force: true })
   // The copy is as private as the file.
   closeSync(openSync(unfinished, 'a', 0o600))
-  database.exec(`vacuum into '${unfinished.replaceAll("'", "''")}'`)
+  try {
+    database.exec(`vacuum into '${unfinished.replaceAll("'", "''")}'`)
+  } catch (error) {
+    // What is there of it would fill the disk further.
+    rmSync(unfinished, { force: true })
+    throw error
+  }
   const file = openSync(unfinished, 'r+')
   fsyncSync(file)
   closeSync(file)

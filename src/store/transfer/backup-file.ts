@@ -10,8 +10,9 @@ import { Buffer } from 'node:buffer'
 import { closeSync, createReadStream, existsSync, fstatSync, fsyncSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { type BackupManifest, OxbowError } from '../../types/index.ts'
+import { type BackupManifest, isOxbowError, OxbowError } from '../../types/index.ts'
 import { maxManifestBytes } from '../limits.ts'
+import { storeFault } from '../store-fault.ts'
 
 /** Of the names of backups. */
 export const backupExtension = '.oxbow-backup'
@@ -146,4 +147,12 @@ export function removeLog(path: string): void {
 /** A time that sorts, for the name of a file. */
 export function stamp(ms: number): string {
   return new Date(ms).toISOString().replaceAll(/[-:.]/g, '')
+}
+
+/** What writing a file failed with, in words. */
+export function fileFault(error: unknown, path: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : ''
+  if (isOxbowError(error) || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  return storeFault(full ? 'store_full' : 'store_failed', `${path} cannot be written (${code}).`, error)
 }

@@ -10,7 +10,17 @@ import { assertUsable, judgeSchema } from '../migrations/version-range.ts'
 import { headOf, rowCounts, type UpkeepConnection } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
 import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
-import { backupExtension, backupsIn, readManifest, removeDatabase, removeLog, sealBackup, stamp, syncFolder } from './backup-file.ts'
+import {
+  backupExtension,
+  backupsIn,
+  fileFault,
+  readManifest,
+  removeDatabase,
+  removeLog,
+  sealBackup,
+  stamp,
+  syncFolder,
+} from './backup-file.ts'
 
 /** Marks a file that is not finished: what is found of it after a crash is nothing. */
 const unfinished = '.unfinished'
@@ -46,7 +56,7 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
     return { path, manifest, removed: keep === undefined ? [] : removeOld(folder, place, keep) }
   } catch (error) {
     removeDatabase(copy)
-    throw error
+    throw fileFault(error, path)
   }
 }
 

@@ -7,7 +7,7 @@ import { migrate } from '../migrations/migration-runner.ts'
 import { headOf, rowCounts } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
 import { type StorePlace, alone, type UpkeepDeps, using } from '../upkeep/store-place.ts'
-import { readBackup, removeDatabase, removeLog, stamp, syncFolder } from './backup-file.ts'
+import { fileFault, readBackup, removeDatabase, removeLog, stamp, syncFolder } from './backup-file.ts'
 import {
   assertNobodyWrites,
   copyAll,
@@ -48,6 +48,8 @@ export async function restoreStore(deps: UpkeepDeps, path: string, replace: bool
       }
       const replaced = await putInPlace(deps, copy, replace)
       return { from: path, where: place.file, manifest, replaced }
+    } catch (error) {
+      throw fileFault(error, place.file)
     } finally {
       removeDatabase(copy)
     }

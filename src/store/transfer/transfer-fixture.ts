@@ -38,7 +38,7 @@ export async function fillStore(store: Store, count: number): Promise<void> {
   for (const [i, text] of oddTexts.entries()) {
     const id = `0192f0a0-0000-7000-8000-0000000000b${i}` as SessionId
     const session = { ...plainSession, id, title: text, createdAt: i, activeAt: 2 ** 45 + i }
-    await store.append({ records: [recordOf(`odd${i}`, 'outcome', { name: text })], projections: [{ kind: 'session', session }] })
+    await store.append({ records: [recordOf(`odd${i}`, 'intent', { name: text })], projections: [{ kind: 'session', session }] })
   }
   await store.putBlob(new Uint8Array(10_000).map((_, i) => i))
   await store.claimLane(sessionA, 'worker', 10)

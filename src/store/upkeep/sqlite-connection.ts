@@ -29,7 +29,7 @@ export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): Sqlite
     rows: (sql, values = []) =>
       typed(() => {
         const statement = database.prepare(positional(sql, values))
-        if (!writes.test(sql)) return statement.rows({}) as Value[][]
+        if (!writes.test(sql)) return statement.rows({})
         statement.run({})
         return []
       }),

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import type { StoreStatus } from '../../types/index.ts'
+import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
+import { ask, fillStore, placeIn } from './transfer-fixture.ts'
+
+/** A file system of so many kilobytes; null, with the reason printed, where it cannot be made. */
+function smallDisk(t: TestContext, files: StoreFolder, kib: number): (Disposable & { readonly path: string }) | null {
+  const path = join(files.folder, 'disk')
+  mkdirSync(path)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'oxbow-test', path], { encoding: 'utf8' })
+  if (mounted.status !== 0) {
+    t.skip(`a small file system needs root and mount: ${mounted.stderr || String(mounted.error)}`)
+    return null
+  }
+  return { path, [Symbol.dispose]: () => void spawnSync('umount', ['--lazy', path]) }
+}
+
+async function filled(files: StoreFolder): Promise<void> {
+  const store = await files.open()
+  await fillStore(store, 300)
+  await store.close()
+}
+
+test('a backup to a disk that fills leaves nothing there, and a restore to one leaves what was there', async (t) => {
+  await using files = storeFolder()
+  using disk = smallDisk(t, files, 512)
+  if (disk === null) return
+  await filled(files)
+  const place = placeIn(files.folder)
+  await assertRejects(ask(place, { ask: 'backup', path: join(disk.path, 'backup') }), 'store_full')
+  assert.deepEqual(readdirSync(disk.path), [])
+  const path = join(files.folder, 'backup')
+  await ask(place, { ask: 'backup', path })
+  await assertRejects(ask(placeIn(disk.path), { ask: 'restore', path, replace: false }), 'store_full')
+  assert.deepEqual(
+    readdirSync(disk.path).filter((name) => !name.endsWith('.lock')),
+    [],
+  )
+})
+
+test('on a disk without room neither are tables changed nor is room made, and the store stays as it was', async (t) => {
+  await using files = storeFolder()
+  using disk = smallDisk(t, files, 2_048)
+  if (disk === null) return
+  await filled(files)
+  await ask(placeIn(files.folder), { ask: 'migrate', to: 1, dryRun: false, withoutCopy: true })
+  const place = placeIn(disk.path)
+  copyFileSync(files.path, place.file)
+  const before = readFileSync(place.file)
+  await assertRejects(ask(place, { ask: 'migrate', dryRun: false, withoutCopy: false }), 'store_full')
+  assert.equal((await ask<StoreStatus>(place, { ask: 'status' })).version, 1)
+  await assertRejects(ask(place, { ask: 'vacuum' }), 'store_full', /MiB free/)
+  assert.deepEqual(readFileSync(place.file), before)
+})

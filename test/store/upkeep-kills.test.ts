@@ -1,0 +1,197 @@
+/** Upkeep is killed at any point, as a person or the kernel would: the store is what it was or what it shall be, never between. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
+import { storeFolder } from '../../src/store/store-fixture.ts'
+import { readBackup } from '../../src/store/transfer/backup-file.ts'
+import { ask, fillStore, placeIn } from '../../src/store/transfer/transfer-fixture.ts'
+import type { StorePlace } from '../../src/store/upkeep/store-place.ts'
+import {
+  type BackupReport,
+  configSchema,
+  type GuestEnvelope,
+  type StoreQuestion,
+  type StoreStatus,
+  type StoreVerifyReport,
+} from '../../src/types/index.ts'
+
+const guestProgram = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))
+const rounds = 2
+const postgres = usePostgres()
+
+interface Ended {
+  readonly ms: number
+  readonly killed: boolean
+  readonly last: Record<string, unknown>
+}
+
+/** The guest program as the runner starts it for `oxbow store`. @param killAfterMs null: it ends by itself */
+async function run(root: string, question: StoreQuestion, killAfterMs: number | null): Promise<Ended> {
+  const began = performance.now()
+  const child = spawn(process.execPath, [guestProgram, 'store'], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const envelope = {
+    user: 'ann',
+    workspaceRoot: root,
+    config: configSchema.parse({}),
+    insecure: false,
+    version: '0',
+    keys: {},
+    store: question,
+  }
+  child.stdin.on('error', () => {})
+  child.stdin.write(`${JSON.stringify(envelope)}\n`)
+  let out = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  const gone = once(child, 'close')
+  if (killAfterMs !== null) {
+    await Promise.race([sleep(killAfterMs, undefined, { ref: false }), gone])
+    child.kill('SIGKILL')
+  }
+  const [, signal] = (await gone) as [number | null, string | null]
+  const line = out.trim().split('\n').at(-1) ?? ''
+  return {
+    ms: performance.now() - began,
+    killed: signal === 'SIGKILL',
+    last: line.endsWith('}') ? (JSON.parse(line) as Record<string, unknown>) : {},
+  }
+}
+
+interface Workspace extends AsyncDisposable {
+  readonly root: string
+  readonly place: StorePlace
+  /** Puts the file back as it was filled. */
+  reset(): void
+}
+
+async function workspace(): Promise<Workspace> {
+  const files = storeFolder()
+  const internal = join(files.folder, 'internal')
+  mkdirSync(internal)
+  const place = placeIn(internal)
+  await using filler = storeFolder()
+  const store = await filler.open()
+  await fillStore(store, 400)
+  await store.close()
+  const template = join(files.folder, 'template')
+  copyFileSync(filler.path, template)
+  return {
+    root: files.folder,
+    place,
+    reset() {
+      for (const name of readdirSync(internal)) rmSync(join(internal, name), { recursive: true })
+      copyFileSync(template, place.file)
+    },
+    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
+  }
+}
+
+const head = 406
+
+async function assertWhole(place: StorePlace, about: string): Promise<StoreStatus> {
+  const report = await ask<StoreVerifyReport>(place, { ask: 'verify' })
+  assert.deepEqual(report.problems, [], about)
+  const status = await ask<StoreStatus>(place, { ask: 'status' })
+  assert.equal(status.head.seq, head, about)
+  return status
+}
+
+/** Runs once to the end, and then again and again to somewhere in its second half: the first is the start of the program. */
+async function killed(
+  root: string,
+  question: () => StoreQuestion,
+  prepare: () => Promise<void>,
+  check: (about: string) => Promise<void>,
+): Promise<void> {
+  await prepare()
+  const whole = await run(root, question(), null)
+  assert.equal('code' in whole.last, false, JSON.stringify(whole.last))
+  await check('not killed')
+  for (let round = 0; round < rounds; round++) {
+    await prepare()
+    const afterMs = whole.ms * (0.5 + 0.5 * Math.random())
+    const { killed: wasKilled } = await run(root, question(), afterMs)
+    await check(`${question().ask} killed after ${afterMs.toFixed(0)} of ${whole.ms.toFixed(0)} ms (${wasKilled})`)
+  }
+}
+
+test('a migration that is killed has run or has not; the next start brings the tables up to date', async () => {
+  await using ws = await workspace()
+  await killed(
+    ws.root,
+    () => ({ ask: 'migrate', dryRun: false, withoutCopy: false }),
+    async () => {
+      ws.reset()
+      await ask(ws.place, { ask: 'migrate', to: 1, dryRun: false, withoutCopy: true })
+    },
+    async (about) => {
+      const { version, pending } = await ask<StoreStatus>(ws.place, { ask: 'status' })
+      assert.ok(version === 1 || pending.length === 0, about)
+      await ask(ws.place, { ask: 'migrate', dryRun: false, withoutCopy: false })
+      await assertWhole(ws.place, about)
+    },
+  )
+})
+
+test('a backup that is killed is not there, or is whole; the store is as it was', async () => {
+  await using ws = await workspace()
+  const path = join(ws.root, 'backup')
+  await killed(
+    ws.root,
+    () => ({ ask: 'backup', path }),
+    async () => {
+      ws.reset()
+      rmSync(path, { force: true })
+    },
+    async (about) => {
+      if (existsSync(path)) assert.equal((await readBackup(path)).head.seq, head, about)
+      else await ask<BackupReport>(ws.place, { ask: 'backup', path })
+      await assertWhole(ws.place, about)
+    },
+  )
+})
+
+test('a restore that is killed leaves the old store or the new one', async () => {
+  await using ws = await workspace()
+  ws.reset()
+  const path = join(ws.root, 'backup')
+  await ask(ws.place, { ask: 'backup', path })
+  await killed(
+    ws.root,
+    () => ({ ask: 'restore', path, replace: true }),
+    async () => ws.reset(),
+    async (about) => void (await assertWhole(ws.place, about)),
+  )
+})
+
+test('making room that is killed changes nothing of what is kept', async () => {
+  await using ws = await workspace()
+  await killed(
+    ws.root,
+    () => ({ ask: 'vacuum' }),
+    async () => ws.reset(),
+    async (about) => void (await assertWhole(ws.place, about)),
+  )
+})
+
+test('a move that is killed goes on with the same command, and both sides are the same in the end', { skip: postgresSkip() }, async () => {
+  await using ws = await workspace()
+  ws.reset()
+  await using first = await postgres.database()
+  const { ms: wholeMs } = await run(ws.root, { ask: 'move', to: first.url }, null)
+  await using database = await postgres.database()
+  let kills = 0
+  for (; kills < 2; kills++) {
+    const { killed: wasKilled } = await run(ws.root, { ask: 'move', to: database.url }, wholeMs * (0.4 + 0.4 * Math.random()))
+    if (!wasKilled) break
+  }
+  const { last } = await run(ws.root, { ask: 'move', to: database.url }, null)
+  if (kills === 2) assert.equal((last['rows'] as Record<string, number> | undefined)?.['journal'], head, JSON.stringify(last))
+  await assertWhole({ ...ws.place, url: database.url }, `${kills} kills`)
+  await assertWhole(ws.place, `${kills} kills`)
+})
