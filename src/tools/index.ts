@@ -8,6 +8,7 @@ import { fileBytes, fileRead } from './files/read-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
 import { attachmentSave } from './media/attachment-calls.ts'
 import { mediaSend } from './media/media-calls.ts'
+import { watchFolders } from './memory/folder-watch.ts'
 import { memoryCalls } from './memory/memory-calls.ts'
 import { openSearch } from './search/search-access.ts'
 import { shellExec } from './shell/exec-call.ts'
@@ -20,7 +21,7 @@ import { vaultCopyTo, vaultList } from './vault/vault-calls.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
-export { memoryCalls, openSearch }
+export { memoryCalls, openSearch, watchFolders }
 
 const sessionCalls = [sessionOpen, sessionWrite, sessionRead, sessionResize, sessionSignal, sessionClose, sessionList]
 

@@ -29,6 +29,8 @@ export const maxImportCharacters: number = 512 * 1024
 
 /** Hands answer a watch when something changes, and at least this often. */
 export const watchWaitMs = 20_000
+/** Hands answer this long after the wait at the latest. */
+export const watchGraceMs = 10_000
 export const maxWatchedChanges = 200
 export const maxWatchedFolders = 16
 /** After a failure a watched folder is looked at again after so long. */

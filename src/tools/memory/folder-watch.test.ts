@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import type { CallOutcome, Hands, HandsOps, Sandbox } from '../../types/index.ts'
+import { watchFolders } from './folder-watch.ts'
+
+type Answer = HandsOps['watch']['output']
+const ok: CallOutcome = { status: 'ok', output: null, text: '', ok: true }
+const changed: Answer = { changes: [{ path: '/shared/docs/a.md', kind: 'file' }], overflow: false }
+const still: Answer = { changes: [], overflow: false }
+
+/** Hands that answer watches as they are told, and end a question with its signal. */
+function watched(answers: (Answer | Error)[]) {
+  const ingested: string[] = []
+  const quiet = Promise.withResolvers<void>()
+  const ask = async (_: string, __: unknown, { signal }: { signal: AbortSignal }): Promise<Answer> => {
+    const next = answers.shift()
+    if (next instanceof Error) throw next
+    if (next !== undefined) return next
+    quiet.resolve()
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
+  }
+  const sandbox: Pick<Sandbox, 'hands'> = { hands: async () => ({ ask }) as unknown as Hands }
+  const ingest = async (path: string): Promise<CallOutcome> => (ingested.push(path), ok)
+  return { ingested, quiet: quiet.promise, watch: watchFolders({ folders: ['/shared/docs'], sandbox, ingest, restMs: 1 }) }
+}
+
+it('a watched folder is taken in at first, again at each change or overflow, and not when nothing has changed', async () => {
+  const { ingested, quiet, watch } = watched([still, still, changed, still, { changes: [], overflow: true }])
+  await quiet
+  await watch.close()
+  assert.equal(ingested.length, 3)
+})
+
+it('a folder that cannot be watched is tried again, and then taken in as a whole', async () => {
+  const { ingested, quiet, watch } = watched([new Error('no sandbox'), still, still, new Error('gone'), still])
+  await quiet
+  await watch.close()
+  assert.equal(ingested.length, 2)
+})
