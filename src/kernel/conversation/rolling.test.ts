@@ -87,7 +87,9 @@ describe('a rolling conversation', () => {
 
     const shown = model.shown.at(-1)!
     const context = textsOf(shown.messages)
-    for (const { kind, said, token } of facts) if (kind !== 'plain') assert.ok(context.includes(token), said)
+    // As pins: what the text has of it may be gone with the next summary.
+    const pinned = /Kept word for word:\n([^]*?)\n\nLeft out:/u.exec(context)?.[1] ?? ''
+    for (const { kind, said, token } of facts) if (kind !== 'plain') assert.ok(pinned.includes(token), said)
 
     // Each range of the manifest gives its originals, page by page.
     const ranges = [...context.matchAll(/^- #(\d+) to #(\d+)/gmu)].map(([, from, to]) => ({ from: Number(from), to: Number(to) }))
