@@ -85,7 +85,7 @@ export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Pr
         const before = await rows.get('memory', change.id)
         if (before === null) return false
         const { tableName } = before.body as { tableName: string }
-        await put(rows, { ...toMemory(before), ...change } as ZoeyMemory & { id: Uuid }, tableName)
+        await put(rows, { ...toMemory(before), ...change }, tableName)
         return true
       }),
     deleteMemory: (id) => remove({ columns: { id } }),

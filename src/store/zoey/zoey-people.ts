@@ -63,7 +63,7 @@ type EntityMethods = Pick<PeopleMethods, 'getEntityById' | 'getEntitiesByIds' | 
 
 function entityMethods(rows: ZoeyRows): EntityMethods {
   const put = ({ components: _, ...entity }: ZoeyEntity): Promise<void> =>
-    rows.put('entity', { id: entity.id as string, agent: entity.agentId as string, body: entity })
+    rows.put('entity', { id: entity.id, agent: entity.agentId, body: entity })
   const byIds: PeopleMethods['getEntitiesByIds'] = async (ids) => {
     const found = new Map((await rows.find('entity', { columns: { id: ids } })).map(({ id, body }) => [id, body as ZoeyEntity]))
     return ids.flatMap((id) => found.get(id) ?? [])
