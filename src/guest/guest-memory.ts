@@ -1,8 +1,15 @@
 /** A guest's memory. Nothing of it is loaded or started before something is remembered or looked for. */
 import { createMemory, type Memory } from '../memory/index.ts'
+import type { Kernel } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
-import { type Config, type Engine, systemClock } from '../types/index.ts'
+import { watchFolders } from '../tools/index.ts'
+import { type Config, type Engine, type Sandbox, systemClock } from '../types/index.ts'
 
 export function openGuestMemory(store: Store, engine: Pick<Engine, 'embed'>, config: Config['memory']): Memory {
   return createMemory({ store, config, clock: systemClock, service: engine })
+}
+
+/** None is configured as a rule: then nothing is started. */
+export function watchMemoryFolders(kernel: Kernel, sandbox: Sandbox, { folders }: Config['memory']): { close(): Promise<void> } {
+  return watchFolders({ folders, sandbox, ingest: (path) => kernel.call('memory.ingest', { path }) })
 }

@@ -10,9 +10,9 @@ import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
-import { builtinCalls, memoryCalls, watchFolders } from '../tools/index.ts'
+import { builtinCalls, memoryCalls } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
-import { openGuestMemory } from './guest-memory.ts'
+import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
 import { openGuestStore } from './guest-store.ts'
 import { openHostWays } from './host-ways.ts'
 
@@ -87,12 +87,7 @@ export async function startGuest(
     const gateway = await startGateway({ kernel, ...config.gateway, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) })
     begun = [gateway, kernel, ways]
     await usable(opened)
-    // None is configured as a rule: then nothing is started.
-    const watching = watchFolders({
-      folders: config.memory.folders,
-      sandbox,
-      ingest: (path) => kernel.call('memory.ingest', { path }),
-    })
+    const watching = watchMemoryFolders(kernel, sandbox, config.memory)
     const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {
       url: gateway.url,

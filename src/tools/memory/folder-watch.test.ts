@@ -12,14 +12,14 @@ const still: Answer = { changes: [], overflow: false }
 function watched(answers: (Answer | Error)[]) {
   const ingested: string[] = []
   const quiet = Promise.withResolvers<void>()
-  const ask = async (_: string, __: unknown, { signal }: { signal: AbortSignal }): Promise<Answer> => {
+  const ask = async (_op: string, _input: unknown, { signal }: { signal: AbortSignal }): Promise<Answer> => {
     const next = answers.shift()
     if (next instanceof Error) throw next
     if (next !== undefined) return next
     quiet.resolve()
     return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
   }
-  const sandbox: Pick<Sandbox, 'hands'> = { hands: async () => ({ ask }) as unknown as Hands }
+  const sandbox: Pick<Sandbox, 'hands'> = { hands: async () => ({ ask }) }
   const ingest = async (path: string): Promise<CallOutcome> => (ingested.push(path), ok)
   return { ingested, quiet: quiet.promise, watch: watchFolders({ folders: ['/shared/docs'], sandbox, ingest, restMs: 1 }) }
 }
