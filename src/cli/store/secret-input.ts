@@ -7,7 +7,7 @@ import type { Terminal } from '../terminal.ts'
 const enter = /[\r\n]/
 const cancel = '\u0003'
 const end = '\u0004'
-const rubOut = /[\u0008\u007f]/
+const rubOuts = ['\b', '\u007f']
 
 /** @throws OxbowError `cancelled` on Ctrl+C, `bad_input` for nothing */
 export async function readSecret(terminal: Terminal, name: string): Promise<string> {
@@ -40,7 +40,7 @@ function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
           resolve(value.trim())
           return
         }
-        value = rubOut.test(character) ? Array.from(value).slice(0, -1).join('') : value + character
+        value = rubOuts.includes(character) ? Array.from(value).slice(0, -1).join('') : value + character
       }
     }
     input.on('data', take)
