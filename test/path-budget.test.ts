@@ -27,7 +27,8 @@ void test('a prompt with one tool call passes no more source files than was reac
     const envelope: GuestEnvelope = {
       user: 'ada' as UserId,
       workspaceRoot,
-      config: parseConfig({ model: { provider: 'openai', base_url: model.url } }, 'this test'),
+      // What is remembered of a turn when it is over, in the background, is a story of its own.
+      config: parseConfig({ model: { provider: 'openai', base_url: model.url }, memory: { index_messages: false } }, 'this test'),
       // The story is the same with bubblewrap, which starts hands in another way and only once.
       insecure: true,
       version: '0.0.0',

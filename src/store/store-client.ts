@@ -64,6 +64,23 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
   return {
     user,
     fault: () => fault,
+    ...writesOf(write),
+    ...readsOf(read),
+    memory: createMemoryClient({
+      write: async (changes) => void (await write({ kind: 'memory', changes })),
+      read: (asked) => read({ kind: 'memory', read: asked }),
+    }),
+    async close() {
+      if (closed) return
+      closed = true
+      await writer.idle()
+      await link.close()
+    },
+  }
+}
+
+function writesOf(write: (request: Write) => Promise<WriteResult>): Pick<Store, 'append' | 'putBlob' | 'erase' | 'claimLane'> {
+  return {
     append: async (request) => appended(request, (await write({ kind: 'append', append: request })) as number),
     async putBlob(bytes) {
       if (bytes.length > maxBlobBytes) throw blobTooLarge(bytes.length)
@@ -75,6 +92,13 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
       return JSON.parse((await write({ kind: 'erase', seqs: [...new Set(seqs)], reason })) as string) as Erased
     },
     claimLane: async (session, owner, leaseMs) => (await write({ kind: 'claim', session, owner, leaseMs })) as number | null,
+  }
+}
+
+type Reads = 'records' | 'history' | 'openIntents' | 'head' | 'blob' | 'session' | 'sessions' | 'spent'
+
+function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
+  return {
     records: async (query) => decodeRecords(await read({ kind: 'records', query })),
     history: async (session: SessionId, before, limit) => decodeHistory(await read({ kind: 'history', session, before, limit })),
     openIntents: async () => decodeRecords(await read({ kind: 'open_intents' })),
@@ -83,16 +107,6 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     session: (id) => read({ kind: 'session', id }),
     sessions: (limit) => read({ kind: 'sessions', limit }),
     spent: (scope) => read({ kind: 'spent', scope }),
-    memory: createMemoryClient({
-      write: async (changes) => void (await write({ kind: 'memory', changes })),
-      read: (asked) => read({ kind: 'memory', read: asked }),
-    }),
-    async close() {
-      if (closed) return
-      closed = true
-      await writer.idle()
-      await link.close()
-    },
   }
 }
 

@@ -154,7 +154,6 @@ export const house: readonly Room[] = [
     packages: {
       'better-sqlite3': 'SQLite, in a worker',
       'better-sqlite3-multiple-ciphers': 'the same with the whole file encrypted, where that is asked for',
-      'sqlite-vec': 'exact vector search inside SQLite',
       pg: 'Postgres, where its address is configured',
       kysely: 'one query layer over SQLite and Postgres',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',
