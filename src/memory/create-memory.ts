@@ -54,7 +54,8 @@ export function createMemory(options: MemoryOptions): Memory {
   return {
     hasOthers: (session) => config.recall && config.recall_tokens > 0 && census.hasOthers(session),
     poke() {
-      makeVectors()
+      // Once, for what a stop left undone; later ones follow from what is put.
+      if (vectors.made() === null) makeVectors()
       if (config.index_messages && !closed) void indexer().then((each) => each.poke())
     },
     caughtUp,
