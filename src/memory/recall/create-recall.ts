@@ -80,19 +80,20 @@ async function readAll(
   text: string,
   embedder: EmbedderFacts | null,
 ): Promise<{ exact: readonly string[]; asked: readonly Asked[] }> {
-  const read = await engine.read(text)
+  const embed = async (texts: readonly string[]) => (embedder === null || texts.length === 0 ? [] : engine.embed(texts, 'query'))
+  const [read, [vector]] = await Promise.all([engine.read(text), embed([text])])
   const parts = read.parts.length > 1 ? read.parts.slice(0, maxParts) : []
   const [ofParts, ofExact, vectors] = await Promise.all([
     Promise.all(parts.map((part) => engine.read(part))),
     read.exact.length === 0 ? '' : engine.terms(read.exact.join(' ')),
-    embedder === null ? [] : engine.embed([text, ...parts], 'query'),
+    embed(parts),
   ])
   const exactTerms = ofExact.split(' ')
   const terms = distinctTerms([...read.terms, ...exactTerms, ...askedDays(text, now())])
-  const whole = { terms, vector: usable(vectors[0]) }
+  const whole = { terms, vector: usable(vector) }
   const others = ofParts.map((part, i) => ({
     terms: distinctTerms([...part.terms, ...askedDays(parts[i] ?? '', now())]),
-    vector: usable(vectors[i + 1]),
+    vector: usable(vectors[i]),
   }))
   return { exact: read.exact, asked: [whole, ...others] }
 }

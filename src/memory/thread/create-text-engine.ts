@@ -1,7 +1,7 @@
 /** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
 import { openServiceEmbedder, type EmbeddingService } from '../embed/service-embedder.ts'
 import { builtInNameOf, isServiceName } from '../embed/embedder-name.ts'
-import type { TextEngine } from '../text-engine.ts'
+import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
 import type { TextQuestions } from './text-message.ts'
 import { createTextThread } from './text-thread.ts'
 import { threadIdleMs } from './thread-limits.ts'
@@ -39,11 +39,20 @@ type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Nam
 
 function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
   const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
+  // They never change, and every question begins with them; a failure is not kept.
+  let known: Promise<EmbedderFacts | null> | null = null
+  const ownFacts = (): Promise<EmbedderFacts | null> => {
+    if (known !== null) return known
+    const asked = ask('embedder', {})
+    known = asked
+    asked.catch(() => (known = null))
+    return asked
+  }
   return {
     cut: (text, format) => ask('cut', { text, format }),
     terms: (text) => ask('terms', { text }),
     read: (question) => ask('read', { question }),
-    embedder: () => (remote === null ? ask('embedder', {}) : remote.facts()),
+    embedder: () => (remote === null ? ownFacts() : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts }) : remote.embed(texts, purpose)),
     async embedderOf(model) {
       const own = builtInNameOf(model)
