@@ -1,6 +1,6 @@
 /** One turn at a time: what stands between a person's message and the model's answer, beside a relay that does nothing. */
 import { request } from 'undici'
-import type { SessionId } from '../../src/types/index.ts'
+import { parseConfig, type SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, ms, type Row, shown, times } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
@@ -13,27 +13,35 @@ import { connectRelay, startRelay } from '../subjects/relay-client.ts'
 const turnsPerSession = 10
 
 type Turn = (prompt: string) => Promise<unknown>
-type Samples = Record<'guest' | 'relay' | 'bare', Record<Kind, number[]>>
+type SessionTurn = Turn & { prepare(): Promise<void> }
+type Side = 'guest' | 'reminded' | 'relay' | 'bare'
+type Samples = Record<Side, Record<Kind, number[]>>
 type Kind = 'plain' | 'oneTool' | 'fiveTools'
 const kinds: readonly Kind[] = ['plain', 'oneTool', 'fiveTools']
 
 export const turns: Measure = {
   name: 'turns',
   title: 'One turn at a time',
-  how: 'Interleaved rounds of the same prompts through the gateway and through the relay, both warm; a session of the guest has at most ten turns.',
+  how: 'Interleaved rounds of the same prompts through the gateway and through the relay, both warm; a session of the guest has at most ten turns. Conversations are indexed behind the turns; the last row is of a guest that also recalls from its other sessions before each turn.',
   async run(context) {
     using workspace = makeWorkspace()
-    await using guest = await startGuest({ program: context.programs.usual, workspace, modelUrl: context.modelUrl })
+    using secondWorkspace = makeWorkspace()
+    const same = { program: context.programs.usual, modelUrl: context.modelUrl }
+    const memory = parseConfig({ memory: { recall: false } }, 'the bench').memory
+    await using guest = await startGuest({ ...same, workspace, config: { memory } })
+    await using remindedGuest = await startGuest({ ...same, workspace: secondWorkspace })
     await using relay = await startRelay(context.modelUrl)
     using terminal = await guest.connect()
     using relayTerminal = await connectRelay(relay.firstLine)
-    const sides = { guest: await sessionTurns(terminal), relay: relayTerminal.turn, bare: bareTurn(context.modelUrl) }
+    using secondTerminal = await remindedGuest.connect()
+    const [own, reminded] = [await sessionTurns(terminal), await sessionTurns(secondTerminal)]
+    const sides = { guest: own, reminded, relay: relayTerminal.turn, bare: bareTurn(context.modelUrl) }
     return rows(await measureSides(sides, context))
   },
 }
 
 /** Turns in sessions that are made outside of what is timed. */
-async function sessionTurns(terminal: GatewayClient): Promise<Turn & { prepare(): Promise<void> }> {
+async function sessionTurns(terminal: GatewayClient): Promise<SessionTurn> {
   let session: SessionId = await terminal.open()
   let taken = 0
   const turn = (prompt: string): Promise<unknown> => {
@@ -50,19 +58,20 @@ async function sessionTurns(terminal: GatewayClient): Promise<Turn & { prepare()
 }
 
 async function measureSides(
-  sides: { guest: Turn & { prepare(): Promise<void> }; relay: Turn; bare: Turn },
+  sides: { guest: SessionTurn; reminded: SessionTurn; relay: Turn; bare: Turn },
   { plan }: BenchContext,
 ): Promise<Samples> {
   const empty = (): Record<Kind, number[]> => ({ plain: [], oneTool: [], fiveTools: [] })
-  const samples: Samples = { guest: empty(), relay: empty(), bare: empty() }
+  const samples: Samples = { guest: empty(), reminded: empty(), relay: empty(), bare: empty() }
   const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
   // The first quarter warms both sides up and is thrown away.
   for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
     for (const kind of kinds) {
-      for (const side of ['relay', 'guest', 'bare'] as const) {
-        if (side === 'bare' && kind !== 'plain') continue
+      for (const side of ['relay', 'guest', 'reminded', 'bare'] as const) {
+        if ((side === 'bare' || side === 'reminded') && kind !== 'plain') continue
         for (let i = 0; i < plan.turnsPerRound; i++) {
           await sides.guest.prepare()
+          await sides.reminded.prepare()
           const began = performance.now()
           await sides[side](prompts[kind])
           if (round >= 0) samples[side][kind].push(performance.now() - began)
@@ -85,7 +94,7 @@ function bareTurn(modelUrl: string): Turn {
   }
 }
 
-function rows({ guest, relay, bare }: Samples): readonly Row[] {
+function rows({ guest, reminded, relay, bare }: Samples): readonly Row[] {
   const ratio = median(guest.plain) / median(relay.plain)
   const further = (side: Record<Kind, number[]>): number => (median(side.fiveTools) - median(side.oneTool)) / 4
   return [
@@ -104,6 +113,11 @@ function rows({ guest, relay, bare }: Samples): readonly Row[] {
       `relay ${ms(further(relay))}`,
       '≤ 1 ms',
       further(guest) <= 1,
+    ),
+    shown(
+      'turn without tools that recalls from other sessions, p50',
+      ms(median(reminded.plain)),
+      times(median(reminded.plain) / median(relay.plain)),
     ),
   ]
 }
