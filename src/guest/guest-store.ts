@@ -4,7 +4,14 @@ import { openStore, type OpeningStore, storeAddress } from '../store/index.ts'
 import { type GuestEnvelope, OxbowError } from '../types/index.ts'
 
 /** @throws OxbowError `bad_config` for an address that is none, or where the guest has no way to it */
-export async function openGuestStore({ user, workspaceRoot, config, keys, isolation, masterKeys: masters }: GuestEnvelope): Promise<OpeningStore> {
+export async function openGuestStore({
+  user,
+  workspaceRoot,
+  config,
+  keys,
+  isolation,
+  masterKeys: masters,
+}: GuestEnvelope): Promise<OpeningStore> {
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
   const choice = { config: config.store, environment: keys, path, user, exclusive: true, ...(masters !== undefined && { masters }) }
   if (isolation !== undefined && storeAddress(choice) !== '') {

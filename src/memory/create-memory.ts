@@ -47,7 +47,7 @@ export function createMemory(options: MemoryOptions): Memory {
     const { createTurnRecall } = await import('./said/turn-recall.ts')
     return createTurnRecall(deps, { recall, limit: config.recall_results, tokens: config.recall_tokens })
   })
-  const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
+  const keepers = lazyKeepers(deps)
   const caughtUp = async (): Promise<void> => {
     if (config.index_messages && !closed) await (await indexer()).caughtUp()
   }
@@ -60,16 +60,12 @@ export function createMemory(options: MemoryOptions): Memory {
     },
     caughtUp,
     recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
-    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps)),
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop()),
     recall,
-    notes,
-    corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
-    documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
-    transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
+    ...keepers,
     forgetting,
     onForget: (eraser) => void erasers.push(eraser),
-    why: async (id) => (await import('./keep/why.ts')).explain(deps, await notes(), id),
+    why: async (id) => (await import('./keep/why.ts')).explain(deps, await keepers.notes(), id),
     stats: async () => report(deps, await (index ?? null), await (vectors.made() ?? null)),
     reindex: async (signal) => (await indexer()).rebuild(signal),
     eraseBy: (erase) => void (eraseBodies = erase),
@@ -81,6 +77,18 @@ export function createMemory(options: MemoryOptions): Memory {
       if (made !== null) await (await made).close()
       await closeText(text)
     },
+  }
+}
+
+/** What writes: notes and what becomes of them, documents, whole files, and the tidying. */
+function lazyKeepers(deps: KeepDeps): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy'> {
+  const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
+  return {
+    notes,
+    corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
+    documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
+    transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
+    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps)),
   }
 }
 

@@ -22,10 +22,10 @@ const text = fc.oneof(
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 8 }).map((units) => String.fromCharCode(...units)),
   fc.constantFrom('', '"', '","', '\\', '\uD800', '\uDC00', '\uFFFD', '\\ud800', '\u0000'),
 )
-const whole = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
-const record = fc.record({
-  seq: whole,
-  at: whole,
+const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const anyRecord = fc.record({
+  seq: count,
+  at: count,
   actor: text,
   session: text,
   turn: text,
@@ -41,7 +41,7 @@ const bytesOf = (user: string, r: object): Uint8Array =>
 
 test('no two different records share canonical bytes: the bytes give the record back', () => {
   fc.assert(
-    fc.property(text, record, (user, drawn) => {
+    fc.property(text, anyRecord, (user, drawn) => {
       const [, owner, seq, at, actor, session, turn, call, name, phase, body, previous] = JSON.parse(
         new TextDecoder().decode(bytesOf(user, drawn)),
       )

@@ -63,7 +63,10 @@ export interface CallContext {
    * Erases the bodies of records, by seq, and puts on record that they are; the chain still holds.
    * @returns how many went, and the seqs of those that a call or turn under way still needs
    */
-  erase(seqs: readonly number[], reason: string): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
+  erase(
+    seqs: readonly number[],
+    reason: string,
+  ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
   /** Files that came with the messages of the own turn, by their index. */
   attachments(): readonly Attachment[]
   /** What the journal keeps by its content. */

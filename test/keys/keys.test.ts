@@ -50,7 +50,9 @@ test('a stored secret is the key of a provider whose variable is not set, and st
   const seen: (string | undefined)[] = []
   const server = createServer((request, response) => {
     seen.push(request.headers.authorization)
-    response.writeHead(401, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message: `not ${String(request.headers.authorization)}` } }))
+    response
+      .writeHead(401, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ error: { message: `not ${String(request.headers.authorization)}` } }))
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const ask = ['run', 'hi', '--model', 'gpt-4o-mini', '--base-url', `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`]

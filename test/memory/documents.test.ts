@@ -93,7 +93,11 @@ describe('a document', () => {
     const { files, sandbox } = workspace()
     files.set('/shared/empty.md', '  \n')
     await using guest = await openMemoryFixture({ sandbox })
-    for (const [path, code] of [['nothing.md', 'not_found'], ['empty.md', 'tool_failed'], ['/vault/key.txt', 'path_refused']] as const) {
+    for (const [path, code] of [
+      ['nothing.md', 'not_found'],
+      ['empty.md', 'tool_failed'],
+      ['/vault/key.txt', 'path_refused'],
+    ] as const) {
       const outcome = await guest.call('memory.ingest', { path })
       assert.equal(outcome.status !== 'ok' && outcome.failure.code, code, path)
     }

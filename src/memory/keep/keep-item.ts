@@ -94,7 +94,7 @@ export const freshFacts: Pick<
 export function extraOf(entry: Pick<MemoryEntry, 'extra'>): EntryExtra {
   try {
     const value: unknown = JSON.parse(entry.extra === '' ? '{}' : entry.extra)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value) : {}
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
   } catch {
     return {}
   }

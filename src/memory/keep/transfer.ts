@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import type { Label, SessionId } from '../../types/index.ts'
+import type { SessionId } from '../../types/index.ts'
 import type { KeepDeps } from './keep-item.ts'
 import { wholeText } from './keep-item.ts'
 import { maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'

@@ -35,8 +35,5 @@ export const secretsZoeyStep: MigrationStep = {
     on.index('zoey_type', 'zoey', ['user', 'kind', 'type', 'created_at']),
     `create index "journal_reference" on "journal" ("user", "body") where substr("body", 1, 9) = '{"blob":"'`,
   ],
-  down: (on) => [
-    on.schema.dropIndex('journal_reference'),
-    ...['zoey', 'secret', 'wrapped_key'].map((table) => on.schema.dropTable(table)),
-  ],
+  down: (on) => [on.schema.dropIndex('journal_reference'), ...['zoey', 'secret', 'wrapped_key'].map((table) => on.schema.dropTable(table))],
 }

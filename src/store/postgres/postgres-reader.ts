@@ -2,8 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { parseReference } from '../chain.ts'
-import { maxRowsPerRead } from '../limits.ts'
-import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
+import { type ReadStatements, type RecordArgs, recordArgs, recordsShape, recordsStatement, rowLimit } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
 import type { Tables } from '../sql/tables.ts'
 import type { UserTables } from '../sql/user-tables.ts'
@@ -81,21 +80,8 @@ function createRecordReader({ builder, user }: ReaderDeps): (session: PostgresSe
     const shape = recordsShape(query)
     const known = shapes.get(shape) ?? { name: `records_${shapes.size}`, template: recordsStatement(builder, query) }
     shapes.set(shape, known)
-    return session.rows(
-      queryOf(known.name, known.template, {
-        user,
-        after: query.after ?? 0,
-        before: query.before ?? Number.MAX_SAFE_INTEGER,
-        session: query.session ?? '',
-        call: query.call ?? '',
-        limit: rowLimit(query.limit),
-      }),
-    )
+    return session.rows(queryOf(known.name, known.template, recordArgs(user, query)))
   }
-}
-
-function rowLimit(limit: number): number {
-  return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
 }
 
 function queryOf<Args extends object>(name: string, { sql, parameters }: Template<Args, unknown>, args: Args): Query {

@@ -1,6 +1,7 @@
 /** Every statement that reads. Neutral: any dialect's builder compiles them. */
 import type { CallId, ChainHead, Phase, SessionId } from '../../types/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
+import { maxRowsPerRead } from '../limits.ts'
 import type { RecordQuery } from '../store.ts'
 import type { Tables } from './tables.ts'
 import { template, type SlotMaker, type Template } from './template.ts'
@@ -61,6 +62,22 @@ export interface RecordArgs extends Of {
   session: SessionId | ''
   call: CallId | ''
   limit: number
+}
+
+export function recordArgs(user: string, query: RecordQuery): RecordArgs {
+  return {
+    user,
+    after: query.after ?? 0,
+    before: query.before ?? Number.MAX_SAFE_INTEGER,
+    session: query.session ?? '',
+    call: query.call ?? '',
+    limit: rowLimit(query.limit),
+  }
+}
+
+/** @returns how many rows are read when so many are asked for. */
+export function rowLimit(limit: number): number {
+  return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
 }
 
 /** @returns a key that two queries share when they need the same statement. */

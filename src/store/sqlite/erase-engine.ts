@@ -22,10 +22,10 @@ export function createEraser({ database, statements, user, hash }: EraseDeps): E
   return (seqs, reason) => {
     const all = (built ??= statements())
     const steps = eraseBodies({ user, hash }, seqs, reason)
-    for (let step = steps.next(); ; ) {
+    for (let step = steps.next(); ;) {
       if (step.done === true) return step.value
       const { statement, args, changes } = step.value
-      const known = prepared.get(statement) ?? (database.prepare(all[statement] as never) as Statement<object, object>)
+      const known = prepared.get(statement) ?? database.prepare<object, object>(all[statement])
       prepared.set(statement, known)
       if (changes) known.run(args)
       step = steps.next(changes ? [] : known.all(args))

@@ -1,13 +1,12 @@
 /** Executes reads, each one by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
-import { maxRowsPerRead } from '../limits.ts'
-import { type ReadStatements, type RecordArgs, recordsShape, recordsStatement } from '../sql/read-statements.ts'
+import { type ReadStatements, type RecordArgs, recordArgs, recordsShape, recordsStatement, rowLimit } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
 import type { UserTables } from '../sql/user-tables.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
-import type { RecordQuery, SessionRow } from '../store.ts'
+import type { RecordQuery } from '../store.ts'
 import type { SqliteMemory } from './memory/sqlite-memory.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
@@ -88,19 +87,8 @@ function createRecordReader({ database, builder, user }: ReadDeps): (query: Reco
     const shape = recordsShape(query)
     const statement = prepared.get(shape) ?? database.prepare(recordsStatement(builder, query))
     prepared.set(shape, statement)
-    return statement.rows({
-      user,
-      after: query.after ?? 0,
-      before: query.before ?? Number.MAX_SAFE_INTEGER,
-      session: query.session ?? '',
-      call: query.call ?? '',
-      limit: rowLimit(query.limit),
-    })
+    return statement.rows(recordArgs(user, query))
   }
-}
-
-function rowLimit(limit: number): number {
-  return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
 }
 
 /** One array of all columns of all rows; bodies in `bodyColumn` that are references are replaced by what they refer to. */

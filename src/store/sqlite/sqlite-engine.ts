@@ -29,10 +29,23 @@ export async function createWriter(database: Database, options: WriterOptions): 
   const builder = createBuilder()
   const hash = await createHasher()
   const erase = createEraser({ database, statements: () => eraseStatements(builder), user: options.user, hash })
-  return createWriteEngine({ database, statements: writeStatements(builder), hash, erase, memory: createMemoryWriter(database, options.user), ...options })
+  return createWriteEngine({
+    database,
+    statements: writeStatements(builder),
+    hash,
+    erase,
+    memory: createMemoryWriter(database, options.user),
+    ...options,
+  })
 }
 
 export function createReader(database: Database, user: UserId): ReadEngine {
   const builder = createBuilder()
-  return createReadEngine({ database, builder, statements: readStatements(builder), user, memory: () => createSqliteMemory(database, user) })
+  return createReadEngine({
+    database,
+    builder,
+    statements: readStatements(builder),
+    user,
+    memory: () => createSqliteMemory(database, user),
+  })
 }

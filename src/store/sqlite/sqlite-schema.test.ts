@@ -91,7 +91,20 @@ test('a file of the first version gets what it lacks and keeps what it has, and 
     `insert into blob values ('b10b', x'01')`,
   )
   const store = await files.open()
-  const session = { id: sessionA, title: 'T', createdAt: 1, activeAt: 2, turns: 3, labels: 'private', scratchpad: '', archived: 0, deleted: 0, parent: '' as const, forked: 0, summary: '' as const }
+  const session = {
+    id: sessionA,
+    title: 'T',
+    createdAt: 1,
+    activeAt: 2,
+    turns: 3,
+    labels: 'private',
+    scratchpad: '',
+    archived: 0,
+    deleted: 0,
+    parent: '' as const,
+    forked: 0,
+    summary: '' as const,
+  }
   assert.deepEqual(await store.session(sessionA), session)
   assert.equal((await store.head()).seq, 1)
   assert.deepEqual(await store.blob('b10b'), new Uint8Array([1]))

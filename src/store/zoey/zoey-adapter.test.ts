@@ -55,7 +55,7 @@ const said = (n: number, text: string, more: Partial<ZoeyMemory> = {}): ZoeyMemo
   createdAt: n * 1_000,
   ...more,
 })
-const textsOf = (memories: readonly ZoeyMemory[]): readonly (string | undefined)[] => memories.map(({ content }) => content.text)
+const textsOf = (found: readonly ZoeyMemory[]): readonly (string | undefined)[] => found.map(({ content }) => content.text)
 
 type Holds = (title: string, check: (adapter: ZoeyAdapter, db: UpkeepConnection) => Promise<void>) => void
 

@@ -29,6 +29,7 @@ export interface PeopleMethods {
   getRelationships(query: { readonly entityId: Uuid; readonly tags?: readonly string[] }): Promise<readonly ZoeyRelationship[]>
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- whoever wrote the row says what it holds
 const as = <Item>(found: Found | null): Item | null => (found === null ? null : (found.body as Item))
 
 export function peopleMethods(rows: ZoeyRows): PeopleMethods {
@@ -62,7 +63,7 @@ function agentMethods(rows: ZoeyRows): AgentMethods {
 type EntityMethods = Pick<PeopleMethods, 'getEntityById' | 'getEntitiesByIds' | 'getEntitiesForRoom' | 'createEntities' | 'updateEntity'>
 
 function entityMethods(rows: ZoeyRows): EntityMethods {
-  const put = ({ components: _, ...entity }: ZoeyEntity): Promise<void> =>
+  const put = ({ components: _components, ...entity }: ZoeyEntity): Promise<void> =>
     rows.put('entity', { id: entity.id, agent: entity.agentId, body: entity })
   const byIds: PeopleMethods['getEntitiesByIds'] = async (ids) => {
     const found = new Map((await rows.find('entity', { columns: { id: ids } })).map(({ id, body }) => [id, body as ZoeyEntity]))

@@ -12,7 +12,8 @@ async function read({ bytes, maxCharacters, enoughMs }: PdfJob): Promise<PdfAnsw
   const { info } = await getMeta(document).catch(() => ({ info: {} as Record<string, unknown> }))
   const pages: string[] = []
   let left = maxCharacters
-  while (pages.length < document.numPages && left > 0 && performance.now() - begin < enoughMs) {
+  // The first page always: on a busy machine all of the time may have gone into the start.
+  while (pages.length < document.numPages && left > 0 && (pages.length === 0 || performance.now() - begin < enoughMs)) {
     const text = await pageText(document, pages.length + 1)
     pages.push(text.slice(0, left))
     left -= text.length
