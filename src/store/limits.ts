@@ -58,3 +58,8 @@ export const copyBatchBytes: number = 8 * 1024 * 1024
 export const maxSecretBytes: number = 64 * 1024
 /** Secrets that one transaction seals anew: a rotation that is cut off goes on from there. */
 export const maxRotatedAtOnce = 100
+
+/** How long one look for phrases holds the thread that reads: a turn that reads behind it does not notice. */
+export const scanSliceMs = 10
+/** Rows of it that are held at once; their bodies are read one by one. */
+export const scanPage = 64

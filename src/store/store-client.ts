@@ -95,11 +95,15 @@ function writesOf(write: (request: Write) => Promise<WriteResult>): Pick<Store, 
   }
 }
 
-type Reads = 'records' | 'history' | 'openIntents' | 'head' | 'blob' | 'session' | 'sessions' | 'spent'
+type Reads = 'records' | 'scan' | 'history' | 'openIntents' | 'head' | 'blob' | 'session' | 'sessions' | 'spent'
 
 function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
   return {
     records: async (query) => decodeRecords(await read({ kind: 'records', query })),
+    scan: async (query) => {
+      const { fields, upto } = await read({ kind: 'scan', query })
+      return { records: decodeRecords(fields), upto }
+    },
     history: async (session: SessionId, before, limit) => decodeHistory(await read({ kind: 'history', session, before, limit })),
     openIntents: async () => decodeRecords(await read({ kind: 'open_intents' })),
     head: (): Promise<ChainHead> => read({ kind: 'head' }),

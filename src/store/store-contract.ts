@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { type CallId, emptyChain, isOxbowError, type NewRecord, type Phase, type SessionId, type TurnId } from '../types/index.ts'
 import { createHasher, parseReference, recordHash } from './chain.ts'
 import { describeErasing } from './contract/erase-contract.ts'
+import { describeScanning } from './contract/scan-contract.ts'
 import { describeTexts } from './contract/text-contract.ts'
 import { maxBlobBytes, maxInlineBodyBytes } from './limits.ts'
 import type { Append, RecordQuery, SessionRow, Store } from './store.ts'
@@ -55,6 +56,7 @@ export function describeStoreContract(name: string, make: Make): void {
     describeGroups(holds)
     describeBodies(holds)
     describeErasing(holds, recordOf)
+    describeScanning(holds, recordOf)
     describeTexts(holds, recordOf)
     describeReads(holds)
     describeProjections(holds)

@@ -5,6 +5,7 @@
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-message.ts'
+import type { ScanAnswer, ScanQuery } from './scan/scan-slice.ts'
 import type { Append, HistoryRow, Projection, RecordQuery, SessionRow } from './store.ts'
 
 export type Flat = (string | number)[]
@@ -45,6 +46,7 @@ export type WriteResult = number | string | null | Failure
 
 export type Read =
   | { readonly kind: 'records'; readonly query: RecordQuery }
+  | { readonly kind: 'scan'; readonly query: ScanQuery }
   | { readonly kind: 'history'; readonly session: SessionId; readonly before: number | null; readonly limit: number }
   | { readonly kind: 'open_intents' }
   | { readonly kind: 'head' }
@@ -57,6 +59,7 @@ export type Read =
 /** What each read is answered with. */
 export interface ReadResults {
   records: Flat
+  scan: ScanAnswer
   history: Flat
   open_intents: Flat
   head: ChainHead

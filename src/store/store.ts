@@ -5,6 +5,7 @@
  */
 import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
 import type { MemoryStore } from './memory.ts'
+import type { ScanQuery } from './scan/scan-slice.ts'
 
 /** A change of a projection that commits with the records that cause it. */
 export type Projection =
@@ -125,6 +126,11 @@ export interface Store {
    */
   erase(seqs: readonly number[], reason: string): Promise<Erased>
   records(query: RecordQuery): Promise<readonly JournalRecord[]>
+  /**
+   * The records whose bodies say one of some phrases, oldest first, bodies as hashed; what is erased says nothing. A slice: it ends
+   * after some milliseconds, and `upto` says how far it has come.
+   */
+  scan(query: ScanQuery): Promise<{ readonly records: readonly JournalRecord[]; readonly upto: number }>
   /** The records of a session that were appended with a `message` projection, newest first; reads only `limit` of them. */
   history(session: SessionId, before: number | null, limit: number): Promise<readonly HistoryRow[]>
   /** Intents that have neither `outcome`, `refused` nor `reconciled`, oldest first, hydrated. */

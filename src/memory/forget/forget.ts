@@ -3,12 +3,12 @@
  * whose bodies that say it become their hashes. What goes is found by phrase, not by where it was put: the same words in another
  * session go too. Afterwards it is looked for again, and the answer says what was found.
  */
-import type { MemoryItem } from '../../store/index.ts'
+import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import { type CallContext, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
-import { forgetPage, maxForgotten, minForgetCharacters } from '../keep/keep-limits.ts'
+import { minForgetCharacters } from '../keep/keep-limits.ts'
 import { eraseEntries } from './erase-entries.ts'
-import { foldPhrase, matchPhrases, type PhraseMatch } from './phrase-match.ts'
+import { entriesThatSay, recordsThatSay } from './find-said.ts'
 
 export interface ForgetQuestion {
   /** Entries: they go, and with them everything that says what they say. */
@@ -72,7 +72,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     const match = matchPhrases(phrases)
     const entries = new Map(items.map((item) => [item.entry.id, item]))
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    return { match, phrases, items: [...entries.values()], records: await recordsThatSay(deps, match, signal) }
+    return { match, phrases, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
   }
   return {
     preview: async (question, signal) => describe(await find(question, signal)),
@@ -87,7 +87,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
       let derived = 0
       for (const eraser of erasers) derived += await eraser({ ...match, texts: found.phrases, seqs, sessions })
-      const [leftEntries, leftRecords] = await Promise.all([entriesThatSay(deps, match, signal), recordsThatSay(deps, match, signal)])
+      const [leftEntries, leftRecords] = await Promise.all([entriesThatSay(deps, match, signal), recordsThatSay(deps, found.phrases, signal)])
       const later = new Set(erased.kept)
       const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
       return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, left }
@@ -130,56 +130,6 @@ async function readQuestion(
     throw new OxbowError('bad_input', 'Nothing was named.', { hint: 'Give ids of memories, or a text that is to be forgotten.' })
   }
   return { items, phrases }
-}
-
-async function entriesThatSay({ memory }: KeepDeps, match: PhraseMatch, signal: AbortSignal): Promise<readonly MemoryItem[]> {
-  const found: MemoryItem[] = []
-  for (let after: { createdAt: number; id: string } | undefined; ;) {
-    signal.throwIfAborted()
-    const page = await memory.list({}, forgetPage, after)
-    for (const item of await memory.items(page.map(({ id }) => id))) if (match.inText(wholeText(item.passages))) found.push(item)
-    if (found.length > maxForgotten) {
-      throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
-    }
-    const last = page.at(-1)
-    if (last === undefined || page.length < forgetPage) return found
-    after = { createdAt: last.createdAt, id: last.id }
-  }
-}
-
-/** The records whose bodies say it, and those of the same generation: a stream says it in pieces. */
-async function recordsThatSay({ store }: KeepDeps, match: PhraseMatch, signal: AbortSignal): Promise<readonly JournalRecord[]> {
-  const found = new Map<number, JournalRecord>()
-  const end = (await store.head()).seq
-  for (let cursor = 0; cursor < end;) {
-    signal.throwIfAborted()
-    const page = await store.records({ after: cursor, before: end + 1, order: 'oldest_first', limit: forgetPage, hydrate: true })
-    const spoken = new Set<string>()
-    for (const record of page) {
-      if (!match.inBody(record.body)) continue
-      found.set(record.seq, record)
-      if (record.name === 'model.generate' && record.phase === 'outcome') spoken.add(record.call)
-    }
-    for (const call of spoken) {
-      for (const record of await store.records({
-        call: call as JournalRecord['call'],
-        phases: ['exchange'],
-        order: 'oldest_first',
-        limit: forgetPage,
-        hydrate: false,
-      })) {
-        if (!isErased(record)) found.set(record.seq, record)
-      }
-    }
-    const last = page.at(-1)
-    if (last === undefined) break
-    cursor = last.seq
-  }
-  return [...found.values()].sort((a, b) => a.seq - b.seq)
-}
-
-function isErased({ body }: JournalRecord): boolean {
-  return body.startsWith('{"erased":"')
 }
 
 function describe({ items, records }: Found): Forgettable {

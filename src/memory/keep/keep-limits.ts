@@ -22,8 +22,10 @@ export const maxHeldContexts = 200
 
 /** Entries that name each other: more is a debate and no memory. */
 export const maxRelations = 32
-/** Records of a journal looked through at once for what is to be forgotten. */
-export const forgetPage = 500
+/** Memories looked through at once for what is to be forgotten: the event loop has them for a millisecond. */
+export const forgetItems = 32
+/** Exchanges of one generation: its tries. */
+export const maxExchanges = 500
 /** Bodies erased at once, as the store allows. */
 export const eraseBatch = 1_000
 /** A phrase shorter than this stands in too many places to be meant. */

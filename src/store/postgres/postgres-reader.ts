@@ -10,6 +10,7 @@ import { bind, type Template } from '../sql/template.ts'
 import { storeFault } from '../store-fault.ts'
 import type { MemoryRead } from '../memory/memory-message.ts'
 import { type Flat, historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
+import { openScanSlice } from '../scan/scan-slice.ts'
 import type { RecordQuery, SessionRow } from '../store.ts'
 import type { PostgresSession, Query, Row } from './postgres-session.ts'
 
@@ -41,6 +42,15 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     async records(session, { query }) {
       const rows = await recordRows(session, query)
       return query.hydrate ? hydrated(session, user, rows, recordBodyColumn) : (rows.flat() as Flat)
+    },
+    async scan(session, { query }) {
+      const slice = openScanSlice(query)
+      for (let page = slice.next(); page !== null; page = slice.next()) {
+        const rows = await recordRows(session, { ...query, ...page, order: 'oldest_first', hydrate: false })
+        const bodies = await bodiesOf(session, user, rows, recordBodyColumn)
+        slice.take(rows as Flat[], (at) => bodies[at]!)
+      }
+      return slice.answer()
     },
     async history(session, read) {
       const before = read.before ?? Number.MAX_SAFE_INTEGER
@@ -90,6 +100,16 @@ function queryOf<Args extends object>(name: string, { sql, parameters }: Templat
 
 /** All columns of all rows; bodies that are references are replaced by what they refer to, asked for in one statement. */
 async function hydrated(session: PostgresSession, user: UserId, rows: Row[], bodyColumn: number): Promise<Flat> {
+  const bodies = await bodiesOf(session, user, rows, bodyColumn)
+  const flat: Flat = []
+  for (const [at, row] of rows.entries()) {
+    row[bodyColumn] = bodies[at]!
+    for (const cell of row) flat.push(cell as string | number)
+  }
+  return flat
+}
+
+async function bodiesOf(session: PostgresSession, user: UserId, rows: readonly Row[], bodyColumn: number): Promise<readonly string[]> {
   const wanted = new Set(rows.flatMap((row) => parseReference(row[bodyColumn] as string)?.blob ?? []))
   const blobs = new Map<string, Uint8Array>()
   if (wanted.size > 0) {
@@ -97,12 +117,7 @@ async function hydrated(session: PostgresSession, user: UserId, rows: Row[], bod
     const found = await session.rows({ name: 'read_blobs', text, values: [user, JSON.stringify([...wanted])] })
     for (const [hash, bytes] of found) blobs.set(hash as string, bytes as Uint8Array)
   }
-  const flat: Flat = []
-  for (const row of rows) {
-    row[bodyColumn] = bodyOf(row[bodyColumn] as string, blobs)
-    for (const cell of row) flat.push(cell as string | number)
-  }
-  return flat
+  return rows.map((row) => bodyOf(row[bodyColumn] as string, blobs))
 }
 
 function bodyOf(body: string, blobs: ReadonlyMap<string, Uint8Array>): string {

@@ -6,6 +6,7 @@ import { sessionRow } from '../sql/session-row.ts'
 import type { UserTables } from '../sql/user-tables.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
+import { openScanSlice } from '../scan/scan-slice.ts'
 import type { RecordQuery } from '../store.ts'
 import type { SqliteMemory } from './memory/sqlite-memory.ts'
 import type { Database, Statement } from './sqlite-database.ts'
@@ -55,6 +56,14 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
 
   const answers: Answers = {
     records: ({ query }) => flatten(records(query), query.hydrate ? recordBodyColumn : null, hydrate),
+    scan({ query }) {
+      const slice = openScanSlice(query)
+      for (let page = slice.next(); page !== null; page = slice.next()) {
+        const rows = records({ ...query, ...page, order: 'oldest_first', hydrate: false })
+        slice.take(rows, (at) => hydrate(rows[at]!, recordBodyColumn))
+      }
+      return slice.answer()
+    },
     history(read) {
       const before = read.before ?? Number.MAX_SAFE_INTEGER
       return flatten(history.rows({ user, session: read.session, before, limit: rowLimit(read.limit) }), historyBodyColumn, hydrate)

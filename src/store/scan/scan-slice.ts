@@ -1,0 +1,61 @@
+/**
+ * Looking for phrases in the bodies of a journal, where the journal is: in the store's thread, in slices. Whoever asks gets the
+ * records that say it and how far the look has come, and asks again from there; between two slices the thread answers others.
+ */
+import type { SessionId } from '../../types/index.ts'
+import { parseErased } from '../chain.ts'
+import { scanPage, scanSliceMs } from '../limits.ts'
+import type { Flat } from '../store-message.ts'
+import { matchPhrases, type PhraseMatch } from './phrase-match.ts'
+
+export interface ScanQuery {
+  /** Bounds of seq, both exclusive. */
+  readonly after: number
+  readonly before: number
+  /** Only of this session. */
+  readonly session?: SessionId
+  /** Folded as `foldPhrase` does; a body that says one of them fits. */
+  readonly phrases: readonly string[]
+}
+
+/** As it travels: the fields of records, with bodies as they are hashed. */
+export interface ScanAnswer {
+  readonly fields: Flat
+  /** Every record up to this seq was looked at; `before - 1` at the end. */
+  readonly upto: number
+}
+
+type Row = readonly (string | number)[]
+
+export interface ScanSlice {
+  /** Where the next page begins; null when the slice is over. */
+  next(): { readonly after: number; readonly limit: number } | null
+  /** @param bodies hydrated, one for each row */
+  take(rows: readonly Row[], bodies: (at: number) => string): void
+  answer(): ScanAnswer
+}
+
+/** @param now a monotonic clock in milliseconds */
+export function openScanSlice({ after, before, phrases }: ScanQuery, now: () => number = () => performance.now()): ScanSlice {
+  const match: PhraseMatch = matchPhrases(phrases)
+  const until = now() + scanSliceMs
+  const fields: Flat = []
+  let upto = after
+  let over = false
+  return {
+    next: () => (over ? null : { after: upto, limit: scanPage }),
+    take(rows, bodies) {
+      for (const [at, row] of rows.entries()) {
+        upto = row[0] as number
+        const body = bodies(at)
+        if (parseErased(body) === null && match.inBody(body)) fields.push(...row)
+        over = now() >= until
+        if (over) return
+      }
+      if (rows.length >= scanPage) return
+      over = true
+      upto = before - 1
+    },
+    answer: () => ({ fields, upto }),
+  }
+}
