@@ -7,6 +7,8 @@ export interface ScoredSlot {
 
 export interface TopSlots {
   add(slot: number, score: number): void
+  /** Whatever scores less is not taken any more. */
+  least(): number
   /** Best first. */
   taken(): readonly ScoredSlot[]
 }
@@ -50,6 +52,7 @@ export function createTop(limit: number, goesFirst: (a: number, b: number) => bo
       heap[0] = { slot, score }
       sink()
     },
+    least: () => (heap.length < limit ? -Infinity : (heap[0]?.score ?? Infinity)),
     taken: () => heap.toSorted((a, b) => (worse(a, b) ? 1 : -1)),
   }
 }

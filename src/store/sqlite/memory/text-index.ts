@@ -5,7 +5,6 @@
  */
 import { Buffer } from 'node:buffer'
 import type { UserId } from '../../../types/index.ts'
-import type { MemoryFilter } from '../../memory.ts'
 import type { Template } from '../../sql/template.ts'
 import type { Database } from '../sqlite-database.ts'
 
@@ -93,28 +92,11 @@ function isMarkOf(mark: string, terms: ReadonlySet<string>): boolean {
   return mark.length >= tellingChars && [...terms].some((term) => term.startsWith(mark))
 }
 
-/** What of an entry is looked up in the index itself, as words of the column `scope`. */
+/** What an entry is, as words of the column `scope`. They count as its words do where lengths are compared. */
 export function scopeOf(kind: string, session: string, tags: readonly string[]): string {
   return [`k:${kind}`, `s:${session}`, ...tags.map((tag) => `t:${tag}`)].map(asWord).join(' ')
 }
 
 function asWord(text: string): string {
   return text.replaceAll(' ', '\u001f')
-}
-
-/** @returns the question in FTS5's language, with every word quoted; null when no term is left */
-export function matchText(terms: readonly string[], filter: MemoryFilter): string | null {
-  if (terms.length === 0) return null
-  const all = [`{terms context} : (${anyOf(terms)})`]
-  const { kinds, sessions, tags } = filter
-  if (kinds !== undefined) all.push(`scope : (${anyOf(kinds.map((kind) => `k:${kind}`))})`)
-  if (sessions !== undefined) all.push(`scope : (${anyOf(sessions.map((session) => `s:${session}`))})`)
-  for (const tag of tags ?? []) all.push(`scope : (${anyOf([`t:${tag}`])})`)
-  return all.join(' AND ')
-}
-
-function anyOf(words: readonly string[]): string {
-  // Nothing at all is asked for: a word that no row has.
-  if (words.length === 0) return '"x:"'
-  return words.map((word) => `"${asWord(word).replaceAll('"', '""')}"`).join(' OR ')
 }
