@@ -27,4 +27,6 @@ export interface Dialogue {
   /** In order. */
   readonly turns: readonly Turn[]
   readonly questions: readonly Question[]
+  /** Questions about its people that nothing in it answers; absent: none are known. */
+  readonly unanswered?: readonly string[]
 }
