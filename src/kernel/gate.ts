@@ -39,7 +39,7 @@ import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Cleaner } from './stages/cleaning.ts'
-import { authorize, decide, join, judgeFlow, type Labels } from './stages/policy.ts'
+import { authorize, decide, failureLabels, join, judgeFlow, type Labels } from './stages/policy.ts'
 
 export interface GateDeps {
   readonly registry: Registry
@@ -177,9 +177,9 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   }
 
   // 9. Clean: scrubbed, cut to size, labelled.
-  const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : []
+  const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
   const outcome = await clean(deps, call, ran, labels)
-  if ('done' in ran) deps.labels.join(passing.caller, labels)
+  deps.labels.join(passing.caller, labels)
 
   // 10. Settle: budgets squared, the outcome on record, followers told.
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
@@ -284,7 +284,7 @@ async function approve(
 
 type Ran =
   | { readonly done: Done<unknown> }
-  | { readonly failure: Failure; readonly cancelled: boolean; readonly spent?: Spend; readonly extra?: JsonObject }
+  | { readonly failure: Failure; readonly cancelled: boolean; readonly labels: Labels; readonly spent?: Spend; readonly extra?: JsonObject }
 const stoppedForRestart = Symbol('stopped for restart')
 
 /** Stage 8. */
@@ -325,7 +325,8 @@ async function run(
       reason === null
         ? toFailure(error, 'tool_failed', 'This is a fault of Oxbow, not of the input. Try another way.')
         : stopFailure(call, reason)
-    return { failure, cancelled: reason !== null && reason !== 'timeout', spent, ...(extra !== undefined && { extra }) }
+    const labels = reason === null ? failureLabels(call, error) : []
+    return { failure, cancelled: reason !== null && reason !== 'timeout', labels, spent, ...(extra !== undefined && { extra }) }
   } finally {
     watch.leave()
   }
@@ -340,10 +341,12 @@ function goesOnAfterRestart(call: Call, id: CallId): boolean {
 async function clean({ cleaner }: GateDeps, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
   if ('failure' in ran) {
     const failure = { ...ran.failure, message: cleaner.scrub(ran.failure.message), hint: cleaner.scrub(ran.failure.hint) }
-    return { status: ran.cancelled ? 'cancelled' : 'failed', failure, text: await cleaner.fit(refusalText(failure)) }
+    const status = ran.cancelled ? 'cancelled' : 'failed'
+    return { status, failure, text: await cleaner.fit(refusalText(failure)), ...(labels.length > 0 && { labels }) }
   }
   const { done } = ran
-  const base = { status: 'ok', output: done.output, ok: done.ok ?? true, ...(labels.length > 0 && { labels }) } as const
+  const files = done.files === undefined || done.files.length === 0 ? {} : { files: done.files }
+  const base = { status: 'ok', output: done.output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
   // The runtime reads outputs, not texts; only what a model or person will see is cut.
   if (call.recordOutput !== undefined && done.text === undefined) return { ...base, text: '' }
   return { ...base, text: await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output))) }
@@ -353,14 +356,25 @@ function outcomeBody(call: Call, ran: Ran, outcome: CallOutcome, spent: Spend, m
   const cost = spent === noSpend || (spent.tokens === 0 && spent.microDollars === 0) ? {} : { spent: { ...spent } }
   switch (outcome.status) {
     case 'ok': {
-      const { text, ok, labels } = outcome
+      const { text, ok, labels, files } = outcome
       const fields = 'done' in ran && call.recordOutput !== undefined ? call.recordOutput(ran.done.output) : null
-      const shown = fields === null || text !== '' ? { text, ok, ...(labels !== undefined && { labels }) } : {}
+      const shown =
+        fields === null || text !== ''
+          ? { text, ok, ...(labels !== undefined && { labels }), ...(files !== undefined && { files: files as unknown as Json }) }
+          : {}
       return { status: 'ok', ms, ...cost, ...shown, ...fields }
     }
     case 'failed':
     case 'cancelled':
-      return { status: outcome.status, ms, ...cost, code: outcome.failure.code, text: outcome.text, ...('extra' in ran ? ran.extra : {}) }
+      return {
+        status: outcome.status,
+        ms,
+        ...cost,
+        code: outcome.failure.code,
+        text: outcome.text,
+        ...(outcome.labels !== undefined && { labels: outcome.labels }),
+        ...('extra' in ran ? ran.extra : {}),
+      }
     case 'refused':
     case 'unknown':
       return { status: outcome.status, ms, code: outcome.failure.code, text: outcome.text }

@@ -31,8 +31,7 @@ export async function dispatch(process: Process, calls: readonly PendingCall[]):
 /** Every way a call can end is a result that the model reads: it corrects itself, or goes on without. */
 async function carryOut(process: Process, { id, part }: PendingCall): Promise<ConversationItem> {
   const outcome = await process.callTool(part.name, part.arguments, id)
-  if (outcome.status !== 'ok') return toolResult(id, part, { ok: false, text: outcome.text })
-  return toolResult(id, part, outcome)
+  return toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
 }
 
 /** Notices a model that makes the same call with the same arguments and gets the same result, over and over. */

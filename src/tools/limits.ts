@@ -120,6 +120,9 @@ export const maxMediaBytes = 50_000_000
 export const mediaTimeoutMs = 60_000
 /** What chat services show below a picture. */
 export const maxCaptionCharacters = 1_024
+/** A picture that a model is shown: 5 MB as base64, and 8 000 pixels a side, are the most that Anthropic takes; the others take more. */
+export const maxPictureBytes = 3_750_000
+export const maxPictureSide = 8_000
 /** A file that is copied out of the vault: the largest that a sandbox writes by default. */
 export const maxVaultBytes: number = 512 * 1024 * 1024
 /** Read, hashed and written at once; hashing one holds up nothing else for long. */

@@ -8,7 +8,7 @@ import type { Failure } from './error.ts'
 import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { Sandbox } from './hands.ts'
-import type { Attachment, Blobs } from './kept-file.ts'
+import type { Attachment, Blobs, KeptFile } from './kept-file.ts'
 
 /** Sets scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -78,6 +78,8 @@ export interface Done<Output> {
   readonly output: Output
   /** What a model reads. Without it, the output as JSON. */
   readonly text?: string
+  /** Pictures of the result, already kept: shown with the text to a model that takes them. The text names them for all others. */
+  readonly files?: readonly KeptFile[]
   /** Labels beside those in the description, known only after the run. */
   readonly labels?: readonly Label[]
   readonly spent?: Spend
@@ -121,6 +123,7 @@ export type CallOutcome<Output = unknown> =
       readonly output: Output
       readonly text: string
       readonly ok: boolean
+      readonly files?: readonly KeptFile[]
       /** What the text may contain; absent: nothing of note. Whoever shows an `untrusted` text to a model fences it. */
       readonly labels?: readonly Label[]
     }
@@ -132,6 +135,8 @@ export type CallOutcome<Output = unknown> =
       readonly status: 'refused' | 'failed' | 'cancelled' | 'unknown'
       readonly failure: Failure
       readonly text: string
+      /** As of a result: what failed may quote what it read. */
+      readonly labels?: readonly Label[]
     }
 
 /** One running agent, as the runtime sees it. Its only power is `call`: what is not a call does not exist for it. */

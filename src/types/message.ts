@@ -79,6 +79,8 @@ export interface AssistantMessage {
 export interface ToolMessage {
   readonly role: 'tool'
   readonly parts: readonly [ToolResultPart]
+  /** Pictures of the result, by hash: as with a message of the user. */
+  readonly files?: readonly KeptFile[]
 }
 
 export type Message = UserMessage | AssistantMessage | ToolMessage
@@ -96,7 +98,7 @@ export function sentMessage(text: string, files: readonly Attachment[] = []): Us
 
 /** How many files of a message may become parts of it, for what it counts in a window. */
 export function showableFiles(message: Message): number {
-  const files = message.role === 'user' ? (message.files ?? []) : []
+  const files = message.role === 'assistant' ? [] : (message.files ?? [])
   return files.filter(({ media_type: type }) => /^(image|audio|video)\/|^application\/pdf$/.test(type)).length
 }
 
@@ -122,10 +124,16 @@ export interface ConversationItem {
 export function toolResult(
   call: CallId,
   asked: Pick<ToolCallPart, 'id' | 'name'>,
-  result: { readonly ok: boolean; readonly text: string; readonly labels?: readonly Label[] | undefined },
+  result: {
+    readonly ok: boolean
+    readonly text: string
+    readonly labels?: readonly Label[] | undefined
+    readonly files?: readonly KeptFile[] | undefined
+  },
 ): ConversationItem {
   const text = result.labels?.includes('untrusted') === true ? fenced(result.text, call) : result.text
-  return conversationItem(call, { role: 'tool', parts: [{ type: 'tool_result', id: asked.id, name: asked.name, ok: result.ok, text }] })
+  const part = { type: 'tool_result', id: asked.id, name: asked.name, ok: result.ok, text } as const
+  return conversationItem(call, { role: 'tool', parts: [part], ...(result.files !== undefined && { files: result.files }) })
 }
 
 /**

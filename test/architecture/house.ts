@@ -88,6 +88,7 @@ export const house: readonly Room[] = [
       'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
       unpdf: 'the text of PDFs, by pdf.js without its drawing; in a thread',
       'robots-parser': 'what robots.txt means',
+      'image-dimensions': 'the size of a picture, before a model is shown it; fetched lazily',
     },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
   }),

@@ -120,6 +120,7 @@ function contextOf({ sandbox }: Workbench, { agent = 'ox', session = 's1', signa
     sandbox,
     reserveMore: () => true,
     record: () => undefined,
+    blobs: { keep: async (bytes: Uint8Array) => String(bytes.length), read: () => Promise.resolve(null) },
   } as unknown as CallContext
 }
 

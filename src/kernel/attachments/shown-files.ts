@@ -1,9 +1,9 @@
 /**
- * Puts the files of messages before a model that can look at them. A conversation holds names and hashes only; here the newest
- * files that fit become parts of their messages, whatever came before stays the line that names it. So a turn costs the same
- * however much was attached to older ones, and the bytes are read once in a while, not at every step.
+ * Puts the files of messages and of tool results before a model that can look at them. A conversation holds names and hashes only;
+ * here the newest files that fit become parts of their messages, whatever came before stays the line that names it. So a turn costs
+ * the same however much was attached to older ones, and the bytes are read once in a while, not at every step.
  */
-import type { Blobs, InputKind, KeptFile, Message, ModelFacts, UserMessage } from '../../types/index.ts'
+import type { Blobs, InputKind, KeptFile, MediaPart, Message, ModelFacts, ToolMessage, UserMessage } from '../../types/index.ts'
 import { maxHeldFileBytes, maxShownFileBytes, maxShownFiles } from '../limits.ts'
 
 /** @returns the messages with their newest files shown; the same objects where nothing changes, and for the same files again. */
@@ -11,9 +11,12 @@ export type ShowFiles = (messages: readonly Message[], facts: Pick<ModelFacts, '
 
 interface Held {
   readonly key: string
-  readonly message: UserMessage
+  readonly message: Message
   readonly bytes: number
 }
+
+/** Why a file is not shown, in words that a model reads in its place. */
+type Left = 'this model does not take files of its kind' | 'newer ones have its place; make the call again to see it'
 
 export function createFileShower(blobs: Pick<Blobs, 'read'>): ShowFiles {
   // Insertion order is order of use: the first is the least recently used.
@@ -30,21 +33,23 @@ export function createFileShower(blobs: Pick<Blobs, 'read'>): ShowFiles {
       heldBytes -= bytes
     }
   }
-  const show = async (plain: UserMessage, files: readonly KeptFile[]): Promise<UserMessage> => {
-    const key = files.flatMap((file) => file.pieces).join()
+  const show = async (plain: UserMessage | ToolMessage, files: readonly KeptFile[], left: readonly Left[]): Promise<Message> => {
+    const key = [...files.flatMap((file) => file.pieces), ...left].join()
     const known = held.get(plain)
-    const shown = known?.key === key ? known : { key, ...(await withFiles(plain, files, blobs)) }
+    const shown = known?.key === key ? known : { key, ...(await withFiles(plain, files, left, blobs)) }
     hold(plain, shown)
     return shown.message
   }
-  return async (messages, facts) => {
+  return async (messages, { input }) => {
     const result = [...messages]
     const room = { files: maxShownFiles, bytes: maxShownFileBytes }
-    for (let i = messages.length - 1; i >= 0 && room.files > 0; i--) {
+    for (let i = messages.length - 1; i >= 0; i--) {
       const message = messages[i]!
-      if (message.role !== 'user' || message.files === undefined) continue
-      const fits = message.files.filter((file) => takesPlace(file, facts.input, room))
-      if (fits.length > 0) result[i] = await show(message, fits)
+      if (message.role === 'assistant' || message.files === undefined) continue
+      const fits = message.files.filter((file) => takesPlace(file, input, room))
+      // What came with a person's message is named there, and can be had again by its index; a result says what became of its own.
+      const left = message.role === 'user' ? [] : message.files.filter((file) => !fits.includes(file)).map((file) => whyLeft(file, input))
+      if (fits.length + left.length > 0) result[i] = await show(message, fits, left)
     }
     return result
   }
@@ -58,22 +63,42 @@ function takesPlace({ media_type: type, bytes }: KeptFile, input: readonly Input
   return true
 }
 
+function whyLeft({ media_type: type }: KeptFile, input: readonly InputKind[]): Left {
+  const kind = kindOf(type)
+  const taken = kind !== null && input.includes(kind)
+  return taken ? 'newer ones have its place; make the call again to see it' : 'this model does not take files of its kind'
+}
+
 function kindOf(mediaType: string): InputKind | null {
   if (mediaType === 'application/pdf') return 'pdf'
   const kind = /^(image|audio|video)\//.exec(mediaType)?.[1]
   return (kind as InputKind | undefined) ?? null
 }
 
-async function withFiles(plain: UserMessage, files: readonly KeptFile[], blobs: Pick<Blobs, 'read'>): Promise<Omit<Held, 'key'>> {
-  const parts = [...plain.parts]
-  let size = 0
+async function withFiles(
+  plain: UserMessage | ToolMessage,
+  files: readonly KeptFile[],
+  left: readonly Left[],
+  blobs: Pick<Blobs, 'read'>,
+): Promise<Omit<Held, 'key'>> {
+  const media: MediaPart[] = []
   for (const { name, media_type: mediaType, pieces } of files) {
     const content = await Promise.all(pieces.map((hash) => blobs.read(hash)))
     // A store that lost a piece has damage of its own to tell of; the line that names the file stays.
     if (content.some((piece) => piece === null)) continue
     const data = Buffer.concat(content as readonly Uint8Array[]).toString('base64')
-    size += data.length
-    parts.push({ type: 'media', mediaType, name, data })
+    media.push({ type: 'media', mediaType, name, data })
   }
-  return { message: { role: 'user', parts }, bytes: size }
+  const bytes = media.reduce(
+    (sum, { data }) => sum + data.length,
+    plain.parts.reduce((sum, part) => sum + textBytes(part), 0),
+  )
+  if (plain.role === 'user') return { message: { role: 'user', parts: [...plain.parts, ...media] }, bytes }
+  const [result] = plain.parts
+  const text = [result.text, ...left.map((why) => `[picture not shown: ${why}]`)].join('\n')
+  return { message: { role: 'tool', parts: [{ ...result, text, ...(media.length > 0 && { media }) }] }, bytes }
+}
+
+function textBytes(part: Message['parts'][number]): number {
+  return 'text' in part ? part.text.length : 0
 }

@@ -139,9 +139,10 @@ async function wasErased(store: Store, seq: number, erasures: Erasures): Promise
   return true
 }
 
-/** Records that name pieces of files beside their bodies. */
-function keepsFiles({ name, phase }: JournalRecord): boolean {
-  return (name === 'turn.send' && phase === 'intent') || (name === 'media.send' && phase === 'outcome')
+/** Records that name pieces of files beside their bodies. Of results with pictures only that of a page can be so long that it is a blob itself. */
+function keepsFiles({ name, phase, body }: JournalRecord): boolean {
+  if (phase !== 'outcome') return name === 'turn.send' && phase === 'intent'
+  return name === 'media.send' || name === 'browser.screenshot' || body.includes('"files":[{')
 }
 
 /** @param blob where the body is, when the record holds but its name; its hash was checked */
@@ -149,8 +150,12 @@ async function piecesOf(store: Store, { body }: JournalRecord, blob: string | un
   const bytes = blob === undefined ? null : await store.blob(blob)
   const text = bytes === null ? body : Buffer.from(bytes).toString()
   if (!text.includes('"pieces"')) return []
-  const { input, media } = JSON.parse(text) as { input?: { attachments?: readonly KeptFile[] }; media?: KeptFile }
-  return [...(input?.attachments ?? []), ...(media === undefined ? [] : [media])].flatMap(({ pieces }) => pieces)
+  const { input, media, files } = JSON.parse(text) as {
+    input?: { attachments?: readonly KeptFile[] }
+    media?: KeptFile
+    files?: readonly KeptFile[]
+  }
+  return [...(input?.attachments ?? []), ...(media === undefined ? [] : [media]), ...(files ?? [])].flatMap(({ pieces }) => pieces ?? [])
 }
 
 function judgeHeads(

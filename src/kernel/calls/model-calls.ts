@@ -41,7 +41,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   let shower: Promise<ShowFiles> | null = null
   /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
-    if (!messages.some((message) => message.role === 'user' && message.files !== undefined)) return messages
+    if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     shower ??= import('../attachments/shown-files.ts').then(({ createFileShower }) => createFileShower(deps.blobs))
     return (await shower)(messages, await engine.facts(model))
   }

@@ -12,6 +12,7 @@ import {
   erasedText,
   isErased,
   type JsonObject,
+  type KeptFile,
   type Label,
   lastSaid,
   type Message,
@@ -40,6 +41,7 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     ok?: boolean
     labels?: readonly Label[]
     attachments?: readonly Attachment[]
+    files?: readonly KeptFile[]
   }
   if (record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
   if (isErased(record.body)) return toErasedItem(record, known)
@@ -56,7 +58,7 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     const part = asked === undefined ? undefined : toolCallsOf(asked)[place.index]
     if (part === undefined || !isFinal(record.phase)) return null
     const ok = body.status === 'ok' && body.ok !== false
-    return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels })
+    return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: body.files })
   }
   if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
   return conversationItem(record.call, body.message)

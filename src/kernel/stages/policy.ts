@@ -2,7 +2,18 @@
  * Stages 3 to 5, the judgements: who may (authorize), where data may go (flow), and what a person must be asked about.
  * Whatever is not granted is denied.
  */
-import type { Call, Caller, Config, Decision, Failure, Label, SessionId, TurnId, UserId } from '../../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type Config,
+  type Decision,
+  type Failure,
+  isOxbowError,
+  type Label,
+  type SessionId,
+  type TurnId,
+  type UserId,
+} from '../../types/index.ts'
 
 /** Holding this right is holding every right; only persons hold it. */
 export const everyRight = '*'
@@ -52,6 +63,15 @@ export type Labels = readonly Label[]
 export function join(held: Labels, added: Labels): Labels {
   const fresh = added.filter((label) => !held.includes(label))
   return fresh.length === 0 ? held : [...held, ...fresh].sort()
+}
+
+/**
+ * An error may quote what was read, so it carries what a result would; one that came out of the sandbox says so itself, whatever
+ * the call. What was stopped has words of our own.
+ */
+export function failureLabels({ labels }: Call, error: unknown): Labels {
+  const own = isOxbowError(error) ? error.data['labels'] : undefined
+  return Array.isArray(own) ? join(labels.adds, parseLabels(own.join(','))) : labels.adds
 }
 
 /** @returns why data with these labels must not reach this call. No call that exists today is restricted: the policy allows all. */

@@ -6,6 +6,7 @@ import {
   type Failure,
   isErased,
   type JournalRecord,
+  type KeptFile,
   type Label,
   type JsonObject,
   OxbowError,
@@ -25,14 +26,18 @@ export function replay(record: JournalRecord): CallOutcome {
     text?: string
     ok?: boolean
     labels?: Label[]
+    files?: KeptFile[]
     code?: Failure['code']
     hint?: string
   }
   const text = body.text ?? ''
-  if (body.status === 'ok')
-    return { status: 'ok', output: body, text, ok: body.ok ?? true, ...(body.labels !== undefined && { labels: body.labels }) }
+  const labelled = body.labels === undefined ? {} : { labels: body.labels }
+  if (body.status === 'ok') {
+    const files = body.files === undefined ? {} : { files: body.files }
+    return { status: 'ok', output: body, text, ok: body.ok ?? true, ...files, ...labelled }
+  }
   const status = body.status === 'refused' || body.status === 'cancelled' || body.status === 'unknown' ? body.status : 'failed'
-  return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text }
+  return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text, ...labelled }
 }
 
 /** What a model reads about a call that did not succeed. */

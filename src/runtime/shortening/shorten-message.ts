@@ -44,7 +44,7 @@ function shortenCalls(message: AssistantMessage, maxBytes: number): AssistantMes
 function shortenResult(message: ToolMessage, maxBytes: number): ToolMessage {
   const [part] = message.parts
   if (Buffer.byteLength(part.text) <= maxBytes) return message
-  return { role: 'tool', parts: [{ ...part, text: cutText(part.text, maxBytes) }] }
+  return { ...message, parts: [{ ...part, text: cutText(part.text, maxBytes) }] }
 }
 
 /** @returns a JSON object, whatever the arguments were: services parse them. */

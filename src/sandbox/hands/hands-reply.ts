@@ -68,5 +68,6 @@ export function parseReply<Op extends HandsOp>(op: Op, message: string, content:
   }
   if (content.length > 0) return { kind: 'garbage', problem: 'a failure has bytes' }
   const { code, message: what, hint } = refused.data.failure
-  return { kind: 'failed', error: new OxbowError(code, what, { hint }) }
+  // Words of whoever is inside: where a model reads them, they are fenced as a result is.
+  return { kind: 'failed', error: new OxbowError(code, what, { hint, data: { labels: ['untrusted'] } }) }
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Call } from '../../types/index.ts'
 import { browserLookMs, browserPageBytes, maxTreeDepth } from '../limits.ts'
+import { pictureLine, readPicture } from '../media/picture.ts'
 import { askBrowser, looking, pageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 import type { PageOutput } from './browser-page.ts'
 
@@ -80,7 +81,7 @@ interface ScreenshotOutput {
 export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
   ...looking,
   name: 'browser.screenshot',
-  summary: 'Takes a picture of the page, as a new PNG file below /tmp/screenshots.',
+  summary: 'Takes a picture of the page and shows it; it is a new PNG file below /tmp/screenshots, too.',
   input: z.strictObject({
     tab: tabArgument,
     ref: refArgument.default('').describe('Only this element.'),
@@ -100,7 +101,11 @@ export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
   async run({ tab: asked, ref, full_page: fullPage }, context) {
     const picture = await askBrowser(context, 'browserPicture', { tab: asked, ref, fullPage }, browserLookMs)
     const { tab, url, path, bytes, width, height, notes } = picture
-    const text = [`${path} (${width} × ${height}, ${bytes} bytes)`, `tab ${tab}: ${url}`, ...notes.map((note) => `* ${note}`)].join('\n')
-    return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text }
+    const shown = await readPicture(path, 'browser', context)
+    const seen =
+      typeof shown === 'string' ? `${path} (${width} × ${height}, ${bytes} bytes) is not shown here. ${shown}` : pictureLine(path, shown)
+    const text = [seen, `tab ${tab}: ${url}`, ...notes.map((note) => `* ${note}`)].join('\n')
+    const files = typeof shown === 'string' ? {} : { files: [shown.file] }
+    return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text, ...files }
   },
 }

@@ -1,6 +1,6 @@
 /** Calls that read files. What they bring in was written by anybody: untrusted. */
 import { z } from 'zod'
-import type { Call } from '../../types/index.ts'
+import { type Call, type CallContext, type Done, type HandsOps, isOxbowError } from '../../types/index.ts'
 import { defaultPageBytes, defaultPageLines, maxPageLines, maxRangeBytes, pageBytes, readTimeoutMs } from '../limits.ts'
 import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
 import { looking } from './call-facts.ts'
@@ -19,10 +19,13 @@ interface ReadOutput {
   bytes: number
 }
 
+/** As much as tells what kind a file is. */
+const headBytes = 4_096
+
 export const fileRead: Call<ReadInput, ReadOutput> = {
   ...looking,
   name: 'file.read',
-  summary: 'Reads a text file, or a range of its lines, with line numbers.',
+  summary: 'Reads a text file, or a range of its lines, with line numbers; shows a picture.',
   input: z.strictObject({
     path: pathArgument.describe('File to read. Relative paths start at /shared.'),
     from_line: z.int().min(1).default(1).describe('First line to read, counted from 1.'),
@@ -46,7 +49,14 @@ export const fileRead: Call<ReadInput, ReadOutput> = {
   async run(input, context) {
     const path = toWorkspacePath(input.path)
     const request = { path, fromLine: input.from_line, maxLines: input.max_lines, maxBytes: pageBytes }
-    const page = await askHands(context, 'read', request, readTimeoutMs)
+    let page: HandsOps['read']['output']
+    try {
+      page = await askHands(context, 'read', request, readTimeoutMs)
+    } catch (error) {
+      const picture = isOxbowError(error, 'not_text') ? await showPicture(path, context) : null
+      if (picture === null) throw error
+      return picture
+    }
     const { shown, numbered } = numberLines(page.text, page.lines, page.fromLine)
     const output = {
       path,
@@ -60,6 +70,21 @@ export const fileRead: Call<ReadInput, ReadOutput> = {
     const cutLine = page.truncated && page.lines === 1 && Buffer.byteLength(page.text) > pageBytes - 4
     return { output, text: `${numbered}${readNote(output, cutLine)}` }
   },
+}
+
+/** @returns null for what is no picture. */
+async function showPicture(path: string, context: CallContext): Promise<Done<ReadOutput> | null> {
+  const head = await askHands(context, 'bytes', { path, offset: 0, maxBytes: headBytes }, readTimeoutMs)
+  const { isPicture, pictureLine, readPicture } = await import('../media/picture.ts')
+  if (!isPicture(head.content)) return null
+  const picture = await readPicture(path, 'work', context)
+  const output = { path, text: '', from_line: 1, lines: 0, total_lines: 0, bytes: head.totalBytes }
+  if (typeof picture !== 'string') return { output, text: pictureLine(path, picture), files: [picture.file] }
+  return {
+    output,
+    text: `${path} is a picture that cannot be shown. ${picture} A command may convert or shrink it, e.g. with Python.`,
+    ok: false,
+  }
 }
 
 /** Numbers as many lines as fit on a page; the first always does. */

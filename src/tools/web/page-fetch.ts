@@ -9,7 +9,7 @@ import type { MayFetch } from './robots-rules.ts'
 
 export type PageFormat = 'text' | 'markdown' | 'raw'
 
-type Asking = Pick<CallContext, 'signal' | 'clock'>
+type Asking = Pick<CallContext, 'signal' | 'clock' | 'blobs'>
 
 const accept =
   'text/html,application/xhtml+xml,text/markdown,text/plain,application/json;q=0.9,application/xml;q=0.9,application/pdf;q=0.8,*/*;q=0.5'
@@ -24,13 +24,23 @@ export async function fetchPage(egress: Egress, url: string, format: PageFormat,
   const facts = { finalUrl, redirects: urls.length - 1, status, contentType: withoutHidden(contentType), bytes: body.length }
   const kind = kindOf(contentType, body)
   const read = await textOf(kind, body, { contentType, format, finalUrl, signal })
+  const seen = kind === 'binary' && !cut ? await pictureOf(finalUrl, body, asking) : { picture: null }
   return {
     ...facts,
     title: withoutHidden(read.title),
     text: Buffer.from(withoutHidden(read.text)),
     cut: cut || read.cut,
     note: read.note,
+    ...seen,
   }
+}
+
+async function pictureOf(url: string, body: Buffer, { blobs }: Asking): Promise<Pick<Page, 'picture'> & Partial<Pick<Page, 'note'>>> {
+  const { isPicture, keepPicture, pictureLine } = await import('../media/picture.ts')
+  if (!isPicture(body)) return { picture: null }
+  const kept = await keepPicture(new URL(url).pathname, body, blobs)
+  if (typeof kept === 'string') return { picture: null, note: `It is a picture that cannot be shown. ${kept}` }
+  return { picture: kept.file, note: pictureLine('It is a picture', kept) }
 }
 
 interface Read {

@@ -1,4 +1,5 @@
 /** The text of the pages that were read last, so that reading on gets the rest of the same page and asks nobody again. */
+import type { KeptFile } from '../../types/index.ts'
 import { maxKeptBytes, maxKeptPages } from '../limits.ts'
 
 /** A page as text, with where it came from. */
@@ -15,6 +16,8 @@ export interface Page {
   readonly cut: boolean
   /** Why there is no text; empty when there is. */
   readonly note: string
+  /** Of an address that is a picture. */
+  readonly picture: KeptFile | null
 }
 
 export interface PageStore {

@@ -33,7 +33,8 @@ function sites(robots: Record<string, Answer>, redirects: Record<string, string>
 }
 
 const clockAt = (time: { now: number }) => ({ ...systemClock, now: () => time.now })
-const asking = { signal: new AbortController().signal, clock: systemClock }
+const blobs = { keep: () => Promise.reject(new Error('nothing is kept here')), read: () => Promise.resolve(null) }
+const asking = { signal: new AbortController().signal, clock: systemClock, blobs }
 
 describe('robots.txt', () => {
   it('is obeyed, for our name before the rules for all', async () => {

@@ -7,6 +7,7 @@ import { isOxbowError } from '../../types/index.ts'
 import type { CallContext, Done } from '../../types/index.ts'
 import { builtinCalls } from '../index.ts'
 import { makePdf } from '../pdf/pdf-fixture.ts'
+import { pngOf } from '../media/picture-fixture.ts'
 import { webFetch } from './web-calls.ts'
 
 const page = (body: string | Buffer, facts: Partial<Fetched> = {}): Fetched => ({
@@ -19,6 +20,8 @@ const page = (body: string | Buffer, facts: Partial<Fetched> = {}): Fetched => (
   body: Buffer.from(body),
 })
 
+const blobs = { keep: async (bytes: Uint8Array) => String(bytes.length), read: () => Promise.resolve(null) }
+
 /** The call over an egress that answers from a script; the last answer stays. */
 function web(...answers: readonly Fetched[]) {
   const asked: string[] = []
@@ -29,7 +32,8 @@ function web(...answers: readonly Fetched[]) {
     },
   })
   const run = async (input: object = {}, session = 's'): Promise<Done<any>> => {
-    const context = { id: '0198c0de-0000-7000-8000-00000000abcd.0', caller: { session }, signal: new AbortController().signal }
+    const id = '0198c0de-0000-7000-8000-00000000abcd.0'
+    const context = { id, caller: { session }, signal: new AbortController().signal, blobs }
     const done = await call.run(call.input.parse({ url: 'https://e.example/', ...input }), context as unknown as CallContext)
     call.output.parse(done.output)
     return done
@@ -53,6 +57,23 @@ describe('web.fetch', () => {
     assert.match(summary, /^[A-Z].*\.$/)
     const { properties = {} } = z.toJSONSchema(input, { io: 'input' }) as { properties?: Record<string, { description?: string }> }
     for (const [field, { description }] of Object.entries(properties)) assert.ok(description, field)
+  })
+
+  it('shows a picture, and says why where it cannot', async () => {
+    const png = pngOf(30, 20)
+    const picture = (body: Buffer, more: Partial<Fetched> = {}) =>
+      web(page(body, { urls: ['https://e.example/a/ox.png?q=1'], contentType: 'image/png', ...more })).run()
+    const { text, files, output } = await picture(png)
+    assert.deepEqual(
+      files?.map(({ name, media_type: type, bytes }) => [name, type, bytes]),
+      [['ox.png', 'image/png', png.length]],
+    )
+    assert.match(text ?? '', /It is a picture \(image\/png, 30 × 20, \d+ bytes\): the picture is with this result\./)
+    assert.equal(output.total_bytes, 0)
+    const broken = await picture(png.subarray(0, 40))
+    assert.deepEqual([broken.files, /It is a picture that cannot be shown\. It is broken/.test(broken.text ?? '')], [undefined, true])
+    assert.equal((await picture(png, { cut: true })).files, undefined)
+    assert.equal((await picture(png, { status: 404 })).files, undefined)
   })
 
   it('says where the page came from, and is labelled as written by others', async () => {

@@ -79,7 +79,8 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, Fe
     async run(input, context) {
       const page = await findPage((url, format) => fetchPage(egress, url, format, context, robots), store, input, context)
       const output = cutPage(page, input, isGood(page) ? input.max_bytes : Math.min(input.max_bytes, errorPreviewBytes))
-      return { output, text: pageText(output), ok: isGood(page) }
+      const files = page.picture === null || !isGood(page) ? {} : { files: [page.picture] }
+      return { output, text: pageText(output), ok: isGood(page), ...files }
     },
   }
 }

@@ -1,0 +1,86 @@
+/**
+ * A picture that a model is to look at: checked, and kept in pieces beside the journal. One that a service refuses would have it
+ * refuse every request of the conversation as long as the picture is among the newest, so that what is broken, cut off or larger
+ * than services take is told in words instead.
+ */
+import { type Blobs, type CallContext, cleanFileName, type KeptFile, maxPieceBytes, mediaTypeOf, type Profile } from '../../types/index.ts'
+import { maxPictureBytes, maxPictureSide, readTimeoutMs } from '../limits.ts'
+import { plural } from '../workspace-arguments.ts'
+
+export interface Picture {
+  readonly file: KeptFile
+  readonly width: number
+  readonly height: number
+}
+
+/** What every service takes. */
+const shownTypes: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif'])
+
+/** @returns whether the content is a picture of any kind, by its first bytes. */
+export function isPicture(head: Uint8Array): boolean {
+  return mediaTypeOf(head, '').startsWith('image/')
+}
+
+/** @param path as hands of the profile know it. @returns the picture, or in words why it is not shown. @throws OxbowError as Hands.ask does */
+export async function readPicture(path: string, profile: Profile, context: CallContext): Promise<Picture | string> {
+  const hands = await context.sandbox.hands(profile)
+  const read = await hands.ask(
+    'bytes',
+    { path, offset: 0, maxBytes: maxPictureBytes },
+    { signal: context.signal, timeoutMs: readTimeoutMs },
+  )
+  if (read.totalBytes > maxPictureBytes) return tooLarge(read.totalBytes)
+  return keepPicture(path, read.content, context.blobs)
+}
+
+/** @param name of a file, or its path. @returns the picture, or in words why it is not shown. */
+export async function keepPicture(name: string, content: Uint8Array, blobs: Blobs): Promise<Picture | string> {
+  const type = mediaTypeOf(content, '')
+  if (!shownTypes.has(type)) return `${type} is not shown to models; PNG, JPEG, WebP and GIF are.`
+  if (content.length > maxPictureBytes) return tooLarge(content.length)
+  const size = isWhole(type, content) ? await measure(content) : null
+  if (size === null) return 'It is broken or cut off.'
+  const { width, height } = size
+  if (Math.max(width, height) > maxPictureSide)
+    return `It is ${width} × ${height}; ${maxPictureSide} on each side is the most that is shown.`
+  const pieces: string[] = []
+  for (let at = 0; at < content.length; at += maxPieceBytes) pieces.push(await blobs.keep(content.subarray(at, at + maxPieceBytes)))
+  return { file: { name: cleanFileName(name), media_type: type, bytes: content.length, pieces }, width, height }
+}
+
+/** How a picture is told to all who do not see it. */
+export function pictureLine(what: string, { file, width, height }: Picture): string {
+  return `${what} (${file.media_type}, ${width} × ${height}, ${plural(file.bytes, 'byte')}): the picture is with this result.`
+}
+
+function tooLarge(bytes: number): string {
+  return `It has ${bytes} bytes; ${maxPictureBytes} is the most that is shown.`
+}
+
+/** Each format says where it ends: a download that broke off does not. */
+function isWhole(type: string, content: Uint8Array): boolean {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  switch (type) {
+    case 'image/png':
+      return bytes.subarray(-64).includes('IEND')
+    case 'image/jpeg':
+      // Cameras put more behind the end of the picture.
+      return bytes.includes(Buffer.from([0xff, 0xd9]))
+    case 'image/gif':
+      return bytes.subarray(-64).includes(0x3b)
+    default:
+      // RIFF: the size of all that follows it, little-endian.
+      return bytes.length >= 12 && bytes.readUInt32LE(4) + 8 <= bytes.length
+  }
+}
+
+async function measure(content: Uint8Array): Promise<{ readonly width: number; readonly height: number } | null> {
+  const { imageDimensionsFromData } = await import('image-dimensions')
+  try {
+    const size = imageDimensionsFromData(content)
+    return size !== undefined && size.width > 0 && size.height > 0 ? size : null
+  } catch {
+    // The reader's own words for what is broken.
+    return null
+  }
+}
