@@ -1,14 +1,17 @@
 /** Puts memory together from its parts, each loaded when it is first asked for. */
 import { createHasher, type Hasher } from '../store/index.ts'
-import { toFailure } from '../types/index.ts'
+import { OxbowError, toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep/keep-item.ts'
+import type { AskedEngine } from './embed/asked-meanwhile.ts'
+import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Memory, MemoryOptions, MemoryReport } from './memory.ts'
 import type { Recall } from './recalled.ts'
 import { createCensus } from './said/census.ts'
 import type { JournalIndex } from './said/journal-index.ts'
 import type { TurnRecall } from './said/turn-recall.ts'
 import type { VectorIndex } from './embed/vector-index.ts'
-import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
+import type { Forgetting } from './forget/forget.ts'
+import type { EraseBodies, Eraser } from './forget/gone-fact.ts'
 import type { TextEngine } from './text-engine.ts'
 import type { Wanted } from './wanted/wanted.ts'
 
@@ -16,8 +19,10 @@ export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const census = createCensus(store.memory)
   let closed = false
+  const ending = new AbortController()
   let index: Promise<JournalIndex> | null = null
-  const { text, wanted, recall, vectors } = lazyReaders(options)
+  const readers = lazyReaders(options, (...asked) => embed(...asked))
+  const { text, wanted, recall, vectors } = readers
   const makeVectors = (): void => {
     if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke())
   }
@@ -34,6 +39,7 @@ export function createMemory(options: MemoryOptions): Memory {
     },
   }
   const erasers: Eraser[] = []
+  let embed: EmbeddingService['embed'] = notConnected
   let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
   const forgetting = once(async (): Promise<Forgetting> => {
     const { createForgetting } = await import('./forget/forget.ts')
@@ -41,7 +47,11 @@ export function createMemory(options: MemoryOptions): Memory {
   })
   const indexer = (): Promise<JournalIndex> =>
     (index ??= import('./said/journal-index.ts').then(({ createJournalIndex }) =>
-      createJournalIndex({ ...deps, owed: async (seqs) => (await eraseBodies(seqs, 'forgotten by memory.forget')).kept }),
+      createJournalIndex({
+        ...deps,
+        keeps: config.index_messages,
+        settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
+      }),
     ))
   const turnRecall = once(async (): Promise<TurnRecall> => {
     const { createTurnRecall } = await import('./said/turn-recall.ts')
@@ -56,7 +66,7 @@ export function createMemory(options: MemoryOptions): Memory {
     poke() {
       // Once, for what a stop left undone; later ones follow from what is put.
       if (vectors.made() === null) makeVectors()
-      if (config.index_messages && !closed) void indexer().then((each) => each.poke())
+      if ((config.index_messages || forgetting.made() !== null) && !closed) void indexer().then((each) => each.poke())
     },
     caughtUp,
     recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
@@ -66,11 +76,16 @@ export function createMemory(options: MemoryOptions): Memory {
     forgetting,
     onForget: (eraser) => void erasers.push(eraser),
     why: async (id) => (await import('./keep/why.ts')).explain(deps, await keepers.notes(), id),
-    stats: async () => report(deps, await (index ?? null), await (vectors.made() ?? null)),
+    async stats() {
+      const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
+      return report(deps, (await index)?.fault() ?? null, embedding)
+    },
     reindex: async (signal) => (await indexer()).rebuild(signal),
     eraseBy: (erase) => void (eraseBodies = erase),
+    embedBy: (by) => void (embed = by),
     async close() {
       closed = true
+      ending.abort()
       await (await wanted.made())?.close()
       if (index !== null) await (await index).close()
       const made = vectors.made()
@@ -93,31 +108,37 @@ function lazyKeepers(deps: KeepDeps): Pick<Memory, 'notes' | 'corrections' | 'do
 }
 
 /** What reads, ranks and makes vectors. */
-function lazyReaders(options: MemoryOptions): {
+function lazyReaders(
+  options: MemoryOptions,
+  embed: EmbeddingService['embed'],
+): {
   readonly text: Once<TextEngine>
   readonly wanted: Once<Wanted>
   readonly recall: Once<Recall>
   readonly vectors: Once<VectorIndex>
+  /** Why questions are asked without a vector; null while they have one. */
+  questionFault(): unknown
 } {
   const { store, clock } = options
-  const text = once(options.text ?? (() => startText(options)))
+  const text = once(options.text ?? (() => startText(options, { embed })))
   const vectors = once(async (): Promise<VectorIndex> => {
     const { createVectorIndex } = await import('./embed/vector-index.ts')
     return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs })
   })
   const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(store.memory, clock))
+  let asking: AskedEngine | null = null
   const recall = once(async (): Promise<Recall> => {
     const [{ createRecall }, { askedMeanwhile }] = await Promise.all([
       import('./recall/create-recall.ts'),
       import('./embed/asked-meanwhile.ts'),
     ])
-    const asked = askedMeanwhile(await text(), (await vectors()).meanwhile)
-    return (await wanted()).counting(createRecall({ store: store.memory, text: asked, now: clock.now }))
+    asking = askedMeanwhile(await text(), { meanwhile: (await vectors()).meanwhile, monotonicMs: clock.monotonicMs })
+    return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
   })
-  return { text, wanted, recall, vectors }
+  return { text, wanted, recall, vectors, questionFault: () => asking?.fault() ?? null }
 }
 
-async function startText({ config, service }: MemoryOptions): Promise<TextEngine> {
+async function startText({ config }: MemoryOptions, service: EmbeddingService): Promise<TextEngine> {
   const { createTextEngine } = await import('./thread/create-text-engine.ts')
   return createTextEngine({ embedder: config.embedder, service })
 }
@@ -143,20 +164,29 @@ function once<Value>(make: () => Promise<Value>): Once<Value> {
   return Object.assign(ask, { made: () => made })
 }
 
+/** Until the kernel says how a service is asked. */
+const notConnected: EmbeddingService['embed'] = (model) =>
+  Promise.reject(
+    new OxbowError('bad_config', `The embedder ${model} is a service, and none can be asked here.`, {
+      hint: 'Set memory.embedder to words-50k, or ask a running guest.',
+    }),
+  )
+
 async function closeText(text: Once<TextEngine>): Promise<void> {
   const made = text.made()
   if (made !== null) await (await made).close()
 }
 
-async function report({ memory, store }: KeepDeps, index: JournalIndex | null, vectors: VectorIndex | null): Promise<MemoryReport> {
+/** @param indexing why nothing new is found @param embedding why what is found is found by words only */
+async function report({ memory, store }: KeepDeps, indexing: unknown, embedding: unknown): Promise<MemoryReport> {
   const [stats, indexed, head] = await Promise.all([memory.stats(), memory.cursor('journal'), store.head()])
   const active = stats.models.find(({ state }) => state === 'active')
-  const fault = index?.fault() ?? vectors?.fault() ?? null
+  const said = (fault: unknown): string => toFailure(fault, 'internal_failure', '').message
   return {
     ...stats,
     indexed,
     journal: head.seq,
     waiting: active === undefined ? 0 : Math.max(0, stats.passages - active.vectors),
-    problem: fault === null ? null : toFailure(fault, 'internal_failure', '').message,
+    problem: indexing !== null ? said(indexing) : embedding !== null ? `found by words only: ${said(embedding)}` : null,
   }
 }

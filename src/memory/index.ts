@@ -1,5 +1,6 @@
 export { createMemory } from './create-memory.ts'
 export type { Forgettable, Forgotten, ForgetQuestion } from './forget/forget.ts'
+export type { GoneFact } from './forget/gone-fact.ts'
 export type { DocumentText, Ingested } from './keep/documents.ts'
 export type { Imported, ExportPage } from './keep/transfer.ts'
 export type { Provenance, Related } from './keep/why.ts'

@@ -9,7 +9,8 @@ import type { Documents } from './keep/documents.ts'
 import type { Notes } from './keep/notes.ts'
 import type { Transfer } from './keep/transfer.ts'
 import type { Provenance } from './keep/why.ts'
-import type { EraseBodies, Eraser, Forgetting } from './forget/forget.ts'
+import type { Forgetting } from './forget/forget.ts'
+import type { EraseBodies, Eraser } from './forget/gone-fact.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Recall } from './recalled.ts'
 import type { TextEngine } from './text-engine.ts'
@@ -43,6 +44,8 @@ export interface Memory {
   onForget(eraser: Eraser): void
   /** How the journal erases what a turn still needed when it was forgotten. */
   eraseBy(erase: EraseBodies): void
+  /** What makes vectors where `memory.embedder` names a model of a provider: the kernel's, which is on record and under budgets. */
+  embedBy(embed: EmbeddingService['embed']): void
   close(): Promise<void>
 }
 
@@ -60,8 +63,6 @@ export interface MemoryOptions {
   readonly store: Store
   readonly config: Config['memory']
   readonly clock: Clock
-  /** Makes vectors where `memory.embedder` names a model of a provider. */
-  readonly service: EmbeddingService
   /** For tests: reads texts in place of the thread that is started on first use. */
   readonly text?: () => Promise<TextEngine>
 }

@@ -8,7 +8,10 @@ import { type CallContext, type JournalRecord, OxbowError, type SessionId } from
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
 import { minForgetCharacters } from '../keep/keep-limits.ts'
 import { eraseEntries } from './erase-entries.ts'
+import type { OwedForgetting } from './aftermath.ts'
 import { entriesThatSay, recordsThatSay } from './find-said.ts'
+import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
+import { createHeldWords, eraseDerived, settle } from './settle.ts'
 
 export interface ForgetQuestion {
   /** Entries: they go, and with them everything that says what they say. */
@@ -41,28 +44,12 @@ export interface Forgotten extends Forgettable {
   readonly left: number
 }
 
-/** Erases bodies of the journal, and puts on record that they are. */
-export type EraseBodies = (
-  seqs: readonly number[],
-  reason: string,
-) => Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
-
-/** Forgets what a part of the house made of what was said: summaries, warm conversations, titles. @returns how many things it changed. */
-export type Eraser = (gone: GoneFact) => Promise<number>
-
-export interface GoneFact extends PhraseMatch {
-  /** What was forgotten, in words; they are not to be kept anywhere. */
-  readonly texts: readonly string[]
-  /** Records whose bodies went. */
-  readonly seqs: readonly number[]
-  /** Sessions in which it was said. */
-  readonly sessions: readonly SessionId[]
-}
-
 export interface Forgetting {
   /** @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
   preview(question: ForgetQuestion, signal: AbortSignal): Promise<Forgettable>
-  forget(question: ForgetQuestion, by: Pick<CallContext, 'signal' | 'erase'>): Promise<Forgotten>
+  forget(question: ForgetQuestion, by: Pick<CallContext, 'id' | 'caller' | 'signal' | 'erase'>): Promise<Forgotten>
+  /** Takes along what was said while it ran, or since, of what it forgot. @returns what is still owed, null when nothing is */
+  settle(owed: OwedForgetting, by: { readonly signal: AbortSignal; readonly erase: EraseBodies }): Promise<OwedForgetting | null>
 }
 
 /** @param erasers asked in turn, also those that are added later */
@@ -74,9 +61,10 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
     return { match, phrases, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
   }
+  const words = createHeldWords()
   return {
     preview: async (question, signal) => describe(await find(question, signal)),
-    async forget(question, { signal, erase }) {
+    async forget(question, { id, caller, signal, erase }) {
       const found = await find(question, signal)
       const { match, items, records } = found
       // Memory first: from here nothing recalls it, whatever stops the rest.
@@ -85,13 +73,17 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
-      let derived = 0
-      for (const eraser of erasers) derived += await eraser({ ...match, texts: found.phrases, seqs, sessions })
-      const [leftEntries, leftRecords] = await Promise.all([entriesThatSay(deps, match, signal), recordsThatSay(deps, found.phrases, signal)])
+      if (caller.turn !== '' || erased.kept.length > 0) words.hold(id, found.phrases)
+      const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
+      const [leftEntries, leftRecords] = await Promise.all([
+        entriesThatSay(deps, match, signal),
+        recordsThatSay(deps, found.phrases, signal),
+      ])
       const later = new Set(erased.kept)
       const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
       return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, left }
     },
+    settle: (owed, by) => settle({ ...deps, erasers, words }, owed, by),
   }
 }
 
@@ -101,9 +93,6 @@ interface Found {
   readonly items: readonly MemoryItem[]
   readonly records: readonly JournalRecord[]
 }
-
-/** Why a body is gone, in its place in the journal. */
-const forgottenReason = 'forgotten by memory.forget'
 
 async function readQuestion(
   { memory }: KeepDeps,

@@ -24,6 +24,10 @@ export const maxHeldContexts = 200
 export const maxRelations = 32
 /** Memories looked through at once for what is to be forgotten: the event loop has them for a millisecond. */
 export const forgetItems = 32
+/** Records of a session that are looked through at once for what a turn said. */
+export const turnPage = 100
+/** Forgettings whose words are held until their turns have ended; of more the words are read from the turns themselves. */
+export const maxHeldForgettings = 100
 /** Exchanges of one generation: its tries. */
 export const maxExchanges = 500
 /** Bodies erased at once, as the store allows. */

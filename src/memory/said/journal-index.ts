@@ -4,13 +4,13 @@
  * stands for, so that a guest that was killed goes on where it stopped; entries have the ids of their calls, so that what is read
  * twice is there once.
  */
-import { type MemoryChange, type MemoryEntry, type MemoryItem, parseErased, parseReference } from '../../store/index.ts'
-import type { CallId, JournalRecord, JsonObject, Label, SessionId } from '../../types/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import type { CallId, JournalRecord, Label, SessionId } from '../../types/index.ts'
 import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
-import { eraseEntries } from '../forget/erase-entries.ts'
+import type { OwedForgetting } from '../forget/aftermath.ts'
+import { bodyOf } from '../keep/record-body.ts'
 import { type Draft, freshFacts, type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
-import { heldLabels, mayMatter, messageId, saidIn, type SaidMessage } from './message-record.ts'
-import { recordAt } from '../keep/provenance-record.ts'
+import { heldLabels, mayMatter, saidIn, type SaidMessage } from './message-record.ts'
 import { baseImportance } from '../keep/memory-types.ts'
 
 export interface JournalIndex {
@@ -29,11 +29,13 @@ export interface JournalIndex {
 }
 
 export interface JournalIndexDeps extends KeepDeps {
-  /** Erases bodies that a running turn has kept. @returns those that it still keeps */
-  readonly owed: (seqs: readonly number[]) => Promise<readonly number[]>
+  /** Erases what a running turn has kept, and what it said. @returns what is owed still */
+  readonly settle: (owed: OwedForgetting) => Promise<OwedForgetting | null>
+  /** Messages are kept; else only what is owed is looked for. */
+  readonly keeps: boolean
 }
 
-const cursorName = 'journal'
+const cursorOf = ({ keeps }: Pick<JournalIndexDeps, 'keeps'>): string => (keeps ? 'journal' : 'forgets')
 
 interface Run {
   readonly deps: JournalIndexDeps
@@ -42,7 +44,7 @@ interface Run {
   /** The newest message by session. */
   readonly last: Map<SessionId, string>
   /** What `memory.forget` could not erase, by the seq of its outcome: the cursor stays before it until it is done. */
-  readonly owed: Map<number, readonly number[]>
+  readonly owed: Map<number, OwedForgetting>
 }
 
 export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
@@ -57,7 +59,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
 
   const work = async (): Promise<void> => {
     try {
-      for (let cursor = read ?? (await deps.memory.cursor(cursorName)); !ending.signal.aborted;) {
+      for (let cursor = read ?? (await deps.memory.cursor(cursorOf(deps))); !ending.signal.aborted;) {
         wanted = false
         await payOwed(run)
         let page = await readPage(deps, cursor)
@@ -144,8 +146,8 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
   const { deps } = run
   const drafts: Draft[] = []
   for (const record of records) {
-    if (!mayMatter(record)) continue
-    const body = await bodyOf(deps, record)
+    if (!deps.keeps || !mayMatter(record)) continue
+    const body = await bodyOf(deps.store, record)
     if (body === null) continue
     if (record.phase === 'intent') run.labels.set(record.call, heldLabels(body))
     const said = saidIn(record, body)
@@ -156,49 +158,35 @@ async function indexRecords(run: Run, records: readonly JournalRecord[], cursor:
   const items = cursor === null ? await keepChanges(deps, made) : made
   const changes: MemoryChange[] = items.map((item) => ({ change: 'put', item }))
   if (cursor !== null)
-    changes.push({ change: 'cursor', cursor: { name: cursorName, seq: Math.min(cursor, ...[...run.owed.keys()].map((seq) => seq - 1)) } })
+    changes.push({
+      change: 'cursor',
+      cursor: { name: cursorOf(deps), seq: Math.min(cursor, ...[...run.owed.keys()].map((seq) => seq - 1)) },
+    })
   if (changes.length > 0) await deps.memory.change(changes)
   if (items.length === 0) return 0
   deps.changed({ put: items.map(({ entry }) => entry) })
   return items.length
 }
 
-/** A turn that asked to forget something has said it itself: its own records go when it has ended. */
+/** A turn that asked to forget something has said it itself: that goes when it has ended. */
 async function owe({ deps, owed }: Run, page: readonly JournalRecord[]): Promise<boolean> {
   let isNew = false
-  for (const record of page) {
-    if (record.name !== 'memory.forget' || record.phase !== 'outcome' || owed.has(record.seq)) continue
-    const later = (await bodyOf(deps, record))?.['later']
-    const seqs = Array.isArray(later) ? later.filter((each): each is number => typeof each === 'number') : []
-    if (seqs.length > 0) owed.set(record.seq, seqs)
-    isNew ||= seqs.length > 0
+  for (const { name, phase, seq, call, turn, body } of page) {
+    if (name !== 'memory.forget' || phase !== 'outcome' || owed.has(seq)) continue
+    const said = await bodyOf(deps.store, { body })
+    const later = Array.isArray(said?.['later']) ? said['later'].filter((each): each is number => typeof each === 'number') : []
+    if (said?.['dry_run'] !== false || (turn === '' && later.length === 0)) continue
+    owed.set(seq, { seq, call, turn, later })
+    isNew = true
   }
   return isNew
 }
 
 async function payOwed({ deps, owed }: Run): Promise<void> {
-  for (const [seq, seqs] of owed) {
-    const kept = await deps.owed(seqs)
-    if (kept.length === 0) owed.delete(seq)
-    else owed.set(seq, kept)
-    // What was indexed of the turn meanwhile said the same.
-    const gone = await Promise.all(seqs.filter((each) => !kept.includes(each)).map((each) => recordAt(deps, each)))
-    const ids = gone.flatMap((record) => (record === null ? [] : [messageId(record.call, 'user'), messageId(record.call, 'agent')]))
-    await eraseEntries(deps, await deps.memory.items(ids))
-  }
-}
-
-/** @returns null for a body that was erased, or is none. */
-async function bodyOf({ store }: JournalIndexDeps, { body }: JournalRecord): Promise<JsonObject | null> {
-  if (parseErased(body) !== null) return null
-  const kept = parseReference(body)
-  const bytes = kept === null ? null : await store.blob(kept.blob)
-  const text = kept === null ? body : bytes === null ? '' : Buffer.from(bytes).toString()
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as JsonObject) : null
-  } catch {
-    return null
+  for (const each of [...owed.values()]) {
+    const left = await deps.settle(each)
+    if (left === null) owed.delete(each.seq)
+    else owed.set(each.seq, left)
   }
 }
 
@@ -234,7 +222,7 @@ async function labelsOf({ deps, labels }: Run, { call }: JournalRecord): Promise
   const known = labels.get(call)
   if (known !== undefined) return known
   const [intent] = await deps.store.records({ call, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
-  const body = intent === undefined ? null : await bodyOf(deps, intent)
+  const body = intent === undefined ? null : await bodyOf(deps.store, intent)
   return body === null ? [] : heldLabels(body)
 }
 

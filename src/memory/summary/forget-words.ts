@@ -13,7 +13,7 @@ export interface Forgotten {
 /** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
 export function forgetInSummary(summary: Summary, { seqs, texts }: Forgotten): Summary {
   const known = texts.map(wordsOf).filter((words) => words.size > 0)
-  return withoutTold(summary, new Set(seqs), (text) => known.some((words) => overlap(wordsOf(text), words)))
+  return withoutTold(summary, new Set(seqs), (text) => known.some((words) => sharesMost(wordsOf(text), words)))
 }
 
 function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: string) => boolean): Summary {
@@ -34,12 +34,13 @@ function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: 
 }
 
 /** A sentence tells what was forgotten when most of its words, or most of those of the forgotten text, are the other's. */
-function overlap(said: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+export function sharesMost(said: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
   const shared = [...said].filter((word) => forgotten.has(word)).length
   return shared > 0 && shared >= 0.6 * Math.min(said.size, forgotten.size)
 }
 
-function wordsOf(text: string): ReadonlySet<string> {
+/** Words of three letters or more, but for those that stand everywhere. */
+export function wordsOf(text: string): ReadonlySet<string> {
   const words = text.toLowerCase().match(/[\p{L}\d]{3,}/gu) ?? text.toLowerCase().match(/[\p{L}\d]+/gu) ?? []
   return new Set(words.filter((word) => !common.has(word)))
 }

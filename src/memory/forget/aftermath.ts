@@ -1,0 +1,158 @@
+/**
+ * What a turn says that was told to forget, or that ran meanwhile: its own words about it go when it has ended. They are looked for
+ * in its messages also in other words, since an agent seldom repeats a phrase as it was; what is erased of a message is erased of the
+ * exchanges that carried it.
+ *
+ * The words themselves are in memory only, as long as the turn runs: the journal has hashes. After a crash they are read from the
+ * question of the agent, which is a message of the turn and goes last; where nobody knows them any more, all goes that the agent said
+ * in that turn after it forgot.
+ */
+import { foldPhrase, matchPhrases } from '../../store/index.ts'
+import {
+  type AssistantMessage,
+  type CallId,
+  type JournalRecord,
+  type JsonObject,
+  type SessionId,
+  toolCallsOf,
+  toolPlace,
+  type TurnId,
+} from '../../types/index.ts'
+import { bodyOf } from '../keep/record-body.ts'
+import type { KeepDeps } from '../keep/keep-item.ts'
+import { minForgetCharacters, turnPage } from '../keep/keep-limits.ts'
+import { recordAt } from '../keep/provenance-record.ts'
+import { isErasedRecord, recordsThatSay } from './find-said.ts'
+import { nearWords } from './near-words.ts'
+
+/** A `memory.forget` whose turn, or whose neighbours, were still running. */
+export interface OwedForgetting {
+  /** Of its outcome. */
+  readonly seq: number
+  readonly call: CallId
+  readonly turn: TurnId | ''
+  /** Records that were kept because their calls had not ended. */
+  readonly later: readonly number[]
+}
+
+export interface TurnWords {
+  readonly session: SessionId
+  /** When the turn began, unix milliseconds. */
+  readonly at: number
+  /** Records that go. */
+  readonly seqs: readonly number[]
+  /** What was forgotten and what was said of it, folded; empty where nobody knows it. */
+  readonly phrases: readonly string[]
+}
+
+type Deps = Pick<KeepDeps, 'store'>
+
+/** Turns that an owed forgetting waits for: its own, and those whose records it could not erase. */
+export async function turnsOf(deps: Deps, { turn, later }: OwedForgetting): Promise<ReadonlySet<TurnId>> {
+  const turns = new Set<TurnId>()
+  if (turn !== '') turns.add(turn)
+  for (const seq of later) {
+    const record = await recordAt(deps, seq)
+    if (record !== null && record.turn !== '') turns.add(record.turn)
+  }
+  return turns
+}
+
+export async function hasEnded({ store }: Deps, turn: TurnId): Promise<boolean> {
+  const call = turn as string as CallId
+  const ends = await store.records({ call, phases: ['outcome', 'refused', 'reconciled'], order: 'newest_first', limit: 1, hydrate: false })
+  return ends.length > 0
+}
+
+/** @returns the words of a forgetting that an agent asked for; null when they are erased, or it named memories that are gone. */
+export async function askedWords({ store }: Deps, { call }: Pick<OwedForgetting, 'call'>): Promise<readonly string[] | null> {
+  const place = toolPlace(call)
+  if (place === null) return null
+  const [asked] = await store.records({ call: place.generation, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
+  const body = asked === undefined ? null : await bodyOf(store, asked)
+  const message = body?.['message'] as unknown as AssistantMessage | undefined
+  const text = message === undefined ? undefined : toolCallsOf(message)[place.index]?.arguments
+  const phrase = foldPhrase(textArgument(text ?? ''))
+  return phrase.length < minForgetCharacters ? null : [phrase]
+}
+
+function textArgument(args: string): string {
+  try {
+    const { text, ids } = JSON.parse(args) as { text?: unknown; ids?: readonly unknown[] }
+    return typeof text === 'string' && (ids ?? []).length === 0 ? text : ''
+  } catch {
+    return ''
+  }
+}
+
+/**
+ * What an ended turn said of what was forgotten; nothing for a turn that is not known.
+ *
+ * @param phrases what was forgotten, folded; null: nobody knows it any more
+ * @param since seq of the forgetting
+ */
+export async function wordsOfTurn(
+  deps: Deps,
+  turn: TurnId,
+  phrases: readonly string[] | null,
+  since: number,
+  signal: AbortSignal,
+): Promise<readonly TurnWords[]> {
+  const call = turn as string as CallId
+  const [first] = await deps.store.records({ call, order: 'oldest_first', limit: 1, hydrate: false })
+  if (first === undefined || first.session === '') return []
+  const stretch = { session: first.session, after: first.seq - 1 }
+  const near = nearWords(phrases ?? [])
+  const exact = matchPhrases(phrases ?? [])
+  const seqs = new Set<number>()
+  const said: string[] = []
+  const exchanges: number[] = []
+  for await (const record of recordsOf(deps, stretch, turn)) {
+    if (record.phase === 'exchange' && record.name === 'model.generate') exchanges.push(record.seq)
+    const text = await saidIn(deps, record)
+    if (text === null) continue
+    const tells = phrases === null ? record.seq > since && isAgents(record) : exact.inText(text) || near.tells(text)
+    if (!tells) continue
+    seqs.add(record.seq)
+    const folded = foldPhrase(text)
+    if (folded.length >= minForgetCharacters) said.push(folded)
+  }
+  if (seqs.size > 0) for (const seq of exchanges) seqs.add(seq)
+  // What came after in the session has shown it to a model again, and tools may have been told it.
+  const all = [...(phrases ?? []), ...said]
+  for (const record of await recordsThatSay(deps, all, signal, stretch)) {
+    if (record.phase === 'exchange' || record.turn === turn) seqs.add(record.seq)
+  }
+  return [{ session: first.session, at: first.at, seqs: [...seqs].sort((a, b) => a - b), phrases: all }]
+}
+
+async function* recordsOf({ store }: Deps, { session, after }: { session: SessionId; after: number }, turn: TurnId) {
+  for (let cursor = after; ;) {
+    const page = await store.records({ session, after: cursor, order: 'oldest_first', limit: turnPage, hydrate: false })
+    for (const record of page) if (record.turn === turn && !isErasedRecord(record)) yield record
+    if (page.length < turnPage) return
+    cursor = page.at(-1)!.seq
+  }
+}
+
+const isAgents = ({ name, phase }: JournalRecord): boolean => name === 'model.generate' || phase === 'outcome'
+
+/** What people and the agent said in a record, with what the agent asked tools for; null for a record of another kind. */
+async function saidIn({ store }: Deps, record: JournalRecord): Promise<string | null> {
+  const { name, phase } = record
+  if (name === 'model.generate' ? phase !== 'outcome' : name !== 'turn.send') return null
+  const body = await bodyOf(store, record)
+  if (body === null) return null
+  const message = body['message'] as unknown as AssistantMessage | undefined
+  if (name === 'model.generate') return message === undefined ? null : whole(message)
+  return [body['text'], body['reply'], inputText(body)].filter((each) => typeof each === 'string').join('\n')
+}
+
+function whole(message: AssistantMessage): string {
+  return message.parts.map((part) => ('text' in part ? part.text : 'arguments' in part ? part.arguments : '')).join('\n')
+}
+
+/** Of an intent: what was asked for. */
+function inputText({ input }: JsonObject): unknown {
+  return typeof input === 'object' && input !== null && 'text' in input ? input['text'] : input
+}

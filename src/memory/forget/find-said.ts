@@ -1,0 +1,68 @@
+/**
+ * Where something is said: which memories and which records of the journal say one of some phrases. Both are looked through from end
+ * to end, in slices, so that the event loop is free between two of them; bodies are read where they are, in the store's thread.
+ */
+import type { MemoryFilter, MemoryItem, PhraseMatch } from '../../store/index.ts'
+import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
+import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import { forgetItems, maxExchanges, maxForgotten } from '../keep/keep-limits.ts'
+
+/** @throws OxbowError `limit_reached` for more than can be meant */
+export async function entriesThatSay(
+  { memory }: Pick<KeepDeps, 'memory'>,
+  match: PhraseMatch,
+  signal: AbortSignal,
+  filter: MemoryFilter = {},
+): Promise<readonly MemoryItem[]> {
+  const found: MemoryItem[] = []
+  for (let after: { createdAt: number; id: string } | undefined; ;) {
+    signal.throwIfAborted()
+    const page = await memory.list(filter, forgetItems, after)
+    for (const item of await memory.items(page.map(({ id }) => id))) if (match.inText(wholeText(item.passages))) found.push(item)
+    if (found.length > maxForgotten) {
+      throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
+    }
+    const last = page.at(-1)
+    if (last === undefined || page.length < forgetItems) return found
+    after = { createdAt: last.createdAt, id: last.id }
+  }
+}
+
+export interface Stretch {
+  /** Seq that all are behind. */
+  readonly after: number
+  readonly session?: SessionId
+}
+
+/** The records whose bodies say it, and those of the same generation: a stream says it in pieces. Bodies are as hashed. */
+export async function recordsThatSay(
+  { store }: Pick<KeepDeps, 'store'>,
+  phrases: readonly string[],
+  signal: AbortSignal,
+  { after, session }: Stretch = { after: 0 },
+): Promise<readonly JournalRecord[]> {
+  const found = new Map<number, JournalRecord>()
+  const spoken = new Set<CallId>()
+  const end = (await store.head()).seq
+  for (let cursor = after; cursor < end && phrases.length > 0;) {
+    signal.throwIfAborted()
+    const slice = await store.scan({ after: cursor, before: end + 1, phrases, ...(session !== undefined && { session }) })
+    for (const record of slice.records) {
+      found.set(record.seq, record)
+      if (record.name === 'model.generate' && record.phase === 'outcome') spoken.add(record.call)
+    }
+    cursor = slice.upto
+  }
+  for (const call of spoken) for (const record of await exchangesOf({ store }, call)) found.set(record.seq, record)
+  return [...found.values()].sort((a, b) => a.seq - b.seq)
+}
+
+/** What a generation and its endpoint said to each other, as far as it is there. */
+export async function exchangesOf({ store }: Pick<KeepDeps, 'store'>, call: CallId): Promise<readonly JournalRecord[]> {
+  const records = await store.records({ call, phases: ['exchange'], order: 'oldest_first', limit: maxExchanges, hydrate: false })
+  return records.filter((record) => !isErasedRecord(record))
+}
+
+export function isErasedRecord({ body }: Pick<JournalRecord, 'body'>): boolean {
+  return body.startsWith('{"erased":"')
+}
