@@ -3,10 +3,10 @@ import { createMemory, type Memory } from '../memory/index.ts'
 import type { Kernel } from '../kernel/index.ts'
 import type { Store } from '../store/index.ts'
 import { watchFolders } from '../tools/index.ts'
-import { type Config, type Engine, type Sandbox, systemClock } from '../types/index.ts'
+import { type Config, type Sandbox, systemClock } from '../types/index.ts'
 
-export function openGuestMemory(store: Store, engine: Pick<Engine, 'embed'>, config: Config['memory']): Memory {
-  return createMemory({ store, config, clock: systemClock, service: engine })
+export function openGuestMemory(store: Store, config: Config['memory']): Memory {
+  return createMemory({ store, config, clock: systemClock })
 }
 
 /** None is configured as a rule: then nothing is started. */

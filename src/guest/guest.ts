@@ -65,7 +65,7 @@ export async function startGuest(
     const { sandbox, egress, search } = ways
     const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
     const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
-    const memory = openGuestMemory(store, engine, config.memory)
+    const memory = openGuestMemory(store, config.memory)
     const calls = () => builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
     const kernel = createKernel({
       user,

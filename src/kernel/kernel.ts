@@ -23,6 +23,7 @@ import {
 import { createAgent } from './turns/agent.ts'
 import { kernelCalls } from './calls/kernel-calls.ts'
 import { describeSession, sessionsOf } from './calls/session-calls.ts'
+import { createEmbed } from './embedding/embed-call.ts'
 import { createConversations } from './conversation/conversations.ts'
 import { createScratchpads } from './conversation/scratchpads.ts'
 import { createEvents } from './events.ts'
@@ -127,12 +128,14 @@ function wire(options: KernelOptions) {
   const gate = createGate({
     ...stages,
     approval: config.approval,
+    flow: config.flow,
     labels: sessions,
     attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
   })
   const own = { scratchpad: scratchpads.section, reminder: memory, rolling: rolling.runtime }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...own })
   if (memory !== undefined) forgetBy(memory, { user, journal, summaries: rolling.summaries, newId })
+  memory?.embedBy(createEmbed({ user, gate: () => gate, newId }))
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
 }
 
@@ -256,8 +259,8 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox, m
       await resumed
       await lanes.stop()
       await background.close()
-      await journal.flushed()
       await memory?.close()
+      await journal.flushed()
       await Promise.all([sandbox.close(), engine.close()])
       await store.close()
     },

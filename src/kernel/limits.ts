@@ -58,6 +58,8 @@ export const maxExpandedCharacters = 12_000
 export const maxExpandedRows = 400
 /** Longest answer of a model that the system asks for itself. */
 export const maxCompletionTokens = 2_000
+/** Texts of one question for vectors: what every service takes in one request, so that each is settled by itself. */
+export const maxEmbedTexts = 100
 /** A run of tidying that has not ended after so long is dead: another may take over. */
 export const tidyLockMs: number = 60 * 60_000
 /** Between two looks at whether memory is to be tidied. */

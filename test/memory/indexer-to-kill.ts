@@ -6,8 +6,7 @@ import { configSchema, systemClock, type UserId } from '../../src/types/index.ts
 const store = await openSqliteStore({ path: process.argv[2]!, user: 'ada' as UserId, durability: 'normal' })
 await store.opened()
 const text = createLocalTextEngine({ embedder: 'none' })
-const service = { embed: () => Promise.reject(new Error('none')) }
-const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, service, text: async () => text })
+const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, text: async () => text })
 memory.poke()
 for (;;) {
   const { entries } = await memory.stats()

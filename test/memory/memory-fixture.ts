@@ -22,8 +22,7 @@ export interface MemoryFixtureOptions extends Omit<FixtureOptions, 'memory'> {
 
 export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock = systemClock): Memory {
   const text = createLocalTextEngine({ embedder: 'none' })
-  const service = { embed: () => Promise.reject(new Error('no service in this test')) }
-  return createMemory({ store, config: configSchema.parse(config).memory, clock, service, text: async () => text })
+  return createMemory({ store, config: configSchema.parse(config).memory, clock, text: async () => text })
 }
 
 export async function openMemoryFixture(options: MemoryFixtureOptions = {}): Promise<MemoryFixture> {

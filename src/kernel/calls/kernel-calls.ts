@@ -1,5 +1,6 @@
 /** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
 import type { Call, Config } from '../../types/index.ts'
+import { type EmbedCallDeps, embedCall } from '../embedding/embed-call.ts'
 import { completeCall } from './complete-call.ts'
 import { type KeptFileCallDeps, keptFileCalls } from './kept-file-calls.ts'
 import { type ModelCallDeps, modelCalls } from './model-calls.ts'
@@ -13,6 +14,7 @@ import { type SystemCallDeps, systemCalls } from './system-calls.ts'
 export type KernelCallDeps = SystemCallDeps &
   SessionCallDeps &
   ModelCallDeps &
+  EmbedCallDeps &
   KeptFileCallDeps &
   ScratchpadCallDeps &
   SummaryCallDeps &
@@ -26,6 +28,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...sessionKeepingCalls(deps),
     ...modelCalls(deps),
     completeCall(deps),
+    embedCall(deps),
     ...keptFileCalls(deps),
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),

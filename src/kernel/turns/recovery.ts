@@ -4,7 +4,7 @@
  * - An open `turn.send` is an unfinished turn: it goes on from what the journal kept.
  * - A tool call of such a turn goes on with it when it is safe to repeat; a `once` effect is never repeated and the model
  *   is told that its outcome is unknown.
- * - A generation is given up and counted at the price it had reserved: the provider may have billed it.
+ * - A question to a model is given up and counted at the price it had reserved: the provider may have billed it.
  * - Anything else had nobody waiting for it any more.
  */
 import type { Store } from '../../store/index.ts'
@@ -52,11 +52,13 @@ function close(record: JournalRecord, turnGoesOn: boolean): Entry[] {
   ]
 }
 
+const paidFor: ReadonlySet<string> = new Set(['model.generate', 'model.complete', 'model.embed'])
+
 function reconciliation(name: string, effect: string | undefined, reserved: JsonObject | undefined): JsonObject {
   if (effect === 'once') {
     const text = `Error (outcome_unknown): a crash hid how ${name} ended. Outcome unknown, not repeated. Check what it did before you go on.`
     return { status: 'unknown', code: 'outcome_unknown', text }
   }
-  const spent = name === 'model.generate' && reserved !== undefined ? { spent: reserved } : {}
+  const spent = paidFor.has(name) && reserved !== undefined ? { spent: reserved } : {}
   return { status: 'abandoned', code: 'cancelled', text: `${name} was under way when the guest died; nobody waits for it now.`, ...spent }
 }

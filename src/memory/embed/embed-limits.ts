@@ -18,3 +18,7 @@ export const vectorBatchMs = 50
 export const vectorLingerMs = 100
 /** After a failure: a service that is busy, or a thread that dies on one text, is not asked in a circle. */
 export const vectorRestMs = 30_000
+/** A question waits this long for its vector, then it goes by its words: half of what recall before a turn may take. */
+export const questionPatienceMs = 750
+/** Texts that a service is asked for at once: what every known service takes in one request, so that what it costs is settled for each. */
+export const maxServiceTexts = 100

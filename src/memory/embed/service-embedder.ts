@@ -1,14 +1,15 @@
 /**
- * Vectors of a model service, asked from the main side through the engine. Texts leave the machine: nothing comes here unless the
- * configuration names a service. A failure goes to the caller, who asks again later; nothing is remembered of it.
+ * Vectors of a model service, asked from the main side by a call of the kernel's: it is on record, and under the user's budget. Texts
+ * leave the machine: nothing comes here unless the configuration names a service. A failure goes to the caller, who asks again later;
+ * nothing is remembered of it.
  */
 import type { Embedded, Engine } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { Embedder, EmbedderFacts } from '../text-engine.ts'
-import { maxDims, strongWeights } from './embed-limits.ts'
+import { maxDims, maxServiceTexts, strongWeights } from './embed-limits.ts'
 import { toUnit } from './unit-vector.ts'
 
-/** The part of the engine that makes vectors. */
+/** What makes vectors. */
 export type EmbeddingService = Pick<Engine, 'embed'>
 
 export interface ServiceEmbedder {
@@ -54,7 +55,12 @@ export function openServiceEmbedder(model: string, service: EmbeddingService | u
       if (texts.length === 0) return []
       // Services refuse a text without a character.
       const filled = texts.map((text) => (text.trim() === '' ? '-' : text))
-      return (await ask(filled, purpose)).vectors.map((vector) => toUnit(Float32Array.from(vector)))
+      const vectors: Float32Array<ArrayBuffer>[] = []
+      for (let at = 0; at < filled.length; at += maxServiceTexts) {
+        const made = await ask(filled.slice(at, at + maxServiceTexts), purpose)
+        vectors.push(...made.vectors.map((vector) => toUnit(Float32Array.from(vector))))
+      }
+      return vectors
     },
     close: () => closing.abort(),
   }

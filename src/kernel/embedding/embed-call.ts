@@ -1,0 +1,117 @@
+/**
+ * `model.embed`: asks a service for vectors of texts. Memory has no other way to one, so what leaves the machine, and what it costs, is
+ * on record and under the budgets as everything else. The texts stand in the journal or in memory anyway: here only their number, their
+ * length and one hash over all of them are kept.
+ */
+import { z } from 'zod'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type Embedded,
+  type EmbedOptions,
+  type Engine,
+  isOxbowError,
+  type ModelFacts,
+  OxbowError,
+  type UserId,
+} from '../../types/index.ts'
+import { costOf } from '../calls/generation.ts'
+import type { Gate } from '../gate.ts'
+import { maxEmbedTexts } from '../limits.ts'
+import { processRight } from '../stages/policy.ts'
+
+export interface EmbedCallDeps {
+  readonly engine: Engine
+  /** A money budget is set: only a model with a price may be asked. */
+  readonly moneyIsLimited: boolean
+}
+
+interface EmbedInput {
+  model: string
+  texts: string[]
+  purpose: 'query' | 'document'
+}
+
+/** A slow service and its tries. Who asks for a question waits much shorter, and cancels. */
+const embedTimeoutMs = 3 * 60_000
+
+export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<EmbedInput, Embedded> {
+  /** The catalog knows few models for embeddings: what is not known of one does not matter as long as money does not. */
+  const factsOf = async (model: string): Promise<ModelFacts | null> => {
+    try {
+      return await engine.facts(model)
+    } catch (error) {
+      if (isOxbowError(error, 'bad_config')) return null
+      throw error
+    }
+  }
+  return {
+    name: 'model.embed',
+    summary: 'Asks a model for vectors of texts, by which memory finds what has the same meaning.',
+    input: z.strictObject({ model: z.string(), texts: z.array(z.string()).max(maxEmbedTexts), purpose: z.enum(['query', 'document']) }),
+    output: z.custom<Embedded>(),
+    example: { model: 'openai/text-embedding-3-small', texts: ['The sea is blue.'], purpose: 'document' },
+    tier: 'read_only',
+    right: processRight,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: true },
+    timeoutMs: embedTimeoutMs,
+    async reserve({ model, texts }, exact) {
+      const facts = await factsOf(model)
+      if (moneyIsLimited && (facts === null || facts.price === null)) throw unpriced(model)
+      const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
+      const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensBeside)
+      return spendOf(facts, tokens)
+    },
+    recordInput: ({ model, texts, purpose }) => ({ model, purpose, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
+    recordOutput: ({ model, dimensions, vectors, usage }) => ({ model, dimensions, vectors: vectors.length, usage: { ...usage } }),
+    async run({ model, texts, purpose }, { signal }) {
+      const output = await engine.embed(model, texts, { purpose }, signal)
+      return { output, spent: spendOf(await factsOf(model), output.usage.inputTokens) }
+    },
+  }
+}
+
+/** Marks that a model puts around a text. */
+const tokensBeside = 4
+
+function spendOf(facts: ModelFacts | null, tokens: number): { microDollars: number; tokens: number } {
+  return facts === null ? { microDollars: 0, tokens } : costOf(facts, { inputTokens: tokens, outputTokens: 0, estimated: true })
+}
+
+function lengthOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0)
+}
+
+/** SHA-256 over the texts in order, as JSON, so that no two lists are the same bytes. */
+function hashOf(texts: readonly string[]): string {
+  return process.getBuiltinModule('node:crypto').hash('sha256', JSON.stringify(texts))
+}
+
+function unpriced(model: string): OxbowError {
+  const [provider, ...name] = model.split('/')
+  return new OxbowError('budget_exhausted', `Nobody has said what ${model} costs, so a money budget cannot cover it.`, {
+    hint: `Set context_tokens, input_price and output_price of [providers.${provider}.models."${name.join('/')}"] in config.toml, or memory.embedder = "words-50k".`,
+  })
+}
+
+interface EmbedByDeps {
+  readonly user: UserId
+  readonly gate: () => Gate
+  readonly newId: () => string
+}
+
+/** @returns the way of memory to a service: the call above, made by the kernel for the user. A refusal is thrown, nothing was sent then. */
+export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed'] {
+  const caller: Caller = { user, actor: 'kernel', rights: new Set([processRight]), audience: 'runtime', session: '', turn: '', process: '' }
+  return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {
+    const id = newId() as CallId
+    const outcome = (await gate().call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
+    if (outcome.status === 'ok') return outcome.output
+    const { code, message, hint } = outcome.failure
+    throw new OxbowError(code, message, { hint })
+  }
+}
