@@ -58,15 +58,17 @@ export function createMemory(options: MemoryOptions): Memory {
     return createTurnRecall(deps, { recall, limit: config.recall_results, tokens: config.recall_tokens })
   })
   const keepers = lazyKeepers(deps)
+  // Where messages are not kept, a turn that forgot something is waited for all the same.
+  const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
   const caughtUp = async (): Promise<void> => {
-    if (config.index_messages && !closed) await (await indexer()).caughtUp()
+    if (reads()) await (await indexer()).caughtUp()
   }
   return {
     hasOthers: (session) => config.recall && config.recall_tokens > 0 && census.hasOthers(session),
     poke() {
       // Once, for what a stop left undone; later ones follow from what is put.
       if (vectors.made() === null) makeVectors()
-      if ((config.index_messages || forgetting.made() !== null) && !closed) void indexer().then((each) => each.poke())
+      if (reads()) void indexer().then((each) => each.poke())
     },
     caughtUp,
     recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
@@ -86,11 +88,7 @@ export function createMemory(options: MemoryOptions): Memory {
     async close() {
       closed = true
       ending.abort()
-      await (await wanted.made())?.close()
-      if (index !== null) await (await index).close()
-      const made = vectors.made()
-      if (made !== null) await (await made).close()
-      await closeText(text)
+      await closeAll(readers, index)
     },
   }
 }
@@ -108,17 +106,16 @@ function lazyKeepers(deps: KeepDeps): Pick<Memory, 'notes' | 'corrections' | 'do
 }
 
 /** What reads, ranks and makes vectors. */
-function lazyReaders(
-  options: MemoryOptions,
-  embed: EmbeddingService['embed'],
-): {
+interface Readers {
   readonly text: Once<TextEngine>
   readonly wanted: Once<Wanted>
   readonly recall: Once<Recall>
   readonly vectors: Once<VectorIndex>
   /** Why questions are asked without a vector; null while they have one. */
   questionFault(): unknown
-} {
+}
+
+function lazyReaders(options: MemoryOptions, embed: EmbeddingService['embed']): Readers {
   const { store, clock } = options
   const text = once(options.text ?? (() => startText(options, { embed })))
   const vectors = once(async (): Promise<VectorIndex> => {
@@ -172,9 +169,13 @@ const notConnected: EmbeddingService['embed'] = (model) =>
     }),
   )
 
-async function closeText(text: Once<TextEngine>): Promise<void> {
-  const made = text.made()
-  if (made !== null) await (await made).close()
+/** What counts and indexes has its last words; a service that is being asked for vectors is not waited for. */
+async function closeAll({ text, wanted, vectors }: Readers, index: Promise<JournalIndex> | null): Promise<void> {
+  await (await wanted.made())?.close()
+  await (await index)?.close()
+  const ended = vectors.made()?.then((made) => made.close())
+  await (await text.made())?.close()
+  await ended
 }
 
 /** @param indexing why nothing new is found @param embedding why what is found is found by words only */
