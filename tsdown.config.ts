@@ -40,6 +40,6 @@ export default defineConfig([
   { ...common, entry: { 'text-worker': 'src/memory/thread/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
-  // Hands are copied into the sandbox, where there is nothing to share a chunk with.
-  { ...common, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
+  // Hands are copied into the sandbox, where there is nothing to share a chunk with. See hands-program.ts for the format.
+  { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])

@@ -67,10 +67,11 @@ async function run(): Promise<void> {
   await serve(input, output, options(told))
 }
 
-try {
-  await run()
-  process.exit(0)
-} catch (error) {
-  process.stderr.write(`hands: ${error instanceof Error ? error.message : 'unknown failure'}\n`)
-  process.exit(1)
-}
+// No await out here: hands are started as CommonJS, which Node loads 5 ms sooner and whose compiled code can be kept.
+run().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`hands: ${error instanceof Error ? error.message : 'unknown failure'}\n`)
+    process.exit(1)
+  },
+)

@@ -41,7 +41,7 @@ static enum verdict usr_bin(const struct bait *b) {
 
 static enum verdict hands_program(const struct bait *b) {
   (void)b;
-  const char *const paths[] = {"/opt/oxbow/hands.mjs", "/opt/oxbow/node", "/usr/local/bin/node", "/opt/agent/hands.mjs", NULL};
+  const char *const paths[] = {"/opt/oxbow/hands.cjs", "/opt/oxbow/node", "/usr/local/bin/node", "/opt/oxbow/hands.code", NULL};
   return any(overwritable, paths);
 }
 

@@ -47,7 +47,7 @@ describe('a hostile command in the sandbox', () => {
   })
 
   it('cannot write outside the workspace', async () => {
-    await allFail(['touch /usr/bin/x', 'touch /etc/x', 'touch /x', 'touch /opt/oxbow/x', 'echo > /opt/oxbow/hands.mjs', 'touch /dev/x'])
+    await allFail(['touch /usr/bin/x', 'touch /etc/x', 'touch /x', 'touch /opt/oxbow/x', 'echo > /opt/oxbow/hands.cjs', 'touch /dev/x'])
     await allFail([
       'echo core > /proc/sys/kernel/core_pattern',
       'echo b > /proc/sysrq-trigger',

@@ -12,6 +12,7 @@ import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-li
 import type { Cgroup, CgroupLimit, CgroupParent } from './cgroup-limits.ts'
 import { findDiskLimit } from './disk-limit.ts'
 import type { GuardedPath } from './git-guard.ts'
+import { findCode, makeCode, startFiles } from './hands-code.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
 import { browserView } from '../browser/browser-view.ts'
 import { findBrowser } from '../browser/find-browser.ts'
@@ -30,7 +31,7 @@ export interface BubblewrapPlan {
   readonly degraded: readonly string[]
 }
 
-const insideProgram = '/opt/oxbow/hands.mjs'
+const insideProgram = '/opt/oxbow/hands.cjs'
 
 /** The cheap half of the check: what is installed and writable. Whether it works is known when hands have greeted. */
 export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
@@ -95,11 +96,14 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
   const { folders, limits } = options
   const { asRoot, guard, enter } = createEntrance(folders)
   let program: string | null = null
+  let code: Buffer | null = null
   let starts = 0
 
   const startIn = async (profile: Profile, leave: () => void, guarded: readonly GuardedPath[] = []): Promise<HandsProcess> => {
     const view = await viewOf(profile, options)
     program ??= loadHandsProgram(findHandsEntry())
+    code ??= findCode(program, options.imageFolder)
+    const { files, entry } = startFiles(insideProgram, code)
     removeStaleCgroups(plan.cgroups)
     const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
       memoryBytes: view.memoryMb * 1024 * 1024,
@@ -116,11 +120,14 @@ function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Pr
       cgroupEntries: group.entries,
       memoryByCgroup: holds(plan.cgroups, 'memory'),
       maxFileMb: view.maxFileMb,
-      files: [{ path: insideProgram, text: program }, ...view.files, ...terminals(), ...accounts(asRoot)],
-      entry: insideProgram,
+      files: [{ path: insideProgram, text: program }, ...files, ...view.files, ...terminals(), ...accounts(asRoot)],
+      entry,
     })
     try {
-      return await startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
+      const started = startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
+      // They take some 60 ms, in which there is nothing to do here.
+      code ??= makeCode(program, options.imageFolder)
+      return await started
     } catch (error) {
       throw explained(error)
     }

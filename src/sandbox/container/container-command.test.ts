@@ -19,11 +19,11 @@ const plan: ContainerPlan = {
   mounts: [
     { host: '/ws/shared', inside: '/shared', writable: true },
     { host: '/ws/tmp', inside: '/tmp', writable: true },
-    { host: '/c/hands.mjs', inside: '/opt/oxbow/hands.mjs', writable: false },
+    { host: '/c/hands.cjs', inside: '/opt/oxbow/hands.cjs', writable: false },
   ],
   limits: { ...testLimits, memory_mb: 384, max_processes: 96, max_file_mb: 16, cpus: 1.5 },
   limitsHold: true,
-  program: ['/opt/oxbow/hands.mjs', '--alone'],
+  program: ['/opt/oxbow/hands.cjs', '--alone'],
 }
 
 /** What stands before the image, for both engines. */
@@ -66,9 +66,9 @@ describe('the line that starts a container', () => {
     includesAll(args, [...hardened, '--unsetenv-all', '--no-hosts', '--http-proxy=false', '--security-opt=mask=/sys'])
     includesAll(args, [
       '--mount=type=bind,source=/ws/shared,destination=/shared,nosuid,nodev',
-      '--mount=type=bind,source=/c/hands.mjs,destination=/opt/oxbow/hands.mjs,readonly,nosuid,nodev',
+      '--mount=type=bind,source=/c/hands.cjs,destination=/opt/oxbow/hands.cjs,readonly,nosuid,nodev',
     ])
-    assert.deepEqual(args.slice(args.indexOf('abc')), ['abc', '/opt/oxbow/hands.mjs', '--alone'])
+    assert.deepEqual(args.slice(args.indexOf('abc')), ['abc', '/opt/oxbow/hands.cjs', '--alone'])
   })
 
   it('does the same with docker, without what docker does not know', () => {

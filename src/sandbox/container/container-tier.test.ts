@@ -106,7 +106,7 @@ describe('a container', { skip: without }, () => {
       execFileSync('podman', ['inspect', '--format', '{{json .Mounts}}', containerOf('vault-read')], { encoding: 'utf8' }),
     ) as object[]
     assert.deepEqual(binds.map((bind) => ('Destination' in bind && 'RW' in bind ? [bind.Destination, bind.RW] : bind)).toSorted(byText), [
-      ['/opt/oxbow/hands.mjs', false],
+      ['/opt/oxbow/hands.cjs', false],
       ['/vault', false],
     ])
   })

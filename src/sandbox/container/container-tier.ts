@@ -19,7 +19,7 @@ import { containerName, reapOrphans } from './container-remains.ts'
 import { keepFile } from './kept-file.ts'
 import { seccompProfile } from './seccomp-profile.ts'
 
-const insideProgram = '/opt/oxbow/hands.mjs'
+const insideProgram = '/opt/oxbow/hands.cjs'
 
 export const containerTier: TierProvider = {
   tier: 'container',
@@ -89,7 +89,7 @@ function createStarter({ options, engine, image, seccomp }: Parts, holds: boolea
       uid: asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid),
       gid: asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid),
       rootless: engine.rootless,
-      mounts: [...mounts, { host: keepFile(join(kept, 'hands.mjs'), program), inside: insideProgram, writable: false }],
+      mounts: [...mounts, { host: keepFile(join(kept, 'hands.cjs'), program), inside: insideProgram, writable: false }],
       limits,
       limitsHold: holds,
       program: handsProgram(insideProgram, entryArgs[profile], { limits, limitsHold: holds }),

@@ -19,7 +19,7 @@ export const readyWord = 'ready'
 export const goingWord = 'going'
 
 /** Where hands stand in the root of the guest. */
-export const insideHands = '/opt/oxbow/hands.mjs'
+export const insideHands = '/opt/oxbow/hands.cjs'
 
 /** What is fixed when hands start, and so part of a snapshot. It travels on the kernel's command line, where it is no secret. */
 export interface GuestSettings {
