@@ -159,6 +159,30 @@ function describeLacking(holds: MemoryCase): void {
     assert.deepEqual(await foundByVector(memory, unit(3_000), anything, 9, 'big'), ['b', 'a'])
   })
 
+  holds('long vectors keep their cosines to some millionths, also when others of their row come and go', async (memory) => {
+    const dims = 384
+    await memory.change([{ change: 'model', model: 'long', dims, state: 'active' }])
+    const number = fc.float({ min: -1, max: 1, noNaN: true, noDefaultInfinity: true })
+    const vectors = fc
+      .sample(fc.array(number, { minLength: dims, maxLength: dims }), { numRuns: 20, seed: 5 })
+      .map((l) => Float32Array.from(l))
+    await memory.change(vectors.map((_, i) => put(`v${i}`, `${i}`)))
+    for (let i = 0; i < vectors.length; i++) {
+      const [next] = await memory.withoutVector('long', 1)
+      const vector = vectors[Number(next?.text)] ?? assert.fail()
+      await memory.change([{ change: 'vectors', model: 'long', vectors: [{ passage: next?.id ?? 0, vector }] }])
+    }
+    await memory.change([{ change: 'erase', id: 'v7' }])
+    const question = vectors[3] ?? assert.fail()
+    const { vector, passages } = await memory.search({ filter: anything, vector: { model: 'long', vector: question, limit: 30 } })
+    assert.equal(vector.length, 19)
+    for (const { passage, score } of vector) {
+      const other = vectors[Number(passages.find(({ id }) => id === passage)?.text)] ?? assert.fail()
+      const dot = other.reduce((sum, value, i) => sum + value * (question[i] ?? 0), 0)
+      assert.ok(Math.abs(score - dot / (Math.hypot(...other) * Math.hypot(...question))) < 1e-5)
+    }
+  })
+
   holds('an entry without passages is kept, listed and patched, and no search fails over it', async (memory) => {
     await memory.change([active, { change: 'put', item: itemOf(entryOf('bare')) }])
     await memory.change([{ change: 'patch', id: 'bare', patch: { tags: ['t'] } }])

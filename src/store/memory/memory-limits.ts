@@ -22,6 +22,8 @@ export const maxExtraChars: number = 256 * 1024
 export const maxDims = 16_384
 /** Vectors that stand in one row, by consecutive passages: rows of single vectors would leave half of each page of 4 KiB empty. */
 export const blockPassages = 16
+/** From here on vectors are kept in sixteen bits a number: in shorter ones each number weighs more, and there is little to save. */
+export const minScaledDims = 64
 /** Removed passages that are remembered for readers, which drop them from what they hold; one that missed more reads all anew. */
 export const keptRemovals = 20_000
 /** Up to here vectors are compared one by one; beyond it by their signs first. At 384 dimensions this takes 31 MB. */

@@ -37,6 +37,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(5, 'secrets-zoey', [1, 1], 'dbc406705f20724bed7489b0fbeb1f3b8353ae5d4d130ab3a1f6ba4c699cf738'),
   // Programs before it look for blobs without saying whose.
   step(6, 'blob-owner', [6, 6], 'fa4a851ee7c6b68bd9e0b83c14752ddc468c970d471bdb33c1323e593225026b', true),
+  // Programs before it take the new form of vectors for damage.
+  step(7, 'smaller-vectors', [7, 7], '2e3b140ad76951775748318baa5010f7006a2e459ad50a66c8e21a8fce4a4e11'),
 ]
 
 /** The version of a database in which every step has run. */

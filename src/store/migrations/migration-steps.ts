@@ -6,6 +6,7 @@ import { memoryStep } from './step-3-memory.ts'
 import { sessionStep } from './step-4-sessions.ts'
 import { secretsZoeyStep } from './step-5-secrets-zoey.ts'
 import { blobOwnerStep } from './step-6-blob-owner.ts'
+import { smallerVectorsStep } from './step-7-smaller-vectors.ts'
 
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -14,4 +15,5 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [4, sessionStep],
   [5, secretsZoeyStep],
   [6, blobOwnerStep],
+  [7, smallerVectorsStep],
 ])

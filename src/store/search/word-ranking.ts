@@ -17,12 +17,7 @@ const b = 0.75
 const leastIdf = 1e-6
 
 /** @returns the best passages that pass, best first; none that has no word */
-export function rankByWords(
-  slots: SlotTable,
-  filter: MemoryFilter,
-  limit: number,
-  words: readonly Occurrences[],
-): readonly ScoredSlot[] {
+export function rankByWords(slots: SlotTable, filter: MemoryFilter, limit: number, words: readonly Occurrences[]): readonly ScoredSlot[] {
   const scores = new Float64Array(slots.high())
   const weights = new Float64Array(slots.high())
   /** Which word a slot was met with last. */

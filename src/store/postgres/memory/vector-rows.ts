@@ -5,20 +5,25 @@ import { ask } from '../../search/asking.ts'
 import { blockOf, openBlock } from '../../search/vector-block.ts'
 import type { VectorReading } from '../../search/vector-reading.ts'
 
-/** The place of a vector in its row is the number of those before it, by the bits of the mask. */
-const text = `select w.passage, substring(v.bytes
-      from cast(bit_count(cast(v.mask & ((1 << w.place) - 1) as bit(32))) * :width + 1 as integer)
-      for cast(:length as integer)) as bytes
-  from (select cast(value as bigint) as passage, cast(value as bigint) / ${blockPassages} as block,
-          cast(cast(value as bigint) % ${blockPassages} as integer) as place
-        from json_array_elements_text(cast(:passages as json))) w
-  join memory_vectors v on v."user" = :user and v.model = :model and v.block = w.block
-  where (v.mask >> w.place) & 1 = 1`
+/**
+ * The place of a vector in its row is the number of those before it, by the bits of the mask. Rows of the form with an odd number of
+ * bytes begin with one that says so; it goes before the vector here, too.
+ */
+const text = `select s.passage, substring(s.bytes for s.head) || substring(s.bytes
+      from s.head + s.before * ((length(s.bytes) - s.head) / s.count) + 1
+      for (length(s.bytes) - s.head) / s.count) as bytes
+  from (select w.passage, v.bytes, length(v.bytes) % 2 as head,
+          cast(bit_count(cast(v.mask & ((1 << w.place) - 1) as bit(32))) as integer) as before,
+          cast(bit_count(cast(v.mask as bit(32))) as integer) as count
+        from (select cast(value as bigint) as passage, cast(value as bigint) / ${blockPassages} as block,
+                cast(cast(value as bigint) % ${blockPassages} as integer) as place
+              from json_array_elements_text(cast(:passages as json))) w
+        join memory_vectors v on v."user" = :user and v.model = :model and v.block = w.block
+        where (v.mask >> w.place) & 1 = 1) s`
 
 export function readVectors(user: UserId): VectorReading {
   return function* ({ model, dims }, passages) {
-    const width = dims * 4
-    const args = { user, model, passages: JSON.stringify(passages), width, length: width }
+    const args = { user, model, passages: JSON.stringify(passages) }
     const rows = yield* ask<readonly [number, Uint8Array]>({ text, args, arrays: true })
     const vectors = new Map<number, Float32Array>()
     for (const [passage, bytes] of rows) {
