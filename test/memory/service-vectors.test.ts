@@ -1,5 +1,6 @@
 /** Vectors of a provider's model: a real endpoint on loopback, the real engine, the real gate. */
 import assert from 'node:assert/strict'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 import { openEngine } from '../../src/engine/index.ts'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
@@ -30,11 +31,17 @@ function embeddings(body: string): PlainAnswer {
 
 const opened: AsyncDisposable[] = []
 
-async function open(
-  answer: (body: string, place: number) => PlainAnswer,
-  more: { readonly budget?: object; readonly price?: number } = {},
-) {
-  const endpoint = await startEndpoint(({ body }, place) => answer(body, place))
+interface Known {
+  readonly budget?: object
+  /** Micro-dollars for a million tokens. */
+  readonly price?: number
+}
+
+async function open(answer: (body: string) => PlainAnswer, known: Known = {}) {
+  return openAt(await startEndpoint(({ body }) => answer(body)), known)
+}
+
+async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
   const model = more.price === undefined ? {} : { m: { context_tokens: 8_000, input_price: more.price, output_price: 0 } }
   const providers = { mine: { wire: 'openai-chat', base_url: `${endpoint.origin}/v1`, api_key_env: '', models: model } }
   const config = configSchema.parse({
@@ -173,5 +180,21 @@ void describe('vectors of a service', () => {
     await settle()
     const outcomes = (await embedRecords(store)).filter(({ phase }) => phase === 'outcome')
     assert.ok(outcomes.length > 0 && outcomes.every(({ body }) => body['status'] === 'failed' && body['code'] === 'model_overloaded'))
+  })
+
+  void it('do not keep a guest that ends from ending, though the service never answers', async () => {
+    const asked = Promise.withResolvers<void>()
+    const server = process.getBuiltinModule('node:http').createServer(() => asked.resolve())
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    const close = async (): Promise<void> => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+    const { port } = server.address() as AddressInfo
+    const { save } = await openAt({ origin: `http://127.0.0.1:${port}`, asked: [], [Symbol.asyncDispose]: close })
+    await save('The doctor is in Lisbon.')
+    await asked.promise
+    // The kernel, before its endpoint.
+    await opened.shift()?.[Symbol.asyncDispose]()
   })
 })
