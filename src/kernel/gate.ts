@@ -39,7 +39,8 @@ import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Cleaner } from './stages/cleaning.ts'
-import { authorize, decide, failureLabels, join, judgeFlow, type Labels } from './stages/policy.ts'
+import { type FlowVerdict, flowRefusal, judgeFlow } from './stages/flow.ts'
+import { authorize, decide, failureLabels, join, type Labels } from './stages/policy.ts'
 
 export interface GateDeps {
   readonly registry: Registry
@@ -51,6 +52,7 @@ export interface GateDeps {
   readonly sandbox: Sandbox
   readonly clock: Clock
   readonly approval: Config['approval']
+  readonly flow: Config['flow']
   /** Labels of the session's context, and how to join new ones. */
   readonly labels: { held(caller: Caller): Labels; join(caller: Caller, added: Labels): Labels }
   readonly blobs: Blobs
@@ -145,11 +147,12 @@ async function admit(
 
   // 4. Flow: what the session has seen against where this call leads.
   const held = deps.labels.held(caller)
-  const leak = judgeFlow(held, call)
+  const flow = judgeFlow(held, call, caller, deps.flow)
+  const leak = flowRefusal(flow)
   if (leak !== null) return refusal(leak)
 
   // 5. Approve: run, or park until a person has decided.
-  const unapproved = await approve(deps, passing, call, input, past)
+  const unapproved = await approve(deps, passing, { call, input, flow }, past)
   if (unapproved !== null) return unapproved
 
   // 6. Reserve from every budget above the caller.
@@ -245,13 +248,12 @@ async function intend(
 async function approve(
   deps: GateDeps,
   passing: Passing,
-  call: Call,
-  input: unknown,
+  { call, input, flow }: { readonly call: Call; readonly input: unknown; readonly flow: FlowVerdict },
   past: readonly JournalRecord[],
 ): Promise<Refusal | null> {
   const { caller, id } = passing
   const signal = passing.signal ?? new AbortController().signal
-  const asks = decide(call, deps.approval) === 'ask' && caller.actor.startsWith('agent:')
+  const asks = (decide(call, deps.approval) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
   if (!asks || past.some((entry) => entry.phase === 'intent')) return null
   const exact = JSON.stringify(input)
   // A decision binds to one exact input: a record about another input counts for nothing.
@@ -260,7 +262,7 @@ async function approve(
     .filter((entry) => entry.body.input === exact)
   let allow = bound.find((entry) => entry.phase === 'decided')?.body.allow
   if (allow === undefined) {
-    const reason = `${call.name} is ${call.tier.replace('_', '-')} and policy says ask`
+    const reason = flow.reason || `${call.name} is ${call.tier.replace('_', '-')} and policy says ask`
     // It waits before it is shown, so that whoever sees the record can decide at once.
     const waiting = deps.approvals.wait(describeApproval(caller, id, call.name, exact, deps.clock.now()), signal)
     waiting.catch(() => {})

@@ -6,6 +6,18 @@ import type { SandboxTier } from './hands.ts'
 
 export type Decision = 'allow' | 'ask' | 'deny'
 
+/** What becomes of a call that leads outside, by what its conversation has held. The strictest that fits counts. */
+export interface FlowRules {
+  untrusted: Decision
+  private: Decision
+  both: Decision
+}
+
+export interface FlowPolicy extends FlowRules {
+  /** By call name; what is unset there is as for all. */
+  sinks: Record<string, { [Label in keyof FlowRules]: Decision | null }>
+}
+
 /** Caps of one budget; null is no cap. */
 export interface BudgetLimit {
   micro_dollars: number | null
@@ -57,6 +69,7 @@ export interface Config {
     rights: Record<string, Decision>
     calls: Record<string, Decision>
   }
+  flow: FlowPolicy
   budget: { session: BudgetLimit; user: BudgetLimit }
   store: StoreConfig
   memory: MemoryConfig
@@ -69,9 +82,10 @@ export interface Config {
     max_processes: number
     max_file_mb: number
     disk_mb: number | null
+    disk: 'folder' | 'image' | 'memory'
     cpus: number | null
     container: { engine: 'auto' | 'podman' | 'docker'; kernel: 'runc' | 'gvisor'; image: string }
-    micro_vm: { accel: 'auto' | 'kvm' | 'tcg'; image: string }
+    micro_vm: { provider: 'auto' | 'qemu' | 'microsandbox'; accel: 'auto' | 'kvm' | 'tcg'; image: string }
   }
   browser: { program: string; memory_mb: number }
   web: {
@@ -85,6 +99,9 @@ export interface Config {
 }
 
 const decision = z.enum(['allow', 'ask', 'deny'])
+
+const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
+  decision.nullable().default(null).describe(`As \`flow.${what}\`, for this call alone. Unset: as for all.`)
 
 const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)
 
@@ -217,6 +234,21 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .describe('By call name, e.g. `"file.delete" = "deny"`. Goes before the right. `deny` anywhere wins.'),
     })
     .prefault({}),
+  flow: z
+    .strictObject({
+      untrusted: decision
+        .default('allow')
+        .describe('For calls of a model that lead outside, when the conversation has held what others wrote (files, commands, the web).'),
+      private: decision.default('allow').describe('The same, when it has held private data (the vault, memories of such).'),
+      both: decision.default('ask').describe('The same, when it has held both. The strictest of the three that fit counts.'),
+      sinks: z
+        .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
+        .default({})
+        .describe(
+          'For single calls, e.g. `[flow.sinks."web.fetch"]`. What an agent sends to the person (`media.send`) is judged only here.',
+        ),
+    })
+    .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),
   store: storeConfig,
   memory: memoryConfig,
@@ -251,6 +283,12 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .nullable()
         .default(null)
         .describe('Most that the workspace may hold. Unset: as much as the disk has; a micro VM takes 2 048.'),
+      disk: z
+        .enum(['folder', 'image', 'memory'])
+        .default('folder')
+        .describe(
+          'What holds the workspace to `disk_mb`. `folder`: the file system it is on, when that is no larger. `image`: a file system of that size in one file, mounted as root over `shared` and `tmp`. `memory`: the same in memory, lost when the machine stops.',
+        ),
       cpus: z.number().min(0.1).nullable().default(null).describe('Most processor time, in processors. Unset: all there is.'),
       container: z
         .strictObject({
@@ -264,6 +302,10 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .prefault({}),
       micro_vm: z
         .strictObject({
+          provider: z
+            .enum(['auto', 'qemu', 'microsandbox'])
+            .default('auto')
+            .describe('What starts machines. `auto`: QEMU, and microsandbox where QEMU is missing and the processor helps.'),
           accel: z
             .enum(['auto', 'kvm', 'tcg'])
             .default('auto')

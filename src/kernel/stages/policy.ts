@@ -1,5 +1,5 @@
 /**
- * Stages 3 to 5, the judgements: who may (authorize), where data may go (flow), and what a person must be asked about.
+ * Stages 3 and 5, the judgements: who may (authorize), and what a person must be asked about; and the labels that stage 4 judges by.
  * Whatever is not granted is denied.
  */
 import {
@@ -54,7 +54,7 @@ export function userCaller(user: UserId, session: SessionId | '', turn: TurnId |
 const ownersRights: ReadonlySet<string> = new Set([everyRight])
 
 /**
- * Stage 4, flow: labels say what a session's context has held. They are joined when something is read and never leave, so
+ * Labels say what a session's context has held. They are joined when something is read and never leave, so
  * that a sink can be judged by all that could have influenced it.
  */
 export type Labels = readonly Label[]
@@ -72,11 +72,6 @@ export function join(held: Labels, added: Labels): Labels {
 export function failureLabels({ labels }: Call, error: unknown): Labels {
   const own = isOxbowError(error) ? error.data['labels'] : undefined
   return Array.isArray(own) ? join(labels.adds, parseLabels(own.join(','))) : labels.adds
-}
-
-/** @returns why data with these labels must not reach this call. No call that exists today is restricted: the policy allows all. */
-export function judgeFlow(_held: Labels, _call: Call): Failure | null {
-  return null
 }
 
 export function parseLabels(text: string): Labels {

@@ -99,7 +99,12 @@ export const vaultCopyTo: Call<CopyInput, CopyOutput> = {
     const destination = toWorkspacePath(destination_path)
     const copied = await copyOut(source, destination, overwrite, context)
     const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
-    return { output, text: `Copied ${source} to ${destination}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.` }
+    // From now on this conversation can read it: what it sends outside is judged by that.
+    return {
+      output,
+      labels: ['private'],
+      text: `Copied ${source} to ${destination}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.`,
+    }
   },
 }
 

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { type Call, configSchema, type Decision, type Label } from '../../types/index.ts'
+import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
+import { flowRefusal, judgeFlow } from './flow.ts'
+
+const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow
+const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent'), { labels: { adds: [], sink: true } })
+const judged = (held: readonly Label[], flow: object = {}, call = sink()): Decision =>
+  judgeFlow(held, call, { audience: 'model' }, flowOf(flow)).decision
+
+describe('the flow policy', () => {
+  it('asks, by itself, only where a conversation has held both what others wrote and private data', () => {
+    assert.deepEqual(
+      ([[], ['untrusted'], ['private'], ['private', 'untrusted']] as const).map((held) => judged(held)),
+      ['allow', 'allow', 'allow', 'ask'],
+    )
+  })
+
+  it('takes a decision for each label and each sink, and the strictest that fits counts', () => {
+    const flow = { private: 'deny', sinks: { 'web.search': { private: 'allow' }, 'web.fetch': { untrusted: 'ask' } } }
+    assert.equal(judged(['private'], flow), 'deny')
+    assert.equal(judged(['private'], flow, sink('web.search')), 'allow')
+    assert.equal(judged(['untrusted'], flow), 'ask')
+    assert.equal(judged(['untrusted'], flow, sink('web.search')), 'allow')
+    assert.equal(judged(['private', 'untrusted'], flow), 'deny')
+    assert.equal(judged(['private', 'untrusted'], { ...flow, both: 'allow' }, sink('web.search')), 'allow')
+  })
+
+  it('judges only what a model asks for and what leads outside', () => {
+    const all = { untrusted: 'deny', private: 'deny', both: 'deny' }
+    const held = ['private', 'untrusted'] as const
+    const call = sink()
+    for (const audience of ['terminal', 'runtime'] as const)
+      assert.equal(judgeFlow(held, call, { audience }, flowOf(all)).decision, 'allow')
+    assert.equal(judged(held, all, { ...call, labels: { adds: [], sink: false } }), 'allow')
+    assert.equal(judged(held, all, sink('media.send')), 'allow', 'what goes to the person goes nowhere else')
+    assert.equal(judged(held, { ...all, sinks: { 'media.send': {} } }, sink('media.send')), 'deny', 'unless it is named')
+  })
+
+  it('never allows more to a conversation that has held more', () => {
+    const decision = fc.constantFrom<Decision>('allow', 'ask', 'deny')
+    const rules = fc.record({ untrusted: decision, private: decision, both: decision })
+    const order = ['allow', 'ask', 'deny']
+    fc.assert(
+      fc.property(rules, fc.option(rules), (all, own) => {
+        const flow = { ...all, sinks: own === null ? {} : { 'web.fetch': own } }
+        const both = order.indexOf(judged(['private', 'untrusted'], flow))
+        return both >= order.indexOf(judged(['private'], flow)) && both >= order.indexOf(judged(['untrusted'], flow))
+      }),
+    )
+  })
+
+  it('refuses in words that say what was held and what to do', () => {
+    const verdict = judgeFlow(['private'], sink(), { audience: 'model' }, flowOf({ private: 'deny' }))
+    const failure = flowRefusal(verdict)
+    assert.equal(
+      failure?.message,
+      'web.fetch leads outside, and this conversation has held private data: the flow policy of this workspace denies that.',
+    )
+    assert.match(failure.hint, /\[flow\] in config\.toml/)
+    assert.equal(flowRefusal({ decision: 'ask', reason: 'x' }), null)
+  })
+})
+
+describe('a conversation that has read a page and the vault', () => {
+  const calls = [
+    testCall('test.page', async () => done('page'), { labels: { adds: ['untrusted'], sink: false } }),
+    testCall('test.vault', async () => ({ ...done('copied'), labels: ['private' as const] })),
+    sink('test.send'),
+  ]
+  const play = () => inOrder(asks(['test_page']), asks(['test_vault']), asks(['test_send', { what: 1 }]), says('done'))
+
+  it('is held up before it sends: a person is asked with the exact input, and the reason is on record', async () => {
+    for (const allow of [true, false]) {
+      await using fixture = await openFixture({ play: play(), calls })
+      const ended = fixture.turn('go')
+      const parked = await fixture.record(({ name, phase }) => name === 'test.send' && phase === 'parked')
+      assert.deepEqual(parked.body, {
+        input: '{"what":1}',
+        reason: 'test.send leads outside, and this conversation has held private data and what others wrote',
+      })
+      await fixture.kernel.approve(parked.call, allow)
+      assert.equal((await ended)['status'], 'ok')
+      // A refusal is on record under the name that the model wrote.
+      const phases = fixture.events.flatMap((event) =>
+        event.type === 'record' && /^test.send$/.test(event.record.name) ? [event.record.phase] : [],
+      )
+      assert.deepEqual(phases, ['parked', 'decided', ...(allow ? (['intent', 'outcome'] as const) : (['refused'] as const))])
+    }
+  })
+
+  it('is refused where the policy says so, on record, and nothing was run', async () => {
+    await using fixture = await openFixture({ play: play(), calls, config: { flow: { both: 'deny' } } })
+    await fixture.turn('go')
+    const { phase, body } = await fixture.record(({ name }) => name === 'test_send')
+    assert.deepEqual([phase, (body as { code: string }).code], ['refused', 'denied'])
+  })
+
+  it('sends unasked where the policy allows it, with what was held in the intent', async () => {
+    await using fixture = await openFixture({ play: play(), calls, config: { flow: { both: 'allow' } } })
+    await fixture.turn('go')
+    const { phase, body } = await fixture.record(({ name }) => name === 'test.send')
+    assert.deepEqual([phase, (body as { labels: string[] }).labels], ['intent', ['private', 'untrusted']])
+  })
+
+  it('does not taint another conversation', async () => {
+    await using fixture = await openFixture({ play: inOrder(asks(['test_vault']), says('seen')), calls })
+    await fixture.turn('look')
+    const outcome = await fixture.kernel.call('test.send', {}, (await fixture.kernel.createSession('other')).id)
+    assert.equal(outcome.status, 'ok')
+  })
+})
