@@ -1,13 +1,14 @@
 /**
- * The way out to one terminal. Frames of one tick leave in one write. A reader that falls too far behind is sent away with
- * advice instead of being buffered for: it comes back with its cursor and misses nothing.
+ * The way out to one terminal. Frames of one round of the event loop leave in one write, at its end: what the round is about, a
+ * request to a model or a commit, is on its way before that write, which is the dearest single step of a turn. A reader that falls
+ * too far behind is sent away with advice instead of being buffered for: it comes back with its cursor and misses nothing.
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { patientMs } from './limits.ts'
 
 export interface Outbox {
-  /** Sends at the end of this tick, or does nothing once the connection is closing. */
+  /** Sends at the end of this round, or does nothing once the connection is closing. */
   send(text: string | Buffer): void
   /** Sends with whatever goes next, at the latest after `patientMs`: for what nobody waits for. */
   sendPatiently(text: string | Buffer): void
@@ -19,7 +20,7 @@ export interface Outbox {
 export const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013, reason: 'too slow: reconnect with your cursor' }
 
 /**
- * @param stream the stream under the socket, corked for the length of a tick
+ * @param stream the stream under the socket, corked for the length of a round
  * @param onClose called once, as soon as nothing more will be sent: a reader that is too slow may take long to hear of it
  */
 export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number, onClose: () => void): Outbox {
@@ -45,7 +46,7 @@ export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes
     if (!open) return
     if (socket.bufferedAmount > maxBufferedBytes) return close(tooSlow.code, tooSlow.reason)
     if (leaves === 'open') stream.cork()
-    if (leaves !== 'now' && when === 'now') process.nextTick(uncork)
+    if (leaves !== 'now' && when === 'now') setImmediate(uncork)
     if (leaves === 'open' && when === 'later') timer = setTimeout(uncork, patientMs)
     if (leaves !== 'now') leaves = when
     socket.send(text, sendOptions)
