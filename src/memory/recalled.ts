@@ -19,6 +19,8 @@ export interface RecallReason {
   readonly textScore: number | null
   readonly vectorRank: number | null
   readonly vectorScore: number | null
+  /** How close its words are to those of the question, one by one, 0 to 1; null where no table of words compared them. */
+  readonly closeness: number | null
   /** Quoted phrases and identifiers of the question that stand in it. */
   readonly exact: readonly string[]
   /** What recency and importance added to the fused score. */

@@ -3,6 +3,12 @@ import type { FusionWeights } from '../text-engine.ts'
 
 /** Words of a text that a table of words looks at: a passage has a hundred; more would only blur what it is about. */
 export const maxEmbeddedUnits: number = 8 * 1024
+/** The same where single words are compared with those of a question: longer than any passage that is cut. */
+export const maxClosenessUnits = 2_048
+/** Words of a question that are compared, the rarest: each is held against all words of all texts. */
+export const maxClosenessWords = 24
+/** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */
+export const maxHeldWords = 8_000
 /** A vector of more dimensions is no embedding of today, and its passages would take more than their text. */
 export const maxDims = 4_096
 /** Tables of words and sentence encoders without attention are weak beside words (LoCoMo: R@10 0.47 alone, words 0.69). */

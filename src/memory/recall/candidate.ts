@@ -8,6 +8,8 @@ export interface Candidate {
   readonly textScore: number | null
   readonly vectorRank: number | null
   readonly vectorScore: number | null
+  /** Word by word, 0 to 1; null when it was not asked for. */
+  readonly closeness: number | null
   /** Fused, with all that was added to it. */
   readonly score: number
   readonly exact: readonly string[]

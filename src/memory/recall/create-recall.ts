@@ -2,8 +2,8 @@
  * Recall: what memory has about a question, best first.
  *
  * Read the question; ask the store once for words and vectors together (once more for each part, when it asks several things);
- * make one list of the two; raise what stands there as it was asked for; add what is known beforehand; put what no longer holds
- * behind; say once what is said twice; fit it in the budget, with what stands beside it.
+ * make one list of the two; compare what is in it word by word; raise what stands there as it was asked for; add what is known
+ * beforehand; put what no longer holds behind; say once what is said twice; fit it in the budget, with what stands beside it.
  *
  * What the ranking is made of, and what each step was worth, stands in docs/memory.md, "How recall ranks".
  */
@@ -13,8 +13,10 @@ import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
 import { type Candidate, inOrder } from './candidate.ts'
 import { collapse } from './collapse.ts'
+import { raiseAskedAbout } from './raise/asked-about.ts'
+import { addCloseness } from './raise/closeness.ts'
 import { askedDays } from './day-terms.ts'
-import { raiseExact } from './exact-words.ts'
+import { raiseExact } from './raise/exact-words.ts'
 import { boundTokens, type CountTokens, type Fitted, fitBudget, joinNeighbours } from './fit-budget.ts'
 import { fuseLists } from './fuse-lists.ts'
 import { mergeParts } from './merge-parts.ts'
@@ -63,7 +65,9 @@ export function createRecall(deps: RecallDeps): Recall {
       // Ask the store, for the whole and for each part at the same time.
       const lists = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
       const at = question.filter.validAt ?? deps.now()
-      const ranked = addPriors(raiseExact(mergeParts(lists), exact), at)
+      const merged = mergeParts(lists)
+      const closer = embedder === null || question.fusion === 'reciprocal_rank' ? merged : await addCloseness(merged, text, deps.text)
+      const ranked = addPriors(raiseExact(raiseAskedAbout(closer, text), exact), at)
 
       // Order, and say once what is said twice.
       const distinct = collapse(inOrder(ranked), limit)
@@ -171,7 +175,7 @@ async function joinAll(
 }
 
 function asRecalled({ candidate, text }: Fitted, now: number): Recalled {
-  const { passage, textRank, textScore, vectorRank, vectorScore, exact, prior, standsFor, score, holds } = candidate
-  const why = { textRank, textScore, vectorRank, vectorScore, exact, prior, standsFor }
+  const { passage, textRank, textScore, vectorRank, vectorScore, closeness, exact, prior, standsFor, score, holds } = candidate
+  const why = { textRank, textScore, vectorRank, vectorScore, closeness, exact, prior, standsFor }
   return { id: passage.entry.id, passage, text, score, ageMs: Math.max(0, now - passage.entry.createdAt), holds, why }
 }

@@ -35,6 +35,7 @@ export function fuseLists(found: MemoryFound, options: FusionOptions): Candidate
       textScore: inText?.score ?? null,
       vectorRank: inVector?.rank ?? null,
       vectorScore: inVector?.score ?? null,
+      closeness: null,
       score: score(passage.id),
       exact: [],
       prior: 0,

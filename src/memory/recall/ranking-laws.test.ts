@@ -6,7 +6,7 @@ import type { FoundPassage, MemoryFound } from '../../store/index.ts'
 import { type Candidate, inOrder } from './candidate.ts'
 import { collapse } from './collapse.ts'
 import { askedDays, dayTerms, termsOfDay } from './day-terms.ts'
-import { raiseExact } from './exact-words.ts'
+import { raiseExact } from './raise/exact-words.ts'
 import { boundTokens, cutTo, fitBudget, joinNeighbours } from './fit-budget.ts'
 import { fuseLists } from './fuse-lists.ts'
 import { mergeParts } from './merge-parts.ts'
@@ -265,6 +265,7 @@ function candidateOf(passage: FoundPassage): Candidate {
     textScore: null,
     vectorRank: null,
     vectorScore: null,
+    closeness: null,
     score: 0,
     exact: [],
     prior: 0,

@@ -20,6 +20,13 @@ export const rankOffset = 60
 /** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
 export const leastCertainty = 0.5
 
+/** What closeness word by word counts beside both lists together: measured from 0 to 0.6, best from 0.4 on. */
+export const closenessShare = 0.5
+/** For a turn of somebody whom the question names; more gained nothing, and others speak of people, too. */
+export const speakerBonus = 0.1
+/** For a turn that names a day, when the question asks when. */
+export const dayBonus = 0.05
+
 /** What all exact names and phrases together add: above anything that likeness and priors can reach. */
 export const exactBonus = 1.5
 /** Most that recency and importance add. Both together are less than a rank or two among good hits. */

@@ -1,7 +1,8 @@
 /** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
+import { maxClosenessUnits } from '../embed/embed-limits.ts'
 import { openServiceEmbedder, type EmbeddingService } from '../embed/service-embedder.ts'
 import { builtInNameOf, isServiceName } from '../embed/embedder-name.ts'
-import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
+import type { EmbedderFacts, EmbedPurpose, TextEngine } from '../text-engine.ts'
 import type { TextQuestions } from './text-message.ts'
 import { createTextThread } from './text-thread.ts'
 import { threadIdleMs } from './thread-limits.ts'
@@ -53,16 +54,21 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
     terms: (text) => ask('terms', { text }),
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ownFacts() : remote.facts()),
-    embed: (texts, purpose) => (remote === null ? ask('embed', { texts }) : remote.embed(texts, purpose)),
+    embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
+    closeness: (question, texts) => ask('closeness', { question, texts: texts.map((text) => text.slice(0, maxClosenessUnits)) }),
     async embedderOf(model) {
       const own = builtInNameOf(model)
       const facts = own === null ? null : await ask('embedder', { embedder: own })
       if (own === null || facts === null || facts.id !== model) return null
-      return { ...facts, embed: (texts) => ask('embed', { texts, embedder: own }) }
+      return { ...facts, embed: (texts, purpose) => ask('embed', { texts, embedder: own, ...asPurpose(purpose) }) }
     },
     async close() {
       remote?.close()
       await close()
     },
   }
+}
+
+function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: EmbedPurpose } {
+  return purpose === undefined ? {} : { purpose }
 }

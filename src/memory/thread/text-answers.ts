@@ -33,12 +33,13 @@ export function createTextAnswers(configured: string): TextAnswers {
       const { id, dims, weights } = embedder
       return { id, dims, weights }
     },
-    async embed({ texts, embedder: name }) {
+    async embed({ texts, embedder: name, purpose }) {
       const embedder = await open(name)
       if (embedder === null) {
         throw new OxbowError('bad_config', 'There is no embedder.', { hint: 'Set memory.embedder, e.g. to words-50k.' })
       }
-      return embedder.embed(texts)
+      return embedder.embed(texts, purpose)
     },
+    closeness: async ({ question, texts }) => (await (await open())?.closeness?.(question, texts)) ?? null,
   }
 }

@@ -1,6 +1,6 @@
 /** What stands in a text as it was asked for. */
-import type { Candidate } from './candidate.ts'
-import { exactBonus } from './recall-limits.ts'
+import type { Candidate } from '../candidate.ts'
+import { exactBonus } from '../recall-limits.ts'
 
 /**
  * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case and runs of white

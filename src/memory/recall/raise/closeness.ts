@@ -1,0 +1,23 @@
+/** What the texts of candidates say word by word: read once the lists are one, because it needs the texts. */
+import type { TextEngine } from '../../text-engine.ts'
+import type { Candidate } from '../candidate.ts'
+import { closenessShare } from '../recall-limits.ts'
+
+/** Scores stay 0 to 1. Without a table of words the list stays as it is. @throws as the text engine */
+export async function addCloseness(
+  list: readonly Candidate[],
+  question: string,
+  engine: Pick<TextEngine, 'closeness'>,
+): Promise<readonly Candidate[]> {
+  if (list.length < 2) return list
+  const closeness = await engine.closeness(
+    question,
+    list.map(({ passage }) => passage.text),
+  )
+  if (closeness === null) return list
+  return list.map((candidate, i) => ({
+    ...candidate,
+    score: (1 - closenessShare) * candidate.score + closenessShare * (closeness[i] ?? 0),
+    closeness: closeness[i] ?? 0,
+  }))
+}
