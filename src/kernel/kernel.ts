@@ -40,6 +40,7 @@ import { createRunningCalls } from './running-calls.ts'
 import { createSessions } from './sessions.ts'
 import { forgetBy } from './turns/forget-by.ts'
 import { createTidyDue } from './turns/tidy-due.ts'
+import { createTitleDue } from './titles/title-due.ts'
 import { createApprovals } from './stages/approvals.ts'
 import { createBudgets } from './stages/budgets.ts'
 import { createCleaner } from './stages/cleaning.ts'
@@ -87,12 +88,15 @@ function wire(options: KernelOptions) {
     clock,
     project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
     observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
-    publish: memory === undefined ? events.publish : publishAnd(events.publish, memory, () => tidyDue()),
+    publish:
+      memory === undefined ? events.publish : publishAnd(events.publish, memory, (record) => turnEnded.forEach((tell) => tell(record))),
     onFault: () => void lanes.stop(),
     onErased: () => [conversations, scratchpads, rolling.summaries].forEach((each) => each.drop()),
   })
   const rolling = createRolling({ user, store, engine, config, sessions, newId, journal: () => journal, gate: () => gate })
   const tidyDue = createTidyDue({ memory, store, clock, config: config.memory.consolidation, background: rolling.background })
+  const titleDue = createTitleDue({ sessions, titles: config.memory.titles, background: rolling.background })
+  const turnEnded = [tidyDue, titleDue]
   const conversations = createConversations(rolling.history, journal.flushed)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   const lanes = createLanes({
@@ -114,6 +118,7 @@ function wire(options: KernelOptions) {
       lineage: rolling.history.lineage,
       summaries: rolling.summaries,
       askForFacts: rolling.askForFacts,
+      askForTitle: rolling.askForTitle,
       journal: () => journal,
       newSessionId: () => newId() as SessionId,
       past: (message) => recovered.get(message) ?? { started: false, into: null },
@@ -134,7 +139,7 @@ function wire(options: KernelOptions) {
   })
   const own = { scratchpad: scratchpads.section, reminder: memory, rolling: rolling.runtime }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...own })
-  if (memory !== undefined) forgetBy(memory, { user, journal, summaries: rolling.summaries, newId })
+  if (memory !== undefined) forgetBy(memory, { user, store, journal, gate: () => gate, summaries: rolling.summaries, newId })
   memory?.embedBy(createEmbed({ user, gate: () => gate, newId }))
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
 }
@@ -150,17 +155,22 @@ function ofOptions({ store, user, engine, config, memory }: KernelOptions) {
     contextTokens: engine.model.contextTokens,
     config: config.model,
     consolidation: config.memory.consolidation,
+    titles: config.memory.titles,
     moneyIsLimited: session.micro_dollars !== null || whole.micro_dollars !== null,
   }
 }
 
 /** Followers first; memory reads what a turn has said when it is over, behind everything else. */
-function publishAnd(publish: (record: RecordView) => void, memory: Memory, tidyDue: () => void): (record: RecordView) => void {
+function publishAnd(
+  publish: (record: RecordView) => void,
+  memory: Memory,
+  turnEnded: (record: RecordView) => void,
+): (record: RecordView) => void {
   return (record) => {
     publish(record)
     if (record.name !== 'turn.send' || record.phase !== 'outcome') return
     memory.poke()
-    tidyDue()
+    turnEnded(record)
   }
 }
 

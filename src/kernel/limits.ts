@@ -62,6 +62,8 @@ export const maxCompletionTokens = 2_000
 export const maxEmbedTexts = 100
 /** A run of tidying that has not ended after so long is dead: another may take over. */
 export const tidyLockMs: number = 60 * 60_000
+/** What titles may cost is counted by the day. */
+export const titleBudgetMs: number = 24 * 60 * 60_000
 /** Between two looks at whether memory is to be tidied. */
 export const tidyCheckMs: number = 10 * 60_000
 /** Steps of one report: a run makes one for each phase. */

@@ -75,12 +75,13 @@ export function createSessions(store: Store): Sessions {
     },
     turnStarted(id, text, at) {
       const row = rows.get(id)
-      return row === undefined ? null : put({ ...row, title: row.title || titleOf(text), activeAt: at, turns: row.turns + 1 })
+      return row === undefined ? null : put({ ...row, title: row.title || firstLine(text), activeAt: at, turns: row.turns + 1 })
     },
   }
 }
 
-function titleOf(text: string): string {
+/** The title of a session that nobody has named: the first line of its first message. */
+export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
   return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`
 }

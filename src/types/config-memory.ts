@@ -18,6 +18,7 @@ export interface MemoryConfig {
   embedder: string
   folders: string[]
   summary: { enabled: boolean; trigger_ratio: number; target_ratio: number; min_turns: number; model: string }
+  titles: { model: string; budget: { micro_dollars: number; tokens: number } }
   consolidation: {
     enabled: boolean
     every_h: number
@@ -78,6 +79,22 @@ export const memoryConfig: z.ZodType<MemoryConfig> = z
         target_ratio: ratio(0.5).describe('Part of the window that is full after it.'),
         min_turns: z.int().min(1).default(6).describe('Fewest messages worth a summary.'),
         model: z.string().default('').describe('Model that writes summaries. Empty: the model of the session.'),
+      })
+      .prefault({}),
+    titles: z
+      .strictObject({
+        model: z
+          .string()
+          .default('')
+          .describe(
+            'Model that gives a session its title after the first reply; `session`: its own. Empty: the first line of the first message.',
+          ),
+        budget: z
+          .strictObject({
+            micro_dollars: z.int().min(0).default(10_000).describe('Most that titles may cost in a day.'),
+            tokens: z.int().min(0).default(50_000).describe('Most tokens of titles in a day.'),
+          })
+          .prefault({}),
       })
       .prefault({}),
     consolidation: z

@@ -8,6 +8,7 @@ import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { type SessionKeepingDeps, sessionKeepingCalls } from './session-keeping-calls.ts'
 import { type SummaryCallDeps, summaryCalls } from './summary-calls.ts'
+import { type TitleCallDeps, titleCall } from '../titles/title-call.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
 import { type SystemCallDeps, systemCalls } from './system-calls.ts'
 
@@ -19,7 +20,8 @@ export type KernelCallDeps = SystemCallDeps &
   ScratchpadCallDeps &
   SummaryCallDeps &
   SessionKeepingDeps &
-  TidyCallDeps
+  TidyCallDeps &
+  TitleCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -33,6 +35,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),
     ...tidyCalls(deps),
+    titleCall(deps),
   ]
 }
 

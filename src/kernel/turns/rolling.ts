@@ -27,6 +27,7 @@ export interface Rolling {
   readonly summaries: Summaries
   readonly background: Background
   readonly askForFacts: AskForFacts
+  readonly askForTitle: AskForFacts
   /** What the runtime is handed; undefined where summaries are off. */
   readonly runtime: RollingSummary | undefined
 }
@@ -48,11 +49,14 @@ export function createRolling({ user, store, engine, config, sessions, newId, jo
   const later: RollingSummary['later'] = ({ session }, room) =>
     void background.run(session, 'session.summarize', { room, background: true })
   const askForFacts = createComplete({ gate, newId, engine, model: config.memory.consolidation.model })
+  const { model } = config.memory.titles
+  const askForTitle = createComplete({ gate, newId, engine, model: model === 'session' ? '' : model })
   return {
     history,
     summaries,
     background,
     askForFacts,
+    askForTitle,
     runtime: summary.enabled ? { triggerRatio: summary.trigger_ratio, later } : undefined,
   }
 }

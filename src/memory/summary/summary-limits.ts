@@ -31,3 +31,7 @@ export const maxMessageChars = 2_000
 export const maxSourceChars = 120_000
 /** Tokens of a model's answer. */
 export const maxAnswerTokens = 2_000
+/** A title: what a list shows in one line beside time and turns. */
+export const maxTitleChars = 60
+/** What a model is shown for a title: the matter of a conversation stands at its beginning. */
+export const maxTitleSourceChars = 2_000
