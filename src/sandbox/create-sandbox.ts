@@ -31,9 +31,11 @@ export interface SandboxOptions {
 /** Quick: looks at what is installed, starts nothing. @throws a system error when the workspace cannot be made. */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { limits, logger = () => undefined, egressSocket } = options
+  const diskProblem = await putDisk(options.workspaceRoot, limits)
   const tierOptions: TierOptions = {
     folders: await prepareFolders(options.workspaceRoot),
     limits,
+    diskProblem,
     browser: options.browser,
     searchPath: options.searchPath ?? ownSearchPath(),
     cacheFolder: options.cacheFolder ?? join(options.workspaceRoot, 'internal'),
@@ -52,6 +54,12 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     problems.push(plan)
   }
   return withoutHands(problems[0]!, limits.tier)
+}
+
+/** A machine has a disk of its own. @returns see TierOptions.diskProblem */
+async function putDisk(workspaceRoot: string, limits: Config['sandbox']): Promise<string | null> {
+  if (limits.disk === 'folder' || limits.disk_mb === null || limits.tier === 'micro_vm') return null
+  return (await import('./disk/held-disk.ts')).holdDisk(workspaceRoot, limits)
 }
 
 /** The tier that was asked for is a minimum: a weaker one only where the configuration names the lowest. */

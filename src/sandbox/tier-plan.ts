@@ -9,6 +9,8 @@ export type EgressSocket = (profile: OnlineProfile) => Promise<string>
 export interface TierOptions {
   readonly folders: WorkspaceFolders
   readonly limits: Config['sandbox']
+  /** Why `sandbox.disk` is not there; null when it is, or was not asked for. */
+  readonly diskProblem: string | null
   readonly browser: Config['browser']
   /**
    * Socket of the egress proxy on the host, which profiles `online` and `browser` get to see; it listens from their first start

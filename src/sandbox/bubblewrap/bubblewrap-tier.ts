@@ -10,7 +10,7 @@ import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 import type { Cgroup, CgroupLimit, CgroupParent } from './cgroup-limits.ts'
-import { findDiskLimit } from './disk-limit.ts'
+import { findDiskLimit } from '../disk/disk-limit.ts'
 import type { GuardedPath } from './git-guard.ts'
 import { findCode, makeCode, startFiles } from './hands-code.ts'
 import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
@@ -76,19 +76,19 @@ function profilesOf({ egressSocket, browser }: TierOptions): readonly Profile[] 
   return 'code' in findBrowser(browser) ? ['work', 'online', 'vault-read'] : ['work', 'online', 'browser', 'vault-read']
 }
 
-function limitsInForce({ cgroups }: BubblewrapPlan, { folders, limits, egressSocket }: TierOptions): readonly string[] {
+function limitsInForce({ cgroups }: BubblewrapPlan, { folders, limits, egressSocket, diskProblem }: TierOptions): readonly string[] {
   const network = egressSocket === undefined ? 'none' : 'none but the egress proxy, for calls that may use it'
   const inForce = [`network: ${network}`, `largest file: ${limits.max_file_mb} MB`]
   if (holds(cgroups, 'memory')) inForce.push(`memory: ${limits.memory_mb} MB for all together`)
   if (holds(cgroups, 'pids')) inForce.push(`processes: ${limits.max_processes}`)
   if (holds(cgroups, 'cpu') && limits.cpus !== null) inForce.push(`processors: ${limits.cpus}`)
-  return [...inForce, ...findDiskLimit(folders, limits.disk_mb).inForce]
+  return [...inForce, ...findDiskLimit(folders, limits.disk_mb, diskProblem).inForce]
 }
 
 /** What the configuration asks for and this machine does not give. */
-function notInForce({ cgroups }: BubblewrapPlan, { folders, limits }: TierOptions): readonly string[] {
+function notInForce({ cgroups }: BubblewrapPlan, { folders, limits, diskProblem }: TierOptions): readonly string[] {
   const processors = limits.cpus === null || holds(cgroups, 'cpu') ? [] : ['processors: no writable cgroup; not limited']
-  return [...processors, ...findDiskLimit(folders, limits.disk_mb).missing]
+  return [...processors, ...findDiskLimit(folders, limits.disk_mb, diskProblem).missing]
 }
 
 /** @returns a function that starts hands; each start is a new sandbox over the same folders. */

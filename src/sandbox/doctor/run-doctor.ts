@@ -9,6 +9,7 @@ import type { Config, DoctorCheck } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { createEgressProxy } from '../egress/proxy/egress-proxy.ts'
 import { attempt } from './attempt.ts'
+import { diskAttempt } from './disk-attempt.ts'
 import { insideAttempts } from './inside-attempts.ts'
 import { limitsAttempt } from './limits-attempt.ts'
 import { processTier, tierAttempts } from './tier-attempts.ts'
@@ -42,6 +43,7 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
     if (inside)
       for (const each of [limitsAttempt(places.searchPath ?? ownSearchPath()), ...insideAttempts(machine)]) yield await attempt(each)
     yield await attempt(wasmAttempt)
+    yield await attempt(diskAttempt(shared, config.sandbox.disk_mb))
     yield await attempt(workspaceAttempt(shared))
   } finally {
     await proxy.close()

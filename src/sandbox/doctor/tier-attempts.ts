@@ -19,7 +19,9 @@ export async function withSandbox(
   limits: Config['sandbox'],
   use: (sandbox: Sandbox) => Promise<Finding>,
 ): Promise<Finding> {
-  const sandbox = await createSandbox({ ...machine, limits: { ...limits, allow_lower: '' }, insecure: false })
+  // The workspace here is none that has to be bounded; what bounds that of the person is a finding of its own.
+  const disk = limits.tier === 'micro_vm' ? {} : { disk: 'folder' as const, disk_mb: null }
+  const sandbox = await createSandbox({ ...machine, limits: { ...limits, ...disk, allow_lower: '' }, insecure: false })
   try {
     const { problem, tier } = sandbox.status
     if (tier === 'none') return missing(withoutConsequence(problem?.message ?? 'not here'), problem?.hint ?? '')
@@ -78,7 +80,6 @@ function withoutConsequence(message: string): string {
 /** @returns what puts the first missing limit in force. */
 function fixFor(degraded: readonly string[]): string {
   const [first = ''] = degraded
-  if (first.startsWith('disk')) return 'Put the workspace on a file system of that size: docs/isolation.md, “Disk”.'
   if (first.includes('cgroup')) return 'systemd-run --user --scope -p Delegate=yes oxbow serve (or run as root)'
   return 'See docs/isolation.md.'
 }

@@ -18,7 +18,11 @@ export interface VmFixture {
 /** Downloads a kernel package (27 MB) where none is kept. */
 export async function vmFixture(): Promise<VmFixture> {
   const folder = join(tmpdir(), `oxbow-test-machines-${process.getuid?.() ?? 0}`)
-  const limitsOf = (image: string): VmFixture['limits'] => ({ tier: 'micro_vm', disk_mb: 256, micro_vm: { accel: 'auto', image } })
+  const limitsOf = (image: string): VmFixture['limits'] => ({
+    tier: 'micro_vm',
+    disk_mb: 256,
+    micro_vm: { provider: 'qemu', accel: 'auto', image },
+  })
   const programs = microVmPrograms(ownSearchPath())
   if ('code' in programs) return { limits: limitsOf(''), skip: `${programs.message} ${programs.hint}` }
   mkdirSync(folder, { recursive: true, mode: 0o700 })

@@ -1,7 +1,6 @@
 /**
  * Says whether `sandbox.disk_mb` holds. What files may take in all is bounded by the file system they are on and by nothing else: the
- * limit of a single file is not one of their sum. So the workspace has to be on one of that size; docs/isolation.md has the line
- * that makes it. A volatile one is not made here, nor one mounted over files that are there: both would lose a person's work.
+ * limit of a single file is not one of their sum. held-disk.ts puts one of that size there, when the configuration says so.
  */
 import { statSync, statfsSync } from 'node:fs'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
@@ -13,13 +12,19 @@ export interface DiskLimit {
 
 const mib = 1024 * 1024
 
-export function findDiskLimit({ shared, tmp }: Pick<WorkspaceFolders, 'shared' | 'tmp'>, diskMb: number | null): DiskLimit {
+/** @param problem why a disk that was asked for is not there; null when none was, or it is */
+export function findDiskLimit(
+  { shared, tmp }: Pick<WorkspaceFolders, 'shared' | 'tmp'>,
+  diskMb: number | null,
+  problem: string | null,
+): DiskLimit {
   if (diskMb === null) return { inForce: ['disk: no limit in all, sandbox.disk_mb is not set'], missing: [] }
   // Two folders on one file system share its room.
   const bytes = new Map([shared, tmp].map((folder) => [fileSystem(folder), size(folder)]))
   const total = [...bytes.values()].reduce((sum, each) => sum + each, 0)
   if (total <= diskMb * mib) return { inForce: [`disk: ${Math.floor(total / mib)} MB in all`], missing: [] }
-  return { inForce: [], missing: [`disk: the workspace is on a larger file system than sandbox.disk_mb (${diskMb}); not limited`] }
+  const why = problem ?? `the workspace is on a larger file system than sandbox.disk_mb (${diskMb})`
+  return { inForce: [], missing: [`disk: ${why}; not limited`] }
 }
 
 function size(folder: string): number {
