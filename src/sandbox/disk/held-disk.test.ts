@@ -14,7 +14,8 @@ import { holdDisk, releaseDisk } from './held-disk.ts'
 const asRoot = process.getuid?.() === 0
 const skip = !asRoot && 'only root can mount: run the tests as root'
 const exec = { cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 4_096 }
-const fill = 'i=0; while dd if=/dev/zero of=part$i bs=1M count=4 2>/dev/null; do i=$((i+1)); [ $i -lt 40 ] || break; done; du -sm . | cut -f1'
+const fill =
+  'i=0; while dd if=/dev/zero of=part$i bs=1M count=4 2>/dev/null; do i=$((i+1)); [ $i -lt 40 ] || break; done; du -sm . | cut -f1'
 
 /** Removes what `disk` left mounted, whatever the test found. */
 async function withDisk(limits: Partial<Config['sandbox']>, use: (bench: Workbench) => Promise<void>): Promise<void> {
