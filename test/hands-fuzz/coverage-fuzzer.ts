@@ -1,7 +1,8 @@
 /**
- * A coverage-guided fuzzer in little: inputs that reach a part of the code which none before has reached are kept, and new ones
- * are made from those. V8 counts blocks for whole batches, because asking it costs as much as a thousand cases; a batch that
- * reached something new is halved until it is known which of its inputs did.
+ * A coverage-guided fuzzer in little: inputs that reach a part of the code which none before has reached, or come to an end that
+ * none before came to, are kept, and new ones are made from those. V8 counts blocks for whole batches, because asking it costs as
+ * much as a thousand cases; a batch that reached something new is halved until it is known which of its inputs did. Batches grow
+ * while nothing is new, so that millions of cases can be followed.
  */
 import { Session } from 'node:inspector'
 import { createChance, mutate } from './mutate.ts'
@@ -21,6 +22,10 @@ export interface FuzzFailure extends Error {
 }
 
 const batchCases = 200
+/** Inputs are up to 6 kB: a batch of so many is 30 MB at the very most. */
+const maxBatchCases = 5_000
+/** Ends that are told apart; a target whose ends are without number would keep every input. */
+const maxEnds = 2_000
 
 export interface Fuzzer {
   /** @throws FuzzFailure with the input that broke a law */
@@ -39,12 +44,21 @@ export async function openFuzzer(): Promise<Fuzzer> {
       const chance = createChance(seed)
       const all: Reached = new Map()
       const corpus = [...target.seeds]
+      const ends = new Set<string>()
+      const keepEnd = (input: Buffer, end: string): void => {
+        if (end === '' || ends.has(end) || ends.size >= maxEnds) return
+        ends.add(end)
+        corpus.push(input)
+      }
       await lookAt(session, target)
       await reach(session, target, target.seeds, all)
-      for (let done = 0; done < cases; done += batchCases) {
-        const batch = Array.from({ length: Math.min(batchCases, cases - done) }, () => next(target, corpus, chance))
+      for (let done = 0, size = batchCases; done < cases;) {
+        const batch = Array.from({ length: Math.min(size, cases - done) }, () => next(target, corpus, chance))
+        done += batch.length
         const known = copyOf(all)
-        if (await reach(session, target, batch, all)) corpus.push(...(await findNew(session, target, batch, known)))
+        const isNew = await reach(session, target, batch, all, keepEnd)
+        if (isNew) corpus.push(...(await findNew(session, target, batch, known)))
+        size = isNew ? batchCases : Math.min(size * 2, maxBatchCases)
       }
       const reached = [...all.values()].reduce((sum, marks) => sum + marks.reduce((total, mark) => total + mark, 0), 0)
       return { corpus, reached }
@@ -65,7 +79,7 @@ export async function fuzzOn(target: FuzzTarget, corpus: readonly Buffer[], case
 function next(target: FuzzTarget, corpus: readonly Buffer[], chance: Chance): Buffer {
   // The newest are tried more: they stand where nothing was before.
   const pick = chance.below(2) === 0 ? chance.below(corpus.length) : Math.max(0, corpus.length - 1 - chance.below(8))
-  return mutate(corpus[pick]!, corpus[chance.below(corpus.length)]!, target.words, chance)
+  return mutate(corpus[pick]!, corpus[chance.below(corpus.length)]!, target.words, chance).subarray(0, target.maxBytes)
 }
 
 /** By file, a mark for each character of it that has run. */
@@ -93,18 +107,31 @@ function addTo(all: Reached, reached: Reached): boolean {
 }
 
 /** @returns whether these reached what none had reached before; it is added. */
-async function reach(session: Session, target: FuzzTarget, inputs: readonly Buffer[], all: Reached): Promise<boolean> {
+async function reach(
+  session: Session,
+  target: FuzzTarget,
+  inputs: readonly Buffer[],
+  all: Reached,
+  onEnd: (input: Buffer, end: string) => void = () => undefined,
+): Promise<boolean> {
   // What was asked before has set all counts to zero, and between the two nothing of the target runs.
-  for (const input of inputs) await runOne(target, input)
+  for (const input of inputs) {
+    const running = runOne(target, input)
+    onEnd(input, typeof running === 'string' ? running : await running)
+  }
   return addTo(all, await lookAt(session, target))
 }
 
-async function runOne(target: FuzzTarget, input: Buffer): Promise<void> {
+/** @returns what the target says it came to; at once where it can, for a turn of the event loop costs as much as a case. */
+function runOne(target: FuzzTarget, input: Buffer): string | Promise<string> {
+  const failed = (cause: unknown): never => {
+    throw Object.assign(new Error(`${target.name}: ${String(cause)}\ninput (base64): ${input.toString('base64')}`, { cause }), { input })
+  }
   try {
     const running = target.run(input)
-    if (running !== undefined) await running
+    return typeof running === 'object' ? running.then(() => '', failed) : (running ?? '')
   } catch (cause) {
-    throw Object.assign(new Error(`${target.name}: ${String(cause)}\ninput (base64): ${input.toString('base64')}`, { cause }), { input })
+    return failed(cause)
   }
 }
 
