@@ -7,7 +7,7 @@ import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Memory, MemoryOptions, MemoryReport } from './memory.ts'
 import type { Recall } from './recalled.ts'
 import { createCensus } from './said/census.ts'
-import type { JournalIndex } from './said/journal-index.ts'
+import type { JournalIndex, JournalIndexDeps } from './said/journal-index.ts'
 import type { TurnRecall } from './said/turn-recall.ts'
 import type { VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'
@@ -41,18 +41,12 @@ export function createMemory(options: MemoryOptions): Memory {
   const erasers: Eraser[] = []
   let embed: EmbeddingService['embed'] = notConnected
   let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
-  const forgetting = once(async (): Promise<Forgetting> => {
-    const { createForgetting } = await import('./forget/forget.ts')
-    return createForgetting(deps, erasers)
-  })
+  const forgetting = lazyForgetting(deps, erasers)
   const indexer = (): Promise<JournalIndex> =>
-    (index ??= import('./said/journal-index.ts').then(({ createJournalIndex }) =>
-      createJournalIndex({
-        ...deps,
-        keeps: config.index_messages,
-        settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
-      }),
-    ))
+    (index ??= openIndex(deps, {
+      keeps: config.index_messages,
+      settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
+    }))
   const turnRecall = once(async (): Promise<TurnRecall> => {
     const { createTurnRecall } = await import('./said/turn-recall.ts')
     return createTurnRecall(deps, { recall, limit: config.recall_results, tokens: config.recall_tokens })
@@ -60,9 +54,6 @@ export function createMemory(options: MemoryOptions): Memory {
   const keepers = lazyKeepers(deps)
   // Where messages are not kept, a turn that forgot something is waited for all the same.
   const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
-  const caughtUp = async (): Promise<void> => {
-    if (reads()) await (await indexer()).caughtUp()
-  }
   return {
     hasOthers: (session) => config.recall && config.recall_tokens > 0 && census.hasOthers(session),
     poke() {
@@ -70,7 +61,7 @@ export function createMemory(options: MemoryOptions): Memory {
       if (vectors.made() === null) makeVectors()
       if (reads()) void indexer().then((each) => each.poke())
     },
-    caughtUp,
+    caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
     recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop()),
     recall,
@@ -91,6 +82,14 @@ export function createMemory(options: MemoryOptions): Memory {
       await closeAll(readers, index)
     },
   }
+}
+
+function lazyForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Once<Forgetting> {
+  return once(async () => (await import('./forget/forget.ts')).createForgetting(deps, erasers))
+}
+
+async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle'>): Promise<JournalIndex> {
+  return (await import('./said/journal-index.ts')).createJournalIndex({ ...deps, ...own })
 }
 
 /** What writes: notes and what becomes of them, documents, whole files, and the tidying. */

@@ -5,7 +5,7 @@
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-message.ts'
-import type { ScanAnswer, ScanQuery } from './scan/scan-slice.ts'
+import type { ScanAnswer, ScanQuery } from './scan/scan-message.ts'
 import type { Append, HistoryRow, Projection, RecordQuery, SessionRow } from './store.ts'
 
 export type Flat = (string | number)[]

@@ -5,7 +5,7 @@
  */
 import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
 import type { MemoryStore } from './memory.ts'
-import type { ScanQuery } from './scan/scan-slice.ts'
+import type { ScanQuery } from './scan/scan-message.ts'
 
 /** A change of a projection that commits with the records that cause it. */
 export type Projection =

@@ -64,7 +64,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
   const words = createHeldWords()
   return {
     preview: async (question, signal) => describe(await find(question, signal)),
-    async forget(question, { id, caller, signal, erase }) {
+    async forget(question, { id: call, caller, signal, erase }) {
       const found = await find(question, signal)
       const { match, items, records } = found
       // Memory first: from here nothing recalls it, whatever stops the rest.
@@ -73,7 +73,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
-      if (caller.turn !== '' || erased.kept.length > 0) words.hold(id, found.phrases)
+      if (caller.turn !== '' || erased.kept.length > 0) words.hold(call, found.phrases)
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
       const [leftEntries, leftRecords] = await Promise.all([
         entriesThatSay(deps, match, signal),

@@ -183,7 +183,7 @@ async function owe({ deps, owed }: Run, page: readonly JournalRecord[]): Promise
 }
 
 async function payOwed({ deps, owed }: Run): Promise<void> {
-  for (const each of [...owed.values()]) {
+  for (const each of owed.values()) {
     const left = await deps.settle(each)
     if (left === null) owed.delete(each.seq)
     else owed.set(each.seq, left)

@@ -2,28 +2,10 @@
  * Looking for phrases in the bodies of a journal, where the journal is: in the store's thread, in slices. Whoever asks gets the
  * records that say it and how far the look has come, and asks again from there; between two slices the thread answers others.
  */
-import type { SessionId } from '../../types/index.ts'
 import { parseErased } from '../chain.ts'
 import { scanPage, scanSliceMs } from '../limits.ts'
-import type { Flat } from '../store-message.ts'
 import { matchPhrases, type PhraseMatch } from './phrase-match.ts'
-
-export interface ScanQuery {
-  /** Bounds of seq, both exclusive. */
-  readonly after: number
-  readonly before: number
-  /** Only of this session. */
-  readonly session?: SessionId
-  /** Folded as `foldPhrase` does; a body that says one of them fits. */
-  readonly phrases: readonly string[]
-}
-
-/** As it travels: the fields of records, with bodies as they are hashed. */
-export interface ScanAnswer {
-  readonly fields: Flat
-  /** Every record up to this seq was looked at; `before - 1` at the end. */
-  readonly upto: number
-}
+import type { ScanAnswer, ScanQuery } from './scan-message.ts'
 
 type Row = readonly (string | number)[]
 
@@ -39,7 +21,7 @@ export interface ScanSlice {
 export function openScanSlice({ after, before, phrases }: ScanQuery, now: () => number = () => performance.now()): ScanSlice {
   const match: PhraseMatch = matchPhrases(phrases)
   const until = now() + scanSliceMs
-  const fields: Flat = []
+  const fields: (string | number)[] = []
   let upto = after
   let over = false
   return {
