@@ -10,6 +10,7 @@ export function describeVectors(holds: MemoryCase): void {
   describeCosines(holds)
   describeModels(holds)
   describeLacking(holds)
+  describeLong(holds)
 }
 
 function describeCosines(holds: MemoryCase): void {
@@ -150,7 +151,9 @@ function describeLacking(holds: MemoryCase): void {
     assert.deepEqual(await foundByVector(memory, vectorOf(0, 1)), ['b', 'a'])
     assert.equal((await memory.stats()).models[0]?.vectors, 2)
   })
+}
 
+function describeLong(holds: MemoryCase): void {
   holds('vectors of more dimensions than an index of Postgres takes work exactly', async (memory) => {
     const dims = 3_072
     await memory.change([{ change: 'model', model: 'big', dims, state: 'active' }, put('a', 'a'), put('b', 'b')])

@@ -26,15 +26,15 @@ export const blockPassages = 16
 export const minScaledDims = 64
 /** Removed passages that are remembered for readers, which drop them from what they hold; one that missed more reads all anew. */
 export const keptRemovals = 20_000
-/** Up to here vectors are compared one by one; beyond it by their signs first. At 384 dimensions this takes 31 MB. */
-export const maxExactVectors = 20_000
-/** Floats that are held for exact comparison, whatever their number: 64 MiB. */
+/** Up to here vectors are held whole and compared one by one: 1.5 ms at 384 dimensions, for which they take 6 MB. */
+export const maxExactVectors = 4_000
+/** Floats that are held whole, whatever their number: 64 MiB. */
 export const maxExactFloats: number = 16 * 1024 * 1024
-/** Candidates by signs that are compared by more than signs, at least; and how many for each one asked. */
+/** Beyond that numbers of eight bits are held: 131 000 vectors of 384 dimensions. Beyond this, signs. */
+export const maxSmallBytes: number = 48 * 1024 * 1024
+/** Candidates by signs that are compared exactly, at least; and how many for each one asked. */
 export const minRescored = 384
 export const rescoredPerHit = 16
-/** Numbers of eight bits that are held beside signs: 131 000 vectors of 384 dimensions. Beyond it signs alone choose what is compared. */
-export const maxSmallBytes: number = 48 * 1024 * 1024
 /** How many more than asked are compared exactly: eight bits put few in the wrong order. */
 export const comparedBeyond = 24
 /** Models whose vectors are held at once: the active one, and one that is being built. */

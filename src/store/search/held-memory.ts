@@ -8,7 +8,10 @@ import { readTexts } from '../memory/read-texts.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import { openBlock } from './vector-block.ts'
-import { createExactScan, createSignScan, holdsExactly, lengthOf, type VectorScan } from './vector-scan.ts'
+import { createExactScan } from './nearest/exact-scan.ts'
+import { createSignScan } from './nearest/sign-scan.ts'
+import { createSmallScan } from './nearest/small-scan.ts'
+import { formFor, lengthOf, mayStay, type VectorScan } from './nearest/vector-scan.ts'
 
 export interface HeldMemory {
   /** Another one after all was read anew. */
@@ -66,16 +69,15 @@ export function createHeldMemory(): HeldMemory {
     *scan(user, model) {
       const { dims } = model
       const known = scans.get(model.model)
-      // Once there are too many to hold them whole they are held by signs, and never the other way round.
-      const usable = known !== undefined && known.began === model.began && (!known.scan.exact || holdsExactly(model.vectors, dims))
-      let held = usable ? known : holdsExactly(model.vectors, dims) ? keep(model, createExactScan(dims)) : null
+      const usable = known !== undefined && known.began === model.began && mayStay(known.scan.form, model.vectors, dims)
+      let held = usable ? known : null
       if (held?.version === version) return held.scan
       const from = held?.version ?? 0
       for (let after = -1; ;) {
         const args = { user, model: model.model, version: from, after, limit: blocksAtOnce }
         const rows = yield* ask<BlockRow>({ text: readTexts.blocksSince, args })
         const vectors = rows.map((row) => openBlock(row, dims))
-        held ??= keep(model, createSignScan(dims, meanOf(dims, vectors)))
+        held ??= keep(model, createScan(model, vectors))
         for (const block of vectors) takeVectors(held.scan, slots, block)
         after = rows.at(-1)?.block ?? after
         if (rows.length < blocksAtOnce) break
@@ -85,6 +87,12 @@ export function createHeldMemory(): HeldMemory {
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),
   }
+}
+
+function createScan({ vectors: count, dims }: ModelRow, first: readonly ReadonlyMap<number, Float32Array>[]): VectorScan {
+  const form = formFor(count, dims)
+  if (form === 'whole') return createExactScan(dims)
+  return form === 'small' ? createSmallScan(dims) : createSignScan(dims, meanOf(dims, first))
 }
 
 function takeVectors(scan: VectorScan, slots: SlotTable, vectors: ReadonlyMap<number, Float32Array>): void {

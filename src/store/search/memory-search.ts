@@ -69,7 +69,7 @@ function* vectorSearch(
   const { slots } = held
   const question = { ...asked, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
   const first = scan.search(question)
-  if (scan.exact) return held.hits(first)
+  if (scan.form === 'whole') return held.hits(first)
   const vectors = yield* vectorReading(
     model,
     first.map(({ slot }) => slots.passageOf(slot)),
