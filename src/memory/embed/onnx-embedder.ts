@@ -29,7 +29,11 @@ export async function openOnnxEmbedder(path: string): Promise<Embedder> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw refused('there is no such folder', 'Put config.json, tokenizer.json and onnx/model.onnx of a sentence encoder into a folder.')
   }
-  const { env, pipeline } = (await loadOptionalPackage(packageName, [folder])) as Transformers
+  const { env, pipeline } = (await loadOptionalPackage(packageName, [folder]).catch((cause: unknown) => {
+    // What went wrong names folders of this machine, which a model that searches memory must not be told: they are in the cause.
+    const hint = `Run: npm install --prefix FOLDER ${packageName}, with the folder that memory.embedder names.`
+    throw refused('its runtime is not installed, or does not load', hint, cause)
+  })) as Transformers
   env.allowRemoteModels = false
   env.allowLocalModels = true
   env.localModelPath = dirname(folder)

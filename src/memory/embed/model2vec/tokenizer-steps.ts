@@ -2,10 +2,19 @@
 import { z } from 'zod'
 import { refusedModel } from './refused-model.ts'
 
+/** The expressions of known models; none of a file is run. */
+const knownExpressions: ReadonlyMap<string, RegExp> = new Map([
+  [' {2,}', / {2,}/g],
+  ['\\s+', /\s+/g],
+])
+const readRegex = z.object({ Regex: z.string() })
+
 type Normalize = (text: string) => string
 type Split = (text: string) => readonly string[]
 
 const step = z.looseObject({ type: z.string() })
+/** Steps in a list: models that model2vec distils have one for each of 32 signs, and some. */
+const maxSteps = 64
 /** Steps in steps, at most so deep. */
 const maxDepth = 4
 
@@ -35,17 +44,19 @@ export function readNormalizer(document: unknown, depth = 0): Normalize {
       return (text) => text.normalize('NFKC').replace(/\s/gu, ' ')
     case 'StripAccents':
       return (text) => text.normalize('NFD').replace(/\p{Mn}/gu, '')
-    case 'Strip':
-      return (text) => text.trim()
+    case 'Strip': {
+      const [left, right] = [read['strip_left'] !== false, read['strip_right'] !== false]
+      return (text) => (left ? (right ? text.trim() : text.trimStart()) : right ? text.trimEnd() : text)
+    }
     case 'Prepend':
       return (text) => (text === '' ? '' : `${textOf(read['prepend'])}${text}`)
     case 'Replace': {
       const pattern = z.object({ String: z.string().min(1) }).safeParse(read['pattern'])
-      // Only this expression is common; none of a file is run.
-      const spaces = z.object({ Regex: z.literal(' {2,}') }).safeParse(read['pattern']).success
-      if (!pattern.success && !spaces) throw unknownStep('Replace with a regular expression')
+      const expression = knownExpressions.get(readRegex.safeParse(read['pattern']).data?.Regex ?? '')
+      if (!pattern.success && expression === undefined) throw unknownStep('Replace with a regular expression')
       const content = textOf(read['content'])
-      return (text) => (pattern.success ? text.replaceAll(pattern.data.String, () => content) : text.replace(/ {2,}/g, () => content))
+      return (text) =>
+        pattern.success ? text.replaceAll(pattern.data.String, () => content) : text.replace(expression ?? '', () => content)
     }
     default:
       throw unknownStep(read.type)
@@ -116,6 +127,7 @@ const gptWords = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+
 function byteLevel(read: Readonly<Record<string, unknown>>): Split {
   const byteOf = byteLetters()
   return (text) => {
+    if (text === '') return []
     const spaced = read['add_prefix_space'] === true && !text.startsWith(' ') ? ` ${text}` : text
     const words = read['use_regex'] === false ? [spaced] : (spaced.match(gptWords) ?? [])
     return words.map((word) => Array.from(new TextEncoder().encode(word), (byte) => byteOf[byte] ?? '').join(''))
@@ -137,12 +149,12 @@ function readStep(document: unknown, depth: number): (Readonly<Record<string, un
 }
 
 function listOf(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > 16) throw refusedModel('a step of its tokenizer is no list of steps')
+  if (!Array.isArray(value) || value.length > maxSteps) throw refusedModel('a step of its tokenizer is no list of steps')
   return value
 }
 
 function textOf(value: unknown): string {
-  if (typeof value !== 'string' || value.length > 16) throw refusedModel('a step of its tokenizer has no text where one belongs')
+  if (typeof value !== 'string' || value.length > maxSteps) throw refusedModel('a step of its tokenizer has no text where one belongs')
   return value
 }
 

@@ -3,8 +3,8 @@ import type { WordTokens } from './word-tokens.ts'
 
 /** Below the worst piece by this, as sentencepiece has it. */
 const unknownPenalty = 10
-/** Words longer than this are cut into such pieces: the work grows with length × the longest piece. */
-const maxCharacters = 512
+/** What is longer is cut into such pieces: the work grows with length × the longest piece. Some models take a whole text as one word, and a passage fits. */
+const maxCharacters = 1_024
 
 export function unigramTokens(pieces: readonly (readonly [string, number])[], unknown: number): WordTokens {
   const ids = new Map<string, number>()
