@@ -10,7 +10,7 @@ const foundColumns = `p.id as passage, p.part, p.start, p.body, ${columns}`
 
 /** Many at once: a statement for each would take longer than all the rest of a search. */
 const foundAtOnce = 40
-const foundSlots: readonly string[] = Array.from(
+export const foundSlots: readonly string[] = Array.from(
   { length: foundAtOnce },
   (_, i) => `id_${'abcdefghij'.charAt(i / 10)}${'abcdefghij'.charAt(i % 10)}`,
 )

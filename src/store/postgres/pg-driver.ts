@@ -19,6 +19,13 @@ export interface PgOptions {
 const int8 = 20
 const text = 25
 
+/**
+ * Statements are planned once, for any user. For one whose rows came after the last statistics (a new one, whenever many are
+ * written) the planner would expect a single row and walk over all of them; and each statement would be planned at each run. What it
+ * reads whole tables for while they are small is not what it should do when they have grown: each statement has its index.
+ */
+const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off'
+
 const parsers: pg.CustomTypesConfig = {
   // The types of `pg` want one overload for each type; ours are the same for all.
   getTypeParser: ((oid: number, format?: 'text') => {
@@ -45,6 +52,8 @@ export function openPgDriver({
     idle_in_transaction_session_timeout: maxStatementMs,
     keepAlive: true,
     types: parsers,
+    pipeline: true,
+    options: planning,
   }
   const pool = new pg.Pool({ ...config, max: connections - 1, idleTimeoutMillis: idleSessionMs })
   // A connection that is lost while nobody uses it leaves the pool; whoever asks next gets another.
@@ -57,7 +66,7 @@ export function openPgDriver({
   }
   return {
     async connect() {
-      const client = new pg.Client({ ...config, pipeline: true })
+      const client = new pg.Client(config)
       const session = wrap(client, () => client.end())
       await client.connect()
       return session

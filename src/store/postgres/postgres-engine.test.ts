@@ -1,15 +1,17 @@
 import { after } from 'node:test'
 import { describeStoreContract } from '../store-contract.ts'
-import { openEngine, pgDriver } from './engine-fixture.ts'
+import { ann } from '../store-fixture.ts'
+import { openEngine } from './engine-fixture.ts'
 import { type PgliteServer, startPglite } from './pglite-fixture.ts'
 import { postgresSkip, usePostgres } from './postgres-fixture.ts'
+import { openPostgresStore } from './postgres-store.ts'
 
 const postgres = usePostgres()
 
 if (postgresSkip() === false)
-  describeStoreContract('the Postgres engine', async () => {
+  describeStoreContract('the Postgres store in its thread', async () => {
     const database = await postgres.database()
-    const { store } = await openEngine(pgDriver(database.url), { exclusive: true })
+    const store = await openPostgresStore({ url: database.url, user: ann, pool: 3, durability: 'normal', exclusive: true })
     return {
       store,
       async drop() {

@@ -1,21 +1,29 @@
 import { after } from 'node:test'
 import type { UserId } from '../../../types/index.ts'
 import { describeMemoryContract } from '../../contract/memory-contract.ts'
-import { openEngine, pgDriver } from '../engine-fixture.ts'
+import { ann } from '../../store-fixture.ts'
+import type { Store } from '../../store.ts'
+import { openEngine } from '../engine-fixture.ts'
 import { startPglite } from '../pglite-fixture.ts'
 import { postgresSkip, usePostgres } from '../postgres-fixture.ts'
+import { openPostgresStore } from '../postgres-store.ts'
 
 const postgres = usePostgres()
 
 if (postgresSkip() === false)
-  describeMemoryContract('the Postgres store', async () => {
+  describeMemoryContract('the Postgres store in its thread', async () => {
     const database = await postgres.database()
-    const { store } = await openEngine(pgDriver(database.url))
+    const opened: Store[] = []
+    const open = async (user: UserId): Promise<Store> => {
+      const store = await openPostgresStore({ url: database.url, user, pool: 3, durability: 'normal' })
+      opened.push(store)
+      return store
+    }
     return {
-      store,
-      other: async () => (await openEngine(pgDriver(database.url), { user: 'bob' as UserId })).store,
+      store: await open(ann),
+      other: () => open('bob' as UserId),
       async drop() {
-        await store.close()
+        for (const store of opened) await store.close()
         await database[Symbol.asyncDispose]()
       },
     }

@@ -11,7 +11,7 @@ import { lengthOfBody, packBody, unpackBody } from '../../memory/passage-body.ts
 import type { Extra } from '../../store-message.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 import { entryTypes, hexOf, jsonRows, memoryWrites } from './memory-writes.ts'
-import { addPostings, indexAll, type IndexedPassage, removePostings } from './posting-writer.ts'
+import { indexAll, indexFull, removePostings } from './posting-writer.ts'
 import { changeModel, putVectors, removeVectors } from './vector-writer.ts'
 
 interface Work {
@@ -124,19 +124,19 @@ async function putItems(work: Work, items: readonly MemoryItem[]): Promise<void>
   let { next_entry: key, next_passage: id } = work.state
   const entries: object[] = []
   const passages: object[] = []
-  const indexed: IndexedPassage[] = []
   for (const { entry, passages: parts } of items) {
     entries.push({ ...stored(entryRow(entry)), key, version })
     for (const { part, start, ...body } of parts) {
       passages.push({ id, entry: key, part, start, length: lengthOfBody(body), body: hexOf(packBody(body)) })
-      indexed.push({ id, terms: body.terms, context: body.context })
       id++
     }
     key++
   }
-  await session.rows({ ...memoryWrites.putEntries, values: [user, jsonRows(entries)] })
-  await session.rows({ ...memoryWrites.putPassages, values: [user, jsonRows(passages)] })
-  await addPostings(session, user, indexed)
+  await Promise.all([
+    session.rows({ ...memoryWrites.putEntries, values: [user, jsonRows(entries)] }),
+    session.rows({ ...memoryWrites.putPassages, values: [user, jsonRows(passages)] }),
+  ])
+  await indexFull(session, user, work.state.next_passage, id)
   work.state = { ...work.state, next_entry: key, next_passage: id }
 }
 

@@ -52,8 +52,22 @@ const all = { key: 'bigint', version: 'bigint', ...entryTypes }
 const columns = Object.keys(all).map((column) => `"${column}"`)
 const typed = Object.entries(all).map(([column, type]) => `"${column}" ${type}`)
 const entryColumns = Object.keys(entryTypes).map((column) => `"${column}"`)
-const numbers = (parameter: string): string => `(select cast(value as bigint) from json_array_elements_text(${parameter}::json))`
-const texts = (parameter: string): string => `(select json_array_elements_text(${parameter}::json))`
+
+/**
+ * Rows by keys that come as a JSON array. Each key is looked up by itself (`offset 0` keeps the planner from turning that round):
+ * with statistics that are older than the rows, which is so whenever many are written, Postgres takes a user to have one row, and
+ * compares each of the user's rows with each of the keys.
+ */
+const byKeys = (select: string, table: string, column: string, type: 'text' | 'bigint'): string =>
+  `json_array_elements_text($2::json) w(value) cross join lateral
+   (select ${select} from ${table} where "user" = $1 and ${column} = cast(w.value as ${type}) offset 0) t`
+const dropByKeys = (table: string, column: string): string =>
+  `delete from ${table} where ctid = any(array(select t.ctid from ${byKeys('ctid', table, column, 'bigint')}))`
+/** Words with their buckets, and the row of each. */
+const pairs = 'json_to_recordset($2::json) as w(term text, bucket bigint)'
+const ofPair = 'from memory_posting where "user" = $1 and term = w.term and bucket = w.bucket'
+/** In place of rows that are there: all columns but the key. */
+const replaced = (names: readonly string[]): string => names.map((name) => `"${name}" = excluded."${name}"`).join(', ')
 
 type Name =
   | 'state'
@@ -65,7 +79,7 @@ type Name =
   | 'passagesOf'
   | 'putPassages'
   | 'dropPassages'
-  | 'passagesAfter'
+  | 'passagesFrom'
   | 'passagesIn'
   | 'putRemovals'
   | 'trimRemovals'
@@ -79,9 +93,10 @@ type Name =
   | 'dropBlocks'
   | 'hasPostings'
   | 'postings'
-  | 'addPostings'
+  | 'putPostings'
   | 'replacePostings'
   | 'dropPostings'
+  | 'dropBucket'
 
 /** `$1` is the user, always. */
 export const memoryWrites: Readonly<Record<Name, NamedText>> = {
@@ -92,7 +107,7 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
      on conflict ("user") do update set version = excluded.version, trimmed = excluded.trimmed,
      next_entry = excluded.next_entry, next_passage = excluded.next_passage, removals = excluded.removals`,
   ),
-  entries: named('entries', `select "key", ${entryColumns.join(', ')} from memory_entry where "user" = $1 and id in ${texts('$2')}`),
+  entries: named('entries', `select t.* from ${byKeys(`"key", ${entryColumns.join(', ')}`, 'memory_entry', 'id', 'text')}`),
   putEntries: named(
     'put_entries',
     `insert into memory_entry ("user", ${columns.join(', ')})
@@ -100,26 +115,24 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
   ),
   updateEntries: named(
     'update_entries',
-    `update memory_entry t set ${['version', ...Object.keys(entryTypes)].map((column) => `"${column}" = r."${column}"`).join(', ')}
-     from json_to_recordset($2::json) as r(${typed.join(', ')}) where t."user" = $1 and t."key" = r."key"`,
+    `insert into memory_entry ("user", ${columns.join(', ')})
+     select $1, ${columns.join(', ')} from json_to_recordset($2::json) as r(${typed.join(', ')})
+     on conflict ("user", "key") do update set ${replaced(['version', ...Object.keys(entryTypes)])}`,
   ),
-  dropEntries: named('drop_entries', `delete from memory_entry where "user" = $1 and "key" in ${numbers('$2')}`),
-  passagesOf: named(
-    'passages_of',
-    `select id, part, start, body from memory_passage where "user" = $1 and entry in ${numbers('$2')} order by id`,
-  ),
+  dropEntries: named('drop_entries', dropByKeys('memory_entry', '"key"')),
+  passagesOf: named('passages_of', `select t.* from ${byKeys('id, part, start, body', 'memory_passage', 'entry', 'bigint')} order by t.id`),
   putPassages: named(
     'put_passages',
     `insert into memory_passage ("user", id, entry, part, start, length, body)
      select $1, id, entry, part, start, length, decode(body, 'hex') from json_to_recordset($2::json)
      as r(id bigint, entry bigint, part bigint, start bigint, length bigint, body text)`,
   ),
-  dropPassages: named('drop_passages', `delete from memory_passage where "user" = $1 and entry in ${numbers('$2')}`),
-  passagesAfter: named('passages_after', 'select id, body from memory_passage where "user" = $1 and id > $2 order by id limit $3'),
-  passagesIn: named('passages_in', `select id from memory_passage where "user" = $1 and id in ${numbers('$2')}`),
+  dropPassages: named('drop_passages', dropByKeys('memory_passage', 'entry')),
+  passagesFrom: named('passages_from', 'select id, body from memory_passage where "user" = $1 and id >= $2 and id < $3 order by id'),
+  passagesIn: named('passages_in', `select t.id from ${byKeys('id', 'memory_passage', 'id', 'bigint')}`),
   putRemovals: named(
     'put_removals',
-    `insert into memory_removal ("user", version, passage) select $1, $2, r from ${numbers('$3')} as q(r)`,
+    `insert into memory_removal ("user", version, passage) select $1, $2, cast(value as bigint) from json_array_elements_text($3::json)`,
   ),
   trimRemovals: named('trim_removals', 'delete from memory_removal where "user" = $1 and version <= $2'),
   putCursor: named(
@@ -134,7 +147,7 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
      vectors = excluded.vectors`,
   ),
   dropModel: named('drop_model', 'delete from memory_model where "user" = $1 and model = $2'),
-  blocks: named('blocks', `select block, mask, bytes from memory_vectors where "user" = $1 and model = $2 and block in ${numbers('$3')}`),
+  blocks: named('blocks', `select t.* from ${byKeys('block, mask, bytes', 'memory_vectors', 'model = $3 and block', 'bigint')}`),
   putBlock: named(
     'put_block',
     `insert into memory_vectors ("user", model, block, version, mask, bytes) values ($1, $2, $3, $4, $5, $6)
@@ -143,26 +156,23 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
   dropBlock: named('drop_block', 'delete from memory_vectors where "user" = $1 and model = $2 and block = $3'),
   dropBlocks: named('drop_blocks', 'delete from memory_vectors where "user" = $1 and model = $2'),
   hasPostings: named('has_postings', 'select 1 from memory_posting where "user" = $1 limit 1'),
-  postings: named(
-    'postings',
-    `select term, bucket, postings from memory_posting
-     where "user" = $1 and term in ${texts('$2')} and bucket in ${numbers('$3')} order by term, bucket`,
+  postings: named('postings', `select t.* from ${pairs} cross join lateral (select term, bucket, postings ${ofPair} offset 0) t`),
+  // In the order of the key: each page of its index is met once.
+  putPostings: named(
+    'put_postings',
+    `insert into memory_posting ("user", term, bucket, postings)
+     select $1, term, $2, decode(postings, 'hex') from json_to_recordset($3::json) as r(term text, postings text)
+     order by term collate "C"`,
   ),
-  addPostings: named(
-    'add_postings',
-    `insert into memory_posting as p ("user", term, bucket, postings)
-     select $1, term, bucket, decode(postings, 'hex') from json_to_recordset($2::json) as r(term text, bucket bigint, postings text)
-     on conflict ("user", term, bucket) do update set postings = p.postings || excluded.postings`,
-  ),
+  dropBucket: named('drop_bucket', 'delete from memory_posting where "user" = $1 and bucket = $2'),
   replacePostings: named(
     'replace_postings',
-    `update memory_posting p set postings = decode(r.postings, 'hex')
-     from json_to_recordset($2::json) as r(term text, bucket bigint, postings text)
-     where p."user" = $1 and p.term = r.term and p.bucket = r.bucket`,
+    `insert into memory_posting ("user", term, bucket, postings)
+     select $1, term, bucket, decode(postings, 'hex') from json_to_recordset($2::json) as r(term text, bucket bigint, postings text)
+     on conflict ("user", term, bucket) do update set ${replaced(['postings'])}`,
   ),
   dropPostings: named(
     'drop_postings',
-    `delete from memory_posting p using json_to_recordset($2::json) as r(term text, bucket bigint)
-     where p."user" = $1 and p.term = r.term and p.bucket = r.bucket`,
+    `delete from memory_posting where ctid = any(array(select t.ctid from ${pairs} cross join lateral (select ctid ${ofPair} offset 0) t))`,
   ),
 }

@@ -1,68 +1,66 @@
-/** Ranking by words in Postgres: BM25 as FTS5 has it, over the rows of the words that are asked for. */
+/** Where words stand in Postgres: rows of the words that are asked for, and the words of passages that have no rows yet. */
 import type { UserId } from '../../../types/index.ts'
-import { ask } from '../../search/asking.ts'
-import { roundScore, type TextRanking } from '../../search/memory-search.ts'
-import type { SlotTable } from '../../search/slot-table.ts'
-import { createTop } from '../../search/top-slots.ts'
+import { ask, type Ask } from '../../search/asking.ts'
+import type { AskedText, TextRanking } from '../../search/memory-search.ts'
+import { type Occurrences, rankByWords } from '../../search/word-ranking.ts'
 import { toStored } from '../postgres-session.ts'
-import { openPostings } from './posting.ts'
+import { createOpenWords } from './open-words.ts'
+import { bucketPassages, firstOf, openPostings, placeOf, weightOf } from './posting.ts'
 
-interface PostingRow {
-  readonly term: string
-  readonly bucket: number
-  readonly postings: Uint8Array
+/** The state's row is there, or there is nothing. */
+type Row = readonly [what: 'end' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
+
+/**
+ * One trip: how far the numbers go, the rows of words, and passages behind the full buckets that the thread does not know yet.
+ * Each word is looked up by itself, whatever the planner knows of the user.
+ */
+const text = `with state as materialized (select next_passage, next_passage / ${bucketPassages} as open from memory_state where "user" = :user)
+  select 'end', '', next_passage, cast('' as bytea) from state
+  union all
+  select 'term', t.term, t.bucket, t.postings from json_array_elements_text(cast(:terms as json)) w(value) cross join lateral
+    (select term, bucket, postings from memory_posting
+      where "user" = :user and term = w.value and bucket < (select open from state) offset 0) t
+  union all
+  (select 'passage', '', id, body from memory_passage
+    where "user" = :user and id >= greatest(cast(:next as bigint), (select open * ${bucketPassages} from state)) order by id)`
+
+export interface PostingRanking {
+  readonly rank: TextRanking
+  /** The only question that ranking these words will ask: who knows it may ask it before. */
+  question(asked: AskedText): Ask
 }
 
-const text = `select term, bucket, postings from memory_posting
-  where "user" = :user and term in (select json_array_elements_text(cast(:terms as json)))`
-
-/** How fast more of the same word counts less, and how much length counts. */
-const k1 = 1.2
-const b = 0.75
-/** A word that stands nearly everywhere still counts for something. */
-const leastIdf = 1e-6
-
-export function createPostingRanking(user: UserId): TextRanking {
-  return function* (slots, filter, { terms, contextWeight, limit }) {
-    if (terms.length === 0 || limit === 0 || slots.count() === 0) return []
-    const rows = yield* ask<PostingRow>({ text, args: { user, terms: JSON.stringify(terms.map(toStored)) } })
-    const scores = new Float64Array(slots.high())
-    const weights = new Float64Array(slots.high())
-    for (const term of terms) {
-      addTerm(
-        slots,
-        scores,
-        weights,
-        rows.filter((row) => row.term === term),
-        contextWeight,
+export function createPostingRanking(user: UserId): PostingRanking {
+  const open = createOpenWords()
+  const question = ({ terms }: AskedText): Ask => ({
+    text,
+    args: { user, terms: JSON.stringify(terms.map(toStored)), next: open.next() },
+    arrays: true,
+  })
+  return {
+    question,
+    *rank(slots, filter, asked) {
+      const { terms, contextWeight, limit } = asked
+      if (terms.length === 0 || limit === 0 || slots.count() === 0) return []
+      const rows = yield* ask<Row>(question(asked))
+      const end = rows.find(([what]) => what === 'end')?.[2] ?? 0
+      open.takeIn(
+        rows.flatMap(([what, , id, body]) => (what === 'passage' ? [{ id, body }] : [])),
+        end,
       )
-    }
-    const passes = slots.passing(filter)
-    const top = createTop(limit, slots.goesFirst)
-    scores.forEach((score, slot) => {
-      if (score > 0 && passes(slot)) top.add(slot, roundScore(score))
-    })
-    return top.taken()
+      const byTerm = Map.groupBy(
+        rows.filter(([what]) => what === 'term'),
+        ([, term]) => term,
+      )
+      const words = terms.map<Occurrences>((term) => (seen) => {
+        for (const [, , bucket, bytes] of byTerm.get(term) ?? []) see(firstOf(bucket), openPostings(bytes), contextWeight, seen)
+        see(open.first(), open.postings(term), contextWeight, seen)
+      })
+      return rankByWords(slots, filter, limit, words)
+    },
   }
 }
 
-/** @param weights is lent, and left empty */
-function addTerm(slots: SlotTable, scores: Float64Array, weights: Float64Array, rows: readonly PostingRow[], contextWeight: number): void {
-  const having: number[] = []
-  for (const { bucket, postings } of rows) {
-    for (const posting of openPostings(bucket, postings)) {
-      const slot = slots.slotOf(posting.passage)
-      if (slot < 0) continue
-      having.push(slot)
-      weights[slot] = posting.terms + contextWeight * posting.context
-    }
-  }
-  const idf = Math.max(leastIdf, Math.log((slots.count() - having.length + 0.5) / (having.length + 0.5)))
-  const average = slots.averageLength()
-  for (const slot of having) {
-    const weight = weights[slot] ?? 0
-    weights[slot] = 0
-    const length = slots.length(slot) / average
-    scores[slot] = (scores[slot] ?? 0) + (idf * weight * (k1 + 1)) / (weight + k1 * (1 - b + b * length))
-  }
+function see(first: number, postings: readonly number[], contextWeight: number, seen: (passage: number, weight: number) => void): void {
+  for (const posting of postings) seen(first + placeOf(posting), weightOf(posting, contextWeight))
 }

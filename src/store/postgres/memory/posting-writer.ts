@@ -1,10 +1,15 @@
-/** The index of words in Postgres as passages come and go. */
+/**
+ * The index of words in Postgres as passages come and go. Numbers of passages only grow, so a bucket whose last number is given
+ * never gets a passage more: its rows are written then, each once. What stands behind the last full bucket has no rows; whoever
+ * searches reads those few thousand passages and counts their words itself (`open-words.ts`). To write rows with each passage
+ * would write ten times as many, nearly all of them longer versions of others.
+ */
 import type { UserId } from '../../../types/index.ts'
-import { unpackBody } from '../../memory/passage-body.ts'
 import type { PassageRow } from '../../memory/memory-rows.ts'
+import { unpackBody } from '../../memory/passage-body.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 import { hexOf, jsonRows, memoryWrites } from './memory-writes.ts'
-import { bucketOf, countWords, openPostings, packPostings, type Posting } from './posting.ts'
+import { addWords, bucketOf, countWords, firstOf, openPostings, packPostings, placeOf } from './posting.ts'
 
 export interface IndexedPassage {
   readonly id: number
@@ -12,38 +17,40 @@ export interface IndexedPassage {
   readonly context: string
 }
 
-/** Passages of which the words are held at once. */
-const indexedAtOnce = 1_000
+/** Writes the rows of buckets that became full. @param from number of the next passage as it was, and @param to as it is now */
+export async function indexFull(session: PostgresSession, user: UserId, from: number, to: number): Promise<void> {
+  for (let bucket = bucketOf(from); bucket < bucketOf(to); bucket++) await indexBucket(session, user, bucket)
+}
 
-/** Numbers of new passages are higher than all before, so rows stay in order. */
-export async function addPostings(session: PostgresSession, user: UserId, passages: readonly IndexedPassage[]): Promise<void> {
-  const rows = new Map<string, { readonly term: string; readonly bucket: number; readonly found: Posting[] }>()
-  for (const { id, terms, context } of passages) {
-    const bucket = bucketOf(id)
-    for (const [term, counts] of countWords(terms, context)) {
-      const key = `${bucket} ${term}`
-      const row = rows.get(key) ?? { term, bucket, found: [] }
-      rows.set(key, row)
-      row.found.push({ passage: id, ...counts })
-    }
+async function indexBucket(session: PostgresSession, user: UserId, bucket: number): Promise<void> {
+  const bounds = [firstOf(bucket), firstOf(bucket + 1)]
+  const passages = await session.objects<PassageRow>({ ...memoryWrites.passagesFrom, values: [user, ...bounds] })
+  const words = new Map<string, number[]>()
+  for (const { id, body } of passages) {
+    const { terms, context } = unpackBody(body)
+    addWords(words, id, terms, context)
   }
-  if (rows.size === 0) return
-  const packed = [...rows.values()].map(({ term, bucket, found }) => ({ term, bucket, postings: hexOf(packPostings(found)) }))
-  await session.rows({ ...memoryWrites.addPostings, values: [user, jsonRows(packed)] })
+  // Older programs wrote rows of a bucket before it was full.
+  await session.rows({ ...memoryWrites.dropBucket, values: [user, bucket] })
+  if (words.size === 0) return
+  const rows = [...words].map(([term, postings]) => ({ term, postings: hexOf(packPostings(postings)) }))
+  await session.rows({ ...memoryWrites.putPostings, values: [user, bucket, jsonRows(rows)] })
 }
 
 /** `passages` as they were indexed. */
 export async function removePostings(session: PostgresSession, user: UserId, passages: readonly IndexedPassage[]): Promise<void> {
-  const terms = new Set(passages.flatMap((passage) => [...countWords(passage.terms, passage.context).keys()]))
-  if (terms.size === 0) return
   const gone = new Set(passages.map(({ id }) => id))
-  const buckets = new Set(passages.map(({ id }) => bucketOf(id)))
+  const pairs = [...Map.groupBy(passages, ({ id }) => bucketOf(id))].flatMap(([bucket, some]) => {
+    const terms = new Set(some.flatMap((passage) => [...countWords(passage.terms, passage.context).keys()]))
+    return [...terms].map((term) => ({ term, bucket }))
+  })
+  if (pairs.length === 0) return
   const rows = await session.objects<{ term: string; bucket: number; postings: Uint8Array }>({
     ...memoryWrites.postings,
-    values: [user, jsonRows([...terms]), jsonRows([...buckets])],
+    values: [user, jsonRows(pairs)],
   })
   const left = rows.map(({ term, bucket, postings }) => {
-    const found = [...openPostings(bucket, postings)].filter(({ passage }) => !gone.has(passage))
+    const found = openPostings(postings).filter((posting) => !gone.has(firstOf(bucket) + placeOf(posting)))
     return { term, bucket, postings: hexOf(packPostings(found)) }
   })
   const [kept, empty] = [left.filter(({ postings }) => postings !== ''), left.filter(({ postings }) => postings === '')]
@@ -51,17 +58,10 @@ export async function removePostings(session: PostgresSession, user: UserId, pas
   if (empty.length > 0) await session.rows({ ...memoryWrites.dropPostings, values: [user, jsonRows(empty)] })
 }
 
-/** Where passages have no words at all in the index, they were copied here from elsewhere: it is made from them. */
+/** Where full buckets have no words at all in the index, their passages were copied here from elsewhere: it is made from them. */
 export async function indexAll(session: PostgresSession, user: UserId): Promise<void> {
-  if ((await session.rows({ ...memoryWrites.hasPostings, values: [user] })).length > 0) return
-  for (let after = 0; ;) {
-    const rows = await session.objects<PassageRow>({ ...memoryWrites.passagesAfter, values: [user, after, indexedAtOnce] })
-    await addPostings(
-      session,
-      user,
-      rows.map(({ id, body }) => ({ id, ...unpackBody(body) })),
-    )
-    after = rows.at(-1)?.id ?? after
-    if (rows.length < indexedAtOnce) return
-  }
+  const [state] = await session.objects<{ next_passage: number }>({ ...memoryWrites.state, values: [user] })
+  const next = state?.next_passage ?? 0
+  if (bucketOf(next) === 0) return
+  if ((await session.rows({ ...memoryWrites.hasPostings, values: [user] })).length === 0) await indexFull(session, user, 0, next)
 }

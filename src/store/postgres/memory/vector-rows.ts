@@ -18,7 +18,8 @@ const text = `select s.passage, substring(s.bytes for s.head) || substring(s.byt
         from (select cast(value as bigint) as passage, cast(value as bigint) / ${blockPassages} as block,
                 cast(cast(value as bigint) % ${blockPassages} as integer) as place
               from json_array_elements_text(cast(:passages as json))) w
-        join memory_vectors v on v."user" = :user and v.model = :model and v.block = w.block
+        cross join lateral
+          (select mask, bytes from memory_vectors where "user" = :user and model = :model and block = w.block offset 0) v
         where (v.mask >> w.place) & 1 = 1) s`
 
 export function readVectors(user: UserId): VectorReading {

@@ -63,7 +63,7 @@ async function changeBlocks(
   change: (vectors: Map<number, Float32Array>, passages: readonly number[]) => boolean,
 ): Promise<number> {
   const byBlock = Map.groupBy(passages, blockOf)
-  const rows = await session.objects<BlockRow>({ ...memoryWrites.blocks, values: [user, model, jsonRows([...byBlock.keys()])] })
+  const rows = await session.objects<BlockRow>({ ...memoryWrites.blocks, values: [user, jsonRows([...byBlock.keys()]), model] })
   const found = new Map(rows.map((row) => [row.block, row]))
   let more = 0
   for (const [number, inBlock] of byBlock) {

@@ -42,7 +42,9 @@ export function knownQueries(user: UserId, { lanes, intents }: Wanted): KnownQue
         ? null
         : {
             name: 'chain_intents',
-            text: `select "call", min("seq") from "journal" where "user" = $1 and "call" in ${texts('$2')} and "phase" = 'intent' group by "call"`,
+            // Each call is looked up by itself, whatever the planner takes the user to have.
+            text: `select w.value, min(t."seq") from json_array_elements_text($2::json) w(value) cross join lateral
+              (select "seq" from "journal" where "user" = $1 and "call" = w.value and "phase" = 'intent' offset 0) t group by w.value`,
             values: [user, textList(intents)],
           },
   }
