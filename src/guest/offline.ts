@@ -5,7 +5,7 @@ import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openStore, type Store } from '../store/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
-import { type Call, type Config, type GuestEnvelope, isErased } from '../types/index.ts'
+import { type Call, type Config, type GuestEnvelope, isErased, type JournalRecord } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
 const allOn = { files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] } as const
@@ -58,13 +58,35 @@ async function everyCall(config: Config): Promise<readonly Call[]> {
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */
 async function* recording(store: Store, { session, after = 0 }: GuestEnvelope): AsyncGenerator<object> {
   const filter = { ...(session !== undefined && { session }), phases: ['exchange'] as const, hydrate: true }
+  const name = createNaming()
   for (let cursor = after; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
     // Other calls put their steps on record by the same phase.
-    const exchanges = page.filter(({ name }) => name === 'model.generate').map((record) => JSON.parse(record.body) as object)
-    yield* exchanges.filter((exchange) => !isErased(exchange))
+    yield* page.filter((record) => record.name === 'model.generate').map(name)
     if (page.length < recordingPage) return
     cursor = page.at(-1)?.seq ?? cursor
+  }
+}
+
+interface Exchange {
+  readonly id?: string
+  readonly request?: { readonly after?: { readonly id: string } }
+}
+
+/** Names what was erased: whole exchanges, and beginnings of requests that were told by an exchange which is gone. */
+function createNaming(): (record: Pick<JournalRecord, 'call' | 'body'>) => object {
+  const gone = new Set<string>()
+  const there = new Set<string>()
+  return ({ call, body }) => {
+    const exchange = JSON.parse(body) as Exchange
+    if (isErased(exchange)) {
+      gone.add(call)
+      return { id: `${call}#0`, erased: exchange }
+    }
+    there.add(exchange.id ?? '')
+    const { after } = exchange.request ?? {}
+    const isGone = after !== undefined && !there.has(after.id) && gone.has(after.id.replace(/#\d+$/, ''))
+    return isGone ? { ...exchange, request: { ...exchange.request, after: { ...after, erased: true } } } : exchange
   }
 }
 

@@ -58,6 +58,8 @@ export interface Journal {
    * @param of the call that erases; the record is a step of it
    */
   erase(of: Pick<Entry, 'caller' | 'call' | 'name'>, seqs: readonly number[], reason: string): Promise<Erased>
+  /** How often bodies were erased since the start: what is held of them since before is not to be used. */
+  erasures(): number
   /** So much waits for the store that whoever can wait should, by `flushed`. */
   isBehind(): boolean
   /** Resolves when all that was appended so far is in the store (or has failed). */
@@ -83,6 +85,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   const epochs = new Map<SessionId, number>()
   let newest: Promise<void> = Promise.resolve()
   let waiting = 0
+  let erasures = 0
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -130,6 +133,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
         const some = seqs.slice(at, at + maxErasedAtOnce)
         await append([{ ...of, phase: 'exchange', body: erasureBody(some, reason) }], { sync: true })
         const { bodies, blobs, kept } = await store.erase(some, reason)
+        erasures += 1
         onErased()
         total.bodies += bodies
         total.blobs += blobs
@@ -137,6 +141,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
       }
       return total
     },
+    erasures: () => erasures,
     isBehind: () => waiting > maxRecordsBehind,
     note: (entries, options) => void append(entries, options).catch(() => {}),
   }

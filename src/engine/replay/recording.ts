@@ -1,6 +1,7 @@
 /**
  * A recording: exchanges with models as the journal kept them, one JSON document a line, oldest first. A request may say that
- * it begins as an earlier one of the same recording did.
+ * it begins as an earlier one of the same recording did. What was erased has its line and its place: of an exchange that it was,
+ * or of the beginning that later ones shared with it.
  */
 import { z } from 'zod'
 import { OxbowError } from '../../types/index.ts'
@@ -13,9 +14,14 @@ const line = z.object({
   model: z.string(),
   url: z.string(),
   status: z.int().nonnegative(),
-  request: z.object({ ...bytes, after: z.object({ id: z.string(), bytes: z.int().nonnegative() }).optional() }),
+  request: z.object({
+    ...bytes,
+    after: z.object({ id: z.string(), bytes: z.int().nonnegative(), erased: z.boolean().optional() }).optional(),
+  }),
   response: z.object(bytes),
 })
+
+const erasedLine = z.object({ id: z.string(), erased: z.object({ erased: z.string(), bytes: z.int(), reason: z.string() }) })
 
 export interface RecordedExchange {
   /** What it was made for; tries of one generation have the same. */
@@ -24,36 +30,74 @@ export interface RecordedExchange {
   readonly model: string
   readonly url: string
   readonly status: number
-  /** Whole. */
+  /** What is known of it: all that comes behind its first `unknown` bytes, which were erased. */
   readonly request: Buffer
+  readonly unknown: number
   readonly response: Buffer
+  /** Nothing is left of it: it only has its place. */
+  readonly erased: boolean
 }
 
 /** @param name of the file, for errors. @throws OxbowError `bad_config` that names the line that is wrong */
 export function readRecording(text: string, name: string): readonly RecordedExchange[] {
-  const requests = new Map<string, Buffer>()
+  const requests = new Map<string, Known>()
   const exchanges: RecordedExchange[] = []
   for (const [at, content] of text.split('\n').entries()) {
     if (content.trim() === '') continue
     const wrong = (what: string): OxbowError =>
       new OxbowError('bad_config', `${name}, line ${at + 1}: ${what}.`, { hint: 'Make the recording anew: oxbow audit recording SESSION.' })
-    const parsed = line.safeParse(parseJson(content))
+    const value = parseJson(content)
+    const gone = erasedLine.safeParse(value)
+    if (gone.success) {
+      exchanges.push({ ...nothingLeft, generation: generationOf(gone.data.id) })
+      continue
+    }
+    const parsed = line.safeParse(value)
     if (!parsed.success)
       throw wrong(`no exchange (${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''})`)
     const { id, request, response, ...rest } = parsed.data
-    const before = request.after === undefined ? undefined : requests.get(request.after.id)
-    if (request.after !== undefined && (before === undefined || before.length < request.after.bytes)) {
-      throw wrong('the request goes on from one that is not in the recording')
-    }
-    const whole = Buffer.concat([before?.subarray(0, request.after?.bytes) ?? Buffer.alloc(0), bytesOf(request)])
+    const whole = wholeOf(request, requests)
+    if (whole === null) throw wrong('the request goes on from one that is not in the recording')
     requests.set(id, whole)
-    exchanges.push({ ...rest, generation: id.replace(/#\d+$/, ''), request: whole, response: bytesOf(response) })
+    exchanges.push({ ...rest, ...whole, generation: generationOf(id), response: bytesOf(response), erased: false })
   }
   if (exchanges.length === 0) throw new OxbowError('bad_config', `${name} holds no exchange.`, { hint: 'Record a session first.' })
   return exchanges
 }
 
-function bytesOf({ text, base64 }: { text?: string | undefined; base64?: string | undefined }): Buffer {
+/** A request as far as it is known. */
+type Known = Pick<RecordedExchange, 'request' | 'unknown'>
+type KeptBytes = { readonly text?: string | undefined; readonly base64?: string | undefined }
+type KeptRequest = KeptBytes & {
+  readonly after?: { readonly id: string; readonly bytes: number; readonly erased?: boolean | undefined } | undefined
+}
+
+const nothingLeft = {
+  wire: '',
+  model: '',
+  url: '',
+  status: 200,
+  request: Buffer.alloc(0),
+  unknown: 0,
+  response: Buffer.alloc(0),
+  erased: true,
+}
+
+function generationOf(id: string): string {
+  return id.replace(/#\d+$/, '')
+}
+
+function wholeOf({ after, ...own }: KeptRequest, requests: ReadonlyMap<string, Known>): Known | null {
+  const rest = bytesOf(own)
+  if (after === undefined) return { request: rest, unknown: 0 }
+  const before = requests.get(after.id)
+  if (before === undefined && after.erased === true) return { request: rest, unknown: after.bytes }
+  if (before === undefined || before.unknown + before.request.length < after.bytes) return null
+  const shared = before.request.subarray(0, Math.max(0, after.bytes - before.unknown))
+  return { request: Buffer.concat([shared, rest]), unknown: Math.min(before.unknown, after.bytes) }
+}
+
+function bytesOf({ text, base64 }: KeptBytes): Buffer {
   return text === undefined ? Buffer.from(base64 ?? '', 'base64') : Buffer.from(text, 'utf8')
 }
 

@@ -105,7 +105,50 @@ void describe('a replay', () => {
   })
 })
 
+const erased = { erased: 'a'.repeat(64), bytes: 12, reason: 'forgotten by memory.forget' }
+
+void describe('a replay of what was erased in part', () => {
+  void it('says so in the place of an exchange that is gone, and gives the others as they were', async () => {
+    const { events, exchanges } = await record('say', 'call', 'say')
+    const [first, second, third] = exchanges.map((exchange, place) => lineOf(exchange, `c${place}#${place}`))
+    const lines = [first, JSON.stringify({ id: 'c1#0', erased }), third]
+    assert.ok(second !== undefined)
+    const model = createReplay(readRecording(lines.join('\n'), 'f'), modelLimits, loadWire)
+    assert.equal(textOfEvents(await collect(model, requestOf('a'))), textOfEvents(events[0] ?? []))
+    assert.equal(textOfEvents(await collect(model, requestOf('b'))), '(erased)')
+    assert.equal(textOfEvents(await collect(model, requestOf('c'))), textOfEvents(events[2] ?? []))
+  })
+
+  void it('knows a request again whose beginning was told by an exchange that is gone', async () => {
+    const { events, exchanges } = await record('say', 'call')
+    const lines = exchanges.map((exchange, place) => {
+      const { request, ...rest } = JSON.parse(lineOf(exchange, `c${place}#${place}`)) as { request: { text: string } }
+      return JSON.stringify({ ...rest, request: { after: { id: 'gone#1', bytes: 20, erased: true }, text: request.text.slice(20) } })
+    })
+    const model = createReplay(readRecording(lines.join('\n'), 'f'), modelLimits, loadWire)
+    assert.deepEqual(await collect(model, { ...requestOf('call'), model: 'any' }), events[1])
+    assert.deepEqual(await collect(model, { ...requestOf('say'), model: 'any' }), events[0])
+  })
+})
+
 void describe('a recording', () => {
+  void it('goes on from a request whose own beginning is unknown', () => {
+    const [, second, third, fourth] = read(
+      { id: 'g#0', erased },
+      { ...line, id: 'a', request: { after: { id: 'g#1', bytes: 5, erased: true }, text: 'abc' } },
+      { ...line, id: 'b', request: { after: { id: 'a', bytes: 7 }, text: 'x' } },
+      { ...line, id: 'c', request: { after: { id: 'a', bytes: 4 }, text: 'y' } },
+    )
+    assert.deepEqual(
+      [second, third, fourth].map((each) => [each?.unknown, each?.request.toString()]),
+      [
+        [5, 'abc'],
+        [5, 'abx'],
+        [4, 'y'],
+      ],
+    )
+  })
+
   const line = { id: 'a', wire: 'w', model: 'm', url: 'http://x/', status: 200, request: { text: 'abc' }, response: {} }
   const read = (...lines: readonly unknown[]): readonly RecordedExchange[] =>
     readRecording(lines.map((each) => (typeof each === 'string' ? each : JSON.stringify(each))).join('\n'), 'rec.jsonl')

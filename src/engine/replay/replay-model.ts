@@ -1,11 +1,12 @@
 /**
  * A model that answers from a recording: the bytes that an endpoint once sent are read again by the wire that read them then.
  * No network. A request that was recorded is answered with its own answer; any other with the next one that was not given yet.
- * Of a generation that needed several tries its last one is played: that is how it ended then.
+ * Of a generation that needed several tries its last one is played: that is how it ended then. One that was erased keeps its place
+ * and says so.
  */
 import { readFile } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
-import { type GenerateRequest, type Model, type ModelEvent, OxbowError, plainFacts } from '../../types/index.ts'
+import { erasedText, type GenerateRequest, type Model, type ModelEvent, OxbowError, plainFacts } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem, problem, problemOfStatus } from '../model-problem.ts'
 import type { Wire } from '../wire.ts'
@@ -29,8 +30,9 @@ export function createReplay(
   return {
     async *generate(request, signal) {
       const next = signal.aborted ? null : await takeNext(left, request, loadWire)
-      if (next === null) yield [{ type: 'error', failure: signal.aborted ? cancelled : over, usage: noUsage }]
-      else if (next.exchange.status === 200) yield* play(next.exchange, next.wire, limits)
+      if (next?.exchange.erased === true) yield erasedAnswer
+      else if (next === null) yield [{ type: 'error', failure: signal.aborted ? cancelled : over, usage: noUsage }]
+      else if (next.exchange.status === 200 && next.wire !== null) yield* play(next.exchange, next.wire, limits)
       else yield [errorOf(refusalOf(next.exchange))]
     },
   }
@@ -44,8 +46,8 @@ const over = {
 
 async function takeNext(left: RecordedExchange[], request: GenerateRequest, loadWire: (name: string) => Promise<Wire | null>) {
   const wires = new Map<string, Wire | null>()
-  for (const { wire } of left) if (!wires.has(wire)) wires.set(wire, await loadWire(wire))
-  const readable = left.filter(({ wire }) => wires.get(wire))
+  for (const { wire, erased } of left) if (!erased && !wires.has(wire)) wires.set(wire, await loadWire(wire))
+  const readable = left.filter(({ wire, erased }) => erased || wires.get(wire))
   // Written once for each wire and model, however long the recording is.
   const bodies = new Map<string, Buffer>()
   const bodyFor = ({ wire, model }: RecordedExchange): Buffer => {
@@ -53,12 +55,22 @@ async function takeNext(left: RecordedExchange[], request: GenerateRequest, load
     bodies.set(`${wire} ${model}`, known)
     return known
   }
-  const same = readable.find((exchange) => bodyFor(exchange).equals(exchange.request))
+  const same = readable.find((exchange) => !exchange.erased && isSame(bodyFor(exchange), exchange))
   const exchange = same ?? readable[0]
   if (exchange === undefined) return null
   left.splice(left.indexOf(exchange), 1)
-  return { exchange, wire: wires.get(exchange.wire)! }
+  return { exchange, wire: wires.get(exchange.wire) ?? null }
 }
+
+/** What was erased of a request's beginning is compared with nothing; its length still counts. */
+function isSame(body: Buffer, { request, unknown }: RecordedExchange): boolean {
+  return body.length === unknown + request.length && body.subarray(unknown).equals(request)
+}
+
+const erasedAnswer: readonly ModelEvent[] = [
+  { type: 'text', text: erasedText },
+  { type: 'finish', reason: 'stop', usage: noUsage },
+]
 
 /** What the wire would send; facts of the model are not recorded, so that only a request which needs none of them is found. */
 function bodyOf(wire: Wire, request: GenerateRequest, model: string): Buffer {

@@ -8,6 +8,8 @@ import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
 export interface ExchangeRecorder {
   /** @returns the body of the exchange's record. Bytes that are UTF-8 stand as `text`, others as `base64`. */
   bodyOf(session: SessionId | '', call: CallId, exchange: RawExchange): JsonObject
+  /** Requests that are held may have been erased: the next one is told whole. */
+  drop(): void
 }
 
 /** The newest request of a session, that the next one can be told by. */
@@ -35,6 +37,10 @@ export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffe
     }
   }
   return {
+    drop() {
+      held.clear()
+      heldBytes = 0
+    },
     bodyOf(session, call, { wire, model, url, status, request, response }) {
       const id = `${call}#${++made}`
       const bytes = hideSecretBytes(asBuffer(request))

@@ -3,8 +3,9 @@ import { z } from 'zod'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import type { Blobs, Call, Config, GenerateRequest, GenerateSettings, JsonObject, Message, ToolSpec } from '../../types/index.ts'
 import type { ShowFiles } from '../attachments/shown-files.ts'
+import type { Journal } from '../journal.ts'
 import { processRight } from '../stages/policy.ts'
-import { createExchangeRecorder } from './exchange-record.ts'
+import { createExchangeRecorder, type ExchangeRecorder } from './exchange-record.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
 
 export interface GenerateInput {
@@ -20,6 +21,7 @@ export interface ModelCallDeps extends GenerationDeps {
   readonly config: Config['model']
   readonly tools: (rights: ReadonlySet<string>) => readonly ToolSpec[]
   readonly blobs: Blobs
+  readonly journal: () => Pick<Journal, 'erasures'>
 }
 
 /** The longest generation; the engine's own stall limits end a dead one much sooner. */
@@ -37,7 +39,15 @@ const input: z.ZodType<GenerateInput> = z.object({
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const { engine, config, tools, moneyIsLimited } = deps
   const recorder = config.recording === 'raw' ? createExchangeRecorder((bytes) => deps.cleaner.hideSecretBytes(bytes)) : null
+  let erasures = 0
   const settings = settingsOf(config)
+  /** What was erased must not be what later requests are told by. */
+  const recorderNow = (recording: ExchangeRecorder): ExchangeRecorder => {
+    const now = deps.journal().erasures()
+    if (now !== erasures) recording.drop()
+    erasures = now
+    return recording
+  }
   let shower: Promise<ShowFiles> | null = null
   /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
@@ -84,7 +94,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
         maxOutputTokens,
         settings,
         ...(session !== '' && { cacheKey: session }),
-        ...(recorder !== null && { onExchange: (exchange) => context.record(recorder.bodyOf(session, context.id, exchange)) }),
+        ...(recorder !== null && { onExchange: (exchange) => context.record(recorderNow(recorder).bodyOf(session, context.id, exchange)) }),
       }
       return runGeneration(asked, inputTokens, context, deps)
     },

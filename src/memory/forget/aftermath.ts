@@ -33,6 +33,8 @@ export interface OwedForgetting {
   readonly turn: TurnId | ''
   /** Records that were kept because their calls had not ended. */
   readonly later: readonly number[]
+  /** Turns that ran beside it. */
+  readonly running: readonly TurnId[]
 }
 
 export interface TurnWords {
@@ -48,8 +50,8 @@ export interface TurnWords {
 type Deps = Pick<KeepDeps, 'store'>
 
 /** Turns that an owed forgetting waits for: its own, and those whose records it could not erase. */
-export async function turnsOf(deps: Deps, { turn, later }: OwedForgetting): Promise<ReadonlySet<TurnId>> {
-  const turns = new Set<TurnId>()
+export async function turnsOf(deps: Deps, { turn, later, running }: OwedForgetting): Promise<ReadonlySet<TurnId>> {
+  const turns = new Set<TurnId>(running)
   if (turn !== '') turns.add(turn)
   for (const seq of later) {
     const record = await recordAt(deps, seq)

@@ -4,7 +4,7 @@
  * session go too. Afterwards it is looked for again, and the answer says what was found.
  */
 import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
-import { type CallContext, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
+import { type CallContext, type JournalRecord, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
 import { minForgetCharacters } from '../keep/keep-limits.ts'
 import { eraseEntries } from './erase-entries.ts'
@@ -40,6 +40,8 @@ export interface Forgotten extends Forgettable {
   readonly derived: number
   /** Records of calls and turns that still run: their bodies go when these end. */
   readonly later: readonly number[]
+  /** Turns that ran in sessions where it was said: what they say of it, and what they have shown a model, goes when they end. */
+  readonly running: readonly TurnId[]
   /** The same was looked for again: how many entries and records still say it, those for later left out. 0 is the proof. */
   readonly left: number
 }
@@ -73,7 +75,8 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
-      if (caller.turn !== '' || erased.kept.length > 0) words.hold(call, found.phrases)
+      const running = await runningIn(deps, sessions)
+      if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.hold(call, found.phrases)
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
       const [leftEntries, leftRecords] = await Promise.all([
         entriesThatSay(deps, match, signal),
@@ -81,10 +84,16 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       ])
       const later = new Set(erased.kept)
       const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
-      return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, left }
+      return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, running, left }
     },
     settle: (owed, by) => settle({ ...deps, erasers, words }, owed, by),
   }
+}
+
+async function runningIn({ store }: KeepDeps, sessions: readonly SessionId[]): Promise<readonly TurnId[]> {
+  const wanted = new Set<string>(sessions)
+  const open = wanted.size === 0 ? [] : await store.openIntents()
+  return open.filter(({ name, session }) => name === 'turn.send' && wanted.has(session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
 }
 
 interface Found {

@@ -5,7 +5,7 @@
  * twice is there once.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import type { CallId, JournalRecord, Label, SessionId } from '../../types/index.ts'
+import type { CallId, JournalRecord, Label, SessionId, TurnId } from '../../types/index.ts'
 import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf } from '../keep/record-body.ts'
@@ -174,12 +174,17 @@ async function owe({ deps, owed }: Run, page: readonly JournalRecord[]): Promise
   for (const { name, phase, seq, call, turn, body } of page) {
     if (name !== 'memory.forget' || phase !== 'outcome' || owed.has(seq)) continue
     const said = await bodyOf(deps.store, { body })
-    const later = Array.isArray(said?.['later']) ? said['later'].filter((each): each is number => typeof each === 'number') : []
-    if (said?.['dry_run'] !== false || (turn === '' && later.length === 0)) continue
-    owed.set(seq, { seq, call, turn, later })
+    const later = listIn(said?.['later']).filter((each) => typeof each === 'number')
+    const running = listIn(said?.['running']).filter((each) => typeof each === 'string') as TurnId[]
+    if (said?.['dry_run'] !== false || (turn === '' && later.length === 0 && running.length === 0)) continue
+    owed.set(seq, { seq, call, turn, later, running })
     isNew = true
   }
   return isNew
+}
+
+function listIn(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 async function payOwed({ deps, owed }: Run): Promise<void> {

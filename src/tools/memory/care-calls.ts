@@ -72,10 +72,10 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
 
 /** Hashes and places, no words. `text` in the record would be the words: it is given here. */
 function recordOutput(output: ForgetOutput): JsonObject {
-  const { dry_run: dry, entries, records, bodies = 0, blobs = 0, derived = 0, later = [], left = 0 } = output
+  const { dry_run: dry, entries, records, bodies = 0, blobs = 0, derived = 0, later = [], running = [], left = 0 } = output
   const text = dry
     ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would go.`
-    : forgottenText({ ...output, bodies, blobs, derived, later, left })
+    : forgottenText({ ...output, bodies, blobs, derived, later, running, left })
   return {
     text,
     dry_run: dry,
@@ -85,6 +85,7 @@ function recordOutput(output: ForgetOutput): JsonObject {
     blobs,
     derived,
     later,
+    running,
     left,
   }
 }
