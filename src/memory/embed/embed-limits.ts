@@ -5,6 +5,8 @@ import type { FusionWeights } from '../text-engine.ts'
 export const maxEmbeddedUnits: number = 8 * 1024
 /** The same where single words are compared with those of a question: longer than any passage that is cut. */
 export const maxClosenessUnits = 2_048
+/** What a text and what stood before it together count in closeness beside the text alone. */
+export const contextCloseness = 0.3
 /** Words of a question that are compared, the rarest: each is held against all words of all texts. */
 export const maxClosenessWords = 24
 /** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */

@@ -7,7 +7,7 @@
  *
  * What the ranking is made of, and what each step was worth, stands in docs/memory.md, "How recall ranks".
  */
-import type { MemoryFound, MemoryStore } from '../../store/index.ts'
+import type { Beside, MemoryFound, MemoryStore } from '../../store/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
@@ -63,9 +63,9 @@ export function createRecall(deps: RecallDeps): Recall {
       const { exact, asked } = await readAll(deps, text, embedder)
 
       // Ask the store, for the whole and for each part at the same time.
-      const lists = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
+      const found = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
       const at = question.filter.validAt ?? deps.now()
-      const merged = mergeParts(lists)
+      const merged = mergeParts(found.map(({ candidates }) => candidates))
       const closer = embedder === null || question.fusion === 'reciprocal_rank' ? merged : await addCloseness(merged, text, deps.text)
       const ranked = addPriors(raiseExact(raiseAskedAbout(closer, text), exact), at)
 
@@ -73,7 +73,8 @@ export function createRecall(deps: RecallDeps): Recall {
       const distinct = collapse(inOrder(ranked), limit)
       const count = deps.count ?? boundTokens
       const { fitted, left } = fitBudget(distinct, question.tokens, count)
-      const joined = await joinAll(deps, question, fitted, left, count)
+      const beside = new Map(found.flatMap((each) => [...(each.beside ?? [])]))
+      const joined = await joinAll(deps, question, { fitted, left, beside }, count)
       return joined.map((each) => asRecalled(each, deps.now()))
     },
   }
@@ -116,27 +117,31 @@ async function searchOnce(
   question: RecallQuestion,
   asked: Asked,
   embedder: EmbedderFacts | null,
-): Promise<readonly Candidate[]> {
+): Promise<{ readonly candidates: readonly Candidate[]; readonly beside?: Beside | undefined }> {
   const { terms, vector } = asked
   const { filter, fusion = 'weights' } = question
   const candidates = Math.min(mostCandidates, Math.max(fewestCandidates, question.limit * candidatesPerResult))
-  if (terms.length === 0 && vector === null) return []
+  if (terms.length === 0 && vector === null) return { candidates: [] }
   const text = { terms, contextWeight, limit: candidates }
-  const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text }))
+  const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, beside }))
   let found: MemoryFound
   if (vector === null || embedder === null) found = await byText()
   else {
     try {
       const near = { model: embedder.id, vector, limit: candidates }
-      found = await store.search(terms.length === 0 ? { filter, vector: near } : { filter, text, vector: near })
+      found = await store.search(terms.length === 0 ? { filter, vector: near, beside } : { filter, text, vector: near, beside })
     } catch (error) {
       // Vectors of this model are not there yet: words are.
       if (!isOxbowError(error, 'bad_input')) throw error
       found = await byText()
     }
   }
-  return fuseLists(found, { fusion, weights: embedder?.weights ?? { text: 1, vector: 0 }, terms, full: candidates })
+  const weights = embedder?.weights ?? { text: 1, vector: 0 }
+  return { candidates: fuseLists(found, { fusion, weights, terms, full: candidates }), beside: found.beside }
 }
+
+/** Most of what goes first in the end goes first in one of the two lists: its neighbours come with the search. */
+const beside = { first: joinedResults, before: neighboursBefore, after: neighboursAfter }
 
 const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 
@@ -144,16 +149,18 @@ const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 async function joinAll(
   { store }: RecallDeps,
   { filter }: RecallQuestion,
-  fitted: readonly Fitted[],
-  left: number,
+  { fitted, beside: known, ...budget }: { readonly fitted: readonly Fitted[]; readonly left: number; readonly beside: Beside },
   count: CountTokens,
 ): Promise<readonly Fitted[]> {
+  let { left } = budget
   const shown = new Set(fitted.map(({ candidate }) => candidate.passage.id))
   const first = fitted.slice(0, joinedResults)
   const beside = await Promise.all(
-    first.map(async ({ candidate: { passage } }) =>
-      passage.entry.stream === '' ? [] : store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter),
-    ),
+    first.map(async ({ candidate: { passage } }) => {
+      // Without room for them nobody asks for more.
+      if (left <= 0 || passage.entry.stream === '') return []
+      return known.get(passage.id) ?? store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter)
+    }),
   )
   const joined: Fitted[] = []
   for (const [i, each] of first.entries()) {

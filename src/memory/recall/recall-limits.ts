@@ -20,8 +20,8 @@ export const rankOffset = 60
 /** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
 export const leastCertainty = 0.5
 
-/** What closeness word by word counts beside both lists together: measured from 0 to 0.6, best from 0.4 on. */
-export const closenessShare = 0.5
+/** What closeness word by word counts beside both lists together; from 0.5 on no measured difference. */
+export const closenessShare = 0.6
 /** For a turn of somebody whom the question names; more gained nothing, and others speak of people, too. */
 export const speakerBonus = 0.1
 /** For a turn that names a day, when the question asks when. */

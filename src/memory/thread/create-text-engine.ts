@@ -55,7 +55,14 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ownFacts() : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
-    closeness: (question, texts) => ask('closeness', { question, texts: texts.map((text) => text.slice(0, maxClosenessUnits)) }),
+    closeness: (question, texts) =>
+      ask('closeness', {
+        question,
+        passages: texts.map(({ text, context }) => ({
+          text: text.slice(0, maxClosenessUnits),
+          context: context.slice(0, maxClosenessUnits),
+        })),
+      }),
     async embedderOf(model) {
       const own = builtInNameOf(model)
       const facts = own === null ? null : await ask('embedder', { embedder: own })

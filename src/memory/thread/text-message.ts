@@ -1,6 +1,6 @@
 /** What passes between the main side and the thread that reads texts: numbered questions, one numbered answer each. */
 import type { Failure } from '../../types/index.ts'
-import type { CutPassage, EmbedderFacts, EmbedPurpose, ReadQuestion, TextFormat } from '../text-engine.ts'
+import type { CutPassage, EmbedderFacts, EmbedPurpose, ReadQuestion, TextFormat, TextInContext } from '../text-engine.ts'
 
 /** Each question with what answers it. */
 export interface TextQuestions {
@@ -13,7 +13,10 @@ export interface TextQuestions {
     readonly ask: { readonly texts: readonly string[]; readonly embedder?: string; readonly purpose?: EmbedPurpose }
     readonly answer: readonly Float32Array<ArrayBuffer>[]
   }
-  closeness: { readonly ask: { readonly question: string; readonly texts: readonly string[] }; readonly answer: readonly number[] | null }
+  closeness: {
+    readonly ask: { readonly question: string; readonly passages: readonly TextInContext[] }
+    readonly answer: readonly number[] | null
+  }
 }
 
 export type TextQuestion = { [Name in keyof TextQuestions]: { readonly name: Name } & TextQuestions[Name]['ask'] }[keyof TextQuestions]

@@ -1,17 +1,19 @@
 /**
  * How close texts are to a question, word by word: for each word of the question the nearest word of the text counts, by cosine, and
  * rare words of the question more than common ones. It sees what the mean of all words of a turn blurs, and is therefore the stronger
- * of the two; but it needs the texts, so it ranks what was found and finds nothing.
+ * of the two; but it needs the texts, so it ranks what was found and finds nothing. What stood before a text counts, too, less than
+ * the text itself: an answer often leaves the matter to the question.
  */
 import { stem } from '../../text/word-terms.ts'
 import { isStopWord } from '../../text/stop-words.ts'
-import { maxClosenessUnits, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
+import type { TextInContext } from '../../text-engine.ts'
+import { contextCloseness, maxClosenessUnits, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
 import type { WordTable } from '../word-table.ts'
 import { withoutCommon } from './common-directions.ts'
 import { findForm, namesIn, tellingWords } from './known-words.ts'
 
 /** @returns 0 to 1 for each text, in order. Never throws. */
-export type WordCloseness = (question: string, texts: readonly string[]) => readonly number[]
+export type WordCloseness = (question: string, texts: readonly TextInContext[]) => readonly number[]
 
 interface Known {
   readonly stem: string
@@ -46,7 +48,8 @@ export function createWordCloseness(table: WordTable): WordCloseness {
   }
   return (question, texts) => {
     const names = new Set([...namesIn(question)].flatMap((name) => name.replace(/'s$/, '').split(/['-]/)).map((name) => stem(name)))
-    const held = texts.map(wordsIn)
+    const held = texts.map(({ text }) => wordsIn(text))
+    const before = texts.map(({ context }) => wordsIn(context))
     const asked = [...wordsIn(question).values()]
       .map((word) => ({ word: names.has(word.stem) ? { ...word, vector: null } : word, weight: rarity(held, word.stem) }))
       .sort((a, b) => b.weight - a.weight)
@@ -55,11 +58,17 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     const sums = texts.map(() => 0)
     for (const { word, weight } of asked) {
       const near = new Map<string, number>()
-      for (const [i, words] of held.entries()) sums[i] = (sums[i] ?? 0) + weight * nearest(word, words, near)
+      for (const [i, words] of held.entries()) {
+        const own = nearest(word, words, near)
+        const wider = own === 1 ? 1 : Math.max(own, nearest(word, before[i] ?? nothing, near))
+        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * own + contextCloseness * wider)
+      }
     }
     return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
   }
 }
+
+const nothing: ReadonlyMap<string, Known> = new Map()
 
 /** Among these texts: those of a search are the ones that a common word does not tell apart. */
 function rarity(texts: readonly ReadonlyMap<string, Known>[], stemmed: string): number {

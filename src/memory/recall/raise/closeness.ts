@@ -12,7 +12,7 @@ export async function addCloseness(
   if (list.length < 2) return list
   const closeness = await engine.closeness(
     question,
-    list.map(({ passage }) => passage.text),
+    list.map(({ passage: { text, context } }) => ({ text, context })),
   )
   if (closeness === null) return list
   return list.map((candidate, i) => ({
