@@ -5,7 +5,8 @@ export interface HandsArguments {
   readonly transport: { readonly kind: 'stdio' } | { readonly kind: 'listen' | 'connect' | 'device'; readonly name: string }
   /** Two folders of the host that stand for /shared and /tmp, null in a sandbox. */
   readonly mapped: readonly [shared: string, tmp: string] | null
-  readonly vault: boolean
+  /** Where /vault is; '' in every other profile. */
+  readonly vault: string
   /** Every process here belongs to the sandbox. */
   readonly alone: boolean
   /** Most private memory of each process of a command. */
@@ -23,7 +24,7 @@ export function parseArguments(args: readonly string[]): HandsArguments {
   let said: HandsArguments = {
     transport: { kind: 'stdio' },
     mapped: null,
-    vault: false,
+    vault: '',
     alone: false,
     dataLimitKib: null,
     relay: null,
@@ -52,7 +53,10 @@ export function parseArguments(args: readonly string[]): HandsArguments {
         said = { ...said, mapped: [next(flag), next(flag)] }
         break
       case '--vault':
-        said = { ...said, vault: true }
+        said = { ...said, vault: '/vault' }
+        break
+      case '--mapped-vault':
+        said = { ...said, vault: next(flag) }
         break
       case '--alone':
         said = { ...said, alone: true }

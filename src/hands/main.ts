@@ -13,7 +13,9 @@
  *       --relay SOCKET                        the egress proxy listens there; programs find it at 127.0.0.1:8118
  *       --vault                               only /vault is here, to be read; no commands
  *       --browser PROGRAM                     Chromium is there, and what drives it; no commands
- *       --mapped SHARED TMP                   without a sandbox: two folders of the host stand for them, and no commands
+ *       --mapped SHARED TMP                   two folders of the host stand for them, and no commands: without a sandbox, or in one
+ *                                             that cannot show folders elsewhere than they are
+ *       --mapped-vault FOLDER                 the same for --vault
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { browserAt } from './browser/chromium-launch.ts'
@@ -36,10 +38,10 @@ function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsAr
       ],
     }
   }
-  if (vault) return { roots: [{ virtual: '/vault', real: '/vault' }] }
+  if (vault !== '') return { roots: [{ virtual: '/vault', real: realpathSync(vault) }] }
   const roots = ['/shared', '/tmp'].filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
   if (browser !== null) return { roots, browser: browserAt(browser) }
-  const live = createLiveCommands(alone || isUnderBubblewrap(), relay === null ? {} : proxyEnvironment)
+  const live = createLiveCommands(alone || isUnderBubblewrap(), relay === null ? undefined : proxyEnvironment)
   const place = { roots, live, dataLimitKib }
   return { roots, commands: createCommandRunner(place), sessions: place }
 }
@@ -59,7 +61,8 @@ function become(user: number | null): void {
 
 async function run(): Promise<void> {
   const told = parseArguments(process.argv.slice(2))
-  if (told.mapped === null) closeInherited()
+  // By /proc, which not every system has where folders are mapped.
+  if (told.mapped === null && existsSync('/proc/self/fd')) closeInherited()
   const { input, output } = await openTransport(told.transport, () => become(told.user))
   // The kernel's end is gone: so is the reason to live.
   output.on('error', () => process.exit(0))

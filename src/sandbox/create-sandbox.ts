@@ -71,15 +71,15 @@ function tiersToTry({ tier, allow_lower: lowest }: Config['sandbox']): readonly 
 
 /** A tier that is not asked for costs no start. */
 const providers: Readonly<Record<SandboxTier, () => Promise<TierProvider>>> = {
-  process: () => Promise.resolve(bubblewrapTier),
+  process: async () => (process.platform === 'darwin' ? (await import('./srt/srt-tier.ts')).srtTier : bubblewrapTier),
   container: async () => (await import('./container/container-tier.ts')).containerTier,
   micro_vm: async () => (await import('./micro-vm/micro-vm-tier.ts')).microVmTier,
 }
 
 function statusOf(tier: SandboxTier, plan: TierPlan, asked: SandboxTier, missing: Failure | null): SandboxStatus {
-  const { provider, profiles, limits, degraded } = plan
+  const { provider, profiles, limits, degraded, shell = true } = plan
   const problem = missing === null ? null : { ...missing, message: `Weaker than asked for (${asked}): ${missing.message}` }
-  return { asked, tier, provider, files: true, shell: true, profiles, problem, limits, degraded }
+  return { asked, tier, provider, files: true, shell, profiles, problem, limits, degraded }
 }
 
 function withoutHands(problem: Failure, asked: SandboxTier): Sandbox {

@@ -37,6 +37,8 @@ export interface TierPlan {
   readonly profiles: readonly Profile[]
   readonly limits: readonly string[]
   readonly degraded: readonly string[]
+  /** False where nothing could end all that a command has started: then there are file calls only. */
+  readonly shell?: boolean
   /** Each start is a new process over the same folders. @throws OxbowError `sandbox_missing`, `sandbox_failed` */
   start(profile: Profile): Promise<HandsProcess>
   /** Ends what outlives single hands: a pool, a container of the user. */

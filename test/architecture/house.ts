@@ -107,6 +107,7 @@ export const house: readonly Room[] = [
       '@jitl/quickjs-singlefile-mjs-release-sync': 'that interpreter, in a form that goes into the bundle',
       'playwright-core': 'looked up, never loaded: its folder is shown to hands that drive Chromium',
       '@lydell/node-pty': 'looked up, never loaded: its native part is shown to hands, which make terminals by it',
+      '@anthropic-ai/sandbox-runtime': 'the process tier of macOS, loaded there only',
     },
     builtins: {
       'node:worker_threads': 'a WASM tool has a thread of its own, which can be ended',

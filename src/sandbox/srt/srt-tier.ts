@@ -1,0 +1,148 @@
+/**
+ * The process tier where there is no bubblewrap of our own: macOS, by `@anthropic-ai/sandbox-runtime` (sandbox-exec there). It has no
+ * mount namespaces, so hands see the folders of the workspace where they are, and map `/shared` and `/tmp` to them.
+ *
+ * The same code runs on Linux, where the runtime takes bubblewrap and socat: its tests do that. It is never chosen there, as
+ * bubblewrap-tier.ts holds more in a quarter of the time. What differs between the systems is in hidden-folders.ts.
+ */
+import { realpathSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { OxbowError } from '../../types/index.ts'
+import type { Failure, Profile } from '../../types/index.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { quote } from '../bubblewrap/hidden-mounts.ts'
+import { nodeFlags } from '../bubblewrap/launch-command.ts'
+import { keepFile } from '../container/kept-file.ts'
+import { findDiskLimit } from '../disk/disk-limit.ts'
+import { startHands } from '../hands/hands-process.ts'
+import type { HandsProcess } from '../hands/hands-process.ts'
+import { maxOpenFiles } from '../limits.ts'
+import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
+import { hiddenFolders, runtimePath } from './hidden-folders.ts'
+
+/** What of the runtime is used here; its own types are of an optional package. */
+export interface Runtime {
+  initialize(config: RuntimeConfig): Promise<void>
+  checkDependenciesAsync(): Promise<{ readonly errors: readonly string[] }>
+  wrapWithSandboxArgv(command: string, shell: string, config: Partial<RuntimeConfig>): Promise<{ readonly argv: readonly string[] }>
+  reset(): Promise<void>
+}
+
+export interface FilesystemRules {
+  readonly denyRead: readonly string[]
+  readonly allowRead: readonly string[]
+  readonly allowWrite: readonly string[]
+  readonly denyWrite: readonly string[]
+}
+
+export interface RuntimeConfig {
+  readonly network: { readonly allowedDomains: readonly string[]; readonly deniedDomains: readonly string[] }
+  readonly filesystem: FilesystemRules
+}
+
+const noNetwork: RuntimeConfig['network'] = { allowedDomains: [], deniedDomains: [] }
+
+export const srtTier: TierProvider = {
+  tier: 'process',
+  async plan(options) {
+    const runtime = await loadRuntime()
+    if ('code' in runtime) return runtime
+    const { errors } = await runtime.checkDependenciesAsync()
+    if (errors.length > 0) return missing(errors.join(' '), 'On Linux: apt-get install bubblewrap socat ripgrep.')
+    return tierPlan(runtime, options)
+  },
+}
+
+/** @returns it, or what to install */
+export async function loadRuntime(): Promise<Runtime | Failure> {
+  try {
+    const loaded = (await import('@anthropic-ai/sandbox-runtime')) as unknown as { SandboxManager: Runtime }
+    return loaded.SandboxManager
+  } catch {
+    return missing('the package @anthropic-ai/sandbox-runtime is not installed.', 'npm install @anthropic-ai/sandbox-runtime')
+  }
+}
+
+function missing(what: string, hint: string): Failure {
+  return { code: 'sandbox_missing', message: `No sandbox: ${what} File and shell tools are off.`, hint }
+}
+
+function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
+  const { folders, limits, diskProblem } = options
+  const disk = findDiskLimit(folders, limits.disk_mb, diskProblem)
+  let ready: Promise<void> | null = null
+  return {
+    provider: 'sandbox-runtime',
+    profiles: ['work', 'vault-read'],
+    shell: false,
+    limits: ['network: none', `largest file: ${limits.max_file_mb} MB`, ...disk.inForce],
+    degraded: [
+      'commands: off; this provider has no way to end all that a command has started',
+      'memory: not limited',
+      'processes: not limited',
+      'programs and settings of the machine can be read; homes and other disks cannot',
+      ...disk.missing,
+    ],
+    async start(profile) {
+      const rules = rulesFor(profile, options, process.platform)
+      // One for the whole process: the runtime has no second. What a profile may do comes with each command.
+      ready ??= runtime.initialize({ network: noNetwork, filesystem: rules })
+      await ready
+      try {
+        return await startUnder(runtime, rules, options, profile)
+      } catch (error) {
+        throw explained(error)
+      }
+    },
+    async close() {
+      await ready?.catch(() => undefined)
+      if (ready !== null) await runtime.reset()
+      ready = null
+    },
+  }
+}
+
+async function startUnder(runtime: Runtime, rules: FilesystemRules, options: TierOptions, profile: Profile): Promise<HandsProcess> {
+  const { folders, limits } = options
+  const hands = keepFile(handsFile(options), loadHandsProgram(findHandsEntry()))
+  const mapped = profile === 'vault-read' ? ['--mapped-vault', folders.vault] : ['--mapped', folders.shared, folders.tmp]
+  const words = [realpathSync(process.execPath), ...nodeFlags, hands, ...mapped]
+  // In blocks of 512 bytes, as POSIX says of sh.
+  const bounds = `ulimit -f ${limits.max_file_mb * 2048}; ulimit -n ${maxOpenFiles}; ulimit -c 0`
+  const { file, args } = await underRuntime(runtime, rules, folders.tmp, `${bounds}; exec ${words.map(quote).join(' ')}`)
+  return startHands({ file, args, cwd: dirname(hands), data: [] }, () => Promise.resolve())
+}
+
+/** Nothing of our environment: the runtime would pass all of it on. */
+export async function underRuntime(
+  runtime: Runtime,
+  filesystem: FilesystemRules,
+  home: string,
+  command: string,
+): Promise<{ readonly file: string; readonly args: readonly string[] }> {
+  const { argv } = await runtime.wrapWithSandboxArgv(command, '/bin/sh', { network: noNetwork, filesystem })
+  return { file: '/usr/bin/env', args: ['-i', `PATH=${runtimePath(process.platform)}`, `HOME=${home}`, ...argv] }
+}
+
+/** Homes are closed as a whole, and of the workspace what a profile sees is opened again. */
+export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJS.Platform): FilesystemRules {
+  const { folders } = options
+  const seen = profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp]
+  const program = [dirname(handsFile(options)), realpathSync(process.execPath)]
+  return {
+    denyRead: [...hiddenFolders(platform), realpathSync(tmpdir()), dirname(folders.shared)],
+    allowRead: [...seen, ...program],
+    allowWrite: profile === 'vault-read' ? [] : seen,
+    denyWrite: [],
+  }
+}
+
+function handsFile({ cacheFolder }: TierOptions): string {
+  return join(cacheFolder, 'hands-mapped', 'hands.cjs')
+}
+
+function explained(error: unknown): OxbowError {
+  const message = error instanceof Error ? error.message : 'unknown failure'
+  return new OxbowError('sandbox_missing', message, { hint: 'See docs/isolation.md, “macOS”.', cause: error })
+}
