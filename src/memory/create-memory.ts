@@ -4,7 +4,7 @@ import { OxbowError, toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep/keep-item.ts'
 import type { AskedEngine } from './embed/asked-meanwhile.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
-import type { Memory, MemoryOptions, MemoryReport } from './memory.ts'
+import type { Memory, MemoryOptions, MemoryReport, Reindexed } from './memory.ts'
 import type { Recall } from './recalled.ts'
 import { createCensus } from './said/census.ts'
 import type { JournalIndex, JournalIndexDeps } from './said/journal-index.ts'
@@ -73,7 +73,7 @@ export function createMemory(options: MemoryOptions): Memory {
       const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
       return report(deps, (await index)?.fault() ?? null, embedding)
     },
-    reindex: async (signal) => (await indexer()).rebuild(signal),
+    reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     eraseBy: (erase) => void (eraseBodies = erase),
     embedBy: (by) => void (embed = by),
     async close() {
@@ -102,6 +102,21 @@ function lazyKeepers(deps: KeepDeps): Pick<Memory, 'notes' | 'corrections' | 'do
     transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
     tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps)),
   }
+}
+
+interface Reindexing {
+  readonly indexer: () => Promise<JournalIndex>
+  /** Null: nothing has vectors. */
+  readonly vectors: (() => Promise<VectorIndex>) | null
+}
+
+async function reindex(deps: KeepDeps, { indexer, vectors }: Reindexing, signal: AbortSignal): Promise<Reindexed> {
+  const messages = await (await indexer()).rebuild(signal)
+  const { rereadWritten } = await import('./said/reread.ts')
+  const written = await rereadWritten(deps, signal)
+  // With a service they take as long as they take; why they stand still is in the report.
+  await vectors?.().then((index) => void index.rebuild().catch(() => {}))
+  return { messages, written, vectors: vectors !== null }
 }
 
 /** What reads, ranks and makes vectors. */

@@ -38,8 +38,11 @@ export interface Memory {
   /** @throws OxbowError `not_found` */
   why(id: string): Promise<Provenance>
   stats(): Promise<MemoryReport>
-  /** Reads the journal again, and makes vectors again where `vectors` says so. @returns messages found */
-  reindex(signal: AbortSignal): Promise<number>
+  /**
+   * Reads the journal and all that was written again, and begins to make all vectors again. What people have changed stays.
+   * @returns when everything can be found by its words; vectors follow in the background
+   */
+  reindex(signal: AbortSignal): Promise<Reindexed>
   /** Asked, when something is forgotten, by whoever makes things of what was said. */
   onForget(eraser: Eraser): void
   /** How the journal erases what a turn still needed when it was forgotten. */
@@ -47,6 +50,15 @@ export interface Memory {
   /** What makes vectors where `memory.embedder` names a model of a provider: the kernel's, which is on record and under budgets. */
   embedBy(embed: EmbeddingService['embed']): void
   close(): Promise<void>
+}
+
+export interface Reindexed {
+  /** Of conversations. */
+  readonly messages: number
+  /** Notes, facts, sections of documents, summaries. */
+  readonly written: number
+  /** Vectors are being made again; false where there is no embedder. */
+  readonly vectors: boolean
 }
 
 export interface MemoryReport extends MemoryStats {

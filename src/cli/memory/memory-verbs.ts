@@ -82,7 +82,7 @@ function addMoving(memory: Command, terminal: Terminal, choose: (verb: Verb) => 
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow memory import memory.jsonl'))
     .action((file, options) => choose(async () => (await import('./memory-moves.ts')).memoryImport(file, options, terminal)))
-  userVerb(memory.command('reindex'), 'read the whole journal again into memory')
+  userVerb(memory.command('reindex'), 'read everything again into memory, and make all vectors again')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow memory reindex'))
     .action((options) => choose(async () => (await import('./memory-moves.ts')).memoryReindex(options, terminal)))

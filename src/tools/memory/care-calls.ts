@@ -1,7 +1,7 @@
 /** Looking after memory: why something is in it, what is in it, reading the journal again, and forgetting. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { Forgettable, Forgotten, Memory, MemoryReport, Provenance } from '../../memory/index.ts'
+import type { Forgettable, Forgotten, Memory, MemoryReport, Provenance, Reindexed } from '../../memory/index.ts'
 import { type Call, type JsonObject } from '../../types/index.ts'
 import { plural } from '../workspace-arguments.ts'
 import { changing, looking, noteId } from './call-facts.ts'
@@ -135,19 +135,21 @@ function statsCall(memory: Memory): Call<object, MemoryReport> {
   }
 }
 
-function reindexCall(memory: Memory): Call<object, { messages: number }> {
+function reindexCall(memory: Memory): Call<object, Reindexed> {
   return {
     ...changing,
     name: 'memory.reindex',
-    summary: 'Reads the whole journal again into memory; what people have changed stays.',
+    summary: 'Reads the journal and all that was written again into memory, and makes all vectors again; what people have changed stays.',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({}),
-    output: z.strictObject({ messages: z.int() }),
+    output: z.strictObject({ messages: z.int(), written: z.int(), vectors: z.boolean() }),
     example: {},
     audience: ['terminal'],
     async run(_, { signal }) {
-      const messages = await memory.reindex(signal)
-      return { output: { messages }, text: `${plural(messages, 'message')} read again.` }
+      const output = await memory.reindex(signal)
+      const { messages, written, vectors } = output
+      const read = `${plural(messages, 'message')} and ${plural(written, 'other memory', 'other memories')} read again.`
+      return { output, text: vectors ? `${read} Vectors are made again in the background: see \`oxbow memory stats\`.` : read }
     },
   }
 }
