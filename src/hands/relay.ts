@@ -9,18 +9,22 @@ import { maxRelayConnections } from './limits.ts'
 export const relayHost = '127.0.0.1'
 export const relayPort = 8118
 
-const proxy = `http://${relayHost}:${relayPort}`
-
-/** For programs in the sandbox. Both spellings, since programs differ; nothing goes past the proxy, there is nothing beside it. */
-export const proxyEnvironment: Readonly<Record<string, string>> = {
-  http_proxy: proxy,
-  https_proxy: proxy,
-  HTTP_PROXY: proxy,
-  HTTPS_PROXY: proxy,
-  ALL_PROXY: proxy,
-  all_proxy: proxy,
-  NO_PROXY: '',
-  no_proxy: '',
+/**
+ * For programs in the sandbox. Both spellings, since programs differ; nothing goes past the proxy, there is nothing beside it.
+ * @param pass of the command, which the proxy tells it by; '' for none
+ */
+export function proxyEnvironment(pass: string): Readonly<Record<string, string>> {
+  const proxy = `http://${pass === '' ? '' : `oxbow:${pass}@`}${relayHost}:${relayPort}`
+  return {
+    http_proxy: proxy,
+    https_proxy: proxy,
+    HTTP_PROXY: proxy,
+    HTTPS_PROXY: proxy,
+    ALL_PROXY: proxy,
+    all_proxy: proxy,
+    NO_PROXY: '',
+    no_proxy: '',
+  }
 }
 
 /** Resolves when programs can connect; ends with this process. @throws a system error when the port cannot be had */

@@ -18,6 +18,7 @@ export { createFakeSandbox } from './fake/fake-sandbox.ts'
 export type { FakeSandboxOptions } from './fake/fake-sandbox.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
+export type { EgressPass } from './egress/proxy/passes.ts'
 export type { Visit, Visits } from './egress/proxy/visit-log.ts'
 export { connectSandbox } from './remote/connect-sandbox.ts'
 export { openRelay } from './remote/socket-relay.ts'
@@ -65,6 +66,7 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
   let proxy: Promise<EgressProxy> | null = null
   return {
     socket: async (profile) => (await (proxy ??= load())).socket(profile),
+    issue: async (profile, hosts) => (await (proxy ??= load())).issue(profile, hosts),
     watch: async (profile) => (await (proxy ??= load())).watch(profile),
     close: async () => (await proxy)?.close(),
   }

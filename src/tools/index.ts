@@ -14,6 +14,7 @@ import { openSearch } from './search/search-access.ts'
 import { shellExec } from './shell/exec-call.ts'
 import { sessionClose, sessionList, sessionResize, sessionSignal } from './shell/manage-calls.ts'
 import { shellOnline } from './shell/online-call.ts'
+import { type OnlineSessions, onlineSessions } from './shell/online-sessions.ts'
 import { sessionOpen, shellBackground } from './shell/open-calls.ts'
 import { sessionRead, sessionWrite } from './shell/talk-calls.ts'
 import { timeNow } from './time-calls.ts'
@@ -23,7 +24,15 @@ import { webFetch } from './web/web-calls.ts'
 
 export { memoryCalls, openSearch, watchFolders }
 
-const sessionCalls = [sessionOpen, sessionWrite, sessionRead, sessionResize, sessionSignal, sessionClose, sessionList]
+const sessionCalls = (online?: OnlineSessions): readonly Call[] => [
+  sessionOpen,
+  sessionWrite,
+  sessionRead,
+  sessionResize,
+  sessionSignal,
+  sessionClose(online),
+  sessionList(online),
+]
 
 /**
  * @param web the ways to the web, a fetch and the proxy for commands, and whether robots.txt counts; absent: there is none
@@ -32,15 +41,17 @@ const sessionCalls = [sessionOpen, sessionWrite, sessionRead, sessionResize, ses
  */
 export function builtinCalls(
   sandbox: Pick<SandboxStatus, 'files' | 'shell'> & Partial<Pick<SandboxStatus, 'profiles'>>,
-  web?: { readonly egress: Egress; readonly robots: Config['web']['robots']; readonly proxy?: Pick<EgressProxy, 'watch'> },
+  web?: { readonly egress: Egress; readonly robots: Config['web']['robots']; readonly proxy?: Pick<EgressProxy, 'issue'> },
   further: readonly Call[] = [],
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
   if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
   if (sandbox.files) calls.push(attachmentSave, mediaSend)
   if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo)
-  if (sandbox.shell) calls.push(shellExec, shellBackground, ...sessionCalls)
-  if (web?.proxy !== undefined && sandbox.profiles?.includes('online') === true) calls.push(shellOnline(web.proxy))
+  const proxy = sandbox.profiles?.includes('online') === true ? web?.proxy : undefined
+  const online = proxy === undefined ? undefined : onlineSessions(proxy)
+  if (sandbox.shell) calls.push(shellExec, shellBackground, ...sessionCalls(online))
+  if (proxy !== undefined && online !== undefined) calls.push(shellOnline(proxy), ...online.calls)
   if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))
   return [...calls, ...further]

@@ -42,6 +42,8 @@ export const commandGraceMs = 10_000
 export const maxOutputBytes: number = 4 * 1024 * 1024
 /** Hosts that the text of a command with network names; the record has more. */
 export const maxShownHosts = 15
+/** Hosts that one command is held to. */
+export const maxHostEntries = 50
 /** As hands allow: Linux refuses a longer single argument. */
 export const maxCommandCharacters = 120_000
 export const maxStdinCharacters: number = 1024 * 1024

@@ -1,7 +1,8 @@
 /** What hands do with commands that run to their end. */
 export interface CommandOps {
   exec: {
-    input: { command: string; cwd: string; stdin: string; timeoutMs: number; maxOutputBytes: number }
+    /** `pass`: by which the egress proxy tells this command from others, where there is a way out. */
+    input: { command: string; cwd: string; stdin: string; timeoutMs: number; maxOutputBytes: number; pass?: string }
     output: {
       /** null when a signal ended it. */
       exitCode: number | null

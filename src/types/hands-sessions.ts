@@ -15,6 +15,8 @@ export interface SessionOps {
       cwd: string
       /** null: plain pipes. */
       terminal: { columns: number; rows: number } | null
+      /** As of a command. */
+      pass?: string
     }
     /** `terminal` is false where one was asked for and hands have none. */
     output: { id: string; terminal: boolean }

@@ -20,12 +20,12 @@ export interface LiveCommands {
   end(command: RunningCommand, graceMs: number): Promise<void>
   /** Descriptors of hands that nothing they start may have, though the system would pass them on. */
   readonly hidden: Set<HiddenDescriptor>
-  /** What all of them find in their environment beside what a command always has. */
-  readonly environment: Readonly<Record<string, string>>
+  /** What one with this pass finds in its environment beside what a command always has. */
+  environment(pass: string): Readonly<Record<string, string>>
 }
 
 /** @param ownsPids see process-tree.ts; true only in a pid namespace of our own */
-export function createLiveCommands(ownsPids: boolean, environment: Readonly<Record<string, string>> = {}): LiveCommands {
+export function createLiveCommands(ownsPids: boolean, environment: LiveCommands['environment'] = () => ({})): LiveCommands {
   const living = new Set<RunningCommand>()
   const run = `${process.pid}-${Date.now().toString(36)}`
   let count = 0

@@ -35,7 +35,11 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
       }
       const cwd = (await toRealPlace(roots, input.cwd)).real
       const mark = live.newMark()
-      const child = await start(input, options, cwd, { ...commandEnvironment, ...live.environment, [mark.name]: mark.value })
+      const child = await start(input, options, cwd, {
+        ...commandEnvironment,
+        ...live.environment(input.pass ?? ''),
+        [mark.name]: mark.value,
+      })
       const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
       live.add(command)
       return follow(child, input, signal, (graceMs) => live.end(command, graceMs))

@@ -18,7 +18,7 @@ describe('sessions without a native part', () => {
     folder = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sessions-')))
     sessions = openSessions({
       roots: [{ virtual: '/shared', real: folder }],
-      live: createLiveCommands(false, { OXBOW_PROXY: 'as commands have it' }),
+      live: createLiveCommands(false, () => ({ OXBOW_PROXY: 'as commands have it' })),
       dataLimitKib: 4 * 1024 * 1024,
     })
   })

@@ -82,7 +82,7 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
 
 /** A terminal where one is asked for and hands can make one, else pipes. */
 async function startFor(
-  { kind, command, terminal }: OpenInput,
+  { kind, command, terminal, pass = '' }: OpenInput,
   common: Pick<SessionStart, 'cwd' | 'dataLimitKib' | 'live'>,
   marked: Readonly<Record<string, string>>,
 ): Promise<SessionProcess> {
@@ -90,7 +90,7 @@ async function startFor(
   const isBash = shell.endsWith('/bash')
   const addon = terminal === null ? null : loadPtyAddon()
   const start = (inTerminal: boolean): SessionStart => {
-    const env = { ...commandEnvironment, ...common.live.environment, ...(inTerminal && { TERM: 'xterm-256color' }), ...marked }
+    const env = { ...commandEnvironment, ...common.live.environment(pass), ...(inTerminal && { TERM: 'xterm-256color' }), ...marked }
     if (kind === 'job') return { ...common, argv: [shell, '-c', command], env, takesInput: inTerminal }
     const quiet = inTerminal ? [] : ['--noediting']
     const args = isBash ? ['--norc', '--noprofile', ...quiet, '-i'] : ['-i']

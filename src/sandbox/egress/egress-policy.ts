@@ -89,7 +89,7 @@ function badUrl(why: string): OxbowError {
 }
 
 /** Which address it was is not said: it would tell about the network. */
-function refused(host: string, port: number, why: string): OxbowError {
+export function refused(host: string, port: number, why: string): OxbowError {
   return new OxbowError('denied', `${host}:${port} may not be reached: ${why}.`, {
     hint: 'Go on without it. A person can open it with egress.allow in config.toml.',
   })

@@ -27,6 +27,17 @@ export function parseRules(key: string, entries: readonly string[]): readonly Eg
   })
 }
 
+/** The same spellings, as a call names hosts. @throws OxbowError `bad_input` that names the entry which cannot be read */
+export function parseHosts(entries: readonly string[]): readonly EgressRule[] {
+  return entries.map((entry) => {
+    const rule = parseRule(entry.trim())
+    if (rule !== null) return rule
+    throw new OxbowError('bad_input', `hosts holds ${JSON.stringify(entry)}, which is no host.`, {
+      hint: 'Write hosts without a scheme or path, e.g. "example.com", "*.example.com" or "example.com:443".',
+    })
+  })
+}
+
 function parseRule(entry: string): EgressRule | null {
   const { isIPv6 } = process.getBuiltinModule('node:net')
   const bare = isIPv6(entry.split('/')[0] ?? '')

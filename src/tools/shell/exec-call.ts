@@ -28,8 +28,8 @@ export interface ExecOutput {
   duration_ms: number
 }
 
-/** What a command is told, wherever it runs. */
-export const execInput: z.ZodType<ExecInput> = z.strictObject({
+/** The fields of what a command is told, wherever it runs. */
+export const execArguments: { readonly [Key in keyof ExecInput]: z.ZodType<ExecInput[Key]> } = {
   command: z
     .string()
     .min(1)
@@ -43,7 +43,7 @@ export const execInput: z.ZodType<ExecInput> = z.strictObject({
     .max(maxCommandSeconds)
     .default(defaultCommandSeconds)
     .describe('Seconds after which the command and all it started are ended.'),
-})
+}
 
 /** The fields of what it gives back. */
 export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOutput[Key]> } = {
@@ -60,7 +60,7 @@ export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOut
 export const shellExec: Call<ExecInput, ExecOutput> = {
   name: 'shell.exec',
   summary: 'Runs a shell command in the sandbox, without network; what it leaves in the background ends with it (see shell.background).',
-  input: execInput,
+  input: z.strictObject(execArguments),
   output: z.strictObject(execFields),
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
   tier: 'privileged',
@@ -72,14 +72,16 @@ export const shellExec: Call<ExecInput, ExecOutput> = {
   run: (input, context) => runCommand(input, context, 'work'),
 }
 
-/** @param profile which decides what the command can reach @throws OxbowError as Hands.ask does */
+/** @param profile which decides what the command can reach. @param pass by which the egress proxy knows it. @throws OxbowError as Hands.ask does */
 export async function runCommand(
   input: ExecInput,
   context: CallContext,
   profile: Profile,
+  pass?: string,
 ): Promise<{ output: ExecOutput; text: string; ok: boolean }> {
   const timeoutMs = input.timeout_s * 1000
-  const request = { command: input.command, cwd: toWorkspacePath(input.cwd), stdin: input.stdin, timeoutMs, maxOutputBytes }
+  const { command, stdin } = input
+  const request = { command, cwd: toWorkspacePath(input.cwd), stdin, timeoutMs, maxOutputBytes, ...(pass !== undefined && { pass }) }
   const hands = await context.sandbox.hands(profile)
   const ended = await hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
   const output = {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Call, SessionEntry, SessionOps, SessionSignal } from '../../types/index.ts'
 import { sessionGraceMs } from '../limits.ts'
 import { plural } from '../workspace-arguments.ts'
+import type { OnlineSessions } from './online-sessions.ts'
 import { askSession, cellsArgument, describeState, idArgument, sessionCall } from './session-arguments.ts'
 
 const signals = [
@@ -80,7 +81,8 @@ interface CloseOutput {
   total: number
 }
 
-export const sessionClose: Call<{ id: string }, CloseOutput> = {
+/** @param online sessions with a way out, which have passes to give back */
+export const sessionClose = (online?: OnlineSessions): Call<{ id: string }, CloseOutput> => ({
   ...sessionCall,
   name: 'shell.session_close',
   summary: 'Ends a shell session or a background job with all that it started, and drops its output.',
@@ -92,14 +94,16 @@ export const sessionClose: Call<{ id: string }, CloseOutput> = {
   timeoutMs: 2 * sessionGraceMs,
   async run({ id }, context) {
     const { ended, total } = await askSession(context, 'sessionClose', { id })
+    online?.closed(id, context)
     const output = { exit_code: ended.exitCode, signal: ended.signal, total }
     return { output, text: `Closed ${id}: ${describeState(ended, null)}, after ${plural(total, 'byte')} of output.` }
   },
-}
+})
 
 type ListOutput = SessionOps['sessionList']['output']
 
-export const sessionList: Call<Record<string, never>, ListOutput> = {
+/** @param online see sessionClose */
+export const sessionList = (online?: OnlineSessions): Call<Record<string, never>, ListOutput> => ({
   ...sessionCall,
   name: 'shell.session_list',
   summary: 'Lists the shell sessions and background jobs of this conversation, and how each stands.',
@@ -110,10 +114,11 @@ export const sessionList: Call<Record<string, never>, ListOutput> = {
   effect: 'none',
   timeoutMs: sessionGraceMs,
   async run(_input, context) {
-    const output = await askSession(context, 'sessionList', {})
+    const { sessions } = await askSession(context, 'sessionList', {})
+    const output = { sessions: [...sessions, ...((await online?.list(context)) ?? [])] }
     return { output, text: output.sessions.map(line).join('\n') || 'No session is open, and no job runs.' }
   },
-}
+})
 
 function line({ id, terminal, command, cwd, ageMs, total, ended, prompt }: SessionEntry): string {
   const what = command === '' ? (terminal ? 'a shell with a terminal' : 'a shell') : JSON.stringify(command)

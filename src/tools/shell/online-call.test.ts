@@ -7,31 +7,34 @@ import { shellOnline } from './online-call.ts'
 const visit = (host: string): Visit => ({ host, port: 443, decision: 'reached', reason: '', connections: 2, bytesOut: 10, bytesIn: 20 })
 const ended = { exitCode: 0, signal: null, timedOut: false, stdout: 'out\n', stderr: '', stdoutBytes: 4, stderrBytes: 0, durationMs: 1 }
 
-function setup(visits: Visits, answer: () => Promise<HandsOps['exec']['output']>) {
+function setup(visits: Visits, answer: (op: string, input: HandsOps['exec']['input']) => Promise<HandsOps['exec']['output']>) {
   const profiles: string[] = []
+  const asked: (readonly string[])[] = []
   const recorded: JsonObject[] = []
   let watching = 0
   const proxy = {
-    watch: () => {
+    issue: (_: string, hosts: readonly string[]) => {
       watching += 1
+      asked.push(hosts)
       const end = (): Visits => {
         watching -= 1
         return visits
       }
-      return Promise.resolve({ soFar: () => visits, end })
+      return Promise.resolve({ token: 'f00d', soFar: () => visits, end })
     },
   }
   const sandbox = { hands: (profile: string) => Promise.resolve({ ask: answer, profile: profiles.push(profile) }) }
   const context = { sandbox, signal: new AbortController().signal, record: (body: JsonObject) => void recorded.push(body) }
   const call = shellOnline(proxy)
-  return { profiles, recorded, watching: () => watching, run: () => call.run(call.example, context as unknown as CallContext), call }
+  return { profiles, asked, recorded, watching: () => watching, run: () => call.run(call.example, context as unknown as CallContext), call }
 }
 
 describe('shell.online', () => {
   it('runs where there is a way out, and needs a right of its own', async () => {
-    const { call, profiles, run } = setup({ rows: [], more: 0 }, () => Promise.resolve(ended))
+    const { call, profiles, asked, run } = setup({ rows: [], more: 0 }, () => Promise.resolve(ended))
     const { text, output } = await run()
     assert.deepEqual(profiles, ['online'])
+    assert.deepEqual(asked, [['registry.npmjs.org']])
     assert.equal(text, 'exit code 0\nstdout:\nout')
     assert.deepEqual(output.hosts, [])
     assert.deepEqual(

@@ -1,6 +1,6 @@
 /** Starts what goes on after the call: shells to talk to, and commands in the background. */
 import { z } from 'zod'
-import type { Call } from '../../types/index.ts'
+import type { Call, CallContext } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultColumns,
@@ -26,33 +26,36 @@ import {
 } from './session-arguments.ts'
 import type { OutputFacts } from './session-arguments.ts'
 
-interface OpenInput {
+export interface OpenInput {
   cwd: string
   terminal: boolean
   columns: number
   rows: number
 }
-interface OpenOutput {
+export interface OpenOutput {
   id: string
   terminal: boolean
 }
 
 const cwdArgument = pathArgument.default('/shared').describe('Folder to start in. Relative paths start at /shared.')
 
+export const openArguments: { readonly [Key in keyof OpenInput]: z.ZodType<OpenInput[Key]> } = {
+  cwd: cwdArgument,
+  terminal: z
+    .boolean()
+    .default(false)
+    .describe('True for what needs a terminal: editors, password prompts, job control. Plain pipes give cleaner output.'),
+  columns: cellsArgument.default(defaultColumns).describe('Width of the terminal.'),
+  rows: cellsArgument.default(defaultRows).describe('Height of the terminal.'),
+}
+export const openOutput: z.ZodType<OpenOutput> = z.strictObject({ id: z.string(), terminal: z.boolean() })
+
 export const sessionOpen: Call<OpenInput, OpenOutput> = {
   ...sessionCall,
   name: 'shell.session_open',
   summary: 'Opens a shell that keeps its folder, variables and running programs from one input to the next.',
-  input: z.strictObject({
-    cwd: cwdArgument,
-    terminal: z
-      .boolean()
-      .default(false)
-      .describe('True for what needs a terminal: editors, password prompts, job control. Plain pipes give cleaner output.'),
-    columns: cellsArgument.default(defaultColumns).describe('Width of the terminal.'),
-    rows: cellsArgument.default(defaultRows).describe('Height of the terminal.'),
-  }),
-  output: z.strictObject({ id: z.string(), terminal: z.boolean() }),
+  input: z.strictObject(openArguments),
+  output: openOutput,
   example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
   tier: 'privileged',
   effect: 'once',
@@ -60,42 +63,62 @@ export const sessionOpen: Call<OpenInput, OpenOutput> = {
   async run({ cwd, terminal, columns, rows }, context) {
     const size = terminal ? { columns, rows } : null
     const output = await askSession(context, 'sessionOpen', { kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size })
-    const missing = terminal && !output.terminal ? ' No terminal can be made here: it has plain pipes instead.' : ''
-    const what = output.terminal ? `with a terminal of ${columns} columns and ${rows} rows` : 'with plain pipes'
-    return { output, text: `Opened ${output.id} ${what}; it waits for input by shell.session_write.${missing}` }
+    return { output, text: openedText(output, { terminal, columns, rows }, 'shell.session_write') }
   },
 }
 
-interface BackgroundInput {
+/** @param writer the call by which it is written to */
+export function openedText(output: OpenOutput, { terminal, columns, rows }: Omit<OpenInput, 'cwd'>, writer: string): string {
+  const missing = terminal && !output.terminal ? ' No terminal can be made here: it has plain pipes instead.' : ''
+  const what = output.terminal ? `with a terminal of ${columns} columns and ${rows} rows` : 'with plain pipes'
+  return `Opened ${output.id} ${what}; it waits for input by ${writer}.${missing}`
+}
+
+export interface BackgroundInput {
   command: string
   cwd: string
   wait_s: number
 }
-type BackgroundOutput = OutputFacts & { id: string }
+export type BackgroundOutput = OutputFacts & { id: string }
+
+export const backgroundArguments: { readonly [Key in keyof BackgroundInput]: z.ZodType<BackgroundInput[Key]> } = {
+  command: z
+    .string()
+    .min(1)
+    .max(maxCommandCharacters)
+    .describe('Command line for bash. It gets no input; what needs some runs in a session.'),
+  cwd: cwdArgument,
+  wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end; what it has written by then is given.'),
+}
+export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
+  id: z.string(),
+  ...outputShape,
+}) as unknown as z.ZodType<BackgroundOutput>
 
 export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   ...sessionCall,
   name: 'shell.background',
   summary: 'Starts a command that goes on while other things are done, without network; shell.session_read reads its output.',
-  input: z.strictObject({
-    command: z
-      .string()
-      .min(1)
-      .max(maxCommandCharacters)
-      .describe('Command line for bash. It gets no input; what needs some runs in a session.'),
-    cwd: cwdArgument,
-    wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end; what it has written by then is given.'),
-  }),
-  output: z.strictObject({ id: z.string(), ...outputShape }) as unknown as z.ZodType<BackgroundOutput>,
+  input: z.strictObject(backgroundArguments),
+  output: backgroundOutput,
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },
   tier: 'privileged',
   effect: 'once',
   timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + sessionGraceMs,
   async run({ command, cwd, wait_s }, context) {
     const { id } = await askSession(context, 'sessionOpen', { kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null })
-    const waitMs = wait_s * 1000
-    const read = await readBothEnds(context, { id, from: 0, waitMs, quietMs: Math.max(minQuietMs, waitMs) }, maxSessionPageBytes)
-    const facts = outputFacts(read)
-    return { output: { id, ...facts }, text: outputText(id, read), ok: isFine(facts) }
+    return beginningOf(id, wait_s, context)
   },
+}
+
+/** What a job has written after so many seconds, or by its end. */
+export async function beginningOf(
+  id: string,
+  waitSeconds: number,
+  context: CallContext,
+): Promise<{ output: BackgroundOutput; text: string; ok: boolean }> {
+  const waitMs = waitSeconds * 1000
+  const read = await readBothEnds(context, { id, from: 0, waitMs, quietMs: Math.max(minQuietMs, waitMs) }, maxSessionPageBytes)
+  const facts = outputFacts(read)
+  return { output: { id, ...facts }, text: outputText(id, read), ok: isFine(facts) }
 }

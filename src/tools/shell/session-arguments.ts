@@ -122,13 +122,35 @@ export function outputText(id: string, output: SessionOutput): string {
   return `${head}\n${shown}${more}`
 }
 
+/** Ids of sessions with a way out begin so; hands, which make the rest, do not know it. */
+export const onlinePrefix = 'net-'
+
+export function isOnline(id: string): boolean {
+  return id.startsWith(onlinePrefix)
+}
+
+/** Asks the hands that have the session. @throws OxbowError as Hands.ask does */
 export async function askSession<Op extends keyof SessionOps>(
   context: CallContext,
   op: Op,
   input: Omit<HandsOps[Op]['input'], 'owner'>,
   waitMs = 0,
 ): Promise<HandsOps[Op]['output']> {
-  return askHands(context, op, { ...input, owner: ownerOf(context) }, waitMs + sessionGraceMs)
+  const owned = { ...input, owner: ownerOf(context) } as HandsOps[Op]['input']
+  const timeoutMs = waitMs + sessionGraceMs
+  if (!('id' in owned) || !isOnline(owned.id)) return askHands(context, op, owned, timeoutMs)
+  return askOnline(context, op, { ...owned, id: owned.id.slice(onlinePrefix.length) }, timeoutMs)
+}
+
+/** @param input with the id as hands know it */
+export async function askOnline<Op extends keyof SessionOps>(
+  context: CallContext,
+  op: Op,
+  input: HandsOps[Op]['input'],
+  timeoutMs: number,
+): Promise<HandsOps[Op]['output']> {
+  const hands = await context.sandbox.hands('online')
+  return hands.ask(op, input, { signal: context.signal, timeoutMs })
 }
 
 /** Waits as it is told to, and gives all that came since `from`: whole when it is short, else both ends of it. */

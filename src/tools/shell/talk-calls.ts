@@ -1,6 +1,6 @@
 /** Input to sessions, and output of sessions and jobs. */
 import { z } from 'zod'
-import type { Call, SessionKey } from '../../types/index.ts'
+import { type Call, type CallContext, OxbowError, type SessionKey } from '../../types/index.ts'
 import {
   defaultQuietMs,
   defaultWriteWaitSeconds,
@@ -16,6 +16,7 @@ import {
   askSession,
   idArgument,
   isFine,
+  isOnline,
   keyNames,
   outputFacts,
   outputSchema,
@@ -27,7 +28,7 @@ import {
 } from './session-arguments.ts'
 import type { OutputFacts } from './session-arguments.ts'
 
-interface WriteInput {
+export interface WriteInput {
   id: string
   text: string
   enter: boolean
@@ -36,37 +37,48 @@ interface WriteInput {
   quiet_ms: number
 }
 
+export const writeArguments: { readonly [Key in keyof WriteInput]: z.ZodType<WriteInput[Key]> } = {
+  id: idArgument,
+  text: z.string().max(maxInputCharacters).default('').describe('What to type: commands, or input of the program that runs.'),
+  enter: z.boolean().default(true).describe('Press enter after the text. Without text nothing is pressed but the keys.'),
+  keys: z
+    .array(z.enum(keyNames))
+    .max(maxKeys)
+    .default([])
+    .describe('Keys to press after the text. Without a terminal only enter, tab, ctrl_c, ctrl_d and ctrl_backslash do something.'),
+  wait_s: waitArgument.default(defaultWriteWaitSeconds).describe('Seconds to wait at most; the command goes on after that.'),
+  quiet_ms: quietArgument
+    .default(defaultQuietMs)
+    .describe('Milliseconds without output after which a program that is no shell is taken to wait for input.'),
+}
+
 export const sessionWrite: Call<WriteInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_write',
   summary: 'Types into a shell session, waits until it is ready for more or quiet, and gives what it wrote since.',
-  input: z.strictObject({
-    id: idArgument,
-    text: z.string().max(maxInputCharacters).default('').describe('What to type: commands, or input of the program that runs.'),
-    enter: z.boolean().default(true).describe('Press enter after the text. Without text nothing is pressed but the keys.'),
-    keys: z
-      .array(z.enum(keyNames))
-      .max(maxKeys)
-      .default([])
-      .describe('Keys to press after the text. Without a terminal only enter, tab, ctrl_c, ctrl_d and ctrl_backslash do something.'),
-    wait_s: waitArgument.default(defaultWriteWaitSeconds).describe('Seconds to wait at most; the command goes on after that.'),
-    quiet_ms: quietArgument
-      .default(defaultQuietMs)
-      .describe('Milliseconds without output after which a program that is no shell is taken to wait for input.'),
-  }),
+  input: z.strictObject(writeArguments),
   output: outputSchema,
   example: { id: 'shell-1-k3f9x2', text: 'cd src && npm test', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
   tier: 'privileged',
   effect: 'once',
   timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
-  async run({ id, text, enter, keys, wait_s, quiet_ms }, context) {
-    const typed = enter && text !== '' && !text.endsWith('\n') ? `${text}\n` : text
-    const { total } = await askSession(context, 'sessionWrite', { id, text: typed, keys })
-    const wait = { id, from: total, waitMs: wait_s * 1000, quietMs: quiet_ms }
-    const read = await readBothEnds(context, wait, maxSessionPageBytes)
-    const output = outputFacts(read)
-    return { output, text: outputText(id, read), ok: isFine(output) }
+  async run(input, context) {
+    if (!isOnline(input.id)) return typeInto(input, context)
+    throw new OxbowError('bad_input', `${input.id} has network, and what is typed there may leave.`, { hint: 'Use shell_online_write.' })
   },
+}
+
+/** Types, waits as it is told to, and gives what came of it. */
+export async function typeInto(
+  { id, text, enter, keys, wait_s, quiet_ms }: WriteInput,
+  context: CallContext,
+): Promise<{ output: OutputFacts; text: string; ok: boolean }> {
+  const typed = enter && text !== '' && !text.endsWith('\n') ? `${text}\n` : text
+  const { total } = await askSession(context, 'sessionWrite', { id, text: typed, keys })
+  const wait = { id, from: total, waitMs: wait_s * 1000, quietMs: quiet_ms }
+  const read = await readBothEnds(context, wait, maxSessionPageBytes)
+  const output = outputFacts(read)
+  return { output, text: outputText(id, read), ok: isFine(output) }
 }
 
 interface ReadInput {

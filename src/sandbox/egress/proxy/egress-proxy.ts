@@ -12,7 +12,8 @@ import type { OnlineProfile } from '../../tier-plan.ts'
 import { openPolicy } from '../open-policy.ts'
 import type { PolicyOptions } from '../open-policy.ts'
 import { forwardRequest } from './forward.ts'
-import type { ProxyDeps } from './reach-target.ts'
+import { createPasses } from './passes.ts'
+import type { EgressPass, Passes } from './passes.ts'
 import { makeSocketPlace, openToHands } from './socket-place.ts'
 import type { SocketPlace } from './socket-place.ts'
 import { openTunnel } from './tunnel.ts'
@@ -22,7 +23,9 @@ import type { VisitLog, VisitWatch } from './visit-log.ts'
 export interface EgressProxy {
   /** Listens from the first call for a profile on. @returns the path of its socket @throws a system error, and tries anew next time */
   socket(profile: OnlineProfile): Promise<string>
-  /** What programs of the profile reach from now on, and what they are refused. */
+  /** For one command of the profile; from the first one on nobody gets through without. @throws OxbowError `bad_input`; see Passes.issue */
+  issue(profile: OnlineProfile, hosts: readonly string[]): Promise<EgressPass>
+  /** What programs without a pass reach from now on, and what they are refused. */
   watch(profile: OnlineProfile): Promise<VisitWatch>
   /** Ends all connections and removes the sockets. */
   close(): Promise<void>
@@ -44,12 +47,13 @@ const longestName = Math.max(...(['online', 'browser'] as const).map((profile) =
 export function createEgressProxy(config: Config['egress'], folder: string, options: PolicyOptions = {}): EgressProxy {
   const admit = openPolicy(config, { lookups: maxProxyLookups, ...options })
   const logs: Readonly<Record<OnlineProfile, VisitLog>> = { online: createVisitLog(), browser: createVisitLog() }
+  const passes = { online: createPasses({ admit, log: logs.online }), browser: createPasses({ admit, log: logs.browser }) }
   const doors = new Map<OnlineProfile, Promise<Door>>()
   let place: Promise<SocketPlace> | null = null
 
   const open = async (profile: OnlineProfile): Promise<Door> => {
     place ??= makeSocketPlace(folder, longestName)
-    return openDoor((await place).path(socketName(profile)), { admit, log: logs[profile] })
+    return openDoor((await place).path(socketName(profile)), passes[profile])
   }
   return {
     async socket(profile) {
@@ -64,6 +68,7 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
         throw error
       }
     },
+    issue: async (profile, hosts) => passes[profile].issue(hosts),
     watch: (profile) => Promise.resolve(logs[profile].watch()),
     async close() {
       for (const door of doors.values()) await (await door.catch(() => null))?.close()
@@ -73,7 +78,7 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
   }
 }
 
-async function openDoor(path: string, deps: ProxyDeps): Promise<Door> {
+async function openDoor(path: string, passes: Passes): Promise<Door> {
   const { createServer } = process.getBuiltinModule('node:http')
   const sockets = new Set<Socket>()
   const server = createServer({
@@ -91,8 +96,8 @@ async function openDoor(path: string, deps: ProxyDeps): Promise<Door> {
     socket.on('error', () => socket.destroy())
     socket.on('close', () => sockets.delete(socket))
   })
-  server.on('connect', (request, socket, head: Buffer) => void openTunnel(deps, request, socket as Socket, head))
-  server.on('request', (request, response) => void forwardRequest(deps, request, response))
+  server.on('connect', (request, socket, head: Buffer) => void openTunnel(passes, request, socket as Socket, head))
+  server.on('request', (request, response) => void forwardRequest(passes, request, response))
   server.on('clientError', (_, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
     else socket.destroy()

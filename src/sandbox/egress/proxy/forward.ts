@@ -11,14 +11,14 @@ import type { Destination } from '../egress-policy.ts'
 import { connectionFailure } from '../pinned-request.ts'
 import { refuseRequest } from './proxy-answer.ts'
 import { forwardTarget } from './proxy-target.ts'
+import type { Passes } from './passes.ts'
 import { boundBytes, reachTarget } from './reach-target.ts'
-import type { ProxyDeps } from './reach-target.ts'
 
 /** Never rejects. */
-export async function forwardRequest(deps: ProxyDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function forwardRequest(passes: Passes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     assertPlainBody(request)
-    const { to, upstream } = await reachTarget(deps, request.url ?? '', () => forwardTarget(request), request.socket)
+    const { to, upstream } = await reachTarget(passes.holderOf(request), request.url ?? '', () => forwardTarget(request), request.socket)
     const answer = await ask(request, to, upstream)
     response.sendDate = false
     response.writeHead(answer.statusCode ?? 502, [...endToEnd(answer.rawHeaders), 'connection', 'close'])

@@ -3,14 +3,14 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { refuseTunnel } from './proxy-answer.ts'
 import { tunnelTarget } from './proxy-target.ts'
+import type { Passes } from './passes.ts'
 import { boundBytes, reachTarget } from './reach-target.ts'
-import type { ProxyDeps } from './reach-target.ts'
 
 /** @param head what the client sent behind its request. Never rejects. */
-export async function openTunnel(deps: ProxyDeps, request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
+export async function openTunnel(passes: Passes, request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
   const atEase = watchEnd(client)
   try {
-    const { upstream } = await reachTarget(deps, request.url ?? '', () => tunnelTarget(request), client)
+    const { upstream } = await reachTarget(passes.holderOf(request), request.url ?? '', () => tunnelTarget(request), client)
     atEase()
     if (client.destroyed) return void upstream.destroy()
     client.write('HTTP/1.1 200 Connection established\r\n\r\n')

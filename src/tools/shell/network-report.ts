@@ -1,0 +1,71 @@
+/** Which hosts a command with a way out may reach, and how it is told which ones it did. */
+import { z } from 'zod'
+import type { Visit, Visits } from '../../sandbox/index.ts'
+import type { JsonObject } from '../../types/index.ts'
+import { maxHostEntries, maxShownHosts } from '../limits.ts'
+import { plural } from '../workspace-arguments.ts'
+
+export const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z
+  .array(z.string().min(1).max(260))
+  .max(maxHostEntries)
+  .default([])
+  .describe('Only these hosts, e.g. "registry.npmjs.org" or "*.example.com:443". Empty: all that the egress rules open.')
+
+interface HostRow {
+  host: string
+  port: number
+  decision: 'reached' | 'refused' | 'failed'
+  reason: string
+  connections: number
+  bytes_out: number
+  bytes_in: number
+}
+
+export interface NetworkFacts {
+  hosts: HostRow[]
+  more_connections: number
+}
+
+const hostRow = z.strictObject({
+  host: z.string(),
+  port: z.int(),
+  decision: z.enum(['reached', 'refused', 'failed']),
+  reason: z.string(),
+  connections: z.int(),
+  bytes_out: z.int(),
+  bytes_in: z.int(),
+})
+
+export const networkFields: { readonly [Key in keyof NetworkFacts]: z.ZodType<NetworkFacts[Key]> } = {
+  hosts: z.array(hostRow).describe('What was reached, or refused, by it.'),
+  more_connections: z.int().describe('Connections that are not among `hosts`.'),
+}
+
+export function networkFacts({ rows, more }: Visits): NetworkFacts {
+  return { hosts: rows.map(toRow), more_connections: more }
+}
+
+/** The same for a record. */
+export function networkRecord({ hosts, more_connections }: NetworkFacts): JsonObject {
+  return { hosts: hosts.map((row) => ({ ...row })), more_connections }
+}
+
+function toRow({ host, port, decision, reason, connections, bytesOut, bytesIn }: Visit): HostRow {
+  return { host, port, decision, reason, connections, bytes_out: bytesOut, bytes_in: bytesIn }
+}
+
+/** Behind the first line, which says how it stands, and before its output, which may be long: why a program could not reach something stands here best. */
+export function withHosts(text: string, { rows, more }: Visits): string {
+  if (rows.length === 0) return text
+  const lines = rows.slice(0, maxShownHosts).map(hostLine)
+  const left = rows.length - lines.length
+  if (left > 0 || more > 0) lines.push(`  and more: ${plural(left, 'host')}, ${plural(more, 'connection')}`)
+  const [ended = '', ...rest] = text.split('\n')
+  return [ended, 'network:', ...lines, ...rest].join('\n')
+}
+
+function hostLine({ host, port, decision, reason, connections, bytesOut, bytesIn }: Visit): string {
+  const times = connections === 1 ? '' : ` (${connections} times)`
+  const what = decision === 'reached' ? `${bytesOut} bytes out, ${bytesIn} bytes in` : reason
+  return `  ${decision} ${host}:${port}${times}: ${what}`
+}

@@ -1,0 +1,147 @@
+/**
+ * Shells and jobs that may reach the web. They are sessions like others, of hands that have the way out, each with a pass of its own
+ * at the egress proxy for as long as it lives; their ids begin with `net-`. What is typed into one may leave, so that is a call of its
+ * own with the right that a command with network needs; reading, signalling and closing are those of all sessions.
+ */
+import { z } from 'zod'
+import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
+import type { Call, CallContext, HandsOps, SessionEntry } from '../../types/index.ts'
+import { commandGraceMs, maxWaitSeconds, sessionGraceMs } from '../limits.ts'
+import { toWorkspacePath } from '../workspace-arguments.ts'
+import { hostsArgument, type NetworkFacts, networkFacts, networkFields, networkRecord, withHosts } from './network-report.ts'
+import {
+  backgroundArguments,
+  type BackgroundInput,
+  backgroundOutput,
+  type BackgroundOutput,
+  beginningOf,
+  openArguments,
+  openedText,
+  type OpenInput,
+  openOutput,
+  type OpenOutput,
+} from './open-calls.ts'
+import { askOnline, isOnline, onlinePrefix, type OutputFacts, outputShape, ownerOf } from './session-arguments.ts'
+import { typeInto, writeArguments, type WriteInput } from './talk-calls.ts'
+
+export interface OnlineSessions {
+  /** To open one, to run a job in one, and to write to one. */
+  readonly calls: readonly Call[]
+  /** Those of the caller's conversation; asks nobody while there are none. */
+  list(context: CallContext): Promise<readonly SessionEntry[]>
+  /** Puts on record whom a session has reached, when it is one of these, and takes its pass. */
+  closed(id: string, context: CallContext): void
+}
+
+type OpenRequest = Omit<HandsOps['sessionOpen']['input'], 'owner' | 'pass'>
+
+export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSessions {
+  /** By id. One that ended by itself keeps its pass, which nobody can use any more, until it is closed or no longer listed. */
+  const passes = new Map<string, EgressPass>()
+  const begin = async (request: OpenRequest, hosts: readonly string[], context: CallContext): Promise<OpenOutput> => {
+    await prune(context)
+    const pass = await proxy.issue('online', hosts)
+    try {
+      const input = { ...request, owner: ownerOf(context), pass: pass.token }
+      const opened = await askOnline(context, 'sessionOpen', input, commandGraceMs + sessionGraceMs)
+      const id = onlinePrefix + opened.id
+      passes.set(id, pass)
+      return { ...opened, id }
+    } catch (error) {
+      pass.end()
+      throw error
+    }
+  }
+  const entries = async (context: CallContext, owner: string): Promise<readonly SessionEntry[]> => {
+    if (passes.size === 0) return []
+    const { sessions } = await askOnline(context, 'sessionList', { owner }, sessionGraceMs)
+    return sessions.map((entry) => ({ ...entry, id: onlinePrefix + entry.id }))
+  }
+  /** Hands forget sessions that ended long ago, and all of them when they are started afresh. */
+  const prune = async (context: CallContext): Promise<void> => {
+    const known = new Set((await entries(context, '')).map(({ id }) => id))
+    for (const [id, pass] of passes) {
+      if (known.has(id)) continue
+      pass.end()
+      passes.delete(id)
+    }
+  }
+  const visitsOf = (id: string) => passes.get(id)?.soFar() ?? { rows: [], more: 0 }
+  return {
+    calls: [openCall(begin), backgroundCall(begin, visitsOf), writeCall(visitsOf)],
+    list: (context) => entries(context, ownerOf(context)),
+    closed(id, context) {
+      const pass = passes.get(id)
+      if (!isOnline(id) || pass === undefined) return
+      passes.delete(id)
+      const visits = pass.end()
+      if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
+    },
+  }
+}
+
+type Begin = (request: OpenRequest, hosts: readonly string[], context: CallContext) => Promise<OpenOutput>
+type VisitsOf = (id: string) => ReturnType<EgressPass['soFar']>
+
+const withNetwork: Pick<Call, 'tier' | 'right' | 'effect' | 'audience' | 'labels'> = {
+  tier: 'privileged',
+  right: 'shell.network',
+  effect: 'once',
+  audience: ['model', 'terminal'],
+  labels: { adds: ['untrusted'], sink: true },
+}
+
+function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutput> {
+  return {
+    ...withNetwork,
+    name: 'shell.online_session',
+    summary: 'Opens a shell that may reach the web through a proxy, as shell.online; shell.online_write types into it.',
+    input: z.strictObject({ ...openArguments, hosts: hostsArgument }),
+    output: openOutput,
+    example: { cwd: '/shared', terminal: false, columns: 120, rows: 30, hosts: ['github.com', '*.githubusercontent.com'] },
+    timeoutMs: commandGraceMs + 2 * sessionGraceMs,
+    async run({ cwd, terminal, columns, rows, hosts }, context) {
+      const size = terminal ? { columns, rows } : null
+      const output = await begin({ kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size }, hosts, context)
+      return { output, text: openedText(output, { terminal, columns, rows }, 'shell.online_write') }
+    },
+  }
+}
+
+function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput & { hosts: string[] }, BackgroundOutput> {
+  return {
+    ...withNetwork,
+    name: 'shell.online_background',
+    summary: 'Starts a command that may reach the web and goes on while other things are done; shell.session_read reads its output.',
+    input: z.strictObject({ ...backgroundArguments, hosts: hostsArgument }),
+    output: backgroundOutput,
+    example: { command: 'npm ci', cwd: '/shared', wait_s: 1, hosts: ['registry.npmjs.org'] },
+    timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + 2 * sessionGraceMs,
+    async run({ command, cwd, wait_s, hosts }, context) {
+      const { id } = await begin({ kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null }, hosts, context)
+      const { output, text, ok } = await beginningOf(id, wait_s, context)
+      return { output, text: withHosts(text, visitsOf(id)), ok }
+    },
+  }
+}
+
+function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFacts> {
+  return {
+    ...withNetwork,
+    name: 'shell.online_write',
+    summary: 'Types into a shell that has network, waits until it is ready for more or quiet, and gives what it wrote and whom it reached.',
+    input: z.strictObject({
+      ...writeArguments,
+      id: writeArguments.id.refine(isOnline, 'must begin with net-: other sessions have shell_session_write'),
+    }),
+    output: z.strictObject({ ...outputShape, ...networkFields }) as unknown as z.ZodType<OutputFacts & NetworkFacts>,
+    example: { id: 'net-shell-1-k3f9x2', text: 'git fetch', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
+    timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
+    recordOutput: networkRecord,
+    async run(input, context) {
+      const { output, text, ok } = await typeInto(input, context)
+      const visits = visitsOf(input.id)
+      return { output: { ...output, ...networkFacts(visits) }, text: withHosts(text, visits), ok }
+    },
+  }
+}
