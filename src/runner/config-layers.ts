@@ -113,11 +113,18 @@ function parseToml(path: string, text: string): Table {
 
 /** A relative path in a file is meant from that file, wherever a guest runs. */
 function anchorPaths(table: Table, folder: string): void {
-  const model = table['model']
-  if (!isTable(model)) return
-  for (const key of ['scenario', 'replay']) {
-    const path = model[key]
-    if (typeof path === 'string' && path !== '') model[key] = resolve(folder, path)
+  const { model, memory } = table
+  if (isTable(model)) {
+    for (const key of ['scenario', 'replay']) {
+      const path = model[key]
+      if (typeof path === 'string' && path !== '') model[key] = resolve(folder, path)
+    }
+  }
+  if (isTable(memory) && typeof memory['embedder'] === 'string') {
+    memory['embedder'] = memory['embedder'].replace(
+      /^(folder|onnx):(.+)$/s,
+      (_, kind: string, path: string) => `${kind}:${resolve(folder, path)}`,
+    )
   }
 }
 

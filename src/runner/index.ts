@@ -1,4 +1,5 @@
 export { configFiles, loadConfig } from './config-layers.ts'
+export { chooseEmbedder } from './embedders/choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embedders/embed-models.ts'
 export { ensureGuest } from './guest.ts'
 export type { GuestOptions, RunningGuest } from './guest.ts'

@@ -30,3 +30,5 @@ export const scryptLanes = 1
 export const embedderPullMs: number = 30 * 60_000
 /** Redirects to where large files are kept: one or two are usual. */
 export const embedderRedirects = 5
+/** Times that one file is taken up again: a line that breaks more often is for another day. */
+export const embedderTries = 5

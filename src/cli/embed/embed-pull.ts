@@ -1,5 +1,5 @@
-/** `oxbow embed list` and `pull`. Nothing of a model is loaded here: it is data until a guest that is told to use it reads it. */
-import { listEmbedders, openHome, pullEmbedder } from '../../runner/index.ts'
+/** `oxbow embed list`, `pull` and `use`. Nothing of a model is loaded here: it is data until a guest that is told to use it reads it. */
+import { chooseEmbedder, listEmbedders, openHome, openWorkspace, parseUser, pullEmbedder } from '../../runner/index.ts'
 import { printLine, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -35,8 +35,35 @@ export async function embedPull(
     return 0
   }
   printLine(terminal, plainText(table(pulled.files.map((file) => [file.name, megabytes(file.bytes), `sha256 ${file.hash}`]))))
-  printLine(terminal, plainText(`To use it: ${settingLine(`folder:${pulled.path}`)}`))
+  printLine(terminal, plainText(`To use it: oxbow embed use ${pulled.name}, or in config.toml: ${settingLine(`folder:${pulled.path}`)}`))
   return 0
+}
+
+export async function embedUse(
+  name: string,
+  options: EmbedOptions & { readonly user?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const home = openHome(terminal.env)
+  const workspace = openWorkspace(home, parseUser(options.user ?? 'default'))
+  const chosen = chooseEmbedder(home, workspace, { name, own: options.user !== undefined, cwd: process.cwd() })
+  if (options.json === true) printLine(terminal, JSON.stringify(chosen))
+  else printLine(terminal, plainText(describeChoice(chosen)))
+  return 0
+}
+
+function describeChoice({ setting, file, changed, overriddenBy }: ReturnType<typeof chooseEmbedder>): string {
+  const lines = [changed ? `${file} says ${settingLine(setting)} now.` : `${file} says ${settingLine(setting)} already.`]
+  if (overriddenBy !== '') lines.push(`But ${overriddenBy} says otherwise for this user, and goes before it: add --user.`)
+  else if (changed)
+    lines.push('The next start of a guest takes it: new vectors are made in the background, and the old ones serve meanwhile.')
+  if (isService(setting)) lines.push('The text of every message, note and document that is kept, and every question, goes to that service.')
+  return lines.join('\n')
+}
+
+/** `provider/model`, and no folder. */
+function isService(setting: string): boolean {
+  return setting.includes('/') && !/^(?:folder|onnx):/.test(setting)
 }
 
 function settingLine(setting: string): string {

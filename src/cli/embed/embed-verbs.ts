@@ -21,4 +21,15 @@ export function addEmbedVerbs(program: Command, terminal: Terminal, choose: (ver
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow embed pull potion-base-8M', 'oxbow embed pull mine --from https://intranet.example/models/mine'))
     .action((name, options) => choose(async () => (await import('./embed-pull.ts')).embedPull(name, options, terminal)))
+  embed
+    .command('use <name>')
+    .description('choose what makes vectors: writes memory.embedder into the configuration, and leaves the rest of it as it is')
+    .helpOption('--help', 'show help')
+    .option('--user <name>', 'for this user alone, in its own config.toml')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      examples('oxbow embed use potion-base-8M', 'oxbow embed use words-50k', 'oxbow embed use openai/text-embedding-3-small --user ada'),
+    )
+    .action((name, options) => choose(async () => (await import('./embed-pull.ts')).embedUse(name, options, terminal)))
 }

@@ -2,20 +2,11 @@
  * Models that make vectors of texts, in the home's folder `embedders/`: which are there, and how one gets there. What comes over
  * the network is three files of data that nothing runs; each has a bound, and its hash is told to the person.
  */
-import { createHash } from 'node:crypto'
-import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { OxbowError } from '../../types/index.ts'
 import type { Home } from '../home.ts'
-import { embedderPullMs, embedderRedirects } from '../limits.ts'
-
-export interface PulledFile {
-  readonly name: string
-  readonly bytes: number
-  /** SHA-256, lower-case hex. */
-  readonly hash: string
-}
+import { mayAsk, type PulledFile, pullFile } from './pull-file.ts'
 
 export interface PulledEmbedder {
   readonly name: string
@@ -44,8 +35,9 @@ export function listEmbedders({
 }: Pick<Home, 'root'>): readonly { readonly name: string; readonly path: string; readonly bytes: number }[] {
   const folder = join(root, 'embedders')
   if (!existsSync(folder)) return []
+  clearLeftovers(folder)
   return readdirSync(folder)
-    .filter((name) => Object.keys(files).every((file) => existsSync(join(folder, name, file))))
+    .filter((name) => !name.startsWith('.') && Object.keys(files).every((file) => existsSync(join(folder, name, file))))
     .map((name) => ({ name, path: join(folder, name), bytes: statSync(join(folder, name, 'model.safetensors')).size }))
 }
 
@@ -59,13 +51,17 @@ export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, f
   const base = checkedUrl(from || (published[name] ?? ''), name)
   const folder = join(root, 'embedders')
   const pulling = join(folder, `.pulling-${name}-${process.pid}`)
-  mkdirSync(pulling, { recursive: true, mode: 0o700 })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  clearLeftovers(folder)
+  mkdirSync(pulling, { mode: 0o700 })
   try {
     const pulled: PulledFile[] = []
     for (const [file, most] of Object.entries(files)) pulled.push(await pullFile(new URL(file, base), join(pulling, file), most))
     const path = join(folder, name)
-    rmSync(path, { recursive: true, force: true })
+    const old = join(folder, `.old-${name}-${process.pid}`)
+    if (existsSync(path)) renameSync(path, old)
     renameSync(pulling, path)
+    rmSync(old, { recursive: true, force: true })
     return { name, path, files: pulled }
   } finally {
     rmSync(pulling, { recursive: true, force: true })
@@ -79,64 +75,30 @@ function checkedUrl(address: string, name: string): URL {
   throw badInput(`${JSON.stringify(address.slice(0, 200))} is no address that a model may come from`)
 }
 
-/** Over TLS, or from this machine. */
-function mayAsk(url: URL): boolean {
-  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
-  return url.username === '' && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))
-}
-
-async function pullFile(url: URL, path: string, most: number): Promise<PulledFile> {
-  const name = url.pathname.split('/').at(-1) ?? ''
-  const signal = AbortSignal.timeout(embedderPullMs)
-  try {
-    const response = await ask(url, signal)
-    const hash = createHash('sha256')
-    let bytes = 0
-    const counted = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of response.body ?? []) {
-        bytes += chunk.length
-        if (bytes > most) throw failed(`${name} is larger than ${most} bytes`)
-        hash.update(chunk)
-        yield chunk
-      }
-    }
-    await pipeline(counted, createWriteStream(path, { mode: 0o600 }))
-    return { name, bytes, hash: hash.digest('hex') }
-  } catch (cause) {
-    if (cause instanceof OxbowError) throw cause
-    if (signal.aborted) throw failed(`${url.origin} did not send all of ${name} in time`, cause)
-    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-    throw failed(`${name} of ${url.origin}: ${inner instanceof Error ? inner.message : String(inner)}`, cause)
-  }
-}
-
-/** Large files are kept on other hosts than their names: redirects are followed, to addresses that may be asked. */
-async function ask(first: URL, signal: AbortSignal): Promise<Response> {
-  let url = first
-  for (let hops = 0; hops <= embedderRedirects; hops += 1) {
-    const response = await fetch(url, { redirect: 'manual', signal })
-    if (response.ok) return response
-    await response.body?.cancel()
-    const location = response.headers.get('location')
-    if (response.status < 300 || response.status >= 400 || location === null) throw failed(`${url.origin} answered ${response.status}`)
-    const next = URL.canParse(location, url.href) ? new URL(location, url.href) : null
-    if (next === null || !mayAsk(next) || (first.protocol === 'https:' && next.protocol !== 'https:')) {
-      throw failed(`${url.origin} redirects to an address that may not be asked`)
-    }
-    url = next
-  }
-  throw failed(`${first.origin} redirects more than ${embedderRedirects} times`)
-}
-
 function badInput(what: string): OxbowError {
   return new OxbowError('bad_input', what, {
     hint: `Name one of ${Object.keys(published).join(', ')}, or give the https address of a folder with a model2vec model by --from.`,
   })
 }
 
-function failed(what: string, cause?: unknown): OxbowError {
-  return new OxbowError('tool_failed', `the model cannot be fetched: ${what}`, {
-    hint: 'What was there before is as it was. Try again later, or name another address with --from.',
-    ...(cause === undefined ? {} : { cause }),
-  })
+/**
+ * What a pull that was killed left behind: half of a model goes, and one that was to be replaced, and was not, takes its place again.
+ * A pull that runs in another process is let be.
+ */
+function clearLeftovers(folder: string): void {
+  for (const left of readdirSync(folder)) {
+    const [, kind, name = '', pid] = /^\.(pulling|old)-(.+)-(\d+)$/.exec(left) ?? []
+    if (kind === undefined || isAlive(Number(pid))) continue
+    if (kind === 'old' && !existsSync(join(folder, name))) renameSync(join(folder, left), join(folder, name))
+    else rmSync(join(folder, left), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return pid !== process.pid
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }

@@ -1,0 +1,182 @@
+/** `oxbow embed pull` from a server that is laid out as the Hugging Face hub: names on one host, large files on another. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { runProgram } from '../program.ts'
+import type { Terminal } from '../terminal.ts'
+
+const large = Buffer.alloc(300_000, 'numbers ')
+const small: Readonly<Record<string, Buffer>> = {
+  'config.json': Buffer.from('{"model_type":"model2vec","normalize":true}'),
+  'tokenizer.json': Buffer.from('{"model":{"type":"WordPiece","vocab":{}}}'),
+}
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const gitHash = (bytes: Buffer): string => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
+
+interface Faults {
+  /** What the hub says of the large file. */
+  promised: string
+  /** How the host of large files answers each request, in order; then as it should. */
+  answers: ((request: IncomingMessage, response: ServerResponse) => void)[]
+}
+
+void describe('oxbow embed pull from a hub', () => {
+  let home = ''
+  let faults: Faults = { promised: '', answers: [] }
+  const ranges: (string | undefined)[] = []
+  const hub = createServer((request, response) => {
+    const file = /^\/me\/model\/resolve\/main\/(\S+)$/.exec(request.url ?? '')?.[1]
+    const kept = /^\/api\/resolve-cache\/(\S+)$/.exec(request.url ?? '')?.[1]
+    const facts = { 'x-repo-commit': 'b'.repeat(40) }
+    if (file === 'model.safetensors') {
+      const linked = { 'x-linked-etag': `"${faults.promised}"`, 'x-linked-size': String(large.length) }
+      response.writeHead(302, { ...facts, ...linked, location: `${addressOf(store)}/bytes` }).end()
+    } else if (file !== undefined && small[file] !== undefined) {
+      response.writeHead(307, { ...facts, location: `/api/resolve-cache/${file}` }).end()
+    } else if (kept !== undefined && small[kept] !== undefined) {
+      response.writeHead(200, { ...facts, etag: `"${gitHash(small[kept])}"` }).end(small[kept])
+    } else response.writeHead(404).end()
+  })
+  const store = createServer((request, response) => {
+    ranges.push(request.headers.range)
+    const answer = faults.answers.shift() ?? whole
+    answer(request, response)
+  })
+  const addressOf = (server: typeof hub): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  beforeEach(async () => {
+    home = mkdtempSync(join(tmpdir(), 'oxbow-hub-'))
+    faults = { promised: sha256(large), answers: [] }
+    ranges.length = 0
+    for (const server of [hub, store]) await once(server.listen(0, '127.0.0.1'), 'listening')
+  })
+  afterEach(async () => {
+    for (const server of [hub, store]) {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    }
+    rmSync(home, { recursive: true })
+  })
+
+  const pull = async (): Promise<{ code: number; errors: string }> => {
+    const [output, errors] = [new PassThrough(), new PassThrough()]
+    const terminal = { input: new PassThrough(), output, errors, env: { OXBOW_HOME: home }, version: '0' } as unknown as Terminal
+    const code = await runProgram(['embed', 'pull', 'mine', '--from', `${addressOf(hub)}/me/model/resolve/main/`], terminal)
+    return { code, errors: String(errors.read() ?? '') }
+  }
+  const left = (): string[] => readdirSync(join(home, 'embedders'))
+  const model = (): Buffer => readFileSync(join(home, 'embedders/mine/model.safetensors'))
+
+  void it('follows to where the bytes are, and compares them with the hashes that the hub names', async () => {
+    const { code, errors } = await pull()
+    assert.equal(code, 0, errors)
+    assert.ok(model().equals(large))
+    assert.deepEqual(left(), ['mine'])
+  })
+
+  void it('refuses bytes that are not what the hub names, large or small, and leaves nothing', async () => {
+    faults.promised = sha256(Buffer.from('other'))
+    const { code, errors } = await pull()
+    assert.ok(code !== 0 && errors.includes('not what its publisher says') && errors.includes(faults.promised), errors)
+    assert.deepEqual(left(), [])
+    faults.promised = '0'.repeat(40)
+    assert.match((await pull()).errors, /not what its publisher says/)
+  })
+
+  void it('goes on where the connection broke off, as long as the file is the same', async () => {
+    faults.answers = [half, (request, response) => part(request, response, '"one"', 200_000)]
+    assert.equal((await pull()).code, 0)
+    assert.ok(model().equals(large))
+    // What came is told by the client: of what was on its way when the connection broke, some may be lost.
+    assert.equal(ranges.length, 3)
+    assert.ok(ranges.slice(1).every((range) => range === undefined || /^bytes=\d+-$/.test(range)))
+  })
+
+  void it('begins again where the server gives no parts, or another version meanwhile', async () => {
+    faults.answers = [half, whole]
+    assert.equal((await pull()).code, 0)
+    assert.ok(model().equals(large))
+    // A host that names a version of its own, behind a hub that names none.
+    faults = { promised: '', answers: [half, (request, response) => part(request, response, '"two"'), whole] }
+    ranges.length = 0
+    assert.equal((await pull()).code, 0)
+    assert.ok(model().equals(large))
+    assert.ok(ranges.length === 3 || ranges[1] === undefined, String(ranges))
+  })
+
+  void it('gives up on a line that breaks off again and again, and keeps the model that was there', async () => {
+    await pull()
+    const cut = (_: IncomingMessage, response: ServerResponse): void => void response.destroy()
+    faults.answers = [half, cut, cut, cut, cut]
+    const { code, errors } = await pull()
+    assert.ok(code !== 0 && errors.includes('What was there before is as it was'), errors)
+    assert.deepEqual(left(), ['mine'])
+    assert.ok(model().equals(large))
+  })
+
+  void it('killed in the middle, it leaves the old model in use, and the next pull clears what is left', async () => {
+    await pull()
+    const begun = Promise.withResolvers<void>()
+    faults.answers = [
+      (_, response) => {
+        response.writeHead(200, { 'content-length': large.length })
+        response.write(large.subarray(0, 1_000), () => begun.resolve())
+      },
+    ]
+    const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+    const args = [program, 'embed', 'pull', 'mine', '--from', `${addressOf(hub)}/me/model/resolve/main/`]
+    const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], OXBOW_HOME: home }, stdio: 'ignore' })
+    const gone = once(child, 'exit')
+    await Promise.race([begun.promise, gone])
+    child.kill('SIGKILL')
+    await gone
+    assert.deepEqual(
+      left().map((name) => name.replace(/\d+$/, '')),
+      ['.pulling-mine-', 'mine'],
+    )
+    assert.ok(model().equals(large))
+    assert.equal((await pull()).code, 0)
+    assert.deepEqual(left(), ['mine'])
+  })
+
+  void it('takes back a model that a pull had put aside when it was killed', async () => {
+    await pull()
+    const dead = spawn(process.execPath, ['--version'], { stdio: 'ignore' })
+    await once(dead, 'exit')
+    const folder = join(home, 'embedders')
+    mkdirSync(join(folder, `.old-other-${dead.pid}`))
+    for (const name of [...Object.keys(small), 'model.safetensors']) writeFileSync(join(folder, `.old-other-${dead.pid}`, name), '')
+    const { code } = await pull()
+    assert.equal(code, 0)
+    assert.deepEqual(left(), ['mine', 'other'])
+  })
+})
+
+function whole(_: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { etag: '"one"', 'content-length': large.length }).end(large)
+}
+
+/** The whole is promised, and half of it comes. */
+function half(_: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(200, { etag: '"one"', 'content-length': large.length })
+  response.write(large.subarray(0, 150_000), () => response.destroy())
+}
+
+/** @param to breaks off before this byte */
+function part(request: IncomingMessage, response: ServerResponse, etag: string, to: number = large.length): void {
+  const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  const range = `bytes ${from}-${large.length - 1}/${large.length}`
+  response.writeHead(206, { etag, 'content-range': range, 'content-length': large.length - from })
+  if (to === large.length) response.end(large.subarray(from))
+  else response.write(large.subarray(from, to), () => response.destroy())
+}

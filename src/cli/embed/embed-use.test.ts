@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { runProgram } from '../program.ts'
+import type { Terminal } from '../terminal.ts'
+
+void describe('oxbow embed use', () => {
+  let home = ''
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), 'oxbow-use-'))
+  })
+  afterEach(() => rmSync(home, { recursive: true }))
+
+  const use = async (...args: string[]): Promise<{ code: number; out: string; errors: string }> => {
+    const [output, errors] = [new PassThrough(), new PassThrough()]
+    const terminal = { input: new PassThrough(), output, errors, env: { OXBOW_HOME: home }, version: '0' } as unknown as Terminal
+    const code = await runProgram(['embed', 'use', ...args], terminal)
+    return { code, out: String(output.read() ?? ''), errors: String(errors.read() ?? '') }
+  }
+  const config = (): string => join(home, 'config.toml')
+  const plant = (folder: string): string => {
+    mkdirSync(folder, { recursive: true })
+    for (const name of ['config.json', 'tokenizer.json', 'model.safetensors']) writeFileSync(join(folder, name), '{}')
+    return folder
+  }
+
+  void it('writes the line of a model that was pulled, keeps comments and the rights of the file, and leaves no other file', async () => {
+    const path = plant(join(home, 'embedders', 'mine'))
+    writeFileSync(config(), '# keep me\n[memory]\nembedder = "none" # for now\n', { mode: 0o640 })
+    const { code, out, errors } = await use('mine')
+    assert.equal(code, 0, errors)
+    assert.equal(readFileSync(config(), 'utf8'), `# keep me\n[memory]\nembedder = "folder:${path}" # for now\n`)
+    assert.equal(statSync(config()).mode & 0o777, 0o640)
+    assert.match(out, /next start/)
+    assert.deepEqual(
+      readdirSync(home).filter((name) => name.includes('config')),
+      ['config.toml'],
+    )
+    assert.match((await use('mine')).out, /already/)
+  })
+
+  void it('makes the file where there is none, and writes through a link', async () => {
+    assert.equal((await use('none')).code, 0)
+    assert.equal(readFileSync(config(), 'utf8'), '[memory]\nembedder = "none"\n')
+    const elsewhere = join(home, 'dotfiles.toml')
+    rmSync(config())
+    writeFileSync(elsewhere, '')
+    symlinkSync(elsewhere, config())
+    await use('words-50k')
+    assert.ok(lstatSync(config()).isSymbolicLink())
+    assert.match(readFileSync(elsewhere, 'utf8'), /words-50k/)
+  })
+
+  void it('says when the own configuration of the user goes before it, and writes that one with --user', async () => {
+    const own = join(home, 'users', 'default', 'config.toml')
+    mkdirSync(join(home, 'users', 'default'), { recursive: true })
+    writeFileSync(own, '[memory]\nembedder = "none"\n')
+    assert.match((await use('words-50k')).out, /says otherwise for this user/)
+    assert.equal(readFileSync(own, 'utf8'), '[memory]\nembedder = "none"\n')
+    assert.equal((await use('words-50k', '--user', 'default')).code, 0)
+    assert.match(readFileSync(own, 'utf8'), /words-50k/)
+  })
+
+  void it('says of a service that texts leave the machine', async () => {
+    assert.match((await use('openai/text-embedding-3-small')).out, /goes to that service/)
+  })
+
+  void it('refuses what is no embedder, a folder without a model, and a file that it cannot change, and changes nothing', async () => {
+    writeFileSync(config(), 'memory = { recall = false }\n')
+    for (const [name, said] of [
+      ['unknown', /oxbow embed pull/],
+      [`folder:${home}`, /has no config\.json/],
+      [`onnx:${home}`, /has no config\.json/],
+      ['../x', /no embedder/],
+      ['none', /Write this line/],
+    ] as const) {
+      const { code, errors } = await use(name)
+      assert.notEqual(code, 0)
+      assert.match(errors, said)
+    }
+    assert.equal(readFileSync(config(), 'utf8'), 'memory = { recall = false }\n')
+  })
+})
