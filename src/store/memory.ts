@@ -154,6 +154,8 @@ export interface MemorySearch {
   readonly text?: { readonly terms: readonly string[]; readonly contextWeight: number; readonly limit: number }
   /** Ranks by cosine. @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
   readonly vector?: { readonly model: string; readonly vector: Float32Array<ArrayBuffer>; readonly limit: number }
+  /** Brings along what stands next to the first so many hits of each list, as `around` does, without another question. */
+  readonly beside?: { readonly first: number; readonly before: number; readonly after: number }
 }
 
 export interface Hit {
@@ -174,7 +176,12 @@ export interface MemoryFound {
   readonly vector: readonly Hit[]
   /** The passages of both, each once. */
   readonly passages: readonly FoundPassage[]
+  /** By passage, where it was asked for. A hit that is not in it was not looked at. */
+  readonly beside?: Beside
 }
+
+/** What stands next to passages. */
+export type Beside = ReadonlyMap<number, readonly FoundPassage[]>
 
 export interface MemoryModel {
   readonly model: string

@@ -9,6 +9,7 @@ import {
   foundByText,
   itemOf,
   put,
+  textSearch,
   vectorOf,
   type MemoryCase,
   emptySearchAnswers,
@@ -157,6 +158,24 @@ function describeReading(holds: MemoryCase): void {
         return x === y ? (a < b ? 1 : -1) : y - x
       }),
     )
+  })
+
+  holds('a search brings along what stands next to its first hits, as a question for it would answer', async (memory) => {
+    const streams = (['s', 't'] as const).flatMap((stream) => [1, 2, 3, 4, 5].map((place) => ({ stream, place })))
+    await memory.change(
+      streams.map(({ stream, place }) => put(`${stream}${place}`, place === 3 ? `odd ${stream}` : 'even', { stream, place })),
+    )
+    await memory.change([put('alone', 'odd', { stream: '' }), put('last', 'odd odd odd', { stream: 'u' })])
+    const { text, passages, beside } = await memory.search({ ...textSearch('odd'), beside: { first: 4, before: 1, after: 2 } })
+    assert.equal(text.length, 4)
+    assert.equal(beside?.size, 4)
+    for (const { id, entry } of passages) {
+      const around = entry.stream === '' ? [] : await memory.around(entry.stream, entry.place, 1, 2)
+      assert.deepEqual(beside.get(id), around)
+    }
+    const fewer = await memory.search({ ...textSearch('odd'), beside: { first: 1, before: 1, after: 1 } })
+    assert.deepEqual([...(fewer.beside?.keys() ?? [])], [fewer.text[0]?.passage])
+    assert.equal((await memory.search(textSearch('odd'))).beside, undefined)
   })
 
   holds('around a place in a stream are its neighbours, in order, and nothing of other streams', async (memory) => {

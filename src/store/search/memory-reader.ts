@@ -1,14 +1,13 @@
 /** Reads of memory, for any database. Each sees one moment: whoever answers them does so in one snapshot. */
 import type { UserId } from '../../types/index.ts'
-import type { FoundPassage, MemoryItem } from '../memory.ts'
+import type { MemoryItem } from '../memory.ts'
 import { ask, type Asking } from './asking.ts'
 import { type EntryRow, rowEntry, textKey } from '../memory/entry-row.ts'
 import { listQuery } from '../memory/list-query.ts'
-import { maxListed } from '../memory/memory-limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-message.ts'
-import type { FoundRow, KeyedEntryRow, ModelRow, PassageRow, StateRow } from '../memory/memory-rows.ts'
-import { foundPassage } from './found-passage.ts'
-import { createMemorySearch, type TextRanking } from './memory-search.ts'
+import type { KeyedEntryRow, ModelRow, PassageRow, StateRow } from '../memory/memory-rows.ts'
+import { listLimit, readAround } from './read-around.ts'
+import { createMemorySearch, type Nearest, type TextRanking } from './memory-search.ts'
 import { readStats } from './memory-stats.ts'
 import type { MemoryDialect } from '../memory/memory-statement.ts'
 import { unpackBody } from '../memory/passage-body.ts'
@@ -20,6 +19,7 @@ export interface ReaderParts {
   readonly user: UserId
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
+  readonly nearest?: Nearest
   /** Bytes of the index of words. */
   readonly indexBytes: () => Asking<number>
 }
@@ -61,23 +61,6 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
     const answer: (read: never) => Asking<MemoryAnswers[MemoryRead['ask']]> = answers[read.ask]
     return answer(read as never)
   }
-}
-
-function listLimit(limit: number): number {
-  return limit >= 0 ? Math.min(Math.floor(limit), maxListed) : 0
-}
-
-function* readAround(user: UserId, { stream, place, before, after }: MemoryRead & { ask: 'around' }): Asking<readonly FoundPassage[]> {
-  const asked = (text: string, limit: number) =>
-    ask<{ key: number }>({ text, args: { user, stream, stream_key: textKey(stream), place, limit: listLimit(limit) } })
-  const earlier = yield* asked(readTexts.entriesBefore, before)
-  const later = yield* asked(readTexts.entriesAfter, after)
-  const found: FoundPassage[] = []
-  for (const { key } of [...earlier.toReversed(), ...later]) {
-    const rows = yield* ask<FoundRow>({ text: readTexts.foundOf, args: { user, entry: key } })
-    found.push(...rows.map(foundPassage))
-  }
-  return found
 }
 
 /** Passages that lack a vector. Once all up to some passage have one that stays so: looking begins there the next time. */

@@ -9,7 +9,9 @@ import { createHeldMemory, type HeldMemory } from './held-memory.ts'
 import { foundPassage } from './found-passage.ts'
 import type { FoundRow, ModelRow, StateRow } from '../memory/memory-rows.ts'
 import { foundArgs, readTexts } from '../memory/read-texts.ts'
+import { readBeside } from './read-around.ts'
 import type { SlotRow, SlotTable } from './slot-table.ts'
+import type { ScanQuestion } from './nearest/vector-scan.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import type { VectorReading } from './vector-reading.ts'
 
@@ -18,17 +20,21 @@ export type AskedText = NonNullable<MemorySearch['text']>
 /** Ranks by words; each database has its own index of them. */
 export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], asked: AskedText) => Asking<readonly ScoredSlot[]>
 
+/** An index of vectors that a database may have. @returns null where it does not serve: then what is held here is looked through */
+export type Nearest = (model: ModelRow, slots: SlotTable, question: ScanQuestion) => Asking<readonly ScoredSlot[] | null>
+
 export interface SearchParts {
   readonly user: UserId
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
+  readonly nearest?: Nearest
 }
 
 /** One search at a time: what it holds is of one moment. @throws OxbowError `bad_input` */
 export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => Asking<MemoryFound> {
   const { user, textRanking } = parts
   const held = createHeldMemory()
-  return function* ({ search: { filter, text, vector } }) {
+  return function* ({ search: { filter, text, vector, beside } }) {
     yield* takeIn(user, held)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
     const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
@@ -38,7 +44,14 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
       for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) byId.set(row.passage, foundPassage(row))
     }
     const passages = ids.flatMap((id) => byId.get(id) ?? [])
-    return { text: byText, vector: byVector, passages }
+    if (beside === undefined) return { text: byText, vector: byVector, passages }
+    const first = new Set([byText, byVector].flatMap((hits) => hits.slice(0, beside.first).map(({ passage }) => passage)))
+    const neighbours = yield* readBeside(
+      user,
+      passages.filter(({ id }) => first.has(id)),
+      beside,
+    )
+    return { text: byText, vector: byVector, passages, beside: neighbours }
   }
 }
 
@@ -57,7 +70,7 @@ function* takeIn(user: UserId, held: HeldMemory): Asking<void> {
 }
 
 function* vectorSearch(
-  { user, vectorReading }: SearchParts,
+  { user, vectorReading, nearest }: SearchParts,
   held: HeldMemory,
   filter: MemorySearch['filter'],
   asked: NonNullable<MemorySearch['vector']>,
@@ -65,9 +78,11 @@ function* vectorSearch(
   const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
   const model = models.find((one) => one.model === asked.model)
   if (model === undefined || model.dims !== asked.vector.length) throw wrongModel(asked.model, asked.vector.length, model?.dims)
-  const scan = yield* held.scan(user, model)
   const { slots } = held
   const question = { ...asked, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
+  const near = nearest === undefined ? null : yield* nearest(model, slots, question)
+  if (near !== null) return held.hits(near)
+  const scan = yield* held.scan(user, model)
   const first = scan.search(question)
   if (scan.form === 'whole') return held.hits(first)
   const vectors = yield* vectorReading(
