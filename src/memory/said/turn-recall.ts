@@ -46,18 +46,35 @@ const leastNearness = 0.7
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   // Insertion order is order of use: the first is the least recently used.
   const shown = new Map<SessionId, Set<string>>()
+  /** Where the oldest message stands that a session's model sees: it moves only when the window does. */
+  const oldestOf = new Map<SessionId, { readonly call: CallId; readonly place: number }>()
   const shownIn = (session: SessionId): Set<string> => {
     const ids = shown.get(session) ?? new Set<string>()
     shown.delete(session)
     shown.set(session, ids)
-    if (shown.size > maxShownSessions) shown.delete(shown.keys().next().value as SessionId)
+    if (shown.size > maxShownSessions) {
+      const gone = shown.keys().next().value as SessionId
+      shown.delete(gone)
+      oldestOf.delete(gone)
+    }
     return ids
+  }
+  /** Of a message that is not indexed yet nobody knows the place: then nothing of this session is shown. */
+  const outsideWindow = async (session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> => {
+    if (oldest === '') return { notSession: session }
+    const known = oldestOf.get(session)
+    if (known?.call === oldest) return { before: { stream: session, place: known.place } }
+    const [item] = await deps.memory.items([messageId(oldest, 'user')])
+    if (item === undefined) return { notSession: session }
+    const { place } = item.entry
+    oldestOf.set(session, { call: oldest, place })
+    return { before: { stream: session, place } }
   }
   return {
     async recall({ session, text, oldest }) {
-      const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(deps, session, oldest)) }
-      const engine = await recall()
       const told = shownIn(session)
+      const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
+      const engine = await recall()
       const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, limit, tokens })
       const best = found[0]?.score ?? 0
       const fresh = found.filter((each) => !told.has(each.id) && each.score >= best * leastScore && isAbout(each))
@@ -75,10 +92,4 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
 /** Something is always nearest: what shares no word with the message must be near by itself. */
 function isAbout({ why: { textRank, vectorScore } }: Recalled): boolean {
   return textRank !== null || (vectorScore !== null && vectorScore >= leastNearness)
-}
-
-async function outsideWindow({ memory }: Pick<KeepDeps, 'memory'>, session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> {
-  const [item] = oldest === '' ? [] : await memory.items([messageId(oldest, 'user')])
-  // Of a message that is not indexed yet nobody knows the place: then nothing of this session is shown.
-  return item === undefined ? { notSession: session } : { before: { stream: session, place: item.entry.place } }
 }
