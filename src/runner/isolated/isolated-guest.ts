@@ -3,6 +3,7 @@
  * that connects the two are sockets in the workspace's `ipc` folder:
  *
  *   hands-<profile>.sock   the sandbox, which the runner has started as the configuration says
+ *   passes.sock            which hosts a command with network may reach, and has reached
  *   web/online.sock        an HTTP proxy with the rules of `egress`: web.fetch, web.search
  *   models/online.sock     one that leads to model services and nowhere else
  *   gateway.sock           made by the guest; the runner passes terminals on to it
@@ -10,12 +11,13 @@
 import { chownSync, existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { createSandbox, openEgressProxy, openGuestContainer, serveSandbox } from '../../sandbox/index.ts'
+import { createSandbox, openEgressProxy, openGuestContainer, servePasses, serveSandbox } from '../../sandbox/index.ts'
 import type { EgressProxy, GuestContainer } from '../../sandbox/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { Config, GuestEnvelope, GuestIsolation } from '../../types/index.ts'
 import type { Home, Workspace } from '../home.ts'
 import { isolatedProxyPort } from '../limits.ts'
+import { embedderFolders } from './embedder-folder.ts'
 import { openBridge } from './gateway-bridge.ts'
 import { modelRules } from './model-rules.ts'
 
@@ -41,13 +43,19 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
   const { home, workspace, envelope } = options
   const { config } = envelope
   const folder = workspace.ipc
+  // Before anything is started for it.
+  const models = embedderFolders(config.memory.embedder, [home.root, workspace.root])
   const opened: { close(): Promise<void> }[] = []
   const close = async (): Promise<void> => {
     for (const each of opened.splice(0).toReversed()) await each.close()
   }
   try {
+    // For programs in the sandbox, as on the host. The guest's own requests go by another one: here nobody gets through without a pass.
+    const programs = openEgressProxy(config.egress, join(folder, 'egress'))
+    opened.push(programs)
     const sandbox = await createSandbox({
       workspaceRoot: workspace.root,
+      egressSocket: programs.socket,
       limits: config.sandbox,
       browser: config.browser,
       insecure: false,
@@ -58,7 +66,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
     if (sandbox.status.tier === 'none') {
       throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', { hint: problem?.hint ?? 'See oxbow doctor.' })
     }
-    opened.push(await serveSandbox(sandbox, folder))
+    opened.push(await serveSandbox(sandbox, folder), await servePasses(programs, folder))
     const proxies = {
       web: openEgressProxy(config.egress, join(folder, 'web')),
       models: openEgressProxy(modelRules(config, envelope.keys), join(folder, 'models')),
@@ -77,7 +85,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
         pid: process.pid,
         proxyPort: isolatedProxyPort,
       },
-      container: await planContainer(options, config),
+      container: await planContainer(options, config, models),
       close,
     }
   } catch (error) {
@@ -93,13 +101,17 @@ async function openDoor(proxy: EgressProxy): Promise<string> {
   return path
 }
 
-function planContainer({ home, workspace, entry, flags }: IsolateOptions, config: Config): Promise<GuestContainer> {
+function planContainer(
+  { home, workspace, entry, flags }: IsolateOptions,
+  config: Config,
+  models: readonly string[],
+): Promise<GuestContainer> {
   const proxy = `http://127.0.0.1:${isolatedProxyPort}`
   return openGuestContainer({
     limits: config.sandbox,
     user: workspace.user,
     cacheFolder: join(workspace.root, 'internal'),
-    readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog].filter((path) => existsSync(path))),
+    readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter((path) => existsSync(path))),
     writable: [join(workspace.root, 'internal'), workspace.ipc],
     env: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
     program: [...flags, entry, 'serve'],
