@@ -58,7 +58,7 @@ export function createMemory(options: MemoryOptions): Memory {
     hasOthers: (session) => config.recall && config.recall_tokens > 0 && census.hasOthers(session),
     poke() {
       // Once, for what a stop left undone; later ones follow from what is put.
-      if (vectors.made() === null) makeVectors()
+      if (vectors.made() === null) void census.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke())
     },
     caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
@@ -174,6 +174,9 @@ function once<Value>(make: () => Promise<Value>): Once<Value> {
   }
   return Object.assign(ask, { made: () => made })
 }
+
+/** A store that fails says so to whoever asks it next. */
+function notSaidHere(): void {}
 
 /** Until the kernel says how a service is asked. */
 const notConnected: EmbeddingService['embed'] = (model) =>

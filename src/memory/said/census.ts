@@ -8,6 +8,8 @@ import type { SessionId } from '../../types/index.ts'
 export interface Census {
   /** Whether memory holds anything but the messages of this session. A promise only the first time. */
   hasOthers(session: SessionId): boolean | Promise<boolean>
+  /** Whether memory holds anything at all. */
+  hasAny(): Promise<boolean>
   put(entries: readonly MemoryEntry[]): void
 }
 
@@ -36,11 +38,12 @@ export function createCensus(memory: MemoryStore): Census {
   }
   const answer = (session: SessionId): boolean =>
     held !== null && (held.kind === 'more' || (held.kind === 'one' && held.session !== session))
+  const known = (): Promise<void> => (asked ??= ask().finally(() => (asked = null)))
   return {
-    hasOthers(session) {
-      if (held !== null) return answer(session)
-      asked ??= ask().finally(() => (asked = null))
-      return asked.then(() => answer(session))
+    hasOthers: (session) => (held === null ? known().then(() => answer(session)) : answer(session)),
+    async hasAny() {
+      if (held === null) await known()
+      return held?.kind !== 'nothing'
     },
     put,
   }
