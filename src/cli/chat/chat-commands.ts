@@ -7,6 +7,7 @@ export type ChatCommand =
   | { readonly kind: 'rename'; readonly title: string }
   | { readonly kind: 'archive' }
   | { readonly kind: 'fork'; readonly at: number | null }
+  | { readonly kind: 'memory'; readonly argument: string }
   | { readonly kind: 'attach'; readonly path: string }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'cost' }
@@ -20,6 +21,7 @@ export const chatHelp = `/new [title]   start another session
 /rename TITLE  give this session another title
 /archive       put this session away, and start another
 /fork [N]      go on from here, or from message #N, in a session of its own
+/memory …      look into memory, note, forget; /memory alone lists how
 /attach FILE   send a file with the next message; without a name, send none
 /cancel        stop the running turn
 /cost          what was spent
@@ -41,6 +43,8 @@ export function parseCommand(line: string): ChatCommand | null {
       return { kind: 'new', title: argument }
     case 'attach':
       return { kind: 'attach', path: line.slice('/attach'.length).trim() }
+    case 'memory':
+      return { kind: 'memory', argument: line.slice('/memory'.length).trim() }
     case 'switch':
       return { kind: 'switch', prefix: argument }
     case 'rename':

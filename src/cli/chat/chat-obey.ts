@@ -8,6 +8,7 @@ import { plainLine } from '../view/terminal-text.ts'
 import { chatHelp } from './chat-commands.ts'
 import type { ChatCommand } from './chat-commands.ts'
 import type { Screen } from '../screen/screen.ts'
+import { askMemory } from './chat-memory.ts'
 import { costLines, failureLines } from './chat-text.ts'
 import type { Conversation } from './conversation.ts'
 
@@ -60,6 +61,8 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
     case 'archive':
     case 'fork':
       return screen.line(`  ${plainLine(await keepSession(command, session?.id ?? null, gateway, conversation), maxNoteChars)}`)
+    case 'memory':
+      return screen.line(await askMemory(gateway, command.argument))
     case 'attach':
       return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
     case 'cancel':

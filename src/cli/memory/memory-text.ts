@@ -178,7 +178,8 @@ export interface ShownForget {
 /** Places that are listed; all are counted. */
 const shownPlaces = 20
 
-export function forgetText({ entries, records }: ShownForget): string {
+/** @param how what a person types to do it */
+export function forgetText({ entries, records }: ShownForget, how = '--yes'): string {
   const more = (count: number): string[] => (count > shownPlaces ? [`  … and ${count - shownPlaces} more`] : [])
   return [
     `${entries.length} ${entries.length === 1 ? 'memory' : 'memories'} would go:`,
@@ -187,6 +188,6 @@ export function forgetText({ entries, records }: ShownForget): string {
     `The bodies of ${records.length} ${records.length === 1 ? 'record' : 'records'} of the journal would become hashes:`,
     ...records.slice(0, shownPlaces).map(({ seq, at, name, phase }) => `  ${seq}  ${formatTime(at)}  ${plainLine(name, 40)}, ${phase}`),
     ...more(records.length),
-    'Nothing was changed. Add --yes to forget it for good.',
+    how === '--yes' ? 'Nothing was changed. Add --yes to forget it for good.' : `Nothing was changed. ${how} forgets it for good.`,
   ].join('\n')
 }

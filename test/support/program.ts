@@ -1,0 +1,63 @@
+/** The program as a person runs it, in a home of its own. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { inTime } from './patience.ts'
+
+const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+export interface Ran {
+  readonly exit: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface Home extends AsyncDisposable {
+  readonly folder: string
+  /** One verb, with what is piped to it. */
+  oxbow(args: readonly string[], piped?: string): Promise<Ran>
+  /** The objects that a verb with `--json` printed. @throws unless it went well */
+  json<Line>(...args: readonly string[]): Promise<Line[]>
+}
+
+/** @param config of its config.toml. Its guest serves until it is disposed of. */
+export async function openHome(config = ''): Promise<Home> {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  writeFileSync(join(folder, 'config.toml'), config)
+  const env = { PATH: process.env['PATH'], HOME: folder, OXBOW_HOME: folder }
+  const start = (args: readonly string[], piped: string) => {
+    const child = spawn(process.execPath, [program, ...args], { env, cwd: folder })
+    const said = { out: '', err: '' }
+    child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))
+    child.stdin.on('error', () => {})
+    child.stdin.end(piped)
+    return { child, said, over: new Promise<Ran>((resolve) => child.once('close', (exit) => resolve({ exit, ...said }))) }
+  }
+  const server = start(['serve'], '')
+  const serves = new Promise<void>((resolve) =>
+    server.child.stdout.on('data', () => {
+      if (server.said.out.includes('Ctrl+C stops it.')) resolve()
+    }),
+  )
+  const early = server.over.then(({ err }) => Promise.reject(new Error(`serve ended: ${err}`)))
+  early.catch(() => {})
+  await inTime(Promise.race([serves, early]), () => `the guest to serve; it says: ${server.said.out}${server.said.err}`)
+  const oxbow: Home['oxbow'] = (args, piped = '') => start(args, piped).over
+  return {
+    folder,
+    oxbow,
+    async json(...args) {
+      const { exit, out, err } = await oxbow([...args, '--json'])
+      if (exit !== 0) throw new Error(`oxbow ${args.join(' ')} ended with ${exit}: ${err}`)
+      return out.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as never]))
+    },
+    async [Symbol.asyncDispose]() {
+      server.child.kill('SIGINT')
+      await server.over
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

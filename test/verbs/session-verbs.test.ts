@@ -1,0 +1,70 @@
+/** `oxbow sessions` from end to end: the real program beside a real guest. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { errorTable } from '../../src/types/index.ts'
+import { type Home, openHome } from '../support/program.ts'
+
+interface Listed {
+  readonly id: string
+  readonly title: string
+  readonly turns: number
+  readonly archived_at?: number
+  readonly parent?: string
+}
+
+let home: Home
+
+before(async () => {
+  home = await openHome('[memory]\nembedder = "none"\n')
+})
+
+after(async () => {
+  await home[Symbol.asyncDispose]()
+})
+
+const list = (...args: readonly string[]): Promise<Listed[]> => home.json<Listed>('sessions', ...args)
+
+async function say(text: string): Promise<string> {
+  return (await home.json<{ session: string }>('run', text))[0]!.session
+}
+
+void test('sessions are listed with the first line as title, renamed, found by words, put away and brought back', async () => {
+  const id = await say('help\nplease')
+  assert.deepEqual(
+    (await list()).map(({ id: each, title, turns }) => [each, title, turns]),
+    [[id, 'help', 1]],
+  )
+  const renamed = await home.oxbow(['sessions', 'rename', id, 'Taxes', '2026'])
+  assert.deepEqual([renamed.exit, renamed.out], [0, '"help" is "Taxes 2026" now.\n'])
+  assert.deepEqual(
+    (await list('--search', '2026 taxes')).map((each) => each.id),
+    [id],
+  )
+  assert.deepEqual(await list('--search', 'holidays'), [])
+  assert.match((await home.oxbow(['sessions', 'archive', id])).out, /put away/)
+  assert.deepEqual(await list(), [])
+  assert.ok((await list('--archived'))[0]!.archived_at! > 0)
+  assert.match((await home.oxbow(['sessions', 'archive', id, '--undo'])).out, /is back/)
+  assert.equal((await list()).length, 1)
+})
+
+void test('a session is forked and goes on with what both share; deleting asks first, and says what stands in the way', async () => {
+  const [{ id } = { id: '' }] = await list('--search', 'taxes')
+  const forked = await home.oxbow(['sessions', 'fork', id, '--title', 'Another way'])
+  assert.equal(forked.exit, 0, forked.err)
+  const [fork] = await list('--search', 'another way')
+  assert.equal(fork?.parent, id)
+  const [went] = await home.json<{ session: string; status: string }>('run', 'help', '--session', fork!.id)
+  assert.deepEqual([went?.session, went?.status], [fork!.id, 'ok'])
+
+  const dry = await home.oxbow(['sessions', 'delete', fork!.id])
+  assert.deepEqual([dry.exit, /Add --yes/.test(dry.err)], [errorTable.approval_required.exit, true])
+  const inTheWay = await home.oxbow(['sessions', 'delete', id, '--yes'])
+  assert.deepEqual([inTheWay.exit, /was forked from it/.test(inTheWay.err)], [errorTable.bad_input.exit, true])
+  for (const each of [fork!.id, id]) assert.equal((await home.oxbow(['sessions', 'delete', each, '--yes'])).exit, 0)
+  assert.deepEqual(await list('--archived'), [])
+  const unknown = await home.oxbow(['sessions', 'rename', id, 'x'])
+  assert.deepEqual([unknown.exit, /^error: [^]*\nhint: /.test(unknown.err)], [errorTable.not_found.exit, true])
+  const audit = await home.oxbow(['audit', 'verify'])
+  assert.deepEqual([audit.exit, /bodies were erased/.test(audit.out)], [0, true], audit.out)
+})
