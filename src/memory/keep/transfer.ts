@@ -98,7 +98,7 @@ export function createTransfer(deps: KeepDeps): Transfer {
       let unchanged = 0
       for (const line of parsed.values()) {
         const there = known.get(line.id)
-        if (there !== undefined && lineOf(there) === JSON.stringify(line)) unchanged += 1
+        if (there !== undefined && saysTheSame(parseLine(lineOf(there)), line)) unchanged += 1
         else if (there !== undefined && !overwrite) conflicts.push(line.id)
         else changes.push({ change: 'put', item: await itemOf(deps, line) })
       }
@@ -141,6 +141,13 @@ function lineOf({ entry, passages }: MemoryItem): string {
     passages: passages.map(({ start, text, context }) => ({ start, text, context })),
   }
   return JSON.stringify(line)
+}
+
+/** What use and time make of a memory is not what it says: an export of yesterday conflicts with nothing that was only recalled since. */
+function saysTheSame(there: Line | string, line: Line): boolean {
+  if (typeof there === 'string') return false
+  const { accesses, accessed_at, importance, tier, protection } = line
+  return JSON.stringify({ ...there, accesses, accessed_at, importance, tier, protection }) === JSON.stringify(line)
 }
 
 /** @returns the line, or why it is none. */
