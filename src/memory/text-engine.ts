@@ -15,12 +15,12 @@ export interface EmbedderFacts {
 export interface Embedder extends EmbedderFacts {
   /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
-  /** How close each text is to a question word by word, 0 to 1, in order. Absent: it knows no single words. */
-  closeness?(question: string, texts: readonly TextInContext[]): Promise<readonly number[]>
+  /** How close each passage is to a question word by word, 0 to 1, in order. Absent: it knows no single words. */
+  closeness?(question: string, passages: readonly PassageTerms[]): Promise<readonly number[]>
 }
 
-/** A passage, and the terms of what stood before it. */
-export type TextInContext = Pick<Passage, 'text' | 'context'>
+/** The terms of a passage, and of what stood before it. */
+export type PassageTerms = Pick<Passage, 'terms' | 'context'>
 
 /** What the vectors are for: some models tell a question from what is kept. Absent: what is kept. */
 export type EmbedPurpose = 'document' | 'query'
@@ -54,7 +54,7 @@ export interface TextEngine {
   /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
   /** As `Embedder.closeness`, of the configured embedder; null where it has none. */
-  closeness(question: string, texts: readonly TextInContext[]): Promise<readonly number[] | null>
+  closeness(question: string, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
   /** Makes more of kept vectors, whatever is configured, where what ships with Oxbow makes them; else null. */
   embedderOf(model: string): Promise<Embedder | null>
   close(): Promise<void>

@@ -3,8 +3,8 @@ import type { FusionWeights } from '../text-engine.ts'
 
 /** Words of a text that a table of words looks at: a passage has a hundred; more would only blur what it is about. */
 export const maxEmbeddedUnits: number = 8 * 1024
-/** The same where single words are compared with those of a question: longer than any passage that is cut. */
-export const maxClosenessUnits = 2_048
+/** Terms of a passage that are compared with those of a question: more than any passage has that was cut. */
+export const maxClosenessTerms = 400
 /** What a text and what stood before it together count in closeness beside the text alone. */
 export const contextCloseness = 0.3
 /** Words of a question that are compared, the rarest: each is held against all words of all texts. */

@@ -18,7 +18,7 @@ export function createWordEmbedder(table: WordTable, id: string): Embedder {
     dims: table.dims,
     weights: weakWeights,
     embed: async (texts, purpose) => texts.map((text) => embedOne(table, text, purpose)),
-    closeness: async (question, texts) => closeness(question, texts),
+    closeness: async (question, passages) => closeness(question, passages),
   }
 }
 

@@ -1,5 +1,4 @@
 /** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
-import { maxClosenessUnits } from '../embed/embed-limits.ts'
 import { openServiceEmbedder, type EmbeddingService } from '../embed/service-embedder.ts'
 import { builtInNameOf, isServiceName } from '../embed/embedder-name.ts'
 import type { EmbedderFacts, EmbedPurpose, TextEngine } from '../text-engine.ts'
@@ -55,14 +54,7 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ownFacts() : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
-    closeness: (question, texts) =>
-      ask('closeness', {
-        question,
-        passages: texts.map(({ text, context }) => ({
-          text: text.slice(0, maxClosenessUnits),
-          context: context.slice(0, maxClosenessUnits),
-        })),
-      }),
+    closeness: (question, passages) => ask('closeness', { question, passages }),
     async embedderOf(model) {
       const own = builtInNameOf(model)
       const facts = own === null ? null : await ask('embedder', { embedder: own })

@@ -2,6 +2,7 @@
 import { cleanText } from '../../text/clean.ts'
 import { regular } from '../../text/irregular.ts'
 import { isStopWord } from '../../text/stop-words.ts'
+import { stem } from '../../text/word-terms.ts'
 import type { WordTable } from '../word-table.ts'
 
 const words = /[\p{L}\p{N}]+(?:['-][\p{L}\p{N}]+)*/gu
@@ -47,8 +48,37 @@ export function placesOf(table: WordTable, word: string): readonly number[] {
   return parts.length < 2 ? [] : parts.map((part) => findForm(table, part)).filter((found) => found >= 0)
 }
 
+/** Endings that a term may have lost, in the order in which they are tried: `danc` is dance, and nothing that happens to be written so. */
+const lostEndings: readonly (readonly [RegExp, string])[] = [
+  [/$/, 'e'],
+  [/i$/, 'y'],
+  [/$/, ''],
+  [/$/, 's'],
+  [/$/, 'ing'],
+  [/$/, 'ion'],
+  [/$/, 'y'],
+  [/$/, 'al'],
+  [/$/, 'ed'],
+  [/$/, 'er'],
+  [/$/, 'ate'],
+  [/$/, 'ity'],
+  [/$/, 'ous'],
+  [/$/, 'ment'],
+]
+
+/** A word whose term this is, or -1. */
+export function placeOfTerm(table: WordTable, term: string): number {
+  for (const [end, ending] of lostEndings) {
+    if (!end.test(term)) continue
+    const word = term.replace(end, ending)
+    const place = table.find(word)
+    if (place >= 0 && (word === term || stem(word) === term)) return place
+  }
+  return -1
+}
+
 /** -1 when there is none. */
-export function findForm(table: WordTable, word: string): number {
+function findForm(table: WordTable, word: string): number {
   const whole = table.find(word)
   if (whole >= 0) return whole
   const base = table.find(regular(word))

@@ -1,93 +1,104 @@
 /**
- * How close texts are to a question, word by word: for each word of the question the nearest word of the text counts, by cosine, and
- * rare words of the question more than common ones. It sees what the mean of all words of a turn blurs, and is therefore the stronger
- * of the two; but it needs the texts, so it ranks what was found and finds nothing. What stood before a text counts, too, less than
- * the text itself: an answer often leaves the matter to the question.
+ * How close passages are to a question, word by word: for each word of the question the nearest word of the passage counts, by
+ * cosine, and rare words of the question more than common ones. It sees what the mean of all words of a turn blurs, and is therefore
+ * the stronger of the two; but it needs the words, so it ranks what was found and finds nothing. What stood before a passage counts,
+ * too, less than the passage itself: an answer often leaves the matter to the question.
+ *
+ * Words are read as terms of the index, which are made already; what is in no table, and every name, is near nothing but itself.
  */
-import { stem } from '../../text/word-terms.ts'
+import type { PassageTerms } from '../../text-engine.ts'
+import { readQuestion } from '../../text/read-question.ts'
 import { isStopWord } from '../../text/stop-words.ts'
-import type { TextInContext } from '../../text-engine.ts'
-import { contextCloseness, maxClosenessUnits, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
+import { stem } from '../../text/word-terms.ts'
+import { contextCloseness, maxClosenessTerms, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
 import type { WordTable } from '../word-table.ts'
 import { withoutCommon } from './common-directions.ts'
-import { findForm, namesIn, tellingWords } from './known-words.ts'
+import { namesIn, placeOfTerm } from './known-words.ts'
 
-/** @returns 0 to 1 for each text, in order. Never throws. */
-export type WordCloseness = (question: string, texts: readonly TextInContext[]) => readonly number[]
+/** @returns 0 to 1 for each passage, in order. Never throws. */
+export type WordCloseness = (question: string, passages: readonly PassageTerms[]) => readonly number[]
 
-interface Known {
-  readonly stem: string
-  /** Null for what is in no table: it is near nothing but itself. */
-  readonly vector: Float32Array | null
-}
+type Vector = Float32Array | null
 
 export function createWordCloseness(table: WordTable): WordCloseness {
-  let vectorAt: ((place: number) => Float32Array) | null = null
-  const known = new Map<string, Known>()
-  const know = (word: string): Known => {
-    const there = known.get(word)
-    if (there !== undefined) return there
-    if (known.size >= maxHeldWords) known.clear()
-    vectorAt ??= withoutCommon(table)
-    const place = findForm(table, word)
-    const fresh = { stem: stem(word), vector: place < 0 ? null : vectorAt(place) }
-    known.set(word, fresh)
-    return fresh
+  let clean: ((place: number) => Float32Array) | null = null
+  const held = new Map<string, Vector>()
+  const vectorOf = (term: string): Vector => {
+    const known = held.get(term)
+    if (known !== undefined) return known
+    if (held.size >= maxHeldWords) held.clear()
+    clean ??= withoutCommon(table)
+    const place = placeOfTerm(table, term)
+    // Small words are near everything that is small.
+    const vector = place < 0 || isStopWord(table.wordAt(place)) ? null : clean(place)
+    held.set(term, vector)
+    return vector
   }
-  /** Distinct by their stems. */
-  const wordsIn = (text: string): ReadonlyMap<string, Known> => {
-    const distinct = new Map<string, Known>()
-    for (const word of tellingWords(text.slice(0, maxClosenessUnits))) {
-      for (const part of word.replace(/'s$/, '').split(/['-]/)) {
-        if (part === '' || isStopWord(part)) continue
-        const each = know(part)
-        if (!distinct.has(each.stem)) distinct.set(each.stem, each)
-      }
-    }
-    return distinct
-  }
-  return (question, texts) => {
-    const names = new Set([...namesIn(question)].flatMap((name) => name.replace(/'s$/, '').split(/['-]/)).map((name) => stem(name)))
-    const held = texts.map(({ text }) => wordsIn(text))
-    const before = texts.map(({ context }) => wordsIn(context))
-    const asked = [...wordsIn(question).values()]
-      .map((word) => ({ word: names.has(word.stem) ? { ...word, vector: null } : word, weight: rarity(held, word.stem) }))
+  return (question, passages) => {
+    const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
+    const numbers = numberTerms()
+    const own = passages.map(({ terms }) => numbers.of(terms))
+    const before = passages.map(({ context }) => numbers.of(context))
+    const asked = readQuestion(question)
+      .terms.map((term) => ({ term, weight: rarity(own, numbers.number(term)) }))
       .sort((a, b) => b.weight - a.weight)
       .slice(0, maxClosenessWords)
     const all = asked.reduce((sum, { weight }) => sum + weight, 0)
-    const sums = texts.map(() => 0)
-    for (const { word, weight } of asked) {
-      const near = new Map<string, number>()
-      for (const [i, words] of held.entries()) {
-        const own = nearest(word, words, near)
-        const wider = own === 1 ? 1 : Math.max(own, nearest(word, before[i] ?? nothing, near))
-        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * own + contextCloseness * wider)
+    const sums = passages.map(() => 0)
+    for (const { term, weight } of asked) {
+      const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
+      for (const [i, terms] of own.entries()) {
+        const nearest = most(terms, near)
+        const wider = Math.max(nearest, most(before[i] ?? [], near))
+        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * nearest + contextCloseness * wider)
       }
     }
     return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
   }
 }
 
-const nothing: ReadonlyMap<string, Known> = new Map()
-
-/** Among these texts: those of a search are the ones that a common word does not tell apart. */
-function rarity(texts: readonly ReadonlyMap<string, Known>[], stemmed: string): number {
-  const having = texts.filter((words) => words.has(stemmed)).length
-  return Math.log(1 + (texts.length - having + 0.5) / (having + 0.5))
+/** Gives each term of a question and its passages a number, so that each is compared once. */
+function numberTerms(): {
+  of(terms: string): readonly number[]
+  number(term: string): number
+  terms(): readonly string[]
+} {
+  const known = new Map<string, number>()
+  const number = (term: string): number => {
+    const there = known.get(term)
+    if (there !== undefined) return there
+    known.set(term, known.size)
+    return known.size - 1
+  }
+  return {
+    number,
+    of: (terms) => {
+      const distinct = new Set<number>()
+      for (const term of terms.split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
+      return [...distinct]
+    },
+    terms: () => [...known.keys()],
+  }
 }
 
-/** @param near what was compared before, by stem */
-function nearest(asked: Known, words: ReadonlyMap<string, Known>, near: Map<string, number>): number {
-  if (words.has(asked.stem)) return 1
+/** Among these passages: those of a search are the ones that a common word does not tell apart. */
+function rarity(passages: readonly (readonly number[])[], asked: number): number {
+  const having = passages.filter((terms) => terms.includes(asked)).length
+  return Math.log(1 + (passages.length - having + 0.5) / (having + 0.5))
+}
+
+/** By number of the term: 1 for the same, never below 0. */
+function nearTo(term: string, vector: Vector, terms: readonly string[], vectorOf: (term: string) => Vector): Float32Array {
+  return Float32Array.from(terms, (each) => {
+    if (each === term) return 1
+    const other = vector === null ? null : vectorOf(each)
+    return vector === null || other === null ? 0 : Math.max(0, dot(vector, other))
+  })
+}
+
+function most(terms: readonly number[], near: Float32Array): number {
   let best = 0
-  for (const [stemmed, { vector }] of words) {
-    let cosine = near.get(stemmed)
-    if (cosine === undefined) {
-      cosine = asked.vector === null || vector === null ? 0 : dot(asked.vector, vector)
-      near.set(stemmed, cosine)
-    }
-    if (cosine > best) best = cosine
-  }
+  for (const term of terms) best = Math.max(best, near[term] ?? 0)
   return best
 }
 

@@ -1,4 +1,4 @@
-/** What the texts of candidates say word by word: read once the lists are one, because it needs the texts. */
+/** How close candidates are word by word: asked once the lists are one, because it needs their terms. */
 import type { TextEngine } from '../../text-engine.ts'
 import type { Candidate } from '../candidate.ts'
 import { closenessShare } from '../recall-limits.ts'
@@ -12,7 +12,7 @@ export async function addCloseness(
   if (list.length < 2) return list
   const closeness = await engine.closeness(
     question,
-    list.map(({ passage: { text, context } }) => ({ text, context })),
+    list.map(({ passage: { terms, context } }) => ({ terms, context })),
   )
   if (closeness === null) return list
   return list.map((candidate, i) => ({
