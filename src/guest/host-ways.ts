@@ -1,6 +1,6 @@
 /** How a guest reaches what is outside of it: itself, on the host; or through its runner, when it is isolated. */
 import { dirname, join } from 'node:path'
-import { connectSandbox, createSandbox, openEgress, openEgressProxy, openRelay } from '../sandbox/index.ts'
+import { connectPasses, connectSandbox, createSandbox, openEgress, openEgressProxy, openRelay } from '../sandbox/index.ts'
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import { openSearch } from '../tools/index.ts'
 import type { Call, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
@@ -10,7 +10,7 @@ export interface HostWays {
   readonly egress: Egress
   readonly search: Call | null
   /** The way out for programs in the sandbox; absent: they have none. */
-  readonly proxy?: EgressProxy
+  readonly proxy?: Pick<EgressProxy, 'issue'>
   /** Where the gateway listens in place of an address. */
   readonly gateway?: { readonly path: string; readonly url: string }
   /** Of the process that terminals speak with. */
@@ -51,6 +51,7 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
     sandbox: connectSandbox(folder, status),
     egress,
     search,
+    proxy: connectPasses(folder),
     gateway: { path: join(folder, 'gateway.sock'), url },
     pid,
     close: () => relay.close(),

@@ -210,3 +210,12 @@ export const importIdleMs = 300
 export const importAtEndMs = 20_000
 /** Connections that a relay passes on at once; what is behind lets in fewer and says so. */
 export const maxRelayedConnections = 1_024
+
+/** Passes that a runner keeps for an isolated guest, and asks at once: sessions, jobs and commands of one person. */
+export const maxServedPasses = 200
+/** As calls have it. */
+export const maxPassHosts = 50
+/** Fifty hosts in a question; all rows of a log in an answer. */
+export const maxPassLineBytes: number = 1024 * 1024
+/** Between two processes of one machine. */
+export const passAnswerMs = 10_000

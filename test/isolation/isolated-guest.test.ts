@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
+import { noBrowser } from '../browser/browser-bench.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startModel } from '../support/model.ts'
 import { inTime } from '../support/patience.ts'
@@ -68,7 +69,7 @@ const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, a
 describe('a guest in a container of its own', { skip: withoutContainers() }, () => {
   before(testImage, { timeout: 120_000 })
 
-  const works = (tier: 'process' | 'container') => async (): Promise<void> => {
+  const works = (tier: 'process' | 'container', browsing: boolean) => async (): Promise<void> => {
     const site = createServer((_, response) => response.end('a page of the web'))
     await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
     const port = (site.address() as AddressInfo).port
@@ -78,12 +79,27 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       tool('shell_exec', { command: 'cat made.txt; ls /' }),
       tool('web_fetch', { url: `http://127.0.0.1:${port}/` }),
       tool('web_fetch', { url: 'http://127.0.0.1:11434/' }),
+      tool('shell_online', {
+        command: `if command -v curl >/dev/null; then curl -sS $URL; else wget -qO- $URL; fi`.replaceAll(
+          '$URL',
+          `http://127.0.0.1:${port}/`,
+        ),
+        hosts: [`127.0.0.1:${port}`],
+      }),
+      tool('shell_online', {
+        command: `if command -v curl >/dev/null; then curl -sS $URL; else wget -qO- $URL; fi`.replaceAll(
+          '$URL',
+          `http://127.0.0.1:${port}/`,
+        ),
+        hosts: ['nowhere.test'],
+      }),
+      ...(browsing ? [tool('browser_open', { url: `http://127.0.0.1:${port}/` })] : []),
       { events: [{ text: 'Done.' }] },
     ])
     await using runner = await startRunner(workspace, {
       model: model.config,
       approval: { privileged: 'allow' },
-      agent: { rights: ['file.read', 'file.write', 'shell.run', 'web.read'] },
+      agent: { rights: ['file.read', 'file.write', 'shell.run', 'shell.network', 'web.read', 'browser.use'] },
       sandbox: { tier, isolate_guest: true },
       egress: { allow: [`127.0.0.1:${port}`] },
     })
@@ -91,13 +107,16 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       using terminal = await openTerminal(runner.url, workspace)
       const end = await (await openConversation(terminal)).say('Work.')
       assert.deepEqual([end.status, end.reply], ['ok', 'Done.'], JSON.stringify(end))
-      const [, command, page, models] = model.results()
+      const [, command, page, models, online, narrow, seen] = model.results()
       assert.match(command!, /exit code 0\n[^]*by hands/)
       assert.match(page!, /a page of the web/)
       // The way to models is for models alone.
       assert.match(models!, /may not be reached/)
+      assert.match(online!, /exit code 0\nnetwork:\n {2}reached 127\.0\.0\.1:\d+: [^]*a page of the web/)
+      assert.match(narrow!, /refused 127\.0\.0\.1:\d+: it is not among the hosts that this command was called with/)
+      if (browsing) assert.match(seen!, /tab t1: http:\/\/127[^]*a page of the web/)
       assert.equal(readFileSync(`${workspace.shared}/made.txt`, 'utf8'), 'by hands')
-      assert.equal(runner.containers().length, tier === 'container' ? 2 : 1)
+      assert.equal(runner.containers().length, tier === 'container' ? 3 : 1)
     }
     const guest = runner.guestPid()
     const interfaces = readFileSync(`/proc/${guest}/net/dev`, 'utf8').match(/^\s*\w+:/gm)
@@ -111,8 +130,8 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
     assert.match(readFileSync(`/proc/${guest}/status`, 'utf8'), /^CapEff:\t0+$/m)
     site.close()
   }
-  it('works with files, commands, models and the web, and has neither network nor workspace itself', works('process'))
-  it('has its hands in a container beside it, where that is their tier', works('container'))
+  it('works with files, commands, models and the web, and has neither network nor workspace itself', works('process', noBrowser === false))
+  it('has its hands in a container beside it, where that is their tier', works('container', false))
 
   it('goes with its runner, whether that stops or is killed, and leaves nothing', async () => {
     for (const end of ['stop', 'kill'] as const) {

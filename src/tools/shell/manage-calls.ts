@@ -94,7 +94,7 @@ export const sessionClose = (online?: OnlineSessions): Call<{ id: string }, Clos
   timeoutMs: 2 * sessionGraceMs,
   async run({ id }, context) {
     const { ended, total } = await askSession(context, 'sessionClose', { id })
-    online?.closed(id, context)
+    await online?.closed(id, context)
     const output = { exit_code: ended.exitCode, signal: ended.signal, total }
     return { output, text: `Closed ${id}: ${describeState(ended, null)}, after ${plural(total, 'byte')} of output.` }
   },

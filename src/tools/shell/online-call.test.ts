@@ -16,11 +16,11 @@ function setup(visits: Visits, answer: (op: string, input: HandsOps['exec']['inp
     issue: (_: string, hosts: readonly string[]) => {
       watching += 1
       asked.push(hosts)
-      const end = (): Visits => {
+      const end = async (): Promise<Visits> => {
         watching -= 1
         return visits
       }
-      return Promise.resolve({ token: 'f00d', soFar: () => visits, end })
+      return Promise.resolve({ token: 'f00d', soFar: async () => visits, end })
     },
   }
   const sandbox = { hands: (profile: string) => Promise.resolve({ ask: answer, profile: profiles.push(profile) }) }

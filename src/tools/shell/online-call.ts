@@ -35,15 +35,15 @@ export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput
       const pass = await proxy.issue('online', input.hosts)
       try {
         const { output, text, ok } = await runCommand(input, context, 'online', pass.token)
-        const visits = pass.soFar()
+        const visits = await pass.soFar()
         return { output: { ...output, ...networkFacts(visits) }, text: withHosts(text, visits), ok }
       } catch (error) {
         // A command that was stopped has sent what it has sent.
-        const visits = pass.soFar()
+        const visits = await pass.soFar()
         if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
         throw error
       } finally {
-        pass.end()
+        await pass.end()
       }
     },
   }

@@ -30,7 +30,7 @@ export interface OnlineSessions {
   /** Those of the caller's conversation; asks nobody while there are none. */
   list(context: CallContext): Promise<readonly SessionEntry[]>
   /** Puts on record whom a session has reached, when it is one of these, and takes its pass. */
-  closed(id: string, context: CallContext): void
+  closed(id: string, context: CallContext): Promise<void>
 }
 
 type OpenRequest = Omit<HandsOps['sessionOpen']['input'], 'owner' | 'pass'>
@@ -48,7 +48,7 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
       passes.set(id, pass)
       return { ...opened, id }
     } catch (error) {
-      pass.end()
+      await pass.end()
       throw error
     }
   }
@@ -62,19 +62,19 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
     const known = new Set((await entries(context, '')).map(({ id }) => id))
     for (const [id, pass] of passes) {
       if (known.has(id)) continue
-      pass.end()
       passes.delete(id)
+      await pass.end()
     }
   }
-  const visitsOf = (id: string) => passes.get(id)?.soFar() ?? { rows: [], more: 0 }
+  const visitsOf = async (id: string) => (await passes.get(id)?.soFar()) ?? { rows: [], more: 0 }
   return {
     calls: [openCall(begin), backgroundCall(begin, visitsOf), writeCall(visitsOf)],
     list: (context) => entries(context, ownerOf(context)),
-    closed(id, context) {
+    async closed(id, context) {
       const pass = passes.get(id)
       if (!isOnline(id) || pass === undefined) return
       passes.delete(id)
-      const visits = pass.end()
+      const visits = await pass.end()
       if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
     },
   }
@@ -120,7 +120,7 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput 
     async run({ command, cwd, wait_s, hosts }, context) {
       const { id } = await begin({ kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null }, hosts, context)
       const { output, text, ok } = await beginningOf(id, wait_s, context)
-      return { output, text: withHosts(text, visitsOf(id)), ok }
+      return { output, text: withHosts(text, await visitsOf(id)), ok }
     },
   }
 }
@@ -140,7 +140,7 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
     recordOutput: networkRecord,
     async run(input, context) {
       const { output, text, ok } = await typeInto(input, context)
-      const visits = visitsOf(input.id)
+      const visits = await visitsOf(input.id)
       return { output: { ...output, ...networkFacts(visits) }, text: withHosts(text, visits), ok }
     },
   }

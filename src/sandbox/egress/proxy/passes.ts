@@ -16,9 +16,9 @@ export interface EgressPass {
   /** Lower-case hex. */
   readonly token: string
   /** What went by it until now. */
-  soFar(): Visits
+  soFar(): Promise<Visits>
   /** Nothing goes by it any more. */
-  end(): Visits
+  end(): Promise<Visits>
 }
 
 export interface Passes {
@@ -42,10 +42,10 @@ export function createPasses(everybody: ProxyDeps): Passes {
       holders.set(token, { log, admit: rules.length === 0 ? everybody.admit : narrowed(everybody.admit, rules) })
       return {
         token,
-        soFar: watch.soFar,
+        soFar: () => Promise.resolve(watch.soFar()),
         end() {
           holders.delete(token)
-          return watch.end()
+          return Promise.resolve(watch.end())
         },
       }
     },

@@ -1,0 +1,155 @@
+/**
+ * Passes at an egress proxy that the runner has, for a guest that is isolated itself: a socket in the folder that both share, one
+ * line of JSON for each question and for its answer. The runner takes the guest for hostile; a pass lets a program reach no more
+ * than the egress rules do.
+ */
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type ErrorCode, type Failure, OxbowError, toFailure } from '../../types/index.ts'
+import type { EgressProxy } from '../egress/proxy/egress-proxy.ts'
+import type { EgressPass } from '../egress/proxy/passes.ts'
+import type { Visits } from '../egress/proxy/visit-log.ts'
+import { maxPassHosts, maxPassLineBytes, maxServedPasses, passAnswerMs } from '../limits.ts'
+
+const question = z.union([
+  z.strictObject({ issue: z.array(z.string().max(260)).max(maxPassHosts) }),
+  z.strictObject({ so_far: z.string().max(64) }),
+  z.strictObject({ end: z.string().max(64) }),
+])
+type Question = z.infer<typeof question>
+
+const row = z.strictObject({
+  host: z.string(),
+  port: z.int(),
+  decision: z.enum(['reached', 'refused', 'failed']),
+  reason: z.string(),
+  connections: z.int(),
+  bytesOut: z.int(),
+  bytesIn: z.int(),
+})
+const answer = z.union([
+  z.strictObject({ token: z.string() }),
+  z.strictObject({ visits: z.strictObject({ rows: z.array(row), more: z.int() }) }),
+  z.strictObject({
+    failure: z.strictObject({
+      code: z.enum(['bad_input', 'limit_reached', 'not_found', 'tool_failed']),
+      message: z.string(),
+      hint: z.string(),
+    }),
+  }),
+])
+type Answer = z.infer<typeof answer>
+
+const passesSocket = (folder: string): string => join(folder, 'passes.sock')
+
+/** The runner's end. @throws a system error when the socket cannot be made */
+export async function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: string): Promise<{ close(): Promise<void> }> {
+  const { createServer } = process.getBuiltinModule('node:net')
+  const { rmSync, chmodSync } = process.getBuiltinModule('node:fs')
+  const path = passesSocket(folder)
+  rmSync(path, { force: true })
+  const passes = new Map<string, EgressPass>()
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    socket.on('error', () => socket.destroy())
+    socket.setTimeout(passAnswerMs, () => socket.destroy())
+    void readLine(socket)
+      .then((line) => answerTo(line, proxy, passes))
+      .then(
+        (said) => socket.end(`${JSON.stringify(said)}\n`),
+        () => socket.destroy(),
+      )
+  })
+  server.maxConnections = maxServedPasses
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  chmodSync(path, 0o600)
+  return {
+    async close() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** @throws Error for what is no question */
+async function answerTo(line: string, proxy: Pick<EgressProxy, 'issue'>, passes: Map<string, EgressPass>): Promise<Answer> {
+  const asked: Question = question.parse(JSON.parse(line))
+  if ('issue' in asked) {
+    if (passes.size >= maxServedPasses)
+      return { failure: failureOf('limit_reached', 'Too many commands with network are alive.', 'Close some.') }
+    try {
+      const pass = await proxy.issue('online', asked.issue)
+      passes.set(pass.token, pass)
+      return { token: pass.token }
+    } catch (error) {
+      const { code, message, hint } = toFailure(error, 'tool_failed', 'Try again.')
+      return { failure: failureOf(code === 'bad_input' ? code : 'tool_failed', message, hint) }
+    }
+  }
+  const token = 'end' in asked ? asked.end : asked.so_far
+  const pass = passes.get(token)
+  if (pass === undefined) return { failure: failureOf('not_found', 'There is no such pass.', 'Begin anew.') }
+  if ('end' in asked) passes.delete(token)
+  const { rows, more } = await ('end' in asked ? pass.end() : pass.soFar())
+  return { visits: { rows: rows.map((each) => ({ ...each })), more } }
+}
+
+type PassFailure = Extract<Answer, { failure: unknown }>['failure']
+
+function failureOf(code: PassFailure['code'], message: string, hint: string): PassFailure {
+  return { code, message, hint } satisfies Failure & { code: ErrorCode }
+}
+
+/** The guest's end. */
+export function connectPasses(folder: string): Pick<EgressProxy, 'issue'> {
+  const ask = (asked: Question): Promise<Exclude<Answer, { failure: unknown }>> => askRunner(passesSocket(folder), asked)
+  const visits = async (asked: Question): Promise<Visits> => {
+    const said = await ask(asked)
+    return 'visits' in said ? said.visits : { rows: [], more: 0 }
+  }
+  return {
+    async issue(_profile, hosts) {
+      const said = await ask({ issue: [...hosts] })
+      if (!('token' in said)) throw noAnswer(said)
+      const { token } = said
+      return { token, soFar: () => visits({ so_far: token }), end: () => visits({ end: token }) }
+    },
+  }
+}
+
+async function askRunner(path: string, asked: Question): Promise<Exclude<Answer, { failure: unknown }>> {
+  const socket = process.getBuiltinModule('node:net').connect(path)
+  socket.setTimeout(passAnswerMs, () => socket.destroy())
+  try {
+    socket.write(`${JSON.stringify(asked)}\n`)
+    const said = answer.parse(JSON.parse(await readLine(socket)))
+    if (!('failure' in said)) return said
+    throw new OxbowError(said.failure.code, said.failure.message, { hint: said.failure.hint })
+  } catch (cause) {
+    throw cause instanceof OxbowError ? cause : noAnswer(cause)
+  } finally {
+    socket.destroy()
+  }
+}
+
+function noAnswer(cause: unknown): OxbowError {
+  return new OxbowError('sandbox_failed', 'The runner does not answer for the network.', { hint: 'Start Oxbow again.', cause })
+}
+
+/** @throws Error when the other end goes, or says too much, before the line is whole */
+async function readLine(socket: Socket): Promise<string> {
+  let text = ''
+  for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
+    text += String(bytes)
+    const end = text.indexOf('\n')
+    if (end >= 0) return text.slice(0, end)
+    if (text.length > maxPassLineBytes) break
+  }
+  throw new Error('no line')
+}
