@@ -114,6 +114,7 @@ export const house: readonly Room[] = [
       'node:child_process': 'starts hands in a tier',
       'node:fs': 'checks and prepares what hands will see',
       'node:module': 'strips the types of the hands program once, so that it starts without',
+      'node:vm': 'compiles the hands program ahead, without running it',
       'node:dns': 'the egress resolves a name once, and checks what it gets',
       'node:http': 'the egress asks, fetched lazily',
       'node:https': 'the same over TLS',

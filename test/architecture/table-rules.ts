@@ -23,8 +23,11 @@ export function checkTable(house: readonly Room[]): readonly Violation[] {
 /** package.json and the table name the same packages, each in its place, each with an exact version. */
 export function checkManifest(tree: SourceTree, house: readonly Room[]): readonly Violation[] {
   const { dependencies = {}, devDependencies = {}, optionalDependencies = {} } = tree.manifest
-  const development = { ...devDependencies, ...optionalDependencies }
   const product = new Set(house.flatMap((row) => Object.keys(row.packages)))
+  // What a room names and can do without is optional there too; the rest of the optional ones are tools of one platform.
+  const optional = Object.entries(optionalDependencies)
+  const parts = Object.fromEntries(optional.filter(([name]) => product.has(name)))
+  const development = { ...devDependencies, ...Object.fromEntries(optional.filter(([name]) => !product.has(name))) }
   const support = new Set([...Object.keys(tools), ...house.flatMap((row) => Object.keys(row.typePackages))])
   const found: Violation[] = []
   const compare = (listed: Readonly<Record<string, string>>, named: ReadonlySet<string>, where: string): void => {
@@ -37,9 +40,9 @@ export function checkManifest(tree: SourceTree, house: readonly Room[]): readonl
         found.push({ rule: 'missing_dependency', path: 'package.json', what: `${where} lacks ${name}` })
     }
   }
-  compare(dependencies, product, 'dependencies')
+  compare({ ...dependencies, ...parts }, product, 'dependencies')
   compare(development, support, 'devDependencies')
-  for (const [name, version] of Object.entries({ ...dependencies, ...development })) {
+  for (const [name, version] of Object.entries({ ...dependencies, ...parts, ...development })) {
     if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))
       found.push({ rule: 'inexact_version', path: 'package.json', what: `${name} ${version}` })
   }

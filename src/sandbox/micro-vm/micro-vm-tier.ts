@@ -10,6 +10,7 @@ import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { kvmProbeMs, machineDiskMb } from '../limits.ts'
+import { isPlan } from '../tier-plan.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { findAccelerator, hostFacts } from './accelerator.ts'
 import type { Accelerator } from './accelerator.ts'
@@ -25,6 +26,21 @@ import { sandboxUser } from './workspace/disk-image.ts'
 import { openMachineWorkspace } from './workspace/machine-workspace.ts'
 
 export const microVmTier: TierProvider = {
+  tier: 'micro_vm',
+  async plan(options) {
+    const { provider } = options.limits.micro_vm
+    const second = async (): Promise<TierPlan | Failure> =>
+      (await import('../microsandbox/microsandbox-tier.ts')).microsandboxTier.plan(options)
+    if (provider === 'microsandbox') return second()
+    const first = await qemuTier.plan(options)
+    if (provider === 'qemu' || isPlan(first)) return first
+    const other = await second()
+    // Whoever has neither is told of the one that this page is about.
+    return isPlan(other) ? other : first
+  },
+}
+
+const qemuTier: TierProvider = {
   tier: 'micro_vm',
   async plan(options) {
     const launcher = planBubblewrap(options.searchPath)

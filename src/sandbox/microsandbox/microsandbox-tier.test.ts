@@ -1,0 +1,108 @@
+/** A machine of microsandbox was never seen to start: what is tested is that it is chosen only when one does, and refused otherwise. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
+import type { Failure } from '../../types/index.ts'
+import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { testBrowser, testLimits } from '../sandbox-workbench.ts'
+import { isPlan } from '../tier-plan.ts'
+import type { TierOptions } from '../tier-plan.ts'
+import { prepareFolders } from '../workspace-folders.ts'
+import { microsandboxTier } from './microsandbox-tier.ts'
+import { runArguments } from './msb-command.ts'
+
+const { stdout } = await promisify(execFile)('/bin/sh', ['-c', 'command -v msb || true'], { env: { PATH: ownSearchPath() } })
+const program = stdout.trim() === '' ? null : stdout.trim()
+
+describe('microsandbox', () => {
+  let root: string
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'oxbow-msb-'))
+  })
+  after(() => rm(root, { recursive: true }))
+
+  const optionsWith = async (searchPath: string, image = 'node:24'): Promise<TierOptions> => ({
+    folders: await prepareFolders(root),
+    limits: { ...testLimits, micro_vm: { provider: 'microsandbox', accel: 'auto', image } },
+    browser: testBrowser,
+    diskProblem: null,
+    searchPath,
+    cacheFolder: join(root, 'internal'),
+    imageFolder: join(root, 'internal'),
+    logger: () => undefined,
+  })
+  /** A stand-in that counts how often it was asked. */
+  const standIn = async (name: string, script: string): Promise<string> => {
+    const folder = join(root, name)
+    await mkdir(folder)
+    await writeFile(join(folder, 'msb'), `#!/bin/sh\necho "$1" >>'${folder}/asked'\n${script}\n`, { mode: 0o755 })
+    return folder
+  }
+  const askedOf = async (folder: string): Promise<string> => readFile(join(folder, 'asked'), 'utf8')
+  const refusalOf = async (options: TierOptions): Promise<Failure> => {
+    const plan = await microsandboxTier.plan(options)
+    assert.ok(!isPlan(plan))
+    assert.equal(plan.code, 'sandbox_missing')
+    assert.notEqual(plan.hint, '')
+    return plan
+  }
+
+  it('is refused with what to do where it is not installed, and where no image is named', async () => {
+    assert.match((await refusalOf(await optionsWith('/nowhere'))).hint, /npm install/)
+    const folder = await standIn('unasked', 'exit 0')
+    assert.match((await refusalOf(await optionsWith(folder, ''))).hint, /node:24/)
+  })
+
+  it('is refused where its doctor is not content, and asked anew the next time', async () => {
+    const folder = await standIn('ill', 'echo "error: CPU virtualization is not available" >&2; exit 1')
+    for (let i = 0; i < 2; i += 1) assert.match((await refusalOf(await optionsWith(folder))).message, /CPU virtualization is not available/)
+    assert.equal(await askedOf(folder), 'doctor\ndoctor\n')
+  })
+
+  it('is refused where its doctor is content and no machine starts, or one without Node 24', async () => {
+    const folder = await standIn('lying', 'case $1 in doctor) exit 0;; run) echo "error: sandbox process exited" >&2; exit 1;; esac')
+    assert.match((await refusalOf(await optionsWith(folder))).message, /sandbox process exited/)
+    assert.equal(await askedOf(folder), 'doctor\nrun\nremove\n')
+    const old = await standIn('old', '[ "$1" != run ] || echo v18.20.0')
+    assert.match((await refusalOf(await optionsWith(old))).message, /no Node 24/)
+  })
+
+  it('is taken when a machine has started, which is tried once for each start of the host', async () => {
+    const folder = await standIn('well', '[ "$1" != run ] || echo v24.21.0')
+    for (let i = 0; i < 2; i += 1) {
+      const plan = await microsandboxTier.plan(await optionsWith(folder))
+      assert.ok(isPlan(plan))
+      assert.deepEqual([plan.provider, plan.profiles], ['microsandbox', ['work', 'vault-read']])
+    }
+    assert.equal(await askedOf(folder), 'doctor\nrun\nremove\n')
+  })
+
+  it('that ends at once fails the start, with what it said, and is removed by its name', async () => {
+    const script = 'case "$1 $*" in run*--version) echo v24.21.0;; run*) echo "error: out of luck" >&2; exit 1;; esac'
+    const folder = await standIn('brief', script)
+    const plan = await microsandboxTier.plan(await optionsWith(folder))
+    assert.ok(isPlan(plan))
+    await assert.rejects(plan.start('work'), /out of luck/)
+    assert.equal(await askedOf(folder), 'doctor\nrun\nremove\nrun\nremove\n')
+  })
+
+  it('reads every flag that is given to it', { skip: program === null && 'install it: npm install -g microsandbox' }, async () => {
+    assert.ok(program !== null)
+    const image = join(root, 'rootfs')
+    await mkdir(image)
+    const mounts = [{ host: (await prepareFolders(root)).shared, inside: '/shared', writable: true }]
+    const bounds = { memoryMb: 256, processors: 1, processes: 64, maxFileMb: 1, user: 60_999, diskMb: 64 }
+    const args = runArguments({ name: 'oxbow-flags', image, mounts, ...bounds, program: ['true'] })!
+    const ran = await promisify(execFile)(program, [...args], { env: { HOME: root, PATH: ownSearchPath() }, timeout: 10_000 }).catch(
+      (error: unknown) => error,
+    )
+    // It comes to the start of the machine, which an empty root has none of; some hosts only say so after a minute.
+    const { stderr = '', killed = false } = ran as { stderr?: string; killed?: boolean }
+    assert.doesNotMatch(stderr, /unexpected argument|unknown mount option|invalid value/)
+    assert.ok(killed || stderr.includes('failed to start'), stderr)
+  })
+})

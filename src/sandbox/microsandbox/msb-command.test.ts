@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { complaints, runArguments } from './msb-command.ts'
+import type { MsbStart } from './msb-command.ts'
+
+const start: MsbStart = {
+  name: 'oxbow-1-work',
+  image: 'docker.io/library/node:24-slim',
+  mounts: [
+    { host: '/w/shared', inside: '/shared', writable: true },
+    { host: '/c/hands', inside: '/opt/oxbow', writable: false },
+  ],
+  memoryMb: 1_024,
+  processors: 2,
+  processes: 256,
+  maxFileMb: 64,
+  user: 60_999,
+  diskMb: 512,
+  program: ['node', '/opt/oxbow/hands.cjs', '--alone'],
+}
+
+/** @returns what stands behind each time the flag does. */
+function valuesOf(args: readonly string[], flag: string): readonly (string | undefined)[] {
+  return args.flatMap((each, i) => (each === flag ? [args[i + 1]] : []))
+}
+
+describe('the command line of a microsandbox', () => {
+  const args = runArguments(start)!
+
+  it('has no network, fetches nothing, and runs as a user without rights, within the limits', () => {
+    for (const flag of ['--no-net', '--no-tty', '--quiet']) assert.ok(args.includes(flag), flag)
+    assert.deepEqual(valuesOf(args, '--pull'), ['never'])
+    assert.deepEqual(valuesOf(args, '--security'), ['restricted'])
+    assert.deepEqual(valuesOf(args, '--user'), ['60999:60999'])
+    assert.deepEqual(valuesOf(args, '--rlimit'), ['nproc=256', 'nofile=1024', `fsize=${64 * 1024 * 1024}`])
+    assert.deepEqual([valuesOf(args, '--memory'), valuesOf(args, '--cpus')], [['1024M'], ['2']])
+  })
+
+  it('shows what is to be seen, no more, and what is not to be written read-only', () => {
+    assert.deepEqual(valuesOf(args, '--mount-dir'), [
+      '/w/shared:/shared:nosuid,nodev,quota=512M,uid=60999,gid=60999',
+      '/c/hands:/opt/oxbow:ro',
+    ])
+  })
+
+  it('ends with the image and the program, so that no word of these is a flag', () => {
+    assert.deepEqual(args.slice(args.indexOf('--') - 1), [start.image, '--', ...start.program])
+  })
+
+  it('is not made of paths that would say more than one thing', () => {
+    for (const host of ['/w/a:b', '/w/a,uid=0', '/w/a\nb']) {
+      assert.equal(runArguments({ ...start, mounts: [{ host, inside: '/shared', writable: true }] }), null)
+    }
+  })
+})
+
+describe('what msb complains of', () => {
+  it('is one line without folders of the host', () => {
+    const said = [
+      'info MSB_HOME: /home/ada/.microsandbox',
+      '   ✗ CPU virt     not found',
+      'error: CPU virtualization is not available',
+      '  → no vmx (Intel) or svm (AMD) flag in /proc/cpuinfo',
+      '  → see /home/ada/.microsandbox/logs/x.log',
+    ].join('\n')
+    assert.equal(complaints(said), 'CPU virtualization is not available; no vmx (Intel) or svm (AMD) flag in /proc/cpuinfo; see …')
+    assert.equal(complaints('all well'), '')
+  })
+})
