@@ -13,7 +13,7 @@ import { isPlan } from '../tier-plan.ts'
 import type { TierOptions } from '../tier-plan.ts'
 import { prepareFolders } from '../workspace-folders.ts'
 import { microsandboxTier } from './microsandbox-tier.ts'
-import { runArguments } from './msb-command.ts'
+import { removeArguments, runArguments } from './msb-command.ts'
 
 const { stdout } = await promisify(execFile)('/bin/sh', ['-c', 'command -v msb || true'], { env: { PATH: ownSearchPath() } })
 const program = stdout.trim() === '' ? null : stdout.trim()
@@ -92,14 +92,14 @@ describe('microsandbox', () => {
 
   it('reads every flag that is given to it', { skip: program === null && 'install it: npm install -g microsandbox' }, async () => {
     assert.ok(program !== null)
+    const env = { HOME: root, PATH: ownSearchPath() }
     const image = join(root, 'rootfs')
     await mkdir(image)
     const mounts = [{ host: (await prepareFolders(root)).shared, inside: '/shared', writable: true }]
     const bounds = { memoryMb: 256, processors: 1, processes: 64, maxFileMb: 1, user: 60_999, diskMb: 64 }
     const args = runArguments({ name: 'oxbow-flags', image, mounts, ...bounds, program: ['true'] })!
-    const ran = await promisify(execFile)(program, [...args], { env: { HOME: root, PATH: ownSearchPath() }, timeout: 10_000 }).catch(
-      (error: unknown) => error,
-    )
+    const ran = await promisify(execFile)(program, [...args], { env, timeout: 10_000 }).catch((error: unknown) => error)
+    await promisify(execFile)(program, [...removeArguments('oxbow-flags')], { env }).catch(() => undefined)
     // It comes to the start of the machine, which an empty root has none of; some hosts only say so after a minute.
     const { stderr = '', killed = false } = ran as { stderr?: string; killed?: boolean }
     assert.doesNotMatch(stderr, /unexpected argument|unknown mount option|invalid value/)
