@@ -32,6 +32,8 @@ export interface StoreStatus {
   readonly head: { readonly seq: number; readonly hash: string }
   /** Rows of the user, by table. */
   readonly rows: Readonly<Record<string, number>>
+  /** How vectors are looked through in Postgres, for a person; empty where there is nothing to say. */
+  readonly vectors: string
   /** Copies that were made before steps and restores, and backups in their folder. */
   readonly copies: readonly { readonly path: string; readonly bytes: number }[]
 }
@@ -90,6 +92,8 @@ export interface VacuumReport {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly ms: number
+  /** What became of the index of vectors in Postgres, for a person; empty where there is nothing to say. */
+  readonly vectors: string
 }
 
 export interface MoveReport {

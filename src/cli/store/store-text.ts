@@ -20,13 +20,14 @@ const states: Readonly<Record<string, string>> = {
 }
 
 export function describeStatus(status: StoreStatus): string {
-  const { where, version, newest, state, pending, bytes, head, rows, copies } = status
+  const { where, version, newest, state, pending, bytes, head, rows, vectors, copies } = status
   return [
     `${where}, ${formatBytes(bytes)}`,
     `  version ${version} of ${newest}: ${states[state] ?? state}`,
     ...pending.map((step) => `  to run: ${step}`),
     head.seq === 0 ? '  the journal is empty' : `  the journal ends with record ${head.seq} (${head.hash.slice(0, 16)}…)`,
     indented(rowTable(rows)),
+    vectors === '' ? '' : `  ${vectors}`,
     ...(copies.length === 0 ? ['  no backup yet: oxbow store backup'] : ['  copies and backups:']),
     ...copies.map((copy) => `    ${copy.path}  ${formatBytes(copy.bytes)}`),
   ]
@@ -75,8 +76,9 @@ export function describeCheck({ ok, where, checked, problems }: StoreVerifyRepor
   return [`${where}:`, ...problems.flatMap(({ what, todo }) => [`  ${what}`, `    ${todo}`])].join('\n')
 }
 
-export function describeVacuum({ where, bytesBefore, bytesAfter, ms }: VacuumReport): string {
-  return `${where}: ${formatBytes(bytesBefore)} before, ${formatBytes(bytesAfter)} after, in ${formatMs(ms)}.`
+export function describeVacuum({ where, bytesBefore, bytesAfter, vectors, ms }: VacuumReport): string {
+  const room = `${where}: ${formatBytes(bytesBefore)} before, ${formatBytes(bytesAfter)} after, in ${formatMs(ms)}.`
+  return vectors === '' ? room : `${room}\n  ${vectors}`
 }
 
 export function describeMove({ from, to, rows, resumed, configure, ms }: MoveReport): string {

@@ -39,6 +39,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(6, 'blob-owner', [6, 6], 'fa4a851ee7c6b68bd9e0b83c14752ddc468c970d471bdb33c1323e593225026b', true),
   // Programs before it take the new form of vectors for damage.
   step(7, 'smaller-vectors', [7, 7], '2e3b140ad76951775748318baa5010f7006a2e459ad50a66c8e21a8fce4a4e11'),
+  // Programs before it take words that have no rows yet for no words, and leave vectors in indexes.
+  step(8, 'near-index', [8, 8], 'beb8b753f5742e0413381c8d15f32ca181b90c0ae469ec6dd7b37cb1a10cd49e'),
 ]
 
 /** The version of a database in which every step has run. */

@@ -7,6 +7,7 @@ import { sessionStep } from './step-4-sessions.ts'
 import { secretsZoeyStep } from './step-5-secrets-zoey.ts'
 import { blobOwnerStep } from './step-6-blob-owner.ts'
 import { smallerVectorsStep } from './step-7-smaller-vectors.ts'
+import { nearIndexStep } from './step-8-near-index.ts'
 
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -16,4 +17,5 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [5, secretsZoeyStep],
   [6, blobOwnerStep],
   [7, smallerVectorsStep],
+  [8, nearIndexStep],
 ])

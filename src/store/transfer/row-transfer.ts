@@ -3,9 +3,10 @@
  * target, so that a copy that was killed goes on where it stopped; at the end every table is compared by checksum. While the
  * cursor is there the target is not finished.
  */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, type UserId } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { headOf, quoted, rowCounts, type UpkeepConnection, type Value } from '../upkeep/connection.ts'
+import type { PostgresConnection } from '../upkeep/postgres-connection.ts'
 import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
 import { storeTables, type TableFacts } from '../upkeep/table-list.ts'
 import { indexMemory } from './memory-index.ts'
@@ -142,6 +143,10 @@ export async function isFilled(db: UpkeepConnection, user: string): Promise<bool
 }
 
 export async function forget(db: UpkeepConnection, user: string): Promise<void> {
+  if (db.dialect === 'postgres') {
+    const { dropNear } = await import('../postgres/near/near-writes.ts')
+    await dropNear((db as PostgresConnection).session, user as UserId)
+  }
   for (const { name } of storeTables) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])
 }
 

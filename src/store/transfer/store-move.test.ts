@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import type { BackupReport, MoveReport, RestoreReport, StoreVerifyReport, UserId } from '../../types/index.ts'
-import { postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
+import type {
+  BackupReport,
+  MigrateReport,
+  MoveReport,
+  RestoreReport,
+  StoreStatus,
+  StoreVerifyReport,
+  UserId,
+  VacuumReport,
+} from '../../types/index.ts'
+import { newestStep } from '../migrations/migration-facts.ts'
+import { openPostgresStore } from '../postgres/postgres-store.ts'
+import { pgvectorSkip, postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import type { StorePlace } from '../upkeep/store-place.ts'
@@ -142,3 +153,93 @@ test('a backup of Postgres is a file like any other, and is restored to a file o
   const old = depsOf(place)
   assert.deepEqual(await old.verifyChain({ url: database.url }), [])
 })
+
+test(
+  'a restore into Postgres that ends before its end leaves the store that was there, whole; again it replaces it',
+  { skip },
+  async () => {
+    await using files = storeFolder()
+    await using database = await postgres.database()
+    const file = await filled(files)
+    await ask(file, { ask: 'move', to: database.url })
+    const place = { ...file, url: database.url }
+    const { path } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
+    await assertWorks(place, 66)
+    const restore = { ask: 'restore', path, replace: true } as const
+    for (const last of ['session', 'words of memory', 'comparing zoey']) {
+      const meanwhile: Promise<unknown>[] = []
+      const stop = {
+        tell(what: string) {
+          // Another looks at the same time: for it nothing has happened yet.
+          if (what === 'message') meanwhile.push(database.sql('select count(*)::int as rows from journal').then(([row]) => row?.['rows']))
+          if (what === last) throw new Error('planted')
+        },
+      }
+      await assert.rejects(ask(place, restore, stop), /planted/)
+      assert.deepEqual([...new Set(await Promise.all(meanwhile))], [67])
+    }
+    assert.equal((await ask<StoreVerifyReport>(place, { ask: 'verify' })).ok, true)
+    const store = await openAt(place)
+    assert.equal((await store.head()).seq, 67)
+    await store.close()
+    await ask<RestoreReport>(place, restore)
+    assert.deepEqual(await database.sql('select * from move_cursor'), [])
+    await assertWorks(place, 66)
+  },
+)
+
+test('Postgres is vacuumed, with figures, and not while a guest works; the store goes on', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const file = await filled(files)
+  await ask(file, { ask: 'move', to: database.url })
+  const place = { ...file, url: database.url }
+  await database.sql(
+    `insert into blob ("user", hash, bytes) select 'ann', 'x' || i, (select decode(string_agg(md5(random()::text || j), ''), 'hex')
+     from generate_series(1, 1000) j where i > 0) from generate_series(1, 100) i`,
+  )
+  await database.sql(`delete from blob where hash like 'x%'`)
+  assert.match((await ask<StoreStatus>(place, { ask: 'status' })).vectors, /^Warning: no pgvector/)
+  if (pgvectorSkip() === false) {
+    await database.sql('create extension vector')
+    assert.match((await ask<StoreStatus>(place, { ask: 'status' })).vectors, /^pgvector \d.*one by one$/)
+  }
+  const { bytesBefore, bytesAfter, where } = await ask<VacuumReport>(place, { ask: 'vacuum' })
+  assert.ok(bytesAfter < bytesBefore - 1_000_000, `${bytesBefore} ${bytesAfter}`)
+  assert.equal(where, database.url.replace(/\?.*/, ''))
+  const [dead] = await database.sql<{ rows: number }>(
+    "select n_dead_tup::int as rows from pg_stat_user_tables where relname = 'blob' and vacuum_count > 0",
+  )
+  assert.equal(dead?.rows, 0)
+  const guest = await openPostgresStore({ url: database.url, user: place.user, pool: 3, durability: 'normal', exclusive: true })
+  await guest.opened()
+  await assertRejects(ask(place, { ask: 'vacuum' }), 'workspace_busy')
+  await assertRejects(ask(place, { ask: 'migrate', dryRun: false, withoutCopy: true }), 'workspace_busy')
+  await guest.close()
+})
+
+test(
+  'Postgres is brought to another version only when a person says that there is a copy, and goes on with all that it had',
+  {
+    skip,
+  },
+  async () => {
+    await using files = storeFolder()
+    await using database = await postgres.database()
+    const file = await filled(files)
+    await ask(file, { ask: 'move', to: database.url })
+    const place = { ...file, url: database.url }
+    const dry = await ask<MigrateReport>(place, { ask: 'migrate', to: 5, dryRun: true, withoutCopy: false })
+    assert.ok(dry.steps.includes('-6 blob-owner'))
+    await assertRejects(ask(place, { ask: 'migrate', to: 5, dryRun: false, withoutCopy: false }), 'bad_input', /Step 6/)
+    const back = await ask<MigrateReport>(place, { ask: 'migrate', to: 5, dryRun: false, withoutCopy: true })
+    assert.deepEqual([back.to, back.copy, back.steps], [5, null, dry.steps])
+    // The next start does not do by itself what asks for a copy.
+    const store = await openAt(place)
+    await assertRejects(store.opened(), 'bad_input', /Step 6/)
+    await store.close()
+    const forth = await ask<MigrateReport>(place, { ask: 'migrate', dryRun: false, withoutCopy: true })
+    assert.deepEqual([forth.from, forth.to], [5, newestStep])
+    await assertWorks(place, 66)
+  },
+)

@@ -8,18 +8,7 @@ import { headOf, rowCounts } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
 import { type StorePlace, alone, type UpkeepDeps, using } from '../upkeep/store-place.ts'
 import { fileFault, readBackup, removeDatabase, removeLog, stamp, syncFolder } from './backup-file.ts'
-import {
-  assertNobodyWrites,
-  copyAll,
-  dropCursors,
-  forget,
-  hasCursors,
-  isFilled,
-  makeCursors,
-  notEmpty,
-  notTheSame,
-  openTarget,
-} from './row-transfer.ts'
+import { assertNobodyWrites, copyAll, dropCursors, forget, hasCursors, isFilled, notEmpty, openTarget } from './row-transfer.ts'
 import { backupStore } from './store-backup.ts'
 
 /**
@@ -109,7 +98,11 @@ async function contentOf({ file, user, cipher }: StorePlace): Promise<'none' | '
   }
 }
 
-/** @returns where the rows are kept that stood there before */
+/**
+ * In one transaction: whoever reads meanwhile sees the old store, and a restore that ends anywhere before its end leaves it as it was.
+ * What arrived is compared with the copy, whose journal was checked.
+ * @returns where the rows are kept that stood there before
+ */
 async function restoreRows(
   deps: UpkeepDeps,
   from: string,
@@ -121,26 +114,18 @@ async function restoreRows(
       await assertNobodyWrites(db, place.user)
       await migrate(db.migration, { now })
       let kept: string | null = null
-      if ((await isFilled(db, place.user)) && !(await hasCursors(db, place.user))) {
+      // An unfinished move is no store.
+      if (!(await hasCursors(db, place.user)) && (await isFilled(db, place.user))) {
         if (!replace) throw notEmpty(db, 'Give --replace to put the backup in its place; a backup of what is there is made first.')
         kept = (await backupStore(deps, join(place.backups, `${place.user}-replaced-${now()}.oxbow-backup`), undefined)).path
-        await db.transaction(async () => {
-          await makeCursors(db)
-          await forget(db, place.user)
-          // From here on what is there is an unfinished restore, and not a store.
-          await db.rows('insert into move_cursor ("user", "table", source, place, done) values (?, ?, ?, ?, ?)', [
-            place.user,
-            '',
-            '',
-            '',
-            0,
-          ])
-        })
       }
-      await copyAll(deps, source, db)
-      const [problem] = await deps.verifyChain({ url: place.url })
-      if (problem !== undefined) throw notTheSame(problem)
-      await dropCursors(db, place.user)
+      await db.transaction(async () => {
+        const open = { ...db, transaction: <Result>(work: () => Promise<Result>) => work() }
+        await forget(open, place.user)
+        await dropCursors(open, place.user)
+        await copyAll(deps, source, open)
+        await dropCursors(open, place.user)
+      })
       return { where: db.where, kept }
     }),
   )

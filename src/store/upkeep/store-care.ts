@@ -7,8 +7,10 @@ import { appliedSteps, migrate, type MigrateOptions, plannedSteps } from '../mig
 import { judgeSchema } from '../migrations/version-range.ts'
 import { countOf, headOf, quoted, rowCounts, tableNames, type UpkeepConnection } from './connection.ts'
 import { backupsIn } from '../transfer/backup-file.ts'
+import { assertNobodyWrites } from '../transfer/row-transfer.ts'
 import { alone, connectStore, type StorePlace, type UpkeepDeps, using } from './store-place.ts'
 import { ownTables } from './table-list.ts'
+import { indexVectors, sayVectors } from './vector-care.ts'
 
 export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
   return using(connectStore(place, 'any version'), async (db) => {
@@ -25,6 +27,7 @@ export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
       bytes: await bytesOf(db, place),
       head: empty ? { seq: 0, hash: '' } : await headOf(db, place.user),
       rows: await rowCounts(db, place.user),
+      vectors: await sayVectors(db, place),
       copies: copiesOf(place),
     }
   })
@@ -44,6 +47,7 @@ export async function migrateStore(
   }
   return alone(place, () =>
     using(connectStore(place, 'write'), async (db) => {
+      await assertNobodyWrites(db, place.user)
       const report = await migrate(db.migration, { now, to, ...(options.withoutCopy === true && { withoutCopy: true }) })
       return { ...report, dryRun: false }
     }),
@@ -54,6 +58,7 @@ export async function migrateStore(
 export async function vacuumStore({ place, tell }: UpkeepDeps): Promise<VacuumReport> {
   return alone(place, () =>
     using(connectStore(place, 'write'), async (db) => {
+      await assertNobodyWrites(db, place.user)
       const began = performance.now()
       const bytesBefore = await bytesOf(db, place)
       if (db.dialect === 'sqlite') assertRoom(place.file, bytesBefore)
@@ -64,8 +69,9 @@ export async function vacuumStore({ place, tell }: UpkeepDeps): Promise<VacuumRe
       } else {
         for (const table of await tableNames(db)) await db.exec(`vacuum (analyze) ${quoted(table)}`)
       }
+      const vectors = await indexVectors(db, place, tell)
       const bytesAfter = await bytesOf(db, place)
-      return { where: db.where, bytesBefore, bytesAfter, ms: Math.round(performance.now() - began) }
+      return { where: db.where, bytesBefore, bytesAfter, vectors, ms: Math.round(performance.now() - began) }
     }),
   )
 }

@@ -30,7 +30,7 @@ export const storeTables: readonly TableFacts[] = [
 ]
 
 /** Follows from the others and is made anew, never copied. */
-export const madeTables: ReadonlySet<string> = new Set(['memory_posting'])
+export const madeTables: ReadonlySet<string> = new Set(['memory_posting', 'memory_near'])
 
 /** Tables that are no user's: what steps ran, and how far a move has come. */
 export const ownTables: ReadonlySet<string> = new Set(['migration', 'move_cursor'])

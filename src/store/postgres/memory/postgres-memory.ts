@@ -6,6 +6,7 @@ import { readTexts } from '../../memory/read-texts.ts'
 import { answerLater, ask, type Ask } from '../../search/asking.ts'
 import { createMemoryReader } from '../../search/memory-reader.ts'
 import { bind, type Template } from '../../sql/template.ts'
+import { createNearSearch } from '../near/near-search.ts'
 import type { PostgresSession, Query } from '../postgres-session.ts'
 import { createPostingRanking, type PostingRanking } from './posting-ranking.ts'
 import { robustText } from './robust-texts.ts'
@@ -17,11 +18,13 @@ export type PostgresMemory = (session: PostgresSession, read: MemoryRead) => Pro
 export function createPostgresMemory(user: UserId): PostgresMemory {
   const queryOf = createQueries()
   const ranking = createPostingRanking(user)
+  const vectorReading = readVectors(user)
   const reader = createMemoryReader({
     dialect: 'postgres',
     user,
     textRanking: ranking.rank,
-    vectorReading: readVectors(user),
+    vectorReading,
+    nearest: createNearSearch(user, vectorReading),
     *indexBytes() {
       const text = 'select coalesce(sum(length(postings)), 0)::bigint as bytes from memory_posting where "user" = :user'
       return (yield* ask<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0

@@ -3,6 +3,7 @@ import { OxbowError, type UserId } from '../../../types/index.ts'
 import type { PassageVector } from '../../memory.ts'
 import type { BlockRow, ModelRow } from '../../memory/memory-rows.ts'
 import { blockOf, closeBlock, openBlock } from '../../search/vector-block.ts'
+import { dropNear, removeNear } from '../near/near-writes.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 import { jsonRows, memoryWrites } from './memory-writes.ts'
 
@@ -37,6 +38,7 @@ export async function changeModel(work: Work, model: string, dims: number, state
   if (state === 'dropped') {
     await session.rows({ ...memoryWrites.dropBlocks, values: [user, model] })
     await session.rows({ ...memoryWrites.dropModel, values: [user, model] })
+    await dropNear(session, user, model)
     return
   }
   if (same !== undefined && same.dims !== dims) throw refusal(`The model ${model} is kept with ${same.dims} numbers and not ${dims}.`)
@@ -49,6 +51,7 @@ export async function changeModel(work: Work, model: string, dims: number, state
 
 export async function removeVectors(work: Work, passages: readonly number[]): Promise<void> {
   if (passages.length === 0) return
+  await removeNear(work.session, work.user, passages)
   for (const kept of await modelsOf(work)) {
     const more = await changeBlocks(work, kept, passages, (held, gone) => gone.filter((passage) => held.delete(passage)).length > 0)
     if (more !== 0) await putModel(work, { ...kept, vectors: kept.vectors + more })
