@@ -9,13 +9,14 @@ export function answerKeyQuestion(envelope: GuestEnvelope): Promise<KeyReport> {
   return answerKeys(keyQuestion, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
 }
 
-/** @returns the envelope with the secrets that its configuration names and the host's environment does not have */
+/** @returns the envelope with the secrets that its configuration names; what the host's environment has goes before them */
 export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestEnvelope> {
   const { wantedKeys = [], masterKeys = [] } = envelope
   if (wantedKeys.length === 0 || masterKeys.length === 0) return envelope
   try {
     const found = await storedSecrets(wantedKeys, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
-    return { ...envelope, keys: { ...found, ...envelope.keys } }
+    const unused = Object.entries(found).filter(([name, value]) => (envelope.keys[name] ?? value) !== value)
+    return { ...envelope, keys: { ...found, ...envelope.keys }, unusedSecrets: Object.fromEntries(unused) }
   } catch (error) {
     // A store that has still to be brought up to date has none, and one that fails says so itself.
     if (error instanceof OxbowError && error.code === 'denied') throw error

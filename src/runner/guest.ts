@@ -63,7 +63,7 @@ export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope 
   const place = { home, user, config, env }
   const keys = keysFor(config, env)
   const masters = config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
-  const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => keys[name] === undefined && name !== config.store.url_env)
+  const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => name !== config.store.url_env)
   return {
     user,
     workspaceRoot,

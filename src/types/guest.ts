@@ -40,8 +40,10 @@ export interface GuestEnvelope {
   readonly image?: ImageQuestion
   /** Keys of the file and of secrets at rest, 64 hexadecimal digits each: the one in use, and the next one while it is changed. */
   readonly masterKeys?: readonly string[]
-  /** Variables that the configuration names and that are not set: secrets of these names go into `keys`. */
+  /** Variables that the configuration names: a secret of such a name goes into `keys` where the variable is not set. */
   readonly wantedKeys?: readonly string[]
+  /** Secrets in whose place a variable is used, by name: not asked with, and still scrubbed from whatever leaves. */
+  readonly unusedSecrets?: Readonly<Record<string, string>>
   /** For `keys`. */
   readonly keyQuestion?: KeyQuestion
   /** For `store`. */
@@ -81,8 +83,8 @@ export interface ImageQuestion {
   readonly vm?: { readonly kernel: string }
 }
 
-export type ImageExtra = 'ripgrep' | 'git' | 'python' | 'bash'
-export const imageExtras: readonly ImageExtra[] = ['ripgrep', 'git', 'python', 'bash']
+export type ImageExtra = 'ripgrep' | 'git' | 'python' | 'bash' | 'browser'
+export const imageExtras: readonly ImageExtra[] = ['ripgrep', 'git', 'python', 'bash', 'browser']
 
 export interface ImageReport {
   readonly engine: string

@@ -77,6 +77,33 @@ test('a stored secret is the key of a provider whose variable is not set, and st
   }
 })
 
+test('a stored secret in whose place a variable is used is scrubbed as that is', async () => {
+  using place = homeFolder()
+  // Neither has the shape of a key, by which anything would be hidden.
+  const kept = 'violet-harbour-lantern'
+  const inUse = 'quiet-meadow-environment'
+  const server = createServer((_, response) => {
+    response
+      .writeHead(401, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ error: { message: `neither ${inUse} nor ${kept} is right` } }))
+  })
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const ask = ['run', 'hi', '--model', 'gpt-4o-mini', '--base-url', `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`]
+  try {
+    assert.equal((await place.oxbow(['run', 'help'])).exit, 0)
+    assert.equal((await place.oxbow(['secret', 'set', 'OPENAI_API_KEY'], kept)).exit, 0)
+    const { exit, out, err } = await place.oxbow(ask, '', { OPENAI_API_KEY: inUse })
+    assert.notEqual(exit, 0)
+    assert.match(`${out}${err}`, /nor \[secret:OPENAI_API_KEY \(stored\)\] is right/)
+    assert.ok(!`${out}${err}`.includes(kept) && !`${out}${err}`.includes(inUse), err)
+    assert.deepEqual(filesWith(place.home, kept), [])
+    assert.deepEqual(filesWith(place.home, inUse), [])
+  } finally {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+})
+
 test('a store under a passphrase opens with it and with no other, and the passphrase can be changed', async () => {
   using place = homeFolder()
   const first = { OXBOW_PASSPHRASE: 'correct horse' }
