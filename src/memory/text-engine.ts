@@ -15,8 +15,8 @@ export interface EmbedderFacts {
 export interface Embedder extends EmbedderFacts {
   /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
-  /** How close each passage is to a question word by word, 0 to 1, in order. Absent: it knows no single words. */
-  closeness?(question: string, passages: readonly PassageTerms[]): Promise<readonly number[]>
+  /** How close each passage is to a question word by word, 0 to 1, in order; null where it cannot read the question. Absent: it knows no single words. */
+  closeness?(question: string, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
 }
 
 /** The terms of a passage, and of what stood before it. */
@@ -53,7 +53,7 @@ export interface TextEngine {
   read(question: string): Promise<ReadQuestion>
   /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
-  /** As `Embedder.closeness`, of the configured embedder; null where it has none. */
+  /** As `Embedder.closeness`, of the configured embedder; null where it says nothing. */
   closeness(question: string, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
   /** Makes more of kept vectors, whatever is configured, where what ships with Oxbow makes them; else null. */
   embedderOf(model: string): Promise<Embedder | null>

@@ -7,6 +7,10 @@ export const maxEmbeddedUnits: number = 8 * 1024
 export const maxClosenessTerms = 400
 /** What a text and what stood before it together count in closeness beside the text alone. */
 export const contextCloseness = 0.3
+/** Passages among which a word is taken to be rare, at least: as many as a search brings. */
+export const fewestCompared = 40
+/** Of the words of a question, names left out: with fewer that a table knows, it is a question that the table cannot read. */
+export const leastKnownShare = 0.5
 /** Words of a question that are compared, the rarest: each is held against all words of all texts. */
 export const maxClosenessWords = 24
 /** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */

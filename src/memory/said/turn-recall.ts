@@ -38,8 +38,14 @@ interface TurnRecallOptions {
 const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 /** Characters of a message that are asked with: beyond it, it is material and no question. */
 const askedCharacters = 2_000
-/** Of the best score; what is further behind shares a word with the message and not its matter. */
-const leastScore = 0.35
+/**
+ * The nearest memory must be this close to the message, word by word, or nothing is told; then what is not far behind the best is told
+ * with it. Chosen by false reminders against missed ones, see docs/memory.md, "What a turn is reminded of".
+ */
+const leastCloseness = 0.35
+const leastScore = 0.5
+/** The same where words were not compared one by one: without a table of words, and in languages that it does not know. */
+const leastScoreAlone = 0.35
 /** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
 const leastNearness = 0.7
 
@@ -76,8 +82,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
       const engine = await recall()
       const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, limit, tokens })
-      const best = found[0]?.score ?? 0
-      const fresh = found.filter((each) => !told.has(each.id) && each.score >= best * leastScore && isAbout(each))
+      const fresh = fitting(found).filter((each) => !told.has(each.id))
       if (fresh.length === 0) return nothing
       for (const { id } of fresh) {
         told.add(id)
@@ -89,7 +94,15 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   }
 }
 
-/** Something is always nearest: what shares no word with the message must be near by itself. */
+/** Something is always nearest: it must be near enough to be about the same matter. */
+function fitting(found: readonly Recalled[]): readonly Recalled[] {
+  const best = Math.max(0, ...found.map(({ score }) => score))
+  const behind = (share: number): readonly Recalled[] => found.filter(({ score }) => score >= best * share)
+  if (found.every(({ why }) => why.closeness === null)) return behind(leastScoreAlone).filter(isAbout)
+  return found.some(({ why }) => (why.closeness ?? 0) >= leastCloseness || why.exact.length > 0) ? behind(leastScore) : []
+}
+
+/** What shares no word with the message must be near by itself. */
 function isAbout({ why: { textRank, vectorScore } }: Recalled): boolean {
   return textRank !== null || (vectorScore !== null && vectorScore >= leastNearness)
 }

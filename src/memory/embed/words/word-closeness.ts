@@ -10,13 +10,13 @@ import type { PassageTerms } from '../../text-engine.ts'
 import { readQuestion } from '../../text/read-question.ts'
 import { isStopWord } from '../../text/stop-words.ts'
 import { stem } from '../../text/word-terms.ts'
-import { contextCloseness, maxClosenessTerms, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
+import { contextCloseness, fewestCompared, leastKnownShare, maxClosenessTerms, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
 import type { WordTable } from '../word-table.ts'
 import { withoutCommon } from './common-directions.ts'
 import { namesIn, placeOfTerm } from './known-words.ts'
 
-/** @returns 0 to 1 for each passage, in order. Never throws. */
-export type WordCloseness = (question: string, passages: readonly PassageTerms[]) => readonly number[]
+/** @returns 0 to 1 for each passage, in order; null for a question of whose words too few are known, as in another language. Never throws. */
+export type WordCloseness = (question: string, passages: readonly PassageTerms[]) => readonly number[] | null
 
 type Vector = Float32Array | null
 
@@ -36,19 +36,22 @@ export function createWordCloseness(table: WordTable): WordCloseness {
   }
   return (question, passages) => {
     const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
+    const { terms } = readQuestion(question)
+    const common = terms.filter((term) => !names.has(term))
+    if (common.filter((term) => vectorOf(term) !== null).length < leastKnownShare * Math.max(1, common.length)) return null
     const numbers = numberTerms()
     const own = passages.map(({ terms }) => numbers.of(terms))
     const before = passages.map(({ context }) => numbers.of(context))
-    const asked = readQuestion(question)
-      .terms.map((term) => ({ term, weight: rarity(own, numbers.number(term)) }))
+    const asked = terms
+      .map((term) => ({ term, weight: rarity(own, numbers.number(term)) }))
       .sort((a, b) => b.weight - a.weight)
       .slice(0, maxClosenessWords)
     const all = asked.reduce((sum, { weight }) => sum + weight, 0)
     const sums = passages.map(() => 0)
     for (const { term, weight } of asked) {
       const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
-      for (const [i, terms] of own.entries()) {
-        const nearest = most(terms, near)
+      for (const [i, each] of own.entries()) {
+        const nearest = most(each, near)
         const wider = Math.max(nearest, most(before[i] ?? [], near))
         sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * nearest + contextCloseness * wider)
       }
@@ -81,10 +84,13 @@ function numberTerms(): {
   }
 }
 
-/** Among these passages: those of a search are the ones that a common word does not tell apart. */
+/**
+ * Among these passages: those of a search are the ones that a common word does not tell apart. Of few it is assumed that they are
+ * among more, so that a word that a small memory does not have is not all that counts.
+ */
 function rarity(passages: readonly (readonly number[])[], asked: number): number {
   const having = passages.filter((terms) => terms.includes(asked)).length
-  return Math.log(1 + (passages.length - having + 0.5) / (having + 0.5))
+  return Math.log(1 + (Math.max(passages.length, fewestCompared) - having + 0.5) / (having + 0.5))
 }
 
 /** By number of the term: 1 for the same, never below 0. */

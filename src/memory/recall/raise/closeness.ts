@@ -9,7 +9,7 @@ export async function addCloseness(
   question: string,
   engine: Pick<TextEngine, 'closeness'>,
 ): Promise<readonly Candidate[]> {
-  if (list.length < 2) return list
+  if (list.length === 0) return list
   const closeness = await engine.closeness(
     question,
     list.map(({ passage: { terms, context } }) => ({ terms, context })),
