@@ -60,8 +60,10 @@ export const maxExpandedRows = 400
 export const maxCompletionTokens = 2_000
 /** Texts of one question for vectors: what every service takes in one request, so that each is settled by itself. */
 export const maxEmbedTexts = 100
-/** A run of tidying that has not ended after so long is dead: another may take over. */
-export const tidyLockMs: number = 60 * 60_000
+/** A run of tidying that has not said for so long that it lives is dead: another may take over. */
+export const tidyLeaseMs = 60_000
+/** The longest run; what is left is done by the next. */
+export const tidyTimeoutMs: number = 30 * 60_000
 /** What titles may cost is counted by the day. */
 export const titleBudgetMs: number = 24 * 60 * 60_000
 /** Between two looks at whether memory is to be tidied. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Message, textOf } from '../../src/types/index.ts'
+import { user } from '../../src/kernel/kernel-fixture.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 const recalledIn = (messages: readonly Message[] | undefined): string =>
@@ -32,4 +34,18 @@ describe('memory that is tidied', () => {
     const refused = await guest.call('memory.tidy', {})
     assert.match(refused.text, /being tidied elsewhere/)
   })
+})
+
+it('two runs of one guest are not made at once, and a run that died is taken over when its minute is up', async () => {
+  const clock = { at: Date.now() }
+  const now = { now: () => clock.at, monotonicMs: () => clock.at }
+  const store = await openMemoryStore({ user, clock: now })
+  await using guest = await openMemoryFixture({ store, clock: now })
+  const outcomes = await Promise.all([guest.call('memory.tidy', {}), guest.call('memory.tidy', {})])
+  assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['failed', 'ok'])
+  // As a guest of the same user leaves it that was killed.
+  await store.claimLane('memory.tidy' as never, '01890a5d-ac96-774b-bcce-b302099a8057', 60_000)
+  assert.match((await guest.call('memory.tidy', {})).text, /given up after a minute/)
+  clock.at += 61_000
+  assert.equal((await guest.call('memory.tidy', {})).status, 'ok')
 })

@@ -17,7 +17,7 @@ import {
   type UserId,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { maxTidySteps, tidyLockMs } from '../limits.ts'
+import { maxTidySteps, tidyLeaseMs, tidyTimeoutMs } from '../limits.ts'
 
 /** Asks a model; `spent` is told what it cost. */
 export type AskForFacts = (
@@ -48,7 +48,7 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
 }
 
 function tidy(deps: TidyCallDeps): Call<object, Report> {
-  const { user, store, journal } = deps
+  const { store, journal } = deps
   return {
     ...facts,
     name: 'memory.tidy',
@@ -59,33 +59,51 @@ function tidy(deps: TidyCallDeps): Call<object, Report> {
     tier: 'side_effecting',
     right: 'turn.run',
     audience: ['terminal', 'runtime'],
-    timeoutMs: tidyLockMs / 2,
+    timeoutMs: tidyTimeoutMs,
     recordOutput: (output) => ({ ...output, asks: output.asks.length }),
     async run(_, context) {
-      const { id, caller, signal } = context
+      const { id, caller } = context
       const memory = memoryOf(deps)
-      const owner = `guest:${user}`
-      if ((await store.claimLane(lane, owner, tidyLockMs)) === null) {
-        throw new OxbowError('limit_reached', 'Memory is being tidied elsewhere.', {
-          hint: 'Wait until that is done; one that died is given up after an hour.',
-        })
-      }
-      try {
-        await memory.caughtUp()
-        const done = await (
-          await memory.tidy()
-        ).run({
-          signal,
-          ask: deps.consolidation.model === '' ? null : underBudget(deps, context),
-          record: async (step) =>
-            (await journal().append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
-              .firstSeq,
-        })
-        memory.tidied()
-        return { output: { ...done, id }, text: describe(done, id) }
-      } finally {
-        await store.claimLane(lane, owner, 0)
-      }
+      await using lock = await lockTidying(store, id)
+      const signal = AbortSignal.any([context.signal, lock.lost])
+      await memory.caughtUp()
+      const done = await (
+        await memory.tidy()
+      ).run({
+        signal,
+        ask: deps.consolidation.model === '' ? null : underBudget(deps, context),
+        record: async (step) =>
+          (await journal().append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
+            .firstSeq,
+      })
+      memory.tidied()
+      return { output: { ...done, id }, text: describe(done, id) }
+    },
+  }
+}
+
+/**
+ * Held by the call, not by the guest: also two runs of one guest are two. The lease is short and renewed while the run lives, so that
+ * one that was killed does not keep others out.
+ *
+ * @throws OxbowError `limit_reached`
+ */
+async function lockTidying(store: Pick<Store, 'claimLane'>, owner: CallId): Promise<AsyncDisposable & { readonly lost: AbortSignal }> {
+  const lost = new AbortController()
+  if ((await store.claimLane(lane, owner, tidyLeaseMs)) === null) {
+    throw new OxbowError('limit_reached', 'Memory is being tidied elsewhere.', {
+      hint: 'Wait until that is done; one that died is given up after a minute.',
+    })
+  }
+  const renew = async (): Promise<void> => {
+    if ((await store.claimLane(lane, owner, tidyLeaseMs)) === null) lost.abort('another run took over')
+  }
+  const beat = setInterval(() => void renew().catch(() => lost.abort('the store failed')), tidyLeaseMs / 3).unref()
+  return {
+    lost: lost.signal,
+    async [Symbol.asyncDispose]() {
+      clearInterval(beat)
+      await store.claimLane(lane, owner, 0)
     },
   }
 }
@@ -99,9 +117,11 @@ function underBudget({ consolidation: { budget }, askForFacts }: TidyCallDeps, {
   }
 }
 
-function describe({ learned, merged, superseded, flagged, settled, asks, report: seq }: Tidied, id: CallId): string {
+function describe({ learned, merged, superseded, flagged, settled, dropped, asks, report: seq }: Tidied, id: CallId): string {
   if (seq === 0) return 'Memory is tidy: nothing was changed.'
-  const lines = [`${learned} learned, ${merged} joined, ${superseded} ended, ${flagged} in contradiction, ${settled} moved.`]
+  const lines = [
+    `${learned} learned, ${merged} joined, ${superseded} ended, ${flagged} in contradiction, ${settled} moved${dropped > 0 ? `, ${dropped} gone` : ''}.`,
+  ]
   if (asks.length > 0) lines.push(`${asks.length} for you to decide.`)
   return [...lines, `Report ${id}`].join('\n')
 }

@@ -9,6 +9,7 @@ const headings: Readonly<Record<TidyKind, string>> = {
   merged: 'Said the same as another one, and became one with it',
   superseded: 'No longer holds: something later says otherwise',
   flagged: 'Contradicts another one',
+  dropped: 'Gone: found by tidying, wanted by nobody, and over the bound',
   settled: 'Moved: more or less important, better or less well kept',
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 
-export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled'
+export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled' | 'dropped'
 
 export interface TidyChange {
   readonly kind: TidyKind
@@ -11,7 +11,7 @@ export interface TidyChange {
   readonly text: string
   /** The other entry of a pair; empty when there is none. */
   readonly other: string
-  /** Values of the same fields before and after; both empty for what was learned. */
+  /** Values of the same fields before and after; both empty for what was learned. Of what was dropped, all of the entry. */
   readonly before: MemoryPatch
   readonly after: MemoryPatch
 }
@@ -30,6 +30,11 @@ export function changeOf(kind: TidyKind, entry: MemoryEntry, text: string, after
   return { kind, id: entry.id, text: text.slice(0, shownCharacters), other, before, after }
 }
 
+/** @param text all of it: with it the entry is made again when the change is taken back */
+export function dropOf(entry: MemoryEntry, text: string): TidyChange {
+  return { kind: 'dropped', id: entry.id, text, other: '', before: entry as MemoryPatch, after: {} }
+}
+
 const shownCharacters = 160
 
 export function patchOf({ id, after }: TidyChange): MemoryChange {
@@ -41,7 +46,7 @@ export function patchOf({ id, after }: TidyChange): MemoryChange {
  * @returns what takes the change back; null when the entry was changed since, or is gone: a person's later word stands
  */
 export function undoOf(change: TidyChange, entry: MemoryEntry | undefined): MemoryChange | null {
-  if (entry === undefined) return null
+  if (entry === undefined || change.kind === 'dropped') return null
   if (change.kind === 'learned') return entry.supersededBy === '' ? { change: 'erase', id: change.id } : null
   const same = Object.entries(change.after).every(
     ([key, value]) => JSON.stringify(entry[key as keyof MemoryEntry]) === JSON.stringify(value),
@@ -56,7 +61,7 @@ export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
   phase: z.string(),
   changes: z.array(
     z.object({
-      kind: z.enum(['learned', 'confirmed', 'merged', 'superseded', 'flagged', 'settled']),
+      kind: z.enum(['learned', 'confirmed', 'merged', 'superseded', 'flagged', 'settled', 'dropped']),
       id: z.string(),
       text: z.string(),
       other: z.string(),

@@ -6,8 +6,14 @@ export const hotTokens = 3_000
 /** What is searched first. */
 export const warmEntries = 500
 export const warmTokens = 50_000
-/** What is kept at all of facts that tidying has found itself. */
+/** What is kept at all of facts that tidying has found itself: the least wanted ones over it go. */
 export const coldEntries = 10_000
+/** Of those over it so many go in one time, each with its words in the report. */
+export const maxDropped = 1_000
+/** Notes and facts that one time looks at, the newest: about 30 MB while it does. */
+export const maxPruned = 30_000
+/** Entries beside those that have a place: one that is long leaves its place to the next. */
+export const tierMargin = 200
 /** Below this an entry is not shown in every context, however much room there is. */
 export const hotScore = 0.5
 /** Bytes of UTF-8 for one token, about. */
@@ -33,8 +39,6 @@ export const maxFactChars = 300
 /** Characters of messages that a model reads at once, and how often it is asked in one time. */
 export const maxModelChars = 12_000
 export const maxModelQuestions = 20
-/** A run that has not been heard of for so long is dead, and another may take over. */
-export const lockMs: number = 60 * 60 * 1_000
 /** Changes in one report: beyond it the next time goes on. */
 export const maxChanges = 5_000
 /** Lines of each kind that a person is shown. */

@@ -1,17 +1,18 @@
 /**
  * Tidies memory in four phases: orient (what is there), gather (facts out of what was said), consolidate (duplicates,
  * contradictions), prune (protection, decay, tiers). Each step is on record before it is done, and each phase leaves a checkpoint
- * with its changes, so that a run that was killed is gone on with by the next. Nothing is erased: what fades can still be found.
+ * with its changes, so that a run that was killed is gone on with by the next. What fades can still be found; only of the facts that
+ * tidying has found itself the least wanted ones go when there are too many.
  */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
-import { extraOf, type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import { type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
-import { fadedImportance, protectionOf, tiersOf } from './decay.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
 import { shinglesOf } from './likeness.ts'
+import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
 import { changeOf, patchOf, type TidyChange, type TidyStep, undoOf } from './tidy-change.ts'
-import { leastChange, maxChanges, maxCompared } from './tidy-limits.ts'
+import { maxChanges, maxCompared } from './tidy-limits.ts'
 
 export interface TidyPorts {
   /** Null: rules only. */
@@ -27,6 +28,7 @@ export interface Tidied {
   readonly superseded: number
   readonly flagged: number
   readonly settled: number
+  readonly dropped: number
   readonly asks: readonly string[]
   /** Seq of its first step; 0 when there was nothing to do. */
   readonly report: number
@@ -48,17 +50,18 @@ const phaseDone = 'tidy.phase'
 const doneAt = 'tidy.done'
 const newestReport = 'tidy.report'
 
-type Run = TidyPorts & { readonly deps: KeepDeps; readonly steps: TidyStep[]; report: number }
+type Run = TidyPorts & { readonly deps: KeepDeps; readonly steps: TidyStep[]; readonly limits: PruneLimits | undefined; report: number }
 
 const phases = [gather, consolidate, prune] as const
 
-export function createTidy(deps: KeepDeps): Tidy {
+/** @param limits other ones than those of the house, for tests */
+export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
   const { memory, clock } = deps
   return {
     lastAt: () => memory.cursor(doneAt),
     lastReport: () => memory.cursor(newestReport),
     async run(ports) {
-      const run: Run = { ...ports, deps, steps: [], report: 0 }
+      const run: Run = { ...ports, deps, limits, steps: [], report: 0 }
       // Orient: where a run that was killed has come to.
       for (let phase = await memory.cursor(phaseDone); phase < phases.length; phase++) {
         ports.signal.throwIfAborted()
@@ -76,17 +79,24 @@ export function createTidy(deps: KeepDeps): Tidy {
       let [undone, kept] = [0, 0]
       for (const change of steps.flatMap((step) => step.changes).toReversed()) {
         const [item] = await memory.items([change.id])
-        const back = undoOf(change, item?.entry)
+        const back = change.kind === 'dropped' && item === undefined ? await putBack(deps, change) : undoOf(change, item?.entry)
         if (back === null) kept++
         else {
           await memory.change([back])
           if (back.change === 'erase') deps.changed({ gone: [back.id] })
+          if (back.change === 'put') deps.changed({ put: [back.item.entry] })
           undone++
         }
       }
       return { undone, kept }
     },
   }
+}
+
+/** What was dropped is made again from its words. */
+async function putBack(deps: KeepDeps, { before, text }: TidyChange): Promise<MemoryChange> {
+  const { hash: _, ...entry } = before as MemoryEntry
+  return { change: 'put', item: await makeItem(deps, { entry, text, format: 'text', before: '' }) }
 }
 
 /** Puts a step on record; only then it may be done. */
@@ -185,26 +195,11 @@ async function withVectors({ text }: KeepDeps, known: readonly Known[]): Promise
 
 async function prune(run: Run): Promise<readonly MemoryChange[]> {
   const { deps } = run
-  const now = deps.clock.now()
-  const known = await knownNow(deps)
-  const tiers = tiersOf(
-    known.map(({ entry, text }) => ({ ...entry, bytes: Buffer.byteLength(text), holds: true })),
-    now,
-  )
-  const changes = known.flatMap(({ entry, text }): TidyChange[] => {
-    const corrects = (extraOf(entry).supersedes ?? []).length > 0
-    const protection = protectionOf({ ...entry, corrects }, now)
-    const importance = fadedImportance({ ...entry, protection }, now)
-    const tier = tiers.get(entry.id) ?? 'cold'
-    const after = {
-      ...(protection !== entry.protection && { protection }),
-      ...(Math.abs(importance - entry.importance) > leastChange && { importance }),
-      ...(tier !== entry.tier && { tier }),
-    }
-    return Object.keys(after).length === 0 ? [] : [changeOf('settled', entry, text, after)]
-  })
-  await note(run, { phase: 'prune', changes: changes.slice(0, maxChanges), asks: [] })
-  return changes.slice(0, maxChanges).map(patchOf)
+  const changes = await pruneChanges(deps, run.limits)
+  await note(run, { phase: 'prune', changes, asks: [] })
+  const gone = changes.filter(({ kind }) => kind === 'dropped').map(({ id }) => id)
+  if (gone.length > 0) deps.changed({ gone })
+  return changesOf(changes)
 }
 
 function countOf({ steps, report }: Run): Tidied {
@@ -216,6 +211,7 @@ function countOf({ steps, report }: Run): Tidied {
     superseded: count('superseded'),
     flagged: count('flagged'),
     settled: count('settled'),
+    dropped: count('dropped'),
     asks: steps.flatMap((step) => step.asks),
     report,
   }

@@ -1,0 +1,130 @@
+/**
+ * The last phase of tidying: what is known fades, is better or less well protected, and gets its tier. All of it is looked at, page by
+ * page and without its text; texts are read of what may have a place in a context, and of what is changed.
+ *
+ * What tidying has found itself is bounded: of more than `coldEntries` facts the least wanted ones go, unless somebody has confirmed
+ * or pinned them. They can be learned again from where they were said, and a report is taken back with them. Nothing else ever goes.
+ */
+import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import { extraOf, type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import { fadedImportance, protectionOf, scoreOf, type Tiered, tiersOf } from './decay.ts'
+import { changeOf, dropOf, type TidyChange } from './tidy-change.ts'
+import { coldEntries, hotEntries, leastChange, maxChanges, maxDropped, maxPruned, tierMargin, warmEntries } from './tidy-limits.ts'
+
+type Deps = Pick<KeepDeps, 'memory' | 'clock'>
+
+export interface PruneLimits {
+  /** Facts that are kept. */
+  readonly facts: number
+}
+
+export async function pruneChanges(
+  { memory, clock }: Deps,
+  { facts }: PruneLimits = { facts: coldEntries },
+): Promise<readonly TidyChange[]> {
+  const now = clock.now()
+  const entries = await knownEntries(memory)
+  const texts = createTexts(memory)
+  const tiers = await tiersNow(entries, texts, now)
+  const settled = entries.map((entry) => settle(entry, tiers.get(entry.id) ?? 'cold', now))
+  const dropped = new Set(leastWanted(settled, facts, now).map(({ id }) => id))
+  const drops = await texts.of(entries.filter(({ id }) => dropped.has(id)))
+  const changed = settled.filter(({ entry, after }) => !dropped.has(entry.id) && Object.keys(after).length > 0).slice(0, maxChanges)
+  const said = new Map((await texts.of(changed.map(({ entry }) => entry))).map((item) => [item.entry.id, wholeText(item.passages)]))
+  return [
+    ...changed.map(({ entry, after }) => changeOf('settled', entry, said.get(entry.id) ?? '', after)),
+    ...drops.map((item) => dropOf(item.entry, wholeText(item.passages))),
+  ]
+}
+
+/** Notes and facts, the newest first; also what no longer holds. */
+async function knownEntries(memory: KeepDeps['memory']): Promise<readonly MemoryEntry[]> {
+  const entries: MemoryEntry[] = []
+  for (let after: { createdAt: number; id: string } | undefined; entries.length < maxPruned;) {
+    const page = await memory.list({ kinds: ['note', 'fact'] }, entriesAtOnce, after)
+    entries.push(...page)
+    const last = page.at(-1)
+    if (last === undefined || page.length < entriesAtOnce) break
+    after = { createdAt: last.createdAt, id: last.id }
+  }
+  return entries
+}
+
+const entriesAtOnce = 250
+
+function holdsAt({ supersededBy, validTo }: MemoryEntry, now: number): boolean {
+  return supersededBy === '' && (validTo === null || validTo > now)
+}
+
+/** Only what scores well can have a place: of the others no text is read, and they are cold. */
+async function tiersNow(entries: readonly MemoryEntry[], texts: Texts, now: number): Promise<ReadonlyMap<string, MemoryEntry['tier']>> {
+  const best = entries
+    .filter((entry) => holdsAt(entry, now))
+    .map((entry) => ({ entry, score: scoreOf(entry, now) }))
+    .toSorted((a, b) => b.score - a.score || b.entry.createdAt - a.entry.createdAt)
+    .slice(0, hotEntries + warmEntries + tierMargin)
+  const items = await texts.of(best.map(({ entry }) => entry))
+  const tiered = items.map(({ entry, passages }): Tiered => ({ ...entry, bytes: Buffer.byteLength(wholeText(passages)), holds: true }))
+  return tiersOf(tiered, now)
+}
+
+type After = Partial<Pick<MemoryEntry, 'protection' | 'importance' | 'tier'>>
+
+interface Settled {
+  readonly entry: MemoryEntry
+  readonly after: After
+}
+
+function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], now: number): Settled {
+  // What holds no longer is found "as of" and fades with nothing.
+  if (!holdsAt(entry, now)) return { entry, after: entry.tier === 'cold' ? {} : { tier: 'cold' } }
+  const corrects = (extraOf(entry).supersedes ?? []).length > 0
+  const protection = protectionOf({ ...entry, corrects }, now)
+  const importance = fadedImportance({ ...entry, protection }, now)
+  const after = {
+    ...(protection !== entry.protection && { protection }),
+    ...(Math.abs(importance - entry.importance) > leastChange && { importance }),
+    ...(tier !== entry.tier && { tier }),
+  }
+  return { entry, after }
+}
+
+/** @returns facts over the bound that may go, what holds no longer first, then the least wanted. */
+function leastWanted(settled: readonly Settled[], most: number, now: number): readonly MemoryEntry[] {
+  const facts = settled.filter(({ entry }) => entry.kind === 'fact')
+  if (facts.length <= most) return []
+  return facts
+    .filter(({ entry, after }) => mayGo({ ...entry, ...after }))
+    .map(({ entry }) => ({ entry, score: holdsAt(entry, now) ? scoreOf(entry, now) : -1 }))
+    .toSorted((a, b) => a.score - b.score || a.entry.createdAt - b.entry.createdAt)
+    .slice(0, Math.min(maxDropped, facts.length - most))
+    .map(({ entry }) => entry)
+}
+
+function mayGo({ tier, protection, confirmedBy, tags }: MemoryEntry): boolean {
+  return tier === 'cold' && protection === 'none' && confirmedBy.length === 0 && !tags.includes('pinned')
+}
+
+/** Items are read once, some at a time. */
+interface Texts {
+  of(entries: readonly MemoryEntry[]): Promise<readonly MemoryItem[]>
+}
+
+function createTexts(memory: KeepDeps['memory']): Texts {
+  const held = new Map<string, MemoryItem>()
+  return {
+    async of(entries) {
+      const missing = entries.map(({ id }) => id).filter((id) => !held.has(id))
+      for (let at = 0; at < missing.length; at += itemsAtOnce) {
+        for (const item of await memory.items(missing.slice(at, at + itemsAtOnce))) held.set(item.entry.id, item)
+      }
+      return entries.flatMap(({ id }) => held.get(id) ?? [])
+    },
+  }
+}
+
+const itemsAtOnce = 100
+
+export function changesOf(changes: readonly TidyChange[]): readonly MemoryChange[] {
+  return changes.map(({ kind, id, after }) => (kind === 'dropped' ? { change: 'erase', id } : { change: 'patch', id, patch: after }))
+}
