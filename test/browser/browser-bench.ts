@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { findBrowser } from '../../src/sandbox/browser/find-browser.ts'
 import { createEgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
+import type { Workbench, WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
 import { browserCalls } from '../../src/tools/browser/browser-calls.ts'
 import type { PageOutput } from '../../src/tools/browser/browser-page.ts'
 import { parseConfig, systemClock } from '../../src/types/index.ts'
@@ -52,8 +52,12 @@ export function refOf(tree: string, what: string): string {
   return /\[ref=(\w+)\]/.exec(line ?? '')?.[1] ?? `none: there is no ${what}`
 }
 
-/** @param prepare adds to the site what is no request */
-export async function openBrowserBench(site: RequestListener, prepare: (server: Server) => void = () => undefined): Promise<BrowserBench> {
+/** @param prepare adds to the site what is no request. @param limits where the browser is to be, if not in the process tier */
+export async function openBrowserBench(
+  site: RequestListener,
+  prepare: (server: Server) => void = () => undefined,
+  limits: WorkbenchOptions['limits'] = {},
+): Promise<BrowserBench> {
   const asked: string[] = []
   const looked: string[] = []
   const server = createServer((request, response) => {
@@ -72,7 +76,7 @@ export async function openBrowserBench(site: RequestListener, prepare: (server: 
       return Promise.reject(new Error('no such name'))
     },
   })
-  const workbench = await makeWorkbench({ egressSocket: (profile) => proxy.socket(profile) })
+  const workbench = await makeWorkbench({ limits, egressSocket: (profile) => proxy.socket(profile) })
   const url = `http://site.test:${port}`
 
   const call = async (name: string, input: object, who: Who = {}): Promise<Done<any>> => {

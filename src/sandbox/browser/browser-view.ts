@@ -20,9 +20,7 @@ export function browserView({
 }: TierOptions): Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files'> {
   const parts = findBrowser(browser)
   if ('code' in parts) throw new OxbowError(parts.code, parts.message, { hint: parts.hint })
-  const profiles = join(cacheFolder, 'browser')
-  mkdirSync(profiles, { recursive: true, mode: 0o700 })
-  if (process.getuid?.() === 0) chownSync(profiles, sandboxUid, sandboxUid)
+  const profiles = ownProfiles(cacheFolder)
   const shown = (host: string, inside = host): FolderMount => ({ host, inside, writable: false })
   return {
     folders: [
@@ -38,4 +36,12 @@ export function browserView({
     maxFileMb: browserFileMb,
     files: policyFiles.map((path) => ({ path, text: browserPolicy })),
   }
+}
+
+/** @returns the folder that holds a folder for each agent; made, and hands' own. */
+export function ownProfiles(cacheFolder: string): string {
+  const profiles = join(cacheFolder, 'browser')
+  mkdirSync(profiles, { recursive: true, mode: 0o700 })
+  if (process.getuid?.() === 0) chownSync(profiles, sandboxUid, sandboxUid)
+  return profiles
 }

@@ -39,7 +39,7 @@ export function findBrowser({ program }: Pick<Config['browser'], 'program'>): Br
 }
 
 /** Loaded inside the sandbox only: here its folder is looked up, beside the sources or beside the bundle. */
-function findDriver(): string | null {
+export function findDriver(): string | null {
   try {
     return dirname(realpathSync(fileURLToPath(import.meta.resolve('playwright-core/package.json'))))
   } catch {

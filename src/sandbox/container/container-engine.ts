@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Config, Failure } from '../../types/index.ts'
 import { runOnHost } from '../image/host-command.ts'
-import { baseLabel } from '../image/image-label.ts'
+import { baseLabel, browserIn } from '../image/image-label.ts'
 
 export interface ContainerEngine {
   readonly name: 'podman' | 'docker'
@@ -69,16 +69,28 @@ function engineEnvironment(searchPath: string): NodeJS.ProcessEnv {
   return kept
 }
 
-/** @param wanted '' for the newest that `oxbow image build` made. @returns the id of an image. Takes the engine 40 ms. */
-export async function findImage(engine: ContainerEngine, wanted: string): Promise<{ readonly image: string } | Failure> {
+export interface FoundImage {
+  /** Its id. */
+  readonly image: string
+  /** Chromium inside; '' where there is none. */
+  readonly browser: string
+}
+
+/** @param wanted '' for the newest that `oxbow image build` made. Takes the engine 40 ms; docker lists no labels and is asked twice. */
+export async function findImage(engine: ContainerEngine, wanted: string): Promise<FoundImage | Failure> {
+  const labelled = engine.name === 'podman' ? ' {{.Labels}}' : ''
   const list =
     wanted === ''
-      ? ['images', '--filter', `label=${baseLabel}`, '--format', '{{.ID}}']
-      : ['image', 'inspect', '--format', '{{.Id}}', wanted]
+      ? ['images', '--filter', `label=${baseLabel}`, '--format', `{{.ID}}${labelled}`]
+      : ['image', 'inspect', '--format', labelsOf, wanted]
   const { exitCode, stdout, stderr } = await runOnHost(engine.file, list, { env: engine.env })
   // The newest stands first.
-  const [, image] = /^(?:sha256:)?([0-9a-f]{12,64})$/m.exec(stdout) ?? []
-  if (exitCode === 0 && image !== undefined) return { image }
+  const [, image, labels] = /^(?:sha256:)?([0-9a-f]{12,64})(?: (.*))?$/m.exec(stdout) ?? []
+  if (exitCode === 0 && image !== undefined) {
+    if (labels !== undefined) return { image, browser: browserIn(labels) }
+    const inspected = await runOnHost(engine.file, ['image', 'inspect', '--format', labelsOf, image], { env: engine.env })
+    return { image, browser: browserIn(inspected.stdout) }
+  }
   const refused = exitCode !== 0 && wanted === ''
   return {
     code: 'sandbox_missing',
@@ -88,6 +100,8 @@ export async function findImage(engine: ContainerEngine, wanted: string): Promis
     hint: refused ? `Check that \`${engine.name} images\` works.` : imageHint(wanted),
   }
 }
+
+const labelsOf = '{{.Id}} {{.Config.Labels}}'
 
 export function imageHint(wanted: string): string {
   return wanted === ''

@@ -10,6 +10,7 @@ import type { HandsProcess } from '../hands/hands-process.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
+import { browserContainer } from './container-browser.ts'
 import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
@@ -35,7 +36,7 @@ export const containerTier: TierProvider = {
     const engine = findEngine(options.limits.container, options.searchPath)
     if ('code' in engine) return engine
     const found = await findImage(engine, options.limits.container.image)
-    return 'code' in found ? found : tierPlan({ options, engine, image: found.image, seccomp })
+    return 'code' in found ? found : tierPlan({ options, engine, ...found, seccomp })
   },
 }
 
@@ -43,6 +44,8 @@ interface Parts {
   readonly options: TierOptions
   readonly engine: ContainerEngine
   readonly image: string
+  /** Chromium in the image; '' where there is none. */
+  readonly browser: string
   readonly seccomp: string
 }
 
@@ -53,7 +56,7 @@ function tierPlan(parts: Parts): TierPlan {
   const { start, close } = createStarter(parts, holds)
   return {
     provider: `${engine.name} with ${limits.container.kernel === 'gvisor' ? 'gVisor' : 'runc'}`,
-    profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
+    profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', ...browserProfile(parts), 'vault-read'],
     limits: limitsInForce(options, holds),
     degraded: limitsMissing(options, holds),
     start,
@@ -66,15 +69,24 @@ interface Starter {
   readonly close: () => Promise<void>
 }
 
-function createStarter({ options, engine, image, seccomp }: Parts, holds: boolean): Starter {
-  const { folders, limits, cacheFolder, logger } = options
+/** gVisor makes its threads one by one under ptrace: a page takes minutes there. */
+function browserProfile({ browser, options }: Parts): readonly Profile[] {
+  return browser !== '' && options.limits.container.kernel === 'runc' ? ['browser'] : []
+}
+
+function createStarter({ options, engine, image, browser, seccomp }: Parts, holds: boolean): Starter {
+  const { folders, cacheFolder, logger } = options
   const kept = join(cacheFolder, 'container')
   const { asRoot, guard, enter } = createEntrance(folders)
   let program: string | null = null
   let starts = 0
   let reaping: Promise<void> | null = null
 
-  const startIn = async (profile: Profile, mounts: readonly FolderMount[], onGone: () => void): Promise<HandsProcess> => {
+  const startIn = async (
+    profile: Profile,
+    { mounts, limits = options.limits, args: told = entryArgs[profile] }: View,
+    onGone: () => void,
+  ): Promise<HandsProcess> => {
     const name = containerName(`${process.hrtime.bigint().toString(36)}${(starts += 1)}`)
     program ??= loadHandsProgram(findHandsEntry())
     const idFile = join(kept, `${name}.id`)
@@ -92,7 +104,7 @@ function createStarter({ options, engine, image, seccomp }: Parts, holds: boolea
       mounts: [...mounts, { host: keepFile(join(kept, 'hands.cjs'), program), inside: insideProgram, writable: false }],
       limits,
       limitsHold: holds,
-      program: handsProgram(insideProgram, entryArgs[profile], { limits, limitsHold: holds }),
+      program: handsProgram(insideProgram, told, { limits, limitsHold: holds }),
     })
     try {
       return await startContainer({ engine, name, idFile, args, logger, onGone })
@@ -106,15 +118,26 @@ function createStarter({ options, engine, image, seccomp }: Parts, holds: boolea
   const start = async (profile: Profile): Promise<HandsProcess> => {
     const leave = await enter(profile)
     try {
-      if (profile === 'vault-read') return await startIn(profile, [{ host: folders.vault, inside: '/vault', writable: false }], leave)
+      if (profile === 'vault-read')
+        return await startIn(profile, { mounts: [{ host: folders.vault, inside: '/vault', writable: false }] }, leave)
+      if (profile === 'browser') {
+        return await startIn(profile, browserContainer(options, browser, kept, await options.egressSocket!(profile)), leave)
+      }
       const socket = await socketMounts(profile, options)
-      return await guard.during((guarded) => startIn(profile, [...workMounts(folders, guarded), ...socket], leave))
+      return await guard.during((guarded) => startIn(profile, { mounts: [...workMounts(folders, guarded), ...socket] }, leave))
     } catch (error) {
       leave()
       throw error
     }
   }
   return { start, close: async () => void (await reaping) }
+}
+
+/** What a container is shown; its limits and what its hands are told, where they are not those of its profile. */
+interface View {
+  readonly mounts: readonly FolderMount[]
+  readonly limits?: TierOptions['limits']
+  readonly args?: readonly string[]
 }
 
 function workMounts({ shared, tmp }: WorkspaceFolders, guarded: readonly GuardedPath[]): readonly FolderMount[] {

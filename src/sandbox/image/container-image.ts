@@ -8,7 +8,8 @@ import { findEngine, firstLine } from '../container/container-engine.ts'
 import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
-import { appLabel, baseLabel, imageName } from './image-label.ts'
+import { findBrowser } from '../browser/find-browser.ts'
+import { appLabel, baseLabel, browserLabel, imageName } from './image-label.ts'
 import { planRootTree } from './root-tree.ts'
 import type { RootTree } from './root-tree.ts'
 import type { RootExtra } from './root-parts.ts'
@@ -45,19 +46,26 @@ export async function buildContainerImage({
   if (known.exitCode === 0) return { engine: engine.name, image, made: null }
   const tree = await plan.write()
   try {
-    await importTree(engine, tree, image, join(workFolder, `${tree.key}.tar`))
+    const browser = extras.includes('browser') ? findBrowser({ program: '' }) : null
+    const labels = [appLabel, baseLabel, ...(browser === null || 'code' in browser ? [] : [browserLabel(browser.program)])]
+    await importTree(engine, tree, { image, labels }, join(workFolder, `${tree.key}.tar`))
     return { engine: engine.name, image, made: { files: tree.files, bytes: tree.bytes } }
   } finally {
     rmSync(tree.root, { recursive: true, force: true })
   }
 }
 
-async function importTree(engine: ContainerEngine, { root }: RootTree, image: string, archive: string): Promise<void> {
-  const labels = [appLabel, baseLabel].flatMap((label) => ['--change', `LABEL ${label}`])
+async function importTree(
+  engine: ContainerEngine,
+  { root }: RootTree,
+  { image, labels }: { readonly image: string; readonly labels: readonly string[] },
+  archive: string,
+): Promise<void> {
+  const changes = labels.flatMap((label) => ['--change', `LABEL ${label}`])
   const pack = ['--sort=name', '--format=gnu', '--owner=0', '--group=0', '--numeric-owner', '-C', root, '-cf', archive, '.']
   try {
     await must('tar', pack, engine)
-    await must(engine.file, ['import', ...labels, archive, image], engine)
+    await must(engine.file, ['import', ...changes, archive, image], engine)
   } finally {
     rmSync(archive, { force: true })
   }

@@ -3,8 +3,9 @@
  * this machine, nothing from a network.
  */
 import { existsSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ImageExtra } from '../../types/index.ts'
+import { findBrowser } from '../browser/find-browser.ts'
 
 export type RootExtra = ImageExtra
 
@@ -16,6 +17,8 @@ export interface RootPart {
 
 interface ExtraParts {
   readonly programs: readonly string[]
+  /** For what is no program of the search path. */
+  readonly isThere?: () => boolean
   /** Debian package. */
   readonly install: string
   /** Further files and folders; the libraries of each are found. */
@@ -30,6 +33,8 @@ export const extraParts: Readonly<Record<RootExtra, ExtraParts>> = {
     install: 'git',
     parts: () => [...inPlace('/usr/lib/git-core', '/usr/libexec/git-core', '/usr/share/git-core/templates')],
   },
+  // Its command is a script that looks for things of a desktop: the program itself is what is started.
+  browser: { programs: [], install: 'chromium', isThere: () => !('code' in findBrowser({ program: '' })), parts: browserParts },
   python: { programs: ['python3'], install: 'python3-minimal', parts: pythonLibrary },
 }
 
@@ -45,6 +50,14 @@ export function commonParts(): readonly RootPart[] {
 
 function inPlace(...paths: readonly string[]): readonly RootPart[] {
   return paths.filter((path) => existsSync(path)).map((path) => ({ path, source: path }))
+}
+
+/** Chromium, the fonts that pages are drawn with, and the libraries that it opens by name: no list of needed ones has them. */
+function browserParts(): readonly RootPart[] {
+  const found = findBrowser({ program: '' })
+  if ('code' in found) return []
+  const named = ['/usr/lib/x86_64-linux-gnu/nss', '/usr/lib/aarch64-linux-gnu/nss', '/usr/lib64/nss']
+  return inPlace(dirname(found.program), '/etc/fonts', '/usr/share/fonts', '/usr/share/fontconfig', ...named)
 }
 
 /** Python looks for its library by its own version, beside its program. */

@@ -100,7 +100,11 @@ function findBuildTools({ extras, searchPath }: RootTreeOptions): BuildTools | F
   const folders = [...systemFolders.filter((folder) => places.includes(folder)), ...places]
   const find = (name: string) => folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null
   const wanted = [{ program: 'busybox', install: 'busybox-static' }, { program: 'ldd', install: 'libc-bin' }, ...extraPrograms(extras)]
-  const missing = wanted.filter(({ program }) => find(program) === null)
+  const absent = extras.filter((extra) => extraParts[extra].isThere?.() === false)
+  const missing = [
+    ...wanted.filter(({ program }) => find(program) === null),
+    ...absent.map((extra) => ({ program: extraParts[extra].install, install: extraParts[extra].install })),
+  ]
   if (missing.length > 0) {
     const install = [...new Set(missing.map((each) => each.install))].join(' ')
     return {

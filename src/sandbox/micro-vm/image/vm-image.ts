@@ -55,6 +55,11 @@ export function buildVmImageBelow({ imageFolder, extras, kernel }: VmImageBuild)
 
 /** @throws OxbowError `sandbox_missing` that says what to install; a system error when the folder cannot be written */
 export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
+  if (options.extras.includes('browser')) {
+    throw new OxbowError('bad_input', 'A micro VM has no way to the web, so that a browser is of no use in it.', {
+      hint: 'Leave browser out of --with, or take sandbox.tier = "container" for it.',
+    })
+  }
   const kernels = join(options.folder, 'kernel')
   await mkdir(kernels, { recursive: true, mode: 0o700 })
   await removeOrphans(kernels)
