@@ -102,7 +102,15 @@ describe('a profile that a tier has not', () => {
   it('is refused with what to do about it', async () => {
     const hint = async (tier: SandboxStatus['tier'], profile: 'online' | 'browser'): Promise<string> => {
       const status: SandboxStatus = {
-        ...{ asked: 'process', tier, provider: 'x', files: true, shell: true, profiles: ['work'], problem: null, limits: [], degraded: [] },
+        asked: 'process',
+        tier,
+        provider: 'x',
+        files: true,
+        shell: true,
+        profiles: ['work'],
+        problem: null,
+        limits: [],
+        degraded: [],
       }
       const sandbox = keepHands(status, { start: () => Promise.reject(new Error('not now')), close: async () => {} }, () => undefined)
       return sandbox.hands(profile).then(
