@@ -21,3 +21,8 @@ export async function openGuestStore({
   }
   return openStore(choice)
 }
+
+/** Is the store a database server, and no file? */
+export function isOnServer({ config, keys }: GuestEnvelope): boolean {
+  return storeAddress({ config: config.store, environment: keys }) !== ''
+}

@@ -13,7 +13,7 @@ import type { OpeningStore, Store } from '../store/index.ts'
 import { builtinCalls, memoryCalls } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
-import { openGuestStore } from './guest-store.ts'
+import { isOnServer, openGuestStore } from './guest-store.ts'
 import { openHostWays } from './host-ways.ts'
 
 export interface Guest {
@@ -22,6 +22,8 @@ export interface Guest {
   readonly kernel: Kernel
   /** The newest record, for the runner to sign. */
   head(): Promise<ChainHead>
+  /** It only reads, and its store, a server that was away, is well again: composed anew it works. A file is no server: its faults stay. */
+  canBeTakenUp(): boolean
   /** Stops turns where they stand and releases the workspace. */
   close(): Promise<void>
 }
@@ -31,6 +33,9 @@ export interface GuestOptions {
   readonly wrapStore?: (store: Store) => Store
   /** Lets a test lose patience with a model sooner. */
   readonly modelLimits?: Partial<ModelLimits>
+  /** Of a guest that is taken up again: its terminals know both. */
+  readonly token?: string
+  readonly port?: number
 }
 
 /**
@@ -63,7 +68,7 @@ export async function startGuest(
       }),
     ])
     const { sandbox, egress, search } = ways
-    const secrets = new Map(Object.entries(envelope.keys).filter(([name]) => !name.endsWith('_BASE_URL')))
+    const secrets = secretsOf(envelope)
     const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
     const memory = openGuestMemory(store, config.memory)
     const calls = () => builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
@@ -83,8 +88,9 @@ export async function startGuest(
     })
     // The kernel closes its store and its sandbox.
     begun = [kernel, ways]
-    const token = createToken(systemRandom)
-    const gateway = await startGateway({ kernel, ...config.gateway, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) })
+    const { token = createToken(systemRandom), port = config.gateway.port } = options
+    const door = { ...config.gateway, port, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) }
+    const gateway = await startGateway({ kernel, ...door })
     begun = [gateway, kernel, ways]
     await usable(opened)
     const watching = watchMemoryFolders(kernel, sandbox, config.memory)
@@ -94,6 +100,7 @@ export async function startGuest(
       token,
       kernel,
       head: () => store.head(),
+      canBeTakenUp: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
       async close() {
         announcement.withdraw()
         await watching.close()
@@ -106,6 +113,13 @@ export async function startGuest(
     for (const part of begun) await part.close()
     throw error
   }
+}
+
+/** What must not leave, by the name that stands for it. */
+function secretsOf({ keys, unusedSecrets = {} }: GuestEnvelope): ReadonlyMap<string, string> {
+  const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
+  const unused = Object.entries(unusedSecrets).map(([name, value]) => [`${name} (stored)`, value] as const)
+  return new Map([...used, ...unused])
 }
 
 /** Resolves when the store is open, or can at least be read: then the kernel says why it does not write. */

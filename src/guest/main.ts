@@ -87,8 +87,9 @@ async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> 
       : await import('./key-questions.ts').then(({ withStoredSecrets }) => withStoredSecrets(given))
   const { openGuestStore } = await import('./guest-store.ts')
   const store = openGuestStore(envelope)
-  const { startGuest } = await import('./guest.ts')
-  const guest = await startGuest(envelope, {}, store)
+  const [{ startGuest }, { startLastingGuest }] = await Promise.all([import('./guest.ts'), import('./lasting-guest.ts')])
+  const mended = (): void => console.error('the store is well again, and so is the guest')
+  const guest = await startLastingGuest(envelope, { openStore: openGuestStore, startGuest, mended }, store)
   report({ type: 'ready', url: guest.url, pid: process.pid })
 
   let told = 0
@@ -103,10 +104,11 @@ async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> 
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve)
   })
-  await Promise.race([ended, stopped])
+  const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
   clearInterval(timer)
   await tellHead()
   await guest.close()
+  if (lost !== undefined) throw lost.error
 }
 
 try {
