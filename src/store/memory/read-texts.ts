@@ -4,7 +4,7 @@ import { blockPassages } from './memory-limits.ts'
 
 const columns = entryColumns.map((column) => `e.${column}`).join(', ')
 const slotColumns =
-  'p.id, p.length, e.kind, e.type, e.tier, e.session, e.stream, e.tags, e.labels, e.place, e.created_at, e.valid_from, e.valid_to'
+  'p.id, p.length, e.kind, e.type, e.tier, e.session, e.stream, e.tags, e.labels, e.place, e.created_at, e.valid_from, e.valid_to, e.key'
 const joined = 'memory_entry e join memory_passage p on p."user" = e."user" and p.entry = e.key'
 const foundColumns = `p.id as passage, p.part, p.start, p.body, ${columns}`
 
@@ -27,7 +27,7 @@ export function foundArgs(ids: readonly number[]): readonly Readonly<Record<stri
 
 const neighbours = (side: string, order: string): string =>
   `select key from memory_entry where "user" = :user and stream_key = :stream_key and stream = :stream and place ${side} :place
-   order by place ${order}, id ${order} limit :limit`
+   order by place ${order}, key ${order} limit :limit`
 
 type Name =
   | 'state'

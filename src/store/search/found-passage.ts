@@ -1,10 +1,39 @@
-/** A row of a passage and its entry, as it is handed out. */
+/** Passages with their entries, as they are handed out, and those next to an entry in its stream. */
+import type { UserId } from '../../types/index.ts'
 import type { FoundPassage } from '../memory.ts'
-import { rowEntry } from '../memory/entry-row.ts'
+import { rowEntry, textKey } from '../memory/entry-row.ts'
+import { maxListed } from '../memory/memory-limits.ts'
 import type { FoundRow } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
+import { readTexts } from '../memory/read-texts.ts'
+import { ask, type Asking } from './asking.ts'
+
+export interface AroundPlace {
+  readonly stream: string
+  readonly place: number
+  /** Entries before it, and behind. */
+  readonly before: number
+  readonly after: number
+}
 
 /** @throws OxbowError `store_corrupt` */
 export function foundPassage(row: FoundRow): FoundPassage {
   return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
+}
+
+export function* readAround(user: UserId, { stream, place, before, after }: AroundPlace): Asking<readonly FoundPassage[]> {
+  const asked = (text: string, limit: number) =>
+    ask<{ key: number }>({ text, args: { user, stream, stream_key: textKey(stream), place, limit: listLimit(limit) } })
+  const earlier = yield* asked(readTexts.entriesBefore, before)
+  const later = yield* asked(readTexts.entriesAfter, after)
+  const found: FoundPassage[] = []
+  for (const { key } of [...earlier.toReversed(), ...later]) {
+    const rows = yield* ask<FoundRow>({ text: readTexts.foundOf, args: { user, entry: key } })
+    found.push(...rows.map(foundPassage))
+  }
+  return found
+}
+
+export function listLimit(limit: number): number {
+  return limit >= 0 ? Math.min(Math.floor(limit), maxListed) : 0
 }

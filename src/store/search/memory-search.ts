@@ -9,7 +9,6 @@ import { createHeldMemory, type HeldMemory } from './held-memory.ts'
 import { foundPassage } from './found-passage.ts'
 import type { FoundRow, ModelRow, StateRow } from '../memory/memory-rows.ts'
 import { foundArgs, readTexts } from '../memory/read-texts.ts'
-import { readBeside } from './read-around.ts'
 import type { SlotRow, SlotTable } from './slot-table.ts'
 import type { ScanQuestion } from './nearest/vector-scan.ts'
 import type { ScoredSlot } from './top-slots.ts'
@@ -39,20 +38,31 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
     const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const ids = [...new Set([...byText, ...byVector].map((hit) => hit.passage))]
-    const byId = new Map<number, FoundPassage>()
-    for (const some of foundArgs(ids)) {
-      for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) byId.set(row.passage, foundPassage(row))
-    }
-    const passages = ids.flatMap((id) => byId.get(id) ?? [])
+    const next = besideOf(held.slots, [byText, byVector], beside)
+    const found = yield* readPassages(user, new Set([...ids, ...[...next.values()].flat()]))
+    const passages = ids.flatMap((id) => found.get(id) ?? [])
     if (beside === undefined) return { text: byText, vector: byVector, passages }
-    const first = new Set([byText, byVector].flatMap((hits) => hits.slice(0, beside.first).map(({ passage }) => passage)))
-    const neighbours = yield* readBeside(
-      user,
-      passages.filter(({ id }) => first.has(id)),
-      beside,
-    )
+    const neighbours = new Map([...next].map(([id, around]) => [id, around.flatMap((each) => found.get(each) ?? [])]))
     return { text: byText, vector: byVector, passages, beside: neighbours }
   }
+}
+
+/** @returns what stands next to the first hits of each list */
+function besideOf(slots: SlotTable, lists: readonly (readonly Hit[])[], asked: MemorySearch['beside']): Map<number, readonly number[]> {
+  const beside = new Map<number, readonly number[]>()
+  if (asked === undefined) return beside
+  for (const { passage } of lists.flatMap((hits) => hits.slice(0, asked.first))) {
+    beside.set(passage, slots.beside(slots.slotOf(passage), asked.before, asked.after))
+  }
+  return beside
+}
+
+function* readPassages(user: UserId, ids: ReadonlySet<number>): Asking<ReadonlyMap<number, FoundPassage>> {
+  const found = new Map<number, FoundPassage>()
+  for (const some of foundArgs([...ids])) {
+    for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) found.set(row.passage, foundPassage(row))
+  }
+  return found
 }
 
 function* takeIn(user: UserId, held: HeldMemory): Asking<void> {

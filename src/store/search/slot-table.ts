@@ -1,9 +1,10 @@
 /**
- * What a search must know of every passage, held in columns: a slot a passage, 60 bytes each. By it a filter is part of
+ * What a search must know of every passage, held in columns: a slot a passage, some 80 bytes each. By it a filter is part of
  * ranking: a passage that does not pass is never scored, so a search is never left with fewer hits than there are.
  */
 import type { MemoryFilter } from '../memory.ts'
 import { textList } from '../memory/entry-row.ts'
+import { createStreamOrder } from './stream-order.ts'
 
 /** A passage and its entry, as they are kept; the order in which they are read. */
 export type SlotRow = readonly [
@@ -20,6 +21,7 @@ export type SlotRow = readonly [
   createdAt: number,
   validFrom: number,
   validTo: number | null,
+  entry: number,
 ]
 
 export interface SlotTable {
@@ -36,6 +38,8 @@ export interface SlotTable {
   averageLength(): number
   /** @returns whether the passage of a slot passes; false for a slot that is free */
   passing(filter: MemoryFilter): (slot: number) => boolean
+  /** @returns passages of the entries next to a slot's in its stream, in order: so many entries before it, and behind */
+  beside(slot: number, before: number, after: number): readonly number[]
   /** Of two that score alike: the newer entry goes first, then the earlier passage. @returns whether `a` does */
   goesFirst(a: number, b: number): boolean
 }
@@ -50,7 +54,7 @@ interface CodedColumn {
   readonly codeOf: Map<string, number>
 }
 
-const numberColumns = ['length', 'place', 'createdAt', 'validFrom', 'validTo'] as const
+const numberColumns = ['length', 'place', 'createdAt', 'validFrom', 'validTo', 'entry'] as const
 type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
 
 const firstSlots = 1_024
@@ -64,6 +68,12 @@ export function createSlotTable(): SlotTable {
   const slots = new Map<number, number>()
   let passages: Float64Array = new Float64Array(room).fill(-1)
   const coded = emptyColumns(room)
+  const streams = createStreamOrder({
+    placeOf: (slot) => numbers.place[slot] ?? 0,
+    entryOf: (slot) => numbers.entry[slot] ?? 0,
+    passageOf: (slot) => passages[slot] ?? -1,
+    streamOf: (slot) => coded.stream.codes[slot] ?? 0,
+  })
   const numbers = Object.fromEntries(numberColumns.map((column) => [column, new Float64Array(room)])) as Numbers
 
   const grow = (): void => {
@@ -84,7 +94,7 @@ export function createSlotTable(): SlotTable {
     return slot
   }
   return {
-    set([passage, words, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo]) {
+    set([passage, words, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo, entry]) {
       const slot = place(passage)
       const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
       for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
@@ -96,12 +106,15 @@ export function createSlotTable(): SlotTable {
       numbers.createdAt[slot] = createdAt
       numbers.validFrom[slot] = validFrom
       numbers.validTo[slot] = validTo ?? Infinity
+      numbers.entry[slot] = entry
+      if (stream !== '') streams.put(slot)
       return slot
     },
     drop(passage) {
       const slot = slots.get(passage)
       if (slot === undefined) return -1
       slots.delete(passage)
+      streams.drop(slot)
       passages[slot] = -1
       total -= numbers.length[slot] ?? 0
       numbers.length[slot] = 0
@@ -119,6 +132,7 @@ export function createSlotTable(): SlotTable {
       if (tests.length === 0) return (slot) => (passages[slot] ?? -1) >= 0
       return (slot) => (passages[slot] ?? -1) >= 0 && tests.every((test) => test(slot))
     },
+    beside: (slot, before, after) => streams.beside(slot, before, after).map((each) => passages[each] ?? -1),
     goesFirst(a, b) {
       const newer = (numbers.createdAt[a] ?? 0) - (numbers.createdAt[b] ?? 0)
       return newer === 0 ? (passages[a] ?? 0) < (passages[b] ?? 0) : newer > 0
