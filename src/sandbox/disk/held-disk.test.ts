@@ -51,6 +51,8 @@ for (const disk of ['image', 'memory'] as const) {
         assert.equal(await readFile(join(root, 'tmp/more'), 'utf8'), 'room again')
         const seen = (await ask('exec', { ...exec, command: 'ls -la / /shared; cat /proc/self/mountinfo' })).stdout
         assert.doesNotMatch(seen, /workspace\.img/)
+        // Elsewhere /proc/self/mountinfo names where the workspace is on its file system; here it is at the top of one of its own.
+        assert.ok(seen.includes(' /shared /shared ') && !seen.includes(root), seen)
       })
     })
   })

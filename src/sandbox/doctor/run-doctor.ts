@@ -11,6 +11,7 @@ import { createEgressProxy } from '../egress/proxy/egress-proxy.ts'
 import { attempt } from './attempt.ts'
 import { diskAttempt } from './disk-attempt.ts'
 import { insideAttempts } from './inside-attempts.ts'
+import { keptCheck } from './kept-check.ts'
 import { limitsAttempt } from './limits-attempt.ts'
 import { processTier, tierAttempts } from './tier-attempts.ts'
 import { wasmAttempt } from './wasm-attempt.ts'
@@ -35,7 +36,7 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
     const machine = { ...places, workspaceRoot, limits: config.sandbox, browser: config.browser, egressSocket: proxy.socket }
     let inside = true
     for (const each of tierAttempts(machine)) {
-      const check = await attempt(each)
+      const check = await keptCheck(each, machine)
       // What cannot be started cannot be looked into.
       if (each.name === processTier && check.state === 'missing') inside = false
       yield check

@@ -1,0 +1,48 @@
+/**
+ * A tier that takes seconds to try out is tried once for each start of the machine, and again when something of what it is made of has
+ * changed: programs, image, configuration, Node, the user. What does not work is tried each time: somebody is mending it.
+ */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DoctorCheck } from '../../types/index.ts'
+import { bootId, keptAnswer } from '../kept-answer.ts'
+import { attempt } from './attempt.ts'
+import type { Attempt } from './attempt.ts'
+import { imagesName } from '../micro-vm/image/image-folder.ts'
+import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { processTier } from './tier-attempts.ts'
+import type { Machine } from './tier-attempts.ts'
+
+const programs = ['bwrap', 'podman', 'docker', 'runc', 'runsc', 'qemu-system-x86_64', 'mke2fs', 'msb']
+
+/** Never rejects. */
+export async function keptCheck(each: Attempt, machine: Machine): Promise<DoctorCheck> {
+  // Quick, and what everything else is tried in.
+  if (each.name === processTier) return attempt(each)
+  const folder = machine.cacheFolder
+  if (folder === undefined) return attempt(each)
+  let isNew = false
+  const find = (): Promise<DoctorCheck> => {
+    isNew = true
+    return attempt(each)
+  }
+  const file = join(folder, 'doctor', `${each.name.replaceAll(/\W+/g, '-')}.json`)
+  const check = await keptAnswer(file, questionOf(each, machine), find, ({ state }) => state !== 'missing')
+  return isNew
+    ? check
+    : { ...check, says: `${check.says} (found before, since the machine started)`, ms: 0, required: each.required ?? false }
+}
+
+function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPath(), imageFolder = '' }: Machine): string {
+  const made = [
+    ...searchPath.split(':').flatMap((folder) => programs.map((program) => join(folder, program))),
+    join(imageFolder, imagesName),
+  ]
+  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', limits, [...new Set(made)].map(stampOf)])
+}
+
+/** Another one when a file or folder was written. */
+function stampOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size}`
+}
