@@ -52,7 +52,7 @@ export function keepHands(planned: SandboxStatus, plan: Pick<TierPlan, 'start' |
 
 function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
   const hints: Readonly<Partial<Record<string, string>>> = {
-    'container browser': 'Build an image with one: oxbow image build --with browser (with runc; gVisor is too slow for it).',
+    'container browser': 'Build an image with one: oxbow image build --with browser (and kernel = "runc").',
     'micro_vm browser': 'A micro VM has no way to the web. sandbox.tier = "container" has one, and its own kernel with gVisor.',
     'micro_vm online': 'A micro VM has no way to the web. sandbox.tier = "container" has one, and its own kernel with gVisor.',
   }

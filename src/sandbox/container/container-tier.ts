@@ -69,7 +69,7 @@ interface Starter {
   readonly close: () => Promise<void>
 }
 
-/** gVisor makes its threads one by one under ptrace: a page takes minutes there. */
+/** Chromium was never tried in gVisor, whose kernel is not all that it expects. */
 function browserProfile({ browser, options }: Parts): readonly Profile[] {
   return browser !== '' && options.limits.container.kernel === 'runc' ? ['browser'] : []
 }
