@@ -64,18 +64,36 @@ async function main(command: string): Promise<void> {
     }
     case 'keys': {
       const { answerKeyQuestion } = await import('./key-questions.ts')
-      say(await answerKeyQuestion(await envelope))
+      await whileAsked(ended, async () => say(await answerKeyQuestion(await envelope)))
       return
     }
     case 'store': {
       const { upkeep } = await import('./store-upkeep.ts')
-      await upkeep(await envelope, say)
+      await whileAsked(ended, async () => upkeep(await envelope, say))
       return
     }
     default:
       throw new Error(
         `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run, image-build, store or keys`,
       )
+  }
+}
+
+/**
+ * Ends where it stands when the program that asked has ended: a person who stopped it, or its machine that did, wants nothing changed any
+ * more. Upkeep survives a kill at any moment, so this end is as good as any other; a step that cannot be left is finished first.
+ */
+async function whileAsked(ended: Promise<void>, work: () => Promise<void>): Promise<void> {
+  let isOver = false
+  void ended.then(() => {
+    if (isOver) return
+    console.error('whoever asked has ended: stopped here. The same command goes on, or begins anew.')
+    process.exit(errorTable.cancelled.exit)
+  })
+  try {
+    await work()
+  } finally {
+    isOver = true
   }
 }
 
