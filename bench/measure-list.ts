@@ -9,6 +9,7 @@ import { memory } from './measures/memory.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
+import { manyUsers } from './postgres/many-users.ts'
 import { postgres } from './postgres/postgres.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
@@ -32,4 +33,5 @@ export const measures: readonly Measure[] = [
   recallSpeed,
   memoryStore,
   postgres,
+  manyUsers,
 ]

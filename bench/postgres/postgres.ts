@@ -3,11 +3,11 @@ import { openPostgresStore } from '../../src/store/postgres/postgres-store.ts'
 import { createDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { type OpeningStore, openSqliteStore } from '../../src/store/index.ts'
 import { type CallId, createIdMaker, type NewRecord, systemClock, systemRandom } from '../../src/types/index.ts'
-import type { BenchContext, Measure } from '../measure.ts'
+import type { Measure } from '../measure.ts'
 import { ms, perSecond, type Row, shown, times } from '../report.ts'
 import { median } from '../statistics.ts'
-import { benchUser, makeWorkspace, startGuest } from '../subjects/guest.ts'
-import { prompts } from '../subjects/model-server.ts'
+import { benchUser, makeWorkspace } from '../subjects/guest.ts'
+import { turnMs } from './turn-time.ts'
 
 const callers = 64
 /** Appends one after the other, of which the median is taken. */
@@ -78,24 +78,4 @@ async function appends(store: OpeningStore, seconds: number): Promise<{ readonly
   } finally {
     await store.close()
   }
-}
-
-/** @param url of the store; empty for a file in the workspace */
-async function turnMs({ plan, programs, modelUrl }: BenchContext, url: string): Promise<number> {
-  using workspace = makeWorkspace()
-  await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, config: { store: { url } } })
-  using terminal = await guest.connect()
-  const took: number[] = []
-  const count = Math.min(plan.turns, 100)
-  // The first quarter warms up.
-  for (let i = -Math.ceil(count / 4); i < count;) {
-    const session = await terminal.open()
-    for (let turn = 0; turn < 10; turn++, i++) {
-      const began = performance.now()
-      await terminal.turn(session, prompts.plain)
-      if (i >= 0) took.push(performance.now() - began)
-    }
-    await terminal.unfollow(session)
-  }
-  return median(took)
 }

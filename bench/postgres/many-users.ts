@@ -1,0 +1,151 @@
+/** Many users in one Postgres: what a million memories of others cost one of them, and what a hundred get who work at once. */
+import { openPostgresStore } from '../../src/store/postgres/postgres-store.ts'
+import { openEngine, pgDriver } from '../../src/store/postgres/engine-fixture.ts'
+import { createDatabase, postgresSkip, type PostgresDatabase, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
+import type { Store } from '../../src/store/index.ts'
+import type { UserId } from '../../src/types/index.ts'
+import { createMemoryData, dims, type MemoryData, vectorsOf } from '../memory/memory-data.ts'
+import type { BenchPlan } from '../bench-plan.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, figure, ms, perSecond, type Row, shown, times } from '../report.ts'
+import { median, quantile } from '../statistics.ts'
+import { fillOthers } from './other-users.ts'
+import { turnMs } from './turn-time.ts'
+
+const seed = 3
+const batch = 250
+const own = 5_000
+const others = { users: 100, each: 10_000 }
+const workers = 100
+const memoriesOfWorker = 64
+/** Of this many things that a user does one is a write. */
+const writeEvery = 4
+/** What the least of a hundred users must get of an equal share. */
+const leastShare = 0.5
+
+export const manyUsers: Measure = {
+  name: 'postgres-users',
+  title: 'Many users in one Postgres',
+  how: 'A server of its own, fsync off. One user with 5 000 memories of 384 dimensions, before and after 1 000 000 of 100 others are in the same tables. Then 100 users with connections of their own, each doing three searches by words and vector for one write of a memory, all at once in one process.',
+  async run(context) {
+    const skip = postgresSkip()
+    if (skip !== false) return [shown('not measured', skip)]
+    await using server = await startPostgres({ settings: ['max_connections = 300', 'shared_buffers = 256MB', 'max_wal_size = 4GB'] })
+    await using database = await createDatabase(server)
+    const data = createMemoryData(seed, true)
+    return [...(await besideMillion(context, database, data)), ...(await sideBySide(database, data, context.plan))]
+  },
+}
+
+async function besideMillion(context: BenchContext, database: PostgresDatabase, data: MemoryData): Promise<readonly Row[]> {
+  const { plan } = context
+  const user = 'bench' as UserId
+  const open = async (): Promise<Store> => {
+    const store = await openPostgresStore({ url: database.url, user, pool: 4, durability: 'normal' })
+    await store.opened()
+    return store
+  }
+  const filling = await open()
+  await fill(filling, data, own)
+  await filling.close()
+  const searched = async (): Promise<number> => {
+    const store = await open()
+    const took: number[] = []
+    for (let i = 0; i < plan.recallQuestions; i++) took.push(await search(store, data, i))
+    await store.close()
+    return median(took)
+  }
+  const [search1, turn1] = [await searched(), await turnMs(context, database.url)]
+  const began = performance.now()
+  await fillOthers(database.sql, others)
+  await database.sql('analyze')
+  const seconds = (performance.now() - began) / 1_000
+  const [search2, turn2] = [await searched(), await turnMs(context, database.url)]
+  const total = others.users * others.each
+  return [
+    shown(`${total} memories of ${others.users} others written by the server`, `${figure(seconds)} s`),
+    bounded(
+      'a search among 5 000 memories beside them, p50',
+      ms(search2),
+      `${times(search2 / search1)} of without them`,
+      '≤ 1.3 ×',
+      search2 <= 1.3 * search1,
+    ),
+    bounded('a turn without tools beside them, p50', ms(turn2), `${times(turn2 / turn1)} of without them`, '≤ 1.3 ×', turn2 <= 1.3 * turn1),
+  ]
+}
+
+async function sideBySide(database: PostgresDatabase, data: MemoryData, { busySeconds }: BenchPlan): Promise<readonly Row[]> {
+  const engines = await Promise.all(
+    Array.from({ length: workers }, (_, i) => openEngine(pgDriver(database.url, 2), { user: `worker-${i}` as UserId })),
+  )
+  try {
+    for (const { store } of engines) await fill(store, data, memoriesOfWorker)
+    const [first] = engines
+    if (first === undefined) return []
+    const alone = await work(first.store, data, performance.now() + (busySeconds * 1_000) / 4)
+    const until = performance.now() + busySeconds * 1_000
+    const done = await Promise.all(engines.map(({ store }) => work(store, data, until)))
+    const counts = done.map((took) => took.length)
+    const mean = counts.reduce((sum, count) => sum + count, 0) / workers
+    const share = Math.min(...counts) / mean
+    const [slow, usual] = [quantile(done.flat(), 0.95), quantile(done.flat(), 0.5)]
+    return [
+      shown(
+        `${workers} users at once, together`,
+        perSecond((mean * workers) / busySeconds),
+        `${times(usual / median(alone))} of alone for each, p50`,
+      ),
+      bounded(
+        'the least of them gets of an equal share',
+        figure(share),
+        `the most ${figure(Math.max(...counts) / mean)}`,
+        `≥ ${leastShare}`,
+        share >= leastShare,
+      ),
+      bounded(
+        'the same, p95 of one thing',
+        ms(slow),
+        `${times(slow / median(alone))} of alone`,
+        `≤ ${workers} ×`,
+        slow <= workers * median(alone),
+      ),
+    ]
+  } finally {
+    for (const { store } of engines) await store.close()
+  }
+}
+
+async function fill({ memory }: Store, data: MemoryData, count: number): Promise<void> {
+  await memory.change([{ change: 'model', model: 'm', dims, state: 'active' }])
+  for (let first = 0; first < count; first += batch) {
+    const numbers = Array.from({ length: Math.min(batch, count - first) }, (_, i) => first + i)
+    await memory.change(numbers.map((number) => ({ change: 'put', item: data.item(number) })))
+    // A store counts its passages from 1.
+    const vectors = vectorsOf(
+      data,
+      numbers.map((number) => number + 1),
+      first,
+    )
+    await memory.change([{ change: 'vectors', model: 'm', vectors }])
+  }
+}
+
+async function search({ memory }: Store, data: MemoryData, number: number): Promise<number> {
+  const { terms, vector } = data.question(number)
+  const began = performance.now()
+  await memory.search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 20 }, vector: { model: 'm', vector, limit: 20 } })
+  return performance.now() - began
+}
+
+/** @returns how long each thing took */
+async function work(store: Store, data: MemoryData, until: number): Promise<readonly number[]> {
+  const took: number[] = []
+  for (let i = 0; performance.now() < until; i++) {
+    const began = performance.now()
+    if (i % writeEvery === 0) await store.memory.change([{ change: 'put', item: data.item(memoriesOfWorker + i) }])
+    else await search(store, data, i)
+    took.push(performance.now() - began)
+  }
+  return took
+}
