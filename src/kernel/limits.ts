@@ -28,8 +28,7 @@ export const maxRecordsBehind = 10_000
 
 /** Pieces of one attachment: as many as its most bytes need, and some for a sender that cuts smaller ones. */
 export const maxPieces = 16
-/** Files that a model is shown at once, the newest of a conversation: what vendors take in one request, and what a turn may cost. */
-export const maxShownFiles = 8
+/** Bytes of the files that a model is shown at once: what vendors take in one request. */
 export const maxShownFileBytes = 20_000_000
 /** Files that are held as they are sent, so that each step of a turn does not read them again. */
 export const maxHeldFileBytes: number = 32 * 1024 * 1024

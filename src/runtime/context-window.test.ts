@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type CallId, type ConversationItem, conversationItem, type Message, toolCallId, toolCallsOf, userMessage } from '../types/index.ts'
+import {
+  type CallId,
+  type ConversationItem,
+  conversationItem,
+  type Message,
+  toolCallId,
+  toolCallsOf,
+  toolResult,
+  userMessage,
+} from '../types/index.ts'
 import { createMessageCounter, fitConversation } from './context-window.ts'
 import { mediaTokens } from './limits.ts'
 
@@ -102,4 +111,19 @@ test('a picture is counted, of a person or of a tool, though it has no text', as
     counter,
   )
   assert.equal(dropped, 1)
+})
+
+void test('pictures that have given their place to newer ones count for nothing', async () => {
+  const file = { name: 'a.png', media_type: 'image/png', bytes: 10, pieces: ['0'.repeat(64)] }
+  const items = [conversationItem('u' as CallId, userMessage('look')), ...steps(40)]
+  function steps(count: number): ConversationItem[] {
+    return Array.from({ length: count }, (_, i) => `g${i}` as CallId).flatMap((call) => [
+      conversationItem(call, { role: 'assistant', parts: [{ type: 'tool_call', id: 't', name: 'look', arguments: '{}' }] }),
+      toolResult(toolCallId(call, 0), { id: 't', name: 'look' }, { ok: true, text: 'seen', files: [file] }),
+    ])
+  }
+  const room = 9 * mediaTokens
+  const { messages, dropped, tokens } = await fitConversation(items, room, createMessageCounter(count))
+  assert.deepEqual([messages.length, dropped], [81, 0])
+  assert.ok(tokens > 8 * mediaTokens && tokens <= room, String(tokens))
 })

@@ -2,7 +2,7 @@
  * Fits a conversation into a model's window: newest first, and a tool call never without its result. A UTF-8 byte is at
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer.
  */
-import { type ConversationItem, type Message, showableFiles, toolCallsOf } from '../types/index.ts'
+import { type ConversationItem, maxShownFiles, type Message, showableFiles, toolCallsOf } from '../types/index.ts'
 import { largeStepPart, mediaTokens, tokensPerMessage } from './limits.ts'
 import { createShortener, type Shorten } from './shortening/shorten-message.ts'
 import { type Shortened, shortenStep } from './shortening/shorten-step.ts'
@@ -67,9 +67,12 @@ export async function fitConversation(
 
   const kept: (readonly Message[])[] = []
   let from = groups.length
+  let files = filesOf(asked.messages)
   for await (const group of newestFirst(groups, room, counter)) {
     const free = room - tokens
     let step: Shortened = { messages: group.messages, tokens: group === asked ? 0 : tokensOfAll(group.messages, counter) }
+    if (group !== asked) step = { ...step, tokens: step.tokens - hiddenFiles(group.messages, files) * mediaTokens }
+    if (group !== asked) files += filesOf(group.messages)
     const isNewest = kept.length === 0
     if (step.tokens > free && isNewest) step = await shortenGroup(step, free, counter)
     else if (step.tokens > free && step.tokens > large) step = await shortenGroup(step, large / 2, counter)
@@ -94,6 +97,16 @@ function shortenGroup({ messages, tokens }: Shortened, room: number, counter: Me
 /** @returns tokens of messages that were counted, with what each costs beside its text. */
 export function tokensOfAll(messages: readonly Message[], counter: MessageCounter): number {
   return messages.reduce((sum, message) => sum + counter.tokensOf(message) + tokensPerMessage, 0)
+}
+
+function filesOf(messages: readonly Message[]): number {
+  return messages.reduce((sum, message) => sum + showableFiles(message), 0)
+}
+
+/** @param newer files of newer messages. @returns how many files of these have no place beside them: they count for nothing. */
+export function hiddenFiles(messages: readonly Message[], newer = 0): number {
+  const files = filesOf(messages)
+  return Math.min(files, Math.max(0, newer + files - maxShownFiles))
 }
 
 /** What must stay together: one message, or a generation with the results of its tool calls. */

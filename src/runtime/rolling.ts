@@ -1,7 +1,7 @@
 /** What a rolling summary changes in a window: the messages that it stands for are not shown. */
 import type { CallId, ConversationItem, Process } from '../types/index.ts'
-import { type MessageCounter, tokensOfAll } from './context-window.ts'
-import { usualBytesPerToken } from './limits.ts'
+import { hiddenFiles, type MessageCounter, tokensOfAll } from './context-window.ts'
+import { mediaTokens, usualBytesPerToken } from './limits.ts'
 import type { SummarizeOutput } from './runtime.ts'
 
 export interface Rolled {
@@ -38,5 +38,5 @@ export async function isFuller(items: readonly ConversationItem[], tokens: numbe
   if (bytes / usualBytesPerToken <= tokens) return false
   const messages = items.map(({ message }) => message)
   await counter.count(messages)
-  return tokensOfAll(messages, counter) > tokens
+  return tokensOfAll(messages, counter) - hiddenFiles(messages) * mediaTokens > tokens
 }

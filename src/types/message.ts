@@ -96,6 +96,9 @@ export function sentMessage(text: string, files: readonly Attachment[] = []): Us
   return { role: 'user', parts, files }
 }
 
+/** Files that a model is shown at once, the newest of a conversation: what vendors take in one request, and what a turn may cost. */
+export const maxShownFiles = 8
+
 /** How many files of a message may become parts of it, for what it counts in a window. */
 export function showableFiles(message: Message): number {
   const files = message.role === 'assistant' ? [] : (message.files ?? [])

@@ -3,8 +3,18 @@
  * here the newest files that fit become parts of their messages, whatever came before stays the line that names it. So a turn costs
  * the same however much was attached to older ones, and the bytes are read once in a while, not at every step.
  */
-import type { Blobs, InputKind, KeptFile, MediaPart, Message, ModelFacts, ToolMessage, UserMessage } from '../../types/index.ts'
-import { maxHeldFileBytes, maxShownFileBytes, maxShownFiles } from '../limits.ts'
+import {
+  type Blobs,
+  type InputKind,
+  type KeptFile,
+  maxShownFiles,
+  type MediaPart,
+  type Message,
+  type ModelFacts,
+  type ToolMessage,
+  type UserMessage,
+} from '../../types/index.ts'
+import { maxHeldFileBytes, maxShownFileBytes } from '../limits.ts'
 
 /** @returns the messages with their newest files shown; the same objects where nothing changes, and for the same files again. */
 export type ShowFiles = (messages: readonly Message[], facts: Pick<ModelFacts, 'input'>) => Promise<readonly Message[]>
