@@ -23,6 +23,7 @@ import { mergeParts } from './merge-parts.ts'
 import { passesFilter } from './passes-filter.ts'
 import { addPriors } from './priors.ts'
 import {
+  besideFirst,
   candidatesPerResult,
   fewestCandidates,
   contextWeight,
@@ -66,7 +67,10 @@ export function createRecall(deps: RecallDeps): Recall {
       const found = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
       const at = question.filter.validAt ?? deps.now()
       const merged = mergeParts(found.map(({ candidates }) => candidates))
-      const closer = embedder === null || question.fusion === 'reciprocal_rank' ? merged : await addCloseness(merged, text, deps.text)
+      const closer =
+        embedder === null || question.fusion === 'reciprocal_rank'
+          ? merged
+          : await addCloseness(merged, { question: text, terms: asked[0]?.terms ?? [] }, deps.text)
       const ranked = addPriors(raiseExact(raiseAskedAbout(closer, text), exact), at)
 
       // Order, and say once what is said twice.
@@ -141,7 +145,7 @@ async function searchOnce(
 }
 
 /** Most of what goes first in the end goes first in one of the two lists: its neighbours come with the search. */
-const beside = { first: joinedResults, before: neighboursBefore, after: neighboursAfter }
+const beside = { first: besideFirst, before: neighboursBefore, after: neighboursAfter }
 
 const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 

@@ -44,6 +44,8 @@ export const neighboursBefore = 1
 export const neighboursAfter = 1
 /** Results whose neighbours are looked up: each is a question to the store, and the budget is mostly used up by then. */
 export const joinedResults = 8
+/** Hits of each list whose neighbours come with the search: three of four results are among the first 8 of a list, 19 of 20 among these. */
+export const besideFirst = 24
 
 /** What answers a part counts beside what answers the whole: two parts are then answered by turns. */
 export const partShare = 0.9
