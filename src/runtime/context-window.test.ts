@@ -116,8 +116,8 @@ test('a picture is counted, of a person or of a tool, though it has no text', as
 void test('pictures that have given their place to newer ones count for nothing', async () => {
   const file = { name: 'a.png', media_type: 'image/png', bytes: 10, pieces: ['0'.repeat(64)] }
   const items = [conversationItem('u' as CallId, userMessage('look')), ...steps(40)]
-  function steps(count: number): ConversationItem[] {
-    return Array.from({ length: count }, (_, i) => `g${i}` as CallId).flatMap((call) => [
+  function steps(many: number): ConversationItem[] {
+    return Array.from({ length: many }, (_, i) => `g${i}` as CallId).flatMap((call) => [
       conversationItem(call, { role: 'assistant', parts: [{ type: 'tool_call', id: 't', name: 'look', arguments: '{}' }] }),
       toolResult(toolCallId(call, 0), { id: 't', name: 'look' }, { ok: true, text: 'seen', files: [file] }),
     ])
