@@ -1,6 +1,6 @@
 /**
  * What is known of each step of the tables, a line a step, without its statements: this is what a start reads. The statements
- * are in `step-<id>-<name>.ts` and are loaded only when a step has to run.
+ * are in `steps/step-<id>-<name>.ts` and are loaded only when a step has to run.
  *
  * A step that was released is never changed: a new one follows it. Its checksum says so, here and in every database that it
  * has run in; the test of this folder prints the right one for a step that is new.

@@ -1,13 +1,13 @@
 /** The statements of every step, by its id. */
 import type { MigrationStep } from './migration-step.ts'
-import { journalStep } from './step-1-journal.ts'
-import { scratchpadStep } from './step-2-scratchpad.ts'
-import { memoryStep } from './step-3-memory.ts'
-import { sessionStep } from './step-4-sessions.ts'
-import { secretsZoeyStep } from './step-5-secrets-zoey.ts'
-import { blobOwnerStep } from './step-6-blob-owner.ts'
-import { smallerVectorsStep } from './step-7-smaller-vectors.ts'
-import { nearIndexStep } from './step-8-near-index.ts'
+import { journalStep } from './steps/step-1-journal.ts'
+import { scratchpadStep } from './steps/step-2-scratchpad.ts'
+import { memoryStep } from './steps/step-3-memory.ts'
+import { sessionStep } from './steps/step-4-sessions.ts'
+import { secretsZoeyStep } from './steps/step-5-secrets-zoey.ts'
+import { blobOwnerStep } from './steps/step-6-blob-owner.ts'
+import { smallerVectorsStep } from './steps/step-7-smaller-vectors.ts'
+import { nearIndexStep } from './steps/step-8-near-index.ts'
 
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],

@@ -1,5 +1,4 @@
 /** The index of pgvector, as upkeep makes it and speaks of it. In a file there is none: vectors are compared by Oxbow itself. */
-import type { UserId } from '../../types/index.ts'
 import { tableNames, type UpkeepConnection } from './connection.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import type { StorePlace, Tell } from './store-place.ts'
@@ -16,7 +15,7 @@ export async function sayVectors(db: UpkeepConnection, place: StorePlace, isMany
   const { isNearWanted, pgvectorVersion } = await import('../postgres/near/near-builder.ts')
   const version = await pgvectorVersion(db.session)
   if (version === null) return without
-  const user = place.user as UserId
+  const user = place.user
   const [row] = await db.rows('select 1 from memory_near where "user" = ?', [user])
   if (row !== undefined) return `pgvector ${version}: vectors are found by an index`
   const wanted = await isNearWanted({ session: db.session, user, ...(isMany !== undefined && { isMany }) })
@@ -32,7 +31,7 @@ export async function indexVectors(db: UpkeepConnection, place: StorePlace, tell
   const state = await db.transaction(() =>
     buildNear({
       session: db.session,
-      user: place.user as UserId,
+      user: place.user,
       tell: (done, total) => tell('vectors', done, total),
       ...(isMany !== undefined && { isMany }),
     }),

@@ -6,7 +6,7 @@
  * too few of a thousand pass the index is left aside. A search is never short for a filter.
  */
 import type { UserId } from '../../../types/index.ts'
-import type { BlockRow, ModelRow } from '../../memory/memory-rows.ts'
+import type { BlockRow } from '../../memory/memory-rows.ts'
 import { ask, type Asking } from '../../search/asking.ts'
 import type { Nearest } from '../../search/memory-search.ts'
 import { compareExactly, type ScanQuestion } from '../../search/nearest/vector-scan.ts'

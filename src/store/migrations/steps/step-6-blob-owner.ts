@@ -1,5 +1,5 @@
 /** Blobs belong to a user, as all rows do: nobody reads or erases those of another. */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const blobOwnerStep: MigrationStep = {
   up: (on) => [

@@ -1,5 +1,5 @@
 /** The journal, its blobs, and what follows from it. */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const journalStep: MigrationStep = {
   up: (on) => [

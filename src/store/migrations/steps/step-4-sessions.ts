@@ -1,5 +1,5 @@
 /** Sessions can be put away, erased and forked, and know the call that made their newest summary. */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const sessionStep: MigrationStep = {
   up: (on) => [

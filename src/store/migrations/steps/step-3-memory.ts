@@ -3,7 +3,7 @@
  * from passages, belongs to one user, and is made when that user's first memory is kept (`memory_text_…` in SQLite; rows of
  * `memory_posting` in Postgres).
  */
-import type { MigrationStep, StepTools } from './migration-step.ts'
+import type { MigrationStep, StepTools } from '../migration-step.ts'
 
 const tables = ['memory_state', 'memory_entry', 'memory_passage', 'memory_removal', 'memory_model', 'memory_vectors', 'memory_cursor']
 

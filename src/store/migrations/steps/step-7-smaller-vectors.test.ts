@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { embedAll, put } from '../contract/memory-fixture.ts'
-import { storeFolder } from '../store-fixture.ts'
-import { openDatabase } from '../sqlite/sqlite-database.ts'
-import { sqliteMigrationDriver } from '../sqlite/sqlite-schema.ts'
-import { migrate } from './migration-runner.ts'
+import { embedAll, put } from '../../contract/memory-fixture.ts'
+import { storeFolder } from '../../store-fixture.ts'
+import { openDatabase } from '../../sqlite/sqlite-database.ts'
+import { sqliteMigrationDriver } from '../../sqlite/sqlite-schema.ts'
+import { migrate } from '../migration-runner.ts'
 
 test('an older program is left no vectors that it cannot read, keeps those that it can, and all texts', async () => {
   await using files = storeFolder()

@@ -2,7 +2,7 @@
  * Secrets, sealed; and what plugins keep through the ZoeyOS adapter: one table for all kinds of rows, with the columns that
  * they are found by, and their vectors. A body that is a reference is found by it, so that a blob goes with its last record.
  */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const secretsZoeyStep: MigrationStep = {
   up: (on) => [

@@ -3,7 +3,7 @@
  * Only in Postgres. The tables themselves are made by whoever does upkeep, each with the dimensions of its model; see
  * `postgres/near`. And from here on words of a bucket that is not full have no rows; see `postgres/memory/posting-writer.ts`.
  */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const nearIndexStep: MigrationStep = {
   up: (on) =>

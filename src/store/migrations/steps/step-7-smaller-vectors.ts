@@ -3,7 +3,7 @@
  * there are read as they are, so there is nothing to do. Going back, such vectors go: an older program makes them anew in the
  * background, as after a change of the embedder, and finds by words meanwhile.
  */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const smallerVectorsStep: MigrationStep = {
   up: () => [],

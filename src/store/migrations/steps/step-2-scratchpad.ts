@@ -1,5 +1,5 @@
 /** A session knows the call that changed its scratchpad last. */
-import type { MigrationStep } from './migration-step.ts'
+import type { MigrationStep } from '../migration-step.ts'
 
 export const scratchpadStep: MigrationStep = {
   up: (on) => [on.column('session', 'scratchpad', 'text', '')],
