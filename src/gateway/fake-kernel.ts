@@ -185,6 +185,8 @@ const status: GuestStatus = {
     limits: [],
     degraded: [],
   },
+  store: 'file',
+  embedder: 'none',
   read_only: null,
 }
 

@@ -1,6 +1,6 @@
 /** Opens a guest's store. A file of its own, so that the database's worker can start before everything else is loaded. */
 import { join } from 'node:path'
-import { openStore, type OpeningStore, storeAddress } from '../store/index.ts'
+import { openStore, type OpeningStore, shownStore, storeAddress } from '../store/index.ts'
 import { type GuestEnvelope, OxbowError } from '../types/index.ts'
 
 /** @throws OxbowError `bad_config` for an address that is none, or where the guest has no way to it */
@@ -25,4 +25,9 @@ export async function openGuestStore({
 /** Is the store a database server, and no file? */
 export function isOnServer({ config, keys }: GuestEnvelope): boolean {
   return storeAddress({ config: config.store, environment: keys }) !== ''
+}
+
+/** @returns for people: `file`, or the address of the database without its password */
+export function shownAddress({ config, keys: environment }: GuestEnvelope): Promise<string> {
+  return shownStore({ config: config.store, environment, path: 'file' })
 }

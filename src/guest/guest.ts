@@ -13,7 +13,7 @@ import type { OpeningStore, Store } from '../store/index.ts'
 import { builtinCalls, memoryCalls } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
-import { isOnServer, openGuestStore } from './guest-store.ts'
+import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
 import { openHostWays } from './host-ways.ts'
 
 export interface Guest {
@@ -77,6 +77,7 @@ export async function startGuest(
       version,
       config,
       store,
+      storeName: await shownAddress(envelope),
       engine,
       sandbox,
       calls,

@@ -50,6 +50,8 @@ export interface KernelOptions {
   readonly version: string
   readonly config: Config
   readonly store: Store
+  /** For people: `file`, or an address without its password. */
+  readonly storeName?: string
   readonly engine: Engine
   readonly sandbox: Sandbox
   /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
@@ -214,7 +216,8 @@ async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval
   return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
 
-function facade(parts: Parts, { user, version, config, store, engine, sandbox, memory }: KernelOptions, resumed: Promise<void>): Kernel {
+function facade(parts: Parts, options: KernelOptions, resumed: Promise<void>): Kernel {
+  const { user, version, config, store, storeName = 'file', engine, sandbox, memory } = options
   const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
   const facts = engine.model
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
@@ -231,6 +234,8 @@ function facade(parts: Parts, { user, version, config, store, engine, sandbox, m
       recording: config.model.recording,
       notice: facts.provider === 'offline' ? offlineNotice : '',
       sandbox: sandbox.status,
+      store: storeName,
+      embedder: config.memory.embedder,
       read_only: journal.fault(),
     }),
     async createSession(title) {

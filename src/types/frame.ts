@@ -125,6 +125,10 @@ export interface GuestStatus {
   /** One sentence that a newcomer should read, e.g. that the offline interpreter is no model; empty for none. */
   readonly notice: string
   readonly sandbox: SandboxStatus
+  /** Where everything is kept: `file`, or the address of the database without its password. */
+  readonly store: string
+  /** What makes vectors, as `memory.embedder` names it. */
+  readonly embedder: string
   /** Set when the store is damaged or full: why, and what to do. Reading still works. */
   readonly read_only: Failure | null
 }

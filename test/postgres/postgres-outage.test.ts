@@ -53,6 +53,8 @@ test(
       assert.equal(tokenOf(workspace), token)
       using after = await openTerminal(guest.url, workspace)
       assert.equal(after.status.read_only, null)
+      assert.equal(after.status.store, database.url.replace(/\?.*/, '').replace(/:[^/@:]*@/, '@'))
+      assert.equal(after.status.embedder, 'words-50k')
       await after.expect('snapshot', 'subscribe', { session: conversation.session, cursor: 0 })
       await after.record(({ body, phase }) => phase === 'outcome' && JSON.stringify(body).includes('I hear: Remember the river.'))
       const ended = await after.record(({ call, phase }) => String(call) === cut && phase === 'outcome')

@@ -1,4 +1,5 @@
 /** `oxbow status`: what this machine offers, what is missing, and how to get it. */
+import { join } from 'node:path'
 import { configFiles } from '../../runner/index.ts'
 import type { SandboxStatus } from '../../types/index.ts'
 import { withGuest } from '../guest/guest-connection.ts'
@@ -28,6 +29,8 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['guest', guest.owned ? 'not running (started to answer this)' : `running, pid ${guest.pid}, ${guest.url}`],
       ['model', describeChain(told)],
       ['recorded', describeRecording(told)],
+      ['store', told.store === 'file' ? `a file: ${join(workspace.root, 'internal', 'oxbow.db')}` : told.store],
+      ['embedder', told.embedder],
       ...files.map((path) => ['config', path]),
       ...sandboxRows(told.sandbox),
       ...(told.notice === '' ? [] : [['notice', told.notice]]),
