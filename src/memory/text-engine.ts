@@ -16,7 +16,13 @@ export interface Embedder extends EmbedderFacts {
   /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
   /** How close each passage is to a question word by word, 0 to 1, in order; null where it cannot read the question. Absent: it knows no single words. */
-  closeness?(question: string, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
+  closeness?(question: AskedTerms, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
+}
+
+/** A question, and the terms that it is looked up by. */
+export interface AskedTerms {
+  readonly question: string
+  readonly terms: readonly string[]
 }
 
 /** The terms of a passage, and of what stood before it. */
@@ -54,7 +60,7 @@ export interface TextEngine {
   /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
   /** As `Embedder.closeness`, of the configured embedder; null where it says nothing. */
-  closeness(question: string, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
+  closeness(question: AskedTerms, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
   /** Makes more of kept vectors, whatever is configured, where what ships with Oxbow makes them; else null. */
   embedderOf(model: string): Promise<Embedder | null>
   close(): Promise<void>

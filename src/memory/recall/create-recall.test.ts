@@ -208,3 +208,13 @@ test('both fusions find, and reciprocal rank is chosen by asking for it', async 
   assert.ok(Math.abs((ranked[0]?.score ?? 0) - 1 - (ranked[0]?.why.prior ?? 0)) < 1e-9)
   assert.notEqual(weighed[1]?.score, ranked[1]?.score)
 })
+
+test('words that are near those of the question count one by one, and say so', async () => {
+  await using bed = await openRecallBed('words-50k')
+  await bed.keep([...small, 'The physician was kind to her.', 'She was kind to her neighbours.'])
+  const [first, ...others] = await bed.ask('Which doctor was she with?')
+  assert.equal(first?.id, 'e4')
+  for (const other of others) assert.ok((first.why.closeness ?? 0) > (other.why.closeness ?? 1), other.id)
+  const ranked = await bed.ask('Which doctor was she with?', { fusion: 'reciprocal_rank' })
+  assert.deepEqual(new Set(ranked.map(({ why }) => why.closeness)), new Set([null]))
+})

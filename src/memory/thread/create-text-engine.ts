@@ -54,7 +54,7 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ownFacts() : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
-    closeness: (question, passages) => ask('closeness', { question, passages }),
+    closeness: ({ question, terms }, passages) => ask('closeness', { question, terms, passages }),
     async embedderOf(model) {
       const own = builtInNameOf(model)
       const facts = own === null ? null : await ask('embedder', { embedder: own })

@@ -40,6 +40,6 @@ export function createTextAnswers(configured: string): TextAnswers {
       }
       return embedder.embed(texts, purpose)
     },
-    closeness: async ({ question, passages }) => (await (await open())?.closeness?.(question, passages)) ?? null,
+    closeness: async ({ passages, ...asked }) => (await (await open())?.closeness?.(asked, passages)) ?? null,
   }
 }

@@ -1,6 +1,6 @@
 /** What passes between the main side and the thread that reads texts: numbered questions, one numbered answer each. */
 import type { Failure } from '../../types/index.ts'
-import type { CutPassage, EmbedderFacts, EmbedPurpose, ReadQuestion, TextFormat, PassageTerms } from '../text-engine.ts'
+import type { AskedTerms, CutPassage, EmbedderFacts, EmbedPurpose, ReadQuestion, TextFormat, PassageTerms } from '../text-engine.ts'
 
 /** Each question with what answers it. */
 export interface TextQuestions {
@@ -14,7 +14,7 @@ export interface TextQuestions {
     readonly answer: readonly Float32Array<ArrayBuffer>[]
   }
   closeness: {
-    readonly ask: { readonly question: string; readonly passages: readonly PassageTerms[] }
+    readonly ask: AskedTerms & { readonly passages: readonly PassageTerms[] }
     readonly answer: readonly number[] | null
   }
 }

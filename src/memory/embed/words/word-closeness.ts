@@ -6,8 +6,7 @@
  *
  * Words are read as terms of the index, which are made already; what is in no table, and every name, is near nothing but itself.
  */
-import type { PassageTerms } from '../../text-engine.ts'
-import { readQuestion } from '../../text/read-question.ts'
+import type { AskedTerms, PassageTerms } from '../../text-engine.ts'
 import { isStopWord } from '../../text/stop-words.ts'
 import { stem } from '../../text/word-terms.ts'
 import { contextCloseness, fewestCompared, leastKnownShare, maxClosenessTerms, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
@@ -16,7 +15,7 @@ import { withoutCommon } from './common-directions.ts'
 import { namesIn, placeOfTerm } from './known-words.ts'
 
 /** @returns 0 to 1 for each passage, in order; null for a question of whose words too few are known, as in another language. Never throws. */
-export type WordCloseness = (question: string, passages: readonly PassageTerms[]) => readonly number[] | null
+export type WordCloseness = (question: AskedTerms, passages: readonly PassageTerms[]) => readonly number[] | null
 
 type Vector = Float32Array | null
 
@@ -34,13 +33,12 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     held.set(term, vector)
     return vector
   }
-  return (question, passages) => {
+  return ({ question, terms }, passages) => {
     const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
-    const { terms } = readQuestion(question)
-    const common = terms.filter((term) => !names.has(term))
+    const common = terms.filter((term) => !names.has(term) && !/\d/.test(term))
     if (common.filter((term) => vectorOf(term) !== null).length < leastKnownShare * Math.max(1, common.length)) return null
     const numbers = numberTerms()
-    const own = passages.map(({ terms }) => numbers.of(terms))
+    const own = passages.map((passage) => numbers.of(passage.terms))
     const before = passages.map(({ context }) => numbers.of(context))
     const asked = terms
       .map((term) => ({ term, weight: rarity(own, numbers.number(term)) }))

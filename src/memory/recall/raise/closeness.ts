@@ -1,12 +1,12 @@
 /** How close candidates are word by word: asked once the lists are one, because it needs their terms. */
-import type { TextEngine } from '../../text-engine.ts'
+import type { AskedTerms, TextEngine } from '../../text-engine.ts'
 import type { Candidate } from '../candidate.ts'
 import { closenessShare } from '../recall-limits.ts'
 
 /** Scores stay 0 to 1. Without a table of words the list stays as it is. @throws as the text engine */
 export async function addCloseness(
   list: readonly Candidate[],
-  question: string,
+  question: AskedTerms,
   engine: Pick<TextEngine, 'closeness'>,
 ): Promise<readonly Candidate[]> {
   if (list.length === 0) return list
