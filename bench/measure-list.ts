@@ -6,10 +6,11 @@ import { hands } from './measures/hands.ts'
 import { history } from './measures/history.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
+import { otherUsers } from './memory/other-users.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
-import { manyUsers } from './postgres/many-users.ts'
+import { manyPostgresUsers } from './postgres/many-users.ts'
 import { postgres } from './postgres/postgres.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
@@ -32,6 +33,7 @@ export const measures: readonly Measure[] = [
   recall,
   recallSpeed,
   memoryStore,
+  otherUsers,
   postgres,
-  manyUsers,
+  manyPostgresUsers,
 ]

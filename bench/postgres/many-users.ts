@@ -23,7 +23,7 @@ const writeEvery = 4
 /** What the least of a hundred users must get of an equal share. */
 const leastShare = 0.5
 
-export const manyUsers: Measure = {
+export const manyPostgresUsers: Measure = {
   name: 'postgres-users',
   title: 'Many users in one Postgres',
   how: 'A server of its own, fsync off. One user with 5 000 memories of 384 dimensions, before and after 1 000 000 of 100 others are in the same tables. Then 100 users with connections of their own, each doing three searches by words and vector for one write of a memory, all at once in one process.',

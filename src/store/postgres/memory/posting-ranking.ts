@@ -5,7 +5,7 @@ import type { AskedText, TextRanking } from '../../search/memory-search.ts'
 import { type Occurrences, rankByWords } from '../../search/word-ranking.ts'
 import { toStored } from '../postgres-session.ts'
 import { createOpenWords } from './open-words.ts'
-import { bucketPassages, firstOf, openPostings, placeOf, weightOf } from './posting.ts'
+import { bucketPassages, eachPosting, firstOf, placeOf, weightOf } from './posting.ts'
 
 /** The state's row is there, or there is nothing. */
 type Row = readonly [what: 'end' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
@@ -53,14 +53,11 @@ export function createPostingRanking(user: UserId): PostingRanking {
         ([, term]) => term,
       )
       const words = terms.map<Occurrences>((term) => (seen) => {
-        for (const [, , bucket, bytes] of byTerm.get(term) ?? []) see(firstOf(bucket), openPostings(bytes), contextWeight, seen)
-        see(open.first(), open.postings(term), contextWeight, seen)
+        const see = (first: number) => (posting: number) => seen(first + placeOf(posting), weightOf(posting, contextWeight))
+        for (const [, , bucket, bytes] of byTerm.get(term) ?? []) eachPosting(bytes, see(firstOf(bucket)))
+        open.postings(term).forEach(see(open.first()))
       })
       return rankByWords(slots, filter, limit, words)
     },
   }
-}
-
-function see(first: number, postings: readonly number[], contextWeight: number, seen: (passage: number, weight: number) => void): void {
-  for (const posting of postings) seen(first + placeOf(posting), weightOf(posting, contextWeight))
 }

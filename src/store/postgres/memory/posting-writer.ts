@@ -9,7 +9,7 @@ import type { PassageRow } from '../../memory/memory-rows.ts'
 import { unpackBody } from '../../memory/passage-body.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 import { hexOf, jsonRows, memoryWrites } from './memory-writes.ts'
-import { addWords, bucketOf, countWords, firstOf, openPostings, packPostings, placeOf } from './posting.ts'
+import { addWords, bucketOf, countWords, eachPosting, firstOf, packPostings, placeOf } from './posting.ts'
 
 export interface IndexedPassage {
   readonly id: number
@@ -50,7 +50,10 @@ export async function removePostings(session: PostgresSession, user: UserId, pas
     values: [user, jsonRows(pairs)],
   })
   const left = rows.map(({ term, bucket, postings }) => {
-    const found = openPostings(postings).filter((posting) => !gone.has(firstOf(bucket) + placeOf(posting)))
+    const found: number[] = []
+    eachPosting(postings, (posting) => {
+      if (!gone.has(firstOf(bucket) + placeOf(posting))) found.push(posting)
+    })
     return { term, bucket, postings: hexOf(packPostings(found)) }
   })
   const [kept, empty] = [left.filter(({ postings }) => postings !== ''), left.filter(({ postings }) => postings === '')]

@@ -42,9 +42,9 @@ export function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffe
 }
 
 /** What is left of a row that was cut short is read as far as it goes. */
-export function openPostings(bytes: Uint8Array): readonly number[] {
+export function eachPosting(bytes: Uint8Array, see: (posting: number) => void): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return Array.from({ length: Math.floor(bytes.byteLength / postingBytes) }, (_, i) => view.getUint32(i * postingBytes, true))
+  for (let at = 0; at + postingBytes <= bytes.byteLength; at += postingBytes) see(view.getUint32(at, true))
 }
 
 /** Adds the words of a passage to what is known of their bucket. */
