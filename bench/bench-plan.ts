@@ -26,6 +26,9 @@ export interface BenchPlan {
   /** Passages in the memory whose recall is timed, and questions to it. */
   readonly recallPassages: number
   readonly recallQuestions: number
+  /** Memories of others in one file, and users with a file each that search at the same time. */
+  readonly othersMemories: number
+  readonly sideUsers: number
 }
 
 export const fullPlan: BenchPlan = {
@@ -48,6 +51,8 @@ export const fullPlan: BenchPlan = {
   recallDialogues: 10,
   recallPassages: 50_000,
   recallQuestions: 300,
+  othersMemories: 1_000_000,
+  sideUsers: 100,
 }
 
 export const quickPlan: BenchPlan = {
@@ -70,4 +75,6 @@ export const quickPlan: BenchPlan = {
   recallDialogues: 2,
   recallPassages: 6_000,
   recallQuestions: 60,
+  othersMemories: 50_000,
+  sideUsers: 12,
 }

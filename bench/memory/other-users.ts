@@ -1,0 +1,195 @@
+/** Whether what others keep, and what others do, costs somebody anything: the same file, and the same machine. */
+import { DatabaseSync } from 'node:sqlite'
+import { statSync } from 'node:fs'
+import { openSqliteStore, type Store } from '../../src/store/index.ts'
+import { textTable } from '../../src/store/sqlite/memory/text-index.ts'
+import type { UserId } from '../../src/types/index.ts'
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, figure, megabytes, ms, perSecond, type Row, shown, times } from '../report.ts'
+import { median } from '../statistics.ts'
+import { benchUser, makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
+import { createMemoryData, type MemoryData } from './memory-data.ts'
+
+const seed = 5
+const ownMemories = 2_000
+/** Memories of each of the others in the same file. */
+const eachOther = 10_000
+const batch = 250
+const hits = 20
+const contextWeight = 0.5
+const turns = 40
+const warmUp = 10
+/** Of each of those that are there side by side. */
+const sideMemories = 300
+const sideMs = 4_000
+
+export const otherUsers: Measure = {
+  name: 'other-users',
+  title: 'Memories of others',
+  how: 'In one file: the same searches, writes and turns that recall, before and after others have put their memories beside (copied row by row, with their index of words). Side by side: each user with a file, a writer and a searcher of its own, all searching without a pause in one process.',
+  async run(context) {
+    const data = createMemoryData(seed, true)
+    return [...(await sameFile(context, data)), ...(await sideBySide(context, data))]
+  },
+}
+
+async function fill({ memory }: Store, data: MemoryData, from: number, count: number): Promise<void> {
+  for (let first = from; first < from + count; first += batch) {
+    const size = Math.min(batch, from + count - first)
+    await memory.change(Array.from({ length: size }, (_, i) => ({ change: 'put', item: data.item(first + i) })))
+  }
+}
+
+async function open(path: string, user: UserId): Promise<Store> {
+  const store = await openSqliteStore({ path, user, durability: 'normal' })
+  await store.opened()
+  return store
+}
+
+async function sameFile(context: BenchContext, data: MemoryData): Promise<readonly Row[]> {
+  using workspace = makeWorkspace()
+  for (const [user, count] of [
+    [benchUser, ownMemories],
+    [otherName(0), eachOther],
+  ] as const) {
+    const store = await open(workspace.database, user)
+    await fill(store, data, 0, count)
+    await store.close()
+  }
+  const alone = await costs(context, workspace, data)
+  const began = performance.now()
+  const others = Math.max(2, Math.ceil(context.plan.othersMemories / eachOther))
+  copyOthers(workspace.database, others)
+  const copied = performance.now() - began
+  const beside = await costs(context, workspace, data)
+  const row = (what: keyof Costs): Row => {
+    const ratio = beside[what] / alone[what]
+    return bounded(`${names[what]}, p50`, ms(beside[what]), `${times(ratio)} of ${ms(alone[what])} without them`, '≤ 1.25 ×', ratio <= 1.25)
+  }
+  return [
+    shown(
+      `memories of ${others} others in the same file`,
+      figure(others * eachOther),
+      `${megabytes(statSync(workspace.database).size)}, copied in ${(copied / 1_000).toFixed(0)} s`,
+    ),
+    ...(['search', 'write', 'turn'] as const).map(row),
+  ]
+}
+
+interface Costs {
+  readonly search: number
+  readonly write: number
+  readonly turn: number
+}
+
+const names: Readonly<Record<keyof Costs, string>> = {
+  search: `a search by words in ${ownMemories} memories of one's own`,
+  write: 'a memory written',
+  turn: 'a turn that recalls',
+}
+
+async function costs({ plan, programs, modelUrl }: BenchContext, workspace: Workspace, data: MemoryData): Promise<Costs> {
+  const store = await open(workspace.database, benchUser)
+  const [search, write]: [number[], number[]] = [[], []]
+  for (let i = -warmUp; i < plan.recallQuestions; i++) {
+    const took = await ask(store, data, i + warmUp)
+    const began = performance.now()
+    await store.memory.change([{ change: 'put', item: data.item(i + warmUp) }])
+    if (i >= 0) {
+      search.push(took)
+      write.push(performance.now() - began)
+    }
+  }
+  await store.close()
+  await using guest = await startGuest({ program: programs.usual, workspace, modelUrl })
+  using terminal = await guest.connect()
+  const turn: number[] = []
+  for (let i = -warmUp; i < turns; i++) {
+    const session = await terminal.open()
+    const began = performance.now()
+    await terminal.turn(session, prompts.plain)
+    if (i >= 0) turn.push(performance.now() - began)
+    await terminal.unfollow(session)
+  }
+  return { search: median(search), write: median(write), turn: median(turn) }
+}
+
+async function ask({ memory }: Store, data: MemoryData, number: number): Promise<number> {
+  const { terms } = data.question(number)
+  const began = performance.now()
+  await memory.search({ filter: {}, text: { terms, contextWeight, limit: hits } })
+  return performance.now() - began
+}
+
+function otherName(number: number): UserId {
+  return `other-${number}` as UserId
+}
+
+/** The rows of the first of the others once more for each of them: a fill in seconds where the store would take minutes. */
+function copyOthers(path: string, others: number): void {
+  const database = new DatabaseSync(path)
+  const columns = (table: string): readonly string[] =>
+    database
+      .prepare(`select name from pragma_table_info('${table}')`)
+      .all()
+      .map(({ name }) => `"${String(name)}"`)
+      .filter((name) => name !== '"user"')
+  database.exec('pragma cache_size = -262144; pragma synchronous = off')
+  const source = textTable(otherName(0))
+  const made = String(database.prepare('select sql from sqlite_master where name = ?').get(source)?.['sql'])
+  for (let number = 1; number < others; number++) {
+    database.exec('begin')
+    for (const table of ['memory_state', 'memory_entry', 'memory_passage']) {
+      const list = columns(table).join(', ')
+      const copy = database.prepare(`insert into ${table} ("user", ${list}) select ?, ${list} from ${table} where "user" = ?`)
+      copy.run(otherName(number), otherName(0))
+    }
+    const target = textTable(otherName(number))
+    database.exec(made.replace(source, target))
+    for (const part of ['data', 'idx', 'docsize', 'config']) {
+      database.exec(`delete from ${target}_${part}; insert into ${target}_${part} select * from ${source}_${part}`)
+    }
+    database.exec('commit')
+  }
+  database.close()
+}
+
+async function sideBySide({ plan }: BenchContext, data: MemoryData): Promise<readonly Row[]> {
+  const workspaces = Array.from({ length: plan.sideUsers }, makeWorkspace)
+  const stores: Store[] = []
+  try {
+    for (const [i, { database }] of workspaces.entries()) stores.push(await open(database, otherName(i)))
+    for (const store of stores) await fill(store, data, 0, sideMemories)
+    for (const store of stores) await ask(store, data, 0)
+    const [first] = stores
+    if (first === undefined) return []
+    const alone = (await counted([first], data))[0] ?? 0
+    const counts = await counted(stores, data)
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    const [least, fair] = [Math.min(...counts), total / stores.length]
+    return [
+      shown(
+        `searches of ${stores.length} users at once, each in a file of its own`,
+        perSecond(total / (sideMs / 1_000)),
+        `one alone ${perSecond(alone / (sideMs / 1_000))}`,
+      ),
+      bounded('what the least served of them gets', times(least / fair), 'of an equal share', '≥ 0.5 ×', least >= fair * 0.5),
+    ]
+  } finally {
+    for (const store of stores) await store.close()
+    for (const workspace of workspaces) workspace[Symbol.dispose]()
+  }
+}
+
+/** @returns how many searches each was answered */
+function counted(stores: readonly Store[], data: MemoryData): Promise<readonly number[]> {
+  const end = performance.now() + sideMs
+  return Promise.all(
+    stores.map(async (store) => {
+      let count = 0
+      for (; performance.now() < end; count++) await ask(store, data, count)
+      return count
+    }),
+  )
+}
