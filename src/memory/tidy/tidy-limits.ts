@@ -25,9 +25,13 @@ export const maxStepsDown = 3
 export const leastImportance = 0.05
 /** A change of importance smaller than this is not worth a write. */
 export const leastChange = 0.02
-/** Two texts whose shingles overlap this much, or whose vectors are this near, say the same. */
+/**
+ * Two texts whose shingles overlap this much, or whose vectors are this near, say the same. Of 180 pairs that say another thing in the
+ * same words a cosine of 0.95 takes 66 for one, 0.98 takes 22, and 0.99 takes 12, of which shingles take 8 alone; of 60 that only add
+ * a remark 0.99 finds 33, shingles alone 9.
+ */
 export const sameShingles = 0.8
-export const sameCosine = 0.95
+export const sameCosine = 0.99
 /** Entries that are compared with each other in one time; the newest ones. */
 export const maxCompared = 1_000
 /** Messages that are read for facts in one time; the next time goes on behind them. */
