@@ -93,13 +93,13 @@ void test('all that is remembered is exported, taken in again without harm, and 
 })
 
 void test('everything is read again, vectors too, and the numbers say so', async () => {
-  const [before] = await home.json<Stats>('memory', 'stats')
+  const [earlier] = await home.json<Stats>('memory', 'stats')
   const [read] = await home.json<{ written: number; vectors: boolean }>('memory', 'reindex')
-  assert.deepEqual([read?.written, read?.vectors], [before?.entries, true])
+  assert.deepEqual([read?.written, read?.vectors], [earlier?.entries, true])
   assert.match((await home.oxbow(['memory', 'reindex'])).out, /^0 messages and \d other memories read again\. Vectors are made again/)
   let [stats] = await home.json<Stats>('memory', 'stats')
   while (stats!.waiting > 0) [stats] = await home.json<Stats>('memory', 'stats')
-  assert.deepEqual([stats?.entries, stats?.models.length], [before?.entries, 1])
+  assert.deepEqual([stats?.entries, stats?.models.length], [earlier?.entries, 1])
   assert.ok(stats!.models[0]!.vectors >= stats!.entries)
   assert.match((await search('where do I live'))[0]!.text, /Busan/)
   assert.match((await home.oxbow(['memory', 'stats'])).out, /^memories +\d+: [^]*vectors +\d+ of hash/)

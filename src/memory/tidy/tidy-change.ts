@@ -32,7 +32,7 @@ export function changeOf(kind: TidyKind, entry: MemoryEntry, text: string, after
 
 /** @param text all of it: with it the entry is made again when the change is taken back */
 export function dropOf(entry: MemoryEntry, text: string): TidyChange {
-  return { kind: 'dropped', id: entry.id, text, other: '', before: entry as MemoryPatch, after: {} }
+  return { kind: 'dropped', id: entry.id, text, other: '', before: entry, after: {} }
 }
 
 const shownCharacters = 160
