@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Scenario, ScenarioEvent } from '../../src/engine/index.ts'
+import { unfenced } from '../../src/types/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
@@ -83,7 +84,8 @@ test('every mistake of a model is told to it with a code and a way out', async (
       assert.deepEqual([end.status, end.reply], ['ok', 'I see.'], JSON.stringify(end))
       const [told = '', ...more] = model.results()
       assert.deepEqual(more, [])
-      assert.ok(told.startsWith(`Error (${code}): `), told)
+      // What hands say of a file stands in a fence, as its content would.
+      assert.ok(unfenced(told).startsWith(`Error (${code}): `), told)
       assert.match(told, hint)
     })
   }

@@ -48,7 +48,7 @@ export async function openFuzzer(): Promise<Fuzzer> {
       const keepEnd = (input: Buffer, end: string): void => {
         if (end === '' || ends.has(end) || ends.size >= maxEnds) return
         ends.add(end)
-        corpus.push(input)
+        corpus.push(alone(input))
       }
       await lookAt(session, target)
       await reach(session, target, target.seeds, all)
@@ -74,6 +74,11 @@ export async function openFuzzer(): Promise<Fuzzer> {
 export async function fuzzOn(target: FuzzTarget, corpus: readonly Buffer[], cases: number, seed: number): Promise<void> {
   const chance = createChance(seed)
   for (let done = 0; done < cases; done += 1) await runOne(target, next(target, corpus, chance))
+}
+
+/** A short input is a slice of a pool of 64 KiB, which it would hold as long as it is kept. */
+function alone(input: Buffer): Buffer {
+  return Buffer.from(Uint8Array.from(input).buffer)
 }
 
 function next(target: FuzzTarget, corpus: readonly Buffer[], chance: Chance): Buffer {
@@ -143,7 +148,7 @@ async function findNew(session: Session, target: FuzzTarget, batch: readonly Buf
     const now = copyOf(common)
     if (!(await reach(session, target, part, now))) return
     if (part.length === 1) {
-      kept.push(part[0]!)
+      kept.push(alone(part[0]!))
       addTo(common, now)
       return
     }
