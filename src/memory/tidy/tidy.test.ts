@@ -153,9 +153,26 @@ describe('accesses', () => {
     const id = await house.note('The gate is green.')
     const counter = createAccessCounter(house.store.memory, house.deps.clock)
     house.clock.at += day
-    for (let i = 0; i < 3; i++) counter.count([id, id, 'gone'])
+    for (let i = 0; i < 3; i++) counter.count([id, id, 'gone'].map((each) => ({ id: each, fits: 1 })))
     await counter.flush()
     const [entry] = await house.entries()
     assert.deepEqual([entry?.accesses, entry?.accessedAt], [3, house.clock.at])
+  })
+
+  it('bring back half of what time has taken, and all of it for what fits best', async () => {
+    await using house = await openHouse()
+    const found = [await house.note('The gate is green.'), await house.note('The fence is blue.'), await house.note('The wall is red.')]
+    const born = (await house.store.memory.items(found)).map(({ entry }) => entry.accessedAt)
+    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    house.clock.at += 40 * day
+    counter.count(found.map((id, i) => ({ id, fits: [1, 0.5, 0][i]! })))
+    await counter.flush()
+    const ages = (await house.store.memory.items(found)).map(
+      ({ entry }, i) => (house.clock.at - entry.accessedAt) / (house.clock.at - born[i]!),
+    )
+    assert.deepEqual(
+      ages.map((age) => age.toFixed(2)),
+      ['0.00', '0.25', '0.50'],
+    )
   })
 })

@@ -1,17 +1,17 @@
 /** Counts what is recalled, in batches: what is wanted fades slower and is better protected. */
-import type { MemoryStore } from '../../store/index.ts'
+import type { MemoryEntry, MemoryPatch, MemoryStore } from '../../store/index.ts'
 import type { Clock } from '../../types/index.ts'
 import { accessDelayMs, maxHeldAccesses } from '../tidy/tidy-limits.ts'
 
 export interface AccessCounter {
-  /** Never throws, and nobody waits for it. */
-  count(ids: readonly string[]): void
+  /** Never throws, and nobody waits for it. @param fits how well each fitted what was asked, 0 to 1; the best counts */
+  count(found: readonly { readonly id: string; readonly fits: number }[]): void
   /** Writes what waits. */
   flush(): Promise<void>
 }
 
 export function createAccessCounter(memory: MemoryStore, clock: Clock): AccessCounter {
-  let held = new Map<string, number>()
+  let held = new Map<string, Held>()
   let timer: NodeJS.Timeout | undefined
   const flush = async (): Promise<void> => {
     clearTimeout(timer)
@@ -25,18 +25,38 @@ export function createAccessCounter(memory: MemoryStore, clock: Clock): AccessCo
       items.map(({ entry }) => ({
         change: 'patch',
         id: entry.id,
-        patch: { accesses: entry.accesses + (counted.get(entry.id) ?? 0), accessedAt: Math.max(at, entry.accessedAt) },
+        patch: accessed(entry, counted.get(entry.id) ?? { times: 0, fits: 0 }, at),
       })),
     )
   }
   const later = (): void => void flush().catch(() => {})
   return {
-    count(ids) {
-      for (const id of new Set(ids)) held.set(id, (held.get(id) ?? 0) + 1)
+    count(found) {
+      const best = new Map<string, number>()
+      for (const { id, fits } of found) best.set(id, Math.max(fits, best.get(id) ?? 0))
+      for (const [id, fits] of best) {
+        const before = held.get(id)
+        held.set(id, { times: (before?.times ?? 0) + 1, fits: Math.max(fits, before?.fits ?? 0) })
+      }
       if (held.size === 0) return
       if (held.size >= maxHeldAccesses) return later()
       timer ??= setTimeout(later, accessDelayMs).unref()
     },
     flush,
   }
+}
+
+interface Held {
+  readonly times: number
+  readonly fits: number
+}
+
+/**
+ * An access brings back half of what time has taken, and all of it for what fits best: the time since the last one shrinks by that
+ * part. So what is only found beside something else fades on, slower.
+ */
+function accessed(entry: MemoryEntry, { times, fits }: Held, at: number): MemoryPatch {
+  const since = Math.max(0, at - Math.max(entry.accessedAt, entry.createdAt))
+  const left = 1 - (0.5 + 0.5 * Math.min(1, Math.max(0, fits)))
+  return { accesses: entry.accesses + times, accessedAt: Math.max(entry.accessedAt, Math.round(at - since * left)) }
 }

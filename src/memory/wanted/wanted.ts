@@ -27,7 +27,9 @@ export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
       async recall(question) {
         const found = await inner.recall(question)
         const best = found[0]?.score ?? 0
-        accesses.count(found.filter(({ score }) => score >= best * wantedPart).map(({ id }) => id))
+        accesses.count(
+          found.filter(({ score }) => score >= best * wantedPart).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 })),
+        )
         return found
       },
     }),
