@@ -30,8 +30,10 @@ export const maxFailureText = 4_000
 export const maxOpenFiles = 1024
 /** Shared memory of the sandbox (/dev/shm); counted as memory too. */
 export const maxSharedMemoryBytes: number = 64 * mib
-/** Entries of a workspace that are given to the sandbox's uid at a start. More are left as they are. */
+/** Entries of a workspace that are given to the sandbox's uid at a start. More are left to the next one. */
 export const maxChownEntries = 20_000
+/** Of them in one go: some 5 ms of the kernel's time. */
+export const giveAtOnce = 400
 /** Repositories below the workspace whose hooks are guarded, how deep they are looked for, and among how many folders: milliseconds. */
 export const maxGuardedRepositories = 30
 export const maxRepositoryDepth = 3

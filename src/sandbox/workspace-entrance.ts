@@ -3,7 +3,8 @@ import type { Profile } from '../types/index.ts'
 import { createGuard } from './bubblewrap/git-guard.ts'
 import type { Guard } from './bubblewrap/git-guard.ts'
 import { sandboxUid } from './bubblewrap/launch-command.ts'
-import { createGiver, giveFolders } from './workspace-folders.ts'
+import { giveFolders } from './disk/give-folders.ts'
+import { createGiver } from './workspace-folders.ts'
 import type { WorkspaceFolders } from './workspace-folders.ts'
 
 export interface WorkspaceEntrance {

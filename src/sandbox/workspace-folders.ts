@@ -1,7 +1,6 @@
 /** The two folders of a workspace that exist inside a sandbox. */
-import { chmod, lchown, lstat, mkdir, opendir, realpath } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { maxChownEntries } from './limits.ts'
 
 export interface WorkspaceFolders {
   readonly shared: string
@@ -45,29 +44,4 @@ export function createGiver(give: () => Promise<void>): () => Promise<() => void
       throw error
     }
   }
-}
-
-/** Set-user-id and set-group-id: inode(7). */
-const setIdBits = 0o6000
-
-/**
- * Gives everything in the folders to the sandbox's uid; links are given away themselves, not followed. Only called while no
- * process of the sandbox runs, so nothing can be swapped on the way.
- */
-export async function giveFolders(folders: readonly string[], uid: number): Promise<void> {
-  let left = maxChownEntries
-  const give = async (path: string): Promise<void> => {
-    const stats = await lstat(path)
-    // A hard link may be somebody else's file under a second name.
-    if (stats.isFile() && stats.nlink > 1) return
-    if (stats.uid !== uid) await lchown(path, uid, uid)
-    // What an agent has marked would run with the rights of the sandbox's uid for everybody on the host.
-    if (stats.isFile() && (stats.mode & setIdBits) !== 0) await chmod(path, stats.mode & 0o1777)
-    if (!stats.isDirectory()) return
-    for await (const entry of await opendir(path)) {
-      if ((left -= 1) < 0) return
-      await give(join(path, entry.name))
-    }
-  }
-  for (const folder of folders) await give(folder)
 }

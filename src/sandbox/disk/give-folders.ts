@@ -1,0 +1,79 @@
+/**
+ * Gives what is in the folders of a workspace to the uid of hands. Only while no process of a sandbox runs there, so that nothing can be
+ * swapped on the way. A small tree is walked here, in a few milliseconds; a large one by `find`, which looks at 20 000 files in a
+ * tenth of the time that this program takes, and beside it.
+ */
+import { chmodSync, lchownSync, lstatSync, readdirSync } from 'node:fs'
+import type { Stats } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as breath } from 'node:timers/promises'
+import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { runOnHost } from '../image/host-command.ts'
+import { giveAtOnce, maxChownEntries } from '../limits.ts'
+
+/** Set-user-id and set-group-id: inode(7). */
+const setIdBits = 0o6000
+
+/**
+ * Links are given away themselves, not followed; a file with several names is left, as it may be somebody else's under a second
+ * one; what an agent has marked to run with the rights of its owner is unmarked. What cannot be given is left as it is.
+ */
+export async function giveFolders(folders: readonly string[], uid: number): Promise<void> {
+  if (giveSome(folders, uid, giveAtOnce) === 0) return
+  const looked = await runOnHost('find', findArguments(folders, uid), { env: { PATH: ownSearchPath() } })
+  // It also fails over single names, and then says the rest. A name that was cut off is none.
+  const foreign = looked.stdout.split('\0').slice(0, -1)
+  if (looked.exitCode !== 0 && foreign.length === 0) return void (await giveSlowly(folders, uid))
+  for (const [i, path] of foreign.slice(0, maxChownEntries).entries()) {
+    if (i % giveAtOnce === giveAtOnce - 1) await breath()
+    giveOne(path, uid)
+  }
+}
+
+/** find(1): everything that is not the uid's, or is marked; but no file of several names. */
+function findArguments(folders: readonly string[], uid: number): readonly string[] {
+  const several = ['-type', 'f', '-links', '+1']
+  const foreign = ['(', '!', '-uid', String(uid), '-o', '-type', 'f', '-perm', '/6000', ')']
+  return ['-P', ...folders, '!', '(', ...several, ')', ...foreign, '-print0']
+}
+
+/** @returns how many were left unlooked at: none, or some */
+function giveSome(folders: readonly string[], uid: number, most: number): number {
+  const left = [...folders]
+  for (let looked = 0; left.length > 0 && looked < most; looked += 1) {
+    const path = left.pop()!
+    if (giveOne(path, uid)?.isDirectory() === true) left.push(...namesIn(path).map((name) => join(path, name)))
+  }
+  return left.length
+}
+
+/** Where there is no such `find`. */
+async function giveSlowly(folders: readonly string[], uid: number): Promise<void> {
+  const left = [...folders]
+  for (let looked = 0; left.length > 0 && looked < maxChownEntries; looked += 1) {
+    if (looked % giveAtOnce === giveAtOnce - 1) await breath()
+    const path = left.pop()!
+    if (giveOne(path, uid)?.isDirectory() === true) left.push(...namesIn(path).map((name) => join(path, name)))
+  }
+}
+
+/** @returns what stands there, null for nothing or what cannot be given */
+function giveOne(path: string, uid: number): Stats | null {
+  try {
+    const stats = lstatSync(path)
+    if (stats.isFile() && stats.nlink > 1) return stats
+    if (stats.uid !== uid) lchownSync(path, uid, uid)
+    if (stats.isFile() && (stats.mode & setIdBits) !== 0) chmodSync(path, stats.mode & 0o1777)
+    return stats
+  } catch {
+    return null
+  }
+}
+
+function namesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
+}
