@@ -23,7 +23,10 @@ export async function giveFolders(folders: readonly string[], uid: number): Prom
   const looked = await runOnHost('find', findArguments(folders, uid), { env: { PATH: ownSearchPath() } })
   // It also fails over single names, and then says the rest. A name that was cut off is none.
   const foreign = looked.stdout.split('\0').slice(0, -1)
-  if (looked.exitCode !== 0 && foreign.length === 0) return void (await giveSlowly(folders, uid))
+  if (looked.exitCode !== 0 && foreign.length === 0) {
+    await giveSlowly(folders, uid)
+    return
+  }
   for (const [i, path] of foreign.slice(0, maxChownEntries).entries()) {
     if (i % giveAtOnce === giveAtOnce - 1) await breath()
     giveOne(path, uid)
