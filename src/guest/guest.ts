@@ -68,7 +68,6 @@ export async function startGuest(
       }),
     ])
     const { sandbox, egress, search } = ways
-    const secrets = secretsOf(envelope)
     const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
     const memory = openGuestMemory(store, config.memory)
     const calls = () => builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
@@ -83,7 +82,7 @@ export async function startGuest(
       calls,
       memory,
       workspaceRoot,
-      secrets,
+      secrets: secretsOf(envelope),
       clock: systemClock,
       random: systemRandom,
     })
@@ -104,10 +103,7 @@ export async function startGuest(
       canBeTakenUp: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
       async close() {
         announcement.withdraw()
-        await watching.close()
-        await gateway.close()
-        await kernel.close()
-        await ways.close()
+        for (const part of [watching, gateway, kernel, ways]) await part.close()
       },
     }
   } catch (error) {

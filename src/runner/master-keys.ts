@@ -4,8 +4,8 @@
  * parameters by which scrypt makes it. It goes to the guest in its envelope, and never into an argument, a log or a journal.
  */
 import { randomBytes, scryptSync } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { OxbowError } from '../types/index.ts'
 import type { Config, UserId } from '../types/index.ts'
 import type { Home, HostEnv } from './home.ts'
@@ -129,7 +129,25 @@ function isEntry(entry: Entry): boolean {
 function writeKeyFile(place: KeyPlace, file: KeyFile): void {
   const path = pathOf(place)
   const draft = `${path}.${process.pid}`
+  clearDrafts(path)
   writeFileSync(draft, `${JSON.stringify(file)}\n`, { mode: 0o600, flush: true })
   chmodSync(draft, 0o600)
   renameSync(draft, path)
+}
+
+/** A process that was killed while it wrote has left its draft, and a key with it. */
+function clearDrafts(path: string): void {
+  const folder = dirname(path)
+  for (const name of readdirSync(folder)) {
+    const pid = name.startsWith(`${basename(path)}.`) ? Number(name.slice(basename(path).length + 1)) : Number.NaN
+    if (Number.isInteger(pid) && !isAlive(pid)) rmSync(join(folder, name), { force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }

@@ -18,8 +18,9 @@ export async function readSecret(terminal: Terminal, name: string): Promise<stri
 
 function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
   const decoder = new StringDecoder('utf8')
-  errors.write(prompt)
+  // Before it asks: whoever types at once must not see it either.
   input.setRawMode(true)
+  errors.write(prompt)
   return new Promise<string>((resolve, reject) => {
     let value = ''
     const stop = (): void => {
