@@ -2,7 +2,7 @@
 import type { Question, QuestionClass } from '../dialogue.ts'
 import type { Chance } from '../generated/seeded-chance.ts'
 import { type Group, groups } from './activity.ts'
-import type { Answered, Told } from './make-lifelike.ts'
+import type { Answered, Told } from './told.ts'
 
 /** Of its questions with an answer; one more for each three and a half has none (adversarial). */
 const shares: Readonly<Partial<Record<QuestionClass, number>>> = {

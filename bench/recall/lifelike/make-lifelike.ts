@@ -10,9 +10,10 @@ import { dayMs, spokenDate } from '../generated/spoken-date.ts'
 import { activeActivities } from './activities-active.ts'
 import { artActivities } from './activities-art.ts'
 import { lifeActivities } from './activities-life.ts'
-import type { Activity, Detail, LifeEvent } from './activity.ts'
+import type { Activity, Detail } from './activity.ts'
 import { askLifelike } from './ask-lifelike.ts'
 import * as talk from './talk.ts'
+import type { Told } from './told.ts'
 
 const activities: readonly Activity[] = [...artActivities, ...activeActivities, ...lifeActivities]
 
@@ -25,22 +26,6 @@ const turnMs = 60_000
 const asksByName = 0.75
 const restated = 0.9
 const firstDay = Date.UTC(2023, 0, 12, 19)
-
-/** Something that one of the two tells, and where it was said. */
-export interface Told {
-  readonly speaker: string
-  readonly activity: Activity
-  readonly event: LifeEvent
-  /** Set when it was placed. */
-  turn: Turn | null
-  readonly answers: Answered[]
-}
-
-export interface Answered {
-  readonly kind: 'detail' | 'span' | 'company'
-  readonly detail: Detail | null
-  readonly turn: Turn
-}
 
 type Say = (speaker: string, text: string) => Turn
 

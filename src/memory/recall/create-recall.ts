@@ -159,7 +159,7 @@ async function joinAll(
   let { left } = budget
   const shown = new Set(fitted.map(({ candidate }) => candidate.passage.id))
   const first = fitted.slice(0, joinedResults)
-  const beside = await Promise.all(
+  const neighbours = await Promise.all(
     first.map(async ({ candidate: { passage } }) => {
       // Without room for them nobody asks for more.
       if (left <= 0 || passage.entry.stream === '') return []
@@ -169,7 +169,7 @@ async function joinAll(
   const joined: Fitted[] = []
   for (const [i, each] of first.entries()) {
     const { entry } = each.candidate.passage
-    const may = (beside[i] ?? []).filter(
+    const may = (neighbours[i] ?? []).filter(
       // Labels travel with texts: only what is labelled alike may be told in one breath.
       (passage) =>
         !shown.has(passage.id) &&

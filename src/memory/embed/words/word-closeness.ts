@@ -11,7 +11,7 @@ import { isStopWord } from '../../text/stop-words.ts'
 import { stem } from '../../text/word-terms.ts'
 import { contextCloseness, fewestCompared, leastKnownShare, maxClosenessTerms, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
 import type { WordTable } from '../word-table.ts'
-import { withoutCommon } from './common-directions.ts'
+import { withoutShared } from './shared-directions.ts'
 import { namesIn, placeOfTerm } from './known-words.ts'
 
 /** @returns 0 to 1 for each passage, in order; null for a question of whose words too few are known, as in another language. Never throws. */
@@ -26,7 +26,7 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     const known = held.get(term)
     if (known !== undefined) return known
     if (held.size >= maxHeldWords) held.clear()
-    clean ??= withoutCommon(table)
+    clean ??= withoutShared(table)
     const place = placeOfTerm(table, term)
     // Small words are near everything that is small.
     const vector = place < 0 || isStopWord(table.wordAt(place)) ? null : clean(place)

@@ -13,7 +13,7 @@ const sampledWords = 600
 const steps = 20
 
 /** @returns what makes the vector of a word without them, with length 1 */
-export function withoutCommon(table: WordTable): (place: number) => Float32Array<ArrayBuffer> {
+export function withoutShared(table: WordTable): (place: number) => Float32Array<ArrayBuffer> {
   const { dims } = table
   const step = Math.max(1, Math.floor(table.words / sampledWords))
   const rows = Array.from({ length: Math.ceil(table.words / step) }, (_, i) => vectorOf(table, i * step))
