@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url'
 import { postgresSkip, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { storeFolder } from '../../src/store/store-fixture.ts'
 import { readBackup } from '../../src/store/transfer/backup-file.ts'
-import { ask, fillStore, placeIn } from '../../src/store/transfer/transfer-fixture.ts'
+import { recordOf } from '../../src/store/store-contract.ts'
+import { ask, fillStore, openAt, placeIn } from '../../src/store/transfer/transfer-fixture.ts'
 import type { StorePlace } from '../../src/store/upkeep/store-place.ts'
 import { type BackupReport, configSchema, type StoreQuestion, type StoreStatus, type StoreVerifyReport } from '../../src/types/index.ts'
 
@@ -25,14 +26,18 @@ interface Ended {
   readonly last: Record<string, unknown>
 }
 
-/** The guest program as the runner starts it for `oxbow store`. @param killAfterMs null: it ends by itself */
-async function run(root: string, question: StoreQuestion, killAfterMs: number | null): Promise<Ended> {
+/**
+ * The guest program as the runner starts it for `oxbow store`.
+ * @param killAfterMs null: it ends by itself
+ * @param url of a Postgres in which the store is
+ */
+async function run(root: string, question: StoreQuestion, killAfterMs: number | null, url = ''): Promise<Ended> {
   const began = performance.now()
   const child = spawn(process.execPath, [guestProgram, 'store'], { stdio: ['pipe', 'pipe', 'ignore'] })
   const envelope = {
     user: 'ann',
     workspaceRoot: root,
-    config: configSchema.parse({}),
+    config: configSchema.parse({ store: { url } }),
     insecure: false,
     version: '0',
     keys: {},
@@ -188,4 +193,33 @@ test('a move that is killed goes on with the same command, and both sides are th
   if (kills === 2) assert.equal((last['rows'] as Record<string, number> | undefined)?.['journal'], head, JSON.stringify(last))
   await assertWhole({ ...ws.place, url: database.url }, `${kills} kills`)
   await assertWhole(ws.place, `${kills} kills`)
+})
+
+test('a restore into Postgres that is killed leaves the old store or the new one', { skip: postgresSkip() }, async () => {
+  await using ws = await workspace()
+  ws.reset()
+  await using database = await postgres.database()
+  await ask(ws.place, { ask: 'move', to: database.url })
+  const place = { ...ws.place, url: database.url }
+  const path = join(ws.root, 'backup')
+  await ask(place, { ask: 'backup', path })
+  const restore = { ask: 'restore', path, replace: true } as const
+  const whole = await run(ws.root, restore, null, database.url)
+  assert.equal('code' in whole.last, false, JSON.stringify(whole.last))
+  // What was there has a record more, so that one can be told from the other.
+  const appendOne = async (): Promise<void> => {
+    const store = await openAt(place)
+    await store.append({ records: [recordOf('more', 'refused')] })
+    await store.close()
+  }
+  for (let round = 0; round < 2; round++) {
+    await appendOne()
+    const old = (await ask<StoreStatus>(place, { ask: 'status' })).head.seq
+    const { killed: wasKilled } = await run(ws.root, restore, whole.ms * (0.4 + 0.5 * Math.random()), database.url)
+    const { head: now } = await ask<StoreStatus>(place, { ask: 'status' })
+    assert.ok(now.seq === head || (wasKilled && now.seq === old), `${now.seq} of ${old}`)
+    assert.deepEqual((await ask<StoreVerifyReport>(place, { ask: 'verify' })).problems, [])
+    const [cursors] = await database.sql<{ count: number }>('select count(*)::int as count from move_cursor')
+    assert.equal(cursors?.count, 0)
+  }
 })

@@ -1,5 +1,5 @@
 /** Puts a backup in the place of a store. */
-import { existsSync, linkSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OxbowError, type RestoreReport } from '../../types/index.ts'
@@ -117,6 +117,7 @@ async function restoreRows(
       // An unfinished move is no store.
       if (!(await hasCursors(db, place.user)) && (await isFilled(db, place.user))) {
         if (!replace) throw notEmpty(db, 'Give --replace to put the backup in its place; a backup of what is there is made first.')
+        mkdirSync(place.backups, { recursive: true, mode: 0o700 })
         kept = (await backupStore(deps, join(place.backups, `${place.user}-replaced-${now()}.oxbow-backup`), undefined)).path
       }
       await db.transaction(async () => {
