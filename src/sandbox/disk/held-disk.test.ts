@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { promisify } from 'node:util'
 import type { Config } from '../../types/index.ts'
 import { testImage, withoutContainers } from '../container/container-workbench.ts'
 import { asker, refusedWith } from '../sandbox-contract.ts'
@@ -120,6 +122,18 @@ describe('the disk of a workspace', () => {
     assert.match((await holdDisk(root, { disk: 'image', disk_mb: 16 })) ?? '', /e2fsck/)
     assert.equal(await readFile(join(root, 'disk/workspace.img'), 'utf8'), 'no file system')
     await rm(root, { recursive: true })
+  })
+
+  it('is refused to a plain user, with what an administrator can do', { skip }, async (t) => {
+    const script = `import { holdDisk } from ${JSON.stringify(join(import.meta.dirname, 'held-disk.ts'))}
+      process.stdout.write(String(await holdDisk('/nowhere', { disk: 'image', disk_mb: 48 })))`
+    const stepDown = ['--reuid=60997', '--regid=60997', '--clear-groups', '--no-new-privs']
+    const args = [...stepDown, process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]
+    const said = await promisify(execFile)('setpriv', args, { cwd: '/' }).catch(
+      (error: unknown) => error as { code?: number; stderr?: string },
+    )
+    if ('stderr' in said && /EACCES|permission denied/i.test(said.stderr ?? '')) return t.skip('a plain user cannot read these sources')
+    assert.match((said as { stdout: string }).stdout, /^only root can mount one; .*fstab$/)
   })
 
   it('is not tried where nothing asks for it', async () => {
