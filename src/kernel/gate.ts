@@ -39,8 +39,8 @@ import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Cleaner } from './stages/cleaning.ts'
-import { type FlowVerdict, flowRefusal, judgeFlow } from './stages/flow.ts'
-import { authorize, decide, failureLabels, join, type Labels } from './stages/policy.ts'
+import { type FlowVerdict, flowRefusal, freeFlow, judgeFlow } from './stages/flow.ts'
+import { authorize, decide, failureLabels, join, type Labels, leadsOutside } from './stages/policy.ts'
 
 export interface GateDeps {
   readonly registry: Registry
@@ -147,9 +147,8 @@ async function admit(
 
   // 4. Flow: what the session has seen against where this call leads.
   const held = deps.labels.held(caller)
-  const flow = judgeFlow(held, call, caller, deps.flow)
-  const leak = flowRefusal(flow)
-  if (leak !== null) return refusal(leak)
+  const flow = leadsOutside(caller, call) ? judgeFlow(held, call, deps.flow) : freeFlow
+  if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // 5. Approve: run, or park until a person has decided.
   const unapproved = await approve(deps, passing, { call, input, flow }, past)

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Call, configSchema, type Decision, type Label } from '../../types/index.ts'
+import { type Call, type Caller, configSchema, type Decision, type Label } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
 import { flowRefusal, judgeFlow } from './flow.ts'
+import { leadsOutside } from './policy.ts'
 
 const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow
 const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent'), { labels: { adds: [], sink: true } })
-const judged = (held: readonly Label[], flow: object = {}, call = sink()): Decision =>
-  judgeFlow(held, call, { audience: 'model' }, flowOf(flow)).decision
+const judged = (held: readonly Label[], flow: object = {}, call = sink()): Decision => judgeFlow(held, call, flowOf(flow)).decision
 
 describe('the flow policy', () => {
   it('asks, by itself, only where a conversation has held both what others wrote and private data', () => {
@@ -32,9 +32,9 @@ describe('the flow policy', () => {
     const all = { untrusted: 'deny', private: 'deny', both: 'deny' }
     const held = ['private', 'untrusted'] as const
     const call = sink()
-    for (const audience of ['terminal', 'runtime'] as const)
-      assert.equal(judgeFlow(held, call, { audience }, flowOf(all)).decision, 'allow')
-    assert.equal(judged(held, all, { ...call, labels: { adds: [], sink: false } }), 'allow')
+    const asked = (audience: Caller['audience'], of = call) => leadsOutside({ audience } as Caller, of)
+    assert.deepEqual([asked('model'), asked('terminal'), asked('runtime')], [true, false, false])
+    assert.equal(asked('model', { ...call, labels: { adds: [], sink: false } }), false)
     assert.equal(judged(held, all, sink('media.send')), 'allow', 'what goes to the person goes nowhere else')
     assert.equal(judged(held, { ...all, sinks: { 'media.send': {} } }, sink('media.send')), 'deny', 'unless it is named')
   })
@@ -53,14 +53,13 @@ describe('the flow policy', () => {
   })
 
   it('refuses in words that say what was held and what to do', () => {
-    const verdict = judgeFlow(['private'], sink(), { audience: 'model' }, flowOf({ private: 'deny' }))
+    const verdict = judgeFlow(['private'], sink(), flowOf({ private: 'deny' }))
     const failure = flowRefusal(verdict)
     assert.equal(
-      failure?.message,
+      failure.message,
       'web.fetch leads outside, and this conversation has held private data: the flow policy of this workspace denies that.',
     )
     assert.match(failure.hint, /\[flow\] in config\.toml/)
-    assert.equal(flowRefusal({ decision: 'ask', reason: 'x' }), null)
   })
 })
 

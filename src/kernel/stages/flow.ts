@@ -3,7 +3,7 @@
  * carries: a model may have put it in other words. So the policy speaks of conversations, and its default asks a person where both
  * meet that a leak is made of: somebody else's words, which may have told the model to send, and something private to be sent.
  */
-import { assertNever, type Call, type Caller, type Decision, type Failure, type FlowPolicy, type FlowRules } from '../../types/index.ts'
+import { assertNever, type Call, type Decision, type Failure, type FlowPolicy, type FlowRules } from '../../types/index.ts'
 import type { Labels } from './policy.ts'
 
 export interface FlowVerdict {
@@ -12,26 +12,25 @@ export interface FlowVerdict {
   readonly reason: string
 }
 
-const allowed: FlowVerdict = { decision: 'allow', reason: '' }
+export const freeFlow: FlowVerdict = { decision: 'allow', reason: '' }
 
 /** What goes to the person of this guest, who may see all that the conversation has held, goes nowhere else. */
 const toPerson: ReadonlySet<string> = new Set(['media.send'])
 
-/** Judges what a model asks for; the runtime's own calls and a person's are their own. */
-export function judgeFlow(held: Labels, call: Call, caller: Pick<Caller, 'audience'>, flow: FlowPolicy): FlowVerdict {
-  if (!call.labels.sink || held.length === 0 || caller.audience !== 'model') return allowed
+/** @param call of a model, that leads outside */
+export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy): FlowVerdict {
+  if (held.length === 0) return freeFlow
   const own = flow.sinks[call.name]
-  if (own === undefined && toPerson.has(call.name)) return allowed
+  if (own === undefined && toPerson.has(call.name)) return freeFlow
   const matching: readonly (keyof FlowRules)[] = held.length > 1 ? ['untrusted', 'private', 'both'] : held
   const decision = matching.map((label) => own?.[label] ?? flow[label]).reduce(stricter)
   return decision === 'allow'
-    ? allowed
+    ? freeFlow
     : { decision, reason: `${call.name} leads outside, and this conversation has held ${wordsOf(held)}` }
 }
 
-/** @returns the refusal of a call that the flow policy denies, else null. */
-export function flowRefusal({ decision, reason }: FlowVerdict): Failure | null {
-  if (decision !== 'deny') return null
+/** What is told of a call that is denied. */
+export function flowRefusal({ reason }: FlowVerdict): Failure {
   return {
     code: 'denied',
     message: `${reason}: the flow policy of this workspace denies that.`,

@@ -59,6 +59,11 @@ const ownersRights: ReadonlySet<string> = new Set([everyRight])
  */
 export type Labels = readonly Label[]
 
+/** Whether stage 4 judges it: what a model asks for and sends. The runtime's own calls and a person's are their own. */
+export function leadsOutside({ audience }: Caller, { labels }: Call): boolean {
+  return labels.sink && audience === 'model'
+}
+
 /** @returns the union, sorted; the same array when nothing is new. */
 export function join(held: Labels, added: Labels): Labels {
   const fresh = added.filter((label) => !held.includes(label))
