@@ -1,48 +1,49 @@
+/** What a turn is reminded of, over a real store and real recall. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MemoryFilter, MemoryStore } from '../../store/index.ts'
-import type { CallId, SessionId } from '../../types/index.ts'
+import type { Clock, SessionId } from '../../types/index.ts'
+import { now, openRecallBed } from '../recall/recall-fixture.ts'
 import { createTurnRecall } from './turn-recall.ts'
 
-const clock = { now: () => 5_000, monotonicMs: () => 0 }
+const clock: Clock = { now: () => now, monotonicMs: () => 0 }
+const session = 's2' as SessionId
+const facts = [
+  'My sister moved to Lisbon last spring and works in a bakery there.',
+  'The boiler in the cellar was repaired by a man from the county.',
+  'We adopted an old greyhound, and the dog sleeps all day.',
+  'The meeting about the garden is on Tuesdays.',
+]
 
-/** Places of messages by their ids, and how often somebody asked. */
-function placesOf(places: ReadonlyMap<string, number>): { memory: Pick<MemoryStore, 'items'>; asked: () => number } {
-  let asked = 0
-  const items = (ids: readonly string[]): Promise<never> => {
-    asked += 1
-    return Promise.resolve(ids.flatMap((id) => (places.has(id) ? [{ entry: { place: places.get(id) } }] : [])) as never)
-  }
-  return { memory: { items }, asked: () => asked }
+async function remindedOf(embedder: string, texts: readonly string[], message: string): Promise<readonly string[]> {
+  await using bed = await openRecallBed(embedder)
+  await bed.keep(texts)
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
+  return (await turns.recall({ session, text: message, oldest: '' })).ids
 }
 
-test('what stands in the window is left out, and where the window begins is looked up once for each of its beginnings', async () => {
-  const places = new Map([
-    ['message:c1', 10],
-    ['message:c2', 20],
-  ])
-  const { memory, asked } = placesOf(places)
-  const filters: MemoryFilter[] = []
-  const recall = async () => ({
-    recall: (question: { readonly filter: MemoryFilter }) => {
-      filters.push(question.filter)
-      return Promise.resolve([])
-    },
-  })
-  const turns = createTurnRecall({ memory: memory as MemoryStore, clock }, { recall, limit: 5, tokens: 100 })
-  const filterOf = async (session: string, oldest: string): Promise<MemoryFilter | undefined> => {
-    await turns.recall({ session: session as SessionId, text: 'what did I say?', oldest: oldest as CallId | '' })
-    return filters.at(-1)
+test('a turn is reminded of what it is about, also in other words', async () => {
+  assert.deepEqual((await remindedOf('words-50k', facts, 'Where does my sister live now?')).slice(0, 1), ['e0'])
+  assert.deepEqual((await remindedOf('words-50k', facts, 'What kind of pet did we get?')).slice(0, 1), ['e2'])
+  assert.deepEqual((await remindedOf('words-50k', facts.slice(2, 3), 'What kind of dog do we have?')).slice(0, 1), ['e0'])
+})
+
+test('a turn is not reminded of what only shares a word with it, or of whatever happens to be nearest', async () => {
+  for (const chore of ['Fix the typo in src/main.ts and commit it.', 'Convert this CSV to JSON.', 'Is 7919 a prime number?']) {
+    assert.deepEqual(await remindedOf('words-50k', facts, chore), [], chore)
   }
-  const before = (stream: string, place: number) => ({ validAt: 5_000, before: { stream, place } })
-  assert.deepEqual(await filterOf('s', ''), { validAt: 5_000, notSession: 's' })
-  assert.equal(asked(), 0)
-  for (let i = 0; i < 3; i++) assert.deepEqual(await filterOf('s', 'c1'), before('s', 10))
-  assert.equal(asked(), 1)
-  assert.deepEqual(await filterOf('s', 'c2'), before('s', 20))
-  assert.equal(asked(), 2)
-  // Not indexed yet: nothing of the session is shown, and it is looked for again.
-  assert.deepEqual(await filterOf('t', 'c3'), { validAt: 5_000, notSession: 't' })
-  places.set('message:c3', 30)
-  assert.deepEqual(await filterOf('t', 'c3'), before('t', 30))
+})
+
+test('an identifier that stands there exactly is told, however little else does', async () => {
+  const told = await remindedOf(
+    'words-50k',
+    [...facts, 'It is ORD-48213.'],
+    'Please compare the whole pricing table of the order list with ORD-48213',
+  )
+  assert.deepEqual(told.slice(0, 1), ['e4'])
+})
+
+test('without a table of words, and in a language that it does not know, a word in common is enough', async () => {
+  assert.deepEqual((await remindedOf('none', facts, 'Is the boiler warm?')).slice(0, 1), ['e1'])
+  const korean = ['우리 고양이는 소파에서 잠을 잔다.', '회의는 화요일에 있다.']
+  assert.deepEqual((await remindedOf('words-50k', korean, '고양이 이름이 뭐야?')).slice(0, 1), ['e0'])
 })
