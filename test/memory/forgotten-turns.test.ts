@@ -107,6 +107,25 @@ describe('a turn that was told to forget', () => {
     })
   }
 
+  it('of a session that a person forgets something of while it runs says nothing of it later, either', async () => {
+    const asked = Promise.withResolvers<void>()
+    const forgotten = Promise.withResolvers<void>()
+    async function* slowly(): ReturnType<typeof says> {
+      asked.resolve()
+      await forgotten.promise
+      yield* says('As you said, your safe was opened with 4711-Quetzal.')
+    }
+    await using guest = await openMemoryFixture({ play: inOrder(says('I see.'), slowly()) })
+    await guest.turn(`Listen: ${secret}.`)
+    const ending = guest.turn('What did I just say?')
+    await asked.promise
+    const { left } = await guest.ask<{ left: number }>('memory.forget', { text: secret })
+    assert.equal(left, 0)
+    forgotten.resolve()
+    await ending
+    await settled(guest, /quetzal/i)
+  })
+
   it('is settled also where conversations are not kept in memory', async () => {
     const play = inOrder(asks(['memory_forget', { text: secret }]), says(`Never again: ${secret}.`))
     await using guest = await openMemoryFixture({ play, config: { ...lets, memory: { index_messages: false } } })
