@@ -2,6 +2,7 @@
 import { createTextEngine } from '../../src/memory/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, megabytes, ms, shown } from '../report.ts'
+import { measureFoundByMeaning } from './found-by-meaning.ts'
 import { median } from '../statistics.ts'
 
 const sentence = 'On the third of May Ada bought two oxen near the river, because the old ones were tired of ploughing. '
@@ -41,6 +42,7 @@ export const text: Measure = {
         bounded(`a vector, of ${batch} at once, p50`, ms(eachMs), '', '≤ 0.1 ms', eachMs <= 0.1),
         shown('thread started, first answer', ms(startMs), 'from source; the bundle has no types to strip'),
         shown('table of words opened, first vector', ms(openMs), megabytes(tableBytes)),
+        ...(await measureFoundByMeaning()),
         shown('memory of the thread after all this', megabytes(process.memoryUsage().rss - before)),
       ]
     } finally {

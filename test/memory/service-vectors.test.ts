@@ -6,10 +6,11 @@ import { openEngine } from '../../src/engine/index.ts'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createMemory, type MemoryReport } from '../../src/memory/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/index.ts'
-import { type MemoryChange, openMemoryStore, type Store } from '../../src/store/index.ts'
+import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { configSchema, systemClock, systemRandom, type UserId } from '../../src/types/index.ts'
 import { type PlainAnswer, type PlainEndpoint, startEndpoint } from '../engine/plain-endpoint.ts'
+import { watched } from './watched-store.ts'
 
 const user = 'ada' as UserId
 const subjects = ['doctor', 'river', 'cello']
@@ -69,31 +70,6 @@ async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
   })
   opened.push({ [Symbol.asyncDispose]: () => kernel.close() }, endpoint)
   return { endpoint, store, vectorsMade, refused, ...asking(kernel) }
-}
-
-/** Tells of vectors that were kept, and of the first refusal, instead of asking again and again. */
-function watched(store: Store) {
-  const refused = Promise.withResolvers<void>()
-  const append: Store['append'] = async (batch) => {
-    const done = await store.append(batch)
-    if (batch.records.some(({ name, phase }) => name === 'model.embed' && phase === 'refused')) refused.resolve()
-    return done
-  }
-  let made = 0
-  const waiting: { readonly count: number; resolve(): void }[] = []
-  const change: Store['memory']['change'] = async (changes) => {
-    const done = await store.memory.change(changes)
-    made += changes.reduce((sum, each: MemoryChange) => sum + (each.change === 'vectors' ? each.vectors.length : 0), 0)
-    for (const each of waiting) if (made >= each.count) each.resolve()
-    return done
-  }
-  const memory = Object.assign(Object.create(store.memory) as Store['memory'], { change })
-  return {
-    store: Object.assign(Object.create(store) as Store, { memory, append }),
-    refused: refused.promise,
-    vectorsMade: (count: number): Promise<void> =>
-      new Promise((resolve) => (made >= count ? resolve() : void waiting.push({ count, resolve }))),
-  }
 }
 
 function asking(kernel: Kernel) {

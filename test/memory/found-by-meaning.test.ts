@@ -1,0 +1,29 @@
+/** What is kept is found by its meaning once its vector is there, which comes by itself: the built-in table, in its real thread. */
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { createMemory } from '../../src/memory/index.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
+import { type CallContext, configSchema, systemClock, type UserId } from '../../src/types/index.ts'
+import { watched } from './watched-store.ts'
+
+type Asking = Pick<CallContext, 'id' | 'caller'>
+
+void it('a note is found by its meaning as soon as its vector is kept, and nobody has to ask for that', async () => {
+  const { store, vectorsMade } = watched(await openMemoryStore({ user: 'ada' as UserId }))
+  const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock })
+  try {
+    const notes = await memory.notes()
+    const asking = {
+      id: 'note',
+      caller: { user: 'ada', actor: 'user:ada', rights: new Set<string>(), audience: 'terminal', session: '', turn: '', process: '' },
+    } as unknown as Asking
+    await notes.save({ content: 'The physician lives near the harbour.', tags: [] }, asking)
+    await vectorsMade(1)
+    const found = await (await memory.recall()).recall({ text: 'doctor', filter: {}, limit: 5, tokens: 500 })
+    assert.equal(found.length, 1)
+    assert.deepEqual([found[0]?.why.textRank, found[0]?.why.vectorRank], [null, 1])
+  } finally {
+    await memory.close()
+    await store.close()
+  }
+})
