@@ -98,7 +98,7 @@ function wire(options: KernelOptions) {
   const rolling = createRolling({ user, store, engine, config, sessions, newId, journal: () => journal, gate: () => gate })
   const tidyDue = createTidyDue({ memory, store, clock, config: config.memory.consolidation, background: rolling.background })
   const titleDue = createTitleDue({ sessions, titles: config.memory.titles, background: rolling.background })
-  const turnEnded = [tidyDue, titleDue]
+  const turnEnded = [tidyDue, ...(titleDue === null ? [] : [titleDue])]
   const conversations = createConversations(rolling.history, journal.flushed)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   const lanes = createLanes({
