@@ -6,7 +6,7 @@ import { readTexts } from '../../memory/read-texts.ts'
 import { answerLater, ask, type Ask } from '../../search/asking.ts'
 import { createMemoryReader } from '../../search/memory-reader.ts'
 import { bind, type Template } from '../../sql/template.ts'
-import { createNearSearch } from '../near/near-search.ts'
+import { createNearSearch, nearQuestion } from '../near/near-search.ts'
 import type { PostgresSession, Query } from '../postgres-session.ts'
 import { createPostingRanking, type PostingRanking } from './posting-ranking.ts'
 import { robustText } from './robust-texts.ts'
@@ -59,7 +59,7 @@ function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): read
   const { text, vector } = read.search
   const asked: Ask[] = [{ text: readTexts.state, args: { user } }]
   if (text !== undefined && text.terms.length > 0) asked.push(ranking.question(text))
-  if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } })
+  if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } }, nearQuestion(user, vector.model))
   return asked
 }
 

@@ -7,7 +7,7 @@
  */
 import type { UserId } from '../../../types/index.ts'
 import type { BlockRow } from '../../memory/memory-rows.ts'
-import { ask, type Asking } from '../../search/asking.ts'
+import { ask, type Ask, type Asking } from '../../search/asking.ts'
 import type { Nearest } from '../../search/memory-search.ts'
 import { compareExactly, type ScanQuestion } from '../../search/nearest/vector-scan.ts'
 import type { SlotTable } from '../../search/slot-table.ts'
@@ -16,10 +16,14 @@ import type { VectorReading } from '../../search/vector-reading.ts'
 import { maxCandidates, maxTailBlocks, nearPerHit, nearSpare } from './near-limits.ts'
 import { type NearRow, nearText, safeName } from './near-table.ts'
 
-const rowText = 'select model, began, name, version from memory_near where "user" = :user and model = :model'
 const tailText = `select version, block, mask, bytes from memory_vectors
   where "user" = :user and model = :model and version > :version order by version limit :limit`
 const effortText = `select set_config('hnsw.ef_search', cast(:effort as text), true)`
+
+/** What every search of vectors asks first: who knows it may ask it before. */
+export function nearQuestion(user: UserId, model: string): Ask {
+  return { text: 'select model, began, name, version from memory_near where "user" = :user and model = :model', args: { user, model } }
+}
 
 /** Blocks that were written after the index was made. */
 interface Tail {
@@ -49,7 +53,7 @@ export function createNearSearch(user: UserId, reading: VectorReading): Nearest 
   }
 
   return function* (model, slots, question) {
-    const [row] = yield* ask<NearRow>({ text: rowText, args: { user, model: model.model } })
+    const [row] = yield* ask<NearRow>(nearQuestion(user, model.model))
     const name = row === undefined || row.began !== model.began ? null : safeName(row.name)
     const wanted = nearText(question.vector)
     if (row === undefined || name === null || wanted === null) return null
