@@ -57,7 +57,7 @@ const pairs = [
 
 async function oneFound(memory: Memory, round: number): Promise<number> {
   const [kept, asked] = pairs[round % pairs.length] ?? pairs[0]
-  const id = await keep(memory, `${kept}`)
+  const id = await keep(memory, kept)
   const began = performance.now()
   const recall = await memory.recall()
   for (;;) {
