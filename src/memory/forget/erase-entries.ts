@@ -2,24 +2,28 @@
  * Erases entries, and what their neighbours know of them: a passage is found by the words of the turn before it, too, and those
  * would still tell what was said.
  */
-import type { MemoryChange, MemoryItem } from '../../store/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { termsOfDay } from '../recall/day-terms.ts'
 import type { KeepDeps } from '../keep/keep-item.ts'
 import { eraseBatch } from '../keep/keep-limits.ts'
 
 export async function eraseEntries({ memory, changed }: Pick<KeepDeps, 'memory' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
   const gone = new Set(items.map(({ entry }) => entry.id))
+  const put: MemoryEntry[] = []
   for (let at = 0; at < items.length; at += eraseBatch) {
     const batch = items.slice(at, at + eraseBatch)
     const next = await Promise.all(
       batch.filter(({ entry }) => entry.kind === 'message').map(({ entry }) => memory.around(entry.stream, entry.place, 0, 1)),
     )
     const ids = new Set(next.flat().flatMap(({ entry }) => (gone.has(entry.id) ? [] : [entry.id])))
-    const cleaned = (await memory.items([...ids])).map((item): MemoryChange => ({ change: 'put', item: withoutContext(item) }))
+    const behind = await memory.items([...ids])
+    const cleaned = behind.map((item): MemoryChange => ({ change: 'put', item: withoutContext(item) }))
     const erased = batch.map(({ entry }): MemoryChange => ({ change: 'erase', id: entry.id }))
     await memory.change([...erased, ...cleaned])
+    put.push(...behind.map(({ entry }) => entry))
   }
-  changed({ gone: [...gone] })
+  // What was written again wants its vectors, too.
+  changed({ gone: [...gone], put })
 }
 
 function withoutContext({ entry, passages }: MemoryItem): MemoryItem {

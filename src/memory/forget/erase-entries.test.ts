@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { KeepDeps } from '../keep/keep-item.ts'
+import { createVectorIndex } from '../embed/vector-index.ts'
+import { openRecallBed } from '../recall/recall-fixture.ts'
+import { eraseEntries } from './erase-entries.ts'
+
+test('what was erased is not found by the turn behind it, neither by words nor word by word, and that turn has a vector of its own again', async () => {
+  await using bed = await openRecallBed('words-50k')
+  const { memory } = bed.store
+  await bed.keep([
+    'The password of the cellar is xylophone.',
+    'Thank you, I shall keep it in mind.',
+    'We painted the fence on a Tuesday.',
+    'The soup was far too hot.',
+  ])
+  const behind = async () => (await bed.ask('Which xylophone is in the cellar?')).find(({ id }) => id === 'e1')
+  const before = await behind()
+  assert.ok(before !== undefined && before.why.textRank !== null && (before.why.closeness ?? 0) > 0.1)
+
+  const told: string[] = []
+  const changed = ({ put = [], gone = [] }: Parameters<KeepDeps['changed']>[0]): void => {
+    told.push(...gone.map((id) => `${id} gone`), ...put.map(({ id }) => `${id} put`))
+  }
+  await eraseEntries({ memory, changed }, await memory.items(['e0']))
+  assert.deepEqual(told, ['e0 gone', 'e1 put'])
+  const model = (await bed.text.embedder())?.id ?? ''
+  assert.equal((await memory.withoutVector(model, 10)).length, 1)
+  const vectors = createVectorIndex({ memory, text: async () => bed.text, monotonicMs: () => performance.now() })
+  await vectors.caughtUp()
+  await vectors.close()
+  assert.equal((await memory.withoutVector(model, 10)).length, 0)
+
+  const [item] = await memory.items(['e1'])
+  assert.ok(item !== undefined && !/xylophon|cellar|password/.test(JSON.stringify(item)))
+  const after = await behind()
+  assert.equal(after?.why.textRank ?? null, null)
+  assert.ok((after?.why.closeness ?? 0) < (before.why.closeness ?? 0))
+})
