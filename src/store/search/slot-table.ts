@@ -59,43 +59,68 @@ type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
 
 const firstSlots = 1_024
 
+/** Which passage has which slot. */
+interface Places {
+  /** @returns its slot, a new one when it has none */
+  take(passage: number): number
+  free(passage: number, slot: number): void
+  slotOf(passage: number): number
+  /** -1 for a slot that is free. */
+  passageOf(slot: number): number
+  high(): number
+  count(): number
+}
+
+function createPlaces(): Places {
+  const slots = new Map<number, number>()
+  const free: number[] = []
+  let high = 0
+  let passages = new Float64Array(firstSlots)
+  return {
+    take(passage) {
+      const known = slots.get(passage)
+      if (known !== undefined) return known
+      const slot = free.pop() ?? high++
+      if (slot >= passages.length) passages = widerNumbers(passages, passages.length * 2)
+      slots.set(passage, slot)
+      passages[slot] = passage
+      return slot
+    },
+    free(passage, slot) {
+      slots.delete(passage)
+      passages[slot] = -1
+      free.push(slot)
+    },
+    slotOf: (passage) => slots.get(passage) ?? -1,
+    passageOf: (slot) => (slot < high ? (passages[slot] as number) : -1),
+    high: () => high,
+    count: () => slots.size,
+  }
+}
+
 export function createSlotTable(): SlotTable {
   let room = firstSlots
-  let high = 0
   /** Words of all passages. */
   let total = 0
-  const free: number[] = []
-  const slots = new Map<number, number>()
-  let passages: Float64Array = new Float64Array(room).fill(-1)
+  const places = createPlaces()
+  const { passageOf, slotOf } = places
   const coded = emptyColumns(room)
+  const numbers = Object.fromEntries(numberColumns.map((column) => [column, new Float64Array(room)])) as Numbers
   const streams = createStreamOrder({
     placeOf: (slot) => numbers.place[slot] ?? 0,
     entryOf: (slot) => numbers.entry[slot] ?? 0,
-    passageOf: (slot) => passages[slot] ?? -1,
     streamOf: (slot) => coded.stream.codes[slot] ?? 0,
+    passageOf,
   })
-  const numbers = Object.fromEntries(numberColumns.map((column) => [column, new Float64Array(room)])) as Numbers
-
   const grow = (): void => {
     room *= 2
-    const wider = new Float64Array(room).fill(-1)
-    wider.set(passages)
-    passages = wider
     for (const column of codedColumns) coded[column].codes = widerCodes(coded[column].codes, room)
     for (const column of numberColumns) numbers[column] = widerNumbers(numbers[column], room)
   }
-  const place = (passage: number): number => {
-    const known = slots.get(passage)
-    if (known !== undefined) return known
-    const slot = free.pop() ?? high++
-    if (slot >= room) grow()
-    slots.set(passage, slot)
-    passages[slot] = passage
-    return slot
-  }
   return {
     set([passage, words, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo, entry]) {
-      const slot = place(passage)
+      const slot = places.take(passage)
+      if (slot >= room) grow()
       const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
       for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
       // Kind, session and tags are words of the index of SQLite, which counts them in.
@@ -111,31 +136,29 @@ export function createSlotTable(): SlotTable {
       return slot
     },
     drop(passage) {
-      const slot = slots.get(passage)
-      if (slot === undefined) return -1
-      slots.delete(passage)
+      const slot = slotOf(passage)
+      if (slot < 0) return -1
       streams.drop(slot)
-      passages[slot] = -1
+      places.free(passage, slot)
       total -= numbers.length[slot] ?? 0
       numbers.length[slot] = 0
-      free.push(slot)
       return slot
     },
-    slotOf: (passage) => slots.get(passage) ?? -1,
-    passageOf: (slot) => passages[slot] ?? -1,
-    high: () => high,
-    count: () => slots.size,
+    slotOf,
+    passageOf,
+    high: places.high,
+    count: places.count,
     length: (slot) => numbers.length[slot] ?? 0,
-    averageLength: () => total / Math.max(1, slots.size),
+    averageLength: () => total / Math.max(1, places.count()),
     passing(filter) {
       const tests = filterTests(filter, coded, numbers)
-      if (tests.length === 0) return (slot) => (passages[slot] ?? -1) >= 0
-      return (slot) => (passages[slot] ?? -1) >= 0 && tests.every((test) => test(slot))
+      if (tests.length === 0) return (slot) => passageOf(slot) >= 0
+      return (slot) => passageOf(slot) >= 0 && tests.every((test) => test(slot))
     },
-    beside: (slot, before, after) => streams.beside(slot, before, after).map((each) => passages[each] ?? -1),
+    beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
     goesFirst(a, b) {
       const newer = (numbers.createdAt[a] ?? 0) - (numbers.createdAt[b] ?? 0)
-      return newer === 0 ? (passages[a] ?? 0) < (passages[b] ?? 0) : newer > 0
+      return newer === 0 ? passageOf(a) < passageOf(b) : newer > 0
     },
   }
 }
