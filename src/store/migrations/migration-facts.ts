@@ -40,7 +40,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
   // Programs before it take the new form of vectors for damage.
   step(7, 'smaller-vectors', [7, 7], '2e3b140ad76951775748318baa5010f7006a2e459ad50a66c8e21a8fce4a4e11'),
   // Programs before it take words that have no rows yet for no words, and leave vectors in indexes.
-  step(8, 'near-index', [8, 8], 'beb8b753f5742e0413381c8d15f32ca181b90c0ae469ec6dd7b37cb1a10cd49e'),
+  step(8, 'near-index', [8, 8], 'c3742e710ebed1de037f5a89c63223b6cc5281f747a8c8d2534ad923bdee8694'),
 ]
 
 /** The version of a database in which every step has run. */

@@ -10,8 +10,6 @@ export const nearIndexStep: MigrationStep = {
     on.only(
       'postgres',
       on.table('memory_near', { user: 'text', model: 'text', began: 'whole', name: 'text', version: 'whole' }, ['user', 'model']),
-      // What came after the index was made is found by it.
-      on.index('memory_vectors_version', 'memory_vectors', ['user', 'model', 'version']),
     ),
   down: (on) =>
     on.only(
@@ -19,7 +17,6 @@ export const nearIndexStep: MigrationStep = {
       `do $$ declare kept text; begin
         for kept in select name from memory_near loop execute format('drop table if exists %I', kept); end loop;
       end $$`,
-      on.schema.dropIndex('memory_vectors_version'),
       on.schema.dropTable('memory_near'),
       // An older program takes words without rows for no words, and where there are no rows at all makes them anew.
       'delete from memory_posting',
