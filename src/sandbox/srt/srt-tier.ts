@@ -5,9 +5,10 @@
  * The same code runs on Linux, where the runtime takes bubblewrap and socat: its tests do that. It is never chosen there, as
  * bubblewrap-tier.ts holds more in a quarter of the time. What differs between the systems is in hidden-folders.ts.
  */
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { OxbowError } from '../../types/index.ts'
 import type { Failure, Profile } from '../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
@@ -41,6 +42,7 @@ export interface RuntimeConfig {
   readonly filesystem: FilesystemRules
 }
 
+const packageName = '@anthropic-ai/sandbox-runtime'
 const noNetwork: RuntimeConfig['network'] = { allowedDomains: [], deniedDomains: [] }
 
 export const srtTier: TierProvider = {
@@ -129,13 +131,20 @@ export async function underRuntime(
 export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJS.Platform): FilesystemRules {
   const { folders } = options
   const seen = profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp]
-  const program = [dirname(handsFile(options)), realpathSync(process.execPath)]
+  const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...helpersOf(packageName)]
   return {
     denyRead: [...hiddenFolders(platform), realpathSync(tmpdir()), dirname(folders.shared)],
     allowRead: [...seen, ...program],
     allowWrite: profile === 'vault-read' ? [] : seen,
     denyWrite: [],
   }
+}
+
+/** Programs that the runtime starts inside: where it is installed may be hidden, in a home for one. */
+function helpersOf(runtime: string): readonly string[] {
+  const entry = fileURLToPath(import.meta.resolve(runtime))
+  const root = entry.slice(0, entry.lastIndexOf(runtime) + runtime.length)
+  return [realpathSync(root)].map((folder) => join(folder, 'vendor')).filter((folder) => existsSync(folder))
 }
 
 function handsFile({ cacheFolder }: TierOptions): string {
