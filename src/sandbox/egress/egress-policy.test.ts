@@ -23,7 +23,7 @@ function policy(toml: { mode?: string; allow?: string[]; deny?: string[]; ports?
   const asked: string[] = []
   const resolve = (host: string): Promise<readonly string[]> => {
     asked.push(host)
-    return Promise.resolve(names[host] ?? ['93.184.216.34'])
+    return Promise.resolve((Object.hasOwn(names, host) ? names[host] : undefined) ?? ['93.184.216.34'])
   }
   const { egress } = parseConfig({ egress: toml }, 'this test')
   const admit = createPolicy(egress, { resolve, judge: createAddressJudge(() => []) })

@@ -19,7 +19,10 @@ describe('the egress proxy, as a wall', () => {
     'private.test': ['10.0.0.7'],
     'metadata.test': ['169.254.169.254'],
   }
-  const wall = { lookup: (host: string) => Promise.resolve(names[host] ?? ['93.184.216.34']), ownAddresses: () => [] }
+  const wall = {
+    lookup: (host: string) => Promise.resolve((Object.hasOwn(names, host) ? names[host] : undefined) ?? ['93.184.216.34']),
+    ownAddresses: () => [],
+  }
 
   for (const host of closed.split(' ')) {
     it(`does not reach ${host}, by a request or a tunnel, and says why without an address`, () =>
@@ -29,7 +32,7 @@ describe('the egress proxy, as a wall', () => {
         assert.match(plain, /^HTTP\/1\.1 403 [^]*\r\n\r\n.*may not be reached/)
         const tunnel = await say(`CONNECT ${host}:443 HTTP/1.1\r\nhost: ${host}:443\r\n\r\n`)
         assert.match(tunnel, /^HTTP\/1\.1 403 /)
-        if (host in names) for (const secret of names[host]!) assert.ok(!`${plain}${tunnel}`.includes(secret))
+        if (Object.hasOwn(names, host)) for (const secret of names[host]!) assert.ok(!`${plain}${tunnel}`.includes(secret))
         const { rows } = watch.end()
         assert.deepEqual([...new Set(rows.map(({ decision }) => decision))], ['refused'])
         assert.ok(rows.every(({ reason, bytesIn, bytesOut }) => /^(it leads|port)/.test(reason) && bytesIn + bytesOut === 0))
