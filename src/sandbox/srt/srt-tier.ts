@@ -42,7 +42,6 @@ export interface RuntimeConfig {
   readonly filesystem: FilesystemRules
 }
 
-const packageName = '@anthropic-ai/sandbox-runtime'
 const noNetwork: RuntimeConfig['network'] = { allowedDomains: [], deniedDomains: [] }
 
 export const srtTier: TierProvider = {
@@ -131,7 +130,7 @@ export async function underRuntime(
 export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJS.Platform): FilesystemRules {
   const { folders } = options
   const seen = profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp]
-  const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...helpersOf(packageName)]
+  const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...runtimeHelpers()]
   return {
     denyRead: [...hiddenFolders(platform), realpathSync(tmpdir()), dirname(folders.shared)],
     allowRead: [...seen, ...program],
@@ -141,9 +140,10 @@ export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJ
 }
 
 /** Programs that the runtime starts inside: where it is installed may be hidden, in a home for one. */
-function helpersOf(runtime: string): readonly string[] {
-  const entry = fileURLToPath(import.meta.resolve(runtime))
-  const root = entry.slice(0, entry.lastIndexOf(runtime) + runtime.length)
+function runtimeHelpers(): readonly string[] {
+  const entry = fileURLToPath(import.meta.resolve('@anthropic-ai/sandbox-runtime'))
+  const name = '/sandbox-runtime'
+  const root = entry.slice(0, entry.lastIndexOf(name) + name.length)
   return [realpathSync(root)].map((folder) => join(folder, 'vendor')).filter((folder) => existsSync(folder))
 }
 
