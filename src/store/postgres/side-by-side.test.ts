@@ -105,7 +105,7 @@ test('a second guest of the user is refused, another user and whoever only looks
 
 test('a guest that lost its lock to another writes nothing more', { skip }, async () => {
   await using database = await postgres.database()
-  const first = await openEngine(pgDriver(database.url), { exclusive: true, patienceMs: 300 })
+  const first = await openEngine(pgDriver(database.url), { exclusive: true, patienceMs: 5_000 })
   await first.store.append({ records: [recordOf('a', 'intent')] })
   // The other takes the lock in the moment in which the first one's connection is gone.
   const other = await pgDriver(database.url).connect()
