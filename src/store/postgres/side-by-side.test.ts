@@ -105,11 +105,12 @@ test('a second guest of the user is refused, another user and whoever only looks
 
 test('a guest that lost its lock to another writes nothing more', { skip }, async () => {
   await using database = await postgres.database()
-  const first = await openEngine(pgDriver(database.url), { exclusive: true, patienceMs: 5_000 })
+  const first = await openEngine(pgDriver(database.url), { exclusive: true, patienceMs: 1_000 })
   await first.store.append({ records: [recordOf('a', 'intent')] })
   // The other takes the lock in the moment in which the first one's connection is gone.
   const other = await pgDriver(database.url).connect()
   const taking = other.rows({ text: `select pg_advisory_lock(hashtextextended($1, 0))`, values: ['oxbow.guest:ann'] })
+  while ((await database.sql(`select 1 from pg_locks where locktype = 'advisory' and not granted`)).length === 0);
   await database.sql(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted`)
   await taking
   const late = await first.store.append({ records: [recordOf('late', 'intent')] }).catch((error: unknown) => error)
