@@ -4,7 +4,7 @@ import { bounded, ms, perSecond, shown, times } from '../report.ts'
 import { median } from '../statistics.ts'
 import { processorMs } from '../subjects/child-process.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { makeWorkspace, startGuest } from '../subjects/guest.ts'
+import { makeWorkspace, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 import { connectRelay, startRelay } from '../subjects/relay-client.ts'
 
@@ -22,10 +22,10 @@ interface Round {
 export const load: Measure = {
   name: 'load',
   title: '64 sessions at once',
-  how: 'Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; processor time of the guest or relay process alone.',
+  how: 'Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; processor time of the guest or relay process alone. Nothing is recalled: see the turns that recall.',
   async run({ plan, programs, modelUrl }) {
     using workspace = makeWorkspace()
-    await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, probe: true })
+    await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, probe: true, config: { memory: withoutRecall } })
     await using relay = await startRelay(modelUrl)
     const terminals = await Promise.all(Array.from({ length: sessionsAtOnce }, () => guest.connect()))
     const relays = await Promise.all(Array.from({ length: sessionsAtOnce }, () => connectRelay(relay.firstLine)))

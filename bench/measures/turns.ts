@@ -1,11 +1,11 @@
 /** One turn at a time: what stands between a person's message and the model's answer, beside a relay that does nothing. */
 import { request } from 'undici'
-import { parseConfig, type SessionId } from '../../src/types/index.ts'
+import type { SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, ms, type Row, shown, times } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { makeWorkspace, startGuest } from '../subjects/guest.ts'
+import { makeWorkspace, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 import { connectRelay, startRelay } from '../subjects/relay-client.ts'
 
@@ -27,8 +27,7 @@ export const turns: Measure = {
     using workspace = makeWorkspace()
     using secondWorkspace = makeWorkspace()
     const same = { program: context.programs.usual, modelUrl: context.modelUrl }
-    const memory = parseConfig({ memory: { recall: false } }, 'the bench').memory
-    await using guest = await startGuest({ ...same, workspace, config: { memory } })
+    await using guest = await startGuest({ ...same, workspace, config: { memory: withoutRecall } })
     await using remindedGuest = await startGuest({ ...same, workspace: secondWorkspace })
     await using relay = await startRelay(context.modelUrl)
     using terminal = await guest.connect()

@@ -8,6 +8,8 @@ import { type Child, repositoryPath, startChild } from './child-process.ts'
 import { connectGateway, type GatewayClient } from './gateway-client.ts'
 
 export const benchUser = 'bench' as UserId
+/** Messages are indexed as usual, and no turn is reminded of them: what recall costs has rows of its own. */
+export const withoutRecall: Config['memory'] = parseConfig({ memory: { recall: false } }, 'the bench').memory
 
 export interface Workspace extends Disposable {
   readonly root: string
