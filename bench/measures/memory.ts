@@ -82,7 +82,7 @@ async function relayMemory(turns: number, modelUrl: string): Promise<{ idle: num
 
 async function measureBusy(
   { plan, programs, modelUrl }: BenchContext,
-  memory: Config['memory'] | undefined,
+  remembers: Config['memory'] | undefined,
   recalling: string,
 ): Promise<readonly Row[]> {
   using workspace = makeWorkspace()

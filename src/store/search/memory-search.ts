@@ -35,9 +35,8 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside } }) {
     yield* takeIn(user, held)
-    // Vectors first: they are here, and a server gathers where the words stand meanwhile.
-    const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
+    const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const ids = [...new Set([...byText, ...byVector].map((hit) => hit.passage))]
     const next = besideOf(held.slots, [byText, byVector], beside)
     const found = yield* readPassages(user, new Set([...ids, ...[...next.values()].flat()]))

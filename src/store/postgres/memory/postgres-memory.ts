@@ -58,8 +58,8 @@ function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): read
   if (read.ask !== 'search') return []
   const { text, vector } = read.search
   const asked: Ask[] = [{ text: readTexts.state, args: { user } }]
-  if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } }, nearQuestion(user, vector.model))
   if (text !== undefined && text.terms.length > 0) asked.push(ranking.question(text))
+  if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } }, nearQuestion(user, vector.model))
   return asked
 }
 
