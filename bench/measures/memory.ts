@@ -91,7 +91,7 @@ async function measureBusy(
     workspace,
     modelUrl,
     probe: true,
-    config: memory === undefined ? {} : { memory },
+    config: remembers === undefined ? {} : { memory: remembers },
   })
   const terminals = await Promise.all(Array.from({ length: busySessions / followedPerConnection }, () => guest.connect()))
   const sessions: { terminal: GatewayClient; session: SessionId }[] = []
