@@ -93,9 +93,13 @@ function distance(a: FoundPassage, b: FoundPassage): number {
   return places * 1_000 + Math.abs(a.part - b.part)
 }
 
-/** Oldest first. Passages of one entry overlap: the beginning of one that the other ends with is left out. */
+/**
+ * Oldest first. Passages of one entry overlap: the beginning of one that the other ends with is left out. Where several people speak
+ * each entry begins with who does: a result is told as the words of one of them.
+ */
 function together(passages: readonly FoundPassage[]): string {
   const ordered = [...passages].sort((a, b) => a.entry.place - b.entry.place || a.part - b.part)
+  const isTalk = passages.some(({ entry }) => entry.kind === 'message' && entry.author !== passages[0]!.entry.author)
   let whole = ''
   let before: FoundPassage | null = null
   for (const passage of ordered) {
@@ -105,7 +109,9 @@ function together(passages: readonly FoundPassage[]): string {
         : 0
     const adds =
       inside > 0 && inside < passage.text.length && whole.endsWith(passage.text.slice(0, inside)) ? passage.text.slice(inside) : null
-    whole = adds === null ? (whole === '' ? passage.text : `${whole}\n${passage.text}`) : whole + adds
+    const begins = isTalk && before?.entry.id !== passage.entry.id
+    const said = begins ? `${passage.entry.author === 'user' ? 'person' : 'agent'}: ${passage.text}` : passage.text
+    whole = adds === null ? (whole === '' ? said : `${whole}\n${said}`) : whole + adds
     before = passage
   }
   return whole

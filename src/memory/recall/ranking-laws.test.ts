@@ -190,6 +190,19 @@ test('the budget is held for any counter, and texts are joined without a word lo
   assert.equal(joinNeighbours({ candidate: candidateOf(a), text: a.text }, [b], 1_000, boundTokens).fitted.text, whole.slice(0, 32))
 })
 
+test('where people answer each other, a text that was joined says who said what', () => {
+  const [asked, answered] = (['user', 'agent'] as const).map((author, i) => {
+    const passage = passageOf(i, `words of the ${author}`)
+    return { ...passage, entry: { ...passage.entry, kind: 'message' as const, author } }
+  })
+  assert.ok(asked !== undefined && answered !== undefined)
+  const join = (own: FoundPassage, beside: readonly FoundPassage[]): string =>
+    joinNeighbours({ candidate: candidateOf(own), text: own.text }, beside, 1_000, boundTokens).fitted.text
+  assert.equal(join(answered, [asked]), 'person: words of the user\nagent: words of the agent')
+  assert.equal(join(asked, [answered]), join(answered, [asked]))
+  assert.equal(join(answered, []), 'words of the agent')
+})
+
 test('a cut text is a beginning, well-formed, and fits', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), fc.integer({ min: 0, max: 100 }), (text, tokens) => {
