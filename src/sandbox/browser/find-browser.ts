@@ -1,8 +1,9 @@
 /** Finds what the browser is made of on this machine: Chromium, and the package that drives it. Nothing is started. */
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config, Failure } from '../../types/index.ts'
+import { isExecutable } from '../bubblewrap/sandbox-tools.ts'
 
 export interface BrowserParts {
   /** Real path of the program: a script around it would look for things that the sandbox does not have. */
@@ -21,7 +22,7 @@ const places = [
 
 /** @returns the parts, or why there is no browser and what to install */
 export function findBrowser({ program }: Pick<Config['browser'], 'program'>): BrowserParts | Failure {
-  const found = program === '' ? places.find(isProgram) : [program].find((path) => isAbsolute(path) && isProgram(path))
+  const found = program === '' ? places.find(isExecutable) : [program].find((path) => isAbsolute(path) && isExecutable(path))
   if (found === undefined) {
     return program === ''
       ? missing(
@@ -44,15 +45,6 @@ export function findDriver(): string | null {
     return dirname(realpathSync(fileURLToPath(import.meta.resolve('playwright-core/package.json'))))
   } catch {
     return null
-  }
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
   }
 }
 

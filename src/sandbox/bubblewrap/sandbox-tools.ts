@@ -1,5 +1,5 @@
 /** Finds the programs that the launcher is made of. */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Failure } from '../../types/index.ts'
 
@@ -30,12 +30,8 @@ const systemPath = '/usr/bin:/usr/sbin:/bin:/sbin'
 
 /** @returns the tools, or why there is no sandbox and which package to install. */
 export function findSandboxTools(searchPath: string): SandboxTools | Failure {
-  const find = (name: string): string | null => {
-    const places = searchPath.split(':').filter((folder) => folder.startsWith('/'))
-    return places.map((folder) => join(folder, name)).find(isExecutable) ?? null
-  }
   const names = Object.keys(packages) as (keyof SandboxTools)[]
-  const found = names.map((name) => [name, find(name)] as const)
+  const found = names.map((name) => [name, findProgram(name, searchPath)] as const)
   const missing = found.filter(([, path]) => path === null).map(([name]) => name)
   if (missing.length === 0) return Object.fromEntries(found) as unknown as SandboxTools
   const install = [...new Set(missing.map((name) => packages[name]))].join(' ')
@@ -51,10 +47,16 @@ export function ownSearchPath(): string {
   return `${process.env['PATH'] ?? ''}:${systemPath}`
 }
 
-function isExecutable(path: string): boolean {
+/** @returns its path in the first absolute folder of the search path that has it. */
+export function findProgram(name: string, searchPath: string): string | null {
+  const places = searchPath.split(':').filter((folder) => folder.startsWith('/'))
+  return places.map((folder) => join(folder, name)).find(isExecutable) ?? null
+}
+
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
-    return true
+    return statSync(path).isFile()
   } catch {
     return false
   }

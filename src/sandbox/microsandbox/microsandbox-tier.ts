@@ -6,7 +6,6 @@
  * a hostile guest and the host's file system takes QEMU.
  */
 import { join } from 'node:path'
-import { accessSync, constants } from 'node:fs'
 import type { Failure, Profile } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
@@ -19,6 +18,7 @@ import { bootTimeoutMs } from '../limits.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
+import { findProgram } from '../bubblewrap/sandbox-tools.ts'
 import { complaints, removeArguments, runArguments } from './msb-command.ts'
 import type { MsbMount, MsbStart } from './msb-command.ts'
 
@@ -29,7 +29,7 @@ const minMachineMb = 256
 export const microsandboxTier: TierProvider = {
   tier: 'micro_vm',
   async plan(options) {
-    const msb = findMsb(options.searchPath)
+    const msb = findProgram('msb', options.searchPath)
     if (msb === null) return refused('microsandbox is not installed.', 'npm install -g microsandbox')
     const { image } = options.limits.micro_vm
     if (image === '')
@@ -153,20 +153,6 @@ function environment(): NodeJS.ProcessEnv {
 
 function nameOf(purpose: string): string {
   return `oxbow-${process.pid}-${purpose}-${process.hrtime.bigint().toString(36)}`
-}
-
-function findMsb(searchPath: string): string | null {
-  const places = searchPath.split(':').filter((folder) => folder.startsWith('/'))
-  return places.map((folder) => join(folder, 'msb')).find(isExecutable) ?? null
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function refused(what: string, hint: string): Failure {
