@@ -6,6 +6,8 @@ export interface ShownHit {
   readonly note_id: string
   readonly text: string
   readonly score: number
+  /** The nearest there was, and perhaps about something else. */
+  readonly weak: boolean
   readonly source: string
   readonly tags: readonly string[]
   readonly created_at: number
@@ -23,8 +25,9 @@ export interface ShownHit {
 }
 
 const columns = 78
-/** Lines of one result; the whole text is in `--json`. */
+/** Lines of one result, and of one that is perhaps about something else; the whole text is in `--json`. */
 const maxLines = 6
+const maxWeakLines = 1
 
 /** @returns words in lines of at most `width`, each behind two spaces; a word that is longer has a line of its own. */
 function wrapped(text: string, lines: number): string {
@@ -44,8 +47,14 @@ function wrapped(text: string, lines: number): string {
 }
 
 export function searchText(hits: readonly ShownHit[], withWhy: boolean): string {
-  if (hits.length === 0) return 'Nothing was found.'
-  return hits.map((hit) => hitText(hit, withWhy)).join('\n\n')
+  const strong = hits.filter(({ weak }) => !weak)
+  const weak = hits.filter((hit) => hit.weak)
+  return [
+    ...(strong.length === 0 ? ['Nothing was found that fits.'] : []),
+    ...strong.map((hit) => hitText(hit, withWhy)),
+    ...(weak.length === 0 ? [] : ['Perhaps about something else:']),
+    ...weak.map((hit) => hitText(hit, withWhy)),
+  ].join('\n\n')
 }
 
 function hitText(hit: ShownHit, withWhy: boolean): string {
@@ -66,7 +75,7 @@ function hitText(hit: ShownHit, withWhy: boolean): string {
   ]
   return [
     marks.join(' · '),
-    wrapped(hit.text, maxLines),
+    wrapped(hit.text, hit.weak ? maxWeakLines : maxLines),
     ...(hit.holds ? [] : [hit.superseded_by === '' ? '  (holds no longer)' : `  (superseded by ${plainLine(hit.superseded_by, 80)})`]),
     ...(withWhy ? [`  ${why.join(', ')}`] : []),
     `  ${plainLine(hit.note_id, 120)}`,

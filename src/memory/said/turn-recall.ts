@@ -4,7 +4,8 @@
  */
 import type { Label, SessionId } from '../../types/index.ts'
 import type { MemoryFilter } from '../../store/index.ts'
-import type { Recall, Recalled } from '../recalled.ts'
+import type { Recall } from '../recalled.ts'
+import { nearEnough } from '../near-enough.ts'
 import { describeRecalled } from '../recalled-text.ts'
 import type { KeepDeps } from '../keep/keep-item.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
@@ -38,16 +39,6 @@ interface TurnRecallOptions {
 const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 /** Characters of a message that are asked with: beyond it, it is material and no question. */
 const askedCharacters = 2_000
-/**
- * The nearest memory must be this close to the message, word by word, or nothing is told; then what is not far behind the best is told
- * with it. Chosen by false reminders against missed ones, see docs/memory.md, "What a turn is reminded of".
- */
-const leastCloseness = 0.35
-const leastScore = 0.5
-/** The same where words were not compared one by one: without a table of words, and in languages that it does not know. */
-const leastScoreAlone = 0.35
-/** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
-const leastNearness = 0.7
 
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   // Insertion order is order of use: the first is the least recently used.
@@ -82,7 +73,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
       const engine = await recall()
       const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, limit, tokens })
-      const fresh = fitting(found).filter((each) => !told.has(each.id))
+      const fresh = nearEnough(found).filter((each) => !told.has(each.id))
       if (fresh.length === 0) return nothing
       for (const { id } of fresh) {
         told.add(id)
@@ -92,17 +83,4 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
     },
   }
-}
-
-/** Something is always nearest: it must be near enough to be about the same matter. */
-function fitting(found: readonly Recalled[]): readonly Recalled[] {
-  const best = Math.max(0, ...found.map(({ score }) => score))
-  const behind = (share: number): readonly Recalled[] => found.filter(({ score }) => score >= best * share)
-  if (found.every(({ why }) => why.closeness === null)) return behind(leastScoreAlone).filter(isAbout)
-  return found.some(({ why }) => (why.closeness ?? 0) >= leastCloseness || why.exact.length > 0) ? behind(leastScore) : []
-}
-
-/** What shares no word with the message must be near by itself. */
-function isAbout({ why: { textRank, vectorScore } }: Recalled): boolean {
-  return textRank !== null || (vectorScore !== null && vectorScore >= leastNearness)
 }

@@ -1,6 +1,7 @@
 /** What tidying adds to recall: it counts what was wanted, and puts what is hot before what fits the message. */
 import type { MemoryStore } from '../../store/index.ts'
 import type { Clock } from '../../types/index.ts'
+import { nearEnough } from '../near-enough.ts'
 import type { Recall } from '../recalled.ts'
 import type { TurnMemory, TurnQuestion } from '../said/turn-recall.ts'
 import { createAccessCounter } from './accesses.ts'
@@ -15,9 +16,6 @@ export interface Wanted {
   close(): Promise<void>
 }
 
-/** Part of the best score from which a result counts as wanted. */
-const wantedPart = 0.5
-
 export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
   const accesses = createAccessCounter(memory, clock)
   const hot = createHotEntries(memory, clock)
@@ -27,9 +25,8 @@ export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
       async recall(question) {
         const found = await inner.recall(question)
         const best = found[0]?.score ?? 0
-        accesses.count(
-          found.filter(({ score }) => score >= best * wantedPart).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 })),
-        )
+        // What was only nearest was not wanted.
+        accesses.count(nearEnough(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 })))
         return found
       },
     }),

@@ -1,6 +1,6 @@
 /** `memory.search`: what was noted, ingested and said, with why it was found. */
 import { z } from 'zod'
-import { describeRecalled, type Memory, type Recalled } from '../../memory/index.ts'
+import { describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
 import type { Call, Label } from '../../types/index.ts'
 import { looking, moment, tags, toMoment } from './call-facts.ts'
 import { defaultSearchResults, maxQueryCharacters, maxSearchResults, searchTokens } from './memory-limits.ts'
@@ -13,11 +13,13 @@ interface SearchInput {
   as_of?: string | undefined
 }
 
-/** One result. The first seven fields are those of the reference. */
+/** One result. All but `weak` of the first eight fields are those of the reference. */
 interface SearchHit {
   readonly note_id: string
   readonly text: string
   readonly score: number
+  /** True: the nearest there was, and perhaps about something else. */
+  readonly weak: boolean
   readonly source: 'user_memory' | 'conversation' | 'document' | 'summary'
   readonly tags: readonly string[]
   readonly created_at: number
@@ -59,17 +61,26 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
       }
       const found = await recall.recall({ text: query, filter, limit, tokens: searchTokens })
       const labels = [...new Set(found.flatMap(({ passage }) => passage.entry.labels))].sort()
-      const text = found.map((each) => describeRecalled(each, clock.now())).join('\n\n')
-      return { output: found.map(hitOf), text: text === '' ? nothingFound(withTalk) : text, labels }
+      const near = new Set(nearEnough(found))
+      // What fits goes first: else a weak one between two that fit would be read as one of them.
+      const [strong, weak] = [found.filter((each) => near.has(each)), found.filter((each) => !near.has(each))]
+      const tell = (all: readonly Recalled[]): readonly string[] => all.map((each) => describeRecalled(each, clock.now()))
+      const parts = [
+        ...(strong.length > 0 ? tell(strong) : [nothingFound(withTalk)]),
+        ...(weak.length > 0 ? ['The nearest beside that, perhaps about something else:', ...tell(weak)] : []),
+      ]
+      const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
+      return { output, text: parts.join('\n\n'), labels }
     },
   }
 }
 
-function hitOf({ id, text, score, holds, why, passage: { entry } }: Recalled): SearchHit {
+function hitOf({ id, text, score, holds, why, passage: { entry } }: Recalled, weak: boolean): SearchHit {
   return {
     note_id: id,
     text,
     score: Number(score.toFixed(4)),
+    weak,
     source: sources[entry.kind],
     tags: entry.tags,
     created_at: entry.createdAt,
@@ -84,5 +95,5 @@ function hitOf({ id, text, score, holds, why, passage: { entry } }: Recalled): S
 }
 
 function nothingFound(withTalk: boolean): string {
-  return withTalk ? 'Nothing was found.' : 'Nothing was found. include_conversation also searches what was said.'
+  return withTalk ? 'Nothing was found that fits.' : 'Nothing was found that fits. include_conversation also searches what was said.'
 }
