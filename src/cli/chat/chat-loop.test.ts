@@ -90,10 +90,12 @@ void test('a message streams its answer, shows its call in one line, and gives t
   const { type, shown, end, over } = startChat(fake)
   await type('hello')
   assert.equal(shown.prompt, null)
+  fake.tell('g', 'model.generate', 'intent', null)
   fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)
   fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as SessionEvent)
   fake.tell('g.0', 'file.read', 'intent', { input: { path: '/shared/a.txt' } })
   fake.tell('g.0', 'file.read', 'outcome', { status: 'ok', ms: 3, text: '' })
+  fake.tell('h', 'model.generate', 'intent', null)
   fake.emit({ type: 'text', turn, call: 'h', text: 'done' } as SessionEvent)
   fake.end()
   assert.equal(shown.text, 'Let me look\n  · file_read /shared/a.txt  3 ms\ndone\n')
@@ -101,6 +103,20 @@ void test('a message streams its answer, shows its call in one line, and gives t
   end()
   assert.equal(await over, null)
   assert.deepEqual(fake.asked, ['create', 'follow 0', 'send hello', 'unfollow'])
+})
+
+void test('an answer that is heard before its call is on record is shown behind the line of that call', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('list')
+  fake.emit({ type: 'text', turn, call: 'h', text: 'It is empty.' } as SessionEvent)
+  fake.tell('g.0', 'file.list', 'intent', { input: { path: '/shared' } })
+  fake.tell('g.0', 'file.list', 'outcome', { status: 'ok', ms: 3, text: '' })
+  fake.tell('h', 'model.generate', 'intent', null)
+  fake.end({ status: 'ok', reply: 'It is empty.' })
+  end()
+  await over
+  assert.equal(shown.text, '  · file_list /shared  3 ms\nIt is empty.\n')
 })
 
 void test('an approval is asked with its exact input, and the answer goes back', async () => {
@@ -235,6 +251,7 @@ void test('news is told on a line of its own, in the middle of an answer too, an
   let tell: (text: string) => void = () => {}
   const { type, shown, end, over } = startChat(fake, { news: (given) => void (tell = given) })
   await type('hello')
+  fake.tell('g', 'model.generate', 'intent', null)
   fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)
   tell('  — lost —')
   fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as SessionEvent)

@@ -4,6 +4,7 @@
  */
 import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
+import { inRecordOrder } from '../guest/record-order.ts'
 import { pendingOf } from '../view/turn-follow.ts'
 import { foldRecord, isEnd, isOver, newTurnView } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
@@ -89,7 +90,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
 
   if (past.length > 0) screen.line(lastExchange(past))
   showAsked()
-  const following = await gateway.follow(session, past.at(-1)?.seq ?? 0, take)
+  const following = await gateway.follow(session, past.at(-1)?.seq ?? 0, inRecordOrder(past, take))
   return {
     id: session,
     isRunning: () => active !== null,

@@ -36,9 +36,11 @@ export function readUnanswered(messages: readonly Message[]): Unanswered {
   return { texts: open.flatMap(commandsOf), done, first: answered < 0 }
 }
 
-/** What a person wrote; what came with it is named in a part of its own. */
-function commandsOf({ role, parts: [first] }: Message): readonly string[] {
-  return role === 'user' && first?.type === 'text' ? [first.text] : []
+/** What a person wrote; what came with it is named in a part of its own. What memory found beside it is nobody's request. */
+function commandsOf(message: Message): readonly string[] {
+  if (message.role !== 'user' || message.recalled === true) return []
+  const [first] = message.parts
+  return first?.type === 'text' ? [first.text] : []
 }
 
 /** Every tool call with its result, oldest first. A result belongs to the nearest call before it with its id. */
