@@ -68,6 +68,31 @@ void describe('oxbow embed use', () => {
     assert.match((await use('openai/text-embedding-3-small')).out, /goes to that service/)
   })
 
+  void it('takes a service of the built-in ones and of those that the configuration adds, and no other', async () => {
+    writeFileSync(config(), '[providers.mine]\nbase_url = "http://127.0.0.1:9/v1"\n[providers.claude]\nwire = "anthropic"\n')
+    for (const name of ['mine/e5', 'vllm/BAAI/bge-m3', 'google/gemini-embedding-001']) assert.equal((await use(name)).code, 0, name)
+    const text = readFileSync(config(), 'utf8')
+    for (const [name, said] of [
+      ['opena/text-embedding-3-small', /no provider "opena"[^]*openai, [^]*mine[^]*\[providers\.opena\]/],
+      ['__proto__/x', /no provider "__proto__"/],
+      ['constructor/x', /no provider "constructor"/],
+      ['toString/x', /no provider "toString"/],
+      ['BAAI/bge-m3', /no provider "BAAI"[^]*vllm\/BAAI\/bge-m3/],
+      ['a"b]/x', /\[providers\.NAME\]/],
+      ['anthropic/claude', /no embeddings[^]*openai\//],
+      ['claude/x', /no embeddings/],
+    ] as const) {
+      const { code, errors } = await use(name)
+      assert.notEqual(code, 0, name)
+      assert.match(errors, said, name)
+    }
+    assert.equal(readFileSync(config(), 'utf8'), text)
+    mkdirSync(join(home, 'users', 'ada'), { recursive: true })
+    writeFileSync(join(home, 'users', 'ada', 'config.toml'), '[providers.hers]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    assert.equal((await use('hers/m', '--user', 'ada')).code, 0)
+    assert.notEqual((await use('hers/m')).code, 0, 'it is not known to all')
+  })
+
   void it('refuses what is no embedder, a folder without a model, and a file that it cannot change, and changes nothing', async () => {
     writeFileSync(config(), 'memory = { recall = false }\n')
     for (const [name, said] of [

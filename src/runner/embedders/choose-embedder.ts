@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { parse } from 'smol-toml'
-import { configSchema, OxbowError } from '../../types/index.ts'
+import { builtinProviders, configSchema, OxbowError } from '../../types/index.ts'
 import { configFiles, loadConfig } from '../config-layers.ts'
 import type { Home, Workspace } from '../home.ts'
 import { maxConfigBytes } from '../limits.ts'
@@ -41,7 +41,7 @@ interface Choice {
 
 /** @throws OxbowError `bad_input` for what cannot be an embedder, `bad_config` for a file that cannot be changed safely */
 export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cwd }: Choice): ChosenEmbedder {
-  const setting = settingOf(home, name, cwd)
+  const setting = settingOf(home, workspace, name, cwd)
   const [common, ofUser] = configFiles(home, workspace).map(({ path }) => path) as [string, string]
   const file = own ? ofUser : common
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
@@ -57,17 +57,47 @@ export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cw
   return { setting, file, changed, overriddenBy: overridden ? ofUser : '' }
 }
 
-function settingOf(home: Home, name: string, cwd: string): string {
+function settingOf(home: Home, workspace: Workspace, name: string, cwd: string): string {
   if (name === 'words-50k' || name === 'none' || name === 'hash') return name
   const pulled = listEmbedders(home).find((each) => each.name === name)
   if (pulled !== undefined) return `folder:${pulled.path}`
   const [, kind, path = ''] = /^(folder|onnx):(.+)$/s.exec(name) ?? []
   if (kind !== undefined) return `${kind}:${checkedFolder(isAbsolute(path) ? path : resolve(cwd, path), kind)}`
-  if (/^[^/\s:.]+\/\S+$/.test(name)) return name
+  if (/^[^/\s:.]+\/\S+$/.test(name)) return checkedService(home, workspace, name)
   const there = listEmbedders(home).map((each) => each.name)
   throw new OxbowError('bad_input', `There is no embedder ${JSON.stringify(name.slice(0, 200))} here.`, {
     hint: `Name one of ${['words-50k', ...there, 'none'].join(', ')}, folder:PATH, onnx:PATH or provider/model; \`oxbow embed pull\` fetches more.`,
   })
+}
+
+/** @throws OxbowError `bad_input` for a provider that nobody knows, or that has no embeddings */
+function checkedService(home: Home, workspace: Workspace, name: string): string {
+  const id = name.slice(0, name.indexOf('/'))
+  const { providers } = loadConfig(home, workspace)
+  const [builtin, own] = [ownOf(builtinProviders, id), ownOf(providers, id)]
+  const known = [...new Set([...Object.keys(builtinProviders), ...Object.keys(providers)])]
+  if (builtin === undefined && own === undefined) {
+    throw new OxbowError('bad_input', `There is no provider ${JSON.stringify(id.slice(0, 100))}.`, {
+      hint: `Put one of ${known.join(', ')} before the model, as in openai/text-embedding-3-small or vllm/BAAI/bge-m3; or add [providers.${bareKey(id)}] with its base_url to config.toml first.`,
+    })
+  }
+  const wire = own?.wire || builtin?.wire || 'openai-chat'
+  if (!withoutEmbeddings.has(wire)) return name
+  throw new OxbowError('bad_input', `${id} has no embeddings that Oxbow can ask for.`, {
+    hint: 'Name a provider that has some, e.g. openai/text-embedding-3-small or ollama/nomic-embed-text; words-50k leaves nothing of this machine.',
+  })
+}
+
+/** Wires that have no way to ask for vectors; the engine refuses the same ones. */
+const withoutEmbeddings: ReadonlySet<string> = new Set(['anthropic', 'ai-sdk'])
+
+/** Never what only the prototype has, as of `__proto__`. */
+function ownOf<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined
+}
+
+function bareKey(id: string): string {
+  return /^[\w-]{1,64}$/.test(id) ? id : 'NAME'
 }
 
 /** What has to be in a folder of each kind. */
