@@ -39,3 +39,7 @@ export const maxToolMemoryMib = 1_024
 /** Memories that one call imports, and their characters together: below what a frame of the gateway holds, with room for its quotes. */
 export const maxImportLines = 500
 export const maxImportChars: number = 256 * 1024
+
+/** A terminal of 80 by 24: of an input that is longer, the beginning has scrolled away when a person is asked about it. */
+export const maxScreenChars = 1_920
+export const beginningChars = 240

@@ -1,4 +1,5 @@
 /** The port to where a chat reads and writes; `tty-screen.ts` is for a person, `plain-screen.ts` for pipes and files. */
+import { writtenOut } from '../view/terminal-text.ts'
 
 export interface Screen {
   /** Prints whole lines, on lines of their own. */
@@ -21,7 +22,7 @@ export interface ScreenEvents {
 
 export type MakeScreen = (input: NodeJS.ReadStream, output: NodeJS.WriteStream, events: ScreenEvents) => Screen
 
-/** Writes text so that whole lines never begin in the middle of one. */
+/** Writes text so that whole lines never begin in the middle of one. What a terminal acts on is written out: callers clean what they print. */
 export interface LineWriter {
   line(text: string): void
   stream(text: string): void
@@ -35,11 +36,11 @@ export function createLineWriter(write: (text: string) => void): LineWriter {
   let open = false
   return {
     line(text) {
-      write(open ? `\n${text}\n` : `${text}\n`)
+      write(writtenOut(open ? `\n${text}\n` : `${text}\n`))
       open = false
     },
     stream(text) {
-      write(text)
+      write(writtenOut(text))
       open = !text.endsWith('\n')
     },
     breakLine() {

