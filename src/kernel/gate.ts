@@ -164,7 +164,9 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const { journal, budgets, clock } = deps
   const { call, input, reserved } = admitted
 
-  // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage.
+  // 7. Intend: on record before anything happens; for `once` it survives power loss before the next stage. Such a call counts as read
+  // from here on: stopped, or cut off by a crash, it may have brought in what it is labelled with.
+  if (call.effect === 'once') deps.labels.join(passing.caller, call.labels.adds)
   const intended = await intend(journal, passing, admitted, past)
   passing.onIntended(intended)
   if (intended.duplicate) return cancelledOutcome('This message was sent before; its first sending is the turn.')

@@ -44,7 +44,7 @@ export function createProjector({ user, sessions, budgets, conversations }: Proj
     const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)
-      : phase === 'outcome'
+      : phase === 'outcome' || phase === 'intent'
         ? sessions.takeChanged(session)
         : null
   }

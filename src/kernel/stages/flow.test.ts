@@ -5,6 +5,7 @@ import { type Call, type Caller, configSchema, type Decision, type Label } from 
 import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
 import { flowRefusal, judgeFlow } from './flow.ts'
 import { leadsOutside } from './policy.ts'
+import { builtinCalls } from '../../tools/index.ts'
 
 const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow
 const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent'), { labels: { adds: [], sink: true } })
@@ -109,5 +110,36 @@ describe('a conversation that has read a page and the vault', () => {
     await fixture.turn('look')
     const outcome = await fixture.kernel.call('test.send', {}, (await fixture.kernel.createSession('other')).id)
     assert.equal(outcome.status, 'ok')
+  })
+})
+
+describe('a copy out of the vault whose end nobody knows', () => {
+  const took = { effect: 'once', labels: { adds: ['private'], sink: false } } as const
+
+  it('counts as one: stopped by its time limit, it has made the conversation private', async () => {
+    const copies = testCall('test.copy', () => new Promise(() => {}), { ...took, timeoutMs: 20 })
+    await using fixture = await openFixture({ play: inOrder(asks(['test_copy']), says('done')), calls: [copies] })
+    await fixture.turn('go')
+    assert.equal((await fixture.store.session(fixture.session))?.labels, 'private')
+  })
+
+  it('has made it private before it begins, so that a crash on the way changes nothing', async () => {
+    let before: string | undefined
+    const copies = testCall(
+      'test.copy',
+      async () => {
+        before = (await fixture.store.session(fixture.session))?.labels
+        return done('copied')
+      },
+      took,
+    )
+    await using fixture = await openFixture({ play: inOrder(asks(['test_copy']), says('done')), calls: [copies] })
+    await fixture.turn('go')
+    assert.equal(before, 'private')
+  })
+
+  it('is what vault.copy_to says of itself', () => {
+    const copyTo = builtinCalls({ files: true, shell: true, profiles: ['vault-read'] }).find(({ name }) => name === 'vault.copy_to')
+    assert.deepEqual([copyTo?.effect, copyTo?.labels.adds], ['once', ['private']])
   })
 })

@@ -92,17 +92,16 @@ export const vaultCopyTo: Call<CopyInput, CopyOutput> = {
   right: 'vault.copy',
   effect: 'once',
   audience: ['model', 'terminal'],
-  labels: { adds: [], sink: false },
+  // From its intent on the conversation may read it, however it ends: what it sends outside is judged by that.
+  labels: { adds: ['private'], sink: false },
   timeoutMs: vaultTimeoutMs,
   async run({ source_path, destination_path, overwrite }, context) {
     const source = toVaultPath(source_path)
     const destination = toWorkspacePath(destination_path)
     const copied = await copyOut(source, destination, overwrite, context)
     const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
-    // From now on this conversation can read it: what it sends outside is judged by that.
     return {
       output,
-      labels: ['private'],
       text: `Copied ${source} to ${destination}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.`,
     }
   },
