@@ -32,3 +32,5 @@ export const embedderPullMs: number = 30 * 60_000
 export const embedderRedirects = 5
 /** Times that one file is taken up again: a line that breaks more often is for another day. */
 export const embedderTries = 5
+/** How long half a model is kept for a pull that goes on with it: who wants it tries again within days. */
+export const embedderLeftoverMs: number = 7 * 24 * 60 * 60_000

@@ -3,14 +3,16 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { setImmediate as nextRound } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { listEmbedders } from '../../runner/index.ts'
 import { runProgram } from '../program.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -68,13 +70,14 @@ void describe('oxbow embed pull from a hub', () => {
     rmSync(home, { recursive: true })
   })
 
-  const pull = async (): Promise<{ code: number; errors: string }> => {
+  const pull = async (): Promise<{ code: number; errors: string; out: string }> => {
     const [output, errors] = [new PassThrough(), new PassThrough()]
     const terminal = { input: new PassThrough(), output, errors, env: { OXBOW_HOME: home }, version: '0' } as unknown as Terminal
     const code = await runProgram(['embed', 'pull', 'mine', '--from', `${addressOf(hub)}/me/model/resolve/main/`], terminal)
-    return { code, errors: String(errors.read() ?? '') }
+    return { code, errors: String(errors.read() ?? ''), out: String(output.read() ?? '') }
   }
   const left = (): string[] => readdirSync(join(home, 'embedders'))
+  const kinds = (): string[] => left().map((name) => name.replace(/\d+$/, ''))
   const model = (): Buffer => readFileSync(join(home, 'embedders/mine/model.safetensors'))
 
   void it('follows to where the bytes are, and compares them with the hashes that the hub names', async () => {
@@ -120,19 +123,17 @@ void describe('oxbow embed pull from a hub', () => {
     faults.answers = [half, cut, cut, cut, cut]
     const { code, errors } = await pull()
     assert.ok(code !== 0 && errors.includes('What was there before is as it was'), errors)
-    assert.deepEqual(left(), ['mine'])
+    assert.deepEqual(kinds(), ['.pulling-mine-', 'mine'])
     assert.ok(model().equals(large))
+    // What has come is for the next one.
+    assert.equal((await pull()).code, 0)
+    assert.deepEqual(left(), ['mine'])
   })
 
-  void it('killed in the middle, it leaves the old model in use, and the next pull clears what is left', async () => {
-    await pull()
+  /** A pull in a process of its own, which is killed when it has written much of the large file. @returns how much */
+  const killedPull = async (etag = '"one"'): Promise<number> => {
     const begun = Promise.withResolvers<void>()
-    faults.answers = [
-      (_, response) => {
-        response.writeHead(200, { 'content-length': large.length })
-        response.write(large.subarray(0, 1_000), () => begun.resolve())
-      },
-    ]
+    faults.answers = [(_, response) => void drip(response, etag, partial, begun.resolve)]
     const program = fileURLToPath(new URL('../main.ts', import.meta.url))
     const args = [program, 'embed', 'pull', 'mine', '--from', `${addressOf(hub)}/me/model/resolve/main/`]
     const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], OXBOW_HOME: home }, stdio: 'ignore' })
@@ -140,13 +141,79 @@ void describe('oxbow embed pull from a hub', () => {
     await Promise.race([begun.promise, gone])
     child.kill('SIGKILL')
     await gone
-    assert.deepEqual(
-      left().map((name) => name.replace(/\d+$/, '')),
-      ['.pulling-mine-', 'mine'],
-    )
+    ranges.length = 0
+    return partial().size
+  }
+  const partial = (): { readonly path: string; readonly size: number } => {
+    const folder = existsSync(join(home, 'embedders')) ? left().find((name) => name.startsWith('.pulling-mine-')) : undefined
+    const path = join(home, 'embedders', folder ?? '.none', 'model.safetensors')
+    return { path, size: existsSync(path) ? statSync(path).size : 0 }
+  }
+
+  void it('killed in the middle, it leaves the old model in use; the next pull goes on where that one stopped, by parts', async () => {
+    await pull()
+    const size = await killedPull()
+    assert.ok(size >= enough && size < large.length)
+    assert.deepEqual(kinds(), ['.pulling-mine-', 'mine'])
     assert.ok(model().equals(large))
+    assert.equal(listEmbedders({ root: home }).length, 1)
+    faults.answers = [(request, response) => part(request, response, '"one"')]
+    const { code, errors, out } = await pull()
+    assert.equal(code, 0, errors)
+    assert.deepEqual(ranges, [`bytes=${size - 1}-`])
+    assert.match(out, /model\.safetensors +0\.3 MB, gone on at 0\.\d MB/)
+    assert.ok(model().equals(large))
+    assert.deepEqual([left(), readdirSync(join(home, 'embedders/mine')).length], [['mine'], 3])
+  })
+
+  void it('killed, and then a server that knows no parts: it is fetched anew, and nothing of the first is left in it', async () => {
+    await killedPull()
+    faults.answers = [whole]
     assert.equal((await pull()).code, 0)
+    assert.equal(ranges.length, 1)
+    assert.ok(model().equals(large))
     assert.deepEqual(left(), ['mine'])
+  })
+
+  void it('killed, it does not go on with another version, with what no version is known of, or behind the end of the file', async () => {
+    // The hub names no hash: only the version of the host tells.
+    faults.promised = ''
+    await killedPull()
+    faults.answers = [(request, response) => part(request, response, '"two"'), whole]
+    assert.equal((await pull()).code, 0)
+    assert.deepEqual(ranges.slice(1), [undefined])
+    assert.ok(model().equals(large))
+
+    await killedPull('')
+    assert.equal((await pull()).code, 0)
+    assert.deepEqual(ranges, [undefined])
+
+    await killedPull()
+    faults.answers = [(_, response) => response.writeHead(416, { etag: '"one"' }).end(), whole]
+    assert.equal((await pull()).code, 0)
+    assert.deepEqual([ranges.length, ranges[1]], [2, undefined])
+    assert.ok(model().equals(large))
+  })
+
+  void it('killed, with what was left changed since: the hash tells, nothing is kept, and the next pull begins anew', async () => {
+    await killedPull()
+    const bytes = readFileSync(partial().path)
+    bytes[7] = (bytes[7] ?? 0) ^ 1
+    writeFileSync(partial().path, bytes)
+    faults.answers = [(request, response) => part(request, response, '"one"')]
+    assert.match((await pull()).errors, /not what its publisher says/)
+    assert.deepEqual(left(), [])
+    assert.equal((await pull()).code, 0)
+    assert.equal(ranges.at(-1), undefined)
+    assert.ok(model().equals(large))
+  })
+
+  void it('lets what a pull has left go after a week', async () => {
+    await killedPull()
+    const old = (Date.now() - 8 * 24 * 3_600_000) / 1_000
+    utimesSync(dirname(partial().path), old, old)
+    assert.deepEqual(listEmbedders({ root: home }), [])
+    assert.deepEqual(left(), [])
   })
 
   void it('takes back a model that a pull had put aside when it was killed', async () => {
@@ -164,6 +231,17 @@ void describe('oxbow embed pull from a hub', () => {
 
 function whole(_: IncomingMessage, response: ServerResponse): void {
   response.writeHead(200, { etag: '"one"', 'content-length': large.length }).end(large)
+}
+
+/** Bytes after which a pull is killed. */
+const enough = 150_000
+
+/** Sends all but the end, and tells when much of it is on the disk. */
+async function drip(response: ServerResponse, etag: string, partial: () => { size: number }, begun: () => void): Promise<void> {
+  response.writeHead(200, { ...(etag !== '' && { etag }), 'content-length': large.length })
+  await new Promise<void>((resolve) => response.write(large.subarray(0, large.length - 1_000), () => resolve()))
+  while (partial().size < enough && !response.destroyed) await nextRound()
+  begun()
 }
 
 /** The whole is promised, and half of it comes. */

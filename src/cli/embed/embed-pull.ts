@@ -34,7 +34,10 @@ export async function embedPull(
     printLine(terminal, JSON.stringify(pulled))
     return 0
   }
-  printLine(terminal, plainText(table(pulled.files.map((file) => [file.name, megabytes(file.bytes), `sha256 ${file.hash}`]))))
+  printLine(
+    terminal,
+    plainText(table(pulled.files.map(({ name: file, bytes, hash, before }) => [file, sizeText(bytes, before), `sha256 ${hash}`]))),
+  )
   printLine(terminal, plainText(`To use it: oxbow embed use ${pulled.name}, or in config.toml: ${settingLine(`folder:${pulled.path}`)}`))
   return 0
 }
@@ -68,6 +71,11 @@ function isService(setting: string): boolean {
 
 function settingLine(setting: string): string {
   return `memory.embedder = ${JSON.stringify(setting)}`
+}
+
+/** @param before bytes that a pull had brought that was cut off */
+function sizeText(bytes: number, before: number): string {
+  return before > 0 && bytes - before > 1 ? `${megabytes(bytes)}, gone on at ${megabytes(before)}` : megabytes(bytes)
 }
 
 function megabytes(bytes: number): string {

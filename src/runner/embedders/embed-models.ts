@@ -6,7 +6,9 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from
 import { join } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
 import type { Home } from '../home.ts'
+import { embedderLeftoverMs } from '../limits.ts'
 import { mayAsk, type PulledFile, pullFile } from './pull-file.ts'
+import { forgetOrigin, isBegun } from './pull-leftover.ts'
 
 export interface PulledEmbedder {
   readonly name: string
@@ -42,9 +44,11 @@ export function listEmbedders({
 }
 
 /**
- * Fetches a model; one of this name that is there is replaced when all of the new one has come.
+ * Fetches a model; one of this name that is there is replaced when all of the new one has come. What an earlier pull of it that was cut
+ * off has left is gone on with.
  * @param from where its files are, in place of where it is published
- * @throws OxbowError `bad_input` for a name or address that may not be used, `tool_failed` for a download that fails; nothing is left
+ * @throws OxbowError `bad_input` for a name or address that may not be used, `tool_failed` for a download that fails; what has come of
+ * the file that failed is kept for the next pull
  */
 export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, from = ''): Promise<PulledEmbedder> {
   if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 64))} is no name of a model`)
@@ -53,18 +57,24 @@ export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, f
   const pulling = join(folder, `.pulling-${name}-${process.pid}`)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   clearLeftovers(folder)
-  mkdirSync(pulling, { mode: 0o700 })
+  takeUp(folder, name, pulling)
+  let at = ''
   try {
     const pulled: PulledFile[] = []
-    for (const [file, most] of Object.entries(files)) pulled.push(await pullFile(new URL(file, base), join(pulling, file), most))
+    for (const [file, most] of Object.entries(files)) {
+      at = join(pulling, file)
+      pulled.push(await pullFile(new URL(file, base), at, most))
+    }
+    for (const { name: file } of pulled) forgetOrigin(join(pulling, file))
     const path = join(folder, name)
     const old = join(folder, `.old-${name}-${process.pid}`)
     if (existsSync(path)) renameSync(path, old)
     renameSync(pulling, path)
     rmSync(old, { recursive: true, force: true })
     return { name, path, files: pulled }
-  } finally {
-    rmSync(pulling, { recursive: true, force: true })
+  } catch (error) {
+    if (!isBegun(at)) rmSync(pulling, { recursive: true, force: true })
+    throw error
   }
 }
 
@@ -81,17 +91,36 @@ function badInput(what: string): OxbowError {
   })
 }
 
-/**
- * What a pull that was killed left behind: half of a model goes, and one that was to be replaced, and was not, takes its place again.
- * A pull that runs in another process is let be.
- */
-function clearLeftovers(folder: string): void {
-  for (const left of readdirSync(folder)) {
+interface Left {
+  readonly path: string
+  readonly kind: string
+  readonly name: string
+}
+
+/** What pulls left behind that run no more; one that runs in another process is let be. */
+function leftovers(folder: string): readonly Left[] {
+  return readdirSync(folder).flatMap((left) => {
     const [, kind, name = '', pid] = /^\.(pulling|old)-(.+)-(\d+)$/.exec(left) ?? []
-    if (kind === undefined || isAlive(Number(pid))) continue
-    if (kind === 'old' && !existsSync(join(folder, name))) renameSync(join(folder, left), join(folder, name))
-    else rmSync(join(folder, left), { recursive: true, force: true })
+    return kind === undefined || isAlive(Number(pid)) ? [] : [{ path: join(folder, left), kind, name }]
+  })
+}
+
+/** A model that was to be replaced, and was not, takes its place again. Half of one is kept for a while: it may be gone on with. */
+function clearLeftovers(folder: string): void {
+  for (const { path, kind, name } of leftovers(folder)) {
+    if (kind === 'old' && !existsSync(join(folder, name))) renameSync(path, join(folder, name))
+    else if (kind === 'old' || Date.now() - statSync(path).mtimeMs > embedderLeftoverMs) rmSync(path, { recursive: true, force: true })
   }
+}
+
+/** Makes the folder of a pull, of what an earlier one of the same model has left where there is some. */
+function takeUp(folder: string, name: string, pulling: string): void {
+  const own = leftovers(folder).filter((left) => left.kind === 'pulling' && left.name === name && left.path !== pulling)
+  for (const { path } of own) {
+    if (existsSync(pulling)) rmSync(path, { recursive: true, force: true })
+    else renameSync(path, pulling)
+  }
+  mkdirSync(pulling, { recursive: true, mode: 0o700 })
 }
 
 function isAlive(pid: number): boolean {

@@ -1,17 +1,20 @@
 /**
- * One file over HTTP, with a bound, taken up again where the connection broke off, and compared with the hash that the publisher's
- * server names. The Hugging Face hub names SHA-256 of large files and git's hash of small ones, before it redirects to where they are.
+ * One file over HTTP, with a bound, taken up again where the connection broke off or the pull was killed, and compared with the hash that
+ * the publisher's server names. The Hugging Face hub names SHA-256 of large files and git's hash of small ones, before it redirects to where they are.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { OxbowError } from '../../types/index.ts'
 import { embedderPullMs, embedderRedirects, embedderTries } from '../limits.ts'
+import { forgetOrigin, leftOf, noteOrigin, nothingYet } from './pull-leftover.ts'
 
 export interface PulledFile {
   readonly name: string
   readonly bytes: number
   /** SHA-256, lower-case hex. */
   readonly hash: string
+  /** Bytes that an earlier pull, which was cut off, had brought. */
+  readonly before: number
 }
 
 /** Over TLS, or from this machine. */
@@ -30,6 +33,7 @@ interface Answer {
 
 interface Pulling {
   readonly url: URL
+  readonly path: string
   readonly name: string
   readonly file: number
   readonly most: number
@@ -38,25 +42,31 @@ interface Pulling {
   bytes: number
   version: string
   promised: string
+  before: number
 }
 
-/** @param most bytes that are taken @throws OxbowError `tool_failed`; what is at the path then is of no use */
+/**
+ * What an earlier pull left at the path is gone on with. What a line that breaks off leaves there is for the next one; what is of no use goes.
+ * @param most bytes that are taken
+ * @throws OxbowError `tool_failed`
+ */
 export async function pullFile(url: URL, path: string, most: number): Promise<PulledFile> {
   const name = url.pathname.split('/').at(-1) ?? ''
   const signal = AbortSignal.timeout(embedderPullMs)
-  const file = openSync(path, 'w', 0o600)
-  const pulling: Pulling = { url, name, file, most, signal, hash: createHash('sha256'), bytes: 0, version: '', promised: '' }
+  const left = leftOf(path, url.href)
+  const file = openSync(path, left.bytes === 0 ? 'w' : 'r+', 0o600)
+  const pulling: Pulling = { url, path, name, file, most, signal, ...left, promised: '', before: left.bytes }
   try {
     await pullAll(pulling)
   } finally {
     closeSync(file)
   }
   const hash = pulling.hash.digest('hex')
-  const { promised, bytes } = pulling
+  const { promised, bytes, before } = pulling
   if (promised !== '' && promised !== hash && promised !== gitHash(path)) {
-    throw failed(`${name} of ${url.origin} is not what its publisher says: sha256 ${hash}, not ${promised}`)
+    throw useless(path, `${name} of ${url.origin} is not what its publisher says: sha256 ${hash}, not ${promised}`)
   }
-  return { name, bytes, hash }
+  return { name, bytes, hash, before }
 }
 
 /** Again, from where it broke off, as often as a line that is not good may need. */
@@ -77,31 +87,36 @@ async function pullAll(pulling: Pulling): Promise<void> {
 }
 
 async function pullRest(pulling: Pulling): Promise<void> {
-  const { url, signal, most, name, file } = pulling
+  const { url, path, signal, most, name, file } = pulling
   const { response, promised, version } = await ask(url, pulling.bytes, signal)
   const goesOn = response.status === 206 && continues(response, pulling.bytes) && version === pulling.version
   if (!goesOn) {
     // The whole file, from its beginning, also where what was there so far was of another version.
-    if (response.status === 206) {
+    const wasAskedFor = pulling.bytes > 0
+    Object.assign(pulling, { ...nothingYet(), before: 0 })
+    ftruncateSync(file, 0)
+    if (response.status !== 200) {
       await response.body?.cancel()
-      Object.assign(pulling, { bytes: 0, hash: createHash('sha256') })
+      if (!wasAskedFor) throw failed(`${url.origin} answered ${response.status}`)
       return pullRest(pulling)
     }
-    Object.assign(pulling, { bytes: 0, hash: createHash('sha256') })
+    noteOrigin(path, { url: url.href, version, promised })
   }
   Object.assign(pulling, { promised, version })
   const length = Number(response.headers.get('content-length') ?? 0)
   if (length + pulling.bytes > most) {
     await response.body?.cancel()
-    throw failed(`${name} is larger than ${most} bytes`)
+    throw useless(path, `${name} is larger than ${most} bytes`)
   }
   for await (const chunk of response.body ?? []) {
     const at = pulling.bytes
-    if (at + chunk.length > most) throw failed(`${name} is larger than ${most} bytes`)
+    if (at + chunk.length > most) throw useless(path, `${name} is larger than ${most} bytes`)
     writeSync(file, chunk, 0, chunk.length, at)
     pulling.bytes += chunk.length
     pulling.hash.update(chunk)
   }
+  // The last byte that was there is written again, and nothing is behind it.
+  ftruncateSync(file, pulling.bytes)
 }
 
 function continues(response: Response, from: number): boolean {
@@ -118,7 +133,8 @@ async function ask(first: URL, from: number, signal: AbortSignal): Promise<Answe
     const response = await fetch(url, { redirect: 'manual', signal, headers })
     // Only where the person asks may say what is right: not the host that keeps the bytes.
     if (url.origin === first.origin) linked ||= hashOf(response.headers.get('x-linked-etag'))
-    if (response.ok) {
+    // Of a file that has become shorter there is no such part: it is asked for from its beginning.
+    if (response.ok || (response.status === 416 && from > 0)) {
       const etag = response.headers.get('etag') ?? ''
       return { response, promised: linked || (url.origin === first.origin && isHub(response) ? hashOf(etag) : ''), version: linked || etag }
     }
@@ -150,9 +166,16 @@ function gitHash(path: string): string {
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
 }
 
+/** What came is not gone on with. */
+function useless(path: string, what: string): OxbowError {
+  rmSync(path, { force: true })
+  forgetOrigin(path)
+  return failed(what)
+}
+
 function failed(what: string, cause?: unknown): OxbowError {
   return new OxbowError('tool_failed', `the model cannot be fetched: ${what}`, {
-    hint: 'What was there before is as it was. Try again later, or name another address with --from.',
+    hint: 'What was there before is as it was. Try again later (what has come is gone on with), or name another address with --from.',
     ...(cause === undefined ? {} : { cause }),
   })
 }
