@@ -345,14 +345,14 @@ async function clean({ cleaner }: GateDeps, call: Call, ran: Ran, labels: Labels
   if ('failure' in ran) {
     const failure = { ...ran.failure, message: cleaner.scrub(ran.failure.message), hint: cleaner.scrub(ran.failure.hint) }
     const status = ran.cancelled ? 'cancelled' : 'failed'
-    return { status, failure, text: await cleaner.fit(refusalText(failure)), ...(labels.length > 0 && { labels }) }
+    return { status, failure, text: await cleaner.fit(refusalText(failure), labels), ...(labels.length > 0 && { labels }) }
   }
   const { done } = ran
   const files = done.files === undefined || done.files.length === 0 ? {} : { files: done.files }
   const base = { status: 'ok', output: done.output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
   // The runtime reads outputs, not texts; only what a model or person will see is cut.
   if (call.recordOutput !== undefined && done.text === undefined) return { ...base, text: '' }
-  return { ...base, text: await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output))) }
+  return { ...base, text: await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output)), labels) }
 }
 
 function outcomeBody(call: Call, ran: Ran, outcome: CallOutcome, spent: Spend, ms: number): JsonObject {

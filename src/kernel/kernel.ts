@@ -43,7 +43,8 @@ import { createTidyDue } from './turns/tidy-due.ts'
 import { createTitleDue } from './titles/title-due.ts'
 import { createApprovals } from './stages/approvals.ts'
 import { createBudgets } from './stages/budgets.ts'
-import { createCleaner } from './stages/cleaning.ts'
+import { type CleanerDeps, createCleaner } from './stages/cleaning.ts'
+import { createKeptOutputs } from './stages/kept-outputs.ts'
 
 export interface KernelOptions {
   readonly user: UserId
@@ -109,9 +110,15 @@ function wire(options: KernelOptions) {
     runTurn: (turn) => agent.runTurn(turn),
   })
   const recovered = new Map<CallId, OpenTurn>()
-  const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep: store.putBlob })
+  const keptOutputs = createKeptOutputs()
+  const keep: CleanerDeps['keep'] = async (bytes, labels) => {
+    const hash = await store.putBlob(bytes)
+    keptOutputs.note(hash, labels)
+    return hash
+  }
+  const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
-  const parts = { budgets, lanes, conversations, scratchpads, sessions, events, blobs, cleaner }
+  const parts = { budgets, lanes, conversations, scratchpads, sessions, events, blobs, cleaner, keptOutputs }
   const registry = createRegistry(() => [
     ...options.calls(),
     ...kernelCalls({

@@ -48,6 +48,8 @@ export const minSharedBytes = 1_024
 export const bytesPerToken = 4
 /** A reservation that proves too small grows by at least this many output tokens. */
 export const minReservedTokens = 256
+/** Long outputs whose labels are known: some 150 bytes each; of others the strictest is taken. */
+export const maxKnownOutputs = 10_000
 /** Sessions between one and the first that it was forked from, over others. */
 export const maxForkDepth = 16
 /** Summaries kept in memory; others are read again, one record each. */

@@ -5,11 +5,13 @@ import type { Store } from '../../store/index.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { CallReference } from '../registry.ts'
 import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
+import type { KeptOutputs } from '../stages/kept-outputs.ts'
 
 export interface SystemCallDeps {
   readonly store: Store
   readonly user: string
   readonly budgets: Budgets
+  readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   /** Records the decision and wakes the call. @throws OxbowError `not_found`. */
   readonly decide: (call: CallId, allow: boolean, by: string) => Promise<void>
@@ -22,7 +24,7 @@ export function systemCalls(deps: SystemCallDeps): readonly Call[] {
 /** Room for the frame around a part, so that reading a part is never cut again. */
 const maxPartBytes = maxResultBytes - 512
 
-function readOutput({ store }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
+function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
   return {
     name: 'output.read',
     summary: 'Reads a part of an output that was too long to show whole.',
@@ -49,7 +51,7 @@ function readOutput({ store }: SystemCallDeps): Call<{ id: string; from_byte: nu
       const to = Math.min(bytes.length, from + max)
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to)
       const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
-      return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}` }
+      return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}`, labels: keptOutputs.labelsOf(id) }
     },
   }
 }

@@ -1,5 +1,6 @@
 /** Stage 9, clean: what leaves a call is cut to size, free of host paths, and free of secrets that this guest holds. */
 import { maxResultBytes } from '../limits.ts'
+import type { Labels } from './policy.ts'
 
 export interface Cleaner {
   /** Host paths become the paths of the sandbox, secrets become handles. */
@@ -9,15 +10,15 @@ export interface Cleaner {
   /** As `hideSecrets`, for bytes in any encoding that has ASCII in it. @returns the same bytes when they hold none. */
   hideSecretBytes(bytes: Buffer): Buffer
   /** @returns the text, or its head and tail around a note that names where the whole can be read. */
-  fit(text: string): Promise<string>
+  fit(text: string, labels: Labels): Promise<string>
 }
 
-interface CleanerDeps {
+export interface CleanerDeps {
   readonly workspaceRoot: string
   /** Secret values by the name that stands for them. */
   readonly secrets: ReadonlyMap<string, string>
   /** Keeps the whole text. @returns its hash. */
-  readonly keep: (bytes: Uint8Array) => Promise<string>
+  readonly keep: (bytes: Uint8Array, labels: Labels) => Promise<string>
 }
 
 /** A secret shorter than this would blank out ordinary words. */
@@ -43,12 +44,12 @@ export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cl
       }
       return bytes
     },
-    async fit(text) {
+    async fit(text, labels) {
       // UTF-16 length × 3 bounds the bytes: short texts need no encoding.
       if (text.length * 3 <= maxResultBytes) return text
       const bytes = Buffer.from(text)
       if (bytes.length <= maxResultBytes) return text
-      const hash = await keep(bytes)
+      const hash = await keep(bytes, labels)
       return cutMiddle(
         bytes,
         `\n… cut here: ${bytes.length} bytes in all. Read any part with output_read {"id":"${hash}","from_byte":0} …\n`,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Call, type Caller, configSchema, type Decision, type Label } from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import { type Call, type Caller, configSchema, type Decision, type Label, type SessionId } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
 import { flowRefusal, judgeFlow } from './flow.ts'
+import { createKeptOutputs } from './kept-outputs.ts'
 import { leadsOutside } from './policy.ts'
 import { builtinCalls } from '../../tools/index.ts'
 
@@ -141,5 +143,31 @@ describe('a copy out of the vault whose end nobody knows', () => {
   it('is what vault.copy_to says of itself', () => {
     const copyTo = builtinCalls({ files: true, shell: true, profiles: ['vault-read'] }).find(({ name }) => name === 'vault.copy_to')
     assert.deepEqual([copyTo?.effect, copyTo?.labels.adds], ['once', ['private']])
+  })
+})
+
+describe('an output that is read in parts', () => {
+  const long = (labels: readonly Label[]): Call =>
+    testCall(`test.long_${labels.join('_')}`, async () => ({ ...done(`${labels.join()} ${'x'.repeat(40_000)}`), labels: [...labels] }))
+  const idIn = (body: unknown): string => /"id":"([0-9a-f]{64})"/.exec((body as { text: string }).text)?.[1] ?? ''
+  const labelsIn = async ({ store }: { store: Store }, session: SessionId) => (await store.session(session))?.labels
+
+  it('keeps its labels, also where another conversation reads it', async () => {
+    for (const [label, then] of [
+      ['private', 'private,untrusted'],
+      ['untrusted', 'untrusted'],
+    ] as const) {
+      await using fixture = await openFixture({ play: inOrder(asks([`test_long_${label}`]), says('done')), calls: [long([label])] })
+      await fixture.turn('look')
+      const { body } = await fixture.record(({ name, phase }) => name === `test.long_${label}` && phase === 'outcome')
+      const { id: other } = await fixture.kernel.createSession('other')
+      await fixture.kernel.call('output.read', { id: idIn(body) }, other)
+      await fixture.kernel.createSession('behind it')
+      assert.equal(await labelsIn(fixture, other), then)
+    }
+  })
+
+  it('counts as private where nobody knows any more what it is', () => {
+    assert.deepEqual(createKeptOutputs().labelsOf('0'.repeat(64)), ['private', 'untrusted'])
   })
 })
