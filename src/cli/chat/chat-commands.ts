@@ -11,6 +11,7 @@ export type ChatCommand =
   | { readonly kind: 'attach'; readonly path: string }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'cost' }
+  | { readonly kind: 'status' }
   | { readonly kind: 'help' }
   | { readonly kind: 'quit' }
   | { readonly kind: 'unknown'; readonly name: string }
@@ -25,6 +26,7 @@ export const chatHelp = `/new [title]   start another session
 /attach FILE   send a file with the next message; without a name, send none
 /cancel        stop the running turn
 /cost          what was spent
+/status        model, memory, sandbox and its limits
 /help          this list
 /quit          leave; so do Ctrl+D, and Ctrl+C when nothing runs
 Ctrl+C stops the running turn. A message sent while a turn runs is read at its next step.
@@ -55,6 +57,7 @@ export function parseCommand(line: string): ChatCommand | null {
     case 'sessions':
     case 'cancel':
     case 'cost':
+    case 'status':
     case 'help':
     case 'quit':
       return { kind: name }

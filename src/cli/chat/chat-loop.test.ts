@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OxbowError } from '../../types/index.ts'
-import type { Failure, Json, Phase, RecordView, SessionInfo } from '../../types/index.ts'
+import type { Failure, GuestStatus, Json, Phase, RecordView, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
 import { chat } from './chat-loop.ts'
 import type { ChatDeps } from './chat-loop.ts'
@@ -9,6 +9,29 @@ import type { ScreenEvents } from '../screen/screen.ts'
 
 const turn = 'turn-1'
 const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057'
+
+const told: GuestStatus = {
+  user: 'ada',
+  version: '1',
+  model: 'offline/offline',
+  fallback: [],
+  recording: 'raw',
+  store: 'file',
+  embedder: 'none',
+  notice: '',
+  read_only: null,
+  sandbox: {
+    asked: 'process',
+    tier: 'process',
+    provider: 'bubblewrap',
+    files: true,
+    shell: true,
+    profiles: [],
+    problem: null,
+    limits: ['a file: 5', 'memory: 7'],
+    degraded: ['processes'],
+  },
+}
 
 /** A gateway whose session does only what the test tells. */
 function fakeGateway() {
@@ -260,4 +283,25 @@ void test('news is told on a line of its own, in the middle of an answer too, an
   await over
   tell('too late')
   assert.equal(shown.text, 'Let me lo\n  — lost —\nok\n')
+})
+
+void test('what was being sent when the person left fails without a word', async () => {
+  const fake = fakeGateway()
+  const sending = Promise.withResolvers<never>()
+  const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, sendTurn: () => sending.promise } })
+  const sent = type('hello')
+  end()
+  await over
+  sending.reject(new OxbowError('guest_unreachable', 'The client was closed.', { hint: 'Connect again.' }))
+  await sent
+  assert.equal(shown.text, '')
+})
+
+void test('/status tells model, store and each limit of the sandbox in rows of their own', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, status: async () => told } })
+  await type('/status')
+  end()
+  await over
+  assert.match(shown.text, /^model +offline\n[\s\S]*^limits +a file: 5\n +memory: 7\n! +not in force: processes\n$/m)
 })

@@ -31,7 +31,11 @@ export async function chat(deps: ChatDeps): Promise<Failure | null> {
     const asked = deps.oneByOne ? conversation.current()?.asked() : null
     left.resolve(asked ? waitingFailure(asked.call) : null)
   }
-  const report = (error: unknown): void => screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See logs/guest.log.')))
+  let isOpen = true
+  // What was under way when the person left fails with the connection, and is no news.
+  const report = (error: unknown): void => {
+    if (isOpen) screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See logs/guest.log.')))
+  }
   const onLine = async (raw: string): Promise<void> => {
     // Of a pasted text the indentation of its first line is a part.
     const line = raw.includes('\n') ? raw.trimEnd() : raw.trim()
@@ -53,7 +57,6 @@ export async function chat(deps: ChatDeps): Promise<Failure | null> {
   const screen = deps.makeScreen({ onLine, onInterrupt, onEnd: leave })
   const conversation = createConversation({ ...deps, screen, onLost: left.resolve })
   screen.prompt('› ')
-  let isOpen = true
   deps.news((text) => isOpen && screen.line(text))
   try {
     if (deps.session !== undefined) await conversation.reopen(deps.session)

@@ -4,7 +4,9 @@ import type { SessionId } from '../../types/index.ts'
 import { changeSession } from '../sessions/session-changes.ts'
 import { maxListedSessions } from '../limits.ts'
 import { sessionTable } from '../view/session-table.ts'
-import { plainLine } from '../view/terminal-text.ts'
+import { statusRows } from '../view/status-text.ts'
+import { plainLine, plainText } from '../view/terminal-text.ts'
+import { table } from '../view/text-format.ts'
 import { chatHelp } from './chat-commands.ts'
 import type { ChatCommand } from './chat-commands.ts'
 import type { Screen } from '../screen/screen.ts'
@@ -72,6 +74,8 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
       const shown = await gateway.call('budget.show', {}, session?.id)
       return screen.line(shown.status === 'ok' ? costLines(shown.output) : failureLines(shown.failure))
     }
+    case 'status':
+      return screen.line(plainText(table(statusRows(await gateway.status(), 'a file'))))
     case 'help':
       return screen.line(chatHelp)
     case 'quit':

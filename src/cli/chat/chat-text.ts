@@ -3,26 +3,28 @@ import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../ty
 import { maxCallLineChars } from '../limits.ts'
 import { describeModel, describeSandbox } from '../view/status-text.ts'
 import { exactInput, plainLine, plainText } from '../view/terminal-text.ts'
-import { formatMoney, formatMs } from '../view/text-format.ts'
+import { formatMoney, formatMs, wrapWords } from '../view/text-format.ts'
 import type { CallView } from '../view/turn-view.ts'
 
-export function banner(status: GuestStatus, version: string): string {
+/** @param columns width of the terminal: its lines end between words */
+export function banner(status: GuestStatus, version: string, columns: number): string {
   const { held, limits, problems } = describeSandbox(status.sandbox)
   const lines = [
     `Oxbow ${version} · model ${describeModel(status)} · sandbox ${held}`,
-    limits,
+    limits.length === 0 ? '' : `limits: ${limits.join('; ')}`,
     ...problems.map((problem) => `! ${problem}`),
   ]
   if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
   if (status.notice !== '') lines.push(status.notice)
-  return plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
+  const told = plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
+  return wrapWords(told, columns)
 }
 
 /** A finished call in one line: mark, tool, what it was about, time, and the bad news if there is any. */
 export function callLine(call: CallView): string {
   const mark = call.status === 'ok' ? '·' : '✗'
   const time = call.ms === null ? '' : `  ${formatMs(call.ms)}`
-  const news = call.status === 'ok' ? '' : `  ${call.status}: ${plainLine(call.text, maxCallLineChars)}`
+  const news = call.status === 'ok' ? '' : `  ${call.status}: ${plainLine(forPeople(call.text), maxCallLineChars)}`
   return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input)}${time}${news}`.replace(/ {3,}/g, '  ')
 }
 
@@ -58,6 +60,11 @@ export function costLines(output: unknown): string {
 interface Scope {
   readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
   readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
+}
+
+/** A model is told the code of an error as well. */
+function forPeople(text: string): string {
+  return text.replace(/^Error \(\w+\): /, '')
 }
 
 /** As the model knows it. */

@@ -3,7 +3,7 @@ import type { PendingApproval, RecordView } from '../../types/index.ts'
 import type { SessionEvent } from '../guest/gateway-port.ts'
 import { mediaIn, mediaLine } from '../media/sent-media.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
-import { isEnd, isOver, isToolCall } from '../view/turn-view.ts'
+import { isEnd, isOver, isToolCall, untoldFailure } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
 import type { Screen } from '../screen/screen.ts'
 import { approvalLines, callLine, failureLines, progressLine } from './chat-text.ts'
@@ -41,8 +41,9 @@ export function createTurnPrinter(screen: Screen): TurnPrinter {
       if (sent !== null) line(`  ⇢ ${mediaLine(sent)}  (oxbow media ${record.session} --save FOLDER)`)
       if (!isOver(turn)) return
       stream.finish(turn.reply)
-      if (turn.failure !== null) screen.line(failureLines(turn.failure))
-      else if (turn.status === 'cancelled') screen.line('  cancelled')
+      const failure = untoldFailure(turn)
+      if (failure !== null) screen.line(failureLines(failure))
+      else if (turn.status === 'cancelled' && turn.reply === '') screen.line('  cancelled')
     },
     approval: (pending) => line(approvalLines(pending)),
   }

@@ -25,7 +25,7 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
   return withGuest(options, terminal, async (connection) => {
     const { gateway, guest, options: guestOptions } = connection
     const status = await gateway.status()
-    printLine(terminal, banner(status, terminal.version))
+    printLine(terminal, banner(status, terminal.version, terminal.output.columns ?? Infinity))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
     const lost = Promise.withResolvers<Failure>()

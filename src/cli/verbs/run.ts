@@ -15,7 +15,7 @@ import { exactInput, plainText } from '../view/terminal-text.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../view/turn-follow.ts'
-import type { TurnView } from '../view/turn-view.ts'
+import { type TurnView, untoldFailure } from '../view/turn-view.ts'
 
 export interface RunOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -130,6 +130,9 @@ function reportEnd(view: TurnView, report: Report): number {
     )
   }
   if (view.status === 'ok') return 0
+  // A person at a terminal has read it in the reply; the two streams of a program may go different ways.
+  if (view.failure !== null && terminal.output.isTTY && options.json !== true && untoldFailure(view) === null)
+    return exitOf(view.failure.code)
   if (view.failure !== null) return printFailure(terminal, view.failure)
   return exitOf(view.status === 'cancelled' ? 'cancelled' : 'limit_reached')
 }

@@ -4,8 +4,8 @@ import type { GuestStatus, SandboxStatus } from '../../types/index.ts'
 export interface SandboxText {
   /** What holds what agents do, and what is on. */
   readonly held: string
-  /** Limits in force; empty when there are none. */
-  readonly limits: string
+  /** Limits in force. */
+  readonly limits: readonly string[]
   /** One line for each thing that is off or not in force, with what to do. */
   readonly problems: readonly string[]
 }
@@ -16,12 +16,28 @@ export function describeSandbox({ asked, tier, provider, files, shell, problem, 
   const held = tier === 'none' ? 'missing' : tier === 'insecure' ? 'NONE (--insecure)' : `on (${tier} tier, ${provider}${weaker})`
   return {
     held: `${held}, ${on('files', files)}, ${on('shell', shell)}`,
-    limits: limits.length === 0 ? '' : `limits: ${limits.join('; ')}`,
+    limits,
     problems: [
       ...(problem === null ? [] : [`${problem.message} ${problem.hint}`.trim()]),
       ...degraded.map((limit) => `not in force: ${limit}`),
     ],
   }
+}
+
+/** @returns what `oxbow status` and `/status` both tell, as rows of a table. */
+export function statusRows(told: GuestStatus, storeFile: string): readonly (readonly string[])[] {
+  const { held, limits, problems } = describeSandbox(told.sandbox)
+  return [
+    ['model', describeChain(told)],
+    ['recorded', describeRecording(told)],
+    ['store', told.store === 'file' ? storeFile : told.store],
+    ['embedder', told.embedder],
+    ['sandbox', held],
+    ...limits.map((limit, at) => [at === 0 ? 'limits' : '', limit]),
+    ...problems.map((problem) => ['!', problem]),
+    ...(told.notice === '' ? [] : [['notice', told.notice]]),
+    ...(told.read_only === null ? [] : [['READ-ONLY', `${told.read_only.message} ${told.read_only.hint}`]]),
+  ]
 }
 
 /** The interpreter that needs no model has one name for itself. */

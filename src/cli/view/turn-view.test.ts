@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { Json, Phase, RecordView } from '../../types/index.ts'
-import { foldRecord, isOver, newTurnView } from './turn-view.ts'
+import { foldRecord, isOver, newTurnView, untoldFailure } from './turn-view.ts'
 import type { TurnView } from './turn-view.ts'
 
 const turn = '01890a5d-ac96-774b-bcce-b302099a8057'
@@ -103,4 +103,11 @@ void test('whatever a body holds, folding does not throw, and a turn that is ove
       }
     }),
   )
+})
+
+void test('what went wrong is told once: not again when the reply says it', () => {
+  const failure = { code: 'model_auth', message: 'It answered 401.', hint: 'Check the key.' } as const
+  assert.equal(untoldFailure({ failure, reply: 'I had to stop: It answered 401.\nCheck the key.' }), null)
+  assert.equal(untoldFailure({ failure, reply: '' }), failure)
+  assert.equal(untoldFailure({ failure: null, reply: 'done' }), null)
 })

@@ -60,6 +60,11 @@ export function isOver(view: TurnView): boolean {
   return view.status !== 'running' && view.status !== 'waiting'
 }
 
+/** What went wrong, unless the reply says it: one that was stopped on its way tells why, and what to do. */
+export function untoldFailure({ failure, reply }: Pick<TurnView, 'failure' | 'reply'>): Failure | null {
+  return failure === null || reply.includes(failure.message) ? null : failure
+}
+
 /** A tool call's id is its generation's id, a dot and its place; the runtime's own calls have no dot. */
 export function isToolCall(record: Pick<RecordView, 'call'>): boolean {
   return record.call.includes('.')
