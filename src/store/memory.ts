@@ -215,5 +215,7 @@ export interface MemoryStore {
   /** Passages that have no vector of this model yet, oldest first. */
   withoutVector(model: string, limit: number): Promise<readonly { readonly id: number; readonly text: string; readonly context: string }[]>
   cursor(name: string): Promise<number>
+  /** What vectors there are, by the name of their model. Costs nothing, unlike `stats`, which looks at everything. */
+  models(): Promise<readonly MemoryModel[]>
   stats(): Promise<MemoryStats>
 }

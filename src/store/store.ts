@@ -162,4 +162,6 @@ export interface OpeningStore extends Store {
    * same, except after `workspace_busy`; the store must still be closed.
    */
   opened(): Promise<void>
+  /** What a person should know about a store that is open and works; empty: nothing. Absent: of this kind of store there is nothing to say. */
+  readonly warning?: () => string
 }

@@ -136,7 +136,7 @@ async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, state:
 
 /** A first model is active at once: there is nothing that it could take the place of. @returns the other one that is active */
 async function begin(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<string | null> {
-  const { models } = await memory.stats()
+  const models = await memory.models()
   const own = models.find((each) => each.model === model)
   const active = models.find((each) => each !== own && isActive(each))
   if (own?.dims === dims) return active?.model ?? null
@@ -148,7 +148,7 @@ async function begin(memory: MemoryStore, { id: model, dims }: EmbedderFacts): P
 
 /** The new model takes the place of all others, in one step. */
 async function finish(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<void> {
-  const { models } = await memory.stats()
+  const models = await memory.models()
   const others = models.filter((each) => each.model !== model)
   const own = models.find((each) => each.model === model)
   if (own !== undefined && isActive(own) && others.length === 0) return

@@ -21,6 +21,7 @@ export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
     withHash: (hash) => ask({ ask: 'with_hash', hash }),
     withoutVector: (model, limit) => ask({ ask: 'without_vector', model, limit }),
     cursor: (name) => ask({ ask: 'cursor', name }),
+    models: () => ask({ ask: 'models' }),
     stats: () => ask({ ask: 'stats' }),
   }
 }

@@ -1,5 +1,5 @@
 /** What the client and an engine say to each other about memory: what is asked, and what it is answered with. */
-import type { FoundPassage, MemoryEntry, MemoryFilter, MemoryFound, MemoryItem, MemorySearch, MemoryStats } from '../memory.ts'
+import type { FoundPassage, MemoryEntry, MemoryFilter, MemoryFound, MemoryItem, MemoryModel, MemorySearch, MemoryStats } from '../memory.ts'
 
 export type MemoryRead =
   | { readonly ask: 'search'; readonly search: MemorySearch }
@@ -9,6 +9,7 @@ export type MemoryRead =
   | { readonly ask: 'with_hash'; readonly hash: string }
   | { readonly ask: 'without_vector'; readonly model: string; readonly limit: number }
   | { readonly ask: 'cursor'; readonly name: string }
+  | { readonly ask: 'models' }
   | { readonly ask: 'stats' }
 
 export interface ListAfter {
@@ -31,5 +32,6 @@ export interface MemoryAnswers {
   with_hash: readonly string[]
   without_vector: readonly UnembeddedPassage[]
   cursor: number
+  models: readonly MemoryModel[]
   stats: MemoryStats
 }

@@ -18,6 +18,7 @@ import { postgresFault } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
 import { checkTables, migrateTables } from './postgres-schema.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
+import { noPgvector, pgvectorVersion } from './near/no-pgvector.ts'
 import { createWriteSession, type WriteSession } from './write/write-session.ts'
 import { type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write/write-transaction.ts'
 
@@ -36,6 +37,8 @@ export interface EngineOptions {
 export interface PostgresEngine extends EngineLink {
   /** Connects, takes the lock, brings the tables up to date. @throws OxbowError */
   open(): Promise<void>
+  /** What a person should know, once it is open for writing; empty: nothing. */
+  warning(): string
 }
 
 export async function createPostgresEngine(options: EngineOptions): Promise<PostgresEngine> {
@@ -44,10 +47,14 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
   const hash = await createHasher()
   const erase = createEraser({ statements: () => eraseStatements(builder), user, hash })
   const deps: TransactionDeps = { user, hash, own: { erase, memory: memoryWrite(user) } }
+  let warning = ''
   const writer = createWriteSession({
     ...options,
     patienceMs,
-    prepare: (session) => migrateTables(session, shown),
+    async prepare(session) {
+      await migrateTables(session, shown)
+      warning = (await pgvectorVersion(session)) === null ? noPgvector : ''
+    },
     mended: options.mended ?? (() => {}),
   })
   const read = createReader({ builder, statements: readStatements(builder), user, memory: createPostgresMemory(user) })
@@ -62,6 +69,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
   }
   return {
     open,
+    warning: () => warning,
     async write(batch) {
       if (readOnly) throw new OxbowError('store_failed', 'The store was opened for reading only.', { hint: 'Open it for writing.' })
       const commit: SynchronousCommit = batch.sync || options.durability === 'full' ? 'on' : 'local'

@@ -37,7 +37,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
   let mended = (): void => {}
   const role = { role: 'postgres', url, user, pool, durability, readOnly, exclusive, patienceMs } as const
   const worker = startStoreWorker(role, workerFile(), () => mended())
-  const opened = worker.ask({ ask: 'open' }).then(() => {})
+  let warning = ''
+  const opened = worker.ask({ ask: 'open' }).then((said) => void (warning = typeof said === 'string' ? said : ''))
   // Whoever asks gets the failure; nobody has to.
   opened.catch(() => {})
   const link: EngineLink = {
@@ -51,7 +52,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
     },
     close: () => worker.close(),
   }
-  return { ...createStoreClient(user, link), opened: () => opened }
+  return { ...createStoreClient(user, link), opened: () => opened, warning: () => warning }
 }
 
 /** The worker's file: beside this one as source, and beside the bundle as JavaScript. */

@@ -22,7 +22,7 @@ function serve(): void {
 
   const answer = async (question: Question): Promise<unknown> => {
     const engine = await starting
-    if (question.ask === 'open') return engine.open()
+    if (question.ask === 'open') return engine.open().then(engine.warning)
     if (question.ask === 'write') return engine.write(question.batch)
     if (question.ask === 'read') return engine.read(question.read)
     if (question.ask === 'close') return engine.close()

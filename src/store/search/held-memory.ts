@@ -3,6 +3,7 @@ import type { UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
 import { ask, type Asking } from './asking.ts'
 import { heldModels } from '../memory/memory-limits.ts'
+import { createHeldPassages, type HeldPassages } from './held-passages.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { readTexts } from '../memory/read-texts.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
@@ -16,6 +17,8 @@ import { formFor, lengthOf, mayStay, type VectorScan } from './nearest/vector-sc
 export interface HeldMemory {
   /** Another one after all was read anew. */
   readonly slots: SlotTable
+  /** As they were at that version. */
+  readonly passages: HeldPassages
   isBehind(version: number): boolean
   /** @returns the version after which changes are wanted; 0: everything, nothing that is held is of use */
   since(state: { readonly version: number; readonly trimmed: number }): number
@@ -39,6 +42,7 @@ export function createHeldMemory(): HeldMemory {
   let version = 0
   let slots = createSlotTable()
   const scans = new Map<string, HeldScan>()
+  const passages = createHeldPassages()
   const since: HeldMemory['since'] = (state) => (version < state.trimmed || version > state.version ? 0 : version)
 
   const keep = ({ model, began }: ModelRow, scan: VectorScan): HeldScan => {
@@ -52,18 +56,24 @@ export function createHeldMemory(): HeldMemory {
     get slots() {
       return slots
     },
+    passages,
     isBehind: (now) => now !== version,
     since,
     takeIn(state, removed, rows) {
       if (since(state) === 0) {
         slots = createSlotTable()
         scans.clear()
+        passages.clear()
       }
       for (const passage of removed) {
+        passages.drop(passage)
         const slot = slots.drop(passage)
         if (slot >= 0) for (const { scan } of scans.values()) scan.drop(slot)
       }
-      for (const row of rows) slots.set(row)
+      for (const row of rows) {
+        slots.set(row)
+        passages.drop(row[0])
+      }
       version = state.version
     },
     *scan(user, model) {

@@ -8,7 +8,7 @@ import type { MemoryAnswers, MemoryRead } from '../memory/memory-message.ts'
 import type { KeyedEntryRow, ModelRow, PassageRow, StateRow } from '../memory/memory-rows.ts'
 import { listLimit, readAround } from './found-passage.ts'
 import { createMemorySearch, type Nearest, type TextRanking } from './memory-search.ts'
-import { readStats } from './memory-stats.ts'
+import { readModels, readStats } from './memory-stats.ts'
 import type { MemoryDialect } from '../memory/memory-statement.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import { readTexts } from '../memory/read-texts.ts'
@@ -55,6 +55,7 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
     *cursor({ name }) {
       return (yield* ask<{ seq: number }>({ text: readTexts.cursor, args: { user, name } }))[0]?.seq ?? 0
     },
+    models: () => readModels(user),
     stats: () => readStats(user, indexBytes),
   }
   return (read) => {

@@ -9,6 +9,7 @@ import { createHeldMemory, type HeldMemory } from './held-memory.ts'
 import { foundPassage } from './found-passage.ts'
 import type { FoundRow, ModelRow, StateRow } from '../memory/memory-rows.ts'
 import { foundArgs, readTexts } from '../memory/read-texts.ts'
+import type { HeldPassages } from './held-passages.ts'
 import type { SlotRow, SlotTable } from './slot-table.ts'
 import type { ScanQuestion } from './nearest/vector-scan.ts'
 import type { ScoredSlot } from './top-slots.ts'
@@ -39,7 +40,7 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
     const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const ids = [...new Set([...byText, ...byVector].map((hit) => hit.passage))]
     const next = besideOf(held.slots, [byText, byVector], beside)
-    const found = yield* readPassages(user, new Set([...ids, ...[...next.values()].flat()]))
+    const found = yield* readPassages(user, held.passages, new Set([...ids, ...[...next.values()].flat()]))
     const passages = ids.flatMap((id) => found.get(id) ?? [])
     if (beside === undefined) return { text: byText, vector: byVector, passages }
     const neighbours = new Map([...next].map(([id, around]) => [id, around.flatMap((each) => found.get(each) ?? [])]))
@@ -57,10 +58,20 @@ function besideOf(slots: SlotTable, lists: readonly (readonly Hit[])[], asked: M
   return beside
 }
 
-function* readPassages(user: UserId, ids: ReadonlySet<number>): Asking<ReadonlyMap<number, FoundPassage>> {
+function* readPassages(user: UserId, held: HeldPassages, ids: ReadonlySet<number>): Asking<ReadonlyMap<number, FoundPassage>> {
   const found = new Map<number, FoundPassage>()
-  for (const some of foundArgs([...ids])) {
-    for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) found.set(row.passage, foundPassage(row))
+  const missing: number[] = []
+  for (const id of ids) {
+    const known = held.get(id)
+    if (known === undefined) missing.push(id)
+    else found.set(id, known)
+  }
+  for (const some of foundArgs(missing)) {
+    for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) {
+      const passage = foundPassage(row)
+      held.put(passage)
+      found.set(passage.id, passage)
+    }
   }
   return found
 }

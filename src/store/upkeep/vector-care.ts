@@ -6,15 +6,15 @@ import type { StorePlace, Tell } from './store-place.ts'
 /** Whether so many are to have an index; the default is where they are no longer held in eight bits. */
 export type IsMany = (vectors: number, dims: number) => boolean
 
-const without =
-  'Warning: no pgvector in this database, so vectors are compared one by one: exact, and slower the more there are. scripts/install-pgvector.sh, then `create extension vector` as an administrator, then `oxbow store vacuum`.'
-
 /** @returns a sentence for a person; empty where there is nothing to say */
 export async function sayVectors(db: UpkeepConnection, place: StorePlace, isMany?: IsMany): Promise<string> {
   if (!isPostgres(db) || !(await tableNames(db)).has('memory_near')) return ''
-  const { isNearWanted, pgvectorVersion } = await import('../postgres/near/near-builder.ts')
+  const [{ isNearWanted }, { noPgvector, pgvectorVersion }] = await Promise.all([
+    import('../postgres/near/near-builder.ts'),
+    import('../postgres/near/no-pgvector.ts'),
+  ])
   const version = await pgvectorVersion(db.session)
-  if (version === null) return without
+  if (version === null) return noPgvector
   const user = place.user
   const [row] = await db.rows('select 1 from memory_near where "user" = ?', [user])
   if (row !== undefined) return `pgvector ${version}: vectors are found by an index`
@@ -36,7 +36,7 @@ export async function indexVectors(db: UpkeepConnection, place: StorePlace, tell
       ...(isMany !== undefined && { isMany }),
     }),
   )
-  if (state === 'no pgvector') return without
+  if (state === 'no pgvector') return (await import('../postgres/near/no-pgvector.ts')).noPgvector
   return state === 'not needed' ? '' : `the index of vectors is ${state}`
 }
 

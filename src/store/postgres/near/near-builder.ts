@@ -11,6 +11,7 @@ import { memoryWrites } from '../memory/memory-writes.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 import { copiedBlocks, maxNearDims, rebuiltPart } from './near-limits.ts'
 import { nearName, nearText, type NearRow, safeName } from './near-table.ts'
+import { pgvectorVersion } from './no-pgvector.ts'
 
 export type NearState = 'not needed' | 'current' | 'made' | 'extended' | 'no pgvector'
 
@@ -20,12 +21,6 @@ export interface NearDeps {
   /** Whether so many vectors are to have an index. Default: those that are not held in eight bits. */
   readonly isMany?: (vectors: number, dims: number) => boolean
   readonly tell?: (done: number, total: number) => void
-}
-
-/** @returns the version of pgvector in this database; null without it */
-export async function pgvectorVersion(session: PostgresSession): Promise<string | null> {
-  const [row] = await session.rows({ text: `select extversion::text from pg_extension where extname = 'vector'`, values: [] })
-  return typeof row?.[0] === 'string' ? row[0] : null
 }
 
 /** Whether vectors of the user's active model are so many that an index finds them faster. */
