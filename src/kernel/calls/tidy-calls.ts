@@ -9,6 +9,7 @@ import {
   type CallContext,
   type CallId,
   type Config,
+  fenced,
   type JsonObject,
   noSpend,
   OxbowError,
@@ -108,12 +109,12 @@ async function lockTidying(store: Pick<Store, 'claimLane'>, owner: CallId): Prom
   }
 }
 
-/** Stops asking when the budget of one time is used up. */
-function underBudget({ consolidation: { budget }, askForFacts }: TidyCallDeps, { caller, signal }: CallContext) {
+/** Stops asking when the budget of one time is used up. What was said stands in a fence: its mark was made after the words. */
+function underBudget({ consolidation: { budget }, askForFacts }: TidyCallDeps, { id, caller, signal }: CallContext) {
   let spent: Spend = noSpend
-  return async (question: { readonly system: string; readonly text: string }): Promise<string | null> => {
+  return async ({ system, text }: { readonly system: string; readonly text: string }): Promise<string | null> => {
     if (spent.tokens >= budget.tokens || spent.microDollars >= budget.micro_dollars) return null
-    return askForFacts(caller, question, signal, (more) => (spent = addSpend(spent, more)))
+    return askForFacts(caller, { system, text: fenced(text, id) }, signal, (more) => (spent = addSpend(spent, more)))
   }
 }
 
