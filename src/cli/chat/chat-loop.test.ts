@@ -11,7 +11,7 @@ const turn = 'turn-1'
 const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057'
 
 const told: GuestStatus = {
-  user: 'ada',
+  user: 'ada' as GuestStatus['user'],
   version: '1',
   model: 'offline/offline',
   fallback: [],
