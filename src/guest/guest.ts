@@ -77,6 +77,7 @@ export async function startGuest(
       config,
       store,
       storeName: await shownAddress(envelope),
+      storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox,
       calls,
@@ -93,6 +94,8 @@ export async function startGuest(
     const gateway = await startGateway({ kernel, ...door })
     begun = [gateway, kernel, ways]
     await usable(opened)
+    const warning = opened.warning?.() ?? ''
+    if (warning !== '') console.error(warning)
     const watching = watchMemoryFolders(kernel, sandbox, config.memory)
     const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {

@@ -53,6 +53,8 @@ export interface KernelOptions {
   readonly store: Store
   /** For people: `file`, or an address without its password. */
   readonly storeName?: string
+  /** What a person should know about a store that works; empty: nothing. */
+  readonly storeWarning?: () => string
   readonly engine: Engine
   readonly sandbox: Sandbox
   /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
@@ -224,7 +226,7 @@ async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval
 }
 
 function facade(parts: Parts, options: KernelOptions, resumed: Promise<void>): Kernel {
-  const { user, version, config, store, storeName = 'file', engine, sandbox, memory } = options
+  const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox, memory } = options
   const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
   const facts = engine.model
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
@@ -242,6 +244,7 @@ function facade(parts: Parts, options: KernelOptions, resumed: Promise<void>): K
       notice: facts.provider === 'offline' ? offlineNotice : '',
       sandbox: sandbox.status,
       store: storeName,
+      ...(storeWarning() !== '' && { store_warning: storeWarning() }),
       embedder: config.memory.embedder,
       read_only: journal.fault(),
     }),

@@ -127,6 +127,8 @@ export interface GuestStatus {
   readonly sandbox: SandboxStatus
   /** Where everything is kept: `file`, or the address of the database without its password. */
   readonly store: string
+  /** What a person should know about a store that works, e.g. that its database has no pgvector; absent: nothing. */
+  readonly store_warning?: string
   /** What makes vectors, as `memory.embedder` names it. */
   readonly embedder: string
   /** Set when the store is damaged or full: why, and what to do. Reading still works. */

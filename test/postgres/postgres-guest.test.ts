@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
+import { statusRows } from '../../src/cli/view/status-text.ts'
 import { answer } from '../../src/guest/offline.ts'
 import { openGuestStore } from '../../src/guest/guest-store.ts'
 import { openStore } from '../../src/store/index.ts'
-import { createDatabase, postgresSkip, startPostgres, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
-import { isOxbowError, type SandboxStatus } from '../../src/types/index.ts'
+import { createDatabase, pgvectorSkip, postgresSkip, startPostgres, usePostgres } from '../../src/store/postgres/postgres-fixture.ts'
+import { type GuestStatus, isOxbowError, type SandboxStatus } from '../../src/types/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { envelopeFor, startGuest } from '../support/guest-process.ts'
 import { openReady } from '../support/ready.ts'
@@ -60,6 +61,29 @@ test(
     const isolation = { folder: '', webSocket: '', modelSocket: '', sandbox: {} as SandboxStatus, url: '', pid: 0, proxyPort: 0 }
     const isolated = { ...envelopeFor(workspace.root, { store: { url: 'postgres://db/oxbow' } }), isolation }
     await assert.rejects(openGuestStore(isolated), (error) => isOxbowError(error, 'bad_config') && /isolate_guest/.test(error.hint))
+  },
+)
+
+test(
+  'a guest says once at its start, and in its status, that the database has no pgvector; with it there is nothing to say',
+  { skip },
+  async () => {
+    await using database = await postgres.database()
+    const told = async (): Promise<{ status: GuestStatus; stderr: string }> => {
+      using workspace = makeWorkspace()
+      await using guest = startGuest({ workspace, keys: { OXBOW_STORE_URL: database.url } })
+      using terminal = await openReady(guest, workspace)
+      assert.equal((await (await openConversation(terminal)).say('what time is it?')).status, 'ok')
+      return { status: terminal.status, stderr: (await guest.stop()).stderr }
+    }
+    const without = await told()
+    assert.equal(without.stderr.match(/no pgvector in this database/g)?.length, 1, without.stderr)
+    assert.match(without.status.store_warning ?? '', /^Warning: no pgvector[^]*install-pgvector/)
+    assert.ok(statusRows(without.status, '').some(([mark, text]) => mark === '!' && text === without.status.store_warning))
+    if (pgvectorSkip() !== false) return
+    await database.sql('create extension vector')
+    const beside = await told()
+    assert.deepEqual([beside.status.store_warning, beside.stderr.includes('pgvector')], [undefined, false], beside.stderr)
   },
 )
 

@@ -31,6 +31,7 @@ export function statusRows(told: GuestStatus, storeFile: string): readonly (read
     ['model', describeChain(told)],
     ['recorded', describeRecording(told)],
     ['store', told.store === 'file' ? storeFile : told.store],
+    ...(told.store_warning === undefined ? [] : [['!', told.store_warning]]),
     ['embedder', told.embedder],
     ['sandbox', held],
     ...limits.map((limit, at) => [at === 0 ? 'limits' : '', limit]),
