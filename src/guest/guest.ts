@@ -94,8 +94,6 @@ export async function startGuest(
     const gateway = await startGateway({ kernel, ...door })
     begun = [gateway, kernel, ways]
     await usable(opened)
-    const warning = opened.warning?.() ?? ''
-    if (warning !== '') console.error(warning)
     const watching = watchMemoryFolders(kernel, sandbox, config.memory)
     const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {
@@ -126,6 +124,8 @@ function secretsOf({ keys, unusedSecrets = {} }: GuestEnvelope): ReadonlyMap<str
 async function usable(store: OpeningStore): Promise<void> {
   try {
     await store.opened()
+    const warning = store.warning?.() ?? ''
+    if (warning !== '') console.error(warning)
   } catch (error) {
     if (isOxbowError(error, 'workspace_busy')) throw error
     await store.head().catch(() => {
