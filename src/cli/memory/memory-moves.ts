@@ -62,13 +62,14 @@ interface Imported {
 
 export async function memoryImport(
   file: string,
-  options: MemoryChoice & { readonly overwrite?: boolean },
+  options: MemoryChoice & { readonly overwrite?: boolean; readonly untrusted?: boolean },
   terminal: Terminal,
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const total: Imported = { added: 0, replaced: 0, unchanged: 0, conflicts: [], refused: [] }
     for await (const { first, lines } of batches(file)) {
-      const { output } = await ask<Imported>(gateway, 'memory.import', { lines, overwrite: options.overwrite === true })
+      const input = { lines, overwrite: options.overwrite === true, untrusted: options.untrusted === true }
+      const { output } = await ask<Imported>(gateway, 'memory.import', input)
       total.added += output.added
       total.replaced += output.replaced
       total.unchanged += output.unchanged

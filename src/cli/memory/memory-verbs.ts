@@ -8,7 +8,7 @@ import { collect, examples, parseCount, userVerb, type Verb } from '../verb-part
 const maxResults = 20
 
 export function addMemoryVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  const memory = program.command('memory').description('look into memory, correct it, and forget').helpOption('--help', 'show help')
+  const memory = program.command('memory').description('look into memory, correct it, and forget').helpOption('-h, --help', 'show help')
   memory.addHelpText(
     'after',
     examples('oxbow memory search "which editor"', 'oxbow memory add "I prefer Helix." --tag tools', 'oxbow memory why note-1f0a…'),
@@ -79,6 +79,7 @@ function addMoving(memory: Command, terminal: Terminal, choose: (verb: Verb) => 
     .action((file, options) => choose(async () => (await import('./memory-moves.ts')).memoryExport(file, options, terminal)))
   userVerb(memory.command('import <file>'), 'take in memories that were exported')
     .option('--overwrite', 'replace what is there with another content')
+    .option('--untrusted', 'they are from somebody else: they count as written by others')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow memory import memory.jsonl'))
     .action((file, options) => choose(async () => (await import('./memory-moves.ts')).memoryImport(file, options, terminal)))

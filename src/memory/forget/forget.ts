@@ -4,7 +4,7 @@
  * session go too. Afterwards it is looked for again, and the answer says what was found.
  */
 import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
-import { type CallContext, type JournalRecord, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
+import { type CallContext, type JournalRecord, type Label, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
 import { minForgetCharacters } from '../keep/keep-limits.ts'
 import { eraseEntries } from './erase-entries.ts'
@@ -30,6 +30,8 @@ export interface Forgettable {
     readonly phase: string
     readonly session: string
   }[]
+  /** Of the entries: whoever shows their text shows it with these. */
+  readonly labels: readonly Label[]
 }
 
 export interface Forgotten extends Forgettable {
@@ -134,5 +136,6 @@ function describe({ items, records }: Found): Forgettable {
   return {
     entries: items.map(({ entry, passages }) => ({ id: entry.id, kind: entry.kind, text: wholeText(passages) })),
     records: records.map(({ seq, at, name, phase, session }) => ({ seq, at, name, phase, session })),
+    labels: [...new Set(items.flatMap(({ entry }) => entry.labels))].sort(),
   }
 }

@@ -3,7 +3,7 @@ import type { Hasher, MemoryEntry, MemoryItem, MemoryStore, Passage, Store } fro
 import type { Clock } from '../../types/index.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
 import type { TextEngine, TextFormat } from '../text-engine.ts'
-import { maxContextCharacters } from './keep-limits.ts'
+import { maxContextCharacters, maxRelations, maxSections } from './keep-limits.ts'
 
 /** What all parts of keeping share. Thread and hash are loaded with the first text. */
 export interface KeepDeps {
@@ -90,14 +90,24 @@ export const freshFacts: Pick<
   seq: 0,
 }
 
-/** What its maker left in an entry to be found again. Never throws: what is no object is none. */
+/** What its maker left in an entry to be found again. Never throws: an import may have brought anything, and what is not fit is not there. */
 export function extraOf(entry: Pick<MemoryEntry, 'extra'>): EntryExtra {
   try {
     const value: unknown = JSON.parse(entry.extra === '' ? '{}' : entry.extra)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+    return Object.fromEntries(Object.entries(value).filter(([name, each]) => fits(name, each)))
   } catch {
     return {}
   }
+}
+
+function fits(name: string, value: unknown): boolean {
+  if (/^(?:call|actor|session|turn|title|file)$/.test(name)) return typeof value === 'string'
+  if (name === 'supersedes') return Array.isArray(value) && value.length <= maxRelations && value.every((id) => typeof id === 'string')
+  if (name === 'sections') return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maxSections
+  if (name !== 'promoted') return true
+  const { by, at } = (typeof value === 'object' ? (value ?? {}) : {}) as { readonly by?: unknown; readonly at?: unknown }
+  return typeof by === 'string' && typeof at === 'number'
 }
 
 export interface EntryExtra {

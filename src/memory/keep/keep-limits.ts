@@ -43,6 +43,8 @@ export const maxListed = 50
 export const maxDocumentCharacters: number = 4 * 1024 * 1024
 /** One entry of a document: large enough that few are needed, small enough that one is written at once. */
 export const sectionCharacters: number = 16 * 1024
+/** Sections that the longest document can have: each but the last is at least half full. */
+export const maxSections: number = (2 * maxDocumentCharacters) / sectionCharacters + 1
 
 /** Entries written at once. */
 export const writeBatch = 64

@@ -63,6 +63,8 @@ export function createNotes(deps: KeepDeps): Notes {
       const entry = {
         ...before,
         type: typeOf(text),
+        // What an agent has put into a person's note is not the person's word.
+        author: asking.caller.actor.startsWith('agent:') ? 'agent' : before.author,
         tags: tags === null ? before.tags : cleanTags(tags),
         // A label never leaves by writing over it.
         labels: [...new Set([...before.labels, ...origin.labels])].sort(),
@@ -117,7 +119,10 @@ async function saveNote(
   const known = more.supersedes === undefined ? await sameNote(deps, item.entry) : null
   if (known !== null) {
     const all = [...new Set([...known.tags, ...tags])].sort().slice(0, 16)
-    if (all.length > known.tags.length) await memory.change([{ change: 'patch', id: known.id, patch: { tags: all, updatedAt: now } }])
+    // Tags are words, too: none of what others may have written goes to a note that does not say so.
+    const carries = entry.labels.every((label) => known.labels.includes(label))
+    if (carries && all.length > known.tags.length)
+      await memory.change([{ change: 'patch', id: known.id, patch: { tags: all, updatedAt: now } }])
     return { id: known.id, fresh: false }
   }
   await memory.change([{ change: 'put', item }])

@@ -29,8 +29,11 @@ export interface Imported {
 export interface Transfer {
   /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */
   exportPage(after: string): Promise<ExportPage>
-  /** Never overwrites what it was not told to. A bad line harms no other. */
-  importLines(lines: readonly string[], overwrite: boolean): Promise<Imported>
+  /**
+   * Never overwrites what it was not told to. A bad line harms no other.
+   * @param how `untrusted`: they count as written by others, whatever the lines say
+   */
+  importLines(lines: readonly string[], how: { readonly overwrite: boolean; readonly untrusted: boolean }): Promise<Imported>
 }
 
 const time = z.int().min(-8.64e15).max(8.64e15)
@@ -83,11 +86,12 @@ export function createTransfer(deps: KeepDeps): Transfer {
       const next = end === undefined || entries.length < transferPage ? null : `${end.createdAt}:${end.id}`
       return { lines: items.map(lineOf), next }
     },
-    async importLines(lines, overwrite) {
+    async importLines(lines, { overwrite, untrusted }) {
       const refused: { line: number; why: string }[] = []
       const parsed = new Map<string, Line>()
       lines.forEach((text, i) => {
-        const line = text.trim() === '' ? null : parseLine(text)
+        const read = text.trim() === '' ? null : parseLine(text)
+        const line = read === null || typeof read === 'string' || !untrusted ? read : distrusted(read)
         if (typeof line === 'string') refused.push({ line: i + 1, why: line })
         else if (line !== null && parsed.has(line.id)) refused.push({ line: i + 1, why: 'the id was on a line before' })
         else if (line !== null) parsed.set(line.id, line)
@@ -109,6 +113,11 @@ export function createTransfer(deps: KeepDeps): Transfer {
       return { added: put.length - replaced, replaced, unchanged, conflicts, refused }
     },
   }
+}
+
+/** From another journal: no record of this one is where it comes from. */
+function distrusted(line: Line): Line {
+  return { ...line, seq: 0, labels: [...new Set([...line.labels, 'untrusted' as const])].sort() }
 }
 
 function lineOf({ entry, passages }: MemoryItem): string {

@@ -62,7 +62,7 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
       const question = { ids, text }
       if (dry) {
         const found = await forgetting.preview(question, context.signal)
-        return { output: { dry_run: true, ...found }, text: previewText(found) }
+        return { output: { dry_run: true, ...found }, text: previewText(found), labels: found.labels }
       }
       const done = await forgetting.forget(question, context)
       return { output: { dry_run: false, ...done }, text: forgottenText(done), ok: done.left === 0 }

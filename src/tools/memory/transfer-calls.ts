@@ -29,7 +29,7 @@ function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
   }
 }
 
-function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean }, Imported> {
+function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean; untrusted: boolean }, Imported> {
   return {
     ...changing,
     name: 'memory.import',
@@ -38,12 +38,13 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean 
     input: z.strictObject({
       lines: z.array(z.string()).max(maxImportLines),
       overwrite: z.boolean().default(false).describe('What is there with another content is replaced.'),
+      untrusted: z.boolean().default(false).describe('They are from somebody else, and count as written by others.'),
     }),
     output: z.custom<Imported>(),
-    example: { lines: [], overwrite: false },
+    example: { lines: [], overwrite: false, untrusted: false },
     audience: ['terminal'],
     // A copy of all memories in the journal would outlive their forgetting.
-    recordInput: ({ lines, overwrite }) => ({ lines: lines.length, overwrite }),
+    recordInput: ({ lines, overwrite, untrusted }) => ({ lines: lines.length, overwrite, untrusted }),
     recordOutput: ({ added, replaced, unchanged, conflicts, refused }) => ({
       added,
       replaced,
@@ -51,14 +52,14 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean 
       conflicts: conflicts.length,
       refused: refused.length,
     }),
-    async run({ lines, overwrite }) {
+    async run({ lines, overwrite, untrusted }) {
       const characters = lines.reduce((sum, line) => sum + line.length, 0)
       if (characters > maxImportCharacters) {
         throw new OxbowError('limit_reached', `${characters} characters at once are too many; ${maxImportCharacters} is the most.`, {
           hint: 'Import fewer lines at once.',
         })
       }
-      const done = await (await memory.transfer()).importLines(lines, overwrite)
+      const done = await (await memory.transfer()).importLines(lines, { overwrite, untrusted })
       const { added, replaced, unchanged, conflicts, refused } = done
       const text = `${added} added, ${replaced} replaced, ${unchanged} unchanged, ${plural(conflicts.length, 'conflict')}, ${refused.length} refused.`
       return { output: done, text, ok: refused.length === 0 && conflicts.length === 0 }
