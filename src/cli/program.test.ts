@@ -18,6 +18,8 @@ void test('every verb explains itself with an example', async () => {
     assert.equal(exit, 0, verb)
     assert.match(out, new RegExp(`Examples:\n.*oxbow ${verb}`), verb)
   }
+  for (const args of [['-h'], ['run', '-h'], ['audit', '-h'], ['store', 'backup', '-h']])
+    assert.equal((await type(...args)).exit, 0, args.join(' '))
   const { out } = await type('--help')
   for (const verb of ['chat', 'run', 'serve', 'approve', 'sessions', 'calls', 'audit', 'status'])
     assert.match(out, new RegExp(`^  ${verb} `, 'm'))

@@ -48,7 +48,7 @@ function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command
   program
     .description('A local-first operating system for AI agents. Without a verb: chat.')
     .version(terminal.version, '--version', 'print the version')
-    .helpOption('--help', 'show help')
+    .helpOption('-h, --help', 'show help')
     .addHelpText('after', examples('oxbow', 'oxbow run "summarise the files here"', 'git diff | oxbow run "review this" --json'))
 
   addTalkingVerbs(program, terminal, choose)
@@ -110,7 +110,7 @@ function addAskingVerbs(program: Command, terminal: Terminal, choose: (verb: Ver
   addMemoryVerbs(program, terminal, choose)
   addEmbedVerbs(program, terminal, choose)
 
-  const audit = program.command('audit').description('check and read the journal').helpOption('--help', 'show help')
+  const audit = program.command('audit').description('check and read the journal').helpOption('-h, --help', 'show help')
   audit.addHelpText('after', examples('oxbow audit verify', 'oxbow audit show --limit 20'))
   userVerb(audit.command('verify'), 'check chain, signed heads and completeness of the journal')
     .option('--json', 'print the report as one JSON object')
@@ -144,7 +144,10 @@ function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb
     .addHelpText('after', examples('oxbow models anthropic', 'oxbow models --json', 'oxbow models --discover'))
     .action((provider, options) => choose(async () => (await import('./verbs/models.ts')).models(provider, options, terminal)))
 
-  const catalog = program.command('catalog').description('what is known of models, and where it is from').helpOption('--help', 'show help')
+  const catalog = program
+    .command('catalog')
+    .description('what is known of models, and where it is from')
+    .helpOption('-h, --help', 'show help')
   catalog.addHelpText('after', examples('oxbow catalog show openai/gpt-5', 'oxbow catalog refresh'))
   userVerb(catalog.command('refresh'), 'fetch newer facts and prices, and show what they change')
     .option('--url <url>', 'an api.json in the schema of models.dev', 'https://models.dev/api.json')
@@ -162,7 +165,7 @@ function addModelVerbs(program: Command, terminal: Terminal, choose: (verb: Verb
 }
 
 function addWasmVerb(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  const wasm = program.command('wasm').description('run tools of programs, in memory').helpOption('--help', 'show help')
+  const wasm = program.command('wasm').description('run tools of programs, in memory').helpOption('-h, --help', 'show help')
   wasm.addHelpText('after', examples('oxbow wasm run tool.wasm', 'oxbow wasm run tool.js --input \'{"n": 3}\''))
   userVerb(wasm.command('run <file>'), 'run a module or a JavaScript tool once, with nothing but the folders that are mounted')
     .option('--mount <dir>', 'a folder that the tool sees as /<its name>; dir:rw lets it write there', collect)
@@ -183,7 +186,7 @@ function addWasmVerb(program: Command, terminal: Terminal, choose: (verb: Verb) 
 }
 
 function addImageVerb(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  const image = program.command('image').description('images for the container and the micro-VM tier').helpOption('--help', 'show help')
+  const image = program.command('image').description('images for the container and the micro-VM tier').helpOption('-h, --help', 'show help')
   image.addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
   userVerb(image.command('build'), 'make the image that containers run, from programs of this machine; nothing is downloaded for them')
     .option('--with <names>', 'further programs: ripgrep, git, python, bash, browser')

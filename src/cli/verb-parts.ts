@@ -10,7 +10,7 @@ export function collect(value: string, earlier: readonly string[] = []): readonl
 }
 
 export function userVerb(command: Command, summary: string): Command {
-  return command.description(summary).helpOption('--help', 'show help').option('--user <name>', 'whose workspace', 'default')
+  return command.description(summary).helpOption('-h, --help', 'show help').option('--user <name>', 'whose workspace', 'default')
 }
 
 /** A verb that may start a guest with the person's choices. */

@@ -74,6 +74,15 @@ void describe('the book of models', () => {
     )
   })
 
+  void it('does not give the offline interpreter to who names a model', async () => {
+    const noKey = (model: object) => createModelBook({ config: parseConfig({ model }, 'the test'), env: {} }, undefined)
+    const refused = (error: unknown) => isOxbowError(error, 'bad_config') && /model gpt-5: no key/.test(error.message)
+    await assert.rejects(noKey({}).find('gpt-5'), refused)
+    await assert.rejects(noKey({ name: 'gpt-5' }).find(''), refused)
+    for (const name of ['', 'offline', 'offline/offline']) assert.equal((await noKey({}).find(name)).label, 'offline/offline')
+    assert.equal((await noKey({ provider: 'offline' }).find('anything')).label, 'offline/offline')
+  })
+
   void it('takes what runs in this process for free, and small enough', async () => {
     const { facts } = await bookOf({ model: { provider: 'offline' } }).find('')
     assert.deepEqual(facts.price, { inputPerMillion: 0, outputPerMillion: 0 })

@@ -31,6 +31,7 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
   const look = async (name: string): Promise<KnownModel> => {
     const { provider, model } = readModelName(name, services)
     const service = findService(provider, services)
+    assertAsked(name, provider, services)
     if (model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
     const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, services), openCatalog)
     facts.set(`${service.id}/${known.name}`, known)
@@ -52,6 +53,15 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
       return known
     },
   }
+}
+
+/** Who names a model is not answered by the interpreter that needs none. @throws OxbowError `bad_config` */
+function assertAsked(name: string, provider: string, { config }: ServiceConfig): void {
+  const asked = name.trim() || config.model.name.trim()
+  if (provider !== 'offline' || config.model.provider !== 'auto' || asked === '' || /^offline(\/|$)/.test(asked)) return
+  throw new OxbowError('bad_config', `Nobody can be asked for the model ${asked}: no key of a provider is set.`, {
+    hint: 'Set the key of its provider, e.g. OPENAI_API_KEY, or name a provider that needs none: PROVIDER/MODEL.',
+  })
 }
 
 const nothingSaid: ModelOverrides = {

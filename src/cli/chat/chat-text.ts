@@ -4,7 +4,7 @@ import { maxCallLineChars } from '../limits.ts'
 import { describeModel, describeSandbox } from '../view/status-text.ts'
 import { exactInput, plainLine, plainText } from '../view/terminal-text.ts'
 import { formatMoney, formatMs, wrapWords } from '../view/text-format.ts'
-import type { CallView } from '../view/turn-view.ts'
+import { type CallView, forPeople } from '../view/turn-view.ts'
 
 /** @param columns width of the terminal: its lines end between words */
 export function banner(status: GuestStatus, version: string, columns: number): string {
@@ -60,11 +60,6 @@ export function costLines(output: unknown): string {
 interface Scope {
   readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
   readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
-}
-
-/** A model is told the code of an error as well. */
-function forPeople(text: string): string {
-  return text.replace(/^Error \(\w+\): /, '')
 }
 
 /** As the model knows it. */

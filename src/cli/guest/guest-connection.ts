@@ -1,9 +1,10 @@
 /** From the options of a verb to a connected guest, and back to nothing left behind. */
 import { connect } from '../../client/index.ts'
 import type { ConnectionState } from '../../client/index.ts'
-import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import { configFiles, ensureGuest, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import type { GuestOptions, RunningGuest } from '../../runner/index.ts'
 import type { GatewayPort } from './gateway-port.ts'
+import { describeStale } from './stale-guest.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -48,11 +49,11 @@ export async function withGuest<Result>(
   const options = guestOptions(choice, terminal)
   const guest = await ensureGuest(options)
   try {
-    if (!guest.owned) warnOfIgnored(choice, terminal)
     let told: (state: ConnectionState) => void = () => {}
     const client = `oxbow-cli ${terminal.version}`
     const gateway = await connect({ url: guest.url, token: guest.token, client, onState: (state) => told(state) })
     try {
+      if (!guest.owned) await tellOfStale({ guest, gateway, options }, choice, terminal)
       return await use({ guest, gateway, options, onConnection: (listener) => void (told = listener) })
     } finally {
       await gateway.close()
@@ -62,8 +63,17 @@ export async function withGuest<Result>(
   }
 }
 
-/** Options that make a guest cannot change one that runs. */
-function warnOfIgnored(choice: GuestChoice, terminal: Terminal): void {
-  const ignored = [choice.insecure && '--insecure', choice.baseUrl !== undefined && '--base-url'].filter(Boolean)
-  if (ignored.length > 0) printNotice(terminal, `notice: a guest already runs; ${ignored.join(' and ')} has no effect on it`)
+/** What makes a guest cannot change one that runs. */
+async function tellOfStale(
+  { guest, gateway, options: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'options'>,
+  choice: GuestChoice,
+  terminal: Terminal,
+): Promise<void> {
+  const files = configFiles(home, workspace).map(({ path }) => path)
+  const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
+  if (stale === '') return
+  printNotice(
+    terminal,
+    `notice: a guest already runs (pid ${guest.pid}); ${plainText(stale)} has no effect before it is ended and started again`,
+  )
 }

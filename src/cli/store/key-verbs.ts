@@ -7,7 +7,7 @@ type Choose = (verb: Verb) => void
 
 export function addSecretVerbs(program: Command, terminal: Terminal, choose: Choose): void {
   const load = () => import('./key-questions.ts')
-  const secret = program.command('secret').description('keys and tokens, kept sealed in the store').helpOption('--help', 'show help')
+  const secret = program.command('secret').description('keys and tokens, kept sealed in the store').helpOption('-h, --help', 'show help')
   secret.addHelpText('after', examples('oxbow secret set OPENAI_API_KEY', 'oxbow secret list', 'oxbow secret rotate'))
 
   userVerb(secret.command('set <name>'), 'keep a secret; its value is typed without being shown, or piped in')

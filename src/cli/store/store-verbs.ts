@@ -11,7 +11,7 @@ export function addStoreVerbs(program: Command, terminal: Terminal, choose: (ver
   const store = program
     .command('store')
     .description('the database of journal and memory: look after it, move it')
-    .helpOption('--help', 'show help')
+    .helpOption('-h, --help', 'show help')
   store.addHelpText('after', examples('oxbow store status', 'oxbow store backup', 'oxbow store move postgres://oxbow@localhost/oxbow'))
 
   userVerb(store.command('status'), 'where the store is, its version, its size, and what copies there are')

@@ -111,3 +111,10 @@ void test('what went wrong is told once: not again when the reply says it', () =
   assert.equal(untoldFailure({ failure, reply: '' }), failure)
   assert.equal(untoldFailure({ failure: null, reply: 'done' }), null)
 })
+
+void test('a failure that was told to a model is told to a person without its code', () => {
+  const view = fold(
+    record(turn, 'turn.send', 'outcome', { status: 'failed', code: 'bad_config', text: 'Error (bad_config): No key is set.' }),
+  )
+  assert.deepEqual(view.failure, { code: 'bad_config', message: 'No key is set.', hint: '' })
+})

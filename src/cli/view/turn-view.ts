@@ -157,7 +157,16 @@ function failureOf(body: Fields): Failure | null {
   const failure = body['status'] === 'ok' ? {} : fields(body['failure'] ?? (body as Json))
   const code = textIn(failure['code'])
   if (!(code in errorTable)) return null
-  return { code: code as ErrorCode, message: textIn(failure['message']) || textIn(failure['text']), hint: textIn(failure['hint']) }
+  return {
+    code: code as ErrorCode,
+    message: textIn(failure['message']) || forPeople(textIn(failure['text'])),
+    hint: textIn(failure['hint']),
+  }
+}
+
+/** A model is told the code of an error before its words. */
+export function forPeople(text: string): string {
+  return text.replace(/^Error \(\w+\): /, '')
 }
 
 /** An intent keeps its input as JSON, an approval as the exact text. */
