@@ -19,9 +19,18 @@ describe('hooks and settings of git', () => {
   before(async () => {
     // Below a folder that has the name itself: only what callers see of a path counts.
     top = join(await realpath(await mkdtemp(join(tmpdir(), 'oxbow-guard-'))), '.git')
-    for (const folder of ['shared/r/.git/hooks', 'shared/r/.git/objects', 'shared/.git', 'tmp', 'shared/evil/hooks'])
+    for (const folder of [
+      'shared/r/.git/hooks',
+      'shared/r/.git/objects',
+      'shared/.git',
+      'tmp',
+      'shared/evil/hooks',
+      'shared/bare/refs',
+      'shared/bare/objects',
+    ])
       await mkdir(join(top, folder), { recursive: true })
     await writeHost(join(top, 'shared/r/.git/config'), '[core]\n')
+    await writeHost(join(top, 'shared/bare/HEAD'), 'ref: refs/heads/main\n')
     await writeHost(join(top, 'shared/a'), 'a\n')
     await symlink('r/.git/hooks', join(top, 'shared/link'))
     roots = ['shared', 'tmp'].map((name) => ({ virtual: `/${name}`, real: join(top, name) }))
@@ -39,6 +48,15 @@ describe('hooks and settings of git', () => {
     'new/.git',
     'link/post-merge',
     'r/../link/../.git/hooks/x',
+    // Names another folder for both; what a rebase that goes on runs; and what makes a folder a repository without `.git`.
+    'r/.git/commondir',
+    'r/.git/rebase-merge/git-rebase-todo',
+    'r/.git/sequencer/todo',
+    'HEAD',
+    'new/deep/HEAD',
+    'bare/config',
+    'bare/hooks/post-checkout',
+    'bare/commondir',
   ]
   for (const path of paths) {
     it(`are out of reach for every call that writes: ${path}`, async () => {
@@ -86,7 +104,17 @@ describe('hooks and settings of git', () => {
   })
 
   it('leave what has the same names elsewhere alone', async () => {
-    for (const path of ['config', 'hooks/a', 'r/.github/hooks/a', '.gitignore', 'r/.git/description', 'r/.git.hooks/config']) {
+    for (const path of [
+      'config',
+      'hooks/a',
+      'HEAD/a',
+      'HEAD.md',
+      'commondir',
+      'r/.github/hooks/a',
+      '.gitignore',
+      'r/.git/description',
+      'r/.git.hooks/config',
+    ]) {
       assert.equal((await writeFile(roots, { path: `/shared/ok/${path}`, text: 'x' })).created, true)
     }
   })

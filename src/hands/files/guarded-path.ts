@@ -2,16 +2,21 @@
  * What no file call may write, because git would run it for whoever works in the repository later, outside of any sandbox: hooks,
  * and settings that name programs. In the process tier the launcher has made both read-only where there was a repository at its
  * start; this holds in every tier, and for repositories that came later. Commands are not held by it.
+ *
+ * A folder with `HEAD`, `objects` and `refs` is a repository without any `.git`: git takes it for one as soon as somebody stands in it.
+ * So no file call makes a `HEAD`, and where there is one the same parts are left alone.
  */
+import { existsSync } from 'node:fs'
 import { failed } from '../failure.ts'
 import { toVirtual } from './workspace-path.ts'
 import type { Place, Root } from './workspace-path.ts'
 
-const guarded: readonly string[] = ['hooks', 'config', 'config.worktree']
+/** `commondir` names another folder for the first three; in the last three stands what git runs when it goes on with a rebase. */
+const guarded: ReadonlySet<string> = new Set('hooks config config.worktree commondir rebase-merge rebase-apply sequencer'.split(' '))
 
 /** @param place where something is to be written, moved to, or moved away from. @throws `path_refused` */
 export function refuseGuarded(roots: readonly Root[], place: Place): void {
-  if (![place.virtual, toVirtual(roots, place.real)].some(isGuarded)) return
+  if (![place.virtual, toVirtual(roots, place.real)].some(isGuarded) && !isOfBareRepository(place.real)) return
   throw failed(
     'path_refused',
     `${place.virtual} is what git runs or takes its settings from: file calls leave it as it is.`,
@@ -23,7 +28,15 @@ export function refuseGuarded(roots: readonly Root[], place: Place): void {
 function isGuarded(path: string): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')
-  if (git === -1) return false
+  if (git === -1) return path.endsWith('/HEAD')
   // `.git` itself: a file of that name says where the repository is, and a folder brings its hooks along.
-  return git === parts.length - 1 || parts.slice(git + 1).some((part) => guarded.includes(part))
+  return git === parts.length - 1 || parts.slice(git + 1).some((part) => guarded.has(part))
+}
+
+function isOfBareRepository(real: string): boolean {
+  const parts = real.split('/')
+  return parts.some((part, i) => {
+    const folder = parts.slice(0, i).join('/')
+    return guarded.has(part.toLowerCase()) && ['HEAD', 'objects', 'refs'].every((name) => existsSync(`${folder}/${name}`))
+  })
 }

@@ -20,6 +20,9 @@ describe('what runs by itself in a workspace', () => {
     await put('.git/hooks/post-checkout', '#!/bin/sh\n')
     await put('deep/er/.git/config', '[core]\n\tfsmonitor = ./evil\n')
     await put('deep/.gitattributes', '*.txt filter=evil\n')
+    await put('deep/er/.git/commondir', '../../evil')
+    await put('bare/HEAD', 'ref: refs/heads/main\n')
+    await put('line\nok  all is well/.envrc', 'evil')
     await put('.envrc', 'evil')
     await put('.vscode/tasks.json', '{"runOptions": {"runOn": "folderOpen"}}')
     await put('package.json', '{"scripts": {"postinstall": "evil"}}')
@@ -29,6 +32,9 @@ describe('what runs by itself in a workspace', () => {
       ['fine/.git/config', '[core]\n\tbare = false\n[remote "origin"]\n\turl = x\n'],
       ['fine/.git/hooks/pre-commit.sample', 'x'],
       ['fine/package.json', '{"scripts": {"test": "x"}}'],
+      ['fine/.git/HEAD', 'ref: refs/heads/main\n'],
+      ['fine/.git/worktrees/w/commondir', '../..\n'],
+      ['fine/docs/HEAD', 'a title'],
       ['fine/.gitattributes', '* text=auto\n'],
       ['node_modules/a/package.json', '{"scripts": {"postinstall": "x"}}'],
     ] as const) {
@@ -40,8 +46,11 @@ describe('what runs by itself in a workspace', () => {
       '.envrc (direnv)',
       '.git/hooks/post-checkout (git)',
       '.vscode/tasks.json (an editor)',
+      'bare/HEAD (git, as a repository of its own)',
       'deep/.gitattributes (git)',
+      'deep/er/.git/commondir (git)',
       'deep/er/.git/config (git)',
+      'line?ok  all is well/.envrc (direnv)',
       'package.json (npm install)',
       'suid (anybody, with the rights of its owner)',
     ])

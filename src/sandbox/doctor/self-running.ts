@@ -24,6 +24,9 @@ const gitKeys =
 const kinds: readonly (readonly [path: RegExp, runBy: string, text: RegExp | null])[] = [
   [/(^|\/)\.git\/hooks\/[^/.]+$/, 'git', null],
   [/(^|\/)\.git\/(config|config\.worktree|modules\/.*config)$/, 'git', gitKeys],
+  // Hooks and settings from another folder; and, with `objects` and `refs` beside it, a repository without any `.git`.
+  [/\/\.git\/commondir$/, 'git', null],
+  [/^(?!.*\/\.git\/).*\/HEAD$/, 'git, as a repository of its own', /^ref:|^[0-9a-f]{40}/],
   [/(^|\/)\.gitattributes$/, 'git', /\b(filter|diff|merge)=/],
   [/(^|\/)\.envrc$/, 'direnv', null],
   [/(^|\/)\.(bashrc|bash_profile|profile|zshrc|zshenv)$/, 'a shell, as a home folder', null],
@@ -46,7 +49,8 @@ export async function findSelfRunning(folder: string): Promise<SelfRunning> {
         if (entry.name !== 'node_modules') await look(path)
       } else if (entry.isFile()) {
         const runBy = await whoRuns(path, `/${relative(folder, path)}`)
-        if (runBy !== null) found.push(`${relative(folder, path)} (${runBy})`)
+        // Made by whoever is in the sandbox: a name may hold a line that looks like one of ours.
+        if (runBy !== null) found.push(`${relative(folder, path).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')} (${runBy})`)
       }
     }
   }

@@ -109,6 +109,18 @@ describe('changes of a machine', () => {
     assert.deepEqual((await merge([folder('.git'), file('.git/config', 'x')], [])).names, ['.git', '.git/config'])
   })
 
+  it('make no repository of a folder without any .git, and change no settings of one', async () => {
+    const parts = [folder('b'), folder('b/objects'), folder('b/refs')]
+    const made = await merge(
+      [],
+      [folder('.git'), ...parts, file('b/HEAD', 'ref: refs/heads/main'), file('b/config', 'x'), file('.git/commondir', '../b')],
+    )
+    assert.ok(!made.names.includes('b/HEAD') && !made.names.includes('.git/commondir'))
+    const there = [...parts, file('b/HEAD', 'ref: refs/heads/main')]
+    const changed = await merge(there, [...there, file('b/config', 'x'), folder('b/hooks'), file('b/hooks/post-checkout', 'x')])
+    assert.deepEqual(changed.names, ['b', 'b/HEAD', 'b/objects', 'b/refs'])
+  })
+
   it('that are links stay inside whatever links are on their way', () => {
     const part = fc.constantFrom('..', 'a', 'b', '.', '')
     fc.assert(
