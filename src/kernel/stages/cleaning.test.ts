@@ -25,6 +25,14 @@ void describe('a secret', () => {
     assert.equal(cleaner.hideSecretBytes(bytes), bytes)
   })
 
+  void it('and a host path are no part of what a sandbox says when it does not start', () => {
+    const said = "bwrap: Can't find source path /home/ada/ws/vault, ENOENT '/home/ada/ws/internal/x' in /home/ada/ws but /home/ada/wsx"
+    assert.equal(
+      cleaner.scrub(said),
+      "bwrap: Can't find source path /vault, ENOENT '(workspace)/internal/x' in (workspace) but /home/ada/wsx",
+    )
+  })
+
   void it('never gets through as bytes, whatever is around it, and what is around it stays', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.constantFrom(...secrets.keys()), fc.uint8Array(), (before, name, after) => {

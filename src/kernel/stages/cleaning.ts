@@ -30,9 +30,9 @@ export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cl
     .flatMap(([name, value]) => spellings(value).map((spelled) => [spelled, `[secret:${name}]`] as const))
   const inBytes = handles.map(([value, handle]) => [Buffer.from(value), handle] as const)
   const replacements: (readonly [string, string])[] = [...handles]
-  if (workspaceRoot !== '') for (const folder of ['shared', 'tmp']) replacements.push([`${workspaceRoot}/${folder}`, `/${folder}`])
+  if (workspaceRoot !== '') for (const folder of ['shared', 'tmp', 'vault']) replacements.push([`${workspaceRoot}/${folder}`, `/${folder}`])
   return {
-    scrub: (text) => replaceEach(text, replacements),
+    scrub: (text) => withoutRoot(replaceEach(text, replacements), workspaceRoot),
     hideSecrets: (text) => replaceEach(text, handles),
     hideSecretBytes(bytes) {
       for (const [from, to] of inBytes) {
@@ -56,6 +56,12 @@ export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cl
       )
     },
   }
+}
+
+/** What is left of it: errors of the system and of the launcher name other folders of the workspace. */
+function withoutRoot(text: string, root: string): string {
+  if (root === '' || !text.includes(root)) return text
+  return text.split(root).reduce((before, after) => `${before}${/^[\w.-]/.test(after) ? root : '(workspace)'}${after}`)
 }
 
 /** A secret as it is, and as it stands in JSON where that is not the same. */
