@@ -42,9 +42,12 @@ export function findSandboxTools(searchPath: string): SandboxTools | Failure {
   }
 }
 
-/** @returns the search path of this process, with the system's folders. */
-export function ownSearchPath(): string {
-  return `${process.env['PATH'] ?? ''}:${systemPath}`
+/**
+ * @returns the search path of this process, with the system's folders. An entry that is no absolute folder, or an empty one, means the
+ * folder that somebody stands in, which may be that of an agent.
+ */
+export function ownSearchPath(path: string = process.env['PATH'] ?? ''): string {
+  return [...path.split(':').filter((folder) => folder.startsWith('/')), systemPath].join(':')
 }
 
 /** @returns its path in the first absolute folder of the search path that has it. */
