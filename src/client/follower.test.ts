@@ -8,11 +8,14 @@ const session = 's' as SessionId
 const turn = 't' as TurnId
 const call = 'c' as CallId
 
-const record = (seq: number, body: RecordView['body'] = {}, phase: RecordView['phase'] = 'outcome'): StreamFrame => {
-  const view: RecordView = { seq, at: 0, actor: 'agent:ox', session, turn, call, name: 'a.b', phase, body }
+const record = (seq: number, body: RecordView['body'] = {}, phase: RecordView['phase'] = 'outcome', of: CallId = call): StreamFrame => {
+  const view: RecordView = { seq, at: 0, actor: 'agent:ox', session, turn, call: of, name: 'a.b', phase, body }
   return { type: 'record', payload: { cursor: seq, record: view } }
 }
-const delta = (offset: number, text: string): StreamFrame => ({ type: 'delta', payload: { session, turn, call, offset, text } })
+const delta = (offset: number, text: string, of: CallId = call): StreamFrame => ({
+  type: 'delta',
+  payload: { session, turn, call: of, offset, text },
+})
 const told = (frames: readonly StreamFrame[], cursor = 0): readonly FollowEvent[] => {
   const events: FollowEvent[] = []
   const follower = createFollower(session, cursor, (event) => events.push(event))
@@ -59,6 +62,19 @@ void test('only what an assistant said is text: not reasoning, not tool results,
     told([record(1, { message: said }, 'intent')]).map(({ type }) => type),
     ['record'],
   )
+})
+
+void test('a reply that is quicker than the record of the one before it is shown once', () => {
+  const next = 'd' as CallId
+  const said = (...parts: readonly object[]) => ({ message: { role: 'assistant', parts } }) as RecordView['body']
+  const text = (words: string) => ({ type: 'text', text: words })
+  const shown = (frames: readonly StreamFrame[]) =>
+    told(frames).flatMap((event) => ('text' in event ? [`${event.call} ${event.text}`] : []))
+  const silent = [delta(0, 'It is', next), record(1, said({ type: 'tool_call' })), delta(5, ' noon.', next)]
+  const after = record(2, said(text('It is noon.')), 'outcome', next)
+  assert.deepEqual(shown([...silent, after]), ['d It is', 'd  noon.'])
+  const spoken = [delta(0, 'Let me look'), delta(0, 'It is noon.', next), record(1, said(text('Let me look'))), after]
+  assert.deepEqual(shown(spoken), ['c Let me look', 'd It is noon.'])
 })
 
 void test('a connection that comes back between two tries of one answer shows what is the same once', () => {

@@ -1,6 +1,7 @@
 /** One followed session: a cursor that never goes back, and a stream of events without gaps or repetitions. */
 import {
   assertNever,
+  type CallId,
   type Failure,
   type Message,
   type PendingApproval,
@@ -9,7 +10,7 @@ import {
   type SessionId,
   type TurnId,
 } from '../types/index.ts'
-import { addDelta, nothingShown, setWhole, type Step, type TextEvent } from './reply-text.ts'
+import { addDelta, nothingShown, setWhole, type Shown, type Step, type TextEvent } from './reply-text.ts'
 
 /**
  * What a screen needs, in order. All text of the assistant comes as `text` (or `restart`), also that of the past, before the
@@ -45,8 +46,11 @@ export interface Follower {
 export function createFollower(session: SessionId, from: number, handler: FollowHandler): Follower {
   let cursor = from
   let shown = nothingShown
+  /** What is shown of replies that are said to their end and not on record yet: the next one may be quicker than a commit. */
+  const unrecorded = new Map<CallId, Shown>()
 
   const show = (step: Step): void => {
+    if (shown.call !== null && shown.call !== step.shown.call) unrecorded.set(shown.call, shown)
     shown = step.shown
     if (step.event !== null) handler(step.event)
   }
@@ -55,10 +59,13 @@ export function createFollower(session: SessionId, from: number, handler: Follow
     cursor = record.seq
     const text = replyText(record)
     if (text !== null) {
-      show(setWhole(shown, { turn: record.turn, call: record.call, text }))
+      const before = shown.call === record.call ? shown : (unrecorded.get(record.call) ?? nothingShown)
+      const { event } = setWhole(before, { turn: record.turn, call: record.call, text })
+      if (event !== null) handler(event)
       // The journal has the word now: nothing more will be said under this call.
-      shown = nothingShown
+      if (shown.call === record.call) shown = nothingShown
     }
+    if (record.phase !== 'intent') unrecorded.delete(record.call)
     handler({ type: 'record', record })
   }
 
@@ -78,8 +85,7 @@ export function createFollower(session: SessionId, from: number, handler: Follow
         }
         case 'reply_restarted': {
           const { turn, call, model, why } = frame.payload
-          shown = { call, text: '' }
-          handler({ type: 'restart', turn, call, text: '', cause: { model, why } })
+          show({ shown: { call, text: '' }, event: { type: 'restart', turn, call, text: '', cause: { model, why } } })
           return true
         }
         case 'progress': {
