@@ -6,7 +6,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
 import { openEgress, openEgressProxy } from '../src/sandbox/index.ts'
-import { builtinCalls, openSearch } from '../src/tools/index.ts'
+import type { Memory } from '../src/memory/index.ts'
+import { builtinCalls, memoryCalls, openSearch } from '../src/tools/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
@@ -29,6 +30,7 @@ export async function generatePages(): Promise<readonly Page[]> {
   const profiles = ['work', 'online', 'browser', 'vault-read'] as const
   const calls = [
     ...builtinCalls({ files: true, shell: true, profiles }, { egress, robots: 'ignore', proxy }, search === null ? [] : [search]),
+    ...memoryCalls({} as Memory),
     ...describedKernelCalls(config),
   ]
   return [

@@ -51,7 +51,7 @@ export function createMemory(options: MemoryOptions): Memory {
     const { createTurnRecall } = await import('./said/turn-recall.ts')
     return createTurnRecall(deps, { recall, limit: config.recall_results, tokens: config.recall_tokens })
   })
-  const keepers = lazyKeepers(deps)
+  const keepers = lazyKeepers(deps, config)
   // Where messages are not kept, a turn that forgot something is waited for all the same.
   const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
   return {
@@ -93,14 +93,17 @@ async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | '
 }
 
 /** What writes: notes and what becomes of them, documents, whole files, and the tidying. */
-function lazyKeepers(deps: KeepDeps): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy'> {
+function lazyKeepers(
+  deps: KeepDeps,
+  { consolidation }: MemoryOptions['config'],
+): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy'> {
   const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
   return {
     notes,
     corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
     documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
     transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
-    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps)),
+    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: consolidation.fading })),
   }
 }
 

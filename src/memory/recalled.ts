@@ -1,10 +1,13 @@
 /** What recall is asked, and what it answers. */
 import type { FoundPassage, MemoryFilter } from '../store/index.ts'
+import type { SessionId } from '../types/index.ts'
 
 export interface RecallQuestion {
   readonly text: string
   /** Without `validAt`: what holds now goes first, what no longer holds comes last and says so. */
   readonly filter: MemoryFilter
+  /** In which it is asked; absent: in none, as by a person at a command line. */
+  readonly session?: SessionId
   /** Most results, and most tokens of their text together. */
   readonly limit: number
   readonly tokens: number

@@ -24,6 +24,7 @@ export interface MemoryConfig {
     every_h: number
     min_sessions: number
     model: string
+    fading: number
     budget: { micro_dollars: number; tokens: number }
   }
 }
@@ -103,6 +104,7 @@ export const memoryConfig: z.ZodType<MemoryConfig> = z
         every_h: z.number().min(1).default(24).describe('Hours between two times.'),
         min_sessions: z.int().min(1).default(5).describe('So many new sessions start it earlier.'),
         model: z.string().default('').describe('Model that finds facts. Empty: none, rules only.'),
+        fading: z.number().min(0).max(10).default(1).describe('How quickly memories fade: 0.5 half as quickly, 2 twice, 0 not at all.'),
         budget: z
           .strictObject({
             micro_dollars: z.int().min(0).default(50_000).describe('Most that one time may cost.'),

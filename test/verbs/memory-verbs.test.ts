@@ -53,6 +53,11 @@ void test('a note is added, found, rewritten, superseded since a day, and its pa
   const [then] = await search('where do I live', '--as-of', '2024-06-01')
   assert.match(then!.text, /York/)
 
+  const [moving] = await search('where do I live')
+  assert.match((await home.oxbow(['memory', 'pin', moving!.note_id])).out, /does not fade/)
+  assert.match((await home.oxbow(['memory', 'why', moving!.note_id])).out, /protection permanent/)
+  assert.match((await home.oxbow(['memory', 'pin', moving!.note_id, '--undo'])).out, /pinned no longer/)
+
   const why = await home.oxbow(['memory', 'why', id])
   assert.match(why.out, /I live in York\.[^]*holds +no, from 2020-01-01[^]*record +\d+: memory\.update, intent[^]*superseded by note-/)
   const [asJson] = await home.json<{ superseded_by: { text: string } | null }>('memory', 'why', id)

@@ -1,4 +1,4 @@
-/** `oxbow memory add`, `edit` and `forget`. */
+/** `oxbow memory add`, `edit`, `pin` and `forget`. */
 import { type Json, OxbowError } from '../../types/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -45,6 +45,14 @@ function editCalls(id: string, content: string, options: EditOptions): { readonl
   const isTime = to !== undefined || (from !== undefined && supersede !== true)
   if (isTime) calls.push({ name: 'memory.valid', input: { note_id: id, ...since, ...(to !== undefined && { to }) } })
   return calls
+}
+
+export interface PinOptions extends MemoryChoice {
+  readonly undo?: boolean | undefined
+}
+
+export async function memoryPin(id: string, options: PinOptions, terminal: Terminal): Promise<number> {
+  return askAndPrint({ name: 'memory.pin', input: { note_id: id, pinned: options.undo !== true } }, options, terminal)
 }
 
 export interface ForgetOptions extends MemoryChoice {

@@ -59,6 +59,11 @@ function addChanging(memory: Command, terminal: Terminal, choose: (verb: Verb) =
       examples('oxbow memory edit note-1f0a… "I live in Busan." --supersede --from 2026-03-01', 'oxbow memory edit note-1f0a… --trust'),
     )
     .action((id, text, options) => choose(async () => (await import('./memory-changes.ts')).memoryEdit(id, text, options, terminal)))
+  userVerb(memory.command('pin <id>'), 'keep a note or a fact from fading')
+    .option('--undo', 'take the pin off')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow memory pin note-1f0a…', 'oxbow memory pin note-1f0a… --undo'))
+    .action((id, options) => choose(async () => (await import('./memory-changes.ts')).memoryPin(id, options, terminal)))
   userVerb(memory.command('forget [ids...]'), 'erase something for good, from memory and from the journal')
     .option('--text <phrase>', 'everything that says this')
     .option('--yes', 'do it; without it, what would go is listed')

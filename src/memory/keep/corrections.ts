@@ -4,6 +4,8 @@ import { type CallContext, OxbowError } from '../../types/index.ts'
 import { extraOf, type KeepDeps } from './keep-item.ts'
 import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
+import { pinTag, protectionOf } from '../tidy/decay.ts'
+import { cleanTags } from './tags.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
 
@@ -20,6 +22,8 @@ export interface Corrections {
   setValid(id: string, from: number | null, to: number | null): Promise<void>
   /** A person trusts it from now on: the label `untrusted` leaves, and who took it off is on record. @throws OxbowError `not_found` */
   promote(id: string, by: string): Promise<void>
+  /** It does not fade any more, or again. @throws OxbowError `not_found`, `bad_input` for what does not fade, or was written by others */
+  pin(id: string, isPinned: boolean): Promise<void>
 }
 
 export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
@@ -86,7 +90,27 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       }
       await memory.change([{ change: 'patch', id, patch }])
     },
+    async pin(id, isPinned) {
+      const entry = await entryOf(id)
+      assertPinnable(entry)
+      const others = entry.tags.filter((tag) => tag !== pinTag)
+      const tags = isPinned ? cleanTags([...others, pinTag]) : others
+      const now = clock.now()
+      const { supersedes = [], sessions = [] } = extraOf(entry)
+      const protection = protectionOf({ ...entry, tags, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
+      await memory.change([{ change: 'patch', id, patch: { tags, protection, updatedAt: now } }])
+    },
   }
+}
+
+function assertPinnable({ id, kind, labels }: MemoryEntry): void {
+  if (kind !== 'note' && kind !== 'fact') {
+    throw new OxbowError('bad_input', `${id} is a ${kind}, and does not fade.`, { hint: 'Pin a note; memory.save makes one.' })
+  }
+  if (!labels.includes('untrusted')) return
+  throw new OxbowError('bad_input', `${id} was written by others, or after reading what others wrote.`, {
+    hint: `Check it first: oxbow memory edit ${id} --trust`,
+  })
 }
 
 async function pairOf(entryOf: (id: string) => Promise<MemoryEntry>, id: string, other: string): Promise<[MemoryEntry, MemoryEntry]> {

@@ -3,7 +3,7 @@ import type { Hasher, MemoryEntry, MemoryItem, MemoryStore, Passage, Store } fro
 import type { Clock } from '../../types/index.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
 import type { TextEngine, TextFormat } from '../text-engine.ts'
-import { maxContextCharacters, maxRelations, maxSections } from './keep-limits.ts'
+import { maxContextCharacters, maxRelations, maxSections, maxSessions } from './keep-limits.ts'
 
 /** What all parts of keeping share. Thread and hash are loaded with the first text. */
 export interface KeepDeps {
@@ -104,6 +104,7 @@ export function extraOf(entry: Pick<MemoryEntry, 'extra'>): EntryExtra {
 function fits(name: string, value: unknown): boolean {
   if (/^(?:call|actor|session|turn|title|file)$/.test(name)) return typeof value === 'string'
   if (name === 'supersedes') return Array.isArray(value) && value.length <= maxRelations && value.every((id) => typeof id === 'string')
+  if (name === 'sessions') return Array.isArray(value) && value.length <= maxSessions && value.every((id) => typeof id === 'string')
   if (name === 'sections') return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maxSections
   if (name !== 'promoted') return true
   const { by, at } = (typeof value === 'object' ? (value ?? {}) : {}) as { readonly by?: unknown; readonly at?: unknown }
@@ -116,6 +117,8 @@ export interface EntryExtra {
   readonly actor?: string
   readonly session?: string
   readonly turn?: string
+  /** The first sessions in which it was wanted, distinct, `maxSessions` at most. */
+  readonly sessions?: readonly string[]
   /** Ids of what it took the place of. */
   readonly supersedes?: readonly string[]
   /** A person who said that it may be trusted. */

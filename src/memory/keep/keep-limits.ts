@@ -20,6 +20,8 @@ export const catchUpMs = 1_500
 /** Last messages kept by session, as context of the next; others are read again. */
 export const maxHeldContexts = 200
 
+/** Sessions in which an entry was wanted that are kept: with three of them protection is as high as sessions make it. */
+export const maxSessions = 3
 /** Entries that name each other: more is a debate and no memory. */
 export const maxRelations = 32
 /** Memories looked through at once for what is to be forgotten: the event loop has them for a millisecond. */

@@ -72,7 +72,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const told = shownIn(session)
       const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
       const engine = await recall()
-      const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, limit, tokens })
+      const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, session, limit, tokens })
       const fresh = nearEnough(found).filter((each) => !told.has(each.id))
       if (fresh.length === 0) return nothing
       for (const { id } of fresh) {

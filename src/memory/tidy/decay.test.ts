@@ -26,6 +26,7 @@ const plain = {
   labels: [],
   confirmedBy: [],
   corrects: false,
+  sessions: 0,
 } as const
 
 describe('retention', () => {
@@ -50,6 +51,12 @@ describe('retention', () => {
     )
   })
 
+  it('is quicker or slower as a person wants it, and stands still at a speed of 0', () => {
+    assert.equal(retention(plain, 100 * hour, 2).toFixed(6), Math.exp(-3).toFixed(6))
+    assert.equal(retention(plain, 100 * hour, 0.5).toFixed(6), Math.exp(-0.75).toFixed(6))
+    assert.equal(retention(plain, 9_000 * day, 0), 1)
+  })
+
   it('has the rates of the table', () => {
     assert.equal(retention(plain, 100 * hour).toFixed(6), Math.exp(-1.5).toFixed(6))
     assert.equal(fadedImportance({ ...plain, type: 'user_profile' }, 0), 0.95)
@@ -65,6 +72,15 @@ describe('protection', () => {
     )
   })
 
+  it('is gained in two sessions and in three, however often it was wanted in one', () => {
+    assert.deepEqual(
+      [0, 1, 2, 3, 9].map((sessions) => protectionOf({ ...plain, accesses: 1, sessions }, 0)),
+      ['none', 'none', 'medium', 'high', 'high'],
+    )
+    assert.equal(protectionOf({ ...plain, accesses: 5, sessions: 2 }, 0), 'high')
+    assert.equal(protectionOf({ ...plain, sessions: 3 }, 60 * day), 'low', 'and is lost as any other')
+  })
+
   it('is high for a correction, and permanent for a pin and for who the person is', () => {
     assert.equal(protectionOf({ ...plain, corrects: true }, 0), 'high')
     assert.equal(protectionOf({ ...plain, tags: ['pinned'] }, 400 * day), 'permanent')
@@ -74,6 +90,7 @@ describe('protection', () => {
   it('is not gained by what others wrote about who the person is or what is corrected', () => {
     assert.equal(protectionOf({ ...plain, type: 'user_profile', labels: ['untrusted'] }, 0), 'none')
     assert.equal(protectionOf({ ...plain, corrects: true, labels: ['untrusted'] }, 0), 'none')
+    assert.equal(protectionOf({ ...plain, tags: ['pinned'], labels: ['untrusted'] }, 0), 'none', 'a page cannot pin itself')
   })
 
   it('sinks by a step for each thirty days that nobody wanted it', () => {

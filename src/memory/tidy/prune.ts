@@ -7,7 +7,7 @@
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { extraOf, type KeepDeps, wholeText } from '../keep/keep-item.ts'
-import { fadedImportance, protectionOf, scoreOf, type Tiered, tiersOf } from './decay.ts'
+import { fadedImportance, pinTag, protectionOf, scoreOf, type Tiered, tiersOf } from './decay.ts'
 import { changeOf, dropOf, type TidyChange } from './tidy-change.ts'
 import { coldEntries, hotEntries, leastChange, maxChanges, maxDropped, maxPruned, tierMargin, warmEntries } from './tidy-limits.ts'
 
@@ -15,19 +15,22 @@ type Deps = Pick<KeepDeps, 'memory' | 'clock'>
 
 export interface PruneLimits {
   /** Facts that are kept. */
-  readonly facts: number
+  readonly facts?: number
+  /** How quickly memories fade: 1 as is usual, 0 not at all. */
+  readonly speed?: number
 }
 
 export async function pruneChanges(
   { memory, clock }: Deps,
-  { facts }: PruneLimits = { facts: coldEntries },
+  { facts = coldEntries, speed = 1 }: PruneLimits = {},
 ): Promise<readonly TidyChange[]> {
   const now = clock.now()
   const entries = await knownEntries(memory)
   const texts = createTexts(memory)
-  const tiers = await tiersNow(entries, texts, now)
-  const settled = entries.map((entry) => settle(entry, tiers.get(entry.id) ?? 'cold', now))
-  const dropped = new Set(leastWanted(settled, facts, now).map(({ id }) => id))
+  const at = { now, speed }
+  const tiers = await tiersNow(entries, texts, at)
+  const settled = entries.map((entry) => settle(entry, tiers.get(entry.id) ?? 'cold', at))
+  const dropped = new Set(leastWanted(settled, facts, at).map(({ id }) => id))
   const drops = await texts.of(entries.filter(({ id }) => dropped.has(id)))
   const changed = settled.filter(({ entry, after }) => !dropped.has(entry.id) && Object.keys(after).length > 0).slice(0, maxChanges)
   const said = new Map((await texts.of(changed.map(({ entry }) => entry))).map((item) => [item.entry.id, wholeText(item.passages)]))
@@ -56,16 +59,26 @@ function holdsAt({ supersededBy, validTo }: MemoryEntry, now: number): boolean {
   return supersededBy === '' && (validTo === null || validTo > now)
 }
 
+/** When, and how quickly memories fade. */
+interface At {
+  readonly now: number
+  readonly speed: number
+}
+
 /** Only what scores well can have a place: of the others no text is read, and they are cold. */
-async function tiersNow(entries: readonly MemoryEntry[], texts: Texts, now: number): Promise<ReadonlyMap<string, MemoryEntry['tier']>> {
+async function tiersNow(
+  entries: readonly MemoryEntry[],
+  texts: Texts,
+  { now, speed }: At,
+): Promise<ReadonlyMap<string, MemoryEntry['tier']>> {
   const best = entries
     .filter((entry) => holdsAt(entry, now))
-    .map((entry) => ({ entry, score: scoreOf(entry, now) }))
+    .map((entry) => ({ entry, score: scoreOf(entry, now, speed) }))
     .toSorted((a, b) => b.score - a.score || b.entry.createdAt - a.entry.createdAt)
     .slice(0, hotEntries + warmEntries + tierMargin)
   const items = await texts.of(best.map(({ entry }) => entry))
   const tiered = items.map(({ entry, passages }): Tiered => ({ ...entry, bytes: Buffer.byteLength(wholeText(passages)), holds: true }))
-  return tiersOf(tiered, now)
+  return tiersOf(tiered, now, speed)
 }
 
 type After = Partial<Pick<MemoryEntry, 'protection' | 'importance' | 'tier'>>
@@ -75,12 +88,12 @@ interface Settled {
   readonly after: After
 }
 
-function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], now: number): Settled {
+function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], { now, speed }: At): Settled {
   // What holds no longer is found "as of" and fades with nothing.
   if (!holdsAt(entry, now)) return { entry, after: entry.tier === 'cold' ? {} : { tier: 'cold' } }
-  const corrects = (extraOf(entry).supersedes ?? []).length > 0
-  const protection = protectionOf({ ...entry, corrects }, now)
-  const importance = fadedImportance({ ...entry, protection }, now)
+  const { supersedes = [], sessions = [] } = extraOf(entry)
+  const protection = protectionOf({ ...entry, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
+  const importance = fadedImportance({ ...entry, protection }, now, speed)
   const after = {
     ...(protection !== entry.protection && { protection }),
     ...(Math.abs(importance - entry.importance) > leastChange && { importance }),
@@ -90,19 +103,19 @@ function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], now: number): Set
 }
 
 /** @returns facts over the bound that may go, what holds no longer first, then the least wanted. */
-function leastWanted(settled: readonly Settled[], most: number, now: number): readonly MemoryEntry[] {
+function leastWanted(settled: readonly Settled[], most: number, { now, speed }: At): readonly MemoryEntry[] {
   const facts = settled.filter(({ entry }) => entry.kind === 'fact')
   if (facts.length <= most) return []
   return facts
     .filter(({ entry, after }) => mayGo({ ...entry, ...after }))
-    .map(({ entry }) => ({ entry, score: holdsAt(entry, now) ? scoreOf(entry, now) : -1 }))
+    .map(({ entry }) => ({ entry, score: holdsAt(entry, now) ? scoreOf(entry, now, speed) : -1 }))
     .toSorted((a, b) => a.score - b.score || a.entry.createdAt - b.entry.createdAt)
     .slice(0, Math.min(maxDropped, facts.length - most))
     .map(({ entry }) => entry)
 }
 
 function mayGo({ tier, protection, confirmedBy, tags }: MemoryEntry): boolean {
-  return tier === 'cold' && protection === 'none' && confirmedBy.length === 0 && !tags.includes('pinned')
+  return tier === 'cold' && protection === 'none' && confirmedBy.length === 0 && !tags.includes(pinTag)
 }
 
 /** Items are read once, some at a time. */

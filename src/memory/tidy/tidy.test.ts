@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { SessionId } from '../../types/index.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { createAccessCounter } from '../wanted/accesses.ts'
 import { reportText } from './report-text.ts'
@@ -166,7 +167,61 @@ describe('tidying', () => {
   })
 })
 
+describe('how quickly memories fade', () => {
+  it('is a matter of configuration: at half the speed more is left, at none all of it', async () => {
+    const left: number[] = []
+    for (const speed of [0, 0.5, 1, 2]) {
+      await using house = await openHouse({ speed })
+      await house.note('The gate is green.', { type: 'fact', importance: 0.6 })
+      house.clock.at += 2 * day
+      await house.run()
+      left.push((await house.entries())[0]!.importance)
+    }
+    assert.equal(left[0], 0.6)
+    assert.deepEqual(
+      left.map((each) => each.toFixed(3)),
+      [0, 0.36, 0.72, 1.44].map((lost) => (0.6 * Math.exp(-lost)).toFixed(3)),
+    )
+  })
+})
+
 describe('accesses', () => {
+  it('keep in which sessions they were, as many as count, of notes and facts alone', async () => {
+    await using house = await openHouse()
+    const id = await house.note('The gate is green.', { extra: '{"call":"c1"}' })
+    const said = await house.says('I saw the gate.')
+    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    const wanted = async (...sessions: readonly (string | undefined)[]): Promise<unknown> => {
+      for (const session of sessions) {
+        counter.count(
+          [id, said].map((each) => ({ id: each, fits: 1 })),
+          session as SessionId | undefined,
+        )
+      }
+      await counter.flush()
+      return JSON.parse((await house.entries())[0]!.extra)
+    }
+    assert.deepEqual(await wanted(undefined, 'a', 'a'), { call: 'c1', sessions: ['a'] })
+    assert.deepEqual(await wanted('a'), { call: 'c1', sessions: ['a'] })
+    await house.run()
+    assert.equal((await house.entries())[0]!.protection, 'medium', 'by four accesses')
+    assert.deepEqual(await wanted('b', 'c', 'd'), { call: 'c1', sessions: ['a', 'b', 'c'] })
+    await house.run()
+    assert.equal((await house.entries())[0]!.protection, 'high')
+    assert.equal((await house.store.memory.items([said]))[0]!.entry.extra, '')
+  })
+
+  it('in three sessions protect what was wanted but once in each', async () => {
+    await using house = await openHouse()
+    const id = await house.note('The gate is green.')
+    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    for (const session of ['a', 'b']) counter.count([{ id, fits: 1 }], session as SessionId)
+    await counter.flush()
+    await house.run()
+    assert.equal((await house.entries())[0]!.protection, 'medium', 'two accesses alone make it low')
+    assert.equal((await house.entries())[0]!.accesses, 2)
+  })
+
   it('are counted together and written once', async () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.')

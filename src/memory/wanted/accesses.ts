@@ -1,11 +1,16 @@
 /** Counts what is recalled, in batches: what is wanted fades slower and is better protected. */
 import type { MemoryEntry, MemoryPatch, MemoryStore } from '../../store/index.ts'
-import type { Clock } from '../../types/index.ts'
+import type { Clock, SessionId } from '../../types/index.ts'
+import { extraOf } from '../keep/keep-item.ts'
+import { maxSessions } from '../keep/keep-limits.ts'
 import { accessDelayMs, maxHeldAccesses } from '../tidy/tidy-limits.ts'
 
 export interface AccessCounter {
-  /** Never throws, and nobody waits for it. @param fits how well each fitted what was asked, 0 to 1; the best counts */
-  count(found: readonly { readonly id: string; readonly fits: number }[]): void
+  /**
+   * Never throws, and nobody waits for it. @param fits how well each fitted what was asked, 0 to 1; the best counts
+   * @param session in which it was asked
+   */
+  count(found: readonly { readonly id: string; readonly fits: number }[], session?: SessionId): void
   /** Writes what waits. */
   flush(): Promise<void>
 }
@@ -25,18 +30,19 @@ export function createAccessCounter(memory: MemoryStore, clock: Clock): AccessCo
       items.map(({ entry }) => ({
         change: 'patch',
         id: entry.id,
-        patch: accessed(entry, counted.get(entry.id) ?? { times: 0, fits: 0 }, at),
+        patch: accessed(entry, counted.get(entry.id) ?? { times: 0, fits: 0, sessions: [] }, at),
       })),
     )
   }
   const later = (): void => void flush().catch(() => {})
   return {
-    count(found) {
+    count(found, session) {
       const best = new Map<string, number>()
       for (const { id, fits } of found) best.set(id, Math.max(fits, best.get(id) ?? 0))
       for (const [id, fits] of best) {
         const before = held.get(id)
-        held.set(id, { times: (before?.times ?? 0) + 1, fits: Math.max(fits, before?.fits ?? 0) })
+        const sessions = session === undefined ? (before?.sessions ?? []) : [...new Set([...(before?.sessions ?? []), session])]
+        held.set(id, { times: (before?.times ?? 0) + 1, fits: Math.max(fits, before?.fits ?? 0), sessions })
       }
       if (held.size === 0) return
       if (held.size >= maxHeldAccesses) return later()
@@ -49,14 +55,27 @@ export function createAccessCounter(memory: MemoryStore, clock: Clock): AccessCo
 interface Held {
   readonly times: number
   readonly fits: number
+  readonly sessions: readonly SessionId[]
 }
 
 /**
  * An access brings back half of what time has taken, and all of it for what fits best: the time since the last one shrinks by that
  * part. So what is only found beside something else fades on, slower.
  */
-function accessed(entry: MemoryEntry, { times, fits }: Held, at: number): MemoryPatch {
+function accessed(entry: MemoryEntry, { times, fits, sessions }: Held, at: number): MemoryPatch {
   const since = Math.max(0, at - Math.max(entry.accessedAt, entry.createdAt))
   const left = 1 - (0.5 + 0.5 * Math.min(1, Math.max(0, fits)))
-  return { accesses: entry.accesses + times, accessedAt: Math.max(entry.accessedAt, Math.round(at - since * left)) }
+  return {
+    accesses: entry.accesses + times,
+    accessedAt: Math.max(entry.accessedAt, Math.round(at - since * left)),
+    ...wantedIn(entry, sessions),
+  }
+}
+
+/** Of what fades it is kept in which sessions it was wanted, as many of them as make a difference. */
+function wantedIn(entry: MemoryEntry, sessions: readonly SessionId[]): Pick<MemoryPatch, 'extra'> {
+  const before = extraOf(entry).sessions ?? []
+  const all = [...new Set([...before, ...sessions])].slice(0, maxSessions)
+  if (all.length === before.length || (entry.kind !== 'note' && entry.kind !== 'fact')) return {}
+  return { extra: JSON.stringify({ ...extraOf(entry), sessions: all }) }
 }

@@ -26,7 +26,8 @@ export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
         const found = await inner.recall(question)
         const best = found[0]?.score ?? 0
         // What was only nearest was not wanted.
-        accesses.count(nearEnough(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 })))
+        const fitting = nearEnough(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 }))
+        accesses.count(fitting, question.session)
         return found
       },
     }),

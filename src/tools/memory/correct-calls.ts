@@ -14,7 +14,7 @@ const output: z.ZodType<Changed> = z.strictObject({ note_id: z.string(), message
 const answer = (id: string, message: string): { output: Changed; text: string } => ({ output: { note_id: id, message }, text: message })
 
 export function correctCalls(memory: Memory): readonly Call[] {
-  return [contradictCall(memory), confirmCall(memory), validCall(memory), promoteCall(memory)]
+  return [contradictCall(memory), confirmCall(memory), validCall(memory), promoteCall(memory), pinCall(memory)]
 }
 
 function contradictCall(memory: Memory): Call<{ note_id: string; other: string }, Changed> {
@@ -82,6 +82,22 @@ function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
     async run({ note_id: id }, { caller }) {
       await (await memory.corrections()).promote(id, caller.actor)
       return answer(id, `${id} is trusted from now on.`)
+    },
+  }
+}
+
+function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Changed> {
+  return {
+    ...changing,
+    name: 'memory.pin',
+    summary: 'Pins a note or a fact, so that it never fades; or takes the pin off.',
+    input: z.strictObject({ note_id: noteId, pinned: z.boolean().default(true) }),
+    output,
+    example: { note_id: 'note-0198', pinned: true },
+    audience: ['terminal'],
+    async run({ note_id: id, pinned }) {
+      await (await memory.corrections()).pin(id, pinned)
+      return answer(id, pinned ? `${id} is pinned: it does not fade.` : `${id} is pinned no longer.`)
     },
   }
 }

@@ -51,7 +51,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
     example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },
     audience: ['model', 'terminal'],
     recordOutput: (hits) => ({ hits: hits.map(({ note_id: id, score }) => ({ id, score })) }),
-    async run({ query, top_k: limit, include_conversation: withTalk, tags: wanted, as_of: asOf }, { clock }) {
+    async run({ query, top_k: limit, include_conversation: withTalk, tags: wanted, as_of: asOf }, { clock, caller }) {
       await memory.caughtUp()
       const recall = await memory.recall()
       const filter = {
@@ -59,7 +59,9 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
         ...(wanted !== undefined && wanted.length > 0 && { tags: wanted.map((tag) => tag.trim().toLowerCase()) }),
         ...(asOf !== undefined && { validAt: toMoment(asOf) }),
       }
-      const found = await recall.recall({ text: query, filter, limit, tokens: searchTokens })
+      const { session } = caller
+      const asked = { text: query, filter, limit, tokens: searchTokens, ...(session !== '' && { session }) }
+      const found = await recall.recall(asked)
       const labels = [...new Set(found.flatMap(({ passage }) => passage.entry.labels))].sort()
       const near = new Set(nearEnough(found))
       // What fits goes first: else a weak one between two that fit would be read as one of them.
