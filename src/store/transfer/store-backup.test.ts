@@ -87,6 +87,25 @@ test('a backup is restored where no store is', async () => {
   )
 })
 
+test('a backup that would run something with each write, or puts another table before ours, is refused', async () => {
+  const hostile = [
+    `create trigger quiet after update on session begin update session set labels = '' where rowid = new.rowid; end`,
+    'create view free as select * from session',
+  ]
+  for (const statement of hostile) {
+    await using files = storeFolder()
+    await filled(files)
+    const raw = new Sqlite(files.path)
+    raw.exec(statement)
+    raw.close()
+    const path = join(files.folder, 'backup')
+    await ask(placeIn(files.folder), { ask: 'backup', path })
+    await using empty = storeFolder()
+    await assertRejects(ask(placeIn(empty.folder), { ask: 'restore', path, replace: false }), 'bad_input', /holds a (trigger|view)/)
+    assert.equal(existsSync(empty.path), false)
+  }
+})
+
 test('a backup that is cut short, changed, or of somebody else is refused, and the store is not touched', async () => {
   await using files = storeFolder()
   await filled(files)

@@ -50,6 +50,9 @@ async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: n
   await using(Promise.resolve(connectSqlite(copy, 'write', deps.place.cipher)), async (db) => {
     const [found] = await db.rows('pragma quick_check(1)')
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
+    // Ours has none: what ran with each write of the guest, or stood for one of its tables, would outlive every look at the rows.
+    const [code] = await db.rows("select type from sqlite_master where type in ('trigger', 'view') limit 1")
+    if (code !== undefined) throw notWhole(`it holds a ${String(code[0])}, which no store of Oxbow has`)
     await migrate(db.migration, { now: deps.now, withoutCopy: true })
     const own = await headOf(db, deps.place.user)
     if (own.seq !== head.seq || own.hash !== head.hash) throw notWhole('its journal does not end where its manifest says')
