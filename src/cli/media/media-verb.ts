@@ -46,8 +46,8 @@ export async function saveMedia(sent: SentMedia, folder: string, gateway: Pick<G
   await mkdir(folder, { recursive: true })
   const contents: Buffer[] = []
   for (const piece of sent.pieces) contents.push(await readPiece(piece, gateway))
-  // The name comes from a record, and so from a sandbox.
-  const name = cleanFileName(sent.name)
+  // The name comes from a record, and so from a sandbox: a shell or an editor would run what begins with a dot in the right folder.
+  const name = cleanFileName(sent.name).replace(/^\.+/, '') || 'file'
   for (let i = 1; ; i++) {
     const path = join(folder, i === 1 ? name : `${i}-${name}`)
     const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
