@@ -23,6 +23,8 @@ const minPackedBytes = 96
 const packing = { level: 6, memLevel: 5, windowBits: 12, strategy: constants.Z_DEFAULT_STRATEGY }
 /** Three texts of the most characters, with three bytes each. */
 const maxUnpackedBytes: number = 10 * 1024 * 1024
+/** Most bodies fit into one piece; the usual one of 16 KiB for each of forty keeps the garbage collector busy. */
+const unpacking = { maxOutputLength: maxUnpackedBytes, chunkSize: 4_096 }
 
 /** Words of a passage, as its length counts in ranking. */
 export function lengthOfBody({ terms, context }: Pick<PassageBody, 'terms' | 'context'>): number {
@@ -50,7 +52,7 @@ export function packBody({ text, terms, context }: PassageBody): Uint8Array<Arra
 export function unpackBody(kept: Uint8Array): PassageBody {
   const rest = Buffer.from(kept.buffer, kept.byteOffset + 1, Math.max(0, kept.byteLength - 1))
   try {
-    const bytes = kept[0] === packed ? inflateRawSync(rest, { maxOutputLength: maxUnpackedBytes }) : rest
+    const bytes = kept[0] === packed ? inflateRawSync(rest, unpacking) : rest
     const [text, terms, context] = bytes.toString('utf8').split(between)
     if (text !== undefined && terms !== undefined && context !== undefined) return { text, terms, context }
   } catch (error) {

@@ -5,8 +5,9 @@ import { rowEntry, textKey } from '../memory/entry-row.ts'
 import { maxListed } from '../memory/memory-limits.ts'
 import type { FoundRow } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
-import { readTexts } from '../memory/read-texts.ts'
-import { ask, type Asking } from './asking.ts'
+import { foundArgs, readTexts } from '../memory/read-texts.ts'
+import { ask, type Ask, askAhead, type Asking } from './asking.ts'
+import type { HeldPassages } from './held-passages.ts'
 
 export interface AroundPlace {
   readonly stream: string
@@ -19,6 +20,47 @@ export interface AroundPlace {
 /** @throws OxbowError `store_corrupt` */
 export function foundPassage(row: FoundRow): FoundPassage {
   return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
+}
+
+/** Reads passages in parts: what is known to be wanted is asked for before all of it is known. */
+export interface PassageReading {
+  want(ids: Iterable<number>): Asking<void>
+  /** @returns all that were wanted, and are there */
+  read(): Asking<ReadonlyMap<number, FoundPassage>>
+}
+
+/** @param held what is there already; it takes in what is read */
+export function createPassageReading(user: UserId, held: HeldPassages): PassageReading {
+  const wanted = new Set<number>()
+  const found = new Map<number, FoundPassage>()
+  const questions: Ask[] = []
+  return {
+    *want(ids) {
+      const missing: number[] = []
+      for (const id of ids) {
+        if (wanted.has(id)) continue
+        wanted.add(id)
+        const known = held.get(id)
+        if (known === undefined) missing.push(id)
+        else found.set(id, known)
+      }
+      for (const some of foundArgs(missing)) {
+        const question = { text: readTexts.found, args: { user, ...some } }
+        questions.push(question)
+        yield* askAhead(question)
+      }
+    },
+    *read() {
+      for (const question of questions) {
+        for (const row of yield* ask<FoundRow>(question)) {
+          const passage = foundPassage(row)
+          held.put(passage)
+          found.set(passage.id, passage)
+        }
+      }
+      return found
+    },
+  }
 }
 
 export function* readAround(user: UserId, { stream, place, before, after }: AroundPlace): Asking<readonly FoundPassage[]> {

@@ -3,16 +3,15 @@
  * each search first takes in what changed since the one before, whoever changed it.
  */
 import { OxbowError, type UserId } from '../../types/index.ts'
-import type { FoundPassage, Hit, MemoryFound, MemorySearch } from '../memory.ts'
-import { ask, type Asking } from './asking.ts'
+import type { Hit, MemoryFound, MemorySearch } from '../memory.ts'
+import { ask, type Ask, askAhead, type Asking } from './asking.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
-import { foundPassage } from './found-passage.ts'
-import type { FoundRow, ModelRow, StateRow } from '../memory/memory-rows.ts'
-import { foundArgs, readTexts } from '../memory/read-texts.ts'
-import type { HeldPassages } from './held-passages.ts'
-import type { SlotRow, SlotTable } from './slot-table.ts'
+import { createPassageReading } from './found-passage.ts'
+import type { ModelRow, StateRow } from '../memory/memory-rows.ts'
+import { readTexts } from '../memory/read-texts.ts'
+import type { SlotRow, SlotTable } from './slots/slot-table.ts'
 import type { ScanQuestion } from './nearest/vector-scan.ts'
-import type { ScoredSlot } from './top-slots.ts'
+import type { ScoredSlot } from './slots/top-slots.ts'
 import type { VectorReading } from './vector-reading.ts'
 
 export type AskedText = NonNullable<MemorySearch['text']>
@@ -36,52 +35,43 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside } }) {
     yield* takeIn(user, held)
+    // Vectors first: what is to be compared exactly is read while words are ranked, and what words found while it is compared.
+    const compared = vector === undefined ? noHits : yield* vectorSearch(parts, held, filter, vector)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
-    const byVector = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
-    const ids = [...new Set([...byText, ...byVector].map((hit) => hit.passage))]
-    const next = besideOf(held.slots, [byText, byVector], beside)
-    const found = yield* readPassages(user, held.passages, new Set([...ids, ...[...next.values()].flat()]))
-    const passages = ids.flatMap((id) => found.get(id) ?? [])
+    const besideText = besideOf(held.slots, byText, beside)
+    const reading = createPassageReading(user, held.passages)
+    yield* reading.want(wantedOf(byText, besideText))
+    const byVector = yield* compared()
+    const besideVector = besideOf(held.slots, byVector, beside)
+    yield* reading.want(wantedOf(byVector, besideVector))
+    const found = yield* reading.read()
+    const ids = new Set([...byText, ...byVector].map((hit) => hit.passage))
+    const passages = [...ids].flatMap((id) => found.get(id) ?? [])
     if (beside === undefined) return { text: byText, vector: byVector, passages }
-    const neighbours = new Map([...next].map(([id, around]) => [id, around.flatMap((each) => found.get(each) ?? [])]))
-    return { text: byText, vector: byVector, passages, beside: neighbours }
+    const next = [...besideText, ...besideVector].map(([id, around]) => [id, around.flatMap((each) => found.get(each) ?? [])] as const)
+    return { text: byText, vector: byVector, passages, beside: new Map(next) }
   }
 }
 
-/** @returns what stands next to the first hits of each list */
-function besideOf(slots: SlotTable, lists: readonly (readonly Hit[])[], asked: MemorySearch['beside']): Map<number, readonly number[]> {
-  const beside = new Map<number, readonly number[]>()
-  if (asked === undefined) return beside
-  for (const { passage } of lists.flatMap((hits) => hits.slice(0, asked.first))) {
-    beside.set(passage, slots.beside(slots.slotOf(passage), asked.before, asked.after))
-  }
-  return beside
+/** @returns what stands next to the first hits */
+function besideOf(slots: SlotTable, hits: readonly Hit[], asked: MemorySearch['beside']): ReadonlyMap<number, readonly number[]> {
+  if (asked === undefined) return new Map()
+  const { first, before, after } = asked
+  return new Map(hits.slice(0, first).map(({ passage }) => [passage, slots.beside(slots.slotOf(passage), before, after)]))
 }
 
-function* readPassages(user: UserId, held: HeldPassages, ids: ReadonlySet<number>): Asking<ReadonlyMap<number, FoundPassage>> {
-  const found = new Map<number, FoundPassage>()
-  const missing: number[] = []
-  for (const id of ids) {
-    const known = held.get(id)
-    if (known === undefined) missing.push(id)
-    else found.set(id, known)
-  }
-  for (const some of foundArgs(missing)) {
-    for (const row of yield* ask<FoundRow>({ text: readTexts.found, args: { user, ...some } })) {
-      const passage = foundPassage(row)
-      held.put(passage)
-      found.set(passage.id, passage)
-    }
-  }
-  return found
+function wantedOf(hits: readonly Hit[], beside: ReadonlyMap<number, readonly number[]>): readonly number[] {
+  return [...hits.map(({ passage }) => passage), ...[...beside.values()].flat()]
 }
 
 function* takeIn(user: UserId, held: HeldMemory): Asking<void> {
   const [state] = yield* ask<StateRow>({ text: readTexts.state, args: { user } })
   if (state === undefined || !held.isBehind(state.version)) return
   const version = held.since(state)
+  const changed: Ask = { text: readTexts.slotsSince, args: { user, version }, arrays: true }
+  yield* askAhead(changed)
   const removed = yield* ask<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
-  const rows = yield* ask<SlotRow>({ text: readTexts.slotsSince, args: { user, version }, arrays: true })
+  const rows = yield* ask<SlotRow>(changed)
   // Only now: had a read failed, the next search would begin where this one did.
   held.takeIn(
     state,
@@ -90,32 +80,40 @@ function* takeIn(user: UserId, held: HeldMemory): Asking<void> {
   )
 }
 
+/** What is still to be asked, and said. */
+type LaterHits = () => Asking<readonly Hit[]>
+
+const noHits: LaterHits = function* () {
+  return []
+}
+
 function* vectorSearch(
   { user, vectorReading, nearest }: SearchParts,
   held: HeldMemory,
   filter: MemorySearch['filter'],
   asked: NonNullable<MemorySearch['vector']>,
-): Asking<readonly Hit[]> {
+): Asking<LaterHits> {
+  const known = (scored: readonly ScoredSlot[]): LaterHits =>
+    function* () {
+      return held.hits(scored)
+    }
   const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
   const model = models.find((one) => one.model === asked.model)
   if (model === undefined || model.dims !== asked.vector.length) throw wrongModel(asked.model, asked.vector.length, model?.dims)
   const { slots } = held
   const question = { ...asked, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
   const near = nearest === undefined ? null : yield* nearest(model, slots, question)
-  if (near !== null) return held.hits(near)
+  if (near !== null) return known(near)
   const scan = yield* held.scan(user, model)
   const first = scan.search(question)
-  if (scan.form === 'whole') return held.hits(first)
-  const vectors = yield* vectorReading(
-    model,
-    first.map(({ slot }) => slots.passageOf(slot)),
-  )
-  return held.hits(
-    scan.compare(
-      question,
-      [...vectors].map(([passage, vector]) => [slots.slotOf(passage), vector]),
-    ),
-  )
+  if (scan.form === 'whole') return known(first)
+  const passages = first.map(({ slot }) => slots.passageOf(slot))
+  if (vectorReading.question !== undefined) yield* askAhead(vectorReading.question(model, passages))
+  return function* () {
+    const vectors = yield* vectorReading.read(model, passages)
+    const bySlot = [...vectors].map(([passage, vector]) => [slots.slotOf(passage), vector] as const)
+    return held.hits(scan.compare(question, bySlot))
+  }
 }
 
 function wrongModel(model: string, dims: number, kept: number | undefined): OxbowError {

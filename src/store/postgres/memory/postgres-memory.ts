@@ -36,10 +36,11 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
     const send = (asked: Ask): Promise<readonly unknown[]> =>
       asked.arrays === true ? session.rows(queryOf(asked)) : session.objects(queryOf(asked))
     const began = session.exec('begin isolation level repeatable read read only')
-    const early = askEarly(foreseen(user, ranking, read), send)
+    const early = createEarly(send)
+    for (const asked of foreseen(user, ranking, read)) early.send(asked)
     try {
       await began
-      return await answerLater(reader(read), (asked) => early(asked) ?? send(asked))
+      return await answerLater(reader(read), (asked) => early.answer(asked) ?? send(asked), early.send)
     } finally {
       // Nobody waits for the end of what only read; whoever has the session next is answered behind it.
       if (!session.isLost()) session.exec('commit').catch(ignore)
@@ -58,25 +59,33 @@ function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): read
   if (read.ask !== 'search') return []
   const { text, vector } = read.search
   const asked: Ask[] = [{ text: readTexts.state, args: { user } }]
-  if (text !== undefined && text.terms.length > 0) asked.push(ranking.question(text))
   if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } }, nearQuestion(user, vector.model))
+  if (text !== undefined && text.terms.length > 0) asked.push(ranking.question(text))
   return asked
 }
 
-/** @returns the answer to what was asked early, once; null for anything else */
-function askEarly(
-  all: readonly Ask[],
-  send: (asked: Ask) => Promise<readonly unknown[]>,
-): (asked: Ask) => Promise<readonly unknown[]> | null {
+interface Early {
+  send(asked: Ask): void
+  /** @returns the answer to what was sent early, once; null for anything else */
+  answer(asked: Ask): Promise<readonly unknown[]> | null
+}
+
+function createEarly(send: (asked: Ask) => Promise<readonly unknown[]>): Early {
+  const answers = new Map<string, Promise<readonly unknown[]>>()
   const keyOf = ({ text, args }: Ask): string => JSON.stringify([text, args])
-  const answers = new Map(all.map((asked) => [keyOf(asked), send(asked)]))
-  for (const answer of answers.values()) answer.catch(ignore)
-  return (asked) => {
-    if (answers.size === 0) return null
-    const key = keyOf(asked)
-    const answer = answers.get(key) ?? null
-    answers.delete(key)
-    return answer
+  return {
+    send(asked) {
+      const answer = send(asked)
+      answer.catch(ignore)
+      answers.set(keyOf(asked), answer)
+    },
+    answer(asked) {
+      if (answers.size === 0) return null
+      const key = keyOf(asked)
+      const answer = answers.get(key) ?? null
+      answers.delete(key)
+      return answer
+    },
   }
 }
 

@@ -2,7 +2,7 @@
 import type { UserId } from '../../../types/index.ts'
 import { ask, type Ask } from '../../search/asking.ts'
 import type { AskedText, TextRanking } from '../../search/memory-search.ts'
-import { type Occurrences, rankByWords } from '../../search/word-ranking.ts'
+import { createWordRanking, type Occurrences } from '../../search/word-ranking.ts'
 import { toStored } from '../postgres-session.ts'
 import { createOpenWords } from './open-words.ts'
 import { bucketPassages, eachPosting, firstOf, placeOf, weightOf } from './posting.ts'
@@ -32,6 +32,7 @@ export interface PostingRanking {
 
 export function createPostingRanking(user: UserId): PostingRanking {
   const open = createOpenWords()
+  const rankByWords = createWordRanking()
   const question = ({ terms }: AskedText): Ask => ({
     text,
     args: { user, terms: JSON.stringify(terms.map(toStored)), next: open.next() },

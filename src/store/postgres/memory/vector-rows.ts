@@ -1,7 +1,8 @@
 /** Single vectors out of the rows that hold several: only their bytes travel. */
 import type { UserId } from '../../../types/index.ts'
 import { blockPassages } from '../../memory/memory-limits.ts'
-import { ask } from '../../search/asking.ts'
+import type { ModelRow } from '../../memory/memory-rows.ts'
+import { ask, type Ask } from '../../search/asking.ts'
 import { blockOf, openBlock } from '../../search/vector-block.ts'
 import type { VectorReading } from '../../search/vector-reading.ts'
 
@@ -23,15 +24,22 @@ const text = `select s.passage, substring(s.bytes for s.head) || substring(s.byt
         where (v.mask >> w.place) & 1 = 1) s`
 
 export function readVectors(user: UserId): VectorReading {
-  return function* ({ model, dims }, passages) {
-    const args = { user, model, passages: JSON.stringify(passages) }
-    const rows = yield* ask<readonly [number, Uint8Array]>({ text, args, arrays: true })
-    const vectors = new Map<number, Float32Array>()
-    for (const [passage, bytes] of rows) {
-      const mask = 1 << (passage % blockPassages)
-      const vector = openBlock({ block: blockOf(passage), mask, bytes }, dims).get(passage)
-      if (vector !== undefined) vectors.set(passage, vector)
-    }
-    return vectors
+  const question = ({ model }: ModelRow, passages: readonly number[]): Ask => ({
+    text,
+    args: { user, model, passages: JSON.stringify(passages) },
+    arrays: true,
+  })
+  return {
+    question,
+    *read(model, passages) {
+      const rows = yield* ask<readonly [number, Uint8Array]>(question(model, passages))
+      const vectors = new Map<number, Float32Array>()
+      for (const [passage, bytes] of rows) {
+        const mask = 1 << (passage % blockPassages)
+        const vector = openBlock({ block: blockOf(passage), mask, bytes }, model.dims).get(passage)
+        if (vector !== undefined) vectors.set(passage, vector)
+      }
+      return vectors
+    },
   }
 }

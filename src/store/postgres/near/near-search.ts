@@ -10,7 +10,7 @@ import type { BlockRow } from '../../memory/memory-rows.ts'
 import { ask, type Ask, type Asking } from '../../search/asking.ts'
 import type { Nearest } from '../../search/memory-search.ts'
 import { compareExactly, type ScanQuestion } from '../../search/nearest/vector-scan.ts'
-import type { SlotTable } from '../../search/slot-table.ts'
+import type { SlotTable } from '../../search/slots/slot-table.ts'
 import { blockOf, openBlock } from '../../search/vector-block.ts'
 import type { VectorReading } from '../../search/vector-reading.ts'
 import { maxCandidates, maxTailBlocks, nearPerHit, nearSpare } from './near-limits.ts'
@@ -55,13 +55,14 @@ export function createNearSearch(user: UserId, reading: VectorReading): Nearest 
   return function* (model, slots, question) {
     const [row] = yield* ask<NearRow>(nearQuestion(user, model.model))
     const name = row === undefined || row.began !== model.began ? null : safeName(row.name)
+    if (row === undefined || name === null) return null
     const wanted = nearText(question.vector)
-    if (row === undefined || name === null || wanted === null) return null
+    if (wanted === null) return null
     const tail = yield* tailOf(row, model.dims)
     if (tail === null) return null
     const candidates = yield* passing({ name, wanted, slots, question, tail })
     if (candidates === null) return null
-    const vectors = yield* reading(model, candidates)
+    const vectors = yield* reading.read(model, candidates)
     const all = [...vectors, ...[...tail.blocks.values()].flatMap((block) => [...block])]
     const bySlot = all.map(([passage, vector]) => [slots.slotOf(passage), vector] as const)
     return compareExactly(

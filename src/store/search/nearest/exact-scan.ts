@@ -1,5 +1,5 @@
 /** Vectors held whole, each brought to length 1. */
-import { createTop } from '../top-slots.ts'
+import { createTop } from '../slots/top-slots.ts'
 import { compareExactly, dotAt, lengthOf, type VectorScan } from './vector-scan.ts'
 
 const firstSlots = 1_024

@@ -3,7 +3,7 @@
  * question keeps its numbers, and each byte of signs looks its part of the score up in a table.
  */
 import { minRescored, rescoredPerHit } from '../../memory/memory-limits.ts'
-import { createTop } from '../top-slots.ts'
+import { createTop } from '../slots/top-slots.ts'
 import { compareExactly, lengthOf, type VectorScan } from './vector-scan.ts'
 
 const firstSlots = 1_024

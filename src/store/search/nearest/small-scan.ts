@@ -3,7 +3,7 @@
  * in nearly the right order, so a few more than were asked for are compared exactly with what is in the database.
  */
 import { comparedBeyond } from '../../memory/memory-limits.ts'
-import { createTop } from '../top-slots.ts'
+import { createTop, type ScoredSlot } from '../slots/top-slots.ts'
 import { createDotProgram, widen } from './dot-program.ts'
 import { compareExactly, type VectorScan } from './vector-scan.ts'
 
@@ -14,6 +14,7 @@ const mostSum = 2_147_483_647
 /** Vectors that are compared at once: their sums take 16 kB. */
 const atOnce = 4_096
 const firstSlots = 1_024
+const mostOff = 4
 
 export function createSmallScan(dims: number): VectorScan {
   const stride = Math.ceil(dims / 16) * 16
@@ -57,18 +58,36 @@ export function createSmallScan(dims: number): VectorScan {
       const top = createTop(limit + comparedBeyond, goesFirst)
       const end = Math.min(high, scales.length)
       const sums = new Int32Array(memory.buffer, sumsAt, atOnce)
+      let least = -Infinity
       for (let first = 0; first < end; first += atOnce) {
         const count = Math.min(atOnce, end - first)
         run(codesAt + first * stride, stride, 0, count, sumsAt)
         for (let i = 0; i < count; i++) {
           const scale = scales[first + i] as number
           const score = (sums[i] as number) * scale
-          if (scale > 0 && score >= top.least() && passes(first + i)) top.add(first + i, score)
+          if (scale > 0 && score >= least && passes(first + i)) {
+            top.add(first + i, score)
+            least = top.least()
+          }
         }
       }
-      return top.taken()
+      return likely(top.taken(), limit, asked, scales)
     },
   }
+}
+
+/**
+ * Leaves out what cannot be among the best: each number is off by half of one at most, up or down by chance, so a score is off by
+ * more than `mostOff` ones of its vector once in 10 ^ 13 times (Hoeffding's bound for numbers of a question of length 1).
+ */
+function likely(scored: readonly ScoredSlot[], limit: number, asked: Int16Array, scales: Float32Array): readonly ScoredSlot[] {
+  const last = scored[limit - 1]
+  if (last === undefined) return scored
+  let squares = 0
+  for (const value of asked) squares += value * value
+  const off = (slot: number): number => mostOff * Math.sqrt(squares) * (scales[slot] as number)
+  const least = last.score - off(last.slot)
+  return scored.filter(({ slot, score }, i) => i < limit || score + off(slot) >= least)
 }
 
 function largest(vector: Float32Array): number {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTop } from '../top-slots.ts'
+import { createTop } from '../slots/top-slots.ts'
 import { createDotProgram, createPlainDot } from './dot-program.ts'
 import { createExactScan } from './exact-scan.ts'
 import { createSignScan } from './sign-scan.ts'

@@ -6,7 +6,7 @@
  *   signs   beyond that: the sign of each dimension, measured from the mean of all; the best few hundred are compared exactly
  */
 import { maxExactFloats, maxExactVectors, maxSmallBytes } from '../../memory/memory-limits.ts'
-import { createTop, type ScoredSlot } from '../top-slots.ts'
+import { createTop, type ScoredSlot } from '../slots/top-slots.ts'
 
 export type VectorForm = 'whole' | 'small' | 'signs'
 

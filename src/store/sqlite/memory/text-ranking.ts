@@ -5,7 +5,7 @@
 import type { UserId } from '../../../types/index.ts'
 import { ask } from '../../search/asking.ts'
 import type { TextRanking } from '../../search/memory-search.ts'
-import { type Occurrences, rankByWords } from '../../search/word-ranking.ts'
+import { createWordRanking, type Occurrences } from '../../search/word-ranking.ts'
 import type { Database } from '../sqlite-database.ts'
 import { hasTextIndex, textTable } from './text-index.ts'
 
@@ -13,6 +13,7 @@ import { hasTextIndex, textTable } from './text-index.ts'
 const text = 'select cast(group_concat(doc || col) as blob) as places from temp.memory_words where term = :term'
 
 export function createTextRanking(database: Database, user: UserId): TextRanking {
+  const rankByWords = createWordRanking()
   let hasIndex = false
   /** The list belongs to this connection; a file that is only read can have it too. */
   const openList = (): boolean => {

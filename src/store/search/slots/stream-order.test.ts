@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { entryOf, itemOf, textSearch } from '../contract/memory-fixture.ts'
-import type { MemoryChange } from '../memory.ts'
-import { openMemoryStore } from '../memory-store.ts'
-import { ann } from '../store-fixture.ts'
+import { entryOf, itemOf, textSearch } from '../../contract/memory-fixture.ts'
+import type { MemoryChange } from '../../memory.ts'
+import { openMemoryStore } from '../../memory-store.ts'
+import { ann } from '../../store-fixture.ts'
 
 const id = fc.integer({ min: 0, max: 11 })
 /** An id has one place of its own, in the stream that it is put in. */

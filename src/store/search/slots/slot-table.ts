@@ -2,8 +2,9 @@
  * What a search must know of every passage, held in columns: a slot a passage, some 80 bytes each. By it a filter is part of
  * ranking: a passage that does not pass is never scored, so a search is never left with fewer hits than there are.
  */
-import type { MemoryFilter } from '../memory.ts'
-import { textList } from '../memory/entry-row.ts'
+import type { MemoryFilter } from '../../memory.ts'
+import { textList } from '../../memory/entry-row.ts'
+import { createPlaces, widerNumbers } from './slot-places.ts'
 import { createStreamOrder } from './stream-order.ts'
 
 /** A passage and its entry, as they are kept; the order in which they are read. */
@@ -58,46 +59,6 @@ const numberColumns = ['length', 'place', 'createdAt', 'validFrom', 'validTo', '
 type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
 
 const firstSlots = 1_024
-
-/** Which passage has which slot. */
-interface Places {
-  /** @returns its slot, a new one when it has none */
-  take(passage: number): number
-  free(passage: number, slot: number): void
-  slotOf(passage: number): number
-  /** -1 for a slot that is free. */
-  passageOf(slot: number): number
-  high(): number
-  count(): number
-}
-
-function createPlaces(): Places {
-  const slots = new Map<number, number>()
-  const free: number[] = []
-  let high = 0
-  let passages = new Float64Array(firstSlots)
-  return {
-    take(passage) {
-      const known = slots.get(passage)
-      if (known !== undefined) return known
-      const slot = free.pop() ?? high++
-      if (slot >= passages.length) passages = widerNumbers(passages, passages.length * 2)
-      slots.set(passage, slot)
-      passages[slot] = passage
-      return slot
-    },
-    free(passage, slot) {
-      slots.delete(passage)
-      passages[slot] = -1
-      free.push(slot)
-    },
-    slotOf: (passage) => slots.get(passage) ?? -1,
-    passageOf: (slot) => (slot < high ? (passages[slot] as number) : -1),
-    high: () => high,
-    count: () => slots.size,
-  }
-}
-
 export function createSlotTable(): SlotTable {
   let room = firstSlots
   /** Words of all passages. */
@@ -174,12 +135,6 @@ function emptyColumns(room: number): Record<Coded, CodedColumn> {
 function widerCodes(codes: Int32Array, room: number): Int32Array<ArrayBuffer> {
   const wider = new Int32Array(room)
   wider.set(codes)
-  return wider
-}
-
-function widerNumbers(numbers: Float64Array, room: number): Float64Array<ArrayBuffer> {
-  const wider = new Float64Array(room)
-  wider.set(numbers)
   return wider
 }
 
