@@ -1,5 +1,5 @@
 /** The session that a chat is in, and how it gets into another. */
-import type { CallId, Failure, RecordView, SessionInfo } from '../../types/index.ts'
+import type { CallId, Failure, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.ts'
@@ -18,6 +18,8 @@ export interface ConversationDeps {
   /** Waits for each turn before it reads on: input that is not typed by a person. */
   readonly oneByOne: boolean
   readonly onLost: (failure: Failure) => void
+  /** Told which session the chat is in, whenever it goes into one. */
+  readonly onSession?: (session: SessionId) => void
 }
 
 /** Every method rejects with the gateway's OxbowError. */
@@ -32,11 +34,12 @@ export interface Conversation {
   answer(call: CallId, allow: boolean): Promise<void>
 }
 
-export function createConversation({ gateway, screen, recent, model, oneByOne, onLost }: ConversationDeps): Conversation {
+export function createConversation({ gateway, screen, recent, model, oneByOne, onLost, onSession }: ConversationDeps): Conversation {
   let session: ChatSession | null = null
   let attached: readonly LocalFile[] = []
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
     session?.stop()
+    onSession?.(info.id)
     session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, onLost })
     return session
   }

@@ -20,8 +20,27 @@ export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
 }
 
+/** What a chat ends with whose guest belonged to another terminal. */
+const orphaned: Failure = {
+  code: 'guest_unreachable',
+  message: 'The guest has ended with the terminal that had started it.',
+  hint: 'oxbow chat --session ID goes on where this one stopped; oxbow sessions lists the ids.',
+}
+
 /** @returns the exit code. */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
+  let { session } = options
+  for (;;) {
+    const onSession = (id: string): void => void (session = id)
+    const failure = await chatOnce({ ...options, session }, terminal, onSession)
+    if (failure === null) return 0
+    // A pipe has read on in its input, and what is lost of it cannot be told.
+    if (failure !== orphaned || !isInteractive(terminal)) return printFailure(terminal, failure)
+    printLine(terminal, '  — the guest has ended with the terminal that had started it; this one starts another —')
+  }
+}
+
+function chatOnce(options: ChatOptions, terminal: Terminal, onSession: (id: string) => void): Promise<Failure | null> {
   return withGuest(options, terminal, async (connection) => {
     const { gateway, guest, options: guestOptions } = connection
     const status = await gateway.status()
@@ -29,12 +48,13 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
     const lost = Promise.withResolvers<Failure>()
-    const failure = await runChat({
+    return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
       recent: (session) => readRecent(guestOptions, session.id),
       model: options.model,
       session: options.session,
+      onSession,
       oneByOne: !person,
       now: () => performance.now(),
       gone: Promise.race([guest.gone, lost.promise]),
@@ -44,13 +64,26 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
         connection.onConnection((state) => {
           connectionNews(state)
           if (state.type === 'gone') lost.resolve(state.failure)
+          if (state.type === 'reconnecting' && isOrphan(connection)) lost.resolve(orphaned)
         })
         const { config } = guestOptions
         if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
       },
     })
-    return failure === null ? 0 : printFailure(terminal, failure)
   })
+}
+
+/** The guest of another terminal is gone, and no other one can come to the same port. */
+function isOrphan({ guest, options: { config } }: Connection): boolean {
+  return !guest.owned && config.gateway.port === 0 && !isAlive(guest.pid)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 async function tellOfServices({ options }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
