@@ -36,12 +36,12 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   return function* ({ search: { filter, text, vector, beside } }) {
     yield* takeIn(user, held)
     // Vectors first: what is to be compared exactly is read while words are ranked, and what words found while it is compared.
-    const compared = vector === undefined ? noHits : yield* vectorSearch(parts, held, filter, vector)
+    const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
     const besideText = besideOf(held.slots, byText, beside)
     const reading = createPassageReading(user, held.passages)
     yield* reading.want(wantedOf(byText, besideText))
-    const byVector = yield* compared()
+    const byVector = typeof nearest === 'function' ? yield* nearest() : nearest
     const besideVector = besideOf(held.slots, byVector, beside)
     yield* reading.want(wantedOf(byVector, besideVector))
     const found = yield* reading.read()
@@ -80,33 +80,25 @@ function* takeIn(user: UserId, held: HeldMemory): Asking<void> {
   )
 }
 
-/** What is still to be asked, and said. */
+/** What is to be asked yet to say what the hits are. */
 type LaterHits = () => Asking<readonly Hit[]>
-
-const noHits: LaterHits = function* () {
-  return []
-}
 
 function* vectorSearch(
   { user, vectorReading, nearest }: SearchParts,
   held: HeldMemory,
   filter: MemorySearch['filter'],
   asked: NonNullable<MemorySearch['vector']>,
-): Asking<LaterHits> {
-  const known = (scored: readonly ScoredSlot[]): LaterHits =>
-    function* () {
-      return held.hits(scored)
-    }
+): Asking<readonly Hit[] | LaterHits> {
   const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
   const model = models.find((one) => one.model === asked.model)
   if (model === undefined || model.dims !== asked.vector.length) throw wrongModel(asked.model, asked.vector.length, model?.dims)
   const { slots } = held
   const question = { ...asked, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
   const near = nearest === undefined ? null : yield* nearest(model, slots, question)
-  if (near !== null) return known(near)
+  if (near !== null) return held.hits(near)
   const scan = yield* held.scan(user, model)
   const first = scan.search(question)
-  if (scan.form === 'whole') return known(first)
+  if (scan.form === 'whole') return held.hits(first)
   const passages = first.map(({ slot }) => slots.passageOf(slot))
   if (vectorReading.question !== undefined) yield* askAhead(vectorReading.question(model, passages))
   return function* () {
