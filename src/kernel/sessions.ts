@@ -21,7 +21,7 @@ export interface Sessions {
   changed(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow | null
   /** The same of a row that may be new. */
   kept(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow
-  /** What is held of a session is not what the store has: it is read anew. */
+  /** What is held of a session is not what the store has: it is read anew by the next `load`. Its labels stay. */
   forget(id: SessionId): void
   /** @returns the row when its labels have changed and are not in the store yet; asked once, it counts as written. */
   takeChanged(id: SessionId): SessionRow | undefined
@@ -33,22 +33,28 @@ const maxRows = 10_000
 export function createSessions(store: Store): Sessions {
   const rows = new Map<SessionId, SessionRow>()
   const changed = new Set<SessionId>()
+  const stale = new Set<SessionId>()
   const put = (row: SessionRow): SessionRow => {
     rows.delete(row.id)
     rows.set(row.id, row)
     if (rows.size > maxRows) rows.delete(rows.keys().next().value as SessionId)
     return row
   }
-  const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? ''))
+  // A row that has left memory under a call that waits for days: until it is read again it may have held anything.
+  const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
   return {
     held,
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
     async load(id) {
-      const row = rows.get(id) ?? (await store.session(id))
+      const known = rows.get(id)
+      const row = known === undefined || stale.has(id) ? await store.session(id) : known
       if (row === null || row.deleted > 0) {
         throw new OxbowError('not_found', `There is no session ${id}.`, { hint: 'See `oxbow sessions`, or start a new one.' })
       }
-      return rows.get(id) ?? put(row)
+      const now = rows.get(id)
+      if (now === undefined || !stale.delete(id)) return now ?? put(row)
+      // A label that is not in the store yet is no less a label.
+      return put({ ...row, labels: join(parseLabels(row.labels), parseLabels(now.labels)).join(',') })
     },
     join(caller, added) {
       const before = held(caller)
@@ -68,7 +74,7 @@ export function createSessions(store: Store): Sessions {
       const row = rows.get(id) ?? { ...plainSession, id, title: '', createdAt: 0, activeAt: 0 }
       return put({ ...row, ...change })
     },
-    forget: (id) => void rows.delete(id),
+    forget: (id) => void stale.add(id),
     scratchpadChanged(id, call) {
       const row = rows.get(id)
       return row === undefined ? null : put({ ...row, scratchpad: call })
