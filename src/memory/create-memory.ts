@@ -2,6 +2,7 @@
 import { createHasher, type Hasher } from '../store/index.ts'
 import { OxbowError, toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep/keep-item.ts'
+import { createLoneWriter } from './keep/lone-writer.ts'
 import type { AskedEngine } from './embed/asked-meanwhile.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Memory, MemoryOptions, MemoryReport, Reindexed } from './memory.ts'
@@ -27,7 +28,7 @@ export function createMemory(options: MemoryOptions): Memory {
     if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke())
   }
   const deps: KeepDeps = {
-    memory: store.memory,
+    ...createLoneWriter(store.memory),
     store,
     text,
     hash: once((): Promise<Hasher> => createHasher()),

@@ -3,6 +3,7 @@ import type { Hasher, MemoryEntry, MemoryItem, MemoryStore, Passage, Store } fro
 import type { Clock } from '../../types/index.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
 import type { TextEngine, TextFormat } from '../text-engine.ts'
+import type { LoneWriter } from './lone-writer.ts'
 import { maxContextCharacters, maxRelations, maxSections, maxSessions } from './keep-limits.ts'
 
 /** What all parts of keeping share. Thread and hash are loaded with the first text. */
@@ -12,6 +13,8 @@ export interface KeepDeps {
   readonly text: () => Promise<TextEngine>
   readonly hash: () => Promise<Hasher>
   readonly clock: Clock
+  /** For what is read and written again: no change comes between, and those that are asked for wait. See `LoneWriter`. */
+  readonly alone: LoneWriter['alone']
   /** Told of every entry that was written or went. */
   readonly changed: (change: { readonly put?: readonly MemoryEntry[]; readonly gone?: readonly string[] }) => void
 }

@@ -122,10 +122,14 @@ async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): 
   const end = (await deps.store.head()).seq
   for (let cursor = 0; cursor < end && !isClosed();) {
     signal.throwIfAborted()
-    const page = (await readPage(deps, cursor)).filter(({ seq }) => seq <= end)
+    const after = cursor
+    const page = await deps.alone(async (memory) => {
+      const read = (await readPage(deps, after)).filter(({ seq }) => seq <= end)
+      found += await indexRecords({ ...run, deps: { ...deps, memory }, last: new Map() }, read, null)
+      return read
+    })
     if (page.length === 0) break
     cursor = page.at(-1)?.seq ?? end
-    found += await indexRecords({ ...run, last: new Map() }, page, null)
   }
   return found
 }

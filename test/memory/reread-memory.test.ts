@@ -1,0 +1,105 @@
+/** Reading everything again, while people and agents go on: what they forget or rewrite meanwhile stays as they left it. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setImmediate as nextRound } from 'node:timers/promises'
+import { user } from '../../src/kernel/kernel-fixture.ts'
+import { createLocalTextEngine, createMemory, type Memory, type TextEngine } from '../../src/memory/index.ts'
+import { openMemoryStore, type Store } from '../../src/store/index.ts'
+import { configSchema, systemClock } from '../../src/types/index.ts'
+
+const asking = {
+  id: 'call-1',
+  caller: { user, actor: 'user:ada', rights: new Set<string>(), audience: 'terminal', session: '', turn: '', process: '' },
+} as never
+
+interface Paused {
+  readonly memory: Memory
+  readonly store: Store
+  /** From now on reading stops in the middle. @returns what resolves when it stands there */
+  pause(): Promise<void>
+  goOn(): void
+}
+
+async function openPaused(): Promise<Paused & AsyncDisposable> {
+  const store = await openMemoryStore({ user })
+  const inner = createLocalTextEngine({ embedder: 'none' })
+  let gate: { reached(): void; readonly open: Promise<void>; goOn(): void } | null = null
+  const text: TextEngine = {
+    ...inner,
+    async terms(words) {
+      const made = await inner.terms(words)
+      gate?.reached()
+      await gate?.open
+      return made
+    },
+  }
+  const config = configSchema.parse({ memory: { embedder: 'none' } }).memory
+  const memory = createMemory({ store, config, clock: systemClock, text: async () => text })
+  return {
+    memory,
+    store,
+    pause() {
+      const [reached, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      gate = { reached: reached.resolve, open: open.promise, goOn: open.resolve }
+      return reached.promise
+    },
+    goOn() {
+      gate?.goOn()
+      gate = null
+    },
+    async [Symbol.asyncDispose]() {
+      await memory.close()
+      await store.close()
+    },
+  }
+}
+
+/** Time enough for a change that nothing holds up. */
+async function rounds(): Promise<void> {
+  for (let i = 0; i < 200; i++) await nextRound()
+}
+
+describe('memory that is read again', () => {
+  it('does not bring back what is forgotten meanwhile', async () => {
+    await using house = await openPaused()
+    const notes = await house.memory.notes()
+    const { id } = await notes.save({ content: 'The safe opens with 7312.', tags: [] }, asking)
+    const standing = house.pause()
+    const again = house.memory.reindex(AbortSignal.timeout(60_000))
+    await standing
+    const gone = notes.remove(id)
+    await Promise.race([gone, rounds()])
+    house.goOn()
+    await Promise.all([again, gone])
+    assert.deepEqual(await house.store.memory.items([id]), [])
+    assert.equal((await house.store.memory.stats()).passages, 0)
+  })
+
+  it('does not undo what is said about a note meanwhile, and what was on its way before is read', async () => {
+    await using house = await openPaused()
+    const notes = await house.memory.notes()
+    const corrections = await house.memory.corrections()
+    const { id } = await notes.save({ content: 'The gate is green.', tags: [] }, asking)
+    const earlier = corrections.setValid(id, Date.UTC(2020, 0), null)
+    const standing = house.pause()
+    const again = house.memory.reindex(AbortSignal.timeout(60_000))
+    await standing
+    const pinned = corrections.pin(id, true)
+    await Promise.race([pinned, rounds()])
+    house.goOn()
+    await Promise.all([earlier, again, pinned])
+    const [item] = await house.store.memory.items([id])
+    assert.deepEqual([item?.entry.tags, item?.entry.validFrom], [['pinned'], Date.UTC(2020, 0)])
+  })
+
+  it('that fails in the middle keeps nobody waiting', async () => {
+    await using house = await openPaused()
+    const notes = await house.memory.notes()
+    const { id } = await notes.save({ content: 'The gate is green.', tags: [] }, asking)
+    const { list } = house.store.memory
+    house.store.memory.list = () => Promise.reject(new Error('planted'))
+    await assert.rejects(house.memory.reindex(AbortSignal.timeout(60_000)), /planted/)
+    house.store.memory.list = list
+    await notes.remove(id)
+  })
+})
