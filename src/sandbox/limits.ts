@@ -42,6 +42,8 @@ export const maxRepositoryEntries = 2_000
 export const minDataMb = 768
 /** How long the kernel may take to let go of a control group whose processes were killed. */
 export const cgroupRemoveMs = 2_000
+/** How often the processes of our own control group are moved out of it: each time finds what those of before have started meanwhile. */
+export const maxCgroupMoves = 20
 
 /** A WASM tool without a say of its own: what Oxios gives one (50 MB, 30 s). There is no count of instructions: V8 has none. */
 export const toolMemoryMb = 50

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 
-/** Ordinary folders stand for control groups: what the kernel does with the files is shown by the abuse suite. */
+/** Ordinary folders stand for control groups: what a kernel does with the files is shown by test/kernels and the abuse suite. */
 describe('control groups', () => {
   let root: string
   before(() => {
@@ -59,6 +59,32 @@ describe('control groups', () => {
     assert.deepEqual(parent?.limits, ['memory', 'pids'])
   })
 
+  it('of version 2 are made where memory and processes are handed down, before a nearer place that hands down less', () => {
+    for (const [name, handedDown] of [
+      ['v2c/user', 'memory pids\n'],
+      ['v2c/user/near', 'pids\n'],
+    ] as const) {
+      mkdirSync(join(root, name, 'us.scope'), { recursive: true })
+      writeFileSync(join(root, name, 'cgroup.subtree_control'), handedDown)
+      writeFileSync(join(root, name, 'cgroup.procs'), '')
+    }
+    const at = (name: string) => ({ folder: join(root, name), version: 2 })
+    const found = findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n')
+    assert.deepEqual(found, [{ ...at('v2c/user'), limits: ['memory', 'pids'] }])
+    writeFileSync(join(root, 'v2c/user/cgroup.subtree_control'), '\n')
+    assert.deepEqual(findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n'), [{ ...at('v2c/user/near'), limits: ['pids'] }])
+  })
+
+  it('are not looked for outside of what this process may see of them', () => {
+    mkdirSync(join(root, 'out/mount'), { recursive: true })
+    for (const [name, text] of [
+      ['cgroup.subtree_control', 'memory pids\n'],
+      ['cgroup.procs', ''],
+    ] as const)
+      writeFileSync(join(root, 'out', name), text)
+    assert.deepEqual(findCgroupParents(join(root, 'out/mount'), '0::/../us.scope\n'), [])
+  })
+
   it('are missing where nothing is handed down', () => {
     assert.deepEqual(findCgroupParents(join(root, 'none'), '0::/a/b\n'), [])
     assert.deepEqual(createCgroup([], 'none', bounds).entries, [])
@@ -71,5 +97,19 @@ describe('control groups', () => {
     for (const folder of [dead, living, strange]) mkdirSync(folder, { recursive: true })
     removeStaleCgroups([{ folder: join(root, 'stale'), version: 1, limits: ['pids'] }])
     assert.deepEqual([dead, living, strange].map(existsSync), [false, true, true])
+  })
+
+  it('of kernels that are dead are ended, where the number of the kernel is one of our own namespace', () => {
+    const own = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0]
+    const kills = [own, '1'].map((namespace) => join(root, `kill/oxbow-4194304999-${namespace}-a/cgroup.kill`))
+    for (const file of kills) {
+      mkdirSync(join(file, '..'), { recursive: true })
+      writeFileSync(file, '')
+    }
+    removeStaleCgroups([{ folder: join(root, 'kill'), version: 2, limits: ['pids'] }])
+    assert.deepEqual(
+      kills.map((file) => readFileSync(file, 'utf8')),
+      ['1', ''],
+    )
   })
 })

@@ -2,8 +2,9 @@
  * Bounds the memory, the number of processes and the processor time of a whole sandbox by control groups, version 1 or 2, where they can be
  * written. A group is a folder: made before the start, entered by the launcher itself, removed when the last process is gone.
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findDelegation } from './cgroup-delegation.ts'
 
 /** What control groups can bound. */
 export type CgroupLimit = 'memory' | 'pids' | 'cpu'
@@ -18,7 +19,7 @@ export interface CgroupParent {
 export interface Cgroup {
   /** Files into which the launcher writes its process id. */
   readonly entries: readonly string[]
-  /** @returns true when the group is gone: then no process of the sandbox lives. */
+  /** Ends what is still in it, where the kernel can. @returns true when the group is gone: then no process of the sandbox lives. */
   remove(): boolean
 }
 
@@ -35,6 +36,7 @@ const cpuPeriodUs = 100_000
 const namePrefix = 'oxbow-'
 
 /**
+ * Version 2 is made ready where that is needed: see findDelegation.
  * @param root where control groups are mounted
  * @param own the text of `/proc/self/cgroup`
  * @returns where groups can be made; a limit that stands in none of them cannot be put in force
@@ -53,41 +55,27 @@ export function findCgroupParents(root: string, own: string): readonly CgroupPar
       missing.delete(limit)
     }
     if (controllers === '' && missing.size > 0) {
-      const above = delegatedAbove(root, path)
-      const limits = [...missing].filter((limit) => above?.limits.includes(limit))
-      if (above !== null && limits.length > 0) parents.push({ folder: above.folder, version: 2, limits })
+      const above = findDelegation(root, path)
+      const limits = above?.limits.filter((limit) => missing.has(limit)) ?? []
+      if (above !== null && limits.length > 0) parents.push({ ...above, limits })
     }
   }
   return parents
 }
 
-/**
- * Version 2 allows no processes beside child groups, so a group is made beside our own or higher up, where the controllers are
- * handed down and moving into it is allowed.
- */
-function delegatedAbove(root: string, path: string): { folder: string; limits: readonly string[] } | null {
-  for (let at = path; at !== '/' && at !== '.';) {
-    at = dirname(at)
-    const folder = join(root, at)
-    const handedDown = readQuietly(join(folder, 'cgroup.subtree_control')).trim().split(' ')
-    if (!handedDown.includes('memory') || !handedDown.includes('pids')) continue
-    if (isWritable(folder) && isWritable(join(folder, 'cgroup.procs'))) return { folder, limits: handedDown }
-  }
-  return null
-}
-
 /** @throws a system error when the groups cannot be made after all. */
 export function createCgroup(parents: readonly CgroupParent[], name: string, bounds: CgroupBounds): Cgroup {
   const folders: string[] = []
-  const remove = (): boolean => folders.map(removeQuietly).every(Boolean)
+  const remove = (): boolean => folders.map(endGroup).every(Boolean)
   try {
     for (const parent of parents) {
       const files = boundFiles(parent, bounds)
       if (files.length === 0) continue
-      const folder = join(parent.folder, `${namePrefix}${process.pid}-${name}`)
+      const folder = join(parent.folder, `${namePrefix}${process.pid}-${processNamespace()}-${name}`)
       mkdirSync(folder)
       folders.push(folder)
       for (const [file, text] of files) writeFileSync(join(folder, file), text)
+      for (const [file, text] of boundsOfSwap(parent, bounds)) if (existsSync(join(folder, file))) writeFileSync(join(folder, file), text)
     }
   } catch (error) {
     remove()
@@ -111,14 +99,40 @@ function boundFiles(
   return files
 }
 
-/** Removes what kernels that were killed have left. A group with processes in it cannot be removed, so this harms nobody. */
+/** Not every kernel counts it. Where it does, memory that is swapped out would come on top: version 1 counts both as one. */
+function boundsOfSwap({ version, limits }: CgroupParent, { memoryBytes }: CgroupBounds): [file: string, text: string][] {
+  if (!limits.includes('memory')) return []
+  return [version === 1 ? ['memory.memsw.limit_in_bytes', String(memoryBytes)] : ['memory.swap.max', '0']]
+}
+
+/** Removes what kernels that were killed have left, and ends what may be in it. */
 export function removeStaleCgroups(parents: readonly CgroupParent[]): void {
   for (const { folder } of parents) {
     for (const name of readdirSync(folder)) {
-      const [, pid] = /^oxbow-(\d+)-/.exec(name) ?? []
-      if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeQuietly(join(folder, name))
+      const [, pid, namespace] = /^oxbow-(\d+)-(?:(\d+)-)?/.exec(name) ?? []
+      if (pid === undefined || existsSync(`/proc/${pid}`)) continue
+      // In another namespace of processes the number means another kernel, which may live: a group with processes in it stays then.
+      if (namespace === processNamespace()) endGroup(join(folder, name))
+      else removeQuietly(join(folder, name))
     }
   }
+}
+
+/** Every process in it is ended at once, one that was born this moment too: version 2, since Linux 5.14. Never throws. */
+function endGroup(folder: string): boolean {
+  if (removeQuietly(folder)) return true
+  try {
+    const kill = join(folder, 'cgroup.kill')
+    if (existsSync(kill)) writeFileSync(kill, '1')
+  } catch {
+    // It is empty or gone by now.
+  }
+  return removeQuietly(folder)
+}
+
+/** @returns the number of the namespace in which our process ids mean what they say: pid_namespaces(7). */
+function processNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')
 }
 
 function removeQuietly(folder: string): boolean {
@@ -136,13 +150,5 @@ function isWritable(path: string): boolean {
     return true
   } catch {
     return false
-  }
-}
-
-function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }

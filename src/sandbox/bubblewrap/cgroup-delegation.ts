@@ -1,0 +1,119 @@
+/**
+ * Finds the folder of control groups, version 2, under which groups can be made, and makes it ready.
+ *
+ * Version 2 allows no processes beside child groups, so a group is made beside our own or higher up, where whoever manages the
+ * groups (systemd) has handed controllers down. Nearest first: what bounds us as a whole then bounds the sandbox too. Where they
+ * are not handed down yet but may be, that is done here. Last comes our own group, when it was delegated to us
+ * (`Delegate=yes`, or the groups of a container): all that is in it moves into a leaf first, as every manager of a subtree does.
+ *
+ * Nothing is handed down beside systemd where it has handed down memory and processes: what it did not ask for, it takes back.
+ */
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { maxCgroupMoves } from '../limits.ts'
+import type { CgroupLimit, CgroupParent } from './cgroup-limits.ts'
+
+const all: readonly CgroupLimit[] = ['memory', 'pids', 'cpu']
+/** Holds the processes of a group that hands its controllers down. It stays: we are in it. */
+export const leafName = 'oxbow-main'
+
+/**
+ * Hands down controllers, and may move this process and its siblings into a leaf; the next call then finds what this one made.
+ * Never throws.
+ * @param root where control groups are mounted
+ * @param path of our own group, as `/proc/self/cgroup` names it
+ */
+export function findDelegation(root: string, path: string): CgroupParent | null {
+  // A path that goes upwards is outside of what we see: cgroup_namespaces(7).
+  if (!path.startsWith('/') || path.split('/').includes('..')) return null
+  const own = resolve(root, `.${path}`)
+  let found: CgroupParent | null = null
+  for (const folder of [...foldersAbove(root, path), own]) {
+    if (!isOurs(folder)) continue
+    if (!isEnough(handedDown(folder)) && (folder !== own || isEmptied(folder))) handDown(folder)
+    const limits = handedDown(folder)
+    if (isEnough(limits)) return { folder, version: 2, limits }
+    if (limits.length > 0) found ??= { folder, version: 2, limits }
+  }
+  return found
+}
+
+/** Nearest first. The mount itself is the last one. */
+function foldersAbove(root: string, path: string): readonly string[] {
+  const folders: string[] = []
+  for (let at = path; at !== '/';) {
+    at = dirname(at)
+    folders.push(resolve(root, `.${at}`))
+  }
+  return folders
+}
+
+/** Groups can be made in it, and processes moved into them: cgroups(7), "Delegation". On a hybrid system the mount is none of these. */
+function isOurs(folder: string): boolean {
+  return ['', 'cgroup.procs', 'cgroup.subtree_control'].every((name) => isWritable(join(folder, name)))
+}
+
+function isEnough(limits: readonly CgroupLimit[]): boolean {
+  return limits.includes('memory') && limits.includes('pids')
+}
+
+function handedDown(folder: string): readonly CgroupLimit[] {
+  return namedIn(join(folder, 'cgroup.subtree_control'))
+}
+
+/** One by one, for the kernel takes all of a line or nothing. What it refuses is missing then, and the status says so. */
+function handDown(folder: string): void {
+  const given = handedDown(folder)
+  for (const limit of namedIn(join(folder, 'cgroup.controllers'))) {
+    if (!given.includes(limit)) tryWrite(join(folder, 'cgroup.subtree_control'), `+${limit}`)
+  }
+}
+
+/** Moves all that is in the group into a leaf. The root of all groups needs none of it, and is the one without a type. */
+function isEmptied(folder: string): boolean {
+  if (!existsSync(join(folder, 'cgroup.type'))) return true
+  const leaf = join(folder, leafName)
+  try {
+    mkdirSync(leaf, { recursive: true })
+  } catch {
+    return false
+  }
+  // More than once: what is moved may have been about to start another process.
+  for (let moves = 0; moves < maxCgroupMoves; moves += 1) {
+    const members = readQuietly(join(folder, 'cgroup.procs')).split('\n').filter(Boolean)
+    // 0 is a process of another namespace of processes, so the group is not ours alone.
+    if (members.length === 0 || members.includes('0')) return members.length === 0
+    for (const pid of members) tryWrite(join(leaf, 'cgroup.procs'), pid)
+  }
+  return false
+}
+
+function namedIn(file: string): readonly CgroupLimit[] {
+  const names = readQuietly(file).trim().split(/\s+/)
+  return all.filter((limit) => names.includes(limit))
+}
+
+function tryWrite(file: string, text: string): void {
+  try {
+    writeFileSync(file, text)
+  } catch {
+    // What this was to bring about is looked at afterwards.
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function readQuietly(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
