@@ -90,8 +90,14 @@ function stepsOf(rows: readonly HistoryRow[]): readonly OpenStep[] {
   return steps
 }
 
+/** What memory has found may be by anybody: without the line before its fence, and without the fence. */
+function recalledText(text: string): string {
+  return unfenced(text.slice(text.indexOf('\n') + 1))
+}
+
 export function whatWasSaid({ message }: Pick<ConversationItem, 'message'>): Pick<Said, 'who' | 'text'> {
   if (message.role === 'tool') return { who: 'tool', text: `${message.parts[0].name}: ${unfenced(message.parts[0].text)}` }
+  if (message.role === 'user' && message.recalled === true) return { who: 'tool', text: `memory_recall: ${recalledText(textOf(message))}` }
   if (message.role === 'user') return { who: 'person', text: textOf(message) }
   const calls = toolCallsOf(message).map(({ name, arguments: args }) => `[${name} ${args}]`)
   return { who: 'agent', text: [textOf(message), ...calls].filter((part) => part !== '').join('\n') }
