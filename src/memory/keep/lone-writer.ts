@@ -13,9 +13,9 @@ export interface LoneWriter {
 
 export function createLoneWriter(memory: MemoryStore): LoneWriter {
   const underWay = new Set<Promise<unknown>>()
-  let held: Promise<void> | null = null
+  const state: { held: Promise<void> | null } = { held: null }
   const change: MemoryStore['change'] = async (changes) => {
-    while (held !== null) await held
+    while (state.held !== null) await state.held
     const done = memory.change(changes)
     underWay.add(done)
     try {
@@ -27,14 +27,15 @@ export function createLoneWriter(memory: MemoryStore): LoneWriter {
   return {
     memory: Object.assign(Object.create(memory) as MemoryStore, { change }),
     async alone(work) {
-      while (held !== null) await held
+      // Looked at and taken without a pause between: of two who wait one goes on.
+      while (state.held !== null) await state.held
       const { promise, resolve } = Promise.withResolvers<void>()
-      held = promise
+      state.held = promise
       try {
         await Promise.allSettled(underWay)
         return await work(memory)
       } finally {
-        held = null
+        state.held = null
         resolve()
       }
     },
