@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { comparedBeyond } from '../../memory/memory-limits.ts'
 import { createTop } from '../slots/top-slots.ts'
 import { createDotProgram, createPlainDot } from './dot-program.ts'
 import { createExactScan } from './exact-scan.ts'
@@ -42,6 +43,12 @@ function nearest(
           first.map(({ slot }) => [slot, vectors[slot] as Float32Array] as const),
         )
   return last.map(({ slot }) => slot)
+}
+
+/** Slots that score alike may stand for each other. */
+function scoresOf(scan: VectorScan, question: ScanQuestion, vectors: readonly Float32Array[], slots: readonly number[]): readonly string[] {
+  const pairs = slots.map((slot) => [slot, vectors[slot] as Float32Array] as const)
+  return scan.compare(question, pairs).map(({ score }) => score.toFixed(6))
 }
 
 test('signs and small numbers find what an exact comparison finds, in vectors that have much in common', () => {
@@ -95,6 +102,34 @@ test('small numbers order as an exact comparison does whatever the sizes, zeros 
       assert.deepEqual(new Set(nearest(small, vectors, asked)), new Set(nearest(exact, vectors, asked)))
     }),
   )
+})
+
+test('none of the best is left out of what is compared exactly, of vectors in which one number is most of it, too', () => {
+  const sized = fc.integer({ min: 1, max: 40 }).chain((size) => {
+    const number = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(-400, 400), fc.double({ min: -1, max: 1, noNaN: true }))
+    const vector = fc.array(number, { minLength: size, maxLength: size }).map((list) => Float32Array.from(list))
+    // Half of them nearly alike. No more than are compared in any case: so only those count that are left out.
+    const half = { minLength: 3, maxLength: comparedBeyond / 2 }
+    const vectors = fc.tuple(vector, fc.array(vector, half), fc.array(vector, half)).map(([one, others, changes]) => {
+      return [...others, ...changes.map((change) => one.map((value, d) => value + (change[d] ?? 0) / 2_000))]
+    })
+    return fc.tuple(fc.constant(size), vectors, vector, fc.integer({ min: 1, max: 5 }))
+  })
+  let leftOut = 0
+  fc.assert(
+    fc.property(sized, ([size, vectors, question, limit]) => {
+      const [exact, small] = [createExactScan(size), createSmallScan(size)]
+      for (const scan of [exact, small]) vectors.forEach((each, slot) => scan.set(slot, each))
+      const asked = { vector: question, limit, passes: () => true }
+      const best = small.search({ ...asked, high: vectors.length, goesFirst })
+      leftOut += vectors.length - best.length
+      const wanted = new Set(nearest(exact, vectors, asked))
+      const whole = { ...asked, limit: wanted.size, high: vectors.length, goesFirst }
+      assert.deepEqual(scoresOf(small, whole, vectors, nearest(small, vectors, asked)), scoresOf(small, whole, vectors, [...wanted]))
+    }),
+    { numRuns: 400 },
+  )
+  assert(leftOut > 400, `${leftOut} were left out in all`)
 })
 
 test('a slot far beyond the others gets room, and what was held stays', () => {
