@@ -43,16 +43,17 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     attachments?: readonly Attachment[]
     files?: readonly KeptFile[]
   }
-  if (record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
+  // A model may ask for anything by any name: what is a tool call is told by its id.
+  const place = toolPlace(record.call)
+  if (place === null && record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
   if (isErased(record.body)) return toErasedItem(record, known)
-  if (record.name === 'turn.send') {
+  if (place === null && record.name === 'turn.send') {
     if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
     // A turn that ended without the model's own last word: what the person was told is part of the conversation.
     if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
       return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })
     return null
   }
-  const place = toolPlace(record.call)
   if (place !== null) {
     const asked = known(place.generation)
     const part = asked === undefined ? undefined : toolCallsOf(asked)[place.index]
@@ -69,8 +70,8 @@ function toErasedItem(
   { call, name, phase }: FoldInput,
   known: (generation: CallId) => AssistantMessage | undefined,
 ): ConversationItem | null {
-  if (name === 'turn.send' && phase === 'started') return conversationItem(call, sentMessage(erasedText))
   const place = toolPlace(call)
+  if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, sentMessage(erasedText))
   if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
   const generation = known(place.generation)
   const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
@@ -110,8 +111,8 @@ export function carriesConversation({
   readonly phase: Phase
   readonly body: JsonObject
 }): boolean {
+  if (toolPlace(call) !== null) return isFinal(phase)
   if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
   if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
-  if (name === recallName) return phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
-  return toolPlace(call) !== null && isFinal(phase)
+  return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
 }
