@@ -11,7 +11,16 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { maxCgroupMoves } from '../limits.ts'
-import type { CgroupLimit, CgroupParent } from './cgroup-limits.ts'
+
+/** What control groups can bound. */
+export type CgroupLimit = 'memory' | 'pids' | 'cpu'
+
+/** One controller's folder under which groups can be made. */
+export interface CgroupParent {
+  readonly folder: string
+  readonly version: 1 | 2
+  readonly limits: readonly CgroupLimit[]
+}
 
 const all: readonly CgroupLimit[] = ['memory', 'pids', 'cpu']
 /** Holds the processes of a group that hands its controllers down. It stays: we are in it. */

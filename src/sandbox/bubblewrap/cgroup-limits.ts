@@ -5,16 +5,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findDelegation } from './cgroup-delegation.ts'
-
-/** What control groups can bound. */
-export type CgroupLimit = 'memory' | 'pids' | 'cpu'
-
-/** One controller's folder under which groups can be made. */
-export interface CgroupParent {
-  readonly folder: string
-  readonly version: 1 | 2
-  readonly limits: readonly CgroupLimit[]
-}
+import type { CgroupLimit, CgroupParent } from './cgroup-delegation.ts'
 
 export interface Cgroup {
   /** Files into which the launcher writes its process id. */

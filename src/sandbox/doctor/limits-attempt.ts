@@ -2,7 +2,7 @@
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
 import { planBubblewrap } from '../bubblewrap/bubblewrap-tier.ts'
 import { createCgroup } from '../bubblewrap/cgroup-limits.ts'
-import type { CgroupLimit } from '../bubblewrap/cgroup-limits.ts'
+import type { CgroupLimit } from '../bubblewrap/cgroup-delegation.ts'
 import { ok, weak } from './attempt.ts'
 import type { Attempt } from './attempt.ts'
 import { commandTimeoutMs } from './limits.ts'
