@@ -11,8 +11,8 @@ export interface HandsArguments {
   readonly alone: boolean
   /** Most private memory of each process of a command. */
   readonly dataLimitKib: number | null
-  /** Socket of the egress proxy, null where there is no way out. */
-  readonly relay: string | null
+  /** The way to the egress proxy: its socket, or a port that connections to it share; null where there is no way out. */
+  readonly relay: { readonly kind: 'socket' | 'device'; readonly name: string } | null
   /** Path of Chromium, null in every profile but `browser`. */
   readonly browser: string | null
   /** Uid and gid to become once the transport is open. */
@@ -65,7 +65,10 @@ export function parseArguments(args: readonly string[]): HandsArguments {
         said = { ...said, dataLimitKib: number(flag) }
         break
       case '--relay':
-        said = { ...said, relay: next(flag) }
+        said = { ...said, relay: { kind: 'socket', name: next(flag) } }
+        break
+      case '--relay-device':
+        said = { ...said, relay: { kind: 'device', name: next(flag) } }
         break
       case '--browser':
         said = { ...said, browser: next(flag) }

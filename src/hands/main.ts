@@ -11,6 +11,7 @@
  *                                             Under bubblewrap this goes without saying
  *       --data-limit KIB                      each process of a command gets at most this much memory of its own
  *       --relay SOCKET                        the egress proxy listens there; programs find it at 127.0.0.1:8118
+ *       --relay-device NAME                   the same, by a port (as for --device) that its connections share
  *       --vault                               only /vault is here, to be read; no commands
  *       --browser PROGRAM                     Chromium is there, and what drives it; no commands
  *       --mapped SHARED TMP                   two folders of the host stand for them, and no commands: without a sandbox, or in one
@@ -24,10 +25,10 @@ import { createCommandRunner } from './commands/run-command.ts'
 import { parseArguments } from './hands-arguments.ts'
 import type { HandsArguments } from './hands-arguments.ts'
 import { closeInherited } from './inherited-descriptors.ts'
-import { proxyEnvironment, startRelay } from './relay.ts'
+import { bySharedPort, bySocket, proxyEnvironment, startRelay } from './relay.ts'
 import { serve } from './serve.ts'
 import type { HandsOptions } from './serve.ts'
-import { openTransport } from './transport.ts'
+import { openDevice, openTransport } from './transport.ts'
 
 function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsArguments): HandsOptions {
   if (mapped !== null) {
@@ -63,10 +64,12 @@ async function run(): Promise<void> {
   const told = parseArguments(process.argv.slice(2))
   // By /proc, which not every system has where folders are mapped.
   if (told.mapped === null && existsSync('/proc/self/fd')) closeInherited()
+  // Before they become somebody else: only root may open it.
+  const shared = told.relay?.kind === 'device' ? await openDevice(told.relay.name) : null
   const { input, output } = await openTransport(told.transport, () => become(told.user))
   // The kernel's end is gone: so is the reason to live.
   output.on('error', () => process.exit(0))
-  if (told.relay !== null) await startRelay(told.relay)
+  if (told.relay !== null) await startRelay(shared === null ? bySocket(told.relay.name) : bySharedPort(shared))
   await serve(input, output, options(told))
 }
 

@@ -1,9 +1,15 @@
 /**
- * The way out of a sandbox that has no network: a TCP port on the sandbox's own loopback, passed on byte for byte to the socket
- * of the egress proxy, which stands outside and decides. Programs that know HTTP proxies need no more than its address.
+ * The way out of a sandbox that has no network: a TCP port on the sandbox's own loopback, passed on byte for byte to the egress
+ * proxy, which stands outside and decides: by its socket, or by a port of a machine that all connections share. Programs that
+ * know HTTP proxies need no more than its address.
  */
 import type { Socket } from 'node:net'
+// Past the door of types on purpose: see serve.ts.
+import { carryStreams } from '../types/stream-carrier.ts'
 import { maxRelayConnections } from './limits.ts'
+
+/** Passes a connection on to the proxy, and each end on to the other. */
+type PassOn = (inside: Socket) => void
 
 /** Address and port that programs in the sandbox are told. */
 export const relayHost = '127.0.0.1'
@@ -27,16 +33,28 @@ export function proxyEnvironment(pass: string): Readonly<Record<string, string>>
   }
 }
 
-/** Resolves when programs can connect; ends with this process. @throws a system error when the port cannot be had */
-export async function startRelay(socketPath: string): Promise<void> {
-  const { connect, createServer } = process.getBuiltinModule('node:net')
-  const server = createServer({ allowHalfOpen: true }, (inside) => {
-    const outside = connect({ path: socketPath, allowHalfOpen: true })
+export function bySocket(path: string): PassOn {
+  const { connect } = process.getBuiltinModule('node:net')
+  return (inside) => {
+    const outside = connect({ path, allowHalfOpen: true })
     inside.pipe(outside)
     outside.pipe(inside)
     endTogether(inside, outside)
     endTogether(outside, inside)
-  })
+  }
+}
+
+/** @param port the kernel is at its other end */
+export function bySharedPort(port: Socket): PassOn {
+  // The kernel's side keeps to the form; when it is gone, so are hands.
+  const carrier = carryStreams(port, { maxStreams: maxRelayConnections, onBroken: () => port.destroy() })
+  return (inside) => carrier.open(inside)
+}
+
+/** Resolves when programs can connect; ends with this process. @throws a system error when the port cannot be had */
+export async function startRelay(passOn: PassOn): Promise<void> {
+  const { createServer } = process.getBuiltinModule('node:net')
+  const server = createServer({ allowHalfOpen: true }, passOn)
   server.maxConnections = maxRelayConnections
   const listening = Promise.withResolvers<void>()
   server.once('error', listening.reject)

@@ -61,7 +61,7 @@ function connectTo(path: string): Promise<Socket> {
  * even exit: Node joins its threads. There is no public way to such a handle: `net.Socket` takes descriptors of pipes and sockets
  * only, and passes others on as files.
  */
-async function openDevice(name: string, opened: () => void): Promise<Socket> {
+export async function openDevice(name: string, opened: () => void = () => undefined): Promise<Socket> {
   const descriptor = openSync(name.startsWith('/') ? name : findPort(name), constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY)
   opened()
   const first = await hostThere(descriptor)

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import type { RequestListener, Server } from 'node:http'
+import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { createEgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.t
 import type { EgressProxy } from '../../src/sandbox/egress/proxy/egress-proxy.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
-import type { HandsOps, Profile } from '../../src/types/index.ts'
+import type { Config, HandsOps, Profile } from '../../src/types/index.ts'
 import { parseConfig } from '../../src/types/index.ts'
 
 type Ended = HandsOps['exec']['output']
@@ -26,6 +26,8 @@ export interface OnlineBench extends AsyncDisposable {
   readonly https: number
   /** What the site was asked for: `GET /path`. */
   readonly asked: readonly string[]
+  /** How often `/flood`, which never ends, has lost its client. */
+  gone(): number
   run(command: string, profile?: Profile): Promise<Ended>
 }
 
@@ -50,15 +52,19 @@ function createLookup(): (host: string) => Promise<readonly string[]> {
   }
 }
 
-export async function openOnlineBench(): Promise<OnlineBench> {
+/** @param limits of another tier than the usual one */
+export async function openOnlineBench(limits: Partial<Config['sandbox']> = {}): Promise<OnlineBench> {
   const files = makeSiteFiles()
   const asked: string[] = []
+  let gone = 0
   const listener: RequestListener = (request, response) => {
     asked.push(`${request.method} ${request.url}`)
     const path = new URL(request.url ?? '/', 'http://site.test').pathname
     if (path === '/') response.end(marker)
     else if (path === '/metadata') response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end()
     else if (path === '/upload') request.pipe(response)
+    else if (path === '/deaf') request.pause()
+    else if (path === '/flood') flood(response).once('close', () => (gone += 1))
     else if (path === '/package') response.end(JSON.stringify(packageFacts(request.headers.host ?? '')))
     else if (existsSync(join(files, path))) response.end(readFileSync(join(files, path)))
     else response.writeHead(404).end()
@@ -69,13 +75,14 @@ export async function openOnlineBench(): Promise<OnlineBench> {
   const { egress } = parseConfig({ egress: { allow: [`site.test:${http}`, `site.test:${https}`] } }, 'this test')
   const place = mkdtempSync(join(tmpdir(), 'oxbow-online-'))
   const proxy = createEgressProxy(egress, join(place, 'egress'), { lookup: createLookup(), ownAddresses: () => [] })
-  const bench = await makeWorkbench({ egressSocket: proxy.socket })
+  const bench = await makeWorkbench({ limits, egressSocket: proxy.socket })
   return {
     bench,
     proxy,
     http,
     https,
     asked,
+    gone: () => gone,
     async run(command, profile = 'online') {
       const hands = await bench.sandbox.hands(profile)
       const input = { command, cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 100_000 }
@@ -92,6 +99,16 @@ export async function openOnlineBench(): Promise<OnlineBench> {
       for (const folder of [files, place]) rmSync(folder, { recursive: true })
     },
   }
+}
+
+function flood(response: ServerResponse): ServerResponse {
+  const piece = Buffer.alloc(64 * 1024, 'x')
+  const pour = (): void => {
+    while (!response.destroyed && response.write(piece));
+  }
+  response.on('drain', pour)
+  pour()
+  return response
 }
 
 export const siteText: string = marker

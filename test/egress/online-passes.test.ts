@@ -1,37 +1,22 @@
 /** Commands and sessions with a way out, side by side in one sandbox: each has its own hosts, and is told and counted by itself. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { builtinCalls } from '../../src/tools/index.ts'
-import type { CallContext, Done, JsonObject } from '../../src/types/index.ts'
-import { newId } from '../support/conversation.ts'
+import type { Done, JsonObject } from '../../src/types/index.ts'
+import { onlineCalls } from './online-calls.ts'
+import type { OnlineCall } from './online-calls.ts'
 import { openOnlineBench, siteText } from './online-fixture.ts'
 import type { OnlineBench } from './online-fixture.ts'
 
 describe('a command with hosts of its own', () => {
   let online: OnlineBench
   const recorded: JsonObject[] = []
+  let call: OnlineCall
   before(async () => {
     online = await openOnlineBench()
+    call = onlineCalls(online, recorded)
   })
   after(() => online[Symbol.asyncDispose]())
 
-  const call = async (name: string, input: object, session = 's1'): Promise<Done<any>> => {
-    const profiles = ['work', 'online'] as const
-    const web = { egress: { fetch: () => Promise.reject(new Error('unused')) }, robots: 'ignore', proxy: online.proxy } as const
-    calls ??= builtinCalls({ files: true, shell: true, profiles }, web)
-    const found = calls.find((each) => each.name === name)!
-    const context = {
-      id: newId(),
-      caller: { session, audience: 'model' },
-      signal: new AbortController().signal,
-      sandbox: online.bench.sandbox,
-      record: (body: JsonObject) => void recorded.push(body),
-    } as unknown as CallContext
-    const done: Done<any> = await found.run(found.input.parse(input), context)
-    found.output.parse(done.output)
-    return done
-  }
-  let calls: ReturnType<typeof builtinCalls> | undefined
   const site = (): string => `http://site.test:${online.http}`
   const hostsOf = ({ output }: Done<any>): string[] => output.hosts.map(({ host, decision }: any) => `${decision} ${host}`)
 

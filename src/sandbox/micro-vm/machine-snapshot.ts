@@ -12,13 +12,11 @@ import type { Duplex } from 'node:stream'
 import { OxbowError } from '../../types/index.ts'
 import type { Hands } from '../../types/index.ts'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
-import { attachHands } from '../hands/hands-process.ts'
 import { bootTimeoutMs, maxMonitorBytes, maxSnapshots, snapshotTimeoutMs } from '../limits.ts'
 import { readyWord } from './image/guest-init.ts'
-import { heard, launchMachine } from './machine.ts'
-import type { MachineParts } from './machine.ts'
+import { attachMachine, heard, launchMachine } from './machine.ts'
+import type { LaunchedMachine, MachineParts } from './machine.ts'
 import { ownName, removeOrphans } from './orphaned-files.ts'
-import type { LaunchedProgram } from './launched-program.ts'
 import { diskFile, insideDisk } from './qemu-command.ts'
 
 const socketName = 'out.sock'
@@ -66,7 +64,7 @@ function makeSnapshot(parts: SnapshotParts, draft: string): Promise<void> {
 async function withEmptyDisk(
   parts: SnapshotParts,
   timeoutMs: number,
-  then: (machine: LaunchedProgram, diskFolder: string) => Promise<void>,
+  then: (machine: LaunchedMachine, diskFolder: string) => Promise<void>,
 ): Promise<void> {
   // The path of a unix socket has room for a hundred bytes: a workspace may be deeper than that.
   await removeOrphans(tmpdir())
@@ -77,16 +75,14 @@ async function withEmptyDisk(
     await disk.close()
     if (process.getuid?.() === 0) for (const path of [join(diskFolder, diskFile), diskFolder]) await chown(path, sandboxUid, sandboxUid)
     const machine = launchMachine({ ...parts, diskFolder }, 'with monitor')
-    const { child, exited, gone, diagnostics } = machine
-    const kill = (): void => void child.kill('SIGKILL')
     try {
-      const started = { input: child.stdin!, output: child.stdout!, diagnostics, exited: exited.then(() => undefined), gone, kill }
-      const [hands] = await Promise.all([attachHands({ ...started, startTimeoutMs: timeoutMs }), heard(machine, readyWord, timeoutMs)])
-      await warmUp(hands.hands, timeoutMs)
+      const [started] = await Promise.all([attachMachine(machine, timeoutMs, () => undefined), heard(machine, readyWord, timeoutMs)])
+      await warmUp(started.hands, timeoutMs)
+      if (started.online !== null) await warmUp(started.online.hands, timeoutMs)
       await then(machine, diskFolder)
     } finally {
-      kill()
-      await gone
+      machine.child.kill('SIGKILL')
+      await machine.gone
     }
   } finally {
     await rm(diskFolder, { recursive: true, force: true })
@@ -109,8 +105,8 @@ async function warmUp(hands: Hands, timeoutMs: number): Promise<void> {
 }
 
 /** Lets QEMU send the whole machine through a socket, and writes down what comes. */
-async function freeze({ sockets, exited }: LaunchedProgram, diskFolder: string, draft: string): Promise<void> {
-  const monitor = connectMonitor(sockets[1]!)
+async function freeze({ monitor: port, exited }: LaunchedMachine, diskFolder: string, draft: string): Promise<void> {
+  const monitor = connectMonitor(port!)
   const written = Promise.withResolvers<void>()
   const fail = (why: string): void => written.reject(failed(why))
   const net = process.getBuiltinModule('node:net')

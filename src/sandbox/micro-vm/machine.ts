@@ -1,6 +1,7 @@
 /** One micro VM from start to end. */
 import { openSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
 import { encodeMessage, greetingId, OxbowError } from '../../types/index.ts'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
 import { attachHands } from '../hands/hands-process.ts'
@@ -9,6 +10,8 @@ import { machineOverheadMb, maxControlBytes, restoreTimeoutMs } from '../limits.
 import { goingWord, goWord } from './image/guest-init.ts'
 import { launchProgram } from './launched-program.ts'
 import type { LaunchedProgram } from './launched-program.ts'
+import { wayOut } from './machine-way-out.ts'
+import type { WayOut } from './machine-way-out.ts'
 import { insideDisk, insideImage, qemuCommand } from './qemu-command.ts'
 import type { MachineShape } from './qemu-command.ts'
 
@@ -23,17 +26,40 @@ export interface MachineParts {
   readonly diskMb: number
 }
 
-/** @param with a snapshot to begin with, or a monitor to make one */
-export function launchMachine(parts: MachineParts, begin: { snapshot: string } | 'with monitor'): LaunchedProgram {
+/** A machine that runs, with our ends of its ports. */
+export interface LaunchedMachine extends LaunchedProgram {
+  readonly control: Duplex
+  /** Of the hands with a way out, and that way; null where there are none. */
+  readonly online: { readonly hands: Duplex; readonly egress: Duplex } | null
+  /** Null unless it was asked for. */
+  readonly monitor: Duplex | null
+}
+
+/** Hands in a machine. The machine has one fate: when hands of either kind end, it ends, with all that runs in it. */
+export interface Machine extends HandsProcess {
+  /** Null where the settings have none. */
+  readonly online: OnlineHands | null
+}
+
+export interface OnlineHands extends Pick<HandsProcess, 'hands'> {
+  readonly way: WayOut
+}
+
+/** @param begin with a snapshot, or with a monitor to make one */
+export function launchMachine(parts: MachineParts, begin: { snapshot: string } | 'with monitor'): LaunchedMachine {
   const { shape } = parts
-  return launchProgram({
+  const ways = shape.settings.online ? (['socket', 'socket'] as const) : []
+  const launched = launchProgram({
     launcher: parts.launcher,
-    program: (first) =>
-      qemuCommand(parts.qemu, shape, {
+    program: (first) => {
+      const last = first + 1 + ways.length
+      return qemuCommand(parts.qemu, shape, {
         control: first,
-        ...(begin === 'with monitor' ? { monitor: first + 1 } : { incoming: first + 1 }),
-      }),
-    descriptors: ['socket', begin === 'with monitor' ? 'socket' : openSync(begin.snapshot, 'r')],
+        ...(shape.settings.online && { online: first + 1, egress: first + 2 }),
+        ...(begin === 'with monitor' ? { monitor: last } : { incoming: last }),
+      })
+    },
+    descriptors: ['socket', ...ways, begin === 'with monitor' ? 'socket' : openSync(begin.snapshot, 'r')],
     folders: [
       { host: parts.image, inside: insideImage, writable: false },
       { host: parts.diskFolder, inside: insideDisk, writable: true },
@@ -42,16 +68,47 @@ export function launchMachine(parts: MachineParts, begin: { snapshot: string } |
     memoryMb: shape.memoryMb + machineOverheadMb,
     maxFileMb: parts.diskMb,
   })
+  const [control, ...others] = launched.sockets
+  const monitor = begin === 'with monitor' ? others.at(-1)! : null
+  return { ...launched, control: control!, monitor, online: shape.settings.online ? { hands: others[0]!, egress: others[1]! } : null }
+}
+
+/** Waits until hands have greeted, those with a way out too. @throws OxbowError `sandbox_failed` when they do not in time */
+export async function attachMachine(
+  { child, online, exited, gone, diagnostics }: LaunchedMachine,
+  startTimeoutMs: number,
+  logger: (message: string) => void,
+): Promise<Machine> {
+  const kill = (): void => void child.kill('SIGKILL')
+  const attach = (input: NodeJS.WritableStream, output: NodeJS.ReadableStream): Promise<HandsProcess> =>
+    attachHands({
+      input: input as Duplex,
+      output: output as Duplex,
+      diagnostics,
+      exited: exited.then(() => undefined),
+      gone,
+      kill,
+      startTimeoutMs,
+    })
+  const [work, other] = await Promise.all([
+    attach(child.stdin!, child.stdout!),
+    online === null ? null : attach(online.hands, online.hands),
+  ])
+  return {
+    hands: work.hands,
+    isOpen: () => work.isOpen() && other?.isOpen() !== false,
+    kill: () => work.kill(),
+    online: online === null ? null : { hands: other!.hands, way: wayOut(online.egress, { kill, logger }) },
+  }
 }
 
 /**
  * Wakes a machine from its snapshot and gives it the time, randomness and its disk.
  * @throws OxbowError `sandbox_failed` when it does not answer in time
  */
-export async function startMachine(parts: MachineParts, snapshot: string): Promise<HandsProcess> {
+export async function startMachine(parts: MachineParts, snapshot: string, logger: (message: string) => void): Promise<Machine> {
   const machine = launchMachine(parts, { snapshot })
-  const { child, sockets, exited, gone, diagnostics } = machine
-  const control = sockets[0]!
+  const { child, control, online, gone } = machine
   control.write(goWord(Math.round(Date.now() / 1000), randomBytes(32)))
   try {
     await heard(machine, goingWord, restoreTimeoutMs)
@@ -61,19 +118,12 @@ export async function startMachine(parts: MachineParts, snapshot: string): Promi
     throw error
   }
   // Hands greeted before they were frozen.
-  child.stdout!.unshift(Buffer.concat([...encodeMessage(greetingId, '{}')]))
-  return attachHands({
-    input: child.stdin!,
-    output: child.stdout!,
-    diagnostics,
-    exited: exited.then(() => undefined),
-    gone,
-    kill: () => void child.kill('SIGKILL'),
-  })
+  for (const output of [child.stdout!, online?.hands]) output?.unshift(Buffer.concat([...encodeMessage(greetingId, '{}')]))
+  return attachMachine(machine, restoreTimeoutMs, logger)
 }
 
 /** Resolves when the guest has said this word on its control port. @throws OxbowError `sandbox_failed` */
-export function heard({ sockets, exited, diagnostics }: LaunchedProgram, word: string, timeoutMs: number): Promise<void> {
+export function heard({ control, exited, diagnostics }: LaunchedMachine, word: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = ''
     const fail = (why: string): void =>
@@ -87,7 +137,7 @@ export function heard({ sockets, exited, diagnostics }: LaunchedProgram, word: s
       clearTimeout(limit)
       fail(`QEMU ended${code === null ? '' : ` with code ${code}`}.`)
     })
-    sockets[0]!.on('data', (bytes: Buffer) => {
+    control.on('data', (bytes: Buffer) => {
       if (text.length > maxControlBytes) return
       text += bytes.toString('latin1')
       if (!text.split('\n').includes(word)) return

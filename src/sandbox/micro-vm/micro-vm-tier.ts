@@ -8,7 +8,6 @@ import { OxbowError } from '../../types/index.ts'
 import { planBubblewrap } from '../bubblewrap/bubblewrap-tier.ts'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
-import type { HandsProcess } from '../hands/hands-process.ts'
 import { kvmProbeMs, machineDiskMb } from '../limits.ts'
 import { isPlan } from '../tier-plan.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
@@ -17,6 +16,7 @@ import type { Accelerator } from './accelerator.ts'
 import type { GuestSettings } from './image/guest-init.ts'
 import { findVmImage, holdsHands, imagesName } from './image/image-folder.ts'
 import { startMachine } from './machine.ts'
+import type { Machine } from './machine.ts'
 import { machineBoots, machineSnapshot } from './machine-snapshot.ts'
 import type { SnapshotParts } from './machine-snapshot.ts'
 import { microVmPrograms } from './machine-programs.ts'
@@ -55,7 +55,7 @@ const qemuTier: TierProvider = {
       launcher,
       qemu: programs.qemu,
       image,
-      shape: { accel, tscKhz, ...sizeOf(options.limits), settings: settingsOf(options.limits, profile) },
+      shape: { accel, tscKhz, ...sizeOf(options.limits), settings: settingsOf(options, profile) },
       diskMb: options.limits.disk_mb ?? machineDiskMb,
     })
     const accelerator = await findAccelerator({
@@ -80,22 +80,46 @@ function tierPlan(
   // Beside the image: who has one has the other.
   const snapshots = join(dirname(partsOf('work').image), snapshotsName)
   const workspace = openMachineWorkspace({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb })
+  const { egressSocket, logger } = options
+  const startIn =
+    (profile: GuestSettings['profile']) =>
+    async (diskFolder: string): Promise<Machine> => {
+      const parts = partsOf(profile)
+      return startMachine({ ...parts, diskFolder }, await machineSnapshot(parts, snapshots), logger)
+    }
+  const machine = shareMachine(() => workspace.startWork(startIn('work')))
   return {
     provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
-    profiles: ['work', 'vault-read'],
+    profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
     limits: limitsInForce(options.limits, partsOf('work')),
     degraded: [
       ...(reason === '' ? [] : [`speed: emulated, some 50 times slower, for ${reason}`]),
-      ...(options.egressSocket === undefined ? [] : ['network: profiles online and browser are missing in a micro VM']),
+      ...(egressSocket === undefined ? [] : ['browser: there is none in a micro VM']),
     ],
     async start(profile) {
-      if (profile !== 'work' && profile !== 'vault-read') throw notOffered(profile)
-      const parts = partsOf(profile)
-      const start = async (diskFolder: string): Promise<HandsProcess> =>
-        startMachine({ ...parts, diskFolder }, await machineSnapshot(parts, snapshots))
-      return profile === 'work' ? workspace.startWork(start) : workspace.startVault(start)
+      if (profile === 'vault-read') return workspace.startVault(startIn(profile))
+      if (profile === 'work') return machine()
+      if (profile !== 'online' || egressSocket === undefined) throw notOffered(profile)
+      const socket = await egressSocket(profile)
+      const { online, isOpen, kill } = await machine()
+      online!.way.open(socket)
+      return { hands: online!.hands, isOpen, kill }
     },
     close: () => Promise.resolve(),
+  }
+}
+
+/**
+ * Hands of `work` and of `online` are in one machine, over one disk: what the one writes the other one reads at once.
+ * @returns a function that starts it where none runs; the next one starts when the one before has ended
+ */
+function shareMachine(start: () => Promise<Machine>): () => Promise<Machine> {
+  let current: Promise<Machine> | null = null
+  return async () => {
+    const known = current
+    const running = await known?.catch(() => null)
+    if (running?.isOpen() !== true && current === known) current = Promise.resolve(running?.kill()).then(start)
+    return current!
   }
 }
 
@@ -106,13 +130,14 @@ function sizeOf({ memory_mb: memoryMb, cpus }: Config['sandbox']): Pick<MachineS
 /** The kernel and Node of the guest need this much before anything is done. */
 const minMachineMb = 256
 
-function settingsOf(limits: Config['sandbox'], profile: GuestSettings['profile']): GuestSettings {
-  return { profile, uid: sandboxUser(), processes: limits.max_processes, maxFileMb: limits.max_file_mb }
+function settingsOf({ limits, egressSocket }: TierOptions, profile: GuestSettings['profile']): GuestSettings {
+  const online = profile === 'work' && egressSocket !== undefined
+  return { profile, online, uid: sandboxUser(), processes: limits.max_processes, maxFileMb: limits.max_file_mb }
 }
 
 function limitsInForce(limits: Config['sandbox'], { shape, diskMb }: SnapshotParts): readonly string[] {
   return [
-    'network: none',
+    `network: ${shape.settings.online ? 'none but the egress proxy, for calls that may use it' : 'none'}`,
     `memory: ${shape.memoryMb} MB for the machine`,
     `processors: ${shape.processors}`,
     `disk: ${diskMb} MB for the workspace and /tmp`,

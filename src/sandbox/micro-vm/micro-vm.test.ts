@@ -83,7 +83,7 @@ describe('a micro VM', { skip }, () => {
 
   it('that died is taken over at the next start, which sees what the person changed meanwhile', { timeout }, async () => {
     await using bench = await workbench((shared) => writeFile(join(shared, 'file'), 'before\n'))
-    await exec(bench, 'echo written > written; sync; (sleep 0.1; kill -9 3) & sleep 60').then(
+    await exec(bench, 'echo written > written; sync; (sleep 0.1; kill -9 $PPID) & sleep 60').then(
       () => assert.fail('hands were killed'),
       () => undefined,
     )

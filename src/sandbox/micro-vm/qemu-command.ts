@@ -1,8 +1,8 @@
 /**
- * The command line of QEMU. The machine has a processor, memory, two disks and two serial ports, and nothing else: no network,
+ * The command line of QEMU. The machine has a processor, memory, two disks and two serial ports (four, with a way out), and nothing else: no network,
  * no display, no bus on which something could be plugged in.
  */
-import { guestArguments, controlPort, handsPort } from './image/guest-init.ts'
+import { controlPort, egressPort, guestArguments, handsPort, onlinePort } from './image/guest-init.ts'
 import { translationMb } from '../limits.ts'
 import type { GuestSettings } from './image/guest-init.ts'
 import { imageFiles } from './image/image-folder.ts'
@@ -24,6 +24,9 @@ export const diskFile = 'workspace.ext4'
 
 export interface Descriptors {
   readonly control: number
+  /** Hands with a way out, and the way: where the settings have them. */
+  readonly online?: number
+  readonly egress?: number
   /** A snapshot to begin with. */
   readonly incoming?: number
   /** A monitor, for the one who makes a snapshot. */
@@ -32,11 +35,12 @@ export interface Descriptors {
 
 /** Hands are at standard input and output. @param qemu absolute path */
 export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Descriptors): readonly string[] {
-  const { control, incoming, monitor } = descriptors
+  const { control, online, egress, incoming, monitor } = descriptors
   const disk = (id: string, file: string, more: string): string[][] => [
     ['-drive', `id=${id},file=${file},format=raw,if=none${more}`],
     ['-device', `virtio-blk-device,drive=${id}`],
   ]
+  const socketOf = (name: string, descriptor: number): string => `socket,id=${name},fd=${descriptor}`
   const port = (name: string, chardev: string): string[][] => [
     ['-chardev', chardev],
     ['-device', `virtserialport,chardev=${name},name=${name}`],
@@ -58,7 +62,9 @@ export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Desc
     ...disk('workspace', `${insideDisk}/${diskFile}`, ''),
     ['-device', 'virtio-serial-device'],
     ...port(handsPort, `stdio,id=${handsPort},signal=off`),
-    ...port(controlPort, `socket,id=${controlPort},fd=${control}`),
+    ...port(controlPort, socketOf(controlPort, control)),
+    ...(online === undefined ? [] : port(onlinePort, socketOf(onlinePort, online))),
+    ...(egress === undefined ? [] : port(egressPort, socketOf(egressPort, egress))),
     monitor === undefined ? [] : ['-chardev', `socket,id=monitor,fd=${monitor}`, '-mon', 'chardev=monitor,mode=control'],
     incoming === undefined ? [] : ['-incoming', `fd:${incoming}`],
   ]

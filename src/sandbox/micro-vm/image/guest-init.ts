@@ -1,5 +1,6 @@
 /**
- * Process 1 of the guest, a script for busybox, and the one that holds hands. Hands start before the machine is frozen into a
+ * Process 1 of the guest, a script for busybox, and the one that holds hands. Where there is a way out, a second pair of hands
+ * is in the machine, over the same workspace, in namespaces of its own, with the port that leads out. Hands start before the machine is frozen into a
  * snapshot, with no user, no workspace and no request near them: an emulated Node needs two seconds to start, a frozen one
  * nothing. All that must differ between two machines of one snapshot comes afterwards, with one word of the host on the control
  * port, before the first request can reach hands:
@@ -14,6 +15,9 @@ import { nodeFlags } from '../../bubblewrap/launch-command.ts'
 
 export const controlPort = 'oxbow.control'
 export const handsPort = 'oxbow.hands'
+/** Of the hands with a way out, and that way: connections to the egress proxy (types/stream-frame.ts). */
+export const onlinePort = 'oxbow.online'
+export const egressPort = 'oxbow.egress'
 /** Said on the control port: the machine waits for its word; the workspace is there. */
 export const readyWord = 'ready'
 export const goingWord = 'going'
@@ -24,22 +28,27 @@ export const insideHands = '/opt/oxbow/hands.cjs'
 /** What is fixed when hands start, and so part of a snapshot. It travels on the kernel's command line, where it is no secret. */
 export interface GuestSettings {
   readonly profile: Extract<Profile, 'work' | 'vault-read'>
+  /** Whether there are hands with a way out beside those of `work`. */
+  readonly online: boolean
   readonly uid: number
   readonly processes: number
   readonly maxFileMb: number
 }
 
 /** For the end of the kernel's command line: what the kernel does not know itself becomes the environment of init. */
-export function guestArguments({ profile, uid, processes, maxFileMb }: GuestSettings): string {
+export function guestArguments({ profile, online, uid, processes, maxFileMb }: GuestSettings): string {
   // The shell of busybox counts files in blocks of 512 bytes.
-  return `PROFILE=${profile} ID=${uid} PROCESSES=${processes} BLOCKS=${maxFileMb * 2048}`
+  return `PROFILE=${profile} ONLINE=${online ? 1 : 0} ID=${uid} PROCESSES=${processes} BLOCKS=${maxFileMb * 2048}`
 }
 
 export function goWord(seconds: number, entropy: Buffer): string {
   return `go ${seconds} ${entropy.toString('hex')}\n`
 }
 
-/** Loads modules, mounts the root read-only, and starts the other script in namespaces of its own. */
+/**
+ * Process 1: loads modules, mounts the root read-only, starts hands in namespaces of their own, and gives them the workspace when
+ * the host says so. What is mounted here then is seen in those namespaces too; what is mounted there stays there.
+ */
 export function initScript(modules: readonly string[]): string {
   return `#!/bin/busybox sh
 B=/bin/busybox
@@ -49,10 +58,12 @@ $B mount -t devtmpfs dev /dev
 ${modules.map((name) => `$B insmod /modules/${name}.ko`).join('\n')}
 port() { for d in /sys/class/virtio-ports/*; do [ "$($B cat $d/name 2>/dev/null)" = "$1" ] && echo /dev/\${d##*/}; done; }
 n=0
-while [ ! -b /dev/vdb ] || [ -z "$(port ${controlPort})" ] || [ -z "$(port ${handsPort})" ]; do
+# The host plugs them in in this order.
+[ $ONLINE = 1 ] && LAST=${egressPort} || LAST=${controlPort}
+while [ ! -b /dev/vdb ] || [ -z "$(port $LAST)" ]; do
   n=$((n+1)); [ $n -gt 400 ] && $B reboot -f; $B usleep 25000
 done
-HANDS=$(port ${handsPort}) CONTROL=$(port ${controlPort})
+CONTROL=$(port ${controlPort})
 $B mount -t ext4 -o ro,nosuid,nodev /dev/vda /root
 # A few devices of its own, so that nothing inside sees disks and ports.
 $B mount -t tmpfs -o mode=755,size=64k,nosuid tmpfs /root/dev
@@ -60,49 +71,61 @@ for d in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9" "tty 5 0"; 
   set -- $d; $B mknod -m 666 /root/dev/$1 c $2 $3
 done
 $B mkdir /root/dev/pts /root/dev/shm
-$B mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts /root/dev/pts
 for l in "ptmx pts/ptmx" "fd /proc/self/fd" "stdin fd/0" "stdout fd/1" "stderr fd/2"; do set -- $l; $B ln -s $2 /root/dev/$1; done
-$B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/dev/shm
 $B mount -t tmpfs -o mode=755,size=1m,nosuid,nodev tmpfs /root/run
-# Only root may open it, and hands do before they become somebody else.
-$B cp -a $HANDS /root/dev/hands
 [ $PROFILE = vault-read ] && $B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/tmp
 $B hostname oxbow
-export PROFILE ID PROCESSES BLOCKS CONTROL
-$B unshare --mount --pid --fork /bin/busybox sh /start
-$B reboot -f
+$B mount --make-rshared / || $B reboot -f
+export PROFILE ID PROCESSES BLOCKS
+# Only root may open these, and hands do before they become somebody else.
+hands() {
+  $B cp -a $(port $1) /root/dev/$1
+  [ $1 = ${onlinePort} ] && $B cp -a $(port ${egressPort}) /root/dev/${egressPort}
+  (PORT=$1 $B unshare --mount --propagation slave --pid --net --fork /bin/busybox sh /start; $B reboot -f) &
+}
+hands ${handsPort}
+[ $ONLINE = 1 ] && hands ${onlinePort}
+exec 3<>$CONTROL
+echo ${readyWord} >&3
+read -r GO SECONDS ENTROPY <&3
+[ "$GO" = go ] || $B reboot -f
+$B date -s @$SECONDS >/dev/null
+echo $ENTROPY > /dev/urandom
+/bin/reseed || $B reboot -f
+$B rm -f /root/dev/${handsPort} /root/dev/${onlinePort} /root/dev/${egressPort}
+if [ $PROFILE = vault-read ]; then
+  $B mount -t ext4 -o ro,nosuid,nodev /dev/vdb /work && $B mount -o bind,ro /work/vault /root/vault || $B reboot -f
+else
+  $B mount -t ext4 -o nosuid,nodev /dev/vdb /work || $B reboot -f
+  $B mkdir -p /work/tmp && $B chown $ID:$ID /work/tmp /work/shared || $B reboot -f
+  $B mount -o bind /work/shared /root/shared && $B mount -o bind /work/tmp /root/tmp || $B reboot -f
+fi
+echo ${goingWord} >&3
+exec 3>&-
+while :; do wait; done
 `
 }
 
-/** Process 1 of the namespace in which hands are: they see and end their own processes, and not the kernel's. All ends with it. */
+/**
+ * Process 1 of the namespaces in which hands are: they see and end their own processes, no others and not the kernel's; have a
+ * loopback, terminals and shared memory of their own, and no other network. All of the machine ends with it.
+ */
 export const startScript: string = `B=/bin/busybox
 $B mount -t proc -o nosuid,nodev,noexec proc /root/proc
+$B mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts /root/dev/pts
+$B mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs /root/dev/shm
+$B ip link set lo up
 ulimit -c 0
 ulimit -n 1024
 ulimit -f $BLOCKS
 ulimit -u $PROCESSES
 cd /
-MODE=; [ $PROFILE = vault-read ] && MODE=--vault
+MODE=
+[ $PROFILE = vault-read ] && MODE=--vault
+[ $PORT = ${onlinePort} ] && MODE="--relay-device /dev/${egressPort}"
 $B env -i $B chroot /root $B setpriv --nnp /opt/oxbow/node ${nodeFlags.join(' ')} \\
-  ${insideHands} --device /dev/hands --alone --user $ID $MODE </dev/null >/dev/null 2>&1 &
-NODE=$!
-exec 3<>$CONTROL
-echo ${readyWord} >&3
-read -r GO SECONDS ENTROPY <&3
-[ "$GO" = go ] || exit
-$B date -s @$SECONDS >/dev/null
-echo $ENTROPY > /dev/urandom
-/bin/reseed || exit
-if [ $PROFILE = vault-read ]; then
-  $B mount -t ext4 -o ro,nosuid,nodev /dev/vdb /work && $B mount -o bind,ro /work/vault /root/vault || exit
-else
-  $B mount -t ext4 -o nosuid,nodev /dev/vdb /work || exit
-  $B mkdir -p /work/tmp && $B chown $ID:$ID /work/tmp /work/shared || exit
-  $B mount -o bind /work/shared /root/shared && $B mount -o bind /work/tmp /root/tmp || exit
-fi
-echo ${goingWord} >&3
-exec 3>&-
-wait $NODE
+  ${insideHands} --device /dev/$PORT --alone --user $ID $MODE </dev/null >/dev/null 2>&1 &
+wait $!
 `
 
 /**

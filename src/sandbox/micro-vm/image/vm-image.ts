@@ -8,7 +8,7 @@ import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path'
 import { OxbowError } from '../../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
-import { ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
+import { findProgram, ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../../image/host-command.ts'
 import type { RootExtra } from '../../image/root-parts.ts'
 import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
@@ -60,6 +60,13 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
       hint: 'Leave browser out of --with, or take sandbox.tier = "container" for it.',
     })
   }
+  // Before anything is copied: it stands in a folder that a plain user does not search.
+  const mke2fs = findProgram('mke2fs', options.searchPath)
+  if (mke2fs === null) {
+    throw new OxbowError('sandbox_missing', 'An image cannot be made: mke2fs not found on this machine.', {
+      hint: 'Install with: apt-get install e2fsprogs.',
+    })
+  }
   const kernels = join(options.folder, 'kernel')
   await mkdir(kernels, { recursive: true, mode: 0o700 })
   await removeOrphans(kernels)
@@ -80,7 +87,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     .slice(0, 24)
   const folder = join(options.folder, key)
   const fresh = !existsSync(folder)
-  if (fresh) await writeImage(folder, await loadKernel(packageFile, kernels), scripts, tree, handsMark(hands))
+  if (fresh) await writeImage({ folder, kernel: await loadKernel(packageFile, kernels), scripts, tree, mark: handsMark(hands), mke2fs })
   await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
   for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, [key, tree.key])
   return { folder, key, files: tree.files, bytes: await sizeOf(folder), fresh }
@@ -99,14 +106,18 @@ function packFirstFiles(busybox: Buffer, kernel: GuestKernel, [init, start]: rea
   )
 }
 
+interface ImageParts {
+  readonly folder: string
+  readonly kernel: GuestKernel
+  readonly scripts: readonly string[]
+  readonly tree: { readonly root: string; readonly bytes: number }
+  readonly mark: string
+  /** Absolute path. */
+  readonly mke2fs: string
+}
+
 /** Written beside its place and moved there when it is whole. */
-async function writeImage(
-  folder: string,
-  kernel: GuestKernel,
-  scripts: readonly string[],
-  tree: { root: string; bytes: number },
-  mark: string,
-): Promise<void> {
+async function writeImage({ folder, kernel, scripts, tree, mark, mke2fs }: ImageParts): Promise<void> {
   await removeOrphans(dirname(folder))
   const draft = ownName(folder)
   await mkdir(draft, { recursive: true, mode: 0o755 })
@@ -116,10 +127,10 @@ async function writeImage(
     await writeFile(join(draft, imageFiles.initramfs), packFirstFiles(busybox, kernel, scripts))
     const mib = Math.ceil((tree.bytes + rootImageSpareBytes) / 1024 / 1024)
     const form = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', tree.root]
-    const made = await runOnHost('mke2fs', [...form, join(draft, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })
+    const made = await runOnHost(mke2fs, [...form, join(draft, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })
     if (made.exitCode !== 0) {
       throw new OxbowError('sandbox_missing', `The root of the machine could not be made: ${made.stderr}`, {
-        hint: 'Install with: apt-get install e2fsprogs. Then check that the disk has room.',
+        hint: 'Check that the disk has room.',
       })
     }
     await writeFile(join(draft, handsMarkFile), mark)

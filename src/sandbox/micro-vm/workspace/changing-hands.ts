@@ -1,8 +1,8 @@
 /** Watches which requests may have changed the workspace, and has the changes taken over when none of them is under way. */
 import { toFailure } from '../../../types/index.ts'
 import type { Hands, HandsOp } from '../../../types/index.ts'
-import type { HandsProcess } from '../../hands/hands-process.ts'
 import { importAtEndMs, importIdleMs } from '../../limits.ts'
+import type { Machine } from '../machine.ts'
 
 /** Requests after which everything is as it was before. All others count as changes: a session may go on by itself. */
 const readOnly: ReadonlySet<HandsOp> = new Set(['read', 'bytes', 'list', 'search', 'stat', 'archive', 'survey', 'watch', 'shutdown'])
@@ -17,7 +17,8 @@ export interface TakeBackOptions {
   ended(): Promise<void>
 }
 
-export function takeChangesBack(started: HandsProcess, options: TakeBackOptions): HandsProcess {
+/** The same for hands with a way out, which are over the same workspace. */
+export function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
   const ending = new AbortController()
   let looked: Promise<void> | null = null
   let underWay = 0
@@ -37,15 +38,15 @@ export function takeChangesBack(started: HandsProcess, options: TakeBackOptions)
         },
       ),
     ))
-  const hands: Hands = {
+  const watched = (hands: Hands): Hands => ({
     async ask(op, input, request) {
-      if (readOnly.has(op)) return started.hands.ask(op, input, request)
+      if (readOnly.has(op)) return hands.ask(op, input, request)
       clearTimeout(timer)
       underWay += 1
       try {
         // Without this look all is taken to be changed: slower, and as right.
         await (looked ??= options.look(started.hands, ending.signal).catch(() => undefined))
-        return await started.hands.ask(op, input, request)
+        return await hands.ask(op, input, request)
       } finally {
         underWay -= 1
         if (underWay === 0 && end === null) {
@@ -55,7 +56,7 @@ export function takeChangesBack(started: HandsProcess, options: TakeBackOptions)
         }
       }
     },
-  }
+  })
   const finish = async (): Promise<void> => {
     clearTimeout(timer)
     ending.abort()
@@ -65,5 +66,10 @@ export function takeChangesBack(started: HandsProcess, options: TakeBackOptions)
     await started.kill()
     if (isTaken) await options.ended()
   }
-  return { hands, isOpen: () => started.isOpen(), kill: () => (end ??= finish()) }
+  return {
+    hands: watched(started.hands),
+    online: started.online === null ? null : { ...started.online, hands: watched(started.online.hands) },
+    isOpen: () => end === null && started.isOpen(),
+    kill: () => (end ??= finish()),
+  }
 }

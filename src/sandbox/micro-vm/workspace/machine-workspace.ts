@@ -16,6 +16,7 @@ import type { BubblewrapPlan } from '../../bubblewrap/bubblewrap-tier.ts'
 import { importAtEndMs } from '../../limits.ts'
 import type { TierOptions } from '../../tier-plan.ts'
 import { giveFolders } from '../../disk/give-folders.ts'
+import type { Machine } from '../machine.ts'
 import { ownName, removeOrphans } from '../orphaned-files.ts'
 import { diskPath, makeDisk, sandboxUser } from './disk-image.ts'
 import { loadAgreement, readTree, saveAgreement } from './host-tree.ts'
@@ -25,11 +26,11 @@ import { takeChangesBack } from './changing-hands.ts'
 
 export interface MachineWorkspace {
   /** @param start starts a machine with the disk in this folder */
-  startWork(start: StartMachine): Promise<HandsProcess>
+  startWork(start: StartMachine): Promise<Machine>
   startVault(start: StartMachine): Promise<HandsProcess>
 }
 
-type StartMachine = (diskFolder: string) => Promise<HandsProcess>
+type StartMachine = (diskFolder: string) => Promise<Machine>
 
 export interface MachineWorkspaceOptions extends Pick<TierOptions, 'folders' | 'logger'> {
   readonly launcher: BubblewrapPlan
