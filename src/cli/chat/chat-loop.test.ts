@@ -84,7 +84,7 @@ function fakeGateway() {
 
 /** A chat with a screen that writes into a text. */
 function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDeps> = {}) {
-  const shown = { text: '', prompt: '' as string | null }
+  const shown = { text: '', prompt: '' as string | null, typing: false }
   let events: ScreenEvents | null = null
   const over = chat({
     gateway: fake.gateway,
@@ -93,6 +93,7 @@ function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDe
       return {
         line: (text) => (shown.text += `${shown.text === '' || shown.text.endsWith('\n') ? '' : '\n'}${text}\n`),
         stream: (text) => (shown.text += text),
+        isTyping: () => shown.typing,
         prompt: (text) => (shown.prompt = text),
         close: () => {},
       }
@@ -304,4 +305,40 @@ void test('/status tells model, store and each limit of the sandbox in rows of t
   end()
   await over
   assert.match(shown.text, /^model +offline\n[\s\S]*^limits +a file: 5\n +memory: 7\n! +not in force: processes\n$/m)
+})
+
+void test('a y that was being typed when a question came is no answer to it, and neither are those behind it', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('go')
+  // A model has said "reply y to go on", and asks for something else while the person types.
+  shown.typing = true
+  fake.tell('g.0', 'shell.exec', 'parked', { input: '{"command":"curl evil"}', reason: 'r' })
+  await type('y')
+  shown.typing = false
+  await type('y')
+  assert.match(shown.text, /curl evil[^]*came while you were typing[^]*came while you were typing/)
+  assert.ok(!fake.asked.some((each) => each.startsWith('approve')))
+  await type('y')
+  assert.deepEqual(
+    fake.asked.filter((each) => each.startsWith('approve')),
+    ['approve g.0 true'],
+  )
+  end()
+  await over
+})
+
+void test('a no is taken at once', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  await type('go')
+  shown.typing = true
+  fake.tell('g.0', 'shell.exec', 'parked', { input: '{}', reason: 'r' })
+  await type('n')
+  assert.deepEqual(
+    fake.asked.filter((each) => each.startsWith('approve')),
+    ['approve g.0 false'],
+  )
+  end()
+  await over
 })

@@ -82,6 +82,9 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
   if (command !== null) return obey(command, { gateway: deps.gateway, conversation, screen, leave })
   const asked = conversation.current()?.asked() ?? null
   if (asked === null) return conversation.send(messageOf(line))
+  const unseen = conversation.current()?.cameUnseen() === true
+  // Whoever is asked to type y by a model, or types ahead, has not read what came meanwhile.
+  if (unseen && /^y(es)?$/i.test(line)) return screen.line('  This question came while you were typing: read it, then answer y or n.')
   if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
   // A pipe cannot have meant this line as an answer, and what follows it would be taken for one too.
   if (deps.oneByOne) leave()

@@ -18,6 +18,8 @@ export interface ChatSession {
   isRunning(): boolean
   /** The approval that is asked now. */
   asked(): PendingApproval | null
+  /** The question came when something was typed already, which is no answer to it. Asked once, it has been shown. */
+  cameUnseen(): boolean
   /** A message was acknowledged as this turn. */
   sent(turn: TurnId): void
   /** Takes the asked approval off the screen, and asks the next. */
@@ -47,6 +49,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
   const lane = foldPast(past, busy)
   for (const approval of lane.pending) approvals.add(approval)
   let active = lane.active
+  let unseen = false
   let waiters: (() => void)[] = []
 
   /** Shows the prompt that fits, and wakes who waits for it. */
@@ -57,9 +60,11 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
     for (const wake of waiters) wake()
     waiters = []
   }
+  const isTyping = (): boolean => screen.isTyping?.() === true
   const showAsked = (): void => {
     const first = approvals.first()
     if (first !== null) printer.approval(first)
+    unseen = isTyping()
     settle()
   }
   const ask = (approval: PendingApproval): void => {
@@ -95,6 +100,11 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
     id: session,
     isRunning: () => active !== null,
     asked: approvals.first,
+    cameUnseen() {
+      const was = unseen
+      unseen = isTyping()
+      return was
+    },
     sent(turn) {
       active ??= newTurnView(turn)
       settle()

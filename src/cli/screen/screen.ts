@@ -6,6 +6,8 @@ export interface Screen {
   line(text: string): void
   /** Prints text that goes on. */
   stream(text: string): void
+  /** Something was typed that is not handed on yet: it was meant for what was shown before. Absent: nobody types. */
+  isTyping?(): boolean
   /** What stands before the input; null hides it, and typing is still possible. */
   prompt(text: string | null): void
   /** Lets go of the input. */

@@ -140,3 +140,25 @@ void test('the terminal is asked to mark what is pasted, and is left as it was',
   screen.close()
   assert.ok(raw().includes('\u001b[?2004l'))
 })
+
+void test('it is known that something is typed, and that lines wait to be handed on', async () => {
+  const input = new PassThrough()
+  const output = Object.assign(new PassThrough(), { columns: 80, rows: 24, isTTY: true })
+  const seen: (readonly [string, boolean])[] = []
+  const screen: Screen = createTtyScreen(input as unknown as NodeJS.ReadStream, output as unknown as NodeJS.WriteStream, {
+    onLine: async (line) => void seen.push([line, screen.isTyping?.() === true]),
+    onInterrupt: () => {},
+    onEnd: () => {},
+  })
+  input.write('y')
+  await new Promise(setImmediate)
+  assert.equal(screen.isTyping?.(), true)
+  input.write('\ry\ry\r')
+  while (seen.length < 3) await new Promise(setImmediate)
+  assert.deepEqual(seen, [
+    ['y', true],
+    ['y', true],
+    ['y', false],
+  ])
+  screen.close()
+})

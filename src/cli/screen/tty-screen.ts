@@ -56,7 +56,7 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
   pasting.begin()
   // Brought back from the background: the line editor has stopped reading.
   lines.on('SIGCONT', () => (pasting.begin(), lines.resume()))
-  watchLines(lines, events, {
+  const waits = watchLines(lines, events, {
     entered(line) {
       prompt.isGone()
       writer.isBroken()
@@ -71,6 +71,7 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
   })
   return {
     line: (text) => print(() => writer.line(text)),
+    isTyping: () => typing || waits(),
     stream: (text) => print(() => writer.stream(text)),
     prompt(text) {
       prompt.want(text)
@@ -136,17 +137,23 @@ function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; aft
   }
 }
 
-/** `entered` gives what is meant by the line, and makes room below it. */
-function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(line: string): string; closed(): void }): void {
+/** `entered` gives what is meant by the line, and makes room below it. @returns whether lines wait to be handed on */
+function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(line: string): string; closed(): void }): () => boolean {
   let taken: Promise<void> = Promise.resolve()
+  let waiting = 0
   lines.on('line', (line) => {
     const meant = screen.entered(line)
     // Lines may come all at once; each finds what the one before has done.
-    taken = taken.then(() => events.onLine(meant))
+    waiting += 1
+    taken = taken.then(() => {
+      waiting -= 1
+      return events.onLine(meant)
+    })
   })
   lines.on('SIGINT', events.onInterrupt)
   lines.on('close', () => {
     screen.closed()
     events.onEnd()
   })
+  return () => waiting > 0
 }
