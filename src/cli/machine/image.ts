@@ -32,7 +32,7 @@ function describe({ engine, image, made, ms }: ImageReport): readonly string[] {
   const seconds = `${(ms / 1000).toFixed(1)} s`
   const what = made === null ? `${engine} has it already` : `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB, in ${seconds}`
   const tier = engine === 'QEMU' ? 'micro_vm' : 'container'
-  return [`${image}  ${what}`, `To use it: [sandbox] tier = "${tier}" in config.toml. oxbow doctor tries it.`]
+  return [`${image}  ${what}`, 'To use it, set in config.toml:', '  [sandbox]', `  tier = "${tier}"`, 'oxbow doctor tries it.']
 }
 
 function parseVm({ vm, kernel, engine }: ImageOptions): { vm?: { kernel: string } } {

@@ -1,7 +1,7 @@
 /** `oxbow store`: asks a guest program that does nothing else, shows how far it is, and says what came of it. */
 import { resolve } from 'node:path'
 import { askOffline } from '../../runner/index.ts'
-import type { StoreProgress, StoreQuestion, StoreVerifyReport } from '../../types/index.ts'
+import type { MoveReport, StoreProgress, StoreQuestion, StoreVerifyReport } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { type GuestChoice, guestOptions } from '../guest/guest-connection.ts'
@@ -68,12 +68,23 @@ export function storeVacuum(options: StoreOptions, terminal: Terminal): Promise<
 
 /** @param url an address of Postgres, `env:NAME` for the variable that holds one, or `file` */
 export function storeMove(url: string, options: StoreOptions, terminal: Terminal): Promise<number> {
-  return show({ ask: 'move', to: addressOf(url, terminal) }, text.describeMove, options, terminal)
+  const describe = (report: MoveReport): string => text.describeMove(movedTo(url, report))
+  return show({ ask: 'move', to: addressOf(url, terminal) }, describe, options, terminal)
+}
+
+/** @returns the report of a move; where a variable holds the address, and with it a password, its name is what to configure. */
+export function movedTo(url: string, report: MoveReport): MoveReport {
+  const variable = variableIn(url)
+  return variable === undefined ? report : { ...report, configure: `store.url_env = "${variable}"` }
+}
+
+function variableIn(url: string): string | undefined {
+  return /^env:(\w+)$/.exec(url)?.[1]
 }
 
 function addressOf(url: string, { env }: Terminal): string {
   if (url === 'file' || /^postgres(ql)?:\/\//.test(url)) return url
-  const name = /^env:(\w+)$/.exec(url)?.[1]
+  const name = variableIn(url)
   const value = name === undefined ? undefined : env[name]
   if (value !== undefined && value !== '') return value
   const message = name === undefined ? 'That is no place for a store.' : `The variable ${name} is not set.`

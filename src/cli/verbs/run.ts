@@ -1,7 +1,7 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { OxbowError } from '../../types/index.ts'
-import type { PendingApproval, SessionId, TurnId } from '../../types/index.ts'
+import type { PendingApproval, SandboxStatus, SessionId, TurnId } from '../../types/index.ts'
 import { printFailure, exitOf } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
@@ -36,12 +36,18 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const files = await Promise.all((options.attach ?? []).map(findLocalFile))
   assertFewFiles(files.length)
   return withGuest(options, terminal, async ({ gateway }) => {
+    if (options.json !== true) tellOfMissing((await gateway.status()).sandbox, terminal)
     const attachments = await uploadFiles(files, gateway)
     const session = options.session === undefined ? await gateway.createSession() : await findSession(gateway, options.session)
     const message = { session: session.id, text, ...(options.model !== undefined && { model: options.model }) }
     const sent = await gateway.sendTurn(files.length === 0 ? message : { ...message, attachments })
     return finishTurn({ gateway, session: session.id, turn: sent.turn, cursor: sent.cursor, options, terminal })
   })
+}
+
+/** An agent without its tools can only say that it has none. */
+function tellOfMissing({ tier, problem }: SandboxStatus, terminal: Terminal): void {
+  if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(`${problem.message} ${problem.hint}`.trim())}`)
 }
 
 interface Finish {

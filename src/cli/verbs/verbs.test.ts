@@ -1,12 +1,14 @@
 /** The verbs from end to end: the real program beside a real guest, with the offline interpreter. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { errorTable } from '../../types/index.ts'
+import { describeMove } from '../store/store-text.ts'
+import { movedTo } from '../store/store-upkeep.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 
@@ -71,6 +73,22 @@ void test('run prints the reply and nothing else, and adds what is piped to the 
   assert.equal(exit, 0)
   assert.match(out, /You can say/)
   assert.equal(err, '')
+})
+
+void test('run says beside the reply why an agent has no files, and how to get them', async () => {
+  mkdirSync(join(home, 'users/vm'), { recursive: true })
+  writeFileSync(join(home, 'users/vm/config.toml'), '[sandbox]\ntier = "micro_vm"\n[sandbox.micro_vm]\nimage = "/nowhere"\n')
+  const { exit, out, err } = await oxbow('run', 'help', '--user', 'vm')
+  assert.equal(exit, 0)
+  assert.match(out, /You can say/)
+  assert.match(err, /^notice: No micro VM: \S/)
+  assert.equal((await oxbow('run', 'help', '--user', 'vm', '--json')).err, '')
+})
+
+void test('a store that was moved to the address in a variable is chosen by the name of that variable', () => {
+  const report = { from: 'a', to: 'b', rows: {}, resumed: false, configure: 'store.url = "postgres://u@h/d"', ms: 1 }
+  assert.match(describeMove(movedTo('postgres://u:p@h/d', report)), /^ {2}store\.url = "postgres:\/\/u@h\/d"$/m)
+  assert.match(describeMove(movedTo('env:MY_URL', report)), /^ {2}store\.url_env = "MY_URL"$/m)
 })
 
 void test('run --json is one object, and its session can be continued by the beginning of its id', async () => {

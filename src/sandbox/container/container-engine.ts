@@ -27,7 +27,8 @@ export function findEngine({ engine, kernel }: Pick<Settings, 'engine' | 'kernel
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
   const name = names.find((each) => find(each) !== null)
   if (name === undefined) {
-    return missing(`${names.join(' or ')} is not installed`, 'apt-get install podman runc catatonit')
+    const packages = engine === 'docker' ? 'docker.io' : 'podman runc catatonit'
+    return missing(`${names.join(' or ')} is not installed`, `apt-get install ${packages}`)
   }
   const runtime = kernel === 'gvisor' ? 'runsc' : 'runc'
   if (name === 'podman') {

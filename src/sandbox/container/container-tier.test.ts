@@ -184,6 +184,8 @@ describe('a machine without', { skip: without }, () => {
     const { tier, problem } = await statusWith({}, '/nowhere')
     assert.equal(tier, 'none')
     assert.match(problem!.hint, /apt-get install podman runc catatonit/)
+    const docker = await statusWith({ container: { ...limits.container, engine: 'docker' } }, '/nowhere')
+    assert.match(`${docker.problem!.message} ${docker.problem!.hint}`, /docker is not installed.*apt-get install docker\.io/)
   })
 
   it('an image says how to make it, and goes on with a weaker tier only where that is allowed', async () => {

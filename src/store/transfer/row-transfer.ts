@@ -113,7 +113,8 @@ async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection,
   const identity = JSON.stringify([source.where, head, await rowCounts(source, user)])
   const [begun] = await target.rows(`select source from move_cursor where "user" = ? and "table" = ''`, [user])
   if (begun?.[0] === identity) return true
-  if (begun === undefined && (await isFilled(target, user))) throw notEmpty(target, 'Move to a database without rows of this user.')
+  if (begun === undefined && (await isFilled(target, user)))
+    throw notEmpty(target, 'Move to a database without rows of this user; a file is out of the way when it has another name.')
   await target.transaction(async () => {
     await forget(target, user)
     await target.rows('delete from move_cursor where "user" = ?', [user])
