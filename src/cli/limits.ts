@@ -43,3 +43,5 @@ export const maxImportChars: number = 256 * 1024
 /** A terminal of 80 by 24: of an input that is longer, the beginning has scrolled away when a person is asked about it. */
 export const maxScreenChars = 1_920
 export const beginningChars = 240
+/** A terminal hands over what it holds at once; for a program that waits for it, on a machine with other work. */
+export const typedAheadMs = 50

@@ -10,6 +10,7 @@ import { findSession } from '../guest/session-choice.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.ts'
 import { readPiped } from '../piped-input.ts'
 import { isInteractive, printLine, printNotice } from '../terminal.ts'
+import { dropTypedAhead } from '../typed-ahead.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText } from '../view/terminal-text.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
@@ -97,6 +98,7 @@ async function finishTurn({ gateway, session, turn, cursor, options, terminal }:
 }
 
 async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<boolean> {
+  await dropTypedAhead(terminal.input)
   const asked = new AbortController()
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
   lines.once('SIGINT', () => asked.abort())
