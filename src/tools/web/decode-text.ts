@@ -63,8 +63,14 @@ function decodeAs(label: string, bytes: Buffer): string | null {
 
 /**
  * Takes out what nobody sees and somebody obeys: control characters (they drive terminals), overrides of the writing direction,
- * and the tag characters that can carry a hidden message. Ends of line become `\n`.
+ * and what shows nothing and can carry a hidden message: tag characters, variation selectors of the second kind, invisible blanks and
+ * operators. Joiners stay, which writing needs. Ends of line become `\n`.
  */
 export function withoutHidden(text: string): string {
-  return text.replace(/\r\n?/g, '\n').replace(/[\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]|[^\P{Cc}\n\t]/gu, '')
+  return text
+    .replace(/\r\n?/g, '\n')
+    .replace(
+      /[\u00ad\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]|[^\P{Cc}\n\t]/gu,
+      '',
+    )
 }

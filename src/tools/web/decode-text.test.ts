@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { withoutHidden } from './decode-text.ts'
+
+/** As they are smuggled: a byte for each selector. */
+const selectors = (text: string): string => Array.from(Buffer.from(text), (byte) => String.fromCodePoint(0xe0100 + byte - 16)).join('')
+const tags = (text: string): string => Array.from(Buffer.from(text), (byte) => String.fromCodePoint(0xe0000 + byte)).join('')
+
+it('what nobody sees is not read to a model, whatever it is written with', () => {
+  const binary = Array.from('obey', (char) => char.charCodeAt(0).toString(2).replaceAll('0', '\u200b').replaceAll('1', '\u2060')).join('')
+  for (const hidden of [selectors('obey'), tags('obey'), binary, '\u2064\u00ad\ufeff\u3164\u180e', '\u202eyebo\u202c'])
+    assert.equal(withoutHidden(`Oxen${hidden} pull.`), `Oxen${hidden.includes('yebo') ? 'yebo' : ''} pull.`)
+})
+
+it('and what writing needs stays', () => {
+  for (const text of ['می\u200cخواهم', '👩\u200d👩\u200d👧 ☺\ufe0f', 'ünïcödé\ttab\nline', '한글 漢字'])
+    assert.equal(withoutHidden(text), text)
+})
