@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { BrowserOps, BrowserTab, BrowserView, Call, CallContext } from '../../types/index.ts'
 import { browserGraceMs, maxShownCharacters } from '../limits.ts'
+import { withoutHidden } from '../web/decode-text.ts'
 
 export const tabArgument: z.ZodDefault<z.ZodString> = z
   .string()
@@ -89,7 +90,7 @@ export function toOutput(view: BrowserView): PageOutput {
   }
 }
 
-/** Where it is and what happened stand first, where no cut can take it away. */
+/** Where it is and what happened stand first, where no cut can take it away. What nobody sees is not told, as with a fetched page. */
 export function pageText(output: PageOutput): string {
   const { tab, url, title, status, shows, text, notes } = output
   const lines = [url === '' ? `tab ${tab}: closed` : `tab ${tab}: ${shown(url)}${title === '' ? '' : ` (${shown(title)})`}`]
@@ -102,7 +103,7 @@ export function pageText(output: PageOutput): string {
   if (output.next_byte !== null) {
     lines.push(`[Bytes ${output.from_byte} to ${end} of ${output.total_bytes}. ${readOn[shows]} with from_byte ${output.next_byte}.]`)
   }
-  return lines.join('\n')
+  return withoutHidden(lines.join('\n'))
 }
 
 /** Which call goes on where one page of an answer ends; what an action showed is kept the same way. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { BrowserDownload, Call } from '../../types/index.ts'
 import { browserLookMs, browserGraceMs, maxDownloadWaitSeconds } from '../limits.ts'
+import { withoutHidden } from '../web/decode-text.ts'
 import { plural } from '../workspace-arguments.ts'
 import { askBrowser, looking, tabArgument } from './browser-page.ts'
 
@@ -29,7 +30,7 @@ export const browserTabs: Call<TabsInput, TabsOutput> = {
   async run({ action, tab }, context) {
     const { tabs } = await askBrowser(context, 'browserTabs', { action, tab }, browserLookMs)
     const lines = tabs.map((each) => `${each.tab}${each.current ? ' (current)' : ''}: ${each.url} (${each.title})`)
-    return { output: { tabs }, text: lines.length === 0 ? 'No tab is open.' : lines.join('\n') }
+    return { output: { tabs }, text: lines.length === 0 ? 'No tab is open.' : withoutHidden(lines.join('\n')) }
   },
 }
 
