@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Caller, CallId, SessionId, TurnId, UserId } from '../types/index.ts'
+import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../types/index.ts'
 import { done, testCall } from './kernel-fixture.ts'
-import { createRunningCalls, stopReason } from './running-calls.ts'
+import { createRunningCalls, sandboxFor, stopReason } from './running-calls.ts'
 
 const caller: Caller = {
   user: 'ada' as UserId,
@@ -14,6 +14,7 @@ const caller: Caller = {
   process: '',
 }
 const call = testCall('test.act', async () => done(''), { timeoutMs: Infinity })
+const fakeSandbox: Sandbox = { status: {} as Sandbox['status'], hands: () => Promise.reject(new Error('none')), close: async () => {} }
 const never = new AbortController().signal
 
 test('a long call beats every five seconds as long as it runs, and then no more', (t) => {
@@ -46,4 +47,42 @@ test('a call that ignores its signal is left behind after its grace', async (t) 
   t.mock.timers.tick(5_000)
   await assert.rejects(raced, (reason) => reason === 'cancelled')
   watch.leave()
+})
+
+test('the start of hands is not the time of the call that needs them first, and its own time goes on after it', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  let now = 0
+  const pass = (ms: number): void => {
+    now += ms
+    t.mock.timers.tick(ms)
+  }
+  const running = createRunningCalls({ now: () => now, monotonicMs: () => now }, () => {})
+  const watch = running.enter(caller, { ...call, timeoutMs: 10_000 }, { id: 'c' as CallId, signal: never })
+  const started = Promise.withResolvers<Hands>()
+  const sandbox = sandboxFor({ ...fakeSandbox, hands: () => started.promise }, watch)
+  pass(4_000)
+  const first = sandbox.hands('work')
+  const second = sandbox.hands('work')
+  pass(15_000)
+  assert.equal(stopReason(watch.signal), null)
+  started.resolve({} as Hands)
+  await Promise.all([first, second])
+  pass(5_900)
+  assert.equal(stopReason(watch.signal), null)
+  pass(200)
+  assert.equal(stopReason(watch.signal), 'timeout')
+  watch.leave()
+})
+
+test('hands that come when a call is over start its time limit no more', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  const running = createRunningCalls({ now: () => 0, monotonicMs: () => 0 }, () => {})
+  const watch = running.enter(caller, { ...call, timeoutMs: 10 }, { id: 'c' as CallId, signal: never })
+  const started = Promise.withResolvers<null>()
+  const waits = watch.unhurried(started.promise)
+  watch.leave()
+  started.resolve(null)
+  await waits
+  t.mock.timers.tick(100)
+  assert.equal(stopReason(watch.signal), null)
 })

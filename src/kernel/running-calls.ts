@@ -3,7 +3,17 @@
  * serves all heartbeats and exists only while something runs.
  */
 import { heartbeatMs } from './limits.ts'
-import { type Call, type Caller, type CallId, type Clock, isOxbowError, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type Clock,
+  isOxbowError,
+  OxbowError,
+  type Sandbox,
+  type SessionId,
+  type TurnId,
+} from '../types/index.ts'
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'
@@ -28,7 +38,20 @@ export interface Watch {
   readonly signal: AbortSignal
   /** Settles with the work, or rejects as soon as the signal aborts and the work has had its grace to stop by itself. */
   race<T>(work: Promise<T>): Promise<T>
+  /** Waits for what the call is not to blame for: it does not count against the call's time limit. */
+  unhurried<T>(work: Promise<T>): Promise<T>
   leave(): void
+}
+
+/** @returns the sandbox as a call gets it: what hands take to start is not the call's time. An emulated machine starts in 15 s. */
+export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>): Sandbox {
+  return {
+    get status() {
+      return sandbox.status
+    },
+    hands: (profile) => watch.unhurried(sandbox.hands(profile)),
+    close: () => sandbox.close(),
+  }
 }
 
 export interface RunningCalls {
@@ -62,15 +85,16 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
       const stop = (): void => controller.abort(signal?.reason)
       if (signal?.aborted === true) stop()
       else signal?.addEventListener('abort', stop)
-      const limit = Number.isFinite(call.timeoutMs) ? setTimeout(() => controller.abort('timeout'), call.timeoutMs) : undefined
+      const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
       // A turn beats through its calls, not by itself.
       if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
         race: (work) => raceAbort(work, controller.signal),
+        unhurried: limit.pausedBy,
         leave() {
-          clearTimeout(limit)
+          limit.end()
           signal?.removeEventListener('abort', stop)
           running.delete(id)
           if (running.size === 0) {
@@ -79,6 +103,37 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
           }
         },
       }
+    },
+  }
+}
+
+/** A time limit that stands still while something else is waited for. */
+function startLimit(clock: Clock, limitMs: number, onOver: () => void) {
+  let leftMs = limitMs
+  let since = clock.monotonicMs()
+  let pauses = 0
+  const arm = (): NodeJS.Timeout | undefined => (Number.isFinite(leftMs) ? setTimeout(onOver, leftMs) : undefined)
+  let timer = arm()
+  let ended = false
+  return {
+    async pausedBy<T>(work: Promise<T>): Promise<T> {
+      if (pauses++ === 0) {
+        clearTimeout(timer)
+        leftMs = Math.max(0, leftMs - (clock.monotonicMs() - since))
+      }
+      try {
+        return await work
+      } finally {
+        pauses--
+        if (pauses === 0 && !ended) {
+          since = clock.monotonicMs()
+          timer = arm()
+        }
+      }
+    },
+    end() {
+      ended = true
+      clearTimeout(timer)
     },
   }
 }
