@@ -117,11 +117,12 @@ type Moment = readonly [string, (read: number, embedded: number) => boolean]
 async function killAndLook(place: string, from = 0): Promise<void> {
   await fill(place)
   const all = messages + notes
-  for (const [name, isFar] of [
-    ['reading messages', (read: number) => read > messages / 2],
-    ['reading notes', (read: number) => read > messages * 2 + 10],
-    ['making vectors', (_: number, embedded: number) => embedded > all / 3],
-  ].slice(from) as Moment[]) {
+  const moments: readonly Moment[] = [
+    ['reading messages', (read) => read > messages / 2],
+    ['reading notes', (read) => read > messages * 2 + 10],
+    ['making vectors', (_, embedded) => embedded > all / 3],
+  ]
+  for (const [name, isFar] of moments.slice(from)) {
     assert.ok(await killedAt(place, isFar), name)
     await using house = await open(place)
     await assertKept(house, `killed while ${name}`)
