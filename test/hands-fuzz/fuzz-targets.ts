@@ -6,6 +6,7 @@ import { createTarReader } from '../../src/hands/archive/tar-reader.ts'
 import { parseReply } from '../../src/sandbox/hands/hands-reply.ts'
 import type { HandsOp } from '../../src/types/index.ts'
 import { createMessageReader, encodeFrame, encodeMessage } from '../../src/types/hands-frame.ts'
+import { carrierTarget } from './carrier-target.ts'
 
 export interface FuzzTarget {
   readonly name: string
@@ -217,4 +218,4 @@ const tar: FuzzTarget = {
   },
 }
 
-export const fuzzTargets: readonly FuzzTarget[] = [frames, reply, tar]
+export const fuzzTargets: readonly FuzzTarget[] = [frames, reply, tar, carrierTarget(cut)]
