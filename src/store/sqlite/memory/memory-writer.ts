@@ -7,7 +7,7 @@ import { lengthOfBody, packBody, type PassageBody, unpackBody } from '../../memo
 import type { Database } from '../sqlite-database.ts'
 import { noState, type StateRow } from '../../memory/memory-rows.ts'
 import { type MemoryWrites, openWriteStatements } from './memory-writes.ts'
-import { createTextIndex, hasTextIndex, openTextIndex, scopeOf, type TextIndex } from './text-index.ts'
+import { createTextIndex, openTextIndex, scopeOf, textIndexCheck, type TextIndex } from './text-index.ts'
 import { createVectorWriter, type VectorWriter } from './vector-writer.ts'
 
 export interface MemoryWriter {
@@ -38,10 +38,11 @@ interface Work extends WriterParts {
 const indexedAtOnce = 1_000
 
 export function createMemoryWriter(database: Database, user: UserId): MemoryWriter {
+  const hasIndex = textIndexCheck(database, user)
   let parts: WriterParts | null = null
   let erasing = false
   const open = (): WriterParts => {
-    const fresh = !hasTextIndex(database, user)
+    const fresh = !hasIndex()
     // A transaction that was rolled back may have taken the index with it.
     if (fresh) createTextIndex(database, user)
     if (parts !== null && !fresh) return parts

@@ -43,8 +43,14 @@ function tokenizer(): string {
   return `ascii tokenchars '${marks}'`
 }
 
+/** For who asks often: the statement is made once. */
+export function textIndexCheck(database: Database, user: UserId): () => boolean {
+  const named = database.prepare<object, object>({ sql: `select 1 from sqlite_master where name = '${textTable(user)}'`, parameters: [] })
+  return () => named.get({}) !== undefined
+}
+
 export function hasTextIndex(database: Database, user: UserId): boolean {
-  return database.query(`select 1 from sqlite_master where name = '${textTable(user)}'`).length > 0
+  return textIndexCheck(database, user)()
 }
 
 /** Within a transaction. */
