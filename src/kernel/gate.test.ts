@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { type CallId, OxbowError } from '../types/index.ts'
+import { createFakeSandbox } from '../sandbox/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from './kernel-fixture.ts'
 
 const phasesOf = (fixture: Awaited<ReturnType<typeof openFixture>>, name: string): string[] =>
@@ -142,6 +143,18 @@ test('a long result is cut in the middle and can be read on by its id', async ()
   const id = /"id":"([0-9a-f]{64})"/.exec(text)![1]!
   const part = await fixture.kernel.call('output.read', { id, from_byte: 20_000, max_bytes: 100 })
   assert.equal(part.status === 'ok' && part.text.split('\n').slice(1).join('\n'), long.slice(20_000, 20_100))
+})
+
+test('host paths never reach the model by what it is told of a sandbox that does not start', async () => {
+  const asked: string[] = []
+  const problem = { code: 'sandbox_missing', message: 'No sandbox: bwrap cannot bind /home/ada/ws/vault.', hint: '' } as const
+  const fake = createFakeSandbox()
+  await using fixture = await openFixture({
+    sandbox: { ...fake, status: { ...fake.status, problem } },
+    play: ({ system }) => (asked.push(system), says('done')),
+  })
+  await fixture.turn('go')
+  assert.match(asked[0] ?? '', /bwrap cannot bind \/vault\./)
 })
 
 test('host paths and secrets never reach the model', async () => {

@@ -148,7 +148,7 @@ function wire(options: KernelOptions) {
     labels: sessions,
     attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
   })
-  const own = { scratchpad: scratchpads.section, reminder: memory, rolling: rolling.runtime }
+  const own = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rolling.runtime }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...own })
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate: () => gate, summaries: rolling.summaries, newId })
   memory?.embedBy(createEmbed({ user, gate: () => gate, newId }))

@@ -27,6 +27,8 @@ interface AgentDeps {
   readonly registry: Registry
   readonly gate: Gate
   readonly newId: () => string
+  /** Takes host paths and secrets out of what a model is told of its surroundings. */
+  readonly scrub: (text: string) => string
   /** What the agent noted for itself in a session, in words for it. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** What the agent is reminded of before a turn, where it may read memory; absent: nothing. */
@@ -35,7 +37,7 @@ interface AgentDeps {
   readonly rolling?: RollingSummary | undefined
 }
 
-export function createAgent({ config, engine, sandbox, registry, gate, newId, scratchpad, reminder, rolling }: AgentDeps): Agent {
+export function createAgent({ config, engine, sandbox, registry, gate, newId, scrub, scratchpad, reminder, rolling }: AgentDeps): Agent {
   const turns = new Map<TurnId, LaneTurn>()
   const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
   const actor = `agent:${config.agent.name}`
@@ -43,7 +45,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
     counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
     providers: [
-      createCharacter({ ...config.agent, surroundings: () => sandbox.status.problem?.message ?? '' }),
+      createCharacter({ ...config.agent, surroundings: () => scrub(sandbox.status.problem?.message ?? '') }),
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
     ],
     evaluators: [],
