@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { errorTable } from '../../types/index.ts'
+import { configSchema, errorTable } from '../../types/index.ts'
 import type { DoctorCheck } from '../../types/index.ts'
+import { checkNames } from './config-names.ts'
 import { describeCheck, describeVerdict } from '../view/doctor-text.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
@@ -34,7 +35,7 @@ describe('oxbow doctor', () => {
     const { works, checks } = JSON.parse(out) as { works: boolean; checks: DoctorCheck[] }
     assert.deepEqual([exit, works], [0, true], out)
     const stateOf = (name: string) => checks.find((each) => each.name === name)?.state
-    for (const name of ['process tier', 'system calls', 'sockets', 'privileges', 'way out', 'WASM tools'])
+    for (const name of ['process tier', 'system calls', 'sockets', 'privileges', 'way out', 'WASM tools', 'configuration'])
       assert.equal(stateOf(name), 'ok', name)
     for (const name of ['container tier', 'with gVisor', 'micro_vm tier', 'limits', 'terminals', 'browser']) assert.ok(stateOf(name), name)
     for (const { state, fix, name } of checks) assert.equal(fix === '', state === 'ok', name)
@@ -48,6 +49,29 @@ describe('oxbow doctor', () => {
     assert.equal(exit, errorTable.sandbox_missing.exit, out)
     assert.match(out, /^missing +micro_vm tier .*\n +→ \S/m)
     assert.match(out, /agents have no files and no commands/)
+  })
+})
+
+describe('the names in a configuration', () => {
+  const calls = [
+    { name: 'file.read', right: 'file.read' },
+    { name: 'web.fetch', right: 'web.read' },
+  ]
+  const names = (more: object) => checkNames(configSchema.parse({ agent: { rights: ['file.read'] }, ...more }), calls)
+
+  it('are fine where each is one of a call or a right', () => {
+    const rules = { approval: { rights: { 'web.read': 'ask' }, calls: { 'file.read': 'deny' } }, flow: { sinks: { 'web.fetch': {} } } }
+    assert.deepEqual([names({}).state, names(rules).state], ['ok', 'ok'])
+  })
+
+  it('are named where nothing has them: such a rule would hold nothing', () => {
+    const { state, says, fix } = names({
+      approval: { rights: { 'web.reed': 'ask' }, calls: { 'file.raed': 'deny' } },
+      flow: { sinks: { x: {} } },
+    })
+    assert.equal(state, 'weak')
+    assert.match(says, /^approval\.rights names "web\.reed", approval\.calls names "file\.raed", flow\.sinks names "x", /)
+    assert.match(fix, /oxbow calls/)
   })
 })
 

@@ -6,6 +6,7 @@ import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { checkNames, type KnownCall } from './config-names.ts'
 import { describeCheck, describeVerdict } from '../view/doctor-text.ts'
 import { plainText } from '../view/terminal-text.ts'
 
@@ -15,13 +16,17 @@ export interface DoctorOptions extends GuestChoice {
 
 /** @returns 0 when the tier of the configuration works, else the code of a missing sandbox. */
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<number> {
+  const place = guestOptions(options, terminal)
   const checks: DoctorCheck[] = []
-  for await (const line of askOffline(guestOptions(options, terminal), { command: 'doctor' })) {
-    const check = line as DoctorCheck
+  // One by one: the slowest takes seconds, and what is known may help already.
+  const tell = (check: DoctorCheck): void => {
     checks.push(check)
-    // One by one: the slowest takes seconds, and what is known may help already.
     if (options.json !== true) for (const text of describeCheck(check)) printLine(terminal, plainText(text))
   }
+  for await (const line of askOffline(place, { command: 'doctor' })) tell(line as DoctorCheck)
+  const calls: KnownCall[] = []
+  for await (const line of askOffline(place, { command: 'calls' })) calls.push(line as KnownCall)
+  tell(checkNames(place.config, calls))
   const works = checks.some(({ required, state }) => required && state !== 'missing')
   if (options.json === true) printLine(terminal, JSON.stringify({ works, checks }))
   else printLine(terminal, plainText(`\n${describeVerdict(checks)}`))
