@@ -71,3 +71,24 @@ void test('what a verb prints goes through that', () => {
   createLineWriter((text) => (written += text)).stream('\u009d0;title')
   assert.equal(written, '{"a":"\\u009b2J"}\nError: \\u001b[2J\n\\u009d0;title')
 })
+
+void test('every kind of escape sequence goes whole', () => {
+  const all = [
+    '\u001b[1;31m',
+    '\u009b2J',
+    '\u001b]8;;https://evil.example\u001b\\',
+    '\u009d0;title\u009c',
+    '\u001bP1$r0m\u001b\\',
+    '\u001b(B',
+    '\u001bc',
+    '\u001b[?25l',
+    '\u001b_G\u0007',
+  ]
+  assert.equal(plainText(all.map((each, i) => `${i}${each}`).join('')), '012345678')
+  assert.equal(plainText('a\u001b]never ended'), 'anever ended')
+})
+
+void test('no text takes the square of its length', { timeout: 10_000 }, () => {
+  for (const unit of ['\u001b]', '\u001b]a;', '\u009d', '\u001b[', '\u001b[1;', '\u001b ', '\u001bP1'])
+    assert.doesNotMatch(plainText(unit.repeat(60_000)), new RegExp('\u001b|\u009d'))
+})
