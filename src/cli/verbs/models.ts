@@ -5,7 +5,7 @@ import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { modelTable } from '../view/model-text.ts'
+import { modelTable, providerTable } from '../view/model-text.ts'
 import { describeServices } from '../view/service-text.ts'
 import type { FoundService } from '../view/service-text.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -15,7 +15,7 @@ export interface ModelsOptions extends GuestChoice {
   readonly discover?: boolean | undefined
 }
 
-/** @param provider shows its models only; without it, those of all. With `discover`, what runs on this machine instead. */
+/** @param provider shows its models only; without it, those of all, at a terminal their providers. With `discover`, what runs on this machine instead. */
 export async function models(provider: string | undefined, options: ModelsOptions, terminal: Terminal): Promise<number> {
   const discover = options.discover ?? false
   const listed: unknown[] = []
@@ -24,7 +24,11 @@ export async function models(provider: string | undefined, options: ModelsOption
     else listed.push(answer)
   }
   if (options.json === true) return 0
-  printLine(terminal, plainText(discover ? describeServices(listed as FoundService[]) : modelTable(listed as ModelFacts[])))
+  if (discover) printLine(terminal, plainText(describeServices(listed as FoundService[])))
+  else {
+    const show = provider === undefined && terminal.output.isTTY ? providerTable : modelTable
+    printLine(terminal, plainText(show(listed as ModelFacts[])))
+  }
   return 0
 }
 

@@ -16,6 +16,14 @@ export function modelTable(models: readonly ModelFacts[]): string {
   return table([['MODEL', 'CONTEXT', 'OUTPUT', 'IN $/M', 'OUT $/M', 'TAKES', 'TOOLS', 'REASONING', ''], ...rows])
 }
 
+/** What a person at a terminal is shown in place of two thousand lines. */
+export function providerTable(models: readonly Pick<ModelFacts, 'provider'>[]): string {
+  const counts = new Map<string, number>()
+  for (const { provider } of models) counts.set(provider, (counts.get(provider) ?? 0) + 1)
+  const rows = [...counts].map(([provider, count]) => [provider, String(count)])
+  return `${table([['PROVIDER', 'MODELS'], ...rows])}\n\noxbow models PROVIDER lists them; in a pipe, or with --json, all come at once.`
+}
+
 /** @returns every price there is, in dollars for a million tokens. */
 export function describePrice(price: ModelPrice | null): string {
   if (price === null) return 'unknown'
