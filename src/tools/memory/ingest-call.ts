@@ -44,6 +44,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
       const { files, gone, truncated } = await filesAt(memory, path, context)
       const documents: Ingested[] = []
       const failed: { path: string; code: string; message: string }[] = []
+      let hint = ''
       for (const address of gone) documents.push(await (await memory.documents()).remove(address))
       for (const file of files) {
         context.signal.throwIfAborted()
@@ -52,12 +53,13 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
         } catch (error) {
           if (!isOxbowError(error) || context.signal.aborted || error.code.startsWith('store_')) throw error
           failed.push({ path: file, code: error.code, message: error.message })
+          hint = files.length === 1 ? error.hint : ''
         }
       }
       const output = { documents, failed, truncated }
-      // A file that was named by itself and cannot be read is a failure; one of many is told.
+      // A file that was named by itself and cannot be read is a failure, with its own advice; one of many is told.
       if (documents.length === 0 && failed[0] !== undefined)
-        throw new OxbowError('tool_failed', failed[0].message, { hint: 'Name a text, Markdown, HTML, PDF or code file.' })
+        throw new OxbowError('tool_failed', failed[0].message, { hint: hint || 'Name a text, Markdown, HTML, PDF or code file.' })
       return { output, text: describe(output), ok: failed.length === 0 }
     },
   }
