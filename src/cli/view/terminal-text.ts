@@ -2,21 +2,15 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides show another text than the one that is there. Nothing is printed that did not come through here.
  */
+import { withoutSequences } from '../../types/index.ts'
 import { beginningChars, maxScreenChars } from '../limits.ts'
 
 // C0 but tab and newline, DEL, C1, and the marks and overrides of text direction.
 const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'
 
-/**
- * ECMA-48: control sequences, strings of the terminal (titles, clipboards), and short escapes. From wherever one begins, a look goes to the
- * next beginning at most, so that no text takes longer than its length; that of `node:util` takes the square of it.
- */
-const sequences =
-  '(?:\\u001b\\[|\\u009b)[0-?]*[ -/]*[@-~]|(?:\\u001b[\\]PX^_]|[\\u0090\\u0098\\u009d-\\u009f])[^\\u0007\\u001b\\u0080-\\u009f]*(?:\\u0007|\\u001b\\\\|\\u009c)|\\u001b[ -/]*[0-~]'
-
 /** @returns the text without escape sequences and other characters that a terminal acts on; newline and tab stay. */
 export function plainText(text: string): string {
-  return text.replace(new RegExp(`${sequences}|${hostile}`, 'g'), '')
+  return withoutSequences(text).replace(new RegExp(hostile, 'g'), '')
 }
 
 /** @returns the same on one line, cut to `maxChars`. */

@@ -17,4 +17,11 @@ describe('a clipped output', () => {
       }),
     )
   })
+
+  it('is read in one pass, whatever escapes a command writes', { timeout: 10_000 }, () => {
+    const clip = createClip(1_000_000)
+    clip.push(Buffer.from('\u001b]'.repeat(60_000)))
+    clip.push(Buffer.from('\u001b[1mred\u001b[0m \u001b]0;title\u0007end\u0008'))
+    assert.equal(clip.text(), 'red end\ufffd')
+  })
 })

@@ -1,4 +1,5 @@
 /** Keeps the beginning and the end of an output and counts all of it: a flood costs no memory, and both ends tell most. */
+import { withoutSequences } from '../../types/terminal-sequences.ts'
 
 export interface Clip {
   readonly push: (chunk: Buffer) => void
@@ -42,7 +43,6 @@ export function createClip(maxBytes: number): Clip {
 
 /** What would steer a terminal is taken out: escape sequences whole, other control characters made visible as U+FFFD. */
 function toText(bytes: Buffer): string {
-  const text = process.getBuiltinModule('node:util').stripVTControlCharacters(bytes.toString())
   // oxlint-disable-next-line no-control-regex -- control characters are the point
-  return text.replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/g, '\uFFFD')
+  return withoutSequences(bytes.toString()).replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/g, '\uFFFD')
 }
