@@ -14,11 +14,11 @@ const flags = ['-static', '-O1', '-s', '-Wall', '-Wno-missing-field-initializers
 export const insidePath = '/shared/abuse'
 
 /** @throws Error that names what to install, where there is no C compiler or no static C library. */
-export async function buildAbuse(): Promise<Buffer> {
+export async function buildAbuse(compiler = 'cc'): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-abuse-'))
   const program = join(folder, 'abuse')
   try {
-    await promisify(execFile)('cc', [...flags, '-o', program, ...sources.map((name) => join(import.meta.dirname, name))])
+    await promisify(execFile)(compiler, [...flags, '-o', program, ...sources.map((name) => join(import.meta.dirname, name))])
     return await readFile(program)
   } catch (error) {
     throw new Error('The hostile program cannot be built: apt-get install gcc libc6-dev', { cause: error })

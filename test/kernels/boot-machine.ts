@@ -1,0 +1,107 @@
+/**
+ * Boots a machine whose processor is emulated, and gives what it says line by line. Its clock counts instructions, not the time of
+ * this machine: every time limit inside means the same under any load here, and nothing has to be tuned for slowness.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { packInitramfs } from '../../src/sandbox/micro-vm/image/initramfs.ts'
+
+/** What is different between processors. */
+export interface MachineModel {
+  readonly qemu: string
+  readonly arguments: readonly string[]
+  /** For the end of the kernel's command line. */
+  readonly console: string
+}
+
+export interface MachineParts {
+  readonly model: MachineModel
+  /** A folder of our own: the disk and the first files are made in it. */
+  readonly folder: string
+  readonly kernel: string
+  readonly modules: readonly { readonly name: string; readonly data: Buffer }[]
+  /** Busybox of the machine's processor. */
+  readonly busybox: string
+  readonly init: string
+  /** Becomes the root file system. */
+  readonly tree: string
+  readonly signal: AbortSignal
+}
+
+const memoryMb = 2_048
+const diskMb = 512
+/** Code that was translated is kept up to this: Node with its own compiler needs much. */
+const translationMb = 512
+
+/** Two to this power nanoseconds pass with each instruction: a machine of 125 million a second, about what an emulator does. */
+const clockShift = 3
+
+export const x64Machine: MachineModel = {
+  qemu: 'qemu-system-x86_64',
+  arguments: ['-M', 'microvm,acpi=on,rtc=on,pit=on', '-cpu', 'qemu64,+rdrand', '-global', 'virtio-mmio.force-legacy=false'],
+  // The clock of such a machine counts nanoseconds; guards against leaks between processes have nothing to guard here.
+  console: 'ttyS0 reboot=t tsc_early_khz=1000000 tsc=reliable mitigations=off nopti nokaslr no_timer_check',
+}
+
+/** Ends when the machine does, or at the signal. @throws Error that holds what the kernel said, when it could not be started. */
+export async function* bootMachine(parts: MachineParts): AsyncGenerator<string, void> {
+  const { folder, signal, model } = parts
+  const disk = join(folder, 'root.ext4')
+  const initramfs = join(folder, 'initramfs.gz')
+  await promisify(execFile)(
+    'mke2fs',
+    ['-q', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', parts.tree, disk, `${diskMb}M`],
+    {
+      env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+    },
+  )
+  await writeFile(initramfs, await firstFiles(parts))
+  const serial = join(folder, 'serial.log')
+  const child = spawn(
+    'nice',
+    ['-n', '10', model.qemu, ...model.arguments, ...commonArguments(parts.kernel, initramfs, disk, serial, model)],
+    {
+      // Standard input stays open: at its end the machine would take us for gone and say nothing more.
+      stdio: ['pipe', 'pipe', 'pipe'],
+      signal,
+      killSignal: 'SIGKILL',
+    },
+  )
+  let complaints = ''
+  child.stderr.on('data', (bytes: Buffer) => (complaints += bytes.toString()))
+  child.on('error', () => undefined)
+  const ended = once(child, 'close').catch(() => undefined)
+  yield* createInterface({ input: child.stdout })
+  await ended
+  await rm(disk, { force: true })
+  if (child.exitCode === 0) return
+  const said = await readFile(serial, 'utf8').catch(() => '')
+  throw new Error(`The machine did not end well (${signal.aborted ? 'time is over' : child.exitCode}): ${complaints} ${said.slice(-2_000)}`)
+}
+
+function commonArguments(kernel: string, initramfs: string, disk: string, serial: string, { console }: MachineModel): readonly string[] {
+  return [
+    ['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-serial', `file:${serial}`],
+    ['-accel', `tcg,tb-size=${translationMb}`, '-icount', `shift=${clockShift}`, '-smp', '1', '-m', String(memoryMb)],
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ['-kernel', kernel, '-initrd', initramfs],
+    ['-append', `quiet panic=-1 apparmor=0 audit=0 cryptomgr.notests console=${console}`],
+    ['-drive', `id=root,file=${disk},format=raw,if=none,readonly=on`, '-device', 'virtio-blk-device,drive=root'],
+    ['-device', 'virtio-serial-device', '-chardev', 'stdio,id=out,signal=off', '-device', 'virtserialport,chardev=out,name=oxbow.out'],
+  ].flat()
+}
+
+async function firstFiles({ busybox, init, modules }: MachineParts): Promise<Buffer> {
+  return packInitramfs(
+    ['bin', 'modules', 'proc', 'sys', 'dev', 'root'],
+    [
+      { path: 'bin/busybox', data: await readFile(busybox), mode: 0o755 },
+      ...modules.map(({ name, data }) => ({ path: `modules/${name}.ko`, data, mode: 0o644 })),
+      { path: 'init', data: Buffer.from(init), mode: 0o755 },
+    ],
+  )
+}
