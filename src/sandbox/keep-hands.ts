@@ -53,8 +53,8 @@ export function keepHands(planned: SandboxStatus, plan: Pick<TierPlan, 'start' |
 function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
   const hints: Readonly<Partial<Record<string, string>>> = {
     'container browser': 'Build an image with one: oxbow image build --with browser (and kernel = "runc").',
-    'micro_vm browser': 'A micro VM has no way to the web. sandbox.tier = "container" has one, and its own kernel with gVisor.',
-    'micro_vm online': 'A micro VM has no way to the web. sandbox.tier = "container" has one, and its own kernel with gVisor.',
+    'micro_vm browser': 'A micro VM has no browser. sandbox.tier = "container" has one, with kernel = "runc".',
+    'micro_vm online': 'Machines of microsandbox have no way to the web. sandbox.micro_vm.provider = "qemu" has one.',
   }
   return new OxbowError('sandbox_missing', `This sandbox (${tier}) has no profile "${profile}".`, {
     hint: hints[`${tier} ${profile}`] ?? 'oxbow status says what it has; oxbow doctor says what is missing.',

@@ -119,7 +119,8 @@ describe('a profile that a tier has not', () => {
       )
     }
     assert.match(await hint('container', 'browser'), /oxbow image build --with browser/)
-    assert.match(await hint('micro_vm', 'online'), /no way to the web.*"container"/)
+    assert.match(await hint('micro_vm', 'browser'), /no browser.*"container"/)
+    assert.match(await hint('micro_vm', 'online'), /microsandbox have no way.*"qemu"/)
     assert.match(await hint('process', 'browser'), /oxbow doctor/)
   })
 })

@@ -11,6 +11,10 @@ import { createInterface } from 'node:readline'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
+import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
+import type { Config } from '../../src/types/index.ts'
+import { testLimits } from '../../src/sandbox/sandbox-workbench.ts'
+import { openOnlineBench } from '../egress/online-fixture.ts'
 import { noBrowser } from '../browser/browser-bench.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startModel } from '../support/model.ts'
@@ -19,6 +23,7 @@ import { openTerminal } from '../support/terminal.ts'
 import { emptied, makeWorkspace, processesInside } from '../support/workspace.ts'
 import type { TestWorkspace } from '../support/workspace.ts'
 
+const machine = await vmFixture()
 const script = fileURLToPath(new URL('./isolated-runner.ts', import.meta.url))
 
 interface Runner extends AsyncDisposable {
@@ -69,7 +74,7 @@ const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, a
 describe('a guest in a container of its own', { skip: withoutContainers() }, () => {
   before(testImage, { timeout: 120_000 })
 
-  const works = (tier: 'process' | 'container', browsing: boolean) => async (): Promise<void> => {
+  const works = (sandbox: Partial<Config['sandbox']>, browsing: boolean) => async (): Promise<void> => {
     const site = createServer((_, response) => response.end('a page of the web'))
     await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
     const port = (site.address() as AddressInfo).port
@@ -100,7 +105,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       model: model.config,
       approval: { privileged: 'allow' },
       agent: { rights: ['file.read', 'file.write', 'shell.run', 'shell.network', 'web.read', 'browser.use'] },
-      sandbox: { tier, isolate_guest: true },
+      sandbox: { ...sandbox, isolate_guest: true },
       egress: { allow: [`127.0.0.1:${port}`] },
     })
     {
@@ -116,7 +121,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       assert.match(narrow!, /refused 127\.0\.0\.1:\d+: it is not among the hosts that this command was called with/)
       if (browsing) assert.match(seen!, /tab t1: http:\/\/127[^]*a page of the web/)
       assert.equal(readFileSync(`${workspace.shared}/made.txt`, 'utf8'), 'by hands')
-      assert.equal(runner.containers().length, tier === 'container' ? 3 : 1)
+      assert.equal(runner.containers().length, sandbox.tier === 'container' ? 3 : 1)
     }
     const guest = runner.guestPid()
     const interfaces = readFileSync(`/proc/${guest}/net/dev`, 'utf8').match(/^\s*\w+:/gm)
@@ -130,8 +135,20 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
     assert.match(readFileSync(`/proc/${guest}/status`, 'utf8'), /^CapEff:\t0+$/m)
     site.close()
   }
-  it('works with files, commands, models and the web, and has neither network nor workspace itself', works('process', noBrowser === false))
-  it('has its hands in a container beside it, where that is their tier', works('container', false))
+  it(
+    'works with files, commands, models and the web, and has neither network nor workspace itself',
+    works({ tier: 'process' }, noBrowser === false),
+  )
+  it('has its hands in a container beside it, where that is their tier', works({ tier: 'container' }, false))
+  it('has its hands in a micro VM beside it, where that is their tier', { skip: machine.skip }, async () => {
+    // Frozen before: what boots a machine the first time takes longer than a conversation is waited for.
+    const size = { memory_mb: testLimits.memory_mb, max_processes: testLimits.max_processes, max_file_mb: testLimits.max_file_mb }
+    {
+      await using once = await openOnlineBench(machine.limits)
+      await once.run('true')
+    }
+    await works({ ...machine.limits, ...size }, false)()
+  })
 
   it('goes with its runner, whether that stops or is killed, and leaves nothing', async () => {
     for (const end of ['stop', 'kill'] as const) {

@@ -92,10 +92,7 @@ function tierPlan(
     provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
     limits: limitsInForce(options.limits, partsOf('work')),
-    degraded: [
-      ...(reason === '' ? [] : [`speed: emulated, some 50 times slower, for ${reason}`]),
-      ...(egressSocket === undefined ? [] : ['browser: there is none in a micro VM']),
-    ],
+    degraded: reason === '' ? [] : [`speed: emulated, some 50 times slower, for ${reason}`],
     async start(profile) {
       if (profile === 'vault-read') return workspace.startVault(startIn(profile))
       if (profile === 'work') return machine()

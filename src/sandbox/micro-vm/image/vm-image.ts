@@ -56,7 +56,7 @@ export function buildVmImageBelow({ imageFolder, extras, kernel }: VmImageBuild)
 /** @throws OxbowError `sandbox_missing` that says what to install; a system error when the folder cannot be written */
 export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   if (options.extras.includes('browser')) {
-    throw new OxbowError('bad_input', 'A micro VM has no way to the web, so that a browser is of no use in it.', {
+    throw new OxbowError('bad_input', 'A micro VM has no browser: emulated, it does not open a page in minutes.', {
       hint: 'Leave browser out of --with, or take sandbox.tier = "container" for it.',
     })
   }

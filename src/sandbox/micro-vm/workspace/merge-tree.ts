@@ -57,9 +57,7 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     here.set(path, await readEntry(root, path))
   }
 
-  /** Without any `.git`: git takes a folder with these three for one. */
-  const isRepository = (folder: string): boolean => ['HEAD', 'objects', 'refs'].every((name) => here.has(join(folder, name)))
-  const isGuarded = (path: string, kind: TreeEntry['kind']): boolean => gitRunsIt(path, kind, isRepository)
+  const isGuarded = (path: string, kind: TreeEntry['kind']): boolean => gitRunsIt(path, kind, here)
 
   // First what is gone, the deepest first.
   const isHidden = (path: string): boolean => taken.closed.some((folder) => path.startsWith(`${folder}/`))
@@ -160,12 +158,14 @@ export function staysInside(path: string, target: string): boolean {
 const gitRuns: ReadonlySet<string> = new Set('hooks config config.worktree commondir rebase-merge rebase-apply sequencer'.split(' '))
 
 /** Hooks and settings of repositories, and what says where a repository is: see hands/files/guarded-path.ts. */
-function gitRunsIt(path: string, kind: TreeEntry['kind'], isRepository: (folder: string) => boolean): boolean {
+function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<string, unknown>): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')
   if (git === parts.length - 1 && kind !== 'folder') return true
   // Beside `objects` and `refs` it makes a folder a repository of its own, with settings that are run.
   if (git === -1) {
+    // Without any `.git`: git takes a folder with these three for one.
+    const isRepository = (folder: string): boolean => ['HEAD', 'objects', 'refs'].every((name) => here.has(join(folder, name)))
     const isOfRepository = parts.some((part, i) => gitRuns.has(part) && isRepository(path.split('/').slice(0, i).join('/')))
     return isOfRepository || (kind !== 'folder' && /(?:^|\/)HEAD$/.test(path))
   }
