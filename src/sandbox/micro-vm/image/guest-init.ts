@@ -81,7 +81,7 @@ export PROFILE ID PROCESSES BLOCKS
 hands() {
   $B cp -a $(port $1) /root/dev/$1
   [ $1 = ${onlinePort} ] && $B cp -a $(port ${egressPort}) /root/dev/${egressPort}
-  (PORT=$1 $B unshare --mount --propagation slave --pid --net --fork /bin/busybox sh /start; $B reboot -f) &
+  (PORT=$1 $B unshare --mount --propagation slave --pid --net --ipc --fork /bin/busybox sh /start; $B reboot -f) &
 }
 hands ${handsPort}
 [ $ONLINE = 1 ] && hands ${onlinePort}
