@@ -1,7 +1,7 @@
 /** What a searching thread holds of one user's memory: slots of passages, and vectors of the models that were asked for. */
 import type { UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
-import { ask, type Asking } from './asking.ts'
+import { ask, type Ask, type Asking } from './asking.ts'
 import { heldModels } from '../memory/memory-limits.ts'
 import { createHeldPassages, type HeldPassages } from './held-passages.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
@@ -24,6 +24,8 @@ export interface HeldMemory {
   since(state: { readonly version: number; readonly trimmed: number }): number
   /** What was removed and what changed after that version. */
   takeIn(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
+  /** @returns what `scan` will ask first about vectors of a model that are held; null for others */
+  question(user: UserId, model: string): Ask | null
   /** @returns the vectors of a model, up to date */
   scan(user: UserId, model: ModelRow): Asking<VectorScan>
   hits(scored: readonly ScoredSlot[]): readonly Hit[]
@@ -76,6 +78,10 @@ export function createHeldMemory(): HeldMemory {
       }
       version = state.version
     },
+    question(user, model) {
+      const known = scans.get(model)
+      return known === undefined ? null : blocksQuestion(user, model, known.version, -1)
+    },
     *scan(user, model) {
       const { dims } = model
       const known = scans.get(model.model)
@@ -84,8 +90,7 @@ export function createHeldMemory(): HeldMemory {
       if (held?.version === version) return held.scan
       const from = held?.version ?? 0
       for (let after = -1; ;) {
-        const args = { user, model: model.model, version: from, after, limit: blocksAtOnce }
-        const rows = yield* ask<BlockRow>({ text: readTexts.blocksSince, args })
+        const rows = yield* ask<BlockRow>(blocksQuestion(user, model.model, from, after))
         const vectors = rows.map((row) => openBlock(row, dims))
         held ??= keep(model, createScan(model, vectors))
         for (const block of vectors) takeVectors(held.scan, slots, block)
@@ -97,6 +102,10 @@ export function createHeldMemory(): HeldMemory {
     },
     hits: (scored) => scored.map(({ slot, score }) => ({ passage: slots.passageOf(slot), score })),
   }
+}
+
+function blocksQuestion(user: UserId, model: string, version: number, after: number): Ask {
+  return { text: readTexts.blocksSince, args: { user, model, version, after, limit: blocksAtOnce } }
 }
 
 function createScan({ vectors: count, dims }: ModelRow, first: readonly ReadonlyMap<number, Float32Array>[]): VectorScan {

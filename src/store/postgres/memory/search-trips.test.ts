@@ -34,7 +34,8 @@ test('a search sends each question once, also those that it asks before it needs
     await memory.change([{ change: 'vectors', model: 'm', vectors }])
     const text = { terms: ['word3'], contextWeight: 0.5, limit: 5 }
     const vector = { model: 'm', vector: Float32Array.of(1, 0), limit: 5 }
-    await memory.search({ filter: {}, text: { ...text, terms: ['word4'] } })
+    await memory.search({ filter: {}, text: { ...text, terms: ['word4'] }, vector: { ...vector, limit: 1 } })
+    // A search behind a write asks what changed, too.
     await memory.change([{ change: 'cursor', cursor: { name: 'seen', seq: 1 } }])
     asked.length = 0
     const found = await memory.search({ filter: {}, text, vector })
@@ -46,7 +47,7 @@ test('a search sends each question once, also those that it asks before it needs
     assert.equal(found.passages.length, 9)
     assert.deepEqual(asked.length, new Set(asked).size)
     const about = (part: string): number => asked.filter((one) => one.includes(part)).length
-    assert.deepEqual([about('substring(s.bytes'), about('p.passage, p.part'), about('memory_posting')], [1, 2, 1])
+    assert.deepEqual([about('substring(s.bytes'), about('p.passage, p.part'), about('memory_posting'), about('block > ')], [1, 2, 1, 1])
   } finally {
     await store.close()
   }
