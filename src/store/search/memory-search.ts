@@ -34,7 +34,7 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside } }) {
-    yield* takeIn(user, held)
+    yield* takeIn(user, held, vector?.model)
     // Vectors first: what is to be compared exactly is read while words are ranked, and what words found while it is compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
@@ -64,12 +64,15 @@ function wantedOf(hits: readonly Hit[], beside: ReadonlyMap<number, readonly num
   return [...hits.map(({ passage }) => passage), ...[...beside.values()].flat()]
 }
 
-function* takeIn(user: UserId, held: HeldMemory): Asking<void> {
+/** @param model of the vectors that are going to be compared */
+function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): Asking<void> {
   const [state] = yield* ask<StateRow>({ text: readTexts.state, args: { user } })
   if (state === undefined || !held.isBehind(state.version)) return
   const version = held.since(state)
   const changed: Ask = { text: readTexts.slotsSince, args: { user, version }, arrays: true }
   yield* askAhead(changed)
+  const vectors = model === undefined || version === 0 ? null : held.question(user, model)
+  if (vectors !== null) yield* askAhead(vectors)
   const removed = yield* ask<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
   const rows = yield* ask<SlotRow>(changed)
   // Only now: had a read failed, the next search would begin where this one did.
