@@ -44,7 +44,7 @@ import { createTitleDue } from './titles/title-due.ts'
 import { createApprovals } from './stages/approvals.ts'
 import { createBudgets } from './stages/budgets.ts'
 import { type CleanerDeps, createCleaner } from './stages/cleaning.ts'
-import { createKeptOutputs } from './stages/kept-outputs.ts'
+import { createKeptOutputs, type KeptOutputs } from './stages/kept-outputs.ts'
 
 export interface KernelOptions {
   readonly user: UserId
@@ -113,12 +113,7 @@ function wire(options: KernelOptions) {
   })
   const recovered = new Map<CallId, OpenTurn>()
   const keptOutputs = createKeptOutputs()
-  const keep: CleanerDeps['keep'] = async (bytes, labels) => {
-    const hash = await store.putBlob(bytes)
-    keptOutputs.note(hash, labels)
-    return hash
-  }
-  const cleaner = createCleaner({ workspaceRoot: options.workspaceRoot, secrets: options.secrets, keep })
+  const cleaner = createCleaner({ ...options, keep: keepNoted(store, keptOutputs) })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
   const parts = { budgets, lanes, conversations, scratchpads, sessions, events, blobs, cleaner, keptOutputs }
   const registry = createRegistry(() => [
@@ -153,6 +148,14 @@ function wire(options: KernelOptions) {
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate: () => gate, summaries: rolling.summaries, newId })
   memory?.embedBy(createEmbed({ user, gate: () => gate, newId }))
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
+}
+
+function keepNoted(store: Pick<Store, 'putBlob'>, keptOutputs: KeptOutputs): CleanerDeps['keep'] {
+  return async (bytes, labels) => {
+    const hash = await store.putBlob(bytes)
+    keptOutputs.note(hash, labels)
+    return hash
+  }
 }
 
 /** What calls need of what the kernel was given. */

@@ -60,11 +60,10 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
     for (const wake of waiters) wake()
     waiters = []
   }
-  const isTyping = (): boolean => screen.isTyping?.() === true
   const showAsked = (): void => {
     const first = approvals.first()
     if (first !== null) printer.approval(first)
-    unseen = isTyping()
+    unseen = screen.isTyping?.() === true
     settle()
   }
   const ask = (approval: PendingApproval): void => {
@@ -102,7 +101,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
     asked: approvals.first,
     cameUnseen() {
       const was = unseen
-      unseen = isTyping()
+      unseen = screen.isTyping?.() === true
       return was
     },
     sent(turn) {
