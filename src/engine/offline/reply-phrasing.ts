@@ -27,7 +27,7 @@ function formsFor(tools: ReadonlySet<string>): string {
 export function sayHelp(tools: ReadonlySet<string>): string {
   const missing = [...new Set(forms.map(([tool]) => tool))].filter((tool) => !tools.has(tool))
   const off = missing.length === 0 ? '' : `\n\nNot available here: ${missing.join(', ')}.`
-  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model, set OPENAI_API_KEY or OPENAI_BASE_URL.`
+  return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model, set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or OPENAI_BASE_URL and start again.`
 }
 
 export function sayUnknown(tools: ReadonlySet<string>): string {

@@ -42,8 +42,8 @@ const hints: Readonly<Record<string, string>> = {
 const kindHints: Readonly<Record<FaultKind, string>> = {
   value: 'Mend the record; nothing was written.',
   conflict: 'Try again; nothing was written.',
-  away: 'See that the database server runs and can be reached. Oxbow goes on by itself when it answers; reading and writing wait for it.',
-  slow: 'Look at what else the database server does. Oxbow goes on by itself when it answers in time.',
+  away: 'See that the database server runs and can be reached. A guest that runs goes on by itself when it answers; reading and writing wait for it.',
+  slow: 'Look at what else the database server does. A guest that runs goes on by itself when it answers in time.',
   full: 'Free some space on the disk of the database server. Oxbow goes on by itself then; reading still works.',
   setup: 'Check user, password, database and sslmode of the address, and that the role may create tables: docs/storage.md.',
   broken: 'Stop Oxbow and have the database looked at: its pages are damaged. Restore a backup with `oxbow store restore`.',
