@@ -29,8 +29,12 @@ const mounted = '/sys/fs/cgroup'
 const manager = `/user.slice/user-${plainUid}.slice/user@${plainUid}.service`
 const asUser = `U=${plainUid}`
 
+/** All that a slice of the system or of an engine may have. */
+const slice = (path: string): string => `down / "memory pids cpu"; group ${path}; down ${path} "memory pids cpu"`
+
 /** Everything down to the manager of a user's own groups, as systemd 252 leaves it with `Delegate=pids memory`. */
 const userManager = `${asUser}
+down / "memory pids cpu"
 group ${manager}
 for at in /user.slice /user.slice/user-$U.slice; do down $at "memory pids"; done
 give ${manager}
@@ -47,22 +51,21 @@ export const situations: readonly Situation[] = [
   },
   {
     name: 'root in a service of systemd',
-    arrange:
-      'group /system.slice/oxbow.service; down / "memory pids cpu"; down /system.slice "memory pids cpu"; enter /system.slice/oxbow.service',
+    arrange: `${slice('/system.slice')}; group /system.slice/oxbow.service; enter /system.slice/oxbow.service`,
     run: 'asroot',
     expects: { limits: all, folder: `${mounted}/system.slice` },
     suites: ['src/sandbox/bubblewrap/limits-in-force.test.ts'],
   },
   {
     name: 'root in a container with groups of its own',
-    arrange: 'group /machine.slice/box; down /machine.slice "memory pids cpu"; enter /machine.slice/box',
+    arrange: `${slice('/machine.slice')}; group /machine.slice/box; enter /machine.slice/box`,
     run: 'asroot unshare --cgroup --mount sh -c \'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"\'',
     expects: { limits: all, folder: mounted },
     suites: [],
   },
   {
     name: 'a user whose service is delegated',
-    arrange: `${asUser}\ngroup /system.slice/own.service; give /system.slice/own.service; enter /system.slice/own.service`,
+    arrange: `${asUser}; ${slice('/system.slice')}; group /system.slice/own.service; give /system.slice/own.service; enter /system.slice/own.service`,
     run: `as ${plainUid}`,
     expects: { limits: all, folder: `${mounted}/system.slice/own.service` },
     suites: [],
