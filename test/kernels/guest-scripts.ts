@@ -34,7 +34,10 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts -o ptmxmode=0666,mode=0620 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 ln -s /proc/self/fd /dev/fd; for n in "0 stdin" "1 stdout" "2 stderr"; do set -- $n; ln -s fd/$1 /dev/$2; done
-for at in /tmp /run /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $at; done
+# Not over /tmp: the repository may be below it.
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -m 1777 /run/tmp
+export TMPDIR=/run/tmp
 # Named by what this processor can, which is not in it: without another name Node would not find it.
 if [ -d ${insideCache} ]; then
   tag=$(node -p 'v8.cachedDataVersionTag().toString(16).padStart(8, "0")')
@@ -50,7 +53,7 @@ down() { for each in $2; do echo "+$each" >> "$G$1/cgroup.subtree_control"; done
 group() { mkdir -p "$G$1"; }
 give() { chown $U:$U "$G$1" "$G$1/cgroup.procs" "$G$1/cgroup.subtree_control" "$G$1/cgroup.threads"; }
 enter() { echo $BASHPID > "$G$1/cgroup.procs"; }
-as() { local uid=$1; shift; NODE_COMPILE_CACHE=/run/cache-$uid HOME=/tmp exec setpriv --reuid=$uid --regid=$uid --clear-groups --no-new-privs "$@"; }
+as() { local uid=$1; shift; NODE_COMPILE_CACHE=/run/cache-$uid HOME=/run/tmp exec setpriv --reuid=$uid --regid=$uid --clear-groups --no-new-privs "$@"; }
 asroot() { NODE_COMPILE_CACHE=/run/cache-0 exec "$@"; }
 cd ${repository}
 ${situations.map(situationScript).join('\n')}
