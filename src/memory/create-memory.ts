@@ -2,7 +2,7 @@
 import { createHasher, type Hasher } from '../store/index.ts'
 import { OxbowError, toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep/keep-item.ts'
-import { createLoneWriter } from './keep/lone-writer.ts'
+import { createLoneWriter } from './lone-writer.ts'
 import type { AskedEngine } from './embed/asked-meanwhile.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Memory, MemoryOptions, MemoryReport, Reindexed } from './memory.ts'

@@ -91,16 +91,18 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       await memory.change([{ change: 'patch', id, patch }])
     },
     async pin(id, isPinned) {
-      const entry = await entryOf(id)
-      assertPinnable(entry)
-      const others = entry.tags.filter((tag) => tag !== pinTag)
-      const tags = isPinned ? cleanTags([...others, pinTag]) : others
-      const now = clock.now()
-      const { supersedes = [], sessions = [] } = extraOf(entry)
-      const protection = protectionOf({ ...entry, tags, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
-      await memory.change([{ change: 'patch', id, patch: { tags, protection, updatedAt: now } }])
+      await memory.change([pinOf(await entryOf(id), isPinned, clock.now())])
     },
   }
+}
+
+function pinOf(entry: MemoryEntry, isPinned: boolean, now: number): MemoryChange {
+  assertPinnable(entry)
+  const others = entry.tags.filter((tag) => tag !== pinTag)
+  const tags = isPinned ? cleanTags([...others, pinTag]) : others
+  const { supersedes = [], sessions = [] } = extraOf(entry)
+  const protection = protectionOf({ ...entry, tags, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
+  return { change: 'patch', id: entry.id, patch: { tags, protection, updatedAt: now } }
 }
 
 function assertPinnable({ id, kind, labels }: MemoryEntry): void {

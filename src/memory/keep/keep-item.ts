@@ -3,7 +3,7 @@ import type { Hasher, MemoryEntry, MemoryItem, MemoryStore, Passage, Store } fro
 import type { Clock } from '../../types/index.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
 import type { TextEngine, TextFormat } from '../text-engine.ts'
-import type { LoneWriter } from './lone-writer.ts'
+import type { LoneWriter } from '../lone-writer.ts'
 import { maxContextCharacters, maxRelations, maxSections, maxSessions } from './keep-limits.ts'
 
 /** What all parts of keeping share. Thread and hash are loaded with the first text. */

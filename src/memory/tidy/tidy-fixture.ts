@@ -2,7 +2,7 @@
 import { createHasher, type MemoryItem, openMemoryStore, type Store } from '../../store/index.ts'
 import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
 import { freshFacts, type KeepDeps, makeItem } from '../keep/keep-item.ts'
-import { createLoneWriter } from '../keep/lone-writer.ts'
+import { createLoneWriter } from '../lone-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { createLocalTextEngine } from '../thread/create-text-engine.ts'
 import type { PruneLimits } from './prune.ts'
@@ -30,14 +30,8 @@ export async function openHouse(limits?: PruneLimits): Promise<House> {
   const text = createLocalTextEngine({ embedder: 'none' })
   const clock = { at: 1_000 * day }
   const now: Clock = { now: () => clock.at, monotonicMs: () => clock.at }
-  const deps: KeepDeps = {
-    ...createLoneWriter(store.memory),
-    store,
-    text: async () => text,
-    hash: createHasher,
-    clock: now,
-    changed: () => {},
-  }
+  const given = { store, text: async () => text, hash: createHasher, clock: now, changed: () => {} }
+  const deps: KeepDeps = { ...createLoneWriter(store.memory), ...given }
   const tidy = createTidy(deps, limits)
   const steps: TidyStep[] = []
   let seq = 0

@@ -2,7 +2,7 @@
  * Lets one piece of work read entries and write them again without a change between: what was forgotten or rewritten meanwhile would come back
  * by it. Changes that are asked for while it works wait for it, and it waits for those that are on their way.
  */
-import type { MemoryStore } from '../../store/index.ts'
+import type { MemoryStore } from '../store/index.ts'
 
 export interface LoneWriter {
   /** The same store; its changes wait while somebody works alone. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { setImmediate as nextRound } from 'node:timers/promises'
 import fc from 'fast-check'
-import type { MemoryStore } from '../../store/index.ts'
+import type { MemoryStore } from '../store/index.ts'
 import { createLoneWriter } from './lone-writer.ts'
 
 it('no two work alone at once, no change comes between, and all of them are done', async () => {
