@@ -59,7 +59,7 @@ describe('every built-in call', () => {
       'attachment.save side_effecting attachment.save once ',
       'media.send read_only media.send idempotent ',
       'vault.list read_only vault.list none private,untrusted',
-      'vault.copy_to privileged vault.copy once ',
+      'vault.copy_to privileged vault.copy once private',
       'shell.exec privileged shell.run once untrusted',
       'shell.background privileged shell.run once untrusted',
       'shell.session_open privileged shell.run once untrusted',
