@@ -89,7 +89,6 @@ void test('a chat in the guest of another terminal goes on when that one leaves'
     first.type('/quit\r')
     assert.equal(await first.exit, 0)
     await second.see('this one starts another')
-    await second.see('model offline')
     await second.see('› help')
     await second.see('› ')
     second.type('/sessions\r')

@@ -30,9 +30,9 @@ const orphaned: Failure = {
 /** @returns the exit code. */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   let { session } = options
-  for (;;) {
-    const onSession = (id: string): void => void (session = id)
-    const failure = await chatOnce({ ...options, session }, terminal, onSession)
+  const onSession = (id: string): void => void (session = id)
+  for (let isFirst = true; ; isFirst = false) {
+    const failure = await chatOnce({ ...options, session }, terminal, { isFirst, onSession })
     if (failure === null) return 0
     // A pipe has read on in its input, and what is lost of it cannot be told.
     if (failure !== orphaned || !isInteractive(terminal)) return printFailure(terminal, failure)
@@ -40,11 +40,17 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
   }
 }
 
-function chatOnce(options: ChatOptions, terminal: Terminal, onSession: (id: string) => void): Promise<Failure | null> {
+interface Round {
+  /** The person has not been greeted yet. */
+  readonly isFirst: boolean
+  readonly onSession: (id: string) => void
+}
+
+function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
   return withGuest(options, terminal, async (connection) => {
     const { gateway, guest, options: guestOptions } = connection
     const status = await gateway.status()
-    printLine(terminal, banner(status, terminal.version, terminal.output.columns ?? Infinity))
+    if (isFirst) printLine(terminal, banner(status, terminal.version, terminal.output.columns ?? Infinity))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
     const lost = Promise.withResolvers<Failure>()
