@@ -180,8 +180,8 @@ export interface MemoryFound {
   readonly beside?: Beside
 }
 
-/** What stands next to passages. */
-export type Beside = ReadonlyMap<number, readonly FoundPassage[]>
+/** What stands next to passages; read when it is asked for. */
+export type Beside = ReadonlyMap<number, () => readonly FoundPassage[]>
 
 export interface MemoryModel {
   readonly model: string

@@ -163,7 +163,7 @@ async function joinAll(
     first.map(async ({ candidate: { passage } }) => {
       // Without room for them nobody asks for more.
       if (left <= 0 || passage.entry.stream === '') return []
-      return known.get(passage.id) ?? store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter)
+      return known.get(passage.id)?.() ?? store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter)
     }),
   )
   const joined: Fitted[] = []

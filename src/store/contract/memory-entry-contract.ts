@@ -171,7 +171,7 @@ function describeReading(holds: MemoryCase): void {
     assert.equal(beside?.size, 4)
     for (const { id, entry } of passages) {
       const around = entry.stream === '' ? [] : await memory.around(entry.stream, entry.place, 1, 2)
-      assert.deepEqual(beside.get(id), around)
+      assert.deepEqual(beside.get(id)?.(), around)
     }
     const fewer = await memory.search({ ...textSearch('odd'), beside: { first: 1, before: 1, after: 1 } })
     assert.deepEqual([...(fewer.beside?.keys() ?? [])], [fewer.text[0]?.passage])

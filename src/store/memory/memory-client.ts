@@ -2,6 +2,7 @@
 import type { MemoryChange, MemoryStore } from '../memory.ts'
 import { checkedChanges, checkedSearch } from './memory-input.ts'
 import type { MemoryAnswers, MemoryRead } from './memory-message.ts'
+import { readFound } from './sent-found.ts'
 
 export interface MemoryWay {
   write(changes: readonly MemoryChange[]): Promise<void>
@@ -14,7 +15,7 @@ export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
     async change(changes) {
       if (changes.length > 0) await write(checkedChanges(changes))
     },
-    search: async (search) => ask({ ask: 'search', search: checkedSearch(search) }),
+    search: async (search) => readFound(await ask({ ask: 'search', search: checkedSearch(search) })),
     items: (ids) => ask({ ask: 'items', ids }),
     list: (filter, limit, after) => ask({ ask: 'list', filter, limit, after: after ?? null }),
     around: (stream, place, before, after) => ask({ ask: 'around', stream, place, before, after }),

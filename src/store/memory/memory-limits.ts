@@ -39,7 +39,5 @@ export const rescoredPerHit = 16
 export const comparedBeyond = 24
 /** Characters of passages that were found lately, held by the searching thread: some 4 000 messages. */
 export const maxHeldCharacters: number = 4 * 1024 * 1024
-/** What an entry takes beside its texts, as characters. */
-export const entryCharacters = 512
 /** Models whose vectors are held at once: the active one, and one that is being built. */
 export const heldModels = 2

@@ -1,5 +1,6 @@
 /** What the client and an engine say to each other about memory: what is asked, and what it is answered with. */
-import type { FoundPassage, MemoryEntry, MemoryFilter, MemoryFound, MemoryItem, MemoryModel, MemorySearch, MemoryStats } from '../memory.ts'
+import type { FoundPassage, MemoryEntry, MemoryFilter, MemoryItem, MemoryModel, MemorySearch, MemoryStats } from '../memory.ts'
+import type { SentFound } from './sent-found.ts'
 
 export type MemoryRead =
   | { readonly ask: 'search'; readonly search: MemorySearch }
@@ -25,7 +26,7 @@ export interface UnembeddedPassage {
 
 /** What each of them is answered with. */
 export interface MemoryAnswers {
-  search: MemoryFound
+  search: SentFound
   items: readonly MemoryItem[]
   list: readonly MemoryEntry[]
   around: readonly FoundPassage[]

@@ -25,14 +25,14 @@ export function foundPassage(row: FoundRow): FoundPassage {
 /** Reads passages in parts: what is known to be wanted is asked for before all of it is known. */
 export interface PassageReading {
   want(ids: Iterable<number>): Asking<void>
-  /** @returns all that were wanted, and are there */
-  read(): Asking<ReadonlyMap<number, FoundPassage>>
+  /** @returns all that were wanted, and are there, as they travel */
+  read(): Asking<ReadonlyMap<number, string>>
 }
 
 /** @param held what is there already; it takes in what is read */
 export function createPassageReading(user: UserId, held: HeldPassages): PassageReading {
   const wanted = new Set<number>()
-  const found = new Map<number, FoundPassage>()
+  const found = new Map<number, string>()
   const questions: Ask[] = []
   return {
     *want(ids) {
@@ -53,9 +53,9 @@ export function createPassageReading(user: UserId, held: HeldPassages): PassageR
     *read() {
       for (const question of questions) {
         for (const row of yield* ask<FoundRow>(question)) {
-          const passage = foundPassage(row)
-          held.put(passage)
-          found.set(passage.id, passage)
+          const text = JSON.stringify(foundPassage(row))
+          held.put(row.passage, text)
+          found.set(row.passage, text)
         }
       }
       return found

@@ -1,10 +1,12 @@
-/** Passages that were found lately: what is found often is read, unpacked and put together once. */
-import type { FoundPassage } from '../memory.ts'
-import { entryCharacters, maxHeldCharacters } from '../memory/memory-limits.ts'
+/**
+ * Passages that were found lately, as they travel (JSON): what is found often is read, unpacked and put together once, and the main
+ * thread reads of a search only what it looks at.
+ */
+import { maxHeldCharacters } from '../memory/memory-limits.ts'
 
 export interface HeldPassages {
-  get(passage: number): FoundPassage | undefined
-  put(passage: FoundPassage): void
+  get(passage: number): string | undefined
+  put(passage: number, text: string): void
   /** It changed, or went. */
   drop(passage: number): void
   clear(): void
@@ -12,26 +14,26 @@ export interface HeldPassages {
 
 export function createHeldPassages(): HeldPassages {
   // Insertion order is order of use: the first is the least recently used.
-  const held = new Map<number, FoundPassage>()
+  const held = new Map<number, string>()
   let characters = 0
-  const drop = (id: number): void => {
-    const passage = held.get(id)
-    if (passage === undefined) return
-    held.delete(id)
-    characters -= sizeOf(passage)
+  const drop = (passage: number): void => {
+    const text = held.get(passage)
+    if (text === undefined) return
+    held.delete(passage)
+    characters -= text.length
   }
   return {
-    get(id) {
-      const passage = held.get(id)
-      if (passage === undefined) return undefined
-      held.delete(id)
-      held.set(id, passage)
-      return passage
+    get(passage) {
+      const text = held.get(passage)
+      if (text === undefined) return undefined
+      held.delete(passage)
+      held.set(passage, text)
+      return text
     },
-    put(passage) {
-      drop(passage.id)
-      held.set(passage.id, passage)
-      characters += sizeOf(passage)
+    put(passage, text) {
+      drop(passage)
+      held.set(passage, text)
+      characters += text.length
       for (const id of held.keys()) {
         if (characters <= maxHeldCharacters) break
         drop(id)
@@ -43,8 +45,4 @@ export function createHeldPassages(): HeldPassages {
       characters = 0
     },
   }
-}
-
-function sizeOf({ text, terms, context, entry }: FoundPassage): number {
-  return text.length + terms.length + context.length + entry.extra.length + entryCharacters
 }

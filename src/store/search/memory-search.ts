@@ -3,7 +3,8 @@
  * each search first takes in what changed since the one before, whoever changed it.
  */
 import { OxbowError, type UserId } from '../../types/index.ts'
-import type { Hit, MemoryFound, MemorySearch } from '../memory.ts'
+import type { Hit, MemorySearch } from '../memory.ts'
+import { type SentFound, sentFound } from '../memory/sent-found.ts'
 import { ask, type Ask, askAhead, type Asking } from './asking.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
 import { createPassageReading } from './found-passage.ts'
@@ -30,7 +31,7 @@ export interface SearchParts {
 }
 
 /** One search at a time: what it holds is of one moment. @throws OxbowError `bad_input` */
-export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => Asking<MemoryFound> {
+export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => Asking<SentFound> {
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside } }) {
@@ -46,10 +47,8 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
     yield* reading.want(wantedOf(byVector, besideVector))
     const found = yield* reading.read()
     const ids = new Set([...byText, ...byVector].map((hit) => hit.passage))
-    const passages = [...ids].flatMap((id) => found.get(id) ?? [])
-    if (beside === undefined) return { text: byText, vector: byVector, passages }
-    const next = [...besideText, ...besideVector].map(([id, around]) => [id, around.flatMap((each) => found.get(each) ?? [])] as const)
-    return { text: byText, vector: byVector, passages, beside: new Map(next) }
+    const next = beside === undefined ? undefined : new Map([...besideText, ...besideVector])
+    return sentFound({ text: byText, vector: byVector, ids, beside: next }, found)
   }
 }
 

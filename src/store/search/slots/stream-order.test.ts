@@ -27,7 +27,7 @@ test('whatever came, went and came again, what a search brings along is what the
           for (const passage of passages) {
             const known = beside?.get(passage.id)
             const { stream, place } = passage.entry
-            if (known !== undefined) assert.deepEqual(known, await store.memory.around(stream, place, 2, 1))
+            if (known !== undefined) assert.deepEqual(known(), await store.memory.around(stream, place, 2, 1))
           }
         }
         await store.close()
