@@ -59,7 +59,7 @@ export const situations: readonly Situation[] = [
   {
     name: 'root in a container with groups of its own',
     arrange: `${slice('/machine.slice')}; group /machine.slice/box; enter /machine.slice/box`,
-    run: 'asroot unshare --cgroup --mount sh -c \'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"\'',
+    run: 'asroot unshare --cgroup --mount sh -c \'umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"\'',
     expects: { limits: all, folder: mounted },
     suites: [],
   },
@@ -82,6 +82,6 @@ export const situations: readonly Situation[] = [
     arrange: `${userManager}\nenter ${manager}/app.slice/run-1.scope`,
     run: `as ${plainUid}`,
     expects: { limits: ['memory', 'pids'], folder: `${mounted}${manager}/app.slice` },
-    suites: ['test/isolation/kill-process.test.ts'],
+    suites: [],
   },
 ]
