@@ -20,6 +20,8 @@ import { situations } from './situations.ts'
 
 /** A machine under load takes several times as long as an idle one. */
 const timeout = 1_800_000
+/** Of inside-situation.ts: all of them were seen, and the status was told in any case. */
+const insideTests = 6
 const needed = {
   'qemu-system-x86_64': 'qemu-system-x86',
   mke2fs: 'e2fsprogs',
@@ -54,7 +56,7 @@ test('the process tier under control groups of version 2, on a kernel of its own
       seen.push(report.name)
       await t.test(`for ${report.name}: ${report.passed.length} tests, ${report.seconds} s by its own clock`, () => {
         assert.deepEqual([report.exitCode, report.failed], [0, []], report.text)
-        assert.ok(report.passed.length >= 3, report.text)
+        assert.ok(report.passed.length >= 2 && report.passed.length + report.skipped.length >= insideTests, report.text)
         // What is skipped was not handed down there, by the table of situations.
         const limits = situations.find((each) => each.name === report.name)?.expects.limits ?? []
         for (const line of report.skipped) assert.ok(limits.length < 3 && line.includes('handed down'), line)
