@@ -1,5 +1,6 @@
 /** Calls by which a person keeps sessions in order: names, puts away, erases, and goes on from an earlier point. */
 import { z } from 'zod'
+import type { Memory } from '../../memory/index.ts'
 import type { SessionRow, Store } from '../../store/index.ts'
 import { type Call, type CallContext, isUuid, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
 import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
@@ -16,6 +17,8 @@ export interface SessionKeepingDeps extends HistoryDeps {
   readonly lanes: Pick<Lanes, 'isBusy'>
   readonly journal: () => Journal
   readonly newSessionId: () => SessionId
+  /** Absent: nothing is remembered. */
+  readonly memory?: Pick<Memory, 'caughtUp'> | undefined
 }
 
 const session = z
@@ -98,18 +101,31 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
   }
 }
 
-/** Memory first, so that nothing recalls it, whatever stops the rest; done again, it goes on where it stopped. */
-async function eraseSession(
+/**
+ * Memory first, so that nothing recalls it, whatever stops the rest; done again, it goes on where it stopped. And once more in the
+ * end: what the indexer had read before it was erased is written behind that.
+ */
+async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: CallContext): Promise<void> {
+  await eraseEntries(deps.store, id)
+  await deps.journal().flushed()
+  await eraseRecords(deps, id, context)
+  await deps.memory?.caughtUp()
+  await eraseEntries(deps.store, id)
+}
+
+async function eraseEntries({ memory }: Store, id: SessionId): Promise<void> {
+  for (;;) {
+    const entries = await memory.list({ sessions: [id] }, 1_000)
+    if (entries.length === 0) return
+    await memory.change(entries.map((entry) => ({ change: 'erase', id: entry.id })))
+  }
+}
+
+async function eraseRecords(
   { store, journal }: SessionKeepingDeps,
   id: SessionId,
   { id: call, caller, signal }: CallContext,
 ): Promise<void> {
-  for (;;) {
-    const entries = await store.memory.list({ sessions: [id] }, 1_000)
-    if (entries.length === 0) break
-    await store.memory.change(entries.map((entry) => ({ change: 'erase', id: entry.id })))
-  }
-  await journal().flushed()
   for (let after = 0; ;) {
     signal.throwIfAborted()
     const page = await store.records({ session: id, after, order: 'oldest_first', limit: 1_000, hydrate: false })
