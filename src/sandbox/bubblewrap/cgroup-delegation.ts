@@ -110,7 +110,7 @@ function tryWrite(file: string, text: string): void {
   }
 }
 
-function isWritable(path: string): boolean {
+export function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK)
     return true

@@ -2,9 +2,9 @@
  * Bounds the memory, the number of processes and the processor time of a whole sandbox by control groups, version 1 or 2, where they can be
  * written. A group is a folder: made before the start, entered by the launcher itself, removed when the last process is gone.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findDelegation } from './cgroup-delegation.ts'
+import { findDelegation, isWritable } from './cgroup-delegation.ts'
 import type { CgroupLimit, CgroupParent } from './cgroup-delegation.ts'
 
 export interface Cgroup {
@@ -132,14 +132,5 @@ function removeQuietly(folder: string): boolean {
     return true
   } catch {
     return !existsSync(folder)
-  }
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK)
-    return true
-  } catch {
-    return false
   }
 }
