@@ -113,7 +113,7 @@ async function readQuestion(
   const missing = ids.filter((id) => !items.some(({ entry }) => entry.id === id))
   if (missing.length > 0) {
     throw new OxbowError('not_found', `There is no memory ${missing.slice(0, 3).join(', ')}.`, {
-      hint: 'memory_search gives the ids; forget by `text` what has none.',
+      hint: 'A search gives the ids (memory_search, oxbow memory search); forget by `text` what has none.',
     })
   }
   const phrase = foldPhrase(text)

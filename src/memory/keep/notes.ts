@@ -43,14 +43,14 @@ export function createNotes(deps: KeepDeps): Notes {
     const [item] = await memory.items([id])
     if (item !== undefined) return item
     throw new OxbowError('not_found', `There is no memory ${JSON.stringify(id.slice(0, 100))}.`, {
-      hint: 'memory_search gives the ids; it may have been forgotten.',
+      hint: 'A search gives the ids (memory_search, oxbow memory search); it may have been forgotten.',
     })
   }
   const findNote = async (id: string): Promise<MemoryItem> => {
     const item = await find(id)
     if (item.entry.kind === 'note' || item.entry.kind === 'fact') return item
     throw new OxbowError('bad_input', `${id} is a ${item.entry.kind} and no note.`, {
-      hint: 'Only notes are rewritten. memory_forget removes what was said; ingest a document again to replace it.',
+      hint: 'Only notes are rewritten. What was said is forgotten (memory_forget, oxbow memory forget); a document is ingested again.',
     })
   }
   return {

@@ -79,7 +79,9 @@ async function filesAt(memory: Memory, path: string, context: CallContext): Prom
   const known = await documents.addresses(path)
   if (kind === 'missing') {
     if (known.length > 0) return { files: [], gone: known, truncated: false }
-    throw new OxbowError('not_found', `${path} does not exist.`, { hint: 'file_list shows what there is.' })
+    throw new OxbowError('not_found', `${path} does not exist.`, {
+      hint: 'file_list shows what there is. Paths are those of the workspace: put a file into its folder `shared`.',
+    })
   }
   if (kind !== 'folder')
     throw new OxbowError('path_refused', `${path} is neither a file nor a folder.`, { hint: 'Name the file that it leads to.' })
