@@ -13,6 +13,8 @@ export interface Situation {
   readonly expects: Expected
   /** Further suites to run there. */
   readonly suites: readonly string[]
+  /** Takes a minute, and is much like another one: not in CI, unless OXBOW_KERNELS=all. */
+  readonly isAlike?: true
 }
 
 export interface Expected {
@@ -55,6 +57,7 @@ export const situations: readonly Situation[] = [
     run: 'asroot',
     expects: { limits: all, folder: `${mounted}/system.slice` },
     suites: ['src/sandbox/bubblewrap/limits-in-force.test.ts'],
+    isAlike: true,
   },
   {
     name: 'root in a container with groups of its own',
@@ -62,6 +65,7 @@ export const situations: readonly Situation[] = [
     run: 'asroot unshare --cgroup --mount sh -c \'umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"\'',
     expects: { limits: all, folder: mounted },
     suites: [],
+    isAlike: true,
   },
   {
     name: 'a user whose service is delegated',
@@ -85,3 +89,8 @@ export const situations: readonly Situation[] = [
     suites: [],
   },
 ]
+
+/** Those that are gone through here. */
+export function chosenSituations({ CI, OXBOW_KERNELS }: NodeJS.ProcessEnv): readonly Situation[] {
+  return CI === undefined || OXBOW_KERNELS === 'all' ? situations : situations.filter(({ isAlike }) => isAlike !== true)
+}
