@@ -108,6 +108,7 @@ async function sideBySide(database: PostgresDatabase, data: MemoryData, { busySe
     const mean = counts.reduce((sum, count) => sum + count, 0) / workers
     const share = Math.min(...counts) / mean
     const [slow, usual] = [quantile(done.flat(), 0.95), quantile(done.flat(), 0.5)]
+    const slowAlone = quantile(alone, 0.95)
     return [
       shown(
         `${workers} users at once, together`,
@@ -124,9 +125,10 @@ async function sideBySide(database: PostgresDatabase, data: MemoryData, { busySe
       bounded(
         'the same, p95 of one thing',
         ms(slow),
-        `${times(slow / median(alone))} of alone`,
+        // A quarter of the things are writes, which take longer than a search also alone: like is held against like.
+        `${times(slow / slowAlone)} of p95 alone`,
         `≤ ${workers} ×`,
-        slow <= workers * median(alone),
+        slow <= workers * slowAlone,
       ),
     ]
   } finally {
