@@ -7,12 +7,11 @@
  * So no file call makes a `HEAD`, and where there is one the same parts are left alone.
  */
 import { existsSync } from 'node:fs'
+// Past the door of types on purpose: see serve.ts.
+import { gitRuns, isBareRepository } from '../../types/git-runs.ts'
 import { failed } from '../failure.ts'
 import { toVirtual } from './workspace-path.ts'
 import type { Place, Root } from './workspace-path.ts'
-
-/** `commondir` names another folder for the first three; in the last three stands what git runs when it goes on with a rebase. */
-const guarded: ReadonlySet<string> = new Set('hooks config config.worktree commondir rebase-merge rebase-apply sequencer'.split(' '))
 
 /** @param place where something is to be written, moved to, or moved away from. @throws `path_refused` */
 export function refuseGuarded(roots: readonly Root[], place: Place): void {
@@ -30,13 +29,13 @@ function isGuarded(path: string): boolean {
   const git = parts.indexOf('.git')
   if (git === -1) return path.endsWith('/HEAD')
   // `.git` itself: a file of that name says where the repository is, and a folder brings its hooks along.
-  return git === parts.length - 1 || parts.slice(git + 1).some((part) => guarded.has(part))
+  return git === parts.length - 1 || parts.slice(git + 1).some((part) => gitRuns.has(part))
 }
 
 function isOfBareRepository(real: string): boolean {
   const parts = real.split('/')
   return parts.some((part, i) => {
     const folder = parts.slice(0, i).join('/')
-    return guarded.has(part.toLowerCase()) && ['HEAD', 'objects', 'refs'].every((name) => existsSync(`${folder}/${name}`))
+    return gitRuns.has(part.toLowerCase()) && isBareRepository((name) => existsSync(`${folder}/${name}`))
   })
 }

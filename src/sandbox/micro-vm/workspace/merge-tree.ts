@@ -7,6 +7,7 @@
  */
 import { chmod, copyFile, lchown, lstat, mkdir, rename, rmdir, symlink, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { gitRuns, isBareRepository } from '../../../types/index.ts'
 import { maxMergeReports } from '../../limits.ts'
 import { readEntry, readTree, sameEntry } from './host-tree.ts'
 import type { Tree, TreeEntry } from './host-tree.ts'
@@ -155,8 +156,6 @@ export function staysInside(path: string, target: string): boolean {
   return climbs <= path.split('/').length - 1 && !parts.slice(climbs).includes('..')
 }
 
-const gitRuns: ReadonlySet<string> = new Set('hooks config config.worktree commondir rebase-merge rebase-apply sequencer'.split(' '))
-
 /** Hooks and settings of repositories, and what says where a repository is: see hands/files/guarded-path.ts. */
 function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<string, unknown>): boolean {
   const parts = path.toLowerCase().split('/')
@@ -165,7 +164,7 @@ function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<stri
   // Beside `objects` and `refs` it makes a folder a repository of its own, with settings that are run.
   if (git === -1) {
     // Without any `.git`: git takes a folder with these three for one.
-    const isRepository = (folder: string): boolean => ['HEAD', 'objects', 'refs'].every((name) => here.has(join(folder, name)))
+    const isRepository = (folder: string): boolean => isBareRepository((name) => here.has(join(folder, name)))
     const isOfRepository = parts.some((part, i) => gitRuns.has(part) && isRepository(path.split('/').slice(0, i).join('/')))
     return isOfRepository || (kind !== 'folder' && /(?:^|\/)HEAD$/.test(path))
   }
