@@ -1,8 +1,8 @@
 /** Finds the engine that makes containers, and the image to run. */
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
 import type { Config, Failure } from '../../types/index.ts'
+import { findProgram } from '../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../image/host-command.ts'
 import { baseLabel, browserIn } from '../image/image-label.ts'
 
@@ -20,10 +20,7 @@ type Settings = Config['sandbox']['container']
 
 /** @returns the engine that was asked for, or the first that is there. */
 export function findEngine({ engine, kernel }: Pick<Settings, 'engine' | 'kernel'>, searchPath: string): ContainerEngine | Failure {
-  const find = (program: string): string | null => {
-    const folders = searchPath.split(':').filter((folder) => folder.startsWith('/'))
-    return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? null
-  }
+  const find = (program: string): string | null => findProgram(program, searchPath)
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
   const name = names.find((each) => find(each) !== null)
   if (name === undefined) {

@@ -1,7 +1,6 @@
 /** Finds the programs that make a machine. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Failure } from '../../types/index.ts'
+import { findProgram } from '../bubblewrap/sandbox-tools.ts'
 
 /** Absolute paths. */
 export interface MachinePrograms {
@@ -11,11 +10,9 @@ export interface MachinePrograms {
 
 /** @returns the programs, or why there is no machine and what to install. */
 export function microVmPrograms(searchPath: string): MachinePrograms | Failure {
-  const folders = searchPath.split(':').filter((folder) => folder.startsWith('/'))
-  const find = (name: string): string | undefined => folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
-  const qemu = find('qemu-system-x86_64')
-  const mke2fs = find('mke2fs')
-  if (process.arch === 'x64' && qemu !== undefined && mke2fs !== undefined) return { qemu, mke2fs }
+  const qemu = findProgram('qemu-system-x86_64', searchPath)
+  const mke2fs = findProgram('mke2fs', searchPath)
+  if (process.arch === 'x64' && qemu !== null && mke2fs !== null) return { qemu, mke2fs }
   if (process.arch !== 'x64') {
     return {
       code: 'sandbox_missing',
@@ -23,7 +20,7 @@ export function microVmPrograms(searchPath: string): MachinePrograms | Failure {
       hint: 'Set sandbox.tier = "container" or "process" in config.toml.',
     }
   }
-  const missing = [qemu === undefined ? 'qemu-system-x86_64' : '', mke2fs === undefined ? 'mke2fs' : ''].filter(Boolean)
+  const missing = [qemu === null ? 'qemu-system-x86_64' : '', mke2fs === null ? 'mke2fs' : ''].filter(Boolean)
   return {
     code: 'sandbox_missing',
     message: `No micro VM: ${missing.join(' and ')} not installed.`,
