@@ -30,10 +30,10 @@ function readGatewayFiles(workspace: Workspace): FoundGuest | null {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** @returns whether a process has this number; it may be another one than it was. */
+export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0)
-    return true
+    return process.kill(pid, 0)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }

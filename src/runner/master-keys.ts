@@ -8,6 +8,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wr
 import { basename, dirname, join } from 'node:path'
 import { OxbowError } from '../types/index.ts'
 import type { Config, UserId } from '../types/index.ts'
+import { isAlive } from './guest-search.ts'
 import type { Home, HostEnv } from './home.ts'
 import { scryptBlock, scryptCost, scryptLanes } from './limits.ts'
 
@@ -141,13 +142,5 @@ function clearDrafts(path: string): void {
   for (const name of readdirSync(folder)) {
     const pid = name.startsWith(`${basename(path)}.`) ? Number(name.slice(basename(path).length + 1)) : Number.NaN
     if (Number.isInteger(pid) && !isAlive(pid)) rmSync(join(folder, name), { force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

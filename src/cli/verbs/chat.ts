@@ -1,5 +1,5 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
-import { configFiles } from '../../runner/index.ts'
+import { configFiles, isAlive } from '../../runner/index.ts'
 import type { Failure } from '../../types/index.ts'
 import { chat as runChat } from '../chat/chat-loop.ts'
 import { banner } from '../chat/chat-text.ts'
@@ -82,14 +82,6 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
 /** The guest of another terminal is gone, and no other one can come to the same port. */
 function isOrphan({ guest, options: { config } }: Connection): boolean {
   return !guest.owned && config.gateway.port === 0 && !isAlive(guest.pid)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 async function tellOfServices({ options }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
+import { isAlive } from '../guest-search.ts'
 import type { Home } from '../home.ts'
 import { embedderLeftoverMs } from '../limits.ts'
 import { mayAsk, type PulledFile, pullFile } from './pull-file.ts'
@@ -101,7 +102,8 @@ interface Left {
 function leftovers(folder: string): readonly Left[] {
   return readdirSync(folder).flatMap((left) => {
     const [, kind, name = '', pid] = /^\.(pulling|old)-(.+)-(\d+)$/.exec(left) ?? []
-    return kind === undefined || isAlive(Number(pid)) ? [] : [{ path: join(folder, left), kind, name }]
+    const runs = Number(pid) !== process.pid && isAlive(Number(pid))
+    return kind === undefined || runs ? [] : [{ path: join(folder, left), kind, name }]
   })
 }
 
@@ -121,13 +123,4 @@ function takeUp(folder: string, name: string, pulling: string): void {
     else renameSync(path, pulling)
   }
   mkdirSync(pulling, { recursive: true, mode: 0o700 })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return pid !== process.pid
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
