@@ -4,7 +4,7 @@ import { type CallContext, OxbowError } from '../../types/index.ts'
 import { extraOf, type KeepDeps } from './keep-item.ts'
 import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
-import { pinTag, protectionOf } from '../tidy/decay.ts'
+import { pinTag, protectionNow } from '../tidy/decay.ts'
 import { cleanTags } from './tags.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
@@ -100,9 +100,7 @@ function pinOf(entry: MemoryEntry, isPinned: boolean, now: number): MemoryChange
   assertPinnable(entry)
   const others = entry.tags.filter((tag) => tag !== pinTag)
   const tags = isPinned ? cleanTags([...others, pinTag]) : others
-  const { supersedes = [], sessions = [] } = extraOf(entry)
-  const protection = protectionOf({ ...entry, tags, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
-  return { change: 'patch', id: entry.id, patch: { tags, protection, updatedAt: now } }
+  return { change: 'patch', id: entry.id, patch: { tags, protection: protectionNow({ ...entry, tags }, now), updatedAt: now } }
 }
 
 function assertPinnable({ id, kind, labels }: MemoryEntry): void {

@@ -1,4 +1,5 @@
 /** How memories fade: by what they are about, how often they were wanted, and how well they are protected. */
+import { extraOf } from '../keep/keep-item.ts'
 import type { MemoryEntry, MemoryTier, MemoryType, Protection } from '../../store/index.ts'
 import {
   bytesPerToken,
@@ -78,6 +79,12 @@ export function protectionOf(
   const corrected = trusted && (entry.corrects || entry.confirmedBy.length > 0) ? 3 : 0
   const steps = Math.min(maxStepsDown, Math.floor(sinceMs(entry, now) / (staleDays * 24 * hourMs)))
   return protections[Math.max(0, Math.max(gained, corrected) - steps)] ?? 'none'
+}
+
+/** The same of an entry as it is kept: what it took the place of, and the sessions that wanted it, stand in its `extra`. */
+export function protectionNow(entry: MemoryEntry, now: number): Protection {
+  const { supersedes = [], sessions = [] } = extraOf(entry)
+  return protectionOf({ ...entry, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
 }
 
 /** What an entry has to be shown in every context: more the more it matters and the more often it was wanted. */

@@ -6,8 +6,8 @@
  * or pinned them. They can be learned again from where they were said, and a report is taken back with them. Nothing else ever goes.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import { extraOf, type KeepDeps, wholeText } from '../keep/keep-item.ts'
-import { fadedImportance, pinTag, protectionOf, scoreOf, type Tiered, tiersOf } from './decay.ts'
+import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import { fadedImportance, pinTag, protectionNow, scoreOf, type Tiered, tiersOf } from './decay.ts'
 import { changeOf, dropOf, type TidyChange } from './tidy-change.ts'
 import { coldEntries, hotEntries, leastChange, maxChanges, maxDropped, maxPruned, tierMargin, warmEntries } from './tidy-limits.ts'
 
@@ -91,8 +91,7 @@ interface Settled {
 function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], { now, speed }: At): Settled {
   // What holds no longer is found "as of" and fades with nothing.
   if (!holdsAt(entry, now)) return { entry, after: entry.tier === 'cold' ? {} : { tier: 'cold' } }
-  const { supersedes = [], sessions = [] } = extraOf(entry)
-  const protection = protectionOf({ ...entry, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
+  const protection = protectionNow(entry, now)
   const importance = fadedImportance({ ...entry, protection }, now, speed)
   const after = {
     ...(protection !== entry.protection && { protection }),
