@@ -6,13 +6,11 @@
 import { type Failure, isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
 import { firstRetryMs, longestRetryMs, maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs } from '../limits.ts'
-import { eraseStatements } from '../sql/erase-statements.ts'
-import { readStatements } from '../sql/read-statements.ts'
+import type { Statements } from '../sql/statements.ts'
 import { failureOf } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
 import { memoryWrite } from './memory/memory-writer.ts'
 import { createPostgresMemory } from './memory/postgres-memory.ts'
-import { createBuilder } from './postgres-builder.ts'
 import { createEraser } from './write/postgres-eraser.ts'
 import { postgresFault } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
@@ -20,7 +18,11 @@ import { checkTables, migrateTables } from './postgres-schema.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 import { noPgvector, pgvectorVersion } from './near/no-pgvector.ts'
 import { createWriteSession, type WriteSession } from './write/write-session.ts'
+import texts from './statements.json' with { type: 'json' }
 import { type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write/write-transaction.ts'
+
+/** Written by `scripts/make-statements.ts`. */
+const statements: Statements = texts
 
 export interface EngineOptions {
   readonly driver: PostgresDriver
@@ -43,9 +45,8 @@ export interface PostgresEngine extends EngineLink {
 
 export async function createPostgresEngine(options: EngineOptions): Promise<PostgresEngine> {
   const { driver, user, shown, readOnly, patienceMs = usualPatienceMs } = options
-  const builder = createBuilder()
   const hash = await createHasher()
-  const erase = createEraser({ statements: () => eraseStatements(builder), user, hash })
+  const erase = createEraser({ statements: statements.erase, user, hash })
   const deps: TransactionDeps = { user, hash, own: { erase, memory: memoryWrite(user) } }
   let warning = ''
   const writer = createWriteSession({
@@ -57,7 +58,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     },
     mended: options.mended ?? (() => {}),
   })
-  const read = createReader({ builder, statements: readStatements(builder), user, memory: createPostgresMemory(user) })
+  const read = createReader({ statements, user, memory: createPostgresMemory(user) })
   const reads = createReads(options, patienceMs, writer)
   let opening: Promise<void> | null = null
 

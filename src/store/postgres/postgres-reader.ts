@@ -2,10 +2,10 @@
 import { Buffer } from 'node:buffer'
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { parseReference } from '../chain.ts'
-import { type ReadStatements, type RecordArgs, recordArgs, recordsShape, recordsStatement, rowLimit } from '../sql/read-statements.ts'
+import { type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
 import type { Tables } from '../sql/tables.ts'
-import type { UserTables } from '../sql/user-tables.ts'
+import type { Statements } from '../sql/statements.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault } from '../store-fault.ts'
 import type { MemoryRead } from '../memory/memory-message.ts'
@@ -18,8 +18,7 @@ import type { PostgresSession, Query, Row } from './postgres-session.ts'
 export type PostgresReader = (session: PostgresSession, read: Read) => Promise<ReadResults[Read['kind']]>
 
 export interface ReaderDeps {
-  readonly builder: UserTables
-  readonly statements: ReadStatements
+  readonly statements: Pick<Statements, 'read' | 'records'>
   readonly user: UserId
   readonly memory: (session: PostgresSession, read: MemoryRead) => Promise<unknown>
 }
@@ -29,8 +28,12 @@ type Answers = {
 }
 
 export function createReader(deps: ReaderDeps): PostgresReader {
-  const { statements, user } = deps
-  const recordRows = createRecordReader(deps)
+  const { user } = deps
+  const { read: statements, records: recordStatements } = deps.statements
+  const recordRows = (session: PostgresSession, query: RecordQuery): Promise<Row[]> => {
+    const shape = recordsShape(query)
+    return session.rows(queryOf(`records_${shape}`, recordStatements[shape]!, recordArgs(user, query)))
+  }
   const run = (session: PostgresSession, name: keyof ReadStatements, args: object): Promise<Row[]> =>
     session.rows(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))
   const sessionRows = async (session: PostgresSession, name: 'session' | 'sessions', args: object): Promise<SessionRow[]> =>
@@ -78,19 +81,6 @@ export function createReader(deps: ReaderDeps): PostgresReader {
   return (session, read) => {
     const answer: (session: PostgresSession, read: never) => Promise<ReadResults[Read['kind']]> = answers[read.kind]
     return answer(session, read as never)
-  }
-}
-
-/** A statement for each shape of query, built when it is first asked for. */
-function createRecordReader({ builder, user }: ReaderDeps): (session: PostgresSession, query: RecordQuery) => Promise<Row[]> {
-  const shapes = new Map<string, { readonly name: string; readonly template: Template<RecordArgs> }>()
-  return async (session, query) => {
-    // No phase at all fits nothing; an empty list is not SQL here.
-    if (query.phases?.length === 0) return []
-    const shape = recordsShape(query)
-    const known = shapes.get(shape) ?? { name: `records_${shapes.size}`, template: recordsStatement(builder, query) }
-    shapes.set(shape, known)
-    return session.rows(queryOf(known.name, known.template, recordArgs(user, query)))
   }
 }
 

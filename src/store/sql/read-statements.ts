@@ -55,8 +55,11 @@ function historyQuery(db: UserTables, slot: SlotMaker<Of & { session: SessionId;
     .limit(slot('limit'))
 }
 
+/** A statement has a place for every phase there is; those that are not asked for are empty, which no record's phase is. */
+const phaseSlots = ['phase1', 'phase2', 'phase3', 'phase4', 'phase5', 'phase6', 'phase7', 'phase8'] as const
+
 /** Values of a records query; which of them its statement uses depends on the query's shape. */
-export interface RecordArgs extends Of {
+export interface RecordArgs extends Of, Record<(typeof phaseSlots)[number], Phase | ''> {
   after: number
   before: number
   session: SessionId | ''
@@ -65,6 +68,10 @@ export interface RecordArgs extends Of {
 }
 
 export function recordArgs(user: string, query: RecordQuery): RecordArgs {
+  const phases = Object.fromEntries(phaseSlots.map((slot, at) => [slot, query.phases?.[at] ?? ''])) as Pick<
+    RecordArgs,
+    (typeof phaseSlots)[number]
+  >
   return {
     user,
     after: query.after ?? 0,
@@ -72,6 +79,7 @@ export function recordArgs(user: string, query: RecordQuery): RecordArgs {
     session: query.session ?? '',
     call: query.call ?? '',
     limit: rowLimit(query.limit),
+    ...phases,
   }
 }
 
@@ -80,32 +88,43 @@ export function rowLimit(limit: number): number {
   return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
 }
 
-/** @returns a key that two queries share when they need the same statement. */
+/** What of a query decides which statement it needs. */
+const choices = ['session', 'call', 'after', 'before', 'phases'] as const
+type Chosen = { readonly [Choice in (typeof choices)[number]]: boolean } & Pick<RecordQuery, 'order'>
+
+/** @returns a key of `RecordStatements`. */
 export function recordsShape(query: RecordQuery): string {
-  return [
-    query.session !== undefined,
-    query.call !== undefined,
-    query.after !== undefined,
-    query.before !== undefined,
-    query.order,
-    ...(query.phases ?? ['any']),
-  ].join()
+  return [query.order, ...choices.filter((choice) => query[choice] !== undefined)].join(' ')
 }
 
-export function recordsStatement(db: UserTables, query: RecordQuery): Template<RecordArgs> {
-  const phases: readonly Phase[] | undefined = query.phases
+/** A statement for each shape that a query can have. */
+export type RecordStatements = Readonly<Record<string, Template<RecordArgs>>>
+
+export function recordStatements(db: UserTables): RecordStatements {
+  const statements: Record<string, Template<RecordArgs>> = {}
+  for (const order of ['oldest_first', 'newest_first'] as const) {
+    for (let bits = 0; bits < 1 << choices.length; bits++) {
+      const chosen = Object.fromEntries(choices.map((choice, at) => [choice, (bits & (1 << at)) !== 0])) as Omit<Chosen, 'order'>
+      const shape = [order, ...choices.filter((choice) => chosen[choice])].join(' ')
+      statements[shape] = recordsStatement(db, { order, ...chosen })
+    }
+  }
+  return statements
+}
+
+function recordsStatement(db: UserTables, chosen: Chosen): Template<RecordArgs> {
   return template((slot) =>
     db
       .of(slot)
       .selectFrom('journal')
       .select(recordColumns)
-      .$if(query.session !== undefined, (q) => q.where('session', '=', slot('session')))
-      .$if(query.call !== undefined, (q) => q.where('call', '=', slot('call')))
+      .$if(chosen.session, (q) => q.where('session', '=', slot('session')))
+      .$if(chosen.call, (q) => q.where('call', '=', slot('call')))
       // Bounds only where they are asked for: a range on seq that bounds nothing makes planners scan the journal in its order.
-      .$if(query.after !== undefined, (q) => q.where('seq', '>', slot('after')))
-      .$if(query.before !== undefined, (q) => q.where('seq', '<', slot('before')))
-      .$if(phases !== undefined, (q) => q.where('phase', 'in', phases ?? []))
-      .orderBy('seq', query.order === 'oldest_first' ? 'asc' : 'desc')
+      .$if(chosen.after, (q) => q.where('seq', '>', slot('after')))
+      .$if(chosen.before, (q) => q.where('seq', '<', slot('before')))
+      .$if(chosen.phases, (q) => q.where('phase', 'in', phaseSlots.map(slot)))
+      .orderBy('seq', chosen.order === 'oldest_first' ? 'asc' : 'desc')
       .limit(slot('limit')),
   )
 }

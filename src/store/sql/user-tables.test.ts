@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createBuilder as postgresBuilder } from '../postgres/postgres-builder.ts'
-import { createBuilder as sqliteBuilder } from '../sqlite/sqlite-builder.ts'
-import { eraseStatements } from './erase-statements.ts'
-import { readStatements, recordsStatement } from './read-statements.ts'
+import postgresTexts from '../postgres/statements.json' with { type: 'json' }
+import sqliteTexts from '../sqlite/statements.json' with { type: 'json' }
+import { buildStatements } from './build-statements.ts'
 import { template } from './template.ts'
 import type { UserTables } from './user-tables.ts'
-import { writeStatements } from './write-statements.ts'
 
 /**
  * Never called: each line that is expected not to compile is an error of the type checker when it does. So this holds that a
@@ -28,9 +26,8 @@ function doesNotCompile(db: UserTables): void {
 
 test('a statement without a user does not compile, and every statement there is is bound to one', () => {
   assert.equal(typeof doesNotCompile, 'function')
-  for (const builder of [sqliteBuilder(), postgresBuilder()]) {
-    const records = recordsStatement(builder, { order: 'oldest_first', limit: 1, hydrate: false })
-    const all = { ...readStatements(builder), ...writeStatements(builder), ...eraseStatements(builder), records }
+  for (const { read, write, erase, records } of [buildStatements('sqlite'), buildStatements('postgres')]) {
+    const all = { ...read, ...write, ...erase, ...records }
     for (const [name, { sql, parameters }] of Object.entries(all)) {
       assert.match(sql, sql.startsWith('insert') ? /^insert into "\w+" \([^)]*"user"/ : /"user" = (\?|\$\d+)/, name)
       assert.ok(
@@ -39,4 +36,10 @@ test('a statement without a user does not compile, and every statement there is 
       )
     }
   }
+})
+
+test('what is written down is what the sources say now', () => {
+  const advice = 'run: node scripts/make-statements.ts'
+  assert.deepEqual(sqliteTexts, buildStatements('sqlite'), advice)
+  assert.deepEqual(postgresTexts, buildStatements('postgres'), advice)
 })

@@ -8,8 +8,7 @@ import type { Database, Statement } from './sqlite-database.ts'
 
 interface EraseDeps {
   readonly database: Database
-  /** Built when something is erased, which is rare, and not at every start. */
-  readonly statements: () => EraseStatements
+  readonly statements: EraseStatements
   readonly user: UserId
   readonly hash: Hasher
 }
@@ -17,15 +16,13 @@ interface EraseDeps {
 export type Eraser = (seqs: readonly number[], reason: string) => Erased
 
 export function createEraser({ database, statements, user, hash }: EraseDeps): Eraser {
-  let built: EraseStatements | null = null
   const prepared = new Map<keyof EraseStatements, Statement<object, object>>()
   return (seqs, reason) => {
-    const all = (built ??= statements())
     const steps = eraseBodies({ user, hash }, seqs, reason)
     for (let step = steps.next(); ;) {
       if (step.done === true) return step.value
       const { statement, args, changes } = step.value
-      const known = prepared.get(statement) ?? database.prepare<object, object>(all[statement])
+      const known = prepared.get(statement) ?? database.prepare<object, object>(statements[statement])
       prepared.set(statement, known)
       if (changes) known.run(args)
       step = steps.next(changes ? [] : known.all(args))

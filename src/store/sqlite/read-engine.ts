@@ -1,9 +1,9 @@
 /** Executes reads, each one by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
-import { type ReadStatements, type RecordArgs, recordArgs, recordsShape, recordsStatement, rowLimit } from '../sql/read-statements.ts'
+import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/session-row.ts'
-import type { UserTables } from '../sql/user-tables.ts'
+import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import { openScanSlice } from '../scan/scan-slice.ts'
@@ -16,8 +16,7 @@ export type ReadEngine = (read: Read) => ReadResults[Read['kind']]
 
 export interface ReadDeps {
   readonly database: Database
-  readonly builder: UserTables
-  readonly statements: ReadStatements
+  readonly statements: Pick<Statements, 'read' | 'records'>
   readonly user: UserId
   /** Made with the first read of memory. */
   readonly memory: () => SqliteMemory
@@ -27,7 +26,8 @@ type Row = (string | number)[]
 type Answers = { readonly [Kind in Read['kind']]: (read: Read & { kind: Kind }) => ReadResults[Kind] }
 
 export function createReadEngine(deps: ReadDeps): ReadEngine {
-  const { database, statements, user } = deps
+  const { database, user } = deps
+  const { read: statements } = deps.statements
   const records = createRecordReader(deps)
   const history = database.prepare(statements.history)
   const openIntents = database.prepare(statements.openIntents)
@@ -89,12 +89,12 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
   }
 }
 
-/** A statement for each shape of query, built when it is first asked for. */
-function createRecordReader({ database, builder, user }: ReadDeps): (query: RecordQuery) => Row[] {
+/** A statement for each shape of query, prepared when it is first asked for. */
+function createRecordReader({ database, statements, user }: ReadDeps): (query: RecordQuery) => Row[] {
   const prepared = new Map<string, Statement<RecordArgs, never>>()
   return (query) => {
     const shape = recordsShape(query)
-    const statement = prepared.get(shape) ?? database.prepare(recordsStatement(builder, query))
+    const statement = prepared.get(shape) ?? database.prepare(statements.records[shape]!)
     prepared.set(shape, statement)
     return statement.rows(recordArgs(user, query))
   }

@@ -1,17 +1,18 @@
 /** Both engines over one connection: what a worker serves and what the in-memory store runs in process. */
 import type { UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
-import { eraseStatements } from '../sql/erase-statements.ts'
-import { readStatements } from '../sql/read-statements.ts'
-import { writeStatements } from '../sql/write-statements.ts'
+import type { Statements } from '../sql/statements.ts'
 import { createEraser } from './erase-engine.ts'
 import { createMemoryWriter } from './memory/memory-writer.ts'
 import { createSqliteMemory } from './memory/sqlite-memory.ts'
 import { createReadEngine, type ReadEngine } from './read-engine.ts'
-import { createBuilder } from './sqlite-builder.ts'
 import type { Database, Durability } from './sqlite-database.ts'
 import { schemaOf, sqliteMigrationDriver } from './sqlite-schema.ts'
+import texts from './statements.json' with { type: 'json' }
 import { createWriteEngine, type WriteEngine } from './write-engine.ts'
+
+/** Written by `scripts/make-statements.ts`. */
+const statements: Statements = texts
 
 export interface WriterOptions {
   readonly user: UserId
@@ -26,12 +27,11 @@ export async function createWriter(database: Database, options: WriterOptions): 
     const { migrate } = await import('../migrations/migration-runner.ts')
     await migrate(sqliteMigrationDriver(database), { now: options.now })
   }
-  const builder = createBuilder()
   const hash = await createHasher()
-  const erase = createEraser({ database, statements: () => eraseStatements(builder), user: options.user, hash })
+  const erase = createEraser({ database, statements: statements.erase, user: options.user, hash })
   return createWriteEngine({
     database,
-    statements: writeStatements(builder),
+    statements: statements.write,
     hash,
     erase,
     memory: createMemoryWriter(database, options.user),
@@ -40,12 +40,5 @@ export async function createWriter(database: Database, options: WriterOptions): 
 }
 
 export function createReader(database: Database, user: UserId): ReadEngine {
-  const builder = createBuilder()
-  return createReadEngine({
-    database,
-    builder,
-    statements: readStatements(builder),
-    user,
-    memory: () => createSqliteMemory(database, user),
-  })
+  return createReadEngine({ database, statements, user, memory: () => createSqliteMemory(database, user) })
 }

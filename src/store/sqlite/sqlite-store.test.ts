@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3'
+import { buildStatements } from '../sql/build-statements.ts'
+import { recordsShape } from '../sql/read-statements.ts'
 import { createStoreClient } from '../store-client.ts'
 import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
@@ -111,17 +113,15 @@ test('history, open intents and sessions are found by index, never by a scan of 
   await store.append({ records: [recordOf('a', 'intent')] })
   await store.close()
   const raw = new Sqlite(files.path)
-  const { createBuilder } = await import('./sqlite-builder.ts')
-  const { readStatements, recordsStatement } = await import('../sql/read-statements.ts')
-  const builder = createBuilder()
-  const bySession = recordsStatement(builder, { ...all, session: sessionA })
-  const byCall = recordsStatement(builder, { ...all, call: 'a' as never, phases: ['intent'] })
+  const { read, records } = buildStatements('sqlite')
+  const bySession = records[recordsShape({ ...all, session: sessionA })]!
+  const byCall = records[recordsShape({ ...all, call: 'a' as never, phases: ['intent'] })]!
   /** What the planner says it does, in one line. */
   const planOf = ({ sql, parameters }: { readonly sql: string; readonly parameters: readonly unknown[] }): string => {
     const steps = raw.prepare(`explain query plan ${sql}`).all(...parameters.map(() => 1)) as { detail: string }[]
     return steps.map((step) => step.detail).join('; ')
   }
-  for (const [name, template] of Object.entries(readStatements(builder))) {
+  for (const [name, template] of Object.entries(read)) {
     // Open calls are few: they alone are read whole, and put in the order of their place.
     if (name !== 'openIntents') assert.doesNotMatch(planOf(template), /\bSCAN\b|TEMP B-TREE/, name)
     assert.doesNotMatch(planOf(template), /SCAN j/, name)

@@ -8,22 +8,19 @@ import type { Extra, WriteResult } from '../../store-message.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 
 interface EraseDeps {
-  /** Built when something is erased, which is rare. */
-  readonly statements: () => EraseStatements
+  readonly statements: EraseStatements
   readonly user: UserId
   readonly hash: Hasher
 }
 
 /** @returns what an `erase` of a batch runs, and its result. */
 export function createEraser({ statements, user, hash }: EraseDeps): (session: PostgresSession, extra: Extra) => Promise<WriteResult> {
-  let built: EraseStatements | null = null
   return async (session, extra) => {
     if (extra.kind !== 'erase') return null
-    const all = (built ??= statements())
     const steps = eraseBodies({ user, hash }, extra.seqs, extra.reason)
     for (let step = steps.next(); ;) {
       if (step.done === true) return JSON.stringify(step.value)
-      const { sql, parameters } = all[step.value.statement]
+      const { sql, parameters } = statements[step.value.statement]
       step = steps.next(await session.objects({ text: sql, values: bind(parameters, step.value.args) }))
     }
   }
