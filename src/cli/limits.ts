@@ -43,5 +43,7 @@ export const maxImportChars: number = 256 * 1024
 /** A terminal of 80 by 24: of an input that is longer, the beginning has scrolled away when a person is asked about it. */
 export const maxScreenChars = 1_920
 export const beginningChars = 240
+/** Why a person is asked: a sentence of ours with the name of a call in it. */
+export const maxReasonChars = 300
 /** A terminal hands over what it holds at once; for a program that waits for it, on a machine with other work. */
 export const typedAheadMs = 50

@@ -265,7 +265,8 @@ async function approve(
   if (allow === undefined) {
     const reason = flow.reason || `${call.name} is ${call.tier.replace('_', '-')} and policy says ask`
     // It waits before it is shown, so that whoever sees the record can decide at once.
-    const waiting = deps.approvals.wait(describeApproval(caller, id, call.name, exact, deps.clock.now()), signal)
+    const asked = { call: id, name: call.name, input: exact, reason, at: deps.clock.now() }
+    const waiting = deps.approvals.wait(describeApproval(caller, asked), signal)
     waiting.catch(() => {})
     passing.onWait?.(true)
     try {

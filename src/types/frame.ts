@@ -143,6 +143,8 @@ export interface PendingApproval {
   readonly name: string
   /** The exact input that would run, as JSON text. */
   readonly input: string
+  /** Why it is asked: what policy says, or what the conversation has held. A guest of before may not say. */
+  readonly reason?: string
   readonly at: number
 }
 

@@ -147,8 +147,11 @@ void test('an approval is asked with its exact input, and the answer goes back',
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('go')
-  fake.tell('g.0', 'shell.exec', 'parked', { input: '{"command":"rm \u202ex"}', reason: 'policy' })
-  assert.match(shown.text, /shell_exec asks to run with exactly this input:\n {4}\{"command":"rm \\u202ex"\}/)
+  fake.tell('g.0', 'shell.exec', 'parked', { input: '{"command":"rm \u202ex"}', reason: 'it has \u001b[2Jheld\nprivate data' })
+  assert.match(
+    shown.text,
+    /shell_exec asks to run with exactly this input:\n {4}\{"command":"rm \\u202ex"\}\n {4}why: it has held private data\n/,
+  )
   assert.equal(shown.prompt, '  allow? [y/n] ')
   await type('what?')
   assert.match(shown.text, /Answer y or n first/)

@@ -2,7 +2,7 @@
 import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
 import { maxCallLineChars } from '../limits.ts'
 import { describeModel, describeSandbox } from '../view/status-text.ts'
-import { exactInput, plainLine, plainText } from '../view/terminal-text.ts'
+import { exactInput, plainLine, plainText, whyAsked } from '../view/terminal-text.ts'
 import { formatMoney, formatMs, wrapWords } from '../view/text-format.ts'
 import { type CallView, forPeople } from '../view/turn-view.ts'
 
@@ -29,7 +29,7 @@ export function callLine(call: CallView): string {
 }
 
 export function approvalLines(pending: PendingApproval): string {
-  return `  ? ${plainLine(toolName(pending.name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(pending.input)}`
+  return `  ? ${plainLine(toolName(pending.name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(pending.input)}${whyAsked(pending.reason)}`
 }
 
 export function failureLines({ message, hint }: Failure): string {

@@ -8,7 +8,7 @@ import { readRecent } from '../guest/recent-records.ts'
 import { maxListedSessions } from '../limits.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { exactInput, plainText } from '../view/terminal-text.ts'
+import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { watchTurn } from '../view/turn-follow.ts'
 
 export interface ApproveOptions extends GuestChoice {
@@ -20,7 +20,7 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
   return withGuest(options, terminal, async (connection) => {
     const pending = await listPending(connection)
     if (id === undefined) {
-      const lines = pending.map(({ call, name, input }) => `${call}  ${plainText(name)}  ${exactInput(input)}`)
+      const lines = pending.map(({ call, name, input, reason }) => `${call}  ${plainText(name)}  ${exactInput(input)}${whyAsked(reason)}`)
       printLine(terminal, lines.length === 0 ? 'Nothing waits for approval.' : lines.join('\n'))
       return 0
     }
@@ -69,7 +69,7 @@ async function decideAndFollow({ gateway, options }: Connection, pending: Pendin
     if ('call' in ended) {
       return printFailure(terminal, {
         code: 'approval_required',
-        message: `next, ${ended.name} waits for approval, with exactly this input: ${exactInput(ended.input)}`,
+        message: `next, ${ended.name} waits for approval, with exactly this input: ${exactInput(ended.input)}${whyAsked(ended.reason)}`,
         hint: `oxbow approve ${ended.call} runs it; add --deny to refuse it.`,
       })
     }

@@ -12,7 +12,7 @@ import { readPiped } from '../piped-input.ts'
 import { isInteractive, printLine, printNotice } from '../terminal.ts'
 import { dropTypedAhead } from '../typed-ahead.ts'
 import type { Terminal } from '../terminal.ts'
-import { exactInput, plainText } from '../view/terminal-text.ts'
+import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../view/turn-follow.ts'
@@ -103,7 +103,8 @@ async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
   lines.once('SIGINT', () => asked.abort())
   try {
-    printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exactInput(pending.input)}`)
+    const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
+    printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`)
     const answer = await lines.question('allow? [y/N] ', { signal: asked.signal })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
@@ -122,7 +123,7 @@ function reportWaiting(pending: PendingApproval, view: TurnView, report: Report)
   const user = options.user === 'default' ? '' : ` --user ${options.user}`
   return printFailure(terminal, {
     code: 'approval_required',
-    message: `${pending.name} waits for approval, with exactly this input: ${exactInput(pending.input)}`,
+    message: `${pending.name} waits for approval, with exactly this input: ${exactInput(pending.input)}${whyAsked(pending.reason)}`,
     hint: `oxbow approve ${pending.call}${user} runs it and finishes the turn; add --deny to refuse it.`,
   })
 }
@@ -155,7 +156,7 @@ function toJson(view: TurnView, { session }: Report, status: string, pending: re
     failure: view.failure,
     media: view.media.map(({ kind, name, media_type, bytes, pieces, caption }) => ({ kind, name, media_type, bytes, pieces, caption })),
     calls: view.calls.map(({ call, name, status: ended, ms }) => ({ id: call, name, status: ended, ms })),
-    pending: pending.map(({ call, name, input }) => ({ id: call, name, input })),
+    pending: pending.map(({ call, name, input, reason }) => ({ id: call, name, input, reason })),
     usage: {
       input_tokens: view.usage.inputTokens,
       output_tokens: view.usage.outputTokens,

@@ -3,7 +3,7 @@
  * clipboards; bidirectional overrides show another text than the one that is there. Nothing is printed that did not come through here.
  */
 import { withoutSequences } from '../../types/index.ts'
-import { beginningChars, maxScreenChars } from '../limits.ts'
+import { beginningChars, maxReasonChars, maxScreenChars } from '../limits.ts'
 
 // C0 but tab and newline, DEL, C1, and the marks and overrides of text direction.
 const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'
@@ -48,6 +48,11 @@ export function exactInput(input: string): string {
   const exact = exactText(input)
   if (exact.length <= maxScreenChars) return exact
   return `${exact}\n… these were ${exact.length} characters; they began with: ${exact.slice(0, beginningChars)}…`
+}
+
+/** Why it is asked, in a line behind the input: what a model wrote cannot push it off the screen. Empty when nobody said. */
+export function whyAsked(reason: unknown): string {
+  return typeof reason === 'string' && reason !== '' ? `\n    why: ${plainLine(reason, maxReasonChars)}` : ''
 }
 
 function codeOf(char: string): string {

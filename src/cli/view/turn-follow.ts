@@ -64,7 +64,16 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
 }
 
 export function pendingOf(record: RecordView): PendingApproval {
-  const body = record.body as { input?: unknown } | null
+  const body = record.body as { input?: unknown; reason?: unknown } | null
+  const reason = typeof body?.reason === 'string' ? { reason: body.reason } : {}
   const input = typeof body?.input === 'string' ? body.input : JSON.stringify(body?.input ?? null)
-  return { call: record.call, session: record.session, turn: record.turn, name: record.name, input, at: record.at } as PendingApproval
+  return {
+    call: record.call,
+    session: record.session,
+    turn: record.turn,
+    name: record.name,
+    input,
+    ...reason,
+    at: record.at,
+  } as PendingApproval
 }

@@ -46,6 +46,9 @@ export function createApprovals(): Approvals {
   }
 }
 
-export function describeApproval(caller: Caller, call: CallId, name: string, input: string, at: number): PendingApproval {
-  return { call, session: caller.session as SessionId, turn: caller.turn as TurnId, name, input, at }
+export function describeApproval(
+  caller: Caller,
+  asked: Pick<PendingApproval, 'call' | 'name' | 'input' | 'at'> & { readonly reason: string },
+): PendingApproval {
+  return { ...asked, session: caller.session as SessionId, turn: caller.turn as TurnId }
 }

@@ -83,6 +83,11 @@ describe('a conversation that has read a page and the vault', () => {
         input: '{"what":1}',
         reason: 'test.send leads outside, and this conversation has held private data and what others wrote',
       })
+      // A terminal that comes only now is told the same.
+      const stop = await fixture.kernel.follow(fixture.session, parked.seq, (event) => {
+        if (event.type === 'snapshot') assert.deepEqual(event.pending[0]?.reason, (parked.body as { reason: string }).reason)
+      })
+      stop()
       await fixture.kernel.approve(parked.call, allow)
       assert.equal((await ended)['status'], 'ok')
       // A refusal is on record under the name that the model wrote.
