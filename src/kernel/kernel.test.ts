@@ -237,6 +237,17 @@ test('a lane takes no more messages than its limit', async () => {
   await assert.rejects(Promise.all(Array.from({ length: 100 }, send)), { code: 'limit_reached' })
 })
 
+test('a message comes by its own frame alone: as a bare call it would pass by the limit of its lane and the check of its files', async () => {
+  await using fixture = await openFixture({ play: () => says('never') })
+  const files = [{ name: '../\u001b[2J', media_type: 'image/png', bytes: 1, pieces: ['0'.repeat(64)] }]
+  for (const name of ['turn.send', 'turn_send']) {
+    const outcome = await fixture.kernel.call(name, { text: 'x', attachments: files }, fixture.session)
+    assert.deepEqual([outcome.status, outcome.status !== 'ok' && outcome.failure.code], ['refused', 'denied'])
+  }
+  const names = (await fixture.store.records({ session: fixture.session, order: 'oldest_first', limit: 10 })).map((one) => one.phase)
+  assert.ok(!names.includes('intent'))
+})
+
 test('what holds a turn is on record as it begins: the tier asked for and the one got, limits in force and missing', async () => {
   await using fixture = await openFixture({ play: inOrder(says('done')) })
   await fixture.turn('hello')

@@ -25,8 +25,16 @@ export const processRight = 'turn.run'
 export function authorize(caller: Caller, call: Call, approval: Config['approval']): Failure | null {
   if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
   if (!caller.rights.has(everyRight) && !caller.rights.has(call.right)) return denied(call, `needs the right ${call.right}`)
+  if (call.name === 'turn.send' && caller.turn === '') return notAsCall
   if (decide(call, approval) === 'deny') return denied(call, 'is denied by the policy of this workspace')
   return null
+}
+
+/** A message has its turn's id, a place in its lane and files that were looked at before it comes here. */
+const notAsCall: Failure = {
+  code: 'denied',
+  message: 'A message is no bare call.',
+  hint: 'Send it by the frame send_turn, with a client_id of its own.',
 }
 
 /** Stage 5's policy: `deny` anywhere wins; else the call's own entry, else its right's, else its tier's. */
