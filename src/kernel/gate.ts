@@ -34,7 +34,7 @@ import {
 import type { Entry, Journal } from './journal.ts'
 import { cancelledOutcome, type Refusal, refusal, refusalBody, refusalText, replay, stopFailure } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
-import { isShutdown, type RunningCalls, sandboxFor, stopReason } from './running-calls.ts'
+import { isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
 import { type Approvals, describeApproval } from './stages/approvals.ts'
 import type { Budgets } from './stages/budgets.ts'

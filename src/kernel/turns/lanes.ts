@@ -20,7 +20,7 @@ import {
 } from '../../types/index.ts'
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Journal } from '../journal.ts'
-import { shutdown, stopReason } from '../running-calls.ts'
+import { shutdown, stopReason } from '../stages/running-calls.ts'
 
 export interface TurnInput {
   readonly text: string

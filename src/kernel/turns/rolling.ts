@@ -2,14 +2,14 @@
 import { createMessageCounter, type RollingSummary } from '../../runtime/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Config, Engine, UserId } from '../../types/index.ts'
-import { createComplete } from '../calls/complete-call.ts'
+import { createComplete } from '../models/complete-call.ts'
 import type { AskForFacts } from '../calls/tidy-calls.ts'
 import type { HistoryDeps } from '../conversation/history-pages.ts'
 import { createSummaries, type Summaries } from '../conversation/summaries.ts'
 import type { Gate } from '../gate.ts'
 import type { Journal } from '../journal.ts'
 import type { Sessions } from '../sessions.ts'
-import { type Background, createBackground } from './background.ts'
+import { type Background, createBackground } from '../background/background.ts'
 
 interface RollingDeps {
   readonly user: UserId

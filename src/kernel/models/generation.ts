@@ -23,7 +23,7 @@ import {
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import { bytesPerToken, minReservedTokens } from '../limits.ts'
-import { stopReason } from '../running-calls.ts'
+import { stopReason } from '../stages/running-calls.ts'
 import type { Cleaner } from '../stages/cleaning.ts'
 
 export interface GenerationDeps {

@@ -16,7 +16,7 @@ import type { Gate } from '../gate.ts'
 import { processRight } from '../stages/policy.ts'
 import type { Complete } from '../conversation/summaries.ts'
 import { maxCompletionTokens } from '../limits.ts'
-import type { AskForFacts } from './tidy-calls.ts'
+import type { AskForFacts } from '../calls/tidy-calls.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
 
 interface CompleteInput {

@@ -6,7 +6,7 @@ import type { Summaries } from '../conversation/summaries.ts'
 import type { Gate } from '../gate.ts'
 import type { Journal } from '../journal.ts'
 import { userCaller } from '../stages/policy.ts'
-import { forgetTitles } from '../titles/forget-titles.ts'
+import { forgetTitles } from './forget-titles.ts'
 
 interface ForgetDeps {
   readonly user: UserId

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../types/index.ts'
-import { done, testCall } from './kernel-fixture.ts'
+import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../../types/index.ts'
+import { done, testCall } from '../kernel-fixture.ts'
 import { createRunningCalls, sandboxFor, stopReason } from './running-calls.ts'
 
 const caller: Caller = {

@@ -18,7 +18,7 @@ import {
   type SessionId,
   type Spend,
 } from '../../types/index.ts'
-import type { AskForFacts } from '../calls/tidy-calls.ts'
+import type { AskForFacts } from './tidy-calls.ts'
 import { titleBudgetMs } from '../limits.ts'
 import { firstLine, type Sessions } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'

@@ -2,7 +2,7 @@
  * Calls that run now: their time limits, their cancellation, and the heartbeat that shows a long one is alive. One timer
  * serves all heartbeats and exists only while something runs.
  */
-import { heartbeatMs } from './limits.ts'
+import { heartbeatMs } from '../limits.ts'
 import {
   type Call,
   type Caller,
@@ -13,7 +13,7 @@ import {
   type Sandbox,
   type SessionId,
   type TurnId,
-} from '../types/index.ts'
+} from '../../types/index.ts'
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'

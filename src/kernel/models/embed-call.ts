@@ -17,7 +17,7 @@ import {
   OxbowError,
   type UserId,
 } from '../../types/index.ts'
-import { costOf } from '../calls/generation.ts'
+import { costOf } from './generation.ts'
 import type { Gate } from '../gate.ts'
 import { maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'

@@ -1,7 +1,7 @@
 /** Decides when a session gets its title: after its first reply, where a model is named for it. */
 import type { Config, RecordView } from '../../types/index.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Background } from '../turns/background.ts'
+import type { Background } from './background.ts'
 
 interface TitleDueDeps {
   readonly sessions: Pick<Sessions, 'load'>
