@@ -31,7 +31,7 @@ export async function generatePages(): Promise<readonly Page[]> {
   const calls = [
     ...builtinCalls({ files: true, shell: true, profiles }, { egress, robots: 'ignore', proxy }, search === null ? [] : [search]),
     ...memoryCalls({} as Memory),
-    ...describedKernelCalls(config),
+    ...(await describedKernelCalls(config)),
   ]
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },

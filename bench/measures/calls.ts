@@ -96,7 +96,7 @@ async function openKernel(path: string, durability: 'normal' | 'full'): Promise<
     store: await openSqliteStore({ path, user: benchUser, durability, exclusive: true }),
     engine: silentEngine,
     sandbox: createFakeSandbox(),
-    calls: () => effects.map(noOp),
+    calls: async () => effects.map(noOp),
     workspaceRoot: '',
     secrets: new Map(),
     clock: systemClock,

@@ -2,7 +2,7 @@
  * The composition root: builds one user's guest from its parts. Nothing else names implementations.
  *
  * Order matters for the time until the gateway accepts: the store's worker starts first and opens the database while the
- * rest is loaded and wired; the sandbox and the model wire start on first need.
+ * rest is loaded and wired; the sandbox and the model wire start on first need, and the calls are loaded with the first one.
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -10,7 +10,6 @@ import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
-import { builtinCalls, memoryCalls } from '../tools/index.ts'
 import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
 import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
@@ -70,7 +69,10 @@ export async function startGuest(
     const { sandbox, egress, search } = ways
     const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
     const memory = openGuestMemory(store, config.memory)
-    const calls = () => builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
+    const calls = async () => {
+      const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
+      return builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
+    }
     const kernel = createKernel({
       user,
       version,
@@ -94,7 +96,7 @@ export async function startGuest(
     const gateway = await startGateway({ kernel, ...door })
     begun = [gateway, kernel, ways]
     await usable(opened)
-    const watching = watchMemoryFolders(kernel, sandbox, config.memory)
+    const watching = await watchMemoryFolders(kernel, sandbox, config.memory)
     const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {
       url: gateway.url,

@@ -2,8 +2,7 @@
 import { dirname, join } from 'node:path'
 import { connectPasses, connectSandbox, createSandbox, openEgress, openEgressProxy, openRelay } from '../sandbox/index.ts'
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
-import { openSearch } from '../tools/index.ts'
-import type { Call, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
+import type { Call, Config, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
 
 export interface HostWays {
   readonly sandbox: Sandbox
@@ -56,4 +55,9 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
     pid,
     close: () => relay.close(),
   }
+}
+
+/** Tools are loaded with the first call; only a search that is on is looked at before, because it may not be configured well. */
+async function openSearch(config: Config, keys: GuestEnvelope['keys'], open: typeof openEgress): Promise<Call | null> {
+  return config.web.search === 'off' ? null : (await import('../tools/index.ts')).openSearch(config, keys, open)
 }

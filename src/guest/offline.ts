@@ -49,7 +49,7 @@ async function everyCall(config: Config): Promise<readonly Call[]> {
   const proxy = openEgressProxy(config.egress, '')
   return [
     ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore', proxy }, search === null ? [] : [search]),
-    ...describedKernelCalls(config),
+    ...(await describedKernelCalls(config)),
     // Described, never run.
     ...memoryCalls({} as Memory),
   ]

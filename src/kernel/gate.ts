@@ -136,7 +136,7 @@ async function admit(
   const { caller } = passing
 
   // 1. Resolve the name, parse the input. A bad one is an error that the caller can correct.
-  const parsed = deps.registry.parse(name, rawInput)
+  const parsed = await deps.registry.parse(name, rawInput)
   if (!parsed.ok) return refusal(parsed.failure)
   const { call, input } = parsed
 

@@ -1,5 +1,4 @@
 export { verifyJournal } from './audit/audit-verify.ts'
-export { describedKernelCalls } from './calls/kernel-calls.ts'
 export type * from './facade.ts'
 export { createKernel, type KernelOptions } from './kernel.ts'
-export { type CallReference, describeCall } from './registry.ts'
+export { type CallReference, describeCall, describedKernelCalls } from './registry.ts'

@@ -137,7 +137,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     store,
     engine,
     sandbox: options.sandbox ?? createFakeSandbox(),
-    calls: () => options.calls ?? [],
+    calls: async () => options.calls ?? [],
     ...(options.memory !== undefined && { memory: options.memory }),
     workspaceRoot: '/home/ada/ws',
     secrets: options.secrets ?? new Map(),

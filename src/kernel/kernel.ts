@@ -21,8 +21,7 @@ import {
   type UserId,
 } from '../types/index.ts'
 import { createAgent } from './turns/agent.ts'
-import { kernelCalls } from './calls/kernel-calls.ts'
-import { describeSession, sessionsOf } from './calls/session-calls.ts'
+import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { createEmbed } from './models/embed-call.ts'
 import { createConversations } from './conversation/conversations.ts'
 import { createScratchpads } from './conversation/scratchpads.ts'
@@ -37,7 +36,7 @@ import { type OpenTurn, reconcile } from './turns/recovery.ts'
 import { userCaller } from './stages/policy.ts'
 import { createRegistry, describeCall } from './registry.ts'
 import { createRunningCalls } from './stages/running-calls.ts'
-import { createSessions } from './sessions.ts'
+import { createSessions, describeSession, sessionsOf } from './sessions.ts'
 import { forgetBy } from './background/forget-by.ts'
 import { createTidyDue } from './background/tidy-due.ts'
 import { createTitleDue } from './background/title-due.ts'
@@ -58,7 +57,7 @@ export interface KernelOptions {
   readonly engine: Engine
   readonly sandbox: Sandbox
   /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
-  readonly calls: () => readonly Call[]
+  readonly calls: () => Promise<readonly Call[]>
   /** Closed with the kernel; absent: nothing is remembered. */
   readonly memory?: Memory
   /** Empty when there is none. */
@@ -116,9 +115,8 @@ function wire(options: KernelOptions) {
   const cleaner = createCleaner({ ...options, keep: keepNoted(store, keptOutputs) })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
   const parts = { budgets, lanes, conversations, scratchpads, sessions, events, blobs, cleaner, keptOutputs }
-  const registry = createRegistry(() => [
-    ...options.calls(),
-    ...kernelCalls({
+  const registry = createRegistry(() =>
+    allCalls(options, {
       ...ofOptions(options),
       ...parts,
       lineage: rolling.history.lineage,
@@ -133,7 +131,7 @@ function wire(options: KernelOptions) {
       tools: (rights) => registry.tools(rights),
       decide: (call, allow, by) => decide({ approvals, journal }, call, allow, by),
     }),
-  ])
+  )
   const running = createRunningCalls(clock, events.progress)
   const stages = { registry, journal, approvals, budgets, cleaner, running, sandbox, clock, blobs }
   const gate = createGate({
@@ -148,6 +146,11 @@ function wire(options: KernelOptions) {
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate: () => gate, summaries: rolling.summaries, newId })
   memory?.embedBy(createEmbed({ user, gate: () => gate, newId }))
   return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
+}
+
+async function allCalls({ calls }: KernelOptions, deps: KernelCallDeps): Promise<readonly Call[]> {
+  const [given, { kernelCalls }] = await Promise.all([calls(), import('./calls/kernel-calls.ts')])
+  return [...given, ...kernelCalls(deps)]
 }
 
 function keepNoted(store: Pick<Store, 'putBlob'>, keptOutputs: KeptOutputs): CleanerDeps['keep'] {

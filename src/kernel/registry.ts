@@ -3,7 +3,8 @@
  * a model how to mend its call.
  */
 import { z } from 'zod'
-import { type Audience, type Call, type Failure, type Json, type JsonObject, type ToolSpec } from '../types/index.ts'
+import type { Audience, Call, Config, Failure, Json, JsonObject, ToolSpec } from '../types/index.ts'
+import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { maxInputBytes } from './limits.ts'
 
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
@@ -13,25 +14,32 @@ export interface Registry {
   calls(): readonly Call[]
   /** Finds by `family.verb` or by a model's spelling `family_verb`. */
   find(name: string): Call | undefined
-  /** Resolves and checks. An input that is text is taken as JSON, as models write it. */
-  parse(name: string, input: unknown): Parsed
+  /** Resolves and checks. An input that is text is taken as JSON, as models write it. The others can be asked once this has been. */
+  parse(name: string, input: unknown): Promise<Parsed>
   /** Tools for a caller that holds these rights. The same array for the same rights, so it can be cached by identity. */
   tools(rights: ReadonlySet<string>): readonly ToolSpec[]
 }
 
 export const toolName = (name: string): string => name.replaceAll('.', '_')
 
-/** @param describe makes the descriptions, when the first of them is asked for: their schemas are a good part of a start */
-export function createRegistry(describe: () => readonly Call[]): Registry {
+/** @param describe loads and makes the descriptions, for the first call: they are a third of what a start would load */
+export function createRegistry(describe: () => Promise<readonly Call[]>): Registry {
   let described: Map<string, Call> | null = null
-  const byName = (): Map<string, Call> =>
-    (described ??= new Map(describe().flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const])))
+  let describing: Promise<void> | null = null
+  const load = async (): Promise<void> => {
+    described = new Map((await describe()).flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+  }
+  const byName = (): Map<string, Call> => {
+    if (described === null) throw new Error('the registry is read before a call was made')
+    return described
+  }
   const all = (): readonly Call[] => [...new Set(byName().values())]
   const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
   return {
     calls: all,
     find: (name) => byName().get(name),
-    parse(name, input) {
+    async parse(name, input) {
+      if (described === null) await (describing ??= load())
       const call = byName().get(name)
       if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
@@ -77,6 +85,12 @@ export function describeCall(call: Call): CallReference {
     input: jsonSchema(call),
     example: call.example,
   }
+}
+
+/** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */
+export async function describedKernelCalls(config: Config): Promise<readonly Call[]> {
+  const { kernelCalls } = await import('./calls/kernel-calls.ts')
+  return kernelCalls({ config: config.model } as KernelCallDeps)
 }
 
 function toToolSpec(call: Call): ToolSpec {

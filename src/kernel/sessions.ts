@@ -1,7 +1,7 @@
 /** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
-import { type Caller, type CallId, type Label, OxbowError, type SessionId } from '../types/index.ts'
-import { maxTitleLength } from './limits.ts'
+import { type Caller, type CallId, type Label, OxbowError, type SessionId, type SessionInfo } from '../types/index.ts'
+import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
 
 export interface Sessions {
@@ -90,4 +90,29 @@ export function createSessions(store: Store): Sessions {
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
   return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`
+}
+
+/** Which sessions a list is to have. */
+export interface ListInput {
+  limit: number
+  archived: boolean
+  search: string
+}
+
+/** @returns rows that a person may see, newest activity first. */
+export async function sessionsOf(store: Store, { limit, archived, search }: ListInput): Promise<readonly SessionRow[]> {
+  const wanted = search.toLowerCase().split(/\s+/u)
+  const fits = ({ title, deleted, archived: put }: SessionRow): boolean =>
+    deleted === 0 && (archived || put === 0) && wanted.every((word) => title.toLowerCase().includes(word))
+  const newest = await store.sessions(search === '' ? limit : maxSessionsRead)
+  const found = newest.filter(fits)
+  if (found.length >= limit || newest.length < limit) return found.slice(0, limit)
+  // Some of the newest are put away: further back there may be more.
+  return (await store.sessions(maxSessionsRead)).filter(fits).slice(0, limit)
+}
+
+export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
+  const { id, title, createdAt, activeAt, turns, archived, parent, forked } = row
+  const info = { id, title, created_at: createdAt, active_at: activeAt, turns, busy }
+  return { ...info, ...(archived > 0 && { archived_at: archived }), ...(parent !== '' && { parent, forked_at: forked }) }
 }

@@ -61,7 +61,7 @@ async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
     store,
     engine,
     sandbox: createFakeSandbox(),
-    calls: () => memoryCalls(memory),
+    calls: async () => memoryCalls(memory),
     memory,
     workspaceRoot: '',
     secrets: new Map(),

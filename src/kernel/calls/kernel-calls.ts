@@ -1,5 +1,5 @@
 /** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
-import type { Call, Config } from '../../types/index.ts'
+import type { Call } from '../../types/index.ts'
 import { type EmbedCallDeps, embedCall } from '../models/embed-call.ts'
 import { completeCall } from '../models/complete-call.ts'
 import { type KeptFileCallDeps, keptFileCalls } from './kept-file-calls.ts'
@@ -37,9 +37,4 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...tidyCalls(deps),
     titleCall(deps),
   ]
-}
-
-/** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */
-export function describedKernelCalls(config: Config): readonly Call[] {
-  return kernelCalls({ config: config.model } as KernelCallDeps)
 }

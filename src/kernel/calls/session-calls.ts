@@ -12,13 +12,14 @@ import {
   type SessionInfo,
   type TurnId,
 } from '../../types/index.ts'
-import type { SessionRow, Store } from '../../store/index.ts'
+import type { Store } from '../../store/index.ts'
 import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
 import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput } from '../turns/lanes.ts'
-import { maxBytesPerToken, maxInputBytes, maxPieces, maxSessionsRead } from '../limits.ts'
+import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
+import { describeSession, type ListInput, sessionsOf } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
 
 export interface SessionCallDeps {
@@ -61,24 +62,6 @@ function createSession({ newSessionId }: SessionCallDeps): Call<{ title?: string
   }
 }
 
-interface ListInput {
-  limit: number
-  archived: boolean
-  search: string
-}
-
-/** @returns rows that a person may see, newest activity first. */
-export async function sessionsOf(store: Store, { limit, archived, search }: ListInput): Promise<readonly SessionRow[]> {
-  const wanted = search.toLowerCase().split(/\s+/u)
-  const fits = ({ title, deleted, archived: put }: SessionRow): boolean =>
-    deleted === 0 && (archived || put === 0) && wanted.every((word) => title.toLowerCase().includes(word))
-  const newest = await store.sessions(search === '' ? limit : maxSessionsRead)
-  const found = newest.filter(fits)
-  if (found.length >= limit || newest.length < limit) return found.slice(0, limit)
-  // Some of the newest are put away: further back there may be more.
-  return (await store.sessions(maxSessionsRead)).filter(fits).slice(0, limit)
-}
-
 function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
   return {
     name: 'session.list',
@@ -103,12 +86,6 @@ function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInpu
       return { output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }
     },
   }
-}
-
-export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
-  const { id, title, createdAt, activeAt, turns, archived, parent, forked } = row
-  const info = { id, title, created_at: createdAt, active_at: activeAt, turns, busy }
-  return { ...info, ...(archived > 0 && { archived_at: archived }), ...(parent !== '' && { parent, forked_at: forked }) }
 }
 
 const keptFile: z.ZodType<KeptFile> = z.strictObject({

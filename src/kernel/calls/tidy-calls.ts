@@ -5,7 +5,6 @@ import type { Store } from '../../store/index.ts'
 import {
   addSpend,
   type Call,
-  type Caller,
   type CallContext,
   type CallId,
   type Config,
@@ -19,14 +18,7 @@ import {
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxTidySteps, tidyLeaseMs, tidyTimeoutMs } from '../limits.ts'
-
-/** Asks a model; `spent` is told what it cost. */
-export type AskForFacts = (
-  caller: Caller,
-  question: { readonly system: string; readonly text: string },
-  signal: AbortSignal,
-  spent: (spend: Spend) => void,
-) => Promise<string | null>
+import type { Complete } from '../models/complete-call.ts'
 
 export interface TidyCallDeps {
   readonly user: UserId
@@ -34,7 +26,7 @@ export interface TidyCallDeps {
   readonly memory?: Memory | undefined
   readonly journal: () => Journal
   readonly consolidation: Config['memory']['consolidation']
-  readonly askForFacts: AskForFacts
+  readonly askForFacts: Complete
 }
 
 type Report = Tidied & { readonly id: CallId }

@@ -18,8 +18,8 @@ import {
   type SessionId,
   type Spend,
 } from '../../types/index.ts'
-import type { AskForFacts } from './tidy-calls.ts'
 import { titleBudgetMs } from '../limits.ts'
+import type { Complete } from '../models/complete-call.ts'
 import { firstLine, type Sessions } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
 
@@ -27,7 +27,7 @@ export interface TitleCallDeps {
   readonly store: Store
   readonly sessions: Sessions
   readonly titles: Config['memory']['titles']
-  readonly askForTitle: AskForFacts
+  readonly askForTitle: Complete
 }
 
 interface Titled {
