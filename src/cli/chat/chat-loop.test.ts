@@ -92,6 +92,7 @@ function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDe
       events = given
       return {
         line: (text) => (shown.text += `${shown.text === '' || shown.text.endsWith('\n') ? '' : '\n'}${text}\n`),
+        exactLine: (text) => (shown.text += `${shown.text === '' || shown.text.endsWith('\n') ? '' : '\n'}${text}\n`),
         stream: (text) => (shown.text += text),
         isTyping: () => shown.typing,
         prompt: (text) => (shown.prompt = text),
@@ -99,6 +100,7 @@ function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDe
       }
     },
     recent: async () => [],
+    workspaces: '/none',
     oneByOne: false,
     now: () => 0,
     news: () => {},

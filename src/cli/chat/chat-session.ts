@@ -92,7 +92,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
     if (event.type === 'ended') onLost(event.failure)
   }
 
-  if (past.length > 0) screen.line(lastExchange(past))
+  if (past.length > 0) screen.stream(`${lastExchange(past)}\n`)
   showAsked()
   const following = await gateway.follow(session, past.at(-1)?.seq ?? 0, inRecordOrder(past, take))
   return {

@@ -3,8 +3,9 @@ import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../ty
 import { maxCallLineChars } from '../limits.ts'
 import { describeModel, describeSandbox } from '../view/status-text.ts'
 import { exactInput, plainLine, plainText, whyAsked } from '../view/terminal-text.ts'
-import { formatMoney, formatMs, wrapWords } from '../view/text-format.ts'
+import { formatMoney, formatMs } from '../view/text-format.ts'
 import { type CallView, forPeople } from '../view/turn-view.ts'
+import { wrapWords } from '../wrap/wrap-words.ts'
 
 /** @param columns width of the terminal: its lines end between words */
 export function banner(status: GuestStatus, version: string, columns: number): string {

@@ -45,6 +45,10 @@ export function createTurnPrinter(screen: Screen): TurnPrinter {
       if (failure !== null) screen.line(failureLines(failure))
       else if (turn.status === 'cancelled' && turn.reply === '') screen.line('  cancelled')
     },
-    approval: (pending) => line(approvalLines(pending)),
+    approval(pending) {
+      stream.breakLine()
+      // To the letter: what runs is what is shown.
+      screen.exactLine(approvalLines(pending))
+    },
   }
 }

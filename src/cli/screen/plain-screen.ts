@@ -5,11 +5,11 @@ import type { MakeScreen } from './screen.ts'
 /** A screen without prompts: lines are taken one after the other, each when the one before is done with. */
 export const createPlainScreen: MakeScreen = (input, output, events) => {
   const lines = createInterface({ input, terminal: false })
-  const { line, stream } = createLineWriter((text) => output.write(text))
+  const { line, exactLine, stream } = createLineWriter((text) => output.write(text))
   const read = async (): Promise<void> => {
     for await (const entered of lines) await events.onLine(entered)
     events.onEnd()
   }
   void read()
-  return { line, stream, prompt: () => {}, close: () => lines.close() }
+  return { line, exactLine, stream, prompt: () => {}, close: () => lines.close() }
 }

@@ -1,9 +1,13 @@
 /** The port to where a chat reads and writes; `tty-screen.ts` is for a person, `plain-screen.ts` for pipes and files. */
 import { writtenOut } from '../view/terminal-text.ts'
+import { createWordFlow } from '../wrap/word-flow.ts'
+import { wrapWords } from '../wrap/wrap-words.ts'
 
 export interface Screen {
-  /** Prints whole lines, on lines of their own. */
+  /** Prints whole lines, on lines of their own; a terminal has them end between words. */
   line(text: string): void
+  /** The same, to the letter. */
+  exactLine(text: string): void
   /** Prints text that goes on. */
   stream(text: string): void
   /** Something was typed that is not handed on yet: it was meant for what was shown before. Absent: nobody types. */
@@ -27,6 +31,7 @@ export type MakeScreen = (input: NodeJS.ReadStream, output: NodeJS.WriteStream, 
 /** Writes text so that whole lines never begin in the middle of one. What a terminal acts on is written out: callers clean what they print. */
 export interface LineWriter {
   line(text: string): void
+  exactLine(text: string): void
   stream(text: string): void
   /** Ends the line that is open, if one is. */
   breakLine(): void
@@ -34,22 +39,31 @@ export interface LineWriter {
   isBroken(): void
 }
 
-export function createLineWriter(write: (text: string) => void): LineWriter {
+/** @param columns width of a terminal, where lines are to end between words */
+export function createLineWriter(write: (text: string) => void, columns: () => number = () => Infinity): LineWriter {
+  const flow = createWordFlow(columns)
   let open = false
+  const exactLine = (text: string): void => {
+    write(writtenOut(`${open ? `${flow.end()}\n` : ''}${text}\n`))
+    flow.forget()
+    open = false
+  }
   return {
-    line(text) {
-      write(writtenOut(open ? `\n${text}\n` : `${text}\n`))
-      open = false
-    },
+    line: (text) => exactLine(wrapWords(text, columns())),
+    exactLine,
     stream(text) {
-      write(writtenOut(text))
+      if (text === '') return
+      const shown = flow.take(writtenOut(text))
+      if (shown !== '') write(shown)
       open = !text.endsWith('\n')
     },
     breakLine() {
-      if (open) write('\n')
+      if (open) write(`${flow.end()}\n`)
+      else flow.forget()
       open = false
     },
     isBroken() {
+      flow.end()
       open = false
     },
   }

@@ -20,7 +20,10 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     refuse: (why) => print(() => writer.line(why)),
   })
   const lines = createInterface({ input: pasting.keys, output, terminal: true, historySize, prompt: typingPrompt })
-  const writer = createLineWriter((text) => output.write(text))
+  const writer = createLineWriter(
+    (text) => output.write(text),
+    () => output.columns || Infinity,
+  )
   const prompt = createPrompt(lines, output, writer.breakLine)
   let typing = false
   let waiting: (() => void)[] = []
@@ -71,6 +74,7 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
   })
   return {
     line: (text) => print(() => writer.line(text)),
+    exactLine: (text) => print(() => writer.exactLine(text)),
     isTyping: () => typing || waits(),
     stream: (text) => print(() => writer.stream(text)),
     prompt(text) {

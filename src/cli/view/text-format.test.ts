@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { formatMoney, formatMs, shortId, table, wrapWords } from './text-format.ts'
+import { formatMoney, formatMs, shortId, table } from './text-format.ts'
 
 void test('a short id names one session of the list, or is whole', () => {
   fc.assert(
@@ -28,17 +28,4 @@ void test('columns are as wide as their widest cell', () => {
     ]),
     'a   bbb\ncc',
   )
-})
-
-void test('lines end between words, what goes on stands a little in, and no word is lost', () => {
-  assert.equal(wrapWords('one two three four\nfive', 9), 'one two\n  three\n  four\nfive')
-  const words = fc.array(fc.stringMatching(/^[a-z]{1,8}$/), { minLength: 1, maxLength: 30 })
-  fc.assert(
-    fc.property(words, fc.integer({ min: 10, max: 40 }), (said, columns) => {
-      const wrapped = wrapWords(said.join(' '), columns)
-      assert.ok(wrapped.split('\n').every((line) => line.length <= columns))
-      assert.deepEqual(wrapped.split(/\s+/), said)
-    }),
-  )
-  assert.equal(wrapWords('as it is, also where it is long', Infinity), 'as it is, also where it is long')
 })

@@ -29,23 +29,6 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** @returns the text with no line longer than `columns` but those of one long word; what goes on stands under its line, a little in. */
-export function wrapWords(text: string, columns: number): string {
-  return text
-    .split('\n')
-    .flatMap((line) => {
-      const rows: string[] = []
-      for (const word of line.split(' ')) {
-        const row = rows.at(-1)
-        if (row === undefined) rows.push(word)
-        else if (row.length + 1 + word.length <= columns) rows[rows.length - 1] = `${row} ${word}`
-        else rows.push(`  ${word}`)
-      }
-      return rows
-    })
-    .join('\n')
-}
-
 /** @returns the shortest beginning of an id that no other one of the list has. */
 export function shortId(id: string, all: readonly string[]): string {
   for (let length = minIdChars; length < id.length; length++) {
