@@ -21,6 +21,7 @@ import {
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
+import type { Complete } from '../models/complete-call.ts'
 import type { Sessions } from '../sessions.ts'
 import type { HistoryDeps } from './history-pages.ts'
 import { readSteps } from './summary-steps.ts'
@@ -30,13 +31,6 @@ export interface HeldSummary {
   /** As a model reads it. */
   readonly item: ConversationItem
 }
-
-/** Asks the model that writes summaries; null when there is none, or it fails, or the budget does not cover it. */
-export type Complete = (
-  caller: Caller,
-  question: { readonly system: string; readonly text: string },
-  signal: AbortSignal,
-) => Promise<string | null>
 
 export interface Summaries {
   /** A promise only when it has to be read. */
@@ -69,6 +63,7 @@ export interface SummaryDeps extends HistoryDeps {
   readonly config: Config['memory']['summary']
   readonly counter: MessageCounter
   readonly contextTokens: number
+  /** Asks the model that writes summaries. */
   readonly complete: Complete
 }
 

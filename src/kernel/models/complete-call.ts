@@ -14,10 +14,20 @@ import {
 } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import { processRight } from '../stages/policy.ts'
-import type { Complete } from '../conversation/summaries.ts'
 import { maxCompletionTokens } from '../limits.ts'
-import type { AskForFacts } from '../calls/tidy-calls.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
+
+/**
+ * Asks a model beside the conversation, under the budgets of the caller's session and as part of no turn: no terminal takes it for a
+ * reply. Null when there is none to ask, or it fails, or the budget does not cover it.
+ * @param onSpent told what it cost
+ */
+export type Complete = (
+  caller: Caller,
+  question: { readonly system: string; readonly text: string },
+  signal: AbortSignal,
+  onSpent?: (spend: Spend) => void,
+) => Promise<string | null>
 
 interface CompleteInput {
   model: string
@@ -75,7 +85,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
 /** Role and separators of both messages. */
 const tokensBeside = 32
 
-interface AskDeps {
+interface CompleteDeps {
   readonly gate: () => Gate
   readonly newId: () => string
   readonly engine: Pick<Engine, 'model'>
@@ -83,9 +93,8 @@ interface AskDeps {
   readonly model: Config['memory']['summary']['model']
 }
 
-/** @returns what a subsystem asks by. Under the budgets of the caller's session, and of no turn: no terminal takes it for a reply. */
-export function createComplete({ gate, newId, engine, model }: AskDeps): AskForFacts & Complete {
-  return async (caller, { system, text }, signal, spent?: (spend: Spend) => void) => {
+export function createComplete({ gate, newId, engine, model }: CompleteDeps): Complete {
+  return async (caller, { system, text }, signal, onSpent) => {
     if (model === '' && engine.model.provider === 'offline') return null
     const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
     const outcome = (await gate().call(
@@ -94,8 +103,9 @@ export function createComplete({ gate, newId, engine, model }: AskDeps): AskForF
       { model, system, text },
       { id: newId() as CallId, signal },
     )) as CallOutcome<Completion>
-    if (outcome.status === 'ok') spent?.(outcome.output.spent)
-    return outcome.status === 'ok' ? outcome.output.text : null
+    if (outcome.status !== 'ok') return null
+    onSpent?.(outcome.output.spent)
+    return outcome.output.text
   }
 }
 

@@ -2,8 +2,7 @@
 import { createMessageCounter, type RollingSummary } from '../../runtime/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Config, Engine, UserId } from '../../types/index.ts'
-import { createComplete } from '../models/complete-call.ts'
-import type { AskForFacts } from '../calls/tidy-calls.ts'
+import { type Complete, createComplete } from '../models/complete-call.ts'
 import type { HistoryDeps } from '../conversation/history-pages.ts'
 import { createSummaries, type Summaries } from '../conversation/summaries.ts'
 import type { Gate } from '../gate.ts'
@@ -26,8 +25,8 @@ export interface Rolling {
   readonly history: HistoryDeps
   readonly summaries: Summaries
   readonly background: Background
-  readonly askForFacts: AskForFacts
-  readonly askForTitle: AskForFacts
+  readonly askForFacts: Complete
+  readonly askForTitle: Complete
   /** What the runtime is handed; undefined where summaries are off. */
   readonly runtime: RollingSummary | undefined
 }
