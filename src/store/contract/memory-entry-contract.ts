@@ -162,8 +162,12 @@ function describeReading(holds: MemoryCase): void {
 
   holds('a search brings along what stands next to its first hits, as a question for it would answer', async (memory) => {
     const streams = (['s', 't'] as const).flatMap((stream) => [1, 2, 3, 4, 5].map((place) => ({ stream, place })))
+    // Neighbours have two passages each: entries are counted, not passages.
     await memory.change(
-      streams.map(({ stream, place }) => put(`${stream}${place}`, place === 3 ? `odd ${stream}` : 'even', { stream, place })),
+      streams.map(({ stream, place }) => {
+        const texts = place === 3 ? [`odd ${stream}`] : ['even', 'more']
+        return { change: 'put', item: itemOf(entryOf(`${stream}${place}`, { stream, place }), ...texts) }
+      }),
     )
     await memory.change([put('alone', 'odd', { stream: '' }), put('last', 'odd odd odd', { stream: 'u' })])
     const { text, passages, beside } = await memory.search({ ...textSearch('odd'), beside: { first: 4, before: 1, after: 2 } })

@@ -3,7 +3,8 @@ import { entryColumns } from './entry-row.ts'
 import { blockPassages } from './memory-limits.ts'
 
 const columns = entryColumns.map((column) => `e.${column}`).join(', ')
-const slotColumns =
+/** In the order of `SlotRow`. */
+export const slotColumns =
   'p.id, p.length, e.kind, e.type, e.tier, e.session, e.stream, e.tags, e.labels, e.place, e.created_at, e.valid_from, e.valid_to, e.key'
 const joined = 'memory_entry e join memory_passage p on p."user" = e."user" and p.entry = e.key'
 const foundColumns = `p.id as passage, p.part, p.start, p.body, ${columns}`

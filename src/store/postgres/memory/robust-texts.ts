@@ -5,10 +5,9 @@
  */
 import { entryColumns } from '../../memory/entry-row.ts'
 import { blockPassages } from '../../memory/memory-limits.ts'
-import { foundSlots, readTexts } from '../../memory/read-texts.ts'
+import { foundSlots, readTexts, slotColumns } from '../../memory/read-texts.ts'
 
 const entries = entryColumns.join(', ')
-const slots = 'e.kind, e.type, e.tier, e.session, e.stream, e.tags, e.labels, e.place, e.created_at, e.valid_from, e.valid_to'
 const passages = (columns: string): string =>
   `cross join lateral (select ${columns} from memory_passage where "user" = :user and entry = e.key offset 0) p`
 
@@ -22,7 +21,7 @@ const robust = new Map<string, string>([
   ],
   [
     readTexts.slotsSince,
-    `select p.id, p.length, ${slots} from memory_entry e ${passages('id, length')} where e."user" = :user and e.version > :version`,
+    `select ${slotColumns} from memory_entry e ${passages('id, length')} where e."user" = :user and e.version > :version`,
   ],
   [
     readTexts.withoutVector,
