@@ -4,6 +4,8 @@
 export const maxPipedBytes: number = 1024 * 1024
 /** A pipe that says nothing for so long, next to a prompt that was typed, was inherited and not meant. */
 export const silentPipeMs = 1_000
+/** Links on the way to one file; the operating system follows as many. */
+export const maxLinks = 40
 /** Sessions that a prefix is looked up in; the gateway lists no more. */
 export const maxListedSessions = 1_000
 /** Records read to show where a session stands. */

@@ -45,11 +45,16 @@ export function openHome(env: HostEnv): Home {
   return { root, runner, compileCache, catalog: join(root, 'catalog') }
 }
 
+/** Where the workspaces of all users are. */
+export function usersFolder(home: Pick<Home, 'root'>): string {
+  return join(home.root, 'users')
+}
+
 /** @returns the user's workspace, complete. @throws OxbowError `bad_config` when it cannot be made. */
 export function openWorkspace(home: Home, user: UserId): Workspace {
-  const root = join(home.root, 'users', user)
+  const root = join(usersFolder(home), user)
   const folder = (name: string): string => join(root, name)
-  makePrivate([join(home.root, 'users'), root, ...['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs'].map(folder)])
+  makePrivate([usersFolder(home), root, ...['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs'].map(folder)])
   return { user, root, shared: folder('shared'), ipc: folder('ipc'), logs: folder('logs') }
 }
 

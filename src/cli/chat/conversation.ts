@@ -15,6 +15,8 @@ export interface ConversationDeps {
   /** Newest records of a session, oldest first. */
   readonly recent: (session: SessionInfo) => Promise<readonly RecordView[]>
   readonly model?: string | undefined
+  /** The folder of all users. */
+  readonly workspaces: string
   /** Waits for each turn before it reads on: input that is not typed by a person. */
   readonly oneByOne: boolean
   readonly onLost: (failure: Failure) => void
@@ -34,7 +36,8 @@ export interface Conversation {
   answer(call: CallId, allow: boolean): Promise<void>
 }
 
-export function createConversation({ gateway, screen, recent, model, oneByOne, onLost, onSession }: ConversationDeps): Conversation {
+export function createConversation(deps: ConversationDeps): Conversation {
+  const { gateway, screen, recent, model, oneByOne, onLost, onSession, workspaces } = deps
   let session: ChatSession | null = null
   let attached: readonly LocalFile[] = []
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
@@ -69,7 +72,7 @@ export function createConversation({ gateway, screen, recent, model, oneByOne, o
       if (path === '') attached = []
       else {
         assertFewFiles(attached.length + 1)
-        attached = [...attached, await findLocalFile(path)]
+        attached = [...attached, await findLocalFile(path, workspaces)]
       }
       const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
       return names === '' ? 'no file goes with the next message' : `with the next message: ${names}`

@@ -30,8 +30,21 @@ function startChat() {
       return { status: 'ok', output: { piece: `${pieces.length - 1}` } }
     },
   } as unknown as GatewayPort
-  const screen = { line: (text: string) => said.push(text), stream: () => {}, prompt: () => {}, close: () => {} } as Screen
-  const conversation = createConversation({ gateway, screen, recent: async () => [], oneByOne: false, onLost: () => {} })
+  const screen = {
+    line: (text: string) => said.push(text),
+    exactLine: () => {},
+    stream: () => {},
+    prompt: () => {},
+    close: () => {},
+  } as Screen
+  const conversation = createConversation({
+    gateway,
+    screen,
+    recent: async () => [],
+    workspaces: '/none',
+    oneByOne: false,
+    onLost: () => {},
+  })
   const type = (line: string): Promise<void> => {
     const command = parseCommand(line)
     return command === null ? conversation.send(line) : obey(command, { gateway, conversation, screen, leave: () => {} })

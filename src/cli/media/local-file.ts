@@ -1,26 +1,27 @@
 /** Files of the person who types: what goes with a message. Read only when they say so, and only then. */
-import { open } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, extname, join } from 'node:path'
 import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, OxbowError, type SentFile } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
+import { openOwnFile } from './own-file.ts'
 
 /** A file that is there and may be attached. */
 export interface LocalFile {
   readonly name: string
   readonly path: string
   readonly bytes: number
+  /** The folder of all users: what agents can have put in the way of the path. */
+  readonly workspaces: string
 }
 
 /**
  * @param given a path as a person types it, with `~` for their home folder where no shell has put it in
+ * @param workspaces the folder of all users
  * @throws OxbowError `not_found`, `bad_input` or `limit_reached`, before a message was sent
  */
-export async function findLocalFile(given: string): Promise<LocalFile> {
+export async function findLocalFile(given: string, workspaces: string): Promise<LocalFile> {
   const path = given.startsWith('~/') ? join(homedir(), given.slice(2)) : given
-  const file = await open(path).catch((cause: unknown) => {
-    throw new OxbowError('not_found', `${path} cannot be read`, { hint: 'Give the path of a file that you may read.', cause })
-  })
+  const file = await openOwnFile(path, workspaces)
   try {
     const stats = await file.stat()
     if (!stats.isFile()) throw new OxbowError('bad_input', `${path} is no file`, { hint: 'Attach files one by one.' })
@@ -29,7 +30,7 @@ export async function findLocalFile(given: string): Promise<LocalFile> {
       const hint = 'Put it into the folder shared of the workspace and name it in the message.'
       throw new OxbowError('limit_reached', `${path} has ${stats.size} bytes; ${maxAttachmentBytes} is the most`, { hint })
     }
-    return { name: cleanFileName(basename(path)), path, bytes: stats.size }
+    return { name: cleanFileName(basename(path)), path, bytes: stats.size, workspaces }
   } finally {
     await file.close()
   }
@@ -46,16 +47,16 @@ export function assertFewFiles(count: number): void {
 /** Uploads the files in pieces that each fit a frame. @throws OxbowError of the gateway */
 export async function uploadFiles(files: readonly LocalFile[], gateway: Pick<GatewayPort, 'call'>): Promise<readonly SentFile[]> {
   const sent: SentFile[] = []
-  for (const { name, path } of files) {
+  for (const { name, path, workspaces } of files) {
     const pieces: string[] = []
-    for await (const piece of piecesOf(path)) pieces.push(await putPiece(piece, gateway))
+    for await (const piece of piecesOf(path, workspaces)) pieces.push(await putPiece(piece, gateway))
     sent.push({ name, media_type: saidTypes[extname(name).toLowerCase()] ?? '', pieces })
   }
   return sent
 }
 
-async function* piecesOf(path: string): AsyncGenerator<Buffer> {
-  const file = await open(path)
+async function* piecesOf(path: string, workspaces: string): AsyncGenerator<Buffer> {
+  const file = await openOwnFile(path, workspaces)
   try {
     for (let left = maxAttachmentBytes + 1; left > 0;) {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(Math.min(maxPieceBytes, left)))

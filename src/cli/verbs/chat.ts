@@ -1,5 +1,5 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
-import { configFiles, isAlive } from '../../runner/index.ts'
+import { configFiles, isAlive, usersFolder } from '../../runner/index.ts'
 import type { Failure } from '../../types/index.ts'
 import { chat as runChat } from '../chat/chat-loop.ts'
 import { banner } from '../chat/chat-text.ts'
@@ -61,6 +61,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
       model: options.model,
       session: options.session,
       onSession,
+      workspaces: usersFolder(guestOptions.home),
       oneByOne: !person,
       now: () => performance.now(),
       gone: Promise.race([guest.gone, lost.promise]),

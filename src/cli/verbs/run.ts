@@ -1,5 +1,6 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
+import { openHome, usersFolder } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { PendingApproval, SandboxStatus, SessionId, TurnId } from '../../types/index.ts'
 import { printFailure, exitOf } from '../failure-report.ts'
@@ -13,6 +14,7 @@ import { isInteractive, printLine, printNotice } from '../terminal.ts'
 import { dropTypedAhead } from '../typed-ahead.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
+import { createLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../view/turn-follow.ts'
@@ -34,7 +36,8 @@ export async function run(words: readonly string[], options: RunOptions, termina
     throw new OxbowError('bad_input', 'there is nothing to say', { hint: 'Give a message: oxbow run "list the files here"' })
   }
   // Whether they can be sent is known before anything is started.
-  const files = await Promise.all((options.attach ?? []).map(findLocalFile))
+  const workspaces = usersFolder(openHome(terminal.env))
+  const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
   return withGuest(options, terminal, async ({ gateway }) => {
     if (options.json !== true) tellOfMissing((await gateway.status()).sandbox, terminal)
@@ -63,7 +66,12 @@ interface Finish {
 /** Waits for the turn, decides what it asks where that is possible, prints how it ended. @returns the exit code. */
 async function finishTurn({ gateway, session, turn, cursor, options, terminal }: Finish): Promise<number> {
   const streams = terminal.output.isTTY && options.json !== true
-  const reply = createReplyStream((text) => terminal.output.write(text))
+  const { output } = terminal
+  const { stream } = createLineWriter(
+    (text) => output.write(text),
+    () => output.columns || Infinity,
+  )
+  const reply = createReplyStream(stream)
   const stuck = Promise.withResolvers<PendingApproval>()
   const decide = async (pending: PendingApproval): Promise<void> => {
     if (options.yes === true) return gateway.approve(pending.call, true)
