@@ -244,7 +244,9 @@ test('a message comes by its own frame alone: as a bare call it would pass by th
     const outcome = await fixture.kernel.call(name, { text: 'x', attachments: files }, fixture.session)
     assert.deepEqual([outcome.status, outcome.status !== 'ok' && outcome.failure.code], ['refused', 'denied'])
   }
-  const names = (await fixture.store.records({ session: fixture.session, order: 'oldest_first', limit: 10 })).map((one) => one.phase)
+  const names = (await fixture.store.records({ session: fixture.session, order: 'oldest_first', limit: 10, hydrate: false })).map(
+    (one) => one.phase,
+  )
   assert.ok(!names.includes('intent'))
 })
 
