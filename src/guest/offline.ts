@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openStore, type Store } from '../store/index.ts'
+import { namedSession } from './named-session.ts'
 import type { Memory } from '../memory/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import { type Call, type Config, type GuestEnvelope, isErased, type JournalRecord } from '../types/index.ts'
@@ -57,7 +58,11 @@ async function everyCall(config: Config): Promise<readonly Call[]> {
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */
 async function* recording(store: Store, { session, after = 0 }: GuestEnvelope): AsyncGenerator<object> {
-  const filter = { ...(session !== undefined && { session }), phases: ['exchange'] as const, hydrate: true }
+  const filter = {
+    ...(session !== undefined && { session: await namedSession(store, session) }),
+    phases: ['exchange'] as const,
+    hydrate: true,
+  }
   const name = createNaming()
   for (let cursor = after; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
@@ -95,7 +100,7 @@ const recordingPage = 20
 
 /** The newest records in order, or those after a cursor. */
 async function* show(store: Store, { session, after, limit = defaultShown }: GuestEnvelope): AsyncGenerator<object> {
-  const filter = { ...(session !== undefined && { session }), hydrate: true }
+  const filter = { ...(session !== undefined && { session: await namedSession(store, session) }), hydrate: true }
   if (after === undefined) {
     const newest = await store.records({ ...filter, order: 'newest_first', limit })
     yield* [...newest].reverse().map((record) => record)

@@ -1,5 +1,5 @@
 /** Questions that need no running guest: the guest program answers them from the workspace and exits. */
-import type { CatalogQuestion, ImageQuestion, KeyQuestion, SessionId, StoreQuestion, ToolQuestion } from '../types/index.ts'
+import type { CatalogQuestion, ImageQuestion, KeyQuestion, StoreQuestion, ToolQuestion } from '../types/index.ts'
 import { asReport, fatalError, ownGuestProgram, startGuest } from './guest-process.ts'
 import type { GuestCommand } from './guest-process.ts'
 import { envelopeFor } from './guest.ts'
@@ -8,7 +8,7 @@ import { readSeal } from './head-signing.ts'
 
 export interface OfflineQuestion {
   readonly command: Exclude<GuestCommand, 'serve'>
-  readonly session?: SessionId
+  readonly session?: string
   readonly after?: number
   readonly limit?: number
   readonly question?: CatalogQuestion

@@ -5,7 +5,7 @@
  */
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
-import type { SessionId, UserId } from './id.ts'
+import type { UserId } from './id.ts'
 import type { Json } from './json.ts'
 import type { KeyQuestion } from './keys.ts'
 import type { SandboxStatus } from './hands.ts'
@@ -28,8 +28,8 @@ export interface GuestEnvelope {
   /** For `audit-verify`: heads that the runner has signed, oldest first, and the PEM of the key that signed them. */
   readonly heads?: readonly SignedHead[]
   readonly publicKey?: string
-  /** For `audit-show`. */
-  readonly session?: SessionId
+  /** For `audit-show` and `audit-recording`: the beginning of an id is enough. */
+  readonly session?: string
   readonly after?: number
   readonly limit?: number
   /** For `catalog`. */

@@ -136,6 +136,26 @@ void test('a second serve is refused with the pid that holds the workspace', asy
   assert.match(err, /process \d+ already serves this workspace/)
 })
 
+void test('the journal of a session is read by the beginning of its id', async () => {
+  const { session } = JSON.parse((await oxbow('run', 'help', '--json')).out) as { session: string }
+  const other = JSON.parse((await oxbow('run', 'help', '--json')).out) as { session: string }
+  const shown = await oxbow('audit', 'show', '--session', session.slice(0, 30).toUpperCase(), '--json')
+  assert.equal(shown.exit, 0, shown.err)
+  const sessions = shown.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { session: string }).session)
+  assert.deepEqual([...new Set(sessions)], [session])
+  const unknown = await oxbow('audit', 'show', '--session', 'ffff')
+  assert.deepEqual([unknown.exit, unknown.out], [errorTable.not_found.exit, ''])
+  assert.match(unknown.err, /^error: no session begins with "ffff"\nhint: `oxbow sessions` lists them\.\n$/)
+  // Nothing was asked over a network, so there is nothing to take out; who is meant is known all the same.
+  assert.match((await oxbow('audit', 'recording', session.slice(0, 30))).err, /nothing is recorded of session/)
+  const both = await oxbow('audit', 'recording', '0')
+  assert.equal(both.exit, errorTable.bad_input.exit)
+  assert.match(both.err, new RegExp(`sessions begin with 0: .*${other.session}`))
+})
+
 void test('sessions and the journal can be read beside a running guest', async () => {
   assert.match((await oxbow('sessions')).out, /^[0-9a-f-]{8,} +\d{4}-\d\d-\d\d/)
   const shown = await oxbow('audit', 'show', '--limit', '3', '--json')
