@@ -190,6 +190,14 @@ test('a backup never replaces a file, and a damaged store is kept whole when it 
   const path = join(files.folder, 'backup')
   await ask(place, { ask: 'backup', path })
   await assertRejects(ask(place, { ask: 'backup', path }), 'bad_input', /There is a file/)
+  await assertRejects(ask(place, { ask: 'backup', path: files.folder }), 'bad_input', /is a folder/)
+  const lost = join(files.folder, 'no such folder')
+  await assertRejects(
+    ask(place, { ask: 'backup', path: join(lost, 'a.oxbow-backup') }),
+    'not_found',
+    /There is no folder .*no such folder\./,
+  )
+  assert.equal(existsSync(lost), false)
   truncateSync(files.path, 30_000)
   appendFileSync(files.path, 'damage')
   const damaged = readFileSync(files.path)

@@ -2,7 +2,7 @@
  * A backup of a file is a copy that SQLite makes in one read transaction, so it is consistent while a guest writes; a backup of
  * Postgres is the user's rows in a new file. Both are the same kind of file, and either can be restored to either.
  */
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type BackupReport, OxbowError } from '../../types/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
@@ -25,13 +25,13 @@ import {
 /** Marks a file that is not finished: what is found of it after a crash is nothing. */
 const unfinished = '.unfinished'
 
-/** @throws OxbowError `bad_input` for a path that is taken */
+/** @throws OxbowError `bad_input` for a path that is taken, `not_found` for one whose folder is not there */
 export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number | undefined): Promise<BackupReport> {
   const { place, now } = deps
   const path = wanted === '' ? join(place.backups, `${place.user}-${stamp(now())}${backupExtension}`) : wanted
-  if (existsSync(path)) throw new OxbowError('bad_input', `There is a file at ${path}.`, { hint: 'Name another path, or none.' })
   const folder = dirname(path)
   if (wanted === '') mkdirSync(folder, { recursive: true, mode: 0o700 })
+  assertFree(path, folder)
   const copy = `${path}${unfinished}`
   removeDatabase(copy)
   try {
@@ -57,6 +57,18 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
   } catch (error) {
     removeDatabase(copy)
     throw fileFault(error, path)
+  }
+}
+
+/** A new name in a folder that is there: a typing error makes no folders. */
+function assertFree(path: string, folder: string): void {
+  const isFolder = (there: string): boolean => statSync(there, { throwIfNoEntry: false })?.isDirectory() === true
+  if (isFolder(path)) {
+    throw new OxbowError('bad_input', `${path} is a folder.`, { hint: `Name a file in it: ${join(path, `oxbow${backupExtension}`)}` })
+  }
+  if (existsSync(path)) throw new OxbowError('bad_input', `There is a file at ${path}.`, { hint: 'Name another path, or none.' })
+  if (!isFolder(folder)) {
+    throw new OxbowError('not_found', `There is no folder ${folder}.`, { hint: 'Make it first, or name a file in another folder.' })
   }
 }
 
