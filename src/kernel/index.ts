@@ -1,4 +1,4 @@
 export { verifyJournal } from './audit/audit-verify.ts'
 export type * from './facade.ts'
-export { createKernel, type KernelOptions } from './kernel.ts'
+export { createKernel } from './kernel.ts'
 export { type CallReference, describeCall, describedKernelCalls } from './registry.ts'

@@ -1,198 +1,23 @@
-/** Builds one user's kernel from its parts, takes up what a crash cut off, and is the facade. */
-import type { Memory } from '../memory/index.ts'
-import type { Store } from '../store/index.ts'
-import {
-  type Blobs,
-  type Call,
-  type CallId,
-  type CallOutcome,
-  type Clock,
-  type Config,
-  createIdMaker,
-  type Engine,
-  modelLabel,
-  OxbowError,
-  type PendingApproval,
-  type Random,
-  type RecordView,
-  type Sandbox,
-  type SessionId,
-  type TurnId,
-  type UserId,
-} from '../types/index.ts'
-import { createAgent } from './turns/agent.ts'
-import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import { createEmbed } from './models/embed-call.ts'
-import { createConversations } from './conversation/conversations.ts'
-import { createScratchpads } from './conversation/scratchpads.ts'
-import { createEvents } from './events.ts'
+/** The kernel's facade over its parts, and how they take up what a crash cut off. */
+import { type CallId, type CallOutcome, modelLabel, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
 import type { Kernel } from './facade.ts'
-import { createGate } from './gate.ts'
-import { createJournal, type Journal } from './journal.ts'
-import { createLanes, queueFull } from './turns/lanes.ts'
-import { createRolling } from './turns/rolling.ts'
-import { createProjector } from './projections.ts'
-import { type OpenTurn, reconcile } from './turns/recovery.ts'
+import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
+import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
-import { createRegistry, describeCall } from './registry.ts'
-import { createRunningCalls } from './stages/running-calls.ts'
-import { createSessions, describeSession, sessionsOf } from './sessions.ts'
-import { forgetBy } from './background/forget-by.ts'
-import { createTidyDue } from './background/tidy-due.ts'
-import { createTitleDue } from './background/title-due.ts'
-import { createApprovals } from './stages/approvals.ts'
-import { createBudgets } from './stages/budgets.ts'
-import { type CleanerDeps, createCleaner } from './stages/cleaning.ts'
-import { createKeptOutputs, type KeptOutputs } from './stages/kept-outputs.ts'
-
-export interface KernelOptions {
-  readonly user: UserId
-  readonly version: string
-  readonly config: Config
-  readonly store: Store
-  /** For people: `file`, or an address without its password. */
-  readonly storeName?: string
-  /** What a person should know about a store that works; empty: nothing. */
-  readonly storeWarning?: () => string
-  readonly engine: Engine
-  readonly sandbox: Sandbox
-  /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
-  readonly calls: () => Promise<readonly Call[]>
-  /** Closed with the kernel; absent: nothing is remembered. */
-  readonly memory?: Memory
-  /** Empty when there is none. */
-  readonly workspaceRoot: string
-  /** Values that must never reach a model, a log or a person, by the name that stands for them. */
-  readonly secrets: ReadonlyMap<string, string>
-  readonly clock: Clock
-  readonly random: Random
-}
+import { queueFull } from './turns/lanes.ts'
+import { reconcile } from './turns/recovery.ts'
 
 /**
  * The kernel can be asked at once: what needs the store waits until it is open and the turns that were cut off are on their way
  * again. A store that cannot be opened or written leaves a kernel that only reads.
  */
 export function createKernel(options: KernelOptions): Kernel {
-  const parts = wire(options)
+  const parts = assembleParts(options)
   return facade(parts, options, resume(parts, options))
 }
 
-type Parts = ReturnType<typeof wire>
-
-/** Every subsystem owns one matter; they meet in the gate and in the journal. */
-function wire(options: KernelOptions) {
-  const { user, config, store, engine, sandbox, clock, memory } = options
-  const newId = createIdMaker(clock, options.random)
-  const approvals = createApprovals()
-  const events = createEvents(store, approvals.pending)
-  const sessions = createSessions(store)
-  const budgets = createBudgets(store, user, config.budget)
-  const journal: Journal = createJournal({
-    store,
-    clock,
-    project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
-    observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
-    publish:
-      memory === undefined ? events.publish : publishAnd(events.publish, memory, (record) => turnEnded.forEach((tell) => tell(record))),
-    onFault: () => void lanes.stop(),
-    onErased: () => [conversations, scratchpads, rolling.summaries].forEach((each) => each.drop()),
-  })
-  const rolling = createRolling({ user, store, engine, config, sessions, newId, journal: () => journal, gate: () => gate })
-  const tidyDue = createTidyDue({ memory, store, clock, config: config.memory.consolidation, background: rolling.background })
-  const titleDue = createTitleDue({ sessions, titles: config.memory.titles, background: rolling.background })
-  const turnEnded = [tidyDue, ...(titleDue === null ? [] : [titleDue])]
-  const conversations = createConversations(rolling.history, journal.flushed)
-  const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
-  const lanes = createLanes({
-    journal,
-    sandbox,
-    owner: `guest:${user}`,
-    timeLimitS: config.turn.time_limit_s,
-    runTurn: (turn) => agent.runTurn(turn),
-  })
-  const recovered = new Map<CallId, OpenTurn>()
-  const keptOutputs = createKeptOutputs()
-  const cleaner = createCleaner({ ...options, keep: keepNoted(store, keptOutputs) })
-  const blobs: Blobs = { keep: store.putBlob, read: store.blob }
-  const parts = { budgets, lanes, conversations, scratchpads, sessions, events, blobs, cleaner, keptOutputs }
-  const registry = createRegistry(() =>
-    allCalls(options, {
-      ...ofOptions(options),
-      ...parts,
-      lineage: rolling.history.lineage,
-      summaries: rolling.summaries,
-      askForFacts: rolling.askForFacts,
-      askForTitle: rolling.askForTitle,
-      journal: () => journal,
-      newSessionId: () => newId() as SessionId,
-      past: (message) => recovered.get(message) ?? { started: false, into: null },
-      laneTurn: (turn) => agent.turn(turn),
-      references: () => registry.calls().map(describeCall),
-      tools: (rights) => registry.tools(rights),
-      decide: (call, allow, by) => decide({ approvals, journal }, call, allow, by),
-    }),
-  )
-  const running = createRunningCalls(clock, events.progress)
-  const stages = { registry, journal, approvals, budgets, cleaner, running, sandbox, clock, blobs }
-  const gate = createGate({
-    ...stages,
-    approval: config.approval,
-    flow: config.flow,
-    labels: sessions,
-    attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
-  })
-  const own = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rolling.runtime }
-  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...own })
-  if (memory !== undefined) forgetBy(memory, { user, store, journal, gate: () => gate, summaries: rolling.summaries, newId })
-  memory?.embedBy(createEmbed({ user, gate: () => gate, newId }))
-  return { newId, approvals, events, sessions, journal, lanes, recovered, gate, blobs, background: rolling.background }
-}
-
-async function allCalls({ calls }: KernelOptions, deps: KernelCallDeps): Promise<readonly Call[]> {
-  const [given, { kernelCalls }] = await Promise.all([calls(), import('./calls/kernel-calls.ts')])
-  return [...given, ...kernelCalls(deps)]
-}
-
-function keepNoted(store: Pick<Store, 'putBlob'>, keptOutputs: KeptOutputs): CleanerDeps['keep'] {
-  return async (bytes, labels) => {
-    const hash = await store.putBlob(bytes)
-    keptOutputs.note(hash, labels)
-    return hash
-  }
-}
-
-/** What calls need of what the kernel was given. */
-function ofOptions({ store, user, engine, config, memory }: KernelOptions) {
-  const { session, user: whole } = config.budget
-  return {
-    store,
-    user,
-    engine,
-    memory,
-    contextTokens: engine.model.contextTokens,
-    config: config.model,
-    consolidation: config.memory.consolidation,
-    titles: config.memory.titles,
-    moneyIsLimited: session.micro_dollars !== null || whole.micro_dollars !== null,
-  }
-}
-
-/** Followers first; memory reads what a turn has said when it is over, behind everything else. */
-function publishAnd(
-  publish: (record: RecordView) => void,
-  memory: Memory,
-  turnEnded: (record: RecordView) => void,
-): (record: RecordView) => void {
-  return (record) => {
-    publish(record)
-    if (record.name !== 'turn.send' || record.phase !== 'outcome') return
-    memory.poke()
-    turnEnded(record)
-  }
-}
-
 /** Sends every open message on its way again, oldest first. Never rejects: a store that fails here leaves a kernel that only reads. */
-async function resume({ journal, sessions, recovered, gate }: Parts, { store, user }: KernelOptions): Promise<void> {
+async function resume({ journal, sessions, recovered, gate }: KernelParts, { store, user }: KernelOptions): Promise<void> {
   try {
     for (const turn of await reconcile(store, journal)) {
       recovered.set(turn.id, turn)
@@ -206,32 +31,7 @@ async function resume({ journal, sessions, recovered, gate }: Parts, { store, us
   }
 }
 
-/** Puts a person's decision on record, then wakes the call that waits for it. */
-async function decide(
-  { approvals, journal }: Pick<Parts, 'approvals' | 'journal'>,
-  call: CallId,
-  allow: boolean,
-  by: string,
-): Promise<void> {
-  const waiting = approvals.find(call) ?? (await parkedOf(journal, call))
-  if (waiting === null) {
-    throw new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
-  }
-  const caller = { actor: by, session: waiting.session, turn: waiting.turn }
-  await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
-  // One that was not up again yet after a restart finds the decision on record.
-  approvals.decide(call, allow)
-}
-
-/** A call that was parked before a restart, and whose turn is not so far again that it waits. */
-async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval | null> {
-  const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
-  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '') return null
-  const { session, turn, name, at } = newest
-  return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
-}
-
-function facade(parts: Parts, options: KernelOptions, resumed: Promise<void>): Kernel {
+function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox, memory } = options
   const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
   const facts = engine.model

@@ -14,7 +14,7 @@ export interface Background {
 
 interface BackgroundDeps {
   readonly user: UserId
-  readonly gate: () => Gate
+  readonly gate: Gate
   readonly newId: () => string
 }
 
@@ -30,7 +30,7 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       const key = `${session} ${name}`
       if (stopping.signal.aborted || running.has(key)) return null
       const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session, turn: '', process: '' }
-      const call = gate().call(caller, name, input, { id: newId() as CallId, signal: stopping.signal })
+      const call = gate.call(caller, name, input, { id: newId() as CallId, signal: stopping.signal })
       const settled = call.catch(() => null).finally(() => running.delete(key))
       running.set(key, settled)
       return settled

@@ -12,7 +12,7 @@ interface ForgetDeps {
   readonly user: UserId
   readonly store: Store
   readonly journal: Journal
-  readonly gate: () => Gate
+  readonly gate: Gate
   readonly summaries: Summaries
   readonly newId: () => string
 }

@@ -14,7 +14,7 @@ interface ForgetTitlesDeps {
   readonly user: UserId
   readonly store: Store
   readonly journal: Journal
-  readonly gate: () => Gate
+  readonly gate: Gate
   readonly newId: () => string
 }
 
@@ -32,7 +32,7 @@ export async function forgetTitles(deps: ForgetTitlesDeps, gone: GoneFact): Prom
   await eraseNaming(deps, new Set(telling.map(({ title }) => title)), readTitle)
   for (const { id } of telling) {
     const caller = { ...userCaller(user, id, ''), actor: 'kernel', rights: new Set([processRight]), audience: 'runtime' } as const
-    await gate().call(caller, 'session.title', { clear: true }, { id: newId() as CallId, signal: null })
+    await gate.call(caller, 'session.title', { clear: true }, { id: newId() as CallId, signal: null })
   }
   return telling.length
 }

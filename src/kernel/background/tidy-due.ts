@@ -6,7 +6,7 @@ import { tidyCheckMs } from '../limits.ts'
 import type { Background } from './background.ts'
 
 interface TidyDueDeps {
-  readonly memory: Memory | undefined
+  readonly memory: Memory
   readonly store: Pick<Store, 'sessions'>
   readonly clock: Clock
   readonly config: Config['memory']['consolidation']
@@ -15,7 +15,7 @@ interface TidyDueDeps {
 
 /** @returns what is told of the end of each turn. It costs nothing until the next look is due. */
 export function createTidyDue({ memory, store, clock, config, background }: TidyDueDeps): () => void {
-  if (memory === undefined || !config.enabled) return () => {}
+  if (!config.enabled) return () => {}
   let nextLook = clock.now() + tidyCheckMs
   const look = async (): Promise<void> => {
     const last = await (await memory.tidy()).lastAt()

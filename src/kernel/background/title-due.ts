@@ -9,9 +9,9 @@ interface TitleDueDeps {
   readonly background: Pick<Background, 'run'>
 }
 
-/** @returns what is told of the end of each turn; null where no model is named */
-export function createTitleDue({ sessions, titles, background }: TitleDueDeps): ((record: RecordView) => void) | null {
-  if (titles.model === '') return null
+/** @returns what is told of the end of each turn */
+export function createTitleDue({ sessions, titles, background }: TitleDueDeps): (record: RecordView) => void {
+  if (titles.model === '') return () => {}
   const look = async ({ session, body }: RecordView): Promise<void> => {
     if (session === '' || (body as { status?: unknown }).status !== 'ok') return
     const { turns } = await sessions.load(session)

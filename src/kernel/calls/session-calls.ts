@@ -25,7 +25,7 @@ import { processRight } from '../stages/policy.ts'
 export interface SessionCallDeps {
   readonly store: Store
   readonly lanes: Lanes
-  readonly journal: () => Pick<Journal, 'flushed'>
+  readonly journal: Pick<Journal, 'flushed'>
   readonly conversations: Conversations
   readonly summaries: Pick<Summaries, 'read'>
   readonly newSessionId: () => SessionId
@@ -82,7 +82,7 @@ function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInpu
     recordOutput: (output) => ({ sessions: output.length }),
     async run(input) {
       // Whoever changed one just now finds it so in the list.
-      await journal().flushed()
+      await journal.flushed()
       return { output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }
     },
   }

@@ -15,7 +15,7 @@ export interface SessionKeepingDeps extends HistoryDeps {
   readonly sessions: Sessions
   readonly summaries: Summaries
   readonly lanes: Pick<Lanes, 'isBusy'>
-  readonly journal: () => Journal
+  readonly journal: Journal
   readonly newSessionId: () => SessionId
   /** Absent: nothing is remembered. */
   readonly memory?: Pick<Memory, 'caughtUp'> | undefined
@@ -107,7 +107,7 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
  */
 async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: CallContext): Promise<void> {
   await eraseEntries(deps.store, id)
-  await deps.journal().flushed()
+  await deps.journal.flushed()
   await eraseRecords(deps, id, context)
   await deps.memory?.caughtUp()
   await eraseEntries(deps.store, id)
@@ -131,7 +131,7 @@ async function eraseRecords(
     const page = await store.records({ session: id, after, order: 'oldest_first', limit: 1_000, hydrate: false })
     if (page.length === 0) return
     const seqs = page.filter((record) => record.call !== call).map(({ seq }) => seq)
-    await journal().erase({ caller, call, name: 'session.delete' }, seqs, 'session deleted')
+    await journal.erase({ caller, call, name: 'session.delete' }, seqs, 'session deleted')
     after = page.at(-1)?.seq ?? after
   }
 }
@@ -180,7 +180,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
 
 /** @returns seq of the last record up to `at`, with the results of the calls that it asked for; 0 when there is none. */
 async function pointOf(deps: SessionKeepingDeps, id: SessionId, at: number): Promise<number> {
-  await deps.journal().flushed()
+  await deps.journal.flushed()
   let behind: number[] = []
   for await (const page of historyPages(deps, id)) {
     for (const { seq, call } of page) {

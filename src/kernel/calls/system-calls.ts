@@ -1,9 +1,11 @@
 /** Calls about the system itself: what it can do, what it has spent, what it kept, and what waits for a person. */
 import { z } from 'zod'
-import { type BudgetLimit, type Call, type CallId, OxbowError, type Spend } from '../../types/index.ts'
+import { type BudgetLimit, type Call, type CallId, OxbowError, type PendingApproval, type Spend } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
+import type { Journal } from '../journal.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { CallReference } from '../registry.ts'
+import type { Approvals } from '../stages/approvals.ts'
 import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
 import type { KeptOutputs } from '../stages/kept-outputs.ts'
 
@@ -13,8 +15,8 @@ export interface SystemCallDeps {
   readonly budgets: Budgets
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
-  /** Records the decision and wakes the call. @throws OxbowError `not_found`. */
-  readonly decide: (call: CallId, allow: boolean, by: string) => Promise<void>
+  readonly approvals: Approvals
+  readonly journal: Journal
 }
 
 export function systemCalls(deps: SystemCallDeps): readonly Call[] {
@@ -100,7 +102,7 @@ function listCalls({ references }: SystemCallDeps): Call<object, readonly CallRe
   }
 }
 
-function decideCall({ decide }: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
+function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
   return {
     name: 'call.decide',
     summary: 'Approves or refuses a call that waits for a person.',
@@ -117,8 +119,28 @@ function decideCall({ decide }: SystemCallDeps): Call<{ call: CallId; allow: boo
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     async run({ call, allow }, { caller }) {
-      await decide(call, allow, caller.actor)
+      await decide(deps, call, allow, caller.actor)
       return { output: { decided: true } }
     },
   }
+}
+
+/** Puts a person's decision on record, then wakes the call that waits for it. @throws OxbowError `not_found` */
+async function decide({ approvals, journal }: SystemCallDeps, call: CallId, allow: boolean, by: string): Promise<void> {
+  const waiting = approvals.find(call) ?? (await parkedOf(journal, call))
+  if (waiting === null) {
+    throw new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
+  }
+  const caller = { actor: by, session: waiting.session, turn: waiting.turn }
+  await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
+  // One that was not up again yet after a restart finds the decision on record.
+  approvals.decide(call, allow)
+}
+
+/** A call that was parked before a restart, and whose turn is not so far again that it waits. */
+async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval | null> {
+  const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
+  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '') return null
+  const { session, turn, name, at } = newest
+  return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }

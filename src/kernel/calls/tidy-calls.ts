@@ -24,7 +24,7 @@ export interface TidyCallDeps {
   readonly user: UserId
   readonly store: Store
   readonly memory?: Memory | undefined
-  readonly journal: () => Journal
+  readonly journal: Journal
   readonly consolidation: Config['memory']['consolidation']
   readonly askForFacts: Complete
 }
@@ -66,7 +66,7 @@ function tidy(deps: TidyCallDeps): Call<object, Report> {
         signal,
         ask: deps.consolidation.model === '' ? null : underBudget(deps, context),
         record: async (step) =>
-          (await journal().append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
+          (await journal.append([{ caller, call: id, name: 'memory.tidy', phase: 'exchange', body: step as unknown as JsonObject }]))
             .firstSeq,
       })
       memory.tidied()

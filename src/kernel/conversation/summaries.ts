@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { loadSummary, type Summary } from '../../memory/index.ts'
-import type { MessageCounter, SummarizeOutput } from '../../runtime/index.ts'
+import { createMessageCounter, type SummarizeOutput } from '../../runtime/index.ts'
 import type { Store } from '../../store/index.ts'
 import {
   type Caller,
@@ -13,6 +13,7 @@ import {
   type Config,
   type ConversationItem,
   conversationItem,
+  type Engine,
   fenced,
   type JsonObject,
   type Label,
@@ -58,11 +59,10 @@ interface Made {
 
 export interface SummaryDeps extends HistoryDeps {
   readonly store: Store
-  readonly journal: () => Journal
+  readonly journal: Journal
   readonly sessions: Sessions
   readonly config: Config['memory']['summary']
-  readonly counter: MessageCounter
-  readonly contextTokens: number
+  readonly engine: Pick<Engine, 'countTokens' | 'model'>
   /** Asks the model that writes summaries. */
   readonly complete: Complete
 }
@@ -70,16 +70,17 @@ export interface SummaryDeps extends HistoryDeps {
 const nothing: SummarizeOutput & Made = { summary: null, through: '', messages: 0, by: 'nobody' }
 
 export function createSummaries(deps: SummaryDeps): Summaries {
-  const { store, sessions } = deps
+  const { store, sessions, engine } = deps
+  const counter = createMessageCounter(engine.countTokens)
   const shelf = createShelf(deps)
   const running = new Map<SessionId, Promise<SummarizeOutput & Made>>()
 
   const roll = async (session: SessionId, room: number, asked: Asked): Promise<SummarizeOutput & Made> => {
     const { emptySummary, makeSummary, stepsToLeave, summaryTokens } = await loadSummary()
     const epoch = await claim(store, session, asked.id)
-    await deps.journal().flushed()
+    await deps.journal.flushed()
     const before = (await shelf.read(session))?.summary ?? emptySummary
-    const { steps, complete } = await readSteps(deps, session, before.upto, deps.contextTokens * maxBytesPerToken)
+    const { steps, complete } = await readSteps({ ...deps, counter }, session, before.upto, engine.model.contextTokens * maxBytesPerToken)
     const leaving = steps.slice(0, stepsToLeave(steps, room * deps.config.target_ratio - summaryTokens(room)))
     const messages = leaving.reduce((sum, { said }) => sum + said.length, 0)
     if (messages < (asked.overflows ? 1 : deps.config.min_turns)) return nothing
@@ -132,7 +133,7 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
     return kept
   }
   const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
-    await journal().flushed()
+    await journal.flushed()
     const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
     const summary = summarySchema.safeParse(record === undefined ? null : JSON.parse(record.body))
     // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
@@ -154,7 +155,7 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
       const body = summary as unknown as JsonObject
       const entry = { caller: { ...caller, session }, call: id, name: 'session.summarize', phase: 'exchange' as const, body }
       try {
-        await journal().append([entry], { fence: { session: laneOf(session), epoch } })
+        await journal.append([entry], { fence: { session: laneOf(session), epoch } })
       } catch (error) {
         sessions.forget(session)
         await sessions.load(session)

@@ -86,7 +86,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
 const tokensBeside = 32
 
 interface CompleteDeps {
-  readonly gate: () => Gate
+  readonly gate: Gate
   readonly newId: () => string
   readonly engine: Pick<Engine, 'model'>
   /** Model to ask; empty: the usual one. */
@@ -97,7 +97,7 @@ export function createComplete({ gate, newId, engine, model }: CompleteDeps): Co
   return async (caller, { system, text }, signal, onSpent) => {
     if (model === '' && engine.model.provider === 'offline') return null
     const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
-    const outcome = (await gate().call(
+    const outcome = (await gate.call(
       asker,
       'model.complete',
       { model, system, text },

@@ -100,7 +100,7 @@ function unpriced(model: string): OxbowError {
 
 interface EmbedByDeps {
   readonly user: UserId
-  readonly gate: () => Gate
+  readonly gate: Gate
   readonly newId: () => string
 }
 
@@ -109,7 +109,7 @@ export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed']
   const caller: Caller = { user, actor: 'kernel', rights: new Set([processRight]), audience: 'runtime', session: '', turn: '', process: '' }
   return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {
     const id = newId() as CallId
-    const outcome = (await gate().call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
+    const outcome = (await gate.call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
     if (outcome.status === 'ok') return outcome.output
     const { code, message, hint } = outcome.failure
     throw new OxbowError(code, message, { hint })

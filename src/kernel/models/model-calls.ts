@@ -21,7 +21,7 @@ export interface ModelCallDeps extends GenerationDeps {
   readonly config: Config['model']
   readonly tools: (rights: ReadonlySet<string>) => readonly ToolSpec[]
   readonly blobs: Blobs
-  readonly journal: () => Pick<Journal, 'erasures'>
+  readonly journal: Pick<Journal, 'erasures'>
 }
 
 /** The longest generation; the engine's own stall limits end a dead one much sooner. */
@@ -43,7 +43,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const settings = settingsOf(config)
   /** What was erased must not be what later requests are told by. */
   const recorderNow = (recording: ExchangeRecorder): ExchangeRecorder => {
-    const now = deps.journal().erasures()
+    const now = deps.journal.erasures()
     if (now !== erasures) recording.drop()
     erasures = now
     return recording
