@@ -1,4 +1,5 @@
 export { verifyJournal } from './audit/audit-verify.ts'
+export { describedKernelCalls } from './calls/described-calls.ts'
 export type * from './facade.ts'
 export { createKernel } from './kernel.ts'
-export { type CallReference, describeCall, describedKernelCalls } from './registry.ts'
+export { type CallReference, describeCall } from './registry.ts'

@@ -3,8 +3,7 @@
  * a model how to mend its call.
  */
 import { z } from 'zod'
-import type { Audience, Call, Config, Failure, Json, JsonObject, ToolSpec } from '../types/index.ts'
-import type { KernelCallDeps } from './calls/kernel-calls.ts'
+import type { Audience, Call, Failure, Json, JsonObject, ToolSpec } from '../types/index.ts'
 import { maxInputBytes } from './limits.ts'
 
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
@@ -85,12 +84,6 @@ export function describeCall(call: Call): CallReference {
     input: jsonSchema(call),
     example: call.example,
   }
-}
-
-/** For the reference, which describes calls and runs none: a description needs no parts but the configuration, only `run` does. */
-export async function describedKernelCalls(config: Config): Promise<readonly Call[]> {
-  const { kernelCalls } = await import('./calls/kernel-calls.ts')
-  return kernelCalls({ config: config.model } as KernelCallDeps)
 }
 
 function toToolSpec(call: Call): ToolSpec {
