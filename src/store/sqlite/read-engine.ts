@@ -2,7 +2,7 @@
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
-import { sessionRow } from '../sql/session-row.ts'
+import { sessionRow } from '../sql/record-rules.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'

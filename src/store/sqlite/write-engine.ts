@@ -1,10 +1,15 @@
 /** Executes batches of writes: each batch is one transaction, each write in it happens whole or not at all. */
-import { Buffer } from 'node:buffer'
-import assert from 'node:assert/strict'
-import { type ChainHead, emptyChain, type Failure, type JournalRecord, type NewRecord, type UserId } from '../../types/index.ts'
-import { blobReference, type Hasher, looksLikeMark, recordText, storableRecord } from '../chain.ts'
-import { maxInlineBodyBytes } from '../limits.ts'
-import { closesCall } from '../sql/record-rules.ts'
+import { type ChainHead, emptyChain, type Failure, type NewRecord } from '../../types/index.ts'
+import {
+  type ChainDeps,
+  chainRecord,
+  claimedLane,
+  closesCall,
+  messageRow,
+  sessionColumns,
+  spendColumns,
+  uniqueCall,
+} from '../sql/record-rules.ts'
 import type { WriteStatements } from '../sql/write-statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
@@ -21,12 +26,10 @@ type Prepared = {
 }
 type PreparedFrom<Args, Row> = { readonly types?: { readonly args: Args; readonly row: Row } }
 
-export interface WriteDeps {
+export interface WriteDeps extends ChainDeps {
   readonly database: Database
   readonly statements: WriteStatements
-  readonly user: UserId
   readonly durability: Durability
-  readonly hash: Hasher
   /** Unix milliseconds, for leases. */
   readonly now: () => number
   readonly erase: Eraser
@@ -110,9 +113,7 @@ function append(work: Work, write: DecodedWrite, projections: readonly Projectio
   const { fence, records } = write
   if (fence !== null && prepared.lane.get({ user, session: fence.session })?.epoch !== fence.epoch) return 0
   if (write.unique) {
-    const first = records[0]
-    assert(first?.phase === 'intent', 'a unique append begins with an intent')
-    const earlier = prepared.intentOf.get({ user, call: first.call })
+    const earlier = prepared.intentOf.get({ user, call: uniqueCall(records) })
     if (earlier !== undefined) return -earlier.seq
   }
   const firstSeq = work.head.seq + 1
@@ -123,26 +124,12 @@ function append(work: Work, write: DecodedWrite, projections: readonly Projectio
 
 function appendRecord(work: Work, appended: NewRecord): void {
   const { prepared, user, head } = work
-  const seq = head.seq + 1
-  const record = storableRecord(appended)
-  const bodyHash = work.hash(record.body)
-  const unhashed = { ...record, body: storedBody(work, record.body, bodyHash), seq, previous: head.hash }
-  const stored: JournalRecord = { ...unhashed, hash: work.hash(recordText(user, unhashed, bodyHash)) }
-  prepared.insertRecord.run({ user, ...stored })
-  if (record.phase === 'intent') prepared.openCall.run({ user, call: record.call, seq })
+  const { record, blob } = chainRecord(work, head, appended)
+  if (blob !== null) prepared.putBlob.run({ user, ...blob })
+  prepared.insertRecord.run({ user, ...record })
+  if (record.phase === 'intent') prepared.openCall.run({ user, call: record.call, seq: record.seq })
   else if (closesCall(record.phase)) prepared.closeCall.run({ user, call: record.call })
-  work.head = stored
-}
-
-/** @returns the body itself, or the reference in its place after the body was put into the blob table. */
-function storedBody({ prepared, user }: Work, body: string, hash: string): string {
-  // Three bytes is the most that UTF-8 takes for a UTF-16 unit: short texts need no counting.
-  const small =
-    body.length * 3 <= maxInlineBodyBytes || (body.length <= maxInlineBodyBytes && Buffer.byteLength(body) <= maxInlineBodyBytes)
-  if (small && !looksLikeMark(body)) return body
-  const bytes = Buffer.from(body, 'utf8')
-  prepared.putBlob.run({ user, hash, bytes })
-  return blobReference(hash, bytes.length)
+  work.head = record
 }
 
 function putBlob(work: Work, bytes: Uint8Array): string {
@@ -151,32 +138,15 @@ function putBlob(work: Work, bytes: Uint8Array): string {
   return hash
 }
 
-function project(work: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
-  const { prepared, user } = work
-  if (projection.kind === 'message') {
-    const record = records[projection.record]
-    assert(record !== undefined, 'a message projection names a record of its append')
-    prepared.addMessage.run({ user, session: record.session, seq: firstSeq + projection.record })
-    return
-  }
-  if (projection.kind === 'session') {
-    const { createdAt, activeAt, ...row } = projection.session
-    prepared.putSession.run({ user, ...row, created_at: createdAt, active_at: activeAt })
-    return
-  }
-  const { microDollars, tokens } = projection.spend
-  assert(Number.isSafeInteger(microDollars) && microDollars >= 0, 'spent micro-dollars are a whole number, not negative')
-  assert(Number.isSafeInteger(tokens) && tokens >= 0, 'spent tokens are a whole number, not negative')
-  prepared.addSpend.run({ user, scope: projection.scope, micro_dollars: microDollars, tokens })
+function project({ prepared, user }: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
+  if (projection.kind === 'message') prepared.addMessage.run({ user, ...messageRow(records, projection.record, firstSeq) })
+  else if (projection.kind === 'session') prepared.putSession.run({ user, ...sessionColumns(projection.session) })
+  else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
 }
 
-function claimLane(work: Work, claim: Extra & { kind: 'claim' }): number | null {
-  const { prepared, user } = work
-  const { session, owner, leaseMs } = claim
-  const now = work.now()
-  const lane = prepared.lane.get({ user, session })
-  if (lane !== undefined && lane.owner !== owner && lane.lease_until > now) return null
-  const epoch = (lane?.epoch ?? 0) + 1
-  prepared.putLane.run({ user, session, owner, epoch, lease_until: now + leaseMs })
-  return epoch
+function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
+  const lane = claimedLane(prepared.lane.get({ user, session }), owner, leaseMs, now())
+  if (lane === null) return null
+  prepared.putLane.run({ user, session, ...lane })
+  return lane.epoch
 }

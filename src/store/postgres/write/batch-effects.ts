@@ -1,14 +1,19 @@
 /**
  * What a batch of writes comes to, worked out before anything is sent: the results of its writes, and the rows that change. A
- * batch then takes a handful of statements however many records it has. The rules are those of the SQLite engine; what they need
- * to know of the database (head, lanes, earlier intents) is read before, under the lock of the chain.
+ * batch then takes a handful of statements however many records it has. What the rules of the journal need to know of the database
+ * (head, lanes, earlier intents) is read before, under the lock of the chain.
  */
-import { Buffer } from 'node:buffer'
-import assert from 'node:assert/strict'
-import type { ChainHead, JournalRecord, NewRecord, UserId } from '../../../types/index.ts'
-import { blobReference, type Hasher, looksLikeMark, recordText, storableRecord } from '../../chain.ts'
-import { maxInlineBodyBytes } from '../../limits.ts'
-import { closesCall } from '../../sql/record-rules.ts'
+import type { ChainHead, JournalRecord, NewRecord } from '../../../types/index.ts'
+import {
+  type ChainDeps,
+  chainRecord,
+  claimedLane,
+  closesCall,
+  messageRow,
+  sessionColumns,
+  spendColumns,
+  uniqueCall,
+} from '../../sql/record-rules.ts'
 import type { Tables } from '../../sql/tables.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../../store-message.ts'
 import type { Projection } from '../../store.ts'
@@ -76,26 +81,19 @@ export function noEffects(known: Known): Effects {
   }
 }
 
-export interface EffectDeps {
-  readonly user: UserId
-  readonly hash: Hasher
-}
-
 /** @throws for a write that cannot be stored; then `effects` must not be used any more. */
-export function addWrite(deps: EffectDeps, effects: Effects, write: DecodedWrite): WriteResult {
+export function addWrite(deps: ChainDeps, effects: Effects, write: DecodedWrite): WriteResult {
   const { extra } = write
   if (extra?.kind === 'blob') return putBlob(deps, effects, extra.bytes)
   if (extra?.kind === 'claim') return claimLane(effects, extra)
   return append(deps, effects, write, extra?.kind === 'projections' ? extra.projections : [])
 }
 
-function append(deps: EffectDeps, effects: Effects, write: DecodedWrite, projections: readonly Projection[]): number {
+function append(deps: ChainDeps, effects: Effects, write: DecodedWrite, projections: readonly Projection[]): number {
   const { fence, records } = write
   if (fence !== null && effects.knownLanes.get(fence.session)?.epoch !== fence.epoch) return 0
   if (write.unique) {
-    const first = records[0]
-    assert(first?.phase === 'intent', 'a unique append begins with an intent')
-    const earlier = effects.knownIntents.get(first.call)
+    const earlier = effects.knownIntents.get(uniqueCall(records))
     if (earlier !== undefined) return -earlier
   }
   const firstSeq = effects.head.seq + 1
@@ -104,71 +102,43 @@ function append(deps: EffectDeps, effects: Effects, write: DecodedWrite, project
   return firstSeq
 }
 
-function appendRecord(deps: EffectDeps, effects: Effects, appended: NewRecord): void {
-  const { head } = effects
-  const seq = head.seq + 1
-  const record = storableRecord(appended)
-  const bodyHash = deps.hash(record.body)
-  const unhashed = { ...record, body: storedBody(effects, record.body, bodyHash), seq, previous: head.hash }
-  const stored: JournalRecord = { ...unhashed, hash: deps.hash(recordText(deps.user, unhashed, bodyHash)) }
-  effects.records.push(stored)
+function appendRecord(deps: ChainDeps, effects: Effects, appended: NewRecord): void {
+  const { record, blob } = chainRecord(deps, effects.head, appended)
+  if (blob !== null) effects.blobs.set(blob.hash, blob.bytes)
+  effects.records.push(record)
   if (record.phase === 'intent') {
     // The row of an intent that is open stays; so does the first intent of a call.
-    if (!effects.opened.has(record.call)) effects.opened.set(record.call, seq)
-    if (!effects.knownIntents.has(record.call)) effects.knownIntents.set(record.call, seq)
+    if (!effects.opened.has(record.call)) effects.opened.set(record.call, record.seq)
+    if (!effects.knownIntents.has(record.call)) effects.knownIntents.set(record.call, record.seq)
   } else if (closesCall(record.phase)) {
     effects.closed.add(record.call)
     effects.opened.delete(record.call)
   }
-  effects.head = stored
+  effects.head = record
 }
 
-/** @returns the body itself, or the reference in its place where the body goes to the blob table. */
-function storedBody(effects: Effects, body: string, hash: string): string {
-  const small =
-    body.length * 3 <= maxInlineBodyBytes || (body.length <= maxInlineBodyBytes && Buffer.byteLength(body) <= maxInlineBodyBytes)
-  if (small && !looksLikeMark(body)) return body
-  const bytes = Buffer.from(body, 'utf8')
-  effects.blobs.set(hash, bytes)
-  return blobReference(hash, bytes.length)
-}
-
-function putBlob({ hash }: EffectDeps, effects: Effects, bytes: Uint8Array): string {
+function putBlob({ hash }: ChainDeps, effects: Effects, bytes: Uint8Array): string {
   const name = hash(bytes)
   effects.blobs.set(name, bytes)
   return name
 }
 
 function project(effects: Effects, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
-  if (projection.kind === 'message') {
-    const record = records[projection.record]
-    assert(record !== undefined, 'a message projection names a record of its append')
-    effects.messages.push({ session: record.session, seq: firstSeq + projection.record })
-    return
-  }
-  if (projection.kind === 'session') {
-    const { createdAt, activeAt, ...row } = projection.session
-    effects.sessions.set(row.id, { ...row, created_at: createdAt, active_at: activeAt })
-    return
-  }
-  const { microDollars, tokens } = projection.spend
-  assert(Number.isSafeInteger(microDollars) && microDollars >= 0, 'spent micro-dollars are a whole number, not negative')
-  assert(Number.isSafeInteger(tokens) && tokens >= 0, 'spent tokens are a whole number, not negative')
-  const { scope } = projection
-  const before = effects.spent.get(scope)
-  effects.spent.set(scope, {
-    scope,
-    micro_dollars: (before?.micro_dollars ?? 0) + microDollars,
-    tokens: (before?.tokens ?? 0) + tokens,
-  })
+  if (projection.kind === 'message') effects.messages.push(messageRow(records, projection.record, firstSeq))
+  else if (projection.kind === 'session') effects.sessions.set(projection.session.id, sessionColumns(projection.session))
+  else addSpend(effects, projection.scope, spendColumns(projection.spend))
 }
 
-function claimLane(effects: Effects, claim: Extra & { kind: 'claim' }): number | null {
-  const { session, owner, leaseMs } = claim
-  const lane = effects.knownLanes.get(session)
-  if (lane !== undefined && lane.owner !== owner && lane.lease_until > effects.now) return null
-  const next: Lane = { session, owner, epoch: (lane?.epoch ?? 0) + 1, lease_until: effects.now + leaseMs }
-  effects.knownLanes.set(session, next)
-  effects.lanes.set(session, next)
-  return next.epoch
+function addSpend({ spent }: Effects, scope: string, more: ReturnType<typeof spendColumns>): void {
+  const before = spent.get(scope) ?? { micro_dollars: 0, tokens: 0 }
+  spent.set(scope, { scope, micro_dollars: before.micro_dollars + more.micro_dollars, tokens: before.tokens + more.tokens })
+}
+
+function claimLane(effects: Effects, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
+  const claimed = claimedLane(effects.knownLanes.get(session), owner, leaseMs, effects.now)
+  if (claimed === null) return null
+  const lane: Lane = { session, ...claimed }
+  effects.knownLanes.set(session, lane)
+  effects.lanes.set(session, lane)
+  return lane.epoch
 }

@@ -7,14 +7,15 @@
  */
 import { emptyChain, type UserId } from '../../../types/index.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../../store-message.ts'
-import { addWrite, type EffectDeps, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
+import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
+import type { ChainDeps } from '../../sql/record-rules.ts'
 import { flushQueries, knownQueries } from './batch-statements.ts'
 import type { PostgresSession } from '../postgres-session.ts'
 
 /** Writes that are more than rows of the journal: each runs its own statements in the transaction of its batch. */
 export type OwnWrites = Readonly<Partial<Record<Extra['kind'], (session: PostgresSession, extra: Extra) => Promise<WriteResult>>>>
 
-export interface TransactionDeps extends EffectDeps {
+export interface TransactionDeps extends ChainDeps {
   readonly own: OwnWrites
 }
 
