@@ -7,6 +7,7 @@ import {
   type PendingApproval,
   type RecordView,
   type ServerFrame,
+  type ServerPayloads,
   type SessionId,
   type TurnId,
 } from '../types/index.ts'
@@ -19,7 +20,7 @@ import { addDelta, nothingShown, setWhole, type Shown, type Step, type TextEvent
 export type FollowEvent =
   | TextEvent
   | { readonly type: 'record'; readonly record: RecordView }
-  | ({ readonly type: 'progress' } & Pick<Extract<ServerFrame, { type: 'progress' }>['payload'], 'turn' | 'call' | 'name' | 'elapsed_ms'>)
+  | ({ readonly type: 'progress' } & Readonly<Omit<ServerPayloads['progress'], 'session'>>)
   /** All of the past was told; again after each reconnection. `pending` is every approval that waits. */
   | {
       readonly type: 'caught_up'

@@ -3,15 +3,15 @@
  * model costs one event for each turn of the event loop, not one for each token.
  */
 import type { Store } from '../store/index.ts'
-import type { CallId, PendingApproval, Phase, RecordView, SessionId, TurnId } from '../types/index.ts'
+import type { CallId, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
 import type { KernelEvent } from './facade.ts'
 import { followPage } from './limits.ts'
 
 export interface Events {
   publish(record: RecordView): void
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
-  restarted(event: Omit<Extract<KernelEvent, { type: 'reply_restarted' }>, 'type'>): void
-  progress(event: Omit<Extract<KernelEvent, { type: 'progress' }>, 'type'>): void
+  restarted(event: ServerPayloads['reply_restarted']): void
+  progress(event: ServerPayloads['progress']): void
   follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void): Promise<() => void>
 }
 

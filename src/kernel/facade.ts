@@ -4,54 +4,26 @@ import type {
   CallOutcome,
   GuestStatus,
   Json,
-  PendingApproval,
   RecordView,
   SentFile,
+  ServerPayloads,
   SessionId,
   SessionInfo,
   TurnId,
 } from '../types/index.ts'
 
+type Told<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
+
 /**
- * What a follower of a session receives, in order: every record after its cursor, one `snapshot`, then live events. A
- * `delta` is the coalesced text of one tick. `frame` caches the serialised form for all followers.
+ * What a follower of a session receives, in order: every record after its cursor, one `snapshot`, then live events. A `delta` is the
+ * coalesced text of one tick. All followers are handed the same object, so that it is made into a frame once.
  */
 export type KernelEvent =
   | { readonly type: 'record'; readonly record: RecordView }
-  | {
-      readonly type: 'snapshot'
-      readonly session: SessionId
-      readonly cursor: number
-      readonly turn: TurnId | null
-      readonly call: CallId | null
-      readonly text: string
-      readonly pending: readonly PendingApproval[]
-    }
-  | {
-      readonly type: 'delta'
-      readonly session: SessionId
-      readonly turn: TurnId
-      readonly call: CallId
-      readonly offset: number
-      readonly text: string
-    }
-  /** What `call` has said so far is void: its answer begins anew, perhaps by another model. */
-  | {
-      readonly type: 'reply_restarted'
-      readonly session: SessionId
-      readonly turn: TurnId
-      readonly call: CallId
-      readonly model: string
-      readonly why: string
-    }
-  | {
-      readonly type: 'progress'
-      readonly session: SessionId
-      readonly turn: TurnId
-      readonly call: CallId
-      readonly name: string
-      readonly elapsed_ms: number
-    }
+  | Omit<Told<'snapshot'>, 'request_id'>
+  | Told<'delta'>
+  | Told<'reply_restarted'>
+  | Told<'progress'>
 
 export interface SendTurn {
   readonly session: SessionId

@@ -148,64 +148,40 @@ export interface PendingApproval {
   readonly at: number
 }
 
-export type ServerFrame =
-  | {
-      readonly type: 'hello_ack'
-      readonly payload: { readonly request_id: string; readonly protocol: number; readonly status: GuestStatus }
-    }
+/** What is told of the reply that runs: of a step of a turn, which is a call. */
+interface StepNews {
+  session: SessionId
+  turn: TurnId
+  call: CallId
+}
+
+export interface ServerPayloads {
+  hello_ack: { request_id: string; protocol: number; status: GuestStatus }
   /** The message is in the journal and cannot be lost. `duplicate`: it already was. */
-  | {
-      readonly type: 'ack'
-      readonly payload: { readonly request_id: string; readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean }
-    }
-  | { readonly type: 'result'; readonly payload: { readonly request_id: string; readonly result: Json } }
-  | { readonly type: 'error'; readonly payload: { readonly request_id: string | null } & Failure }
-  | { readonly type: 'record'; readonly payload: { readonly cursor: number; readonly record: RecordView } }
+  ack: { request_id: string; turn: TurnId; cursor: number; duplicate: boolean }
+  result: { request_id: string; result: Json }
+  error: { request_id: string | null } & Failure
+  record: { cursor: number; record: RecordView }
   /** All records up to `cursor` were sent; `text` is what the running reply has said so far in this step. */
-  | {
-      readonly type: 'snapshot'
-      readonly payload: {
-        readonly request_id: string
-        readonly session: SessionId
-        readonly cursor: number
-        readonly turn: TurnId | null
-        readonly call: CallId | null
-        readonly text: string
-        readonly pending: readonly PendingApproval[]
-      }
-    }
+  snapshot: {
+    request_id: string
+    session: SessionId
+    cursor: number
+    turn: TurnId | null
+    call: CallId | null
+    text: string
+    pending: readonly PendingApproval[]
+  }
   /** `offset`: UTF-16 length of the step's text before this delta. */
-  | {
-      readonly type: 'delta'
-      readonly payload: {
-        readonly session: SessionId
-        readonly turn: TurnId
-        readonly call: CallId
-        readonly offset: number
-        readonly text: string
-      }
-    }
+  delta: StepNews & { offset: number; text: string }
   /** What `call` has said so far is void: its answer begins anew, perhaps by another model. */
-  | {
-      readonly type: 'reply_restarted'
-      readonly payload: {
-        readonly session: SessionId
-        readonly turn: TurnId
-        readonly call: CallId
-        readonly model: string
-        readonly why: string
-      }
-    }
-  | {
-      readonly type: 'progress'
-      readonly payload: {
-        readonly session: SessionId
-        readonly turn: TurnId
-        readonly call: CallId
-        readonly name: string
-        readonly elapsed_ms: number
-      }
-    }
+  reply_restarted: StepNews & { model: string; why: string }
+  progress: StepNews & { name: string; elapsed_ms: number }
+}
+
+export type ServerFrame = {
+  [Type in keyof ServerPayloads]: { readonly type: Type; readonly payload: Readonly<ServerPayloads[Type]> }
+}[keyof ServerPayloads]
 
 /** A record as terminals see it: the body parsed, the chain's own fields left out. */
 export type RecordView = Pick<JournalRecord, 'seq' | 'at' | 'actor' | 'session' | 'turn' | 'call' | 'name' | 'phase'> & {

@@ -11,8 +11,7 @@ import {
   isOxbowError,
   OxbowError,
   type Sandbox,
-  type SessionId,
-  type TurnId,
+  type ServerPayloads,
 } from '../../types/index.ts'
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
@@ -63,7 +62,7 @@ const tickMs = 500
 /** A call that ignores its signal is left behind after this long; its late result goes nowhere. */
 const graceMs = 5_000
 
-type Beat = (progress: { session: SessionId; turn: TurnId; call: CallId; name: string; elapsed_ms: number }) => void
+type Beat = (progress: ServerPayloads['progress']) => void
 
 export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
   const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number; beats: number }>()
