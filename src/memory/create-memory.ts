@@ -137,8 +137,13 @@ function lazyReaders(options: MemoryOptions, embed: EmbeddingService['embed']): 
   const { store, clock } = options
   const text = once(options.text ?? (() => startText(options, { embed })))
   const vectors = once(async (): Promise<VectorIndex> => {
-    const { createVectorIndex } = await import('./embed/vector-index.ts')
-    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs })
+    const [{ createVectorIndex }, { isServiceName }, { lastVectorsMs }] = await Promise.all([
+      import('./embed/vector-index.ts'),
+      import('./embed/embedder-name.ts'),
+      import('./embed/embed-limits.ts'),
+    ])
+    const lastMs = isServiceName(options.config.embedder) ? 0 : (options.lastVectorsMs ?? lastVectorsMs)
+    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs, lastMs })
   })
   const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(store.memory, clock))
   let asking: AskedEngine | null = null
@@ -147,7 +152,10 @@ function lazyReaders(options: MemoryOptions, embed: EmbeddingService['embed']): 
       import('./recall/create-recall.ts'),
       import('./embed/asked-meanwhile.ts'),
     ])
-    asking = askedMeanwhile(await text(), { meanwhile: (await vectors()).meanwhile, monotonicMs: clock.monotonicMs })
+    const { meanwhile, poke } = await vectors()
+    // A guest that only answers goes on with what a stop left undone, too.
+    poke()
+    asking = askedMeanwhile(await text(), { meanwhile, monotonicMs: clock.monotonicMs })
     return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
   })
   return { text, wanted, recall, vectors, questionFault: () => asking?.fault() ?? null }
@@ -190,10 +198,11 @@ const notConnected: EmbeddingService['embed'] = (model) =>
     }),
   )
 
-/** What counts and indexes has its last words; a service that is being asked for vectors is not waited for. */
+/** What counts, indexes and makes vectors has its last words; a service that is being asked for vectors is not waited for. */
 async function closeAll({ text, wanted, vectors }: Readers, index: Promise<JournalIndex> | null): Promise<void> {
   await (await wanted.made())?.close()
   await (await index)?.close()
+  await (await vectors.made())?.lastOnes()
   const ended = vectors.made()?.then((made) => made.close())
   await (await text.made())?.close()
   await ended

@@ -77,4 +77,6 @@ export interface MemoryOptions {
   readonly clock: Clock
   /** For tests: reads texts in place of the thread that is started on first use. */
   readonly text?: () => Promise<TextEngine>
+  /** For tests: how long what was put just now may take to get its vectors when all ends. */
+  readonly lastVectorsMs?: number
 }

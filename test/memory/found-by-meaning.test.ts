@@ -3,20 +3,21 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { createMemory } from '../../src/memory/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
-import { type CallContext, configSchema, systemClock, type UserId } from '../../src/types/index.ts'
+import { type CallContext, type CallId, configSchema, systemClock, type UserId } from '../../src/types/index.ts'
 import { watched } from './watched-store.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
+
+const asking = {
+  id: 'note',
+  caller: { user: 'ada', actor: 'user:ada', rights: new Set<string>(), audience: 'terminal', session: '', turn: '', process: '' },
+} as unknown as Asking
 
 void it('a note is found by its meaning as soon as its vector is kept, and nobody has to ask for that', async () => {
   const { store, vectorsMade } = watched(await openMemoryStore({ user: 'ada' as UserId }))
   const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock })
   try {
     const notes = await memory.notes()
-    const asking = {
-      id: 'note',
-      caller: { user: 'ada', actor: 'user:ada', rights: new Set<string>(), audience: 'terminal', session: '', turn: '', process: '' },
-    } as unknown as Asking
     await notes.save({ content: 'The physician lives near the harbour.', tags: [] }, asking)
     await vectorsMade(1)
     const found = await (await memory.recall()).recall({ text: 'doctor', filter: {}, limit: 5, tokens: 500 })
@@ -24,6 +25,29 @@ void it('a note is found by its meaning as soon as its vector is kept, and nobod
     assert.deepEqual([found[0]?.why.textRank, found[0]?.why.vectorRank], [null, 1])
   } finally {
     await memory.close()
+    await store.close()
+  }
+})
+
+void it('of guests that only live for one verb, the one that keeps a note makes its vector, or the next one that looks for it', async () => {
+  const store = await openMemoryStore({ user: 'ada' as UserId })
+  const one = () => createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, lastVectorsMs: 60_000 })
+  const vectors = async () => (await store.memory.stats()).models.map((model) => model.vectors)
+  try {
+    const adding = one()
+    await (await adding.notes()).save({ content: 'The physician lives near the harbour.', tags: [] }, asking)
+    await adding.close()
+    assert.deepEqual(await vectors(), [1])
+
+    const killed = one()
+    await (await killed.notes()).save({ content: 'The violin belongs to the neighbour.', tags: [] }, { ...asking, id: 'other' as CallId })
+    const looking = one()
+    const question = { filter: {}, limit: 5, tokens: 500 }
+    await (await looking.recall()).recall({ text: 'harbour', ...question })
+    await looking.close()
+    assert.deepEqual(await vectors(), [2])
+    await killed.close()
+  } finally {
     await store.close()
   }
 })

@@ -28,6 +28,11 @@ export const maxVectorBatch = 256
 export const vectorBatchMs = 50
 /** What is put together gets its vectors together. Far below the two seconds in which meaning must find it. */
 export const vectorLingerMs = 100
+/**
+ * A guest that ends has this long for vectors of what was put just now: one that is started for `oxbow memory add` alone is over
+ * before its linger, and so would the next one be, and the one after it.
+ */
+export const lastVectorsMs = 1_000
 /** After a failure: a service that is busy, or a thread that dies on one text, is not asked in a circle. */
 export const vectorRestMs = 30_000
 /** A question waits this long for its vector, then it goes by its words: half of what recall before a turn may take. */

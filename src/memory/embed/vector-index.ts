@@ -21,6 +21,8 @@ export interface VectorIndex {
   meanwhile(): string | null
   /** Why it stands still; null while it works. */
   fault(): unknown
+  /** Gives what was put just now its vectors, as long as that takes no longer than `lastMs`. Never rejects. */
+  lastOnes(): Promise<void>
   /** Ends after the batch under way. */
   close(): Promise<void>
 }
@@ -29,6 +31,8 @@ export interface VectorIndexDeps {
   readonly memory: MemoryStore
   readonly text: () => Promise<TextEngine>
   readonly monotonicMs: () => number
+  /** How long `lastOnes` may take. Default: it does nothing. */
+  readonly lastMs?: number
   /** Waited for before each batch: lets what is more urgent go first. */
   readonly turn?: () => Promise<void>
 }
@@ -94,6 +98,15 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
     },
     meanwhile: () => state.meanwhile,
     fault: () => state.fault,
+    async lastOnes() {
+      const { lastMs = 0 } = deps
+      if (lastMs === 0) return
+      // After a failure it waits for better times.
+      if (timer !== null && state.fault === null) void start()
+      const over = setTimeout(() => (state.closed = true), lastMs)
+      await running
+      clearTimeout(over)
+    },
     async close() {
       state.closed = true
       if (timer !== null) clearTimeout(timer)
