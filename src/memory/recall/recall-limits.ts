@@ -13,19 +13,19 @@ export const maxParts = 3
 /** Of all terms of a question, those of exact names and days included: each is a lookup in the index. */
 export const maxTerms = 96
 
-/** What a term of the turn before counts beside one of the turn itself: enough to find an answer by its question, too little to be taken for it. */
-export const contextWeight = 0.5
+/** What a term of the turn before counts beside one of the turn itself: enough to find an answer by its question, too little to be taken for it (as one: R@5 −1.2). */
+export const contextWeight = 0.75
 /** Of reciprocal ranks, as its inventors have it: the first ranks differ little, so that both lists must agree. */
 export const rankOffset = 60
 /** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
 export const leastCertainty = 0.5
 
-/** What closeness word by word counts beside both lists together; from 0.5 on no measured difference. */
-export const closenessShare = 0.6
+/** What closeness word by word counts beside both lists together. */
+export const closenessShare = 0.75
 /** For a turn of somebody whom the question names; more gained nothing, and others speak of people, too. */
-export const speakerBonus = 0.1
+export const speakerBonus = 0.25
 /** For a turn that names a day, when the question asks when. */
-export const dayBonus = 0.05
+export const dayBonus = 0.08
 
 /** What all exact names and phrases together add: above anything that likeness and priors can reach. */
 export const exactBonus = 1.5
