@@ -1,7 +1,7 @@
 /** System calls alone: a kernel in this process over a real store, and a call that does nothing. */
 import { z } from 'zod'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
-import { createFakeSandbox } from '../../src/sandbox/index.ts'
+import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { type Call, type Effect, type Engine, parseConfig, plainFacts, systemClock, systemRandom } from '../../src/types/index.ts'
 import type { Measure } from '../measure.ts'

@@ -9,11 +9,12 @@ import { dirname, join } from 'node:path'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
+import type { Memory } from '../memory/index.ts'
 import type { OpeningStore, Store } from '../store/index.ts'
-import { type ChainHead, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
+import { type Call, type ChainHead, type Config, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
 import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
-import { openHostWays } from './host-ways.ts'
+import { type HostWays, openHostWays } from './host-ways.ts'
 
 export interface Guest {
   readonly url: string
@@ -66,13 +67,8 @@ export async function startGuest(
         limits: options.modelLimits ?? {},
       }),
     ])
-    const { sandbox, egress, search } = ways
-    const web = { egress, robots: config.web.robots, ...(ways.proxy !== undefined && { proxy: ways.proxy }) }
+    const { sandbox } = ways
     const memory = openGuestMemory(store, config.memory)
-    const calls = async () => {
-      const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
-      return builtinCalls(sandbox.status, web, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
-    }
     const kernel = createKernel({
       user,
       version,
@@ -82,7 +78,7 @@ export async function startGuest(
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox,
-      calls,
+      calls: () => loadCalls(ways, config, memory),
       memory,
       workspaceRoot,
       secrets: secretsOf(envelope),
@@ -113,6 +109,13 @@ export async function startGuest(
     for (const part of begun) await part.close()
     throw error
   }
+}
+
+/** The calls that do things: loaded with the first one that is made. */
+async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: Config, memory: Memory): Promise<readonly Call[]> {
+  const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
+  const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
+  return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
 }
 
 /** What must not leave, by the name that stands for it. */

@@ -1,6 +1,6 @@
 /** How a guest reaches what is outside of it: itself, on the host; or through its runner, when it is isolated. */
 import { dirname, join } from 'node:path'
-import { connectPasses, connectSandbox, createSandbox, openEgress, openEgressProxy, openRelay } from '../sandbox/index.ts'
+import { createSandbox, loadRemoteEnds, openEgress, openEgressProxy } from '../sandbox/index.ts'
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
 
@@ -41,6 +41,7 @@ export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
 async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: GuestIsolation): Promise<HostWays> {
   const { folder, sandbox: status, webSocket, modelSocket, proxyPort, url, pid } = isolation
   const throughRunner: typeof openEgress = (rules) => openEgress(rules, webSocket)
+  const { connectPasses, connectSandbox, openRelay } = await loadRemoteEnds()
   const [relay, egress, search] = await Promise.all([
     openRelay('127.0.0.1', proxyPort, modelSocket),
     throughRunner(config.egress),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { type CallId, OxbowError } from '../types/index.ts'
-import { createFakeSandbox } from '../sandbox/index.ts'
+import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall } from './kernel-fixture.ts'
 
 const phasesOf = (fixture: Awaited<ReturnType<typeof openFixture>>, name: string): string[] =>

@@ -1,7 +1,7 @@
 /** A whole kernel for tests: a real gate and journal over the in-memory store, a model that a function plays, calls by table. */
 import { z } from 'zod'
 import type { Memory } from '../memory/index.ts'
-import { createFakeSandbox } from '../sandbox/index.ts'
+import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import {
   type Call,

@@ -4,7 +4,6 @@ import { OxbowError, sandboxTiers } from '../types/index.ts'
 import type { Config, Failure, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './bubblewrap/sandbox-tools.ts'
-import { planInsecure } from './insecure-plan.ts'
 import { keepHands } from './keep-hands.ts'
 import { isPlan } from './tier-plan.ts'
 import type { EgressSocket, TierOptions, TierPlan, TierProvider } from './tier-plan.ts'
@@ -44,6 +43,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     ...(egressSocket !== undefined && { egressSocket }),
   }
   if (options.insecure) {
+    const { planInsecure } = await import('./insecure-plan.ts')
     const { status, plan } = planInsecure(tierOptions, limits.tier)
     return keepHands(status, plan, logger)
   }

@@ -7,6 +7,7 @@ import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
+import type * as remoteEnds from './remote/remote-ends.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
 import type { VmImage, VmImageBuild } from './micro-vm/image/vm-image.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
@@ -14,18 +15,13 @@ import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 export { createSandbox } from './create-sandbox.ts'
 export type { SandboxOptions } from './create-sandbox.ts'
-export { createFakeSandbox } from './fake/fake-sandbox.ts'
-export type { FakeSandboxOptions } from './fake/fake-sandbox.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 export type { EgressPass } from './egress/proxy/passes.ts'
 export type { Visit, Visits } from './egress/proxy/visit-log.ts'
-export { connectSandbox } from './remote/connect-sandbox.ts'
-export { connectPasses, servePasses } from './remote/egress-passes.ts'
-export { openRelay } from './remote/socket-relay.ts'
 export type { SocketRelay } from './remote/socket-relay.ts'
-export { serveSandbox } from './remote/serve-sandbox.ts'
 export type { SandboxService } from './remote/serve-sandbox.ts'
+export type RemoteEnds = typeof remoteEnds
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export type { HostFolder } from './wasm/host-folder.ts'
 export { maxToolCodeBytes } from './limits.ts'
@@ -71,6 +67,11 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
     watch: async (profile) => (await (proxy ??= load())).watch(profile),
     close: async () => (await proxy)?.close(),
   }
+}
+
+/** For isolated guests and their runners; see remote-ends.ts. */
+export function loadRemoteEnds(): Promise<RemoteEnds> {
+  return import('./remote/remote-ends.ts')
 }
 
 /** Puts a guest into a container of its own. @throws OxbowError `sandbox_missing` */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createFakeSandbox } from '../../src/sandbox/index.ts'
+import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 interface Ingested {

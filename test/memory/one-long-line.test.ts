@@ -1,7 +1,7 @@
 /** Ten megabytes of one line, wherever they come from: refused with advice or bounded, and all else is remembered as before. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { createFakeSandbox } from '../../src/sandbox/index.ts'
+import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 const mega = 1024 * 1024

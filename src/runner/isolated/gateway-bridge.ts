@@ -1,5 +1,5 @@
 /** Takes terminals for a guest that has no network: each connection to an address of this machine is passed on to the guest's socket. */
-import { openRelay } from '../../sandbox/index.ts'
+import { loadRemoteEnds } from '../../sandbox/index.ts'
 import { OxbowError } from '../../types/index.ts'
 
 export interface GatewayBridge {
@@ -15,6 +15,7 @@ export interface GatewayBridge {
  */
 export async function openBridge(host: string, port: number, socket: string): Promise<GatewayBridge> {
   try {
+    const { openRelay } = await loadRemoteEnds()
     const relay = await openRelay(host, port, socket)
     return { url: `ws://${host.includes(':') ? `[${host}]` : host}:${relay.port}/ws`, close: () => relay.close() }
   } catch (cause) {

@@ -11,7 +11,7 @@
 import { chownSync, existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { createSandbox, openEgressProxy, openGuestContainer, servePasses, serveSandbox } from '../../sandbox/index.ts'
+import { createSandbox, loadRemoteEnds, openEgressProxy, openGuestContainer } from '../../sandbox/index.ts'
 import type { EgressProxy, GuestContainer } from '../../sandbox/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { Config, GuestEnvelope, GuestIsolation } from '../../types/index.ts'
@@ -66,6 +66,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
     if (sandbox.status.tier === 'none') {
       throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', { hint: problem?.hint ?? 'See oxbow doctor.' })
     }
+    const { servePasses, serveSandbox } = await loadRemoteEnds()
     opened.push(await serveSandbox(sandbox, folder), await servePasses(programs, folder))
     const proxies = {
       web: openEgressProxy(config.egress, join(folder, 'web')),

@@ -1,6 +1,6 @@
 /** Tries what bounds a sandbox as a whole: a control group is made, and removed. */
-import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-tier.ts'
-import { planBubblewrap } from '../bubblewrap/bubblewrap-tier.ts'
+import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-plan.ts'
+import { planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
 import { createCgroup } from '../bubblewrap/cgroup-limits.ts'
 import type { CgroupLimit } from '../bubblewrap/cgroup-delegation.ts'
 import { ok, weak } from './attempt.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { createFakeSandbox } from '../../sandbox/index.ts'
+import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import type { Attachment, Call, CallContext, Done } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import { attachmentSave } from './attachment-calls.ts'

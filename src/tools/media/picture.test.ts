@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { createFakeSandbox } from '../../sandbox/index.ts'
+import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import { type CallContext, type Hands, OxbowError } from '../../types/index.ts'
 import { fileRead } from '../files/read-calls.ts'
 import { maxPictureBytes } from '../limits.ts'
