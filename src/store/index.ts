@@ -1,5 +1,5 @@
 export { createHasher, firstFormatHash, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
-export { openMemoryStore } from './memory-store.ts'
+export { openMemoryStore } from './in-memory-store.ts'
 export { openPostgresStore } from './postgres/postgres-store.ts'
 export { answerKeys, loadCipher, openZoeyAdapter, storedSecrets } from './secrets/keys-door.ts'
 export { cipherChoice, openStore, shownStore, storeAddress } from './open-store.ts'

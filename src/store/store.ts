@@ -1,7 +1,7 @@
 /**
- * The store port: one user's journal, its blobs, and the small tables that are projections of it. SQLite implements it
- * here, Postgres will; no statement and no file crosses it. Every write goes through `append`, so that what happened and
- * what follows from it are one transaction.
+ * The store port: one user's journal, its blobs, the small tables that are projections of it, and what memory keeps. SQLite and
+ * Postgres implement it; no statement and no file crosses it. What happens is written by `append` alone, so that it and what
+ * follows from it are one transaction.
  */
 import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
 import type { MemoryStore } from './memory.ts'

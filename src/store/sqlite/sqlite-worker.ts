@@ -1,6 +1,6 @@
 /**
- * The thread that owns one connection: the writer, or the reader or searcher beside it. It opens the file before it loads the query
- * builder, so that a busy or damaged workspace is known early.
+ * The thread that owns one connection: the writer, or the reader or searcher beside it. It opens the file before it loads the
+ * engine, so that a busy or damaged workspace is known early.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../types/index.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anything, embedAll, put } from '../../contract/memory-fixture.ts'
 import { maxExactVectors } from '../../memory/memory-limits.ts'
-import { openMemoryStore } from '../../memory-store.ts'
+import { openMemoryStore } from '../../in-memory-store.ts'
 import { ann } from '../../store-fixture.ts'
 
 const dims = 64

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { entryOf, itemOf, textSearch } from '../../contract/memory-fixture.ts'
 import type { MemoryChange } from '../../memory.ts'
-import { openMemoryStore } from '../../memory-store.ts'
+import { openMemoryStore } from '../../in-memory-store.ts'
 import { ann } from '../../store-fixture.ts'
 
 const id = fc.integer({ min: 0, max: 11 })

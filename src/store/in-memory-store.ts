@@ -1,6 +1,6 @@
 /**
- * The store that forgets: the same engine and the same client on an in-memory database, in process and without threads.
- * For tests, and for whoever needs a store for a moment.
+ * A store that is gone with its process: SQLite's engine and the usual client on an in-memory database, without threads. For
+ * tests, and for whoever needs a store for a moment. (What an agent remembers, `MemoryStore`, is in `memory.ts`.)
  */
 import type { Clock, UserId } from '../types/index.ts'
 import { systemClock } from '../types/index.ts'
@@ -9,13 +9,13 @@ import { toStoreError } from './store-fault.ts'
 import type { EngineLink, Read, ReadResults } from './store-message.ts'
 import type { Store } from './store.ts'
 
-export interface MemoryOptions {
+export interface InMemoryOptions {
   readonly user: UserId
   /** Ends leases. */
   readonly clock?: Clock
 }
 
-export async function openMemoryStore(options: MemoryOptions): Promise<Store> {
+export async function openMemoryStore(options: InMemoryOptions): Promise<Store> {
   const { user, clock = systemClock } = options
   // Loaded here and not above: a guest that uses the file store keeps these out of its main thread.
   const { openDatabase } = await import('./sqlite/sqlite-database.ts')
