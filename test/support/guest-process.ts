@@ -3,13 +3,11 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { configSchema, type GuestEnvelope, type GuestReport } from '../../src/types/index.ts'
+import { compileCache } from './compile-cache.ts'
 import { inTime } from './patience.ts'
 import { type TestWorkspace, user } from './workspace.ts'
 
 export const guestEntry: string = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))
-
-/** As a runner gives its guests: halves their start. Beside the other caches of tools, so that no test leaves anything behind. */
-const compileCache = fileURLToPath(new URL('../../node_modules/.cache/oxbow-test-guests', import.meta.url))
 
 export interface GuestStart {
   readonly workspace: Pick<TestWorkspace, 'root'>
@@ -45,6 +43,7 @@ export interface TestGuest extends AsyncDisposable {
 export function startGuest({ workspace, config = {}, entry = guestEntry, args = [], insecure = false, keys = {} }: GuestStart): TestGuest {
   const child = spawn(process.execPath, [entry, 'serve', ...args], {
     cwd: workspace.root,
+    // The cache as a runner gives it to its guests: halves their start.
     env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: compileCache },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { shareCompileCache } from './compile-cache.ts'
 import { inTime } from './patience.ts'
 
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -26,6 +27,7 @@ export interface Home extends AsyncDisposable {
 export async function openHome(config = ''): Promise<Home> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   writeFileSync(join(folder, 'config.toml'), config)
+  shareCompileCache(folder)
   const env = { PATH: process.env['PATH'], HOME: folder, OXBOW_HOME: folder }
   const start = (args: readonly string[], piped: string) => {
     const child = spawn(process.execPath, [program, ...args], { env, cwd: folder })

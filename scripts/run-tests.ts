@@ -1,0 +1,78 @@
+/**
+ * `npm test`: all tests, in lanes side by side. In each lane one process goes through its files, one after the other; while one lane waits
+ * for an emulated machine the other computes. All that starts containers and machines is in one lane: they share an engine, its
+ * storage and the processors. The first lane is shown as it goes, of every other what it has to say when its turn comes.
+ */
+import { spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
+
+/** What starts sandboxes of any tier, a browser or an emulated machine. Everything else is in the other lane. */
+const withSandboxes = [
+  'src/{sandbox,hands,tools}/**/*.test.ts',
+  'src/cli/{machine,verbs}/**/*.test.ts',
+  'test/{browser,egress,hands-fuzz,isolation,kernels,tools,verbs}/**/*.test.ts',
+]
+/** Or what is named on the command line. */
+const named = process.argv.slice(2)
+const all = named.length > 0 ? named : ['src/**/*.test.ts', 'test/**/*.test.ts']
+const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts']
+
+interface Lane {
+  readonly name: string
+  readonly files: readonly string[]
+}
+
+/** Every test file is in exactly one lane. */
+function lanes(): readonly Lane[] {
+  const sandboxes = new Set(globSync(withSandboxes))
+  const files = globSync(all).sort()
+  return [
+    { name: 'sandboxes and machines', files: files.filter((file) => sandboxes.has(file)) },
+    { name: 'everything else', files: files.filter((file) => !sandboxes.has(file)) },
+  ].filter(({ files: those }) => those.length > 0)
+}
+
+interface Run {
+  /** From now on what it says is shown, and first what it has said so far. */
+  show(): void
+  readonly over: Promise<boolean>
+}
+
+function start({ name, files }: Lane): Run {
+  const began = performance.now()
+  const imports = preloads.flatMap((file) => ['--import', file])
+  const child = spawn(process.execPath, [...imports, '--test', '--test-isolation=none', ...files], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let held: Buffer[] | null = []
+  for (const [from, to] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ] as const) {
+    from.on('data', (bytes: Buffer) => (held === null ? to.write(bytes) : held.push(bytes)))
+  }
+  const stop = (): void => void child.kill('SIGTERM')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  const over = new Promise<boolean>((resolve) => {
+    child.once('error', () => resolve(false))
+    child.once('close', (code) => resolve(code === 0))
+  })
+  return {
+    show() {
+      process.stdout.write(`\n— ${name}: ${files.length} files —\n\n`)
+      for (const bytes of held ?? []) process.stdout.write(bytes)
+      held = null
+      void over.then((well) => {
+        const minutes = ((performance.now() - began) / 60_000).toFixed(1)
+        process.stdout.write(`\n— ${name}: ${well ? 'passed' : 'FAILED'} after ${minutes} minutes —\n`)
+      })
+    },
+    over,
+  }
+}
+
+const runs = lanes().map(start)
+let well = true
+for (const run of runs) {
+  run.show()
+  well = (await run.over) && well
+}
+process.exitCode = well ? 0 : 1
