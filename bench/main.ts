@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER] [--locomo PATH]`: measures the bounds of the design as ratios to raw baselines of the same
+ * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER] [--locomo PATH] [--embedder NAME]`: measures the bounds of the design as ratios to raw baselines of the same
  * run, and prints Markdown. It fails nothing: figures are for people to read.
  */
 import { execFileSync } from 'node:child_process'
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
     profile: { type: 'string' },
     locomo: { type: 'string' },
+    embedder: { type: 'string', default: 'words-50k' },
   },
 })
 
@@ -41,10 +42,12 @@ for (const { title, how, run } of chosen) {
   await using model = await startModelServer(plan.streamTokens)
   const began = performance.now()
   // A measure that breaks is a line of the report: the others still count.
-  const rows = await run({ plan, programs, modelUrl: model.url, locomo: values.locomo ?? null }).catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-    return [bounded('measured at all', `failed: ${String(error).slice(0, 200)}`, '', 'runs', false)]
-  })
+  const rows = await run({ plan, programs, modelUrl: model.url, locomo: values.locomo ?? null, embedder: values.embedder }).catch(
+    (error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+      return [bounded('measured at all', `failed: ${String(error).slice(0, 200)}`, '', 'runs', false)]
+    },
+  )
   const section = { title, how, rows, seconds: (performance.now() - began) / 1000 }
   sections.push(section)
   say(sectionText(section))

@@ -10,6 +10,8 @@ export interface BenchContext {
   readonly modelUrl: string
   /** A file of dialogues in LoCoMo's format, instead of generated ones. */
   readonly locomo: string | null
+  /** What makes vectors where recall is measured, as `memory.embedder` names it. */
+  readonly embedder: string
 }
 
 export interface Measure {

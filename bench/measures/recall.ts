@@ -17,6 +17,8 @@ const reportedSeed = 7
 const questionsPerDialogue = 154
 /** For one data set. Then what was asked so far is reported, and says how much that is. */
 const maxSeconds = 60
+/** A file is asked to its end: what is published of it counts all of its questions. */
+const maxFileSeconds = 3_600
 const dayMs = 86_400_000
 
 type Name = RankingName | PlainName
@@ -27,27 +29,36 @@ const names: readonly Name[] = [...plainNames, ...rankingNames]
 export const recall: Measure = {
   name: 'recall',
   title: 'What recall finds',
-  how: `Share of the evidence turns among the first 1, 5, 10 and 20 results, one memory for each dialogue, built-in table of words. Two generators (seed ${reportedSeed}; parameters were chosen on another): \`hard\`, in which half of the questions share no word with their answer, and \`lifelike\`, in which plain means find what they find on LoCoMo (R@10 0.70); or a file by \`--locomo PATH\`. "Simple means" are BM25 with the turn before (0.7) and mean word vectors with both neighbours (0.3), outside of the product.`,
-  async run({ plan, locomo }) {
+  how: `Share of the evidence turns among the first 1, 5, 10 and 20 results, one memory for each dialogue, built-in table of words, or what \`--embedder NAME\` names. Two generators (seed ${reportedSeed}; parameters were chosen on another): \`hard\`, in which half of the questions share no word with their answer, and \`lifelike\`, in which plain means find what they find on LoCoMo (R@10 0.70); or a file by \`--locomo PATH\`. "Simple means" are BM25 with the turn before (0.7) and mean word vectors with both neighbours (0.3), outside of the product.`,
+  async run({ plan, locomo, embedder }) {
     const size = { dialogues: plan.recallDialogues, questionsPerDialogue }
-    const sets: readonly (readonly [string, readonly Dialogue[]])[] =
-      locomo === null
-        ? [
-            ['hard', generateDialogues(reportedSeed, size)],
-            ['lifelike', generateLifelike(reportedSeed, size)],
-          ]
-        : [['file', readLocomoFile(locomo).dialogues]]
+    if (locomo !== null) {
+      const { dialogues, leftOut } = readLocomoFile(locomo)
+      const without = shown('file: questions left out', String(leftOut), 'adversarial, or with evidence that is not there')
+      return [without, ...(await measureSet('file', dialogues, { embedder, maxSeconds: maxFileSeconds }))]
+    }
     const rows: Row[] = []
-    for (const [set, dialogues] of sets) rows.push(...(await measureSet(set, dialogues)))
+    const generated = { hard: generateDialogues, lifelike: generateLifelike }
+    for (const [set, generate] of Object.entries(generated))
+      rows.push(...(await measureSet(set, generate(reportedSeed, size), { embedder, maxSeconds })))
     return rows
   },
 }
 
-async function measureSet(set: string, dialogues: readonly Dialogue[]): Promise<Row[]> {
-  const { tallies, asked } = await askAll(dialogues)
+interface Asking {
+  readonly embedder: string
+  readonly maxSeconds: number
+}
+
+async function measureSet(set: string, dialogues: readonly Dialogue[], asking: Asking): Promise<Row[]> {
+  const { tallies, asked } = await askAll(dialogues, asking)
   const all = dialogues.reduce((sum, { questions }) => sum + questions.length, 0)
   return [
-    shown(`${set}: questions`, String(asked), asked < all ? `of ${all}: stopped after ${maxSeconds} s` : `${dialogues.length} dialogues`),
+    shown(
+      `${set}: questions`,
+      String(asked),
+      asked < all ? `of ${all}: stopped after ${asking.maxSeconds} s` : `${dialogues.length} dialogues`,
+    ),
     ...names.map((name) =>
       shown(`${set}: ${name}, R@1, 5, 10, 20`, numbers(tallies[name].score()), `MRR ${part(tallies[name].score().mrr)}`),
     ),
@@ -56,10 +67,13 @@ async function measureSet(set: string, dialogues: readonly Dialogue[]): Promise<
   ]
 }
 
-async function askAll(dialogues: readonly Dialogue[]): Promise<{ tallies: Tallies; asked: number }> {
+async function askAll(
+  dialogues: readonly Dialogue[],
+  { embedder, maxSeconds: most }: Asking,
+): Promise<{ tallies: Tallies; asked: number }> {
   const tallies = Object.fromEntries(names.map((name) => [name, createTally()])) as unknown as Tallies
-  const text = createLocalTextEngine({ embedder: 'words-50k' })
-  const until = performance.now() + maxSeconds * 1_000
+  const text = createLocalTextEngine({ embedder })
+  const until = performance.now() + most * 1_000
   let asked = 0
   try {
     for (const dialogue of dialogues) {

@@ -1,8 +1,11 @@
-/** The rankings that are compared: the parts of recall, and the whole of it. Each gives ids of entries, best first. */
+/** The rankings that are compared: the parts of recall, both fusions as recall makes them and nothing else, and the whole of it. Each gives ids of entries, best first. */
 import type { TextEngine } from '../../src/memory/index.ts'
+import { inOrder } from '../../src/memory/recall/candidate.ts'
 import { createRecall } from '../../src/memory/recall/create-recall.ts'
 import { askedDays } from '../../src/memory/recall/day-terms.ts'
-import type { MemoryFound, MemoryStore } from '../../src/store/index.ts'
+import { fuseLists } from '../../src/memory/recall/fuse-lists.ts'
+import { contextWeight } from '../../src/memory/recall/recall-limits.ts'
+import type { MemoryStore } from '../../src/store/index.ts'
 import { depths } from './recall-score.ts'
 
 export const rankingNames = ['text only', 'vector only', 'weights', 'reciprocal rank', 'full recall'] as const
@@ -17,7 +20,6 @@ export interface Rankings {
 const deepest = Math.max(...depths)
 /** The two lists as recall asks for them. */
 const listLength = 100
-const contextWeight = 0.5
 /** Enough that no result is left out for its length. */
 const tokens = 100_000
 
@@ -34,43 +36,17 @@ export function createRankings(store: MemoryStore, text: TextEngine, now: number
       const found = await store.search({ filter: {}, text: { terms, contextWeight, limit: listLength }, ...near })
       const byId = new Map(found.passages.map(({ id, entry }) => [id, entry.id]))
       const ids = (passages: readonly number[]): string[] => passages.flatMap((passage) => byId.get(passage) ?? []).slice(0, deepest)
+      const weights = embedder?.weights ?? { text: 1, vector: 0 }
+      const fused = (fusion: 'weights' | 'reciprocal_rank'): readonly string[] =>
+        ids(inOrder(fuseLists(found, { fusion, weights, terms, full: listLength })).map(({ passage }) => passage.id))
       const full = await recall.recall({ text: question, filter: {}, limit: deepest, tokens })
       return {
         'text only': ids(found.text.map(({ passage }) => passage)),
         'vector only': ids(found.vector.map(({ passage }) => passage)),
-        weights: ids(fuseMinMax(found, embedder?.weights.vector ?? 0)),
-        'reciprocal rank': ids(fuseRanks(found)),
+        weights: fused('weights'),
+        'reciprocal rank': fused('reciprocal_rank'),
         'full recall': full.map(({ id }) => id),
       }
     },
   }
-}
-
-/** The plain form of both fusions, as the reference systems have them: nothing but the two lists. */
-function fuseMinMax({ text, vector }: MemoryFound, weight: number): number[] {
-  const scores = new Map<number, number>()
-  const parts = [
-    [text, 1 - weight],
-    [vector, weight],
-  ] as const
-  for (const [hits, share] of parts) {
-    const most = hits[0]?.score ?? 0
-    const least = hits.at(-1)?.score ?? 0
-    for (const { passage, score } of hits) {
-      const unit = most > least ? (score - least) / (most - least) : 1
-      scores.set(passage, (scores.get(passage) ?? 0) + share * unit)
-    }
-  }
-  return sorted(scores)
-}
-
-function fuseRanks({ text, vector }: MemoryFound): number[] {
-  const scores = new Map<number, number>()
-  for (const hits of [text, vector])
-    for (const [i, { passage }] of hits.entries()) scores.set(passage, (scores.get(passage) ?? 0) + 1 / (61 + i))
-  return sorted(scores)
-}
-
-function sorted(scores: ReadonlyMap<number, number>): number[] {
-  return [...scores].sort((a, b) => b[1] - a[1] || b[0] - a[0]).map(([passage]) => passage)
 }

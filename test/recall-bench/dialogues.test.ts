@@ -22,10 +22,16 @@ const sample = {
       { speaker: 'Ann', dia_id: 'D1:3', img_url: ['x'] },
     ],
     session_10: 'not a list',
+    session_27_date_time: '4:30 pm on 2 January, 2024',
   },
+  event_summary: { events_session_1: { Ann: ['Ann takes up rowing.'], Ben: [], date: '8 May, 2023' } },
+  observation: { session_1_observation: { Ann: [['Ann rows.', 'D1:1']] } },
+  session_summary: { session_1_summary: 'Ann tells Ben that she rows.' },
   qa: [
     { question: 'What sport does Ann do?', answer: 'rowing', evidence: ['D1:01'], category: 4 },
     { question: 'What did both say?', answer: 2, evidence: ['D:1:1; D2:1'], category: 1 },
+    { question: 'When was it?', answer: 2022, evidence: ['D1:1 D1:02 D', 'D2:1'], category: 2 },
+    { question: 'Would Ann row again?', answer: 'Likely yes', evidence: ['D1:1', 'D30:05'], category: 3 },
     { question: 'Never answered?', adversarial_answer: 'no', evidence: ['D1:1'], category: 5 },
     { question: 'Evidence is gone?', evidence: ['D9:9'], category: 2 },
     { question: 'No evidence?', category: 3 },
@@ -53,6 +59,8 @@ test('a file of LoCoMo is read with its quirks: odd ids, several in one, caption
     assert.deepEqual(dialogue?.questions, [
       { text: 'What sport does Ann do?', kind: 'single_hop', evidence: ['D1:1'] },
       { text: 'What did both say?', kind: 'multi_hop', evidence: ['D1:1', 'D2:1'] },
+      { text: 'When was it?', kind: 'temporal', evidence: ['D1:1', 'D1:2', 'D2:1'] },
+      { text: 'Would Ann row again?', kind: 'open_domain', evidence: ['D1:1'] },
     ])
   } finally {
     rmSync(folder, { recursive: true })
