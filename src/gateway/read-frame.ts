@@ -1,6 +1,6 @@
 /** From bytes to a checked client frame, or to an error that names the field and what was expected. Never throws. */
 import type { z } from 'zod'
-import { type ClientFrame, clientFrameSchema, type Failure } from '../types/index.ts'
+import { type ClientFrame, clientFrameSchema, type Failure, nestsDeeper } from '../types/index.ts'
 import { maxInputDepth, maxNamedFields } from './limits.ts'
 
 export type ReadFrame =
@@ -21,7 +21,7 @@ export function readFrame(data: Buffer, isBinary: boolean): ReadFrame {
   }
   const requestId = requestIdOf(value)
   // Only a call's input may nest; the schema of every other frame is flat and drops what it does not know.
-  if (fieldOf(value, 'type') === 'call' && isTooDeep(value, maxInputDepth))
+  if (fieldOf(value, 'type') === 'call' && nestsDeeper(value, maxInputDepth))
     return wrong(requestId, `The frame nests deeper than ${maxInputDepth} levels.`, 'Flatten the input.')
   const parsed = clientFrameSchema.safeParse(value)
   if (parsed.success) return { ok: true, frame: parsed.data }
@@ -48,16 +48,6 @@ function requestIdOf(value: unknown): string | null {
 
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
-}
-
-/** Level by level and without recursion: this runs before anything that recurses over the value. */
-function isTooDeep(value: unknown, limit: number): boolean {
-  let level: readonly unknown[] = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > limit) return true
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
-  }
-  return false
 }
 
 function wrong(requestId: string | null, message: string, hint: string): ReadFrame {

@@ -77,6 +77,17 @@ export const maxTables = 8
 /** Each becomes objects of the thread. */
 export const maxToolImports = 10_000
 export const maxToolExports = 10_000
+export const maxTags = 10_000
+/** Modules have a dozen sections, and a few more of their own; each becomes an object before anything is compiled. */
+export const maxModuleSections = 1_000
+/** Entries of all tables and segments, a byte or more each: what a segment of ten million takes ended the whole process. */
+export const maxElementBytes: number = 1 * mib
+/** Measured: a function of 7 MB that only nests took 3.3 GB while it was compiled. The largest of interpreters have 100 KB. */
+export const maxFunctionBytes: number = 256 * 1024
+/** Files and folders open at once: what POSIX systems give a process. Each is an object of the thread. */
+export const maxToolDescriptors = 1_024
+/** Levels of the JSON that a tool returns: whatever writes it again does so by recursion. */
+export const maxToolOutputDepth = 100
 /** Pieces of one read or write: what POSIX systems take. */
 export const maxIoPieces = 1_024
 /** QuickJS is built to begin with this much memory. */

@@ -3,3 +3,13 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 /** A JSON object. */
 export type JsonObject = { readonly [key: string]: Json }
+
+/** Level by level and without recursion: for what comes from outside, before anything that recurses over it. */
+export function nestsDeeper(value: unknown, levels: number): boolean {
+  let level: readonly unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > levels) return true
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+  }
+  return false
+}

@@ -224,6 +224,40 @@ void test('what a module passes is measured before anything is made of it', asyn
   assert.deepEqual(refused, [])
 })
 
+void test('what a module keeps open is bounded, and what it closes is given out again: a flood once took the whole process down', async () => {
+  const mounts = [{ guest: '/w', mode: 'rw' as const, files: [{ path: 'a', bytes: new Uint8Array(1) }] }]
+  const opening = [3, 0, 0, 1, 0].flatMap(op.i32).concat(op.i64(0n), op.i64(0n), op.i32(0), op.i32(100), op.call(1))
+  const close: Import = { from: 'wasi_snapshot_preview1', name: 'fd_close', params: ['i32'], results: ['i32'] }
+  // Ends with the first problem of an opening, or with the number that the last of 3 000 was given.
+  const until = (each: readonly number[]): Uint8Array =>
+    command(
+      [
+        ...op.loop,
+        ...opening,
+        ...[0x04, 0x40, ...op.i32(255), ...op.call(0), ...op.end],
+        ...each,
+        ...op.i32(200),
+        ...[...op.i32(200), ...op.load, ...op.i32(1), ...op.add, 0x36, 0x02, 0x00],
+        ...[...op.i32(200), ...op.load, ...op.i32(3_000), 0x49, 0x0d, 0x00],
+        ...op.end,
+        ...op.i32(100),
+        ...op.load,
+      ],
+      [wasiCalls.open, close],
+      { data: [[0, 'a']] },
+    )
+  assert.equal((await done({ ...wasiTool(until([])), mounts })).exitCode, 255)
+  const closing = [...op.i32(100), ...op.load, ...op.call(2), ...op.drop]
+  assert.equal((await done({ ...wasiTool(until(closing)), mounts })).exitCode, 4)
+})
+
+void test('JSON that could not be written again is no answer', async () => {
+  const text = '['.repeat(5_000) + ']'.repeat(5_000)
+  const body = [...op.i32(16), ...op.i32(text.length)]
+  const code = assemble({ functions: [{ export: 'run', params: ['i32', 'i32'], results: ['i32', 'i32'], body }], data: [[16, text]] })
+  await failsWith('tool_failed', { kind: 'abi', code, input: null }, /nests too deep/)
+})
+
 void test('a run that fails gives no files back', async () => {
   const outcome = await runTool({ ...wasiTool(command(op.unreachable)), mounts: [{ guest: '/w', mode: 'rw', files: [] }] })
   assert.equal('changes' in outcome, false)

@@ -8,8 +8,16 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Failure, Json } from '../../types/index.ts'
-import { isOxbowError, systemClock } from '../../types/index.ts'
-import { maxHostNameChars, maxRefusedNames, maxToolInputBytes, scriptGraceMs, toolHeapMb, toolStartTimeoutMs } from '../limits.ts'
+import { isOxbowError, nestsDeeper, systemClock } from '../../types/index.ts'
+import {
+  maxHostNameChars,
+  maxRefusedNames,
+  maxToolInputBytes,
+  maxToolOutputDepth,
+  scriptGraceMs,
+  toolHeapMb,
+  toolStartTimeoutMs,
+} from '../limits.ts'
 import { readOutput, sharedOutput } from './tool-output.ts'
 import { defaultToolLimits, refuseRequest } from './tool-request.ts'
 import type { HostFunctions, ToolLimits, ToolOutcome, WasmTool } from './wasm-tool.ts'
@@ -33,10 +41,17 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
     ms: systemClock.monotonicMs() - startedMs,
   }
   if (!end.ok) return { ...end, ...trace }
+  const output = parseOutput(end.output)
+  return output === undefined ? { ok: false, failure: noJson, ...trace } : { ...end, output, ...trace }
+}
+
+/** @returns undefined for what is no JSON, or what nests so deep that it could not be written again. */
+function parseOutput(text: string): Json | undefined {
   try {
-    return { ...end, output: JSON.parse(end.output) as Json, ...trace }
+    const output = JSON.parse(text) as Json
+    return nestsDeeper(output, maxToolOutputDepth) ? undefined : output
   } catch {
-    return { ok: false, failure: noJson, ...trace }
+    return undefined
   }
 }
 
@@ -150,8 +165,8 @@ const cancelled: Failure = { code: 'cancelled', message: 'The tool was cancelled
 
 const noJson: Failure = {
   code: 'tool_failed',
-  message: 'The tool returned what is no JSON.',
-  hint: 'ptr and len must cover exactly one JSON value.',
+  message: 'The tool returned what is no JSON, or what nests too deep.',
+  hint: `ptr and len must cover exactly one JSON value, of at most ${maxToolOutputDepth} levels.`,
 }
 
 const notStarted: Failure = {

@@ -5,7 +5,17 @@ import { assemble, echo, leb } from '../wasm-fixture.ts'
 import { capModule } from './module-caps.ts'
 import { webAssembly, type WasmMemory } from './web-assembly.ts'
 
-const caps = { pages: 16, tableEntries: 100, tables: 2, imports: 10, exports: 10 }
+const caps = {
+  pages: 16,
+  tableEntries: 100,
+  tables: 2,
+  imports: 10,
+  exports: 10,
+  tags: 2,
+  sections: 20,
+  elementBytes: 30,
+  functionBytes: 200,
+}
 const functions = [{ export: 'run', body: [] }]
 
 function capped(code: Uint8Array): Uint8Array {
@@ -71,6 +81,17 @@ void test('types whose objects would stand in the heap of V8, and long lists of 
   capped(module([1, 11, 1, 0x60, 7, 0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f, 0]))
   assert.match(whyNot(module([2, 1, 11])), /more than 10 imports/)
   assert.match(whyNot(module([7, 1, 11])), /more than 10 exports/)
+})
+
+void test('long functions, long lists of table elements, many tags and many sections are refused: they would cost memory outside of every limit', () => {
+  const body = (length: number): number[] => Array.from({ length }, () => 0x01)
+  const longer = assemble({ functions: [...functions, { body: body(200) }] })
+  assert.match(whyNot(longer), /function of more than 200 bytes/)
+  capped(assemble({ functions: [{ body: body(190) }, { body: body(190) }] }))
+  const after = (...section: readonly number[]): Uint8Array => new Uint8Array([...echo, ...section])
+  assert.match(whyNot(after(9, 31, ...body(31))), /table elements have more than 30 bytes/)
+  assert.match(whyNot(after(13, 1, 3)), /more than 2 tags/)
+  assert.match(whyNot(after(...Array.from({ length: 20 }, () => [0, 1, 0]).flat())), /more than 20 sections/)
 })
 
 void test('a module that is within its bounds works as before', () => {

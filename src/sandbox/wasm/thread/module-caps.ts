@@ -4,7 +4,7 @@
  *
  * Refused: memories that are shared, 64-bit or more than one (what they would need to be bounded is not worth it for tools);
  * types of the garbage collector, whose objects would stand in V8's heap, where one that is too large ends the whole process;
- * more imports or exports than any tool has; and components.
+ * longer functions, and more of whatever becomes objects, than any tool has; and components.
  */
 import { failed, type Failed } from './tool-failure.ts'
 
@@ -14,6 +14,12 @@ export interface ModuleCaps {
   readonly tables: number
   readonly imports: number
   readonly exports: number
+  readonly tags: number
+  readonly sections: number
+  /** Of the section of table elements, each entry of which is a byte at least. */
+  readonly elementBytes: number
+  /** Of one function: what compiling it takes is many hundred times as much, outside of every limit. */
+  readonly functionBytes: number
 }
 
 const typeSection = 1
@@ -21,6 +27,9 @@ const importSection = 2
 const tableSection = 4
 const memorySection = 5
 const exportSection = 7
+const elementSection = 9
+const codeSection = 10
+const tagSection = 13
 /** `funcref` and `externref`. */
 const plainReferences: ReadonlySet<number> = new Set([0x70, 0x6f])
 const magic = [0x00, 0x61, 0x73, 0x6d]
@@ -30,6 +39,7 @@ export function capModule(code: Uint8Array, caps: ModuleCaps): Uint8Array<ArrayB
   if (code[4] !== 1) return broken('it is a component or of an unknown version; core modules of version 1 run here')
   const out: Uint8Array[] = [code.subarray(0, 8)]
   for (let at = 8; at < code.length;) {
+    if (out.length > caps.sections) return broken(`it has more than ${caps.sections} sections`)
     const size = readNumber(code, at + 1)
     if (size === null || size.next + size.value > code.length) return broken('a section is longer than the file')
     const end = size.next + size.value
@@ -56,9 +66,24 @@ function capSection(id: number, body: Uint8Array, caps: ModuleCaps): Uint8Array 
       return capMemories(body, caps)
     case exportSection:
       return countOf(body) <= caps.exports ? body : broken(`it has more than ${caps.exports} exports`)
+    case tagSection:
+      return countOf(body) <= caps.tags ? body : broken(`it has more than ${caps.tags} tags`)
+    case elementSection:
+      return body.length <= caps.elementBytes ? body : broken(`its table elements have more than ${caps.elementBytes} bytes`)
+    case codeSection:
+      return hasShortFunctions(body, caps.functionBytes) ? body : broken(`it has a function of more than ${caps.functionBytes} bytes`)
     default:
       return body
   }
+}
+
+function hasShortFunctions(body: Uint8Array, most: number): boolean {
+  for (let at = readNumber(body, 0)?.next ?? 0; at < body.length;) {
+    const size = readNumber(body, at)
+    if (size === null || size.value > most) return false
+    at = size.next + size.value
+  }
+  return true
 }
 
 /** Of the items in a section; one that is cut has too many. */

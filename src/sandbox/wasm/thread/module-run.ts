@@ -1,6 +1,15 @@
 /** Runs a module: a WASI command, or one function of the JSON interface. Both see the same imports. */
 import { WASIProcExit, type WASI } from '@bjorn3/browser_wasi_shim'
-import { maxTableEntries, maxTables, maxToolExports, maxToolImports } from '../../limits.ts'
+import {
+  maxElementBytes,
+  maxFunctionBytes,
+  maxModuleSections,
+  maxTableEntries,
+  maxTables,
+  maxTags,
+  maxToolExports,
+  maxToolImports,
+} from '../../limits.ts'
 import { writerOf } from '../tool-output.ts'
 import type { ToolJob } from '../worker-message.ts'
 import { hostImports, type CallHost } from './host-bridge.ts'
@@ -40,9 +49,19 @@ export function runModule(job: ToolJob, mounts: readonly MountedFolder[], callHo
   }
 }
 
+const moduleCaps = {
+  tableEntries: maxTableEntries,
+  tables: maxTables,
+  imports: maxToolImports,
+  exports: maxToolExports,
+  tags: maxTags,
+  sections: maxModuleSections,
+  elementBytes: maxElementBytes,
+  functionBytes: maxFunctionBytes,
+}
+
 function loadModule(code: Uint8Array, pages: number): WasmModule | Failed {
-  const caps = { pages, tableEntries: maxTableEntries, tables: maxTables, imports: maxToolImports, exports: maxToolExports }
-  const capped = capModule(code, caps)
+  const capped = capModule(code, { ...moduleCaps, pages })
   if (isFailed(capped)) return capped
   try {
     return new webAssembly.Module(capped)

@@ -4,7 +4,7 @@
  * of spinning; there are no sockets.
  */
 import { ConsoleStdout, WASI, wasi } from '@bjorn3/browser_wasi_shim'
-import { maxIoPieces, maxPollSubscriptions, maxToolPathChars, toolClockStepNs } from '../../limits.ts'
+import { maxIoPieces, maxPollSubscriptions, maxToolDescriptors, maxToolPathChars, toolClockStepNs } from '../../limits.ts'
 import { movePath, readOnlyFile, type MountedFolder } from './tool-tree.ts'
 import type { OutputWriter } from '../tool-output.ts'
 
@@ -46,8 +46,25 @@ export function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
     sock_send: noSocket,
     sock_shutdown: noSocket,
   })
+  boundDescriptors(shim, view)
   for (const [name, places] of Object.entries(measuredArguments)) guard(shim, name, places)
   return shim
+}
+
+/** The shim gives out a new number for each opening, without end. Here the lowest that is free, as everywhere else. */
+function boundDescriptors({ fds, wasiImport }: WASI, view: () => DataView): void {
+  const open = wasiImport['path_open']
+  const openedAt = 8
+  wasiImport['path_open'] = (...values: readonly number[]) => {
+    const gap = fds.findIndex((each) => each === undefined)
+    if (gap < 0 && fds.length >= maxToolDescriptors) return wasi.ERRNO_MFILE
+    const before = fds.length
+    const problem: unknown = open?.(...values)
+    if (gap < 0 || fds.length === before) return problem
+    fds[gap] = fds.pop()!
+    view().setUint32(values[openedAt] ?? 0, gap, true)
+    return problem
+  }
 }
 
 /** Where system calls have the length of a path, or the number of pieces of a read or write: the shim makes objects of them. */
