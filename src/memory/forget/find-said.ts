@@ -4,6 +4,7 @@
  */
 import type { MemoryFilter, MemoryItem, PhraseMatch } from '../../store/index.ts'
 import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
+import { entryPages } from '../entry-pages.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
 import { forgetItems, maxExchanges, maxForgotten } from '../keep/keep-limits.ts'
 
@@ -15,17 +16,14 @@ export async function entriesThatSay(
   filter: MemoryFilter = {},
 ): Promise<readonly MemoryItem[]> {
   const found: MemoryItem[] = []
-  for (let after: { createdAt: number; id: string } | undefined; ;) {
+  for await (const page of entryPages(memory, filter, forgetItems)) {
     signal.throwIfAborted()
-    const page = await memory.list(filter, forgetItems, after)
     for (const item of await memory.items(page.map(({ id }) => id))) if (match.inText(wholeText(item.passages))) found.push(item)
     if (found.length > maxForgotten) {
       throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
     }
-    const last = page.at(-1)
-    if (last === undefined || page.length < forgetItems) return found
-    after = { createdAt: last.createdAt, id: last.id }
   }
+  return found
 }
 
 export interface Stretch {
@@ -58,7 +56,7 @@ export async function recordsThatSay(
 }
 
 /** What a generation and its endpoint said to each other, as far as it is there. */
-export async function exchangesOf({ store }: Pick<KeepDeps, 'store'>, call: CallId): Promise<readonly JournalRecord[]> {
+async function exchangesOf({ store }: Pick<KeepDeps, 'store'>, call: CallId): Promise<readonly JournalRecord[]> {
   const records = await store.records({ call, phases: ['exchange'], order: 'oldest_first', limit: maxExchanges, hydrate: false })
   return records.filter((record) => !isErasedRecord(record))
 }

@@ -1,9 +1,10 @@
 /** Documents: a text that stands in memory under its address, as sections that are neighbours. The same again is nothing, another replaces. */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { type CallContext, type Label, OxbowError } from '../../types/index.ts'
+import { entryPages } from '../entry-pages.ts'
 import type { TextFormat } from '../text-engine.ts'
 import { extraOf, freshFacts, type KeepDeps, makeItem } from './keep-item.ts'
-import { eraseBatch, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
+import { eraseBatch, listPage, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
 import { baseImportance } from './memory-types.ts'
 import { originOf } from './provenance-record.ts'
 import { withoutSecrets } from './secret-shapes.ts'
@@ -57,14 +58,10 @@ export function createDocuments(deps: KeepDeps): Documents {
     },
     async addresses(under) {
       const found = new Set<string>()
-      for (let after: { createdAt: number; id: string } | undefined; ;) {
-        const page = await memory.list({ kinds: ['document'] }, 1_000, after)
-        for (const { author } of page)
-          if (author === under || author.startsWith(under.endsWith('/') ? under : `${under}/`)) found.add(author)
-        const last = page.at(-1)
-        if (last === undefined || page.length < 1_000) return [...found].sort()
-        after = { createdAt: last.createdAt, id: last.id }
-      }
+      const inside = under.endsWith('/') ? under : `${under}/`
+      for await (const page of entryPages(memory, { kinds: ['document'] }, listPage))
+        for (const { author } of page) if (author === under || author.startsWith(inside)) found.add(author)
+      return [...found].sort()
     },
   }
 }

@@ -38,8 +38,6 @@ export const eraseBatch = 1_000
 export const minForgetCharacters = 4
 /** Entries that one call forgets. More is a decision about a session or a document, which has its own name. */
 export const maxForgotten = 1_000
-/** Places that a report lists; it counts all. */
-export const maxListed = 50
 
 /** Text of one document: a book. Beyond it only a part would be found, so it is refused by name. */
 export const maxDocumentCharacters: number = 4 * 1024 * 1024
@@ -48,6 +46,8 @@ export const sectionCharacters: number = 16 * 1024
 /** Sections that the longest document can have: each but the last is at least half full. */
 export const maxSections: number = (2 * maxDocumentCharacters) / sectionCharacters + 1
 
+/** Entries listed at once, without their texts: the most that the store gives. */
+export const listPage = 1_000
 /** Entries written at once. */
 export const writeBatch = 64
 /** Lines of one export page, and of one import. */

@@ -29,8 +29,6 @@ export const maxScannedChars = 100_000
 export const maxMessageChars = 2_000
 /** Of all that is summarised at once a model reads this much. */
 export const maxSourceChars = 120_000
-/** Tokens of a model's answer. */
-export const maxAnswerTokens = 2_000
 /** A title: what a list shows in one line beside time and turns. */
 export const maxTitleChars = 60
 /** What a model is shown for a title: the matter of a conversation stands at its beginning. */

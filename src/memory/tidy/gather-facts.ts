@@ -1,10 +1,11 @@
 /** Gathers facts out of what people have said since the last time: by rules, and by a model where one is named. */
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
+import { entryPages, itemsOf } from '../entry-pages.ts'
 import { freshFacts, type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { fading } from './decay.ts'
 import { sameValue, type Statement, statementsOf, topicOf } from './statements.ts'
-import { maxFactChars, maxFactsEach, maxGathered, maxModelChars, maxModelQuestions } from './tidy-limits.ts'
+import { listedAtOnce, maxFactChars, maxFactsEach, maxGathered, maxModelChars, maxModelQuestions, readAtOnce } from './tidy-limits.ts'
 
 export interface SourcedStatement extends Statement {
   readonly source: MemoryEntry
@@ -13,18 +14,11 @@ export interface SourcedStatement extends Statement {
 /** @returns what persons have said behind record `since`, oldest first. What others wrote is read too, and keeps its label. */
 export async function messagesSince({ memory }: Pick<KeepDeps, 'memory'>, since: number): Promise<readonly MemoryItem[]> {
   const entries: MemoryEntry[] = []
-  let after: { readonly createdAt: number; readonly id: string } | undefined
-  for (;;) {
-    const page = await memory.list({ kinds: ['message'] }, 500, after)
+  for await (const page of entryPages(memory, { kinds: ['message'] }, listedAtOnce)) {
     entries.push(...page.filter(({ seq, author }) => seq > since && author === 'user'))
-    const last = page.at(-1)
-    if (page.length < 500 || last === undefined || last.seq <= since || entries.length >= maxGathered) break
-    after = { createdAt: last.createdAt, id: last.id }
+    if ((page.at(-1)?.seq ?? 0) <= since || entries.length >= maxGathered) break
   }
-  const oldest = entries.toReversed().slice(-maxGathered)
-  const items: MemoryItem[] = []
-  for (let at = 0; at < oldest.length; at += 200) items.push(...(await memory.items(oldest.slice(at, at + 200).map(({ id }) => id))))
-  return items
+  return itemsOf(memory, entries.toReversed().slice(-maxGathered), readAtOnce)
 }
 
 export async function gatherStatements(messages: readonly MemoryItem[], ask: AskModel | null): Promise<readonly SourcedStatement[]> {

@@ -6,10 +6,22 @@
  * or pinned them. They can be learned again from where they were said, and a report is taken back with them. Nothing else ever goes.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import { entryPages, itemsOf } from '../entry-pages.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
 import { fadedImportance, pinTag, protectionNow, scoreOf, type Tiered, tiersOf } from './decay.ts'
 import { changeOf, dropOf, type TidyChange } from './tidy-change.ts'
-import { coldEntries, hotEntries, leastChange, maxChanges, maxDropped, maxPruned, tierMargin, warmEntries } from './tidy-limits.ts'
+import {
+  coldEntries,
+  hotEntries,
+  leastChange,
+  listedAtOnce,
+  maxChanges,
+  maxDropped,
+  maxPruned,
+  readAtOnce,
+  tierMargin,
+  warmEntries,
+} from './tidy-limits.ts'
 
 type Deps = Pick<KeepDeps, 'memory' | 'clock'>
 
@@ -43,19 +55,15 @@ export async function pruneChanges(
 /** Notes and facts, the newest first; also what no longer holds. */
 async function knownEntries(memory: KeepDeps['memory']): Promise<readonly MemoryEntry[]> {
   const entries: MemoryEntry[] = []
-  for (let after: { createdAt: number; id: string } | undefined; entries.length < maxPruned;) {
-    const page = await memory.list({ kinds: ['note', 'fact'] }, entriesAtOnce, after)
+  for await (const page of entryPages(memory, { kinds: ['note', 'fact'] }, listedAtOnce)) {
     entries.push(...page)
-    const last = page.at(-1)
-    if (last === undefined || page.length < entriesAtOnce) break
-    after = { createdAt: last.createdAt, id: last.id }
+    if (entries.length >= maxPruned) break
   }
   return entries
 }
 
-const entriesAtOnce = 250
-
-function holdsAt({ supersededBy, validTo }: MemoryEntry, now: number): boolean {
+/** Whether it may have a place: also what will hold only later, and nothing that another one has taken the place of. */
+function isCurrent({ supersededBy, validTo }: MemoryEntry, now: number): boolean {
   return supersededBy === '' && (validTo === null || validTo > now)
 }
 
@@ -72,7 +80,7 @@ async function tiersNow(
   { now, speed }: At,
 ): Promise<ReadonlyMap<string, MemoryEntry['tier']>> {
   const best = entries
-    .filter((entry) => holdsAt(entry, now))
+    .filter((entry) => isCurrent(entry, now))
     .map((entry) => ({ entry, score: scoreOf(entry, now, speed) }))
     .toSorted((a, b) => b.score - a.score || b.entry.createdAt - a.entry.createdAt)
     .slice(0, hotEntries + warmEntries + tierMargin)
@@ -90,7 +98,7 @@ interface Settled {
 
 function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], { now, speed }: At): Settled {
   // What holds no longer is found "as of" and fades with nothing.
-  if (!holdsAt(entry, now)) return { entry, after: entry.tier === 'cold' ? {} : { tier: 'cold' } }
+  if (!isCurrent(entry, now)) return { entry, after: entry.tier === 'cold' ? {} : { tier: 'cold' } }
   const protection = protectionNow(entry, now)
   const importance = fadedImportance({ ...entry, protection }, now, speed)
   const after = {
@@ -107,7 +115,7 @@ function leastWanted(settled: readonly Settled[], most: number, { now, speed }: 
   if (facts.length <= most) return []
   return facts
     .filter(({ entry, after }) => mayGo({ ...entry, ...after }))
-    .map(({ entry }) => ({ entry, score: holdsAt(entry, now) ? scoreOf(entry, now, speed) : -1 }))
+    .map(({ entry }) => ({ entry, score: isCurrent(entry, now) ? scoreOf(entry, now, speed) : -1 }))
     .toSorted((a, b) => a.score - b.score || a.entry.createdAt - b.entry.createdAt)
     .slice(0, Math.min(maxDropped, facts.length - most))
     .map(({ entry }) => entry)
@@ -126,16 +134,12 @@ function createTexts(memory: KeepDeps['memory']): Texts {
   const held = new Map<string, MemoryItem>()
   return {
     async of(entries) {
-      const missing = entries.map(({ id }) => id).filter((id) => !held.has(id))
-      for (let at = 0; at < missing.length; at += itemsAtOnce) {
-        for (const item of await memory.items(missing.slice(at, at + itemsAtOnce))) held.set(item.entry.id, item)
-      }
+      const missing = entries.filter(({ id }) => !held.has(id))
+      for (const item of await itemsOf(memory, missing, readAtOnce)) held.set(item.entry.id, item)
       return entries.flatMap(({ id }) => held.get(id) ?? [])
     },
   }
 }
-
-const itemsAtOnce = 100
 
 export function changesOf(changes: readonly TidyChange[]): readonly MemoryChange[] {
   return changes.map(({ kind, id, after }) => (kind === 'dropped' ? { change: 'erase', id } : { change: 'patch', id, patch: after }))

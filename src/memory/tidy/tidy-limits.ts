@@ -32,6 +32,9 @@ export const leastChange = 0.02
  */
 export const sameShingles = 0.8
 export const sameCosine = 0.99
+/** Entries that are listed at once, and those whose texts are read at once: some milliseconds of the event loop. */
+export const listedAtOnce = 500
+export const readAtOnce = 200
 /** Entries that are compared with each other in one time; the newest ones. */
 export const maxCompared = 1_000
 /** Messages that are read for facts in one time; the next time goes on behind them. */

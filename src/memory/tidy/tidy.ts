@@ -5,6 +5,7 @@
  * tidying has found itself the least wanted ones go when there are too many.
  */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
+import { entryPages, itemsOf } from '../entry-pages.ts'
 import { type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
@@ -12,7 +13,7 @@ import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame }
 import { shinglesOf } from './likeness.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
 import { changeOf, patchOf, type TidyChange, type TidyStep, undoOf } from './tidy-change.ts'
-import { maxChanges, maxCompared } from './tidy-limits.ts'
+import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
 
 export interface TidyPorts {
   /** Null: rules only. */
@@ -112,22 +113,14 @@ async function note(run: Run, step: TidyStep): Promise<void> {
 /** What is known and holds now: notes and facts, the newest first. */
 async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> {
   const entries: MemoryEntry[] = []
-  let after: { readonly createdAt: number; readonly id: string } | undefined
-  while (entries.length < maxCompared) {
-    const page = await memory.list({ kinds: ['note', 'fact'], validAt: clock.now() }, 500, after)
+  for await (const page of entryPages(memory, { kinds: ['note', 'fact'], validAt: clock.now() }, listedAtOnce)) {
     entries.push(...page.filter(({ supersededBy }) => supersededBy === ''))
-    const last = page.at(-1)
-    if (page.length < 500 || last === undefined) break
-    after = { createdAt: last.createdAt, id: last.id }
+    if (entries.length >= maxCompared) break
   }
-  const known: Known[] = []
-  for (let at = 0; at < Math.min(entries.length, maxCompared); at += 200) {
-    for (const { entry, passages } of await memory.items(entries.slice(at, at + 200).map(({ id }) => id))) {
-      const text = wholeText(passages)
-      known.push({ entry, hash: entry.hash, text, shingles: shinglesOf(text), vector: null, statement: statementIn(entry, text) })
-    }
-  }
-  return known
+  return (await itemsOf(memory, entries.slice(0, maxCompared), readAtOnce)).map(({ entry, passages }) => {
+    const text = wholeText(passages)
+    return { entry, hash: entry.hash, text, shingles: shinglesOf(text), vector: null, statement: statementIn(entry, text) }
+  })
 }
 
 async function gather(run: Run): Promise<readonly MemoryChange[]> {
