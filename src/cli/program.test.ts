@@ -5,7 +5,13 @@ import { runProgram } from './program.ts'
 import type { Terminal } from './terminal.ts'
 
 async function type(...args: readonly string[]): Promise<{ exit: number; out: string; err: string }> {
-  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  return typeAt(null, ...args)
+}
+
+/** @param columns width of the terminal; null for pipes */
+async function typeAt(columns: number | null, ...args: readonly string[]): Promise<{ exit: number; out: string; err: string }> {
+  const shape = columns === null ? {} : { isTTY: true, columns }
+  const [input, output, errors] = [new PassThrough(), Object.assign(new PassThrough(), shape), Object.assign(new PassThrough(), shape)]
   const terminal = { input, output, errors, env: {}, version: '1.2.3' } as unknown as Terminal
   input.end()
   const exit = await runProgram(args, terminal)
@@ -23,6 +29,24 @@ void test('every verb explains itself with an example', async () => {
   const { out } = await type('--help')
   for (const verb of ['chat', 'run', 'serve', 'approve', 'sessions', 'calls', 'audit', 'status'])
     assert.match(out, new RegExp(`^  ${verb} `, 'm'))
+})
+
+void test('in a narrow terminal help and failures end their lines between words, in a pipe they are as they are', async () => {
+  const helps = [['--help'], ['run', '--help'], ['sessions', '--help'], ['store', '--help'], ['store', 'move', '--help']]
+  for (const args of helps) {
+    const { out } = await typeAt(40, ...args)
+    const words = out.split('\n').filter((line) => line.trim().includes(' '))
+    for (const line of words) assert.ok(line.length <= 40, line)
+    assert.deepEqual(out.split(/\s+/), (await type(...args)).out.split(/\s+/))
+  }
+  assert.match(
+    (await typeAt(40, 'sessions', '--user', '../x')).err,
+    /^error: "\.\.\/x" cannot be a user name\nhint: Use 1 to 64 characters without\n {2}slash, /,
+  )
+  assert.match(
+    (await type('sessions', '--user', '../x')).err,
+    /\nhint: Use 1 to 64 characters without slash, backslash, space or [^\n]*\n$/,
+  )
 })
 
 void test('an unknown verb or option is a usage error with a hint', async () => {

@@ -2,17 +2,20 @@
 import { Command } from 'commander'
 import { reportFailure } from './failure-report.ts'
 import { maxToolMemoryMib, maxToolSeconds } from './limits.ts'
-import { printNotice } from './terminal.ts'
+import { columnsOf, printNotice } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 import { addEmbedVerbs } from './embed/embed-verbs.ts'
 import { addMemoryVerbs } from './memory/memory-verbs.ts'
 import { addSessionVerbs } from './sessions/session-verbs.ts'
 import { addSecretVerbs } from './store/key-verbs.ts'
 import { addStoreVerbs } from './store/store-verbs.ts'
+import { wrapWords } from './wrap/wrap-words.ts'
 import { collect, examples, guestVerb, parseCount, userVerb, type Verb } from './verb-parts.ts'
 
 /** Exit code of a command line that cannot be understood, as `bad_input`. */
 const usageExit = 2
+/** Descriptions are wrapped as long as they have so many columns beside the names; Commander's own 40 leave them to a terminal of 80. */
+const leastHelpColumns = 16
 
 /** Parses the arguments (without program names) and runs the verb. @returns the exit code; never throws. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -43,7 +46,11 @@ function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command
   // Inherited by the verbs below, so it comes first.
   program
     .exitOverride()
-    .configureOutput({ writeOut: (text) => terminal.output.write(text), writeErr: (text) => terminal.errors.write(text) })
+    .configureOutput({
+      writeOut: (text) => terminal.output.write(wrapWords(text, columnsOf(terminal.output))),
+      writeErr: (text) => terminal.errors.write(text),
+    })
+    .configureHelp({ minWidthToWrap: leastHelpColumns })
     .showHelpAfterError('hint: --help behind a verb lists what it takes')
   program
     .description('A local-first operating system for AI agents. Without a verb: chat.')

@@ -1,6 +1,7 @@
 /** The terminal a verb runs in, as a value: tests bring their own streams. */
 import type { GuestProgram, HostEnv } from '../runner/index.ts'
 import { writtenOut } from './view/terminal-text.ts'
+import { wrapWords } from './wrap/wrap-words.ts'
 
 export interface Terminal {
   readonly input: NodeJS.ReadStream
@@ -19,6 +20,16 @@ export function isInteractive({ input, output }: Pick<Terminal, 'input' | 'outpu
 /** What a terminal acts on is written out, also in JSON: a person reads that on a screen too. */
 export function printLine({ output }: Pick<Terminal, 'output'>, text: string): void {
   output.write(`${writtenOut(text)}\n`)
+}
+
+/** For people: in a terminal its lines end between words, and a pipe has it as it is. Not for what must be copied to the letter. */
+export function printText(terminal: Pick<Terminal, 'output'>, text: string): void {
+  printLine(terminal, wrapWords(text, columnsOf(terminal.output)))
+}
+
+/** @returns `Infinity` for what is no terminal, or does not say how wide it is. */
+export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
+  return isTTY ? columns || Infinity : Infinity
 }
 
 /** Notices and questions go to stderr: stdout is for the answer, which may be piped on. */

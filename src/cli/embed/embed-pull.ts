@@ -1,6 +1,6 @@
 /** `oxbow embed list`, `pull` and `use`. Nothing of a model is loaded here: it is data until a guest that is told to use it reads it. */
 import { chooseEmbedder, listEmbedders, openHome, openWorkspace, parseUser, pullEmbedder } from '../../runner/index.ts'
-import { printLine, printNotice } from '../terminal.ts'
+import { printLine, printText, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { table } from '../view/text-format.ts'
@@ -18,7 +18,7 @@ export async function embedList(options: EmbedOptions, terminal: Terminal): Prom
   if (options.json === true) for (const each of all) printLine(terminal, JSON.stringify(each))
   else {
     const rows = all.map(({ name, setting, bytes }) => [name, bytes === 0 ? 'built in' : megabytes(bytes), settingLine(setting)])
-    printLine(terminal, plainText(table(rows)))
+    printText(terminal, plainText(table(rows)))
   }
   return 0
 }

@@ -4,7 +4,7 @@ import type { DoctorCheck } from '../../types/index.ts'
 import { exitOf } from '../failure-report.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { checkNames, type KnownCall } from './config-names.ts'
 import { describeCheck, describeVerdict } from '../view/doctor-text.ts'
@@ -21,7 +21,7 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   // One by one: the slowest takes seconds, and what is known may help already.
   const tell = (check: DoctorCheck): void => {
     checks.push(check)
-    if (options.json !== true) for (const text of describeCheck(check)) printLine(terminal, plainText(text))
+    if (options.json !== true) for (const text of describeCheck(check)) printText(terminal, plainText(text))
   }
   for await (const line of askOffline(place, { command: 'doctor' })) tell(line as DoctorCheck)
   const calls: KnownCall[] = []
@@ -29,6 +29,6 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   tell(checkNames(place.config, calls))
   const works = checks.some(({ required, state }) => required && state !== 'missing')
   if (options.json === true) printLine(terminal, JSON.stringify({ works, checks }))
-  else printLine(terminal, plainText(`\n${describeVerdict(checks)}`))
+  else printText(terminal, plainText(`\n${describeVerdict(checks)}`))
   return works ? 0 : exitOf('sandbox_missing')
 }

@@ -4,7 +4,7 @@ import { askOffline } from '../../runner/index.ts'
 import { type ImageExtra, imageExtras, type ImageReport, OxbowError } from '../../types/index.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine, printNotice } from '../terminal.ts'
+import { printLine, printText, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
 
@@ -24,7 +24,7 @@ export async function imageBuild(options: ImageOptions, terminal: Terminal): Pro
   for await (const line of askOffline(guestOptions(options, terminal), { command: 'image-build', image })) report = line as ImageReport
   if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
   if (options.json === true) printLine(terminal, JSON.stringify(report))
-  else for (const line of describe(report)) printLine(terminal, plainText(line))
+  else for (const line of describe(report)) printText(terminal, plainText(line))
   return 0
 }
 

@@ -2,7 +2,7 @@
 import { type CallOutcome, type Json, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, withGuest } from '../guest/guest-connection.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
-import { printLine, type Terminal } from '../terminal.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
 
 export interface MemoryChoice extends GuestChoice {
@@ -27,9 +27,8 @@ export async function askAndPrint<Output>(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const { output, text, ok } = await ask<Output>(gateway, call.name, call.input)
-    const lines =
-      options.json === true ? (Array.isArray(output) ? output : [output]).map((each) => JSON.stringify(each)) : [words(output, text)]
-    for (const line of lines) printLine(terminal, line)
+    if (options.json !== true) printText(terminal, words(output, text))
+    else for (const each of Array.isArray(output) ? output : [output]) printLine(terminal, JSON.stringify(each))
     return ok ? 0 : badNews
   })
 }

@@ -1,4 +1,5 @@
 /** The port to where a chat reads and writes; `tty-screen.ts` is for a person, `plain-screen.ts` for pipes and files. */
+import { columnsOf } from '../terminal.ts'
 import { writtenOut } from '../view/terminal-text.ts'
 import { createWordFlow } from '../wrap/word-flow.ts'
 import { wrapWords } from '../wrap/wrap-words.ts'
@@ -37,6 +38,14 @@ export interface LineWriter {
   breakLine(): void
   /** Somebody else has begun a line of their own. */
   isBroken(): void
+}
+
+/** Writes as wide as the terminal is; into a pipe, as it comes. */
+export function openLineWriter(output: NodeJS.WriteStream): LineWriter {
+  return createLineWriter(
+    (text) => output.write(text),
+    () => columnsOf(output),
+  )
 }
 
 /** @param columns width of a terminal, where lines are to end between words */

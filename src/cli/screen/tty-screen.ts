@@ -5,7 +5,7 @@
 import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
 import { openPasting } from './pasting.ts'
-import { createLineWriter } from './screen.ts'
+import { openLineWriter } from './screen.ts'
 import type { MakeScreen, ScreenEvents } from './screen.ts'
 
 const typingPrompt = '› '
@@ -20,10 +20,7 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     refuse: (why) => print(() => writer.line(why)),
   })
   const lines = createInterface({ input: pasting.keys, output, terminal: true, historySize, prompt: typingPrompt })
-  const writer = createLineWriter(
-    (text) => output.write(text),
-    () => output.columns || Infinity,
-  )
+  const writer = openLineWriter(output)
   const prompt = createPrompt(lines, output, writer.breakLine)
   let typing = false
   let waiting: (() => void)[] = []

@@ -2,7 +2,7 @@
 import { askOffline, beginKeyChange, endKeyChange, makeMasterKeys } from '../../runner/index.ts'
 import { type KeyQuestion, type KeyReport, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestOptions } from '../guest/guest-connection.ts'
-import { printLine, type Terminal } from '../terminal.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatTime } from '../view/text-format.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { readSecret } from './secret-input.ts'
@@ -21,7 +21,8 @@ async function ask(keyQuestion: KeyQuestion, options: KeyOptions, terminal: Term
 }
 
 function say(report: KeyReport, text: string, options: KeyOptions, terminal: Terminal): number {
-  printLine(terminal, options.json === true ? JSON.stringify(report) : plainText(text))
+  if (options.json === true) printLine(terminal, JSON.stringify(report))
+  else printText(terminal, plainText(text))
   return 0
 }
 

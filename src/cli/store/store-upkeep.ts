@@ -5,7 +5,7 @@ import type { MoveReport, StoreProgress, StoreQuestion, StoreVerifyReport } from
 import { OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { type GuestChoice, guestOptions } from '../guest/guest-connection.ts'
-import { printLine, type Terminal } from '../terminal.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { openProgress } from './progress-bar.ts'
 import * as text from './store-text.ts'
@@ -103,7 +103,8 @@ async function show(
 }
 
 function print(report: object, describe: (report: never) => string, { json }: StoreOptions, terminal: Terminal): void {
-  printLine(terminal, json === true ? JSON.stringify(report) : plainText(describe(report as never)))
+  if (json === true) printLine(terminal, JSON.stringify(report))
+  else printText(terminal, plainText(describe(report as never)))
 }
 
 async function ask(store: StoreQuestion, options: StoreOptions, terminal: Terminal): Promise<object> {

@@ -5,7 +5,7 @@ import { erasedText, isErased, OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { describeExchange } from '../view/exchange-text.ts'
 import { plainLine, plainText } from '../view/terminal-text.ts'
@@ -50,7 +50,7 @@ export async function auditVerify(options: AuditOptions, terminal: Terminal): Pr
     printLine(terminal, JSON.stringify(report))
     return report.ok ? 0 : exitOf('audit_failed')
   }
-  printLine(terminal, plainText(describeReport(report)))
+  printText(terminal, plainText(describeReport(report)))
   if (report.ok) return 0
   return printFailure(terminal, {
     code: 'audit_failed',

@@ -2,7 +2,7 @@
 import { askOffline } from '../../runner/index.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { table } from '../view/text-format.ts'
 
@@ -32,7 +32,7 @@ export async function calls(name: string | undefined, options: CallsOptions, ter
     throw new OxbowError('unknown_call', `there is no call ${JSON.stringify(name)}`, { hint: '`oxbow calls` lists them.' })
   }
   if (options.json === true) for (const call of wanted) printLine(terminal, JSON.stringify(call))
-  else if (name === undefined) printLine(terminal, callTable(wanted))
+  else if (name === undefined) printText(terminal, callTable(wanted))
   else for (const call of wanted) printLine(terminal, describe(call))
   return 0
 }

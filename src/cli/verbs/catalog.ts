@@ -3,7 +3,7 @@ import { type ModelFacts, OxbowError } from '../../types/index.ts'
 import { printFailure } from '../failure-report.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { describePrice } from '../view/model-text.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -56,7 +56,7 @@ export async function catalogVerify(options: CatalogOptions, terminal: Terminal)
     if (options.json === true) printLine(terminal, JSON.stringify(answer))
   }
   const sign = ({ ok, warning }: Check): string => (ok ? (warning ? 'warning' : 'ok') : 'FAILED')
-  if (options.json !== true) printLine(terminal, plainText(table(checks.map((each) => [sign(each), each.check, each.detail]))))
+  if (options.json !== true) printText(terminal, plainText(table(checks.map((each) => [sign(each), each.check, each.detail]))))
   if (checks.every(({ ok }) => ok)) return 0
   return printFailure(terminal, {
     code: 'bad_config',

@@ -11,7 +11,7 @@ import { readRecent } from '../guest/recent-records.ts'
 import { setupLookMs } from '../limits.ts'
 import { createPlainScreen } from '../screen/plain-screen.ts'
 import { createTtyScreen } from '../screen/tty-screen.ts'
-import { isInteractive, printLine } from '../terminal.ts'
+import { columnsOf, isInteractive, printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { lookForServices, needsSetup } from '../chat/first-setup.ts'
 import { askCatalog } from './models.ts'
@@ -50,7 +50,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
   return withGuest(options, terminal, async (connection) => {
     const { gateway, guest, options: guestOptions } = connection
     const status = await gateway.status()
-    if (isFirst) printLine(terminal, banner(status, terminal.version, terminal.output.columns ?? Infinity))
+    if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
     const lost = Promise.withResolvers<Failure>()

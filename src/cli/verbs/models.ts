@@ -3,7 +3,7 @@ import { askOffline } from '../../runner/index.ts'
 import type { CatalogQuestion, ModelFacts } from '../../types/index.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { modelTable, providerTable } from '../view/model-text.ts'
 import { describeServices } from '../view/service-text.ts'
@@ -24,10 +24,10 @@ export async function models(provider: string | undefined, options: ModelsOption
     else listed.push(answer)
   }
   if (options.json === true) return 0
-  if (discover) printLine(terminal, plainText(describeServices(listed as FoundService[])))
+  if (discover) printText(terminal, plainText(describeServices(listed as FoundService[])))
   else {
     const show = provider === undefined && terminal.output.isTTY ? providerTable : modelTable
-    printLine(terminal, plainText(show(listed as ModelFacts[])))
+    printText(terminal, plainText(show(listed as ModelFacts[])))
   }
   return 0
 }

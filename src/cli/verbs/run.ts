@@ -14,7 +14,7 @@ import { isInteractive, printLine, printNotice } from '../terminal.ts'
 import { dropTypedAhead } from '../typed-ahead.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
-import { createLineWriter } from '../screen/screen.ts'
+import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../view/turn-follow.ts'
@@ -66,12 +66,7 @@ interface Finish {
 /** Waits for the turn, decides what it asks where that is possible, prints how it ended. @returns the exit code. */
 async function finishTurn({ gateway, session, turn, cursor, options, terminal }: Finish): Promise<number> {
   const streams = terminal.output.isTTY && options.json !== true
-  const { output } = terminal
-  const { stream } = createLineWriter(
-    (text) => output.write(text),
-    () => output.columns || Infinity,
-  )
-  const reply = createReplyStream(stream)
+  const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
   const decide = async (pending: PendingApproval): Promise<void> => {
     if (options.yes === true) return gateway.approve(pending.call, true)

@@ -2,7 +2,7 @@
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { listSessions } from '../guest/session-choice.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { sessionTable } from '../view/session-table.ts'
 
@@ -18,7 +18,7 @@ export async function sessions(options: SessionsOptions, terminal: Terminal): Pr
   return withGuest(options, terminal, async ({ gateway }) => {
     const listed = await listSessions(gateway, options.limit, options)
     if (options.json === true) for (const session of listed) printLine(terminal, JSON.stringify(session))
-    else printLine(terminal, listed.length === 0 ? noneFound(options) : sessionTable(listed))
+    else printText(terminal, listed.length === 0 ? noneFound(options) : sessionTable(listed))
     return 0
   })
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { configFiles } from '../../runner/index.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine } from '../terminal.ts'
+import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { statusRows } from '../view/status-text.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -30,7 +30,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ...files.map((path) => ['config', path]),
       ...statusRows(told, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
     ]
-    printLine(terminal, plainText(table(rows)))
+    printText(terminal, plainText(table(rows)))
     return 0
   })
 }

@@ -23,25 +23,42 @@ export interface WordFlow {
   forget(): void
 }
 
-/** @param columns width of the terminal, asked anew for each word: a person may resize it */
-export function createWordFlow(columns: () => number): WordFlow {
-  /** Cells that are filled in the row. */
+/** What of a text is set in as it is: fences, lines that are indented, and tables. */
+function createCodeMarks() {
+  let head = ''
+  let code: string | null = null
+  return {
+    /** @returns whether the line is to stay as it is, as far as it has come */
+    isCode(char: string): boolean {
+      if (head.length < headChars) head += char
+      return code !== null || setAsItIs.test(head)
+    },
+    endLine() {
+      const mark = fence.exec(head)?.[1]
+      if (mark !== undefined && (code === null || code === mark)) code = code === null ? mark : null
+      head = ''
+    },
+    forget() {
+      code = null
+      head = ''
+    },
+  }
+}
+
+/** One row of the terminal: what is written in it, and the word that is not yet. */
+function createRow(columns: () => number) {
+  /** Cells that are filled. */
   let column = 0
   let blanks = ''
-  /** What has come of a word and is not written. */
   let held = ''
   let heldCells = 0
   /** The beginning of the word is written: the rest follows it. */
   let begun = false
-  let last = ''
-  let head = ''
-  let code: string | null = null
 
-  const startRow = (): void => {
+  const start = (): void => {
     column = 0
     blanks = ''
     begun = false
-    last = ''
   }
   const put = (): string => {
     const text = blanks + held
@@ -51,61 +68,72 @@ export function createWordFlow(columns: () => number): WordFlow {
     heldCells = 0
     return text
   }
-  /** The word has ended: it goes into this row or begins the next one. */
-  const place = (): string => {
-    if (held === '') {
+  return {
+    start,
+    /** Writes all that there is, wherever that leads. */
+    put,
+    addBlank: (char: string) => void (blanks += char),
+    addToWord(char: string) {
+      held += char
+      heldCells += charWidth(char)
+    },
+    /** The word has ended: it goes into this row or begins the next one. */
+    place(): string {
+      const width = columns()
+      if (column > width) column %= width
+      const fits = held === '' || begun || column === 0 || column + blanks.length + heldCells <= width
       begun = false
-      return ''
-    }
-    const width = columns()
-    if (column > width) column %= width
-    const fits = begun || column === 0 || column + blanks.length + heldCells <= width
-    if (!fits) startRow()
-    const text = put()
-    begun = false
-    return fits ? text : `\n${text}`
+      if (held === '') return ''
+      if (!fits) start()
+      return `${fits ? '' : '\n'}${put()}`
+    },
+    /** Writes what there is of a word that is far enough from the edge. */
+    begin(): string {
+      if (held === '' || (!begun && column + blanks.length + heldCells + edgeCells > columns())) return ''
+      begun = true
+      return put()
+    },
+  }
+}
+
+/** @param columns width of the terminal, asked anew for each word: a person may resize it */
+export function createWordFlow(columns: () => number): WordFlow {
+  const marks = createCodeMarks()
+  const row = createRow(columns)
+  let last = ' '
+
+  const startRow = (): void => {
+    row.start()
+    last = ' '
   }
   const endLine = (): string => {
-    const text = place()
-    const mark = fence.exec(head)?.[1]
-    if (mark !== undefined) code = code === null ? mark : code === mark ? null : code
+    const text = row.place()
+    marks.endLine()
     startRow()
-    head = ''
     return `${text}\n`
   }
   const takeChar = (char: string): string => {
     if (char === '\n') return endLine()
-    if (head.length < headChars) head += char
-    let out = ''
-    if (char === ' ' || char === '\t') {
-      out = place()
-      blanks += char
-    } else {
-      if (last !== '' && last !== ' ' && breaksBetween(last, char)) out = place()
-      held += char
-      heldCells += charWidth(char)
-    }
-    last = char === '\t' ? ' ' : char
-    return code !== null || setAsItIs.test(head) ? out + put() : out
+    const isCode = marks.isCode(char)
+    const isBlank = char === ' ' || char === '\t'
+    const isEnd = isBlank || (last !== ' ' && breaksBetween(last, char))
+    const text = isEnd ? row.place() : ''
+    if (isBlank) row.addBlank(char)
+    else row.addToWord(char)
+    last = isBlank ? ' ' : char
+    return isCode ? text + row.put() : text
   }
   return {
     take(text) {
       let out = ''
       for (const char of text) out += takeChar(char)
-      if (held !== '' && (begun || column + blanks.length + heldCells + edgeCells <= columns())) {
-        out += put()
-        begun = true
-      }
-      return out
+      return out + row.begin()
     },
     end() {
-      const text = place()
+      const text = row.place()
       startRow()
       return text
     },
-    forget() {
-      code = null
-      head = ''
-    },
+    forget: marks.forget,
   }
 }

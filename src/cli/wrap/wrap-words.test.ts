@@ -20,5 +20,6 @@ void test('lines end between words, what goes on stands a little in, and no word
 void test('what goes on of a table stands under its last column, as long as that leaves half of the terminal', () => {
   assert.equal(wrapWords('limits  none but one', 16), 'limits  none but\n        one')
   assert.equal(wrapWords('/attach FILE  send a file', 20), '/attach FILE  send a\n  file')
+  assert.equal(wrapWords('place  /a/long/path is here', 16), 'place  /a/long/path\n       is here')
   assert.equal(wrapWords('        processor time', 20), '        processor\n        time')
 })

@@ -5,7 +5,7 @@ import { textWidth } from './text-width.ts'
 const cells = /^ *(?:\S+(?: \S+)* {2,})*/
 const smallIndent = 2
 
-/** @returns the text with no line wider than `columns` but those of one long word; `Infinity` leaves it as it is. */
+/** @returns the text with no line wider than `columns` but those with a word that no row could hold; `Infinity` leaves it as it is. */
 export function wrapWords(text: string, columns: number): string {
   if (columns === Infinity) return text
   return text
@@ -16,11 +16,14 @@ export function wrapWords(text: string, columns: number): string {
 
 function wrapLine(line: string, columns: number): string {
   const indent = ' '.repeat(indentOf(line, columns))
+  const room = columns - indent.length
   const rows: string[] = []
   let row = ''
   // A run of spaces belongs to the word behind it.
   for (const word of line.match(/ *[^ ]+/g) ?? []) {
-    if (row.trim() === '' || textWidth(row + word) <= columns) row += word
+    // A row of its own would not hold it either.
+    const isLong = textWidth(word.trimStart()) > room
+    if (row.trim() === '' || isLong || textWidth(row + word) <= columns) row += word
     else {
       rows.push(row)
       row = indent + word.trimStart()
