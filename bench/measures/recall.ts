@@ -16,7 +16,7 @@ const reportedSeed = 7
 /** As LoCoMo has them, without those that have no answer. */
 const questionsPerDialogue = 154
 /** For one data set. Then what was asked so far is reported, and says how much that is. */
-const maxSeconds = 60
+const maxSeconds = 300
 /** A file is asked to its end: what is published of it counts all of its questions. */
 const maxFileSeconds = 3_600
 const dayMs = 86_400_000
