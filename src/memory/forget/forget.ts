@@ -7,6 +7,7 @@ import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../
 import { type CallContext, type JournalRecord, type Label, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
 import { minForgetCharacters } from '../keep/keep-limits.ts'
+import { joinedLabels } from '../keep/provenance-record.ts'
 import { eraseEntries } from './erase-entries.ts'
 import type { OwedForgetting } from './aftermath.ts'
 import { entriesThatSay, recordsThatSay } from './find-said.ts'
@@ -136,6 +137,6 @@ function describe({ items, records }: Found): Forgettable {
   return {
     entries: items.map(({ entry, passages }) => ({ id: entry.id, kind: entry.kind, text: wholeText(passages) })),
     records: records.map(({ seq, at, name, phase, session }) => ({ seq, at, name, phase, session })),
-    labels: [...new Set(items.flatMap(({ entry }) => entry.labels))].sort(),
+    labels: joinedLabels(...items.map(({ entry }) => entry.labels)),
   }
 }

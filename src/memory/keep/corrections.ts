@@ -5,6 +5,7 @@ import { extraOf, type KeepDeps } from './keep-item.ts'
 import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'
+import { byAgent } from './provenance-record.ts'
 import { cleanTags } from './tags.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
@@ -46,7 +47,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
           hint: 'Give a later date, or none for now.',
         })
       }
-      const isPerson = !asking.caller.actor.startsWith('agent:')
+      const isPerson = !byAgent(asking)
       const { id: next } = await notes.save({ content, tags: tags ?? before.tags }, asking, {
         validFrom: since,
         supersedes: [id],

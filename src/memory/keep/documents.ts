@@ -6,7 +6,7 @@ import type { TextFormat } from '../text-engine.ts'
 import { extraOf, freshFacts, type KeepDeps, makeItem } from './keep-item.ts'
 import { eraseBatch, listPage, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
 import { baseImportance } from './memory-types.ts'
-import { originOf } from './provenance-record.ts'
+import { joinedLabels, originOf } from './provenance-record.ts'
 import { withoutSecrets } from './secret-shapes.ts'
 import { cleanTags } from './tags.ts'
 
@@ -95,7 +95,7 @@ async function putDocument(
     stream: address,
     author: address,
     tags: cleanTags(document.tags),
-    labels: [...new Set([...document.labels, ...origin.labels])].sort(),
+    labels: joinedLabels(document.labels, origin.labels),
     createdAt: before?.createdAt ?? now,
     updatedAt: now,
     validFrom: before?.validFrom ?? now,

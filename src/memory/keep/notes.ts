@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
 import { type EntryExtra, extraOf, freshFacts, type KeepDeps, makeItem } from './keep-item.ts'
-import { maxNoteCharacters } from './keep-limits.ts'
+import { maxNoteCharacters, maxTags } from './keep-limits.ts'
 import { baseImportance, typeOf } from './memory-types.ts'
-import { originOf } from './provenance-record.ts'
+import { byAgent, joinedLabels, originOf } from './provenance-record.ts'
 import { secretIn } from './secret-shapes.ts'
 import { cleanTags } from './tags.ts'
 
@@ -64,10 +64,10 @@ export function createNotes(deps: KeepDeps): Notes {
         ...before,
         type: typeOf(text),
         // What an agent has put into a person's note is not the person's word.
-        author: asking.caller.actor.startsWith('agent:') ? 'agent' : before.author,
+        author: byAgent(asking) ? 'agent' : before.author,
         tags: tags === null ? before.tags : cleanTags(tags),
         // A label never leaves by writing over it.
-        labels: [...new Set([...before.labels, ...origin.labels])].sort(),
+        labels: joinedLabels(before.labels, origin.labels),
         updatedAt: clock.now(),
         seq: origin.seq,
         extra: JSON.stringify({ ...extraOf(before), ...origin.extra }),
@@ -96,7 +96,7 @@ async function saveNote(
   const origin = await originOf(deps, asking)
   const now = clock.now()
   const type = more.type ?? typeOf(text)
-  const byPerson = !asking.caller.actor.startsWith('agent:')
+  const byPerson = !byAgent(asking)
   const extra: EntryExtra = { ...origin.extra, ...(more.supersedes !== undefined && { supersedes: more.supersedes }) }
   const entry = {
     ...freshFacts,
@@ -105,7 +105,7 @@ async function saveNote(
     type,
     author: byPerson ? 'user' : 'agent',
     tags,
-    labels: [...new Set([...origin.labels, ...(more.labels ?? [])])].sort(),
+    labels: joinedLabels(origin.labels, more.labels ?? []),
     createdAt: now,
     updatedAt: now,
     validFrom: more.validFrom ?? now,
@@ -118,7 +118,7 @@ async function saveNote(
   const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
   const known = more.supersedes === undefined ? await sameNote(deps, item.entry) : null
   if (known !== null) {
-    const all = [...new Set([...known.tags, ...tags])].sort().slice(0, 16)
+    const all = [...new Set([...known.tags, ...tags])].sort().slice(0, maxTags)
     // Tags are words, too: none of what others may have written goes to a note that does not say so.
     const carries = entry.labels.every((label) => known.labels.includes(label))
     if (carries && all.length > known.tags.length)

@@ -1,6 +1,5 @@
 /** From a call to its place in the journal: where an entry comes from, and what its maker's context had held. */
-import type { JournalRecord, Label } from '../../types/index.ts'
-import type { CallContext } from '../../types/index.ts'
+import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
 import type { KeepDeps } from './keep-item.ts'
 import { heldLabels } from '../said/message-record.ts'
 
@@ -12,11 +11,22 @@ export interface Origin {
   readonly extra: { readonly call: string; readonly actor: string; readonly session: string; readonly turn: string }
 }
 
+/** Whether an agent makes the call, and not a person. */
+export function byAgent({ caller }: Pick<CallContext, 'caller'>): boolean {
+  return caller.actor.startsWith('agent:')
+}
+
+/** Each once, in the order in which they are kept. */
+export function joinedLabels(...lists: readonly (readonly Label[])[]): readonly Label[] {
+  return [...new Set(lists.flat())].sort()
+}
+
 /** The intent of a call that changes something is on record before it runs. */
-export async function originOf({ store }: Pick<KeepDeps, 'store'>, { id, caller }: Pick<CallContext, 'id' | 'caller'>): Promise<Origin> {
+export async function originOf({ store }: Pick<KeepDeps, 'store'>, asking: Pick<CallContext, 'id' | 'caller'>): Promise<Origin> {
+  const { id, caller } = asking
   const [intent] = await store.records({ call: id, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
   const extra = { call: id, actor: caller.actor, session: caller.session, turn: caller.turn }
-  const labels = intent === undefined || !caller.actor.startsWith('agent:') ? [] : heldLabels(JSON.parse(intent.body))
+  const labels = intent === undefined || !byAgent(asking) ? [] : heldLabels(JSON.parse(intent.body))
   return { seq: intent?.seq ?? 0, labels, extra }
 }
 

@@ -1,6 +1,7 @@
 /** Why something is remembered: where it comes from, down to the record of the journal, and what has been said about it since. */
 import { type MemoryEntry, parseErased } from '../../store/index.ts'
 import type { JournalRecord, Label } from '../../types/index.ts'
+import { holdsAt } from '../recall/priors.ts'
 import { type EntryExtra, extraOf, type KeepDeps, wholeText } from './keep-item.ts'
 import type { Notes } from './notes.ts'
 import { recordAt } from './provenance-record.ts'
@@ -93,10 +94,6 @@ export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>
     contradicts,
     confirmed_by: confirmedBy,
   }
-}
-
-export function holdsAt({ validFrom, validTo, supersededBy }: MemoryEntry, at: number): boolean {
-  return validFrom <= at && (validTo === null ? supersededBy === '' : at < validTo)
 }
 
 function describeRecord({ seq, at, actor, session, turn, call, name, phase, hash, body }: JournalRecord): RecordOf {

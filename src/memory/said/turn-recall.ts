@@ -2,15 +2,15 @@
  * What is recalled before a turn: that which fits the newest message and does not stand in the window anyway. It is told as data,
  * with its age, its source and its label; what was told once in a session is not told again as long as it may still be seen.
  */
-import type { Label, SessionId } from '../../types/index.ts'
+import type { CallId, Label, SessionId } from '../../types/index.ts'
 import type { MemoryFilter } from '../../store/index.ts'
 import type { Recall } from '../recalled.ts'
 import { nearEnough } from '../near-enough.ts'
 import { describeRecalled } from '../recalled-text.ts'
 import type { KeepDeps } from '../keep/keep-item.ts'
+import { joinedLabels } from '../keep/provenance-record.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { messageId } from './message-record.ts'
-import type { CallId } from '../../types/index.ts'
 
 export interface TurnQuestion {
   readonly session: SessionId
@@ -79,7 +79,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
         told.add(id)
         if (told.size > maxShown) told.delete(told.values().next().value as string)
       }
-      const labels = [...new Set(fresh.flatMap(({ passage }) => passage.entry.labels))].sort()
+      const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
       return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
     },
   }

@@ -2,7 +2,7 @@
  * Makes the next summary of a session: chooses what leaves the window, asks a model where there is one, and falls back to the
  * rules when it fails or says nothing usable. Never throws for what was said, or for what a model answers.
  */
-import type { Label } from '../../types/index.ts'
+import { joinedLabels } from '../keep/provenance-record.ts'
 import { extractSummary } from './extract-summary.ts'
 import { addRanges, rangeLine, type Range } from './manifest.ts'
 import { readModelSummary, summaryInstructions, summaryRequest, withoutResolved } from './model-summary.ts'
@@ -76,7 +76,7 @@ export async function makeSummary(before: Summary, leaving: readonly SummaryStep
     pins,
     nextPin: merged.next,
     ranges,
-    labels: labelsOf(before, leaving),
+    labels: joinedLabels(before.labels, ...leaving.map(({ labels }) => labels)),
     by: byModel === null ? 'rules' : 'model',
   }
 }
@@ -113,8 +113,4 @@ function rangesOf(steps: readonly SummaryStep[]): readonly Range[] {
 function aboutOf(said: readonly Said[]): string {
   const first = said.find(({ who }) => who === 'person') ?? said[0]
   return cutText(sentencesOf(first?.text ?? '')[0] ?? '', maxAboutChars)
-}
-
-function labelsOf(before: Summary, steps: readonly SummaryStep[]): readonly Label[] {
-  return [...new Set([...before.labels, ...steps.flatMap(({ labels }) => labels)])].sort()
 }

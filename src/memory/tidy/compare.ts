@@ -1,5 +1,6 @@
 /** Compares what memory knows with itself: what says the same becomes one, and what says otherwise is found. */
 import type { MemoryEntry } from '../../store/index.ts'
+import { pinTag, protections } from './decay.ts'
 import { type Comparable, saysTheSame } from './likeness.ts'
 import { sameValue, type Statement, topicOf } from './statements.ts'
 import { changeOf, type TidyChange, type TidyStep } from './tidy-change.ts'
@@ -9,13 +10,11 @@ export interface Known extends Comparable {
   readonly statement: Statement | null
 }
 
-const strength: readonly MemoryEntry['protection'][] = ['none', 'low', 'medium', 'high', 'permanent']
-
 /** The one that stays: trusted before untrusted, a person's note before a fact, better protected, older. */
 function byWorth(a: Known, b: Known): number {
   const untrusted = ({ entry }: Known): number => Number(entry.labels.includes('untrusted'))
   const found = ({ entry }: Known): number => Number(entry.kind !== 'note')
-  const weak = ({ entry }: Known): number => -strength.indexOf(entry.protection)
+  const weak = ({ entry }: Known): number => -protections.indexOf(entry.protection)
   return (
     untrusted(a) - untrusted(b) ||
     found(a) - found(b) ||
@@ -47,7 +46,7 @@ export function mergeDuplicates(known: readonly Known[], now: number): readonly 
 function mayMerge(kept: Known, other: Known): boolean {
   const [a, b] = [kept.statement, other.statement]
   if (a !== null && b !== null && topicOf(a) === topicOf(b) && !sameValue(a.value, b.value)) return false
-  const pinned = other.entry.tags.includes('pinned')
+  const pinned = other.entry.tags.includes(pinTag)
   return pinned ? kept.hash === other.hash : saysTheSame(kept, other)
 }
 
@@ -104,7 +103,7 @@ function isCertain(earlier: MemoryEntry, later: MemoryEntry): boolean {
     later.validFrom > earlier.validFrom &&
     later.author === earlier.author &&
     earlier.confirmedBy.length === 0 &&
-    !earlier.tags.includes('pinned')
+    !earlier.tags.includes(pinTag)
   )
 }
 

@@ -35,7 +35,8 @@ export const fading: Readonly<Record<MemoryType, Fading>> = {
 /** Whoever wears it never fades. */
 export const pinTag = 'pinned'
 
-const protections: readonly Protection[] = ['none', 'low', 'medium', 'high', 'permanent']
+/** From the weakest. */
+export const protections: readonly Protection[] = ['none', 'low', 'medium', 'high', 'permanent']
 const held: Readonly<Record<Protection, number>> = { none: 1, low: 0.5, medium: 0.2, high: 0.05, permanent: 0 }
 /** Accesses, and sessions with one, at which protection is gained: low, medium, high. What one long talk is about is not wanted by others yet. */
 const gainedAt = [2, 3, 5] as const

@@ -1,6 +1,7 @@
 /** What is shown before every conversation, whatever it is about: the hot entries. Each is told once in a session. */
 import type { MemoryItem, MemoryStore } from '../../store/index.ts'
 import type { Clock, Label, SessionId } from '../../types/index.ts'
+import { joinedLabels } from '../keep/provenance-record.ts'
 import { wholeText } from '../keep/keep-item.ts'
 import { hotEntries, hotFreshMs, maxHotSessions } from '../tidy/tidy-limits.ts'
 
@@ -39,7 +40,7 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
       return {
         text: fresh.map(({ passages }) => `- ${wholeText(passages)}`).join('\n'),
         ids: fresh.map(({ entry }) => entry.id),
-        labels: [...new Set(fresh.flatMap(({ entry }) => entry.labels))].sort(),
+        labels: joinedLabels(...fresh.map(({ entry }) => entry.labels)),
       }
     },
   }

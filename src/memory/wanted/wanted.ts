@@ -1,6 +1,7 @@
 /** What tidying adds to recall: it counts what was wanted, and puts what is hot before what fits the message. */
 import type { MemoryStore } from '../../store/index.ts'
 import type { Clock } from '../../types/index.ts'
+import { joinedLabels } from '../keep/provenance-record.ts'
 import { nearEnough } from '../near-enough.ts'
 import type { Recall } from '../recalled.ts'
 import type { TurnMemory, TurnQuestion } from '../said/turn-recall.ts'
@@ -37,7 +38,7 @@ export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
       return {
         text: [told.text, recalled.text].filter((text) => text !== '').join('\n\n'),
         ids: [...new Set([...told.ids, ...recalled.ids])],
-        labels: [...new Set([...told.labels, ...recalled.labels])].sort(),
+        labels: joinedLabels(told.labels, recalled.labels),
       }
     },
     close: () => accesses.flush().catch(() => {}),
