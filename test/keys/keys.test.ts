@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { shareCompileCache } from '../support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const planted = 'sk-planted-4711-0815'
@@ -20,6 +21,7 @@ interface Ran {
 
 function homeFolder() {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-keys-'))
+  shareCompileCache(home)
   return {
     home,
     database: join(home, 'users', 'default', 'internal', 'oxbow.db'),
