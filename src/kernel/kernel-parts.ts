@@ -128,7 +128,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
   if (memory !== undefined) turnEnded.unshift(memory.poke, createTidyDue({ memory, store, clock, config: consolidation, background }))
   const recovered = new Map<CallId, OpenTurn>()
   const timeLimitS = config.turn.time_limit_s
-  const lanes = createLanes({ journal, sandbox, owner: `guest:${user}`, timeLimitS, runTurn: (turn) => agent.runTurn(turn) })
+  const lanes = createLanes({ clock, journal, sandbox, owner: `guest:${user}`, timeLimitS, runTurn: (turn) => agent.runTurn(turn) })
   const told = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rollingBy(background, summary) }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...told })
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate, summaries, newId })

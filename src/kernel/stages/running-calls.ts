@@ -91,7 +91,10 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
       return {
         signal: controller.signal,
         race: (work) => raceAbort(work, controller.signal),
-        unhurried: limit.pausedBy,
+        async unhurried(work) {
+          limit.pause(true)
+          return work.finally(() => limit.pause(false))
+        },
         leave() {
           limit.end()
           signal?.removeEventListener('abort', stop)
@@ -106,28 +109,30 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
   }
 }
 
-/** A time limit that stands still while something else is waited for. */
-function startLimit(clock: Clock, limitMs: number, onOver: () => void) {
+/** A time limit that stands still while something is waited for that is not to count. */
+export interface TimeLimit {
+  /** As often as it was paused it must be let go on, before it runs again. */
+  pause(paused: boolean): void
+  end(): void
+}
+
+/** @param limitMs Infinity: none */
+export function startLimit({ monotonicMs }: Clock, limitMs: number, onOver: () => void): TimeLimit {
   let leftMs = limitMs
-  let since = clock.monotonicMs()
+  let since = monotonicMs()
   let pauses = 0
+  let ended = false
   const arm = (): NodeJS.Timeout | undefined => (Number.isFinite(leftMs) ? setTimeout(onOver, leftMs) : undefined)
   let timer = arm()
-  let ended = false
   return {
-    async pausedBy<T>(work: Promise<T>): Promise<T> {
-      if (pauses++ === 0) {
+    pause(paused) {
+      pauses += paused ? 1 : -1
+      if (paused && pauses === 1) {
         clearTimeout(timer)
-        leftMs = Math.max(0, leftMs - (clock.monotonicMs() - since))
-      }
-      try {
-        return await work
-      } finally {
-        pauses--
-        if (pauses === 0 && !ended) {
-          since = clock.monotonicMs()
-          timer = arm()
-        }
+        leftMs = Math.max(0, leftMs - (monotonicMs() - since))
+      } else if (!paused && pauses === 0 && !ended) {
+        since = monotonicMs()
+        timer = arm()
       }
     },
     end() {

@@ -9,6 +9,7 @@ import {
   type Attachment,
   type Caller,
   type CallId,
+  type Clock,
   type Config,
   type JsonObject,
   type KeptFile,
@@ -20,7 +21,7 @@ import {
 } from '../../types/index.ts'
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Journal } from '../journal.ts'
-import { shutdown, stopReason } from '../stages/running-calls.ts'
+import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 
 export interface TurnInput {
   readonly text: string
@@ -88,6 +89,7 @@ interface Lane {
 }
 
 interface LaneDeps {
+  readonly clock: Clock
   readonly journal: Journal
   readonly sandbox: Pick<Sandbox, 'status'>
   readonly owner: string
@@ -164,7 +166,7 @@ async function runNext(
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
-  const limit = turnClock(deps.timeLimitS * 1000, () => controller.abort('time_limit'))
+  const limit = startLimit(deps.clock, deps.timeLimitS * 1000, () => controller.abort('time_limit'))
   const stop = (): void => controller.abort(next.signal.reason)
   next.signal.addEventListener('abort', stop)
   try {
@@ -193,7 +195,7 @@ async function runNext(
     throw error
   } finally {
     lane.merged = []
-    limit.stop()
+    limit.end()
     next.signal.removeEventListener('abort', stop)
   }
 }
@@ -240,27 +242,6 @@ async function claim({ journal, owner, claimed }: LaneDeps & { readonly claimed:
     return journal.fence(session, epoch)
   }
   throw new OxbowError('stale_epoch', `Session ${session} is being worked on elsewhere.`, { hint: `Try again in ${leaseMs / 1000} s.` })
-}
-
-/** A time limit that can stand still. */
-function turnClock(limitMs: number, onOver: () => void): { pause(paused: boolean): void; stop(): void } {
-  let left = limitMs
-  let since = performance.now()
-  let waits = 0
-  let timer: NodeJS.Timeout | undefined = setTimeout(onOver, left).unref()
-  return {
-    pause(paused) {
-      waits += paused ? 1 : -1
-      if (paused && waits === 1) {
-        clearTimeout(timer)
-        left -= performance.now() - since
-      } else if (!paused && waits === 0) {
-        since = performance.now()
-        timer = setTimeout(onOver, Math.max(0, left)).unref()
-      }
-    },
-    stop: () => clearTimeout(timer),
-  }
 }
 
 const turnId = (call: CallId): TurnId => call as string as TurnId
