@@ -1,4 +1,14 @@
-export { createHasher, firstFormatHash, type Hasher, type Holds, parseErased, parseReference, recordHash, recordHolds } from './chain.ts'
+export {
+  createHasher,
+  erasedBody,
+  firstFormatHash,
+  type Hasher,
+  type Holds,
+  parseErased,
+  parseReference,
+  recordHash,
+  recordHolds,
+} from './chain.ts'
 export { openMemoryStore } from './in-memory-store.ts'
 export { openPostgresStore } from './postgres/postgres-store.ts'
 export { answerKeys, loadCipher, openZoeyAdapter, storedSecrets } from './secrets/keys-door.ts'

@@ -82,8 +82,7 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         : `records ${head.seq + 1} to ${record.seq - 1} are missing`
     if (record.previous !== head.hash) return `it does not follow record ${head.seq}: one of the two was exchanged`
     const holds = recordHolds(hash, store.user, record)
-    if (!erasures.judge(record, holds)) return 'its content was changed after it was written'
-    return judgeCall(record)
+    return erasures.judge(record, holds) ?? judgeCall(record)
   }
 
   /** Waits only for the few records that name a blob not seen before. */
@@ -113,8 +112,9 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         let why = judge(record)
         const reference = why === null ? parseReference(record.body) : null
         if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob, record.seq)
-        for (const piece of why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : [])
-          if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
+        const pieces = why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : []
+        if (pieces === null) why = 'it names files in a way that nobody can read'
+        for (const piece of pieces ?? []) if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
         if (why !== null) return void (bad = { seq: record.seq, why })
         head = record
         count++
@@ -135,7 +135,7 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
 async function wasErased(store: Store, seq: number, erasures: Erasures): Promise<boolean> {
   const [now] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
   if (now === undefined || parseErased(now.body) === null) return false
-  erasures.add(seq)
+  erasures.add(seq, now.body)
   return true
 }
 
@@ -145,17 +145,26 @@ function keepsFiles({ name, phase, body }: JournalRecord): boolean {
   return name === 'media.send' || name === 'browser.screenshot' || body.includes('"files":[{')
 }
 
-/** @param blob where the body is, when the record holds but its name; its hash was checked */
-async function piecesOf(store: Store, { body }: JournalRecord, blob: string | undefined): Promise<readonly string[]> {
+/**
+ * @param blob where the body is, when the record holds but its name; its hash was checked
+ * @returns null for a body that no program of ours wrote: whoever writes the store can give it a hash that is right
+ */
+async function piecesOf(store: Store, { body }: JournalRecord, blob: string | undefined): Promise<readonly string[] | null> {
   const bytes = blob === undefined ? null : await store.blob(blob)
   const text = bytes === null ? body : Buffer.from(bytes).toString()
   if (!text.includes('"pieces"')) return []
-  const { input, media, files } = JSON.parse(text) as {
-    input?: { attachments?: readonly KeptFile[] }
-    media?: KeptFile
-    files?: readonly KeptFile[]
+  try {
+    const { input, media, files } = JSON.parse(text) as {
+      input?: { attachments?: readonly KeptFile[] }
+      media?: KeptFile
+      files?: readonly KeptFile[]
+    }
+    const kept = [...(input?.attachments ?? []), ...(media === undefined ? [] : [media]), ...(files ?? [])]
+    const pieces = kept.flatMap((file) => file.pieces ?? [])
+    return pieces.every((piece) => typeof piece === 'string') ? pieces : null
+  } catch {
+    return null
   }
-  return [...(input?.attachments ?? []), ...(media === undefined ? [] : [media]), ...(files ?? [])].flatMap(({ pieces }) => pieces ?? [])
 }
 
 function judgeHeads(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { maxReasonChars } from '../../store/limits.ts'
 import { openMemoryStore, type Store } from '../../store/index.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
@@ -51,6 +52,58 @@ test('a record cannot be changed under the name of an erased one', async () => {
   const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
   assert.equal(report.first_bad?.seq, 2)
   assert.match(report.first_bad.why, /content was changed/)
+})
+
+test('a record cannot be rewritten as an erased one of an older format, of which nobody could tell the content', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: ['a', 'b', 'c'].map((call) => recordOf(call, 'refused')) })
+  await journalOf(store).erase(forget, [1, 2], 'asked by ann')
+  await store.close()
+  const forged = `{"erased":"${'0'.repeat(64)}","bytes":2,"reason":"asked by ann"}`
+  tamper(files.path, `update journal set body = '${forged}', actor = 'user:eve', at = 5 where seq <= 2`)
+  const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
+  assert.deepEqual([report.ok, report.erased.unexplained], [false, [1, 2]])
+})
+
+test('the reason that stands in the place of a body is the one that is on record', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.append({ records: ['a', 'b'].map((call) => recordOf(call, 'refused')) })
+  // Cut in the middle of a character: what is left is still the reason.
+  await journalOf(store).erase(forget, [1], `${'x'.repeat(maxReasonChars - 1)}\u{1f600}`)
+  await journalOf(store).erase(forget, [2], 'asked by ann')
+  assert.equal((await verifyJournal(store, [], '')).ok, true)
+  await store.close()
+  tamper(files.path, `update journal set body = replace(body, 'asked by ann', 'asked by eve') where seq = 2`)
+  const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
+  assert.deepEqual([report.ok, report.erased.unexplained], [false, [2]])
+})
+
+test('records whose hashes are right and whose bodies are nonsense are found, and end no audit', async () => {
+  const nonsense = [
+    '{"erases":[',
+    '{"erases":[1],',
+    '{"pieces"',
+    'null "pieces"',
+    '{"media":{"pieces":7}}',
+    '{"input":{"attachments":{"a":"pieces"}}}',
+    '[{"pieces":["x"]}]',
+  ]
+  for (const body of nonsense) {
+    for (const [name, phase] of [
+      ['memory.forget', 'exchange'],
+      ['media.send', 'outcome'],
+      ['turn.send', 'intent'],
+    ] as const) {
+      const store = await openMemoryStore({ user: ann })
+      const begun = phase === 'outcome' ? [recordOf('a', 'intent', { name })] : []
+      await store.append({ records: [...begun, recordOf('a', phase, { name, body })] })
+      const report = await verifyJournal(store, [], '')
+      assert.ok(report.first_bad === null || /is no|nobody can read/.test(report.first_bad.why), report.first_bad?.why)
+      await store.close()
+    }
+  }
 })
 
 test('a session goes on after its messages, calls and results were erased; its model reads only that they were', async () => {
