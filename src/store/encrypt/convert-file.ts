@@ -2,10 +2,11 @@
  * Encrypts, decrypts, or encrypts anew under another key: in a copy beside the file, which takes its place in one step when it
  * is whole. Whatever ends the process before that step, the file is as it was; the next call begins anew.
  */
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { OxbowError } from '../../types/index.ts'
+import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
 import { type Cipher, fileKey, isEncrypted, openEncrypted } from './cipher.ts'
 
@@ -27,7 +28,7 @@ export function convertFile({ path, cipher, to, alsoIn }: Conversion): void {
   const lock = lockWorkspace(path)
   try {
     const copy = `${path}.converting`
-    removeAll(copy)
+    removeDatabase(copy)
     withFile(cipher, path, (raw) => {
       assertSound(raw, path)
       // The file has everything then, and its log nothing.
@@ -63,17 +64,4 @@ function assertSound(raw: Sqlite.Database, path: string): void {
   throw new OxbowError('store_corrupt', `The database ${path} is damaged (${String(found)}).`, {
     hint: 'Restore a backup first; nothing was changed.',
   })
-}
-
-function removeAll(path: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true })
-}
-
-function syncFile(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }

@@ -1,8 +1,9 @@
 /** The steps of the tables in SQLite: what a file says of them, and the driver that runs them. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
 import { newestStep } from '../migrations/migration-facts.ts'
 import type { MigrationDriver } from '../migrations/migration-runner.ts'
 import { toStoreError } from '../store-fault.ts'
+import { copyInto, syncFile } from './database-file.ts'
 import { type AppliedStep, judgeSchema, type Schema, stepsByNumber } from '../migrations/version-range.ts'
 
 /** What the steps need of a connection. */
@@ -68,15 +69,13 @@ function copyBeside(database: SchemaConnection, path: string): string {
   // The copy is as private as the file.
   closeSync(openSync(unfinished, 'a', 0o600))
   try {
-    database.exec(`vacuum into '${unfinished.replaceAll("'", "''")}'`)
+    database.exec(copyInto(unfinished))
   } catch (error) {
     // What is there of it would fill the disk further.
     rmSync(unfinished, { force: true })
     throw error
   }
-  const file = openSync(unfinished, 'r+')
-  fsyncSync(file)
-  closeSync(file)
+  syncFile(unfinished)
   renameSync(unfinished, path)
   return path
 }

@@ -7,12 +7,11 @@
  * another hash.
  */
 import { Buffer } from 'node:buffer'
-import { closeSync, createReadStream, existsSync, fstatSync, fsyncSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { closeSync, createReadStream, existsSync, fstatSync, fsyncSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
-import { type BackupManifest, isOxbowError, OxbowError } from '../../types/index.ts'
+import { type BackupManifest, OxbowError } from '../../types/index.ts'
 import { maxManifestBytes } from '../limits.ts'
-import { storeFault } from '../store-fault.ts'
 
 /** Of the names of backups. */
 export const backupExtension = '.oxbow-backup'
@@ -49,13 +48,6 @@ export async function sealBackup(path: string, facts: Omit<BackupManifest, 'form
   } finally {
     closeSync(file)
   }
-}
-
-/** Makes a rename in the folder of `path` survive power loss. */
-export function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), 'r')
-  fsyncSync(folder)
-  closeSync(folder)
 }
 
 /** BLAKE3 of the first `bytes` of a file. */
@@ -134,25 +126,7 @@ export function backupsIn(folder: string): readonly string[] {
     .map((name) => join(folder, name))
 }
 
-/** A database that is not finished, with its log. */
-export function removeDatabase(path: string): void {
-  rmSync(path, { force: true })
-  removeLog(path)
-}
-
-export function removeLog(path: string): void {
-  for (const suffix of ['-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true })
-}
-
 /** A time that sorts, for the name of a file. */
 export function stamp(ms: number): string {
   return new Date(ms).toISOString().replaceAll(/[-:.]/g, '')
-}
-
-/** What writing a file failed with, in words. */
-export function fileFault(error: unknown, path: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : ''
-  if (isOxbowError(error) || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return storeFault(full ? 'store_full' : 'store_failed', `${path} cannot be written (${code}).`, error)
 }

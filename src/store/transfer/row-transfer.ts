@@ -22,7 +22,7 @@ export async function openTarget(target: StorePlace): Promise<UpkeepConnection> 
 /** A backup of Postgres: all rows of the user in a new file. */
 export async function copyRows(deps: UpkeepDeps, source: UpkeepConnection, path: string): Promise<void> {
   const { connectSqlite } = await import('../upkeep/sqlite-connection.ts')
-  await using(Promise.resolve(connectSqlite(path, 'write', deps.place.cipher)), async (db) => {
+  await using(connectSqlite(path, 'write', deps.place.cipher), async (db) => {
     // What is written meanwhile is left out: all tables are read as they were at one moment.
     await source.exec('begin isolation level repeatable read read only')
     try {
@@ -149,16 +149,6 @@ export async function forget(db: UpkeepConnection, user: string): Promise<void> 
     await dropNear((db as PostgresConnection).session, user as UserId)
   }
   for (const { name } of storeTables) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])
-}
-
-/** In Postgres a guest holds a lock of the database, wherever it runs. */
-export async function assertNobodyWrites(db: UpkeepConnection, user: string): Promise<void> {
-  if (db.dialect === 'sqlite') return
-  const { guestLockQuery } = await import('../postgres/write/batch-statements.ts')
-  const { text, values } = guestLockQuery(user as never)
-  const [row] = await db.rows(text.replace('$1', '?'), values as Value[])
-  if (row?.[0] as unknown as boolean) return
-  throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'End it first.' })
 }
 
 export function notEmpty(db: UpkeepConnection, hint: string): OxbowError {

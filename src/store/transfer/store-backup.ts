@@ -10,17 +10,8 @@ import { assertUsable, judgeSchema } from '../migrations/version-range.ts'
 import { headOf, rowCounts, type UpkeepConnection } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
 import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
-import {
-  backupExtension,
-  backupsIn,
-  fileFault,
-  readManifest,
-  removeDatabase,
-  removeLog,
-  sealBackup,
-  stamp,
-  syncFolder,
-} from './backup-file.ts'
+import { copyInto, fileFault, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { backupExtension, backupsIn, readManifest, sealBackup, stamp } from './backup-file.ts'
 
 /** Marks a file that is not finished: what is found of it after a crash is nothing. */
 const unfinished = '.unfinished'
@@ -44,7 +35,7 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
       return { schema: schema.version }
     })
     // What was copied is counted, not what has been written since.
-    const counted = await using(Promise.resolve(connectSqlite(copy, 'any version', place.cipher)), async (db) => ({
+    const counted = await using(connectSqlite(copy, 'any version', place.cipher), async (db) => ({
       head: await headOf(db, place.user),
       rows: await rowCounts(db, place.user),
     }))
@@ -52,7 +43,7 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
     deps.tell('sealing', 0, 0)
     const manifest = await sealBackup(copy, { user: place.user, ...facts, ...counted, madeAt: now() })
     renameSync(copy, path)
-    syncFolder(path)
+    syncFile(folder)
     return { path, manifest, removed: keep === undefined ? [] : removeOld(folder, place, keep) }
   } catch (error) {
     removeDatabase(copy)
@@ -76,7 +67,7 @@ async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): 
   // The copy is as private as the store.
   closeSync(openSync(path, 'wx', 0o600))
   if (db.dialect === 'sqlite') {
-    await db.exec(`vacuum into '${path.replaceAll("'", "''")}'`)
+    await db.exec(copyInto(path))
     return
   }
   const { copyRows } = await import('./row-transfer.ts')

@@ -1,14 +1,15 @@
 /** Puts a backup in the place of a store. */
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { OxbowError, type RestoreReport } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
+import { fileFault, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { headOf, rowCounts } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
-import { type StorePlace, alone, type UpkeepDeps, using } from '../upkeep/store-place.ts'
-import { fileFault, readBackup, removeDatabase, removeLog, stamp, syncFolder } from './backup-file.ts'
-import { assertNobodyWrites, copyAll, dropCursors, forget, hasCursors, isFilled, notEmpty, openTarget } from './row-transfer.ts'
+import { alone, assertNobodyWrites, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import { readBackup, stamp } from './backup-file.ts'
+import { copyAll, dropCursors, forget, hasCursors, isFilled, notEmpty, openTarget } from './row-transfer.ts'
 import { backupStore } from './store-backup.ts'
 
 /**
@@ -47,7 +48,7 @@ export async function restoreStore(deps: UpkeepDeps, path: string, replace: bool
 
 /** Brings the copy up to date, and sees that it is whole and is what its manifest says. */
 async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: number; readonly hash: string }): Promise<void> {
-  await using(Promise.resolve(connectSqlite(copy, 'write', deps.place.cipher)), async (db) => {
+  await using(connectSqlite(copy, 'write', deps.place.cipher), async (db) => {
     const [found] = await db.rows('pragma quick_check(1)')
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
     // Ours has none: what ran with each write of the guest, or stood for one of its tables, would outlive every look at the rows.
@@ -85,14 +86,14 @@ async function putInPlace({ place, now }: UpkeepDeps, copy: string, replace: boo
     rmSync(file + suffix)
   }
   renameSync(copy, file)
-  syncFolder(file)
+  syncFile(dirname(file))
   return kept
 }
 
 /** Folds the log of the old file into it on the way. What cannot be read is not empty. */
 async function contentOf({ file, user, cipher }: StorePlace): Promise<'none' | 'some'> {
   try {
-    return await using(Promise.resolve(connectSqlite(file, 'write', cipher)), async (db) => {
+    return await using(connectSqlite(file, 'write', cipher), async (db) => {
       const counts = Object.values(await rowCounts(db, user))
       return counts.some((count) => count > 0) ? 'some' : 'none'
     })
@@ -112,7 +113,7 @@ async function restoreRows(
   replace: boolean,
 ): Promise<{ readonly where: string; readonly kept: string | null }> {
   const { place, now } = deps
-  return using(Promise.resolve(connectSqlite(from, 'read', deps.place.cipher)), (source) =>
+  return using(connectSqlite(from, 'read', deps.place.cipher), (source) =>
     using(openTarget(place), async (db) => {
       await assertNobodyWrites(db, place.user)
       await migrate(db.migration, { now })

@@ -7,8 +7,7 @@ import { appliedSteps, migrate, type MigrateOptions, plannedSteps } from '../mig
 import { judgeSchema } from '../migrations/version-range.ts'
 import { countOf, headOf, quoted, rowCounts, tableNames, type UpkeepConnection } from './connection.ts'
 import { backupsIn } from '../transfer/backup-file.ts'
-import { assertNobodyWrites } from '../transfer/row-transfer.ts'
-import { alone, connectStore, type StorePlace, type UpkeepDeps, using } from './store-place.ts'
+import { aloneWith, connectStore, type StorePlace, type UpkeepDeps, using } from './store-place.ts'
 import { ownTables } from './table-list.ts'
 import { indexVectors, sayVectors } from './vector-care.ts'
 
@@ -45,35 +44,29 @@ export async function migrateStore(
       return { from, to, steps, copy: null, dryRun: true }
     })
   }
-  return alone(place, () =>
-    using(connectStore(place, 'write'), async (db) => {
-      await assertNobodyWrites(db, place.user)
-      const report = await migrate(db.migration, { now, to, ...(options.withoutCopy === true && { withoutCopy: true }) })
-      return { ...report, dryRun: false }
-    }),
-  )
+  return aloneWith(place, 'write', async (db) => {
+    const report = await migrate(db.migration, { now, to, ...(options.withoutCopy === true && { withoutCopy: true }) })
+    return { ...report, dryRun: false }
+  })
 }
 
 /** @throws OxbowError `store_full` when the disk lacks the room that the work takes */
 export async function vacuumStore({ place, tell }: UpkeepDeps): Promise<VacuumReport> {
-  return alone(place, () =>
-    using(connectStore(place, 'write'), async (db) => {
-      await assertNobodyWrites(db, place.user)
-      const began = performance.now()
-      const bytesBefore = await bytesOf(db, place)
-      if (db.dialect === 'sqlite') assertRoom(place.file, bytesBefore)
-      tell('making room', 0, 0)
-      if (db.dialect === 'sqlite') {
-        await db.exec('vacuum')
-        await db.exec('pragma wal_checkpoint(TRUNCATE)')
-      } else {
-        for (const table of await tableNames(db)) await db.exec(`vacuum (analyze) ${quoted(table)}`)
-      }
-      const vectors = await indexVectors(db, place, tell)
-      const bytesAfter = await bytesOf(db, place)
-      return { where: db.where, bytesBefore, bytesAfter, vectors, ms: Math.round(performance.now() - began) }
-    }),
-  )
+  return aloneWith(place, 'write', async (db) => {
+    const began = performance.now()
+    const bytesBefore = await bytesOf(db, place)
+    if (db.dialect === 'sqlite') assertRoom(place.file, bytesBefore)
+    tell('making room', 0, 0)
+    if (db.dialect === 'sqlite') {
+      await db.exec('vacuum')
+      await db.exec('pragma wal_checkpoint(TRUNCATE)')
+    } else {
+      for (const table of await tableNames(db)) await db.exec(`vacuum (analyze) ${quoted(table)}`)
+    }
+    const vectors = await indexVectors(db, place, tell)
+    const bytesAfter = await bytesOf(db, place)
+    return { where: db.where, bytesBefore, bytesAfter, vectors, ms: Math.round(performance.now() - began) }
+  })
 }
 
 /** The new file is made in the log first, and folded in then. */

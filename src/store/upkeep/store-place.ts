@@ -52,7 +52,30 @@ export async function alone<Result>(place: StorePlace, work: () => Promise<Resul
   }
 }
 
-export async function using<Result>(opening: Promise<UpkeepConnection>, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
+/** The same with its store open: also no guest of the user on another machine, where that is Postgres. */
+export async function aloneWith<Result>(place: StorePlace, wish: Wish, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
+  return alone(place, () =>
+    using(connectStore(place, wish), async (db) => {
+      await assertNobodyWrites(db, place.user)
+      return work(db)
+    }),
+  )
+}
+
+/** In Postgres a guest holds a lock of the database, wherever it runs. @throws OxbowError `workspace_busy` */
+export async function assertNobodyWrites(db: UpkeepConnection, user: UserId): Promise<void> {
+  if (db.dialect === 'sqlite') return
+  const { guestLockQuery } = await import('../postgres/write/batch-statements.ts')
+  const { text, values } = guestLockQuery(user)
+  const [row] = await db.rows(text.replace('$1', '?'), values as readonly string[])
+  if (row?.[0] as unknown as boolean) return
+  throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'End it first.' })
+}
+
+type Opening = UpkeepConnection | Promise<UpkeepConnection>
+
+/** Closes it, whatever becomes of the work. */
+export async function using<Result>(opening: Opening, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
   const db = await opening
   try {
     return await work(db)
