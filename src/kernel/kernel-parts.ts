@@ -15,6 +15,7 @@ import {
   type Engine,
   type IdMaker,
   type Random,
+  type RecordView,
   type Sandbox,
   type SessionId,
   type UserId,
@@ -124,11 +125,18 @@ export function assembleParts(options: KernelOptions): KernelParts {
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
 
   const background = createBackground({ user, gate, newId })
-  const turnEnded = [createTitleDue({ sessions, titles, background })]
-  if (memory !== undefined) turnEnded.unshift(memory.poke, createTidyDue({ memory, store, clock, config: consolidation, background }))
+  const turnEnded: ((record: RecordView) => void)[] = []
+  if (memory !== undefined) turnEnded.push(memory.poke, createTidyDue({ memory, store, clock, config: consolidation, background }))
+  if (titles.model !== '') turnEnded.push(createTitleDue({ sessions, background }))
   const recovered = new Map<CallId, OpenTurn>()
-  const timeLimitS = config.turn.time_limit_s
-  const lanes = createLanes({ clock, journal, sandbox, owner: `guest:${user}`, timeLimitS, runTurn: (turn) => agent.runTurn(turn) })
+  const lanes = createLanes({
+    clock,
+    journal,
+    sandbox,
+    owner: `guest:${user}`,
+    config: config.turn,
+    runTurn: (turn) => agent.runTurn(turn),
+  })
   const told = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rollingBy(background, summary) }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...told })
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate, summaries, newId })

@@ -1,4 +1,3 @@
-export { createCharacter } from './character.ts'
 export { createMessageCounter, type MessageCounter } from './context-window.ts'
 export { runTurn } from './pipeline.ts'
 export { itemsBehind } from './rolling.ts'

@@ -1,17 +1,15 @@
-/** Decides when a session gets its title: after its first reply, where a model is named for it. */
-import type { Config, RecordView } from '../../types/index.ts'
+/** Decides when a session gets its title: after its first reply. */
+import type { RecordView } from '../../types/index.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Background } from './background.ts'
 
 interface TitleDueDeps {
   readonly sessions: Pick<Sessions, 'load'>
-  readonly titles: Config['memory']['titles']
   readonly background: Pick<Background, 'run'>
 }
 
 /** @returns what is told of the end of each turn */
-export function createTitleDue({ sessions, titles, background }: TitleDueDeps): (record: RecordView) => void {
-  if (titles.model === '') return () => {}
+export function createTitleDue({ sessions, background }: TitleDueDeps): (record: RecordView) => void {
   const look = async ({ session, body }: RecordView): Promise<void> => {
     if (session === '' || (body as { status?: unknown }).status !== 'ok') return
     const { turns } = await sessions.load(session)

@@ -1,6 +1,6 @@
 /** The agent: turns of a lane become processes that the runtime runs. A process is its agent's only handle on the world. */
 import {
-  createCharacter,
+  type ContextProvider,
   createMessageCounter,
   type Reminder,
   type RollingSummary,
@@ -8,7 +8,19 @@ import {
   type RuntimeDeps,
   type TurnResult,
 } from '../../runtime/index.ts'
-import type { Caller, CallId, CallOutcome, Config, Engine, Process, ProcessId, Sandbox, SessionId, TurnId } from '../../types/index.ts'
+import {
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type Config,
+  type Engine,
+  fenceRule,
+  type Process,
+  type ProcessId,
+  type Sandbox,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import type { LaneTurn } from './lanes.ts'
 import type { Registry } from '../registry.ts'
@@ -45,7 +57,7 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
     counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
     providers: [
-      createCharacter({ ...config.agent, surroundings: () => scrub(sandbox.status.problem?.message ?? '') }),
+      createCharacter(config.agent, () => scrub(sandbox.status.problem?.message ?? '')),
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
     ],
     evaluators: [],
@@ -75,6 +87,21 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
     },
     turn: (id) => turns.get(id),
   }
+}
+
+/**
+ * Who the agent is, where it works, and how it should treat what it reads.
+ * @param surroundings what is true of the workspace now, e.g. that the shell is off
+ */
+function createCharacter({ name, instructions }: Config['agent'], surroundings: () => string): ContextProvider {
+  const lines = [
+    `You are ${name}, an agent that works for one person on their own machine, inside Oxbow.`,
+    'You act only through the tools you are given. Files are under /shared (kept) and /tmp (scratch); nothing else of the machine exists for you.',
+    'Every tool call is checked and recorded. When one is refused, read the reason: correct it, go another way, or tell the person what you need.',
+    fenceRule,
+    'Be brief and exact. Say what you did and what you could not do.',
+  ]
+  return { name: 'character', provide: () => [...lines, surroundings(), instructions].filter((line) => line !== '').join('\n') }
 }
 
 /** A window this many times the bound of the tools has room enough for the bound. */

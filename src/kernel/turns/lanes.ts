@@ -93,7 +93,7 @@ interface LaneDeps {
   readonly journal: Journal
   readonly sandbox: Pick<Sandbox, 'status'>
   readonly owner: string
-  readonly timeLimitS: Config['turn']['time_limit_s']
+  readonly config: Pick<Config['turn'], 'time_limit_s'>
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
 }
 
@@ -166,7 +166,7 @@ async function runNext(
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
-  const limit = startLimit(deps.clock, deps.timeLimitS * 1000, () => controller.abort('time_limit'))
+  const limit = startLimit(deps.clock, deps.config.time_limit_s * 1000, () => controller.abort('time_limit'))
   const stop = (): void => controller.abort(next.signal.reason)
   next.signal.addEventListener('abort', stop)
   try {
