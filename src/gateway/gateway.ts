@@ -12,7 +12,7 @@ import { errorTable, type Failure, OxbowError } from '../types/index.ts'
 import { refuseSource, refuseToken, subprotocol } from './admission.ts'
 import { type Connection, hardFrameLimit, serveConnection } from './connection.ts'
 import { createEventTexts } from './frame-text.ts'
-import { gatewayLimits, type GatewayLimits, minTokenLength, requestTimeoutMs } from './limits.ts'
+import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutLookShare } from './limits.ts'
 
 export interface GatewayOptions {
   readonly kernel: Kernel
@@ -55,8 +55,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
 
   // A static import of node:http would load undici at start.
-  const server = process.getBuiltinModule('node:http').createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs })
-  // Sockets that are not let in yet count too; they live for `requestTimeoutMs` at most.
+  const { requestTimeoutMs } = limits
+  const server = process.getBuiltinModule('node:http').createServer({
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: requestTimeoutMs * timeoutLookShare,
+  })
+  // Sockets that are not let in yet count too; they live for little longer than `requestTimeoutMs`.
   server.maxConnections = limits.maxConnections * 2
   server.on('request', (request, response) => answerHttp(request, response, refuseSource(request.headers, options)))
   server.on('upgrade', (request, stream, head) => {

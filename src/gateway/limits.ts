@@ -7,6 +7,7 @@ export interface GatewayLimits {
   readonly maxBufferedBytes: number
   readonly keepAliveMs: number
   readonly closeGraceMs: number
+  readonly requestTimeoutMs: number
 }
 
 export const gatewayLimits: GatewayLimits = {
@@ -24,6 +25,8 @@ export const gatewayLimits: GatewayLimits = {
   keepAliveMs: 15_000,
   /** How long a stopping gateway waits for terminals to say goodbye. */
   closeGraceMs: 1_000,
+  /** A request line and headers arrive at once from an honest terminal; a dripping or silent one is cut off. */
+  requestTimeoutMs: 10_000,
 }
 
 /** A frame over `maxFrameBytes` by up to this factor is told what is wrong before the close; a larger one is cut off unread. */
@@ -32,8 +35,8 @@ export const oversizeFactor = 2
 export const maxInputDepth = 100
 /** Wrong fields named in one error; a person mends the first ones and tries again. */
 export const maxNamedFields = 5
-/** A request line and headers arrive at once from an honest terminal; a dripping one is cut off. */
-export const requestTimeoutMs = 10_000
+/** How much longer a silent socket may live than it should: Node itself looks every 30 s, and a flood kept terminals out for as long. */
+export const timeoutLookShare = 0.2
 /** 32 random bytes make a token; its base64url text has 43 characters. Anything shorter was not made by `createToken`. */
 export const tokenBytes = 32
 export const minTokenLength = 43
