@@ -129,14 +129,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
   if (memory !== undefined) turnEnded.push(memory.poke, createTidyDue({ memory, store, clock, config: consolidation, background }))
   if (titles.model !== '') turnEnded.push(createTitleDue({ sessions, background }))
   const recovered = new Map<CallId, OpenTurn>()
-  const lanes = createLanes({
-    clock,
-    journal,
-    sandbox,
-    owner: `guest:${user}`,
-    config: config.turn,
-    runTurn: (turn) => agent.runTurn(turn),
-  })
+  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn: (turn) => agent.runTurn(turn) })
   const told = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rollingBy(background, summary) }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...told })
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate, summaries, newId })

@@ -18,6 +18,7 @@ import {
   type SandboxStatus,
   type SessionId,
   type TurnId,
+  type UserId,
 } from '../../types/index.ts'
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Journal } from '../journal.ts'
@@ -92,7 +93,7 @@ interface LaneDeps {
   readonly clock: Clock
   readonly journal: Journal
   readonly sandbox: Pick<Sandbox, 'status'>
-  readonly owner: string
+  readonly user: UserId
   readonly config: Pick<Config['turn'], 'time_limit_s'>
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
 }
@@ -235,8 +236,8 @@ function indexed(files: readonly KeptFile[], from: number): readonly Attachment[
 }
 
 /** Takes the lane for as long as this guest lives. A guest after a crash has the same name, so it need not wait for the lease. */
-async function claim({ journal, owner, claimed }: LaneDeps & { readonly claimed: Set<SessionId> }, session: SessionId): Promise<void> {
-  const epoch = await journal.store.claimLane(session, owner, leaseMs)
+async function claim({ journal, user, claimed }: LaneDeps & { readonly claimed: Set<SessionId> }, session: SessionId): Promise<void> {
+  const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs)
   if (epoch !== null) {
     claimed.add(session)
     return journal.fence(session, epoch)
