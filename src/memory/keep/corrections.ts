@@ -44,7 +44,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       const since = from ?? now
       if (since < before.validFrom) {
         throw new OxbowError('bad_input', 'It would hold before what it takes the place of.', {
-          hint: 'Give a later date, or none for now.',
+          hint: `Give a later date, or none for now; or say first since when ${id} held (memory_valid, oxbow memory edit ${id} --from DATE).`,
         })
       }
       const isPerson = !byAgent(asking)

@@ -4,6 +4,7 @@ import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
 import { type EntryExtra, extraOf, freshFacts, type KeepDeps, makeItem } from './keep-item.ts'
 import { maxNoteCharacters, maxTags } from './keep-limits.ts'
+import { personProtection } from '../tidy/decay.ts'
 import { baseImportance, typeOf } from './memory-types.ts'
 import { byAgent, joinedLabels, originOf } from './provenance-record.ts'
 import { secretIn } from './secret-shapes.ts'
@@ -110,7 +111,7 @@ async function saveNote(
     updatedAt: now,
     validFrom: more.validFrom ?? now,
     importance: baseImportance(type),
-    protection: more.protection ?? (byPerson ? 'medium' : 'none'),
+    protection: more.protection ?? (byPerson ? personProtection : 'none'),
     accessedAt: now,
     seq: origin.seq,
     extra: JSON.stringify(extra),

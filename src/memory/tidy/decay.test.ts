@@ -26,6 +26,7 @@ const plain = {
   labels: [],
   confirmedBy: [],
   corrects: false,
+  byPerson: false,
   sessions: 0,
 } as const
 
@@ -79,6 +80,12 @@ describe('protection', () => {
     )
     assert.equal(protectionOf({ ...plain, accesses: 5, sessions: 2 }, 0), 'high')
     assert.equal(protectionOf({ ...plain, sessions: 3 }, 60 * day), 'low', 'and is lost as any other')
+  })
+
+  it('begins with medium for what a person noted, and is lost as any other', () => {
+    const noted = [0, 29, 31, 65].map((days) => protectionOf({ ...plain, byPerson: true }, days * day))
+    assert.deepEqual(noted, ['medium', 'medium', 'low', 'none'])
+    assert.equal(protectionOf({ ...plain, byPerson: true, labels: ['untrusted'] }, 0), 'none')
   })
 
   it('is high for a correction, and permanent for a pin and for who the person is', () => {

@@ -35,6 +35,8 @@ export const fading: Readonly<Record<MemoryType, Fading>> = {
 /** Whoever wears it never fades. */
 export const pinTag = 'pinned'
 
+/** Of what a person noted by hand: nobody notes what is not to be kept. */
+export const personProtection: Protection = 'medium'
 /** From the weakest. */
 export const protections: readonly Protection[] = ['none', 'low', 'medium', 'high', 'permanent']
 const held: Readonly<Record<Protection, number>> = { none: 1, low: 0.5, medium: 0.2, high: 0.05, permanent: 0 }
@@ -66,11 +68,16 @@ export function fadedImportance(entry: Faded, now: number, speed = 1): number {
 
 /**
  * Protection is gained by being wanted (2, 3, 5 accesses: low, medium, high; or in 2 and 3 sessions: medium, high), by being a correction or
- * confirmed by a person (high), and by a pin or by telling who the person is (permanent). Others cannot pin what they wrote. It is lost by a
- * step for each 30 days without an access, three at the most.
+ * confirmed by a person (high), and by a pin or by telling who the person is (permanent). What a person noted begins with medium. Others
+ * cannot pin what they wrote. It is lost by a step for each 30 days without an access, three at the most.
  */
 export function protectionOf(
-  entry: Faded & Pick<MemoryEntry, 'tags' | 'confirmedBy' | 'labels'> & { readonly corrects: boolean; readonly sessions: number },
+  entry: Faded &
+    Pick<MemoryEntry, 'tags' | 'confirmedBy' | 'labels'> & {
+      readonly corrects: boolean
+      readonly sessions: number
+      readonly byPerson: boolean
+    },
   now: number,
 ): Protection {
   const trusted = !entry.labels.includes('untrusted')
@@ -78,14 +85,16 @@ export function protectionOf(
   // A pin that was taken off leaves what was gained otherwise.
   const gained = gainedAt.filter((accesses, step) => entry.accesses >= accesses || entry.sessions >= gainedIn[step]!).length
   const corrected = trusted && (entry.corrects || entry.confirmedBy.length > 0) ? 3 : 0
+  const noted = trusted && entry.byPerson ? protections.indexOf(personProtection) : 0
   const steps = Math.min(maxStepsDown, Math.floor(sinceMs(entry, now) / (staleDays * 24 * hourMs)))
-  return protections[Math.max(0, Math.max(gained, corrected) - steps)] ?? 'none'
+  return protections[Math.max(0, Math.max(gained, corrected, noted) - steps)] ?? 'none'
 }
 
 /** The same of an entry as it is kept: what it took the place of, and the sessions that wanted it, stand in its `extra`. */
 export function protectionNow(entry: MemoryEntry, now: number): Protection {
   const { supersedes = [], sessions = [] } = extraOf(entry)
-  return protectionOf({ ...entry, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
+  const byPerson = entry.kind === 'note' && entry.author === 'user'
+  return protectionOf({ ...entry, byPerson, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
 }
 
 /** What an entry has to be shown in every context: more the more it matters and the more often it was wanted. */

@@ -172,7 +172,7 @@ describe('how quickly memories fade', () => {
     const left: number[] = []
     for (const speed of [0, 0.5, 1, 2]) {
       await using house = await openHouse({ speed })
-      await house.note('The gate is green.', { type: 'fact', importance: 0.6 })
+      await house.note('The gate is green.', { type: 'fact', importance: 0.6, author: 'agent' })
       house.clock.at += 2 * day
       await house.run()
       left.push((await house.entries())[0]!.importance)
