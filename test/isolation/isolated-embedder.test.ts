@@ -90,5 +90,5 @@ function mountOf(runner: number | undefined, folder: string): string {
 }
 
 /** Long for a container that starts a thread on a busy machine. */
-const patienceMs = 20_000
+const patienceMs = 60_000
 const pollMs = 50

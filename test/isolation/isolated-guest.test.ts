@@ -187,4 +187,4 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
 })
 
 /** Long for a guest that closes all it has. */
-const patienceMs = 20_000
+const patienceMs = 60_000

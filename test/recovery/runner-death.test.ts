@@ -24,7 +24,7 @@ const sleeper = () =>
   ])
 
 /** Long for a guest that closes all it has; a guest that hangs would be here for ever. */
-const patienceMs = 20_000
+const patienceMs = 60_000
 
 /** Resolves when no process has this id: the guest is not a child of this process, so nobody tells. */
 async function ended(pid: number): Promise<void> {

@@ -4,6 +4,7 @@ import { watch } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import type { UserId } from '../../src/types/index.ts'
+import { patienceMs } from './patience.ts'
 
 export interface TestWorkspace extends Disposable {
   /** Home of a runner that has this one user. */
@@ -81,8 +82,6 @@ export function tokenOf({ root }: Pick<TestWorkspace, 'root'>): string {
   return readFileSync(join(root, 'ipc', 'token'), 'utf8')
 }
 
-/** Far over what a kill takes on a busy machine. */
-const patienceMs = 15_000
 const pollMs = 5
 
 function describe(pid: number): string {

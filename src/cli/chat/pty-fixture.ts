@@ -8,7 +8,7 @@ import { spawn } from '@lydell/node-pty'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 /** A test that waits longer has failed; on a machine that works it takes a second. */
-const patienceMs = 30_000
+const patienceMs = 60_000
 
 export interface Pty {
   /** Resolves when the text has appeared since the last match. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Store } from '../../store/index.ts'
@@ -124,7 +125,10 @@ describe('a copy out of the vault whose end nobody knows', () => {
   const took = { effect: 'once', labels: { adds: ['private'], sink: false } } as const
 
   it('counts as one: stopped by its time limit, it has made the conversation private', async () => {
-    const copies = testCall('test.copy', () => new Promise(() => {}), { ...took, timeoutMs: 20 })
+    const copies = testCall('test.copy', (_, { signal }) => once(signal, 'abort').then(() => Promise.reject(signal.reason)), {
+      ...took,
+      timeoutMs: 20,
+    })
     await using fixture = await openFixture({ play: inOrder(asks(['test_copy']), says('done')), calls: [copies] })
     await fixture.turn('go')
     assert.equal((await fixture.store.session(fixture.session))?.labels, 'private')
