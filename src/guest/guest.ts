@@ -14,7 +14,7 @@ import type { OpeningStore, Store } from '../store/index.ts'
 import { type Call, type ChainHead, type Config, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
 import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
-import { type HostWays, openHostWays } from './host-ways.ts'
+import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
 
 export interface Guest {
   readonly url: string
@@ -81,6 +81,7 @@ export async function startGuest(
       calls: () => loadCalls(ways, config, memory),
       memory,
       workspaceRoot,
+      hostFolders: ownFolders(),
       secrets: secretsOf(envelope),
       clock: systemClock,
       random: systemRandom,

@@ -18,6 +18,16 @@ export interface HostWays {
   close(): Promise<void>
 }
 
+/** The system's programs are the same everywhere; others tell where somebody keeps theirs. */
+const ofSystem = /^\/(usr|bin|sbin|lib|lib64|opt)\//
+
+/** @returns where this program and its Node are installed: sandboxes are shown parts of both. */
+export function ownFolders(): readonly string[] {
+  const installed = import.meta.dirname.replace(/\/(src\/guest|dist)$/, '')
+  const node = process.execPath.startsWith(`${installed}/`) ? [] : [process.execPath]
+  return [installed, ...node].filter((path) => !ofSystem.test(path))
+}
+
 /** Nothing is started before its first use. @throws OxbowError `bad_config` */
 export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
   const { workspaceRoot, config, keys, catalogFolder, isolation } = envelope

@@ -62,6 +62,8 @@ export interface KernelOptions {
   readonly memory?: Memory
   /** Empty when there is none. */
   readonly workspaceRoot: string
+  /** Where Oxbow itself is installed, when no model shall read it. */
+  readonly hostFolders?: readonly string[]
   /** Values that must never reach a model, a log or a person, by the name that stands for them. */
   readonly secrets: ReadonlyMap<string, string>
   readonly clock: Clock

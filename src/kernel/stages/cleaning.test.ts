@@ -33,6 +33,23 @@ void describe('a secret', () => {
     )
   })
 
+  void it('and a host path are no part of a table of mounts, also where homes are a file system of their own', () => {
+    const installed = createCleaner({
+      workspaceRoot: '/home/ada/.oxbow/users/ada',
+      hostFolders: ['/home/ada/src/oxbow'],
+      secrets,
+      keep: async () => '',
+    })
+    assert.equal(
+      installed.scrub('254:1 /ada/.oxbow/users/ada/shared /shared rw\n254:1 /ada/src/oxbow/node_modules/x/bin/node /opt/oxbow/node ro'),
+      '254:1 /shared /shared rw\n254:1 (host)/node_modules/x/bin/node /opt/oxbow/node ro',
+    )
+    assert.equal(installed.scrub('0:32 /@home/ada/.oxbow/users/ada/ipc/x'), '0:32 /@home(workspace)/ipc/x')
+    assert.equal(installed.scrub('/home/ada/src/oxbow-2 and /users/ada'), '/home/ada/src/oxbow-2 and /users/ada')
+    const shallow = createCleaner({ workspaceRoot: '/home/ada/ws', hostFolders: ['/app'], secrets, keep: async () => '' })
+    assert.equal(shallow.scrub('COPY . /app'), 'COPY . /app', 'a name that many texts have')
+  })
+
   void it('never gets through as bytes, whatever is around it, and what is around it stays', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.constantFrom(...secrets.keys()), fc.uint8Array(), (before, name, after) => {

@@ -15,6 +15,8 @@ export interface Cleaner {
 
 export interface CleanerDeps {
   readonly workspaceRoot: string
+  /** Other folders of the host of which a sandbox names parts, as its table of mounts does. */
+  readonly hostFolders?: readonly string[]
   /** Secret values by the name that stands for them. */
   readonly secrets: ReadonlyMap<string, string>
   /** Keeps the whole text. @returns its hash. */
@@ -24,15 +26,20 @@ export interface CleanerDeps {
 /** A secret shorter than this would blank out ordinary words. */
 const minSecretLength = 8
 
-export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cleaner {
+export function createCleaner({ workspaceRoot, hostFolders = [], secrets, keep }: CleanerDeps): Cleaner {
   const handles = [...secrets]
     .filter(([, value]) => value.length >= minSecretLength)
     .flatMap(([name, value]) => spellings(value).map((spelled) => [spelled, `[secret:${name}]`] as const))
   const inBytes = handles.map(([value, handle]) => [Buffer.from(value), handle] as const)
-  const replacements: (readonly [string, string])[] = [...handles]
-  if (workspaceRoot !== '') for (const folder of ['shared', 'tmp', 'vault']) replacements.push([`${workspaceRoot}/${folder}`, `/${folder}`])
+  const roots = spelledPaths(workspaceRoot)
+  const inside = roots.flatMap((root) => ['shared', 'tmp', 'vault'].map((folder) => [`${root}/${folder}`, `/${folder}`] as const))
+  const replacements = [...handles, ...inside]
+  const folders = [
+    ...roots.map((root) => [root, '(workspace)'] as const),
+    ...hostFolders.flatMap(spelledPaths).map((path) => [path, '(host)'] as const),
+  ]
   return {
-    scrub: (text) => withoutRoot(replaceEach(text, replacements), workspaceRoot),
+    scrub: (text) => folders.reduce(withoutFolder, replaceEach(text, replacements)),
     hideSecrets: (text) => replaceEach(text, handles),
     hideSecretBytes(bytes) {
       for (const [from, to] of inBytes) {
@@ -58,10 +65,24 @@ export function createCleaner({ workspaceRoot, secrets, keep }: CleanerDeps): Cl
   }
 }
 
-/** What is left of it: errors of the system and of the launcher name other folders of the workspace. */
-function withoutRoot(text: string, root: string): string {
-  if (root === '' || !text.includes(root)) return text
-  return text.split(root).reduce((before, after) => `${before}${/^[\w.-]/.test(after) ? root : '(workspace)'}${after}`)
+/** Fewer names than these are no place of a person: many texts have them. */
+const fewestNames = 2
+const fewestNamesOfPart = 3
+/** Homes, or each of them, may be a file system of their own: what is mounted deeper is not looked for. */
+const deepestMount = 2
+
+/** @returns the path, and as tables of mounts have it where a part of it is a file system of its own; the longest first. */
+function spelledPaths(path: string): readonly string[] {
+  const names = path.split('/').slice(1)
+  if (names.length < fewestNames) return []
+  const parts = Array.from({ length: deepestMount }, (_, at) => names.slice(at + 1)).filter((rest) => rest.length >= fewestNamesOfPart)
+  return [path, ...parts.map((rest) => `/${rest.join('/')}`)]
+}
+
+/** What is left of it: errors of the system and of the launcher name other folders. One that only begins so stays. */
+function withoutFolder(text: string, [folder, shown]: readonly [folder: string, shown: string]): string {
+  if (!text.includes(folder)) return text
+  return text.split(folder).reduce((before, after) => `${before}${/^[\w.-]/.test(after) ? folder : shown}${after}`)
 }
 
 /** A secret as it is, and as it stands in JSON where that is not the same. */
