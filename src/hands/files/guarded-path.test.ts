@@ -50,6 +50,7 @@ describe('hooks and settings of git', () => {
     'r/../link/../.git/hooks/x',
     // Names another folder for both; what a rebase that goes on runs; and what makes a folder a repository without `.git`.
     'r/.git/commondir',
+    'r/.git/worktrees/w/.git',
     'r/.git/rebase-merge/git-rebase-todo',
     'r/.git/sequencer/todo',
     'HEAD',

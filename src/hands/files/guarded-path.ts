@@ -29,7 +29,7 @@ function isGuarded(path: string): boolean {
   const git = parts.indexOf('.git')
   if (git === -1) return path.endsWith('/HEAD')
   // `.git` itself: a file of that name says where the repository is, and a folder brings its hooks along.
-  return git === parts.length - 1 || parts.slice(git + 1).some((part) => gitRuns.has(part))
+  return parts.at(-1) === '.git' || parts.slice(git + 1).some((part) => gitRuns.has(part))
 }
 
 function isOfBareRepository(real: string): boolean {

@@ -109,6 +109,12 @@ describe('changes of a machine', () => {
     assert.deepEqual((await merge([folder('.git'), file('.git/config', 'x')], [])).names, ['.git', '.git/config'])
   })
 
+  it('leave out a file or a link that says where a repository is, also within another one', async () => {
+    const nested = ['.git', '.git/x'].map(folder)
+    const { names } = await merge([], [...nested, file('.git/x/.git', 'gitdir: ../../d'), folder('d')])
+    assert.deepEqual(names, ['.git', '.git/x', 'd'])
+  })
+
   it('make no repository of a folder without any .git, and change no settings of one', async () => {
     const parts = [folder('b'), folder('b/objects'), folder('b/refs')]
     const made = await merge(

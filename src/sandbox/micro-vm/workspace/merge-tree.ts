@@ -160,7 +160,8 @@ export function staysInside(path: string, target: string): boolean {
 function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<string, unknown>): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')
-  if (git === parts.length - 1 && kind !== 'folder') return true
+  // Also of one that stands within another.
+  if (parts.at(-1) === '.git' && kind !== 'folder') return true
   // Beside `objects` and `refs` it makes a folder a repository of its own, with settings that are run.
   if (git === -1) {
     // Without any `.git`: git takes a folder with these three for one.
