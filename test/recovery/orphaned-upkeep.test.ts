@@ -9,11 +9,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { shareCompileCache } from '../support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 test('what a killed `oxbow store move` had begun ends with it, says so, and leaves the store as it was', async () => {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-orphan-'))
+  shareCompileCache(home)
   const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
   const run = (...args: string[]) => spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'ignore', 'ignore'] })
   // Takes connections and never says a word: the move waits.

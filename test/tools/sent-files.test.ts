@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type ScriptedServer, startScriptedServer } from '../../src/engine/index.ts'
+import { shareCompileCache } from '../support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
@@ -19,6 +20,7 @@ interface Ran {
 /** A home whose model makes these calls, one a step, and then answers. */
 async function makeHome(...calls: readonly (readonly [name: string, args: object])[]) {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-sent-'))
+  shareCompileCache(home)
   const requests: string[] = []
   const steps = [...calls.map(([name, args]) => ({ events: [{ tool_call: { name, arguments: args } }] })), { events: [{ text: 'done' }] }]
   const model: ScriptedServer = await startScriptedServer(

@@ -7,7 +7,7 @@ import { openPty, withHome } from './pty-fixture.ts'
 
 /** A call that needs no sandbox, and asks. */
 function askForTime(home: string): void {
-  mkdirSync(join(home, 'oxbow'))
+  mkdirSync(join(home, 'oxbow'), { recursive: true })
   writeFileSync(join(home, 'oxbow', 'config.toml'), '[approval.calls]\n"time.now" = "ask"\n')
 }
 

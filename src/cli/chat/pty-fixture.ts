@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { spawn } from '@lydell/node-pty'
+import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 /** A test that waits longer has failed; on a machine that works it takes a second. */
@@ -49,6 +50,7 @@ export function openPty(home: string, args: readonly string[] = [], env: Readonl
 
 export async function withHome(check: (home: string) => Promise<void>): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-pty-'))
+  shareCompileCache(join(home, 'oxbow'))
   try {
     await check(home)
   } finally {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { errorTable } from '../../types/index.ts'
+import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 let home = ''
@@ -22,6 +23,7 @@ async function oxbow(path: string | undefined, ...args: readonly string[]): Prom
 
 before(() => {
   home = mkdtempSync(join(tmpdir(), 'oxbow-image-verb-'))
+  shareCompileCache(home)
 })
 after(() => rmSync(home, { recursive: true, force: true }))
 

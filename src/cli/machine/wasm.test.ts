@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { assemble, op, type FixtureFunction } from '../../sandbox/wasm/wasm-fixture.ts'
 import { errorTable } from '../../types/index.ts'
+import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 
@@ -32,6 +33,7 @@ async function oxbow(...args: readonly string[]): Promise<Ran> {
 
 before(() => {
   home = mkdtempSync(join(tmpdir(), 'oxbow-wasm-verb-'))
+  shareCompileCache(home)
   mkdirSync(join(home, 'in'))
   mkdirSync(join(home, 'out'))
   writeFileSync(join(home, 'in', 'a.txt'), 'hello')

@@ -9,6 +9,7 @@ import { spawn } from '@lydell/node-pty'
 import { makeMasterKeys, openHome, openWorkspace } from '../../runner/index.ts'
 import { storedSecrets } from '../../store/index.ts'
 import { configSchema, systemClock, type UserId } from '../../types/index.ts'
+import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 const patienceMs = 60_000
@@ -16,6 +17,7 @@ const typed = 'sekret-ü-4711'
 
 test('a typed secret is not shown, what was rubbed out is not kept, and Ctrl+C keeps nothing and gives the terminal back', async () => {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-typing-'))
+  shareCompileCache(home)
   // What the terminal does with typed keys is asked of it after each program.
   const line = (name: string): string =>
     `"$NODE" "$PROGRAM" secret set ${name}; echo "left $?"; stty -a | tr ' ;' '\\n\\n' | grep -x -e echo -e -echo`

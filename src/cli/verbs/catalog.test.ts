@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { errorTable } from '../../types/index.ts'
+import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 
@@ -37,6 +38,7 @@ const config = (text: string): void => writeFileSync(join(home, 'config.toml'), 
 
 before(async () => {
   home = mkdtempSync(join(tmpdir(), 'oxbow-catalog-verbs-'))
+  shareCompileCache(home)
   server = createServer((_, response) => response.end(JSON.stringify(served))).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api.json`

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { errorTable } from '../../types/index.ts'
 import { describeMove } from '../store/store-text.ts'
 import { movedTo } from '../store/store-upkeep.ts'
+import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 
@@ -56,6 +57,7 @@ const oxbow = (...args: readonly string[]): Promise<Ran> => start(args).over
 
 before(async () => {
   home = mkdtempSync(join(tmpdir(), 'oxbow-verbs-'))
+  shareCompileCache(home)
   // A call that needs no sandbox, and asks.
   writeFileSync(join(home, 'config.toml'), '[approval.calls]\n"time.now" = "ask"\n')
   server = start(['serve'])
