@@ -44,7 +44,7 @@ async function changeMemory(session: PostgresSession, user: UserId, changes: rea
   for (const group of groupsOf(changes)) await changeEntries(work, group)
   for (const change of changes) {
     if (change.change === 'cursor') await session.rows({ ...memoryWrites.putCursor, values: [user, change.cursor.name, change.cursor.seq] })
-    if (change.change === 'model') await changeModel(work, change.model, change.dims, change.state)
+    if (change.change === 'model') await changeModel(work, change)
     if (change.change === 'vectors') await putVectors(work, change.model, change.vectors)
   }
   await putState(work)

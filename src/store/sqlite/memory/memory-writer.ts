@@ -1,13 +1,13 @@
 /** Changes of memory in SQLite: one call is one transaction, which the engine around it holds. */
 import type { UserId } from '../../../types/index.ts'
 import type { MemoryChange, MemoryItem, MemoryPatch } from '../../memory.ts'
-import { type EntryRow, entryRow, rowEntry } from '../../memory/entry-row.ts'
+import { entryRow, rowEntry } from '../../memory/entry-row.ts'
 import { keptRemovals } from '../../memory/memory-limits.ts'
 import { lengthOfBody, packBody, type PassageBody, unpackBody } from '../../memory/passage-body.ts'
 import type { Database } from '../sqlite-database.ts'
 import { noState, type StateRow } from '../../memory/memory-rows.ts'
 import { type MemoryWrites, openWriteStatements } from './memory-writes.ts'
-import { createTextIndex, openTextIndex, scopeOf, textIndexCheck, type TextIndex } from './text-index.ts'
+import { createTextIndex, indexAll, openTextIndex, scopeOf, scopeOfRow, textIndexCheck, type TextIndex } from './text-index.ts'
 import { createVectorWriter, type VectorWriter } from './vector-writer.ts'
 
 export interface MemoryWriter {
@@ -34,9 +34,6 @@ interface Work extends WriterParts {
   readonly erased: Set<string>
 }
 
-/** Passages that are held at once while an index is made anew. */
-const indexedAtOnce = 1_000
-
 export function createMemoryWriter(database: Database, user: UserId): MemoryWriter {
   const hasIndex = textIndexCheck(database, user)
   let parts: WriterParts | null = null
@@ -48,7 +45,7 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
     if (parts !== null && !fresh) return parts
     const writes = openWriteStatements(database)
     parts = { database, user, writes, vectors: createVectorWriter(writes, user), text: openTextIndex(database, user) }
-    if (fresh) indexAll(parts)
+    if (fresh) indexAll(database, user, parts.text)
     return parts
   }
   return {
@@ -67,19 +64,6 @@ export function createMemoryWriter(database: Database, user: UserId): MemoryWrit
       if (erasing) database.emptyLog()
       erasing = false
     },
-  }
-}
-
-/** Everything that is kept, put into an index that is new: a store that was moved here, or whose index was lost. */
-function indexAll({ writes, text, user }: WriterParts): void {
-  for (let after = 0; ;) {
-    const rows = writes.passagesAfter.all({ user, after, limit: indexedAtOnce })
-    for (const row of rows) {
-      const { terms, context } = unpackBody(row.body)
-      text.add({ passage: row.id, scope: scopeOfRow(row), terms, context })
-      after = row.id
-    }
-    if (rows.length < indexedAtOnce) return
   }
 }
 
@@ -103,7 +87,7 @@ function applyChange(work: Work, change: MemoryChange): void {
       work.vectors.put(change.model, change.vectors, version)
       return
     case 'model':
-      work.vectors.model(change.model, change.dims, change.state, version)
+      work.vectors.model(change, version)
   }
 }
 
@@ -156,10 +140,6 @@ function patch(work: Work, id: string, patched: MemoryPatch): void {
     text.remove({ passage: passage.id, scope: scopeOfRow(row), terms, context })
     text.add({ passage: passage.id, scope: scopeOfRow(next), terms, context })
   }
-}
-
-function scopeOfRow({ kind, session, tags }: Pick<EntryRow, 'kind' | 'session' | 'tags'>): string {
-  return scopeOf(kind, session, tags === '' ? [] : tags.slice(1, -1).split('\u001f'))
 }
 
 /** Only so many removals are remembered; a reader that was away for longer reads all anew. */

@@ -19,7 +19,6 @@ export interface MemoryWrites {
   readonly updateEntry: Keyed<EntryRow & { key: number; version: number }>
   readonly dropEntry: Keyed<{ key: number }>
   readonly passagesOf: Found<{ entry: number }, PassageRow>
-  readonly passagesAfter: Found<{ after: number; limit: number }, PassageRow & Pick<EntryRow, 'kind' | 'session' | 'tags'>>
   readonly putPassage: Keyed<{ id: number; entry: number; part: number; start: number; length: number; body: Uint8Array }>
   readonly dropPassages: Keyed<{ entry: number }>
   readonly passageIn: Found<{ id: number }, { readonly found: number }>
@@ -55,13 +54,6 @@ export function openWriteStatements(database: Database): MemoryWrites {
     dropEntry: database.prepare(sql('delete from memory_entry where user = :user and key = :key')),
     passagesOf: database.prepare(
       sql('select id, part, start, body from memory_passage where user = :user and entry = :entry order by part, id'),
-    ),
-    passagesAfter: database.prepare(
-      sql(
-        `select p.id, p.part, p.start, p.body, e.kind, e.session, e.tags from memory_passage p
-         join memory_entry e on e.user = p.user and e.key = p.entry
-         where p.user = :user and p.id > :after order by p.id limit :limit`,
-      ),
     ),
     putPassage: database.prepare(
       sql(

@@ -5,6 +5,10 @@
  */
 import { Buffer } from 'node:buffer'
 import type { UserId } from '../../../types/index.ts'
+import { type EntryRow, textList } from '../../memory/entry-row.ts'
+import type { PassageRow } from '../../memory/memory-rows.ts'
+import { statementMaker } from '../../memory/memory-statement.ts'
+import { unpackBody } from '../../memory/passage-body.ts'
 import type { Template } from '../../sql/template.ts'
 import type { Database } from '../sqlite-database.ts'
 
@@ -90,6 +94,30 @@ export function openTextIndex(database: Database, user: UserId): TextIndex {
   }
 }
 
+/** Passages that are held at once while an index is made anew. */
+const indexedAtOnce = 1_000
+
+/** Puts everything that is kept into an index that is empty: of a store that was moved here, or whose index was lost. */
+export function indexAll(database: Database, user: UserId, index: TextIndex): void {
+  type Row = Pick<PassageRow, 'id' | 'body'> & Pick<EntryRow, 'kind' | 'session' | 'tags'>
+  const passages = database.prepare<{ user: string; after: number; limit: number }, Row>(
+    statementMaker('sqlite')(
+      `select p.id, p.body, e.kind, e.session, e.tags from memory_passage p
+       join memory_entry e on e.user = p.user and e.key = p.entry
+       where p.user = :user and p.id > :after order by p.id limit :limit`,
+    ),
+  )
+  for (let after = 0; ;) {
+    const rows = passages.all({ user, after, limit: indexedAtOnce })
+    for (const row of rows) {
+      const { terms, context } = unpackBody(row.body)
+      index.add({ passage: row.id, scope: scopeOfRow(row), terms, context })
+      after = row.id
+    }
+    if (rows.length < indexedAtOnce) return
+  }
+}
+
 /** Marks are cut to what tells one page from the next; a few letters say nothing. */
 const tellingChars = 4
 
@@ -101,6 +129,10 @@ function isMarkOf(mark: string, terms: ReadonlySet<string>): boolean {
 /** What an entry is, as words of the column `scope`. They count as its words do where lengths are compared. */
 export function scopeOf(kind: string, session: string, tags: readonly string[]): string {
   return [`k:${kind}`, `s:${session}`, ...tags.map((tag) => `t:${tag}`)].map(asWord).join(' ')
+}
+
+export function scopeOfRow({ kind, session, tags }: Pick<EntryRow, 'kind' | 'session' | 'tags'>): string {
+  return scopeOf(kind, session, textList(tags))
 }
 
 function asWord(text: string): string {
