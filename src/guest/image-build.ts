@@ -1,11 +1,10 @@
 /** Makes an image for containers or micro VMs, for a person who asks with `oxbow image build`. */
 import { dirname, join } from 'node:path'
 import { buildContainerImage, buildVmImage } from '../sandbox/index.ts'
-import { type GuestEnvelope, type ImageReport, OxbowError } from '../types/index.ts'
+import type { GuestEnvelope, ImageQuestion, ImageReport } from '../types/index.ts'
 
 /** @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
-export async function buildImage({ image, config, workspaceRoot, catalogFolder }: GuestEnvelope): Promise<ImageReport> {
-  if (image === undefined) throw new OxbowError('internal_failure', 'the envelope names no image', { hint: 'Report this.' })
+export async function buildImage(image: ImageQuestion, { config, workspaceRoot, catalogFolder }: GuestEnvelope): Promise<ImageReport> {
   const begin = performance.now()
   if (image.vm !== undefined) {
     const imageFolder = catalogFolder === undefined ? join(workspaceRoot, 'internal') : join(dirname(catalogFolder), 'images')

@@ -1,12 +1,12 @@
 /** `oxbow secret`, and the encryption of the store: answered by a guest program that does nothing else. */
 import { join } from 'node:path'
 import { answerKeys, storeAddress, storedSecrets } from '../store/index.ts'
-import { type GuestEnvelope, type KeyReport, OxbowError, systemClock, toFailure } from '../types/index.ts'
+import { type GuestEnvelope, type KeyQuestion, type KeyReport, OxbowError, systemClock, toFailure } from '../types/index.ts'
 
-export function answerKeyQuestion(envelope: GuestEnvelope): Promise<KeyReport> {
-  const { keyQuestion, masterKeys = [] } = envelope
-  if (keyQuestion === undefined || masterKeys.length === 0) throw new Error('the envelope has no question about keys')
-  return answerKeys(keyQuestion, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
+export function answerKeyQuestion(question: KeyQuestion, envelope: GuestEnvelope): Promise<KeyReport> {
+  const { masterKeys = [] } = envelope
+  if (masterKeys.length === 0) throw new Error('the envelope has no master keys')
+  return answerKeys(question, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
 }
 
 /** @returns the envelope with the secrets that its configuration names; what the host's environment has goes before them */

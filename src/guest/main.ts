@@ -1,10 +1,11 @@
 /**
  * The guest program. It is started by a runner, reads one envelope from stdin and reports on stdout, a JSON document a line:
- * `serve` runs until stdin ends; the other commands answer a question about the workspace and exit.
+ * it serves until stdin ends,
+ * or answers the one question of the envelope and exits. Its argument only names it in a list of processes.
  */
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { errorTable, type GuestEnvelope, type GuestReport, toFailure } from '../types/index.ts'
+import { assertNever, errorTable, type GuestEnvelope, type GuestQuestion, type GuestReport, toFailure } from '../types/index.ts'
 
 /** How often the runner is told the head of the journal, when it has moved. */
 const headIntervalMs = 10_000
@@ -15,67 +16,61 @@ const report: (report: GuestReport) => void = say
 // A runner that was killed cannot be told anything any more; the end of stdin says so, and stopping in order goes on.
 process.stdout.on('error', () => {})
 
-async function main(command: string): Promise<void> {
+async function main(): Promise<void> {
   const input = createInterface({ input: process.stdin })
-  const envelope = new Promise<GuestEnvelope>((resolve, reject) => {
+  const given = new Promise<GuestEnvelope>((resolve, reject) => {
     input.once('line', (line) => resolve(JSON.parse(line) as GuestEnvelope))
     input.once('close', () => reject(new Error('stdin ended before an envelope came')))
   })
   const ended = new Promise<void>((resolve) => input.once('close', resolve))
-  switch (command) {
-    case 'serve':
-      return serve(await envelope, ended)
+  const envelope = await given
+  return envelope.question === undefined ? serve(envelope, ended) : answerQuestion(envelope.question, envelope, ended)
+}
+
+async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, ended: Promise<void>): Promise<void> {
+  const { config, keys: env, workspaceRoot, catalogFolder: folder } = envelope
+  switch (question.command) {
     case 'audit-verify':
     case 'audit-show':
     case 'audit-recording':
     case 'calls': {
       const { answer } = await import('./offline.ts')
-      for await (const line of answer(command, await envelope)) say(line)
+      for await (const line of answer(question, envelope)) say(line)
       return
     }
     case 'catalog': {
       const { answerCatalog } = await import('../engine/index.ts')
-      const { config, keys: env, catalogFolder: folder, question } = await envelope
-      if (folder === undefined || question === undefined) throw new Error('the envelope has no question about the catalog')
-      for await (const line of answerCatalog(question, { config, env, folder, now: () => new Date() })) say(line)
+      if (folder === undefined) throw new Error('the envelope names no folder of the catalog')
+      for await (const line of answerCatalog(question.catalog, { config, env, folder, now: () => new Date() })) say(line)
       return
     }
     case 'doctor': {
       const { examineMachine } = await import('../sandbox/index.ts')
-      const { config, workspaceRoot, catalogFolder } = await envelope
       const cacheFolder = join(workspaceRoot, 'internal')
-      const imageFolder = catalogFolder === undefined ? cacheFolder : join(dirname(catalogFolder), 'images')
+      const imageFolder = folder === undefined ? cacheFolder : join(dirname(folder), 'images')
       for await (const check of examineMachine({ config, shared: join(workspaceRoot, 'shared'), cacheFolder, imageFolder })) say(check)
       return
     }
     case 'wasm-run': {
       const { runToolFile } = await import('./tool-file.ts')
-      const { tool } = await envelope
-      if (tool === undefined) throw new Error('the envelope names no tool')
       const unwanted = new AbortController()
       void ended.then(() => unwanted.abort())
-      say(await runToolFile(tool, unwanted.signal))
-      return
+      return say(await runToolFile(question.tool, unwanted.signal))
     }
     case 'image-build': {
       const { buildImage } = await import('./image-build.ts')
-      say(await buildImage(await envelope))
-      return
+      return say(await buildImage(question.image, envelope))
     }
     case 'keys': {
       const { answerKeyQuestion } = await import('./key-questions.ts')
-      await whileAsked(ended, async () => say(await answerKeyQuestion(await envelope)))
-      return
+      return whileAsked(ended, async () => say(await answerKeyQuestion(question.keys, envelope)))
     }
     case 'store': {
       const { upkeep } = await import('./store-upkeep.ts')
-      await whileAsked(ended, async () => upkeep(await envelope, say))
-      return
+      return whileAsked(ended, async () => upkeep(question.store, envelope, say))
     }
     default:
-      throw new Error(
-        `no such command: ${command}; use serve, audit-verify, audit-show, audit-recording, calls, catalog, doctor, wasm-run, image-build, store or keys`,
-      )
+      return assertNever(question)
   }
 }
 
@@ -130,7 +125,7 @@ async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> 
 }
 
 try {
-  await main(process.argv[2] ?? '')
+  await main()
   process.stdin.destroy()
 } catch (error) {
   const failure = toFailure(error, 'internal_failure', 'This is a fault of Oxbow. The log has the details.')

@@ -6,20 +6,23 @@ import { openStore, type Store } from '../store/index.ts'
 import { namedSession } from './named-session.ts'
 import type { Memory } from '../memory/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
-import { type Call, type Config, type GuestEnvelope, isErased, type JournalRecord } from '../types/index.ts'
+import { type Call, type Config, type GuestEnvelope, type GuestQuestion, isErased, type JournalRecord } from '../types/index.ts'
 
 /** The reference lists every call, also those that this machine's sandbox could not serve. */
 const allOn = { files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] } as const
 
-export type Question = 'audit-verify' | 'audit-show' | 'audit-recording' | 'calls'
+type Question<Command extends GuestQuestion['command']> = Extract<GuestQuestion, { command: Command }>
 
 /** Records sent at once. */
 const pageSize = 500
 const defaultShown = 50
 
 /** @returns the answer, one JSON document at a time. */
-export async function* answer(question: Question, envelope: GuestEnvelope): AsyncGenerator<object> {
-  if (question === 'calls') {
+export async function* answer(
+  question: Question<'audit-verify' | 'audit-show' | 'audit-recording' | 'calls'>,
+  envelope: GuestEnvelope,
+): AsyncGenerator<object> {
+  if (question.command === 'calls') {
     yield* (await everyCall(envelope.config)).map((call) => describeCall(call))
     return
   }
@@ -35,9 +38,9 @@ export async function* answer(question: Question, envelope: GuestEnvelope): Asyn
   })
   try {
     await store.opened()
-    if (question === 'audit-verify') yield await verifyJournal(store, envelope.heads ?? [], envelope.publicKey ?? '')
-    else if (question === 'audit-recording') yield* recording(store, envelope)
-    else yield* show(store, envelope)
+    if (question.command === 'audit-verify') yield await verifyJournal(store, question.heads, question.publicKey)
+    else if (question.command === 'audit-recording') yield* recording(store, question.session)
+    else yield* show(store, question)
   } finally {
     await store.close()
   }
@@ -57,14 +60,10 @@ async function everyCall(config: Config): Promise<readonly Call[]> {
 }
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */
-async function* recording(store: Store, { session, after = 0 }: GuestEnvelope): AsyncGenerator<object> {
-  const filter = {
-    ...(session !== undefined && { session: await namedSession(store, session) }),
-    phases: ['exchange'] as const,
-    hydrate: true,
-  }
+async function* recording(store: Store, session: string): AsyncGenerator<object> {
+  const filter = { session: await namedSession(store, session), phases: ['exchange'] as const, hydrate: true }
   const name = createNaming()
-  for (let cursor = after; ;) {
+  for (let cursor = 0; ;) {
     const page = await store.records({ ...filter, after: cursor, order: 'oldest_first', limit: recordingPage })
     // Other calls put their steps on record by the same phase.
     yield* page.filter((record) => record.name === 'model.generate').map(name)
@@ -99,7 +98,7 @@ function createNaming(): (record: Pick<JournalRecord, 'call' | 'body'>) => objec
 const recordingPage = 20
 
 /** The newest records in order, or those after a cursor. */
-async function* show(store: Store, { session, after, limit = defaultShown }: GuestEnvelope): AsyncGenerator<object> {
+async function* show(store: Store, { session, after, limit = defaultShown }: Question<'audit-show'>): AsyncGenerator<object> {
   const filter = { ...(session !== undefined && { session: await namedSession(store, session) }), hydrate: true }
   if (after === undefined) {
     const newest = await store.records({ ...filter, order: 'newest_first', limit })

@@ -10,15 +10,14 @@ import {
   type OpeningStore,
   storeAddress,
 } from '../store/index.ts'
-import { type GuestEnvelope, OxbowError, type StoreProgress, systemClock } from '../types/index.ts'
+import { type GuestEnvelope, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
 const progressMs = 100
 
 /** @param say takes progress lines, and the report as the last one */
-export async function upkeep(envelope: GuestEnvelope, say: (line: object) => void): Promise<void> {
-  const { user, workspaceRoot, config, keys, store: question, masterKeys: masters = [] } = envelope
-  if (question === undefined) throw new Error('the envelope has no question about the store')
+export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, say: (line: object) => void): Promise<void> {
+  const { user, workspaceRoot, config, keys, masterKeys: masters = [] } = envelope
   const internal = join(workspaceRoot, 'internal')
   const file = join(internal, 'oxbow.db')
   const url = storeAddress({ config: config.store, environment: keys })

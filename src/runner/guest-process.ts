@@ -9,23 +9,13 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { errorTable, OxbowError } from '../types/index.ts'
-import type { ErrorCode, GuestEnvelope, GuestReport } from '../types/index.ts'
+import type { ErrorCode, GuestEnvelope, GuestQuestion, GuestReport } from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
 import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
 
-export type GuestCommand =
-  | 'serve'
-  | 'audit-verify'
-  | 'audit-show'
-  | 'audit-recording'
-  | 'calls'
-  | 'catalog'
-  | 'doctor'
-  | 'wasm-run'
-  | 'image-build'
-  | 'store'
-  | 'keys'
+/** The program's argument, by which a person who lists processes knows them apart; the envelope says what is asked. */
+type GuestCommand = 'serve' | GuestQuestion['command']
 
 export interface GuestProcess {
   readonly pid: number
@@ -67,7 +57,6 @@ export interface GuestLaunch {
 interface Start {
   readonly home: Home
   readonly workspace: Workspace
-  readonly command: GuestCommand
   readonly envelope: GuestEnvelope
   readonly program: GuestProgram
   readonly env: HostEnv
@@ -75,8 +64,9 @@ interface Start {
 }
 
 /** @throws OxbowError `guest_unreachable` when the process cannot be started. */
-export async function startGuest({ home, workspace, command, envelope, program, env, launch }: Start): Promise<GuestProcess> {
+export async function spawnGuest({ home, workspace, envelope, program, env, launch }: Start): Promise<GuestProcess> {
   const log = openLog(join(workspace.logs, 'guest.log'))
+  const command: GuestCommand = envelope.question?.command ?? 'serve'
   const own: GuestLaunch = { file: process.execPath, args: [...guestFlags, program.entry, command], env: guestEnvironment(home, env) }
   const { file, args, env: given } = launch ?? own
   const child = spawn(file, args, {

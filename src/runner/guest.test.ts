@@ -167,14 +167,18 @@ void test('a guest that is killed is noticed', async () => {
   })
 })
 
-void test('an offline question gets its documents, the seal of the runner, and the filter', async () => {
+void test('an offline question gets its documents and the seal of the runner', async () => {
   const script = `
-say({ heads: envelope.heads, publicKey: envelope.publicKey?.slice(0, 26), limit: envelope.limit })
+const { heads, publicKey, ...question } = envelope.question
+say({ heads, publicKey: publicKey.slice(0, 26), question })
 say({ command: process.argv[2] })
 process.exit(0)`
   await withGuest(script, async (options) => {
-    const answer = await collect(askOffline(options, { command: 'audit-verify', limit: 2 }))
-    assert.deepEqual(answer, [{ heads: [], publicKey: '-----BEGIN PUBLIC KEY-----', limit: 2 }, { command: 'audit-verify' }])
+    const answer = await collect(askOffline(options, { command: 'audit-verify' }))
+    assert.deepEqual(answer, [
+      { heads: [], publicKey: '-----BEGIN PUBLIC KEY-----', question: { command: 'audit-verify' } },
+      { command: 'audit-verify' },
+    ])
   })
 })
 

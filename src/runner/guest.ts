@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isOxbowError, OxbowError, systemClock } from '../types/index.ts'
 import type { Config, Failure, GuestEnvelope } from '../types/index.ts'
 import { keyNames, keysFor } from './config-layers.ts'
-import { asReport, fatalError, guestFlags, ownGuestProgram, startGuest } from './guest-process.ts'
+import { asReport, fatalError, guestFlags, ownGuestProgram, spawnGuest } from './guest-process.ts'
 import type { GuestProcess, GuestProgram } from './guest-process.ts'
 import { findGuest } from './guest-search.ts'
 import type { FoundGuest } from './guest-search.ts'
@@ -81,10 +81,9 @@ async function startOwned(options: GuestOptions): Promise<RunningGuest> {
   const program = options.program ?? ownGuestProgram()
   const envelope = envelopeFor(options)
   const isolated = options.config.sandbox.isolate_guest ? await isolate(options, envelope, program) : null
-  const process = await startGuest({
+  const process = await spawnGuest({
     home,
     workspace,
-    command: 'serve',
     envelope: { ...envelope, ...(isolated !== null && { isolation: isolated.isolation }) },
     program,
     env,

@@ -1,7 +1,7 @@
 /**
  * What a runner and its guest say to each other over the guest's stdin and stdout. The runner writes one envelope line and
- * keeps stdin open; its end means stop. A serving guest answers with report lines; an offline command with one JSON document
- * a line and, when it fails, a `fatal` report.
+ * keeps stdin open; its end means stop. A serving guest answers with report lines; one that was asked a question with one JSON
+ * document a line and, when it fails, a `fatal` report.
  */
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
@@ -25,30 +25,30 @@ export interface GuestEnvelope {
   readonly version: string
   /** The few environment variables that the configuration names, e.g. the model key. Nothing else of the host's environment is sent. */
   readonly keys: Readonly<Record<string, string>>
-  /** For `audit-verify`: heads that the runner has signed, oldest first, and the PEM of the key that signed them. */
-  readonly heads?: readonly SignedHead[]
-  readonly publicKey?: string
-  /** For `audit-show` and `audit-recording`: the beginning of an id is enough. */
-  readonly session?: string
-  readonly after?: number
-  readonly limit?: number
-  /** For `catalog`. */
-  readonly question?: CatalogQuestion
-  /** For `wasm-run`. */
-  readonly tool?: ToolQuestion
-  /** For `image-build`. */
-  readonly image?: ImageQuestion
+  /** What it is started for; absent: to serve. */
+  readonly question?: GuestQuestion
   /** Keys of the file and of secrets at rest, 64 hexadecimal digits each: the one in use, and the next one while it is changed. */
   readonly masterKeys?: readonly string[]
   /** Variables that the configuration names: a secret of such a name goes into `keys` where the variable is not set. */
   readonly wantedKeys?: readonly string[]
   /** Secrets in whose place a variable is used, by name: not asked with, and still scrubbed from whatever leaves. */
   readonly unusedSecrets?: Readonly<Record<string, string>>
-  /** For `keys`. */
-  readonly keyQuestion?: KeyQuestion
-  /** For `store`. */
-  readonly store?: StoreQuestion
 }
+
+/** What a guest program is asked that does not serve, but answers and ends. */
+export type GuestQuestion =
+  /** With the heads that the runner has signed, oldest first, and the PEM of the key that signed them. */
+  | { readonly command: 'audit-verify'; readonly heads: readonly SignedHead[]; readonly publicKey: string }
+  /** Of a session the beginning of its id is enough. */
+  | { readonly command: 'audit-show'; readonly session?: string; readonly after?: number; readonly limit?: number }
+  | { readonly command: 'audit-recording'; readonly session: string }
+  | { readonly command: 'calls' }
+  | { readonly command: 'catalog'; readonly catalog: CatalogQuestion }
+  | { readonly command: 'doctor' }
+  | { readonly command: 'wasm-run'; readonly tool: ToolQuestion }
+  | { readonly command: 'image-build'; readonly image: ImageQuestion }
+  | { readonly command: 'store'; readonly store: StoreQuestion }
+  | { readonly command: 'keys'; readonly keys: KeyQuestion }
 
 /**
  * Where an isolated guest finds its runner. It has no network and can start nothing: `folder` holds a socket for each profile of

@@ -41,7 +41,7 @@ async function run(root: string, question: StoreQuestion, killAfterMs: number | 
     insecure: false,
     version: '0',
     keys: {},
-    store: question,
+    question: { command: 'store', store: question },
   }
   child.stdin.on('error', () => {})
   child.stdin.write(`${JSON.stringify(envelope)}\n`)

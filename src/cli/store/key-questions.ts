@@ -13,10 +13,10 @@ export interface KeyOptions extends GuestChoice {
 
 type Keys = (place: Parameters<typeof makeMasterKeys>[0]) => readonly string[]
 
-async function ask(keyQuestion: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys = makeMasterKeys): Promise<KeyReport> {
+async function ask(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys = makeMasterKeys): Promise<KeyReport> {
   const guest = guestOptions(options, terminal)
   const masters = keys({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
-  for await (const line of askOffline(guest, { command: 'keys', keyQuestion, masterKeys: masters })) return line as KeyReport
+  for await (const line of askOffline(guest, { command: 'keys', keys: question }, masters)) return line as KeyReport
   throw new OxbowError('guest_unreachable', 'the guest gave no answer', { hint: 'Its log is logs/guest.log.' })
 }
 

@@ -32,6 +32,6 @@ export async function models(provider: string | undefined, options: ModelsOption
   return 0
 }
 
-export function askCatalog(question: CatalogQuestion, choice: GuestChoice, terminal: Terminal): AsyncGenerator {
-  return askOffline(guestOptions(choice, terminal), { command: 'catalog', question })
+export function askCatalog(catalog: CatalogQuestion, choice: GuestChoice, terminal: Terminal): AsyncGenerator {
+  return askOffline(guestOptions(choice, terminal), { command: 'catalog', catalog })
 }
