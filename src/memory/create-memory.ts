@@ -2,7 +2,7 @@
 import { createHasher, type Hasher } from '../store/index.ts'
 import { OxbowError, toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep/keep-item.ts'
-import { createLoneWriter } from './lone-writer.ts'
+import { createLoneWriter, type LoneWriter } from './lone-writer.ts'
 import type { AskedEngine } from './embed/asked-meanwhile.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
 import type { Memory, MemoryOptions, MemoryReport, Reindexed } from './memory.ts'
@@ -22,13 +22,14 @@ export function createMemory(options: MemoryOptions): Memory {
   let closed = false
   const ending = new AbortController()
   let index: Promise<JournalIndex> | null = null
-  const readers = lazyReaders(options, (...asked) => embed(...asked))
+  const lone = createLoneWriter(store.memory)
+  const readers = lazyReaders(options, lone, (...asked) => embed(...asked))
   const { text, wanted, recall, vectors } = readers
   const makeVectors = (): void => {
     if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke())
   }
   const deps: KeepDeps = {
-    ...createLoneWriter(store.memory),
+    ...lone,
     store,
     text,
     hash: once((): Promise<Hasher> => createHasher()),
@@ -133,7 +134,7 @@ interface Readers {
   questionFault(): unknown
 }
 
-function lazyReaders(options: MemoryOptions, embed: EmbeddingService['embed']): Readers {
+function lazyReaders(options: MemoryOptions, lone: LoneWriter, embed: EmbeddingService['embed']): Readers {
   const { store, clock } = options
   const text = once(options.text ?? (() => startText(options, { embed })))
   const vectors = once(async (): Promise<VectorIndex> => {
@@ -145,7 +146,7 @@ function lazyReaders(options: MemoryOptions, embed: EmbeddingService['embed']): 
     const lastMs = isServiceName(options.config.embedder) ? 0 : (options.lastVectorsMs ?? lastVectorsMs)
     return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs, lastMs })
   })
-  const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(store.memory, clock))
+  const wanted = once(async () => (await import('./wanted/wanted.ts')).createWanted(lone, clock))
   let asking: AskedEngine | null = null
   const recall = once(async (): Promise<Recall> => {
     const [{ createRecall }, { askedMeanwhile }] = await Promise.all([

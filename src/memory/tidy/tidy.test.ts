@@ -190,7 +190,7 @@ describe('accesses', () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.', { extra: '{"call":"c1"}' })
     const said = await house.says('I saw the gate.')
-    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
     const wanted = async (...sessions: readonly (string | undefined)[]): Promise<unknown> => {
       for (const session of sessions) {
         counter.count(
@@ -214,7 +214,7 @@ describe('accesses', () => {
   it('in three sessions protect what was wanted but once in each', async () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.')
-    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
     for (const session of ['a', 'b']) counter.count([{ id, fits: 1 }], session as SessionId)
     await counter.flush()
     await house.run()
@@ -222,10 +222,26 @@ describe('accesses', () => {
     assert.equal((await house.entries())[0]!.accesses, 2)
   })
 
+  it('wait for whoever reads and writes alone, and take nothing of that back', async () => {
+    await using house = await openHouse()
+    const id = await house.note('The gate is green.', { extra: '{"call":"c1"}' })
+    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
+    counter.count([{ id, fits: 1 }], 'a' as SessionId)
+    const flushed = await house.deps.alone(async (memory) => {
+      const flushing = counter.flush()
+      // As long as it takes to read what is there.
+      await memory.items([id])
+      await memory.change([{ change: 'patch', id, patch: { extra: '{"call":"c2"}' } }])
+      return { flushing }
+    })
+    await flushed.flushing
+    assert.deepEqual(JSON.parse((await house.entries())[0]!.extra), { call: 'c2', sessions: ['a'] })
+  })
+
   it('are counted together and written once', async () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.')
-    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
     house.clock.at += day
     for (let i = 0; i < 3; i++) counter.count([id, id, 'gone'].map((each) => ({ id: each, fits: 1 })))
     await counter.flush()
@@ -237,7 +253,7 @@ describe('accesses', () => {
     await using house = await openHouse()
     const found = [await house.note('The gate is green.'), await house.note('The fence is blue.'), await house.note('The wall is red.')]
     const born = (await house.store.memory.items(found)).map(({ entry }) => entry.accessedAt)
-    const counter = createAccessCounter(house.store.memory, house.deps.clock)
+    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
     house.clock.at += 40 * day
     counter.count(found.map((id, i) => ({ id, fits: [1, 0.5, 0][i]! })))
     await counter.flush()

@@ -1,8 +1,9 @@
 /** Counts what is recalled, in batches: what is wanted fades slower and is better protected. */
-import type { MemoryEntry, MemoryPatch, MemoryStore } from '../../store/index.ts'
+import type { MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import type { Clock, SessionId } from '../../types/index.ts'
 import { extraOf } from '../keep/keep-item.ts'
 import { maxSessions } from '../keep/keep-limits.ts'
+import type { LoneWriter } from '../lone-writer.ts'
 import { accessDelayMs, maxHeldAccesses } from '../tidy/tidy-limits.ts'
 
 export interface AccessCounter {
@@ -15,7 +16,8 @@ export interface AccessCounter {
   flush(): Promise<void>
 }
 
-export function createAccessCounter(memory: MemoryStore, clock: Clock): AccessCounter {
+/** @param alone what is counted was read before: no change may come between */
+export function createAccessCounter(alone: LoneWriter['alone'], clock: Clock): AccessCounter {
   let held = new Map<string, Held>()
   let timer: NodeJS.Timeout | undefined
   const flush = async (): Promise<void> => {
@@ -24,15 +26,17 @@ export function createAccessCounter(memory: MemoryStore, clock: Clock): AccessCo
     const counted = held
     held = new Map()
     if (counted.size === 0) return
-    const items = await memory.items([...counted.keys()])
-    const at = clock.now()
-    await memory.change(
-      items.map(({ entry }) => ({
-        change: 'patch',
-        id: entry.id,
-        patch: accessed(entry, counted.get(entry.id) ?? { times: 0, fits: 0, sessions: [] }, at),
-      })),
-    )
+    await alone(async (memory) => {
+      const items = await memory.items([...counted.keys()])
+      const at = clock.now()
+      await memory.change(
+        items.map(({ entry }) => ({
+          change: 'patch',
+          id: entry.id,
+          patch: accessed(entry, counted.get(entry.id) ?? { times: 0, fits: 0, sessions: [] }, at),
+        })),
+      )
+    })
   }
   const later = (): void => void flush().catch(() => {})
   return {

@@ -1,7 +1,7 @@
 /** What tidying adds to recall: it counts what was wanted, and puts what is hot before what fits the message. */
-import type { MemoryStore } from '../../store/index.ts'
 import type { Clock } from '../../types/index.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
+import type { LoneWriter } from '../lone-writer.ts'
 import { nearEnough } from '../near-enough.ts'
 import type { Recall } from '../recalled.ts'
 import type { TurnMemory, TurnQuestion } from '../said/turn-recall.ts'
@@ -17,8 +17,8 @@ export interface Wanted {
   close(): Promise<void>
 }
 
-export function createWanted(memory: MemoryStore, clock: Clock): Wanted {
-  const accesses = createAccessCounter(memory, clock)
+export function createWanted({ memory, alone }: LoneWriter, clock: Clock): Wanted {
+  const accesses = createAccessCounter(alone, clock)
   const hot = createHotEntries(memory, clock)
   return {
     hot,
