@@ -1,5 +1,5 @@
 /**
- * The house, room by room: DESIGN section 2 as a table, and the only place where it is written for machines.
+ * The house, room by room: what ARCHITECTURE.md says of rooms as a table, and the only place where it is written for machines.
  *
  * Rows run from the roof down. A room may import the doors (`index.ts`) of the rooms its row names and of `types`, the packages
  * its row names, and the node builtins that its row names when they are builtins of note. Each permission has its reason; one that
