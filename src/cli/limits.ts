@@ -10,6 +10,8 @@ export const maxLinks = 40
 export const maxListedSessions = 1_000
 /** Records read to show where a session stands. */
 export const recentRecords = 200
+/** A guest that was started for it takes up the turns that waited: they are at their questions by then, unless a model is asked first. */
+export const resumedTurnMs = 10_000
 /** The second Ctrl+C within this time ends the program whatever it is doing. */
 export const doubleInterruptMs = 2_000
 /** Characters of a call's input in its one line; the whole input is in the journal. */

@@ -33,8 +33,10 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox, memory } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, recovered } = parts
   const facts = engine.model
+  // A turn that goes on after a crash is not in its lane at once.
+  const isBusy = (id: SessionId): boolean => lanes.isBusy(id) || [...recovered.values()].some(({ session }) => session === id)
   const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
     await resumed
     return gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })
@@ -59,9 +61,10 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       return describeSession(await sessions.load(id), false)
     },
     async listSessions(limit) {
+      await resumed
       // Whoever made a session just now finds it in the list.
       await journal.flushed()
-      return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, lanes.isBusy(row.id)))
+      return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, isBusy(row.id)))
     },
     async sendTurn({ session, clientId, text, model, attachments = [] }) {
       await resumed

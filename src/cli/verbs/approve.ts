@@ -1,15 +1,16 @@
 /** `oxbow approve`: decides a call that waits, and stays until its turn is over, so that the decision is carried out. */
 import { OxbowError } from '../../types/index.ts'
-import type { PendingApproval } from '../../types/index.ts'
+import type { PendingApproval, SessionId } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
 import { readRecent } from '../guest/recent-records.ts'
-import { maxListedSessions } from '../limits.ts'
+import { maxListedSessions, resumedTurnMs } from '../limits.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
-import { watchTurn } from '../view/turn-follow.ts'
+import { pendingOf, watchTurn } from '../view/turn-follow.ts'
+import { isEnd } from '../view/turn-view.ts'
 
 export interface ApproveOptions extends GuestChoice {
   readonly deny?: boolean | undefined
@@ -34,20 +35,34 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
   })
 }
 
-async function listPending({ gateway }: Connection): Promise<readonly PendingApproval[]> {
-  const busy = (await gateway.listSessions(maxListedSessions)).filter((session) => session.busy)
-  const all: PendingApproval[] = []
-  for (const { id } of busy) {
-    const told = Promise.withResolvers<readonly PendingApproval[]>()
-    // A cursor beyond the end: only the snapshot is wanted.
-    const following = await gateway.follow(id, Number.MAX_SAFE_INTEGER, (event) => {
-      if (event.type === 'caught_up') told.resolve(event.pending)
-      if (event.type === 'ended') told.reject(new OxbowError(event.failure.code, event.failure.message, event.failure))
-    })
-    all.push(...(await told.promise))
+async function listPending(connection: Connection): Promise<readonly PendingApproval[]> {
+  const busy = (await connection.gateway.listSessions(maxListedSessions)).filter((session) => session.busy)
+  // A guest of this verb has only just taken up what was left.
+  const patience = connection.guest.owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
+  return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, patience)))).flat()
+}
+
+/** What waits in a session; while nothing does, waits until a call asks, the turn is over or patience is. */
+async function pendingIn({ gateway, options }: Connection, session: SessionId, patience: AbortSignal): Promise<readonly PendingApproval[]> {
+  const told = Promise.withResolvers<readonly PendingApproval[]>()
+  // Without patience only the snapshot is wanted: a cursor beyond the end.
+  const cursor = patience.aborted ? Number.MAX_SAFE_INTEGER : ((await readRecent(options, session)).at(-1)?.seq ?? 0)
+  const following = await gateway.follow(session, cursor, (event) => {
+    if (event.type === 'caught_up') {
+      if (event.pending.length > 0 || patience.aborted) told.resolve(event.pending)
+    } else if (event.type === 'record') {
+      if (event.record.phase === 'parked') told.resolve([pendingOf(event.record)])
+      else if (event.record.name === 'turn.send' && isEnd(event.record)) told.resolve([])
+    } else if (event.type === 'ended') told.reject(new OxbowError(event.failure.code, event.failure.message, event.failure))
+  })
+  const giveUp = (): void => told.resolve([])
+  patience.addEventListener('abort', giveUp)
+  try {
+    return await told.promise
+  } finally {
+    patience.removeEventListener('abort', giveUp)
     following.stop()
   }
-  return all
 }
 
 async function decideAndFollow({ gateway, options }: Connection, pending: PendingApproval, allow: boolean, terminal: Terminal) {

@@ -123,6 +123,17 @@ void test('without a terminal an open question ends run with what waits and how 
   assert.match((await oxbow('approve', id)).err, /no call .* waits for approval/)
 })
 
+void test('what waits for a person still waits when no guest has run in between', async () => {
+  const parked = ['--user', 'parked']
+  assert.equal((await oxbow('run', 'what time is it', ...parked)).exit, errorTable.approval_required.exit)
+  const listed = await oxbow('approve', ...parked)
+  assert.match(listed.out, /^\S+ {2}time\.now {2}\{\}/)
+  const approved = await oxbow('approve', listed.out.split(' ')[0]!, ...parked)
+  assert.equal(approved.exit, 0, approved.err)
+  assert.match(approved.out, /\d{4}-\d{2}-\d{2}/)
+  assert.equal((await oxbow('approve', ...parked)).out, 'Nothing waits for approval.\n')
+})
+
 void test('run --yes approves what asks', async () => {
   const { exit, out } = await oxbow('run', 'what time is it', '--yes', '--json')
   assert.equal(exit, 0)
