@@ -6,7 +6,7 @@
  * The joining is no general bundler. It knows named imports, `export function` and `export const`, in the form that the
  * formatter leaves, and refuses everything else; hands are written in that.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -18,7 +18,53 @@ export function findHandsEntry(): string {
 
 /** @throws Error for a source that is written in another way than this file knows: a bug, found by any test that starts hands. */
 export function loadHandsProgram(entry: string): string {
-  return entry.endsWith('.ts') ? joinModules(entry) : readFileSync(entry, 'utf8')
+  return entry.endsWith('.ts') ? joinOnce(entry) : readFileSync(entry, 'utf8')
+}
+
+/**
+ * Joining takes a third of a second, nearly all of it to load what strips types. So it is kept where Node keeps the code that it
+ * compiled, and that place is trusted as much: whoever can write there is the kernel anyway. Where Node keeps none, nothing is kept.
+ */
+function joinOnce(entry: string): string {
+  const folder = process.getBuiltinModule('node:module').getCompileCacheDir()
+  if (folder === undefined) return joinModules(entry)
+  const name = `${keptPrefix}${sourcesHash(entry)}.cjs`
+  try {
+    return readFileSync(join(folder, name), 'utf8')
+  } catch {
+    const program = joinModules(entry)
+    keepProgram(folder, name, program)
+    return program
+  }
+}
+
+const keptPrefix = 'oxbow-hands-'
+
+/** Never throws: what cannot be kept is joined again. */
+function keepProgram(folder: string, name: string, program: string): void {
+  try {
+    for (const old of readdirSync(folder)) if (old.startsWith(keptPrefix)) rmSync(join(folder, old), { force: true })
+    const draft = join(folder, `${name}-${process.pid}`)
+    writeFileSync(draft, program, { mode: 0o600 })
+    renameSync(draft, join(folder, name))
+  } catch {
+    // A full disk, or a folder that only others may write.
+  }
+}
+
+/** Of this file too: another way to join is another program. */
+function sourcesHash(entry: string): string {
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256')
+  const seen = new Set<string>()
+  const add = (path: string): void => {
+    if (seen.has(path)) return
+    seen.add(path)
+    const source = readFileSync(path, 'utf8')
+    hash.update(`${source.length}\n${source}`)
+    for (const [, , from] of source.matchAll(importLine)) if (!from!.startsWith('node:')) add(join(dirname(path), from!))
+  }
+  for (const path of [fileURLToPath(import.meta.url), entry]) add(path)
+  return hash.digest('hex').slice(0, 24)
 }
 
 const importLine = /^import\s+\{([^}]*)\}\s+from\s+'([^']+)'$/gm
