@@ -3,9 +3,9 @@
  * driver's parsing) stays off the event loop all the same, and the driver is never loaded in the guest's own thread.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { failureOf, storeFault } from '../store-fault.ts'
-import { mendedNotice } from '../sqlite/worker-link.ts'
-import type { PostgresRole, Question, WorkerAnswer, WorkerRequest } from '../sqlite/worker-message.ts'
+import { storeFault } from '../store-fault.ts'
+import { serveWorker } from '../thread/serve-worker.ts'
+import { mendedNotice, type PostgresRole, type Question, type WorkerAnswer } from '../thread/worker-message.ts'
 import { openPgDriver } from './pg-driver.ts'
 import { parseAddress } from './postgres-address.ts'
 import { createPostgresEngine, type PostgresEngine } from './postgres-engine.ts'
@@ -28,16 +28,7 @@ function serve(): void {
     if (question.ask === 'close') return engine.close()
     throw storeFault('store_failed', `A Postgres store has no ${question.ask}.`)
   }
-  port.on('message', ([id, question]: WorkerRequest) => {
-    const reply = (message: WorkerAnswer): void => {
-      port.postMessage(message)
-      if (question.ask === 'close') port.close()
-    }
-    answer(question).then(
-      (result) => reply([id, null, result]),
-      (error: unknown) => reply([id, failureOf(postgresFault(error, shown).error), null]),
-    )
-  })
+  serveWorker(port, answer, (error) => postgresFault(error, shown).error)
 }
 
 serve()

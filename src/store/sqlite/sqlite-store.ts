@@ -1,8 +1,8 @@
 /**
  * The store in a SQLite file: a writer thread, a reader thread that starts with the first read, and a searcher thread that
  * starts with the first read of memory. So neither a commit nor a scan ever blocks the event loop, reads run beside writes
- * (write-ahead log), and no turn's read waits for a search. What a read sees was
- * committed before it was asked: the reader looks at the log anew for each one.
+ * (write-ahead log), and no turn's read waits for a search. What was committed before a read was asked is seen by it: the reader
+ * looks at the log anew for each one.
  */
 import type { UserId } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
@@ -12,7 +12,7 @@ import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
 import type { Durability } from './sqlite-database.ts'
-import { startStoreWorker, type WorkerLink } from './worker-link.ts'
+import { startStoreWorker, type WorkerLink } from '../thread/worker-link.ts'
 
 export interface SqliteOptions {
   /** The database file; its folder must be there. */
@@ -53,7 +53,7 @@ const no = (): boolean => false
 export function createSqliteLink(options: SqliteOptions): SqliteLink {
   const { path, user, durability, readOnly = false, exclusive = false } = options
   const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
-  const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive, ...cipher })
+  const writer = readOnly ? null : startStoreWorker({ role: 'writer', path, user, durability, exclusive, ...cipher }, workerFile())
   const writerOpen = writer === null ? Promise.resolve() : writer.ask({ ask: 'open' }).then(() => {})
   const writing = writerOpen.then(async () => void (await writer?.ask({ ask: 'serve' })))
   const reader = createReaderLink('reader', options, writing)
@@ -101,7 +101,7 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
   let opened: Promise<void> = Promise.resolve()
 
   const start = (): WorkerLink => {
-    const started = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher })
+    const started = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher }, workerFile())
     opened = writing
       .catch((error: unknown) => {
         // A store that cannot be written may still be read; one that is another guest's may not.
@@ -123,4 +123,10 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
     thread: () => thread,
     close: async () => thread?.close(),
   }
+}
+
+/** The worker's file: beside this one as source, and beside the bundle as JavaScript. */
+function workerFile(): URL {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`./sqlite-worker.${extension}`, import.meta.url)
 }

@@ -4,16 +4,17 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../../types/index.ts'
-import { failureOf, storeFault, toStoreError } from '../store-fault.ts'
+import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 import type { ReadEngine } from './read-engine.ts'
-import type { Question, WorkerAnswer, WorkerRequest, WorkerRole } from './worker-message.ts'
+import { serveWorker } from '../thread/serve-worker.ts'
+import type { Question, SqliteRole } from '../thread/worker-message.ts'
 import { lockWorkspace, type WorkspaceLock } from './workspace-lock.ts'
 import type { WriteEngine } from './write-engine.ts'
 
 type Answers = { readonly [Ask in Question['ask']]: (question: Question & { ask: Ask }) => unknown }
 
-function createAnswers(role: WorkerRole): Answers {
+function createAnswers(role: SqliteRole): Answers {
   let database: Database | null = null
   let lock: WorkspaceLock | null = null
   let writer: WriteEngine | null = null
@@ -47,18 +48,8 @@ function createAnswers(role: WorkerRole): Answers {
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  const answers = createAnswers(workerData as WorkerRole)
-  const answer = async (question: Question): Promise<unknown> => answers[question.ask](question as never)
-  port.on('message', ([id, question]: WorkerRequest) => {
-    const reply = (message: WorkerAnswer): void => {
-      port.postMessage(message)
-      if (question.ask === 'close') port.close()
-    }
-    answer(question).then(
-      (result) => reply([id, null, result]),
-      (error: unknown) => reply([id, failureOf(toStoreError(error)), null]),
-    )
-  })
+  const answers = createAnswers(workerData as SqliteRole)
+  serveWorker(port, async (question) => answers[question.ask](question as never), toStoreError)
 }
 
 serve()

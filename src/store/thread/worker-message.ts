@@ -2,10 +2,10 @@
 import type { Failure, UserId } from '../../types/index.ts'
 import type { Read, WriteBatch } from '../store-message.ts'
 import type { CipherChoice } from '../encrypt/cipher.ts'
-import type { Durability } from './sqlite-database.ts'
+import type { Durability } from '../sqlite/sqlite-database.ts'
 
-/** What a worker is started with. */
-export interface WorkerRole {
+/** What a worker of a SQLite store is started with. */
+export interface SqliteRole {
   readonly role: 'writer' | 'reader' | 'searcher'
   readonly path: string
   readonly user: UserId
@@ -43,3 +43,6 @@ export type Question =
 
 export type WorkerRequest = readonly [id: number, question: Question]
 export type WorkerAnswer = readonly [id: number, failure: Failure | null, result: unknown]
+
+/** In place of the number of a question: what a worker has to say without having been asked, that writing works again. */
+export const mendedNotice = 0

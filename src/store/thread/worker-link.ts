@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import type { OxbowError } from '../../types/index.ts'
 import { errorOf, storeFault } from '../store-fault.ts'
-import type { PostgresRole, Question, WorkerAnswer, WorkerRole } from './worker-message.ts'
+import { mendedNotice, type PostgresRole, type Question, type SqliteRole, type WorkerAnswer } from './worker-message.ts'
 
 export interface WorkerLink {
   /** @throws OxbowError as the worker reports it; `store_failed` when it died. */
@@ -19,17 +19,8 @@ interface Open {
   reject(error: OxbowError): void
 }
 
-/** The worker's file: beside this one as source, and beside the bundle as JavaScript. */
-function workerFile(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./sqlite-worker.${extension}`, import.meta.url)
-}
-
-/** What a worker has to say without having been asked: writing works again. */
-export const mendedNotice = 0
-
-/** @param file the worker's program; without it SQLite's */
-export function startStoreWorker(role: WorkerRole | PostgresRole, file: URL = workerFile(), noticed: () => void = () => {}): WorkerLink {
+/** @param file the worker's program @param noticed is told of a notice that nobody asked for */
+export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, noticed: () => void = () => {}): WorkerLink {
   const worker = new Worker(file, { workerData: role, name: `oxbow-store-${role.role}`, execArgv: [] })
   const open = new Map<number, Open>()
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
