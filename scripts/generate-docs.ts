@@ -5,9 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
-import { openEgress, openEgressProxy } from '../src/sandbox/index.ts'
-import type { Memory } from '../src/memory/index.ts'
-import { builtinCalls, memoryCalls, openSearch } from '../src/tools/index.ts'
+import { describedToolCalls } from '../src/tools/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
@@ -23,16 +21,7 @@ const root = new URL('..', import.meta.url)
 
 export async function generatePages(): Promise<readonly Page[]> {
   const config = parseConfig({}, 'the defaults')
-  const egress = await openEgress(config.egress)
-  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
-  // Described, never opened.
-  const proxy = openEgressProxy(config.egress, '')
-  const profiles = ['work', 'online', 'browser', 'vault-read'] as const
-  const calls = [
-    ...builtinCalls({ files: true, shell: true, profiles }, { egress, robots: 'ignore', proxy }, search === null ? [] : [search]),
-    ...memoryCalls({} as Memory),
-    ...(await describedKernelCalls(config)),
-  ]
+  const calls = [...(await describedToolCalls(config)), ...(await describedKernelCalls(config))]
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
     { path: 'docs/errors.md', text: errorPage() },

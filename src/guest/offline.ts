@@ -1,15 +1,10 @@
 /** Questions about a workspace that need no running guest: its store, wherever it is, is opened for reading only. */
 import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
-import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openStore, type Store } from '../store/index.ts'
 import { namedSession } from './named-session.ts'
-import type { Memory } from '../memory/index.ts'
-import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
-import { type Call, type Config, type GuestEnvelope, type GuestQuestion, isErased, type JournalRecord } from '../types/index.ts'
-
-/** The reference lists every call, also those that this machine's sandbox could not serve. */
-const allOn = { files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] } as const
+import { describedToolCalls } from '../tools/index.ts'
+import { type GuestEnvelope, type GuestQuestion, isErased, type JournalRecord } from '../types/index.ts'
 
 type Question<Command extends GuestQuestion['command']> = Extract<GuestQuestion, { command: Command }>
 
@@ -23,7 +18,7 @@ export async function* answer(
   envelope: GuestEnvelope,
 ): AsyncGenerator<object> {
   if (question.command === 'calls') {
-    yield* (await everyCall(envelope.config)).map((call) => describeCall(call))
+    for (const describe of [describedToolCalls, describedKernelCalls]) yield* (await describe(envelope.config)).map(describeCall)
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
@@ -44,19 +39,6 @@ export async function* answer(
   } finally {
     await store.close()
   }
-}
-
-async function everyCall(config: Config): Promise<readonly Call[]> {
-  // One service stands for all: the call is the same.
-  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
-  // Described, never opened.
-  const proxy = openEgressProxy(config.egress, '')
-  return [
-    ...builtinCalls(allOn, { egress: await openEgress(config.egress), robots: 'ignore', proxy }, search === null ? [] : [search]),
-    ...(await describedKernelCalls(config)),
-    // Described, never run.
-    ...memoryCalls({} as Memory),
-  ]
 }
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */
