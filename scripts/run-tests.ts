@@ -70,7 +70,9 @@ function start({ name, files }: Lane): Run {
 }
 
 const runs = lanes().map(start)
-let well = true
+// Nothing to run is a mistake in what was named, and no success.
+let well = runs.length > 0
+if (!well) process.stderr.write(`No test file is called ${named.join(' or ')}.\n`)
 for (const run of runs) {
   run.show()
   well = (await run.over) && well
