@@ -116,7 +116,8 @@ function createSocket(url: string, options: ClientOptions): WebSocket {
 function parse(data: Buffer): ServerFrame | null {
   try {
     const value = JSON.parse(data.toString()) as ServerFrame | null
-    return typeof value === 'object' && typeof value?.payload === 'object' ? value : null
+    const isFrame = typeof value?.type === 'string' && typeof value.payload === 'object' && (value.payload as object | null) !== null
+    return isFrame && !Array.isArray(value.payload) ? value : null
   } catch {
     return null
   }
