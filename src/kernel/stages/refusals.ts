@@ -40,9 +40,10 @@ export function replay(record: JournalRecord): CallOutcome {
   return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text, ...labelled }
 }
 
-/** What a model reads about a call that did not succeed. */
-export function refusalText(failure: Failure): string {
-  return failure.hint === '' ? `Error (${failure.code}): ${failure.message}` : `Error (${failure.code}): ${failure.message} ${failure.hint}`
+/** What a model reads about a call that did not succeed. A message of several lines ends with what was found: the hint is no part of it. */
+export function refusalText({ code, message, hint }: Failure): string {
+  const told = `Error (${code}): ${message}`
+  return hint === '' ? told : `${told}${message.includes('\n') ? '\n' : ' '}${hint}`
 }
 
 export function refusal(failure: Failure): Refusal {

@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { refusalText } from './refusals.ts'
+
+test('a hint is no part of the text that a message ends with', () => {
+  const found = { code: 'edit_mismatch', message: 'Nearest match, at line 1:\nconst port = 80', hint: 'Copy it exactly.' } as const
+  assert.equal(refusalText(found), 'Error (edit_mismatch): Nearest match, at line 1:\nconst port = 80\nCopy it exactly.')
+  const plain = { code: 'not_found', message: 'a.txt does not exist.', hint: 'List the folder.' } as const
+  assert.equal(refusalText(plain), 'Error (not_found): a.txt does not exist. List the folder.')
+  assert.equal(refusalText({ ...plain, hint: '' }), 'Error (not_found): a.txt does not exist.')
+})
