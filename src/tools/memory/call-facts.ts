@@ -23,12 +23,12 @@ export const changing: Pick<Call, Shared> = {
   timeoutMs: memoryTimeoutMs,
 }
 
-export const noteId: z.ZodString = z.string().min(1).max(200)
+export const noteId: z.ZodString = z.string().min(1).max(200).describe('Id of the memory, as searches show it.')
 
 /** Longer than any note, so that the refusal is memory's own, which says what to do. */
-export const content: z.ZodString = z.string().min(1).max(100_000)
+export const content: z.ZodString = z.string().min(1).max(100_000).describe('The fact, in a sentence or two.')
 
-export const tags: z.ZodArray<z.ZodString> = z.array(z.string().max(1_000)).max(100)
+export const tags: z.ZodArray<z.ZodString> = z.array(z.string().max(1_000)).max(100).describe('Words to find it by.')
 
 /** A day or a moment, as people and models write it: `2026-11-21`, `2026-11-21T10:00Z`. A day means its end. */
 export const moment: z.ZodString = z

@@ -42,8 +42,8 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
     summary: 'Searches what was noted and ingested, and with include_conversation what was said in any session.',
     input: z.strictObject({
       query: z.string().min(1).max(maxQueryCharacters).describe('Words, names or a question; "exact phrases" in quotes.'),
-      top_k: z.int().min(1).max(maxSearchResults).default(defaultSearchResults),
-      include_conversation: z.boolean().default(false),
+      top_k: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Most results.'),
+      include_conversation: z.boolean().default(false).describe('Also what was said, in any session.'),
       tags: tags.optional().describe('All of them must be there.'),
       as_of: moment.optional().describe('What held at this date, e.g. 2026-11-21.'),
     }),

@@ -36,7 +36,7 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
     summary: 'Takes in memories as memory.export gave them; what is there already stays unless it may be overwritten.',
     timeoutMs: ingestTimeoutMs,
     input: z.strictObject({
-      lines: z.array(z.string()).max(maxImportLines),
+      lines: z.array(z.string()).max(maxImportLines).describe('Memories as memory.export writes them, a JSON object each.'),
       overwrite: z.boolean().default(false).describe('What is there with another content is replaced.'),
       untrusted: z.boolean().default(false).describe('They are from somebody else, and count as written by others.'),
     }),
