@@ -27,6 +27,8 @@ export const readerCacheKib: number = 8 * 1024
 export const checkpointPages = 4_000
 /** The log file is cut back to this after a checkpoint. */
 export const keptLogBytes: number = 32 * 1024 * 1024
+/** With less room on the disk SQLite cannot open a file that has a log: its index of the log is made in steps of this size. */
+export const leastRoomBytes: number = 32 * 1024
 
 /** Postgres: how long one connection may take to be made. A server that is there answers in milliseconds, one far away in one second. */
 export const connectMs = 5_000

@@ -2,11 +2,12 @@
  * One connection to one SQLite file: opened, set up, and asked through templates. Everything that is SQLite's own and no
  * other dialect's is in this folder.
  */
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { assertMayBePlain, type Cipher, isEncrypted, openEncrypted } from '../encrypt/cipher.ts'
-import { busyTimeoutMs, checkpointPages, keptLogBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
+import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/version-range.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
@@ -70,11 +71,25 @@ export function openDatabase(options: DatabaseOptions): Database {
     raw?.close()
     if (isOxbowError(error)) throw error
     const { code } = toStoreError(error)
+    if (code !== 'store_corrupt' && !hasRoom(path)) {
+      // SQLite needs room for its index of the log even to read, and calls that an I/O error.
+      const hint = 'Free some space on the disk, then try again. Nothing is lost.'
+      throw new OxbowError('store_full', `The database ${path} cannot be opened: the disk is full.`, { hint, cause: error })
+    }
     throw storeFault(
       code === 'store_full' || code === 'store_corrupt' ? code : 'store_failed',
       `The database ${path} cannot be opened (${String(error)}).`,
       error,
     )
+  }
+}
+
+function hasRoom(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path))
+    return bavail * bsize >= leastRoomBytes
+  } catch {
+    return true
   }
 }
 

@@ -154,6 +154,24 @@ test('a log with damage in the middle gives what was committed before the damage
   await assertChain(recovered, seq)
 })
 
+test('a store that is opened while the disk is full says that it is, and opens when there is room', async (t) => {
+  await using files = storeFolder()
+  using disk = smallDisk(t, files)
+  if (disk === null) return
+  await using small = storeFolder(disk.path)
+  await filledAndClosed(small, 5)
+  const rest = openSync(join(disk.path, 'rest'), 'a')
+  assert.throws(() => {
+    for (;;) writeSync(rest, new Uint8Array(4_096))
+  }, /ENOSPC/)
+  closeSync(rest)
+  const full = await small.open()
+  await assertRejects(full.opened(), 'store_full', /oxbow\.db cannot be opened: the disk is full/)
+  await full.close()
+  truncateSync(join(disk.path, 'rest'))
+  await assertChain(await small.open(), 5)
+})
+
 test('a folder that is not there or cannot be written is a failure that names the file', async (t) => {
   await using files = storeFolder()
   const missing = storeFolder(join(files.folder, 'none'))
