@@ -53,8 +53,11 @@ test('what was erased is named in its place, the rest is played as it was, and n
   await using endpoint = await startEndpoint((_, place) => chat({ text: answers[place] ?? 'over' }))
   const config = { model: { name: 'mine/m' }, providers: { mine: provider(endpoint) }, memory: { embedder: 'none', recall: false } }
   const first = await tell(workspace, config, async (call) => {
-    const { output } = (await call('memory.forget', { text: secret })) as { output: { left: number } }
-    assert.equal(output.left, 0)
+    const forget = async () => ((await call('memory.forget', { text: secret })) as { output: { left: number } }).output.left
+    // What was being indexed at that moment is met by asking again, as the answer says.
+    let left = await forget()
+    for (let again = 0; left > 0 && again < 5; again++) left = await forget()
+    assert.equal(left, 0)
   })
   assert.deepEqual(first.replies, answers)
   const { entries } = await readLedger(workspace)
