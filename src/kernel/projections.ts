@@ -40,7 +40,7 @@ export function createProjector({ user, sessions, budgets, conversations }: Proj
     if (kept !== null) return sessions.kept(kept.session, kept.change)
     if (session === '') return null
     if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
-    if (changesScratchpad(entry)) return sessions.scratchpadChanged(session, call)
+    if (changesScratchpad(entry)) return sessions.changed(session, { scratchpad: call })
     const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)

@@ -14,7 +14,6 @@ export interface Sessions {
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
   /** The call that changed the session's scratchpad last; empty when none has. */
   scratchpad(id: SessionId): CallId | ''
-  scratchpadChanged(id: SessionId, call: CallId): SessionRow | null
   /** The call that made the session's newest summary; empty when none has. */
   summary(id: SessionId): CallId | ''
   /** A known row with other values. */
@@ -75,10 +74,6 @@ export function createSessions(store: Store): Sessions {
       return put({ ...row, ...change })
     },
     forget: (id) => void stale.add(id),
-    scratchpadChanged(id, call) {
-      const row = rows.get(id)
-      return row === undefined ? null : put({ ...row, scratchpad: call })
-    },
     turnStarted(id, text, at) {
       const row = rows.get(id)
       return row === undefined ? null : put({ ...row, title: row.title || firstLine(text), activeAt: at, turns: row.turns + 1 })

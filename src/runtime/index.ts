@@ -1,4 +1,4 @@
-export { createMessageCounter, type MessageCounter } from './context-window.ts'
+export { createMessageCounter, type MessageCounter, tokensOfAll } from './context-window.ts'
 export { runTurn } from './pipeline.ts'
 export { itemsBehind } from './rolling.ts'
 export type {

@@ -35,7 +35,7 @@ export interface SessionCallDeps {
   readonly contextTokens: number
 }
 
-const sessionId = z
+export const sessionId: z.ZodType<SessionId, string> = z
   .string()
   .refine(isUuid, 'must be a session id')
   .transform((text) => text as SessionId)

@@ -2,13 +2,14 @@
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import type { SessionRow, Store } from '../../store/index.ts'
-import { type Call, type CallContext, isUuid, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
+import { type Call, type CallContext, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
 import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
 import { maxSessionsRead } from '../limits.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Lanes } from '../turns/lanes.ts'
+import { sessionId } from './session-calls.ts'
 
 export interface SessionKeepingDeps extends HistoryDeps {
   readonly store: Store
@@ -21,11 +22,7 @@ export interface SessionKeepingDeps extends HistoryDeps {
   readonly memory?: Pick<Memory, 'caughtUp'> | undefined
 }
 
-const session = z
-  .string()
-  .refine(isUuid, 'must be a session id')
-  .transform((text) => text as SessionId)
-  .describe('The session.')
+const session = sessionId.describe('The session.')
 
 const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
 

@@ -1,6 +1,6 @@
 /** Reads what stands behind a summary, as steps that can leave the window: a message, or a generation with its results. */
 import type { Said, SummaryStep } from '../../memory/index.ts'
-import type { MessageCounter } from '../../runtime/index.ts'
+import { type MessageCounter, tokensOfAll } from '../../runtime/index.ts'
 import type { HistoryRow } from '../../store/index.ts'
 import {
   type CallId,
@@ -57,13 +57,10 @@ export async function readSteps(
   const steps = open.map(({ messages, labels, ...step }) => ({
     ...step,
     labels: [...labels].sort(),
-    tokens: messages.reduce((sum, message) => sum + deps.counter.tokensOf(message) + tokensBeside, 0),
+    tokens: tokensOfAll(messages, deps.counter),
   }))
   return { steps, complete }
 }
-
-/** What a message costs beside its text, as the window counts it. */
-const tokensBeside = 8
 
 function stepsOf(rows: readonly HistoryRow[]): readonly OpenStep[] {
   const steps: OpenStep[] = []
