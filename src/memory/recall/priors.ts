@@ -19,7 +19,7 @@ export function priorOf(entry: MemoryEntry, at: number): number {
 }
 
 /** What is looked up often matters more: importance × (1 + ln(1 + accesses)), at most 1. */
-export function effectiveImportance({ importance, accesses }: Pick<MemoryEntry, 'importance' | 'accesses'>): number {
+function effectiveImportance({ importance, accesses }: Pick<MemoryEntry, 'importance' | 'accesses'>): number {
   return Math.min(1, Math.max(0, importance) * (1 + Math.log1p(Math.max(0, accesses))))
 }
 

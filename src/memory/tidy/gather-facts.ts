@@ -67,7 +67,7 @@ async function askAlike(messages: readonly MemoryItem[], ask: AskModel, left: nu
 }
 
 /** A model's answer is hostile input: a statement counts only when its value was said in the message that it names. */
-export function readStatements(
+function readStatements(
   answer: string,
   sources: readonly { readonly entry: MemoryEntry; readonly text: string }[],
 ): readonly SourcedStatement[] {

@@ -126,7 +126,7 @@ export function rowEntry(row: EntryRow): MemoryEntry {
 }
 
 /** `␟one␟two␟`, so that `␟one␟` is found in it exactly when it holds `one`. */
-export function listText(list: readonly string[]): string {
+function listText(list: readonly string[]): string {
   return list.length === 0 ? '' : `${listSeparator}${list.join(listSeparator)}${listSeparator}`
 }
 

@@ -3,7 +3,7 @@ import type { MemoryFilter } from '../memory.ts'
 import { entryColumns } from './entry-row.ts'
 import { listSeparator } from './memory-input.ts'
 import type { ListAfter } from './memory-message.ts'
-import type { MemoryDialect } from './memory-statement.ts'
+import type { Dialect } from '../sql/dialect.ts'
 
 export interface ListQuery {
   /** Its slots are `user`, `limit` and those of `args`. */
@@ -11,10 +11,10 @@ export interface ListQuery {
   readonly args: Readonly<Record<string, string | number>>
 }
 
-export function listQuery(dialect: MemoryDialect, filter: MemoryFilter, after: ListAfter | null): ListQuery {
+export function listQuery(dialect: Dialect, filter: MemoryFilter, after: ListAfter | null): ListQuery {
   const args: Record<string, string | number> = {}
   const slot = (value: string | number): string => {
-    const name = `v_${'abcdefghijklmnopqrstuvwxyz'[Object.keys(args).length % 26]}_${toLetters(Object.keys(args).length)}`
+    const name = `v${Object.keys(args).length}`
     args[name] = value
     return `:${name}`
   }
@@ -28,14 +28,9 @@ export function listQuery(dialect: MemoryDialect, filter: MemoryFilter, after: L
   return { text, args }
 }
 
-/** Names of slots have no digits. */
-function toLetters(count: number): string {
-  return String(count).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')
-}
-
 type Slot = (value: string | number) => string
 
-function filterConditions(dialect: MemoryDialect, filter: MemoryFilter, slot: Slot): readonly string[] {
+function filterConditions(dialect: Dialect, filter: MemoryFilter, slot: Slot): readonly string[] {
   const holds = dialect === 'sqlite' ? 'instr' : 'strpos'
   const has = (column: string, item: string): string => `${holds}(${column}, ${slot(`${listSeparator}${item}${listSeparator}`)}) > 0`
   const oneOf = (column: string, names: readonly string[] | undefined): readonly string[] => {

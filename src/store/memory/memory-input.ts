@@ -147,7 +147,7 @@ function checkVector(vector: Float32Array): void {
 // eslint-disable-next-line no-control-regex -- it is NUL that is looked for
 const unkept = /\u0000/g
 
-export function keptText(text: string): string {
+function keptText(text: string): string {
   const formed = text.isWellFormed() ? text : text.toWellFormed()
   return formed.includes('\u0000') ? formed.replace(unkept, '\ufffd') : formed
 }

@@ -6,8 +6,6 @@
  * has run in; the test of this folder prints the right one for a step that is new.
  */
 
-export type Dialect = 'sqlite' | 'postgres'
-
 export interface MigrationFacts {
   readonly id: number
   readonly name: string

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { OxbowError } from '../../types/index.ts'
-import { type Dialect, type MigrationFacts, migrationFacts, newestStep } from './migration-facts.ts'
+import type { Dialect } from '../sql/dialect.ts'
+import { type MigrationFacts, migrationFacts, newestStep } from './migration-facts.ts'
 import { statementText, stepTools } from './migration-step.ts'
 import { migrationSteps } from './migration-steps.ts'
 import { type AppliedStep, asApplied, assertUsable, judgeSchema, stepsByNumber } from './version-range.ts'

@@ -4,21 +4,8 @@
  * never null unless they say so.
  */
 import { createHash } from 'node:crypto'
-import {
-  type Compilable,
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-  type SchemaModule,
-  type Sql,
-  sql,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-} from 'kysely'
-import type { Dialect } from './migration-facts.ts'
+import { type Compilable, type SchemaModule, type Sql, sql } from 'kysely'
+import { builderOf, type Dialect } from '../sql/dialect.ts'
 
 /** `?` at the end: may be null. */
 export type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'
@@ -70,18 +57,6 @@ export function stepTools(dialect: Dialect): StepTools {
       schema.alterTable(table).addColumn(name, typeOf(type), (c) => (type.endsWith('?') ? c : c.notNull().defaultTo(byDefault))),
     only: (wanted, ...statements) => (wanted === dialect ? statements : []),
   }
-}
-
-/** It only compiles; statements run in the driver. */
-function builderOf(dialect: Dialect): Kysely<unknown> {
-  return new Kysely({
-    dialect: {
-      createAdapter: () => (dialect === 'sqlite' ? new SqliteAdapter() : new PostgresAdapter()),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (db) => (dialect === 'sqlite' ? new SqliteIntrospector(db) : new PostgresIntrospector(db)),
-      createQueryCompiler: () => (dialect === 'sqlite' ? new SqliteQueryCompiler() : new PostgresQueryCompiler()),
-    },
-  })
 }
 
 export function statementText(statement: StepStatement): string {

@@ -85,7 +85,7 @@ export function postgresFault(error: unknown, shown: string, isLost = false): Po
 }
 
 /** @returns whether the failure is that a key of the journal is taken: then another writer was faster. */
-export function isTakenSeq(error: unknown): boolean {
+function isTakenSeq(error: unknown): boolean {
   return stateOf(error) === '23505' && error instanceof Error && 'constraint' in error && error.constraint === 'journal_key'
 }
 

@@ -1,7 +1,6 @@
 /** Executes reads of the journal, each one by an index and within a limit, with the statements that SQLite runs, too. */
-import { Buffer } from 'node:buffer'
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
-import { parseReference } from '../chain.ts'
+import { bodyText, parseReference } from '../chain.ts'
 import { type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { sessionRow } from '../sql/record-rules.ts'
 import type { Tables } from '../sql/tables.ts'
@@ -117,5 +116,5 @@ function bodyOf(body: string, blobs: ReadonlyMap<string, Uint8Array>): string {
   if (reference === null) return body
   const bytes = blobs.get(reference.blob)
   if (bytes === undefined) throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  return bodyText(bytes)
 }

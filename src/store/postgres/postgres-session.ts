@@ -54,3 +54,11 @@ export function fromStored(text: string): string {
 export function storedValues(values: readonly unknown[]): unknown[] {
   return values.map((value) => (typeof value === 'string' ? toStored(value) : value))
 }
+
+/**
+ * Rows as one value. JSON says NUL as an escape that Postgres refuses in a text: so texts are put as they are kept before they become
+ * JSON.
+ */
+export function jsonRows(rows: readonly unknown[]): string {
+  return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'string' ? toStored(value) : value))
+}

@@ -18,7 +18,7 @@ export interface AroundPlace {
 }
 
 /** @throws OxbowError `store_corrupt` */
-export function foundPassage(row: FoundRow): FoundPassage {
+function foundPassage(row: FoundRow): FoundPassage {
   return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
 }
 

@@ -9,13 +9,13 @@ import type { KeyedEntryRow, ModelRow, PassageRow, StateRow } from '../memory/me
 import { listLimit, readAround } from './found-passage.ts'
 import { createMemorySearch, type Nearest, type TextRanking } from './memory-search.ts'
 import { readModels, readStats } from './memory-stats.ts'
-import type { MemoryDialect } from '../memory/memory-statement.ts'
+import type { Dialect } from '../sql/dialect.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import { readTexts } from '../memory/read-texts.ts'
 import type { VectorReading } from './vector-reading.ts'
 
 export interface ReaderParts {
-  readonly dialect: MemoryDialect
+  readonly dialect: Dialect
   readonly user: UserId
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading

@@ -3,17 +3,7 @@
  * down in `sqlite/statements.json` and `postgres/statements.json`, and those are what runs. To load the builder and to compile in each
  * thread took longer than all else that a thread did before its first answer.
  */
-import {
-  type Dialect as KyselyDialect,
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-} from 'kysely'
+import { builderOf, type Dialect } from './dialect.ts'
 import { eraseStatements } from './erase-statements.ts'
 import { readStatements, recordStatements } from './read-statements.ts'
 import type { Statements } from './statements.ts'
@@ -21,24 +11,7 @@ import type { Tables } from './tables.ts'
 import { userTables } from './user-tables.ts'
 import { writeStatements } from './write-statements.ts'
 
-export type Dialect = 'sqlite' | 'postgres'
-
-const dialects: Readonly<Record<Dialect, KyselyDialect>> = {
-  sqlite: {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-  },
-  postgres: {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  },
-}
-
 export function buildStatements(dialect: Dialect): Statements {
-  const db = userTables(new Kysely<Tables>({ dialect: dialects[dialect] }))
+  const db = userTables(builderOf<Tables>(dialect))
   return { write: writeStatements(db), read: readStatements(db), records: recordStatements(db), erase: eraseStatements(db) }
 }

@@ -51,7 +51,7 @@ export async function sealBackup(path: string, facts: Omit<BackupManifest, 'form
 }
 
 /** BLAKE3 of the first `bytes` of a file. */
-export async function hashOf(path: string, bytes: number): Promise<string> {
+async function hashOf(path: string, bytes: number): Promise<string> {
   const { createBLAKE3 } = await import('hash-wasm')
   const blake3 = (await createBLAKE3()).init()
   if (bytes > 0)

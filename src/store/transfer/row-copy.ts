@@ -86,7 +86,7 @@ function takeBatch(rows: readonly Row[], at: number, width: number): readonly Ro
 const maxStatementValues = 10_000
 
 /** One way to write a row, whichever side it comes from. */
-export function canonicalRow(columns: readonly Column[], row: Row): string {
+function canonicalRow(columns: readonly Column[], row: Row): string {
   return JSON.stringify(columns.map(({ type }, i) => canonicalValue(type, row[i] ?? null)))
 }
 

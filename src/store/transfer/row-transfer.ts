@@ -123,7 +123,7 @@ async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection,
   return false
 }
 
-export async function makeCursors(db: UpkeepConnection): Promise<void> {
+async function makeCursors(db: UpkeepConnection): Promise<void> {
   const text = db.dialect === 'sqlite' ? 'text' : 'text collate "C"'
   await db.exec(
     `create table if not exists move_cursor ("user" ${text} not null, "table" ${text} not null, source text not null, place text not null, done bigint not null, primary key ("user", "table"))`,

@@ -1,5 +1,5 @@
 /** A database as upkeep sees it: rows in and out, in either dialect. */
-import type { Dialect } from '../migrations/migration-facts.ts'
+import type { Dialect } from '../sql/dialect.ts'
 import type { MigrationDriver } from '../migrations/migration-runner.ts'
 import { storeTables } from './table-list.ts'
 

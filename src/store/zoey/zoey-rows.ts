@@ -67,7 +67,7 @@ export interface ZoeyRows {
 }
 
 /** Rows that one question reads: what ranks by words or vectors looks at each of them. */
-export const maxZoeyRows = 20_000
+const maxZoeyRows = 20_000
 const columnNames = ['type', 'name', 'agent', 'entity', 'other', 'room', 'world'] as const
 
 export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): ZoeyRows {

@@ -1,7 +1,6 @@
 /** Every statement that changes memory in Postgres. Rows come as one JSON array, so that a thousand take one trip; bytes in it are hex. */
 import { Buffer } from 'node:buffer'
 import type { EntryRow } from '../../memory/entry-row.ts'
-import { toStored } from '../postgres-session.ts'
 
 export const entryTypes: Readonly<Record<keyof EntryRow, 'text' | 'bigint' | 'double precision'>> = {
   id: 'text',
@@ -30,11 +29,6 @@ export const entryTypes: Readonly<Record<keyof EntryRow, 'text' | 'bigint' | 'do
   stream_key: 'bigint',
   hash_key: 'bigint',
   extra: 'text',
-}
-
-/** JSON says NUL as an escape that Postgres refuses in a text: texts are put as they are kept before they become JSON. */
-export function jsonRows(rows: readonly unknown[]): string {
-  return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'string' ? toStored(value) : value))
 }
 
 export function hexOf(bytes: Uint8Array): string {

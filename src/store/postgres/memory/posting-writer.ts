@@ -7,8 +7,8 @@
 import type { UserId } from '../../../types/index.ts'
 import type { PassageRow } from '../../memory/memory-rows.ts'
 import { unpackBody } from '../../memory/passage-body.ts'
-import type { PostgresSession } from '../postgres-session.ts'
-import { hexOf, jsonRows, memoryWrites } from './memory-writes.ts'
+import { jsonRows, type PostgresSession } from '../postgres-session.ts'
+import { hexOf, memoryWrites } from './memory-writes.ts'
 import { addWords, bucketOf, countWords, eachPosting, firstOf, packPostings, placeOf } from './posting.ts'
 
 export interface IndexedPassage {

@@ -20,7 +20,7 @@ export function firstOf(bucket: number): number {
 }
 
 /** A passage of its bucket and two counts, as one whole number below 2 ^ 32. */
-export function packPosting(passage: number, terms: number, context: number): number {
+function packPosting(passage: number, terms: number, context: number): number {
   const place = passage % bucketPassages
   return ((place << (2 * countBits)) | (Math.min(terms, mostCounted) << countBits) | Math.min(context, mostCounted)) >>> 0
 }

@@ -5,8 +5,8 @@ import type { BlockRow, ModelRow } from '../../memory/memory-rows.ts'
 import { blockOf } from '../../search/vector-block.ts'
 import { type BlockChange, changedBlock, modelOf, modelsAfter, putting, removing } from '../../search/vector-rules.ts'
 import { dropNear, removeNear } from '../near/near-writes.ts'
-import type { PostgresSession } from '../postgres-session.ts'
-import { jsonRows, memoryWrites } from './memory-writes.ts'
+import { jsonRows, type PostgresSession } from '../postgres-session.ts'
+import { memoryWrites } from './memory-writes.ts'
 
 interface Work {
   readonly session: PostgresSession

@@ -2,7 +2,7 @@
 import type { UserId } from '../../../types/index.ts'
 import type { Tables } from '../../sql/tables.ts'
 import type { Effects, Wanted } from './batch-effects.ts'
-import { type Query, toStored } from '../postgres-session.ts'
+import { jsonRows, type Query } from '../postgres-session.ts'
 
 /** What is asked under the lock, in order; null where nothing is wanted. */
 export interface KnownQueries {
@@ -35,7 +35,7 @@ export function knownQueries(user: UserId, { lanes, intents }: Wanted): KnownQue
         : {
             name: 'chain_lanes',
             text: `select "session", "owner", "epoch", "lease_until" from "lane" where "user" = $1 and "session" in ${texts('$2')}`,
-            values: [user, textList(lanes)],
+            values: [user, jsonRows(lanes)],
           },
     intents:
       intents.length === 0
@@ -45,7 +45,7 @@ export function knownQueries(user: UserId, { lanes, intents }: Wanted): KnownQue
             // Each call is looked up by itself, whatever the planner takes the user to have.
             text: `select w.value, min(t."seq") from json_array_elements_text($2::json) w(value) cross join lateral
               (select "seq" from "journal" where "user" = $1 and "call" = w.value and "phase" = 'intent' offset 0) t group by w.value`,
-            values: [user, textList(intents)],
+            values: [user, jsonRows(intents)],
           },
   }
 }
@@ -105,12 +105,12 @@ function replaceRows(table: keyof Tables, types: Readonly<Record<string, ColumnT
 export function flushQueries(user: UserId, effects: Effects): readonly Query[] {
   const queries: Query[] = []
   const add = (name: string, text: string, rows: readonly object[]): void => {
-    if (rows.length > 0) queries.push({ name, text, values: [user, JSON.stringify(rows, storable)] })
+    if (rows.length > 0) queries.push({ name, text, values: [user, jsonRows(rows)] })
   }
   // A row a statement: bytes as JSON would be twice as long.
   for (const [hash, bytes] of effects.blobs) queries.push({ name: 'put_blob', text: putBlob, values: [user, hash, bytes] })
   add('put_records', putRecords, effects.records)
-  if (effects.closed.size > 0) queries.push({ name: 'close_calls', text: closeCalls, values: [user, textList([...effects.closed])] })
+  if (effects.closed.size > 0) queries.push({ name: 'close_calls', text: closeCalls, values: [user, jsonRows([...effects.closed])] })
   add(
     'open_calls',
     openCalls,
@@ -121,16 +121,6 @@ export function flushQueries(user: UserId, effects: Effects): readonly Query[] {
   add('add_spent', addSpent, [...effects.spent.values()])
   add('put_lanes', putLanes, [...effects.lanes.values()])
   return queries
-}
-
-/** A JSON array of texts as they are kept. */
-function textList(list: readonly string[]): string {
-  return JSON.stringify(list, storable)
-}
-
-/** JSON says NUL as `\u0000`, which Postgres refuses in a text: so texts are put as they are kept before they become JSON. */
-function storable(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? toStored(value) : value
 }
 
 const putBlob = 'insert into "blob" ("user", "hash", "bytes") values ($1, $2, $3) on conflict ("user", "hash") do nothing'
