@@ -36,7 +36,7 @@ export async function verifyStore(deps: UpkeepDeps): Promise<StoreVerifyReport> 
     await check('pages', () => pages(db))
     await check('references', () => missingReferences(db, place.user))
     await check('blobs', () => changedBlobs(db, place.user))
-    await check('memory', () => memoryRows(db, place.user))
+    await check('memory', () => bareEntries(db, place.user))
     await check('journal', async () => {
       const found = await deps.verifyChain(place.url === '' ? { file: place.file } : { url: place.url })
       return found.map((what) => ({
@@ -89,8 +89,8 @@ async function changedBlobs(db: UpkeepConnection, user: string): Promise<readonl
   }
 }
 
-/** The full-text index of memory against itself. */
-async function memoryRows(db: UpkeepConnection, user: string): Promise<readonly StoreProblem[]> {
+/** Entries without a text, which nothing finds. */
+async function bareEntries(db: UpkeepConnection, user: string): Promise<readonly StoreProblem[]> {
   const there = await tableNames(db)
   if (!there.has('memory_entry') || !there.has('memory_passage')) return []
   const bare = await countOf(
