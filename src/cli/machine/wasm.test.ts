@@ -1,7 +1,7 @@
 /** `oxbow wasm run` from end to end: the real program, which asks the real guest program, which starts the real thread. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -84,4 +84,15 @@ void test('what fails is an error with a hint, and exits by the table', async ()
   assert.equal((await oxbow('wasm', 'run', 'none.wasm')).exit, errorTable.not_found.exit)
   assert.equal((await oxbow('wasm', 'run', 'echo.wasm', '--input', '{')).exit, errorTable.bad_input.exit)
   assert.equal((await oxbow('wasm', 'run', 'echo.wasm', '--mount', 'none')).exit, errorTable.not_found.exit)
+})
+
+void test('a folder that a link in a workspace leads to is not mounted: an agent may have made the link', async () => {
+  mkdirSync(join(home, '.ssh'))
+  mkdirSync(join(home, 'users/default/shared'), { recursive: true })
+  symlinkSync(join(home, '.ssh'), join(home, 'users/default/shared/out'))
+  writeFileSync(join(home, 'steal.mjs'), `export default () => oxbow.write('/out/authorized_keys', 'evil')`)
+  const { exit, err } = await oxbow('wasm', 'run', 'steal.mjs', '--mount', 'users/default/shared/out:rw')
+  assert.equal(exit, errorTable.bad_input.exit, err)
+  assert.match(err, /is a link to/)
+  assert.throws(() => readFileSync(join(home, '.ssh/authorized_keys')))
 })

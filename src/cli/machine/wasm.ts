@@ -1,10 +1,11 @@
 /** `oxbow wasm run`: a tool of a program, once, over folders that the person names. The guest program runs it; no guest needs to. */
 import { resolve } from 'node:path'
-import { askOffline } from '../../runner/index.ts'
+import { askOffline, openHome, usersFolder } from '../../runner/index.ts'
 import { type Json, OxbowError, type ToolQuestion, type ToolReport } from '../../types/index.ts'
 import { printFailure } from '../failure-report.ts'
 import { guestOptions } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
+import { ownWay } from '../media/own-file.ts'
 import { printLine, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -30,6 +31,9 @@ export async function wasmRun(file: string, options: WasmOptions, terminal: Term
     },
     ...(options.function !== undefined && { function: options.function }),
   }
+  // A folder that an agent's link leads to would be one that the agent chose for the tool to write in.
+  const workspaces = usersFolder(openHome(terminal.env))
+  for (const path of [tool.file, ...tool.mounts.map(({ folder }) => folder)]) await ownWay(path, workspaces)
   let report: ToolReport | null = null
   for await (const line of askOffline(guestOptions(options, terminal), { command: 'wasm-run', tool })) report = line as ToolReport
   if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })

@@ -115,8 +115,8 @@ describe('what an agent has sent', () => {
 
   it('is written under a clean name that is free, and only into the folder that was named', async () => {
     using home = folder()
-    const first = await saveMedia(mediaIn({ media })!, home.path, gateway)
-    const second = await saveMedia(mediaIn({ media })!, home.path, gateway)
+    const first = await saveMedia(mediaIn({ media })!, { folder: home.path, workspaces: '/none' }, gateway)
+    const second = await saveMedia(mediaIn({ media })!, { folder: home.path, workspaces: '/none' }, gateway)
     assert.deepEqual([first, second], [join(home.path, '[2Jx.png'), join(home.path, '2-[2Jx.png')])
     assert.equal(readFileSync(second, 'utf8'), 'png')
   })

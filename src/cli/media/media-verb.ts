@@ -1,6 +1,7 @@
 /** `oxbow media`: the files that an agent has sent in a session; `--save` fetches them. */
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { usersFolder } from '../../runner/index.ts'
 import { cleanFileName, OxbowError, type RecordView, type SessionId } from '../../types/index.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
@@ -8,6 +9,7 @@ import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { ownWay } from './own-file.ts'
 import { mediaLine, sentMedia } from './sent-media.ts'
 import type { SentMedia } from './sent-media.ts'
 
@@ -18,11 +20,12 @@ export interface MediaOptions extends GuestChoice {
 
 /** @returns the exit code. */
 export async function media(prefix: string, options: MediaOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway }) => {
+  return withGuest(options, terminal, async ({ gateway, options: { home } }) => {
+    const workspaces = usersFolder(home)
     const session = await findSession(gateway, prefix)
     const sent = sentMedia(await readPast(gateway, session.id))
     for (const each of sent) {
-      const path = options.save === undefined ? null : await saveMedia(each, options.save, gateway)
+      const path = options.save === undefined ? null : await saveMedia(each, { folder: options.save, workspaces }, gateway)
       if (options.json === true) printLine(terminal, JSON.stringify({ ...each, ...(path !== null && { saved: path }) }))
       else printLine(terminal, path === null ? mediaLine(each) : `${mediaLine(each)}  → ${path}`)
     }
@@ -41,8 +44,16 @@ async function readPast(gateway: Pick<GatewayPort, 'follow'>, session: SessionId
   return records
 }
 
+interface SaveTo {
+  readonly folder: string
+  /** The folder of all users: no link there is followed. */
+  readonly workspaces: string
+}
+
 /** Writes a file under a name that is free. @returns its path. @throws OxbowError; then nothing is left of the file */
-export async function saveMedia(sent: SentMedia, folder: string, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
+export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
+  // The agent chose the name already; a link of its own would choose the folder, too.
+  await ownWay(folder, workspaces)
   await mkdir(folder, { recursive: true })
   const contents: Buffer[] = []
   for (const piece of sent.pieces) contents.push(await readPiece(piece, gateway))

@@ -1,5 +1,5 @@
 /**
- * Opens a file that a person named. In a workspace names, links and pipes are an agent's to make: a link there would have the
+ * Files and folders that a person names. In a workspace names, links and pipes are an agent's to make: a link there would have the
  * person hand over what the agent chose, their own keys for one. None is followed there; the links that a person has elsewhere are.
  */
 import { constants } from 'node:fs'
@@ -15,10 +15,10 @@ import { maxLinks } from '../limits.ts'
  */
 export async function openOwnFile(given: string, workspaces: string): Promise<FileHandle> {
   const path = resolve(given)
+  const way = await ownWay(given, workspaces)
   const unread = (cause: unknown): never => {
     throw new OxbowError('not_found', `${path} cannot be read`, { hint: 'Give the path of a file that you may read.', cause })
   }
-  const way = await wayTo(path, await agentFolders(workspaces))
   // Without O_NONBLOCK a pipe would wait for whoever writes into it.
   const file = await open(way, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(unread)
   // A folder on the way may have become a link since; only Linux can tell.
@@ -26,6 +26,11 @@ export async function openOwnFile(given: string, workspaces: string): Promise<Fi
   if (real === way) return file
   await file.close()
   return unread(null)
+}
+
+/** @returns where the path leads, whatever is there. @throws OxbowError `bad_input` for a link that an agent may have made */
+export async function ownWay(given: string, workspaces: string): Promise<string> {
+  return wayTo(resolve(given), await agentFolders(workspaces))
 }
 
 /** Follows links one by one, and none that stands in a folder of an agent. */
