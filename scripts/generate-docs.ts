@@ -4,8 +4,8 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { describeCall, describedKernelCalls } from '../src/kernel/index.ts'
-import { describedToolCalls } from '../src/tools/index.ts'
+import { describedCalls } from '../src/guest/offline.ts'
+import { describeCall } from '../src/kernel/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
@@ -21,7 +21,7 @@ const root = new URL('..', import.meta.url)
 
 export async function generatePages(): Promise<readonly Page[]> {
   const config = parseConfig({}, 'the defaults')
-  const calls = [...(await describedToolCalls(config)), ...(await describedKernelCalls(config))]
+  const calls = await describedCalls(config)
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
     { path: 'docs/errors.md', text: errorPage() },

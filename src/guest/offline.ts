@@ -1,10 +1,12 @@
 /** Questions about a workspace that need no running guest: its store, wherever it is, is opened for reading only. */
 import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
+import type { Memory } from '../memory/index.ts'
+import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openStore, type Store } from '../store/index.ts'
+import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import { namedSession } from './named-session.ts'
-import { describedToolCalls } from '../tools/index.ts'
-import { type GuestEnvelope, type GuestQuestion, isErased, type JournalRecord } from '../types/index.ts'
+import { type Call, type Config, type GuestEnvelope, type GuestQuestion, isErased, type JournalRecord } from '../types/index.ts'
 
 type Question<Command extends GuestQuestion['command']> = Extract<GuestQuestion, { command: Command }>
 
@@ -18,7 +20,7 @@ export async function* answer(
   envelope: GuestEnvelope,
 ): AsyncGenerator<object> {
   if (question.command === 'calls') {
-    for (const describe of [describedToolCalls, describedKernelCalls]) yield* (await describe(envelope.config)).map(describeCall)
+    yield* (await describedCalls(envelope.config)).map(describeCall)
     return
   }
   const path = join(envelope.workspaceRoot, 'internal', 'oxbow.db')
@@ -39,6 +41,18 @@ export async function* answer(
   } finally {
     await store.close()
   }
+}
+
+/**
+ * Every call for the reference, which describes calls and runs none: also those that this machine's sandbox could not serve. What they
+ * would ask is opened for none of them.
+ */
+export async function describedCalls(config: Config): Promise<readonly Call[]> {
+  // One service stands for all: the call is the same.
+  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
+  const web = { egress: await openEgress(config.egress), robots: 'ignore', proxy: openEgressProxy(config.egress, '') } as const
+  const given = builtinCalls({ files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] }, web)
+  return [...given, ...(search === null ? [] : [search]), ...memoryCalls({} as Memory), ...(await describedKernelCalls(config))]
 }
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */

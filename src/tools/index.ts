@@ -1,6 +1,5 @@
 /** The calls that come with the system. */
-import type { Memory } from '../memory/index.ts'
-import { type Egress, type EgressProxy, openEgress, openEgressProxy } from '../sandbox/index.ts'
+import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, SandboxStatus } from '../types/index.ts'
 import { browserCalls } from './browser/browser-calls.ts'
 import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
@@ -56,16 +55,4 @@ export function builtinCalls(
   if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))
   return [...calls, ...further]
-}
-
-/**
- * For the reference, which describes calls and runs none: every call, also those that this machine's sandbox could not serve. What they
- * would ask is opened for none of them.
- */
-export async function describedToolCalls(config: Config): Promise<readonly Call[]> {
-  // One service stands for all: the call is the same.
-  const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
-  const web = { egress: await openEgress(config.egress), robots: 'ignore', proxy: openEgressProxy(config.egress, '') } as const
-  const calls = builtinCalls({ files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] }, web)
-  return [...calls, ...(search === null ? [] : [search]), ...memoryCalls({} as Memory)]
 }
