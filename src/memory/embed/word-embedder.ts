@@ -5,7 +5,7 @@
  * left out: all turns that call somebody by name are near it otherwise.
  */
 import type { Embedder, EmbedPurpose } from '../text-engine.ts'
-import { maxEmbeddedUnits, weakWeights } from './embed-limits.ts'
+import { maxEmbeddedUnits, tableWeights } from './embed-limits.ts'
 import { toUnit } from './unit-vector.ts'
 import { namesIn, placesOf, tellingWords } from './words/known-words.ts'
 import { createWordCloseness } from './words/word-closeness.ts'
@@ -16,7 +16,7 @@ export function createWordEmbedder(table: WordTable, id: string): Embedder {
   return {
     id,
     dims: table.dims,
-    weights: weakWeights,
+    weights: tableWeights,
     embed: async (texts, purpose) => texts.map((text) => embedOne(table, text, purpose)),
     closeness: async (question, passages) => closeness(question, passages),
   }

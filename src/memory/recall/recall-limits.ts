@@ -21,7 +21,7 @@ export const rankOffset = 60
 export const leastCertainty = 0.5
 
 /** What closeness word by word counts beside both lists together. */
-export const closenessShare = 0.75
+export const closenessShare = 0.85
 /** For a turn of somebody whom the question names; more gained nothing, and others speak of people, too. */
 export const speakerBonus = 0.25
 /** For a turn that names a day, when the question asks when. */
