@@ -1,17 +1,11 @@
 /** Takes what was forgotten out of a summary. What cannot be told apart goes too: forgetting errs towards less. */
+import type { GoneFact } from '../forget/gone-fact.ts'
 import type { Range } from './manifest.ts'
 import { sentencesOf } from './sentences.ts'
 import type { Summary } from './summary.ts'
 
-export interface Forgotten {
-  /** Records whose words are gone. */
-  readonly seqs: readonly number[]
-  /** Texts whose words must not be found any more. */
-  readonly texts: readonly string[]
-}
-
 /** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
-export function forgetInSummary(summary: Summary, { seqs, texts }: Forgotten): Summary {
+export function forgetInSummary(summary: Summary, { seqs, texts }: Pick<GoneFact, 'seqs' | 'texts'>): Summary {
   const known = texts.map(wordsOf).filter((words) => words.size > 0)
   return withoutTold(summary, new Set(seqs), (text) => known.some((words) => sharesMost(wordsOf(text), words)))
 }

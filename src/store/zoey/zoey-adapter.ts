@@ -5,10 +5,10 @@
  */
 import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
-import { memoryMethods, type MemoryMethods, missingField } from './zoey-memories.ts'
+import { memoryMethods, type MemoryMethods } from './zoey-memories.ts'
 import { peopleMethods, type PeopleMethods } from './zoey-people.ts'
 import { placeMethods, type PlaceMethods } from './zoey-places.ts'
-import { createRows, type ZoeyRows } from './zoey-rows.ts'
+import { createRows, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { ZoeyMemory } from './zoey-types.ts'
 import { workMethods, type WorkMethods } from './zoey-work.ts'
 

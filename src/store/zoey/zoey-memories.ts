@@ -1,8 +1,7 @@
 /** Memories of plugins: tables by name, every filter in the question itself, and search by vector or by words. */
 import { randomUUID } from 'node:crypto'
-import { OxbowError } from '../../types/index.ts'
 import { byWords, cosine, type Ranked } from './zoey-rank.ts'
-import type { Filter, Found, ZoeyRows } from './zoey-rows.ts'
+import { type Filter, type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { MemoryQuery, MemorySearchParams, Uuid, ZoeyMemory } from './zoey-types.ts'
 
 export interface MemoryMethods {
@@ -103,10 +102,6 @@ export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Pr
         .map(({ item, score }) => ({ embedding: Array.from(item.vector ?? []), similarity: score }))
     },
   }
-}
-
-export function missingField(what: string, field: string): OxbowError {
-  return new OxbowError('bad_input', `The ${what} has no ${field}.`, { hint: `Set ${field}.`, data: { missing_field: field } })
 }
 
 async function put(rows: ZoeyRows, memory: ZoeyMemory & { readonly id: Uuid }, tableName: string): Promise<void> {

@@ -1,7 +1,6 @@
 /** Agents, entities, their components, and how they stand to each other. */
 import { randomUUID } from 'node:crypto'
-import { missingField } from './zoey-memories.ts'
-import type { Found, ZoeyRows } from './zoey-rows.ts'
+import { type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { Uuid, ZoeyAgent, ZoeyComponent, ZoeyEntity, ZoeyRelationship } from './zoey-types.ts'
 
 export interface PeopleMethods {

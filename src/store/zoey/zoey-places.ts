@@ -1,6 +1,5 @@
 /** Worlds, rooms, and who is in them. */
-import { missingField } from './zoey-memories.ts'
-import type { Filter, ZoeyRows } from './zoey-rows.ts'
+import { type Filter, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { FollowState, Uuid, ZoeyParticipant, ZoeyRoom, ZoeyWorld } from './zoey-types.ts'
 
 export interface PlaceMethods {

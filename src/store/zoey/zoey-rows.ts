@@ -179,3 +179,8 @@ function toVector(bytes: Uint8Array): Float32Array {
   // A copy of its own: floats must begin at a multiple of four.
   return new Float32Array(Uint8Array.from(bytes).buffer)
 }
+
+/** What plugins hand over is not checked by a compiler. */
+export function missingField(what: string, field: string): OxbowError {
+  return new OxbowError('bad_input', `The ${what} has no ${field}.`, { hint: `Set ${field}.`, data: { missing_field: field } })
+}

@@ -1,7 +1,6 @@
 /** Tasks, logs with the runs that they tell of, and the cache. */
 import { randomUUID } from 'node:crypto'
-import { missingField } from './zoey-memories.ts'
-import type { Found, ZoeyRows } from './zoey-rows.ts'
+import { type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { CacheValue, LogQuery, RunSummary, Uuid, ZoeyLog, ZoeyTask } from './zoey-types.ts'
 
 export interface WorkMethods {

@@ -1,5 +1,6 @@
 /** Vectors held whole, each brought to length 1. */
 import { createTop } from '../slots/top-slots.ts'
+import { widerColumn } from '../slots/wider-column.ts'
 import { compareExactly, dotAt, lengthOf, type VectorScan } from './vector-scan.ts'
 
 const firstSlots = 1_024
@@ -15,12 +16,8 @@ export function createExactScan(dims: number): VectorScan {
     set(slot, vector) {
       if (slot >= room) {
         room = Math.max(room * 2, slot + 1)
-        const wider = new Float32Array(room * dims)
-        wider.set(held)
-        held = wider
-        const all = new Uint8Array(room)
-        all.set(known)
-        known = all
+        held = widerColumn(held, room * dims)
+        known = widerColumn(known, room)
       }
       const length = lengthOf(vector)
       known[slot] = length > 0 ? 1 : 0

@@ -4,6 +4,7 @@
  */
 import { minRescored, rescoredPerHit } from '../../memory/memory-limits.ts'
 import { createTop } from '../slots/top-slots.ts'
+import { widerColumn } from '../slots/wider-column.ts'
 import { compareExactly, lengthOf, type VectorScan } from './vector-scan.ts'
 
 const firstSlots = 1_024
@@ -16,8 +17,8 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
   let known = new Uint8Array(room)
   const grow = (slot: number): void => {
     room = Math.max(room * 2, slot + 1)
-    codes = widerBytes(codes, room * bytes)
-    known = widerBytes(known, room)
+    codes = widerColumn(codes, room * bytes)
+    known = widerColumn(known, room)
   }
   return {
     dims,
@@ -42,12 +43,6 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
       return likely.taken()
     },
   }
-}
-
-function widerBytes(bytes: Uint8Array, room: number): Uint8Array<ArrayBuffer> {
-  const wider = new Uint8Array(room)
-  wider.set(bytes)
-  return wider
 }
 
 function signsOf(vector: Float32Array, from: number, length: number, mean: Float32Array): number {

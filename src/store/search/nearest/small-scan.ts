@@ -4,6 +4,7 @@
  */
 import { comparedBeyond } from '../../memory/memory-limits.ts'
 import { createTop, type ScoredSlot } from '../slots/top-slots.ts'
+import { widerColumn } from '../slots/wider-column.ts'
 import { createDotProgram, widen } from './dot-program.ts'
 import { compareExactly, type VectorScan } from './vector-scan.ts'
 
@@ -26,9 +27,7 @@ export function createSmallScan(dims: number): VectorScan {
   const makeRoom = (slot: number): void => {
     const room = Math.max(slot + 1, Math.ceil(scales.length * 1.5))
     widen(memory, codesAt + room * stride)
-    const wider = new Float32Array(room)
-    wider.set(scales)
-    scales = wider
+    scales = widerColumn(scales, room)
   }
   return {
     dims,

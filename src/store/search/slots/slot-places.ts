@@ -1,4 +1,5 @@
 /** Which passage has which slot. */
+import { widerColumn } from './wider-column.ts'
 
 const firstSlots = 1_024
 /** Passages whose slots stand side by side: neighbours are asked for together. So few, that a passage left alone costs little. */
@@ -39,7 +40,7 @@ export function createPlaces(): Places {
       const known = slotOf(passage)
       if (known >= 0) return known
       const slot = free.pop() ?? high++
-      if (slot >= passages.length) passages = widerNumbers(passages, passages.length * 2)
+      if (slot >= passages.length) passages = widerColumn(passages, passages.length * 2)
       let own = pageOf(passage)
       if (own === undefined) {
         own = page = new Int32Array(pagePassages)
@@ -62,10 +63,4 @@ export function createPlaces(): Places {
     high: () => high,
     count: () => count,
   }
-}
-
-export function widerNumbers(numbers: Float64Array, room: number): Float64Array<ArrayBuffer> {
-  const wider = new Float64Array(room)
-  wider.set(numbers)
-  return wider
 }

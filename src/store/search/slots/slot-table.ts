@@ -4,8 +4,9 @@
  */
 import type { MemoryFilter } from '../../memory.ts'
 import { textList } from '../../memory/entry-row.ts'
-import { createPlaces, widerNumbers } from './slot-places.ts'
+import { createPlaces } from './slot-places.ts'
 import { createStreamOrder } from './stream-order.ts'
+import { widerColumn } from './wider-column.ts'
 
 /** A passage and its entry, as they are kept; the order in which they are read. */
 export type SlotRow = readonly [
@@ -59,6 +60,7 @@ const numberColumns = ['length', 'place', 'createdAt', 'validFrom', 'validTo', '
 type Numbers = Record<(typeof numberColumns)[number], Float64Array<ArrayBuffer>>
 
 const firstSlots = 1_024
+
 export function createSlotTable(): SlotTable {
   let room = firstSlots
   /** Words of all passages. */
@@ -75,8 +77,8 @@ export function createSlotTable(): SlotTable {
   })
   const grow = (): void => {
     room *= 2
-    for (const column of codedColumns) coded[column].codes = widerCodes(coded[column].codes, room)
-    for (const column of numberColumns) numbers[column] = widerNumbers(numbers[column], room)
+    for (const column of codedColumns) coded[column].codes = widerColumn(coded[column].codes, room)
+    for (const column of numberColumns) numbers[column] = widerColumn(numbers[column], room)
   }
   return {
     set([passage, words, kind, type, tier, session, stream, tags, labels, at, createdAt, validFrom, validTo, entry]) {
@@ -130,12 +132,6 @@ function emptyColumns(room: number): Record<Coded, CodedColumn> {
     { codes: new Int32Array(room), names: [], codeOf: new Map() } satisfies CodedColumn,
   ])
   return Object.fromEntries(columns) as Record<Coded, CodedColumn>
-}
-
-function widerCodes(codes: Int32Array, room: number): Int32Array<ArrayBuffer> {
-  const wider = new Int32Array(room)
-  wider.set(codes)
-  return wider
 }
 
 function codeOf({ names, codeOf: codes }: CodedColumn, name: string): number {
