@@ -104,7 +104,8 @@ async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<
   await dropTypedAhead(terminal.input)
   const asked = new AbortController()
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  lines.once('SIGINT', () => asked.abort())
+  // Ctrl+C, and Ctrl+D or a terminal that is gone: none of them is a yes.
+  for (const end of ['SIGINT', 'close']) lines.once(end, () => asked.abort())
   try {
     const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
     printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`)
