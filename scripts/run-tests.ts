@@ -40,6 +40,8 @@ interface Run {
 
 function start({ name, files }: Lane): Run {
   const began = performance.now()
+  let ended = Infinity
+  const minutes = (): string => ((Math.min(ended, performance.now()) - began) / 60_000).toFixed(1)
   const imports = preloads.flatMap((file) => ['--import', file])
   const child = spawn(process.execPath, [...imports, '--test', '--test-isolation=none', ...files], { stdio: ['ignore', 'pipe', 'pipe'] })
   let held: Buffer[] | null = []
@@ -53,17 +55,17 @@ function start({ name, files }: Lane): Run {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   const over = new Promise<boolean>((resolve) => {
     child.once('error', () => resolve(false))
-    child.once('close', (code) => resolve(code === 0))
+    child.once('close', (code) => {
+      ended = performance.now()
+      resolve(code === 0)
+    })
   })
   return {
     show() {
       process.stdout.write(`\n— ${name}: ${files.length} files —\n\n`)
       for (const bytes of held ?? []) process.stdout.write(bytes)
       held = null
-      void over.then((well) => {
-        const minutes = ((performance.now() - began) / 60_000).toFixed(1)
-        process.stdout.write(`\n— ${name}: ${well ? 'passed' : 'FAILED'} after ${minutes} minutes —\n`)
-      })
+      void over.then((well) => process.stdout.write(`\n— ${name}: ${well ? 'passed' : 'FAILED'} after ${minutes()} minutes —\n`))
     },
     over,
   }

@@ -121,11 +121,15 @@ export function describeKillContract(name: string, { limits, leftovers, killLaun
           await once(kernel, 'exit')
           // What nobody is there to clear away, the next start does.
           const next = await makeWorkbench({ limits })
-          await next.sandbox.hands('work')
-          assert.deepEqual(await leftAfterAWhile(of), [])
-          await next.sandbox.close()
-          await next.remove()
-          await rm(root, { recursive: true })
+          try {
+            await next.sandbox.hands('work')
+            assert.deepEqual(await leftAfterAWhile(of), [])
+          } finally {
+            // Also after a failure: a sandbox that lives on would keep the process of all tests from ending.
+            await next.sandbox.close()
+            await next.remove()
+            await rm(root, { recursive: true })
+          }
         },
       )
     }

@@ -58,7 +58,10 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
       const started = startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
       // They take some 60 ms, in which there is nothing to do here.
       code ??= makeCode(program, options.imageFolder)
-      return await started
+      const hands = await started
+      // Processes of a killed kernel may have been dying before; by now their group is empty.
+      removeStaleCgroups(plan.cgroups)
+      return hands
     } catch (error) {
       throw explained(error)
     }
