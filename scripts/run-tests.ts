@@ -15,6 +15,8 @@ const withSandboxes = [
 /** Or what is named on the command line. */
 const named = process.argv.slice(2)
 const all = named.length > 0 ? named : ['src/**/*.test.ts', 'test/**/*.test.ts']
+/** What a test has left behind may hold the outputs of its lane open: it is waited for no longer than this. */
+const lastWordsMs = 5_000
 const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts']
 
 interface Lane {
@@ -55,9 +57,14 @@ function start({ name, files }: Lane): Run {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   const over = new Promise<boolean>((resolve) => {
     child.once('error', () => resolve(false))
-    child.once('close', (code) => {
+    child.once('exit', (code) => {
       ended = performance.now()
-      resolve(code === 0)
+      const heard = (): void => {
+        for (const from of [child.stdout, child.stderr]) from.destroy()
+        resolve(code === 0)
+      }
+      child.once('close', heard)
+      setTimeout(heard, lastWordsMs).unref()
     })
   })
   return {
