@@ -6,12 +6,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
 import type { Kernel } from '../kernel/index.ts'
 import { errorTable, type Failure, OxbowError } from '../types/index.ts'
-import { refuseSource, refuseToken, subprotocol } from './admission.ts'
-import { type Connection, hardFrameLimit, serveConnection } from './connection.ts'
-import { createEventTexts } from './frame-text.ts'
+import { refuseSource, refuseToken } from './admission.ts'
+import type { Connection } from './connection.ts'
+import type { Handshake } from './handshake.ts'
 import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutLookShare } from './limits.ts'
 
 export interface GatewayOptions {
@@ -44,15 +43,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     })
   }
   const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
-  const deps = { kernel, texts: createEventTexts(), limits, onBug: options.onBug ?? writeBug }
   const connections = new Set<Connection>()
-  const handshake = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: hardFrameLimit(limits),
-    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
-  })
+  const greet = {
+    open: (connection: Connection) => connections.add(connection),
+    closed: (connection: Connection) => connections.delete(connection),
+  }
+  const onBug = options.onBug ?? writeBug
+  let isClosing = false
+  let loading: Promise<Handshake> | null = null
+  const load = async (): Promise<Handshake> => (await import('./handshake.ts')).createHandshake({ kernel, limits, onBug })
 
   // A static import of node:http would load undici at start.
   const { requestTimeoutMs } = limits
@@ -66,12 +65,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   server.on('request', (request, response) => answerHttp(request, response, refuseSource(request.headers, options)))
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy())
-    const refusal = refuseUpgrade(request, options) ?? (connections.size < limits.maxConnections ? null : full(limits.maxConnections))
+    const refusal = refuseUpgrade(request, options)
     if (refusal !== null) return refuse(stream, refusal)
-    handshake.handleUpgrade(request, stream, head, (socket) => {
-      const connection = serveConnection(socket, stream, deps)
-      connections.add(connection)
-      socket.once('close', () => connections.delete(connection))
+    const letIn = (handshake: Handshake): void => {
+      if (isClosing) stream.destroy()
+      else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
+      else handshake(request, stream, head, greet)
+    }
+    ;(loading ??= load()).then(letIn).catch((error: unknown) => {
+      stream.destroy()
+      onBug(error)
     })
   })
   await listen(server, options)
@@ -80,6 +83,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     url: options.socket?.url ?? `ws://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}/ws`,
     async close() {
+      isClosing = true
       clearInterval(keepAlive)
       const closed = new Promise((resolve) => server.close(resolve))
       connections.forEach((connection) => connection.close(1001, 'the guest is stopping'))

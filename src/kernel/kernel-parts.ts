@@ -31,10 +31,9 @@ import { createSummaries } from './conversation/summaries.ts'
 import { createEvents, type Events } from './events.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createJournal, type Journal } from './journal.ts'
-import { type Complete, createComplete } from './models/complete-call.ts'
-import { createEmbed } from './models/embed-call.ts'
+import { type Complete, createComplete, createEmbed } from './models/ask-model.ts'
 import { createProjector } from './projections.ts'
-import { createRegistry, describeCall } from './registry.ts'
+import { createRegistry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { type Approvals, createApprovals } from './stages/approvals.ts'
 import { createBudgets } from './stages/budgets.ts'
@@ -150,7 +149,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
     newSessionId: () => newId() as SessionId,
     past: (message) => recovered.get(message) ?? { started: false, into: null },
     laneTurn: (turn) => agent.turn(turn),
-    references: () => registry.calls().map(describeCall),
+    references: registry.references,
     tools: (rights) => registry.tools(rights),
   })
   return { newId, approvals, events, sessions, journal, gate, blobs, lanes, background, recovered }

@@ -2,8 +2,9 @@
  * The call registry: one description of each call, and what is made from it: the model's tools, help, and errors that tell
  * a model how to mend its call.
  */
-import { z } from 'zod'
-import type { Audience, Call, Failure, Json, JsonObject, ToolSpec } from '../types/index.ts'
+import type { z } from 'zod'
+import { type Call, type Failure, toolName, type ToolSpec } from '../types/index.ts'
+import type { CallReference } from './call-reference.ts'
 import { maxInputBytes } from './limits.ts'
 
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
@@ -11,6 +12,7 @@ export type Parsed = { readonly ok: true; readonly call: Call; readonly input: u
 export interface Registry {
   /** In the order in which they were described. */
   calls(): readonly Call[]
+  references(): readonly CallReference[]
   /** Finds by `family.verb` or by a model's spelling `family_verb`. */
   find(name: string): Call | undefined
   /** Resolves and checks. An input that is text is taken as JSON, as models write it. The others can be asked once this has been. */
@@ -19,27 +21,30 @@ export interface Registry {
   tools(rights: ReadonlySet<string>): readonly ToolSpec[]
 }
 
-export const toolName = (name: string): string => name.replaceAll('.', '_')
+type Loaded = Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toToolSpec'> & { readonly byName: ReadonlyMap<string, Call> }
 
 /** @param describe loads and makes the descriptions, for the first call: they are a third of what a start would load */
 export function createRegistry(describe: () => Promise<readonly Call[]>): Registry {
-  let described: Map<string, Call> | null = null
-  let describing: Promise<void> | null = null
-  const load = async (): Promise<void> => {
-    described = new Map((await describe()).flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+  let loaded: Loaded | null = null
+  let loading: Promise<Loaded> | null = null
+  const load = async (): Promise<Loaded> => {
+    const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
+    const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+    return (loaded = { ...reference, byName })
   }
-  const byName = (): Map<string, Call> => {
-    if (described === null) throw new Error('the registry is read before a call was made')
-    return described
+  const known = (): Loaded => {
+    if (loaded === null) throw new Error('the registry is read before a call was made')
+    return loaded
   }
-  const all = (): readonly Call[] => [...new Set(byName().values())]
+  const all = (): readonly Call[] => [...new Set(known().byName.values())]
   const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
   return {
     calls: all,
-    find: (name) => byName().get(name),
+    find: (name) => known().byName.get(name),
+    references: () => all().map(known().describeCall),
     async parse(name, input) {
-      if (described === null) await (describing ??= load())
-      const call = byName().get(name)
+      const { byName } = loaded ?? (await (loading ??= load()))
+      const call = byName.get(name)
       if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
@@ -48,51 +53,15 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
       return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
     },
     tools(rights) {
-      const known = toolCache.get(rights)
-      if (known !== undefined) return known
+      const made = toolCache.get(rights)
+      if (made !== undefined) return made
       const tools = all()
         .filter((call) => call.audience.includes('model') && rights.has(call.right))
-        .map(toToolSpec)
+        .map(known().toToolSpec)
       toolCache.set(rights, tools)
       return tools
     },
   }
-}
-
-/** The reference of one call, for `oxbow calls` and the generated page. */
-export interface CallReference {
-  readonly name: string
-  readonly summary: string
-  readonly tier: string
-  readonly right: string
-  readonly effect: string
-  readonly audience: readonly Audience[]
-  readonly timeout_ms: number | null
-  readonly input: JsonObject
-  readonly example: Json
-}
-
-export function describeCall(call: Call): CallReference {
-  return {
-    name: call.name,
-    summary: call.summary,
-    tier: call.tier,
-    right: call.right,
-    effect: call.effect,
-    audience: call.audience,
-    timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
-    input: jsonSchema(call),
-    example: call.example,
-  }
-}
-
-function toToolSpec(call: Call): ToolSpec {
-  return { name: toolName(call.name), description: call.summary, parameters: jsonSchema(call) }
-}
-
-function jsonSchema(call: Call): JsonObject {
-  const { $schema: _, ...schema } = z.toJSONSchema(call.input, { io: 'input', unrepresentable: 'any' })
-  return schema as JsonObject
 }
 
 function parseArguments(text: string): { readonly json: unknown } | { readonly problem: string } {

@@ -159,3 +159,8 @@ export interface Process {
   hasMail(): boolean
   newCallId(): CallId
 }
+
+/** @returns the name of a call as models see it: `file_read` for `file.read` */
+export function toolName(call: string): string {
+  return call.replaceAll('.', '_')
+}

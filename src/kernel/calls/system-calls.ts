@@ -4,7 +4,7 @@ import { type BudgetLimit, type Call, type CallId, OxbowError, type PendingAppro
 import type { Store } from '../../store/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxResultBytes } from '../limits.ts'
-import type { CallReference } from '../registry.ts'
+import type { CallReference } from '../call-reference.ts'
 import type { Approvals } from '../stages/approvals.ts'
 import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
 import type { KeptOutputs } from '../stages/kept-outputs.ts'

@@ -19,7 +19,7 @@ import {
   type Spend,
 } from '../../types/index.ts'
 import { titleBudgetMs } from '../limits.ts'
-import type { Complete } from '../models/complete-call.ts'
+import type { Complete } from '../models/ask-model.ts'
 import { firstLine, type Sessions } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
 

@@ -3,7 +3,6 @@
  * call that made it, and the session's row names that call. Two that make one at the same time both read the same old one; the
  * store takes only that of whoever claimed last.
  */
-import { z } from 'zod'
 import { loadSummary, type Summary } from '../../memory/index.ts'
 import { createMessageCounter, type SummarizeOutput } from '../../runtime/index.ts'
 import type { Store } from '../../store/index.ts'
@@ -16,13 +15,12 @@ import {
   type Engine,
   fenced,
   type JsonObject,
-  type Label,
   type SessionId,
   userMessage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxBytesPerToken, maxHeldSummaries } from '../limits.ts'
-import type { Complete } from '../models/complete-call.ts'
+import type { Complete } from '../models/ask-model.ts'
 import type { Sessions } from '../sessions.ts'
 import type { HistoryDeps } from './history-pages.ts'
 import { readSteps } from './summary-steps.ts'
@@ -135,9 +133,10 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
   const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
     await journal.flushed()
     const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
-    const summary = summarySchema.safeParse(record === undefined ? null : JSON.parse(record.body))
+    const { readSummary } = await loadSummary()
+    const summary = readSummary(record === undefined ? null : JSON.parse(record.body))
     // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
-    return summary.success ? keep(session, call, summary.data) : null
+    return summary === null ? null : keep(session, call, summary)
   }
   return {
     read(session) {
@@ -178,16 +177,3 @@ async function claim(store: Store, session: SessionId, owner: CallId): Promise<n
 function unread({ upto }: Summary, first: number): Summary['ranges'][number] {
   return { from: upto + 1, to: Math.max(upto + 1, first - 1), messages: 0, about: 'earlier, never summed up' }
 }
-
-const whole = z.int().nonnegative()
-const summarySchema: z.ZodType<Summary> = z.object({
-  epoch: whole,
-  upto: whole,
-  through: z.string().transform((text) => text as CallId),
-  text: z.string(),
-  pins: z.array(z.object({ id: z.string(), kind: z.enum(['goal', 'decision', 'question', 'path', 'id']), text: z.string(), seq: whole })),
-  nextPin: whole,
-  ranges: z.array(z.object({ from: whole, to: whole, messages: whole, about: z.string() })),
-  labels: z.array(z.enum(['untrusted', 'private']) satisfies z.ZodType<Label>),
-  by: z.enum(['model', 'rules']),
-})

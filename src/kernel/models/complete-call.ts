@@ -1,33 +1,9 @@
 /** `model.complete`: asks a model beside the conversation, for what the system itself wants to know. Never offered tools. */
 import { z } from 'zod'
-import {
-  type Call,
-  type Caller,
-  type CallId,
-  type CallOutcome,
-  type Config,
-  type Engine,
-  noSpend,
-  type Spend,
-  textOf,
-  userMessage,
-} from '../../types/index.ts'
-import type { Gate } from '../gate.ts'
+import { type Call, noSpend, type Spend, textOf, userMessage } from '../../types/index.ts'
 import { processRight } from '../stages/policy.ts'
 import { maxCompletionTokens } from '../limits.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
-
-/**
- * Asks a model beside the conversation, under the budgets of the caller's session and as part of no turn: no terminal takes it for a
- * reply. Null when there is none to ask, or it fails, or the budget does not cover it.
- * @param onSpent told what it cost
- */
-export type Complete = (
-  caller: Caller,
-  question: { readonly system: string; readonly text: string },
-  signal: AbortSignal,
-  onSpent?: (spend: Spend) => void,
-) => Promise<string | null>
 
 interface CompleteInput {
   model: string
@@ -37,7 +13,7 @@ interface CompleteInput {
 
 const completeTimeoutMs = 3 * 60_000
 
-interface Completion {
+export interface Completion {
   text: string
   spent: Spend
 }
@@ -84,29 +60,3 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
 
 /** Role and separators of both messages. */
 const tokensBeside = 32
-
-interface CompleteDeps {
-  readonly gate: Gate
-  readonly newId: () => string
-  readonly engine: Pick<Engine, 'model'>
-  /** Model to ask; empty: the usual one. */
-  readonly model: Config['memory']['summary']['model']
-}
-
-export function createComplete({ gate, newId, engine, model }: CompleteDeps): Complete {
-  return async (caller, { system, text }, signal, onSpent) => {
-    if (model === '' && engine.model.provider === 'offline') return null
-    const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
-    const outcome = (await gate.call(
-      asker,
-      'model.complete',
-      { model, system, text },
-      { id: newId() as CallId, signal },
-    )) as CallOutcome<Completion>
-    if (outcome.status !== 'ok') return null
-    onSpent?.(outcome.output.spent)
-    return outcome.output.text
-  }
-}
-
-const runtimeRights: ReadonlySet<string> = new Set([processRight])

@@ -4,21 +4,8 @@
  * length and one hash over all of them are kept.
  */
 import { z } from 'zod'
-import {
-  type Call,
-  type Caller,
-  type CallId,
-  type CallOutcome,
-  type Embedded,
-  type EmbedOptions,
-  type Engine,
-  isOxbowError,
-  type ModelFacts,
-  OxbowError,
-  type UserId,
-} from '../../types/index.ts'
+import { type Call, type Embedded, type Engine, isOxbowError, type ModelFacts, OxbowError } from '../../types/index.ts'
 import { costOf } from './generation.ts'
-import type { Gate } from '../gate.ts'
 import { maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 
@@ -96,22 +83,4 @@ function unpriced(model: string): OxbowError {
   return new OxbowError('budget_exhausted', `Nobody has said what ${model} costs, so a money budget cannot cover it.`, {
     hint: `Set context_tokens, input_price and output_price of [providers.${provider}.models."${name.join('/')}"] in config.toml, or memory.embedder = "words-50k".`,
   })
-}
-
-interface EmbedByDeps {
-  readonly user: UserId
-  readonly gate: Gate
-  readonly newId: () => string
-}
-
-/** @returns the way of memory to a service: the call above, made by the kernel for the user. A refusal is thrown, nothing was sent then. */
-export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed'] {
-  const caller: Caller = { user, actor: 'kernel', rights: new Set([processRight]), audience: 'runtime', session: '', turn: '', process: '' }
-  return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {
-    const id = newId() as CallId
-    const outcome = (await gate.call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
-    if (outcome.status === 'ok') return outcome.output
-    const { code, message, hint } = outcome.failure
-    throw new OxbowError(code, message, { hint })
-  }
 }

@@ -116,13 +116,17 @@ export interface TimeLimit {
   end(): void
 }
 
-/** @param limitMs Infinity: none */
-export function startLimit({ monotonicMs }: Clock, limitMs: number, onOver: () => void): TimeLimit {
+/** @param limitMs Infinity: none. @param holds whether it keeps the process alive while it runs */
+export function startLimit({ monotonicMs }: Clock, limitMs: number, onOver: () => void, holds = true): TimeLimit {
   let leftMs = limitMs
   let since = monotonicMs()
   let pauses = 0
   let ended = false
-  const arm = (): NodeJS.Timeout | undefined => (Number.isFinite(leftMs) ? setTimeout(onOver, leftMs) : undefined)
+  const arm = (): NodeJS.Timeout | undefined => {
+    if (!Number.isFinite(leftMs)) return undefined
+    const armed = setTimeout(onOver, leftMs)
+    return holds ? armed : armed.unref()
+  }
   let timer = arm()
   return {
     pause(paused) {

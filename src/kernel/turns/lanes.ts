@@ -167,7 +167,7 @@ async function runNext(
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
-  const limit = startLimit(deps.clock, deps.config.time_limit_s * 1000, () => controller.abort('time_limit'))
+  const limit = startLimit(deps.clock, deps.config.time_limit_s * 1000, () => controller.abort('time_limit'), false)
   const stop = (): void => controller.abort(next.signal.reason)
   next.signal.addEventListener('abort', stop)
   try {

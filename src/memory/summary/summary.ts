@@ -2,6 +2,7 @@
  * A rolling summary: what stands for the messages that left the window. It has a text, pins (kept word for word), and a
  * manifest (where the originals are). Each one is made of the one before and of what is new, and says which came last.
  */
+import { z } from 'zod'
 import { type CallId, fenced, type Label } from '../../types/index.ts'
 import { rangeLine, type Range } from './manifest.ts'
 import type { Pin } from './pins.ts'
@@ -66,4 +67,22 @@ export function describeSummary(summary: Summary, call: CallId): string {
 
 export function pinLine({ id, kind, text, seq }: Pin): string {
   return `- ${id} ${kind} (#${seq}): ${text}`
+}
+
+const whole = z.int().nonnegative()
+const summarySchema: z.ZodType<Summary> = z.object({
+  epoch: whole,
+  upto: whole,
+  through: z.string().transform((text) => text as CallId),
+  text: z.string(),
+  pins: z.array(z.object({ id: z.string(), kind: z.enum(['goal', 'decision', 'question', 'path', 'id']), text: z.string(), seq: whole })),
+  nextPin: whole,
+  ranges: z.array(z.object({ from: whole, to: whole, messages: whole, about: z.string() })),
+  labels: z.array(z.enum(['untrusted', 'private']) satisfies z.ZodType<Label>),
+  by: z.enum(['model', 'rules']),
+})
+
+/** @returns the summary that stands on record; null for what was erased, or was written by a version that is not known */
+export function readSummary(body: unknown): Summary | null {
+  return summarySchema.safeParse(body).data ?? null
 }
