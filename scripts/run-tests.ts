@@ -34,10 +34,18 @@ function lanes(): readonly Lane[] {
   ].filter(({ files: those }) => those.length > 0)
 }
 
+const countNames = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const
+/** The sign before it is more than one byte, and the end is cut anywhere: only what stands behind it is read. */
+const countLine = new RegExp(String.raw`^.{1,4}(${countNames.join('|')}) (\d+)$`, 'gm')
+/** Of what a lane has said: failures come behind the counts and may be long. */
+const keptEnd = 4 * 1024 * 1024
+
 interface Run {
   /** From now on what it says is shown, and first what it has said so far. */
   show(): void
   readonly over: Promise<boolean>
+  /** What its last lines count, by their names; empty when it broke off. */
+  counts(): ReadonlyMap<string, number>
 }
 
 function start({ name, files }: Lane): Run {
@@ -47,6 +55,8 @@ function start({ name, files }: Lane): Run {
   const imports = preloads.flatMap((file) => ['--import', file])
   const child = spawn(process.execPath, [...imports, '--test', '--test-isolation=none', ...files], { stdio: ['ignore', 'pipe', 'pipe'] })
   let held: Buffer[] | null = []
+  let end = ''
+  child.stdout.on('data', (bytes: Buffer) => (end = (end + bytes.toString('latin1')).slice(-keptEnd)))
   for (const [from, to] of [
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
@@ -75,9 +85,17 @@ function start({ name, files }: Lane): Run {
       void over.then((well) => process.stdout.write(`\n— ${name}: ${well ? 'passed' : 'FAILED'} after ${minutes()} minutes —\n`))
     },
     over,
+    counts: () => new Map([...end.matchAll(countLine)].map(([, what = '', count]) => [what, Number(count)])),
   }
 }
 
+/** The closing lines of all lanes as one, in the form of each: whoever reads the end alone sees everything. */
+function closingLines(runs: readonly Run[], ms: number): string {
+  const sum = (name: string): number => runs.reduce((total, run) => total + (run.counts().get(name) ?? 0), 0)
+  return [...countNames.map((name) => `ℹ ${name} ${sum(name)}`), `ℹ duration_ms ${ms.toFixed(0)}`].join('\n')
+}
+
+const allBegan = performance.now()
 const runs = lanes().map(start)
 // Nothing to run is a mistake in what was named, and no success.
 let well = runs.length > 0
@@ -86,4 +104,5 @@ for (const run of runs) {
   run.show()
   well = (await run.over) && well
 }
+if (runs.length > 1) process.stdout.write(`\n— all —\n\n${closingLines(runs, performance.now() - allBegan)}\n`)
 process.exitCode = well ? 0 : 1
