@@ -38,6 +38,8 @@ export interface Recalled {
   readonly passage: FoundPassage
   /** The passage with the neighbours that were joined to it, oldest first, cut to the budget. */
   readonly text: string
+  /** Ids of the entries that these neighbours are of. */
+  readonly joined: readonly string[]
   /** 0 to 1 and a little more; comparable within one answer only. */
   readonly score: number
   readonly ageMs: number

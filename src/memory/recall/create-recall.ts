@@ -185,8 +185,8 @@ async function joinAll(
   return [...joined, ...fitted.slice(joinedResults)]
 }
 
-function asRecalled({ candidate, text }: Fitted, now: number): Recalled {
+function asRecalled({ candidate, text, joined = [] }: Fitted, now: number): Recalled {
   const { passage, textRank, textScore, vectorRank, vectorScore, closeness, exact, prior, standsFor, score, holds } = candidate
   const why = { textRank, textScore, vectorRank, vectorScore, closeness, exact, prior, standsFor }
-  return { id: passage.entry.id, passage, text, score, ageMs: Math.max(0, now - passage.entry.createdAt), holds, why }
+  return { id: passage.entry.id, passage, text, joined, score, ageMs: Math.max(0, now - passage.entry.createdAt), holds, why }
 }

@@ -7,6 +7,8 @@ export type CountTokens = (text: string) => number
 export interface Fitted {
   readonly candidate: Candidate
   readonly text: string
+  /** Other entries that a part of the text is of. */
+  readonly joined?: readonly string[]
 }
 
 /**
@@ -85,7 +87,8 @@ export function joinNeighbours(
     joined = attempt
     used = Math.max(0, cost)
   }
-  return { fitted: { candidate, text: joined }, used, chosen }
+  const others = new Set(chosen.map(({ entry }) => entry.id).filter((id) => id !== own.entry.id))
+  return { fitted: { candidate, text: joined, joined: [...others] }, used, chosen }
 }
 
 function distance(a: FoundPassage, b: FoundPassage): number {

@@ -47,3 +47,17 @@ test('without a table of words, and in a language that it does not know, a word 
   const korean = ['우리 고양이는 소파에서 잠을 잔다.', '회의는 화요일에 있다.']
   assert.deepEqual((await remindedOf('words-50k', korean, '고양이 이름이 뭐야?')).slice(0, 1), ['e0'])
 })
+
+test('neighbours that were told together are not told again, whichever of them a later message is nearer to', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['My sister Clara plays the cello in Lisbon.', 'Every Tuesday she rehearses in the old church.'])
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 1, tokens: 1_000 })
+  const first = await turns.recall({ session, text: 'Where does Clara play the cello?', oldest: '' })
+  assert.deepEqual(first.ids.slice(0, 1), ['e0'])
+  assert.match(first.text, /old church/)
+  assert.deepEqual((await turns.recall({ session, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids, [])
+  const other = 's3' as SessionId
+  assert.deepEqual((await turns.recall({ session: other, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids.slice(0, 1), [
+    'e1',
+  ])
+})

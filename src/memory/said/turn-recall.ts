@@ -4,7 +4,7 @@
  */
 import type { CallId, Label, SessionId } from '../../types/index.ts'
 import type { MemoryFilter } from '../../store/index.ts'
-import type { Recall } from '../recalled.ts'
+import type { Recall, Recalled } from '../recalled.ts'
 import { nearEnough } from '../near-enough.ts'
 import { describeRecalled } from '../recalled-text.ts'
 import type { KeepDeps } from '../keep/keep-item.ts'
@@ -40,13 +40,22 @@ const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 /** Characters of a message that are asked with: beyond it, it is material and no question. */
 const askedCharacters = 2_000
 
+/** Entries that a session was told of: found by themselves, or as neighbours of one that was. */
+type Told = Map<string, 'found' | 'beside'>
+
+/** Two neighbours bring the same words, whichever of them goes first this time. */
+function isTold(told: Told, { id, joined }: Recalled): boolean {
+  const how = told.get(id)
+  return how === 'found' || (how === 'beside' && joined.some((other) => told.get(other) === 'found'))
+}
+
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   // Insertion order is order of use: the first is the least recently used.
-  const shown = new Map<SessionId, Set<string>>()
+  const shown = new Map<SessionId, Told>()
   /** Where the oldest message stands that a session's model sees: it moves only when the window does. */
   const oldestOf = new Map<SessionId, { readonly call: CallId; readonly place: number }>()
-  const shownIn = (session: SessionId): Set<string> => {
-    const ids = shown.get(session) ?? new Set<string>()
+  const shownIn = (session: SessionId): Told => {
+    const ids = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.delete(session)
     shown.set(session, ids)
     if (shown.size > maxShownSessions) {
@@ -73,12 +82,13 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
       const engine = await recall()
       const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, session, limit, tokens })
-      const fresh = nearEnough(found).filter((each) => !told.has(each.id))
+      const fresh = nearEnough(found).filter((each) => !isTold(told, each))
       if (fresh.length === 0) return nothing
-      for (const { id } of fresh) {
-        told.add(id)
-        if (told.size > maxShown) told.delete(told.values().next().value as string)
+      for (const { id, joined } of fresh) {
+        for (const other of joined) if (!told.has(other)) told.set(other, 'beside')
+        told.set(id, 'found')
       }
+      while (told.size > maxShown) told.delete(told.keys().next().value as string)
       const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
       return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
     },
