@@ -7,7 +7,7 @@ import { openPty, withHome } from './chat/pty-fixture.ts'
 
 it('what was typed before a call asked is no answer to it', async () => {
   await withHome(async (home) => {
-    mkdirSync(join(home, 'oxbow'))
+    mkdirSync(join(home, 'oxbow'), { recursive: true })
     writeFileSync(join(home, 'oxbow', 'config.toml'), '[approval.calls]\n"time.now" = "ask"\n')
     const pty = openPty(home, ['run', 'what time is it'])
     pty.type('y\r')
