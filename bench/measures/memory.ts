@@ -54,7 +54,7 @@ async function measureMemory({ plan, programs, modelUrl }: BenchContext): Promis
 /** Of a guest that finds no compile cache, and leaves one. */
 async function idleOnce(options: GuestOptions): Promise<number> {
   await using guest = await startGuest(options)
-  return settled(guest)
+  return await settled(guest)
 }
 
 async function settled(guest: { readonly pid: number }): Promise<number> {
