@@ -85,6 +85,23 @@ void describe('who is let in', () => {
     await house.open()
   })
 
+  void test('whoever is sent away hears why, also where the store failed', async () => {
+    const fault = { code: 'store_failed', message: `No connection is left: ${'ü'.repeat(100)}`, hint: '' } as const
+    for (const [readOnly, reason] of [
+      [null, /^the guest is stopping$/],
+      [fault, /^the guest begins anew: No connection is left: ü+$/],
+    ] as const) {
+      const kernel = createFakeKernel()
+      const { status } = kernel
+      await using house = await startHouse({ kernel: { ...kernel, status: () => ({ ...status(), read_only: readOnly }) } })
+      const terminal = await house.open()
+      await house.gateway.close()
+      const closed = await terminal.closed
+      assert.equal(closed.code, 1001)
+      assert.match(closed.reason, reason)
+    }
+  })
+
   void test('a gateway without a token does not start', async () => {
     for (const token of ['', 'short']) await assert.rejects(startHouse({ token }), (error: OxbowError) => error.code === 'bad_config')
   })

@@ -11,7 +11,7 @@ import { errorTable, type Failure, OxbowError } from '../types/index.ts'
 import { refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { Handshake } from './handshake.ts'
-import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutLookShare } from './limits.ts'
+import { gatewayLimits, type GatewayLimits, maxReasonBytes, minTokenLength, timeoutLookShare } from './limits.ts'
 
 export interface GatewayOptions {
   readonly kernel: Kernel
@@ -86,13 +86,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       isClosing = true
       clearInterval(keepAlive)
       const closed = new Promise((resolve) => server.close(resolve))
-      connections.forEach((connection) => connection.close(1001, 'the guest is stopping'))
+      const reason = farewell(kernel)
+      connections.forEach((connection) => connection.close(1001, reason))
       const patience = setTimeout(() => connections.forEach((connection) => connection.cut()), limits.closeGraceMs)
       server.closeAllConnections()
       await closed
       clearTimeout(patience)
     },
   }
+}
+
+/** Why terminals are sent away: a guest whose store failed begins anew, and whoever waits for an answer should hear why. */
+function farewell(kernel: Kernel): string {
+  const fault = kernel.status().read_only
+  const reason = fault === null ? 'the guest is stopping' : `the guest begins anew: ${fault.message}`
+  // What is cut in the middle of a character ends before it.
+  return new TextDecoder().decode(Buffer.from(reason).subarray(0, maxReasonBytes), { stream: true })
 }
 
 async function listen(server: import('node:http').Server, { host, port, socket }: GatewayOptions): Promise<void> {

@@ -43,3 +43,6 @@ export const minTokenLength = 43
 
 /** How long a record that nobody waits for is held for company: each write to a socket costs as much as making twenty frames. */
 export const patientMs = 3
+
+/** RFC 6455 section 5.5: a control frame has 125 bytes, two of them for the code. */
+export const maxReasonBytes = 123
