@@ -44,10 +44,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
   const connections = new Set<Connection>()
-  const greet = {
-    open: (connection: Connection) => connections.add(connection),
-    closed: (connection: Connection) => connections.delete(connection),
-  }
   const onBug = options.onBug ?? writeBug
   let isClosing = false
   let loading: Promise<Handshake> | null = null
@@ -70,7 +66,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const letIn = (handshake: Handshake): void => {
       if (isClosing) stream.destroy()
       else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
-      else handshake(request, stream, head, greet)
+      else handshake(request, stream, head, connections)
     }
     ;(loading ??= load()).then(letIn).catch((error: unknown) => {
       stream.destroy()

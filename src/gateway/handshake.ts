@@ -6,16 +6,11 @@ import { subprotocol } from './admission.ts'
 import { type Connection, type ConnectionDeps, hardFrameLimit, serveConnection } from './connection.ts'
 import { createEventTexts } from './frame-text.ts'
 
-/** @param greet told of the connection when it is one, and of its end */
-export type Handshake = (
-  request: IncomingMessage,
-  stream: Duplex,
-  head: Buffer,
-  greet: { open(connection: Connection): void; closed(connection: Connection): void },
-) => void
+/** @param connections has the connection from when it is one until it ends */
+export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>) => void
 
 export function createHandshake(deps: Omit<ConnectionDeps, 'texts'>): Handshake {
-  const texts = createEventTexts()
+  const served = { ...deps, texts: createEventTexts() }
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -23,10 +18,10 @@ export function createHandshake(deps: Omit<ConnectionDeps, 'texts'>): Handshake 
     maxPayload: hardFrameLimit(deps.limits),
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   })
-  return (request, stream, head, greet) =>
+  return (request, stream, head, connections) =>
     server.handleUpgrade(request, stream, head, (socket) => {
-      const connection = serveConnection(socket, stream, { ...deps, texts })
-      greet.open(connection)
-      socket.once('close', () => greet.closed(connection))
+      const connection = serveConnection(socket, stream, served)
+      connections.add(connection)
+      socket.once('close', () => connections.delete(connection))
     })
 }

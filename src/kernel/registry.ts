@@ -10,8 +10,7 @@ import { maxInputBytes } from './limits.ts'
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
 export interface Registry {
-  /** In the order in which they were described. */
-  calls(): readonly Call[]
+  /** Of all calls, in the order in which they were described. */
   references(): readonly CallReference[]
   /** Finds by `family.verb` or by a model's spelling `family_verb`. */
   find(name: string): Call | undefined
@@ -39,7 +38,6 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
   const all = (): readonly Call[] => [...new Set(known().byName.values())]
   const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
   return {
-    calls: all,
     find: (name) => known().byName.get(name),
     references: () => all().map(known().describeCall),
     async parse(name, input) {
