@@ -1,8 +1,8 @@
 /** What this machine offers for the Linux sandbox. */
 import { readFileSync } from 'node:fs'
 import type { Failure } from '../../types/index.ts'
-import type { CgroupLimit, CgroupParent } from './cgroup-delegation.ts'
-import { findCgroupParents } from './cgroup-limits.ts'
+import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-delegation.ts'
+import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
 import { findSandboxTools } from './sandbox-tools.ts'
 import type { SandboxTools } from './sandbox-tools.ts'
 import { seccompFilter } from './seccomp-filter.ts'

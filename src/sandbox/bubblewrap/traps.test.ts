@@ -5,7 +5,7 @@ import { chmod, lstat, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { findCgroupParents } from './cgroup-limits.ts'
+import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
 import { findSelfRunning } from '../doctor/self-running.ts'
 import { asker, refusedWith } from '../sandbox-contract.ts'
 import { makeWorkbench } from '../sandbox-workbench.ts'

@@ -1,8 +1,8 @@
 /** Tries what bounds a sandbox as a whole: a control group is made, and removed. */
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-plan.ts'
 import { planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
-import { createCgroup } from '../bubblewrap/cgroup-limits.ts'
-import type { CgroupLimit } from '../bubblewrap/cgroup-delegation.ts'
+import { createCgroup } from '../cgroup/cgroup-limits.ts'
+import type { CgroupLimit } from '../cgroup/cgroup-delegation.ts'
 import { ok, weak } from './attempt.ts'
 import type { Attempt } from './attempt.ts'
 import { commandTimeoutMs } from './limits.ts'
