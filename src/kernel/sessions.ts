@@ -1,6 +1,6 @@
 /** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
-import { type Caller, type CallId, type Label, OxbowError, type SessionId, type SessionInfo } from '../types/index.ts'
+import { type Caller, type CallId, createRecentMap, type Label, OxbowError, type SessionId, type SessionInfo } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
 
@@ -30,13 +30,11 @@ export interface Sessions {
 const maxRows = 10_000
 
 export function createSessions(store: Store): Sessions {
-  const rows = new Map<SessionId, SessionRow>()
+  const rows = createRecentMap<SessionId, SessionRow>(maxRows)
   const changed = new Set<SessionId>()
   const stale = new Set<SessionId>()
   const put = (row: SessionRow): SessionRow => {
-    rows.delete(row.id)
-    rows.set(row.id, row)
-    if (rows.size > maxRows) rows.delete(rows.keys().next().value as SessionId)
+    rows.put(row.id, row)
     return row
   }
   // A row that has left memory under a call that waits for days: until it is read again it may have held anything.

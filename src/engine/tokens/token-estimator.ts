@@ -12,7 +12,7 @@
  * ten. Counting bytes / 4 instead: 0.9 % and 2.1 % after three. A new conversation of another kind begins 2.1 % off, 9.7 % at worst.
  * Conversations that share a label without telling who they are cost that: 1.6 % and 10.7 % after ten replies.
  */
-import type { Usage } from '../../types/index.ts'
+import { createRecentMap, type Usage } from '../../types/index.ts'
 import { maxEstimatedModels, maxRememberedRequests } from '../limits.ts'
 
 export interface TokenEstimate {
@@ -83,15 +83,11 @@ interface ModelRecord {
 }
 
 export function createTokenEstimator(): TokenEstimator {
-  const models = new Map<string, ModelRecord>()
+  const models = createRecentMap<string, ModelRecord>(maxEstimatedModels)
 
   const recordOf = (model: string): ModelRecord => {
     const record = models.get(model) ?? { requests: [], ratio: startRatio, weight: 0 }
-    // The model that was used longest ago goes first.
-    models.delete(model)
-    models.set(model, record)
-    const [oldest] = models.keys()
-    if (models.size > maxEstimatedModels && oldest !== undefined) models.delete(oldest)
+    models.put(model, record)
     return record
   }
 

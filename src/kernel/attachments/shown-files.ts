@@ -5,6 +5,7 @@
  */
 import {
   type Blobs,
+  createRecentMap,
   type InputKind,
   type KeptFile,
   maxShownFiles,
@@ -29,25 +30,12 @@ interface Held {
 type Left = 'this model does not take files of its kind' | 'newer ones have its place; make the call again to see it'
 
 export function createFileShower(blobs: Pick<Blobs, 'read'>): ShowFiles {
-  // Insertion order is order of use: the first is the least recently used.
-  const held = new Map<Message, Held>()
-  let heldBytes = 0
-
-  const hold = (plain: Message, next: Held): void => {
-    heldBytes += next.bytes - (held.get(plain)?.bytes ?? 0)
-    held.delete(plain)
-    held.set(plain, next)
-    for (const [oldest, { bytes }] of held) {
-      if (heldBytes <= maxHeldFileBytes || oldest === plain) break
-      held.delete(oldest)
-      heldBytes -= bytes
-    }
-  }
+  const held = createRecentMap<Message, Held>(maxHeldFileBytes, ({ bytes }) => bytes)
   const show = async (plain: UserMessage | ToolMessage, files: readonly KeptFile[], left: readonly Left[]): Promise<Message> => {
     const key = [...files.flatMap((file) => file.pieces), ...left].join()
     const known = held.get(plain)
     const shown = known?.key === key ? known : { key, ...(await withFiles(plain, files, left, blobs)) }
-    hold(plain, shown)
+    held.put(plain, shown)
     return shown.message
   }
   return async (messages, { input }) => {

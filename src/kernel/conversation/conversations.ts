@@ -2,7 +2,7 @@
  * Warm conversations: the newest part of each session's history, kept as long as memory allows, so that a turn reads
  * nothing back and old messages keep their identity (and with it their cached wire form and token count).
  */
-import type { AssistantMessage, CallId, ConversationItem, SessionId } from '../../types/index.ts'
+import { type AssistantMessage, type CallId, type ConversationItem, createRecentMap, type SessionId } from '../../types/index.ts'
 import { maxWarmBytes } from '../limits.ts'
 import { type FoldInput, insertItem, toItem } from './fold.ts'
 import { type HistoryDeps, historyPages } from './history-pages.ts'
@@ -32,25 +32,7 @@ interface Warm {
 }
 
 export function createConversations(history: HistoryDeps, flushed: () => Promise<void>): Conversations {
-  // Insertion order is order of use: the first is the least recently used.
-  const warm = new Map<SessionId, Warm>()
-  let total = 0
-
-  const forget = (session: SessionId): void => {
-    const held = warm.get(session)
-    if (held !== undefined) total -= held.bytes + overheadBytes
-    warm.delete(session)
-  }
-  const keep = (session: SessionId, conversation: Warm): void => {
-    forget(session)
-    warm.set(session, conversation)
-    total += conversation.bytes + overheadBytes
-    for (const oldest of warm.keys()) {
-      if (total <= maxWarmBytes || oldest === session) break
-      forget(oldest)
-    }
-  }
-
+  const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes }) => bytes + overheadBytes)
   return {
     async read(session, maxBytes, since = 0) {
       const held = warm.get(session)
@@ -58,24 +40,21 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
         held !== undefined && (held.complete || held.bytes >= maxBytes)
           ? held
           : await flushed().then(() => load(history, session, maxBytes, since))
-      forget(session)
       trim(found, maxBytes)
-      keep(session, found)
+      warm.put(session, found)
       return found.items
     },
-    drop() {
-      warm.clear()
-      total = 0
-    },
-    fresh: (session) => keep(session, { items: [], bytes: 0, complete: true }),
+    drop: () => warm.clear(),
+    fresh: (session) => warm.put(session, { items: [], bytes: 0, complete: true }),
     observe(record) {
-      const held = record.session === '' ? undefined : warm.get(record.session)
-      if (held === undefined) return
+      const { session } = record
+      const held = session === '' ? undefined : warm.get(session)
+      if (session === '' || held === undefined) return
       const item = toItem(record, (generation) => findGeneration(held.items, generation))
       if (item === null) return
       insertItem(held.items, item)
       held.bytes += item.bytes
-      total += item.bytes
+      warm.put(session, held)
     },
   }
 }

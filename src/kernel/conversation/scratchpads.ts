@@ -2,7 +2,7 @@
  * The scratchpad of a session: what its agent notes for itself, so that it outlives the window. There is no table of it: the newest
  * outcome of `scratchpad.write` or `scratchpad.clear` is its state, and the session's row names the call of that outcome.
  */
-import { type CallId, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
+import { type CallId, createRecentMap, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxHeldScratchpads } from '../limits.ts'
 
@@ -44,19 +44,16 @@ interface ScratchpadDeps {
 }
 
 export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps): Scratchpads {
-  // Insertion order is order of use: the first is the least recently used.
-  const held = new Map<SessionId, Scratchpad>()
+  const held = createRecentMap<SessionId, Scratchpad>(maxHeldScratchpads)
   const keep = (session: SessionId, pad: Scratchpad): Scratchpad => {
-    held.delete(session)
-    held.set(session, pad)
-    if (held.size > maxHeldScratchpads) held.delete(held.keys().next().value as SessionId)
+    held.put(session, pad)
     return pad
   }
   const read: Scratchpads['read'] = async (session) => {
     const call = changedBy(session)
-    const known = held.get(session)
     if (call === '') return empty
-    if (known !== undefined) return keep(session, known)
+    const known = held.get(session)
+    if (known !== undefined) return known
     await flushed()
     const [record] = await store.records({ call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
     return record === undefined ? empty : (held.get(session) ?? keep(session, fromBody(JSON.parse(record.body) as JsonObject)))

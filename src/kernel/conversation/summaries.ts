@@ -12,6 +12,7 @@ import {
   type Config,
   type ConversationItem,
   conversationItem,
+  createRecentMap,
   type Engine,
   fenced,
   type JsonObject,
@@ -119,15 +120,13 @@ interface Shelf extends Pick<Summaries, 'read' | 'drop'> {
 
 /** Summaries as they are kept: in the journal, and the newest of some sessions in memory. */
 function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
-  let held = new Map<SessionId, HeldSummary & { readonly call: CallId }>()
-  let before: typeof held = new Map()
+  const held = createRecentMap<SessionId, HeldSummary & { readonly call: CallId }>(maxHeldSummaries)
+  const before = createRecentMap<SessionId, Summary>(maxHeldSummaries)
 
   const keep = async (session: SessionId, call: CallId, summary: Summary): Promise<HeldSummary> => {
     const { describeSummary } = await loadSummary()
     const kept = { summary, item: conversationItem(call, userMessage(describeSummary(summary, call))), call }
-    held.delete(session)
-    held.set(session, kept)
-    if (held.size > maxHeldSummaries) held.delete(held.keys().next().value as SessionId)
+    held.put(session, kept)
     return kept
   }
   const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
@@ -146,10 +145,10 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
       return known?.call === call ? known : readCold(session, call)
     },
     drop() {
-      before = new Map([...before, ...held])
-      held = new Map()
+      for (const [session, { summary }] of held.entries()) before.put(session, summary)
+      held.clear()
     },
-    dropped: (session) => before.get(session)?.summary,
+    dropped: (session) => before.get(session),
     async write(session, { id, caller }, epoch, summary) {
       const body = summary as unknown as JsonObject
       const entry = { caller: { ...caller, session }, call: id, name: 'session.summarize', phase: 'exchange' as const, body }

@@ -2,7 +2,7 @@
  * How the journal keeps the bytes of an exchange with a model. Each request repeats the one before it and adds a little, so
  * it is kept as what is new after a common beginning: the journal of a long turn grows with what was said, not with its square.
  */
-import type { CallId, JsonObject, RawExchange, SessionId } from '../../types/index.ts'
+import { type CallId, createRecentMap, type JsonObject, type RawExchange, type SessionId } from '../../types/index.ts'
 import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
 
 export interface ExchangeRecorder {
@@ -20,33 +20,17 @@ interface Held {
 
 /** @param hideSecretBytes what a key looks like in the journal: an endpoint may repeat the one that it was sent */
 export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffer): ExchangeRecorder {
-  // Insertion order is order of use: the first is the least recently used.
-  const held = new Map<SessionId | '', Held>()
-  let heldBytes = 0
+  // A request with pictures in it may be larger than all others may be together, and stays: it is the one that comes again.
+  const held = createRecentMap<SessionId | '', Held>(maxHeldRequestBytes, ({ request }) => request.length)
   let made = 0
-
-  const hold = (session: SessionId | '', next: Held): void => {
-    heldBytes += next.request.length - (held.get(session)?.request.length ?? 0)
-    held.delete(session)
-    held.set(session, next)
-    for (const [oldest, { request }] of held) {
-      // A request with pictures in it may be larger than all others may be together: it is the one that comes again.
-      if (heldBytes <= maxHeldRequestBytes || oldest === session) break
-      held.delete(oldest)
-      heldBytes -= request.length
-    }
-  }
   return {
-    drop() {
-      held.clear()
-      heldBytes = 0
-    },
+    drop: () => held.clear(),
     bodyOf(session, call, { wire, model, url, status, request, response }) {
       const id = `${call}#${++made}`
       const bytes = hideSecretBytes(asBuffer(request))
       const before = held.get(session)
       const shared = before === undefined ? 0 : commonLength(before.request, bytes)
-      hold(session, { id, request: bytes })
+      held.put(session, { id, request: bytes })
       const after = before === undefined || shared < minSharedBytes ? {} : { after: { id: before.id, bytes: shared } }
       const rest = bytes.subarray('after' in after ? shared : 0)
       return {

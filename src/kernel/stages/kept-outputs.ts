@@ -2,6 +2,7 @@
  * Which labels the outputs have that were too long to show whole and are read in parts: by their hash, since any conversation may
  * read any of them. What this guest has not kept itself, or no longer knows of, may be anything.
  */
+import { createRecentMap } from '../../types/index.ts'
 import { maxKnownOutputs } from '../limits.ts'
 import { join, type Labels } from './policy.ts'
 
@@ -11,15 +12,9 @@ export interface KeptOutputs {
 }
 
 export function createKeptOutputs(): KeptOutputs {
-  // Insertion order is order of use: the first is the least recently kept.
-  const known = new Map<string, Labels>()
+  const known = createRecentMap<string, Labels>(maxKnownOutputs)
   return {
-    note(hash, labels) {
-      const all = join(known.get(hash) ?? [], labels)
-      known.delete(hash)
-      known.set(hash, all)
-      if (known.size > maxKnownOutputs) known.delete(known.keys().next().value as string)
-    },
+    note: (hash, labels) => known.put(hash, join(known.get(hash) ?? [], labels)),
     labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
   }
 }

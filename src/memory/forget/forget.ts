@@ -4,15 +4,24 @@
  * session go too. Afterwards it is looked for again, and the answer says what was found.
  */
 import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
-import { type CallContext, type JournalRecord, type Label, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
+import {
+  type CallContext,
+  type CallId,
+  createRecentMap,
+  type JournalRecord,
+  type Label,
+  OxbowError,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
-import { minForgetCharacters } from '../keep/keep-limits.ts'
+import { maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
 import { eraseEntries } from './erase-entries.ts'
 import type { OwedForgetting } from './aftermath.ts'
 import { entriesThatSay, recordsThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
-import { createHeldWords, eraseDerived, settle } from './settle.ts'
+import { eraseDerived, settle } from './settle.ts'
 
 export interface ForgetQuestion {
   /** Entries: they go, and with them everything that says what they say. */
@@ -66,7 +75,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
     return { match, phrases, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
   }
-  const words = createHeldWords()
+  const words = createRecentMap<CallId, readonly string[]>(maxHeldForgettings)
   return {
     preview: async (question, signal) => describe(await find(question, signal)),
     async forget(question, { id: call, caller, signal, erase }) {
@@ -79,7 +88,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const seqs = records.map(({ seq }) => seq)
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
       const running = await runningIn(deps, sessions)
-      if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.hold(call, found.phrases)
+      if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.put(call, found.phrases)
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
       const [leftEntries, leftRecords] = await Promise.all([
         entriesThatSay(deps, match, signal),

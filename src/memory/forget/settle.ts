@@ -1,33 +1,13 @@
 /** Ends a forgetting: what could not go because a turn still ran, and what that turn said of it, goes now. */
 import { matchPhrases } from '../../store/index.ts'
-import type { CallId, JournalRecord, SessionId } from '../../types/index.ts'
+import { type CallId, type JournalRecord, type RecentMap, type SessionId } from '../../types/index.ts'
 import type { KeepDeps } from '../keep/keep-item.ts'
-import { maxHeldForgettings } from '../keep/keep-limits.ts'
 import { recordAt } from '../keep/provenance-record.ts'
 import { messageId } from '../said/message-record.ts'
 import { askedWords, hasEnded, type OwedForgetting, turnsOf, type TurnWords, wordsOfTurn } from './aftermath.ts'
 import { eraseEntries } from './erase-entries.ts'
 import { entriesThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason, type GoneFact } from './gone-fact.ts'
-
-/** What calls have forgotten, in words, until their turns have ended. */
-export interface HeldWords {
-  hold(call: CallId, phrases: readonly string[]): void
-  of(call: CallId): readonly string[] | undefined
-  drop(call: CallId): void
-}
-
-export function createHeldWords(): HeldWords {
-  const held = new Map<CallId, readonly string[]>()
-  return {
-    hold(call, phrases) {
-      held.set(call, phrases)
-      if (held.size > maxHeldForgettings) held.delete(held.keys().next().value as CallId)
-    },
-    of: (call) => held.get(call),
-    drop: (call) => void held.delete(call),
-  }
-}
 
 /** @returns how many things were changed */
 export async function eraseDerived(erasers: readonly Eraser[], gone: GoneFact): Promise<number> {
@@ -38,7 +18,8 @@ export async function eraseDerived(erasers: readonly Eraser[], gone: GoneFact): 
 
 interface SettleDeps extends KeepDeps {
   readonly erasers: readonly Eraser[]
-  readonly words: HeldWords
+  /** What calls have forgotten, in words, until their turns have ended. */
+  readonly words: Pick<RecentMap<CallId, readonly string[]>, 'get' | 'delete'>
 }
 
 interface By {
@@ -47,7 +28,7 @@ interface By {
 }
 
 export async function settle(deps: SettleDeps, owed: OwedForgetting, { signal, erase }: By): Promise<OwedForgetting | null> {
-  const phrases = deps.words.of(owed.call) ?? (await askedWords(deps, owed))
+  const phrases = deps.words.get(owed.call) ?? (await askedWords(deps, owed))
   const ended: TurnWords[] = []
   let waits = false
   for (const turn of await turnsOf(deps, owed)) {
@@ -64,7 +45,7 @@ export async function settle(deps: SettleDeps, owed: OwedForgetting, { signal, e
   // A turn that runs now in one of these sessions has seen it, and puts on record what it has seen.
   waits ||= await isBusy(deps, new Set(ended.map(({ session }) => session)))
   if (waits || kept.length > 0) return { ...owed, later: kept }
-  deps.words.drop(owed.call)
+  deps.words.delete(owed.call)
   return null
 }
 

@@ -5,7 +5,15 @@
  * twice is there once.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import type { CallId, JournalRecord, Label, SessionId, TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  createRecentMap,
+  type JournalRecord,
+  type Label,
+  type RecentMap,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf } from '../keep/record-body.ts'
@@ -42,13 +50,13 @@ interface Run {
   /** What a session's context held when a call of it began, until that call's message is met. */
   readonly labels: Map<CallId, readonly Label[]>
   /** The newest message by session. */
-  readonly last: Map<SessionId, string>
+  readonly last: RecentMap<SessionId, string>
   /** What `memory.forget` could not erase, by the seq of its outcome: the cursor stays before it until it is done. */
   readonly owed: Map<number, OwedForgetting>
 }
 
 export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
-  const run: Run = { deps, labels: new Map(), last: new Map(), owed: new Map() }
+  const run: Run = { deps, labels: new Map(), last: createRecentMap(maxHeldContexts), owed: new Map() }
   const ending = new AbortController()
   let wanted = false
   /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
@@ -125,7 +133,7 @@ async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): 
     const after = cursor
     const page = await deps.alone(async (memory) => {
       const read = (await readPage(deps, after)).filter(({ seq }) => seq <= end)
-      found += await indexRecords({ ...run, deps: { ...deps, memory }, last: new Map() }, read, null)
+      found += await indexRecords({ ...run, deps: { ...deps, memory }, last: createRecentMap(maxHeldContexts) }, read, null)
       return read
     })
     if (page.length === 0) break
@@ -202,9 +210,7 @@ async function payOwed({ deps, owed }: Run): Promise<void> {
 async function draftOf(run: Run, { id, author, text, record }: SaidMessage): Promise<Draft> {
   const session = record.session as SessionId
   const before = run.last.get(session) ?? (await lastOf(run.deps, session, record.seq))
-  run.last.delete(session)
-  run.last.set(session, text)
-  if (run.last.size > maxHeldContexts) run.last.delete(run.last.keys().next().value as SessionId)
+  run.last.put(session, text)
   const entry = {
     ...freshFacts,
     id,

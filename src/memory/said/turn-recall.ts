@@ -2,7 +2,7 @@
  * What is recalled before a turn: that which fits the newest message and does not stand in the window anyway. It is told as data,
  * with its age, its source and its label; what was told once in a session is not told again as long as it may still be seen.
  */
-import type { CallId, Label, SessionId } from '../../types/index.ts'
+import { type CallId, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
 import type { MemoryFilter } from '../../store/index.ts'
 import type { Recall, Recalled } from '../recalled.ts'
 import { nearEnough } from '../near-enough.ts'
@@ -50,20 +50,13 @@ function isTold(told: Told, { id, joined }: Recalled): boolean {
 }
 
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
-  // Insertion order is order of use: the first is the least recently used.
-  const shown = new Map<SessionId, Told>()
+  const shown = createRecentMap<SessionId, Told>(maxShownSessions)
   /** Where the oldest message stands that a session's model sees: it moves only when the window does. */
-  const oldestOf = new Map<SessionId, { readonly call: CallId; readonly place: number }>()
+  const oldestOf = createRecentMap<SessionId, { readonly call: CallId; readonly place: number }>(maxShownSessions)
   const shownIn = (session: SessionId): Told => {
-    const ids = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
-    shown.delete(session)
-    shown.set(session, ids)
-    if (shown.size > maxShownSessions) {
-      const gone = shown.keys().next().value as SessionId
-      shown.delete(gone)
-      oldestOf.delete(gone)
-    }
-    return ids
+    const told = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
+    shown.put(session, told)
+    return told
   }
   /** Of a message that is not indexed yet nobody knows the place: then nothing of this session is shown. */
   const outsideWindow = async (session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> => {
@@ -73,7 +66,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     const [item] = await deps.memory.items([messageId(oldest, 'user')])
     if (item === undefined) return { notSession: session }
     const { place } = item.entry
-    oldestOf.set(session, { call: oldest, place })
+    oldestOf.put(session, { call: oldest, place })
     return { before: { stream: session, place } }
   }
   return {
@@ -88,6 +81,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
         for (const other of joined) if (!told.has(other)) told.set(other, 'beside')
         told.set(id, 'found')
       }
+      // By when they were told, not by when they were found again: those that are long out of sight may be told anew.
       while (told.size > maxShown) told.delete(told.keys().next().value as string)
       const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
       return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }

@@ -1,6 +1,6 @@
 /** What is shown before every conversation, whatever it is about: the hot entries. Each is told once in a session. */
 import type { MemoryItem, MemoryStore } from '../../store/index.ts'
-import type { Clock, Label, SessionId } from '../../types/index.ts'
+import { type Clock, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
 import { wholeText } from '../keep/keep-item.ts'
 import { hotEntries, hotFreshMs, maxHotSessions } from '../tidy/tidy-limits.ts'
@@ -19,8 +19,7 @@ export interface HotEntries {
 }
 
 export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries {
-  // Insertion order is order of use: the first is the least recently used.
-  const told = new Map<SessionId, ReadonlySet<string>>()
+  const told = createRecentMap<SessionId, ReadonlySet<string>>(maxHotSessions)
   let held: { readonly at: number; readonly items: readonly MemoryItem[] } | null = null
   const hot = async (): Promise<readonly MemoryItem[]> => {
     const now = clock.now()
@@ -34,9 +33,7 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
     async tell(session) {
       const before = told.get(session) ?? new Set<string>()
       const fresh = (await hot()).filter(({ entry }) => !before.has(entry.id))
-      told.delete(session)
-      told.set(session, new Set([...before, ...fresh.map(({ entry }) => entry.id)]))
-      if (told.size > maxHotSessions) told.delete(told.keys().next().value as SessionId)
+      told.put(session, new Set([...before, ...fresh.map(({ entry }) => entry.id)]))
       return {
         text: fresh.map(({ passages }) => `- ${wholeText(passages)}`).join('\n'),
         ids: fresh.map(({ entry }) => entry.id),

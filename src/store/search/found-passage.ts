@@ -1,5 +1,5 @@
 /** Passages with their entries, as they are handed out, and those next to an entry in its stream. */
-import type { UserId } from '../../types/index.ts'
+import type { RecentMap, UserId } from '../../types/index.ts'
 import type { FoundPassage } from '../memory.ts'
 import { rowEntry, textKey } from '../memory/entry-row.ts'
 import { maxListed } from '../memory/memory-limits.ts'
@@ -7,7 +7,6 @@ import type { FoundRow } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import { foundArgs, readTexts } from '../memory/read-texts.ts'
 import { ask, type Ask, askAhead, type Asking } from './asking.ts'
-import type { HeldPassages } from './held-passages.ts'
 
 export interface AroundPlace {
   readonly stream: string
@@ -30,7 +29,7 @@ export interface PassageReading {
 }
 
 /** @param held what is there already; it takes in what is read */
-export function createPassageReading(user: UserId, held: HeldPassages): PassageReading {
+export function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>, 'get' | 'put'>): PassageReading {
   const wanted = new Set<number>()
   const found = new Map<number, string>()
   const questions: Ask[] = []

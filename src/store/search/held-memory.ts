@@ -1,9 +1,8 @@
 /** What a searching thread holds of one user's memory: slots of passages, and vectors of the models that were asked for. */
-import type { UserId } from '../../types/index.ts'
+import { createRecentMap, type RecentMap, type UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
 import { ask, type Ask, type Asking } from './asking.ts'
-import { heldModels } from '../memory/memory-limits.ts'
-import { createHeldPassages, type HeldPassages } from './held-passages.ts'
+import { heldModels, maxHeldCharacters } from '../memory/memory-limits.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { readTexts } from '../memory/read-texts.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slots/slot-table.ts'
@@ -17,8 +16,11 @@ import { formFor, lengthOf, mayStay, type VectorScan } from './nearest/vector-sc
 export interface HeldMemory {
   /** Another one after all was read anew. */
   readonly slots: SlotTable
-  /** As they were at that version. */
-  readonly passages: HeldPassages
+  /**
+   * Passages that were found lately, at the same version, as they travel (JSON): what is found often is read, unpacked and put together
+   * once, and the main thread reads of a search only what it looks at.
+   */
+  readonly passages: RecentMap<number, string>
   isBehind(version: number): boolean
   /** @returns the version after which changes are wanted; 0: everything, nothing that is held is of use */
   since(state: { readonly version: number; readonly trimmed: number }): number
@@ -44,7 +46,7 @@ export function createHeldMemory(): HeldMemory {
   let version = 0
   let slots = createSlotTable()
   const scans = new Map<string, HeldScan>()
-  const passages = createHeldPassages()
+  const passages = createRecentMap<number, string>(maxHeldCharacters, (text) => text.length)
   const since: HeldMemory['since'] = (state) => (version < state.trimmed || version > state.version ? 0 : version)
 
   const keep = ({ model, began }: ModelRow, scan: VectorScan): HeldScan => {
@@ -68,13 +70,13 @@ export function createHeldMemory(): HeldMemory {
         passages.clear()
       }
       for (const passage of removed) {
-        passages.drop(passage)
+        passages.delete(passage)
         const slot = slots.drop(passage)
         if (slot >= 0) for (const { scan } of scans.values()) scan.drop(slot)
       }
       for (const row of rows) {
         slots.set(row)
-        passages.drop(row[0])
+        passages.delete(row[0])
       }
       version = state.version
     },
