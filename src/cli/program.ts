@@ -41,7 +41,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
-function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command {
+export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command {
   const program = new Command('oxbow')
   // Inherited by the verbs below, so it comes first.
   program

@@ -1,0 +1,80 @@
+/** Every document and every hint against the program: what they name is there. The rules are planted in `documents/name-rules.test.ts`. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseSync } from 'oxc-parser'
+import { literalText, type Node, walk } from './architecture/source-parse.ts'
+import { wrongCommands } from './documents/command-rules.ts'
+import { foreignNames, problemOf } from './documents/name-rules.ts'
+import { namesOf } from './documents/page-names.ts'
+import { modelLimits } from '../src/engine/limits.ts'
+import { programFacts, read } from './documents/program-facts.ts'
+
+const facts = await programFacts()
+const pages = [...facts.paths].filter((path) => path.endsWith('.md') && !path.startsWith('test/'))
+
+void describe('what documents name', () => {
+  void test('is there: files, links, verbs and their options, scripts, keys, calls, rights, variables, words of the source', () => {
+    assert.ok(pages.length >= 20)
+    const wrong = pages.flatMap((page) =>
+      namesOf(read(page)).flatMap((name) => {
+        const problem = problemOf(name, page, facts)
+        return problem === null ? [] : [`${page}:${name.line}: ${problem}`]
+      }),
+    )
+    assert.deepEqual(wrong, [])
+  })
+
+  void test('of others is named somewhere', () => {
+    const all = new Set(pages.flatMap((page) => namesOf(read(page)).map(({ text }) => text)))
+    assert.deepEqual(
+      Object.keys(foreignNames).filter((name) => !all.has(name)),
+      [],
+    )
+  })
+})
+
+void test('the page about failing models says the limits that the engine has', () => {
+  const inMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, minutes: 60_000 }
+  const rows = Array.from(read('docs/reliability.md').matchAll(/^\| (`.*?`) +\| (\d.*?) +\|/gm), ([, names = '', values = '']) =>
+    values.split(', ').map((value, at) => {
+      const [number = '', unit] = value.split(' ')
+      return [names.split(', ')[at]?.replaceAll('`', '') ?? '', Number(number) * (unit === undefined ? 1 : (inMs[unit] ?? Number.NaN))]
+    }),
+  ).flat()
+  assert.ok(rows.length >= 13)
+  assert.deepEqual(
+    rows,
+    rows.map(([name]) => [name, modelLimits[name as keyof typeof modelLimits]]),
+  )
+})
+
+void test('the first page names every verb', () => {
+  const page = read('README.md')
+  const missing = facts.program.commands.map((verb) => verb.name()).filter((name) => !page.includes(`\`oxbow ${name}`))
+  assert.deepEqual(missing, [])
+})
+
+/** Texts that begin like a command and are none, each with what it is. */
+const noCommands: Readonly<Record<string, string>> = { 'oxbow store file': 'a label in the derivation of keys' }
+
+void test('every command that a hint, a help text or a description tells a person to type is one that there is', () => {
+  const sources = [...facts.paths].filter((path) => /^src\/.*(?<!\.test|-fixture)\.ts$/.test(path))
+  const wrong = sources.flatMap((path) => {
+    const source = read(path)
+    if (!source.includes('oxbow ')) return []
+    const texts: string[] = []
+    walk(parseSync(path, source).program as unknown as Node, (node) => {
+      const text = literalText(node) ?? templateText(node)
+      if (text !== null && !Object.hasOwn(noCommands, text)) texts.push(text)
+    })
+    return texts.flatMap((text) => wrongCommands(text, facts.program).map((problem) => `${path}: ${problem}`))
+  })
+  assert.deepEqual(wrong, [])
+})
+
+/** @returns a template as a person reads it, with `…` for what is filled in; null for another node. */
+function templateText(node: Node): string | null {
+  if (node.type !== 'TemplateLiteral') return null
+  const quasis = node['quasis'] as { readonly value: { readonly cooked: string } }[]
+  return quasis.map(({ value }) => value.cooked).join('…')
+}

@@ -1,0 +1,68 @@
+/** Gathers what the program really has: paths, verbs, keys, calls, words. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parse as parseToml } from 'smol-toml'
+import { z } from 'zod'
+import { measures } from '../../bench/measure-list.ts'
+import { parseCommand } from '../../src/cli/chat/chat-commands.ts'
+import { buildProgram } from '../../src/cli/program.ts'
+import { describedCalls } from '../../src/guest/offline.ts'
+import { configSchema, parseConfig } from '../../src/types/index.ts'
+import type { ProgramFacts } from './name-rules.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+export const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+const sourceFolders = ['src', 'test', 'bench', 'scripts', 'examples', 'docs', 'bin', '.ci']
+
+/** Files and folders of the repository, from its root; what npm and builds bring is left out. */
+export function repositoryPaths(): ReadonlySet<string> {
+  const below = sourceFolders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).map((entry) => {
+      const path = `${entry.parentPath.slice(root.length)}/${entry.name}`
+      return entry.isDirectory() ? `${path}/` : path
+    }),
+  )
+  const top = readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name)
+  return new Set([...top, ...sourceFolders.map((folder) => `${folder}/`), ...below])
+}
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: Schema | false
+}
+
+function keysOf(schema: Schema, prefix: string): readonly string[] {
+  const inner = schema.properties ?? (schema.additionalProperties || undefined)?.properties ?? {}
+  return Object.entries(inner).flatMap(([key, value]) => [`${prefix}${key}`, ...keysOf(value, `${prefix}${key}.`)])
+}
+
+export async function programFacts(): Promise<ProgramFacts> {
+  const paths = repositoryPaths()
+  const terminal = { output: { write: () => true }, errors: { write: () => true }, version: '' } as never
+  const calls = await describedCalls(parseConfig({}, 'the defaults'))
+  const keys = keysOf(z.toJSONSchema(configSchema, { io: 'input' }) as Schema, '')
+  const dotted = new Set([...keys, ...calls.flatMap(({ name, right }) => [name, right])])
+  const sources = [...paths].filter((path) => /^(?:src|scripts|test|bench)\/.*\.(?:ts|js|c|json)$/.test(path))
+  return {
+    paths,
+    program: buildProgram(terminal, () => {}),
+    dotted,
+    families: new Set([...dotted].map((name) => name.split('.')[0] ?? '')),
+    words: new Set(sources.flatMap((path) => read(path).match(/\w+/g) ?? [])),
+    scripts: new Set(Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts)),
+    measures: new Set(measures.map(({ name }) => name)),
+    isChatCommand: (text) => parseCommand(text)?.kind !== 'unknown',
+    checkToml: (text) => {
+      try {
+        parseConfig(parseToml(text), 'the example')
+        return null
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
+      }
+    },
+  }
+}
