@@ -42,6 +42,8 @@ export const maxRepositoryEntries = 2_000
 export const minDataMb = 768
 /** How long the kernel may take to let go of a control group whose processes were killed. */
 export const cgroupRemoveMs = 2_000
+/** How long a manager of systemd may take to say whether it has handed a unit over. Measured: 10 ms. */
+export const managerAnswerMs = 2_000
 /** How often the processes of our own control group are moved out of it: each time finds what those of before have started meanwhile. */
 export const maxCgroupMoves = 20
 

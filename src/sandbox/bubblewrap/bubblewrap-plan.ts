@@ -1,9 +1,10 @@
 /** What this machine offers for the Linux sandbox. */
 import { readFileSync } from 'node:fs'
 import type { Failure } from '../../types/index.ts'
-import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-delegation.ts'
+import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-parent.ts'
 import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
-import { findSandboxTools } from './sandbox-tools.ts'
+import { systemdView } from '../cgroup/systemd-scope.ts'
+import { findProgram, findSandboxTools } from './sandbox-tools.ts'
 import type { SandboxTools } from './sandbox-tools.ts'
 import { seccompFilter } from './seccomp-filter.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
@@ -27,7 +28,8 @@ export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
   }
   const tools = findSandboxTools(searchPath)
   if ('code' in tools) return tools
-  const cgroups = findCgroupParents('/sys/fs/cgroup', readFileSync('/proc/self/cgroup', 'utf8'))
+  const systemd = systemdView((program) => findProgram(program, searchPath))
+  const cgroups = findCgroupParents('/sys/fs/cgroup', readFileSync('/proc/self/cgroup', 'utf8'), systemd)
   const degraded = []
   if (!holds(cgroups, 'memory')) degraded.push('memory: no writable cgroup; each process is limited by itself, not the sandbox as a whole')
   if (!holds(cgroups, 'pids')) degraded.push('processes: no writable cgroup; limited by RLIMIT_NPROC')

@@ -35,6 +35,8 @@ export interface LaunchPlan {
   readonly node: string
   /** Files that hold the launcher in its control groups. */
   readonly cgroupEntries: readonly string[]
+  /** What stands before all of it, where systemd holds it in a control group. */
+  readonly cgroupCommand: readonly string[]
   readonly memoryMb: number
   readonly memoryByCgroup: boolean
   readonly processes: number
@@ -95,10 +97,12 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     ...(plan.program ?? [insideNode, ...nodeFlags, plan.entry, ...plan.entryArgs, ...dataLimit(plan)]),
   ]
   const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
-  if (!plan.asRoot) return { ...inShell(plan, enterGroups(plan), launcher), data }
-  const { file, args } = inShell(plan, `${hidden.script}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown, ...launcher])
-  if (hidden.script === '') return { file, args, data }
-  return { file: plan.tools.unshare, args: ['--mount', '--propagation', 'private', '--', file, ...args], data }
+  const started = plan.asRoot
+    ? inShell(plan, `${hidden.script}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown, ...launcher])
+    : inShell(plan, enterGroups(plan), launcher)
+  const apart = hidden.script === '' ? [] : [plan.tools.unshare, '--mount', '--propagation', 'private', '--']
+  const [file, ...args] = [...plan.cgroupCommand, ...apart, ...started]
+  return { file: file!, args, data }
 }
 
 /** `--disable-userns` is left out: it needs bubblewrap 0.8, and the filter refuses new namespaces of every kind. */
@@ -150,8 +154,8 @@ function dataLimit(plan: LaunchPlan): string[] {
   return plan.memoryByCgroup ? [] : ['--data-limit', String(Math.max(minDataMb, plan.memoryMb) * 1024)]
 }
 
-function inShell(plan: LaunchPlan, script: string, command: readonly string[]): { file: string; args: string[] } {
-  return { file: plan.tools.sh, args: ['-ec', `${script}\nexec "$@"`, 'sh', ...command] }
+function inShell(plan: LaunchPlan, script: string, command: readonly string[]): readonly string[] {
+  return [plan.tools.sh, '-ec', `${script}\nexec "$@"`, 'sh', ...command]
 }
 
 function enterGroups(plan: LaunchPlan): string {

@@ -5,11 +5,12 @@ import { chmod, lstat, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
 import { findSelfRunning } from '../doctor/self-running.ts'
 import { asker, refusedWith } from '../sandbox-contract.ts'
 import { makeWorkbench } from '../sandbox-workbench.ts'
 import type { Workbench } from '../sandbox-workbench.ts'
+import { planBubblewrap } from './bubblewrap-plan.ts'
+import { ownSearchPath } from './sandbox-tools.ts'
 
 const secretName = 'OXBOW_TRAP_SECRET'
 const secret = 'hunter2-of-the-traps'
@@ -95,8 +96,10 @@ describe('the nine traps', () => {
   })
 
   it('trap 8: control groups that a killed kernel has left are gone after the next start', async (t) => {
-    const parents = findCgroupParents('/sys/fs/cgroup', await readFile('/proc/self/cgroup', 'utf8'))
+    const plan = planBubblewrap(ownSearchPath())
+    const parents = 'code' in plan ? [] : plan.cgroups
     if (parents.length === 0) return t.skip('no writable control group: run as root, or let systemd delegate one')
+    if (parents.some(({ scopes }) => scopes !== undefined)) return t.skip('systemd makes the groups here, and removes those that are empty')
     // Above every number that a process can have.
     const left = parents.map(({ folder }) => join(folder, 'oxbow-4194304999-trap'))
     for (const folder of left) await mkdir(folder)

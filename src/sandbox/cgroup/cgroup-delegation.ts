@@ -2,27 +2,17 @@
  * Finds the folder of control groups, version 2, under which groups can be made, and makes it ready.
  *
  * Version 2 allows no processes beside child groups, so a group is made beside our own or higher up, where whoever manages the
- * groups (systemd) has handed controllers down. Nearest first: what bounds us as a whole then bounds the sandbox too. Where they
+ * groups has handed controllers down. Nearest first: what bounds us as a whole then bounds the sandbox too. Where they
  * are not handed down yet but may be, that is done here. Last comes our own group, when it was delegated to us
  * (`Delegate=yes`, or the groups of a container): all that is in it moves into a leaf first, as every manager of a subtree does.
- *
- * Nothing is handed down beside systemd where it has handed down memory and processes: what it did not ask for, it takes back.
+ * Beside systemd nothing is touched above the unit that it has handed over: see systemd-scope.ts.
  */
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { maxCgroupMoves } from '../limits.ts'
+import { cgroupLimits } from './cgroup-parent.ts'
+import type { CgroupLimit, CgroupParent } from './cgroup-parent.ts'
 
-/** What control groups can bound. */
-export type CgroupLimit = 'memory' | 'pids' | 'cpu'
-
-/** One controller's folder under which groups can be made. */
-export interface CgroupParent {
-  readonly folder: string
-  readonly version: 1 | 2
-  readonly limits: readonly CgroupLimit[]
-}
-
-const all: readonly CgroupLimit[] = ['memory', 'pids', 'cpu']
 /** Holds the processes of a group that hands its controllers down. It stays: we are in it. */
 export const leafName = 'oxbow-main'
 
@@ -31,14 +21,15 @@ export const leafName = 'oxbow-main'
  * Never throws.
  * @param root where control groups are mounted
  * @param path of our own group, as `/proc/self/cgroup` names it
+ * @param top of the groups that are ours to make groups in, absolute
  */
-export function findDelegation(root: string, path: string): CgroupParent | null {
+export function findDelegation(root: string, path: string, top: string = resolve(root)): CgroupParent | null {
   // A path that goes upwards is outside of what we see: cgroup_namespaces(7).
   if (!path.startsWith('/') || path.split('/').includes('..')) return null
   const own = resolve(root, `.${path}`)
   let found: CgroupParent | null = null
   for (const folder of [...foldersAbove(root, path), own]) {
-    if (!isOurs(folder)) continue
+    if (relative(top, folder).startsWith('..') || !isOurs(folder)) continue
     if (!isEnough(handedDown(folder)) && (folder !== own || isEmptied(folder))) handDown(folder)
     const limits = handedDown(folder)
     if (isEnough(limits)) return { folder, version: 2, limits }
@@ -99,7 +90,7 @@ function isEmptied(folder: string): boolean {
 
 function namedIn(file: string): readonly CgroupLimit[] {
   const names = readQuietly(file).trim().split(/\s+/)
-  return all.filter((limit) => names.includes(limit))
+  return cgroupLimits.filter((limit) => names.includes(limit))
 }
 
 function tryWrite(file: string, text: string): void {

@@ -16,7 +16,7 @@ describe('control groups', () => {
 
   it('of version 1 are made in the folder of each controller', () => {
     for (const name of ['v1/memory/mine', 'v1/pids']) mkdirSync(join(root, name), { recursive: true })
-    const parents = findCgroupParents(join(root, 'v1'), '4:memory:/mine\n8:pids:/elsewhere\n9:name=systemd:/\n0::/\n')
+    const parents = findCgroupParents(join(root, 'v1'), '4:memory:/mine\n8:pids:/elsewhere\n9:name=systemd:/\n0::/\n', null)
     assert.deepEqual(parents, [
       { folder: join(root, 'v1/memory/mine'), version: 1, limits: ['memory'] },
       { folder: join(root, 'v1/pids'), version: 1, limits: ['pids'] },
@@ -31,7 +31,7 @@ describe('control groups', () => {
     mkdirSync(join(root, 'v2/user/app/us.scope'), { recursive: true })
     writeFileSync(join(root, 'v2/user/app/cgroup.subtree_control'), 'cpu memory pids\n')
     writeFileSync(join(root, 'v2/user/app/cgroup.procs'), '')
-    const parents = findCgroupParents(join(root, 'v2'), '0::/user/app/us.scope\n')
+    const parents = findCgroupParents(join(root, 'v2'), '0::/user/app/us.scope\n', null)
     assert.deepEqual(parents, [{ folder: join(root, 'v2/user/app'), version: 2, limits: ['memory', 'pids', 'cpu'] }])
     const group = createCgroup(parents, 'two', bounds)
     assert.equal(group.entries.length, 1)
@@ -44,7 +44,7 @@ describe('control groups', () => {
 
   it('take part only where a limit of theirs is asked for', () => {
     mkdirSync(join(root, 'part/cpu/mine'), { recursive: true })
-    const parents = findCgroupParents(join(root, 'part'), '1:cpu:/mine\n')
+    const parents = findCgroupParents(join(root, 'part'), '1:cpu:/mine\n', null)
     assert.deepEqual(parents, [{ folder: join(root, 'part/cpu/mine'), version: 1, limits: ['cpu'] }])
     assert.deepEqual(createCgroup(parents, 'none', bounds).entries, [])
     const [entry] = createCgroup(parents, 'some', { ...bounds, cpus: 1.5 }).entries
@@ -55,7 +55,7 @@ describe('control groups', () => {
     mkdirSync(join(root, 'v2b/user/us.scope'), { recursive: true })
     writeFileSync(join(root, 'v2b/user/cgroup.subtree_control'), 'memory pids\n')
     writeFileSync(join(root, 'v2b/user/cgroup.procs'), '')
-    const [parent] = findCgroupParents(join(root, 'v2b'), '0::/user/us.scope\n')
+    const [parent] = findCgroupParents(join(root, 'v2b'), '0::/user/us.scope\n', null)
     assert.deepEqual(parent?.limits, ['memory', 'pids'])
   })
 
@@ -69,10 +69,10 @@ describe('control groups', () => {
       writeFileSync(join(root, name, 'cgroup.procs'), '')
     }
     const at = (name: string) => ({ folder: join(root, name), version: 2 })
-    const found = findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n')
+    const found = findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n', null)
     assert.deepEqual(found, [{ ...at('v2c/user'), limits: ['memory', 'pids'] }])
     writeFileSync(join(root, 'v2c/user/cgroup.subtree_control'), '\n')
-    assert.deepEqual(findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n'), [{ ...at('v2c/user/near'), limits: ['pids'] }])
+    assert.deepEqual(findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n', null), [{ ...at('v2c/user/near'), limits: ['pids'] }])
   })
 
   it('are not looked for outside of what this process may see of them', () => {
@@ -82,11 +82,11 @@ describe('control groups', () => {
       ['cgroup.procs', ''],
     ] as const)
       writeFileSync(join(root, 'out', name), text)
-    assert.deepEqual(findCgroupParents(join(root, 'out/mount'), '0::/../us.scope\n'), [])
+    assert.deepEqual(findCgroupParents(join(root, 'out/mount'), '0::/../us.scope\n', null), [])
   })
 
   it('are missing where nothing is handed down', () => {
-    assert.deepEqual(findCgroupParents(join(root, 'none'), '0::/a/b\n'), [])
+    assert.deepEqual(findCgroupParents(join(root, 'none'), '0::/a/b\n', null), [])
     assert.deepEqual(createCgroup([], 'none', bounds).entries, [])
   })
 

@@ -5,36 +5,37 @@
 import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findDelegation, isWritable } from './cgroup-delegation.ts'
-import type { CgroupLimit, CgroupParent } from './cgroup-delegation.ts'
+import { cgroupLimits } from './cgroup-parent.ts'
+import type { CgroupBounds, CgroupLimit, CgroupParent } from './cgroup-parent.ts'
+import { findScopes, findUnit, isDelegated, scopeCommand } from './systemd-scope.ts'
+import type { SystemdView } from './systemd-scope.ts'
 
 export interface Cgroup {
   /** Files into which the launcher writes its process id. */
   readonly entries: readonly string[]
+  /** What stands before the launcher, where systemd makes the group; else nothing. */
+  readonly command: readonly string[]
   /** Ends what is still in it, where the kernel can. @returns true when the group is gone: then no process of the sandbox lives. */
   remove(): boolean
-}
-
-export interface CgroupBounds {
-  readonly memoryBytes: number
-  readonly processes: number
-  /** Processors; null or absent for all there are. */
-  readonly cpus?: number | null
 }
 
 /** Microseconds over which processor time is counted: what the kernel itself takes. */
 const cpuPeriodUs = 100_000
 
 const namePrefix = 'oxbow-'
+/** Of a group that systemd has made, and removes itself as soon as it is empty. */
+const scopeSuffix = '.scope'
 
 /**
  * Version 2 is made ready where that is needed: see findDelegation.
  * @param root where control groups are mounted
  * @param own the text of `/proc/self/cgroup`
+ * @param systemd null to take no notice of it
  * @returns where groups can be made; a limit that stands in none of them cannot be put in force
  */
-export function findCgroupParents(root: string, own: string): readonly CgroupParent[] {
+export function findCgroupParents(root: string, own: string, systemd: SystemdView | null): readonly CgroupParent[] {
   const parents: CgroupParent[] = []
-  const missing = new Set<CgroupLimit>(['memory', 'pids', 'cpu'])
+  const missing = new Set(cgroupLimits)
   for (const line of own.split('\n')) {
     // cgroups(7): hierarchy:controllers:path; version 2 has no controllers here.
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
@@ -46,7 +47,7 @@ export function findCgroupParents(root: string, own: string): readonly CgroupPar
       missing.delete(limit)
     }
     if (controllers === '' && missing.size > 0) {
-      const above = findDelegation(root, path)
+      const above = findUnified(root, path, systemd)
       const limits = above?.limits.filter((limit) => missing.has(limit)) ?? []
       if (above !== null && limits.length > 0) parents.push({ ...above, limits })
     }
@@ -54,17 +55,33 @@ export function findCgroupParents(root: string, own: string): readonly CgroupPar
   return parents
 }
 
+function findUnified(root: string, path: string, systemd: SystemdView | null): CgroupParent | null {
+  const unit = systemd === null ? null : findUnit(root, path, systemd)
+  if (systemd === null || unit === null) return findDelegation(root, path)
+  const delegated = isDelegated(unit, systemd) ? findDelegation(root, path, unit.folder) : null
+  return delegated ?? findScopes(root, systemd)
+}
+
 /** @throws a system error when the groups cannot be made after all. */
 export function createCgroup(parents: readonly CgroupParent[], name: string, bounds: CgroupBounds): Cgroup {
   const folders: string[] = []
+  const command: string[] = []
+  const entries: string[] = []
   const remove = (): boolean => folders.map(endGroup).every(Boolean)
   try {
     for (const parent of parents) {
+      const ownName = `${namePrefix}${process.pid}-${processNamespace()}-${name}`
+      if (parent.scopes !== undefined) {
+        command.push(...scopeCommand(parent, ownName + scopeSuffix, bounds))
+        folders.push(join(parent.folder, ownName + scopeSuffix))
+        continue
+      }
       const files = boundFiles(parent, bounds)
       if (files.length === 0) continue
-      const folder = join(parent.folder, `${namePrefix}${process.pid}-${processNamespace()}-${name}`)
+      const folder = join(parent.folder, ownName)
       mkdirSync(folder)
       folders.push(folder)
+      entries.push(join(folder, 'cgroup.procs'))
       for (const [file, text] of files) writeFileSync(join(folder, file), text)
       for (const [file, text] of boundsOfSwap(parent, bounds)) if (existsSync(join(folder, file))) writeFileSync(join(folder, file), text)
     }
@@ -72,7 +89,7 @@ export function createCgroup(parents: readonly CgroupParent[], name: string, bou
     remove()
     throw error
   }
-  return { entries: folders.map((folder) => join(folder, 'cgroup.procs')), remove }
+  return { entries, command, remove }
 }
 
 /** @returns files of a group and what is written there: cgroups(7), and Documentation/admin-guide/cgroup-v2 of Linux. */
@@ -99,26 +116,36 @@ function boundsOfSwap({ version, limits }: CgroupParent, { memoryBytes }: Cgroup
 /** Removes what kernels that were killed have left, and ends what may be in it. */
 export function removeStaleCgroups(parents: readonly CgroupParent[]): void {
   for (const { folder } of parents) {
-    for (const name of readdirSync(folder)) {
+    for (const name of namesIn(folder)) {
       const [, pid, namespace] = /^oxbow-(\d+)-(?:(\d+)-)?/.exec(name) ?? []
       if (pid === undefined || existsSync(`/proc/${pid}`)) continue
       // In another namespace of processes the number means another kernel, which may live: a group with processes in it stays then.
       if (namespace === processNamespace()) endGroup(join(folder, name))
-      else removeQuietly(join(folder, name))
+      else if (!name.endsWith(scopeSuffix)) removeQuietly(join(folder, name))
     }
+  }
+}
+
+/** Systemd makes its slices when it needs them. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
   }
 }
 
 /** Every process in it is ended at once, one that was born this moment too: version 2, since Linux 5.14. Never throws. */
 function endGroup(folder: string): boolean {
-  if (removeQuietly(folder)) return true
+  const remove = (): boolean => (folder.endsWith(scopeSuffix) ? !existsSync(folder) : removeQuietly(folder))
+  if (remove()) return true
   try {
     const kill = join(folder, 'cgroup.kill')
     if (existsSync(kill)) writeFileSync(kill, '1')
   } catch {
     // It is empty or gone by now.
   }
-  return removeQuietly(folder)
+  return remove()
 }
 
 /** @returns the number of the namespace in which our process ids mean what they say: pid_namespaces(7). */

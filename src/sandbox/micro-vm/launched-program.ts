@@ -45,6 +45,7 @@ export function launchProgram(launch: ProgramLaunch): LaunchedProgram {
     folders: launch.folders,
     node: realpathSync(process.execPath),
     cgroupEntries: group.entries,
+    cgroupCommand: group.command,
     memoryMb: launch.memoryMb,
     memoryByCgroup: true,
     processes: machineThreads,

@@ -49,6 +49,7 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
       asRoot,
       node: realpathSync(process.execPath),
       cgroupEntries: group.entries,
+      cgroupCommand: group.command,
       memoryByCgroup: holds(plan.cgroups, 'memory'),
       maxFileMb: view.maxFileMb,
       files: [{ path: insideProgram, text: program }, ...files, ...view.files, ...terminals(), ...accounts(asRoot)],
@@ -129,6 +130,12 @@ function accounts(asRoot: boolean): { path: string; text: string }[] {
 function explained(error: unknown): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
   const namespaces = /namespace|uid map|Operation not permitted|Permission denied|must be superuser/i.test(error.message)
+  const scope = /Failed to (?:connect to bus|create bus|start transient)/.test(error.message)
+  if (scope) {
+    const hint =
+      'Check that `systemd-run --user --scope true` works (as root without --user): systemd makes the control group of the sandbox.'
+    return new OxbowError('sandbox_missing', error.message, { hint, cause: error })
+  }
   const hint = namespaces
     ? 'User namespaces seem to be off: see `sysctl user.max_user_namespaces kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns`.'
     : 'Check that `bwrap --unshare-all --ro-bind / / true` works on this machine.'
