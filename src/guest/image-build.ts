@@ -9,13 +9,15 @@ export async function buildImage(image: ImageQuestion, { config, workspaceRoot, 
   if (image.vm !== undefined) {
     const imageFolder = catalogFolder === undefined ? join(workspaceRoot, 'internal') : join(dirname(catalogFolder), 'images')
     const { folder, files, bytes, fresh } = await buildVmImage({ imageFolder, extras: image.extras, kernel: image.vm.kernel })
-    return { engine: 'QEMU', image: folder, made: fresh ? { files, bytes } : null, ms: Math.round(performance.now() - begin) }
+    const made = fresh ? { files, bytes } : null
+    return { engine: 'QEMU', image: folder, made, removed: 0, others: [], ms: Math.round(performance.now() - begin) }
   }
   const { container } = config.sandbox
   const built = await buildContainerImage({
     container: { ...container, engine: image.engine ?? container.engine },
     extras: image.extras,
     workFolder: join(workspaceRoot, 'internal', 'image'),
+    removeOlder: true,
   })
   return { ...built, ms: Math.round(performance.now() - begin) }
 }

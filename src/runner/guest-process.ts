@@ -8,7 +8,7 @@ import { closeSync, openSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { errorTable, OxbowError } from '../types/index.ts'
+import { engineVariables, errorTable, OxbowError } from '../types/index.ts'
 import type { ErrorCode, GuestEnvelope, GuestQuestion, GuestReport } from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
@@ -38,8 +38,8 @@ export function ownGuestProgram(): GuestProgram {
   return { entry: fileURLToPath(new URL(built ? './guest.js' : '../guest/main.ts', import.meta.url)) }
 }
 
-/** What a guest's environment keeps of the host's: to find programs, time zone and trust. */
-const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR', 'XDG_RUNTIME_DIR', 'NODE_EXTRA_CA_CERTS'] as const
+/** What a guest's environment keeps of the host's: to find programs and container engines, time zone and trust. */
+const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', ...engineVariables] as const
 
 /**
  * How Node runs a guest. Short-lived objects get a quarter of the usual room: a guest that has worked keeps 40 MB less, for

@@ -35,6 +35,19 @@ export interface GuestEnvelope {
   readonly unusedSecrets?: Readonly<Record<string, string>>
 }
 
+/** Variables of the host by which container engines find their service, storage and configuration. None holds a secret. */
+export const engineVariables = [
+  'XDG_RUNTIME_DIR',
+  'XDG_CONFIG_HOME',
+  'XDG_DATA_HOME',
+  'DBUS_SESSION_BUS_ADDRESS',
+  'CONTAINERS_CONF',
+  'CONTAINERS_STORAGE_CONF',
+  'DOCKER_HOST',
+  'DOCKER_CONTEXT',
+  'DOCKER_CONFIG',
+] as const
+
 /** What a guest program is asked that does not serve, but answers and ends. */
 export type GuestQuestion =
   /** With the heads that the runner has signed, oldest first, and the PEM of the key that signed them. */
@@ -91,6 +104,10 @@ export interface ImageReport {
   readonly image: string
   /** What it was made of; null when the engine had it already. */
   readonly made: { readonly files: number; readonly bytes: number } | null
+  /** How many older ones it has taken the place of, which are gone. */
+  readonly removed: number
+  /** Ids of images that other versions of Oxbow have made, which stay. */
+  readonly others: readonly string[]
   readonly ms: number
 }
 

@@ -28,11 +28,25 @@ export async function imageBuild(options: ImageOptions, terminal: Terminal): Pro
   return 0
 }
 
-function describe({ engine, image, made, ms }: ImageReport): readonly string[] {
+function describe({ engine, image, made, removed, others, ms }: ImageReport): readonly string[] {
   const seconds = `${(ms / 1000).toFixed(1)} s`
   const what = made === null ? `${engine} has it already` : `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB, in ${seconds}`
   const tier = engine === 'QEMU' ? 'micro_vm' : 'container'
-  return [`${image}  ${what}`, 'To use it, set in config.toml:', '  [sandbox]', `  tier = "${tier}"`, 'oxbow doctor tries it.']
+  const gone = removed === 0 ? [] : [`${removed} older ${removed === 1 ? 'image is' : 'images are'} removed, in whose place it is used.`]
+  // Somebody else may run them: with one engine, that is everybody on this machine.
+  const left =
+    others.length === 0
+      ? []
+      : [`Of other versions of Oxbow there are ${others.length} left. To remove them: ${engine} rmi ${others.join(' ')}`]
+  return [
+    `${image}  ${what}`,
+    ...gone,
+    ...left,
+    'To use it, set in config.toml:',
+    '  [sandbox]',
+    `  tier = "${tier}"`,
+    'oxbow doctor tries it.',
+  ]
 }
 
 function parseVm({ vm, kernel, engine }: ImageOptions): { vm?: { kernel: string } } {

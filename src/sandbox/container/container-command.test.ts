@@ -1,4 +1,4 @@
-/** The line that starts a container, flag by flag: what holds is here, and for docker it is all that was tried. */
+/** The line that starts a container, flag by flag: what it holds is tried where engines are. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { testLimits } from '../sandbox-workbench.ts'
@@ -22,7 +22,7 @@ const plan: ContainerPlan = {
     { host: '/c/hands.cjs', inside: '/opt/oxbow/hands.cjs', writable: false },
   ],
   limits: { ...testLimits, memory_mb: 384, max_processes: 96, max_file_mb: 16, cpus: 1.5 },
-  limitsHold: true,
+  held: ['memory', 'processes', 'processors'],
   program: ['/opt/oxbow/hands.cjs', '--alone'],
 }
 
@@ -50,7 +50,7 @@ const hardened = [
 ]
 
 /** Flags that only podman knows: docker would refuse the line. */
-const podmanAlone = /^--(?:runtime-flag|uts|no-hosts|unsetenv-all|http-proxy|read-only-tmpfs|userns)|mask=|nosuid|nodev/
+const podmanAlone = /^--(?:runtime-flag|uts|no-hosts|unsetenv-all|http-proxy|read-only-tmpfs|userns)|mask=|^--mount=.*(?:nosuid|nodev)/
 
 function includesAll(args: readonly string[], wanted: readonly string[]): void {
   assert.deepEqual(
@@ -82,6 +82,18 @@ describe('the line that starts a container', () => {
     assert.ok(runArguments({ ...plan, engine: 'docker', kernel: 'gvisor' }).includes('--runtime=runsc'))
   })
 
+  it('keeps docker from handing in devices, name servers and proxies of the machine', () => {
+    const args = runArguments({ ...plan, engine: 'docker' })
+    includesAll(args, ['--dns=127.0.0.1', '--env=HTTP_PROXY=', '--env=https_proxy=', '--env=ALL_PROXY=', '--env=no_proxy='])
+    assert.ok(args.some((flag) => flag.startsWith('--tmpfs=/sys:ro,')))
+    // A guest in a container has a proxy of its own, which holds in either case.
+    const own = runArguments({ ...plan, engine: 'docker', env: { HTTP_PROXY: 'http://127.0.0.1:1' } })
+    assert.deepEqual(
+      own.filter((flag) => /^--env=http_proxy=/i.test(flag)),
+      ['--env=http_proxy=http://127.0.0.1:1', '--env=HTTP_PROXY=http://127.0.0.1:1'],
+    )
+  })
+
   it('leaves the kernel of gVisor the processes that it is made of', () => {
     const args = runArguments({ ...plan, kernel: 'gvisor' })
     includesAll(args, ['--runtime=runsc', '--runtime-flag=network=none', '--runtime-flag=platform=ptrace', '--pids-limit=512'])
@@ -90,9 +102,15 @@ describe('the line that starts a container', () => {
   })
 
   it('sets no limit that podman without root would ignore, and maps the person to the uid inside', () => {
-    const args = runArguments({ ...plan, rootless: true, limitsHold: false, uid: 1000, gid: 1000 })
+    const args = runArguments({ ...plan, rootless: true, held: [], uid: 1000, gid: 1000 })
     assert.ok(!args.some((flag) => /^--(?:memory|pids-limit|cpus)/.test(flag)))
     includesAll(args, ['--userns=keep-id:uid=1000,gid=1000', '--ulimit=nproc=96:96'])
+    // Where the system hands down some of its control groups, those are used.
+    const some = runArguments({ ...plan, rootless: true, held: ['memory'] })
+    assert.deepEqual(
+      some.filter((flag) => /^--(?:memory|pids-limit|cpus)/.test(flag)),
+      ['--memory=384m', '--memory-swap=384m'],
+    )
   })
 
   it('gives a memory of its own as /tmp to what has no folder for it', () => {

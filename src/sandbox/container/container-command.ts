@@ -13,6 +13,9 @@ import { insideNode } from '../image/root-tree.ts'
 import { containerProcessLimit, gvisorMinProcesses, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
 import type { Config } from '../../types/index.ts'
 
+/** What is set on a container as a whole. */
+export type HeldLimit = 'memory' | 'processes' | 'processors'
+
 export interface ContainerPlan {
   readonly engine: 'podman' | 'docker'
   readonly kernel: 'runc' | 'gvisor'
@@ -29,8 +32,8 @@ export interface ContainerPlan {
   /** The workspace as far as it is seen, with what stands over it: a later one may lie in an earlier one. */
   readonly mounts: readonly FolderMount[]
   readonly limits: Config['sandbox']
-  /** False where the engine cannot: rootless with control groups of version 1. */
-  readonly limitsHold: boolean
+  /** What the engine can hold a container to. */
+  readonly held: readonly HeldLimit[]
   readonly env?: Readonly<Record<string, string>>
   /** Arguments of Node inside. */
   readonly program: readonly string[]
@@ -45,7 +48,7 @@ export function runArguments(plan: ContainerPlan): readonly string[] {
     Object.entries(plan.labels).map(([key, value]) => `--label=${key}=${value}`),
     ['--network=none', '--ipc=private', '--hostname=oxbow', '--log-driver=none', `--user=${plan.uid}:${plan.gid}`],
     ['--cap-drop=ALL', '--security-opt=no-new-privileges', `--security-opt=seccomp=${plan.seccompFile}`, '--read-only'],
-    podman ? podmanOnly(plan) : [],
+    podman ? podmanOnly(plan) : dockerOnly(plan),
     limitArguments(plan),
     Object.entries(plan.env ?? {}).map(([name, value]) => `--env=${name}=${value}`),
     plan.mounts.map((mount) => mountArgument(mount, podman)),
@@ -67,7 +70,7 @@ function runtime({ engine, kernel }: ContainerPlan): readonly string[] {
   return ['--runtime=runsc', ...['network=none', 'platform=ptrace', 'fsgofer-host-uds=true'].map((flag) => `--runtime-flag=${flag}`)]
 }
 
-/** Docker has these by itself, or has nothing like them. */
+/** Docker has these by itself, or is told the same in other words. */
 function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
   const flags = [
     '--uts=private',
@@ -80,19 +83,32 @@ function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
   return rootless ? [...flags, `--userns=keep-id:uid=${uid},gid=${gid}`] : flags
 }
 
-function limitArguments({ engine, kernel, limits, limitsHold, rootless }: ContainerPlan): readonly string[] {
+/** Docker's client hands proxies of the person's `config.json` to every container that is not told otherwise, with their passwords. */
+const proxyVariables = ['HTTP', 'HTTPS', 'FTP', 'NO', 'ALL'].flatMap((kind) => [`${kind}_PROXY`, `${kind.toLowerCase()}_proxy`])
+
+/** Nothing of the machine's devices, of its name servers and of its proxies, for which podman has flags. */
+function dockerOnly({ env = {} }: ContainerPlan): readonly string[] {
+  const unset = proxyVariables.filter((name) => env[name] === undefined)
+  return [
+    '--tmpfs=/sys:ro,nosuid,nodev,noexec,size=4k,mode=555',
+    '--dns=127.0.0.1',
+    // Programs look at either case: what the plan sets holds for both.
+    ...unset.map((name) => `--env=${name}=${env[name.toUpperCase()] ?? ''}`),
+  ]
+}
+
+function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPlan): readonly string[] {
   const gvisor = kernel === 'gvisor'
   const fileBytes = limits.max_file_mb * 1024 * 1024
   // Counted for all processes of the uid, on the whole machine; only where nothing else bounds them, or gVisor counts, it must be low.
-  const perUser = limitsHold && !gvisor && !rootless ? containerProcessLimit : limits.max_processes
-  const held = [
-    `--memory=${limits.memory_mb}m`,
-    `--memory-swap=${limits.memory_mb}m`,
-    `--pids-limit=${gvisor ? Math.max(gvisorMinProcesses, limits.max_processes) : limits.max_processes}`,
-    ...(limits.cpus === null ? [] : [`--cpus=${limits.cpus}`]),
-  ]
+  const perUser = held.includes('processes') && !gvisor && !rootless ? containerProcessLimit : limits.max_processes
+  const whole: Readonly<Record<HeldLimit, readonly string[]>> = {
+    memory: [`--memory=${limits.memory_mb}m`, `--memory-swap=${limits.memory_mb}m`],
+    processes: [`--pids-limit=${gvisor ? Math.max(gvisorMinProcesses, limits.max_processes) : limits.max_processes}`],
+    processors: limits.cpus === null ? [] : [`--cpus=${limits.cpus}`],
+  }
   return [
-    ...(limitsHold ? held : []),
+    ...held.flatMap((limit) => whole[limit]),
     `--ulimit=nofile=${maxOpenFiles}:${maxOpenFiles}`,
     `--ulimit=nproc=${perUser}:${perUser}`,
     `--ulimit=fsize=${fileBytes}:${fileBytes}`,
@@ -116,11 +132,8 @@ function csvField(text: string): string {
 export function handsProgram(
   entry: string,
   args: readonly string[],
-  { limits, limitsHold }: Pick<ContainerPlan, 'limits' | 'limitsHold'>,
+  { limits, held }: Pick<ContainerPlan, 'limits' | 'held'>,
 ): readonly string[] {
-  return [...nodeFlags, entry, '--alone', ...args, ...dataLimit(limits, limitsHold)]
-}
-
-function dataLimit(limits: Config['sandbox'], limitsHold: boolean): readonly string[] {
-  return limitsHold ? [] : ['--data-limit', String(Math.max(minDataMb, limits.memory_mb) * 1024)]
+  const alone = held.includes('memory') ? [] : ['--data-limit', String(Math.max(minDataMb, limits.memory_mb) * 1024)]
+  return [...nodeFlags, entry, '--alone', ...args, ...alone]
 }

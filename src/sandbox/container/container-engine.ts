@@ -1,6 +1,7 @@
 /** Finds the engine that makes containers, and the image to run. */
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { engineVariables } from '../../types/index.ts'
 import type { Config, Failure } from '../../types/index.ts'
 import { findProgram } from '../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../image/host-command.ts'
@@ -47,23 +48,9 @@ function missing(what: string, install: string): Failure {
   return { code: 'sandbox_missing', message, hint: `Install with: ${install} (or your system's packages of that name).` }
 }
 
-const keptVariables = [
-  'HOME',
-  'USER',
-  'XDG_RUNTIME_DIR',
-  'XDG_CONFIG_HOME',
-  'XDG_DATA_HOME',
-  'DBUS_SESSION_BUS_ADDRESS',
-  'CONTAINERS_CONF',
-  'CONTAINERS_STORAGE_CONF',
-  'DOCKER_HOST',
-  'DOCKER_CONTEXT',
-  'DOCKER_CONFIG',
-] as const
-
 function engineEnvironment(searchPath: string): NodeJS.ProcessEnv {
   const kept: NodeJS.ProcessEnv = { PATH: searchPath, HOME: homedir() }
-  for (const name of keptVariables) if (process.env[name] !== undefined) kept[name] = process.env[name]
+  for (const name of ['HOME', 'USER', ...engineVariables]) if (process.env[name] !== undefined) kept[name] = process.env[name]
   return kept
 }
 

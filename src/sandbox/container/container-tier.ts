@@ -14,7 +14,8 @@ import { browserContainer } from './container-browser.ts'
 import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
-import { limitsHold, limitsInForce, limitsMissing } from './container-limits.ts'
+import { findEngineLimits, limitsInForce, limitsMissing } from './container-limits.ts'
+import type { EngineLimits } from './container-limits.ts'
 import { startContainer } from './container-process.ts'
 import { containerName, reapOrphans } from './container-remains.ts'
 import { keepFile } from './kept-file.ts'
@@ -33,16 +34,19 @@ export const containerTier: TierProvider = {
         hint: 'Set sandbox.tier = "process" in config.toml.',
       }
     }
-    const engine = findEngine(options.limits.container, options.searchPath)
+    const { container } = options.limits
+    const engine = findEngine(container, options.searchPath)
     if ('code' in engine) return engine
-    const found = await findImage(engine, options.limits.container.image)
-    return 'code' in found ? found : tierPlan({ options, engine, ...found, seccomp })
+    const [engineLimits, found] = await Promise.all([findEngineLimits(engine, container.kernel), findImage(engine, container.image)])
+    if ('code' in engineLimits) return engineLimits
+    return 'code' in found ? found : tierPlan({ options, engine, engineLimits, ...found, seccomp })
   },
 }
 
 interface Parts {
   readonly options: TierOptions
   readonly engine: ContainerEngine
+  readonly engineLimits: EngineLimits
   readonly image: string
   /** Chromium in the image; '' where there is none. */
   readonly browser: string
@@ -50,15 +54,14 @@ interface Parts {
 }
 
 function tierPlan(parts: Parts): TierPlan {
-  const { options, engine } = parts
+  const { options, engine, engineLimits } = parts
   const { limits, egressSocket } = options
-  const holds = limitsHold(engine)
-  const { start, close } = createStarter(parts, holds)
+  const { start, close } = createStarter(parts)
   return {
     provider: `${engine.name} with ${limits.container.kernel === 'gvisor' ? 'gVisor' : 'runc'}`,
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', ...browserProfile(parts), 'vault-read'],
-    limits: limitsInForce(options, holds),
-    degraded: limitsMissing(options, holds),
+    limits: limitsInForce(options, engineLimits),
+    degraded: limitsMissing(options, engineLimits),
     start,
     close,
   }
@@ -74,11 +77,12 @@ function browserProfile({ browser, options }: Parts): readonly Profile[] {
   return browser !== '' && options.limits.container.kernel === 'runc' ? ['browser'] : []
 }
 
-function createStarter({ options, engine, image, browser, seccomp }: Parts, holds: boolean): Starter {
+function createStarter({ options, engine, engineLimits: { held }, browser, seccomp, ...found }: Parts): Starter {
   const { folders, cacheFolder, logger } = options
   const kept = join(cacheFolder, 'container')
   const { asRoot, guard, enter } = createEntrance(folders)
   let program: string | null = null
+  let { image } = found
   let starts = 0
   let reaping: Promise<void> | null = null
 
@@ -103,8 +107,8 @@ function createStarter({ options, engine, image, browser, seccomp }: Parts, hold
       rootless: engine.rootless,
       mounts: [...mounts, { host: keepFile(join(kept, 'hands.cjs'), program), inside: insideProgram, writable: false }],
       limits,
-      limitsHold: holds,
-      program: handsProgram(insideProgram, told, { limits, limitsHold: holds }),
+      held,
+      program: handsProgram(insideProgram, told, { limits, held }),
     })
     try {
       return await startContainer({ engine, name, idFile, args, logger, onGone })
@@ -127,8 +131,17 @@ function createStarter({ options, engine, image, browser, seccomp }: Parts, hold
       return await guard.during((guarded) => startIn(profile, { mounts: [...workMounts(folders, guarded), ...socket] }, leave))
     } catch (error) {
       leave()
+      if (await hasNewer(error)) return start(profile)
       throw error
     }
+  }
+  // Between two starts of hands a person may have built another image, and removed this one.
+  const hasNewer = async (error: unknown): Promise<boolean> => {
+    if (options.limits.container.image !== '' || !(error instanceof Error && saysNoImage(error.message))) return false
+    const newest = await findImage(engine, '')
+    if ('code' in newest || newest.image === image) return false
+    image = newest.image
+    return true
   }
   return { start, close: async () => void (await reaping) }
 }
@@ -169,7 +182,11 @@ function labels({ shared }: WorkspaceFolders, profile: Profile): Readonly<Record
 function explained(error: unknown, wanted: string): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
   const said = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
-  const gone = /image not known|no such image|unable to find image/i.test(said)
-  const hint = gone ? imageHint(wanted) : 'oxbow doctor starts a container and says what is missing.'
+  const hint = saysNoImage(said) ? imageHint(wanted) : 'oxbow doctor starts a container and says what is missing.'
   return new OxbowError('sandbox_missing', `No container: ${said}`, { hint, cause: error })
+}
+
+/** In the words of podman and of docker. */
+function saysNoImage(said: string): boolean {
+  return /image not known|no such image|unable to find image/i.test(said)
 }

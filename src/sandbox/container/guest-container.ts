@@ -11,7 +11,7 @@ import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
 import { removeArguments, runArguments } from './container-command.ts'
 import { findEngine, findImage } from './container-engine.ts'
 import { containerName, reapOrphans } from './container-remains.ts'
-import { limitsHold } from './container-limits.ts'
+import { findEngineLimits } from './container-limits.ts'
 import { keepFile } from './kept-file.ts'
 import { seccompProfile } from './seccomp-profile.ts'
 
@@ -45,6 +45,8 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   const engine = findEngine(limits.container, ownSearchPath())
   if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: `${engine.hint} ${hostHint}` })
   const kept = join(cacheFolder, 'container')
+  const engineLimits = await findEngineLimits(engine, limits.container.kernel)
+  if ('code' in engineLimits) throw new OxbowError(engineLimits.code, engineLimits.message, { hint: `${engineLimits.hint} ${hostHint}` })
   const found = await findImage(engine, limits.container.image)
   if ('code' in found) throw new OxbowError(found.code, found.message, { hint: `${found.hint} ${hostHint}` })
   const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
@@ -67,7 +69,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
     ],
     // Nobody but the guest's own code runs there; a journal may grow as large as the disk allows.
     limits: { ...limits, memory_mb: guestMemoryMb, max_processes: guestProcesses, max_file_mb: noFileLimitMb },
-    limitsHold: limitsHold(engine),
+    held: engineLimits.held,
     env: options.env,
     program: options.program,
   })

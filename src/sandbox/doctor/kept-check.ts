@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { engineVariables } from '../../types/index.ts'
 import type { DoctorCheck } from '../../types/index.ts'
 import { bootId, keptAnswer } from '../kept-answer.ts'
 import { attempt } from './attempt.ts'
@@ -38,7 +39,8 @@ function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPath(), i
     ...searchPath.split(':').flatMap((folder) => programs.map((program) => join(folder, program))),
     join(imageFolder, imagesName),
   ]
-  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', limits, [...new Set(made)].map(stampOf)])
+  const engine = engineVariables.map((variable) => process.env[variable] ?? '')
+  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', limits, engine, [...new Set(made)].map(stampOf)])
 }
 
 /** Another one when a file or folder was written. */

@@ -10,6 +10,8 @@ import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
 import { findBrowser } from '../browser/find-browser.ts'
 import { appLabel, baseLabel, browserLabel, imageName } from './image-label.ts'
+import { removeOlderImages } from './older-images.ts'
+import type { OlderImages } from './older-images.ts'
 import { planRootTree } from './root-tree.ts'
 import type { RootTree } from './root-tree.ts'
 import type { RootExtra } from './root-parts.ts'
@@ -21,9 +23,11 @@ export interface ImageBuild {
   readonly searchPath?: string
   /** For the tree and the packed image; what is made there is removed. */
   readonly workFolder: string
+  /** Also removes those that it takes the place of. Not by default: who keeps several for different uses would lose them. */
+  readonly removeOlder?: boolean
 }
 
-export interface BuiltImage {
+export interface BuiltImage extends OlderImages {
   readonly engine: ContainerEngine['name']
   readonly image: string
   /** What it was made of; null when the engine had it already. */
@@ -36,20 +40,25 @@ export async function buildContainerImage({
   extras,
   searchPath = ownSearchPath(),
   workFolder,
+  removeOlder = false,
 }: ImageBuild): Promise<BuiltImage> {
   const engine = findEngine(container, searchPath)
   if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: engine.hint })
   const plan = await planRootTree({ folder: workFolder, extras, files: [], searchPath })
   if ('code' in plan) throw new OxbowError(plan.code, plan.message, { hint: plan.hint })
   const image = `${imageName}:${plan.key}`
+  const older = async (): Promise<OlderImages> =>
+    removeOlder ? removeOlderImages(engine, image, container.image) : { removed: 0, others: [] }
   const known = await runOnHost(engine.file, ['image', 'inspect', '--format', '{{.Id}}', image], { env: engine.env })
-  if (known.exitCode === 0) return { engine: engine.name, image, made: null }
+  if (known.exitCode === 0) return { engine: engine.name, image, made: null, ...(await older()) }
+  // Else a minute of copying would come before the news that there is no service.
+  if (!isUnknown(known.stderr)) throw refusal(engine, known.stderr)
   const tree = await plan.write()
   try {
     const browser = extras.includes('browser') ? findBrowser({ program: '' }) : null
     const labels = [appLabel, baseLabel, ...(browser === null || 'code' in browser ? [] : [browserLabel(browser.program)])]
     await importTree(engine, tree, { image, labels }, join(workFolder, `${tree.key}.tar`))
-    return { engine: engine.name, image, made: { files: tree.files, bytes: tree.bytes } }
+    return { engine: engine.name, image, made: { files: tree.files, bytes: tree.bytes }, ...(await older()) }
   } finally {
     rmSync(tree.root, { recursive: true, force: true })
   }
@@ -73,8 +82,16 @@ async function importTree(
 
 async function must(file: string, args: readonly string[], { env, name }: ContainerEngine): Promise<void> {
   const { exitCode, stderr } = await runOnHost(file, args, { env, timeoutMs: rootBuildMs })
-  if (exitCode === 0) return
-  throw new OxbowError('sandbox_failed', `The image could not be made: ${firstLine(stderr)}`, {
+  if (exitCode !== 0) throw refusal({ name }, stderr)
+}
+
+/** How podman and docker say that there is no such image. */
+function isUnknown(said: string): boolean {
+  return /no such (?:image|object)|image not known/i.test(said)
+}
+
+function refusal({ name }: Pick<ContainerEngine, 'name'>, stderr: string): OxbowError {
+  return new OxbowError('sandbox_failed', `The image could not be made: ${firstLine(stderr)}`, {
     hint: `Check that the disk has a gigabyte free and that \`${name} info\` works.`,
   })
 }
