@@ -1,16 +1,30 @@
 /** What all verbs are made of, for the files that add them. */
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Terminal } from './terminal.ts'
 
 /** What runs when it is chosen. @returns the exit code */
 export type Verb = () => Promise<number>
+
+/** Adds what one file has. @param choose is told what was chosen: it runs when the whole line is understood */
+export type AddVerbs = (parent: Command, terminal: Terminal, choose: (verb: Verb) => void) => void
 
 /** An option that may be given more than once. */
 export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, value]
 }
 
+/** A verb that is about nobody's workspace. */
+export function plainVerb(command: Command, summary: string): Command {
+  return command.description(summary).helpOption('-h, --help', 'show help')
+}
+
+/** A word that does nothing by itself: verbs stand behind it. */
+export function verbGroup(command: Command, summary: string, ...lines: readonly string[]): Command {
+  return plainVerb(command, summary).addHelpText('after', examples(...lines))
+}
+
 export function userVerb(command: Command, summary: string): Command {
-  return command.description(summary).helpOption('-h, --help', 'show help').option('--user <name>', 'whose workspace', 'default')
+  return plainVerb(command, summary).option('--user <name>', 'whose workspace', 'default')
 }
 
 /** A verb that may start a guest with the person's choices. */

@@ -1,30 +1,26 @@
 /** `oxbow embed …`: what makes vectors of texts. */
-import type { Command } from 'commander'
-import type { Terminal } from '../terminal.ts'
-import { examples, type Verb } from '../verb-parts.ts'
+import { type AddVerbs, examples, plainVerb, verbGroup } from '../verb-parts.ts'
 
-export function addEmbedVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  const embed = program.command('embed').description('models that memory finds by meaning with').helpOption('-h, --help', 'show help')
-  embed.addHelpText('after', examples('oxbow embed list', 'oxbow embed pull potion-base-8M'))
-  embed
-    .command('list')
-    .description('list those that are on this machine, and how each is chosen')
-    .helpOption('-h, --help', 'show help')
+export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
+  const embed = verbGroup(
+    program.command('embed'),
+    'models that memory finds by meaning with',
+    'oxbow embed list',
+    'oxbow embed pull potion-base-8M',
+  )
+  plainVerb(embed.command('list'), 'list those that are on this machine, and how each is chosen')
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', examples('oxbow embed list'))
     .action((options) => choose(async () => (await import('./embed-pull.ts')).embedList(options, terminal)))
-  embed
-    .command('pull <name>')
-    .description('fetch a model2vec model from the Hugging Face hub, and show the hashes of its files')
-    .helpOption('-h, --help', 'show help')
+  plainVerb(embed.command('pull <name>'), 'fetch a model2vec model from the Hugging Face hub, and show the hashes of its files')
     .option('--from <url>', 'where its config.json, tokenizer.json and model.safetensors are')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow embed pull potion-base-8M', 'oxbow embed pull mine --from https://intranet.example/models/mine'))
     .action((name, options) => choose(async () => (await import('./embed-pull.ts')).embedPull(name, options, terminal)))
-  embed
-    .command('use <name>')
-    .description('choose what makes vectors: writes memory.embedder into the configuration, and leaves the rest of it as it is')
-    .helpOption('-h, --help', 'show help')
+  plainVerb(
+    embed.command('use <name>'),
+    'choose what makes vectors: writes memory.embedder into the configuration, and leaves the rest of it as it is',
+  )
     .option('--user <name>', 'for this user alone, in its own config.toml')
     .option('--json', 'print one JSON object')
     .addHelpText(

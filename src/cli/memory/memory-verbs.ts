@@ -1,25 +1,24 @@
 /** `oxbow memory`: what a person asks of memory and says about it. */
-import type { Command } from 'commander'
-import type { Terminal } from '../terminal.ts'
-import { addTidyVerbs } from './memory-tidy.ts'
-import { collect, examples, parseCount, userVerb, type Verb } from '../verb-parts.ts'
+import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 /** As many as the call gives at once. */
 const maxResults = 20
 
-export function addMemoryVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
-  const memory = program.command('memory').description('look into memory, correct it, and forget').helpOption('-h, --help', 'show help')
-  memory.addHelpText(
-    'after',
-    examples('oxbow memory search "which editor"', 'oxbow memory add "I prefer Helix." --tag tools', 'oxbow memory why note-1f0a…'),
+export const addMemoryVerbs: AddVerbs = (program, terminal, choose) => {
+  const memory = verbGroup(
+    program.command('memory'),
+    'look into memory, correct it, and forget',
+    'oxbow memory search "which editor"',
+    'oxbow memory add "I prefer Helix." --tag tools',
+    'oxbow memory why note-1f0a…',
   )
   addLooking(memory, terminal, choose)
   addChanging(memory, terminal, choose)
   addMoving(memory, terminal, choose)
-  addTidyVerbs(memory, terminal, choose)
+  addTidying(memory, terminal, choose)
 }
 
-function addLooking(memory: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+const addLooking: AddVerbs = (memory, terminal, choose) => {
   userVerb(memory.command('search <words...>'), 'find what was noted, ingested and said')
     .option('--limit <n>', 'most results', parseCount(maxResults), 5)
     .option('--tag <tag>', 'only what has this tag; may be given again', collect)
@@ -39,7 +38,7 @@ function addLooking(memory: Command, terminal: Terminal, choose: (verb: Verb) =>
     .action((options) => choose(async () => (await import('./memory-looks.ts')).memoryStats(options, terminal)))
 }
 
-function addChanging(memory: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+const addChanging: AddVerbs = (memory, terminal, choose) => {
   userVerb(memory.command('add <text...>'), 'note a fact for all later sessions')
     .option('--tag <tag>', 'a tag; may be given again', collect)
     .option('--json', 'print one JSON object')
@@ -72,7 +71,7 @@ function addChanging(memory: Command, terminal: Terminal, choose: (verb: Verb) =
     .action((ids, options) => choose(async () => (await import('./memory-changes.ts')).memoryForget(ids, options, terminal)))
 }
 
-function addMoving(memory: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+const addMoving: AddVerbs = (memory, terminal, choose) => {
   userVerb(memory.command('ingest <path>'), 'keep a file or a folder of the workspace in memory')
     .option('--tag <tag>', 'a tag; may be given again', collect)
     .option('--trust', 'you vouch for it: it does not count as written by others')
@@ -92,4 +91,31 @@ function addMoving(memory: Command, terminal: Terminal, choose: (verb: Verb) => 
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow memory reindex'))
     .action((options) => choose(async () => (await import('./memory-moves.ts')).memoryReindex(options, terminal)))
+}
+
+const addTidying: AddVerbs = (memory, terminal, choose) => {
+  userVerb(memory.command('tidy'), 'learn facts from what was said, join what says the same, and let the rest fade')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow memory tidy'))
+    .action((options) =>
+      choose(async () => (await import('./memory-ask.ts')).askAndPrint({ name: 'memory.tidy', input: {} }, options, terminal)),
+    )
+  userVerb(memory.command('report [id]'), 'show what tidying has changed, the newest time unless an id is given')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow memory report'))
+    .action((id, options) =>
+      choose(async () =>
+        (await import('./memory-ask.ts')).askAndPrint(
+          { name: 'memory.report', input: id === undefined ? {} : { report: id } },
+          options,
+          terminal,
+        ),
+      ),
+    )
+  userVerb(memory.command('undo <id>'), 'take back what tidying has changed, by the id of its report')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow memory undo 019a8f0e-…'))
+    .action((id, options) =>
+      choose(async () => (await import('./memory-ask.ts')).askAndPrint({ name: 'memory.undo', input: { report: id } }, options, terminal)),
+    )
 }

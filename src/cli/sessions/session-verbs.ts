@@ -1,33 +1,38 @@
-/** `oxbow sessions`: the list, and what keeps it in order. */
-import type { Command } from 'commander'
+/** `oxbow sessions`: the list, and what keeps it in order; `oxbow media`: what was sent in one. */
 import { maxListedSessions } from '../limits.ts'
-import type { Terminal } from '../terminal.ts'
-import { examples, parseCount, userVerb, type Verb } from '../verb-parts.ts'
+import { type AddVerbs, examples, parseCount, userVerb } from '../verb-parts.ts'
 
-export function addSessionVerbs(program: Command, terminal: Terminal, choose: (verb: Verb) => void): void {
+export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
   const sessions = userVerb(program.command('sessions'), 'list sessions, newest activity first; rename, put away, fork and delete them')
     .option('--limit <n>', 'most sessions to list', parseCount(maxListedSessions), 50)
     .option('--archived', 'also those that were put away')
     .option('--search <words>', 'only those with these words in their title')
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', examples('oxbow sessions', 'oxbow sessions --search taxes --archived', 'oxbow sessions rename 019a "Taxes 2026"'))
-    .action((options) => choose(async () => (await import('../verbs/sessions.ts')).sessions(options, terminal)))
+    .action((options) => choose(async () => (await import('./session-list.ts')).sessions(options, terminal)))
 
-  const changes = () => import('./session-changes.ts')
   userVerb(sessions.command('rename <session> <title...>'), 'give a session another title')
     .addHelpText('after', examples('oxbow sessions rename 019a "Taxes 2026"'))
-    .action((session, title, options) => choose(async () => (await changes()).renameSession(session, title, options, terminal)))
+    .action((session, title, options) =>
+      choose(async () => (await import('./session-changes.ts')).renameSession(session, title, options, terminal)),
+    )
   userVerb(sessions.command('archive <session>'), 'put a session away: lists leave it out, and all of it stays')
     .option('--undo', 'bring it back')
     .addHelpText('after', examples('oxbow sessions archive 019a', 'oxbow sessions archive 019a --undo'))
-    .action((session, options) => choose(async () => (await changes()).archiveSession(session, options, terminal)))
+    .action((session, options) => choose(async () => (await import('./session-changes.ts')).archiveSession(session, options, terminal)))
   userVerb(sessions.command('fork <session>'), 'start a session that goes on from a point of another one')
     .option('--at <number>', 'the #number of the last message that both share', parseCount(Number.MAX_SAFE_INTEGER))
     .option('--title <title>', 'title of the new one')
     .addHelpText('after', examples('oxbow sessions fork 019a', 'oxbow sessions fork 019a --at 42 --title "Another way"'))
-    .action((session, options) => choose(async () => (await changes()).forkSession(session, options, terminal)))
+    .action((session, options) => choose(async () => (await import('./session-changes.ts')).forkSession(session, options, terminal)))
   userVerb(sessions.command('delete <session>'), 'erase all that was said in a session, also from memory and from the journal')
     .option('--yes', 'do it; without it, what would go is told')
     .addHelpText('after', examples('oxbow sessions delete 019a', 'oxbow sessions delete 019a --yes'))
-    .action((session, options) => choose(async () => (await changes()).deleteSession(session, options, terminal)))
+    .action((session, options) => choose(async () => (await import('./session-changes.ts')).deleteSession(session, options, terminal)))
+
+  userVerb(program.command('media <session>'), 'list the files that an agent has sent in a session, or save them')
+    .option('--save <folder>', 'write them into this folder; none that is there is replaced')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText('after', examples('oxbow media 019a', 'oxbow media 019a --save ~/Downloads'))
+    .action((session, options) => choose(async () => (await import('../media/media-verb.ts')).media(session, options, terminal)))
 }
