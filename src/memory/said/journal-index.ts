@@ -84,12 +84,12 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       failed = null
     } catch (error) {
       failed = { error, at: deps.clock.monotonicMs() }
+    } finally {
+      // In the same step in which nothing more was wanted: whoever wants something from now on starts anew.
+      running = null
     }
   }
-  const start = (): Promise<void> =>
-    (running ??= work().finally(() => {
-      running = null
-    }))
+  const start = (): Promise<void> => (running ??= work())
   const later = (): void => {
     if (timer !== null || ending.signal.aborted) return
     timer = setTimeout(() => {

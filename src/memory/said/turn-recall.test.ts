@@ -1,8 +1,9 @@
 /** What a turn is reminded of, over a real store and real recall. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock, SessionId } from '../../types/index.ts'
+import type { CallId, Clock, SessionId } from '../../types/index.ts'
 import { now, openRecallBed } from '../recall/recall-fixture.ts'
+import { messageId } from './message-record.ts'
 import { createTurnRecall } from './turn-recall.ts'
 
 const clock: Clock = { now: () => now, monotonicMs: () => 0 }
@@ -60,4 +61,17 @@ test('neighbours that were told together are not told again, whichever of them a
   assert.deepEqual((await turns.recall({ session: other, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids.slice(0, 1), [
     'e1',
   ])
+})
+
+test('of its own session a turn is reminded of what was said before the window, and not of the message that the window begins with', async () => {
+  await using bed = await openRecallBed('none')
+  const calls = ['c0', 'c1', 'c2'] as CallId[]
+  const texts = ['My sister Clara plays the cello in Lisbon.', 'Where does Clara play the cello?', 'Clara, the cello, in short?']
+  await bed.keep(texts.map((text, i) => ({ text, id: messageId(calls[i]!, 'user'), session, stream: session })))
+  const remindedFrom = async (oldest: CallId): Promise<readonly string[]> => {
+    const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
+    return (await turns.recall({ session, text: 'And Clara, the cello?', oldest })).ids
+  }
+  assert.deepEqual(await remindedFrom(calls[0]!), [])
+  assert.deepEqual(await remindedFrom(calls[1]!), ['message:c0'])
 })

@@ -49,10 +49,14 @@ function isTold(told: Told, { id, joined }: Recalled): boolean {
   return how === 'found' || (how === 'beside' && joined.some((other) => told.get(other) === 'found'))
 }
 
+function upTo(stream: SessionId, place: number): MemoryFilter {
+  return { before: { stream, place } }
+}
+
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   const shown = createRecentMap<SessionId, Told>(maxShownSessions)
-  /** Where the oldest message stands that a session's model sees: it moves only when the window does. */
-  const oldestOf = createRecentMap<SessionId, { readonly call: CallId; readonly place: number }>(maxShownSessions)
+  /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
+  const oldestOf = createRecentMap<SessionId, { readonly call: CallId; readonly before: number }>(maxShownSessions)
   const shownIn = (session: SessionId): Told => {
     const told = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, told)
@@ -62,12 +66,13 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const outsideWindow = async (session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> => {
     if (oldest === '') return { notSession: session }
     const known = oldestOf.get(session)
-    if (known?.call === oldest) return { before: { stream: session, place: known.place } }
+    if (known?.call === oldest) return upTo(session, known.before)
     const [item] = await deps.memory.items([messageId(oldest, 'user')])
     if (item === undefined) return { notSession: session }
-    const { place } = item.entry
-    oldestOf.put(session, { call: oldest, place })
-    return { before: { stream: session, place } }
+    // The oldest message itself stands in the window.
+    const before = item.entry.place - 1
+    oldestOf.put(session, { call: oldest, before })
+    return upTo(session, before)
   }
   return {
     async recall({ session, text, oldest }) {
