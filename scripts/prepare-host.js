@@ -1,6 +1,7 @@
 /**
  * Runs before `npm start` and `npm test`: makes sure that the sandbox can start, or says what is missing. Never fails the start:
- * without the sandbox Oxbow runs too, with file and shell tools off. Plain JavaScript, because stripping types would double the
+ * without the sandbox Oxbow runs too, with file and shell tools off. It stands within these two scripts, because npm passes over
+ * `prestart` and `pretest` where `.npmrc` says `ignore-scripts`. Plain JavaScript, because stripping types would double the
  * time that it takes when all is there.
  */
 import { accessSync, constants } from 'node:fs'
