@@ -19,7 +19,7 @@ export interface Page {
 
 const root = new URL('..', import.meta.url)
 
-export async function generatePages(): Promise<readonly Page[]> {
+async function generatePages(): Promise<readonly Page[]> {
   const config = parseConfig({}, 'the defaults')
   const calls = await describedCalls(config)
   return [

@@ -21,7 +21,7 @@ export interface MemoryData {
 }
 
 /** Park and Miller's generator: the same numbers everywhere. */
-export function chance(seed: number): () => number {
+function chance(seed: number): () => number {
   let state = (seed % 2_147_483_646) + 1
   return () => {
     state = (state * 48_271) % 2_147_483_647

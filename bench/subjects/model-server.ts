@@ -20,7 +20,7 @@ export const prompts = {
 } as const
 
 /** Chunks of a short answer. */
-export const shortAnswerChunks = 20
+const shortAnswerChunks = 20
 const busyPauseMs = 2_000
 
 export interface ModelServer extends AsyncDisposable {

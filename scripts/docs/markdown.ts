@@ -1,7 +1,7 @@
 /** Small pieces of Markdown, for generated pages. */
 
 /** First line of every generated page. */
-export const generatedNote = '<!-- Made by scripts/generate-docs.ts. Change the source, then run it again. -->'
+const generatedNote = '<!-- Made by scripts/generate-docs.ts. Change the source, then run it again. -->'
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>

@@ -133,7 +133,7 @@ function isQuota(body: string): boolean {
 }
 
 /** The message in the usual error envelopes; the body itself when it is short text and no page. */
-export function messageIn(body: string): string {
+function messageIn(body: string): string {
   const text = body.trim()
   if (text === '' || text.startsWith('<')) return ''
   try {

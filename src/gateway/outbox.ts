@@ -17,7 +17,7 @@ export interface Outbox {
   readonly open: boolean
 }
 
-export const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013, reason: 'too slow: reconnect with your cursor' }
+const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013, reason: 'too slow: reconnect with your cursor' }
 
 /**
  * @param stream the stream under the socket, corked for the length of a round

@@ -31,7 +31,7 @@ export interface KeyPlace {
 }
 
 /** Holds the new passphrase while it is changed. */
-export const newPassphraseEnv = 'OXBOW_NEW_PASSPHRASE'
+const newPassphraseEnv = 'OXBOW_NEW_PASSPHRASE'
 
 /** @returns the keys, the one in use first; none when none was made. @throws OxbowError `bad_config` for a damaged file or a missing passphrase */
 export function masterKeys(place: KeyPlace): readonly string[] {

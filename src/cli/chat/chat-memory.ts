@@ -14,7 +14,7 @@ import {
 } from '../memory/memory-text.ts'
 import { plainText } from '../view/terminal-text.ts'
 
-export const memoryHelp = `/memory WORDS                 find what was noted, ingested and said
+const memoryHelp = `/memory WORDS                 find what was noted, ingested and said
 /memory add TEXT              note a fact for all later sessions
 /memory edit ID TEXT          rewrite a note
 /memory why ID                show where a memory comes from
@@ -33,7 +33,7 @@ const shownHits = 5
 const idPattern = /^(?:note|fact|message|document|summary)[-:]\S+$/
 
 /** @returns what to ask, or what to tell a person who asked for less than that */
-export function memoryQuestion(argument: string): MemoryQuestion | string {
+function memoryQuestion(argument: string): MemoryQuestion | string {
   const [verb = '', first = ''] = argument.split(/\s+/)
   const rest = argument.slice(verb.length).trim()
   switch (verb) {

@@ -40,7 +40,7 @@ function plainProgress(terminal: Terminal): ProgressBar {
   }
 }
 
-export function barText({ progress, done, total }: StoreProgress): string {
+function barText({ progress, done, total }: StoreProgress): string {
   const name = plainLine(progress, nameChars).padEnd(nameChars)
   if (total === 0) return `${name} …`
   const part = Math.min(1, done / total)

@@ -111,7 +111,7 @@ const step = z.strictObject({
   split_bytes: z.int().min(1).optional(),
 })
 
-export const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
+const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
   turns: z.array(z.strictObject({ match: z.string().optional(), steps: z.array(step).min(1) })).min(1),
 })
 

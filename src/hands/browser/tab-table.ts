@@ -172,7 +172,7 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
   }
 }
 
-export function tabsOf(browser: Browser): readonly Tab[] {
+function tabsOf(browser: Browser): readonly Tab[] {
   return [...browser.owners.values()].flatMap((owner) => [...owner.tabs.values()])
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../../types/index.ts'
 
 /** Holding this right is holding every right; only persons hold it. */
-export const everyRight = '*'
+const everyRight = '*'
 
 /** What an agent's process needs to run at all, beside what its configuration grants. */
 export const processRight = 'turn.run'

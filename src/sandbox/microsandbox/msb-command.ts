@@ -24,7 +24,7 @@ export interface MsbStart {
 }
 
 /** By which what a killed kernel has left is found. */
-export const msbLabel = 'app=oxbow'
+const msbLabel = 'app=oxbow'
 
 /** @returns null where a path cannot be said to `msb`, which splits its mounts at colons and commas */
 export function runArguments(start: MsbStart): readonly string[] | null {

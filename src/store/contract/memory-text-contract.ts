@@ -12,7 +12,7 @@ interface Doc {
 }
 
 /** BM25 as FTS5 has it; an entry's kind and session count as two words of its length. */
-export function naiveScores(docs: readonly Doc[], words: readonly string[], contextWeight: number): Map<string, number> {
+function naiveScores(docs: readonly Doc[], words: readonly string[], contextWeight: number): Map<string, number> {
   const lengths = docs.map(({ terms, context }) => terms.length + context.length + 2)
   const average = lengths.reduce((sum, length) => sum + length, 0) / docs.length
   const scores = new Map<string, number>()

@@ -1,7 +1,6 @@
 /** What others ask about keys and secrets; loaded when it is asked, because a guest that only starts has no use for it. */
 import type { KeyQuestion, KeyReport } from '../../types/index.ts'
 import type { Cipher, CipherChoice } from '../encrypt/cipher.ts'
-import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
 import type { KeyDeps } from './answer-keys.ts'
 
 export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<KeyReport> {
@@ -14,8 +13,4 @@ export async function storedSecrets(names: readonly string[], deps: KeyDeps): Pr
 
 export async function loadCipher(choice: CipherChoice): Promise<Cipher> {
   return (await import('../encrypt/cipher.ts')).loadCipher(choice)
-}
-
-export async function openZoeyAdapter(options: ZoeyOptions): Promise<ZoeyAdapter> {
-  return (await import('../zoey/zoey-adapter.ts')).openZoeyAdapter(options)
 }

@@ -15,7 +15,7 @@ const services: Readonly<Record<Exclude<Config['web']['search'], 'off'>, SearchS
  * @returns null when searching is off
  * @throws OxbowError `bad_config` that names what is missing
  */
-export function searchAccess(config: Config['web'], keys: Readonly<Record<string, string>>): SearchAccess | null {
+function searchAccess(config: Config['web'], keys: Readonly<Record<string, string>>): SearchAccess | null {
   if (config.search === 'off') return null
   const service = services[config.search]
   const baseUrl = (config.search_url === '' ? service.publicUrl : config.search_url).replace(/\/+$/, '')
@@ -28,7 +28,7 @@ export function searchAccess(config: Config['web'], keys: Readonly<Record<string
 }
 
 /** The service was named by a person, who thereby opened the way to it; to it alone, and for searches alone. */
-export function searchEgress(egress: Config['egress'], { baseUrl }: Pick<SearchAccess, 'baseUrl'>): Config['egress'] {
+function searchEgress(egress: Config['egress'], { baseUrl }: Pick<SearchAccess, 'baseUrl'>): Config['egress'] {
   const { protocol, hostname, port } = new URL(baseUrl)
   const host = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
   return { mode: 'strict', ports: egress.ports, allow: [host], deny: egress.deny }
