@@ -22,6 +22,8 @@ export interface KilledSandbox {
 export interface KillSubject {
   /** What makes `makeWorkbench` make the tier. */
   readonly limits: Partial<Config['sandbox']>
+  /** Where programs of the tier are, when not where this process has them. */
+  readonly searchPath?: string
   /** What of the sandbox is left on this host, a line each: processes, mounts, control groups, containers, machines. */
   leftovers(of: KilledSandbox): Promise<readonly string[]>
   /** Ends with SIGKILL the process on the host by which the sandbox is held: bubblewrap, the engine's client, QEMU. */
@@ -67,7 +69,8 @@ export async function startResistance(sandbox: Sandbox, kind: Resistance): Promi
   }
 }
 
-export function describeKillContract(name: string, { limits, leftovers, killLauncher, without = {} }: KillSubject): void {
+export function describeKillContract(name: string, { limits, searchPath, leftovers, killLauncher, without = {} }: KillSubject): void {
+  const place = { limits, ...(searchPath !== undefined && { searchPath }) }
   describe(`kill means kill: ${name}`, () => {
     /** @returns what is left when the time is over, at once when nothing is. */
     const leftAfterAWhile = async (of: KilledSandbox): Promise<readonly string[]> => {
@@ -81,7 +84,7 @@ export function describeKillContract(name: string, { limits, leftovers, killLaun
 
     for (const kind of Object.keys(resistance) as Resistance[]) {
       it(`leaves nothing of ${kind} when the sandbox is closed`, { timeout, skip: without[kind] ?? false }, async () => {
-        const bench = await makeWorkbench({ limits })
+        const bench = await makeWorkbench(place)
         const of = { kernelPid: process.pid, root: bench.root }
         await startResistance(bench.sandbox, kind)
         assert.notDeepEqual(await leftovers(of), [], 'what runs must be found')
@@ -92,7 +95,7 @@ export function describeKillContract(name: string, { limits, leftovers, killLaun
     }
 
     it('leaves nothing when the launcher is killed, and the next request has a new sandbox', { timeout }, async () => {
-      const bench = await makeWorkbench({ limits })
+      const bench = await makeWorkbench(place)
       const of = { kernelPid: process.pid, root: bench.root }
       await startResistance(bench.sandbox, 'a daemon of its own session that ignores SIGTERM')
       const exec = { cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 }
@@ -112,7 +115,7 @@ export function describeKillContract(name: string, { limits, leftovers, killLaun
         { timeout, skip: without[kind] ?? false },
         async () => {
           const script = join(import.meta.dirname, '../../test/isolation/kernel-to-kill.ts')
-          const kernel = spawn(process.execPath, [script, JSON.stringify({ limits, kind })], { stdio: ['ignore', 'pipe', 'inherit'] })
+          const kernel = spawn(process.execPath, [script, JSON.stringify({ ...place, kind })], { stdio: ['ignore', 'pipe', 'inherit'] })
           const [told] = (await once(kernel.stdout, 'data')) as [Buffer]
           const { root } = JSON.parse(told.toString()) as { root: string }
           const of = { kernelPid: kernel.pid!, root }
@@ -120,7 +123,7 @@ export function describeKillContract(name: string, { limits, leftovers, killLaun
           kernel.kill('SIGKILL')
           await once(kernel, 'exit')
           // What nobody is there to clear away, the next start does.
-          const next = await makeWorkbench({ limits })
+          const next = await makeWorkbench(place)
           try {
             await next.sandbox.hands('work')
             assert.deepEqual(await leftAfterAWhile(of), [])

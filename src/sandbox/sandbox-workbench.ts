@@ -24,6 +24,7 @@ export interface WorkbenchOptions {
   readonly egressSocket?: EgressSocket
   /** See TierOptions. */
   readonly imageFolder?: string
+  readonly searchPath?: string
   /** Prepares the workspace before the sandbox is made. */
   readonly before?: (root: string) => Promise<void>
 }
@@ -33,6 +34,7 @@ export async function makeWorkbench({
   limits,
   egressSocket,
   imageFolder,
+  searchPath,
   before,
 }: WorkbenchOptions = {}): Promise<Workbench> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sandbox-')))
@@ -44,6 +46,7 @@ export async function makeWorkbench({
     insecure,
     ...(egressSocket !== undefined && { egressSocket }),
     ...(imageFolder !== undefined && { imageFolder }),
+    ...(searchPath !== undefined && { searchPath }),
   })
   const { tier, problem } = sandbox.status
   assert.notEqual(tier, 'none', `${problem?.message} ${problem?.hint}`)

@@ -2,10 +2,15 @@
 import { execFileSync } from 'node:child_process'
 import { readFile, readdir, readlink } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { KilledSandbox } from '../../src/sandbox/kill-contract.ts'
+import type { KilledSandbox, KillSubject } from '../../src/sandbox/kill-contract.ts'
+
+/** How a test of `kill means kill` looks at an engine. @param program its client, by name or path */
+export function containersOf(program: string): Pick<KillSubject, 'leftovers' | 'killLauncher'> {
+  return { leftovers: (of) => containerLeftovers(of, program), killLauncher: (of) => killClient(of, basename(program)) }
+}
 
 /** Containers by their label; processes by what they were started with, or by what they see; mounts. */
-export async function containerLeftovers({ kernelPid, root }: KilledSandbox): Promise<readonly string[]> {
+export async function containerLeftovers({ kernelPid, root }: KilledSandbox, program = 'podman'): Promise<readonly string[]> {
   const left: string[] = []
   const own = await readlink('/proc/self/ns/mnt')
   for (const pid of await pids()) {
@@ -18,20 +23,20 @@ export async function containerLeftovers({ kernelPid, root }: KilledSandbox): Pr
   }
   if ((await readQuietly('/proc/self/mountinfo')).includes(root)) left.push(`mount of ${root}`)
   const args = ['ps', '--all', '--filter', `label=oxbow.user=${basename(root)}`, '--format', '{{.ID}} {{.Status}}']
-  for (const line of execFileSync('podman', args, { encoding: 'utf8' }).split('\n').filter(Boolean)) left.push(`container ${line}`)
+  for (const line of execFileSync(program, args, { encoding: 'utf8' }).split('\n').filter(Boolean)) left.push(`container ${line}`)
   return left
 }
 
 /** The engine's client, a child of the kernel. Without it the container lives on by itself. */
-export async function killClient({ kernelPid, root }: KilledSandbox): Promise<void> {
+async function killClient({ kernelPid, root }: KilledSandbox, program: string): Promise<void> {
   for (const pid of await pids()) {
     // proc(5): pid (name) state ppid …
     const [, name, parent] = /^\d+ \((.*)\) \S (\d+) /s.exec(await readQuietly(`/proc/${pid}/stat`)) ?? []
-    if (name !== 'podman' || Number(parent) !== kernelPid) continue
+    if (name !== program || Number(parent) !== kernelPid) continue
     if (!(await readQuietly(`/proc/${pid}/cmdline`)).includes(root)) continue
     return void process.kill(pid, 'SIGKILL')
   }
-  throw new Error('There is no client of podman to kill.')
+  throw new Error(`There is no client of ${program} to kill.`)
 }
 
 /** @returns the pid on this host of hands over this workspace */

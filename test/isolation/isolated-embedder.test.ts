@@ -15,7 +15,7 @@ import { makeWorkspace } from '../support/workspace.ts'
 const script = fileURLToPath(new URL('./isolated-runner.ts', import.meta.url))
 
 describe('a guest in a container of its own', { skip: withoutContainers() }, () => {
-  before(testImage, { timeout: 120_000 })
+  before(() => testImage(), { timeout: 120_000 })
 
   it('makes vectors with a model2vec folder that is not in its workspace, and only reads it', async () => {
     using workspace = makeWorkspace()

@@ -72,7 +72,7 @@ function podman(...args: readonly string[]): readonly string[] {
 const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, arguments: input } }] })
 
 describe('a guest in a container of its own', { skip: withoutContainers() }, () => {
-  before(testImage, { timeout: 120_000 })
+  before(() => testImage(), { timeout: 120_000 })
 
   const works = (sandbox: Partial<Config['sandbox']>, browsing: boolean) => async (): Promise<void> => {
     const site = createServer((_, response) => response.end('a page of the web'))

@@ -4,7 +4,7 @@ import type { Resistance } from '../../src/sandbox/kill-contract.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
 
-const { limits, kind } = JSON.parse(process.argv[2]!) as { limits: NonNullable<WorkbenchOptions['limits']>; kind: Resistance }
-const bench = await makeWorkbench({ limits })
+const { kind, ...place } = JSON.parse(process.argv[2]!) as Pick<WorkbenchOptions, 'limits' | 'searchPath'> & { kind: Resistance }
+const bench = await makeWorkbench(place)
 await startResistance(bench.sandbox, kind)
 process.stdout.write(`${JSON.stringify({ root: bench.root })}\n`)

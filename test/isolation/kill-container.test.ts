@@ -10,11 +10,11 @@ import { testImage, withoutContainers } from '../../src/sandbox/container/contai
 import { describeKillContract, startResistance } from '../../src/sandbox/kill-contract.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import { containerLeftovers, handsOf, killClient } from './container-leftovers.ts'
+import { containerLeftovers, containersOf, handsOf } from './container-leftovers.ts'
 
 const image = withoutContainers() === false ? (await testImage()).image : ''
 const limitsWith = (kernel: 'runc' | 'gvisor') => ({ tier: 'container', container: { engine: 'podman', kernel, image } }) as const
-const tier = { leftovers: containerLeftovers, killLauncher: killClient }
+const tier = containersOf('podman')
 
 const without = withoutContainers()
 if (without === false) describeKillContract('container', { ...tier, limits: limitsWith('runc') })
