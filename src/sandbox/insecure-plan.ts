@@ -28,7 +28,7 @@ const insecureStatus: Omit<SandboxStatus, 'asked'> = {
   problem: {
     code: 'sandbox_missing',
     message: 'Started with --insecure: file tools run without a sandbox, commands are off.',
-    hint: 'Install bubblewrap (apt-get install bubblewrap) and start without --insecure.',
+    hint: 'Start without --insecure; oxbow doctor says what is missing for that.',
   },
   limits: [],
   degraded: ['everything: no sandbox; paths are checked, nothing else is limited'],

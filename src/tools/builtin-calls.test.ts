@@ -90,6 +90,17 @@ describe('file calls', () => {
     assert.equal((await run('file.list', {})).text, '/shared is empty.')
   })
 
+  it('list a name that holds line ends or control characters as one line in quotes, so that it makes no entry that is not there', async () => {
+    const { run, files } = workspace()
+    files.set('/shared/a\nb.txt', 'z')
+    files.set('/shared/c\u001b[31m\u0085.txt', 'z')
+    files.set('/shared/ไทย d.txt', 'z')
+    const lines = ['"a\\nb.txt"', '"c\\u001b[31m\\u0085.txt"', 'ไทย d.txt']
+    assert.equal((await run('file.list', {})).text, ['/shared:', ...lines.map((name) => `${name}  1 byte`)].join('\n'))
+    const found = (await run('file.search', { pattern: 'z' })).text
+    assert.deepEqual(found?.split('\n'), ['"/shared/a\\nb.txt":1: z', '"/shared/c\\u001b[31m\\u0085.txt":1: z', '/shared/ไทย d.txt:1: z'])
+  })
+
   it('number the lines and say where the next page begins', async () => {
     const { run } = workspace({ '/shared/f': 'a\nb\nc\n', '/shared/empty': '' })
     assert.equal((await run('file.read', { path: 'f' })).text, '    1\ta\n    2\tb\n    3\tc\n')

@@ -58,6 +58,7 @@ export async function embedUse(
 function describeChoice({ setting, file, changed, overriddenBy }: ReturnType<typeof chooseEmbedder>): string {
   const lines = [changed ? `${file} says ${settingLine(setting)} now.` : `${file} says ${settingLine(setting)} already.`]
   if (overriddenBy !== '') lines.push(`But ${overriddenBy} says otherwise for this user, and goes before it: add --user.`)
+  else if (changed && setting === 'none') lines.push('The next start of a guest takes it: memory is searched by words only then.')
   else if (changed)
     lines.push('The next start of a guest takes it: new vectors are made in the background, and the old ones serve meanwhile.')
   if (isService(setting)) lines.push('The text of every message, note and document that is kept, and every question, goes to that service.')

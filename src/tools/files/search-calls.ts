@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Call, HandsOps } from '../../types/index.ts'
 import { listTimeoutMs, maxContextLines, maxListDepth, maxListEntries, maxMatches, maxSkip, pageBytes, searchTimeoutMs } from '../limits.ts'
-import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { askHands, listedPath, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
 import { looking } from './call-facts.ts'
 
 const globArgument = z.string().max(1_000).default('')
@@ -56,7 +56,7 @@ export const fileList: Call<ListInput, ListOutput> = {
 }
 
 function entryLine(entry: ListOutput['entries'][number], base: string): string {
-  const name = entry.path.startsWith(base) ? entry.path.slice(base.length) : entry.path
+  const name = listedPath(entry.path.startsWith(base) ? entry.path.slice(base.length) : entry.path)
   if (entry.kind === 'folder') return `${name}/`
   if (entry.kind === 'file') return `${name}  ${plural(entry.bytes, 'byte')}`
   return `${name}  (${entry.kind === 'link' ? 'link' : 'special file'})`
@@ -136,14 +136,14 @@ function noMatch(path: string, files: number, { skip, all }: SearchInput): strin
 }
 
 function matchLine(match: Match): string {
-  return `${match.path}:${match.line}: ${match.text}`
+  return `${listedPath(match.path)}:${match.line}: ${match.text}`
 }
 
 /** As ripgrep shows context: `-` for `:`, and `--` where lines are left out. */
 function matchLines(match: Match, previous: Match | undefined): string {
   const first = match.line - match.before.length
   const joins = previous === undefined || (previous.path === match.path && previous.line + previous.after.length + 1 === first)
-  const around = (text: string, i: number, from: number): string => `${match.path}-${from + i}- ${text}`
+  const around = (text: string, i: number, from: number): string => `${listedPath(match.path)}-${from + i}- ${text}`
   return [
     ...(joins ? [] : ['--']),
     ...match.before.map((text, i) => around(text, i, first)),

@@ -8,7 +8,7 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Hands, OxbowError } from '../../types/index.ts'
 import { listTimeoutMs, maxListDepth, maxListEntries, maxSkip, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
-import { pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { listedPath, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface ListInput {
   path: string
@@ -50,9 +50,14 @@ export const vaultList: Call<ListInput, ListOutput> = {
 
 function listText(path: string, skip: number, { entries, truncated }: ListOutput): string {
   if (entries.length === 0) return skip > 0 ? `${path} has no more entries.` : `${path} is empty.`
-  const lines = entries.map(({ path: name, kind, bytes }) =>
-    kind === 'folder' ? `${name}/` : kind === 'file' ? `${name}  ${plural(bytes, 'byte')}` : `${name}  (${kind})`,
-  )
+  const lines = entries.map((entry) => {
+    const name = listedPath(entry.path)
+    return entry.kind === 'folder'
+      ? `${name}/`
+      : entry.kind === 'file'
+        ? `${name}  ${plural(entry.bytes, 'byte')}`
+        : `${name}  (${entry.kind})`
+  })
   if (truncated) lines.push(`[Entries ${skip + 1} to ${skip + entries.length}. Continue with skip ${skip + entries.length}.]`)
   return lines.join('\n')
 }
