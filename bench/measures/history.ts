@@ -6,7 +6,7 @@ import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, ms, perSecond, type Row, shown } from '../report.ts'
 import { median } from '../statistics.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { benchUser, type GuestOptions, makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
+import { benchUser, type BenchGuestOptions, makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
 import { fillJournal, type LongJournal, paragraph } from '../subjects/long-journal.ts'
 
 /** Turns that a short session takes before the next one is used: messages 10 to 18. */
@@ -22,7 +22,7 @@ export const history: Measure = {
   async run(context) {
     const { plan, programs, modelUrl } = context
     using workspace = makeWorkspace()
-    const options: GuestOptions = { program: programs.usual, workspace, modelUrl, config: { model: window, agent } }
+    const options: BenchGuestOptions = { program: programs.usual, workspace, modelUrl, config: { model: window, agent } }
     const shortSessions = Math.ceil(plan.historyTurns / turnsPerShortSession) + plan.coldStarts * 2 + 2
     const journal = await fillJournal(options, { longMessages: plan.longMessages, shortSessions })
     const short = [...journal.short]
@@ -37,7 +37,7 @@ interface Pair {
   readonly long: number[]
 }
 
-async function measureWarm(options: GuestOptions, journal: LongJournal, short: SessionId[], turns: number): Promise<Pair> {
+async function measureWarm(options: BenchGuestOptions, journal: LongJournal, short: SessionId[], turns: number): Promise<Pair> {
   await using guest = await startGuest(options)
   using terminal = await guest.connect()
   const seen: Pair = { short: [], long: [] }
@@ -57,7 +57,7 @@ async function measureWarm(options: GuestOptions, journal: LongJournal, short: S
 }
 
 /** Each start gives one sample of each kind; the tokenizer and the code are warmed in another session first. */
-async function measureCold(options: GuestOptions, journal: LongJournal, short: SessionId[], starts: number): Promise<Pair> {
+async function measureCold(options: BenchGuestOptions, journal: LongJournal, short: SessionId[], starts: number): Promise<Pair> {
   const seen: Pair = { short: [], long: [] }
   for (let i = 0; i < starts; i++) {
     await using guest = await startGuest(options)

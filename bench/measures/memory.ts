@@ -5,7 +5,7 @@ import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, megabytes, ms, perSecond, type Row, shown } from '../report.ts'
 import { residentBytes } from '../subjects/child-process.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { type GuestOptions, makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
+import { type BenchGuestOptions, makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 import { connectRelay, startRelay } from '../subjects/relay-client.ts'
 
@@ -52,7 +52,7 @@ async function measureMemory({ plan, programs, modelUrl }: BenchContext): Promis
 }
 
 /** Of a guest that finds no compile cache, and leaves one. */
-async function idleOnce(options: GuestOptions): Promise<number> {
+async function idleOnce(options: BenchGuestOptions): Promise<number> {
   await using guest = await startGuest(options)
   return await settled(guest)
 }

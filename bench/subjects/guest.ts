@@ -29,7 +29,7 @@ export function makeWorkspace(): Workspace {
   }
 }
 
-export interface GuestOptions {
+export interface BenchGuestOptions {
   /** Arguments of Node: flags, then the program's file. */
   readonly program: readonly string[]
   readonly workspace: Workspace
@@ -53,7 +53,7 @@ export interface RunningGuest extends Child {
   loopDelay(): Promise<LoopDelay>
 }
 
-export async function startGuest(options: GuestOptions): Promise<RunningGuest> {
+export async function startGuest(options: BenchGuestOptions): Promise<RunningGuest> {
   const { workspace } = options
   const probeFile = join(workspace.root, 'loop-delay.json')
   const probe = options.probe === true ? ['--import', repositoryPath('bench/subjects/loop-delay-probe.ts')] : []
@@ -77,7 +77,7 @@ export async function startGuest(options: GuestOptions): Promise<RunningGuest> {
   }
 }
 
-function envelope({ workspace, modelUrl, config = {} }: GuestOptions): GuestEnvelope {
+function envelope({ workspace, modelUrl, config = {} }: BenchGuestOptions): GuestEnvelope {
   const model = { provider: 'openai', name: 'bench', context_tokens: 128_000, base_url: modelUrl, ...config.model }
   return {
     user: benchUser,

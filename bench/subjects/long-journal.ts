@@ -13,7 +13,7 @@ import {
   systemRandom,
   type TurnId,
 } from '../../src/types/index.ts'
-import { benchUser, type GuestOptions, startGuest, type Workspace } from './guest.ts'
+import { benchUser, type BenchGuestOptions, startGuest, type Workspace } from './guest.ts'
 
 export interface LongJournal {
   /** The session with all the messages. */
@@ -41,7 +41,7 @@ const turnsPerAppend = 200
 
 const newId = createIdMaker(systemClock, systemRandom)
 
-export async function fillJournal(guest: GuestOptions, plan: JournalPlan): Promise<LongJournal> {
+export async function fillJournal(guest: BenchGuestOptions, plan: JournalPlan): Promise<LongJournal> {
   const pattern = await realTurn(guest)
   const store = await openSqliteStore({ path: guest.workspace.database, user: benchUser, durability: 'normal', exclusive: true })
   try {
@@ -55,7 +55,7 @@ export async function fillJournal(guest: GuestOptions, plan: JournalPlan): Promi
 }
 
 /** The records of a turn as the guest writes them. */
-async function realTurn(options: GuestOptions & { readonly workspace: Workspace }): Promise<readonly JournalRecord[]> {
+async function realTurn(options: BenchGuestOptions & { readonly workspace: Workspace }): Promise<readonly JournalRecord[]> {
   await using guest = await startGuest(options)
   using terminal = await guest.connect()
   const session = await terminal.open()

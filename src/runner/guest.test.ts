@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isOxbowError, parseConfig } from '../types/index.ts'
 import { ensureGuest } from './guest.ts'
-import type { GuestOptions } from './guest.ts'
+import type { GuestSetup } from './guest.ts'
 import { findGuest } from './guest-search.ts'
 import { readSeal } from './head-signing.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
@@ -31,7 +31,7 @@ const listen = async () => {
 lines.once('close', () => { rmSync(ipc + 'gateway.json', { force: true }); process.exit(0) })
 `
 
-async function withGuest(script: string, check: (options: GuestOptions, warnings: string[]) => Promise<void>): Promise<void> {
+async function withGuest(script: string, check: (options: GuestSetup, warnings: string[]) => Promise<void>): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-guest-'))
   try {
     const entry = join(root, 'guest.mjs')

@@ -16,7 +16,7 @@ import type { IsolatedGuest } from './isolated/isolated-guest.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs } from './limits.ts'
 
-export interface GuestOptions {
+export interface GuestSetup {
   readonly home: Home
   readonly workspace: Workspace
   readonly config: Config
@@ -43,7 +43,7 @@ export interface RunningGuest {
 }
 
 /** @throws OxbowError `guest_unreachable`, or what the guest itself reports as fatal (`bad_config`, `store_corrupt`, …). */
-export async function ensureGuest(options: GuestOptions): Promise<RunningGuest> {
+export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   const found = await findGuest(options.workspace)
   if (found !== null) return notOwned(found)
   try {
@@ -57,7 +57,7 @@ export async function ensureGuest(options: GuestOptions): Promise<RunningGuest> 
   }
 }
 
-export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope {
+export function envelopeFor(options: Omit<GuestSetup, 'warn'>): GuestEnvelope {
   const { home, workspace, config, insecure, version, env } = options
   const { user, root: workspaceRoot } = workspace
   const place = { home, user, config, env }
@@ -76,7 +76,7 @@ export function envelopeFor(options: Omit<GuestOptions, 'warn'>): GuestEnvelope 
   }
 }
 
-async function startOwned(options: GuestOptions): Promise<RunningGuest> {
+async function startOwned(options: GuestSetup): Promise<RunningGuest> {
   const { home, workspace, env } = options
   const program = options.program ?? ownGuestProgram()
   const envelope = envelopeFor(options)
@@ -113,7 +113,7 @@ async function startOwned(options: GuestOptions): Promise<RunningGuest> {
   }
 }
 
-function isolate({ home, workspace }: GuestOptions, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
+function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
   return import('./isolated/isolated-guest.ts').then(({ isolateGuest }) =>
     isolateGuest({ home, workspace, envelope, entry, flags: guestFlags }),
   )
@@ -130,7 +130,7 @@ function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
 }
 
 /** Reads the guest's reports to their end: `ready` settles with the first that matters, `over` after the last. */
-function watchReports(guest: GuestProcess, options: GuestOptions) {
+function watchReports(guest: GuestProcess, options: GuestSetup) {
   const { home, workspace, warn } = options
   const signer = openHeadSigner(home, workspace.user, systemClock)
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
@@ -186,5 +186,7 @@ function notOwned(found: FoundGuest): RunningGuest {
 }
 
 function unreachable(message: string, workspace: Workspace): OxbowError {
-  return new OxbowError('guest_unreachable', message, { hint: `Its log is ${workspace.logs}/guest.log.` })
+  return new OxbowError('guest_unreachable', message, {
+    hint: `Start Oxbow again: nothing that was acknowledged is lost, and an open turn goes on. Its log is ${workspace.logs}/guest.log.`,
+  })
 }

@@ -2,7 +2,7 @@
 import type { GuestQuestion } from '../types/index.ts'
 import { asReport, fatalError, ownGuestProgram, spawnGuest } from './guest-process.ts'
 import { envelopeFor } from './guest.ts'
-import type { GuestOptions } from './guest.ts'
+import type { GuestSetup } from './guest.ts'
 import { readSeal } from './head-signing.ts'
 
 /** The runner's seal is put to it here. */
@@ -14,7 +14,7 @@ type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { r
  * as fatal, or `guest_unreachable` when it ends badly without a word.
  */
 export async function* askOffline(
-  options: Omit<GuestOptions, 'warn'>,
+  options: Omit<GuestSetup, 'warn'>,
   asked: OfflineQuestion,
   masterKeys?: readonly string[],
 ): AsyncGenerator {

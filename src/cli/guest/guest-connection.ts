@@ -2,7 +2,7 @@
 import { connect } from '../../client/index.ts'
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, ensureGuest, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
-import type { GuestOptions, RunningGuest } from '../../runner/index.ts'
+import type { GuestSetup, RunningGuest } from '../../runner/index.ts'
 import type { GatewayPort } from './gateway-port.ts'
 import { describeStale } from './stale-guest.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -17,7 +17,7 @@ export interface GuestChoice {
 }
 
 /** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
-export function guestOptions(choice: GuestChoice, terminal: Terminal): GuestOptions {
+export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
   const home = openHome(terminal.env)
   const workspace = openWorkspace(home, parseUser(choice.user))
   return {
@@ -35,7 +35,7 @@ export function guestOptions(choice: GuestChoice, terminal: Terminal): GuestOpti
 export interface Connection {
   readonly guest: RunningGuest
   readonly gateway: GatewayPort
-  readonly options: GuestOptions
+  readonly options: GuestSetup
   /** Tells from now on when the connection is lost, back, or gone for good. One listener. */
   onConnection(listener: (state: ConnectionState) => void): void
 }
@@ -46,7 +46,7 @@ export async function withGuest<Result>(
   terminal: Terminal,
   use: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
-  const options = guestOptions(choice, terminal)
+  const options = guestSetup(choice, terminal)
   const guest = await ensureGuest(options)
   try {
     let told: (state: ConnectionState) => void = () => {}

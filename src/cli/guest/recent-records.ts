@@ -1,11 +1,11 @@
 /** The end of a session's journal: where following goes on from, without reading all that came before. */
 import { askOffline } from '../../runner/index.ts'
-import type { GuestOptions } from '../../runner/index.ts'
+import type { GuestSetup } from '../../runner/index.ts'
 import type { Json, JournalRecord, RecordView, SessionId } from '../../types/index.ts'
 import { recentRecords } from '../limits.ts'
 
 /** @returns the newest records of the session, oldest first. */
-export async function readRecent(options: GuestOptions, session: SessionId): Promise<readonly RecordView[]> {
+export async function readRecent(options: GuestSetup, session: SessionId): Promise<readonly RecordView[]> {
   const records: RecordView[] = []
   for await (const line of askOffline(options, { command: 'audit-show', session, limit: recentRecords })) {
     const { body, ...record } = line as JournalRecord

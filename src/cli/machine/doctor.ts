@@ -2,7 +2,7 @@
 import { askOffline } from '../../runner/index.ts'
 import type { DoctorCheck } from '../../types/index.ts'
 import { exitOf } from '../failure-report.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -16,7 +16,7 @@ export interface DoctorOptions extends GuestChoice {
 
 /** @returns 0 when the tier of the configuration works, else the code of a missing sandbox. */
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<number> {
-  const place = guestOptions(options, terminal)
+  const place = guestSetup(options, terminal)
   const checks: DoctorCheck[] = []
   // One by one: the slowest takes seconds, and what is known may help already.
   const tell = (check: DoctorCheck): void => {

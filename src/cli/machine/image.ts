@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { askOffline } from '../../runner/index.ts'
 import { type ImageExtra, imageExtras, type ImageReport, OxbowError } from '../../types/index.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine, printText, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -21,7 +21,7 @@ export async function imageBuild(options: ImageOptions, terminal: Terminal): Pro
   const image = { extras: parseExtras(options.with), ...parseEngine(options.engine), ...parseVm(options) }
   let report: ImageReport | null = null
   if (options.json !== true) printNotice(terminal, 'Copying programs and libraries of this machine …')
-  for await (const line of askOffline(guestOptions(options, terminal), { command: 'image-build', image })) report = line as ImageReport
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'image-build', image })) report = line as ImageReport
   if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
   if (options.json === true) printLine(terminal, JSON.stringify(report))
   else for (const line of describe(report)) printText(terminal, plainText(line))

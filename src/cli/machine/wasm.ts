@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { askOffline, openHome, usersFolder } from '../../runner/index.ts'
 import { type Json, OxbowError, type ToolQuestion, type ToolReport } from '../../types/index.ts'
 import { printFailure } from '../failure-report.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { ownWay } from '../media/own-file.ts'
 import { printLine, printNotice } from '../terminal.ts'
@@ -35,7 +35,7 @@ export async function wasmRun(file: string, options: WasmOptions, terminal: Term
   const workspaces = usersFolder(openHome(terminal.env))
   for (const path of [tool.file, ...tool.mounts.map(({ folder }) => folder)]) await ownWay(path, workspaces)
   let report: ToolReport | null = null
-  for await (const line of askOffline(guestOptions(options, terminal), { command: 'wasm-run', tool })) report = line as ToolReport
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'wasm-run', tool })) report = line as ToolReport
   if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
   if (options.json === true) printLine(terminal, JSON.stringify(report))
   else printReport(report, terminal)

@@ -1,7 +1,7 @@
 /** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: asks a guest program that does nothing else. */
 import { askOffline, beginKeyChange, endKeyChange, makeMasterKeys } from '../../runner/index.ts'
 import { type KeyQuestion, type KeyReport, OxbowError } from '../../types/index.ts'
-import { type GuestChoice, guestOptions } from '../guest/guest-connection.ts'
+import { type GuestChoice, guestSetup } from '../guest/guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatTime } from '../view/text-format.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -14,7 +14,7 @@ export interface KeyOptions extends GuestChoice {
 type Keys = (place: Parameters<typeof makeMasterKeys>[0]) => readonly string[]
 
 async function ask(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys = makeMasterKeys): Promise<KeyReport> {
-  const guest = guestOptions(options, terminal)
+  const guest = guestSetup(options, terminal)
   const masters = keys({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
   for await (const line of askOffline(guest, { command: 'keys', keys: question }, masters)) return line as KeyReport
   throw new OxbowError('guest_unreachable', 'the guest gave no answer', { hint: 'Its log is logs/guest.log.' })
@@ -68,7 +68,7 @@ export async function storeDecrypt(options: KeyOptions, terminal: Terminal): Pro
 
 /** Whatever is cut off, the next call goes on: both keys are kept until everything has the new one. */
 export async function changeMaster(options: KeyOptions, terminal: Terminal): Promise<number> {
-  const guest = guestOptions(options, terminal)
+  const guest = guestSetup(options, terminal)
   const report = await ask({ ask: 'change_master' }, options, terminal, beginKeyChange)
   endKeyChange({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
   const file = report.encrypted ? 'The file is encrypted anew, and ' : ''

@@ -4,7 +4,7 @@ import { askOffline } from '../../runner/index.ts'
 import type { MoveReport, StoreProgress, StoreQuestion, StoreVerifyReport } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
-import { type GuestChoice, guestOptions } from '../guest/guest-connection.ts'
+import { type GuestChoice, guestSetup } from '../guest/guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { openProgress } from './progress-bar.ts'
@@ -111,7 +111,7 @@ async function ask(store: StoreQuestion, options: StoreOptions, terminal: Termin
   const progress = openProgress(terminal, options.json === true)
   let report: object | null = null
   try {
-    for await (const line of askOffline(guestOptions(options, terminal), { command: 'store', store })) {
+    for await (const line of askOffline(guestSetup(options, terminal), { command: 'store', store })) {
       if (isProgress(line)) progress.show(line)
       else report = line as object
     }

@@ -3,7 +3,7 @@ import { askOffline } from '../../runner/index.ts'
 import type { JournalRecord } from '../../types/index.ts'
 import { erasedText, isErased, OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -44,7 +44,7 @@ interface Bad {
 /** @returns 0 when the journal verifies, else the code of `audit_failed`. */
 export async function auditVerify(options: AuditOptions, terminal: Terminal): Promise<number> {
   let report: VerifyReport | null = null
-  for await (const line of askOffline(guestOptions(options, terminal), { command: 'audit-verify' })) report = line as VerifyReport
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'audit-verify' })) report = line as VerifyReport
   if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
   if (options.json === true) {
     printLine(terminal, JSON.stringify(report))
@@ -68,7 +68,7 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
     ...(session !== undefined && { session }),
     ...(after !== undefined && { after }),
   } as const
-  for await (const line of askOffline(guestOptions(options, terminal), question)) {
+  for await (const line of askOffline(guestSetup(options, terminal), question)) {
     printLine(terminal, options.json === true ? JSON.stringify(line) : recordLine(line as JournalRecord))
   }
   return 0
@@ -78,7 +78,7 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
 export async function auditRecording(session: string, options: AuditOptions, terminal: Terminal): Promise<number> {
   const question = { command: 'audit-recording', session } as const
   let lines = 0
-  for await (const line of askOffline(guestOptions(options, terminal), question)) {
+  for await (const line of askOffline(guestSetup(options, terminal), question)) {
     printLine(terminal, JSON.stringify(line))
     lines += 1
   }

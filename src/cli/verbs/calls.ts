@@ -1,6 +1,6 @@
 /** `oxbow calls`: the registry, as the guest describes it; needs no running guest. */
 import { askOffline } from '../../runner/index.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -24,7 +24,7 @@ export interface CallsOptions extends GuestChoice {
 /** @param name shows one call with its input; without it, all of them in a table. */
 export async function calls(name: string | undefined, options: CallsOptions, terminal: Terminal): Promise<number> {
   const described: DescribedCall[] = []
-  for await (const line of askOffline(guestOptions(options, terminal), { command: 'calls' })) described.push(line as DescribedCall)
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'calls' })) described.push(line as DescribedCall)
   described.sort((a, b) => a.name.localeCompare(b.name, 'en'))
   const wanted = name === undefined ? described : described.filter((call) => call.name === name || call.name === name.replace('_', '.'))
   if (wanted.length === 0) {

@@ -48,7 +48,7 @@ interface Round {
 
 function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
   return withGuest(options, terminal, async (connection) => {
-    const { gateway, guest, options: guestOptions } = connection
+    const { gateway, guest, options: guestSetup } = connection
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
@@ -57,11 +57,11 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
-      recent: (session) => readRecent(guestOptions, session.id),
+      recent: (session) => readRecent(guestSetup, session.id),
       model: options.model,
       session: options.session,
       onSession,
-      workspaces: usersFolder(guestOptions.home),
+      workspaces: usersFolder(guestSetup.home),
       oneByOne: !person,
       now: () => performance.now(),
       gone: Promise.race([guest.gone, lost.promise]),
@@ -73,7 +73,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
           if (state.type === 'gone') lost.resolve(state.failure)
           if (state.type === 'reconnecting' && isOrphan(connection)) lost.resolve(orphaned)
         })
-        const { config } = guestOptions
+        const { config } = guestSetup
         if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
       },
     })

@@ -1,7 +1,7 @@
 /** `oxbow models`: what the catalog and the configuration know of models; needs no running guest. */
 import { askOffline } from '../../runner/index.ts'
 import type { CatalogQuestion, ModelFacts } from '../../types/index.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -33,5 +33,5 @@ export async function models(provider: string | undefined, options: ModelsOption
 }
 
 export function askCatalog(catalog: CatalogQuestion, choice: GuestChoice, terminal: Terminal): AsyncGenerator {
-  return askOffline(guestOptions(choice, terminal), { command: 'catalog', catalog })
+  return askOffline(guestSetup(choice, terminal), { command: 'catalog', catalog })
 }

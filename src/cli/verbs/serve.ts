@@ -2,13 +2,13 @@
 import { ensureGuest } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { printFailure } from '../failure-report.ts'
-import { guestOptions } from '../guest/guest-connection.ts'
+import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 
 export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
-  const options = guestOptions(choice, terminal)
+  const options = guestSetup(choice, terminal)
   const stopped = new Promise<null>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(null))
   })

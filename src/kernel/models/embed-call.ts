@@ -4,8 +4,8 @@
  * length and one hash over all of them are kept.
  */
 import { z } from 'zod'
-import { type Call, type Embedded, type Engine, isOxbowError, type ModelFacts, OxbowError } from '../../types/index.ts'
-import { costOf } from './generation.ts'
+import { type Call, type Embedded, type Engine, isOxbowError, type ModelFacts } from '../../types/index.ts'
+import { costOf, unpriced } from './generation.ts'
 import { maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 
@@ -48,7 +48,8 @@ export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<Embed
     timeoutMs: embedTimeoutMs,
     async reserve({ model, texts }, exact) {
       const facts = await factsOf(model)
-      if (moneyIsLimited && (facts === null || facts.price === null)) throw unpriced(model)
+      if (moneyIsLimited && (facts === null || facts.price === null))
+        throw unpriced(facts ?? nameOf(model), 'set memory.embedder = "words-50k"')
       const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
       const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensBeside)
       return spendOf(facts, tokens)
@@ -78,9 +79,7 @@ function hashOf(texts: readonly string[]): string {
   return process.getBuiltinModule('node:crypto').hash('sha256', JSON.stringify(texts))
 }
 
-function unpriced(model: string): OxbowError {
-  const [provider, ...name] = model.split('/')
-  return new OxbowError('budget_exhausted', `Nobody has said what ${model} costs, so a money budget cannot cover it.`, {
-    hint: `Set context_tokens, input_price and output_price of [providers.${provider}.models."${name.join('/')}"] in config.toml, or memory.embedder = "words-50k".`,
-  })
+function nameOf(model: string): { provider: string; name: string } {
+  const [provider = '', ...name] = model.split('/')
+  return { provider, name: name.join('/') }
 }

@@ -224,8 +224,10 @@ const usedUp: Failure = {
   hint: 'Raise [budget.session] or [budget.user] in config.toml, then send another message to go on.',
 }
 
-export function unpriced({ name }: ModelFacts): OxbowError {
-  return new OxbowError('budget_exhausted', `Nobody has said what ${name} costs, so a money budget cannot cover it.`, {
-    hint: 'Set input_price and output_price of the model in config.toml (micro-dollars for a million tokens), or remove the money budget.',
+/** @param otherwise what a person can do who has no price either */
+export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
+  const section = `[providers.${provider}.models."${name}"]`
+  return new OxbowError('budget_exhausted', `Nobody has said what ${provider}/${name} costs, so a money budget cannot cover it.`, {
+    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars for a million tokens), and context_tokens where it is not known; or ${otherwise}.`,
   })
 }
