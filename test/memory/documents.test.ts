@@ -46,6 +46,22 @@ describe('a document', () => {
     assert.equal(code?.author, '/shared/docs/start.ts')
   })
 
+  it('that is the same takes what is said of it now: a tag, and that a person vouches for it, which a later pass keeps', async () => {
+    const { sandbox } = workspace()
+    await using guest = await openMemoryFixture({ sandbox })
+    const pass = async (input: object): Promise<string[]> =>
+      statesOf((await guest.ask<Ingested>('memory.ingest', { path: 'docs/handbook.md', ...input })).documents)
+    const labels = async (): Promise<string[] | undefined> =>
+      (await guest.ask<Hit[]>('memory.search', { query: 'backups at night', tags: ['house'] }))[0]?.labels
+    assert.deepEqual(await pass({}), ['handbook.md new'])
+    assert.deepEqual(await pass({ tags: ['house'] }), ['handbook.md replaced'])
+    assert.deepEqual(await labels(), ['untrusted'])
+    assert.deepEqual(await pass({ trust: true }), ['handbook.md replaced'])
+    assert.deepEqual(await labels(), [])
+    assert.deepEqual(await pass({}), ['handbook.md unchanged'])
+    assert.deepEqual(await labels(), [])
+  })
+
   it('that is the same is passed over, a changed one is replaced, one that is gone leaves', async () => {
     const { files, sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })

@@ -32,8 +32,8 @@ export interface Ingested {
 export interface Documents {
   /** @throws OxbowError `limit_reached` for a text that is too long, `bad_input` for one without words */
   put(document: DocumentText, asking: Pick<CallContext, 'id' | 'caller'>): Promise<Ingested>
-  /** Whether the file at this address stands in memory as it is. */
-  isKnown(address: string, file: string): Promise<boolean>
+  /** What stands in memory of this address: which file, and what was said of it. Null: nothing does. */
+  known(address: string): Promise<{ readonly file: string; readonly tags: readonly string[]; readonly labels: readonly Label[] } | null>
   remove(address: string): Promise<Ingested>
   /** Addresses that begin with `under`. */
   addresses(under: string): Promise<readonly string[]>
@@ -44,9 +44,9 @@ export function createDocuments(deps: KeepDeps): Documents {
   const first = async (address: string): Promise<MemoryEntry | undefined> =>
     (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry
   return {
-    async isKnown(address, file) {
+    async known(address) {
       const entry = await first(address)
-      return entry !== undefined && extraOf(entry).file === file
+      return entry === undefined ? null : { file: extraOf(entry).file ?? '', tags: entry.tags, labels: entry.labels }
     },
     put: async (document, asking) => putDocument(deps, document, asking, await first(document.address)),
     async remove(address) {

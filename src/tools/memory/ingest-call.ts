@@ -105,12 +105,17 @@ function inFolder(folder: string, path: string): string {
 async function ingestFile(memory: Memory, path: string, { tags: given, trust }: IngestInput, context: CallContext): Promise<Ingested> {
   const documents = await memory.documents()
   const file = await readFileBytes(path, context)
-  if (await documents.isKnown(path, file.hash)) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
-  const { title, text, format } = await readDocument(path, file, context.signal)
   // What lies in /shared may have come from anywhere, /tmp all the more: only a person can say that it is theirs.
   const isTrusted = trust && context.caller.audience === 'terminal' && context.caller.actor.startsWith('user:')
-  const labels: readonly Label[] = isTrusted ? [] : ['untrusted']
-  return documents.put({ address: path, title, text, format, tags: given, labels, file: file.hash }, context)
+  const before = await documents.known(path)
+  // What was said of these very bytes holds until something else is said of them.
+  const same = before?.file === file.hash ? before : null
+  const tags = given.length > 0 ? given : (same?.tags ?? [])
+  const labels: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
+  const isSaid = same !== null && labels.length === same.labels.length && tags.join('\n') === same.tags.join('\n')
+  if (isSaid) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
+  const { title, text, format } = await readDocument(path, file, context.signal)
+  return documents.put({ address: path, title, text, format, tags, labels, file: file.hash }, context)
 }
 
 function describe({ documents, failed, truncated }: IngestOutput): string {
