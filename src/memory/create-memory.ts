@@ -1,7 +1,7 @@
 /** Puts memory together from its parts, each loaded when it is first asked for. */
 import { createHasher, type Hasher } from '../store/index.ts'
 import { OxbowError, toFailure } from '../types/index.ts'
-import type { KeepDeps } from './keep/keep-item.ts'
+import type { KeepDeps } from './keep-deps.ts'
 import { createLoneWriter, type LoneWriter } from './lone-writer.ts'
 import type { AskedEngine } from './embed/asked-meanwhile.ts'
 import type { EmbeddingService } from './embed/service-embedder.ts'
@@ -47,6 +47,7 @@ export function createMemory(options: MemoryOptions): Memory {
   const indexer = (): Promise<JournalIndex> =>
     (index ??= openIndex(deps, {
       keeps: config.index_messages,
+      catchUpMs: options.catchUpMs,
       settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
     }))
   const turnRecall = once(async (): Promise<TurnRecall> => {
@@ -90,7 +91,7 @@ function lazyForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Once<Forget
   return once(async () => (await import('./forget/forget.ts')).createForgetting(deps, erasers))
 }
 
-async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle'>): Promise<JournalIndex> {
+async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {
   return (await import('./said/journal-index.ts')).createJournalIndex({ ...deps, ...own })
 }
 

@@ -79,4 +79,6 @@ export interface MemoryOptions {
   readonly text?: () => Promise<TextEngine>
   /** For tests: how long what was put just now may take to get its vectors when all ends. */
   readonly lastVectorsMs?: number
+  /** For tests: how long `caughtUp` waits for what was said. */
+  readonly catchUpMs?: number
 }

@@ -3,7 +3,8 @@ import { type Fixture, type FixtureOptions, openFixture, user } from '../../src/
 import { createLocalTextEngine, createMemory, type Memory } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
-import { type CallOutcome, type Clock, configSchema, type GenerateRequest, systemClock } from '../../src/types/index.ts'
+import { type Call, type CallOutcome, type Clock, configSchema, type GenerateRequest, systemClock } from '../../src/types/index.ts'
+import { patienceMs } from '../support/patience.ts'
 
 export interface MemoryFixture extends Fixture {
   readonly memory: Memory
@@ -22,8 +23,12 @@ export interface MemoryFixtureOptions extends Omit<FixtureOptions, 'memory'> {
 
 export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock = systemClock): Memory {
   const text = createLocalTextEngine({ embedder: 'none' })
-  return createMemory({ store, config: configSchema.parse(config).memory, clock, text: async () => text })
+  return createMemory({ store, config: configSchema.parse(config).memory, clock, text: async () => text, catchUpMs: patienceMs })
 }
+
+/** A person does not wait longer than a moment for a recall, and goes on without; a test waits for it. */
+const patiently = (calls: readonly Call[]): readonly Call[] =>
+  calls.map((call) => (call.name === 'memory.recall' ? { ...call, timeoutMs: patienceMs } : call))
 
 export async function openMemoryFixture(options: MemoryFixtureOptions = {}): Promise<MemoryFixture> {
   const store = options.store ?? (await openMemoryStore({ user }))
@@ -34,7 +39,7 @@ export async function openMemoryFixture(options: MemoryFixtureOptions = {}): Pro
     ...options,
     store,
     memory,
-    calls: [...memoryCalls(memory), ...(options.calls ?? [])],
+    calls: [...patiently(memoryCalls(memory)), ...(options.calls ?? [])],
     play: (request, signal) => {
       asked.push(request)
       return play === undefined ? answer() : play(request, signal)

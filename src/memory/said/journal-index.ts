@@ -17,7 +17,8 @@ import {
 import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf } from '../keep/record-body.ts'
-import { type Draft, freshFacts, type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
+import { type Draft, freshFacts, makeItem, wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { heldLabels, mayMatter, saidIn, type SaidMessage } from './message-record.ts'
 import { baseImportance } from '../keep/memory-types.ts'
 
@@ -41,6 +42,8 @@ export interface JournalIndexDeps extends KeepDeps {
   readonly settle: (owed: OwedForgetting) => Promise<OwedForgetting | null>
   /** Messages are kept; else only what is owed is looked for. */
   readonly keeps: boolean
+  /** How long is waited for what was said just now. Absent: as long as a search may. */
+  readonly catchUpMs?: number | undefined
 }
 
 const cursorOf = ({ keeps }: Pick<JournalIndexDeps, 'keeps'>): string => (keeps ? 'journal' : 'forgets')
@@ -109,7 +112,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       wanted = true
       if (ending.signal.aborted) return
       const { promise: late, resolve } = Promise.withResolvers<void>()
-      const patience = setTimeout(resolve, catchUpMs)
+      const patience = setTimeout(resolve, deps.catchUpMs ?? catchUpMs)
       await Promise.race([start(), late])
       clearTimeout(patience)
     },
