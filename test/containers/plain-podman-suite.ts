@@ -1,0 +1,47 @@
+/** Podman without root, run by an account that has none: all that every sandbox and every container must do, and the hostile program. */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { before, describe } from 'node:test'
+import { describeContainerContract } from '../../src/sandbox/container/container-contract.ts'
+import { testImage } from '../../src/sandbox/container/container-workbench.ts'
+import { describeSessionContract } from '../../src/sandbox/hands/session-contract.ts'
+import { describeKillContract } from '../../src/sandbox/kill-contract.ts'
+import { describeSandboxContract } from '../../src/sandbox/sandbox-contract.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
+import { containersOf } from '../isolation/container-leftovers.ts'
+import { describeAbuse, prepareRepository } from '../isolation/describe-abuse.ts'
+
+/** Under version 1 of control groups none; under version 2 what the system hands down, as podman itself finds it. */
+function controllers(): readonly string[] {
+  if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return []
+  return execFileSync('podman', ['info', '--format', '{{range .Host.CgroupControllers}}{{.}} {{end}}'], { encoding: 'utf8' }).split(' ')
+}
+
+const given = controllers()
+const version1 = 'podman without root cannot limit a container under cgroup v1'
+const version2 = 'the system hands its control group down to no plain user'
+const reason = given.length === 0 ? version1 : version2
+
+describe('podman without root', () => {
+  before(() => testImage(), { timeout: 240_000 })
+  const limits = { tier: 'container', container: { engine: 'podman', kernel: 'runc', image: '' } } as const
+  const make = (more: WorkbenchOptions = {}) => makeWorkbench({ limits, ...more })
+
+  describeSandboxContract('podman without root', () => make())
+  describeSessionContract('podman without root', () => make())
+  describeContainerContract('podman without root', {
+    engine: 'podman',
+    image: '',
+    limits: [
+      ...(given.includes('memory') ? ['memory: 384 MB for each container'] : []),
+      ...(given.includes('pids') ? ['processes: 96'] : []),
+    ],
+    degraded: [
+      ...(given.includes('memory') ? [] : [`memory: ${reason}; each process is limited by itself`]),
+      ...(given.includes('pids') ? [] : [`processes: ${reason}; limited by RLIMIT_NPROC`]),
+    ],
+  })
+  describeAbuse('container', null, () => make({ before: prepareRepository }))
+  describeKillContract('podman without root', { ...containersOf('podman'), limits })
+})
