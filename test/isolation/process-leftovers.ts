@@ -1,6 +1,6 @@
 /** What a sandbox of the process tier leaves on this host while it lives, and must not leave after. */
 import { readFile, readdir, readlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { KilledSandbox } from '../../src/sandbox/kill-contract.ts'
 
 /** Processes that have the workspace in their own view of the mounts, their control groups, and mounts of the host. */
@@ -9,7 +9,7 @@ export async function processLeftovers({ kernelPid, root }: KilledSandbox): Prom
   const left: string[] = []
   for (const pid of await pids()) {
     const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => own)
-    if (namespace !== own && (await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) left.push(`process ${pid}`)
+    if (namespace !== own && (await readQuietly(`/proc/${pid}/mountinfo`)).includes(nameOf(root))) left.push(`process ${pid}`)
   }
   const found = new Set(left)
   for (const folder of await controlGroups(kernelPid)) {
@@ -17,7 +17,7 @@ export async function processLeftovers({ kernelPid, root }: KilledSandbox): Prom
     // A group with other processes is that of another sandbox of the same kernel.
     if (members.length === 0 || members.some((pid) => found.has(`process ${pid}`))) left.push(`control group ${folder}`)
   }
-  if ((await readQuietly('/proc/self/mountinfo')).includes(root)) left.push(`mount of ${root}`)
+  if ((await readQuietly('/proc/self/mountinfo')).includes(nameOf(root))) left.push(`mount of ${root}`)
   return left
 }
 
@@ -25,10 +25,15 @@ export async function processLeftovers({ kernelPid, root }: KilledSandbox): Prom
 export async function killBubblewrap({ kernelPid, root }: KilledSandbox): Promise<void> {
   for (const outer of await bubblewrapsOf(kernelPid)) {
     for (const pid of [outer, ...(await bubblewrapsOf(outer))]) {
-      if ((await readQuietly(`/proc/${pid}/mountinfo`)).includes(root)) return void process.kill(outer, 'SIGKILL')
+      if ((await readQuietly(`/proc/${pid}/mountinfo`)).includes(nameOf(root))) return void process.kill(outer, 'SIGKILL')
     }
   }
   throw new Error('There is no bubblewrap to kill.')
+}
+
+/** Its last part, which is nobody else's: where a file system of its own is above it, mounts are told from there on. */
+function nameOf(root: string): string {
+  return `/${basename(root)}`
 }
 
 async function bubblewrapsOf(parent: number): Promise<readonly number[]> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { describe, it } from 'node:test'
-import { createMessageReader, encodeFrame, encodeMessage } from '../../types/index.ts'
+import { createMessageReader, encodeFrame, encodeMessage, greetingId } from '../../types/index.ts'
 import { connectHands } from './hands-connection.ts'
 import { refusedWith } from '../sandbox-contract.ts'
 
@@ -73,8 +73,14 @@ describe('the connection to hands', () => {
     })
   }
 
-  it('kills hands that answer what was not asked, send garbage, or send what only the kernel may', async () => {
-    for (const bytes of [...encodeMessage(99, ok), Buffer.from('GET / HTTP/1.1\r\n\r\n'), encodeFrame('cancel', 1, new Uint8Array())]) {
+  it('kills hands that answer what was not asked, greet twice, send garbage, or send what only the kernel may', async () => {
+    const greetings = Buffer.concat([...encodeMessage(greetingId, '{}'), ...encodeMessage(greetingId, '{}')])
+    for (const bytes of [
+      greetings,
+      ...encodeMessage(99, ok),
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      encodeFrame('cancel', 1, new Uint8Array()),
+    ]) {
       const { fromHands, write, killed } = connect()
       const request = write()
       fromHands.write(bytes)

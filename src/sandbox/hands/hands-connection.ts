@@ -32,6 +32,7 @@ interface Connection {
   readonly kill: (problem: string) => Promise<void>
   readonly pending: Map<number, Pending>
   readonly greeting: PromiseWithResolvers<void>
+  hasGreeted: boolean
   /** Why nothing can be asked any more; null while it can. */
   problem: string | null
   lastId: number
@@ -42,7 +43,8 @@ export function connectHands(input: Writable, output: Readable, kill: (problem: 
   const greeting = Promise.withResolvers<void>()
   // A start that fails is reported to who starts; nobody else need listen.
   greeting.promise.catch(() => undefined)
-  const connection: Connection = { input, writer: createMessageWriter(input), kill, pending: new Map(), greeting, problem: null, lastId: 0 }
+  const writer = createMessageWriter(input)
+  const connection: Connection = { input, writer, kill, pending: new Map(), greeting, hasGreeted: false, problem: null, lastId: 0 }
   const push = createMessageReader(
     { messageBytes: maxReplyBytes, pendingBytes: maxPendingBytes },
     {
@@ -123,7 +125,11 @@ async function ask(
 
 function takeReply(connection: Connection, id: number, message: string, content: Buffer): void {
   const { pending, greeting } = connection
-  if (id === greetingId) return greeting.resolve()
+  if (id === greetingId) {
+    if (connection.hasGreeted) return breakOff(connection, 'it greets again')
+    connection.hasGreeted = true
+    return greeting.resolve()
+  }
   const waiting = pending.get(id)
   if (waiting === undefined) return breakOff(connection, 'a reply answers no request')
   const reply = parseReply(waiting.op, message, content)
