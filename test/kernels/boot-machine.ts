@@ -30,6 +30,8 @@ export interface MachineParts {
   /** Becomes the root file system. */
   readonly tree: string
   readonly signal: AbortSignal
+  /** When given, the root can be written, and is of that size. */
+  readonly writableMb?: number
 }
 
 const memoryMb = 2_048
@@ -54,23 +56,19 @@ export async function* bootMachine(parts: MachineParts): AsyncGenerator<string, 
   const initramfs = join(folder, 'initramfs.gz')
   await promisify(execFile)(
     'mke2fs',
-    ['-q', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', parts.tree, disk, `${diskMb}M`],
+    ['-q', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', parts.tree, disk, `${parts.writableMb ?? diskMb}M`],
     {
       env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
     },
   )
   await writeFile(initramfs, await firstFiles(parts))
   const serial = join(folder, 'serial.log')
-  const child = spawn(
-    'nice',
-    ['-n', '10', model.qemu, ...model.arguments, ...commonArguments(parts.kernel, initramfs, disk, serial, model)],
-    {
-      // Standard input stays open: at its end the machine would take us for gone and say nothing more.
-      stdio: ['pipe', 'pipe', 'pipe'],
-      signal,
-      killSignal: 'SIGKILL',
-    },
-  )
+  const child = spawn('nice', ['-n', '10', model.qemu, ...model.arguments, ...commonArguments(parts, initramfs, disk, serial)], {
+    // Standard input stays open: at its end the machine would take us for gone and say nothing more.
+    stdio: ['pipe', 'pipe', 'pipe'],
+    signal,
+    killSignal: 'SIGKILL',
+  })
   let complaints = ''
   child.stderr.on('data', (bytes: Buffer) => (complaints += bytes.toString()))
   child.on('error', () => undefined)
@@ -83,14 +81,20 @@ export async function* bootMachine(parts: MachineParts): AsyncGenerator<string, 
   throw new Error(`The machine did not end well (${signal.aborted ? 'time is over' : child.exitCode}): ${complaints} ${said.slice(-2_000)}`)
 }
 
-function commonArguments(kernel: string, initramfs: string, disk: string, serial: string, { console }: MachineModel): readonly string[] {
+function commonArguments(
+  { kernel, writableMb, model: { console } }: MachineParts,
+  initramfs: string,
+  disk: string,
+  serial: string,
+): readonly string[] {
+  const access = writableMb === undefined ? ',readonly=on' : ''
   return [
     ['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-serial', `file:${serial}`],
     ['-accel', `tcg,tb-size=${translationMb}`, '-icount', `shift=${clockShift}`, '-smp', '1', '-m', String(memoryMb)],
     ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ['-kernel', kernel, '-initrd', initramfs],
     ['-append', `quiet panic=-1 apparmor=0 audit=0 cryptomgr.notests console=${console}`],
-    ['-drive', `id=root,file=${disk},format=raw,if=none,readonly=on`, '-device', 'virtio-blk-device,drive=root'],
+    ['-drive', `id=root,file=${disk},format=raw,if=none${access}`, '-device', 'virtio-blk-device,drive=root'],
     ['-device', 'virtio-serial-device', '-chardev', 'stdio,id=out,signal=off', '-device', 'virtserialport,chardev=out,name=oxbow.out'],
   ].flat()
 }

@@ -8,8 +8,14 @@ export const beginMark = '@situation'
 export const endMark = '@ended'
 export const downMark = '@down'
 
-/** Loads the modules, mounts the root, and goes on there. Everything that is written is in memory. */
-export function initScript(modules: readonly string[]): string {
+export interface InitOptions {
+  readonly isWritable?: boolean
+  /** What becomes process 1 in the root. */
+  readonly next?: string
+}
+
+/** Loads the modules, mounts the root, and goes on there. Unless the root is writable, everything that is written is in memory. */
+export function initScript(modules: readonly string[], { isWritable = false, next = '/opt/start' }: InitOptions = {}): string {
   return `#!/bin/busybox sh
 B=/bin/busybox
 $B mount -t proc proc /proc
@@ -20,10 +26,21 @@ n=0
 while [ ! -b /dev/vda ] || [ -z "$($B ls /sys/class/virtio-ports)" ]; do
   n=$((n+1)); [ $n -gt 400 ] && $B reboot -f; $B usleep 25000
 done
-$B mount -t ext4 -o ro /dev/vda /root
+$B mount -t ext4 -o ${isWritable ? 'rw' : 'ro'} /dev/vda /root
 for m in dev proc sys; do $B mount --move /$m /root/$m; done
-exec $B switch_root /root /opt/start
+exec $B switch_root /root ${next}
 `
+}
+
+/** Gives each user Node's cache. It is named by what this processor can: without another name Node would not find it. */
+export function cacheScript(uids: readonly number[]): string {
+  return `if [ -d ${insideCache} ]; then
+  tag=$(node -p 'v8.cachedDataVersionTag().toString(16).padStart(8, "0")')
+  for uid in ${uids.join(' ')}; do
+    for each in ${insideCache}/*; do mkdir -p /run/cache-$uid; cp -r $each /run/cache-$uid/$(basename $each | cut -d- -f1,2)-$tag-$uid; done
+    chown -R $uid:$uid /run/cache-$uid
+  done
+fi`
 }
 
 export function startScript(situations: readonly Situation[]): string {
@@ -38,14 +55,7 @@ ln -s /proc/self/fd /dev/fd; for n in "0 stdin" "1 stdout" "2 stderr"; do set --
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 1777 /run/tmp
 export TMPDIR=/run/tmp
-# Named by what this processor can, which is not in it: without another name Node would not find it.
-if [ -d ${insideCache} ]; then
-  tag=$(node -p 'v8.cachedDataVersionTag().toString(16).padStart(8, "0")')
-  for uid in 0 ${plainUid}; do
-    for each in ${insideCache}/*; do mkdir -p /run/cache-$uid; cp -r $each /run/cache-$uid/$(basename $each | cut -d- -f1,2)-$tag-$uid; done
-    chown -R $uid:$uid /run/cache-$uid
-  done
-fi
+${cacheScript([0, plainUid])}
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 busybox ip link set lo up
 G=/sys/fs/cgroup

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { removeStaleCgroups } from '../../src/sandbox/cgroup/cgroup-limits.ts'
+import { scopeCommand } from '../../src/sandbox/cgroup/systemd-scope.ts'
 import { planBubblewrap } from '../../src/sandbox/bubblewrap/bubblewrap-plan.ts'
 import { ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
@@ -30,11 +31,18 @@ const groups = (): string[] =>
     .map((name) => join(folder ?? '', name))
 const numberIn = (group: string, file: string, key: string): number =>
   Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(join(group, file), 'utf8'))?.[1])
+/** What is asked for groups, where systemd makes them. */
+const plan = planBubblewrap(ownSearchPath())
+const scopes = 'code' in plan ? undefined : plan.cgroups.find((each) => each.scopes !== undefined)
+const bounds = { memoryBytes: 2 ** 28, processes: 10 }
 /** A process that only SIGKILL ends, for it is stopped and listens to nothing; in a new group of that path. */
 const startStopped = async (group: string | null) => {
-  const child = spawn('sh', ['-c', 'trap "" TERM HUP; echo up; kill -STOP $$; sleep 600'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const script = ['sh', '-c', 'trap "" TERM HUP; echo up; kill -STOP $$; sleep 600']
+  const scope = group === null || scopes === undefined ? [] : scopeCommand({ ...scopes, limits: [] }, basename(group), bounds)
+  const [file, ...args] = [...scope, ...script]
+  const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(child.stdout, 'data')
-  if (group !== null) {
+  if (group !== null && scopes === undefined) {
     mkdirSync(group)
     writeFileSync(join(group, 'cgroup.procs'), String(child.pid))
   }
@@ -54,8 +62,8 @@ describe('control groups of version 2', () => {
 
   it('are found where they may be made, and a second look finds the same', () => {
     for (let look = 0; look < 2; look += 1) {
-      const plan = planBubblewrap(ownSearchPath())
-      const parents = ('code' in plan ? [] : plan.cgroups).map(({ scopes: _, ...each }) => each)
+      const again = planBubblewrap(ownSearchPath())
+      const parents = ('code' in again ? [] : again.cgroups).map(({ scopes: _, ...each }) => each)
       assert.deepEqual(parents, folder === null ? [] : [{ folder, version: 2, limits }])
     }
   })
@@ -109,25 +117,30 @@ describe('control groups of version 2', () => {
     async () => {
       const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0]
       // Above every number that a process can have; and the number of a namespace that there is not.
-      const [dead, foreign] = [`oxbow-4194304999-${namespace}-x`, 'oxbow-4194304999-1-x'].map((name) => join(folder!, name))
+      const suffix = scopes === undefined ? '' : '.scope'
+      const names = [namespace, '1'].map((each) => `oxbow-4194304999-${each}-x${suffix}`)
+      const [dead, foreign] = names.map((name) => join(folder!, name))
       const [left, spared, own] = [await startStopped(dead!), await startStopped(foreign!), await startStopped(null)]
       const known = groups()
       const next = await makeWorkbench()
       await exec(next, 'true')
       assert.equal(await left.ended, 'SIGKILL')
       removeStaleCgroups([{ folder: folder!, version: 2, limits: [] }])
-      assert.equal(existsSync(dead!), false)
+      while (existsSync(dead!)) await new Promise((resolve) => setImmediate(resolve))
       assert.equal(readFileSync(join(foreign!, 'cgroup.procs'), 'utf8'), `${spared.pid}\n`)
 
       const [group] = groups().filter((each) => !known.includes(each))
-      writeFileSync(join(group!, 'cgroup.procs'), String(own.pid))
+      // Beside systemd nobody but root may move what is in a group of the session.
+      const isMoved = scopes === undefined || process.getuid?.() === 0
+      if (isMoved) writeFileSync(join(group!, 'cgroup.procs'), String(own.pid))
+      else process.kill(own.pid, 'SIGKILL')
       await next.sandbox.close()
       assert.equal(await own.ended, 'SIGKILL')
       while (existsSync(group!)) await new Promise((resolve) => setImmediate(resolve))
       await next.remove()
       writeFileSync(join(foreign!, 'cgroup.kill'), '1')
       await spared.ended
-      rmdirSync(foreign!)
+      if (scopes === undefined) rmdirSync(foreign!)
     },
   )
 })

@@ -4,6 +4,7 @@
  * hands program is joined here, and what Node makes of the sources comes along as its compile cache.
  */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, copyFile, mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -89,9 +90,11 @@ export async function addRepository(tree: string, { node, addon, abuse, warm }: 
   await writeFile(join(tree, 'opt/abuse'), abuse, { mode: 0o755 })
   const cc = '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nexec cp /opt/abuse "$2"\n'
   await writeFile(join(tree, 'usr/bin/cc'), cc, { mode: 0o755 })
-  await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/bash\n')
-  // Trap: a check opens it to show that a descriptor of it is not handed on.
-  await writeFile(join(tree, 'etc/shadow'), 'root:*:20000:0:99999:7:::\n', { mode: 0o600 })
+  if (!existsSync(join(tree, 'etc/passwd'))) {
+    await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/bash\n')
+    // Trap: a check opens it to show that a descriptor of it is not handed on.
+    await writeFile(join(tree, 'etc/shadow'), 'root:*:20000:0:99999:7:::\n', { mode: 0o600 })
+  }
   if (warm.length === 0) return
   const env = { ...process.env, NODE_COMPILE_CACHE: join(tree, insideCache) }
   await run(node, ['--test', '--test-isolation=none', '--test-name-pattern=^none of them$', ...warm], { env, cwd: repository, maxBuffer })

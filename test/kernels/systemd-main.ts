@@ -1,0 +1,115 @@
+/**
+ * Runs the process tier beside a real systemd: Debian as its installer leaves it, in an emulated machine, with people who log in
+ * and services that are started. A person starts it, as root; Debian's packages are downloaded once, and it takes some minutes:
+ *
+ *     apt-get install debootstrap qemu-system-x86 e2fsprogs lz4
+ *     node test/kernels/systemd-main.ts [FOLDER [PATTERN]]
+ *
+ * Debian is kept in the folder. PATTERN is a regular expression over the names of the situations. Its exit code is 0 when all tests have passed.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
+import { findKernelPackage, loadKernel, moduleNames } from '../../src/sandbox/micro-vm/image/kernel-file.ts'
+import { buildAbuse } from '../isolation/abuse-program.ts'
+import { bootMachine, x64Machine } from './boot-machine.ts'
+import { initScript } from './guest-scripts.ts'
+import { addRepository } from './machine-tree.ts'
+import { readReports } from './situation-report.ts'
+import { systemdFiles } from './systemd-scripts.ts'
+import { people, systemdSituations } from './systemd-situations.ts'
+
+const run = async (file: string, args: readonly string[]): Promise<void> =>
+  void (await promisify(execFile)(file, args, { maxBuffer: 64 * 1024 * 1024 }))
+
+const debianRelease = 'bookworm'
+const include = [
+  ['systemd', 'systemd-sysv', 'dbus', 'dbus-user-session', 'libpam-systemd', 'login', 'util-linux-extra'],
+  ['bubblewrap', 'git', 'procps', 'busybox-static', 'perl-base'],
+].flat()
+const diskMb = 1_024
+/** Not needed for anything here, and half of it. */
+const leftOut = ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man', 'usr/share/perl']
+
+/** @returns the folder of a Debian with systemd and two people; made once. */
+async function debian(kept: string): Promise<string> {
+  const tree = join(kept, debianRelease)
+  if (existsSync(tree)) return tree
+  const draft = `${tree}.draft`
+  await rm(draft, { recursive: true, force: true })
+  process.stdout.write(`debootstrap into ${tree}\n`)
+  await run('debootstrap', ['--variant=minbase', `--include=${include.join(',')}`, debianRelease, draft, 'http://deb.debian.org/debian'])
+  for (const [name, uid] of Object.entries(people)) {
+    await run('chroot', [draft, 'useradd', '--create-home', '--shell', '/bin/bash', '--uid', String(uid), name])
+  }
+  for (const name of leftOut) await rm(join(draft, name), { recursive: true, force: true })
+  await rename(draft, tree)
+  return tree
+}
+
+async function main(kept: string, pattern: string): Promise<boolean> {
+  await mkdir(kept, { recursive: true })
+  const situations = systemdSituations.filter(({ name }) => new RegExp(pattern).test(name))
+  const source = await debian(kept)
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-kernel-'))
+  try {
+    const tree = join(folder, 'tree')
+    await run('cp', ['-a', source, tree])
+    const addon = { name: '@lydell/node-pty-linux-x64', folder: dirname(findPtyAddon()!) }
+    const warm = ['test/kernels/inside-situation.ts', 'test/isolation/kill-process.test.ts']
+    await addRepository(tree, { node: process.execPath, addon, abuse: await buildAbuse(), warm })
+    for (const [path, text] of Object.entries(systemdFiles(situations))) {
+      await mkdir(dirname(join(tree, path)), { recursive: true })
+      await writeFile(join(tree, path), text, { mode: path.startsWith('opt/') ? 0o755 : 0o644 })
+    }
+    await run('chroot', [tree, 'systemctl', 'enable', 'rig.service'])
+    await run('chroot', [
+      tree,
+      'systemctl',
+      'mask',
+      ...['apt-daily.timer', 'apt-daily-upgrade.timer', 'getty@tty1.service', 'serial-getty@ttyS0.service'],
+    ])
+    await appendFile(join(tree, 'etc/hosts'), '127.0.0.1 localhost\n')
+    const kernels = join(kept, 'kernel')
+    await mkdir(kernels, { recursive: true })
+    const { vmlinux, modules } = await loadKernel(await findKernelPackage(null, kernels), folder)
+    await writeFile(join(folder, 'vmlinux'), vmlinux)
+    const lines = bootMachine({
+      model: x64Machine,
+      folder,
+      kernel: join(folder, 'vmlinux'),
+      modules,
+      busybox: join(tree, 'usr/bin/busybox'),
+      init: initScript(moduleNames, { isWritable: true, next: '/sbin/init' }),
+      tree,
+      signal: new AbortController().signal,
+      writableMb: diskMb,
+    })
+    let isWell = true
+    const seen: string[] = []
+    for await (const { name, exitCode, passed, failed, skipped, seconds, text } of readReports(told(lines))) {
+      seen.push(name)
+      const counts = `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`
+      process.stdout.write(`${name}: exit code ${exitCode}, ${counts}, at ${seconds} s\n`)
+      if (exitCode !== 0) process.stdout.write(`${text}\n`)
+      isWell &&= exitCode === 0 && passed.length > 0
+    }
+    return isWell && seen.length === situations.length
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Shows what has passed while it goes on. */
+async function* told(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
+  for await (const line of lines) {
+    if (/^\s*(?:not )?ok |^@/.test(line)) process.stdout.write(`${line}\n`)
+    yield line
+  }
+}
+
+process.exitCode = (await main(resolve(process.argv[2] ?? join(tmpdir(), 'oxbow-systemd')), process.argv[3] ?? '')) ? 0 : 1
