@@ -19,7 +19,7 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { bodyOf } from '../keep/record-body.ts'
-import type { KeepDeps } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { minForgetCharacters, turnPage } from '../keep/keep-limits.ts'
 import { recordAt } from '../keep/provenance-record.ts'
 import { isErasedRecord, recordsThatSay } from './find-said.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { KeepDeps } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { createVectorIndex } from '../embed/vector-index.ts'
 import { openRecallBed } from '../recall/recall-fixture.ts'
 import { eraseEntries } from './erase-entries.ts'

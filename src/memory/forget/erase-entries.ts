@@ -4,7 +4,7 @@
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { termsOfDay } from '../recall/day-terms.ts'
-import type { KeepDeps } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { eraseBatch } from '../keep/keep-limits.ts'
 
 export async function eraseEntries({ memory, changed }: Pick<KeepDeps, 'memory' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {

@@ -5,7 +5,8 @@
 import type { MemoryFilter, MemoryItem, PhraseMatch } from '../../store/index.ts'
 import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
 import { entryPages } from '../entry-pages.ts'
-import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
+import { wholeText } from '../keep/keep-item.ts'
 import { forgetItems, maxExchanges, maxForgotten } from '../keep/keep-limits.ts'
 
 /** @throws OxbowError `limit_reached` for more than can be meant */

@@ -14,7 +14,8 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
-import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
+import { wholeText } from '../keep/keep-item.ts'
 import { maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
 import { eraseEntries } from './erase-entries.ts'

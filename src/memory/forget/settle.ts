@@ -1,7 +1,7 @@
 /** Ends a forgetting: what could not go because a turn still ran, and what that turn said of it, goes now. */
 import { matchPhrases } from '../../store/index.ts'
 import { type CallId, type JournalRecord, type RecentMap, type SessionId } from '../../types/index.ts'
-import type { KeepDeps } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { recordAt } from '../keep/provenance-record.ts'
 import { messageId } from '../said/message-record.ts'
 import { askedWords, hasEnded, type OwedForgetting, turnsOf, type TurnWords, wordsOfTurn } from './aftermath.ts'

@@ -1,7 +1,8 @@
 /** Correction as a verb: one memory takes the place of another, contradicts it, or confirms it. Nothing is lost by a correction. */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { type CallContext, OxbowError } from '../../types/index.ts'
-import { extraOf, type KeepDeps } from './keep-item.ts'
+import { extraOf } from '../entry-extra.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'

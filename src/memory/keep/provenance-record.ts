@@ -1,6 +1,6 @@
 /** From a call to its place in the journal: where an entry comes from, and what its maker's context had held. */
 import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
-import type { KeepDeps } from './keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { heldLabels } from '../said/message-record.ts'
 
 export interface Origin {

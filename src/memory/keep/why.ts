@@ -2,7 +2,9 @@
 import { type MemoryEntry, parseErased } from '../../store/index.ts'
 import type { JournalRecord, Label } from '../../types/index.ts'
 import { holdsAt } from '../recall/priors.ts'
-import { type EntryExtra, extraOf, type KeepDeps, wholeText } from './keep-item.ts'
+import { type EntryExtra, extraOf } from '../entry-extra.ts'
+import type { KeepDeps } from '../keep-deps.ts'
+import { wholeText } from './keep-item.ts'
 import type { Notes } from './notes.ts'
 import { recordAt } from './provenance-record.ts'
 

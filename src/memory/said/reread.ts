@@ -1,7 +1,7 @@
 /** What was not said but written (notes, facts, documents, summaries) is made findable anew: its words are read again, its texts stay. */
 import type { MemoryChange, MemoryItem } from '../../store/index.ts'
 import { entryPages } from '../entry-pages.ts'
-import type { KeepDeps } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import type { TextEngine } from '../text-engine.ts'
 import { forgetItems } from '../keep/keep-limits.ts'
 

@@ -1,5 +1,5 @@
 /** How memories fade: by what they are about, how often they were wanted, and how well they are protected. */
-import { extraOf } from '../keep/keep-item.ts'
+import { extraOf } from '../entry-extra.ts'
 import type { MemoryEntry, MemoryTier, MemoryType, Protection } from '../../store/index.ts'
 import {
   bytesPerToken,

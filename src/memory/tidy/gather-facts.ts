@@ -1,7 +1,8 @@
 /** Gathers facts out of what people have said since the last time: by rules, and by a model where one is named. */
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, itemsOf } from '../entry-pages.ts'
-import { freshFacts, type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
+import { freshFacts, makeItem, wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { fading } from './decay.ts'
 import { sameValue, type Statement, statementsOf, topicOf } from './statements.ts'

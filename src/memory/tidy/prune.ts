@@ -7,7 +7,8 @@
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, itemsOf } from '../entry-pages.ts'
-import { type KeepDeps, wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
+import { wholeText } from '../keep/keep-item.ts'
 import { fadedImportance, pinTag, protectionNow, scoreOf, type Tiered, tiersOf } from './decay.ts'
 import { changeOf, dropOf, type TidyChange } from './tidy-change.ts'
 import {

@@ -1,7 +1,8 @@
 /** Memory for tests of tidying: a store, a clock that is told the time, and what people say and note. */
 import { createHasher, type MemoryItem, openMemoryStore, type Store } from '../../store/index.ts'
 import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
-import { freshFacts, type KeepDeps, makeItem } from '../keep/keep-item.ts'
+import { freshFacts, makeItem } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
 import { createLoneWriter } from '../lone-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { createLocalTextEngine } from '../thread/create-text-engine.ts'

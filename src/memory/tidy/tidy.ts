@@ -6,7 +6,8 @@
  */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { entryPages, itemsOf } from '../entry-pages.ts'
-import { type KeepDeps, makeItem, wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep-deps.ts'
+import { makeItem, wholeText } from '../keep/keep-item.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'

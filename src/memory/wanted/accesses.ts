@@ -1,7 +1,7 @@
 /** Counts what is recalled, in batches: what is wanted fades slower and is better protected. */
 import type { MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import type { Clock, SessionId } from '../../types/index.ts'
-import { extraOf } from '../keep/keep-item.ts'
+import { extraOf } from '../entry-extra.ts'
 import { maxSessions } from '../keep/keep-limits.ts'
 import type { LoneWriter } from '../lone-writer.ts'
 import { accessDelayMs, maxHeldAccesses } from '../tidy/tidy-limits.ts'
