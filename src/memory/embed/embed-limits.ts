@@ -6,7 +6,11 @@ export const maxEmbeddedUnits: number = 8 * 1024
 /** Terms of a passage that are compared with those of a question: more than any passage has that was cut. */
 export const maxClosenessTerms = 400
 /** What a text and what stood before it together count in closeness beside the text alone. */
-export const contextCloseness = 0.3
+export const contextCloseness = 0.4
+/** What the second nearest word of a text counts beside the nearest: that a single word happens to be near says less than two. */
+export const secondNearest = 0.2
+/** What a light word of a question counts beside its others. */
+export const lightWordShare = 0.5
 /** Passages among which a word is taken to be rare, at least: as many as a search brings. */
 export const fewestCompared = 40
 /** Of the words of a question, names left out: with fewer that a table knows, it is a question that the table cannot read. */

@@ -8,6 +8,8 @@ export interface Candidate {
   readonly textScore: number | null
   readonly vectorRank: number | null
   readonly vectorScore: number | null
+  /** Its cosine as fusion has it: 0, or the last of a full list, to 1, the best. */
+  readonly near: number
   /** Word by word, 0 to 1; null when it was not asked for. */
   readonly closeness: number | null
   /** Fused, with all that was added to it. */

@@ -200,7 +200,7 @@ test('a day that was only said as "last Friday" is found by its date, and one wi
 
 test('both fusions find, and reciprocal rank is chosen by asking for it', async () => {
   await using bed = await openRecallBed('words-50k')
-  await bed.keep(small)
+  await bed.keep(small.map((text) => ({ text, kind: 'note' })))
   const weighed = await bed.ask('hot soup', { fusion: 'weights' })
   const ranked = await bed.ask('hot soup', { fusion: 'reciprocal_rank' })
   assert.deepEqual([weighed[0]?.id, ranked[0]?.id], ['e1', 'e1'])

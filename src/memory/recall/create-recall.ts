@@ -17,6 +17,7 @@ import { raiseAskedAbout } from './raise/asked-about.ts'
 import { addCloseness } from './raise/closeness.ts'
 import { askedDays } from './day-terms.ts'
 import { raiseExact } from './raise/exact-words.ts'
+import { lowerSayingLittle } from './raise/says-little.ts'
 import { boundTokens, type CountTokens, type Fitted, fitBudget, joinNeighbours } from './fit-budget.ts'
 import { fuseLists } from './fuse-lists.ts'
 import { mergeParts } from './merge-parts.ts'
@@ -71,7 +72,7 @@ export function createRecall(deps: RecallDeps): Recall {
         embedder === null || question.fusion === 'reciprocal_rank'
           ? merged
           : await addCloseness(merged, { question: text, terms: asked[0]?.terms ?? [] }, deps.text)
-      const ranked = addPriors(raiseExact(raiseAskedAbout(closer, text), exact), at)
+      const ranked = addPriors(raiseExact(lowerSayingLittle(raiseAskedAbout(closer, text)), exact), at)
 
       // Order, and say once what is said twice.
       const distinct = collapse(inOrder(ranked), limit)

@@ -25,7 +25,8 @@ export interface FusionOptions {
 export function fuseLists(found: MemoryFound, options: FusionOptions): Candidate[] {
   const text = ranked(found.text)
   const vector = ranked(found.vector)
-  const score = options.fusion === 'weights' ? byWeights(found, options) : byRanks(text, vector)
+  const near = scaled(found.vector, floorOf(found.vector, options.full), 1)
+  const score = options.fusion === 'weights' ? byWeights(found, near, options) : byRanks(text, vector)
   return found.passages.map((passage) => {
     const inText = text.get(passage.id)
     const inVector = vector.get(passage.id)
@@ -35,6 +36,7 @@ export function fuseLists(found: MemoryFound, options: FusionOptions): Candidate
       textScore: inText?.score ?? null,
       vectorRank: inVector?.rank ?? null,
       vectorScore: inVector?.score ?? null,
+      near: near.get(passage.id) ?? 0,
       closeness: null,
       score: score(passage.id),
       exact: [],
@@ -64,11 +66,14 @@ function byRanks(text: ReadonlyMap<number, Ranked>, vector: ReadonlyMap<number, 
   return (passage) => part(text, passage) + part(vector, passage)
 }
 
-function byWeights(found: MemoryFound, { weights, terms, full }: FusionOptions): Score {
+function byWeights(found: MemoryFound, near: ReadonlyMap<number, number>, { weights, terms }: FusionOptions): Score {
   const text = scaled(found.text, 0, textCertainty(found, terms))
-  const floor = found.vector.length >= full ? (found.vector.at(-1)?.score ?? 0) : 0
-  const vector = scaled(found.vector, floor, 1)
-  return (passage) => weights.text * (text.get(passage) ?? 0) + weights.vector * (vector.get(passage) ?? 0)
+  return (passage) => weights.text * (text.get(passage) ?? 0) + weights.vector * (near.get(passage) ?? 0)
+}
+
+/** A shorter list has all there is: nothing of it is as good as not found. */
+function floorOf(hits: readonly Hit[], full: number): number {
+  return hits.length >= full ? (hits.at(-1)?.score ?? 0) : 0
 }
 
 function scaled(hits: readonly Hit[], floor: number, certainty: number): ReadonlyMap<number, number> {

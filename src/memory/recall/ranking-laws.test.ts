@@ -278,6 +278,7 @@ function candidateOf(passage: FoundPassage): Candidate {
     textScore: null,
     vectorRank: null,
     vectorScore: null,
+    near: 0,
     closeness: null,
     score: 0,
     exact: [],

@@ -20,12 +20,17 @@ export const rankOffset = 60
 /** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
 export const leastCertainty = 0.5
 
-/** What closeness word by word counts beside both lists together. */
-export const closenessShare = 0.85
+/** What closeness word by word counts, and likeness of the mean vectors by itself; both lists together have the rest. */
+export const closenessShare = 0.82
+export const nearShare = 0.04
 /** For a turn of somebody whom the question names; more gained nothing, and others speak of people, too. */
 export const speakerBonus = 0.25
 /** For a turn that names a day, when the question asks when. */
 export const dayBonus = 0.08
+/** A turn that only asks loses this, and one without any word that tells something that; ten such words are enough. */
+export const askingCost = 0.12
+export const reactionCost = 0.05
+export const tellingWords = 10
 
 /** What all exact names and phrases together add: above anything that likeness and priors can reach. */
 export const exactBonus = 1.5

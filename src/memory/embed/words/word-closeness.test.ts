@@ -47,6 +47,26 @@ void describe('closeness word by word', () => {
     assert.ok((own ?? 0) > (before ?? 0) && (before ?? 0) > (none ?? 0))
   })
 
+  void it('counts light words less than what a question is about', async () => {
+    const [light, matter] = await closenessOf('Which bread did she decide on?', 'They decide on it.', 'It is bread.')
+    assert.ok((matter ?? 0) > (light ?? 1), `${matter} ${light}`)
+  })
+
+  void it('counts a second word that is near, and not where the word itself stands', async () => {
+    const [two, one] = await closenessOf('Which doctor?', 'The nurse and the physician.', 'The physician and the fence.')
+    assert.ok((two ?? 0) > (one ?? 1), `${two} ${one}`)
+    assert.deepEqual(await closenessOf('Which doctor?', 'The doctor and the nurse.', 'The doctor and the fence.'), [1, 1])
+  })
+
+  void it('counts a word less when something near it stands in every passage', async () => {
+    const share = async (others: string): Promise<number> => {
+      const [paddle = 0] = await closenessOf('Does the doctor paddle?', 'We paddle.', ...Array.from({ length: 40 }, () => others))
+      return paddle
+    }
+    const [nurses, fences] = [await share('The nurse slept.'), await share('The fence fell.')]
+    assert.ok(nurses > fences + 0.02, `${nurses} ${fences}`)
+  })
+
   void it('takes a name for nothing but itself', async () => {
     const [rosa, maria] = await closenessOf('What does Rosa cook?', 'Rosa cooks soup.', 'Maria cooks soup.')
     const [lower, other] = await closenessOf('what does rosa cook?', 'Rosa cooks soup.', 'Maria cooks soup.')

@@ -4,13 +4,26 @@
  * the stronger of the two; but it needs the words, so it ranks what was found and finds nothing. What stood before a passage counts,
  * too, less than the passage itself: an answer often leaves the matter to the question.
  *
+ * A word of the question that has something near it in every passage tells none of them apart, whether or not it stands in one: its
+ * weight is the mean of how rare it is and of how rare what is near it is.
+ *
  * Words are read as terms of the index, which are made already; what is in no table, and every name, is near nothing but itself.
  */
 import type { AskedTerms, PassageTerms } from '../../text-engine.ts'
 import { isStopWord } from '../../text/stop-words.ts'
 import { stem } from '../../text/word-terms.ts'
-import { contextCloseness, fewestCompared, leastKnownShare, maxClosenessTerms, maxClosenessWords, maxHeldWords } from '../embed-limits.ts'
+import {
+  contextCloseness,
+  fewestCompared,
+  leastKnownShare,
+  lightWordShare,
+  maxClosenessTerms,
+  maxClosenessWords,
+  maxHeldWords,
+  secondNearest,
+} from '../embed-limits.ts'
 import type { WordTable } from '../word-table.ts'
+import { isLightTerm } from './light-words.ts'
 import { withoutShared } from './shared-directions.ts'
 import { namesIn, placeOfTerm } from './known-words.ts'
 
@@ -41,17 +54,20 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     const own = passages.map((passage) => numbers.of(passage.terms))
     const before = passages.map(({ context }) => numbers.of(context))
     const asked = terms
-      .map((term) => ({ term, weight: rarity(own, numbers.number(term)) }))
-      .sort((a, b) => b.weight - a.weight)
+      .map((term) => ({ term, having: own.filter((each) => each.includes(numbers.number(term))).length }))
+      .sort((a, b) => a.having - b.having)
       .slice(0, maxClosenessWords)
-    const all = asked.reduce((sum, { weight }) => sum + weight, 0)
     const sums = passages.map(() => 0)
-    for (const { term, weight } of asked) {
+    let all = 0
+    for (const { term, having } of asked) {
       const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
-      for (const [i, each] of own.entries()) {
-        const nearest = most(each, near)
-        const wider = Math.max(nearest, most(before[i] ?? [], near))
-        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * nearest + contextCloseness * wider)
+      const nearest = own.map((each) => nearestTwo(each, near))
+      const softly = nearest.reduce((sum, each) => sum + each * each, 0)
+      const weight = ((rarity(own.length, having) + rarity(own.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
+      all += weight
+      for (const [i, itself] of nearest.entries()) {
+        const wider = Math.max(itself, most(before[i] ?? [], near))
+        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * itself + contextCloseness * wider)
       }
     }
     return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
@@ -85,10 +101,10 @@ function numberTerms(): {
 /**
  * Among these passages: those of a search are the ones that a common word does not tell apart. Of few it is assumed that they are
  * among more, so that a word that a small memory does not have is not all that counts.
+ * @param having how many have it; each that has something near it may count for a part
  */
-function rarity(passages: readonly (readonly number[])[], asked: number): number {
-  const having = passages.filter((terms) => terms.includes(asked)).length
-  return Math.log(1 + (Math.max(passages.length, fewestCompared) - having + 0.5) / (having + 0.5))
+function rarity(passages: number, having: number): number {
+  return Math.log(1 + (Math.max(passages, fewestCompared) - having + 0.5) / (having + 0.5))
 }
 
 /** By number of the term: 1 for the same, never below 0. */
@@ -100,6 +116,21 @@ function nearTo(term: string, vector: Vector, terms: readonly string[], vectorOf
   })
 }
 
+/** 1 where the word itself is there; else the second nearest counts, too. */
+function nearestTwo(terms: readonly number[], near: Float32Array): number {
+  let best = 0
+  let second = 0
+  for (const term of terms) {
+    const each = near[term] ?? 0
+    if (each > best) {
+      second = best
+      best = each
+    } else if (each > second) second = each
+  }
+  return best >= 1 ? 1 : (1 - secondNearest) * best + secondNearest * second
+}
+
+/** Of what stood before one word is enough: it names the matter and need not say anything of it. */
 function most(terms: readonly number[], near: Float32Array): number {
   let best = 0
   for (const term of terms) best = Math.max(best, near[term] ?? 0)

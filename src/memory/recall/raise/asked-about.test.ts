@@ -14,6 +14,7 @@ function candidateOf(text: string): Candidate {
     textScore: null,
     vectorRank: null,
     vectorScore: null,
+    near: 0,
     closeness: null,
     score: 0.5,
     exact: [],

@@ -1,7 +1,7 @@
 /** How close candidates are word by word: asked once the lists are one, because it needs their terms. */
 import type { AskedTerms, TextEngine } from '../../text-engine.ts'
 import type { Candidate } from '../candidate.ts'
-import { closenessShare } from '../recall-limits.ts'
+import { closenessShare, nearShare } from '../recall-limits.ts'
 
 /** Scores stay 0 to 1. Without a table of words the list stays as it is. @throws as the text engine */
 export async function addCloseness(
@@ -17,7 +17,7 @@ export async function addCloseness(
   if (closeness === null) return list
   return list.map((candidate, i) => ({
     ...candidate,
-    score: (1 - closenessShare) * candidate.score + closenessShare * (closeness[i] ?? 0),
+    score: (1 - closenessShare - nearShare) * candidate.score + closenessShare * (closeness[i] ?? 0) + nearShare * candidate.near,
     closeness: closeness[i] ?? 0,
   }))
 }

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { termsOf } from '../../text/terms.ts'
+import type { Candidate } from '../candidate.ts'
+import { entryOf, now } from '../recall-fixture.ts'
+import { lowerSayingLittle } from './says-little.ts'
+
+function candidateOf(text: string, kind: 'message' | 'note' = 'message', score = 0.5): Candidate {
+  return {
+    passage: { id: 1, part: 0, start: 0, text, terms: termsOf(text).join(' '), context: '', entry: { ...entryOf(text, 1, now), kind } },
+    textRank: null,
+    textScore: null,
+    vectorRank: null,
+    vectorScore: null,
+    near: 0,
+    closeness: null,
+    score,
+    exact: [],
+    prior: 0,
+    holds: true,
+    standsFor: [],
+  }
+}
+
+const scoreOf = (text: string, kind?: 'message' | 'note'): number => lowerSayingLittle([candidateOf(text, kind)])[0]?.score ?? -1
+const long = 'We fired the blue bowl in the big kiln behind the old mill near Leeds yesterday evening.'
+
+test('a turn that tells something stays, one that asks falls, and one that does both falls by the part that asks', () => {
+  assert.equal(scoreOf(long), 0.5)
+  const [asked, both] = [scoreOf(long.replace('.', '?')), scoreOf(`${long} What did you do?`)]
+  assert.ok(asked < both && both < 0.5, `${asked} ${both}`)
+  assert.ok(scoreOf(`${long}？`) < 0.5)
+  assert.ok(scoreOf(`“${long.replace('.', '?')}”`) < 0.5)
+})
+
+test('a turn with few words that tell something falls, and one without any the most', () => {
+  const [some, none] = [scoreOf('Ada: Wow, pottery!'), scoreOf('And so it is.')]
+  assert.ok(none < some && some < 0.5, `${none} ${some}`)
+})
+
+test('what is no turn is short for a reason', () => {
+  for (const text of ['Ask Ada?', 'tea', long]) assert.equal(scoreOf(text, 'note'), 0.5)
+})
+
+test('no score falls below 0 or rises, and none is lost, whatever a text says', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.string({ unit: 'binary' }), fc.double({ min: 0, max: 3, noNaN: true }))), (given) => {
+      const list = given.map(([text, score]) => candidateOf(`${text}?`, 'message', score))
+      const after = lowerSayingLittle(list)
+      assert.deepEqual(
+        after.map(({ passage }) => passage),
+        list.map(({ passage }) => passage),
+      )
+      for (const [i, { score }] of after.entries()) assert.ok(score >= 0 && score <= (list[i]?.score ?? -1))
+    }),
+  )
+})
