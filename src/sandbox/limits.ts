@@ -5,6 +5,8 @@ const mib = 1024 * 1024
 
 /** Most bytes of one reply: what hands send at most, and a little. */
 export const maxReplyBytes: number = 33 * mib
+/** Most values in one reply: a survey of all that may be taken over has 1.6 million. Of the smallest, that many take 90 MB and 0.4 s. */
+export const maxReplyValues = 2_000_000
 /** Most bytes of unfinished replies: hostile hands cannot fill the kernel's memory with messages that never end. */
 export const maxPendingBytes: number = 64 * mib
 /** Most requests that wait for hands. Each is one running call; more means that something is stuck. */

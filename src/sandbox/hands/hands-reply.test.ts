@@ -37,4 +37,18 @@ describe('a reply of hands', () => {
     assert.equal(kind('move', { kind: 'file', replaced: true }), 'ok')
     assert.equal(kind('move', { kind: 'other', replaced: true }), 'garbage')
   })
+
+  it('is refused before it is read when it is small to send and large to have; a long text and a long list are not', () => {
+    const arrays = `{"ok":{"x":[${'[],'.repeat(10_000_000)}[]]}}`
+    const reply = parseReply('stat', arrays, none)
+    assert.ok(reply.kind === 'garbage' && reply.problem === 'a reply is made of too many pieces')
+    for (const open of ['[', '{"a":']) assert.equal(parseReply('stat', open.repeat(5_000_000), none).kind, 'garbage')
+
+    const text = '[,{"\\\n'.repeat(1_000_000)
+    assert.equal(kind('read', { text, fromLine: 1, lines: 1, totalLines: 1, bytes: text.length, truncated: false }), 'ok')
+    const entry = { path: 'a', kind: 'file', bytes: 1, executable: false, modifiedMs: 1, stamp: '1', target: '' }
+    assert.equal(kind('survey', { entries: Array.from({ length: 200_000 }, () => entry), truncated: false }), 'ok')
+    // A string that never ends holds up nobody.
+    assert.equal(parseReply('stat', `"${'\\'.repeat(5_000_000)}`, none).kind, 'garbage')
+  })
 })

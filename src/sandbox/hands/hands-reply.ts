@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { OxbowError, joinContent } from '../../types/index.ts'
 import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
-import { maxFailureText } from '../limits.ts'
+import { maxFailureText, maxReplyValues } from '../limits.ts'
 import { browserReplies } from './browser-replies.ts'
 import { archiveReplies } from './archive-replies.ts'
 import { commandReplies } from './command-replies.ts'
@@ -53,6 +53,7 @@ export type HandsReply<Op extends HandsOp> =
 
 /** Never throws. */
 export function parseReply<Op extends HandsOp>(op: Op, message: string, content: Buffer): HandsReply<Op> {
+  if (holdsMoreValues(message, maxReplyValues)) return { kind: 'garbage', problem: 'a reply is made of too many pieces' }
   let body: unknown
   try {
     body = JSON.parse(message)
@@ -70,4 +71,30 @@ export function parseReply<Op extends HandsOp>(op: Op, message: string, content:
   const { code, message: what, hint } = refused.data.failure
   // Words of whoever is inside: where a model reads them, they are fenced as a result is.
   return { kind: 'failed', error: new OxbowError(code, what, { hint, data: { labels: ['untrusted'] } }) }
+}
+
+/**
+ * Told from the text, before anything is made of it: three bytes of it can become an array, which takes fifteen times that.
+ * Strings take what they have, and are passed over.
+ */
+function holdsMoreValues(json: string, most: number): boolean {
+  if (json.length <= most) return false
+  let values = 0
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at]
+    if (character === '"') at = endOfString(json, at)
+    else if (character === ',' || character === '[' || character === '{') values += 1
+    if (values > most) return true
+  }
+  return false
+}
+
+/** @returns where the string that begins there has its last quotation mark; the end of the text when it has none */
+function endOfString(json: string, begin: number): number {
+  for (let end = json.indexOf('"', begin + 1); end >= 0; end = json.indexOf('"', end + 1)) {
+    let slashes = 0
+    while (json[end - 1 - slashes] === '\\') slashes += 1
+    if (slashes % 2 === 0) return end
+  }
+  return json.length
 }
