@@ -37,6 +37,7 @@ describe('docker', { skip: without }, () => {
     searchPath,
     limits: ['memory: 384 MB for each container', 'processes: 96'],
     degraded: [],
+    finding: { state: 'ok', says: 'docker with runc; in force: memory, processes, processors', fix: '' },
   })
   describeAbuse('container', sandboxUid, () => make({ before: prepareRepository }))
   if (withoutContainers('gvisor') === false) {

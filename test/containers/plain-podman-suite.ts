@@ -23,6 +23,25 @@ const version1 = 'podman without root cannot limit a container under cgroup v1'
 const version2 = 'the system hands its control group down to no plain user'
 const reason = given.length === 0 ? version1 : version2
 
+const names = { memory: 'memory', processes: 'pids', processors: 'cpu' }
+const stands = (which: boolean): string =>
+  Object.entries(names)
+    .filter(([, controller]) => given.includes(controller) === which)
+    .map(([limit]) => limit)
+    .join(', ')
+const finding = {
+  state: stands(false) === '' ? 'ok' : 'weak',
+  says: ['podman with runc', stands(true) && `in force: ${stands(true)}`, stands(false) && `not in force: ${stands(false)}`]
+    .filter(Boolean)
+    .join('; '),
+  fix:
+    stands(false) === ''
+      ? ''
+      : given.length === 0
+        ? 'Run Oxbow as root, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup v2 alone)'
+        : 'sudo systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again',
+} as const
+
 describe('podman without root', () => {
   before(() => testImage(), { timeout: 240_000 })
   const limits = { tier: 'container', container: { engine: 'podman', kernel: 'runc', image: '' } } as const
@@ -41,6 +60,7 @@ describe('podman without root', () => {
       ...(given.includes('memory') ? [] : [`memory: ${reason}; each process is limited by itself`]),
       ...(given.includes('pids') ? [] : [`processes: ${reason}; limited by RLIMIT_NPROC`]),
     ],
+    finding,
   })
   describeAbuse('container', null, () => make({ before: prepareRepository }))
   describeKillContract('podman without root', { ...containersOf('podman'), limits })

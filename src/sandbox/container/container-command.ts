@@ -97,6 +97,11 @@ function dockerOnly({ env = {} }: ContainerPlan): readonly string[] {
   ]
 }
 
+/** What all in a container may be, the threads of gVisor's own kernel among them. */
+export function processesOfContainer(kernel: ContainerPlan['kernel'], most: number): number {
+  return kernel === 'gvisor' ? Math.max(gvisorMinProcesses, most) : most
+}
+
 function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPlan): readonly string[] {
   const gvisor = kernel === 'gvisor'
   const fileBytes = limits.max_file_mb * 1024 * 1024
@@ -104,7 +109,7 @@ function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPla
   const perUser = held.includes('processes') && !gvisor && !rootless ? containerProcessLimit : limits.max_processes
   const whole: Readonly<Record<HeldLimit, readonly string[]>> = {
     memory: [`--memory=${limits.memory_mb}m`, `--memory-swap=${limits.memory_mb}m`],
-    processes: [`--pids-limit=${gvisor ? Math.max(gvisorMinProcesses, limits.max_processes) : limits.max_processes}`],
+    processes: [`--pids-limit=${processesOfContainer(kernel, limits.max_processes)}`],
     processors: limits.cpus === null ? [] : [`--cpus=${limits.cpus}`],
   }
   return [

@@ -7,10 +7,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import type { Config, Profile } from '../../types/index.ts'
+import type { Config, DoctorCheck, Profile } from '../../types/index.ts'
 import { findProgram, ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { asker, refusedWith } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
+import { attempt } from '../doctor/attempt.ts'
+import { tierAttempts } from '../doctor/tier-attempts.ts'
+import { makeWorkbench, testBrowser, testLimits } from '../sandbox-workbench.ts'
 import type { Workbench, WorkbenchOptions } from '../sandbox-workbench.ts'
 import { removeArguments } from './container-command.ts'
 
@@ -23,6 +25,8 @@ export interface ContainerSubject {
   /** What the status has to say is in force, and what is not. */
   readonly limits: readonly string[]
   readonly degraded: readonly string[]
+  /** What doctor has to find. */
+  readonly finding: Pick<DoctorCheck, 'state' | 'says' | 'fix'>
 }
 
 const byText = (one: unknown, two: unknown): number => String(one).localeCompare(String(two))
@@ -71,6 +75,14 @@ export function describeContainerContract(name: string, subject: ContainerSubjec
       assert.deepEqual([tier, provider, profiles], ['container', `${engine} with runc`, ['work', 'online', 'vault-read']])
       assert.deepEqual(degraded, subject.degraded)
       assert.deepEqual(bench.sandbox.status.limits.slice(1, -1), ['largest file: 16 MB', ...subject.limits])
+    })
+
+    it('is tried by doctor, which asks the kernel of this machine what is in force', async () => {
+      const machine = { workspaceRoot: await mkdtemp(join(tmpdir(), 'oxbow-doctor-')), limits: { ...testLimits, ...limits, cpus: 1.5 } }
+      const tried = tierAttempts({ ...machine, browser: testBrowser, searchPath }).find(({ name: tier }) => tier === 'container tier')!
+      const { state, says, fix } = await attempt(tried)
+      await rm(machine.workspaceRoot, { recursive: true })
+      assert.deepEqual({ state, says, fix }, subject.finding)
     })
 
     it('shows nothing of the host in its processes, its environment or its folders', async () => {

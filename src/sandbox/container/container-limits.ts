@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import type { Config, Failure } from '../../types/index.ts'
 import { findDiskLimit } from '../disk/disk-limit.ts'
 import { runOnHost } from '../image/host-command.ts'
-import { gvisorMinProcesses } from '../limits.ts'
 import type { TierOptions } from '../tier-plan.ts'
+import { processesOfContainer } from './container-command.ts'
 import type { HeldLimit } from './container-command.ts'
 import { firstLine } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
@@ -16,7 +16,7 @@ export interface EngineLimits {
   readonly reason: string
 }
 
-const all: readonly HeldLimit[] = ['memory', 'processes', 'processors']
+export const heldLimits: readonly HeldLimit[] = ['memory', 'processes', 'processors']
 
 /** Asks the engine where that is not known: 40 ms of docker, 0.4 s of podman without root. @returns why it cannot be used at all */
 export async function findEngineLimits(
@@ -24,7 +24,7 @@ export async function findEngineLimits(
   kernel: Config['sandbox']['container']['kernel'],
 ): Promise<EngineLimits | Failure> {
   if (engine.name === 'docker') return limitsOfDocker(engine, kernel)
-  if (!engine.rootless) return { held: all, reason: '' }
+  if (!engine.rootless) return { held: heldLimits, reason: '' }
   // It would say so, and go on without any.
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) {
     return { held: [], reason: 'podman without root cannot limit a container under cgroup v1' }
@@ -33,8 +33,8 @@ export async function findEngineLimits(
   if (exitCode !== 0) return silent(engine, stderr)
   const given = new Set(stdout.trim().split(' '))
   const names: Readonly<Record<HeldLimit, string>> = { memory: 'memory', processes: 'pids', processors: 'cpu' }
-  const held = all.filter((limit) => given.has(names[limit]))
-  return { held, reason: held.length === all.length ? '' : 'the system hands its control group down to no plain user' }
+  const held = heldLimits.filter((limit) => given.has(names[limit]))
+  return { held, reason: held.length === heldLimits.length ? '' : 'the system hands its control group down to no plain user' }
 }
 
 /** Field by field, as `docker info` names them; an engine that lacks a control group says no, and would only warn. */
@@ -56,8 +56,8 @@ async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'
     return { code: 'sandbox_missing', message: 'No containers: docker does not know the runtime runsc (gVisor).', hint: runtimeHint }
   }
   const given: Readonly<Record<HeldLimit, boolean>> = { memory: memory === 'true', processes: pids === 'true', processors: cpu === 'true' }
-  const held = all.filter((limit) => given[limit])
-  return { held, reason: held.length === all.length ? '' : 'docker says that this machine has no control group for it' }
+  const held = heldLimits.filter((limit) => given[limit])
+  return { held, reason: held.length === heldLimits.length ? '' : 'docker says that this machine has no control group for it' }
 }
 
 const podmanInstead = 'Install podman, which can do without root, and set sandbox.container.engine = "podman" in config.toml.'
@@ -76,10 +76,9 @@ function silent({ name }: ContainerEngine, said: string): Failure {
 
 export function limitsInForce({ folders, limits, egressSocket, diskProblem }: TierOptions, { held }: EngineLimits): readonly string[] {
   const network = egressSocket === undefined ? 'none' : 'none but the egress proxy, for calls that may use it'
-  const processes = limits.container.kernel === 'gvisor' ? Math.max(gvisorMinProcesses, limits.max_processes) : limits.max_processes
   const words: Readonly<Record<HeldLimit, readonly string[]>> = {
     memory: [`memory: ${limits.memory_mb} MB for each container`],
-    processes: [`processes: ${processes}`],
+    processes: [`processes: ${processesOfContainer(limits.container.kernel, limits.max_processes)}`],
     processors: limits.cpus === null ? [] : [`processors: ${limits.cpus} for each container`],
   }
   return [
@@ -98,7 +97,7 @@ export function limitsMissing({ folders, limits, diskProblem }: TierOptions, { h
     processors: limits.cpus === null ? [] : [`processors: ${reason}; not limited`],
   }
   return [
-    ...all.filter((limit) => !held.includes(limit)).flatMap((limit) => words[limit]),
+    ...heldLimits.filter((limit) => !held.includes(limit)).flatMap((limit) => words[limit]),
     ...findDiskLimit(folders, limits.disk_mb, diskProblem).missing,
   ]
 }

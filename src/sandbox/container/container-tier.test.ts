@@ -22,8 +22,9 @@ if (without === false) {
   if (withoutContainers('gvisor') === false) {
     describeSandboxContract('container with gVisor', () => make({ limits: { container: { ...limits.container, kernel: 'gvisor' } } }))
   }
+  const finding = { state: 'ok', says: 'podman with runc; in force: memory, processes, processors', fix: '' } as const
   const inForce = ['memory: 384 MB for each container', 'processes: 96']
-  describeContainerContract('podman', { engine: 'podman', image, limits: inForce, degraded: [] })
+  describeContainerContract('podman', { engine: 'podman', image, limits: inForce, degraded: [], finding })
 }
 
 describe('a machine without', { skip: without }, () => {

@@ -1,9 +1,13 @@
 /** Tries the tiers as a guest would use them: a plan, a start, and a command inside. */
 import type { Config, Hands, HandsOps, Sandbox, SandboxTier } from '../../types/index.ts'
+import { processesOfContainer } from '../container/container-command.ts'
+import type { HeldLimit } from '../container/container-command.ts'
+import { heldLimits } from '../container/container-limits.ts'
 import { createSandbox } from '../create-sandbox.ts'
 import type { SandboxOptions } from '../create-sandbox.ts'
 import { ok, missing, weak } from './attempt.ts'
 import type { Attempt, Finding } from './attempt.ts'
+import { boundsOfContainer } from './container-bounds.ts'
 import { bootTimeoutMs, commandTimeoutMs, containerTimeoutMs } from './limits.ts'
 
 export type Machine = Omit<SandboxOptions, 'insecure'>
@@ -40,7 +44,7 @@ export function tierAttempts(machine: Machine): readonly Attempt[] {
   const asked = (tier: SandboxTier, kernel: Config['sandbox']['container']['kernel'] = container.kernel): boolean =>
     limits.tier === tier && container.kernel === kernel
   const inTier = (tier: SandboxTier, more: Partial<Config['sandbox']> = {}) => ({
-    run: () => withSandbox(machine, { ...limits, ...more, tier }, (sandbox) => answers(sandbox)),
+    run: () => withSandbox(machine, { ...limits, ...more, tier }, (sandbox) => answers(sandbox, machine, { ...limits, ...more })),
   })
   return [
     { name: processTier, timeoutMs: bootTimeoutMs, required: asked('process'), ...inTier('process') },
@@ -60,11 +64,34 @@ export function tierAttempts(machine: Machine): readonly Attempt[] {
   ]
 }
 
-async function answers(sandbox: Sandbox): Promise<Finding> {
+async function answers(sandbox: Sandbox, { searchPath }: Machine, limits: Config['sandbox']): Promise<Finding> {
   const { stdout } = await askCommand(await sandbox.hands('work'), 'echo alive')
-  const { provider, degraded } = sandbox.status
+  const { provider, degraded, tier } = sandbox.status
   if (stdout !== 'alive\n') return missing(`${provider} starts, and its commands do not answer`, 'See docs/isolation.md.')
-  return degraded.length === 0 ? ok(provider) : weak(`${provider}; not in force: ${degraded.map(subject).join(', ')}`, fixFor(degraded))
+  const seen = tier === 'container' ? await containerFinding(sandbox.status.limits, limits, searchPath) : { says: '', lacking: [] }
+  const lacking = [...degraded, ...seen.lacking]
+  const says = `${provider}${seen.says}`
+  return lacking.length === 0 ? ok(says) : weak(`${says}; not in force: ${lacking.map(subject).join(', ')}`, fixFor(lacking))
+}
+
+/** What the status says is in force, held against the kernel of this machine. */
+async function containerFinding(
+  said: readonly string[],
+  limits: Config['sandbox'],
+  searchPath?: string,
+): Promise<{ readonly says: string; readonly lacking: readonly string[] }> {
+  const bounds = await boundsOfContainer(limits, searchPath)
+  // Engines of other systems run a machine of their own.
+  if (bounds === null) return { says: ', whose processes are not on this machine', lacking: [] }
+  const wanted: Readonly<Record<HeldLimit, number>> = {
+    memory: limits.memory_mb * 1024 * 1024,
+    processes: processesOfContainer(limits.container.kernel, limits.max_processes),
+    processors: limits.cpus ?? Infinity,
+  }
+  const claimed = heldLimits.filter((limit) => said.some((line) => line.startsWith(`${limit}:`)))
+  const holds = claimed.filter((limit) => bounds[limit] <= wanted[limit])
+  const lacking = claimed.filter((limit) => !holds.includes(limit)).map((limit) => `${limit}: the engine has set nothing`)
+  return { says: holds.length === 0 ? '' : `; in force: ${holds.join(', ')}`, lacking }
 }
 
 /** What a limit is about; the whole sentence is in `oxbow status`. */
@@ -80,6 +107,9 @@ function withoutConsequence(message: string): string {
 /** @returns what puts the first missing limit in force. */
 function fixFor(degraded: readonly string[]): string {
   const [first = ''] = degraded
+  if (first.includes('podman without root')) return 'Run Oxbow as root, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup v2 alone)'
+  if (first.includes('no plain user')) return 'sudo systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again'
+  if (first.includes('docker says')) return 'Boot with cgroup_enable=memory swapaccount=1 on the line of the kernel'
   if (first.includes('cgroup')) return 'systemd-run --user --scope -p Delegate=yes oxbow serve (or run as root)'
   return 'See docs/isolation.md.'
 }
