@@ -52,7 +52,7 @@ void describe('the length of a connection', () => {
     assert.equal((await silent.closed).code, 1008)
   })
 
-  void test('a stopping gateway says goodbye to all and waits for none that is dead', { timeout: 10_000 }, async () => {
+  void test('a stopping gateway says goodbye to all and waits for none that is dead', { timeout: 60_000 }, async () => {
     const house = await startHouse({ limits: { closeGraceMs: 50 } })
     const [polite, dead] = [await house.open(), await house.open()]
     dead.stream.pause()

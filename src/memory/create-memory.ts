@@ -157,7 +157,7 @@ function lazyReaders(options: MemoryOptions, lone: LoneWriter, embed: EmbeddingS
     const { meanwhile, poke } = await vectors()
     // A guest that only answers goes on with what a stop left undone, too.
     poke()
-    asking = askedMeanwhile(await text(), { meanwhile, monotonicMs: clock.monotonicMs })
+    asking = askedMeanwhile(await text(), { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
     return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
   })
   return { text, wanted, recall, vectors, questionFault: () => asking?.fault() ?? null }

@@ -81,4 +81,6 @@ export interface MemoryOptions {
   readonly lastVectorsMs?: number
   /** For tests: how long `caughtUp` waits for what was said. */
   readonly catchUpMs?: number
+  /** For tests: how long a question waits for its vector. */
+  readonly questionMs?: number
 }

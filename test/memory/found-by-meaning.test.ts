@@ -4,6 +4,7 @@ import { it } from 'node:test'
 import { createMemory } from '../../src/memory/index.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { type CallContext, type CallId, configSchema, systemClock, type UserId } from '../../src/types/index.ts'
+import { patienceMs } from '../support/patience.ts'
 import { watched } from './watched-store.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
@@ -15,7 +16,7 @@ const asking = {
 
 void it('a note is found by its meaning as soon as its vector is kept, and nobody has to ask for that', async () => {
   const { store, vectorsMade } = watched(await openMemoryStore({ user: 'ada' as UserId }))
-  const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock })
+  const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, questionMs: patienceMs })
   try {
     const notes = await memory.notes()
     await notes.save({ content: 'The physician lives near the harbour.', tags: [] }, asking)
@@ -31,7 +32,7 @@ void it('a note is found by its meaning as soon as its vector is kept, and nobod
 
 void it('of guests that only live for one verb, the one that keeps a note makes its vector, or the next one that looks for it', async () => {
   const store = await openMemoryStore({ user: 'ada' as UserId })
-  const one = () => createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, lastVectorsMs: 60_000 })
+  const one = () => createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, lastVectorsMs: patienceMs })
   const vectors = async () => (await store.memory.stats()).models.map((model) => model.vectors)
   try {
     const adding = one()

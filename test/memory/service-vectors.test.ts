@@ -10,6 +10,7 @@ import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { configSchema, systemClock, systemRandom, type UserId } from '../../src/types/index.ts'
 import { type PlainAnswer, type PlainEndpoint, startEndpoint } from '../engine/plain-endpoint.ts'
+import { patienceMs } from '../support/patience.ts'
 import { watched } from './watched-store.ts'
 
 const user = 'ada' as UserId
@@ -53,7 +54,7 @@ async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
   })
   const engine = await openEngine({ config, env: {}, clock: systemClock, random: systemRandom, limits: { maxTries: 1 } })
   const { store, vectorsMade, refused } = watched(await openMemoryStore({ user }))
-  const memory = createMemory({ store, config: config.memory, clock: systemClock })
+  const memory = createMemory({ store, config: config.memory, clock: systemClock, questionMs: patienceMs })
   const kernel = createKernel({
     user,
     version: '0',

@@ -6,6 +6,7 @@ import { createMemory, type Memory } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { type CallContext, configSchema, systemClock, type UserId } from '../../src/types/index.ts'
+import { patienceMs } from '../support/patience.ts'
 import { watched } from './watched-store.ts'
 
 const facts = [
@@ -34,7 +35,7 @@ describe('a search', () => {
   before(async () => {
     const { store: seen, vectorsMade } = watched(await openMemoryStore({ user: 'ada' as UserId }))
     store = seen
-    memory = createMemory({ store: seen, config: configSchema.parse({}).memory, clock: systemClock })
+    memory = createMemory({ store: seen, config: configSchema.parse({}).memory, clock: systemClock, questionMs: patienceMs })
     const notes = await memory.notes()
     for (const [i, content] of facts.entries()) await notes.save({ content, tags: [] }, { ...context, id: `note-${i}` } as never)
     await vectorsMade(facts.length)

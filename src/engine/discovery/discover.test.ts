@@ -33,7 +33,7 @@ async function serve(answers: Answers): Promise<number> {
 }
 
 /** Long enough for a busy machine: what is found never waits for it. */
-async function discover(answers: Answers, timeoutMs = 5_000): Promise<FoundService | undefined> {
+async function discover(answers: Answers, timeoutMs = 60_000): Promise<FoundService | undefined> {
   const port = await serve(answers)
   const found = await discoverServices({ ports: [port], timeoutMs })
   for (const service of found) assert.equal(service.baseUrl, `http://127.0.0.1:${port}/v1`)

@@ -17,7 +17,7 @@ export interface AskedDeps {
   readonly meanwhile: () => string | null
   readonly monotonicMs: () => number
   /** For tests. */
-  readonly patienceMs?: number
+  readonly patienceMs?: number | undefined
 }
 
 /** Its vectors are empty where none can be had. @throws OxbowError `bad_config` still: a mistake is said and not hidden */

@@ -137,7 +137,11 @@ void describe('the index of vectors', () => {
     await indexOver(store, engine('hash')).caughtUp()
     const text = engine('words-50k')
     let index: VectorIndex | null = null
-    const asked = askedMeanwhile(text, { meanwhile: () => index?.meanwhile() ?? null, monotonicMs: () => performance.now() })
+    const asked = askedMeanwhile(text, {
+      meanwhile: () => index?.meanwhile() ?? null,
+      monotonicMs: () => performance.now(),
+      patienceMs: 60_000,
+    })
     const seen: (string | undefined)[] = []
     index = indexOver(store, text, async () => {
       seen.push((await asked.embedder())?.id, await near(store, asked, 'ox number 7'))

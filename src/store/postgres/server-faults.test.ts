@@ -13,6 +13,8 @@ import { createDatabase, postgresSkip, startPostgres, usePostgres } from './post
 
 const postgres = usePostgres()
 const skip = postgresSkip()
+/** What hangs is given up after this long. What answers is never so slow, on a machine that is busy with other things, too. */
+const slowMs = 2_000
 
 /** Resolves when the store writes again, which it notices by itself. */
 async function mended(store: Store): Promise<void> {
@@ -142,8 +144,8 @@ test('a server without a free connection is waited for, and then named as the re
 test('a server that hangs is given up after its time, and used again when it goes on', { skip }, async () => {
   await using server = await startPostgres()
   const database = await createDatabase(server)
-  const driver = openPgDriver({ url: database.url, connections: 3, name: 'oxbow test', statementMs: 300, connectMs: 300 })
-  const { store } = await openEngine(driver, { exclusive: true, patienceMs: 1_000 })
+  const driver = openPgDriver({ url: database.url, connections: 3, name: 'oxbow test', statementMs: slowMs, connectMs: slowMs })
+  const { store } = await openEngine(driver, { exclusive: true, patienceMs: 2 * slowMs })
   await store.append({ records: [recordOf('a', 'intent')] })
   await store.head()
   server.signal('SIGSTOP')
@@ -162,7 +164,7 @@ test('a server that hangs is given up after its time, and used again when it goe
 
 test('a transaction of another that holds the chain is waited for, and then named', { skip }, async () => {
   await using database = await postgres.database()
-  const { store } = await openEngine(openPgDriver({ url: database.url, connections: 3, name: 'oxbow test', statementMs: 400 }), {
+  const { store } = await openEngine(openPgDriver({ url: database.url, connections: 3, name: 'oxbow test', statementMs: slowMs }), {
     exclusive: true,
   })
   await store.append({ records: [recordOf('a', 'intent')] })
