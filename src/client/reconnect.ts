@@ -1,8 +1,8 @@
 /** Keeps one connection: opens it, and opens it again when it is lost, until it is closed or coming back cannot help. */
-import { type Clock, type Failure, type GuestStatus, type Random } from '../types/index.ts'
+import { type Clock, type Failure, type GuestStatus, type Random, toError } from '../types/index.ts'
 import { retryDelayMs } from './backoff.ts'
 import type { WireEnd } from './refusal.ts'
-import { type LossScope, toError } from './requests.ts'
+import type { LossScope } from './requests.ts'
 import { openWire, type Wire, type WireOptions } from './wire.ts'
 
 export type ConnectionState =

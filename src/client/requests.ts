@@ -2,7 +2,7 @@
  * Requests and their answers. What waits is kept in the order in which it was asked. When the connection is lost, what is
  * safe to say twice waits for the next one; what is not fails, and says that its outcome is not known.
  */
-import { type ClientFrame, type Failure, OxbowError, type ServerFrame } from '../types/index.ts'
+import { type ClientFrame, type Failure, OxbowError, type ServerFrame, toError } from '../types/index.ts'
 import type { ClientLimits } from './limits.ts'
 import { unreachable } from './refusal.ts'
 
@@ -98,10 +98,6 @@ export function createRequests(limits: ClientLimits): Requests {
       }
     },
   }
-}
-
-export function toError({ code, message, hint }: Failure): OxbowError {
-  return new OxbowError(code, message, { hint })
 }
 
 function unknownEnd(type: string, failure: Failure): Failure {

@@ -3,7 +3,7 @@
  * of it and its fallbacks. Wires, catalog and tokenizer are loaded on first need: what is not used costs nothing at start.
  */
 import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random } from '../types/index.ts'
-import { OxbowError, toFailure } from '../types/index.ts'
+import { toError, toFailure } from '../types/index.ts'
 import { type ModelLimits, modelLimits } from './limits.ts'
 import { createModelBook, type KnownModel } from './model-book.ts'
 import { noUsage } from './model-problem.ts'
@@ -42,7 +42,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   let closed = false
 
   const prepare = async (name: string): Promise<Ask> => {
-    if (closed) throw new OxbowError(closedFailure.code, closedFailure.message, { hint: closedFailure.hint })
+    if (closed) throw toError(closedFailure)
     const known = await book.find(name)
     const model = await opener.open(known, await fallbacksOf(known))
     const ask: Ask = (request, signal) =>

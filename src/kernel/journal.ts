@@ -9,17 +9,17 @@ import type { Append, Erased, Projection, Store } from '../store/index.ts'
 import { erasureBody } from './audit/erasures.ts'
 import { maxErasedAtOnce, maxRecordsBehind } from './limits.ts'
 import {
-  type CallId,
   type Caller,
+  type CallId,
   type Clock,
   type Failure,
   isOxbowError,
   type JsonObject,
   type NewRecord,
-  OxbowError,
   type Phase,
   type RecordView,
   type SessionId,
+  toError,
   toFailure,
 } from '../types/index.ts'
 
@@ -94,7 +94,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   }
 
   const append: Journal['append'] = async (entries, options = {}) => {
-    if (failure !== null) throw new OxbowError(failure.code, failure.message, { hint: failure.hint })
+    if (failure !== null) throw toError(failure)
     const at = clock.now()
     const records = entries.map((entry) => recordOf(entry, at))
     const projections = entries.flatMap((entry, index) => project(entry, at, index))

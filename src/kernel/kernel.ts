@@ -1,5 +1,5 @@
 /** The kernel's facade over its parts, and how they take up what a crash cut off. */
-import { type CallId, type CallOutcome, modelLabel, OxbowError, type SessionId, type TurnId } from '../types/index.ts'
+import { type CallId, type CallOutcome, modelLabel, OxbowError, type SessionId, toError, type TurnId } from '../types/index.ts'
 import type { Kernel } from './facade.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
@@ -111,5 +111,5 @@ function expectOk(outcome: CallOutcome): unknown {
 
 function refused(outcome: CallOutcome): OxbowError {
   if (outcome.status === 'ok') throw new Error('not a refusal')
-  return new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  return toError(outcome.failure)
 }

@@ -1,6 +1,6 @@
 /** Chooses what holds hands on this machine: the tier that was asked for, or the lowest one that the configuration allows. */
 import { join } from 'node:path'
-import { OxbowError, sandboxTiers } from '../types/index.ts'
+import { sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './bubblewrap/sandbox-tools.ts'
@@ -85,7 +85,7 @@ function statusOf(tier: SandboxTier, plan: TierPlan, asked: SandboxTier, missing
 function withoutHands(problem: Failure, asked: SandboxTier): Sandbox {
   return {
     status: { asked, tier: 'none', provider: '', files: false, shell: false, profiles: [], problem, limits: [], degraded: [] },
-    hands: () => Promise.reject(new OxbowError(problem.code, problem.message, { hint: problem.hint })),
+    hands: () => Promise.reject(toError(problem)),
     close: () => Promise.resolve(),
   }
 }

@@ -2,10 +2,9 @@
  * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is under way at a
  * time, and all writes that wait when it comes back travel in the next one, as one message and one transaction.
  */
-import type { ChainHead, OxbowError, SessionId, UserId } from '../types/index.ts'
-import { isOxbowError, OxbowError as StoreError } from '../types/index.ts'
+import { type ChainHead, isOxbowError, OxbowError, type SessionId, toError, type UserId } from '../types/index.ts'
 import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxErasedAtOnce, maxWaitingWrites } from './limits.ts'
-import { errorOf, stopsWriting, storeFault } from './store-fault.ts'
+import { stopsWriting, storeFault } from './store-fault.ts'
 import { decodeHistory, decodeRecords, type EngineLink, encodeBatch, type Read, type Write, type WriteResult } from './store-message.ts'
 import { createMemoryClient } from './memory/memory-client.ts'
 import type { Append, Appended, Erased, Store } from './store.ts'
@@ -34,7 +33,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     if (fault !== null) throw fault
     try {
       const results = await link.write(encodeBatch(writes))
-      for (const result of results) if (typeof result === 'object' && result !== null) noteFault(errorOf(result))
+      for (const result of results) if (typeof result === 'object' && result !== null) noteFault(toError(result))
       return results
     } catch (error) {
       noteFault(error)
@@ -46,7 +45,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     assertOpen()
     if (fault !== null) throw fault
     const result = await writer.add(request)
-    if (typeof result === 'object' && result !== null) throw errorOf(result)
+    if (typeof result === 'object' && result !== null) throw toError(result)
     return result
   }
 
@@ -118,19 +117,19 @@ function appended(request: Append, result: number): Appended {
   if (result > 0) return { firstSeq: result, duplicate: false }
   if (result < 0) return { firstSeq: -result, duplicate: true }
   // A result of 0 is refused by the fence; an append without records starts at the next seq, never at 0.
-  throw new StoreError('stale_epoch', `Session ${request.fence?.session ?? ''} was taken over by another worker.`, {
+  throw new OxbowError('stale_epoch', `Session ${request.fence?.session ?? ''} was taken over by another worker.`, {
     hint: 'Stop working on it: the other worker continues.',
   })
 }
 
 function blobTooLarge(bytes: number): OxbowError {
-  return new StoreError('limit_reached', `A blob has ${bytes} bytes; ${maxBlobBytes} is the most.`, {
+  return new OxbowError('limit_reached', `A blob has ${bytes} bytes; ${maxBlobBytes} is the most.`, {
     hint: 'Keep it as a file in the workspace.',
   })
 }
 
 function tooManyErased(count: number): OxbowError {
-  return new StoreError('limit_reached', `${count} bodies shall be erased at once; ${maxErasedAtOnce} is the most.`, {
+  return new OxbowError('limit_reached', `${count} bodies shall be erased at once; ${maxErasedAtOnce} is the most.`, {
     hint: 'Erase them in parts.',
   })
 }
@@ -181,7 +180,7 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
       new Promise<WriteResult>((resolve, reject) => {
         if (waiting.length >= maxWaitingWrites) {
           const hint = 'Wait for answers before sending more.'
-          reject(new StoreError('limit_reached', `${maxWaitingWrites} writes wait for the store already.`, { hint }))
+          reject(new OxbowError('limit_reached', `${maxWaitingWrites} writes wait for the store already.`, { hint }))
           return
         }
         waiting.push({ write, resolve, reject })

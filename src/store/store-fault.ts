@@ -55,7 +55,3 @@ export function stopsWriting(code: ErrorCode): boolean {
 export function failureOf(error: OxbowError): Failure {
   return { code: error.code, message: error.message, hint: error.hint }
 }
-
-export function errorOf(failure: Failure): OxbowError {
-  return new OxbowError(failure.code, failure.message, { hint: failure.hint })
-}

@@ -135,6 +135,11 @@ export function toFailure(error: unknown, otherwise: ErrorCode, hint: string): F
   return { code: otherwise, message: error instanceof Error ? error.message : String(error), hint }
 }
 
+/** The way back, for a failure that came as a value: over a wire, from a thread, as the outcome of a call. */
+export function toError({ code, message, hint }: Failure): OxbowError {
+  return new OxbowError(code, message, { hint })
+}
+
 /** For the branch that cannot be reached: the compiler proves it, and a bug that gets there crashes. */
 export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)

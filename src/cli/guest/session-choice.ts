@@ -1,5 +1,5 @@
 /** Sessions as people name them: by the first characters of their id. */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, toError } from '../../types/index.ts'
 import type { SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from './gateway-port.ts'
 import { maxListedSessions } from '../limits.ts'
@@ -20,7 +20,7 @@ export async function listSessions(
   if (!archived && search === '') return gateway.listSessions(limit)
   const outcome = await gateway.call('session.list', { limit, archived, search })
   if (outcome.status === 'ok') return outcome.output as readonly SessionInfo[]
-  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  throw toError(outcome.failure)
 }
 
 /** @throws OxbowError `not_found`, or `bad_input` when more than one session begins so. */

@@ -1,7 +1,7 @@
 /** Files of the person who types: what goes with a message. Read only when they say so, and only then. */
 import { homedir } from 'node:os'
 import { basename, extname, join } from 'node:path'
-import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, OxbowError, type SentFile } from '../../types/index.ts'
+import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, OxbowError, type SentFile, toError } from '../../types/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { openOwnFile } from './own-file.ts'
 
@@ -72,7 +72,7 @@ async function* piecesOf(path: string, workspaces: string): AsyncGenerator<Buffe
 async function putPiece(piece: Buffer, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
   const put = await gateway.call('attachment.put', { data: piece.toString('base64') })
   if (put.status === 'ok') return (put.output as { piece: string }).piece
-  throw new OxbowError(put.failure.code, put.failure.message, { hint: put.failure.hint })
+  throw toError(put.failure)
 }
 
 /** Kinds that the content of a file cannot tell; what it can tell is not asked. */

@@ -2,7 +2,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { usersFolder } from '../../runner/index.ts'
-import { cleanFileName, OxbowError, type RecordView, type SessionId } from '../../types/index.ts'
+import { cleanFileName, OxbowError, type RecordView, type SessionId, toError } from '../../types/index.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
@@ -81,5 +81,5 @@ const maxTries = 1_000
 async function readPiece(piece: string, gateway: Pick<GatewayPort, 'call'>): Promise<Buffer> {
   const read = await gateway.call('media.read', { piece })
   if (read.status === 'ok') return Buffer.from((read.output as { data: string }).data, 'base64')
-  throw new OxbowError(read.failure.code, read.failure.message, { hint: read.failure.hint })
+  throw toError(read.failure)
 }

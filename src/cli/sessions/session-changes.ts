@@ -1,5 +1,5 @@
 /** `oxbow sessions rename`, `archive`, `fork` and `delete`. */
-import { type CallOutcome, type Json, OxbowError, type SessionInfo } from '../../types/index.ts'
+import { type CallOutcome, type Json, type SessionInfo, toError } from '../../types/index.ts'
 import { type GuestChoice, withGuest } from '../guest/guest-connection.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
@@ -12,7 +12,7 @@ const titleChars = 60
 export async function changeSession(gateway: GatewayPort, name: string, input: Json): Promise<{ readonly session: string }> {
   const outcome: CallOutcome = await gateway.call(name, input)
   if (outcome.status === 'ok') return outcome.output as { readonly session: string }
-  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  throw toError(outcome.failure)
 }
 
 function withSession(

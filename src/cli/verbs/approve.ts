@@ -1,5 +1,5 @@
 /** `oxbow approve`: decides a call that waits, and stays until its turn is over, so that the decision is carried out. */
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, toError } from '../../types/index.ts'
 import type { PendingApproval, SessionId } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
@@ -53,7 +53,7 @@ async function pendingIn({ gateway, options }: Connection, session: SessionId, p
     } else if (event.type === 'record') {
       if (event.record.phase === 'parked') told.resolve([pendingOf(event.record)])
       else if (event.record.name === 'turn.send' && isEnd(event.record)) told.resolve([])
-    } else if (event.type === 'ended') told.reject(new OxbowError(event.failure.code, event.failure.message, event.failure))
+    } else if (event.type === 'ended') told.reject(toError(event.failure))
   })
   const giveUp = (): void => told.resolve([])
   patience.addEventListener('abort', giveUp)

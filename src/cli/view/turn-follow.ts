@@ -1,5 +1,5 @@
 /** Follows a session until one turn is over or waits for a person. */
-import { OxbowError } from '../../types/index.ts'
+import { toError } from '../../types/index.ts'
 import type { PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
 import { foldRecord, isOver, newTurnView } from './turn-view.ts'
@@ -57,7 +57,7 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
   const following = await gateway.follow(session, cursor, (event) => {
     if (event.type === 'record') fold(event.record)
     if (event.type === 'caught_up') event.pending.forEach(ask)
-    if (event.type === 'ended') over.reject(new OxbowError(event.failure.code, event.failure.message, event.failure))
+    if (event.type === 'ended') over.reject(toError(event.failure))
     onEvent?.(event, view())
   })
   return { over: over.promise, view, stop: following.stop }

@@ -3,7 +3,7 @@
  * vectors that do not all have one size, or are not numbers, are an error and never a result.
  */
 import type { Clock, Embedded, EmbedOptions, Random, Usage } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { toError } from '../../types/index.ts'
 import { createEndpoint, type Endpoint } from '../http/http-exchange.ts'
 import { postJson } from '../http/json-exchange.ts'
 import { charsPerToken, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
@@ -68,7 +68,8 @@ async function embedAll(
   for (const batch of batchesOf(texts)) {
     const got = await embedBatch(asked, model, batch, wanted, signal)
     const size = wanted.dimensions ?? vectors[0]?.length ?? got.vectors[0]?.length
-    if (got.vectors.some((vector) => vector.length !== size)) throw thrown(garbled(asked, `sent vectors of another size than ${size}`))
+    if (got.vectors.some((vector) => vector.length !== size))
+      throw toError(garbled(asked, `sent vectors of another size than ${size}`).failure)
     vectors.push(...got.vectors)
     named ||= got.model
     usage = addUsage(usage, got.usage ?? estimate(batch))
@@ -111,7 +112,7 @@ async function embedBatch(
     if ('value' in answer) {
       const read = wire.read(answer.value as object, texts.length)
       if (typeof read !== 'string') return read
-      throw thrown(garbled(asked, read))
+      throw toError(garbled(asked, read).failure)
     }
     const { failure, retry, waitMs } = answer.problem
     if (!asked.plain && failure.code === 'model_refused' && failure.message.includes('encoding_format')) {
@@ -119,7 +120,7 @@ async function embedBatch(
       continue
     }
     const wait = retryWaitMs(retry ? { waitMs } : undefined, tries, options.limits, options.random)
-    if (wait === null) throw thrown(answer.problem)
+    if (wait === null) throw toError(answer.problem.failure)
     await pause(wait, signal)
   }
 }
@@ -149,8 +150,4 @@ function addUsage(a: Usage, b: Usage): Usage {
 
 function garbled({ endpoint }: Asked, what: string): Problem {
   return problem('model_garbled', `${endpoint.origin} ${what}.`, 'Check the base URL, and that the model is one for embeddings.')
-}
-
-function thrown({ failure }: Problem): OxbowError {
-  return new OxbowError(failure.code, failure.message, { hint: failure.hint })
 }

@@ -1,6 +1,6 @@
 /** How the kernel and memory ask a model beside turns: by the calls `model.complete` and `model.embed`, as everything that is asked. */
 import type { Caller, CallId, CallOutcome, Config, Embedded, EmbedOptions, Engine, Spend, UserId } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { toError } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
 import { processRight } from '../stages/policy.ts'
 import type { Completion } from './complete-call.ts'
@@ -56,7 +56,6 @@ export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed']
     const id = newId() as CallId
     const outcome = (await gate.call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
     if (outcome.status === 'ok') return outcome.output
-    const { code, message, hint } = outcome.failure
-    throw new OxbowError(code, message, { hint })
+    throw toError(outcome.failure)
   }
 }

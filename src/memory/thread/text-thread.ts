@@ -3,7 +3,7 @@
  * the questions that it had, and the next question starts another. Each question has one answer, and none hangs.
  */
 import type { Worker } from 'node:worker_threads'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, toError } from '../../types/index.ts'
 import { maxAskedUnits } from './thread-limits.ts'
 import type { TextAnswer, TextQuestion, TextQuestions, TextThreadRole } from './text-message.ts'
 
@@ -90,7 +90,7 @@ function startWorker(role: TextThreadRole, answered: () => void): Running {
     const waiting = running.waiting.get(id)
     running.waiting.delete(id)
     if (failure === null) waiting?.resolve(answer as never)
-    else waiting?.reject(new OxbowError(failure.code, failure.message, { hint: failure.hint }))
+    else waiting?.reject(toError(failure))
     answered()
   })
   const lost = (why: string, cause?: unknown): void => {

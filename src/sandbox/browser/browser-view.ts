@@ -4,7 +4,7 @@
  */
 import { chownSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { toError } from '../../types/index.ts'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
 import type { FolderMount, LaunchPlan } from '../bubblewrap/launch-command.ts'
 import { browserFileMb, browserProcesses } from '../limits.ts'
@@ -19,7 +19,7 @@ export function browserView({
   cacheFolder,
 }: TierOptions): Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files'> {
   const parts = findBrowser(browser)
-  if ('code' in parts) throw new OxbowError(parts.code, parts.message, { hint: parts.hint })
+  if ('code' in parts) throw toError(parts)
   const profiles = ownProfiles(cacheFolder)
   const shown = (host: string, inside = host): FolderMount => ({ host, inside, writable: false })
   return {

@@ -1,7 +1,7 @@
 /** Makes the image that containers run, from this machine's own files: a root tree, packed and handed to the engine. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, toError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { findEngine, firstLine } from '../container/container-engine.ts'
@@ -43,9 +43,9 @@ export async function buildContainerImage({
   removeOlder = false,
 }: ImageBuild): Promise<BuiltImage> {
   const engine = findEngine(container, searchPath)
-  if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: engine.hint })
+  if ('code' in engine) throw toError(engine)
   const plan = await planRootTree({ folder: workFolder, extras, files: [], searchPath })
-  if ('code' in plan) throw new OxbowError(plan.code, plan.message, { hint: plan.hint })
+  if ('code' in plan) throw toError(plan)
   const image = `${imageName}:${plan.key}`
   const older = async (): Promise<OlderImages> =>
     removeOlder ? removeOlderImages(engine, image, container.image) : { removed: 0, others: [] }

@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type ErrorCode, type Failure, OxbowError, toFailure } from '../../types/index.ts'
+import { type ErrorCode, type Failure, OxbowError, toError, toFailure } from '../../types/index.ts'
 import type { EgressProxy } from '../egress/proxy/egress-proxy.ts'
 import type { EgressPass } from '../egress/proxy/passes.ts'
 import type { Visits } from '../egress/proxy/visit-log.ts'
@@ -130,7 +130,7 @@ async function askRunner(path: string, asked: Question): Promise<Exclude<Answer,
     socket.write(`${JSON.stringify(asked)}\n`)
     const said = answer.parse(JSON.parse(await readLine(socket)))
     if (!('failure' in said)) return said
-    throw new OxbowError(said.failure.code, said.failure.message, { hint: said.failure.hint })
+    throw toError(said.failure)
   } catch (cause) {
     throw cause instanceof OxbowError ? cause : noAnswer(cause)
   } finally {

@@ -1,7 +1,7 @@
 /** Starts a store worker and asks it: each question has one answer, and a worker that dies answers all that are open. */
 import { Worker } from 'node:worker_threads'
-import type { OxbowError } from '../../types/index.ts'
-import { errorOf, storeFault } from '../store-fault.ts'
+import { type OxbowError, toError } from '../../types/index.ts'
+import { storeFault } from '../store-fault.ts'
 import { mendedNotice, type PostgresRole, type Question, type SqliteRole, type WorkerAnswer } from './worker-message.ts'
 
 export interface WorkerLink {
@@ -40,7 +40,7 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, not
     const entry = open.get(id)
     open.delete(id)
     if (failure === null) entry?.resolve(result)
-    else entry?.reject(errorOf(failure))
+    else entry?.reject(toError(failure))
   })
   worker.once('error', (error) => die(error instanceof Error ? error.message : String(error), error))
   worker.once('exit', (code) => die(`exit code ${code}`))
