@@ -67,6 +67,13 @@ void test('a note is added, found, rewritten, superseded since a day, and its pa
   assert.equal((await home.oxbow(['memory', 'edit', id])).exit, errorTable.bad_input.exit)
 })
 
+void test('what is refused is named as it was typed, not as the call has it', async () => {
+  const date = await home.oxbow(['memory', 'search', 'York', '--as-of', 'yesterday'])
+  assert.equal(date.exit, errorTable.bad_input.exit)
+  assert.match(date.err, /^error: --as-of: must be a date such as .*\nhint: --help behind the verb/)
+  assert.match((await home.oxbow(['memory', 'search', 'x'.repeat(20_000)])).err, /^error: the words: /)
+})
+
 void test('a file is ingested, again passed over, and found by what it says', async () => {
   mkdirSync(join(shared(), 'docs'))
   writeFileSync(join(shared(), 'docs', 'bees.md'), '# Bees\n\nThe apiary stands behind the quince tree.\n')

@@ -29,8 +29,10 @@ export function callLine(call: CallView): string {
   return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input)}${time}${news}`.replace(/ {3,}/g, '  ')
 }
 
-export function approvalLines(pending: PendingApproval): string {
-  return `  ? ${plainLine(toolName(pending.name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(pending.input)}${whyAsked(pending.reason)}`
+/** What is asked, to the letter, and behind it in words why. */
+export function approvalLines({ name, input, reason }: PendingApproval): { readonly asked: string; readonly why: string } {
+  const asked = `  ? ${plainLine(toolName(name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(input)}`
+  return { asked, why: whyAsked(reason).slice(1) }
 }
 
 export function failureLines({ message, hint }: Failure): string {

@@ -48,7 +48,9 @@ export function createTurnPrinter(screen: Screen): TurnPrinter {
     approval(pending) {
       stream.breakLine()
       // To the letter: what runs is what is shown.
-      screen.exactLine(approvalLines(pending))
+      const { asked, why } = approvalLines(pending)
+      screen.exactLine(asked)
+      if (why !== '') screen.line(why)
     },
   }
 }

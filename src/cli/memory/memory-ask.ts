@@ -1,5 +1,5 @@
 /** From a verb to a call of memory and its answer. */
-import { type CallOutcome, type Json, OxbowError } from '../../types/index.ts'
+import { type CallOutcome, type Failure, type Json, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, withGuest } from '../guest/guest-connection.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
@@ -14,7 +14,25 @@ export interface MemoryChoice extends GuestChoice {
 export async function ask<Output>(gateway: GatewayPort, name: string, input: Json): Promise<{ output: Output; text: string; ok: boolean }> {
   const outcome: CallOutcome = await gateway.call(name, input)
   if (outcome.status === 'ok') return { output: outcome.output as Output, text: outcome.text, ok: outcome.ok }
-  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  const { code, message, hint } = forPeople(outcome.failure)
+  throw new OxbowError(code, message, { hint })
+}
+
+/** What has no option of its own: the words behind the verb. */
+const positional: Readonly<Record<string, string>> = {
+  content: 'the text',
+  query: 'the words',
+  note_id: 'the id',
+  ids: 'the ids',
+  path: 'the path',
+}
+
+/** A refused input is told by fields of the call, with an example for a model; a person has typed options. */
+function forPeople(failure: Failure): Failure {
+  const what = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
+  if (what === undefined) return failure
+  const message = what.replace(/field `(\w+)[^`]*`/g, (_, field: string) => positional[field] ?? `--${field.replaceAll('_', '-')}`)
+  return { ...failure, message, hint: '--help behind the verb lists what it takes.' }
 }
 
 /** One call, printed: as JSON, or in words. @returns the exit code: 12 when the call has bad news */

@@ -52,7 +52,12 @@ export async function secretRemove(name: string, options: KeyOptions, terminal: 
 export async function secretRotate(options: KeyOptions & { readonly data?: boolean | undefined }, terminal: Terminal): Promise<number> {
   if (options.data !== true) return changeMaster(options, terminal)
   const report = await ask({ ask: 'rotate_data' }, options, terminal)
-  return say(report, `${report.changed} secrets are sealed under a new data key.`, options, terminal)
+  return say(
+    report,
+    `${report.changed} ${report.changed === 1 ? 'secret is' : 'secrets are'} sealed under a new data key.`,
+    options,
+    terminal,
+  )
 }
 
 export async function storeEncrypt(options: KeyOptions, terminal: Terminal): Promise<number> {
@@ -71,11 +76,7 @@ export async function changeMaster(options: KeyOptions, terminal: Terminal): Pro
   const guest = guestSetup(options, terminal)
   const report = await ask({ ask: 'change_master' }, options, terminal, beginKeyChange)
   endKeyChange({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
-  const file = report.encrypted ? 'The file is encrypted anew, and ' : ''
-  return say(
-    report,
-    `${file}${report.changed} data keys are wrapped by a new master key. The old one opens nothing any more.`,
-    options,
-    terminal,
-  )
+  const file = report.encrypted ? ' The file is encrypted anew.' : ''
+  const sealed = report.changed > 0 ? ' The key of your secrets is wrapped by it.' : ''
+  return say(report, `There is a new master key.${file}${sealed} The old one opens nothing any more.`, options, terminal)
 }

@@ -1,18 +1,15 @@
 /** `oxbow audit verify` and `oxbow audit show`: offline questions about the journal, also beside a running guest. */
 import { askOffline } from '../../runner/index.ts'
 import type { JournalRecord } from '../../types/index.ts'
-import { erasedText, isErased, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { guestSetup } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine, printText } from '../terminal.ts'
+import { columnsOf, printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
-import { describeExchange } from '../view/exchange-text.ts'
-import { plainLine, plainText } from '../view/terminal-text.ts'
-import { formatMs, formatTime } from '../view/text-format.ts'
-
-/** Columns of a record's body in the list; `--json` has all of it. */
-const bodyChars = 100
+import { plainText } from '../view/terminal-text.ts'
+import { formatMs } from '../view/text-format.ts'
+import { recordLine } from './record-line.ts'
 
 export interface AuditOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -68,8 +65,9 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
     ...(session !== undefined && { session }),
     ...(after !== undefined && { after }),
   } as const
+  const columns = columnsOf(terminal.output)
   for await (const line of askOffline(guestSetup(options, terminal), question)) {
-    printLine(terminal, options.json === true ? JSON.stringify(line) : recordLine(line as JournalRecord))
+    printLine(terminal, options.json === true ? JSON.stringify(line) : recordLine(line as JournalRecord, columns))
   }
   return 0
 }
@@ -86,20 +84,6 @@ export async function auditRecording(session: string, options: AuditOptions, ter
   throw new OxbowError('not_found', `nothing is recorded of session ${session}`, {
     hint: 'Exchanges are kept with model.recording = "raw", and only of models that are asked over the network.',
   })
-}
-
-function recordLine(record: JournalRecord): string {
-  const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
-  const head = [String(record.seq).padStart(6), formatTime(record.at), column(record.actor, 12), column(record.phase, 10)].join('  ')
-  const isExchange = record.phase === 'exchange' && record.name === 'model.generate'
-  const body = erasedLine(record.body) ?? (isExchange ? describeExchange(record.body) : record.body)
-  return `${head}  ${column(record.name, 15)}  ${plainLine(body, bodyChars)}`
-}
-
-function erasedLine(body: string): string | null {
-  if (!body.startsWith('{"erased":')) return null
-  const found: unknown = JSON.parse(body)
-  return isErased(found) ? `${erasedText} ${found.bytes} bytes: ${found.reason}` : null
 }
 
 function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, erased, ms }: VerifyReport): string {

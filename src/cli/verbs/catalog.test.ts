@@ -93,6 +93,10 @@ void test('catalog show says each fact and who said it', async () => {
   const unknown = await oxbow('catalog', 'show', 'openai/gpt5minni')
   assert.equal(unknown.exit, errorTable.bad_config.exit)
   assert.match(unknown.err, /the nearest known are gpt-5-mini/)
+  config('')
+  const nobodys = await oxbow('catalog', 'show', 'nobody/gpt-5-mini')
+  assert.equal(nobodys.exit, errorTable.not_found.exit)
+  assert.match(nobodys.err, /has a provider "nobody"\nhint: `oxbow models` lists/)
 })
 
 void test('catalog refresh takes a newer catalog, shows what it changes, and goes over the package', async () => {

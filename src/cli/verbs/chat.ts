@@ -11,7 +11,7 @@ import { readRecent } from '../guest/recent-records.ts'
 import { setupLookMs } from '../limits.ts'
 import { createPlainScreen } from '../screen/plain-screen.ts'
 import { createTtyScreen } from '../screen/tty-screen.ts'
-import { columnsOf, isInteractive, printLine } from '../terminal.ts'
+import { columnsOf, isInteractive, printLine, printText } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { lookForServices, needsSetup } from '../chat/first-setup.ts'
 import { askCatalog } from './models.ts'
@@ -36,7 +36,7 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
     if (failure === null) return 0
     // A pipe has read on in its input, and what is lost of it cannot be told.
     if (failure !== orphaned || !isInteractive(terminal)) return printFailure(terminal, failure)
-    printLine(terminal, '  — the guest has ended with the terminal that had started it; this one starts another —')
+    printText(terminal, '  — the guest has ended with the terminal that had started it; this one starts another —')
   }
 }
 

@@ -105,6 +105,11 @@ function readName(text: string, deps: CatalogDeps, providers: readonly string[])
   if (providers.includes(before)) return { provider: before, name: text.slice(slash + 1) }
   const { provider, model } = readModelName(text, deps)
   if (provider === 'offline') {
+    if (before !== '' && before !== 'offline') {
+      throw new OxbowError('not_found', `neither the catalog nor the configuration has a provider ${JSON.stringify(before)}`, {
+        hint: '`oxbow models` lists providers of the catalog; one of your own has a section [providers.ID] in config.toml.',
+      })
+    }
     throw new OxbowError('bad_input', `${JSON.stringify(text)} does not say whose model it is`, {
       hint: 'Name it as PROVIDER/MODEL, e.g. oxbow catalog show openai/gpt-5-mini.',
     })

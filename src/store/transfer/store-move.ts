@@ -12,7 +12,9 @@ export async function moveStore(deps: UpkeepDeps, to: string): Promise<MoveRepor
   const began = now()
   const target: StorePlace = { ...place, url: to === 'file' ? '' : to }
   if (target.url === place.url)
-    throw new OxbowError('bad_input', 'The store is there already.', { hint: 'Name another address, or `file`.' })
+    throw new OxbowError('bad_input', 'The store is there already.', {
+      hint: to === 'file' ? 'Name the address of a database to move it there.' : 'Name another address, or `file` for the workspace.',
+    })
   return aloneWith(place, 'read', (source) =>
     using(openTarget(target), async (db) => {
       const { resumed, rows } = await copyAll(deps, source, db)
