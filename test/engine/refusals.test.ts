@@ -124,7 +124,7 @@ const cases: readonly Case[] = [
     code: 'model_stalled',
     hint: /another model/,
     requests: 1,
-    limits: { firstTokenMs: 60 },
+    limits: { firstTokenMs: 1_000 },
   },
   {
     what: 'never ends its answer',

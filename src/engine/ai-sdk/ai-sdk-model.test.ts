@@ -136,7 +136,7 @@ void describe('a service behind a provider package', () => {
     assert.equal(last?.type === 'error' && last.failure.code, 'model_stalled')
     mute.close()
     mute.closeAllConnections()
-    const inside = await tryStep({ events: [{ text: 'so' }, { stall: true }] }, {}, { betweenBytesMs: 20 })
+    const inside = await tryStep({ events: [{ text: 'so' }, { stall: true }] }, {}, { betweenBytesMs: 500 })
     assert.deepEqual([textOfEvents(inside.events), inside.end], ['so', 'model_stalled'])
   })
 

@@ -193,7 +193,7 @@ void describe('a bad endpoint', () => {
     assert.equal(endOf(await collect(model, requestOf('x'))).end, 'model_stalled')
     model.close()
     await silent.close()
-    const tried = await tryStep({ events: [{ text: 'so' }, { stall: true }] }, { betweenBytesMs: 30 })
+    const tried = await tryStep({ events: [{ text: 'so' }, { stall: true }] }, { betweenBytesMs: 500 })
     assert.deepEqual([tried.end, textOfEvents(tried.events)], ['model_stalled', 'so'])
   })
 

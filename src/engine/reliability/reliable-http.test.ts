@@ -95,7 +95,7 @@ void describe('over HTTP', () => {
 
   void it('an answer that stalls is stopped with what it used, and its connection is closed', async () => {
     const stalls = steps({ events: [{ text: 'some words' }, { stall: true }] })
-    const { events, end } = await run([stalls], { limits: { betweenTokensMs: 30 } })
+    const { events, end } = await run([stalls], { limits: { betweenTokensMs: 500 } })
     assert.equal(end, 'some words|model_stalled')
     assert.equal(usageOf(events.at(-1))?.outputTokens, 3)
   })

@@ -64,7 +64,8 @@ describe('the nine traps', () => {
     const text =
       'perl -e \'my $c = "x"; print ioctl(STDIN, 0x5412, $c) ? qq(typed\\n) : qq(refused ) . ($!+0) . qq(\\n)\'; set -o | grep monitor\n'
     const { total } = await ask('sessionWrite', { owner: '', id, text, keys: [] })
-    const page = { owner: '', id, from: total, maxBytes: 10_000, waitMs: 10_000, until: 'quiet' as const, quietMs: 300, plain: true }
+    // A shell that waits for the next command is not waited for: the read ends when the prompt is there.
+    const page = { owner: '', id, from: total, maxBytes: 10_000, waitMs: 20_000, until: 'quiet' as const, quietMs: 20_000, plain: true }
     const { text: said } = await ask('sessionRead', page)
     await ask('sessionClose', { owner: '', id })
     assert.match(said, /refused 1\b/)
