@@ -1,5 +1,5 @@
 /** The container tier on docker: a real service, with an image that is built for it, and all that every sandbox and every container must do. */
-import { after, before, describe } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
 import { describeContainerContract } from '../../src/sandbox/container/container-contract.ts'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
@@ -10,6 +10,8 @@ import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
 import { containersOf } from '../isolation/container-leftovers.ts'
 import { describeAbuse, prepareRepository } from '../isolation/describe-abuse.ts'
+import { guestWorks } from '../isolation/isolated-bench.ts'
+import { describeOlderImages } from './describe-older-images.ts'
 import { planDocker, withoutDocker } from './docker-service.ts'
 
 const without = withoutDocker()
@@ -45,5 +47,9 @@ describe('docker', { skip: without }, () => {
     describeSandboxContract('docker with gVisor', () => make(inGvisor))
     describeAbuse('container with gVisor', sandboxUid, () => make({ ...inGvisor, before: prepareRepository }))
   }
+  it('holds a guest that is isolated itself, with its hands in a container beside it', { timeout: 120_000 }, async () => {
+    await guestWorks({ tier: 'container', container: limits.container }, false, docker)
+  })
+  describeOlderImages('docker', { engine: 'docker', searchPath })
   describeKillContract('docker', { ...containersOf(docker.client), limits, searchPath })
 })

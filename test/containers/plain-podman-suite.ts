@@ -1,7 +1,7 @@
 /** Podman without root, run by an account that has none: all that every sandbox and every container must do, and the hostile program. */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { before, describe } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { describeContainerContract } from '../../src/sandbox/container/container-contract.ts'
 import { testImage } from '../../src/sandbox/container/container-workbench.ts'
 import { describeSessionContract } from '../../src/sandbox/hands/session-contract.ts'
@@ -11,6 +11,8 @@ import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
 import { containersOf } from '../isolation/container-leftovers.ts'
 import { describeAbuse, prepareRepository } from '../isolation/describe-abuse.ts'
+import { guestWorks } from '../isolation/isolated-bench.ts'
+import { describeOlderImages } from './describe-older-images.ts'
 
 /** Under version 1 of control groups none; under version 2 what the system hands down, as podman itself finds it. */
 function controllers(): readonly string[] {
@@ -63,5 +65,9 @@ describe('podman without root', () => {
     finding,
   })
   describeAbuse('container', null, () => make({ before: prepareRepository }))
+  it('holds a guest that is isolated itself, with its hands in a container beside it', { timeout: 120_000 }, async () => {
+    await guestWorks({ tier: 'container' }, false)
+  })
+  describeOlderImages('podman without root', { engine: 'podman' })
   describeKillContract('podman without root', { ...containersOf('podman'), limits })
 })
