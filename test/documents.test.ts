@@ -48,10 +48,12 @@ void test('the page about failing models says the limits that the engine has', (
   )
 })
 
-void test('the first page names every verb', () => {
-  const page = read('README.md')
-  const missing = facts.program.commands.map((verb) => verb.name()).filter((name) => !page.includes(`\`oxbow ${name}`))
-  assert.deepEqual(missing, [])
+void test('the first page and the changelog name every verb', () => {
+  for (const page of ['README.md', 'CHANGELOG.md']) {
+    const text = read(page)
+    const missing = facts.program.commands.map((verb) => verb.name()).filter((name) => !text.includes(`\`oxbow ${name}`))
+    assert.deepEqual(missing, [], page)
+  }
 })
 
 /** Texts that begin like a command and are none, each with what it is. */
