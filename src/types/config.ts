@@ -272,7 +272,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .boolean()
         .default(false)
         .describe(
-          'The guest itself runs in a container without network, beside the sandbox of its hands. Needs podman and `oxbow image build`.',
+          'The guest itself runs in a container without network, beside the sandbox of its hands. Needs podman or docker, and `oxbow image build`.',
         ),
       memory_mb: z.int().min(64).default(1_024).describe('Memory of the sandbox and all it runs.'),
       max_processes: z.int().min(32).default(256).describe('Most processes and threads in the sandbox.'),
@@ -292,7 +292,10 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       cpus: z.number().min(0.1).nullable().default(null).describe('Most processor time, in processors. Unset: all there is.'),
       container: z
         .strictObject({
-          engine: z.enum(['auto', 'podman', 'docker']).default('auto').describe('Program that makes containers.'),
+          engine: z
+            .enum(['auto', 'podman', 'docker'])
+            .default('auto')
+            .describe('Program that makes containers. `auto`: podman, and docker where podman is missing.'),
           kernel: z
             .enum(['runc', 'gvisor'])
             .default('runc')
