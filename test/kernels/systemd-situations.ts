@@ -36,7 +36,7 @@ export const systemdSituations: readonly SystemdSituation[] = [
     name: 'a service of a user, delegated',
     run: 'service --property=User=bob --property=Delegate=yes',
     expects: { limits: all, folder: `${mounted}/system.slice/rig-own.service`, madeBy: 'oxbow' },
-    suites: kill,
+    suites: [],
   },
   {
     name: 'a user who has logged in',
@@ -54,7 +54,7 @@ export const systemdSituations: readonly SystemdSituation[] = [
     name: 'a user who has logged in, in a scope that is delegated',
     run: 'login ada systemd-run --user --scope --quiet --unit=own --property=Delegate=yes',
     expects: { limits: all, folder: `${managerOf(people.ada)}/app.slice/own.scope`, madeBy: 'oxbow' },
-    suites: kill,
+    suites: [],
   },
   {
     name: 'a user who has logged in, whose manager may bound processes only',
@@ -78,7 +78,7 @@ export const systemdSituations: readonly SystemdSituation[] = [
     name: 'root who has logged in',
     run: 'login root',
     expects: { limits: all, folder: `${mounted}/system.slice`, madeBy: 'systemd' },
-    suites: kill,
+    suites: [],
   },
   {
     name: 'root in a terminal that the manager of a user has started',

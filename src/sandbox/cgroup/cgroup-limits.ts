@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileS
 import { join } from 'node:path'
 import { findDelegation, isWritable } from './cgroup-delegation.ts'
 import { cgroupLimits } from './cgroup-parent.ts'
-import type { CgroupBounds, CgroupLimit, CgroupParent } from './cgroup-parent.ts'
+import type { CgroupBounds, CgroupParent } from './cgroup-parent.ts'
 import { findScopes, findUnit, isDelegated, scopeCommand } from './systemd-scope.ts'
 import type { SystemdView } from './systemd-scope.ts'
 

@@ -32,6 +32,8 @@ export interface SystemdView {
   readonly ask: (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => string | null
 }
 
+/** The description would be the whole command line otherwise, with paths of the workspace. */
+const modes = ['--scope', '--quiet', '--collect', '--description=A sandbox of Oxbow']
 const slices = { system: 'system.slice', user: 'app.slice' } as const
 
 /** @returns null where no systemd manages the groups: sd_booted(3), and a path with a unit in it. */
@@ -84,9 +86,15 @@ export function scopeCommand({ scopes, limits }: CgroupParent, unit: string, bou
   const slice = runtimeFolder === null ? slices.system : slices.user
   return [
     ...(runtimeFolder === null ? [] : [env, `XDG_RUNTIME_DIR=${runtimeFolder}`]),
-    ...[systemdRun, ...(runtimeFolder === null ? [] : ['--user']), '--scope', '--quiet', '--collect'],
-    // Otherwise it would be the whole command line, with paths of the workspace.
-    ...[`--unit=${unit}`, `--slice=${slice}`, '--description=A sandbox of Oxbow', ...properties, '--', env, '-i'],
+    systemdRun,
+    ...(runtimeFolder === null ? [] : ['--user']),
+    ...modes,
+    `--unit=${unit}`,
+    `--slice=${slice}`,
+    ...properties,
+    '--',
+    env,
+    '-i',
   ]
 }
 
