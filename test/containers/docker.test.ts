@@ -1,13 +1,23 @@
 /** The container tier on docker: a real service, with an image that is built for it, and all that every sandbox and every container must do. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
 import { describeContainerContract } from '../../src/sandbox/container/container-contract.ts'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
+import { createSandbox } from '../../src/sandbox/create-sandbox.ts'
 import { describeSessionContract } from '../../src/sandbox/hands/session-contract.ts'
 import { describeKillContract } from '../../src/sandbox/kill-contract.ts'
 import { describeSandboxContract } from '../../src/sandbox/sandbox-contract.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench, testBrowser, testLimits } from '../../src/sandbox/sandbox-workbench.ts'
 import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
+import type { ImageReport } from '../../src/types/index.ts'
 import { containersOf } from '../isolation/container-leftovers.ts'
 import { describeAbuse, prepareRepository } from '../isolation/describe-abuse.ts'
 import { guestWorks } from '../isolation/isolated-bench.ts'
@@ -47,9 +57,38 @@ describe('docker', { skip: without }, () => {
     describeSandboxContract('docker with gVisor', () => make(inGvisor))
     describeAbuse('container with gVisor', sandboxUid, () => make({ ...inGvisor, before: prepareRepository }))
   }
+  it('is found by what a person’s environment names it by', { timeout: 60_000 }, async () => {
+    const home = await mkdtemp(join(tmpdir(), 'oxbow-docker-home-'))
+    const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+    const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home, ...docker.env }
+    const args = [program, 'image', 'build', '--engine', 'docker', '--with', 'ripgrep,git,bash', '--json']
+    const { stdout } = await promisify(execFile)(process.execPath, args, { env, cwd: home })
+    await rm(home, { recursive: true })
+    const { engine, made } = JSON.parse(stdout) as ImageReport
+    // No other service has this image.
+    assert.deepEqual([engine, made], ['docker', null])
+  })
+
   it('holds a guest that is isolated itself, with its hands in a container beside it', { timeout: 120_000 }, async () => {
     await guestWorks({ tier: 'container', container: limits.container }, false, docker)
   })
   describeOlderImages('docker', { engine: 'docker', searchPath })
   describeKillContract('docker', { ...containersOf(docker.client), limits, searchPath })
+})
+
+describe('docker without its service', { skip: without }, () => {
+  it('is missing, with what it said and what starts it, and no image is copied for it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'oxbow-no-docker-'))
+    const real = findProgram('docker', ownSearchPath())
+    await writeFile(join(folder, 'docker'), `#!/bin/sh\nexec ${real} --host unix:///nowhere/docker.sock "$@"\n`, { mode: 0o755 })
+    const path = `${folder}:${ownSearchPath()}`
+    const container = { engine: 'docker', kernel: 'runc', image: '' } as const
+    const limits = { ...testLimits, tier: 'container', container } as const
+    const { status } = await createSandbox({ workspaceRoot: folder, limits, browser: testBrowser, insecure: false, searchPath: path })
+    assert.equal(status.tier, 'none')
+    assert.match(status.problem!.message, /^docker does not answer: .*(?:Cannot connect|connect to the docker API)/i)
+    assert.match(status.problem!.hint, /docker info.*systemctl start docker/)
+    await assert.rejects(testImage('docker', path), /The image could not be made: .*connect/i)
+    await rm(folder, { recursive: true })
+  })
 })
