@@ -1,5 +1,5 @@
 /** Why a connection ended, as a failure that says what to do, and whether coming back can help. */
-import { errorTable, type Failure } from '../types/index.ts'
+import { type Failure, isErrorCode } from '../types/index.ts'
 
 export interface WireEnd {
   readonly failure: Failure
@@ -39,9 +39,9 @@ export function unreachable(message: string, hint: string = startGuest): Failure
 
 function failureIn(body: string): Failure | null {
   try {
-    const { error } = JSON.parse(body) as { error?: Partial<Failure> }
-    if (error?.code === undefined || !(error.code in errorTable)) return null
-    return { code: error.code, message: error.message ?? '', hint: error.hint ?? '' }
+    const { error } = JSON.parse(body) as { error?: Partial<Record<string, unknown>> }
+    const { code, message = '', hint = '' } = error ?? {}
+    return isErrorCode(code) && typeof message === 'string' && typeof hint === 'string' ? { code, message, hint } : null
   } catch {
     return null
   }

@@ -8,8 +8,8 @@ import { closeSync, openSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { engineVariables, errorTable, OxbowError } from '../types/index.ts'
-import type { ErrorCode, GuestEnvelope, GuestQuestion, GuestReport } from '../types/index.ts'
+import { engineVariables, guestReportSchema, isErrorCode, OxbowError } from '../types/index.ts'
+import type { GuestEnvelope, GuestQuestion, GuestReport } from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
 import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
@@ -110,15 +110,12 @@ export async function spawnGuest({ home, workspace, envelope, program, env, laun
 
 /** @returns the report that a line is, or null for any other line. */
 export function asReport(line: unknown): GuestReport | null {
-  if (typeof line !== 'object' || line === null) return null
-  const report = line as GuestReport
-  return report.type === 'ready' || report.type === 'head' || report.type === 'fatal' ? report : null
+  return guestReportSchema.safeParse(line).data ?? null
 }
 
 /** @returns the error that a guest's `fatal` report stands for; a code that this version does not know becomes `guest_unreachable`. */
-export function fatalError(report: GuestReport & { type: 'fatal' }): OxbowError {
-  const code: ErrorCode = report.code in errorTable ? report.code : 'guest_unreachable'
-  return new OxbowError(code, report.message, { hint: report.hint })
+export function fatalError({ code, message, hint }: GuestReport & { type: 'fatal' }): OxbowError {
+  return new OxbowError(isErrorCode(code) ? code : 'guest_unreachable', message, { hint })
 }
 
 function guestEnvironment(home: Home, env: HostEnv): Record<string, string> {

@@ -159,6 +159,36 @@ await listen()`
   })
 })
 
+void test('a report that is none is passed over: nothing is signed for it, and no last word is made of it', async () => {
+  const script = `
+for (const seq of ['9', 1.5, -1, 1e300, null]) say({ type: 'head', seq, hash: 'a'.repeat(64) })
+say({ type: 'head', seq: 9, hash: 'no hash' })
+say({ type: 'fatal', code: 'store_corrupt', message: { text: 'page 7' }, hint: '' })
+say({ type: 'head', seq: 5, hash: 'b'.repeat(64) })
+await listen()`
+  await withGuest(script, async (options, warnings) => {
+    const guest = await ensureGuest(options)
+    await guest.stop()
+    assert.deepEqual(
+      readSeal(options.home, options.workspace.user).heads.map((head) => head.seq),
+      [5],
+    )
+    assert.deepEqual(warnings, [])
+  })
+})
+
+void test('a last word with a code of a newer version, or with the name of something else, is told as a guest that cannot be reached', async () => {
+  for (const code of ['not_known_yet', 'constructor']) {
+    const script = `say({ type: 'fatal', code: '${code}', message: 'the moon is down', hint: '' }); process.exit(1)`
+    await withGuest(script, async (options) => {
+      await assert.rejects(
+        ensureGuest(options),
+        (error) => isOxbowError(error, 'guest_unreachable') && /the moon is down/.test(error.message),
+      )
+    })
+  }
+})
+
 void test('a guest that is killed is noticed', async () => {
   await withGuest('await listen()', async (options) => {
     const guest = await ensureGuest(options)

@@ -123,6 +123,11 @@ export class OxbowError extends Error {
   }
 }
 
+/** For codes that somebody else wrote: a guest of another version, an endpoint, a record. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorTable, code)
+}
+
 /** Tells an OxbowError, also one from another copy of the module, and narrows to a code when one is given. */
 export function isOxbowError(error: unknown, code?: ErrorCode): error is OxbowError {
   if (!(error instanceof Error) || error.name !== 'OxbowError' || !('code' in error)) return false

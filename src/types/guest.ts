@@ -3,6 +3,7 @@
  * keeps stdin open; its end means stop. A serving guest answers with report lines; one that was asked a question with one JSON
  * document a line and, when it fails, a `fatal` report.
  */
+import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
 import type { UserId } from './id.ts'
@@ -139,4 +140,12 @@ export interface ToolReport {
 export type GuestReport =
   | { readonly type: 'ready'; readonly url: string; readonly pid: number }
   | ({ readonly type: 'head' } & ChainHead)
-  | ({ readonly type: 'fatal' } & Failure)
+  /** The guest's last word, a failure. Its code may be one of another version. */
+  | { readonly type: 'fatal'; readonly code: string; readonly message: string; readonly hint: string }
+
+/** A guest may have been taken over, and whatever runs in it can write lines: what is no report is passed over. */
+export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready'), url: z.string(), pid: z.int() }),
+  z.object({ type: z.literal('head'), seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({ type: z.literal('fatal'), code: z.string(), message: z.string(), hint: z.string() }),
+])

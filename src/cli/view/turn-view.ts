@@ -3,7 +3,7 @@
  * guest leaves out is shown as missing, never a crash.
  */
 import { mediaIn, type SentMedia } from '../media/sent-media.ts'
-import { addSpend, type ErrorCode, erasedText, errorTable, type Failure, isErased, type Json, type RecordView } from '../../types/index.ts'
+import { addSpend, erasedText, type Failure, isErased, isErrorCode, type Json, type RecordView } from '../../types/index.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
 
@@ -155,10 +155,10 @@ export function isEnd(record: Pick<RecordView, 'phase'>): boolean {
 
 function failureOf(body: Fields): Failure | null {
   const failure = body['status'] === 'ok' ? {} : fields(body['failure'] ?? (body as Json))
-  const code = textIn(failure['code'])
-  if (!(code in errorTable)) return null
+  const { code } = failure
+  if (!isErrorCode(code)) return null
   return {
-    code: code as ErrorCode,
+    code,
     message: textIn(failure['message']) || forPeople(textIn(failure['text'])),
     hint: textIn(failure['hint']),
   }
