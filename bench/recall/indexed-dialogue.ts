@@ -50,7 +50,7 @@ export async function addVectors(store: Store, text: TextEngine): Promise<void> 
 }
 
 /** Who spoke is part of what was said: questions ask by name. */
-function spokenText({ speaker, text }: Turn): string {
+export function spokenText({ speaker, text }: Turn): string {
   return speaker === '' ? text : `${speaker}: ${text}`
 }
 

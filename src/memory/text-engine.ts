@@ -15,7 +15,10 @@ export interface EmbedderFacts {
 export interface Embedder extends EmbedderFacts {
   /** Unit vectors, one for each text, in order. A text without any known word gives a vector of zeros, which finds nothing. */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
-  /** How close each passage is to a question word by word, 0 to 1, in order; null where it cannot read the question. Absent: it knows no single words. */
+  /**
+   * How close each passage is to a question word by word, 0 to 1, in order; null where it cannot read the question. Absent: it knows no
+   * single words, and the built-in table is asked.
+   */
   closeness?(question: AskedTerms, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
 }
 
@@ -35,6 +38,8 @@ export type EmbedPurpose = 'document' | 'query'
 export interface FusionWeights {
   readonly vector: number
   readonly text: number
+  /** What closeness word by word counts beside both of them, 0 to 1: the better the vectors, the less there is left to say. */
+  readonly closeness: number
 }
 
 /** `context`: terms of the headings above it, empty where there are none. Whoever knows the turn before adds its terms. */
@@ -59,7 +64,7 @@ export interface TextEngine {
   read(question: string): Promise<ReadQuestion>
   /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
-  /** As `Embedder.closeness`, of the configured embedder; null where it says nothing. */
+  /** As `Embedder.closeness`, of the configured embedder or the built-in table; null where it says nothing, and without an embedder. */
   closeness(question: AskedTerms, passages: readonly PassageTerms[]): Promise<readonly number[] | null>
   /** Makes more of kept vectors, whatever is configured, where what ships with Oxbow makes them; else null. */
   embedderOf(model: string): Promise<Embedder | null>

@@ -7,7 +7,7 @@ export type EmbedderName =
   | { readonly kind: 'service'; readonly model: string }
 
 /** The table that ships with Oxbow. */
-const builtInEmbedder = 'words-50k'
+export const builtInEmbedder = 'words-50k'
 
 /** @throws OxbowError `bad_config` for what is no name of an embedder */
 export function readEmbedderName(name: string): EmbedderName {

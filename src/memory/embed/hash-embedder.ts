@@ -18,5 +18,6 @@ export async function openHashEmbedder(): Promise<Embedder> {
     }
     return toUnit(vector)
   }
-  return { id: 'hash-64-v1', dims, weights: weakWeights, embed: async (texts) => texts.map(embedOne) }
+  // Of words it knows nothing, and nobody else is asked for them.
+  return { id: 'hash-64-v1', dims, weights: weakWeights, embed: async (texts) => texts.map(embedOne), closeness: async () => null }
 }

@@ -71,7 +71,7 @@ export function createRecall(deps: RecallDeps): Recall {
       const closer =
         embedder === null || question.fusion === 'reciprocal_rank'
           ? merged
-          : await addCloseness(merged, { question: text, terms: asked[0]?.terms ?? [] }, deps.text)
+          : await addCloseness(merged, { question: text, terms: asked[0]?.terms ?? [] }, deps.text, embedder.weights.closeness)
       const ranked = addPriors(raiseExact(lowerSayingLittle(raiseAskedAbout(closer, text)), exact), at)
 
       // Order, and say once what is said twice.

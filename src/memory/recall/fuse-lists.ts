@@ -14,7 +14,7 @@ import { leastCertainty, rankOffset } from './recall-limits.ts'
 
 export interface FusionOptions {
   readonly fusion: 'weights' | 'reciprocal_rank'
-  readonly weights: FusionWeights
+  readonly weights: Pick<FusionWeights, 'text' | 'vector'>
   /** Distinct terms that were asked for. */
   readonly terms: readonly string[]
   /** Most hits that a list can have: a shorter one has all there are. */

@@ -20,8 +20,7 @@ export const rankOffset = 60
 /** A list whose best knows only some of the question's words counts less: a single hit is not right because it is alone. */
 export const leastCertainty = 0.5
 
-/** What closeness word by word counts, and likeness of the mean vectors by itself; both lists together have the rest. */
-export const closenessShare = 0.82
+/** What likeness of vectors counts by itself where closeness makes both lists small. */
 export const nearShare = 0.04
 /** For a turn of somebody whom the question names; more gained nothing, and others speak of people, too. */
 export const speakerBonus = 0.25

@@ -1,6 +1,6 @@
 /** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
 import { openServiceEmbedder, type EmbeddingService } from '../embed/service-embedder.ts'
-import { builtInNameOf, isServiceName } from '../embed/embedder-name.ts'
+import { builtInEmbedder, builtInNameOf, isServiceName } from '../embed/embedder-name.ts'
 import type { EmbedderFacts, EmbedPurpose, TextEngine } from '../text-engine.ts'
 import type { TextQuestions } from './text-message.ts'
 import { createTextThread } from './text-thread.ts'
@@ -54,7 +54,8 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ownFacts() : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
-    closeness: ({ question, terms }, passages) => ask('closeness', { question, terms, passages }),
+    closeness: ({ question, terms }, passages) =>
+      ask('closeness', { question, terms, passages, ...(remote === null ? {} : { embedder: builtInEmbedder }) }),
     async embedderOf(model) {
       const own = builtInNameOf(model)
       const facts = own === null ? null : await ask('embedder', { embedder: own })

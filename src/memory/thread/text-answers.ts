@@ -1,5 +1,6 @@
 /** Answers questions about texts, wherever it runs. The embedder is loaded when it is first asked for. */
 import { OxbowError } from '../../types/index.ts'
+import { builtInEmbedder } from '../embed/embedder-name.ts'
 import { openLocalEmbedder } from '../embed/local-embedder.ts'
 import { cutText } from '../cut/cut.ts'
 import { readQuestion } from '../text/read-question.ts'
@@ -40,6 +41,11 @@ export function createTextAnswers(configured: string): TextAnswers {
       }
       return embedder.embed(texts, purpose)
     },
-    closeness: async ({ passages, ...asked }) => (await (await open())?.closeness?.(asked, passages)) ?? null,
+    async closeness({ passages, embedder: name, ...asked }) {
+      const own = await open(name)
+      // What knows whole texts only leaves single words to the table.
+      const words = own === null || own.closeness !== undefined ? own : await open(builtInEmbedder)
+      return (await words?.closeness?.(asked, passages)) ?? null
+    },
   }
 }

@@ -28,6 +28,7 @@ void describe('the text engine', () => {
   void it('has no embedder when it is to have none, and says so when it is asked for vectors', async () => {
     const engine = createTextEngine({ embedder: 'none' })
     assert.equal(await engine.embedder(), null)
+    assert.equal(await engine.closeness({ question: 'Which doctor?', terms: ['doctor'] }, [{ terms: 'nurse', context: '' }]), null)
     await assert.rejects(engine.embed(['x']), (error) => isOxbowError(error, 'bad_config'))
     await engine.close()
   })
@@ -93,6 +94,12 @@ void describe('the text engine', () => {
     assert.deepEqual(await engine.embed(['a', ' '], 'query'), [Float32Array.of(0.6, 0.8), Float32Array.of(0.6, 0.8)])
     assert.equal((await engine.embedder())?.id, 'acme/embed-1@2')
     assert.deepEqual(asked, [['acme/embed-1', ['a', '-'], 'query']])
+    // Single words are no matter of a service: they stay on the machine.
+    const words = { question: 'Which doctor?', terms: ['doctor'] }
+    const passages = ['nurse', 'fence'].map((terms) => ({ terms, context: '' }))
+    const [near = 0, far = 1] = (await engine.closeness(words, passages)) ?? []
+    assert.ok(near > far, `${near} ${far}`)
+    assert.equal(asked.length, 1)
     await engine.close()
   })
 })

@@ -14,7 +14,7 @@ export interface TextQuestions {
     readonly answer: readonly Float32Array<ArrayBuffer>[]
   }
   closeness: {
-    readonly ask: AskedTerms & { readonly passages: readonly PassageTerms[] }
+    readonly ask: AskedTerms & { readonly passages: readonly PassageTerms[]; readonly embedder?: string }
     readonly answer: readonly number[] | null
   }
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isOxbowError } from '../../../types/index.ts'
+import { createLocalTextEngine } from '../../thread/create-text-engine.ts'
+import { tableWeights, weakWeights } from '../embed-limits.ts'
 import { openFolderEmbedder } from './folder-embedder.ts'
 import { readTokenizer } from './tokenizer-json.ts'
 
@@ -64,6 +66,17 @@ void describe('the embedder of a model2vec folder', () => {
       [0.7071, 0.7071],
     ])
     assert.equal(openFolderEmbedder(folder).dims, 2)
+  })
+
+  void it('has weights of its own, and leaves single words to the built-in table', async () => {
+    put()
+    const engine = createLocalTextEngine({ embedder: `folder:${folder}` })
+    assert.deepEqual((await engine.embedder())?.weights, weakWeights)
+    assert.notDeepEqual(weakWeights, tableWeights)
+    const passages = ['nurse', 'fence'].map((terms) => ({ terms, context: '' }))
+    const [near = 0, far = 1] = (await engine.closeness({ question: 'Which doctor?', terms: ['doctor'] }, passages)) ?? []
+    assert.ok(near > far, `${near} ${far}`)
+    await engine.close()
   })
 
   void it('reads numbers of half size and of one byte, weights, and rows by a mapping', async () => {
