@@ -57,6 +57,16 @@ void test('an unknown verb or option is a usage error with a hint', async () => 
   }
 })
 
+void test('a verb below the list of sessions acts for the user it is given, wherever that stands', async () => {
+  for (const args of [
+    ['delete', '019a', '--yes', '--user', '../x'],
+    ['--user', '../x', 'delete', '019a', '--yes'],
+    ['--user', 'ada', 'rename', '019a', 'title', '--user', '../x'],
+  ]) {
+    assert.match((await type('sessions', ...args)).err, /^error: "\.\.\/x" cannot be a user name/, args.join(' '))
+  }
+})
+
 void test('failures print an error and a hint, and exit by the table', async () => {
   const empty = await type('run')
   assert.equal(empty.exit, 2)

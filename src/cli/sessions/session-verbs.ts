@@ -10,6 +10,10 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', examples('oxbow sessions', 'oxbow sessions --search taxes --archived', 'oxbow sessions rename 019a "Taxes 2026"'))
     .action((options) => choose(async () => (await import('./session-list.ts')).sessions(options, terminal)))
+  // The list has options of its own: without this it takes those of the verbs below for them, and `--user` with them.
+  sessions.enablePositionalOptions().hook('preSubcommand', (list, verb) => {
+    if (list.getOptionValueSource('user') === 'cli') verb.setOptionValue('user', list.getOptionValue('user'))
+  })
 
   userVerb(sessions.command('rename <session> <title...>'), 'give a session another title')
     .addHelpText('after', examples('oxbow sessions rename 019a "Taxes 2026"'))
