@@ -52,12 +52,25 @@ function exec(bench: Workbench, command: string): Promise<{ stdout: string }> {
   return asker(bench.sandbox)('exec', { command, cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 10_000 }, { timeoutMs: 60_000 })
 }
 
+/** One that is left open keeps the whole run from ending. */
+async function withBench(limitsOf: { cpus: number } | undefined, work: (bench: Workbench) => Promise<void>): Promise<void> {
+  const bench = await makeWorkbench(limitsOf === undefined ? {} : { limits: limitsOf })
+  try {
+    await work(bench)
+  } finally {
+    await bench.sandbox.close()
+    await bench.remove()
+  }
+}
+
 describe('beside systemd', { skip: madeBy === null && 'no group can be made here' }, () => {
   it('no process is moved but those of the unit that was handed over, and nothing is handed down elsewhere', async () => {
     const [before, above] = [groupsOfAll(), handedDownElsewhere()]
-    const bench = await makeWorkbench()
-    await exec(bench, 'true')
-    const after = groupsOfAll()
+    let after = new Map<string, string>()
+    await withBench(undefined, async (bench) => {
+      await exec(bench, 'true')
+      after = groupsOfAll()
+    })
     for (const [pid, group] of before) {
       const now = after.get(pid)
       if (now === undefined || now === '' || now === group) continue
@@ -65,44 +78,42 @@ describe('beside systemd', { skip: madeBy === null && 'no group can be made here
     }
     // What systemd hands down for its own scopes is its own matter.
     if (madeBy === 'oxbow') for (const [file, text] of above) assert.equal(textOf(file), text, file)
-    await bench.sandbox.close()
-    await bench.remove()
   })
 
   it('a group is where the status says, holds what it says, and keeps it when systemd reads its files again', async () => {
-    const bench = await makeWorkbench({ limits: { cpus: 0.5 } })
-    await exec(bench, 'true')
-    const [group, ...others] = ownGroups()
-    assert.deepEqual([dirname(group!), others], [folder, []])
-    const held = (): string[] => ['memory.max', 'memory.swap.max', 'pids.max', 'cpu.max'].map((file) => textOf(`${group}/${file}`))
-    const bounds: Readonly<Record<string, readonly string[]>> = {
-      memory: [String(384 * 1024 * 1024), '0'],
-      pids: ['96'],
-      cpu: ['50000 100000'],
-    }
-    const expected = ['memory', 'pids', 'cpu'].flatMap((limit) => (limits.includes(limit) ? bounds[limit]! : bounds[limit]!.map(() => '')))
-    assert.deepEqual(held(), expected)
-    if (madeBy === 'systemd') {
-      assert.equal(systemctl('is-active', basename(group!)), 'active')
-      assert.equal(systemctl('show', '--property=Delegate', '--value', basename(group!)), 'yes')
-      // Paths of the workspace have no place in a list that others read.
-      assert.equal(systemctl('show', '--property=Description', '--value', basename(group!)), 'A sandbox of Oxbow')
-    }
-    if (madeBy === 'systemd' || uid === 0) systemctl('daemon-reload')
-    assert.deepEqual(held(), expected)
-    assert.equal((await exec(bench, 'echo alive')).stdout, 'alive\n')
-    await bench.sandbox.close()
-    await bench.remove()
+    await withBench({ cpus: 0.5 }, async (bench) => {
+      await exec(bench, 'true')
+      const [group, ...others] = ownGroups()
+      assert.deepEqual([dirname(group!), others], [folder, []])
+      const held = (): string[] => ['memory.max', 'memory.swap.max', 'pids.max', 'cpu.max'].map((file) => textOf(`${group}/${file}`))
+      const bounds: Readonly<Record<string, readonly string[]>> = {
+        memory: [String(384 * 1024 * 1024), '0'],
+        pids: ['96'],
+        cpu: ['50000 100000'],
+      }
+      const expected = ['memory', 'pids', 'cpu'].flatMap((limit) =>
+        limits.includes(limit) ? bounds[limit]! : bounds[limit]!.map(() => ''),
+      )
+      assert.deepEqual(held(), expected)
+      if (madeBy === 'systemd') {
+        assert.equal(systemctl('is-active', basename(group!)), 'active')
+        assert.equal(systemctl('show', '--property=Delegate', '--value', basename(group!)), 'yes')
+        // Paths of the workspace have no place in a list that others read.
+        assert.equal(systemctl('show', '--property=Description', '--value', basename(group!)), 'A sandbox of Oxbow')
+      }
+      if (madeBy === 'systemd' || uid === 0) systemctl('daemon-reload')
+      assert.deepEqual(held(), expected)
+      assert.equal((await exec(bench, 'echo alive')).stdout, 'alive\n')
+    })
   })
 
   it('neither a group nor a unit is left when the sandbox is closed', async () => {
-    const bench = await makeWorkbench()
-    await exec(bench, '(setsid sh -c \'trap "" TERM HUP; while :; do sleep 60; done\' &); kill -STOP $$ & true')
-    assert.equal(ownGroups().length, 1)
-    await bench.sandbox.close()
+    await withBench(undefined, async (bench) => {
+      await exec(bench, '(setsid sh -c \'trap "" TERM HUP; while :; do sleep 60; done\' &); kill -STOP $$ & true')
+      assert.equal(ownGroups().length, 1)
+    })
     for (const until = performance.now() + goneWithinMs; performance.now() < until && ownGroups().length > 0;) await delay(20)
     assert.deepEqual(ownGroups(), [])
     if (madeBy === 'systemd') assert.equal(systemctl('list-units', '--all', '--no-legend', '--plain', 'oxbow-*'), '')
-    await bench.remove()
   })
 })

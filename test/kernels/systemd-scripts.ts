@@ -8,7 +8,7 @@ import type { SystemdSituation } from './systemd-situations.ts'
 export function systemdFiles(situations: readonly SystemdSituation[]): Readonly<Record<string, string>> {
   return {
     'etc/systemd/system/rig.service': rigService,
-    [`etc/systemd/system/user@${people.bob}.service.d/few.conf`]: '[Service]\nDelegate=\nDelegate=pids\n',
+    [`etc/systemd/system/user@${people.bob}.service.d/few.conf`]: '[Service]\nDelegate=\nDelegate=pids memory\n',
     'opt/rig': rigScript(situations),
     'opt/with-settings': settingsScript,
   }

@@ -17,7 +17,7 @@ export interface SystemdExpected extends Expected {
   readonly madeBy: 'systemd' | 'oxbow' | null
 }
 
-/** Two persons: the manager of the second one may bound processes only. */
+/** Two persons: the manager of the second one is given what systemd gave before version 252, memory and processes. */
 export const people = { ada: 1_000, bob: 1_001 } as const
 
 const all = ['memory', 'pids', 'cpu']
@@ -57,9 +57,9 @@ export const systemdSituations: readonly SystemdSituation[] = [
     suites: [],
   },
   {
-    name: 'a user who has logged in, whose manager may bound processes only',
+    name: 'a user who has logged in, whose manager was not given the processors',
     run: 'login bob',
-    expects: { limits: ['pids'], folder: `${managerOf(people.bob)}/app.slice`, madeBy: 'systemd' },
+    expects: { limits: ['memory', 'pids'], folder: `${managerOf(people.bob)}/app.slice`, madeBy: 'systemd' },
     suites: [],
   },
   {

@@ -83,9 +83,15 @@ const lies = {
   panic: () => forceKernel('c', '-1'),
   'halted-kernel': () => forceKernel('c', '0'),
   'flood-of-other-ports': (id) => {
-    const ports = otherPorts()
-    for (let i = 0; i < 64; i += 1) for (const each of ports) write(each, Buffer.alloc(mostBytes, 0x67))
-    say(last(id, { failure: { code: 'not_found', message: `${ports.length} ports were flooded`, hint: '' } }))
+    const told = otherPorts().map((each) => {
+      try {
+        for (let i = 0; i < 64; i += 1) write(each, Buffer.alloc(mostBytes, 0x67))
+        return 'flooded'
+      } catch (error) {
+        return error.code
+      }
+    })
+    say(last(id, { failure: { code: 'not_found', message: `other ports: ${told.join(' ')}.`, hint: '' } }))
   },
   // A connection as it should be, and then another protocol.
   'egress-garbage': () => {
@@ -122,6 +128,13 @@ for (;;) {
     if (kind !== lastKind) continue
     const [, name] = /"\/tmp\/lie-([a-z-]+)"/.exec(text) ?? []
     if (name === undefined) say(last(id, refusal))
-    else lies[name](id)
+    else {
+      try {
+        lies[name](id)
+      } catch (error) {
+        // A lie that cannot be told is told of.
+        say(last(id, { failure: { code: 'not_found', message: String(error).slice(0, 500), hint: '' } }))
+      }
+    }
   }
 }

@@ -10,7 +10,7 @@ import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { leftOnceGone } from '../../src/sandbox/kill-contract.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
@@ -22,8 +22,6 @@ import type { LyingImage } from './lying-machine.ts'
 
 const { limits, skip } = await vmFixture()
 const timeout = 180_000
-/** What issue 4 promises. */
-const goneWithinMs = 2_000
 /** Messages that have begun (64 MiB), one that is put together, and what the collector has not come to. */
 const mostGrowth = 192 * 1024 * 1024
 /** Of our own processor time: a kernel that stands still for this long serves nobody else. */
@@ -108,10 +106,6 @@ describe('a machine whose hands lie', { skip }, () => {
     await image?.remove()
   })
   const leftovers = () => processLeftovers({ kernelPid: process.pid, root: bench!.root })
-  const gone = async (): Promise<readonly string[]> => {
-    for (const until = performance.now() + goneWithinMs; performance.now() < until && (await leftovers()).length > 0;) await delay(20)
-    return leftovers()
-  }
 
   for (const [name, { tells, ends, profile = 'work', timeoutMs = 60_000, connections: expected }] of chosen) {
     it(`that tells ${tells} is not believed, and gone`, { timeout }, async (t) => {
@@ -127,7 +121,7 @@ describe('a machine whose hands lie', { skip }, () => {
         const given = name === 'wedged' ? hands.ask('write', { path: '/tmp/x', text: 'x'.repeat(8_000_000) }, options) : null
         await asked.catch((error: unknown) => (code = isOxbowError(error) ? error.code : String(error)))
         await given?.catch(() => undefined)
-        left = await gone()
+        left = await leftOnceGone(leftovers)
       })
       t.diagnostic(`grown by ${Math.round(grownBytes / 2 ** 20)} MiB, longest step ${Math.round(longestStepMs)} ms`)
       assert.equal(code, ends)
@@ -146,7 +140,7 @@ describe('a machine whose hands lie', { skip }, () => {
     const { grownBytes, longestStepMs } = await measureLoad(async () => {
       await hands.ask('stat', { path: '/tmp/lie-flood-of-other-ports' }, options).catch((error: unknown) => (message = String(error)))
     })
-    assert.match(message, /[1-9]\d* ports were flooded/)
+    assert.match(message, /ports:.* flooded/)
     t.diagnostic(`${message}: grown by ${Math.round(grownBytes / 2 ** 20)} MiB, longest step ${Math.round(longestStepMs)} ms`)
     assert.ok(grownBytes < mostGrowth && longestStepMs < mostStepMs, `${grownBytes} bytes, ${longestStepMs} ms`)
     assert.equal(connections, 0)
