@@ -37,7 +37,7 @@ const goneWithinMs = 2_000
 /** As many looks fit into that time where nothing else runs: on a machine that is slower than that the time is longer, too. */
 const looksWithin = 50
 /** A start of the slowest tier, an emulated machine, and the storm in it. */
-const timeout = 120_000
+const timeout = 300_000
 
 /** Ignores what it is told, has left its session and its parents, is stopped, or is born faster than it can be ended. */
 const resistance = {
@@ -71,18 +71,20 @@ export async function startResistance(sandbox: Sandbox, kind: Resistance): Promi
   }
 }
 
+/** @returns what is left when the time that a kill may take is over, at once when nothing is. */
+export async function leftOnceGone(look: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  const until = performance.now() + goneWithinMs
+  for (let looks = 1; ; looks++) {
+    const left = await look()
+    if (left.length === 0 || (performance.now() > until && looks > looksWithin)) return left
+    await delay(20)
+  }
+}
+
 export function describeKillContract(name: string, { limits, searchPath, leftovers, killLauncher, without = {} }: KillSubject): void {
   const place = { limits, ...(searchPath !== undefined && { searchPath }) }
   describe(`kill means kill: ${name}`, () => {
-    /** @returns what is left when the time is over, at once when nothing is. */
-    const leftAfterAWhile = async (of: KilledSandbox): Promise<readonly string[]> => {
-      const until = performance.now() + goneWithinMs
-      for (let looks = 1; ; looks++) {
-        const left = await leftovers(of)
-        if (left.length === 0 || (performance.now() > until && looks > looksWithin)) return left
-        await delay(20)
-      }
-    }
+    const leftAfterAWhile = (of: KilledSandbox): Promise<readonly string[]> => leftOnceGone(() => leftovers(of))
 
     for (const kind of Object.keys(resistance) as Resistance[]) {
       it(`leaves nothing of ${kind} when the sandbox is closed`, { timeout, skip: without[kind] ?? false }, async () => {
