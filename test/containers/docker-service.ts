@@ -83,11 +83,11 @@ const placesOfDocker = ['/etc/docker/key.json', '/etc/docker', '/run/docker/plug
 
 function argumentsOf(folder: string, socket: string, group: string): readonly string[] {
   return [
-    ...[`--data-root=${join(folder, 'data')}`, `--exec-root=${join(folder, 'exec')}`, `--pidfile=${join(folder, 'pid')}`],
-    ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
-    ...['--exec-opt=native.cgroupdriver=cgroupfs', `--cgroup-parent=/${group}`],
-    ...[`--host=unix://${socket}`, `--config-file=${join(folder, 'service.json')}`, '--group=root'],
-  ]
+    [`--data-root=${join(folder, 'data')}`, `--exec-root=${join(folder, 'exec')}`, `--pidfile=${join(folder, 'pid')}`],
+    ['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
+    ['--exec-opt=native.cgroupdriver=cgroupfs', `--cgroup-parent=/${group}`],
+    [`--host=unix://${socket}`, `--config-file=${join(folder, 'service.json')}`, '--group=root'],
+  ].flat()
 }
 
 const runtimeOfGvisor = { path: '/usr/bin/runsc', runtimeArgs: ['--platform=ptrace', '--network=none', '--fsgofer-host-uds'] }
