@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OxbowError } from '../../types/index.ts'
 import type { Failure, GuestStatus, Json, Phase, RecordView, SessionInfo } from '../../types/index.ts'
-import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
-import { chat } from './chat-loop.ts'
+import type { FollowEvent } from '../../client/index.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
+import { runChat } from './chat-loop.ts'
 import type { ChatDeps } from './chat-loop.ts'
 import type { ScreenEvents } from '../screen/screen.ts'
 
@@ -36,7 +37,7 @@ const told: GuestStatus = {
 /** A gateway whose session does only what the test tells. */
 function fakeGateway() {
   const asked: string[] = []
-  let handler: (event: SessionEvent) => void = () => {}
+  let handler: (event: FollowEvent) => void = () => {}
   let seq = 0
   const info = (busy: boolean): SessionInfo => ({ id: sessionId, title: 'T', created_at: 0, active_at: 0, turns: 1, busy }) as SessionInfo
   const gateway: GatewayPort = {
@@ -69,7 +70,7 @@ function fakeGateway() {
     },
     close: async () => {},
   }
-  const emit = (event: SessionEvent): void => handler(event)
+  const emit = (event: FollowEvent): void => handler(event)
   const record = (call: string, name: string, phase: Phase, body: Json): RecordView =>
     ({ seq: ++seq, at: 0, actor: '', session: sessionId, turn, call, name, phase, body }) as unknown as RecordView
   return {
@@ -86,7 +87,7 @@ function fakeGateway() {
 function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDeps> = {}) {
   const shown = { text: '', prompt: '' as string | null, typing: false }
   let events: ScreenEvents | null = null
-  const over = chat({
+  const over = runChat({
     gateway: fake.gateway,
     makeScreen(given) {
       events = given
@@ -117,12 +118,12 @@ void test('a message streams its answer, shows its call in one line, and gives t
   await type('hello')
   assert.equal(shown.prompt, null)
   fake.tell('g', 'model.generate', 'intent', null)
-  fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)
-  fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as SessionEvent)
+  fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as FollowEvent)
+  fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as FollowEvent)
   fake.tell('g.0', 'file.read', 'intent', { input: { path: '/shared/a.txt' } })
   fake.tell('g.0', 'file.read', 'outcome', { status: 'ok', ms: 3, text: '' })
   fake.tell('h', 'model.generate', 'intent', null)
-  fake.emit({ type: 'text', turn, call: 'h', text: 'done' } as SessionEvent)
+  fake.emit({ type: 'text', turn, call: 'h', text: 'done' } as FollowEvent)
   fake.end()
   assert.equal(shown.text, 'Let me look\n  · file_read /shared/a.txt  3 ms\ndone\n')
   assert.equal(shown.prompt, '› ')
@@ -135,7 +136,7 @@ void test('an answer that is heard before its call is on record is shown behind 
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('list')
-  fake.emit({ type: 'text', turn, call: 'h', text: 'It is empty.' } as SessionEvent)
+  fake.emit({ type: 'text', turn, call: 'h', text: 'It is empty.' } as FollowEvent)
   fake.tell('g.0', 'file.list', 'intent', { input: { path: '/shared' } })
   fake.tell('g.0', 'file.list', 'outcome', { status: 'ok', ms: 3, text: '' })
   fake.tell('h', 'model.generate', 'intent', null)
@@ -281,9 +282,9 @@ void test('news is told on a line of its own, in the middle of an answer too, an
   const { type, shown, end, over } = startChat(fake, { news: (given) => void (tell = given) })
   await type('hello')
   fake.tell('g', 'model.generate', 'intent', null)
-  fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as SessionEvent)
+  fake.emit({ type: 'text', turn, call: 'g', text: 'Let me lo' } as FollowEvent)
   tell('  — lost —')
-  fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as SessionEvent)
+  fake.emit({ type: 'text', turn, call: 'g', text: 'ok' } as FollowEvent)
   fake.end({ status: 'ok', reply: 'Let me look' })
   end()
   await over

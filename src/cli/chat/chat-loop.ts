@@ -5,7 +5,7 @@ import { doubleInterruptMs } from '../limits.ts'
 import { messageOf, parseCommand } from './chat-commands.ts'
 import { obey } from './chat-obey.ts'
 import type { Screen, ScreenEvents } from '../screen/screen.ts'
-import { failureLines } from './chat-text.ts'
+import { failureLines, messagePrompt } from './chat-text.ts'
 import { createConversation } from './conversation.ts'
 import type { Conversation, ConversationDeps } from './conversation.ts'
 
@@ -21,7 +21,7 @@ export interface ChatDeps extends Omit<ConversationDeps, 'screen' | 'onLost'> {
 }
 
 /** Runs until the person leaves. @returns why the chat could not go on: the guest is gone, or a call waits and input has ended. */
-export async function chat(deps: ChatDeps): Promise<Failure | null> {
+export async function runChat(deps: ChatDeps): Promise<Failure | null> {
   const left = Promise.withResolvers<Failure | null>()
   let interruptedAt = -Infinity
   let leaving = false
@@ -56,7 +56,7 @@ export async function chat(deps: ChatDeps): Promise<Failure | null> {
   }
   const screen = deps.makeScreen({ onLine, onInterrupt, onEnd: leave })
   const conversation = createConversation({ ...deps, screen, onLost: left.resolve })
-  screen.prompt('› ')
+  screen.prompt(messagePrompt)
   deps.news((text) => isOpen && screen.line(text))
   try {
     if (deps.session !== undefined) await conversation.reopen(deps.session)

@@ -3,14 +3,14 @@
  * the turn that runs.
  */
 import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
-import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
+import type { GatewayPort } from '../guest/gateway-port.ts'
 import { inRecordOrder } from '../guest/record-order.ts'
-import { pendingOf } from '../view/turn-follow.ts'
-import { foldRecord, isEnd, isOver, newTurnView } from '../view/turn-view.ts'
+import { foldRecord, isEnd, isOver, newTurnView, pendingOf } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
 import { createApprovalQueue } from './approval-queue.ts'
 import type { Screen } from '../screen/screen.ts'
-import { lastExchange } from './chat-text.ts'
+import { lastExchange, messagePrompt } from './chat-text.ts'
 import { createTurnPrinter } from './turn-printer.ts'
 
 export interface ChatSession {
@@ -40,7 +40,6 @@ interface Opening {
   readonly onLost: (failure: Failure) => void
 }
 
-const messagePrompt = '› '
 const approvalPrompt = '  allow? [y/n] '
 
 export async function openChatSession({ gateway, screen, session, past, busy, onLost }: Opening): Promise<ChatSession> {
@@ -85,7 +84,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, on
     }
     settle()
   }
-  const take = (event: SessionEvent): void => {
+  const take = (event: FollowEvent): void => {
     if (active !== null) printer.event(event, active)
     if (event.type === 'record') takeRecord(event.record)
     if (event.type === 'caught_up') event.pending.forEach(ask)

@@ -7,6 +7,9 @@ import { formatMoney, formatMs } from '../view/text-format.ts'
 import { type CallView, forPeople } from '../view/turn-view.ts'
 import { wrapWords } from '../wrap/wrap-words.ts'
 
+/** A message may be typed. */
+export const messagePrompt = '› '
+
 /** @param columns width of the terminal: its lines end between words */
 export function banner(status: GuestStatus, version: string, columns: number): string {
   const { held, limits, problems } = describeSandbox(status.sandbox)

@@ -1,6 +1,6 @@
 /** Prints a running turn: its text as it comes, a line for each call, and how it ended. */
 import type { PendingApproval, RecordView } from '../../types/index.ts'
-import type { SessionEvent } from '../guest/gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
 import { mediaIn, mediaLine } from '../media/sent-media.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { isEnd, isOver, isToolCall, untoldFailure } from '../view/turn-view.ts'
@@ -15,7 +15,7 @@ const heartbeatMs = 5_000
 
 export interface TurnPrinter {
   /** Text and heartbeats. */
-  event(event: SessionEvent, turn: TurnView): void
+  event(event: FollowEvent, turn: TurnView): void
   /** A record of the turn, whose view has it folded in. */
   record(record: RecordView, turn: TurnView): void
   approval(pending: PendingApproval): void

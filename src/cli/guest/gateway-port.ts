@@ -1,9 +1,7 @@
 /** What the terminal programs need of the gateway client; tests bring a fake. */
-import type { Client, FollowEvent } from '../../client/index.ts'
+import type { Client } from '../../client/index.ts'
 
 export type GatewayPort = Pick<
   Client,
   'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'approve' | 'call' | 'follow' | 'close'
 >
-
-export type SessionEvent = FollowEvent

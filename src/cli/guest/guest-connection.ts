@@ -35,7 +35,7 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup 
 export interface Connection {
   readonly guest: RunningGuest
   readonly gateway: GatewayPort
-  readonly options: GuestSetup
+  readonly setup: GuestSetup
   /** Tells from now on when the connection is lost, back, or gone for good. One listener. */
   onConnection(listener: (state: ConnectionState) => void): void
 }
@@ -46,15 +46,15 @@ export async function withGuest<Result>(
   terminal: Terminal,
   use: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
-  const options = guestSetup(choice, terminal)
-  const guest = await ensureGuest(options)
+  const setup = guestSetup(choice, terminal)
+  const guest = await ensureGuest(setup)
   try {
     let told: (state: ConnectionState) => void = () => {}
     const client = `oxbow-cli ${terminal.version}`
     const gateway = await connect({ url: guest.url, token: guest.token, client, onState: (state) => told(state) })
     try {
-      if (!guest.owned) await tellOfStale({ guest, gateway, options }, choice, terminal)
-      return await use({ guest, gateway, options, onConnection: (listener) => void (told = listener) })
+      if (!guest.owned) await tellOfStale({ guest, gateway, setup }, choice, terminal)
+      return await use({ guest, gateway, setup, onConnection: (listener) => void (told = listener) })
     } finally {
       await gateway.close()
     }
@@ -65,7 +65,7 @@ export async function withGuest<Result>(
 
 /** What makes a guest cannot change one that runs. */
 async function tellOfStale(
-  { guest, gateway, options: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'options'>,
+  { guest, gateway, setup: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'setup'>,
   choice: GuestChoice,
   terminal: Terminal,
 ): Promise<void> {

@@ -5,9 +5,9 @@ import type { Json, JournalRecord, RecordView, SessionId } from '../../types/ind
 import { recentRecords } from '../limits.ts'
 
 /** @returns the newest records of the session, oldest first. */
-export async function readRecent(options: GuestSetup, session: SessionId): Promise<readonly RecordView[]> {
+export async function readRecent(setup: GuestSetup, session: SessionId): Promise<readonly RecordView[]> {
   const records: RecordView[] = []
-  for await (const line of askOffline(options, { command: 'audit-show', session, limit: recentRecords })) {
+  for await (const line of askOffline(setup, { command: 'audit-show', session, limit: recentRecords })) {
     const { body, ...record } = line as JournalRecord
     records.push({ ...record, body: parseBody(body) })
   }

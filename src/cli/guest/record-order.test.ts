@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RecordView } from '../../types/index.ts'
-import type { SessionEvent } from './gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
 import { inRecordOrder } from './record-order.ts'
 
 const record = (call: string, name: string, phase: string): RecordView =>
   ({ seq: 1, at: 0, actor: '', session: 's', turn: 't', call, name, phase, body: null }) as unknown as RecordView
-const recorded = (call: string, name: string, phase: string): SessionEvent => ({ type: 'record', record: record(call, name, phase) })
-const text = (call: string, said: string): SessionEvent => ({ type: 'text', turn: 't', call, text: said }) as SessionEvent
-const caughtUp = { type: 'caught_up', cursor: 1, turn: 't', pending: [] } as unknown as SessionEvent
+const recorded = (call: string, name: string, phase: string): FollowEvent => ({ type: 'record', record: record(call, name, phase) })
+const text = (call: string, said: string): FollowEvent => ({ type: 'text', turn: 't', call, text: said }) as FollowEvent
+const caughtUp = { type: 'caught_up', cursor: 1, turn: 't', pending: [] } as unknown as FollowEvent
 
 /** What is handed on of the events, in its order. */
-function order(past: readonly RecordView[], events: readonly SessionEvent[]): readonly string[] {
+function order(past: readonly RecordView[], events: readonly FollowEvent[]): readonly string[] {
   const seen: string[] = []
   const take = inRecordOrder(past, (event) =>
     seen.push(event.type === 'text' ? event.text : event.type === 'record' ? `${event.record.call} ${event.record.phase}` : event.type),

@@ -3,12 +3,12 @@
  * quick model is heard before the calls that it answers to: its text waits here until its own beginning is on record.
  */
 import type { RecordView } from '../../types/index.ts'
-import type { SessionEvent } from './gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
 
-type Text = Extract<SessionEvent, { type: 'text' | 'restart' }>
+type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
 
 /** @param past records that were told before. @returns takes the events as they come, and hands on each of them once. */
-export function inRecordOrder(past: readonly RecordView[], handOn: (event: SessionEvent) => void): (event: SessionEvent) => void {
+export function inRecordOrder(past: readonly RecordView[], handOn: (event: FollowEvent) => void): (event: FollowEvent) => void {
   /** Generations of this turn whose beginning was told. */
   const begun = new Set<string>()
   let held: readonly Text[] = []

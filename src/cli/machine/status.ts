@@ -14,7 +14,7 @@ export interface StatusOptions extends GuestChoice {
 }
 
 export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway, guest, options: { home, workspace, config } }) => {
+  return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace, config } }) => {
     const told = await gateway.status()
     if (options.json === true) {
       printLine(terminal, JSON.stringify({ ...told, workspace: workspace.root, running: !guest.owned }))

@@ -20,7 +20,7 @@ export interface MediaOptions extends GuestChoice {
 
 /** @returns the exit code. */
 export async function media(prefix: string, options: MediaOptions, terminal: Terminal): Promise<number> {
-  return withGuest(options, terminal, async ({ gateway, options: { home } }) => {
+  return withGuest(options, terminal, async ({ gateway, setup: { home } }) => {
     const workspaces = usersFolder(home)
     const session = await findSession(gateway, prefix)
     const sent = sentMedia(await readPast(gateway, session.id))

@@ -9,8 +9,8 @@ import { maxListedSessions, resumedTurnMs } from '../limits.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
-import { pendingOf, watchTurn } from '../view/turn-follow.ts'
-import { isEnd } from '../view/turn-view.ts'
+import { watchTurn } from '../guest/turn-watch.ts'
+import { isEnd, pendingOf } from '../view/turn-view.ts'
 
 export interface ApproveOptions extends GuestChoice {
   readonly deny?: boolean | undefined
@@ -43,10 +43,10 @@ async function listPending(connection: Connection): Promise<readonly PendingAppr
 }
 
 /** What waits in a session; while nothing does, waits until a call asks, the turn is over or patience is. */
-async function pendingIn({ gateway, options }: Connection, session: SessionId, patience: AbortSignal): Promise<readonly PendingApproval[]> {
+async function pendingIn({ gateway, setup }: Connection, session: SessionId, patience: AbortSignal): Promise<readonly PendingApproval[]> {
   const told = Promise.withResolvers<readonly PendingApproval[]>()
   // Without patience only the snapshot is wanted: a cursor beyond the end.
-  const cursor = patience.aborted ? Number.MAX_SAFE_INTEGER : ((await readRecent(options, session)).at(-1)?.seq ?? 0)
+  const cursor = patience.aborted ? Number.MAX_SAFE_INTEGER : ((await readRecent(setup, session)).at(-1)?.seq ?? 0)
   const following = await gateway.follow(session, cursor, (event) => {
     if (event.type === 'caught_up') {
       if (event.pending.length > 0 || patience.aborted) told.resolve(event.pending)
@@ -65,8 +65,8 @@ async function pendingIn({ gateway, options }: Connection, session: SessionId, p
   }
 }
 
-async function decideAndFollow({ gateway, options }: Connection, pending: PendingApproval, allow: boolean, terminal: Terminal) {
-  const past = await readRecent(options, pending.session)
+async function decideAndFollow({ gateway, setup }: Connection, pending: PendingApproval, allow: boolean, terminal: Terminal) {
+  const past = await readRecent(setup, pending.session)
   const next = Promise.withResolvers<PendingApproval>()
   const watch = await watchTurn({
     gateway,

@@ -1,7 +1,7 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
 import { configFiles, isAlive, usersFolder } from '../../runner/index.ts'
 import type { Failure } from '../../types/index.ts'
-import { chat as runChat } from '../chat/chat-loop.ts'
+import { runChat } from '../chat/chat-loop.ts'
 import { banner } from '../chat/chat-text.ts'
 import { createConnectionNews } from '../chat/connection-news.ts'
 import { printFailure } from '../failure-report.ts'
@@ -48,7 +48,7 @@ interface Round {
 
 function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
   return withGuest(options, terminal, async (connection) => {
-    const { gateway, guest, options: guestSetup } = connection
+    const { gateway, guest, setup } = connection
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
@@ -57,11 +57,11 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
-      recent: (session) => readRecent(guestSetup, session.id),
+      recent: (session) => readRecent(setup, session.id),
       model: options.model,
       session: options.session,
       onSession,
-      workspaces: usersFolder(guestSetup.home),
+      workspaces: usersFolder(setup.home),
       oneByOne: !person,
       now: () => performance.now(),
       gone: Promise.race([guest.gone, lost.promise]),
@@ -73,7 +73,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
           if (state.type === 'gone') lost.resolve(state.failure)
           if (state.type === 'reconnecting' && isOrphan(connection)) lost.resolve(orphaned)
         })
-        const { config } = guestSetup
+        const { config } = setup
         if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
       },
     })
@@ -81,12 +81,12 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
 }
 
 /** The guest of another terminal is gone, and no other one can come to the same port. */
-function isOrphan({ guest, options: { config } }: Connection): boolean {
+function isOrphan({ guest, setup: { config } }: Connection): boolean {
   return !guest.owned && config.gateway.port === 0 && !isAlive(guest.pid)
 }
 
-async function tellOfServices({ options }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
-  const [shared] = configFiles(options.home, options.workspace)
+async function tellOfServices({ setup }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
+  const [shared] = configFiles(setup.home, setup.workspace)
   const asked = askCatalog({ ask: 'models', provider: '', discover: true }, choice, terminal)
   const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
   if (text !== null) tell(text)

@@ -17,7 +17,7 @@ import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
-import { watchTurn } from '../view/turn-follow.ts'
+import { watchTurn } from '../guest/turn-watch.ts'
 import { type TurnView, untoldFailure } from '../view/turn-view.ts'
 
 export interface RunOptions extends GuestChoice {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { SessionEvent } from '../guest/gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
 import { createReplyStream } from './reply-stream.ts'
 
 const cause = { model: 'b/two', why: 'The connection was lost.' }
-const text = (said: string, call = 'a') => ({ type: 'text', turn: 't', call, text: said }) as SessionEvent
+const text = (said: string, call = 'a') => ({ type: 'text', turn: 't', call, text: said }) as FollowEvent
 const restart = (said = '', call = 'a', by: typeof cause | null = cause) =>
-  ({ type: 'restart', turn: 't', call, text: said, ...(by !== null && { cause: by }) }) as SessionEvent
+  ({ type: 'restart', turn: 't', call, text: said, ...(by !== null && { cause: by }) }) as FollowEvent
 
-function play(events: readonly (SessionEvent | 'break')[], reply: string): string {
+function play(events: readonly (FollowEvent | 'break')[], reply: string): string {
   let out = ''
   const stream = createReplyStream((part) => (out += part))
   for (const event of events) {

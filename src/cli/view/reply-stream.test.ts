@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SessionEvent } from '../guest/gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
 import { createReplyStream } from './reply-stream.ts'
 
-const text = (call: string, said: string, turn = 't') => ({ type: 'text', turn, call, text: said }) as SessionEvent
+const text = (call: string, said: string, turn = 't') => ({ type: 'text', turn, call, text: said }) as FollowEvent
 
-function play(events: readonly SessionEvent[], reply: string): string {
+function play(events: readonly FollowEvent[], reply: string): string {
   let out = ''
   const stream = createReplyStream((part) => (out += part))
   for (const event of events) stream.take(event, 't')

@@ -1,11 +1,11 @@
 /** Prints a turn's text as it comes, step by step, and the reply where it was not the last thing said. */
-import type { SessionEvent } from '../guest/gateway-port.ts'
+import type { FollowEvent } from '../../client/index.ts'
 import { type Begun, compareBegun, takeoverMark } from './begun-answer.ts'
 import { plainText } from './terminal-text.ts'
 
 export interface ReplyStream {
   /** Prints the text of an event that belongs to the turn; other events pass by. */
-  take(event: SessionEvent, turn: string): void
+  take(event: FollowEvent, turn: string): void
   /** Ends the line that is open, if one is. */
   breakLine(): void
   /** Prints the reply when it was not the last thing said, and ends the line. */

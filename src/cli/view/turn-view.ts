@@ -3,7 +3,18 @@
  * guest leaves out is shown as missing, never a crash.
  */
 import { mediaIn, type SentMedia } from '../media/sent-media.ts'
-import { addSpend, erasedText, type Failure, isErased, isErrorCode, type Json, type RecordView } from '../../types/index.ts'
+import {
+  addSpend,
+  erasedText,
+  type Failure,
+  isErased,
+  isErrorCode,
+  type Json,
+  type PendingApproval,
+  type RecordView,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
 
@@ -147,6 +158,22 @@ function withSpend(view: TurnView, body: Fields): TurnView {
   const microDollars = numberIn(spent['microDollars'])
   const tokens = numberIn(spent['tokens'])
   return microDollars === 0 && tokens === 0 ? view : { ...view, spent: addSpend(view.spent, { microDollars, tokens }) }
+}
+
+/** The question that a `parked` record asks: it is of a session and a turn. */
+export function pendingOf(record: RecordView): PendingApproval {
+  const body = record.body as { input?: unknown; reason?: unknown } | null
+  const reason = typeof body?.reason === 'string' ? { reason: body.reason } : {}
+  const input = typeof body?.input === 'string' ? body.input : JSON.stringify(body?.input ?? null)
+  return {
+    call: record.call,
+    session: record.session as SessionId,
+    turn: record.turn as TurnId,
+    name: record.name,
+    input,
+    ...reason,
+    at: record.at,
+  }
 }
 
 export function isEnd(record: Pick<RecordView, 'phase'>): boolean {

@@ -1,9 +1,9 @@
 /** Follows a session until one turn is over or waits for a person. */
 import { toError } from '../../types/index.ts'
 import type { PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
-import type { GatewayPort, SessionEvent } from '../guest/gateway-port.ts'
-import { foldRecord, isOver, newTurnView } from './turn-view.ts'
-import type { TurnView } from './turn-view.ts'
+import type { FollowEvent } from '../../client/index.ts'
+import type { GatewayPort } from './gateway-port.ts'
+import { foldRecord, isOver, newTurnView, pendingOf, type TurnView } from '../view/turn-view.ts'
 
 export interface TurnWatch {
   /**
@@ -23,7 +23,7 @@ interface Watched {
   readonly cursor: number
   readonly past?: readonly RecordView[]
   /** Every event of the session, after it was folded. */
-  readonly onEvent?: (event: SessionEvent, view: TurnView) => void
+  readonly onEvent?: (event: FollowEvent, view: TurnView) => void
   /** A call of the turn that waits for a person; told once for each. */
   readonly onPending: (pending: PendingApproval) => void
 }
@@ -61,19 +61,4 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
     onEvent?.(event, view())
   })
   return { over: over.promise, view, stop: following.stop }
-}
-
-export function pendingOf(record: RecordView): PendingApproval {
-  const body = record.body as { input?: unknown; reason?: unknown } | null
-  const reason = typeof body?.reason === 'string' ? { reason: body.reason } : {}
-  const input = typeof body?.input === 'string' ? body.input : JSON.stringify(body?.input ?? null)
-  return {
-    call: record.call,
-    session: record.session,
-    turn: record.turn,
-    name: record.name,
-    input,
-    ...reason,
-    at: record.at,
-  } as PendingApproval
 }
