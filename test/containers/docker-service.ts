@@ -25,8 +25,8 @@ export interface DockerService {
 
 /** False where a service can be started; else the reason for a test that is skipped. */
 export function withoutDocker(): string | false {
-  const missing = ['dockerd', 'docker'].filter((program) => findProgram(program, servicePath()) === null)
-  if (missing.length > 0) return `${missing.join(' and ')} not found: apt-get install docker.io`
+  const missing = ['dockerd', 'docker', 'setpriv'].filter((program) => findProgram(program, servicePath()) === null)
+  if (missing.length > 0) return `${missing.join(' and ')} not found: apt-get install docker.io util-linux`
   if (process.getuid?.() !== 0) return 'a docker service is started by root: sudo npm test'
   return mayMount() ? false : 'a docker service needs CAP_SYS_ADMIN, which this root has not: run the tests outside a container'
 }
@@ -59,7 +59,9 @@ export function planDocker(): DockerService {
       await writeFile(join(folder, 'service.json'), JSON.stringify({ runtimes: { runsc: runtimeOfGvisor } }))
       // containerd and runc are looked for by name.
       const env = { PATH: servicePath(), HOME: folder }
-      const service = spawn(findProgram('dockerd', servicePath())!, argumentsOf(folder, socket, group), {
+      // Also when the tests are killed: a service would live on, and hold what it has mounted.
+      const bound = ['--pdeathsig', 'TERM', findProgram('dockerd', servicePath())!]
+      const service = spawn('setpriv', [...bound, ...argumentsOf(folder, socket, group)], {
         stdio: ['ignore', 'ignore', 'pipe'],
         env,
         detached: true,

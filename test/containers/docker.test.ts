@@ -55,7 +55,10 @@ describe('docker', { skip: without }, () => {
   if (withoutContainers('gvisor') === false) {
     const inGvisor = { limits: { ...limits, container: { ...limits.container, kernel: 'gvisor' } } } as const
     describeSandboxContract('docker with gVisor', () => make(inGvisor))
-    describeAbuse('container with gVisor', sandboxUid, () => make({ ...inGvisor, before: prepareRepository }))
+    // Half a minute more; the walls are gVisor's own, and are tried with podman each time.
+    if (process.env['OXBOW_ENGINES'] === 'all') {
+      describeAbuse('container with gVisor', sandboxUid, () => make({ ...inGvisor, before: prepareRepository }))
+    }
   }
   it('is found by what a person’s environment names it by', { timeout: 60_000 }, async () => {
     const home = await mkdtemp(join(tmpdir(), 'oxbow-docker-home-'))
