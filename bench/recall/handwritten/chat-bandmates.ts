@@ -1,5 +1,5 @@
 /** Two who play in a band and live in two cities: short lines, slang, dates by the day of the week. */
-import type { WrittenSitting } from './read-written.ts'
+import type { WrittenSitting } from './written-chat.ts'
 
 export const bandmates: readonly WrittenSitting[] = [
   {

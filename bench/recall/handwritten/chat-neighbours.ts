@@ -1,5 +1,5 @@
 /** Two old neighbours who write each other: typos, pictures, plans that change. Evidence is marked by a word in brackets. */
-import type { WrittenSitting } from './read-written.ts'
+import type { WrittenSitting } from './written-chat.ts'
 
 export const neighbours: readonly WrittenSitting[] = [
   {

@@ -5,12 +5,7 @@
 import { type Dialogue, type Question, type QuestionClass, questionClasses, type Turn } from '../dialogue.ts'
 import { bandmateQuestions, bandmates } from './chat-bandmates.ts'
 import { neighbourQuestions, neighbours } from './chat-neighbours.ts'
-
-export interface WrittenSitting {
-  readonly at: string
-  /** A turn a line: `[word] Who: what`. The word is the name by which questions know the turn. */
-  readonly lines: string
-}
+import type { WrittenSitting } from './written-chat.ts'
 
 const turnMs = 60_000
 const line = /^(?:\[(\w+)\] )?(\w+): (.+)$/
