@@ -11,12 +11,12 @@ export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
   plainVerb(embed.command('list'), 'list those that are on this machine, and how each is chosen')
     .option('--json', 'print one JSON object a line')
     .addHelpText('after', examples('oxbow embed list'))
-    .action((options) => choose(async () => (await import('./embed-pull.ts')).embedList(options, terminal)))
+    .action((options) => choose(async () => (await import('./embed-choices.ts')).embedList(options, terminal)))
   plainVerb(embed.command('pull <name>'), 'fetch a model2vec model from the Hugging Face hub, and show the hashes of its files')
     .option('--from <url>', 'where its config.json, tokenizer.json and model.safetensors are')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow embed pull potion-base-8M', 'oxbow embed pull mine --from https://intranet.example/models/mine'))
-    .action((name, options) => choose(async () => (await import('./embed-pull.ts')).embedPull(name, options, terminal)))
+    .action((name, options) => choose(async () => (await import('./embed-choices.ts')).embedPull(name, options, terminal)))
   plainVerb(
     embed.command('use <name>'),
     'choose what makes vectors: writes memory.embedder into the configuration, and leaves the rest of it as it is',
@@ -27,5 +27,5 @@ export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
       'after',
       examples('oxbow embed use potion-base-8M', 'oxbow embed use words-50k', 'oxbow embed use openai/text-embedding-3-small --user ada'),
     )
-    .action((name, options) => choose(async () => (await import('./embed-pull.ts')).embedUse(name, options, terminal)))
+    .action((name, options) => choose(async () => (await import('./embed-choices.ts')).embedUse(name, options, terminal)))
 }

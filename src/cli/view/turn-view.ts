@@ -107,7 +107,10 @@ function foldTurn(view: TurnView, record: RecordView): TurnView {
     status: status as TurnView['status'],
     into: typeof body['into'] === 'string' ? body['into'] : null,
     reply: textIn(body['reply']),
-    failure: status === 'failed' && failure === null ? { code: 'tool_failed', message: 'The turn failed.', hint: '' } : failure,
+    failure:
+      status === 'failed' && failure === null
+        ? { code: 'tool_failed', message: 'The turn failed.', hint: '`oxbow audit show` shows how far it came.' }
+        : failure,
     steps: numberIn(body['steps']) || view.steps,
   }
 }

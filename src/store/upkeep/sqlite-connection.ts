@@ -3,7 +3,7 @@ import type { Cipher } from '../encrypt/cipher.ts'
 import { toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
 import { sqliteMigrationDriver } from '../sqlite/sqlite-schema.ts'
-import type { UpkeepConnection, Value, Wish } from './connection.ts'
+import type { UpkeepConnection, Wish } from './connection.ts'
 
 export interface SqliteConnection extends UpkeepConnection {
   readonly database: Database
@@ -28,7 +28,8 @@ export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): Sqlite
     migration: driver,
     rows: (sql, values = []) =>
       typed(() => {
-        const statement = database.prepare(positional(sql, values))
+        // Constants of a template are bound as they are.
+        const statement = database.prepare({ sql, parameters: values })
         if (!writes.test(sql)) return statement.rows({})
         statement.run({})
         return []
@@ -41,8 +42,3 @@ export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): Sqlite
 
 /** Those that give rows back are asked as reads are. */
 const writes = /^(insert|delete|update) (?!.* returning )/s
-
-/** Constants of a template are bound as they are. */
-function positional(sql: string, values: readonly Value[]): { readonly sql: string; readonly parameters: readonly Value[] } {
-  return { sql, parameters: values }
-}
