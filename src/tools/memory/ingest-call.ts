@@ -110,12 +110,12 @@ async function ingestFile(memory: Memory, path: string, { tags: given, trust }: 
   const before = await documents.known(path)
   // What was said of these very bytes holds until something else is said of them.
   const same = before?.file === file.hash ? before : null
-  const tags = given.length > 0 ? given : (same?.tags ?? [])
+  const said = given.length > 0 ? given : (same?.tags ?? [])
   const labels: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
-  const isSaid = same !== null && labels.length === same.labels.length && tags.join('\n') === same.tags.join('\n')
+  const isSaid = same !== null && labels.length === same.labels.length && said.join('\n') === same.tags.join('\n')
   if (isSaid) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
   const { title, text, format } = await readDocument(path, file, context.signal)
-  return documents.put({ address: path, title, text, format, tags, labels, file: file.hash }, context)
+  return documents.put({ address: path, title, text, format, tags: said, labels, file: file.hash }, context)
 }
 
 function describe({ documents, failed, truncated }: IngestOutput): string {
