@@ -29,12 +29,27 @@ export const foreignNames: Readonly<Record<string, string>> = {
   OLLAMA_CONTEXT_LENGTH: 'a variable of Ollama',
   sqlite3Reprepare: 'a function of SQLite',
   'src/channels/<name>/': 'a room that does not exist yet',
+  'daemon.json': 'the configuration of docker',
+  'system.slice': 'a group of systemd',
   'gateway.sock': 'a socket between an isolated guest and its runner',
 }
 
 const extension = /\.(?:[cm]?[jt]s|c|h|md|json|jsonl|sh|toml)$/
 const roots = /^(?:src|test|docs|bench|scripts|examples|bin|\.ci)\//
-const folders: ReadonlySet<string> = new Set(['/shared', '/tmp', '/vault', '/etc', '/proc'])
+/** Of the sandbox, and of any Linux. */
+const folders: ReadonlySet<string> = new Set([
+  '/shared',
+  '/tmp',
+  '/vault',
+  '/dev',
+  '/etc',
+  '/home',
+  '/proc',
+  '/run',
+  '/sys',
+  '/usr',
+  '/var',
+])
 
 /** @returns what is wrong with one name of a page, or null. @param page its path */
 export function problemOf({ kind, text }: PageName, page: string, facts: ProgramFacts): string | null {
