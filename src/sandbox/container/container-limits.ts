@@ -45,7 +45,11 @@ async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'
   const { exitCode, stdout, stderr } = await ask(engine, factsOfDocker)
   const [, memory, pids, cpu, security = '', runtimes = ''] = /^(true|false) (true|false) (true|false) (\S+) (.*)$/m.exec(stdout) ?? []
   // Newer clients succeed where there is no service, with empty fields.
-  if (exitCode !== 0 || memory === undefined) return silent(engine, stderr)
+  if (exitCode !== 0 || memory === undefined) {
+    // Older clients complain of the template instead of the service that is not there.
+    const plain = await runOnHost(engine.file, ['version', '--format', '{{.Server.Version}}'], { env: engine.env })
+    return silent(engine, plain.stderr || stderr)
+  }
   if (/"name=(?:rootless|userns)\b/.test(security)) {
     const what = security.includes('name=rootless')
       ? 'this docker service runs without root'
