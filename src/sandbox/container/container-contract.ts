@@ -97,8 +97,8 @@ export function describeContainerContract(name: string, subject: ContainerSubjec
 
     it('follows no link of a repository on the host, and keeps its configuration', async () => {
       assert.notEqual((await exec('cat /shared/.git/hooks/secret')).exitCode, 0)
-      for (const attempt of ['echo x > /shared/.git/config', 'mv /shared/.git /shared/old', 'rm /shared/.git/config']) {
-        assert.notEqual((await exec(attempt)).exitCode, 0, attempt)
+      for (const change of ['echo x > /shared/.git/config', 'mv /shared/.git /shared/old', 'rm /shared/.git/config']) {
+        assert.notEqual((await exec(change)).exitCode, 0, change)
       }
       assert.equal(await readFile(join(bench.root, 'shared/.git/config'), 'utf8'), '[core]\n')
       assert.equal((await exec('echo x > /shared/.git/index')).exitCode, 0)
