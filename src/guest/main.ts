@@ -103,6 +103,10 @@ async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> 
   const [{ startGuest }, { startLastingGuest }] = await Promise.all([import('./guest.ts'), import('./lasting-guest.ts')])
   const mended = (): void => console.error('the store is well again, and so is the guest')
   const guest = await startLastingGuest(envelope, { openStore: openGuestStore, startGuest, mended }, store)
+  // Before anybody knows that it serves: until here a signal ends the process where it stands, as a crash would.
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
   report({ type: 'ready', url: guest.url, pid: process.pid })
 
   let told = 0
@@ -114,9 +118,6 @@ async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> 
   }
   const timer = setInterval(() => void tellHead(), headIntervalMs)
 
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve)
-  })
   const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
   clearInterval(timer)
   await tellHead()

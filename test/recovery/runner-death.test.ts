@@ -92,3 +92,14 @@ test('a guest whose runner is killed ends by itself, and its sandbox with it', a
     await gone
   }
 })
+
+test('a guest that the system asks to end, as a stop of its service does, ends well and without a word', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    using workspace = makeWorkspace()
+    await using guest = startGuest({ workspace })
+    assert.equal((await guest.started).type, 'ready')
+    process.kill(guest.pid, signal)
+    assert.deepEqual(await guest.ended(), { type: 'gone', exitCode: 0, signal: null, stderr: '' }, signal)
+    assert.equal(isAnnounced(workspace), false)
+  }
+})
