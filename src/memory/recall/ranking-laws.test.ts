@@ -12,7 +12,7 @@ import { fuseLists } from './fuse-lists.ts'
 import { mergeParts } from './merge-parts.ts'
 import { addPriors, holdsAt, priorOf } from './priors.ts'
 import { exactBonus, importanceBonus, recencyBonus } from './recall-limits.ts'
-import { entryOf, now } from './recall-fixture.ts'
+import { candidateOf, entryOf, now } from './recall-fixture.ts'
 
 const words = ['walk', 'soup', 'rain', 'theremin', 'ORD-1', 'blue']
 const passageOf = (id: number, text: string, createdAt = id): FoundPassage => ({
@@ -270,20 +270,3 @@ test('dates are read from any text without an exception, and mean days that exis
 })
 
 const ids = (list: readonly Candidate[]): number[] => list.map(({ passage }) => passage.id)
-
-function candidateOf(passage: FoundPassage): Candidate {
-  return {
-    passage,
-    textRank: null,
-    textScore: null,
-    vectorRank: null,
-    vectorScore: null,
-    near: 0,
-    closeness: null,
-    score: 0,
-    exact: [],
-    prior: 0,
-    holds: true,
-    standsFor: [],
-  }
-}

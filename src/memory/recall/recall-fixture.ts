@@ -1,14 +1,33 @@
 /** For tests: a memory with a few entries in it, and recall over it. */
-import { type MemoryChange, type MemoryEntry, openMemoryStore, type Store } from '../../store/index.ts'
+import { type FoundPassage, type MemoryChange, type MemoryEntry, openMemoryStore, type Store } from '../../store/index.ts'
 import type { SessionId, UserId } from '../../types/index.ts'
 import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
 import type { TextEngine } from '../text-engine.ts'
 import { createLocalTextEngine } from '../thread/create-text-engine.ts'
+import type { Candidate } from './candidate.ts'
 import { createRecall } from './create-recall.ts'
 import { dayTerms, termsOfDay } from './day-terms.ts'
 
 export const now: number = Date.UTC(2026, 5, 1)
 export const dayMs = 86_400_000
+
+/** A candidate of which nothing is known but its passage. */
+export function candidateOf(passage: FoundPassage, score = 0): Candidate {
+  return {
+    passage,
+    textRank: null,
+    textScore: null,
+    vectorRank: null,
+    vectorScore: null,
+    near: 0,
+    closeness: null,
+    score,
+    exact: [],
+    prior: 0,
+    holds: true,
+    standsFor: [],
+  }
+}
 
 export interface RecallBed extends AsyncDisposable {
   readonly store: Store

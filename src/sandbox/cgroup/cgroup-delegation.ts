@@ -7,10 +7,10 @@
  * (`Delegate=yes`, or the groups of a container): all that is in it moves into a leaf first, as every manager of a subtree does.
  * Beside systemd nothing is touched above the unit that it has handed over: see systemd-scope.ts.
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { maxCgroupMoves } from '../limits.ts'
-import { cgroupLimits } from './cgroup-parent.ts'
+import { limitsNamedIn, readGroupFile } from './cgroup-files.ts'
 import type { CgroupLimit, CgroupParent } from './cgroup-parent.ts'
 
 /** Holds the processes of a group that hands its controllers down. It stays: we are in it. */
@@ -58,13 +58,13 @@ function isEnough(limits: readonly CgroupLimit[]): boolean {
 }
 
 function handedDown(folder: string): readonly CgroupLimit[] {
-  return namedIn(join(folder, 'cgroup.subtree_control'))
+  return limitsNamedIn(join(folder, 'cgroup.subtree_control'))
 }
 
 /** One by one, for the kernel takes all of a line or nothing. What it refuses is missing then, and the status says so. */
 function handDown(folder: string): void {
   const given = handedDown(folder)
-  for (const limit of namedIn(join(folder, 'cgroup.controllers'))) {
+  for (const limit of limitsNamedIn(join(folder, 'cgroup.controllers'))) {
     if (!given.includes(limit)) tryWrite(join(folder, 'cgroup.subtree_control'), `+${limit}`)
   }
 }
@@ -80,17 +80,12 @@ function isEmptied(folder: string): boolean {
   }
   // More than once: what is moved may have been about to start another process.
   for (let moves = 0; moves < maxCgroupMoves; moves += 1) {
-    const members = readQuietly(join(folder, 'cgroup.procs')).split('\n').filter(Boolean)
+    const members = readGroupFile(join(folder, 'cgroup.procs')).split('\n').filter(Boolean)
     // 0 is a process of another namespace of processes, so the group is not ours alone.
     if (members.length === 0 || members.includes('0')) return members.length === 0
     for (const pid of members) tryWrite(join(leaf, 'cgroup.procs'), pid)
   }
   return false
-}
-
-function namedIn(file: string): readonly CgroupLimit[] {
-  const names = readQuietly(file).trim().split(/\s+/)
-  return cgroupLimits.filter((limit) => names.includes(limit))
 }
 
 function tryWrite(file: string, text: string): void {
@@ -107,13 +102,5 @@ export function isWritable(path: string): boolean {
     return true
   } catch {
     return false
-  }
-}
-
-function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }

@@ -6,11 +6,11 @@
  *
  *     systemd-run --scope … -- launcher      becomes the launcher, once it is in its group
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { managerAnswerMs } from '../limits.ts'
-import { cgroupLimits } from './cgroup-parent.ts'
-import type { CgroupBounds, CgroupLimit, CgroupParent } from './cgroup-parent.ts'
+import { limitsNamedIn } from './cgroup-files.ts'
+import type { CgroupBounds, CgroupParent } from './cgroup-parent.ts'
 
 /** The unit that this process is in, as far as the path of its group tells. */
 export interface SystemdUnit {
@@ -66,7 +66,7 @@ export function findScopes(root: string, view: SystemdView): CgroupParent | null
   const runtimeFolder = view.uid === 0 ? null : runtimeFolderOf(view)
   if (systemdRun === null || env === null || !existsSync(join(runtimeFolder ?? view.run, 'systemd/private'))) return null
   const manager = view.uid === 0 ? root : join(root, `user.slice/user-${view.uid}.slice/user@${view.uid}.service`)
-  const limits = controllersOf(manager)
+  const limits = limitsNamedIn(join(manager, 'cgroup.controllers'))
   if (limits.length === 0) return null
   const slice = view.uid === 0 ? slices.system : slices.user
   return { folder: join(manager, slice), version: 2, limits, scopes: { systemdRun, env, runtimeFolder } }
@@ -101,15 +101,6 @@ export function scopeCommand({ scopes, limits }: CgroupParent, unit: string, bou
 /** Not the environment's own word: that may be of whoever became another user. */
 function runtimeFolderOf({ run, uid }: SystemdView): string {
   return join(run, 'user', String(uid))
-}
-
-function controllersOf(folder: string): readonly CgroupLimit[] {
-  try {
-    const names = readFileSync(join(folder, 'cgroup.controllers'), 'utf8').trim().split(' ')
-    return cgroupLimits.filter((limit) => names.includes(limit))
-  } catch {
-    return []
-  }
 }
 
 /** Of this system. The managers answer over sockets of their own, without a bus. */

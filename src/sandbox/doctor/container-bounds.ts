@@ -2,10 +2,10 @@
  * What the kernel of this machine says a container is held to: engines accept limits that they cannot set, and only warn. Looked up from
  * outside, in the control groups of the container's first process, for inside nothing of them is to be seen.
  */
-import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Config } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { readGroupFile } from '../cgroup/cgroup-files.ts'
 import type { HeldLimit } from '../container/container-command.ts'
 import { findEngine } from '../container/container-engine.ts'
 import { runOnHost } from '../image/host-command.ts'
@@ -21,7 +21,7 @@ export async function boundsOfContainer(
   const id = await ask('ps', '--quiet', '--filter', `label=oxbow.guest=${process.pid}`, '--filter', 'label=oxbow.profile=work')
   if (!/^[0-9a-f]{12,64}$/.test(id)) return null
   const pid = await ask('inspect', '--format', '{{.State.Pid}}', id)
-  const groups = /^[1-9]\d*$/.test(pid) ? readQuietly(`/proc/${pid}/cgroup`) : ''
+  const groups = /^[1-9]\d*$/.test(pid) ? readGroupFile(`/proc/${pid}/cgroup`) : ''
   return groups === '' ? null : boundsOfGroups(groupRoot, groups)
 }
 
@@ -62,16 +62,8 @@ function least(hierarchy: string, path: string, read: (folder: string) => number
 
 /** `max`, a number, or for processor time a quota with its period behind it; version 1 has the period in a file of its own. */
 function oneBound(folder: string, name: string): number {
-  const [text = '', period = readQuietly(join(folder, 'cpu.cfs_period_us'))] = readQuietly(join(folder, name)).trim().split(' ')
+  const [text = '', period = readGroupFile(join(folder, 'cpu.cfs_period_us'))] = readGroupFile(join(folder, name)).trim().split(' ')
   const value = Number.parseInt(text, 10)
   if (Number.isNaN(value) || value <= 0) return Infinity
   return name.startsWith('cpu') ? value / Number.parseInt(period, 10) : value
-}
-
-function readQuietly(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }

@@ -10,7 +10,8 @@ import type { Attempt } from './attempt.ts'
 import { commandTimeoutMs } from './limits.ts'
 
 const words: Readonly<Record<CgroupLimit, string>> = { memory: 'memory', pids: 'processes', cpu: 'processor time' }
-const fix =
+/** What gives a person control groups, in whichever tier they are missing. */
+export const groupsFix =
   'Log in so that systemd runs a manager for you (as root: loginctl enable-linger NAME), or start Oxbow in a service with Delegate=yes, or as root'
 const tryScope = 'Check that this prints "true": systemd-run --user --scope echo true   (as root without --user)'
 
@@ -23,7 +24,7 @@ export function limitsAttempt(searchPath: string): Attempt {
       const cgroups = 'code' in plan ? [] : plan.cgroups
       const held = new Set(cgroups.flatMap(({ limits }) => limits))
       if (held.size === 0) {
-        return weak('no writable control group: each process is limited by itself, not the sandbox as a whole', fix)
+        return weak('no writable control group: each process is limited by itself, not the sandbox as a whole', groupsFix)
       }
       const problem = await tryGroup(cgroups, searchPath)
       if (problem !== '') return missing(problem, tryScope)
@@ -31,7 +32,7 @@ export function limitsAttempt(searchPath: string): Attempt {
       const named = (limits: readonly CgroupLimit[]): string => limits.map((limit) => words[limit]).join(', ')
       const says = `${named(all.filter((limit) => held.has(limit)))} of a sandbox, by control groups of version ${cgroups[0]?.version}`
       const lacking = all.filter((limit) => !held.has(limit))
-      return lacking.length === 0 ? ok(says) : weak(`${says}; not ${named(lacking)}`, fix)
+      return lacking.length === 0 ? ok(says) : weak(`${says}; not ${named(lacking)}`, groupsFix)
     },
   }
 }

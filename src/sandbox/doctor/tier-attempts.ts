@@ -8,6 +8,7 @@ import type { SandboxOptions } from '../create-sandbox.ts'
 import { ok, missing, weak } from './attempt.ts'
 import type { Attempt, Finding } from './attempt.ts'
 import { boundsOfContainer } from './container-bounds.ts'
+import { groupsFix } from './limits-attempt.ts'
 import { bootTimeoutMs, commandTimeoutMs, containerTimeoutMs } from './limits.ts'
 
 export type Machine = Omit<SandboxOptions, 'insecure'>
@@ -110,6 +111,6 @@ function fixFor(degraded: readonly string[]): string {
   if (first.includes('podman without root')) return 'Run Oxbow as root, or boot with systemd.unified_cgroup_hierarchy=1 (cgroup v2 alone)'
   if (first.includes('no plain user')) return 'sudo systemctl edit user@.service   ([Service] Delegate=cpu memory pids), then log in again'
   if (first.includes('docker says')) return 'Boot with cgroup_enable=memory swapaccount=1 on the line of the kernel'
-  if (first.includes('cgroup')) return 'systemd-run --user --scope -p Delegate=yes oxbow serve (or run as root)'
+  if (first.includes('cgroup')) return groupsFix
   return 'See docs/isolation.md.'
 }

@@ -3,29 +3,16 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Candidate } from '../candidate.ts'
 import { dayTerms, termsOfDay } from '../day-terms.ts'
-import { entryOf, now } from '../recall-fixture.ts'
+import { candidateOf, entryOf, now } from '../recall-fixture.ts'
 import { raiseAskedAbout } from './asked-about.ts'
 
-function candidateOf(text: string): Candidate {
+function turnOf(text: string): Candidate {
   const context = ['pear tree', ...termsOfDay(now), ...dayTerms(text, now)].join(' ')
-  return {
-    passage: { id: 1, part: 0, start: 0, text, terms: '', context, entry: entryOf(text, 1, now) },
-    textRank: null,
-    textScore: null,
-    vectorRank: null,
-    vectorScore: null,
-    near: 0,
-    closeness: null,
-    score: 0.5,
-    exact: [],
-    prior: 0,
-    holds: true,
-    standsFor: [],
-  }
+  return candidateOf({ id: 1, part: 0, start: 0, text, terms: '', context, entry: entryOf(text, 1, now) }, 0.5)
 }
 /** Those that are raised. */
 const raised = (question: string, ...texts: string[]): string[] =>
-  raiseAskedAbout(texts.map(candidateOf), question).flatMap(({ score, passage }) => (score > 0.5 ? [passage.text] : []))
+  raiseAskedAbout(texts.map(turnOf), question).flatMap(({ score, passage }) => (score > 0.5 ? [passage.text] : []))
 
 test('turns of whom a question names are raised, and not those that call them', () => {
   const [tom, ada] = ['Tom: I bought a canoe.', 'Ada Byron: Tom, you bought a canoe!']
@@ -49,7 +36,7 @@ test('asked when, turns that name a day are raised', () => {
 test('nothing is lowered, lost or put in another order, whatever a text or a question says', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' })), fc.string({ unit: 'binary' }), (texts, question) => {
-      const list = texts.map(candidateOf)
+      const list = texts.map(turnOf)
       const after = raiseAskedAbout(list, question)
       assert.deepEqual(
         after.map(({ passage }) => passage),

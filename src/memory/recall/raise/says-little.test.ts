@@ -3,27 +3,15 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { termsOf } from '../../text/terms.ts'
 import type { Candidate } from '../candidate.ts'
-import { entryOf, now } from '../recall-fixture.ts'
+import { candidateOf, entryOf, now } from '../recall-fixture.ts'
 import { lowerSayingLittle } from './says-little.ts'
 
-function candidateOf(text: string, kind: 'message' | 'note' = 'message', score = 0.5): Candidate {
-  return {
-    passage: { id: 1, part: 0, start: 0, text, terms: termsOf(text).join(' '), context: '', entry: { ...entryOf(text, 1, now), kind } },
-    textRank: null,
-    textScore: null,
-    vectorRank: null,
-    vectorScore: null,
-    near: 0,
-    closeness: null,
-    score,
-    exact: [],
-    prior: 0,
-    holds: true,
-    standsFor: [],
-  }
+function turnOf(text: string, kind: 'message' | 'note' = 'message', score = 0.5): Candidate {
+  const entry = { ...entryOf(text, 1, now), kind }
+  return candidateOf({ id: 1, part: 0, start: 0, text, terms: termsOf(text).join(' '), context: '', entry }, score)
 }
 
-const scoreOf = (text: string, kind?: 'message' | 'note'): number => lowerSayingLittle([candidateOf(text, kind)])[0]?.score ?? -1
+const scoreOf = (text: string, kind?: 'message' | 'note'): number => lowerSayingLittle([turnOf(text, kind)])[0]?.score ?? -1
 const long = 'We fired the blue bowl in the big kiln behind the old mill near Leeds yesterday evening.'
 
 test('a turn that tells something stays, one that asks falls, and one that does both falls by the part that asks', () => {
@@ -46,7 +34,7 @@ test('what is no turn is short for a reason', () => {
 test('no score falls below 0 or rises, and none is lost, whatever a text says', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.string({ unit: 'binary' }), fc.double({ min: 0, max: 3, noNaN: true }))), (given) => {
-      const list = given.map(([text, score]) => candidateOf(`${text}?`, 'message', score))
+      const list = given.map(([text, score]) => turnOf(`${text}?`, 'message', score))
       const after = lowerSayingLittle(list)
       assert.deepEqual(
         after.map(({ passage }) => passage),
