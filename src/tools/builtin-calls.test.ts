@@ -101,6 +101,14 @@ describe('file calls', () => {
     assert.deepEqual(found?.split('\n'), ['"/shared/a\\nb.txt":1: z', '"/shared/c\\u001b[31m\\u0085.txt":1: z', '/shared/ไทย d.txt:1: z'])
   })
 
+  it('list a name that looks like a quoted one in quotes too, so that the two are told apart', async () => {
+    const { run, files } = workspace()
+    files.set('/shared/a\nb', 'z')
+    files.set('/shared/"a\\nb"', 'z')
+    const lines = ((await run('file.list', {})).text ?? '').split('\n').slice(1)
+    assert.deepEqual(lines.toSorted(), ['"\\"a\\\\nb\\""  1 byte', '"a\\nb"  1 byte'])
+  })
+
   it('number the lines and say where the next page begins', async () => {
     const { run } = workspace({ '/shared/f': 'a\nb\nc\n', '/shared/empty': '' })
     assert.equal((await run('file.read', { path: 'f' })).text, '    1\ta\n    2\tb\n    3\tc\n')

@@ -32,10 +32,11 @@ export async function askHands<Op extends HandsOp>(
 
 /**
  * For lists of one entry a line: a name may hold line ends and control characters, and printed as it is would make entries that are
- * not there, or be another name. Such a name stands in quotes, as JSON has it.
+ * not there, or be another name. Such a name stands in quotes, as JSON has it; so does one that begins with a quotation mark, which
+ * could be taken for one of these.
  */
 export function listedPath(path: string): string {
-  if (!/[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) return path
+  if (!/^"|[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) return path
   return JSON.stringify(path).replace(/[\u007f-\u009f\u2028\u2029]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
