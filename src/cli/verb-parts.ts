@@ -23,8 +23,11 @@ export function verbGroup(command: Command, summary: string, ...lines: readonly 
   return plainVerb(command, summary).addHelpText('after', examples(...lines))
 }
 
+/** Whose workspace is meant when none is named. */
+export const defaultUser = 'default'
+
 export function userVerb(command: Command, summary: string): Command {
-  return plainVerb(command, summary).option('--user <name>', 'whose workspace', 'default')
+  return plainVerb(command, summary).option('--user <name>', 'whose workspace', defaultUser)
 }
 
 /** A verb that may start a guest with the person's choices. */

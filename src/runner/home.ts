@@ -8,7 +8,7 @@
  *   users/<user>/shared tmp vault        visible to tools
  *   users/<user>/internal ipc logs       not
  */
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { OxbowError } from '../types/index.ts'
@@ -48,6 +48,10 @@ export function openHome(env: HostEnv): Home {
 /** Where the workspaces of all users are. */
 export function usersFolder(home: Pick<Home, 'root'>): string {
   return join(home.root, 'users')
+}
+
+export function hasWorkspace(home: Pick<Home, 'root'>, user: UserId): boolean {
+  return existsSync(join(usersFolder(home), user))
 }
 
 /** @returns the user's workspace, complete. @throws OxbowError `bad_config` when it cannot be made. */

@@ -33,11 +33,12 @@ async function begin(terminal: Terminal): Promise<string> {
 }
 
 /** Sends a message and resolves when its turn has ended. Rejects when the guest goes before. */
-async function say(terminal: Terminal, session: string, text: string): Promise<void> {
+async function say(terminal: Terminal, session: string, text: string, acknowledged = () => {}): Promise<void> {
   const turn = newId()
   const ended = terminal.record((record) => String(record.call) === turn && record.phase === 'outcome')
   ended.catch(() => {})
   await terminal.expect('ack', 'send_turn', { session, client_id: turn, text })
+  acknowledged()
   await ended
 }
 
@@ -86,13 +87,14 @@ const filler = (turn: number): string => `Mark-${turn}. ${'the weather was mild 
 async function talkUntilGone(guest: TestGuest, terminal: Terminal, session: string): Promise<number> {
   let gone = false
   void guest.gone.then(() => (gone = true))
-  for (let turn = 0; turn < 60; turn++) {
+  let acknowledged = 0
+  while (acknowledged < 60) {
     try {
-      await say(terminal, session, filler(turn))
+      await say(terminal, session, filler(acknowledged), () => (acknowledged += 1))
     } catch {
-      return turn + 1
+      return acknowledged
     }
-    if (gone) return turn + 1
+    if (gone) return acknowledged
   }
   throw new Error('no summary was made')
 }

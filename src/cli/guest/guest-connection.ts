@@ -1,9 +1,10 @@
 /** From the options of a verb to a connected guest, and back to nothing left behind. */
 import { connect } from '../../client/index.ts'
 import type { ConnectionState } from '../../client/index.ts'
-import { configFiles, ensureGuest, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import { configFiles, ensureGuest, hasWorkspace, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import type { GuestSetup, RunningGuest } from '../../runner/index.ts'
 import type { GatewayPort } from './gateway-port.ts'
+import { defaultUser } from '../verb-parts.ts'
 import { describeStale } from './stale-guest.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { printNotice } from '../terminal.ts'
@@ -19,7 +20,11 @@ export interface GuestChoice {
 /** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
 export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
   const home = openHome(terminal.env)
-  const workspace = openWorkspace(home, parseUser(choice.user))
+  const user = parseUser(choice.user)
+  const isNew = user !== defaultUser && !hasWorkspace(home, user)
+  const workspace = openWorkspace(home, user)
+  // A mistyped name is a user like any other: at least it is seen.
+  if (isNew) printNotice(terminal, `notice: ${user} is new here and has got a workspace of its own: ${workspace.root}`)
   return {
     home,
     workspace,
