@@ -65,3 +65,9 @@ export const maxRotatedAtOnce = 100
 export const scanSliceMs = 10
 /** Rows of it that are held at once; their bodies are read one by one. */
 export const scanPage = 64
+
+/**
+ * Of threads that index and search, from -20 to 19. On a machine with more to do than it can, 500 sessions that recall delay the event
+ * loop by a third of what they do without, and get as much done; at 7 and more, recall itself waits too long.
+ */
+export const backgroundNiceness = 5

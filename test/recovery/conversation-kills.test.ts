@@ -88,9 +88,9 @@ async function talkUntilGone(guest: TestGuest, terminal: Terminal, session: stri
   let gone = false
   void guest.gone.then(() => (gone = true))
   let acknowledged = 0
-  while (acknowledged < 60) {
+  for (let turn = 0; turn < 60; turn++) {
     try {
-      await say(terminal, session, filler(acknowledged), () => (acknowledged += 1))
+      await say(terminal, session, filler(turn), () => (acknowledged = turn + 1))
     } catch {
       return acknowledged
     }

@@ -7,6 +7,7 @@ import { systemClock } from '../../types/index.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 import type { ReadEngine } from './read-engine.ts'
+import { giveWay } from '../thread/give-way.ts'
 import { serveWorker } from '../thread/serve-worker.ts'
 import type { Question, SqliteRole } from '../thread/worker-message.ts'
 import { lockWorkspace, type WorkspaceLock } from './workspace-lock.ts'
@@ -48,7 +49,9 @@ function createAnswers(role: SqliteRole): Answers {
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  const answers = createAnswers(workerData as SqliteRole)
+  const role = workerData as SqliteRole
+  if (role.role === 'searcher') giveWay()
+  const answers = createAnswers(role)
   serveWorker(port, async (question) => answers[question.ask](question as never), toStoreError)
 }
 
