@@ -156,6 +156,8 @@ export interface MemorySearch {
   readonly vector?: { readonly model: string; readonly vector: Float32Array<ArrayBuffer>; readonly limit: number }
   /** Brings along what stands next to the first so many hits of each list, as `around` does, without another question. */
   readonly beside?: { readonly first: number; readonly before: number; readonly after: number }
+  /** Tells which hits are of one stream and at most so many entries apart. */
+  readonly apart?: number
 }
 
 export interface Hit {
@@ -178,7 +180,12 @@ export interface MemoryFound {
   readonly passages: readonly FoundPassage[]
   /** By passage, where it was asked for. A hit that is not in it was not looked at. */
   readonly beside?: Beside
+  /** Where it was asked for. */
+  readonly apart?: readonly Apart[]
 }
+
+/** Two passages of one stream, and how many entries on from that of the earlier that of the later stands: 1 for neighbours. */
+export type Apart = readonly [earlier: number, later: number, entries: number]
 
 /** What stands next to passages; read when it is asked for. */
 export type Beside = ReadonlyMap<number, () => readonly FoundPassage[]>

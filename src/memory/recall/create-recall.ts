@@ -17,6 +17,7 @@ import { raiseAskedAbout } from './raise/asked-about.ts'
 import { addCloseness } from './raise/closeness.ts'
 import { askedDays } from './day-terms.ts'
 import { raiseExact } from './raise/exact-words.ts'
+import { raiseSameTalk } from './raise/same-talk.ts'
 import { lowerSayingLittle } from './raise/says-little.ts'
 import { boundTokens, type CountTokens, type Fitted, fitBudget, joinNeighbours } from './fit-budget.ts'
 import { fuseLists } from './fuse-lists.ts'
@@ -36,6 +37,7 @@ import {
   mostCandidates,
   neighboursAfter,
   neighboursBefore,
+  sameTalk,
 } from './recall-limits.ts'
 
 export interface RecallDeps {
@@ -65,20 +67,23 @@ export function createRecall(deps: RecallDeps): Recall {
       const { exact, asked } = await readAll(deps, text, embedder)
 
       // Ask the store, for the whole and for each part at the same time.
-      const found = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
+      const searched = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
       const at = question.filter.validAt ?? deps.now()
-      const merged = mergeParts(found.map(({ candidates }) => candidates))
+      const merged = mergeParts(searched.map(({ candidates }) => candidates))
       const closer =
         embedder === null || question.fusion === 'reciprocal_rank'
           ? merged
           : await addCloseness(merged, { question: text, terms: asked[0]?.terms ?? [] }, deps.text, embedder.weights.closeness)
-      const ranked = addPriors(raiseExact(lowerSayingLittle(raiseAskedAbout(closer, text)), exact), at)
+      const likely = lowerSayingLittle(raiseAskedAbout(closer, text))
+      // Of several things asked, one that was talked of at length would outdo the others.
+      const fitting = searched.length > 1 ? likely : raiseSameTalk(likely, searched[0]?.found.apart ?? [])
+      const ranked = addPriors(raiseExact(fitting, exact), at)
 
       // Order, and say once what is said twice.
       const distinct = collapse(inOrder(ranked), limit)
       const count = deps.count ?? boundTokens
       const { fitted, left } = fitBudget(distinct, question.tokens, count)
-      const beside = new Map(found.flatMap((each) => [...(each.beside ?? [])]))
+      const beside = new Map(searched.flatMap(({ found }) => [...(found.beside ?? [])]))
       const joined = await joinAll(deps, question, { fitted, left, beside }, count)
       return joined.map((each) => asRecalled(each, deps.now()))
     },
@@ -122,19 +127,19 @@ async function searchOnce(
   question: RecallQuestion,
   asked: Asked,
   embedder: EmbedderFacts | null,
-): Promise<{ readonly candidates: readonly Candidate[]; readonly beside?: Beside | undefined }> {
+): Promise<{ readonly candidates: readonly Candidate[]; readonly found: MemoryFound }> {
   const { terms, vector } = asked
   const { filter, fusion = 'weights' } = question
   const candidates = Math.min(mostCandidates, Math.max(fewestCandidates, question.limit * candidatesPerResult))
-  if (terms.length === 0 && vector === null) return { candidates: [] }
+  if (terms.length === 0 && vector === null) return { candidates: [], found: nothing }
   const text = { terms, contextWeight, limit: candidates }
-  const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, beside }))
+  const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
   let found: MemoryFound
   if (vector === null || embedder === null) found = await byText()
   else {
     try {
       const near = { model: embedder.id, vector, limit: candidates }
-      found = await store.search(terms.length === 0 ? { filter, vector: near, beside } : { filter, text, vector: near, beside })
+      found = await store.search(terms.length === 0 ? { filter, vector: near, ...along } : { filter, text, vector: near, ...along })
     } catch (error) {
       // Vectors of this model are not there yet: words are.
       if (!isOxbowError(error, 'bad_input')) throw error
@@ -142,11 +147,14 @@ async function searchOnce(
     }
   }
   const weights = embedder?.weights ?? { text: 1, vector: 0 }
-  return { candidates: fuseLists(found, { fusion, weights, terms, full: candidates }), beside: found.beside }
+  return { candidates: fuseLists(found, { fusion, weights, terms, full: candidates }), found }
 }
 
 /** Most of what goes first in the end goes first in one of the two lists: its neighbours come with the search. */
-const beside = { first: besideFirst, before: neighboursBefore, after: neighboursAfter }
+const along = {
+  beside: { first: besideFirst, before: neighboursBefore, after: neighboursAfter },
+  apart: Math.max(...sameTalk.keys()),
+}
 
 const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 

@@ -19,6 +19,7 @@ export function describeEntries(holds: MemoryCase): void {
   describeKeeping(holds)
   describeErasing(holds)
   describeReading(holds)
+  describeStreams(holds)
   describeUsers(holds)
 }
 
@@ -160,6 +161,13 @@ function describeReading(holds: MemoryCase): void {
     )
   })
 
+  holds('equal texts are found by their hash', async (memory) => {
+    await memory.change([put('a', 'x', { hash: 'h' }), put('b', 'x', { hash: 'h' }), put('c', 'y', { hash: 'i' })])
+    assert.deepEqual([...(await memory.withHash('h'))].toSorted(), ['a', 'b'])
+  })
+}
+
+function describeStreams(holds: MemoryCase): void {
   holds('a search brings along what stands next to its first hits, as a question for it would answer', async (memory) => {
     const streams = (['s', 't'] as const).flatMap((stream) => [1, 2, 3, 4, 5].map((place) => ({ stream, place })))
     // Neighbours have two passages each: entries are counted, not passages.
@@ -182,6 +190,36 @@ function describeReading(holds: MemoryCase): void {
     assert.equal((await memory.search(textSearch('odd'))).beside, undefined)
   })
 
+  holds('a search tells which of its hits are near each other in a stream, by entries', async (memory) => {
+    // Places have gaps, as those of messages have, and come in any order.
+    const keep = (stream: string, places: readonly number[], texts: (place: number) => readonly string[]) =>
+      memory.change(
+        places.map((place) => ({ change: 'put', item: itemOf(entryOf(`${stream}${place}`, { stream, place }), ...texts(place)) })),
+      )
+    await keep('s', [10, 70, 30, 35, 90, 50], (place) => (place === 35 ? ['even', 'more'] : place === 50 ? ['odd', 'odd odd'] : ['odd']))
+    await keep('t', [11, 36], () => ['odd'])
+    await keep('', [12, 13], () => ['odd'])
+    const found = await memory.search({ ...textSearch('odd'), apart: 3 })
+    const name = new Map(found.passages.map(({ id, part, entry }) => [id, `${entry.id}${part === 0 ? '' : `.${part}`}`]))
+    const pairs = found.apart?.map(([earlier, later, entries]) => `${name.get(earlier)} ${name.get(later)} ${entries}`)
+    assert.deepEqual(pairs?.toSorted(), [
+      's10 s30 1',
+      's10 s50 3',
+      's10 s50.1 3',
+      's30 s50 2',
+      's30 s50.1 2',
+      's30 s70 3',
+      's50 s70 1',
+      's50 s90 2',
+      's50.1 s70 1',
+      's50.1 s90 2',
+      's70 s90 1',
+      't11 t36 1',
+    ])
+    assert.equal((await memory.search(textSearch('odd'))).apart, undefined)
+    assert.deepEqual((await memory.search({ ...textSearch('odd'), apart: 0 })).apart, [])
+  })
+
   holds('around a place in a stream are its neighbours, in order, and nothing of other streams', async (memory) => {
     await memory.change([
       ...[1, 2, 3, 4, 5, 6].map((place) => put(`p${place}`, `text ${place}`, { place })),
@@ -191,11 +229,6 @@ function describeReading(holds: MemoryCase): void {
     assert.deepEqual(await around(1, 2), ['p2', 'p4', 'p5'])
     assert.deepEqual(await around(9, 0), ['p1', 'p2'])
     assert.deepEqual(await around(0, 0), [])
-  })
-
-  holds('equal texts are found by their hash', async (memory) => {
-    await memory.change([put('a', 'x', { hash: 'h' }), put('b', 'x', { hash: 'h' }), put('c', 'y', { hash: 'i' })])
-    assert.deepEqual([...(await memory.withHash('h'))].toSorted(), ['a', 'b'])
   })
 }
 

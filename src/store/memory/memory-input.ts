@@ -174,7 +174,7 @@ function cutTerm(term: string): string {
 }
 
 /** @throws OxbowError `bad_input`. @returns the search within its limits, with each term once and as it is kept */
-export function checkedSearch({ filter, text, vector, beside }: MemorySearch): MemorySearch {
+export function checkedSearch({ filter, text, vector, beside, apart }: MemorySearch): MemorySearch {
   if (vector !== undefined) checkVector(vector.vector)
   const limitOf = (limit: number): number => (limit >= 0 ? Math.min(Math.floor(limit), maxHits) : 0)
   const terms = text?.terms.flatMap((term) => listOfTerms(keptText(term.slice(0, maxPassageChars)))) ?? []
@@ -194,5 +194,6 @@ export function checkedSearch({ filter, text, vector, beside }: MemorySearch): M
     ...(beside === undefined
       ? {}
       : { beside: { first: limitOf(beside.first), before: limitOf(beside.before), after: limitOf(beside.after) } }),
+    ...(apart === undefined ? {} : { apart: limitOf(apart) }),
   }
 }

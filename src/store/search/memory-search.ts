@@ -3,7 +3,7 @@
  * each search first takes in what changed since the one before, whoever changed it.
  */
 import { OxbowError, type UserId } from '../../types/index.ts'
-import type { Hit, MemorySearch } from '../memory.ts'
+import type { Apart, Hit, MemorySearch } from '../memory.ts'
 import { type SentFound, sentFound } from '../memory/sent-found.ts'
 import { ask, type Ask, askAhead, type Asking } from './asking.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
@@ -34,7 +34,7 @@ export interface SearchParts {
 export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => Asking<SentFound> {
   const { user, textRanking } = parts
   const held = createHeldMemory()
-  return function* ({ search: { filter, text, vector, beside } }) {
+  return function* ({ search: { filter, text, vector, beside, apart } }) {
     yield* takeIn(user, held, vector?.model)
     // Vectors first: what is to be compared exactly is read while words are ranked, and what words found while it is compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
@@ -48,7 +48,8 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
     const found = yield* reading.read()
     const ids = new Set([...byText, ...byVector].map((hit) => hit.passage))
     const next = beside === undefined ? undefined : new Map([...besideText, ...besideVector])
-    return sentFound({ text: byText, vector: byVector, ids, beside: next }, found)
+    const pairs = apart === undefined ? undefined : apartOf(held.slots, ids, apart)
+    return sentFound({ text: byText, vector: byVector, ids, beside: next, apart: pairs }, found)
   }
 }
 
@@ -57,6 +58,14 @@ function besideOf(slots: SlotTable, hits: readonly Hit[], asked: MemorySearch['b
   if (asked === undefined) return new Map()
   const { first, before, after } = asked
   return new Map(hits.slice(0, first).map(({ passage }) => [passage, slots.beside(slots.slotOf(passage), before, after)]))
+}
+
+function apartOf(slots: SlotTable, hits: ReadonlySet<number>, most: number): readonly Apart[] {
+  return [...hits].flatMap((later) =>
+    slots
+      .earlier(slots.slotOf(later), most)
+      .flatMap(([earlier, entries]): Apart[] => (hits.has(earlier) ? [[earlier, later, entries]] : [])),
+  )
 }
 
 function wantedOf(hits: readonly Hit[], beside: ReadonlyMap<number, readonly number[]>): readonly number[] {
