@@ -26,7 +26,7 @@ interface Reading {
   /** The element whose content is left out, and how many of its name are open within. */
   left: { readonly name: string; depth: number } | null
   /** Preformatted text, while it is collected. */
-  verbatim: string[] | null
+  verbatim: string | null
   readonly lists: { readonly ordered: boolean; count: number }[]
   quotes: number
   row: { cells: number; heads: number } | null
@@ -51,7 +51,7 @@ export function createReader(url: string, marks: boolean, whole: boolean): HtmlR
     start: (name, attributes, selfClosing) => startTag(reading, name, attributes, selfClosing),
     end: (name) => endTag(reading, name),
     text: (text) => addText(reading, text),
-    size: () => reading.writer.size,
+    size: () => reading.writer.size + (reading.verbatim?.length ?? 0),
     done() {
       endVerbatim(reading)
       return { title: reading.title.replace(/\s+/g, ' ').trim(), text: reading.writer.end() }
@@ -71,7 +71,10 @@ function startTag(reading: Reading, name: string, attributes: Attributes, selfCl
     if (!selfClosing) reading.left = { name, depth: 1 }
     return
   }
-  if (reading.verbatim !== null && name !== 'pre') return void (name === 'br' && reading.verbatim.push('\n'))
+  if (reading.verbatim !== null && name !== 'pre') {
+    if (name === 'br') reading.verbatim += '\n'
+    return
+  }
   breakAround(reading, name)
   own(atStart, name)?.(reading, attributes)
   layOut(reading)
@@ -101,7 +104,7 @@ function endTag(reading: Reading, name: string): void {
 function addText(reading: Reading, text: string): void {
   if (reading.inTitle) reading.title = `${reading.title}${text}`.slice(0, maxTitleCharacters)
   else if (reading.left !== null) return
-  else if (reading.verbatim !== null) reading.verbatim.push(text)
+  else if (reading.verbatim !== null) reading.verbatim += text
   else reading.writer.words(text)
 }
 
@@ -121,7 +124,8 @@ function layOut({ writer, quotes, lists }: Reading): void {
 
 const atStart: Readonly<Record<string, (reading: Reading, attributes: Attributes) => void>> = {
   base(reading, attributes) {
-    reading.base = URL.parse(attributes.get('href') ?? '', reading.base)?.href ?? reading.base
+    const base = URL.parse(attributes.get('href') ?? '', reading.base)?.href
+    if (base !== undefined && base.length <= maxLinkCharacters) reading.base = base
   },
   title(reading) {
     reading.inTitle = reading.title === ''
@@ -133,7 +137,7 @@ const atStart: Readonly<Record<string, (reading: Reading, attributes: Attributes
     writer.breakLine(2)
   },
   pre(reading) {
-    reading.verbatim ??= []
+    reading.verbatim ??= ''
   },
   blockquote(reading) {
     reading.quotes = Math.min(reading.quotes + 1, maxListLevels)
@@ -203,7 +207,7 @@ function endVerbatim(reading: Reading): void {
   const { verbatim, writer, marks } = reading
   if (verbatim === null) return
   reading.verbatim = null
-  const text = verbatim.join('').replace(/^\n/, '').replace(/\n$/, '')
+  const text = verbatim.replace(/^\n/, '').replace(/\n$/, '')
   const ticks = (text.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 2)
   const fence = '`'.repeat(ticks + 1)
   writer.verbatim(marks ? `${fence}\n${text}\n${fence}` : text)
@@ -214,7 +218,8 @@ function endVerbatim(reading: Reading): void {
 function linkTo({ base }: Reading, href: string | undefined): string {
   if (href === undefined || href.startsWith('#') || href.length > maxLinkCharacters) return ''
   const target = URL.parse(href, base)
-  if (target === null || !['http:', 'https:', 'mailto:'].includes(target.protocol)) return ''
+  // It may be long by the page's base alone.
+  if (target === null || target.href.length > maxLinkCharacters || !['http:', 'https:', 'mailto:'].includes(target.protocol)) return ''
   return target.href.replaceAll('(', '%28').replaceAll(')', '%29')
 }
 

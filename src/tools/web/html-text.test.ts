@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { createReader } from './html-reader.ts'
 import { readHtml } from './html-text.ts'
+import { createTextWriter } from './text-writer.ts'
 
 const signal = new AbortController().signal
 const read = (html: string, marks = true) => readHtml(html, { url: 'https://e.example/a/b', marks, signal })
@@ -108,6 +110,7 @@ describe('a hostile page', () => {
     'of ends': '</p></b></ul></a></blockquote></pre></table></title>'.repeat(long / 50),
     'of ticks': `<pre>${'`'.repeat(long)}`,
     'of one attribute': `<p style="${'a:;'.repeat(long / 3)}">x`,
+    'of links to a long base': `<base href="http://e.example/${'b'.repeat(100_000)}/">${'<a href=x>y</a>'.repeat(10_000)}`,
     'of rows with a thousand heads': '<table><tr>'.concat('<th>a'.repeat(1_000), '</table>').repeat(50),
   }
   for (const [what, html] of Object.entries(shapes))
@@ -123,6 +126,18 @@ describe('a hostile page', () => {
   it('is cut at the size that is kept', async () => {
     const { text: got, cut } = await read(`<p>${'word '.repeat(1_000_000)}`)
     assert.deepEqual([cut, got.length], [true, 2 * 1024 * 1024])
+  })
+
+  it('of preformatted text without end is counted while it is collected, and with what stands before its lines', () => {
+    const reader = createReader('https://e.example/', true, false)
+    reader.start('pre', new Map(), false)
+    reader.text('\nx'.repeat(1_000))
+    reader.start('br', new Map(), false)
+    assert.equal(reader.size(), 2_001)
+    const writer = createTextWriter()
+    writer.setPrefix('> '.repeat(1_000))
+    writer.verbatim('\nx'.repeat(10_000))
+    assert.ok(writer.size < 3 * 1024 * 1024, `${writer.size}`)
   })
 
   it('with a tag longer than a picture is left there, with what was read', async () => {

@@ -2,13 +2,14 @@
  * Puts running text together: collapses white space, breaks lines and paragraphs, and holds marks around words (`**`, links)
  * back until there is a word, so that no empty pair is written. It knows nothing of HTML.
  */
+import { maxPageCharacters } from '../limits.ts'
 
 export interface TextWriter {
   /** Text in which white space means nothing more than a space. */
   words(text: string): void
   /** 1: at least a new line before what follows; 2: at least an empty one. */
   breakLine(level: 1 | 2): void
-  /** Text as it is, on lines of its own. */
+  /** Text as it is, on lines of its own; of more than is kept of a page, the beginning. */
   verbatim(text: string): void
   /** Stands before the next word, once. */
   mark(text: string): void
@@ -110,6 +111,8 @@ function writeWords(writing: Writing, text: string): void {
 function writeVerbatim(writing: Writing, text: string): void {
   breakLine(writing, 1)
   for (const line of text.split('\n')) {
+    // The prefix of a line may be longer than the line.
+    if (writing.size > maxPageCharacters) return
     startLine(writing)
     put(writing, line)
     writing.due = 1
