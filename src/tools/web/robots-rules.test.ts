@@ -44,6 +44,20 @@ describe('robots.txt', () => {
     for (const [path, verdict] of Object.entries(verdicts)) assert.equal(await may(`https://a.example${path}`, asking), verdict, path)
   })
 
+  it('that was made to cost time or memory costs little, and what is in it counts', async () => {
+    const names = 'User-agent: other\nuser-agent : oxbow/2 # ours\n\nUser-agent: *\n'.repeat(4_000)
+    const may = createRobots(
+      sites({
+        'https://a.example': { status: 200, body: `${names}${'Disallow: /x\n'.repeat(20_000)}Disallow: /private` },
+        'https://b.example': { status: 200, body: `User-agent: *\nDisallow: ${'*'.repeat(500_000)}z` },
+      }).egress,
+    )
+    assert.equal(await may('https://a.example/private', asking), false)
+    assert.equal(await may('https://a.example/y', asking), true)
+    assert.equal(await may('https://b.example/y', asking), true)
+    assert.equal(await may(`https://b.example/${'y'.repeat(8_000)}`, asking), false)
+  })
+
   it('that is missing allows all; one that cannot be had now allows nothing', async () => {
     const unreachable = new OxbowError('tool_failed', 'no answer', { hint: 'later' })
     const { egress } = sites({

@@ -5,7 +5,7 @@
 import type { Egress } from '../../sandbox/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import type { CallContext } from '../../types/index.ts'
-import { maxRobotsBytes, maxRobotsOrigins, robotsMaxAgeMs } from '../limits.ts'
+import { maxRobotsBytes, maxRobotsComparisons, maxRobotsOrigins, robotsMaxAgeMs } from '../limits.ts'
 
 /** @throws the signal's reason */
 export type MayFetch = (url: string, asking: Pick<CallContext, 'signal' | 'clock'>) => Promise<boolean>
@@ -47,8 +47,11 @@ async function readRules(egress: Egress, origin: string, signal: AbortSignal): P
     if (status >= 400) return () => true
     // Its types say `export default`, the file says `module.exports`.
     const parse = (await import('robots-parser')).default as unknown as RobotsParser
-    const rules = parse(`${origin}/robots.txt`, body.toString('utf8', 0, maxRobotsBytes))
-    return (url) => rules.isAllowed(url, agent) ?? true
+    const lines = ofFewNames(body.toString('utf8', 0, maxRobotsBytes))
+    const rules = parse(`${origin}/robots.txt`, lines.join('\n'))
+    // A rule without a star is compared with an address once; with stars, each of its characters may be with each of the address.
+    const starred = lines.reduce((sum, line) => sum + (line.includes('*') ? line.length : 0), 0)
+    return (url) => starred * url.length <= maxRobotsComparisons && (rules.isAllowed(url, agent) ?? true)
   } catch (error) {
     signal.throwIfAborted()
     // A site that the policy closes is refused with the policy's words when the page is asked for.
@@ -56,3 +59,24 @@ async function readRules(egress: Egress, origin: string, signal: AbortSignal): P
     return () => false
   }
 }
+
+/** The reader keeps each rule once for every name above it: all names but ours and that of all become one, each once. */
+function ofFewNames(text: string): readonly string[] {
+  const names = new Set<string>()
+  return text
+    .split(/\r\n|\r|\n/)
+    .filter(isField)
+    .flatMap((line) => {
+      const said = /^\s*user-agent\s*:\s*([^#/]*)/i.exec(line)?.[1]?.trim().toLowerCase()
+      if (said === undefined) {
+        names.clear()
+        return [line]
+      }
+      const name = said === agent || said === '*' ? said : 'others'
+      if (names.has(name)) return []
+      names.add(name)
+      return [`user-agent: ${name}`]
+    })
+}
+
+const isField = (line: string): boolean => /^[^#:]*:/.test(line)
