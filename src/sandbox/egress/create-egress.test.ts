@@ -173,6 +173,15 @@ describe('a redirect', () => {
         },
       ))
 
+  it('is followed where its place is written in UTF-8 or Latin-1, and not as a URL should be', async () => {
+    for (const encoding of ['utf8', 'latin1'] as const)
+      await on(
+        ({ url }, response) =>
+          url === '/' ? response.writeHead(302, { location: Buffer.from('/pläge', encoding).toString('latin1') }).end() : response.end(url),
+        async (site) => assert.equal((await get(site)).body.toString(), '/pl%C3%A4ge'),
+      )
+  })
+
   it('looks its name up anew', async () => {
     await on(hops, async (site) => {
       await get(site, '/2')

@@ -2,6 +2,7 @@
  * The one way from this machine to the web: resolve, check, pin the address, connect; and the same again for each redirect.
  * It runs on the kernel's side, never in hands. It fetches and nothing else: no other method, no body sent, no cookies kept.
  */
+import { isUtf8 } from 'node:buffer'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
 import { fetchTimeoutMs, maxFetchBytes, maxFetches, maxRedirects } from '../limits.ts'
@@ -93,8 +94,14 @@ async function follow(admit: Admit, first: string, wanted: Wanted): Promise<Fetc
     message.destroy()
     if (urls.length > maxRedirects) throw endless(urls)
     // What cannot be joined is refused like any other bad URL.
-    next = URL.parse(location, to.url.href)?.href ?? ''
+    next = URL.parse(textOf(location), to.url.href)?.href ?? ''
   }
+}
+
+/** Node reads headers as Latin-1; a server that writes more than ASCII there writes UTF-8, and browsers read it so. */
+function textOf(header: string): string {
+  const bytes = Buffer.from(header, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : header
 }
 
 /** A refused redirect says where it came from: the URL that was asked for is not at fault. */
