@@ -1,5 +1,6 @@
 /** Results that are read off a page: DuckDuckGo's page for simple browsers, and SearXNG where its JSON form is switched off. */
 import type { SAXParser } from 'parse5-sax-parser'
+import { maxPageCharacters } from '../limits.ts'
 import type { SearchHit, SearchService } from './search-service.ts'
 
 /** It has no other form without a key. `df` is the age: d, w, m, y. */
@@ -52,7 +53,8 @@ export function readResultPage(html: string, service: 'duckduckgo' | 'searxng', 
       hits.push({ title: '', url: destinationOf(attribute('href')), snippet: '' })
       into = { field: 'title', depth: open.length }
     } else if (last !== undefined && into === null && shape.snippet(classes)) into = { field: 'snippet', depth: open.length }
-    open.push(tagName)
+    // Each end looks through all that is open: what is deeper than true pages are is not known by name.
+    if (open.length < maxOpenElements) open.push(tagName)
   })
   parser.on('endTag', ({ tagName }) => {
     const at = open.lastIndexOf(tagName)
@@ -65,9 +67,12 @@ export function readResultPage(html: string, service: 'duckduckgo' | 'searxng', 
     if (into !== null && hit !== undefined) hit[into.field] += text
   })
   parser.resume()
-  parser.end(html)
+  parser.end(html.slice(0, maxPageCharacters))
   return hits.length > 0 || shape.nothing.test(html) ? hits : null
 }
+
+/** As browsers nest at most. */
+const maxOpenElements = 512
 
 const voidTags: ReadonlySet<string> = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '))
 

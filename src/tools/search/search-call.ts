@@ -6,7 +6,15 @@ import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import type { Call } from '../../types/index.ts'
-import { defaultSearchResults, maxQueryCharacters, maxSearchResults, maxSnippetCharacters, webSearchTimeoutMs } from '../limits.ts'
+import {
+  defaultSearchResults,
+  maxQueryCharacters,
+  maxSearchResults,
+  maxShownCharacters,
+  maxSnippetCharacters,
+  maxUrlCharacters,
+  webSearchTimeoutMs,
+} from '../limits.ts'
 import { decodeText, kindOf, withoutHidden } from '../web/decode-text.ts'
 import { plural } from '../workspace-arguments.ts'
 import type { Freshness, SearchHit, SearchRequest, SearchService, ServiceAccess } from './search-service.ts'
@@ -65,7 +73,7 @@ export function webSearch(access: SearchAccess, egress: Egress): Call<SearchInpu
     timeoutMs: webSearchTimeoutMs,
     async run(input, { signal }) {
       const hits = await search(access, egress, input, signal)
-      const results = usable(hits).slice(0, input.count)
+      const results = usable(hits, input.count)
       const output = { query: input.query, provider: access.name, base_url: access.baseUrl, result_count: results.length, results }
       return { output, text: searchText(output) }
     },
@@ -114,17 +122,17 @@ function failure(what: string, hint: string): OxbowError {
 }
 
 /** Only what web.fetch could read, each address once, in the service's order. */
-function usable(hits: readonly SearchHit[]): SearchResult[] {
+function usable(hits: readonly SearchHit[], count: number): SearchResult[] {
   const byUrl = new Map<string, SearchHit>()
   for (const hit of hits) {
-    const url = URL.parse(hit.url)
+    const url = hit.url.length > maxUrlCharacters ? null : URL.parse(hit.url)
     if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '') continue
     url.hash = ''
     if (!byUrl.has(url.href)) byUrl.set(url.href, hit)
   }
-  return [...byUrl].map(([url, { title, snippet }], i) => ({
+  return [...byUrl].slice(0, count).map(([url, { title, snippet }], i) => ({
     index: i + 1,
-    title: oneLine(title) || url,
+    title: oneLine(title).slice(0, maxShownCharacters).toWellFormed() || url,
     url,
     display_url: displayOf(url),
     snippet: oneLine(snippet).slice(0, maxSnippetCharacters).toWellFormed(),

@@ -164,6 +164,21 @@ describe('web.search', () => {
     })
   })
 
+  it('bounds what a hostile service can make of it: nesting, titles, addresses', async () => {
+    const nested = `<b>${'<i>'.repeat(150_000)}${'</u>'.repeat(150_000)}<a class="result-link" href="https://a.example/">A</a>`
+    await onService({ search: 'duckduckgo' }, html(nested), async ({ search }) => {
+      assert.equal((await search({ query: 'a' })).output.results[0].title, 'A')
+    })
+    const results = [
+      { title: 'x', url: `https://a.example/${'y'.repeat(10_000)}` },
+      { title: 't'.repeat(1_000_000), url: 'https://b.example/' },
+    ]
+    await onService({ search: 'searxng' }, json({ results }), async ({ search }) => {
+      const { output } = await search({ query: 'a' })
+      assert.deepEqual([output.result_count, output.results[0].title.length], [1, 300])
+    })
+  })
+
   it('says what is wrong with the service, and never its key', async () => {
     const answers: readonly [Answer, RegExp][] = [
       [json({ message: 'no' }, 401), /refuses the search \(401\)/],
