@@ -107,7 +107,10 @@ export const webSearchTimeoutMs = 65_000
 
 /** Reading a PDF: measured 0.12 s for a page, 2 s for 300; what takes longer was made to. */
 export const pdfTimeoutMs = 20_000
+/** Of the worker's heap, and as much beside it. */
 export const pdfMemoryMb = 256
+/** How often it is looked how much is beside the heap. Unpacking makes some 15 MB in that time. */
+export const pdfLookMs = 50
 /** RFC 9309, 2.5: at least 500 KiB of robots.txt must be read; the rest may be ignored. */
 export const maxRobotsBytes: number = 512 * 1024
 /** Of its patterns with an address. Measured: a quarter of a second; a true file needs a hundredth of it. */

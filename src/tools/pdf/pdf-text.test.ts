@@ -37,6 +37,12 @@ describe('the text of a PDF', () => {
     assert.ok(!answer.ok && (answer.problem === 'too_slow' || answer.problem === 'too_large'), JSON.stringify(answer))
   })
 
+  it('is not unpacked into more memory than a document may have', async () => {
+    // 400 MiB of nothing in a kilobyte of file.
+    const twice = deflateSync(deflateSync(Buffer.alloc(400 * 1024 * 1024, ' ')))
+    assert.deepEqual(await readPdf(makePackedPdf(twice, '[/FlateDecode/FlateDecode]'), never), { ok: false, problem: 'too_large' })
+  })
+
   it('ends with the call', async () => {
     const cancel = new AbortController()
     const reading = readPdf(makePdf([['x']]), cancel.signal)

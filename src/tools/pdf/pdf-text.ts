@@ -3,7 +3,7 @@
  * both. The worker is given bytes and gives back text.
  */
 import type { Worker } from 'node:worker_threads'
-import { maxPageCharacters, pdfMemoryMb, pdfTimeoutMs } from '../limits.ts'
+import { maxPageCharacters, pdfLookMs, pdfMemoryMb, pdfTimeoutMs } from '../limits.ts'
 import type { PdfAnswer, PdfJob } from './pdf-message.ts'
 
 export interface PdfBounds {
@@ -23,12 +23,16 @@ export async function readPdf(bytes: Buffer, signal: AbortSignal, bounds: Partia
   )
   worker.once('exit', () => answered.resolve({ ok: false, problem: 'unreadable' }))
   const timer = setTimeout(() => answered.resolve({ ok: false, problem: 'too_slow' }), timeoutMs)
+  const look = setInterval(() => {
+    void unpackedBytes(worker).then((beside) => beside > pdfMemoryMb * 2 ** 20 && answered.resolve({ ok: false, problem: 'too_large' }))
+  }, pdfLookMs)
   const cancel = (): void => answered.reject(signal.reason)
   signal.addEventListener('abort', cancel, { once: true })
   try {
     return await answered.promise
   } finally {
     clearTimeout(timer)
+    clearInterval(look)
     signal.removeEventListener('abort', cancel)
     await worker.terminate()
   }
@@ -46,6 +50,16 @@ function startWorker(job: PdfJob): Worker {
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: pdfMemoryMb, maxYoungGenerationSizeMb: pdfMemoryMb / 8 },
   })
+}
+
+/** What streams were unpacked to stands outside of the worker's heap, whose limit does not count it: a kilobyte may become gigabytes. */
+async function unpackedBytes(worker: Worker): Promise<number> {
+  try {
+    return (await worker.getHeapStatistics()).external_memory
+  } catch {
+    // It has not begun, or has ended.
+    return 0
+  }
 }
 
 /** Pages under headings, so that a reader can name one. */
