@@ -59,12 +59,10 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
   }
   /** Hands forget sessions that ended long ago, and all of them when they are started afresh. */
   const prune = async (context: CallContext): Promise<void> => {
+    // Taken first: what is opened while hands are asked is not in their answer.
+    const held = [...passes]
     const known = new Set((await entries(context, '')).map(({ id }) => id))
-    for (const [id, pass] of passes) {
-      if (known.has(id)) continue
-      passes.delete(id)
-      await pass.end()
-    }
+    for (const [id, pass] of held) if (!known.has(id) && passes.delete(id)) await pass.end()
   }
   const visitsOf = async (id: string) => (await passes.get(id)?.soFar()) ?? { rows: [], more: 0 }
   return {
