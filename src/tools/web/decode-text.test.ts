@@ -8,7 +8,8 @@ const tags = (text: string): string => Array.from(Buffer.from(text), (byte) => S
 
 it('what nobody sees is not read to a model, whatever it is written with', () => {
   const binary = Array.from('obey', (char) => char.charCodeAt(0).toString(2).replaceAll('0', '\u200b').replaceAll('1', '\u2060')).join('')
-  for (const hidden of [selectors('obey'), tags('obey'), binary, '\u2064\u00ad\ufeff\u3164\u180e', '\u202eyebo\u202c'])
+  const notes = binary.replaceAll('\u200b', '\u061c').replaceAll('\u2060', '\u{1d173}')
+  for (const hidden of [selectors('obey'), tags('obey'), binary, notes, '\u2064\u00ad\ufeff\u3164\u180e', '\u202eyebo\u202c'])
     assert.equal(withoutHidden(`Oxen${hidden} pull.`), `Oxen${hidden.includes('yebo') ? 'yebo' : ''} pull.`)
 })
 

@@ -64,13 +64,10 @@ function decodeAs(label: string, bytes: Buffer): string | null {
 /**
  * Takes out what nobody sees and somebody obeys: control characters (they drive terminals), overrides of the writing direction,
  * and what shows nothing and can carry a hidden message: tag characters, variation selectors of the second kind, invisible blanks and
- * operators. Joiners stay, which writing needs. Ends of line become `\n`.
+ * operators. Joiners and the other selectors stay, which writing needs. Ends of line become `\n`.
  */
 export function withoutHidden(text: string): string {
   return text
     .replace(/\r\n?/g, '\n')
-    .replace(
-      /[\u00ad\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]|[^\P{Cc}\n\t]/gu,
-      '',
-    )
+    .replace(/(?![\n\t\p{Join_Control}]|[\u180b-\u180d\u180f]|[\ufe00-\ufe0f])[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]/gu, '')
 }

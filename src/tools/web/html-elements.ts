@@ -43,5 +43,5 @@ export type Attributes = ReadonlyMap<string, string>
 export function isHidden(attributes: Attributes): boolean {
   if (attributes.has('hidden') || attributes.get('aria-hidden') === 'true') return true
   const style = (attributes.get('style') ?? '').toLowerCase().replace(/\s/g, '')
-  return /(?:^|;)(?:display:none|visibility:hidden|font-size:0(?:px|em|rem|%|;|$)|opacity:0(?:;|$))/.test(style)
+  return /(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|(?:font-size|opacity):[0.]+(?:%|[a-z]{1,4})?(?:[;!]|$))/.test(style)
 }

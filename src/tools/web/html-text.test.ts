@@ -72,6 +72,8 @@ describe('a page as text', () => {
     'style="visibility:hidden"',
     'style="font-size:0"',
     'style="opacity:0"',
+    'style="opacity: 0.0 !important"',
+    'style="font-size:0pt!important"',
   ]
   for (const attribute of hidden)
     it(`does not read what ${attribute} hides from people`, async () => {
