@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import type { Call, CallContext } from '../../types/index.ts'
 import { type PageOutput, pageText } from './browser-page.ts'
+import { browserScreenshot } from './look-calls.ts'
+import { browserDownload } from './tab-calls.ts'
+
+const hidden = String.fromCodePoint(0xe006f, 0xe0162, 0x200b, 0x202e)
 
 it('what a page hides from people is hidden from the model too, in its title and its notes as well', () => {
-  const hidden = String.fromCodePoint(0xe006f, 0xe0162, 0x200b, 0x202e)
   const page: PageOutput = {
     tab: 't1',
     url: 'https://example.com/',
@@ -17,4 +21,30 @@ it('what a page hides from people is hidden from the model too, in its title and
     notes: [`it asked${hidden}`],
   }
   assert.equal(pageText(page), 'tab t1: https://example.com/ (Oxen)\n* it asked\nOxen pull.')
+})
+
+it('and beside a picture of it, and in what came from it', async () => {
+  const replies: Record<string, object> = {
+    browserPicture: {
+      tab: 't1',
+      url: 'https://e.example/',
+      path: '/tmp/screenshots/a.png',
+      bytes: 1,
+      width: 1,
+      height: 1,
+      notes: [hidden],
+    },
+    bytes: { content: Buffer.from('x'), offset: 0, totalBytes: 1 },
+    browserDownloads: { downloads: [{ path: '', url: 'https://e.example/', bytes: 0, state: 'failed', problem: `no${hidden}` }] },
+  }
+  const sandbox = { hands: () => Promise.resolve({ ask: (op: string) => Promise.resolve(replies[op]) }) }
+  const context = { sandbox, signal: new AbortController().signal, caller: { actor: 'a', session: 's' } } as unknown as CallContext
+  for (const call of [browserScreenshot, browserDownload] as readonly Call[]) {
+    const { text = '' } = await call.run(call.example, context)
+    assert.equal(
+      Array.from(text).some((sign) => hidden.includes(sign)),
+      false,
+      text,
+    )
+  }
 })

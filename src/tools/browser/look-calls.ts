@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Call } from '../../types/index.ts'
 import { browserLookMs, browserPageBytes, maxTreeDepth } from '../limits.ts'
 import { pictureLine, readPicture } from '../media/picture.ts'
+import { withoutHidden } from '../web/decode-text.ts'
 import { askBrowser, looking, pageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 import type { PageOutput } from './browser-page.ts'
 
@@ -104,7 +105,7 @@ export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
     const shown = await readPicture(path, 'browser', context)
     const seen =
       typeof shown === 'string' ? `${path} (${width} × ${height}, ${bytes} bytes) is not shown here. ${shown}` : pictureLine(path, shown)
-    const text = [seen, `tab ${tab}: ${url}`, ...notes.map((note) => `* ${note}`)].join('\n')
+    const text = withoutHidden([seen, `tab ${tab}: ${url}`, ...notes.map((note) => `* ${note}`)].join('\n'))
     const files = typeof shown === 'string' ? {} : { files: [shown.file] }
     return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text, ...files }
   },

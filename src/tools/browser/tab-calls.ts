@@ -64,7 +64,8 @@ export const browserDownload: Call<DownloadInput, DownloadOutput> = {
   async run({ wait_s: seconds }, context) {
     const timeoutMs = seconds * 1000 + 2 * browserGraceMs
     const { downloads } = await askBrowser(context, 'browserDownloads', { waitMs: seconds * 1000 }, timeoutMs)
-    return { output: { downloads }, text: downloads.length === 0 ? 'Nothing was downloaded.' : downloads.map(downloadText).join('\n') }
+    const lines = downloads.map(downloadText)
+    return { output: { downloads }, text: lines.length === 0 ? 'Nothing was downloaded.' : withoutHidden(lines.join('\n')) }
   },
 }
 
