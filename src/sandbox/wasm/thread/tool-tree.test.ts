@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { OpenFile, wasi } from '@bjorn3/browser_wasi_shim'
 import fc from 'fast-check'
 import { isPlainPath } from '../tool-request.ts'
+import { isFailed } from './tool-failure.ts'
 import { mountFolders, movePath, type MountedFolder } from './tool-tree.ts'
 import { changesIn } from './tree-changes.ts'
 
@@ -43,8 +44,16 @@ function openFile({ open }: MountedFolder, path: string, oflags = 0, rights = al
   return file
 }
 
+function changesWithin(mounts: readonly MountedFolder[], maxBytes = 1_000) {
+  const changes = changesIn(mounts, maxBytes)
+  assert.ok(!isFailed(changes))
+  return changes
+}
+
 const changed = (mounts: readonly MountedFolder[]): readonly string[] =>
-  changesIn(mounts).map((each) => `${each.kind} ${each.path}${each.kind === 'written' ? ` ${new TextDecoder().decode(each.bytes)}` : ''}`)
+  changesWithin(mounts).map(
+    (each) => `${each.kind} ${each.path}${each.kind === 'written' ? ` ${new TextDecoder().decode(each.bytes)}` : ''}`,
+  )
 
 void test('nothing in a read-only mount can be changed in any way', () => {
   const [ro, rw] = twoMounts()
@@ -146,6 +155,17 @@ void test('all files together have a size, at any time and in every way of growi
   assert.equal(openFile(rw, 'n').fd_write(bytes('xy')).ret, 0)
 })
 
+void test('a file of many names counts with each of them in what is given back', () => {
+  const [, rw] = twoMounts(100)
+  const { file } = openFile(rw, 'n', wasi.OFLAGS_CREAT)
+  assert.equal(openFile(rw, 'n').fd_write(new Uint8Array(50)).ret, 0)
+  assert.equal(rw.open.path_link('n2', file, false), 0)
+  assert.equal(changesWithin([rw], 100).length, 2)
+  assert.equal(rw.open.path_link('n3', file, false), 0)
+  const refused = changesIn([rw], 100)
+  assert.ok(isFailed(refused) && refused.failure.code === 'limit_reached')
+})
+
 void test('entries are counted, also those that are gone again', () => {
   const [, rw] = twoMounts()
   let made = 0
@@ -186,7 +206,7 @@ void test('law: whatever a tool does, read-only mounts stay as they are, changes
       assert.deepEqual([...ro.open.dir.contents.keys()], ['a', 'd'])
       assert.deepEqual(openFile(ro, 'a', 0, readOnly).file.data, bytes('one'))
       assert.deepEqual(openFile(ro, 'd/b', 0, readOnly).file.data, bytes('two'))
-      const changes = changesIn(mounts)
+      const changes = changesWithin(mounts, 2_000)
       for (const { path } of changes) assert.ok(path.startsWith('/rw/') && isPlainPath(path.slice(4)), path)
       assert.ok(changes.reduce((sum, each) => sum + (each.kind === 'written' ? each.bytes.length : 0), 0) <= 2_000)
     }),

@@ -15,7 +15,9 @@ async function run(job: ToolJob): Promise<ToolEnd> {
   const mounts = mountFolders(job.mounts, job.limits.fileBytes)
   const callHost = createHostBridge(job.port, job.signal, send)
   const answer = await (job.kind === 'js' ? runAsScript : runAsModule)()
-  return isFailed(answer) ? { ok: false, ...answer } : { ok: true, ...answer, changes: changesIn(mounts) }
+  if (isFailed(answer)) return { ok: false, ...answer }
+  const changes = changesIn(mounts, job.limits.fileBytes)
+  return isFailed(changes) ? { ok: false, ...changes } : { ok: true, ...answer, changes }
 
   async function runAsScript() {
     const { openScriptEngine } = await import('./script-run.ts')

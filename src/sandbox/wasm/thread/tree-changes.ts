@@ -1,10 +1,16 @@
 /** What a tool made different under its `rw` mounts. */
 import { Directory, File } from '@bjorn3/browser_wasi_shim'
+import { failed, type Failed } from './tool-failure.ts'
 import type { MountedFolder } from './tool-tree.ts'
 import type { ToolChange } from '../wasm-tool.ts'
 
-export function changesIn(mounts: readonly MountedFolder[]): readonly ToolChange[] {
-  return mounts.filter(({ mode }) => mode === 'rw').flatMap((mount) => changesOf(mount))
+/** A file of many names is given back under each: all of that together has the limit that all files have. */
+export function changesIn(mounts: readonly MountedFolder[], maxBytes: number): readonly ToolChange[] | Failed {
+  const changes = mounts.filter(({ mode }) => mode === 'rw').flatMap((mount) => changesOf(mount))
+  const bytes = changes.reduce((sum, change) => sum + (change.kind === 'written' ? change.bytes.length : 0), 0)
+  if (bytes > maxBytes) return failed('limit_reached', `The tool wrote files of ${bytes} bytes; its limit is ${maxBytes}.`, 'Write less.')
+  // Copies: what a file keeps behind its end is not sent along.
+  return changes.map((change) => (change.kind === 'written' ? { ...change, bytes: change.bytes.slice() } : change))
 }
 
 /** Removals come first, children before parents; then folders and files, parents before children. */
@@ -18,8 +24,7 @@ function changesOf({ guest, open, before }: MountedFolder): readonly ToolChange[
     const old = before.get(path)
     const full = `${guest}/${path}`
     if (bytes === null) return old === null ? [] : [{ kind: 'folder_made', path: full }]
-    // A copy: what a file keeps behind its end is not sent along.
-    return old !== null && old !== undefined && same(old, bytes) ? [] : [{ kind: 'written', path: full, bytes: bytes.slice() }]
+    return old !== null && old !== undefined && same(old, bytes) ? [] : [{ kind: 'written', path: full, bytes }]
   })
   return [...removed, ...made]
 }
