@@ -191,7 +191,7 @@ describe('a correction', () => {
   it('refuses dates that no calendar has, and times that end before they begin', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
-    for (const input of [{ to: '2026-02-31T25:00' }, { from: '2026-05-01', to: '2026-04-01' }, { to: 'soon' }]) {
+    for (const input of [{ to: '2026-02-31T25:00' }, { to: '2099-02-30' }, { from: '2026-05-01', to: '2026-04-01' }, { to: 'soon' }]) {
       const outcome = await guest.call('memory.valid', { note_id: id, ...input })
       assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'bad_input', JSON.stringify(input))
     }

@@ -40,6 +40,8 @@ export const moment: z.ZodString = z
 export function toMoment(text: string): number {
   const isDay = text.length === 10
   const at = Date.parse(isDay ? `${text}T23:59:59.999` : text.replace(' ', 'T'))
-  if (Number.isFinite(at)) return at
+  // `Date` takes the 30th of February for the 2nd of March.
+  const day = text.slice(0, 10)
+  if (Number.isFinite(at) && new Date(Date.parse(day)).toISOString().startsWith(day)) return at
   throw new OxbowError('bad_input', `${JSON.stringify(text)} is no date.`, { hint: 'Write it as 2026-11-21 or 2026-11-21T10:00Z.' })
 }
