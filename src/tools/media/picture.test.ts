@@ -52,6 +52,10 @@ describe('a picture for a model', () => {
     }
     assert.match(await why(png.subarray(0, png.length - 20)), /broken or cut off/)
     assert.match(await why(Buffer.concat([png.subarray(0, 8), Buffer.from('nonsense IEND')])), /broken or cut off/)
+    const spoiled = Buffer.from(png)
+    spoiled[45]! ^= 1
+    assert.match(await why(spoiled), /broken or cut off/)
+    assert.match(await why(Buffer.concat([png.subarray(0, 33), Buffer.from('nonsense IEND')])), /broken or cut off/)
     assert.match(await why(jpeg.subarray(0, 40)), /broken or cut off/)
     assert.match(await why(webp.subarray(0, 20)), /broken or cut off/)
     assert.match(await why(pngOf(9_000, 1)), /9000 × 1; 8000/)

@@ -62,7 +62,7 @@ function isWhole(type: string, content: Uint8Array): boolean {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
   switch (type) {
     case 'image/png':
-      return bytes.subarray(-64).includes('IEND')
+      return hasWholeChunks(bytes)
     case 'image/jpeg':
       // Cameras put more behind the end of the picture.
       return bytes.includes(Buffer.from([0xff, 0xd9]))
@@ -72,6 +72,20 @@ function isWhole(type: string, content: Uint8Array): boolean {
       // RIFF: the size of all that follows it, little-endian.
       return bytes.length >= 12 && bytes.readUInt32LE(4) + 8 <= bytes.length
   }
+}
+
+/** PNG, 5.3: each chunk has its length, four letters, and a sum over letters and content. Readers overlook a wrong one where the first letter is small. */
+function hasWholeChunks(bytes: Buffer): boolean {
+  const { crc32 } = process.getBuiltinModule('node:zlib')
+  for (let at = 8; at + 12 <= bytes.length;) {
+    const end = at + 8 + bytes.readUInt32BE(at)
+    if (end + 4 > bytes.length) return false
+    const letters = bytes.toString('latin1', at + 4, at + 8)
+    if (/^[A-Z]/.test(letters) && crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32BE(end)) return false
+    if (letters === 'IEND') return true
+    at = end + 4
+  }
+  return false
 }
 
 async function measure(content: Uint8Array): Promise<{ readonly width: number; readonly height: number } | null> {
