@@ -136,7 +136,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate, summaries, newId })
   memory?.embedBy(createEmbed({ user, gate, newId }))
 
-  const owners = { store, engine, memory, journal, approvals, sessions, budgets, events, lanes, blobs, cleaner, keptOutputs }
+  const owners = { store, engine, memory, journal, approvals, sessions, budgets, events, lanes, blobs, cleaner, keptOutputs, recovered }
   const said = { conversations, summaries, scratchpads, lineage }
   const given = { user, contextTokens: engine.model.contextTokens, consolidation, titles, config: config.model }
   const callDeps = (): KernelCallDeps => ({

@@ -37,6 +37,27 @@ test('deciding about a call that does not wait is an error with advice', async (
   await assert.rejects(fixture.kernel.approve('x' as CallId, true), { code: 'not_found' })
 })
 
+test('of two answers to one question the first counts, and whoever gave the other one, or answered what was cancelled, is told so', async () => {
+  let runs = 0
+  const calls = [testCall('test.act', async () => done(`run ${++runs}`))]
+  const play = inOrder(asks(['test_act']), says('done'), asks(['test_act']))
+  await using fixture = await openFixture({ play, calls, config: askFirst })
+  const { kernel, session } = fixture
+  const turn = fixture.turn('act')
+  const { call, seq } = await fixture.record((record) => record.phase === 'parked')
+  const [first, second] = await Promise.allSettled([kernel.approve(call, true), kernel.approve(call, false)])
+  assert.equal(first.status, 'fulfilled')
+  assert.equal(second.status === 'rejected' && (second.reason as { code: string }).code, 'not_found')
+  assert.equal((await turn)['reply'], 'done')
+
+  const cancelled = fixture.turn('act again')
+  const again = await fixture.record((record) => record.phase === 'parked' && record.seq > seq)
+  const [, late] = await Promise.allSettled([kernel.cancelTurn(session), kernel.approve(again.call, true)])
+  assert.equal(late.status, 'rejected')
+  assert.equal((await cancelled)['status'], 'cancelled')
+  assert.equal(runs, 1)
+})
+
 test('a parked call survives a restart, is shown again, and goes on when it is approved', async () => {
   const store = await openMemoryStore({ user })
   const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store

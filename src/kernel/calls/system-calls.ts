@@ -17,6 +17,8 @@ export interface SystemCallDeps {
   readonly references: () => readonly CallReference[]
   readonly approvals: Approvals
   readonly journal: Journal
+  /** Turns that go on after a restart, by their messages, until they are over. */
+  readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
 }
 
 export function systemCalls(deps: SystemCallDeps): readonly Call[] {
@@ -103,6 +105,8 @@ function listCalls({ references }: SystemCallDeps): Call<object, readonly CallRe
 }
 
 function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
+  /** Decisions on their way to the record. */
+  const deciding = new Set<CallId>()
   return {
     name: 'call.decide',
     summary: 'Approves or refuses a call that waits for a person.',
@@ -119,28 +123,40 @@ function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     async run({ call, allow }, { caller }) {
-      await decide(deps, call, allow, caller.actor)
+      // Of two persons that answer at once the first decides: the other one must not believe that it did.
+      if (deciding.has(call)) throw notWaiting(call)
+      deciding.add(call)
+      try {
+        await decide(deps, call, allow, caller.actor)
+      } finally {
+        deciding.delete(call)
+      }
       return { output: { decided: true } }
     },
   }
 }
 
 /** Puts a person's decision on record, then wakes the call that waits for it. @throws OxbowError `not_found` */
-async function decide({ approvals, journal }: SystemCallDeps, call: CallId, allow: boolean, by: string): Promise<void> {
-  const waiting = approvals.find(call) ?? (await parkedOf(journal, call))
-  if (waiting === null) {
-    throw new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
-  }
+async function decide(deps: SystemCallDeps, call: CallId, allow: boolean, by: string): Promise<void> {
+  const { approvals, journal } = deps
+  const here = approvals.find(call)
+  const waiting = here ?? (await parkedOf(deps, call))
+  if (waiting === null) throw notWaiting(call)
   const caller = { actor: by, session: waiting.session, turn: waiting.turn }
   await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
-  // One that was not up again yet after a restart finds the decision on record.
-  approvals.decide(call, allow)
+  // One that was not up again yet after a restart finds the decision on record; one that was cancelled meanwhile does not run.
+  if (!approvals.decide(call, allow) && here !== undefined) throw notWaiting(call)
+}
+
+function notWaiting(call: CallId): OxbowError {
+  return new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
 }
 
 /** A call that was parked before a restart, and whose turn is not so far again that it waits. */
-async function parkedOf(journal: Journal, call: CallId): Promise<PendingApproval | null> {
+async function parkedOf({ journal, recovered }: SystemCallDeps, call: CallId): Promise<PendingApproval | null> {
   const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
-  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '') return null
+  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '' || !recovered.has(newest.turn as string as CallId))
+    return null
   const { session, turn, name, at } = newest
   return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
