@@ -37,6 +37,29 @@ test('deciding about a call that does not wait is an error with advice', async (
   await assert.rejects(fixture.kernel.approve('x' as CallId, true), { code: 'not_found' })
 })
 
+test('a tier that is asked about or denied holds up what a model asks for, and not the turn itself', async () => {
+  const look = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const read = async () => (begun.resolve(), await look.promise, done('seen'))
+  const calls = [testCall('test.look', read, { tier: 'read_only', effect: 'none' }), testCall('test.act', () => assert.fail('ran'))]
+  const requests: GenerateRequest[] = []
+  const steps = inOrder(asks(['test_look'], ['test_act']), says('done'))
+  const play = (request: GenerateRequest, signal: AbortSignal) => (requests.push(request), steps(request, signal))
+  await using fixture = await openFixture({ play, calls, config: { approval: { read_only: 'ask', side_effecting: 'deny' } } })
+  const turn = fixture.turn('look, then act')
+  const parked = await fixture.record((record) => record.phase === 'parked')
+  assert.equal(parked.name, 'test.look')
+  await fixture.kernel.approve(parked.call, true)
+  await begun.promise
+  await fixture.kernel.sendTurn({ session: fixture.session, clientId: newCallId(), text: 'steered' })
+  look.resolve()
+  assert.equal((await turn)['reply'], 'done')
+  const [seen, refused, steered] = requests[1]!.messages.slice(2).map((message) => JSON.stringify(message.parts))
+  assert.match(seen!, /seen/)
+  assert.match(refused!, /denied by the policy/)
+  assert.match(steered!, /steered/)
+})
+
 test('of two answers to one question the first counts, and whoever gave the other one, or answered what was cancelled, is told so', async () => {
   let runs = 0
   const calls = [testCall('test.act', async () => done(`run ${++runs}`))]

@@ -37,11 +37,14 @@ const notAsCall: Failure = {
   hint: 'Send it by the frame send_turn, with a client_id of its own.',
 }
 
-/** Stage 5's policy: `deny` anywhere wins; else the call's own entry, else its right's, else its tier's. */
+/**
+ * Stage 5's policy: `deny` anywhere wins; else the call's own entry, else its right's, else its tier's. Tiers speak of what a model may
+ * ask for: by what is offered to others alone a turn runs and a person talks, and a tier that stopped it would stop the guest.
+ */
 export function decide(call: Call, approval: Config['approval']): Decision {
   const byCall = approval.calls[call.name]
   const byRight = approval.rights[call.right]
-  const byTier = approval[call.tier]
+  const byTier = call.audience.includes('model') ? approval[call.tier] : 'allow'
   if (byCall === 'deny' || byRight === 'deny' || byTier === 'deny') return 'deny'
   return byCall ?? byRight ?? byTier
 }
