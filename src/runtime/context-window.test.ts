@@ -16,27 +16,26 @@ import { mediaTokens } from './limits.ts'
 
 const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(text.length / 3))
 
-/** A user message, or a generation of up to three calls with the results that exist. */
+/** A user message, or a generation of up to three calls with the results that exist, which need not be those of the first. */
 const group = fc.oneof(
   fc.string({ maxLength: 200 }).map((text): Message[] => [userMessage(text)]),
   fc
-    .tuple(fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 3 }), fc.nat(3))
-    .map(([results, answered]): Message[] => [
+    .array(fc.option(fc.string({ maxLength: 60 })), { minLength: 1, maxLength: 3 })
+    .map((results): Message[] => [
       { role: 'assistant', parts: results.map((_, i) => ({ type: 'tool_call', id: `t${i}`, name: 'x', arguments: '{}' })) },
-      ...results
-        .slice(0, answered)
-        .map((text, i): Message => ({ role: 'tool', parts: [{ type: 'tool_result', id: `t${i}`, name: 'x', ok: true, text }] })),
+      ...results.flatMap((text, i): Message[] =>
+        text === null ? [] : [{ role: 'tool', parts: [{ type: 'tool_result', id: `t${i}`, name: 'x', ok: true, text }] }],
+      ),
     ]),
 )
-const conversation = fc
-  .array(group, { minLength: 1, maxLength: 20 })
-  .map((groups) =>
-    groups.flatMap((messages, g) =>
-      messages.map((message, i): ConversationItem =>
-        conversationItem(i === 0 ? (`g${g}` as CallId) : toolCallId(`g${g}` as CallId, i - 1), message),
-      ),
-    ),
-  )
+const conversation = fc.array(group, { minLength: 1, maxLength: 20 }).map((groups) =>
+  groups.flatMap((messages, g) =>
+    messages.map((message): ConversationItem => {
+      const place = message.role === 'tool' ? Number(message.parts[0].id.slice(1)) : null
+      return conversationItem(place === null ? (`g${g}` as CallId) : toolCallId(`g${g}` as CallId, place), message)
+    }),
+  ),
+)
 
 test('fitting keeps the newest messages and what was asked last, never splits a call from its result, and gives every call a result', async () => {
   await fc.assert(

@@ -32,7 +32,13 @@ const result = (id: string, text: string): ToolMessage => ({
   parts: [{ type: 'tool_result', id, name: 'x', ok: true, text }],
 })
 const itemsOf = (messages: readonly Message[]): ConversationItem[] =>
-  messages.map((message, i) => conversationItem(`m${i}` as CallId, message))
+  messages.map((message, i) => {
+    const generation = messages.findLastIndex(({ role }, at) => at < i && role === 'assistant')
+    return conversationItem(
+      message.role === 'tool' ? toolCallId(`m${generation}` as CallId, i - generation - 1) : (`m${i}` as CallId),
+      message,
+    )
+  })
 const argumentsOf = (message: Message | undefined): string =>
   message?.role === 'assistant' ? (toolCallsOf(message)[0]?.arguments ?? '') : ''
 const floor = { argumentBytes: minArgumentBytes, resultBytes: minResultBytes }
