@@ -178,9 +178,10 @@ function last(generation: Generation, failure: Failure | null, retry: { retry?: 
   generation.control.abort()
 }
 
-/** Of what was shown: an attempt that nobody has seen anything of counts as none. */
+/** A tool call is shown only whole, and is paid for also when it breaks off. A try that made nothing counts as none. */
 function usageOf({ shown, reader }: Generation): Usage {
-  return shown ? reader.usage() : noUsage
+  const usage = reader.usage()
+  return shown || usage.outputTokens > 0 ? usage : noUsage
 }
 
 function waitFor(generation: Generation, ms: number): void {

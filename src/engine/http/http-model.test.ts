@@ -176,6 +176,16 @@ void describe('a bad endpoint', () => {
     assert.deepEqual([tried.end, tried.requests, textOfEvents(tried.events)], ['model_unreachable', 1, 'half'])
   })
 
+  void it('that drops in the middle of a tool call has cost what it made; one that drops before has cost nothing', async () => {
+    const call = { name: 'file_write', arguments: { text: 'x'.repeat(4_000) } }
+    const cost = async (events: ScenarioStep['events']) => {
+      const last = (await tryStep({ events: [...events, { drop: true }] })).events.at(-1)
+      return last?.type === 'error' ? last.usage : assert.fail('no error')
+    }
+    assert.ok((await cost([{ tool_call: call }])).outputTokens >= 1_000)
+    assert.deepEqual(await cost([]), { inputTokens: 0, outputTokens: 0, estimated: false })
+  })
+
   void it('that ends without a finish is model_unreachable, not an answer', async () => {
     const tried = await tryStep({ events: [{ text: 'half' }], finish: 'none' })
     assert.equal(tried.end, 'model_unreachable')

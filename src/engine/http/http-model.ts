@@ -177,7 +177,8 @@ function tellExchange({ asked, received, body, status, exchange }: Generation): 
   request.onExchange?.({ wire: wire.name, model: request.model, url, status, request: body, response: Buffer.concat(received) })
 }
 
-/** Of what was shown: an attempt that nobody has seen anything of counts as none. */
+/** A tool call is shown only whole, and is paid for also when it breaks off. A try that made nothing counts as none. */
 function usageOf({ shown, reader }: Generation): Usage {
-  return shown ? reader.usage() : noUsage
+  const usage = reader.usage()
+  return shown || usage.outputTokens > 0 ? usage : noUsage
 }
