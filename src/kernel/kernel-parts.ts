@@ -130,14 +130,14 @@ export function assembleParts(options: KernelOptions): KernelParts {
   if (memory !== undefined) turnEnded.push(memory.poke, createTidyDue({ memory, store, clock, config: consolidation, background }))
   if (titles.model !== '') turnEnded.push(createTitleDue({ sessions, background }))
   const recovered = new Map<CallId, OpenTurn>()
-  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn: (turn) => agent.runTurn(turn) })
+  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn: (turn) => agent.runTurn(turn), recovered })
   const told = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rollingBy(background, summary) }
   const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...told })
   if (memory !== undefined) forgetBy(memory, { user, store, journal, gate, summaries, newId })
   memory?.embedBy(createEmbed({ user, gate, newId }))
 
   const owners = { store, engine, memory, journal, approvals, sessions, budgets, events, lanes, blobs, cleaner, keptOutputs, recovered }
-  const said = { conversations, summaries, scratchpads, lineage }
+  const said = { conversations, summaries, scratchpads, lineage, background }
   const given = { user, contextTokens: engine.model.contextTokens, consolidation, titles, config: config.model }
   const callDeps = (): KernelCallDeps => ({
     ...owners,

@@ -33,14 +33,10 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox, memory } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, recovered } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
   const facts = engine.model
-  // A turn that goes on after a crash is not in its lane at once.
-  const isBusy = (id: SessionId): boolean => lanes.isBusy(id) || [...recovered.values()].some(({ session }) => session === id)
-  const ask = async (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> => {
-    await resumed
-    return gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null })
-  }
+  const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
+    resumed.then(() => gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null }))
 
   return {
     status: () => ({
@@ -64,22 +60,26 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await resumed
       // Whoever made a session just now finds it in the list.
       await journal.flushed()
-      return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, isBusy(row.id)))
+      return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, lanes.isBusy(row.id)))
     },
     async sendTurn({ session, clientId, text, model, attachments = [] }) {
       await resumed
-      await sessions.load(session)
-      const files = attachments.length === 0 ? null : await (await import('./attachments/take-in.ts')).takeIn(attachments, blobs)
       // Room is taken before the message is journaled: a burst must not pass the limit side by side.
       if (!lanes.admit(session)) throw queueFull(session)
-      const turn = clientId as string as TurnId
-      const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
-      const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
-      // The outcome is for followers; here only the acknowledgement matters.
-      outcome.catch(() => {})
-      const accepted = await intended.finally(() => lanes.admitted(session))
-      if (accepted === null) throw refused(await outcome)
-      return { turn, cursor: accepted.firstSeq, duplicate: accepted.duplicate }
+      try {
+        await sessions.load(session)
+        const files = attachments.length === 0 ? null : await (await import('./attachments/take-in.ts')).takeIn(attachments, blobs)
+        const turn = clientId as string as TurnId
+        const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
+        const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
+        // The outcome is for followers; here only the acknowledgement matters.
+        outcome.catch(() => {})
+        const accepted = await intended
+        if (accepted === null) throw refused(await outcome)
+        return { turn, cursor: accepted.firstSeq, duplicate: accepted.duplicate }
+      } finally {
+        lanes.admitted(session)
+      }
     },
     cancelTurn: async (session) => (expectOk(await ask('turn.cancel', { session }, session)) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => void expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')),

@@ -5,8 +5,10 @@ import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
 
 export interface Sessions {
-  /** @throws OxbowError `not_found`. */
+  /** @throws OxbowError `not_found`, also while it is erased. */
   load(id: SessionId): Promise<SessionRow>
+  /** From now on nobody loads it, because it is erased. @returns what takes that back, for an erasing that failed */
+  leave(id: SessionId): () => void
   held(caller: Pick<Caller, 'session'>): Labels
   join(caller: Pick<Caller, 'session'>, added: readonly Label[]): Labels
   /** Changes of a known row; the new row is what a projection writes. */
@@ -33,6 +35,7 @@ export function createSessions(store: Store): Sessions {
   const rows = createRecentMap<SessionId, SessionRow>(maxRows)
   const changed = new Set<SessionId>()
   const stale = new Set<SessionId>()
+  const leaving = new Set<SessionId>()
   const put = (row: SessionRow): SessionRow => {
     rows.put(row.id, row)
     return row
@@ -45,13 +48,17 @@ export function createSessions(store: Store): Sessions {
     async load(id) {
       const known = rows.get(id)
       const row = known === undefined || stale.has(id) ? await store.session(id) : known
-      if (row === null || row.deleted > 0) {
+      if (row === null || row.deleted > 0 || leaving.has(id)) {
         throw new OxbowError('not_found', `There is no session ${id}.`, { hint: 'See `oxbow sessions`, or start a new one.' })
       }
       const now = rows.get(id)
       if (now === undefined || !stale.delete(id)) return now ?? put(row)
       // A label that is not in the store yet is no less a label.
       return put({ ...row, labels: join(parseLabels(row.labels), parseLabels(now.labels)).join(',') })
+    },
+    leave(id) {
+      leaving.add(id)
+      return () => void leaving.delete(id)
     },
     join(caller, added) {
       const before = held(caller)
@@ -68,6 +75,7 @@ export function createSessions(store: Store): Sessions {
       return row === undefined ? null : put({ ...row, ...change })
     },
     kept(id, change) {
+      if (change.deleted !== undefined) leaving.delete(id)
       const row = rows.get(id) ?? { ...plainSession, id, title: '', createdAt: 0, activeAt: 0 }
       return put({ ...row, ...change })
     },

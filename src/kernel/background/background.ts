@@ -6,8 +6,8 @@ import { processRight } from '../stages/policy.ts'
 export interface Background {
   /** Never throws; a failure is in the journal. The same call of the same session is not made twice at once. */
   run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
-  /** Resolves when nothing runs. */
-  idle(): Promise<void>
+  /** Stops what runs for a session, and resolves when nothing of it does. */
+  end(session: SessionId): Promise<void>
   /** Stops what runs. */
   close(): Promise<void>
 }
@@ -18,27 +18,36 @@ interface BackgroundDeps {
   readonly newId: () => string
 }
 
+interface Running {
+  readonly session: SessionId | ''
+  readonly settled: Promise<CallOutcome | null>
+  readonly control: AbortController
+}
+
 export function createBackground({ user, gate, newId }: BackgroundDeps): Background {
   const stopping = new AbortController()
-  const running = new Map<string, Promise<CallOutcome | null>>()
+  const running = new Map<string, Running>()
   const rights: ReadonlySet<string> = new Set([processRight])
-  const idle = async (): Promise<void> => {
-    while (running.size > 0) await Promise.all(running.values())
-  }
   return {
     async run(session, name, input) {
       const key = `${session} ${name}`
       if (stopping.signal.aborted || running.has(key)) return null
       const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session, turn: '', process: '' }
-      const call = gate.call(caller, name, input, { id: newId() as CallId, signal: stopping.signal })
+      const control = new AbortController()
+      const signal = AbortSignal.any([stopping.signal, control.signal])
+      const call = gate.call(caller, name, input, { id: newId() as CallId, signal })
       const settled = call.catch(() => null).finally(() => running.delete(key))
-      running.set(key, settled)
+      running.set(key, { session, settled, control })
       return settled
     },
-    idle,
+    async end(session) {
+      const its = [...running.values()].filter((each) => each.session === session)
+      for (const { control } of its) control.abort('cancelled')
+      await Promise.all(its.map(({ settled }) => settled))
+    },
     async close() {
       stopping.abort('shutdown')
-      await idle()
+      while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
     },
   }
 }

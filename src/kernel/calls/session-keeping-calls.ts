@@ -7,6 +7,7 @@ import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
 import { maxSessionsRead } from '../limits.ts'
+import type { Background } from '../background/background.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Lanes } from '../turns/lanes.ts'
 import { sessionId } from './session-calls.ts'
@@ -16,6 +17,7 @@ export interface SessionKeepingDeps extends HistoryDeps {
   readonly sessions: Sessions
   readonly summaries: Summaries
   readonly lanes: Pick<Lanes, 'isBusy'>
+  readonly background: Pick<Background, 'end'>
   readonly journal: Journal
   readonly newSessionId: () => SessionId
   /** Absent: nothing is remembered. */
@@ -89,13 +91,29 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
     timeoutMs: 10 * 60_000,
     async run({ session: id }, context) {
       await deps.sessions.load(id)
+      await assertNoForks(deps, id)
       if (deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or cancel it, and delete then.')
-      const forks = (await deps.store.sessions(maxSessionsRead)).filter(({ parent, deleted }) => parent === id && deleted === 0)
-      if (forks[0] !== undefined) throw bad(`Session ${forks[0].id} was forked from it and shares its history.`, 'Delete that one first.')
-      await eraseSession(deps, id, context)
+      // Behind the look at its lane without a pause: whoever comes later finds it gone.
+      const stay = deps.sessions.leave(id)
+      try {
+        // One may have been made in between.
+        await assertNoForks(deps, id)
+        // A title or a summary that is under way would be written behind what is erased.
+        await deps.background.end(id)
+        await eraseSession(deps, id, context)
+      } catch (error) {
+        stay()
+        throw error
+      }
       return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' } } }
     },
   }
+}
+
+async function assertNoForks({ journal, store }: SessionKeepingDeps, id: SessionId): Promise<void> {
+  await journal.flushed()
+  const child = (await store.sessions(maxSessionsRead)).find(({ parent, deleted }) => parent === id && deleted === 0)
+  if (child !== undefined) throw bad(`Session ${child.id} was forked from it and shares its history.`, 'Delete that one first.')
 }
 
 /**

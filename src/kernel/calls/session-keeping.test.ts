@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import type { GenerateRequest, SessionId, SessionInfo } from '../../types/index.ts'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import type { GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
-import { type Fixture, newCallId, openFixture, says } from '../kernel-fixture.ts'
+import { type Fixture, newCallId, openFixture, says, user } from '../kernel-fixture.ts'
 
 const listed = async ({ kernel }: Fixture, input: object = {}): Promise<readonly SessionInfo[]> => {
   const outcome = await kernel.call('session.list', input as never)
@@ -102,6 +104,55 @@ describe('sessions', () => {
     const { first_bad: firstBad, erased } = await verifyJournal(store, [], '')
     assert.equal(firstBad, null)
     assert.deepEqual(erased.unexplained, [])
+  })
+
+  it('take no message, fork or title any more from when their erasing begins', async () => {
+    const store = await openMemoryStore({ user })
+    const erasing = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    const erase: Store['erase'] = async (...given) => (erasing.resolve(), await goOn.promise, store.erase(...given))
+    const titling = Promise.withResolvers<void>()
+    async function* play({ system }: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
+      const isTitle = system.startsWith('You name')
+      if (isTitle) titling.resolve()
+      // It is done all the same.
+      if (isTitle && !signal.aborted) await once(signal, 'abort')
+      yield* says('I keep the word heronbird.')
+    }
+    const config = { memory: { titles: { model: 'session' } } }
+    await using fixture = await openFixture({ store: Object.assign(Object.create(store), { erase }), play, config })
+    const { kernel } = fixture
+    const { id: session } = await kernel.createSession()
+    await turnIn(fixture, session, 'The word is heronbird.')
+    await titling.promise
+
+    const deleted = kernel.call('session.delete', { session })
+    await erasing.promise
+    await assert.rejects(kernel.sendTurn({ session, clientId: newCallId(), text: 'And now heronbird?' }), { code: 'not_found' })
+    assert.equal((await kernel.call('session.fork', { session })).status, 'failed')
+    goOn.resolve()
+    assert.equal((await deleted).status, 'ok')
+    await listed(fixture)
+    const records = await store.records({ order: 'oldest_first', limit: 1_000, hydrate: true })
+    assert.doesNotMatch(JSON.stringify(records), /heronbird/)
+    assert.equal((await store.session(session))?.title, '')
+  })
+
+  it('take messages again when their erasing fails', async () => {
+    const store = await openMemoryStore({ user })
+    const erase: Store['erase'] = () => Promise.reject(new Error('no room'))
+    await using fixture = await openFixture({ store: Object.assign(Object.create(store), { erase }) })
+    await fixture.turn('one')
+    assert.equal((await fixture.kernel.call('session.delete', { session: fixture.session })).status, 'failed')
+    assert.equal((await fixture.turn('two'))['status'], 'ok')
+  })
+
+  it('are not erased while a message is on its way into them', async () => {
+    await using fixture = await openFixture()
+    const { session, kernel } = fixture
+    const sent = kernel.sendTurn({ session, clientId: newCallId(), text: 'hello' })
+    assert.equal((await kernel.call('session.delete', { session })).status, 'failed')
+    await sent
   })
 
   it('cannot be changed by an agent, or when they are not there', async () => {

@@ -7,10 +7,12 @@ import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts
 import type { Summaries } from '../conversation/summaries.ts'
 import { whatWasSaid } from '../conversation/summary-steps.ts'
 import { maxExpandedCharacters, maxExpandedRows } from '../limits.ts'
+import type { Sessions } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
 
 export interface SummaryCallDeps extends HistoryDeps {
   readonly summaries: Summaries
+  readonly sessions: Pick<Sessions, 'load'>
 }
 
 /** A model that writes slowly, and no longer. */
@@ -25,7 +27,7 @@ export function summaryCalls(deps: SummaryCallDeps): readonly Call[] {
   return [summarize(deps), expand(deps)]
 }
 
-function summarize({ summaries }: SummaryCallDeps): Call<SummarizeInput, SummarizeOutput & { messages: number; by: string }> {
+function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInput, SummarizeOutput & { messages: number; by: string }> {
   return {
     name: 'session.summarize',
     summary: 'Sums up the oldest part of the own conversation, so that the rest fits the window.',
@@ -42,9 +44,11 @@ function summarize({ summaries }: SummaryCallDeps): Call<SummarizeInput, Summari
     labels: { adds: [], sink: false },
     timeoutMs: summarizeTimeoutMs,
     recordOutput: ({ through, messages, by }) => ({ through, messages, by }),
-    run: async ({ room, background }, { id, caller, signal }) => ({
-      output: await summaries.roll(caller.session as SessionId, room, { id, caller, signal, overflows: !background }),
-    }),
+    async run({ room, background }, { id, caller, signal }) {
+      const session = caller.session as SessionId
+      await sessions.load(session)
+      return { output: await summaries.roll(session, room, { id, caller, signal, overflows: !background }) }
+    },
   }
 }
 

@@ -65,6 +65,7 @@ export interface Lanes {
   ): Promise<LaneResult>
   /** @returns whether a turn was running. */
   cancel(session: SessionId): boolean
+  /** Whether a turn runs or waits, or a message is on its way. */
   isBusy(session: SessionId): boolean
   /** Takes a place for a message that is about to be sent. @returns false when the lane is full. Give it back by `admitted`. */
   admit(session: SessionId): boolean
@@ -96,6 +97,8 @@ interface LaneDeps {
   readonly user: UserId
   readonly config: Pick<Config['turn'], 'time_limit_s'>
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
+  /** Turns that go on after a crash: they are not in their lanes at once. */
+  readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
 }
 
 export function createLanes(given: LaneDeps): Lanes {
@@ -134,7 +137,7 @@ export function createLanes(given: LaneDeps): Lanes {
       running?.controller.abort('cancelled')
       return Boolean(running)
     },
-    isBusy: (session) => lanes.has(session),
+    isBusy: (id) => lanes.has(id) || admitting.has(id) || [...given.recovered.values()].some(({ session }) => session === id),
     admit(session) {
       const arriving = admitting.get(session) ?? 0
       if ((lanes.get(session)?.queue.length ?? 0) + arriving >= maxQueuedMessages) return false
