@@ -6,7 +6,7 @@ import { type Call, type CallContext, type JsonObject, OxbowError, type SessionI
 import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
-import { maxSessionsRead } from '../limits.ts'
+import { maxForkDepth, maxSessionsRead } from '../limits.ts'
 import type { Background } from '../background/background.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Lanes } from '../turns/lanes.ts'
@@ -172,6 +172,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
     async run({ session: id, at, title }, { clock }) {
       const row = await deps.sessions.load(id)
       if (at === undefined && deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or name a message with `at`.')
+      await assertReachable(deps, id)
       const forked = await pointOf(deps, id, at ?? Number.MAX_SAFE_INTEGER)
       if (forked === 0)
         throw bad(at === undefined ? 'Nothing was said in it yet.' : `Nothing was said in it up to #${at}.`, 'Start a new session.')
@@ -191,6 +192,19 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
       return { output: { session: deps.newSessionId(), change } }
     },
   }
+}
+
+/** A history is read over so many forks and no further: what was said before would be missing without a word. */
+async function assertReachable({ lineage }: SessionKeepingDeps, id: SessionId): Promise<void> {
+  let from = id
+  for (let depth = 1; depth <= maxForkDepth; depth++) {
+    const { parent } = await lineage(from)
+    if (parent === '') return
+    from = parent
+  }
+  throw new OxbowError('limit_reached', `Session ${id} is a fork over ${maxForkDepth} others, and no more can follow.`, {
+    hint: 'Go on in it, or fork one of those that it came from.',
+  })
 }
 
 /** @returns seq of the last record up to `at`, with the results of the calls that it asked for; 0 when there is none. */

@@ -5,6 +5,7 @@ import { openMemoryStore, type Store } from '../../store/index.ts'
 import type { GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
+import { maxForkDepth } from '../limits.ts'
 import { type Fixture, newCallId, openFixture, says, user } from '../kernel-fixture.ts'
 
 const listed = async ({ kernel }: Fixture, input: object = {}): Promise<readonly SessionInfo[]> => {
@@ -85,6 +86,20 @@ describe('sessions', () => {
     const again = await ask(fixture, 'session.fork', { session })
     await turnIn(fixture, again.session, 'five')
     assert.deepEqual(texts(), ['one', 'answer 1', 'three', 'answer 3', 'five'])
+  })
+
+  it('are forked as often as their history can be read, and then a fork is refused and not made without its beginning', async () => {
+    const shown: GenerateRequest[] = []
+    await using fixture = await openFixture({ play: (request) => (shown.push(request), says('yes')) })
+    await fixture.turn('the beginning')
+    let { session } = fixture
+    for (let depth = 1; depth <= maxForkDepth; depth++) {
+      session = (await ask(fixture, 'session.fork', { session })).session
+      await turnIn(fixture, session, `fork ${depth}`)
+    }
+    assert.equal(textOf(shown.at(-1)!.messages[0]!), 'the beginning')
+    const refused = await fixture.kernel.call('session.fork', { session })
+    assert.equal(refused.status === 'failed' && refused.failure.code, 'limit_reached')
   })
 
   it('are erased: nothing of them can be read or found again, and the chain still holds', async () => {
