@@ -68,7 +68,9 @@ function writeResult(message: ToolMessage, model: string, facts: (model: string)
 function writeAssistant(message: AssistantMessage, model: string, demanded: boolean): Written {
   const calls = toolCallsOf(message)
   const text = textOf(message)
-  const param: AssistantParam = { role: 'assistant', content: text === '' && calls.length > 0 ? null : text }
+  // Some services refuse an answer without text and calls, and with it the whole conversation.
+  if (text === '' && calls.length === 0) return { ...same, json: '' }
+  const param: AssistantParam = { role: 'assistant', content: text === '' ? null : text }
   giveBackThoughts(param, message, model)
   if (demanded) param.reasoning_content ??= ''
   const { ids, renamed } = sendableIds(calls)

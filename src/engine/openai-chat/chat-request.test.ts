@@ -95,6 +95,19 @@ void describe('a chat-completions request', () => {
     )
   })
 
+  void it('leaves out an answer without text and calls, which some services refuse with all of the conversation', () => {
+    const thought = {
+      type: 'reasoning',
+      text: 'Hm.',
+      sealed: { wire: 'openai-chat', model: 'm', data: { field: 'reasoning_content' } },
+    } as const
+    const sent = write([userMessage('one'), asks(), asks(thought), asks({ type: 'text', text: '' }), userMessage('two')]).messages
+    assert.deepEqual(sent, [
+      { role: 'user', content: 'one' },
+      { role: 'user', content: 'two' },
+    ])
+  })
+
   void it('converts a message once: later requests take its text from the cache', () => {
     const writer = createChatWriter({ facts: () => testFacts(), official: false })
     let reads = 0

@@ -39,7 +39,7 @@ function writeMessages(request: GenerateRequest, eachWritten: ReturnType<typeof 
   }
   eachWritten(request.messages, request.model, (written, role) => {
     if (role !== 'tool') flush()
-    all.push(written.json)
+    if (written.json !== '') all.push(written.json)
     if (written.after !== '') waiting.push(written.after)
   })
   flush()
