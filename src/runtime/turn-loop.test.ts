@@ -52,6 +52,13 @@ test('a turn without tools is one history read and one generation', async () => 
   assert.deepEqual(names(process), ['session.history', 'model.generate'])
 })
 
+test('an answer that reached its limit before it said anything is no reply: the person is told why there is none', async () => {
+  const cut = ok({ message: { role: 'assistant', parts: [{ type: 'reasoning', text: 'Hm.' }] }, finish: 'length', usage })
+  const result = await runTurn(scripted([asks(['write_a']), cut], { write_a: () => ok({}, 'written') }), deps)
+  assert.deepEqual([result.status, result.failure?.code], ['limit', 'limit_reached'])
+  assert.match(result.reply, /1000 tokens of one answer[^]*Done in this turn: write_a/)
+})
+
 test('results go back to the model in the order of the calls, whatever order they end in', async () => {
   const first = Promise.withResolvers<CallOutcome>()
   const process = createFakeProcess({

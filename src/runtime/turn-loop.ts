@@ -10,6 +10,8 @@ import {
   type ConversationItem,
   conversationItem,
   type Failure,
+  type FinishReason,
+  type ModelFacts,
   modelLabel,
   type Process,
   sentMessage,
@@ -82,6 +84,8 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     notice = ''
     if ('end' in generated) return ended(generated.end)
     items.push(generated.item)
+    // Thought or a tool call took all that one answer may have: nothing of it can be used.
+    if (generated.finish === 'length' && isSilent(generated.item)) return ended({ kind: 'limit', failure: usedUp(deps.facts) })
   }
 }
 
@@ -123,7 +127,7 @@ async function generate(
   { system, systemTokens }: Pick<Composed, 'system' | 'systemTokens'>,
   window: Window,
   { facts, counter, rolling }: RuntimeDeps,
-): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
+): Promise<{ readonly item: ConversationItem; readonly finish: FinishReason } | { readonly end: LoopEnd }> {
   for (let isSecond = false; ; isSecond = true) {
     const fit = () => fitConversation(itemsBehind(items, window.through), window.room, counter, window.summary)
     let fitted = await fit()
@@ -141,13 +145,20 @@ async function generate(
     const inputTokens = fitted.tokens + systemTokens + tokensPerMessage
     const input = { model: modelLabel(facts), system, messages: fitted.messages, maxOutputTokens: facts.maxOutputTokens, inputTokens }
     const outcome = await process.call('model.generate', input, id)
-    if (outcome.status === 'ok') return { item: conversationItem(id, (outcome.output as GenerateOutput).message) }
+    if (outcome.status === 'ok') {
+      const { message, finish } = outcome.output as GenerateOutput
+      return { item: conversationItem(id, message), finish }
+    }
     if (process.signal.aborted) return { end: { kind: 'stopped' } }
     if (outcome.failure.code !== 'context_overflow')
       return { end: { kind: outcome.status === 'refused' ? 'limit' : 'failed', failure: outcome.failure } }
     if (isSecond) return { end: { kind: 'limit', failure: stillTooLong(outcome.failure) } }
     window.room = await roomAfterOverflow(fitted.messages, counter)
   }
+}
+
+function isSilent({ message }: ConversationItem): boolean {
+  return message.role === 'assistant' && toolCallsOf(message).length === 0 && textOf(message).trim() === ''
 }
 
 function watch(
@@ -166,6 +177,14 @@ const looping: Failure = {
   code: 'limit_reached',
   message: 'The same call was made with the same result again and again, also after I was told.',
   hint: 'Say it differently, or name another way.',
+}
+
+function usedUp(facts: ModelFacts): Failure {
+  return {
+    code: 'limit_reached',
+    message: `${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer before it said anything.`,
+    hint: 'Ask for less at once, e.g. a file in parts; `model.max_output_tokens` in config.toml sets the limit, `model.effort` how much is thought.',
+  }
 }
 
 function tooManySteps(max: number): Failure {
