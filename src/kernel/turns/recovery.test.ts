@@ -1,9 +1,9 @@
 /** Recovery inside one process: the store keeps what was committed, the kernel that wrote it is gone without a word. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openMemoryStore, type Store } from '../../store/index.ts'
-import type { Done, Effect, GenerateRequest } from '../../types/index.ts'
-import { asks, done, type Fixture, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+import { openMemoryStore, plainSession, type Store } from '../../store/index.ts'
+import type { Done, Effect, GenerateRequest, TurnId } from '../../types/index.ts'
+import { asks, done, type Fixture, inOrder, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */
 function dyingStore(store: Store, appends: number, died: () => void): Store {
@@ -46,6 +46,34 @@ async function crashDuring(effect: Effect): Promise<{ requests: GenerateRequest[
   await leave(second, () => over.resolve(done('late')))
   return { requests, runs, reply: (outcome.body as { reply: string }).reply }
 }
+
+test('a turn of a session that is deleted is given up, and does not keep the guest from writing', async () => {
+  const store = await openMemoryStore({ user })
+  const first = await openFixture({ store: Object.assign(Object.create(store), { close: async () => {} }) as Store })
+  const { session } = first
+  await first.kernel.close()
+  const call = newCallId()
+  const body = JSON.stringify({ input: { text: 'late' }, effect: 'idempotent' })
+  const sent = {
+    at: 1,
+    actor: `user:${user}`,
+    session,
+    turn: call as string as TurnId,
+    call,
+    name: 'turn.send',
+    phase: 'intent',
+    body,
+  } as const
+  const row = { ...plainSession, id: session, title: '', createdAt: 1, activeAt: 1, deleted: 2 }
+  await store.append({ records: [sent], projections: [{ kind: 'session', session: row }] })
+
+  await using second = await openFixture({ store })
+  assert.equal(second.kernel.status().read_only, null)
+  assert.equal(
+    (await store.openIntents()).some((record) => record.call === call),
+    false,
+  )
+})
 
 test('after a crash a safe call is run again under its intent and the turn ends', async () => {
   for (const effect of ['none', 'idempotent'] as const) {

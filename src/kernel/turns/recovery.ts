@@ -5,7 +5,7 @@
  * - A tool call of such a turn goes on with it when it is safe to repeat; a `once` effect is never repeated and the model
  *   is told that its outcome is unknown.
  * - A question to a model is given up and counted at the price it had reserved: the provider may have billed it.
- * - Anything else had nobody waiting for it any more.
+ * - Anything else had nobody waiting for it any more; nor has a turn of a session that is deleted.
  */
 import type { Store } from '../../store/index.ts'
 import { type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
@@ -23,12 +23,21 @@ export interface OpenTurn {
 /** Reconciles what must not or need not go on. @returns the turns that go on, oldest first. */
 export async function reconcile(store: Store, journal: Journal): Promise<readonly OpenTurn[]> {
   const open = await store.openIntents()
-  const sends = open.filter((record) => record.name === 'turn.send')
+  const gone = await deletedOf(store, open)
+  const goesOn = ({ name, session }: JournalRecord): boolean => name === 'turn.send' && !gone.has(session)
+  const sends = open.filter(goesOn)
   const turns = await Promise.all(sends.map((record) => describeTurn(store, record)))
   const alive = new Set<string>(sends.map((record) => record.call))
-  const closed = open.filter((record) => record.name !== 'turn.send').flatMap((record) => close(record, alive.has(record.turn)))
+  const closed = open.filter((record) => !goesOn(record)).flatMap((record) => close(record, alive.has(record.turn)))
   if (closed.length > 0) await journal.append(closed)
   return turns
+}
+
+/** @returns the sessions of these messages that are not there any more. */
+async function deletedOf(store: Store, open: readonly JournalRecord[]): Promise<ReadonlySet<string>> {
+  const sessions = new Set(open.filter(({ name }) => name === 'turn.send').map(({ session }) => session))
+  const rows = await Promise.all([...sessions].map(async (session) => [session, await store.session(session as SessionId)] as const))
+  return new Set(rows.filter(([, row]) => row === null || row.deleted > 0).map(([session]) => session))
 }
 
 async function describeTurn(store: Store, record: JournalRecord): Promise<OpenTurn> {
