@@ -109,6 +109,16 @@ void test('a guest that dies without a word names its exit and its log', async (
   })
 })
 
+void test('without a key that can sign its heads no guest is left behind', async () => {
+  const children = (): number => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length
+  await withGuest('await listen()', async (options) => {
+    writeFileSync(join(options.home.runner, 'signing-key.pem'), 'no key')
+    const before = children()
+    await assert.rejects(ensureGuest(options), (error) => isOxbowError(error, 'bad_config'))
+    assert.equal(children(), before)
+  })
+})
+
 void test('a guest that never gets ready is stopped when its time is over', async () => {
   await withGuest('', async (options) => {
     await assert.rejects(

@@ -11,6 +11,7 @@ import type { GuestProcess, GuestProgram } from './guest-process.ts'
 import { findGuest } from './guest-search.ts'
 import type { FoundGuest } from './guest-search.ts'
 import { openHeadSigner } from './head-signing.ts'
+import type { HeadSigner } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import type { IsolatedGuest } from './isolated/isolated-guest.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
@@ -80,6 +81,8 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
   const { home, workspace, env } = options
   const program = options.program ?? ownGuestProgram()
   const envelope = envelopeFor(options)
+  // Before there is a process: a key that cannot be used must not leave a guest behind that nobody knows of.
+  const signer = openHeadSigner(home, workspace.user, systemClock)
   const isolated = options.config.sandbox.isolate_guest ? await isolate(options, envelope, program) : null
   const process = await spawnGuest({
     home,
@@ -90,7 +93,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
     ...(isolated !== null && { launch: isolated.container }),
   })
   const guest = isolated === null ? process : withEnd(process, isolated)
-  const watch = watchReports(guest, options)
+  const watch = watchReports(guest, signer, options)
   const started = await Promise.race([watch.ready, sleepUntil(options.readyTimeoutMs ?? guestReadyTimeoutMs, watch.settled)])
   if (started === 'late') {
     await guest.stop()
@@ -130,9 +133,7 @@ function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
 }
 
 /** Reads the guest's reports to their end: `ready` settles with the first that matters, `over` after the last. */
-function watchReports(guest: GuestProcess, options: GuestSetup) {
-  const { home, workspace, warn } = options
-  const signer = openHeadSigner(home, workspace.user, systemClock)
+function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn }: GuestSetup) {
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
   const read = async (): Promise<Failure> => {
