@@ -72,7 +72,7 @@ export function keyNames(config: Config): readonly string[] {
 
 /** @returns the file's table; empty when there is no file. */
 function readLayer(path: string): Table {
-  const text = readIfThere(path)
+  const text = readConfigFile(path)
   if (text === null) return {}
   const table = parseToml(path, text)
   const checked = configSchema.safeParse(table)
@@ -88,7 +88,8 @@ function readLayer(path: string): Table {
   return table
 }
 
-function readIfThere(path: string): string | null {
+/** @returns the file's text; null when there is no file. @throws OxbowError `bad_config` when it cannot be read, or is no UTF-8 */
+export function readConfigFile(path: string): string | null {
   try {
     const bytes = readFileSync(path)
     if (bytes.length > maxConfigBytes) throw badConfig(`${path} is larger than ${maxConfigBytes} bytes`)

@@ -64,6 +64,18 @@ void describe('oxbow embed use', () => {
     assert.match(readFileSync(own, 'utf8'), /words-50k/)
   })
 
+  void it('leaves a file that is no UTF-8 as it is, and says so of one that cannot be read', async () => {
+    const latin = Buffer.from('# caf\u00e9\n[memory]\nembedder = "none"\n', 'latin1')
+    writeFileSync(config(), latin)
+    const { code, errors } = await use('words-50k')
+    assert.equal(code, 3)
+    assert.match(errors, /config\.toml cannot be read/)
+    assert.deepEqual(readFileSync(config()), latin)
+    rmSync(config())
+    mkdirSync(config())
+    assert.match((await use('words-50k')).errors, /config\.toml cannot be read/)
+  })
+
   void it('says of a service that texts leave the machine', async () => {
     assert.match((await use('openai/text-embedding-3-small')).out, /goes to that service/)
   })

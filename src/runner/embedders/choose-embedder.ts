@@ -1,20 +1,9 @@
 /** `oxbow embed use`: writes which embedder is used into the configuration that a person keeps, and nothing else of it is changed. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { parse } from 'smol-toml'
 import { builtinProviders, configSchema, OxbowError } from '../../types/index.ts'
-import { configFiles, loadConfig } from '../config-layers.ts'
+import { configFiles, loadConfig, readConfigFile } from '../config-layers.ts'
 import type { Home, Workspace } from '../home.ts'
 import { maxConfigBytes } from '../limits.ts'
 import { listEmbedders } from './embed-models.ts'
@@ -44,7 +33,7 @@ export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cw
   const setting = settingOf(home, workspace, name, cwd)
   const [common, ofUser] = configFiles(home, workspace).map(({ path }) => path) as [string, string]
   const file = own ? ofUser : common
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const text = readConfigFile(file) ?? ''
   const next = setTomlKey(text, ['memory', 'embedder'], setting)
   if (next === null || Buffer.byteLength(next) > maxConfigBytes || !configSchema.safeParse(parse(next)).success) {
     throw new OxbowError('bad_config', `${file} cannot be changed safely: it is not as Oxbow reads it, or has the key in an unusual way.`, {
