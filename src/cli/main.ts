@@ -10,9 +10,23 @@ if (args.length === 1 && args[0] === '--version') {
   // In the home, which only its owner can enter: code from a cache in a shared folder could be anybody's.
   if (home) process.getBuiltinModule('node:module').enableCompileCache(join(home, 'runner', 'compile-cache'))
   const { runProgram } = await import('./program.ts')
+  const { printFailure } = await import('./failure-report.ts')
   const { stdin: input, stdout: output, stderr: errors, env } = process
+  let unwritten: Error | null = null
   // Whoever reads, `head` above all, may have enough before we are done: the work goes on, and ends as it ends.
-  for (const stream of [output, errors]) stream.on('error', () => {})
+  errors.on('error', () => {})
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') unwritten ??= error
+  })
+  // A disk that is full has cut off what a script will take for the whole.
+  process.on('exit', () => {
+    if (unwritten === null) return
+    const hint = 'Its end is missing: see to the room on the disk. What an agent did is done, and in the journal.'
+    process.exitCode ||= printFailure(
+      { errors },
+      { code: 'bad_input', message: `the output cannot be written: ${unwritten.message}`, hint },
+    )
+  })
   process.exitCode = await runProgram(args, { input, output, errors, env, version })
   // An open terminal would keep the program alive.
   input.destroy()

@@ -1,15 +1,28 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
+const program = fileURLToPath(new URL('./main.ts', import.meta.url))
+
 void test('a reader who has seen enough, like head, is no crash', async () => {
-  const program = fileURLToPath(new URL('./main.ts', import.meta.url))
   const child = spawn(process.execPath, [program, 'doctor', '--help'], { stdio: ['ignore', 'pipe', 'pipe'], env: { HOME: '/nonexistent' } })
   child.stdout.destroy()
   let errors = ''
   child.stderr.on('data', (bytes: Buffer) => (errors += String(bytes)))
   const [code] = (await once(child, 'close')) as [number | null]
   assert.deepEqual([code, errors], [0, ''])
+})
+
+void test('an answer that a full disk cuts off is no success', { skip: !existsSync('/dev/full') && 'there is no /dev/full' }, async () => {
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [program, 'doctor', '--help'], { stdio: ['ignore', full, 'pipe'], env: { HOME: '/nonexistent' } })
+  closeSync(full)
+  let errors = ''
+  child.stderr?.on('data', (bytes: Buffer) => (errors += String(bytes)))
+  const [code] = (await once(child, 'close')) as [number | null]
+  assert.equal(code, 2)
+  assert.match(errors, /^error: the output cannot be written: ENOSPC/)
 })
