@@ -9,6 +9,7 @@ import type { GuestSetup } from './guest.ts'
 import { findGuest } from './guest-search.ts'
 import { readSeal } from './head-signing.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
+import { makeMasterKeys } from './master-keys.ts'
 import { askOffline } from './offline-question.ts'
 
 /** What every fake guest can do: read its envelope, listen, say JSON lines, and go when stdin ends. */
@@ -229,4 +230,14 @@ void test('an offline question that fails throws what the guest said', async () 
       await assert.rejects(collect(askOffline(options, { command: 'audit-show' })), (error) => isOxbowError(error, 'not_found'))
     },
   )
+})
+
+void test('what needs no store is answered without its passphrase, which is asked for by what does', async () => {
+  await withGuest('say({ keys: envelope.masterKeys ?? [] }); process.exit(0)', async (options) => {
+    const { home, workspace, config, env } = options
+    makeMasterKeys({ home, user: workspace.user, config, env: { ...env, OXBOW_PASSPHRASE: 'opensesame' } })
+    assert.deepEqual(await collect(askOffline(options, { command: 'calls' })), [{ keys: [] }])
+    await assert.rejects(collect(askOffline(options, { command: 'audit-verify' })), (error) => isOxbowError(error, 'bad_config'))
+    assert.deepEqual(await collect(askOffline(options, { command: 'keys', keys: { ask: 'list' } }, ['key'])), [{ keys: ['key'] }])
+  })
 })

@@ -58,12 +58,11 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   }
 }
 
-export function envelopeFor(options: Omit<GuestSetup, 'warn'>): GuestEnvelope {
+/** @param masters in place of the keys that the user has */
+export function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
   const { home, workspace, config, insecure, version, env } = options
   const { user, root: workspaceRoot } = workspace
-  const place = { home, user, config, env }
   const keys = keysFor(config, env)
-  const masters = config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
   const wanted = masters.length === 0 ? [] : keyNames(config).filter((name) => name !== config.store.url_env)
   return {
     user,
@@ -75,6 +74,11 @@ export function envelopeFor(options: Omit<GuestSetup, 'warn'>): GuestEnvelope {
     keys,
     ...(masters.length > 0 && { masterKeys: masters, wantedKeys: wanted }),
   }
+}
+
+function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 'warn'>): readonly string[] {
+  const place = { home, user, config, env }
+  return config.store.encrypt ? makeMasterKeys(place) : masterKeys(place)
 }
 
 async function startOwned(options: GuestSetup): Promise<RunningGuest> {

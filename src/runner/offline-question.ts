@@ -8,6 +8,9 @@ import { readSeal } from './head-signing.ts'
 /** The runner's seal is put to it here. */
 type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
 
+/** What is asked without a look into the store: it needs no passphrase, and must not wait for a key that is made of one. */
+const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['calls', 'catalog', 'doctor', 'image-build', 'wasm-run'])
+
 /**
  * @param masterKeys in place of those that the user has
  * @returns the answer, one JSON document at a time. Leaving early stops the guest. @throws OxbowError what the guest reports
@@ -20,7 +23,8 @@ export async function* askOffline(
 ): AsyncGenerator {
   const { home, workspace, env } = options
   const question = asked.command === 'audit-verify' ? { ...asked, ...readSeal(home, workspace.user) } : asked
-  const envelope = { ...envelopeFor(options), question, ...(masterKeys !== undefined && { masterKeys }) }
+  const masters = withoutStore.has(asked.command) ? [] : masterKeys
+  const envelope = { ...envelopeFor(options, masters), question }
   const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
   try {
     for await (const line of guest.lines) {
