@@ -1,7 +1,9 @@
 /** `oxbow embed list`, `pull` and `use`. Nothing of a model is loaded here: it is data until a guest that is told to use it reads it. */
-import { chooseEmbedder, listEmbedders, openHome, openWorkspace, parseUser, pullEmbedder } from '../../runner/index.ts'
+import { chooseEmbedder, listEmbedders, openHome, pullEmbedder } from '../../runner/index.ts'
+import { userWorkspace } from '../guest/guest-connection.ts'
 import { printLine, printText, printNotice } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { defaultUser } from '../verb-parts.ts'
 import { plainText } from '../view/terminal-text.ts'
 import { table } from '../view/text-format.ts'
 
@@ -48,7 +50,7 @@ export async function embedUse(
   terminal: Terminal,
 ): Promise<number> {
   const home = openHome(terminal.env)
-  const workspace = openWorkspace(home, parseUser(options.user ?? 'default'))
+  const workspace = userWorkspace(home, options.user ?? defaultUser, terminal)
   const chosen = chooseEmbedder(home, workspace, { name, own: options.user !== undefined, cwd: process.cwd() })
   if (options.json === true) printLine(terminal, JSON.stringify(chosen))
   else printLine(terminal, plainText(describeChoice(chosen)))

@@ -64,6 +64,12 @@ void describe('oxbow embed use', () => {
     assert.match(readFileSync(own, 'utf8'), /words-50k/)
   })
 
+  void it('tells of the workspace that a user gets who had none, as a mistyped one has', async () => {
+    assert.match((await use('none', '--user', 'adda')).errors, /^notice: adda is new here/)
+    assert.equal((await use('none', '--user', 'adda')).errors, '')
+    assert.equal((await use('none')).errors, '')
+  })
+
   void it('leaves a file that is no UTF-8 as it is, and says so of one that cannot be read', async () => {
     const latin = Buffer.from('# caf\u00e9\n[memory]\nembedder = "none"\n', 'latin1')
     writeFileSync(config(), latin)

@@ -2,7 +2,7 @@
 import { connect } from '../../client/index.ts'
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, ensureGuest, hasWorkspace, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
-import type { GuestSetup, RunningGuest } from '../../runner/index.ts'
+import type { GuestSetup, Home, RunningGuest, Workspace } from '../../runner/index.ts'
 import type { GatewayPort } from './gateway-port.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { describeStale } from './stale-guest.ts'
@@ -17,14 +17,20 @@ export interface GuestChoice {
   readonly baseUrl?: string | undefined
 }
 
-/** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
-export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
-  const home = openHome(terminal.env)
-  const user = parseUser(choice.user)
+/** @throws OxbowError `bad_input` for the user name, `bad_config` for what cannot be made */
+export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal, 'errors'>): Workspace {
+  const user = parseUser(name)
   const isNew = user !== defaultUser && !hasWorkspace(home, user)
   const workspace = openWorkspace(home, user)
   // A mistyped name is a user like any other: at least it is seen.
   if (isNew) printNotice(terminal, `notice: ${user} is new here and has got a workspace of its own: ${workspace.root}`)
+  return workspace
+}
+
+/** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
+export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
+  const home = openHome(terminal.env)
+  const workspace = userWorkspace(home, choice.user, terminal)
   return {
     home,
     workspace,
