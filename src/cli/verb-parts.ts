@@ -26,6 +26,11 @@ export function verbGroup(command: Command, summary: string, ...lines: readonly 
 /** Whose workspace is meant when none is named. */
 export const defaultUser = 'default'
 
+/** @returns what stands behind a command that a person is told to type, so that it is about the same workspace */
+export function ofUser(user: string): string {
+  return user === defaultUser ? '' : ` --user ${user}`
+}
+
 export function userVerb(command: Command, summary: string): Command {
   return plainVerb(command, summary).option('--user <name>', 'whose workspace', defaultUser)
 }

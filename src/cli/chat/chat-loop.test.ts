@@ -101,6 +101,7 @@ function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDe
       }
     },
     recent: async () => [],
+    user: 'ada',
     workspaces: '/none',
     oneByOne: false,
     now: () => 0,
@@ -266,7 +267,7 @@ void test('a pipe is read line by line, each turn waited for, and an open questi
   end()
   const failure = (await over) as Failure
   assert.equal(failure.code, 'approval_required')
-  assert.match(failure.hint, /oxbow approve g\.0/)
+  assert.match(failure.hint, /oxbow approve g\.0 --user ada runs/)
 })
 
 void test('the death of the guest ends the chat with its reason', async () => {

@@ -8,6 +8,7 @@ import type { Screen, ScreenEvents } from '../screen/screen.ts'
 import { failureLines, messagePrompt } from './chat-text.ts'
 import { createConversation } from './conversation.ts'
 import type { Conversation, ConversationDeps } from './conversation.ts'
+import { ofUser } from '../verb-parts.ts'
 
 export interface ChatDeps extends Omit<ConversationDeps, 'screen' | 'onLost'> {
   readonly makeScreen: (events: ScreenEvents) => Screen
@@ -29,7 +30,7 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
   const leave = (): void => {
     leaving = true
     const asked = deps.oneByOne ? conversation.current()?.asked() : null
-    left.resolve(asked ? waitingFailure(asked.call) : null)
+    left.resolve(asked ? waitingFailure(asked.call, deps.user) : null)
   }
   let isOpen = true
   // What was under way when the person left fails with the connection, and is no news.
@@ -92,8 +93,8 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
 }
 
 /** What a chat that ends with an open question tells. */
-function waitingFailure(call: CallId): Failure {
+function waitingFailure(call: CallId, user: string): Failure {
   return new OxbowError('approval_required', `the call ${call} waits for approval`, {
-    hint: `oxbow approve ${call} runs it and finishes the turn; add --deny to refuse it.`,
+    hint: `oxbow approve ${call}${ofUser(user)} runs it and finishes the turn; add --deny to refuse it.`,
   })
 }

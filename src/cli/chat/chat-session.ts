@@ -36,14 +36,15 @@ interface Opening {
   /** Newest records, oldest first; empty for a new session. */
   readonly past: readonly RecordView[]
   readonly busy: boolean
+  readonly user: string
   /** The session can be followed no longer. */
   readonly onLost: (failure: Failure) => void
 }
 
 const approvalPrompt = '  allow? [y/n] '
 
-export async function openChatSession({ gateway, screen, session, past, busy, onLost }: Opening): Promise<ChatSession> {
-  const printer = createTurnPrinter(screen)
+export async function openChatSession({ gateway, screen, session, past, busy, user, onLost }: Opening): Promise<ChatSession> {
+  const printer = createTurnPrinter(screen, user)
   const approvals = createApprovalQueue()
   const lane = foldPast(past, busy)
   for (const approval of lane.pending) approvals.add(approval)

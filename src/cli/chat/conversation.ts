@@ -15,6 +15,7 @@ export interface ConversationDeps {
   /** Newest records of a session, oldest first. */
   readonly recent: (session: SessionInfo) => Promise<readonly RecordView[]>
   readonly model?: string | undefined
+  readonly user: string
   /** The folder of all users. */
   readonly workspaces: string
   /** Waits for each turn before it reads on: input that is not typed by a person. */
@@ -37,13 +38,13 @@ export interface Conversation {
 }
 
 export function createConversation(deps: ConversationDeps): Conversation {
-  const { gateway, screen, recent, model, oneByOne, onLost, onSession, workspaces } = deps
+  const { gateway, screen, recent, model, oneByOne, onLost, onSession, workspaces, user } = deps
   let session: ChatSession | null = null
   let attached: readonly LocalFile[] = []
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
     session?.stop()
     onSession?.(info.id)
-    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, onLost })
+    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, user, onLost })
     return session
   }
   return {

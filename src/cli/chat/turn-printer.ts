@@ -6,6 +6,7 @@ import { createReplyStream } from '../view/reply-stream.ts'
 import { isEnd, isOver, isToolCall, untoldFailure } from '../view/turn-view.ts'
 import type { TurnView } from '../view/turn-view.ts'
 import type { Screen } from '../screen/screen.ts'
+import { ofUser } from '../verb-parts.ts'
 import { approvalLines, callLine, failureLines, progressLine } from './chat-text.ts'
 
 /** A long call is named at its first heartbeat, and then once a minute. */
@@ -21,7 +22,7 @@ export interface TurnPrinter {
   approval(pending: PendingApproval): void
 }
 
-export function createTurnPrinter(screen: Screen): TurnPrinter {
+export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
   const stream = createReplyStream((text) => screen.stream(text))
   const line = (text: string): void => {
     stream.breakLine()
@@ -38,7 +39,7 @@ export function createTurnPrinter(screen: Screen): TurnPrinter {
       const call = turn.calls.find((one) => one.call === record.call)
       if (isEnd(record) && isToolCall(record) && call !== undefined) line(callLine(call))
       const sent = isEnd(record) && record.name === 'media.send' ? mediaIn(record.body) : null
-      if (sent !== null) line(`  ⇢ ${mediaLine(sent)}  (oxbow media ${record.session} --save FOLDER)`)
+      if (sent !== null) line(`  ⇢ ${mediaLine(sent)}  (oxbow media ${record.session}${ofUser(user)} --save FOLDER)`)
       if (!isOver(turn)) return
       stream.finish(turn.reply)
       const failure = untoldFailure(turn)

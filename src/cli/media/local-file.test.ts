@@ -41,6 +41,7 @@ function startChat() {
     gateway,
     screen,
     recent: async () => [],
+    user: 'default',
     workspaces: '/none',
     oneByOne: false,
     onLost: () => {},

@@ -4,6 +4,7 @@ import { type GuestChoice, withGuest } from '../guest/guest-connection.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
 import { printLine, printNotice, type Terminal } from '../terminal.ts'
+import { ofUser } from '../verb-parts.ts'
 import { plainLine } from '../view/terminal-text.ts'
 
 const titleChars = 60
@@ -58,7 +59,7 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
     const { at, title } = options
     const given = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
     const made = await changeSession(gateway, 'session.fork', given)
-    return `${made.session} goes on from ${named(session)}. oxbow chat --session ${made.session}`
+    return `${made.session} goes on from ${named(session)}. oxbow chat --session ${made.session}${ofUser(options.user)}`
   })
 }
 

@@ -11,6 +11,7 @@ import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { watchTurn } from '../guest/turn-watch.ts'
 import { isEnd, pendingOf } from '../view/turn-view.ts'
+import { ofUser } from '../verb-parts.ts'
 
 export interface ApproveOptions extends GuestChoice {
   readonly deny?: boolean | undefined
@@ -85,7 +86,7 @@ async function decideAndFollow({ gateway, setup }: Connection, pending: PendingA
       return printFailure(terminal, {
         code: 'approval_required',
         message: `next, ${ended.name} waits for approval, with exactly this input: ${exactInput(ended.input)}${whyAsked(ended.reason)}`,
-        hint: `oxbow approve ${ended.call} runs it; add --deny to refuse it.`,
+        hint: `oxbow approve ${ended.call}${ofUser(setup.workspace.user)} runs it; add --deny to refuse it.`,
       })
     }
     if (ended.reply !== '') printLine(terminal, plainText(ended.reply))

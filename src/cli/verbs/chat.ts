@@ -59,6 +59,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
       recent: (session) => readRecent(setup, session.id),
       model: options.model,
+      user: options.user,
       session: options.session,
       onSession,
       workspaces: usersFolder(setup.home),

@@ -19,6 +19,7 @@ import { createReplyStream } from '../view/reply-stream.ts'
 import { mediaLine } from '../media/sent-media.ts'
 import { watchTurn } from '../guest/turn-watch.ts'
 import { type TurnView, untoldFailure } from '../view/turn-view.ts'
+import { ofUser } from '../verb-parts.ts'
 
 export interface RunOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -124,11 +125,10 @@ type Report = Pick<Finish, 'session' | 'options' | 'terminal'>
 function reportWaiting(pending: PendingApproval, view: TurnView, report: Report): number {
   const { terminal, options } = report
   if (options.json === true) printLine(terminal, JSON.stringify(toJson(view, report, 'waiting', [pending])))
-  const user = options.user === 'default' ? '' : ` --user ${options.user}`
   return printFailure(terminal, {
     code: 'approval_required',
     message: `${pending.name} waits for approval, with exactly this input: ${exactInput(pending.input)}${whyAsked(pending.reason)}`,
-    hint: `oxbow approve ${pending.call}${user} runs it and finishes the turn; add --deny to refuse it.`,
+    hint: `oxbow approve ${pending.call}${ofUser(options.user)} runs it and finishes the turn; add --deny to refuse it.`,
   })
 }
 
@@ -139,7 +139,10 @@ function reportEnd(view: TurnView, report: Report): number {
   if (options.json !== true && view.media.length > 0) {
     printNotice(
       terminal,
-      [...view.media.map((sent) => `sent: ${mediaLine(sent)}`), `oxbow media ${report.session} --save FOLDER saves it`].join('\n'),
+      [
+        ...view.media.map((sent) => `sent: ${mediaLine(sent)}`),
+        `oxbow media ${report.session}${ofUser(options.user)} --save FOLDER saves it`,
+      ].join('\n'),
     )
   }
   if (view.status === 'ok') return 0
