@@ -50,12 +50,15 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
     if (record.call === head && record.turn !== head) views.set(turn, foldRecord(views.get(turn) ?? newTurnView(turn), record))
     const { status, into } = view()
     if (status === 'merged' && into !== null) wanted = into
-    if (record.phase === 'parked') ask(pendingOf(record))
     if (isOver(view()) && view().status !== 'merged') over.resolve(view())
   }
   for (const record of past) fold(record)
   const following = await gateway.follow(session, cursor, (event) => {
-    if (event.type === 'record') fold(event.record)
+    if (event.type === 'record') {
+      fold(event.record)
+      if (event.record.phase === 'parked') ask(pendingOf(event.record))
+    }
+    // Of what was parked in the past, this is what was not decided since.
     if (event.type === 'caught_up') event.pending.forEach(ask)
     if (event.type === 'ended') over.reject(toError(event.failure))
     onEvent?.(event, view())

@@ -125,13 +125,17 @@ void test('without a terminal an open question ends run with what waits and how 
 
 void test('what waits for a person still waits when no guest has run in between', async () => {
   const parked = ['--user', 'parked']
-  const asked = await oxbow('run', 'what time is it', ...parked)
+  const asked = await oxbow('run', 'what time is it then what time is it', ...parked)
   assert.equal(asked.exit, errorTable.approval_required.exit)
   assert.match(asked.err, /^notice: parked is new here and has got a workspace of its own: .*users\/parked\n/)
   const listed = await oxbow('approve', ...parked)
   assert.doesNotMatch(listed.err, /is new here/)
   assert.match(listed.out, /^\S+ {2}time\.now {2}\{\}/)
-  const approved = await oxbow('approve', listed.out.split(' ')[0]!, ...parked)
+  const next = await oxbow('approve', listed.out.split(' ')[0]!, ...parked)
+  assert.equal(next.exit, errorTable.approval_required.exit)
+  // What is told to be typed is about the same user.
+  const [, second = ''] = /oxbow approve (\S+) --user parked runs/.exec(next.err) ?? []
+  const approved = await oxbow('approve', second, ...parked)
   assert.equal(approved.exit, 0, approved.err)
   assert.match(approved.out, /\d{4}-\d{2}-\d{2}/)
   assert.equal((await oxbow('approve', ...parked)).out, 'Nothing waits for approval.\n')
