@@ -14,6 +14,12 @@ export async function readRecent(setup: GuestSetup, session: SessionId): Promise
   return records
 }
 
+/** @returns the number of the newest record of all sessions, 0 before the first */
+export async function journalEnd(setup: GuestSetup): Promise<number> {
+  for await (const line of askOffline(setup, { command: 'audit-show', limit: 1 })) return (line as JournalRecord).seq
+  return 0
+}
+
 function parseBody(body: string): Json {
   try {
     return JSON.parse(body) as Json

@@ -4,7 +4,7 @@ import type { PendingApproval, SessionId } from '../../types/index.ts'
 import { exitOf, printFailure } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
-import { readRecent } from '../guest/recent-records.ts'
+import { journalEnd, readRecent } from '../guest/recent-records.ts'
 import { maxListedSessions, resumedTurnMs } from '../limits.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -39,15 +39,21 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
 async function listPending(connection: Connection): Promise<readonly PendingApproval[]> {
   const busy = (await connection.gateway.listSessions(maxListedSessions)).filter((session) => session.busy)
   // A guest of this verb has only just taken up what was left.
-  const patience = connection.guest.owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
-  return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, patience)))).flat()
+  const { owned } = connection.guest
+  const patience = owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
+  // All sessions share one journal. Without patience only the snapshot is wanted: a cursor beyond the end.
+  const cursor = owned ? await journalEnd(connection.setup) : Number.MAX_SAFE_INTEGER
+  return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat()
 }
 
 /** What waits in a session; while nothing does, waits until a call asks, the turn is over or patience is. */
-async function pendingIn({ gateway, setup }: Connection, session: SessionId, patience: AbortSignal): Promise<readonly PendingApproval[]> {
+async function pendingIn(
+  { gateway }: Connection,
+  session: SessionId,
+  cursor: number,
+  patience: AbortSignal,
+): Promise<readonly PendingApproval[]> {
   const told = Promise.withResolvers<readonly PendingApproval[]>()
-  // Without patience only the snapshot is wanted: a cursor beyond the end.
-  const cursor = patience.aborted ? Number.MAX_SAFE_INTEGER : ((await readRecent(setup, session)).at(-1)?.seq ?? 0)
   const following = await gateway.follow(session, cursor, (event) => {
     if (event.type === 'caught_up') {
       if (event.pending.length > 0 || patience.aborted) told.resolve(event.pending)
