@@ -50,15 +50,19 @@ void test('sessions are listed with the first line as title, renamed, found by w
 
 void test('a session is forked and goes on with what both share; deleting asks first, and says what stands in the way', async () => {
   const [{ id } = { id: '' }] = await list('--search', 'taxes')
-  const forked = await home.oxbow(['sessions', 'fork', id, '--title', 'Another way'])
-  assert.equal(forked.exit, 0, forked.err)
+  const [forked] = await home.json<{ session: string; parent: string }>('sessions', 'fork', id, '--title', 'Another way')
   const [fork] = await list('--search', 'another way')
   assert.equal(fork?.parent, id)
+  assert.deepEqual(forked, { session: fork.id, parent: id })
   const [went] = await home.json<{ session: string; status: string }>('run', 'help', '--session', fork.id)
   assert.deepEqual([went?.session, went?.status], [fork.id, 'ok'])
 
   const dry = await home.oxbow(['sessions', 'delete', fork.id])
   assert.deepEqual([dry.exit, /Add --yes/.test(dry.err)], [errorTable.approval_required.exit, true])
+  const asked = await home.oxbow(['sessions', '--json', 'delete', fork.id])
+  assert.deepEqual([asked.exit, JSON.parse(asked.out)], [errorTable.approval_required.exit, { session: fork.id, deleted: false }])
+  assert.deepEqual(await home.json('sessions', 'rename', fork.id, 'A', 'way'), [{ session: fork.id, title: 'A way' }])
+  assert.deepEqual(await home.json('sessions', 'archive', fork.id), [{ session: fork.id, archived: true }])
   const inTheWay = await home.oxbow(['sessions', 'delete', id, '--yes'])
   assert.deepEqual([inTheWay.exit, /was forked from it/.test(inTheWay.err)], [errorTable.bad_input.exit, true])
   for (const each of [fork.id, id]) assert.equal((await home.oxbow(['sessions', 'delete', each, '--yes'])).exit, 0)
