@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { saveMedia } from './media-verb.ts'
 
@@ -38,5 +40,22 @@ it('what an agent has sent is not saved where a link of the workspace leads, whi
     assert.deepEqual(await readdir(join(home, 'users/ada/shared/new')), ['evil.desktop'])
   } finally {
     await rm(home, { recursive: true })
+  }
+})
+
+it('of a file that does not fit the disk nothing is left, and it is said', { skip: process.platform === 'win32' }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-media-'))
+  try {
+    const script = `
+const { saveMedia } = await import(${JSON.stringify(fileURLToPath(new URL('./media-verb.ts', import.meta.url)))})
+const gateway = { call: async () => ({ status: 'ok', output: { data: Buffer.alloc(100_000).toString('base64') } }) }
+const sent = { kind: 'document', name: 'a', media_type: '', bytes: 1, pieces: ['0'], caption: '' }
+await saveMedia(sent, { folder: ${JSON.stringify(folder)}, workspaces: '/none' }, gateway).catch(({ code }) => console.log(code))`
+    // The shell's limit for files ends a write as a full disk does: in the middle.
+    const args = ['-c', 'ulimit -f 8; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script]
+    assert.equal(spawnSync('sh', args, { encoding: 'utf8' }).stdout, 'bad_input\n')
+    assert.deepEqual(await readdir(folder), [])
+  } finally {
+    await rm(folder, { recursive: true })
   }
 })

@@ -1,5 +1,5 @@
 /** `oxbow media`: the files that an agent has sent in a session; `--save` fetches them. */
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { usersFolder } from '../../runner/index.ts'
 import { cleanFileName, OxbowError, type RecordView, type SessionId, toError } from '../../types/index.ts'
@@ -68,6 +68,10 @@ export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo,
     if (file === null) continue
     try {
       await file.writeFile(Buffer.concat(contents))
+    } catch (cause) {
+      await unlink(path)
+      const why = (cause as Error).message
+      throw new OxbowError('bad_input', `${path} cannot be written: ${why}`, { hint: 'See to the room on the disk.', cause })
     } finally {
       await file.close()
     }
