@@ -100,6 +100,8 @@ void test('all that is remembered is exported, taken in again without harm, and 
 
   const changed = join(home.folder, 'changed.jsonl')
   writeFileSync(changed, `${lines.find((line) => line.includes('Busan'))!.replaceAll('Busan', 'Daegu')}\nno json\n`)
+  const folder = await home.oxbow(['memory', 'import', '/'])
+  assert.deepEqual([folder.exit, folder.err], [errorTable.not_found.exit, 'error: / cannot be read\nhint: Name a file of JSON lines.\n'])
   const bad = await home.oxbow(['memory', 'import', changed])
   assert.deepEqual([bad.exit, /--overwrite replaces them/.test(bad.out), /line 2: /.test(bad.out)], [12, true, true])
 })

@@ -32,13 +32,19 @@ interface ExportPage {
 export async function memoryExport(file: string | undefined, options: MemoryChoice, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     await using target = file === undefined ? null : await openNew(file)
+    const unwritten = (cause: Error): never => {
+      throw new OxbowError('bad_input', `${file} cannot be written: ${cause.message}`, {
+        hint: 'Remove what there is of it, and see to the room on the disk.',
+        cause,
+      })
+    }
     let count = 0
     for (let after: string | null = ''; after !== null;) {
       const { output }: { output: ExportPage } = await ask<ExportPage>(gateway, 'memory.export', { after })
       count += output.lines.length
       const text = output.lines.join('\n')
       if (text !== '' && target === null) printLine(terminal, text)
-      else if (text !== '' && target !== null) await target.write(`${text}\n`)
+      else if (text !== '' && target !== null) await target.appendFile(`${text}\n`).catch(unwritten)
       after = output.next
     }
     if (target !== null) printNotice(terminal, `${count} ${count === 1 ? 'memory' : 'memories'} written to ${file}`)
@@ -98,18 +104,10 @@ function importText({ added, replaced, unchanged, conflicts, refused }: Imported
 
 /** Lines of a file, as many at once as a call takes. */
 async function* batches(file: string): AsyncGenerator<{ readonly first: number; readonly lines: readonly string[] }> {
-  const source = createReadStream(file)
-  const failed = new Promise<never>((_, reject) =>
-    source.once('error', (cause) =>
-      reject(new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name a file of JSON lines.', cause })),
-    ),
-  )
-  failed.catch(() => {})
-  await Promise.race([failed, new Promise((resolve) => source.once('open', resolve))])
   let lines: string[] = []
   let chars = 0
   let number = 0
-  for await (const line of createInterface({ input: source, crlfDelay: Infinity })) {
+  for await (const line of linesOf(file)) {
     number += 1
     if (lines.length > 0 && (lines.length >= maxImportLines || chars + line.length > maxImportChars)) {
       yield { first: number - lines.length, lines }
@@ -120,4 +118,13 @@ async function* batches(file: string): AsyncGenerator<{ readonly first: number; 
     chars += line.length
   }
   if (lines.length > 0) yield { first: number - lines.length + 1, lines }
+}
+
+/** @throws OxbowError `not_found` for what cannot be opened, and for a folder, which can, and not be read */
+async function* linesOf(file: string): AsyncGenerator<string> {
+  try {
+    yield* createInterface({ input: createReadStream(file), crlfDelay: Infinity })
+  } catch (cause) {
+    throw new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name a file of JSON lines.', cause })
+  }
 }
