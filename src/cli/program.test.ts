@@ -57,6 +57,14 @@ void test('an unknown verb or option is a usage error with a hint', async () => 
   }
 })
 
+void test('what was typed wrongly is shown without what a terminal acts on: a pattern of the shell takes names from anybody', async () => {
+  for (const args of [
+    ['run', '--x\u001b[2J'],
+    ['sessions', '--limit', 'x\u001b[2J'],
+  ])
+    assert.match((await type(...args)).err, /^error: .*x\\u001b\[2J'/)
+})
+
 void test('a verb below the list of sessions acts for the user it is given, wherever that stands', async () => {
   for (const args of [
     ['delete', '019a', '--yes', '--user', '../x'],

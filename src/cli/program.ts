@@ -12,6 +12,7 @@ import { addStoreVerbs } from './store/store-verbs.ts'
 import { addAuditVerbs } from './verbs/audit-verbs.ts'
 import { addModelVerbs } from './verbs/model-verbs.ts'
 import { addTalkVerbs } from './verbs/talk-verbs.ts'
+import { writtenOut } from './view/terminal-text.ts'
 import { wrapWords } from './wrap/wrap-words.ts'
 import { examples, type Verb } from './verb-parts.ts'
 
@@ -64,7 +65,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.output.write(wrapWords(text, columnsOf(terminal.output))),
-      writeErr: (text) => terminal.errors.write(text),
+      writeErr: (text) => terminal.errors.write(writtenOut(text)),
     })
     .configureHelp({ minWidthToWrap: leastHelpColumns })
     .showHelpAfterError('hint: --help behind a verb lists what it takes')
