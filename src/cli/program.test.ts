@@ -57,6 +57,17 @@ void test('an unknown verb or option is a usage error with a hint', async () => 
   }
 })
 
+void test('a count is a number that was typed: an empty one, as of a variable that is not set, would keep no backup', async () => {
+  for (const args of [
+    ['store', 'backup', '--keep', ''],
+    ['sessions', '--limit', '0'],
+    ['sessions', 'fork', '019a', '--at', ' '],
+  ]) {
+    const { exit, err } = await type(...args)
+    assert.deepEqual([exit, /Give a whole number from \d to \d+\.\nhint: /.test(err)], [2, true], err)
+  }
+})
+
 void test('what was typed wrongly is shown without what a terminal acts on: a pattern of the shell takes names from anybody', async () => {
   for (const args of [
     ['run', '--x\u001b[2J'],

@@ -47,10 +47,11 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
 }
 
-export function parseCount(max: number): (text: string) => number {
+/** An empty text is none: a script whose variable is not set does not mean 0. */
+export function parseCount(max: number, min: number = 0): (text: string) => number {
   return (text) => {
-    const count = Number(text)
-    if (!Number.isInteger(count) || count < 0 || count > max) throw new InvalidArgumentError(`Give a whole number up to ${max}.`)
+    const count = text.trim() === '' ? Number.NaN : Number(text)
+    if (!Number.isInteger(count) || count < min || count > max) throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`)
     return count
   }
 }

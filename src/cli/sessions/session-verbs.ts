@@ -4,7 +4,7 @@ import { type AddVerbs, examples, parseCount, userVerb } from '../verb-parts.ts'
 
 export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
   const sessions = userVerb(program.command('sessions'), 'list sessions, newest activity first; rename, put away, fork and delete them')
-    .option('--limit <n>', 'most sessions to list', parseCount(maxListedSessions), 50)
+    .option('--limit <n>', 'most sessions to list', parseCount(maxListedSessions, 1), 50)
     .option('--archived', 'also those that were put away')
     .option('--search <words>', 'only those with these words in their title')
     .option('--json', 'print one JSON object a line')
@@ -29,7 +29,7 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow sessions archive 019a', 'oxbow sessions archive 019a --undo'))
     .action((session, options) => choose(async () => (await import('./session-changes.ts')).archiveSession(session, options, terminal)))
   userVerb(sessions.command('fork <session>'), 'start a session that goes on from a point of another one')
-    .option('--at <number>', 'the #number of the last message that both share', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--at <number>', 'the #number of the last message that both share', parseCount(Number.MAX_SAFE_INTEGER, 1))
     .option('--title <title>', 'title of the new one')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow sessions fork 019a', 'oxbow sessions fork 019a --at 42 --title "Another way"'))
