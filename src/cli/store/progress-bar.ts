@@ -1,6 +1,6 @@
 /** How far longer work is: one line that is drawn over itself on a terminal, and a line a step elsewhere. */
 import type { StoreProgress } from '../../types/index.ts'
-import { printNotice, type Terminal } from '../terminal.ts'
+import { columnsOf, printNotice, type Terminal } from '../terminal.ts'
 import { plainLine } from '../view/terminal-text.ts'
 
 export interface ProgressBar {
@@ -18,7 +18,8 @@ export function openProgress(terminal: Terminal, quiet: boolean): ProgressBar {
   let drawn = false
   return {
     show(progress) {
-      terminal.errors.write(`\r\u001b[K${barText(progress)}`)
+      // Of a line that is wider, only the last row could be drawn over.
+      terminal.errors.write(`\r\u001b[K${barText(progress).slice(0, columnsOf(terminal.errors) - 1)}`)
       drawn = true
     },
     end() {
