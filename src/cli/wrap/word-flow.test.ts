@@ -14,6 +14,11 @@ void test('a row ends between words, also where a word comes in pieces', () => {
   assert.equal(flowed(['rules that turn plain requests into a to', 'ol'], 40), 'rules that turn plain requests into a\ntool')
 })
 
+void test('a tab leads to the next multiple of eight cells', () => {
+  assert.equal(flowed([' 187\tone two three four'], 24), ' 187\tone two three\nfour')
+  assert.equal(flowed(['one\ttwo three\tfour five'], 24), 'one\ttwo three\nfour five')
+})
+
 void test('far from the edge nothing waits, near to it a word waits for its end', () => {
   const flow = createWordFlow(() => 40)
   assert.equal(flow.take('Hel'), 'Hel')

@@ -8,6 +8,8 @@ import { breaksBetween, charWidth } from './text-width.ts'
 
 /** Nearer to the edge than this a word waits for its end; longer words than this are few. */
 const edgeCells = 24
+/** Where a tab leads: to the next multiple of it. */
+const tabCells = 8
 /** Enough of a line to see what it is. */
 const headChars = 8
 
@@ -60,9 +62,15 @@ function createRow(columns: () => number) {
     blanks = ''
     begun = false
   }
+  /** Where the word begins. */
+  const behindBlanks = (): number => {
+    let at = column
+    for (const blank of blanks) at += blank === '\t' ? tabCells - (at % tabCells) : 1
+    return at
+  }
   const put = (): string => {
     const text = blanks + held
-    column += blanks.length + heldCells
+    column = behindBlanks() + heldCells
     blanks = ''
     held = ''
     heldCells = 0
@@ -81,7 +89,7 @@ function createRow(columns: () => number) {
     place(): string {
       const width = columns()
       if (column > width) column %= width
-      const fits = held === '' || begun || column === 0 || column + blanks.length + heldCells <= width
+      const fits = held === '' || begun || column === 0 || behindBlanks() + heldCells <= width
       begun = false
       if (held === '') return ''
       if (!fits) start()
@@ -89,7 +97,7 @@ function createRow(columns: () => number) {
     },
     /** Writes what there is of a word that is far enough from the edge. */
     begin(): string {
-      if (held === '' || (!begun && column + blanks.length + heldCells + edgeCells > columns())) return ''
+      if (held === '' || (!begun && behindBlanks() + heldCells + edgeCells > columns())) return ''
       begun = true
       return put()
     },
