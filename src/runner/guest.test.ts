@@ -15,7 +15,7 @@ import { askOffline } from './offline-question.ts'
 /** What every fake guest can do: read its envelope, listen, say JSON lines, and go when stdin ends. */
 const prelude = `
 import { createServer } from 'node:net'
-import { writeFileSync, rmSync } from 'node:fs'
+import { existsSync, writeFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\\n')
 const lines = createInterface({ input: process.stdin })
@@ -75,6 +75,20 @@ void test('a guest is started, found by the next terminal, and gone after stop',
     await first.stop()
     assert.equal(await first.gone, null)
     assert.equal(await findGuest(options.workspace), null)
+  })
+})
+
+void test('a guest that held the workspace and ends without being found makes room for another', async () => {
+  const script = `
+if (existsSync(ipc + 'held')) await listen()
+else {
+  writeFileSync(ipc + 'held', '')
+  say({ type: 'fatal', code: 'workspace_busy', message: 'another one runs', hint: '' })
+}`
+  await withGuest(script, async (options) => {
+    const guest = await ensureGuest(options)
+    assert.equal(guest.owned, true)
+    await guest.stop()
   })
 })
 

@@ -15,7 +15,7 @@ import type { HeadSigner } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import type { IsolatedGuest } from './isolated/isolated-guest.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
-import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs } from './limits.ts'
+import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 
 export interface GuestSetup {
   readonly home: Home
@@ -45,17 +45,17 @@ export interface RunningGuest {
 
 /** @throws OxbowError `guest_unreachable`, or what the guest itself reports as fatal (`bad_config`, `store_corrupt`, …). */
 export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
-  const found = await findGuest(options.workspace)
-  if (found !== null) return notOwned(found)
-  try {
-    return await startOwned(options)
-  } catch (error) {
-    if (!isOxbowError(error, 'workspace_busy')) throw error
-    // Another terminal was faster. Its guest holds the workspace and will listen in a moment.
-    const other = await waitForOther(options.workspace)
-    if (other === null) throw error
-    return notOwned(other)
+  let found = await findGuest(options.workspace)
+  for (let tries = 1; found === null; tries += 1) {
+    try {
+      return await startOwned(options)
+    } catch (error) {
+      if (!isOxbowError(error, 'workspace_busy') || tries === otherGuestTries) throw error
+    }
+    // Another terminal was faster. Its guest holds the workspace, and will listen in a moment or is about to end.
+    found = await waitForOther(options.workspace)
   }
+  return notOwned(found)
 }
 
 /** @param masters in place of the keys that the user has */

@@ -6,8 +6,10 @@ export const guestReadyTimeoutMs = 30_000
 export const guestStopTimeoutMs = 10_000
 /** A loopback port answers at once or not at all. */
 export const portProbeTimeoutMs = 1_000
-/** Two terminals started together: the second waits this long for the first one's guest to listen. */
-export const otherGuestTimeoutMs = 10_000
+/** Two terminals started together: the second waits this long for the first one's guest to listen, before it tries again itself. */
+export const otherGuestTimeoutMs = 1_000
+/** Times that it tries: a verb that was faster may be done, and its guest gone, before anybody has found it. */
+export const otherGuestTries = 8
 /** How often the second terminal looks. */
 export const otherGuestPollMs = 50
 /** One line from a guest; a journal record with a full blob is the largest thing it sends. */
