@@ -44,6 +44,7 @@ void test('sessions are listed with the first line as title, renamed, found by w
   assert.match((await home.oxbow(['sessions', 'archive', id])).out, /put away/)
   assert.deepEqual(await list(), [])
   assert.ok((await list('--archived'))[0]!.archived_at! > 0)
+  assert.equal((await home.oxbow(['media', id])).out, 'Nothing was sent in this session.\n')
   assert.match((await home.oxbow(['sessions', 'archive', id, '--undo'])).out, /is back/)
   assert.equal((await list()).length, 1)
 })

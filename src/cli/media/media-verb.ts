@@ -22,7 +22,7 @@ export interface MediaOptions extends GuestChoice {
 export async function media(prefix: string, options: MediaOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway, setup: { home } }) => {
     const workspaces = usersFolder(home)
-    const session = await findSession(gateway, prefix)
+    const session = await findSession(gateway, prefix, { archived: true })
     const sent = sentMedia(await readPast(gateway, session.id))
     for (const each of sent) {
       const path = options.save === undefined ? null : await saveMedia(each, { folder: options.save, workspaces }, gateway)
