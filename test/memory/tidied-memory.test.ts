@@ -28,6 +28,21 @@ describe('memory that is tidied', () => {
     assert.match(unknown.text, /not_found/)
   })
 
+  it('does not tell before a conversation what was forgotten or corrected since it told it to another one', async () => {
+    await using guest = await openMemoryFixture()
+    await guest.ask('memory.save', { content: 'My name is Quetzal Zweistein.' })
+    const { note_id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'My job is gardener.' })
+    await guest.ask('memory.tidy', {})
+    const toldBefore = async (): Promise<readonly boolean[]> => {
+      await guest.say('Write a poem about bicycles.')
+      return ['Quetzal', 'gardener', 'baker'].map((word) => recalledIn(guest.asked.at(-1)?.messages).includes(word))
+    }
+    assert.deepEqual(await toldBefore(), [true, true, false])
+    await guest.ask('memory.forget', { text: 'Quetzal Zweistein' })
+    await guest.ask('memory.update', { note_id, content: 'My job is baker.' })
+    assert.deepEqual(await toldBefore(), [false, false, true])
+  })
+
   it('is tidied by one at a time', async () => {
     await using guest = await openMemoryFixture()
     await guest.store.claimLane('memory.tidy' as never, 'another guest', 60_000)
