@@ -48,10 +48,19 @@ export function patchOf({ id, after }: TidyChange): MemoryChange {
 export function undoOf(change: TidyChange, entry: MemoryEntry | undefined): MemoryChange | null {
   if (entry === undefined || change.kind === 'dropped') return null
   if (change.kind === 'learned') return entry.supersededBy === '' ? { change: 'erase', id: change.id } : null
-  const same = Object.entries(change.after).every(
-    ([key, value]) => JSON.stringify(entry[key as keyof MemoryEntry]) === JSON.stringify(value),
-  )
-  return same ? { change: 'patch', id: change.id, patch: change.before } : null
+  return hasValues(entry, change.after) ? { change: 'patch', id: change.id, patch: change.before } : null
+}
+
+/** @param there the entries that are there now. @returns false for what was forgotten or changed since the change was made up */
+export function stillFits(change: TidyChange, there: ReadonlyMap<string, MemoryEntry>): boolean {
+  if (change.other !== '' && !there.has(change.other)) return false
+  if (change.kind === 'learned') return true
+  const entry = there.get(change.id)
+  return entry !== undefined && hasValues(entry, change.before)
+}
+
+function hasValues(entry: MemoryEntry, values: MemoryPatch): boolean {
+  return Object.entries(values).every(([key, value]) => JSON.stringify(entry[key as keyof MemoryEntry]) === JSON.stringify(value))
 }
 
 const patch = z.record(z.string(), z.unknown()).transform((value) => value as MemoryPatch)

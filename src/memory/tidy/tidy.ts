@@ -4,7 +4,7 @@
  * with its changes, so that a run that was killed is gone on with by the next. What fades can still be found; only of the facts that
  * tidying has found itself the least wanted ones go when there are too many.
  */
-import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.ts'
 import { entryPages, itemsOf } from '../entry-pages.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { makeItem, wholeText } from '../keep/keep-item.ts'
@@ -13,7 +13,7 @@ import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
 import { shinglesOf } from './likeness.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
-import { changeOf, patchOf, type TidyChange, type TidyStep, undoOf } from './tidy-change.ts'
+import { changeOf, patchOf, stillFits, type TidyChange, type TidyStep, undoOf } from './tidy-change.ts'
 import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
 
 export interface TidyPorts {
@@ -56,6 +56,12 @@ type Run = TidyPorts & { readonly deps: KeepDeps; readonly steps: TidyStep[]; re
 
 const phases = [gather, consolidate, prune] as const
 
+/** What a phase wants to do. A write of an entry stands for the change of its id. */
+interface Plan {
+  readonly step: TidyStep
+  readonly writes: readonly MemoryChange[]
+}
+
 /** @param limits other ones than those of the house, for tests */
 export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
   const { memory, clock } = deps
@@ -67,8 +73,8 @@ export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
       // Orient: where a run that was killed has come to.
       for (let phase = await memory.cursor(phaseDone); phase < phases.length; phase++) {
         ports.signal.throwIfAborted()
-        const also = await phases[phase]!(run)
-        await memory.change([...also, { change: 'cursor', cursor: { name: phaseDone, seq: phase + 1 } }])
+        const plan = await phases[phase]!(run)
+        await deps.alone((alone) => carryOut(run, plan, alone, { change: 'cursor', cursor: { name: phaseDone, seq: phase + 1 } }))
       }
       const ended: MemoryChange[] = [
         { change: 'cursor', cursor: { name: phaseDone, seq: 0 } },
@@ -101,14 +107,40 @@ async function putBack(deps: KeepDeps, { before, text }: TidyChange): Promise<Me
   return { change: 'put', item: await makeItem(deps, { entry, text, format: 'text', before: '' }) }
 }
 
-/** Puts a step on record; only then it may be done. */
-async function note(run: Run, step: TidyStep): Promise<void> {
+/**
+ * Puts a step on record; only then it is done. A phase takes its time: what was forgotten or rewritten since it looked is left out of both.
+ */
+async function carryOut(run: Run, { step, writes }: Plan, memory: MemoryStore, phase: MemoryChange): Promise<void> {
+  const named = new Set(step.changes.flatMap(({ id, other }) => [id, other]).filter((id) => id !== ''))
+  const items = await itemsOf(
+    memory,
+    [...named].map((id) => ({ id })),
+    readAtOnce,
+  )
+  const there = new Map(items.map(({ entry }) => [entry.id, entry]))
+  const changes = step.changes.filter((change) => stillFits(change, there))
+  const done = new Set(changes.map(({ id }) => id))
+  const left = step.changes.filter(({ id }) => !done.has(id))
+  await note(run, { ...step, changes, asks: step.asks.filter((ask) => !left.some(({ id }) => ask.includes(id))) }, memory)
+  const fitting = writes.filter((write) => !left.some(({ id }) => id === idOf(write)))
+  await memory.change([...fitting, phase])
+  run.deps.changed({
+    put: fitting.flatMap((write) => (write.change === 'put' ? [write.item.entry] : [])),
+    gone: fitting.flatMap((write) => (write.change === 'erase' ? [write.id] : [])),
+  })
+}
+
+function idOf(write: MemoryChange): string | null {
+  return write.change === 'put' ? write.item.entry.id : write.change === 'patch' || write.change === 'erase' ? write.id : null
+}
+
+async function note(run: Run, step: TidyStep, memory: MemoryStore): Promise<void> {
   if (step.changes.length === 0 && step.asks.length === 0) return
   const seq = await run.record(step)
   run.steps.push(step)
   if (run.report > 0) return
   run.report = seq
-  await run.deps.memory.change([{ change: 'cursor', cursor: { name: newestReport, seq } }])
+  await memory.change([{ change: 'cursor', cursor: { name: newestReport, seq } }])
 }
 
 /** What is known and holds now: notes and facts, the newest first. */
@@ -124,14 +156,13 @@ async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> 
   })
 }
 
-async function gather(run: Run): Promise<readonly MemoryChange[]> {
+async function gather(run: Run): Promise<Plan> {
   const { deps } = run
   const messages = await messagesSince(deps, await deps.memory.cursor(gatheredTo))
   const found = await gatherStatements(messages, run.ask)
   const known = await knownNow(deps)
   const changes: TidyChange[] = []
   const writes: MemoryChange[] = []
-  const put: MemoryEntry[] = []
   for (const statement of found.slice(0, maxChanges)) {
     const same = known.find(
       (each) => each.statement !== null && statesTheSame(each.statement, statement) && !statement.source.labels.includes('untrusted'),
@@ -153,16 +184,13 @@ async function gather(run: Run): Promise<readonly MemoryChange[]> {
     const item = await factItem(deps, statement)
     changes.push({ kind: 'learned', id: item.entry.id, text: statement.text, other: statement.source.id, before: {}, after: {} })
     writes.push({ change: 'put', item })
-    put.push(item.entry)
   }
-  await note(run, { phase: 'gather', changes, asks: [] })
-  deps.changed({ put })
   const newest = messages.reduce((seq, { entry }) => Math.max(seq, entry.seq), 0)
-  return newest === 0 ? writes : [...writes, { change: 'cursor', cursor: { name: gatheredTo, seq: newest } }]
+  if (newest > 0) writes.push({ change: 'cursor', cursor: { name: gatheredTo, seq: newest } })
+  return { step: { phase: 'gather', changes, asks: [] }, writes }
 }
 
-async function consolidate(run: Run): Promise<readonly MemoryChange[]> {
-  const { deps } = run
+async function consolidate({ deps }: Run): Promise<Plan> {
   const now = deps.clock.now()
   const known = await withVectors(deps, await knownNow(deps))
   const merged = mergeDuplicates(known, now)
@@ -174,8 +202,7 @@ async function consolidate(run: Run): Promise<readonly MemoryChange[]> {
   // An entry that is in two pairs is changed once; the next time sees the other pair.
   const seen = new Set<string>()
   const all = [...merged, ...changes].filter(({ id }) => !seen.has(id) && seen.add(id)).slice(0, maxChanges)
-  await note(run, { phase: 'consolidate', changes: all, asks })
-  return all.map(patchOf)
+  return { step: { phase: 'consolidate', changes: all, asks }, writes: all.map(patchOf) }
 }
 
 /** Vectors make paraphrases comparable; without an embedder, words must do. */
@@ -187,13 +214,9 @@ async function withVectors({ text }: KeepDeps, known: readonly Known[]): Promise
   return known.map((each, i) => ({ ...each, vector: vectors[i] ?? null }))
 }
 
-async function prune(run: Run): Promise<readonly MemoryChange[]> {
-  const { deps } = run
-  const changes = await pruneChanges(deps, run.limits)
-  await note(run, { phase: 'prune', changes, asks: [] })
-  const gone = changes.filter(({ kind }) => kind === 'dropped').map(({ id }) => id)
-  if (gone.length > 0) deps.changed({ gone })
-  return changesOf(changes)
+async function prune({ deps, limits }: Run): Promise<Plan> {
+  const changes = await pruneChanges(deps, limits)
+  return { step: { phase: 'prune', changes, asks: [] }, writes: changesOf(changes) }
 }
 
 function countOf({ steps, report }: Run): Tidied {
