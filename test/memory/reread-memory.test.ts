@@ -6,6 +6,7 @@ import { user } from '../../src/kernel/kernel-fixture.ts'
 import { createLocalTextEngine, createMemory, type Memory, type TextEngine } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { configSchema, systemClock } from '../../src/types/index.ts'
+import { openMemoryFixture } from './memory-fixture.ts'
 
 const asking = {
   id: 'call-1',
@@ -20,8 +21,8 @@ interface Paused {
   goOn(): void
 }
 
-async function openPaused(): Promise<Paused & AsyncDisposable> {
-  const store = await openMemoryStore({ user })
+async function openPaused(given?: Store): Promise<Paused & AsyncDisposable> {
+  const store = given ?? (await openMemoryStore({ user }))
   const inner = createLocalTextEngine({ embedder: 'none' })
   let gate: { reached(): void; readonly open: Promise<void>; goOn(): void } | null = null
   const text: TextEngine = {
@@ -90,6 +91,26 @@ describe('memory that is read again', () => {
     await Promise.all([earlier, again, pinned])
     const [item] = await house.store.memory.items([id])
     assert.deepEqual([item?.entry.tags, item?.entry.validFrom], [['pinned'], Date.UTC(2020, 0)])
+  })
+
+  it('does not keep what was said and is forgotten while it is read for the first time', async () => {
+    await using guest = await openMemoryFixture({ config: { memory: { index_messages: false } } })
+    await guest.turn('The safe opens with 7312.')
+    const { store } = guest
+    await using house = await openPaused(store)
+    const standing = house.pause()
+    house.memory.poke()
+    await standing
+    const by = { ...(asking as object), signal: AbortSignal.timeout(60_000), erase: store.erase } as never
+    const gone = (await house.memory.forgetting()).forget({ ids: [], text: 'safe opens with 7312' }, by)
+    await Promise.race([gone, rounds()])
+    house.goOn()
+    assert.equal((await gone).left, 0)
+    await house.memory.caughtUp()
+    assert.deepEqual(
+      (await store.memory.list({}, 10)).map(({ author }) => author),
+      ['agent'],
+    )
   })
 
   it('that fails in the middle keeps nobody waiting', async () => {

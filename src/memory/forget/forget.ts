@@ -91,6 +91,9 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const running = await runningIn(deps, sessions)
       if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.put(call, found.phrases)
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
+      // What was being indexed or tidied has read it before: that is on its way no longer, and goes, too.
+      await deps.alone(async () => {})
+      await eraseEntries(deps, await entriesThatSay(deps, match, signal))
       const [leftEntries, leftRecords] = await Promise.all([
         entriesThatSay(deps, match, signal),
         recordsThatSay(deps, found.phrases, signal),

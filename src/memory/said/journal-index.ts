@@ -73,14 +73,15 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       for (let cursor = read ?? (await deps.memory.cursor(cursorOf(deps))); !ending.signal.aborted;) {
         wanted = false
         await payOwed(run)
-        let page = await readPage(deps, cursor)
-        if (await owe(run, page)) {
-          // What the page says may have been erased just now.
-          await payOwed(run)
-          page = await readPage(deps, cursor)
+        const page = await readPage(deps, cursor)
+        if (await owe(run, page)) await payOwed(run)
+        const end = page.at(-1)?.seq
+        if (end !== undefined) {
+          const after = cursor
+          // Read again, with no change between: what the page says may have been erased just now, and whoever erases waits for the rest.
+          await deps.alone(async (memory) => indexRecords({ ...run, deps: { ...deps, memory } }, await pageTo(deps, after, end), end))
+          cursor = end
         }
-        cursor = page.at(-1)?.seq ?? cursor
-        if (page.length > 0) await indexRecords(run, page, cursor)
         read = cursor
         if (page.length < indexPage && !wanted) break
       }
@@ -135,7 +136,7 @@ async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): 
     signal.throwIfAborted()
     const after = cursor
     const page = await deps.alone(async (memory) => {
-      const read = (await readPage(deps, after)).filter(({ seq }) => seq <= end)
+      const read = await pageTo(deps, after, end)
       found += await indexRecords({ ...run, deps: { ...deps, memory }, last: createRecentMap(maxHeldContexts) }, read, null)
       return read
     })
@@ -154,6 +155,10 @@ function readPage({ store }: JournalIndexDeps, after: number): Promise<readonly 
     limit: indexPage,
     hydrate: false,
   })
+}
+
+async function pageTo(deps: JournalIndexDeps, after: number, end: number): Promise<readonly JournalRecord[]> {
+  return (await readPage(deps, after)).filter(({ seq }) => seq <= end)
 }
 
 /** @param cursor commits with the entries; null: what is there is read again, and keeps what was changed of it by hand. */
