@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as nextRound } from 'node:timers/promises'
+import type { MemoryStore } from '../../store/index.ts'
 import type { KeepDeps } from '../keep-deps.ts'
+import { createLoneWriter } from '../lone-writer.ts'
 import { createVectorIndex } from '../embed/vector-index.ts'
 import { openRecallBed } from '../recall/recall-fixture.ts'
 import { eraseEntries } from './erase-entries.ts'
@@ -22,7 +25,7 @@ test('what was erased is not found by the turn behind it, neither by words nor w
   const changed = ({ put = [], gone = [] }: Parameters<KeepDeps['changed']>[0]): void => {
     told.push(...gone.map((id) => `${id} gone`), ...put.map(({ id }) => `${id} put`))
   }
-  await eraseEntries({ memory, changed }, await memory.items(['e0']))
+  await eraseEntries({ ...createLoneWriter(memory), changed }, await memory.items(['e0']))
   assert.deepEqual(told, ['e0 gone', 'e1 put'])
   const model = (await bed.text.embedder())?.id ?? ''
   assert.equal((await memory.withoutVector(model, 10)).length, 1)
@@ -37,3 +40,27 @@ test('what was erased is not found by the turn behind it, neither by words nor w
   assert.equal(after?.why.textRank ?? null, null)
   assert.ok((after?.why.closeness ?? 0) < (before.why.closeness ?? 0))
 })
+
+test('of two neighbours that are erased at the same time none comes back', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['The cellar has two doors.', 'Thank you, I shall keep it in mind.'])
+  const [first, second] = await bed.store.memory.items(['e0', 'e1'])
+  let other: Promise<void> | undefined
+  const items: MemoryStore['items'] = async (ids) => {
+    const found = await bed.store.memory.items(ids)
+    if (other !== undefined) return found
+    other = eraseEntries(deps, [second!])
+    await Promise.race([other, immediates(100)])
+    return found
+  }
+  const memory: MemoryStore = Object.assign(Object.create(bed.store.memory), { items })
+  const deps = { ...createLoneWriter(memory), changed: () => {} }
+  await eraseEntries(deps, [first!])
+  await other
+  assert.deepEqual(await bed.store.memory.list({}, 10), [])
+})
+
+/** Time enough for a change that nothing holds up. */
+async function immediates(rounds: number): Promise<void> {
+  for (let i = 0; i < rounds; i++) await nextRound()
+}

@@ -7,19 +7,23 @@ import { termsOfDay } from '../recall/day-terms.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { eraseBatch } from '../keep/keep-limits.ts'
 
-export async function eraseEntries({ memory, changed }: Pick<KeepDeps, 'memory' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
+export async function eraseEntries({ alone, changed }: Pick<KeepDeps, 'alone' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
   const gone = new Set(items.map(({ entry }) => entry.id))
   const put: MemoryEntry[] = []
   for (let at = 0; at < items.length; at += eraseBatch) {
     const batch = items.slice(at, at + eraseBatch)
-    const next = await Promise.all(
-      batch.filter(({ entry }) => entry.kind === 'message').map(({ entry }) => memory.around(entry.stream, entry.place, 0, 1)),
-    )
-    const ids = new Set(next.flat().flatMap(({ entry }) => (gone.has(entry.id) ? [] : [entry.id])))
-    const behind = await memory.items([...ids])
-    const cleaned = behind.map((item): MemoryChange => ({ change: 'put', item: withoutContext(item) }))
-    const erased = batch.map(({ entry }): MemoryChange => ({ change: 'erase', id: entry.id }))
-    await memory.change([...erased, ...cleaned])
+    // A neighbour is written again: who erases that one meanwhile must not find it back.
+    const behind = await alone(async (memory) => {
+      const next = await Promise.all(
+        batch.filter(({ entry }) => entry.kind === 'message').map(({ entry }) => memory.around(entry.stream, entry.place, 0, 1)),
+      )
+      const ids = new Set(next.flat().flatMap(({ entry }) => (gone.has(entry.id) ? [] : [entry.id])))
+      const found = await memory.items([...ids])
+      const cleaned = found.map((item): MemoryChange => ({ change: 'put', item: withoutContext(item) }))
+      const erased = batch.map(({ entry }): MemoryChange => ({ change: 'erase', id: entry.id }))
+      await memory.change([...erased, ...cleaned])
+      return found
+    })
     put.push(...behind.map(({ entry }) => entry))
   }
   // What was written again wants its vectors, too.
