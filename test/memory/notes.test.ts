@@ -167,6 +167,15 @@ describe('a correction', () => {
     assert.equal((await guest.ask<Why>('memory.why', { note_id: old })).superseded_by?.id, next)
   })
 
+  it('does not lengthen the time of what had ended before', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I work at the harbour.' })
+    await guest.ask('memory.valid', { note_id: old, from: '2020-01-01', to: '2021-12-31' })
+    await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I work at the mill.', from: '2026-03-01' })
+    const askedAsOf = (as_of: string) => guest.ask<Hit[]>('memory.search', { query: 'where do I work', as_of })
+    assert.deepEqual([(await askedAsOf('2021-06-01')).length, (await askedAsOf('2024-06-01')).length], [1, 0])
+  })
+
   it('of what was superseded already is refused, and names what took its place', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })

@@ -57,7 +57,8 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         ...(isPerson && { protection: 'high' as const }),
         ...(!isPerson && { labels: before.labels }),
       })
-      await memory.change([{ change: 'patch', id, patch: { supersededBy: next, validTo: since, updatedAt: now } }])
+      const validTo = Math.min(since, before.validTo ?? since)
+      await memory.change([{ change: 'patch', id, patch: { supersededBy: next, validTo, updatedAt: now } }])
       return next
     },
     async contradict(id, other) {
