@@ -11,7 +11,7 @@ export interface TidyChange {
   readonly text: string
   /** The other entry of a pair; empty when there is none. */
   readonly other: string
-  /** Values of the same fields before and after; both empty for what was learned. Of what was dropped, all of the entry. */
+  /** Values of the same fields before and after. Of what was learned, only when it was written; of what was dropped, all of the entry. */
   readonly before: MemoryPatch
   readonly after: MemoryPatch
 }
@@ -47,8 +47,9 @@ export function patchOf({ id, after }: TidyChange): MemoryChange {
  */
 export function undoOf(change: TidyChange, entry: MemoryEntry | undefined): MemoryChange | null {
   if (entry === undefined || change.kind === 'dropped') return null
+  if (!hasValues(entry, change.after)) return null
   if (change.kind === 'learned') return entry.supersededBy === '' ? { change: 'erase', id: change.id } : null
-  return hasValues(entry, change.after) ? { change: 'patch', id: change.id, patch: change.before } : null
+  return { change: 'patch', id: change.id, patch: change.before }
 }
 
 /** @param there the entries that are there now. @returns false for what was forgotten or changed since the change was made up */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { SessionId } from '../../types/index.ts'
 import type { AskModel } from '../summary/make-summary.ts'
+import { createNotes } from '../keep/notes.ts'
 import { createAccessCounter } from '../wanted/accesses.ts'
 import { reportText } from './report-text.ts'
 import { tidyStepSchema } from './tidy-change.ts'
@@ -126,6 +127,21 @@ describe('tidying', () => {
     assert.deepEqual(
       after.find(({ id }) => id === note),
       before.find(({ id }) => id === note),
+    )
+  })
+
+  it('leaves a fact that a person has rewritten since it was learned, also when its report is taken back', async () => {
+    await using house = await openHouse()
+    await house.says('I live in Leeds.')
+    await house.run()
+    const [fact] = await house.entries()
+    house.clock.at += 1_000
+    const caller = { actor: 'user:ada', session: '', turn: '' }
+    await createNotes(house.deps).update(fact!.id, { content: 'I live in Leeds, by the canal.', tags: null }, { id: 'c1', caller } as never)
+    await house.tidy.undo(house.steps)
+    assert.deepEqual(
+      (await house.entries()).map(({ text }) => text),
+      ['I live in Leeds, by the canal.'],
     )
   })
 

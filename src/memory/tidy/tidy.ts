@@ -182,7 +182,8 @@ async function gather(run: Run): Promise<Plan> {
       continue
     }
     const item = await factItem(deps, statement)
-    changes.push({ kind: 'learned', id: item.entry.id, text: statement.text, other: statement.source.id, before: {}, after: {} })
+    const { id, updatedAt } = item.entry
+    changes.push({ kind: 'learned', id, text: statement.text, other: statement.source.id, before: {}, after: { updatedAt } })
     writes.push({ change: 'put', item })
   }
   const newest = messages.reduce((seq, { entry }) => Math.max(seq, entry.seq), 0)
