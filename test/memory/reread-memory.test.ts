@@ -113,6 +113,15 @@ describe('memory that is read again', () => {
     )
   })
 
+  it('keeps what is said about a note while that is rewritten', async () => {
+    await using house = await openPaused()
+    const [notes, corrections] = [await house.memory.notes(), await house.memory.corrections()]
+    const { id } = await notes.save({ content: 'The gate is green.', tags: [] }, asking)
+    await Promise.all([notes.update(id, { content: 'The gate is blue.', tags: null }, asking), corrections.pin(id, true)])
+    const [item] = await house.store.memory.items([id])
+    assert.deepEqual([item?.passages[0]?.text, item?.entry.tags], ['The gate is blue.', ['pinned']])
+  })
+
   it('that fails in the middle keeps nobody waiting', async () => {
     await using house = await openPaused()
     const notes = await house.memory.notes()

@@ -8,7 +8,7 @@ import type { KeepDeps } from '../keep-deps.ts'
 import { maxNoteCharacters, maxTags } from './keep-limits.ts'
 import { personProtection } from '../tidy/decay.ts'
 import { baseImportance, typeOf } from './memory-types.ts'
-import { byAgent, joinedLabels, originOf } from './provenance-record.ts'
+import { byAgent, joinedLabels, type Origin, originOf } from './provenance-record.ts'
 import { secretIn } from './secret-shapes.ts'
 import { cleanTags } from './tags.ts'
 
@@ -61,22 +61,19 @@ export function createNotes(deps: KeepDeps): Notes {
     save: (note, asking, more = {}) => saveNote(deps, note, asking, more),
     async update(id, { content, tags }, asking) {
       const text = cleanNote(content)
-      const { entry: before } = await findNote(id)
       const origin = await originOf(deps, asking)
-      const entry = {
-        ...before,
-        type: typeOf(text),
-        // What an agent has put into a person's note is not the person's word.
-        author: byAgent(asking) ? 'agent' : before.author,
-        tags: tags === null ? before.tags : cleanTags(tags),
-        // A label never leaves by writing over it.
-        labels: joinedLabels(before.labels, origin.labels),
-        updatedAt: clock.now(),
-        seq: origin.seq,
-        extra: JSON.stringify({ ...extraOf(before), ...origin.extra }),
-      }
-      const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
-      await memory.change([{ change: 'put', item }])
+      // Read and written with no change between: what is said about it or forgotten meanwhile would be undone.
+      const item = await deps.alone(async (alone) => {
+        const { entry: before } = await findNote(id)
+        const made = await makeItem(deps, {
+          entry: rewritten(before, { text, tags, origin, asking, now: clock.now() }),
+          text,
+          format: 'markdown',
+          before: '',
+        })
+        await alone.change([{ change: 'put', item: made }])
+        return made
+      })
       deps.changed({ put: [item.entry] })
     },
     async remove(id) {
@@ -84,6 +81,24 @@ export function createNotes(deps: KeepDeps): Notes {
       await memory.change([{ change: 'erase', id: entry.id }])
       deps.changed({ gone: [entry.id] })
     },
+  }
+}
+
+function rewritten(
+  before: MemoryEntry,
+  { text, tags, origin, asking, now }: { text: string; tags: readonly string[] | null; origin: Origin; asking: Asking; now: number },
+): MemoryEntry {
+  return {
+    ...before,
+    type: typeOf(text),
+    // What an agent has put into a person's note is not the person's word.
+    author: byAgent(asking) ? 'agent' : before.author,
+    tags: tags === null ? before.tags : cleanTags(tags),
+    // A label never leaves by writing over it.
+    labels: joinedLabels(before.labels, origin.labels),
+    updatedAt: now,
+    seq: origin.seq,
+    extra: JSON.stringify({ ...extraOf(before), ...origin.extra }),
   }
 }
 
