@@ -98,7 +98,8 @@ function rewritten(
     labels: joinedLabels(before.labels, origin.labels),
     updatedAt: now,
     seq: origin.seq,
-    extra: JSON.stringify({ ...extraOf(before), ...origin.extra }),
+    // What tidying found in the old words is not what the new ones state.
+    extra: JSON.stringify({ ...extraOf(before), statement: undefined, ...origin.extra }),
   }
 }
 
