@@ -6,8 +6,9 @@ import { copyFileSync, existsSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { OxbowError } from '../../types/index.ts'
-import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
+import { fileFault, removeDatabase, syncFile } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
+import { toStoreError } from '../store-fault.ts'
 import { type Cipher, fileKey, isEncrypted, openEncrypted } from './cipher.ts'
 
 export interface Conversion {
@@ -16,18 +17,16 @@ export interface Conversion {
   readonly cipher: Cipher
   /** Master key of what shall be; null: plain. */
   readonly to: string | null
-  /** Works on the copy before it takes the file's place, e.g. to wrap keys anew. */
-  readonly alsoIn?: (copy: Sqlite.Database) => void
 }
 
 /** @throws OxbowError `workspace_busy` while a guest uses the store, `not_found`, `denied` for a wrong key, `store_corrupt` */
-export function convertFile({ path, cipher, to, alsoIn }: Conversion): void {
+export function convertFile({ path, cipher, to }: Conversion): void {
   if (!existsSync(path)) {
     throw new OxbowError('not_found', `There is no store at ${path}.`, { hint: 'Start Oxbow once in this workspace to make one.' })
   }
   const lock = lockWorkspace(path)
+  const copy = `${path}.converting`
   try {
-    const copy = `${path}.converting`
     removeDatabase(copy)
     withFile(cipher, path, (raw) => {
       assertSound(raw, path)
@@ -36,23 +35,26 @@ export function convertFile({ path, cipher, to, alsoIn }: Conversion): void {
       raw.pragma('journal_mode = DELETE')
     })
     copyFileSync(path, copy)
-    withFile(cipher, copy, (raw) => {
-      alsoIn?.(raw)
-      raw.pragma(`rekey = '${to === null ? '' : fileKey(to)}'`)
-    })
+    withFile(cipher, copy, (raw) => raw.pragma(`rekey = '${to === null ? '' : fileKey(to)}'`))
     withFile({ ...cipher, masters: to === null ? [] : [to] }, copy, (raw) => assertSound(raw, copy))
     syncFile(copy)
     renameSync(copy, path)
     syncFile(dirname(path))
+  } catch (error) {
+    throw fileFault(error, path)
   } finally {
+    // A disk that was full has its room again.
+    removeDatabase(copy)
     lock.release()
   }
 }
 
-function withFile(cipher: Cipher, path: string, work: (raw: Sqlite.Database) => void): void {
+function withFile(cipher: Cipher, path: string, work: (raw: Sqlite.Database) => unknown): void {
   const raw = isEncrypted(path) ? openEncrypted(cipher, path, false) : new cipher.Sqlite(path)
   try {
     work(raw)
+  } catch (error) {
+    throw toStoreError(error)
   } finally {
     raw.close()
   }

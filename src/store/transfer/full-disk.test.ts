@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { StoreStatus } from '../../types/index.ts'
+import type { StoreStatus, StoreVerifyReport } from '../../types/index.ts'
+import { loadCipher } from '../encrypt/cipher.ts'
+import { convertFile } from '../encrypt/convert-file.ts'
 import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import { ask, fillStore, placeIn } from './transfer-fixture.ts'
 
 /** A file system of so many kilobytes; null, with the reason printed, where it cannot be made. */
 function smallDisk(t: TestContext, files: StoreFolder, kib: number): (Disposable & { readonly path: string }) | null {
   const path = join(files.folder, 'disk')
-  mkdirSync(path)
+  mkdirSync(path, { recursive: true })
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'oxbow-test', path], { encoding: 'utf8' })
   if (mounted.status !== 0) {
     t.skip(`a small file system needs root and mount: ${mounted.stderr || String(mounted.error)}`)
@@ -55,4 +57,24 @@ test('on a disk without room neither are tables changed nor is room made, and th
   assert.equal((await ask<StoreStatus>(place, { ask: 'status' })).version, 1)
   await assertRejects(ask(place, { ask: 'vacuum' }), 'store_full', /MiB free/)
   assert.deepEqual(readFileSync(place.file), before)
+})
+
+test('a store that cannot be encrypted for want of room stays as it was, with nothing of the attempt on the disk', async (t) => {
+  await using files = storeFolder()
+  await filled(files)
+  const { size } = statSync(files.path)
+  // Room for the store and not for its copy; then for its copy and not for what encrypts that.
+  for (const room of [1.5, 2.2]) {
+    using disk = smallDisk(t, files, Math.ceil((room * size) / 1024))
+    if (disk === null) return
+    const place = placeIn(disk.path)
+    copyFileSync(files.path, place.file)
+    const cipher = await loadCipher({ masters: ['11'.repeat(32)], required: false })
+    await assertRejects((async () => convertFile({ path: place.file, cipher, to: '11'.repeat(32) }))(), 'store_full')
+    assert.deepEqual(
+      readdirSync(disk.path).filter((name) => !name.endsWith('.lock')),
+      ['oxbow.db'],
+    )
+    assert.equal((await ask<StoreVerifyReport>(place, { ask: 'verify' })).ok, true)
+  }
 })
