@@ -92,6 +92,15 @@ test('a move that was stopped goes on where it stopped; one whose source was wri
   await store.close()
   const anew = await ask<MoveReport>(place, { ask: 'move', to: other.url })
   assert.deepEqual([anew.resumed, anew.rows['journal']], [false, 67])
+
+  // What changed since is no record of the journal: the comparison finds it, and then the move begins anew.
+  await using third = await postgres.database()
+  await assert.rejects(ask(place, { ask: 'move', to: third.url }, stopAt('comparing journal')), /planted/)
+  const again = await files.open()
+  await again.memory.change([{ change: 'patch', id: 'e1', patch: { accesses: 7 } }])
+  await again.close()
+  await assertRejects(ask(place, { ask: 'move', to: third.url }), 'store_failed', /What was copied/)
+  assert.equal((await ask<MoveReport>(place, { ask: 'move', to: third.url })).resumed, false)
 })
 
 test('a row that does not arrive as it was is found by the comparison', { skip }, async () => {
