@@ -1,4 +1,5 @@
 /** Takes what was forgotten out of a summary. What cannot be told apart goes too: forgetting errs towards less. */
+import { foldPhrase, matchPhrases } from '../../store/index.ts'
 import type { GoneFact } from '../forget/gone-fact.ts'
 import type { Range } from './manifest.ts'
 import { sentencesOf } from './sentences.ts'
@@ -7,7 +8,9 @@ import type { Summary } from './summary.ts'
 /** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
 export function forgetInSummary(summary: Summary, { seqs, texts }: Pick<GoneFact, 'seqs' | 'texts'>): Summary {
   const known = texts.map(wordsOf).filter((words) => words.size > 0)
-  return withoutTold(summary, new Set(seqs), (text) => known.some((words) => sharesMost(wordsOf(text), words)))
+  // Scripts without spaces have a sentence for a word: there the phrase itself is looked for.
+  const exact = matchPhrases(texts.map(foldPhrase).filter((phrase) => phrase !== ''))
+  return withoutTold(summary, new Set(seqs), (text) => exact.inText(text) || known.some((words) => sharesMost(wordsOf(text), words)))
 }
 
 function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: string) => boolean): Summary {
@@ -15,8 +18,10 @@ function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: 
     const [mark = '', seq] = /^\[#(\d+)\] /u.exec(text) ?? []
     if (seqs.has(Number(seq ?? 0))) return []
     if (!tells(text.slice(mark.length)) && !sentencesOf(text).some(tells)) return [text]
-    const left = sentencesOf(text.slice(mark.length)).filter((sentence) => !tells(sentence))
-    return left.length === 0 ? [] : [mark + left.join(' ')]
+    const sentences = sentencesOf(text.slice(mark.length))
+    const left = sentences.filter((sentence) => !tells(sentence))
+    // What no sentence tells alone stands across two of them.
+    return left.length === 0 || left.length === sentences.length ? [] : [mark + left.join(' ')]
   })
   const pins = summary.pins.filter(({ seq, text }) => !seqs.has(seq) && !tells(text))
   const ranges = summary.ranges.map((range): Range =>

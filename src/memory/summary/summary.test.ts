@@ -235,6 +235,13 @@ describe('forgetting', () => {
     assert.equal(forgetInSummary(without, { seqs: [], texts: ['Petra gets the red boat'] }), without)
   })
 
+  it('takes out a phrase within a sentence of a script without spaces, and one that goes over two sentences', () => {
+    const made = { ...emptySummary, text: '用户说保险箱的密码是梧桐树。天气很好。\nThe cat is called Miro.' }
+    const without = (phrase: string) => forgetInSummary(made, { seqs: [], texts: [phrase] }).text
+    assert.equal(without('保险箱的密码是梧桐树'), '天气很好。\nThe cat is called Miro.')
+    assert.equal(without('梧桐树。天气'), 'The cat is called Miro.')
+  })
+
   it('takes out all that came from a record', async () => {
     const made = await makeSummary(
       emptySummary,
