@@ -144,6 +144,19 @@ describe('a note', () => {
 })
 
 describe('a correction', () => {
+  it('by a person takes over no tags that others may have written', async () => {
+    const read = testCall('test.read', async () => done('a page'), { labels: { adds: ['untrusted'], sink: false } })
+    const noted = { content: 'The bank is in Sydney.', tags: ['pinned', 'evil.example'] }
+    const steps = [asks(['test_read']), asks(['memory_save', noted]), says('noted')]
+    await using guest = await openMemoryFixture({ calls: [read], play: () => steps.shift() ?? says('ok') })
+    await guest.turn('read and note it')
+    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'bank Sydney' })
+    assert.deepEqual([hit?.labels, hit?.tags], [['untrusted'], ['evil.example', 'pinned']])
+    const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: hit!.note_id, content: 'The bank is in Perth.' })
+    const [after] = await guest.ask<Hit[]>('memory.search', { query: 'bank Perth' })
+    assert.deepEqual([after?.note_id, after?.labels, after?.tags], [next, [], []])
+  })
+
   it('takes the place of what held before, which is still found as of then', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })

@@ -49,7 +49,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         })
       }
       const isPerson = !byAgent(asking)
-      const { id: next } = await notes.save({ content, tags: tags ?? before.tags }, asking, {
+      const { id: next } = await notes.save({ content, tags: tags ?? (isPerson ? trustedTags(before) : before.tags) }, asking, {
         validFrom: since,
         supersedes: [id],
         ...(before.kind === 'note' && { type: before.type }),
@@ -97,6 +97,11 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       await memory.change([pinOf(await entryOf(id), isPinned, clock.now())])
     },
   }
+}
+
+/** Tags are words, too: what others may have written is no part of what a person says, which is trusted. */
+function trustedTags({ tags, labels }: MemoryEntry): readonly string[] {
+  return labels.includes('untrusted') ? [] : tags
 }
 
 function pinOf(entry: MemoryEntry, isPinned: boolean, now: number): MemoryChange {
