@@ -70,6 +70,20 @@ describe('what is forgotten', () => {
     assert.match(cat?.text ?? '', /Miro/)
   })
 
+  it('leaves the tags of what stays, which else says nothing of it', async () => {
+    await using file = await openFile()
+    const guest = await openMemoryFixture({ store: file.store })
+    const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', {
+      content: 'We meet on Fridays.',
+      tags: ['operation quetzal', 'meetings'],
+    })
+    const done = await guest.ask<Forgotten>('memory.forget', { text: 'Operation Quetzal' })
+    assert.deepEqual([done.entries.length, done.left], [0, 0])
+    assert.deepEqual((await file.store.memory.items([id]))[0]?.entry.tags, ['meetings'])
+    await guest.kernel.close()
+    assert.deepEqual(filesWith(file.folder, 'uetzal'), [])
+  })
+
   it('leaves hashes and no words in the record of its forgetting', async () => {
     await using guest = await openMemoryFixture()
     await guest.ask('memory.save', { content: `${secret}.` })

@@ -2,10 +2,11 @@
  * Erases entries, and what their neighbours know of them: a passage is found by the words of the turn before it, too, and those
  * would still tell what was said.
  */
-import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryItem, PhraseMatch } from '../../store/index.ts'
+import { entryPages } from '../entry-pages.ts'
 import { termsOfDay } from '../recall/day-terms.ts'
 import type { KeepDeps } from '../keep-deps.ts'
-import { eraseBatch } from '../keep/keep-limits.ts'
+import { eraseBatch, listPage } from '../keep/keep-limits.ts'
 
 export async function eraseEntries({ alone, changed }: Pick<KeepDeps, 'alone' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
   const gone = new Set(items.map(({ entry }) => entry.id))
@@ -33,4 +34,23 @@ export async function eraseEntries({ alone, changed }: Pick<KeepDeps, 'alone' | 
 function withoutContext({ entry, passages }: MemoryItem): MemoryItem {
   const context = termsOfDay(entry.createdAt).join(' ')
   return { entry, passages: passages.map((passage) => ({ ...passage, context })) }
+}
+
+/** Takes tags that say it off what stays. @returns how many entries had some */
+export async function eraseTags(
+  { memory, clock }: Pick<KeepDeps, 'memory' | 'clock'>,
+  match: Pick<PhraseMatch, 'inText'>,
+  signal: AbortSignal,
+): Promise<number> {
+  let found = 0
+  for await (const page of entryPages(memory, {}, listPage)) {
+    signal.throwIfAborted()
+    const changes = page.flatMap(({ id, tags }): MemoryChange[] => {
+      const left = tags.filter((tag) => !match.inText(tag))
+      return left.length === tags.length ? [] : [{ change: 'patch', id, patch: { tags: left, updatedAt: clock.now() } }]
+    })
+    if (changes.length > 0) await memory.change(changes)
+    found += changes.length
+  }
+  return found
 }

@@ -18,7 +18,7 @@ import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
 import { maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
-import { eraseEntries } from './erase-entries.ts'
+import { eraseEntries, eraseTags } from './erase-entries.ts'
 import type { OwedForgetting } from './aftermath.ts'
 import { entriesThatSay, recordsThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
@@ -49,7 +49,7 @@ export interface Forgotten extends Forgettable {
   /** Bodies of the journal that are gone, and blobs with them. */
   readonly bodies: number
   readonly blobs: number
-  /** Summaries and other things that were made of it. */
+  /** Summaries, titles, tags and other things that tell it. */
   readonly derived: number
   /** Records of calls and turns that still run: their bodies go when these end. */
   readonly later: readonly number[]
@@ -84,6 +84,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const { match, items, records } = found
       // Memory first: from here nothing recalls it, whatever stops the rest.
       await eraseEntries(deps, items)
+      const tagged = await eraseTags(deps, match, signal)
       const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
@@ -100,7 +101,15 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       ])
       const later = new Set(erased.kept)
       const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
-      return { ...describe(found), bodies: erased.bodies, blobs: erased.blobs, derived, later: erased.kept, running, left }
+      return {
+        ...describe(found),
+        bodies: erased.bodies,
+        blobs: erased.blobs,
+        derived: derived + tagged,
+        later: erased.kept,
+        running,
+        left,
+      }
     },
     settle: (owed, by) => settle({ ...deps, erasers, words }, owed, by),
   }
