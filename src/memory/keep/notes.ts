@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
 import { type EntryExtra, extraOf } from '../entry-extra.ts'
-import { freshFacts, makeItem } from './keep-item.ts'
+import { freshFacts, makeItem, wholeText } from './keep-item.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { maxNoteCharacters, maxTags } from './keep-limits.ts'
 import { personProtection } from '../tidy/decay.ts'
@@ -135,7 +135,7 @@ async function saveNote(
     extra: JSON.stringify(extra),
   } as const
   const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
-  const known = more.supersedes === undefined ? await sameNote(deps, item.entry) : null
+  const known = more.supersedes === undefined ? await sameNote(deps, item) : null
   if (known !== null) {
     const all = [...new Set([...known.tags, ...tags])].sort().slice(0, maxTags)
     // Tags are words, too: none of what others may have written goes to a note that does not say so.
@@ -175,10 +175,11 @@ function cleanNote(content: string): string {
   )
 }
 
-/** A note with the same text that holds. */
-async function sameNote({ memory }: KeepDeps, { hash, id }: MemoryEntry): Promise<MemoryEntry | null> {
+/** A note with the same text that holds. An import may say anything of its hash: the words themselves decide. */
+async function sameNote({ memory }: KeepDeps, { entry: { hash, id }, passages }: MemoryItem): Promise<MemoryEntry | null> {
   const items = await memory.items(await memory.withHash(hash))
-  const isSame = ({ entry }: MemoryItem): boolean =>
-    entry.kind === 'note' && entry.id !== id && entry.supersededBy === '' && entry.validTo === null
+  const words = (each: MemoryItem['passages']): string => wholeText(each).replace(/\s+/gu, ' ')
+  const isSame = ({ entry, passages: there }: MemoryItem): boolean =>
+    entry.kind === 'note' && entry.id !== id && entry.supersededBy === '' && entry.validTo === null && words(there) === words(passages)
   return items.find(isSame)?.entry ?? null
 }
