@@ -16,7 +16,8 @@ export async function buildImage(image: ImageQuestion, { config, workspaceRoot, 
   const built = await buildContainerImage({
     container: { ...container, engine: image.engine ?? container.engine },
     extras: image.extras,
-    workFolder: join(workspaceRoot, 'internal', 'image'),
+    // Where an isolated guest cannot have put anything.
+    workFolder: join(workspaceRoot, config.sandbox.isolate_guest ? 'hands' : 'internal', 'image'),
     removeOlder: true,
   })
   return { ...built, ms: Math.round(performance.now() - begin) }

@@ -46,7 +46,8 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
     }
     case 'doctor': {
       const { examineMachine } = await import('../sandbox/index.ts')
-      const cacheFolder = join(workspaceRoot, 'internal')
+      // Where an isolated guest cannot have put anything.
+      const cacheFolder = join(workspaceRoot, config.sandbox.isolate_guest ? 'hands' : 'internal')
       const imageFolder = folder === undefined ? cacheFolder : join(dirname(folder), 'images')
       for await (const check of examineMachine({ config, shared: join(workspaceRoot, 'shared'), cacheFolder, imageFolder })) say(check)
       return

@@ -7,6 +7,7 @@
  *   users/<user>/config.toml configuration of one user
  *   users/<user>/shared tmp vault        visible to tools
  *   users/<user>/internal ipc logs       not
+ *   users/<user>/hands                   nor by a guest that is isolated: what its runner writes meanwhile
  */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'

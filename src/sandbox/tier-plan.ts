@@ -24,7 +24,7 @@ export interface TierOptions {
   readonly egressSocket?: EgressSocket
   /** Where the programs of the tier are looked for. */
   readonly searchPath: string
-  /** Folder on the host for what the tier keeps: images, snapshots. */
+  /** Folder on the host for what the tier keeps of this workspace: profiles of browsers, the disk of a machine. Nobody else may write there. */
   readonly cacheFolder: string
   /** Folder on the host for what all workspaces share: images of machines, and snapshots of them. */
   readonly imageFolder: string

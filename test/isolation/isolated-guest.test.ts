@@ -3,17 +3,24 @@
  * model over HTTP that only the runner can reach.
  */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { openHome, openWorkspace } from '../../src/runner/index.ts'
+import { isolateGuest } from '../../src/runner/isolated/isolated-guest.ts'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
+import { connectSandbox } from '../../src/sandbox/remote/connect-sandbox.ts'
 import { testLimits } from '../../src/sandbox/sandbox-workbench.ts'
 import { noBrowser } from '../browser/browser-bench.ts'
 import { openOnlineBench } from '../egress/online-fixture.ts'
 import { openConversation } from '../support/conversation.ts'
+import { envelopeFor } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
 import { openTerminal } from '../support/terminal.ts'
-import { emptied, makeWorkspace, processesInside } from '../support/workspace.ts'
+import { emptied, makeWorkspace, processesInside, user } from '../support/workspace.ts'
 import { guestWorks, startRunner, tool } from './isolated-bench.ts'
 
 const machine = await vmFixture()
@@ -58,6 +65,34 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
     }
+  })
+
+  it('leads nothing that its runner writes anywhere else, by links where it may write', async () => {
+    using workspace = makeWorkspace()
+    const outside = mkdtempSync(join(tmpdir(), 'oxbow-outside-'))
+    for (const name of ['browser', 'container', 'micro-vm']) symlinkSync(outside, join(workspace.internal, name))
+    symlinkSync(outside, join(workspace.root, 'ipc/egress'))
+    const home = openHome({ OXBOW_HOME: workspace.home })
+    const isolated = await isolateGuest({
+      home,
+      workspace: openWorkspace(home, user),
+      envelope: envelopeFor(workspace.root, { sandbox: { tier: 'container', isolate_guest: true } }),
+      entry: fileURLToPath(import.meta.url),
+      flags: [],
+    })
+    try {
+      const sandbox = connectSandbox(isolated.isolation.folder, isolated.isolation.sandbox)
+      const limits = { signal: AbortSignal.timeout(patienceMs), timeoutMs: patienceMs }
+      for (const profile of ['work', 'online', 'browser'] as const) {
+        if (!sandbox.status.profiles.includes(profile)) continue
+        await (await sandbox.hands(profile)).ask('stat', { path: '/tmp' }, limits)
+      }
+      await sandbox.close()
+    } finally {
+      await isolated.close()
+    }
+    assert.deepEqual([readdirSync(outside), statSync(outside).uid], [[], process.getuid?.()])
+    rmSync(outside, { recursive: true })
   })
 
   it('is refused with what to build when there is no image', async () => {

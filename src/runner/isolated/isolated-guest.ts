@@ -7,6 +7,9 @@
  *   web/online.sock        an HTTP proxy with the rules of `egress`: web.fetch, web.search
  *   models/online.sock     one that leads to model services and nowhere else
  *   gateway.sock           made by the guest; the runner passes terminals on to it
+ *
+ * A guest that was taken over may put a link wherever it may write. So what the runner writes while a guest lives stands in a
+ * folder that no guest sees, `hands`.
  */
 import { chownSync, existsSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -43,6 +46,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
   const { home, workspace, envelope } = options
   const { config } = envelope
   const folder = workspace.ipc
+  const unseen = join(workspace.root, 'hands')
   // Before anything is started for it.
   const models = embedderFolders(config.memory.embedder, [home.root, workspace.root])
   const opened: { close(): Promise<void> }[] = []
@@ -51,7 +55,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
   }
   try {
     // For programs in the sandbox, as on the host. The guest's own requests go by another one: here nobody gets through without a pass.
-    const programs = openEgressProxy(config.egress, join(folder, 'egress'))
+    const programs = openEgressProxy(config.egress, join(unseen, 'egress'))
     opened.push(programs)
     const sandbox = await createSandbox({
       workspaceRoot: workspace.root,
@@ -59,6 +63,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
       limits: config.sandbox,
       browser: config.browser,
       insecure: false,
+      cacheFolder: unseen,
       imageFolder: join(home.root, 'images'),
     })
     opened.push(sandbox)
@@ -86,7 +91,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
         pid: process.pid,
         proxyPort: isolatedProxyPort,
       },
-      container: await planContainer(options, config, models),
+      container: await planContainer(options, config, unseen, models),
       close,
     }
   } catch (error) {
@@ -105,13 +110,14 @@ async function openDoor(proxy: EgressProxy): Promise<string> {
 function planContainer(
   { home, workspace, entry, flags }: IsolateOptions,
   config: Config,
+  unseen: string,
   models: readonly string[],
 ): Promise<GuestContainer> {
   const proxy = `http://127.0.0.1:${isolatedProxyPort}`
   return openGuestContainer({
     limits: config.sandbox,
     user: workspace.user,
-    cacheFolder: join(workspace.root, 'internal'),
+    cacheFolder: unseen,
     readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter((path) => existsSync(path))),
     writable: [join(workspace.root, 'internal'), workspace.ipc],
     env: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },

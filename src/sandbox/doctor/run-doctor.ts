@@ -21,8 +21,9 @@ export interface DoctorOptions {
   readonly config: Pick<Config, 'sandbox' | 'browser' | 'egress'>
   /** The folder of the workspace that agents write; looked at, not used. */
   readonly shared: string
-  /** Folder on the host for what tiers keep; see TierOptions. */
+  /** Folder on the host for what was found of them. */
   readonly cacheFolder: string
+  /** See TierOptions. */
   readonly imageFolder: string
   /** See TierOptions; that of this process when absent. */
   readonly searchPath?: string
@@ -33,10 +34,11 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
   const workspaceRoot = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-doctor-')))
   const proxy = createEgressProxy(config.egress, join(workspaceRoot, 'ipc'))
   try {
-    const machine = { ...places, workspaceRoot, limits: config.sandbox, browser: config.browser, egressSocket: proxy.socket }
+    const own = { workspaceRoot, cacheFolder: join(workspaceRoot, 'internal') }
+    const machine = { ...places, ...own, limits: config.sandbox, browser: config.browser, egressSocket: proxy.socket }
     let inside = true
     for (const each of tierAttempts(machine)) {
-      const check = await keptCheck(each, machine)
+      const check = await keptCheck(each, { ...machine, cacheFolder: places.cacheFolder })
       // What cannot be started cannot be looked into.
       if (each.name === processTier && check.state === 'missing') inside = false
       yield check

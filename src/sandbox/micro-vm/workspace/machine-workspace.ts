@@ -8,7 +8,7 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { HandsProcess } from '../../hands/hands-process.ts'
 import { toFailure } from '../../../types/index.ts'
 import type { Hands } from '../../../types/index.ts'
@@ -32,15 +32,15 @@ export interface MachineWorkspace {
 
 type StartMachine = (diskFolder: string) => Promise<Machine>
 
-export interface MachineWorkspaceOptions extends Pick<TierOptions, 'folders' | 'logger'> {
+export interface MachineWorkspaceOptions extends Pick<TierOptions, 'folders' | 'cacheFolder' | 'logger'> {
   readonly launcher: BubblewrapPlan
   readonly mke2fs: string
   readonly diskMb: number
 }
 
 export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineWorkspace {
-  const { folders } = options
-  const state = join(dirname(folders.shared), 'internal/micro-vm')
+  const { folders, cacheFolder } = options
+  const state = join(cacheFolder, 'micro-vm')
   const isRoot = process.getuid?.() === 0
   const give = (folder: string): Promise<void> => (isRoot ? giveFolders([folder], sandboxUser()) : Promise.resolve())
   const copy: WorkspaceCopy = {
@@ -124,10 +124,11 @@ async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> 
     await takeOver(copy, machine.hands, AbortSignal.timeout(importAtEndMs))
   } catch (error) {
     const lost = join(copy.state, 'disk-not-taken-over')
+    const lostName = join(basename(copy.cacheFolder), 'micro-vm', basename(lost))
     await rm(lost, { recursive: true, force: true })
     await rename(copy.diskFolder, lost)
     const { message } = toFailure(error, 'sandbox_failed', 'See its log.')
-    copy.logger(`The disk of a micro VM that died could not be taken over; it is kept in the workspace's internal folder: ${message}`)
+    copy.logger(`The disk of a micro VM that died could not be taken over; it is kept in the workspace as ${lostName}: ${message}`)
   } finally {
     await machine?.kill()
   }
