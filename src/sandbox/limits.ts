@@ -40,6 +40,9 @@ export const giveAtOnce = 400
 export const maxGuardedRepositories = 30
 export const maxRepositoryDepth = 3
 export const maxRepositoryEntries = 2_000
+/** A look at the mounts of a sandbox that joins others, and how large their table may be. Measured: 12 ms. */
+export const guardCheckMs = 10_000
+export const maxMountTableBytes: number = 1 * mib
 /** Where no cgroup bounds the whole sandbox, one process gets no less than this: Node does not start with 500, V8 reserves that much. */
 export const minDataMb = 768
 /** How long the kernel may take to let go of a control group whose processes were killed. */

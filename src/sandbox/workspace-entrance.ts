@@ -15,9 +15,10 @@ export interface WorkspaceEntrance {
   enter(profile: Profile): Promise<() => void>
 }
 
-export function createEntrance({ shared, tmp, vault }: WorkspaceFolders): WorkspaceEntrance {
+/** @param tellsMounts see createGuard */
+export function createEntrance({ shared, tmp, vault }: WorkspaceFolders, tellsMounts = true): WorkspaceEntrance {
   const asRoot = process.getuid?.() === 0
-  const guard = createGuard(shared)
+  const guard = createGuard(shared, tellsMounts)
   const enterWork = createGiver(async () => {
     if (asRoot) await giveFolders([shared, tmp], sandboxUid)
     guard.look()

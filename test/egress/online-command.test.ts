@@ -1,6 +1,6 @@
 /** Commands with a way out: programs as people use them go through the proxy, and there is nothing beside it. */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { siteCertificate } from '../../src/sandbox/egress/certificate-fixture.ts'
@@ -168,4 +168,17 @@ describe('a command without a way out', () => {
     await refusedWith('path_refused', hands.ask('read', { path: '/shared/secret', ...range }, options))
     assert.equal((await hands.ask('write', { path: '/tmp/file', text: 'x' }, options)).created, true)
   })
+})
+
+it('with a way out changes no hooks of a repository either, wherever it is, also when other hands live in the folder', async () => {
+  await using online = await openOnlineBench()
+  const git = join(online.bench.root, 'shared/project/.git')
+  mkdirSync(join(git, 'hooks'), { recursive: true })
+  for (const name of ['HEAD', 'config']) writeFileSync(join(git, name), 'x')
+  for (const profile of ['work', 'online'] as const) {
+    for (const command of ['echo evil > project/.git/hooks/pre-commit', 'mv project/.git old', 'echo evil > project/.git/config']) {
+      assert.notEqual((await online.run(`cd /shared && ${command}`, profile)).exitCode, 0, `${profile}: ${command}`)
+    }
+  }
+  assert.deepEqual(readdirSync(join(git, 'hooks')), [])
 })

@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import type { HandsProcess } from '../hands/hands-process.ts'
+import { standWhereTheyShould } from './guard-check.ts'
 import { createGuard } from './git-guard.ts'
 import type { GuardedPath } from './git-guard.ts'
 
@@ -31,15 +33,18 @@ describe('what is guarded of repositories', () => {
   it('is found at the top and below, and nothing through links', async () => {
     const guard = createGuard(root)
     guard.look()
-    const found = await guard.during((guarded) => Promise.resolve(names(guarded)))
+    let found: string[] = []
+    await guard.during((guarded) => {
+      found = names(guarded)
+      return Promise.resolve(hands(''))
+    })
     const whole = (path: string): string[] => [`${path}+`, `${path}/hooks`, `${path}/config`]
     assert.deepEqual(found.toSorted(), [...whole('.git'), 'parts/.git+', ...whole('work/project/.git')].toSorted())
   })
 
-  it('is all for the first sandbox, which is waited for, and the top for those that join it', async () => {
+  it('is all for the first sandbox, which is waited for, and what is there then for those that join it', async () => {
     const own = join(root, 'own')
     makeRepository(own)
-    makeRepository(join(own, 'below'))
     const guard = createGuard(own)
     guard.look()
     const order: string[] = []
@@ -47,13 +52,69 @@ describe('what is guarded of repositories', () => {
     const first = guard.during(async (guarded) => {
       await launched.promise
       order.push(`first ${names(guarded).length}`)
+      return hands('')
     })
-    const second = guard.during((guarded) => {
-      order.push(`second ${names(guarded).join()}`)
-      return Promise.resolve()
-    })
+    const joins = (table: string) =>
+      guard.during((guarded) => {
+        order.push(`joins ${names(guarded).join()}`)
+        return Promise.resolve(hands(table))
+      })
+    const second = joins(tableOf('.git', '.git/hooks', '.git/config'))
     launched.resolve()
     await Promise.all([first, second])
-    assert.deepEqual(order, ['first 6', 'second .git+,.git/hooks,.git/config'])
+    makeRepository(join(own, 'below'))
+    await assert.rejects(joins(tableOf('.git', '.git/hooks', '.git/config')), /moved or replaced/)
+    const top = '.git+,.git/hooks,.git/config'
+    assert.deepEqual(order, ['first 3', `joins ${top}`, `joins ${top},${top.replaceAll('.git', 'below/.git')}`])
+    assert.equal(killed, 1)
+  })
+
+  it('is the top alone for those that join a sandbox that cannot tell what its mounts lead to', async () => {
+    const guard = createGuard(join(root, 'own'), false)
+    guard.look()
+    await guard.during(() => Promise.resolve(hands('')))
+    await guard.during((guarded) => {
+      assert.deepEqual(names(guarded), ['.git+', '.git/hooks', '.git/config'])
+      return Promise.resolve(hands(''))
+    })
+  })
+
+  it('stands where it should unless a mount leads to something else, or lies elsewhere', () => {
+    const whole = ['a b/.git', 'a b/.git/hooks']
+    const table = tableOf(...whole)
+    assert.ok(standWhereTheyShould(table, whole))
+    // The workspace is a file system of its own.
+    assert.ok(standWhereTheyShould(table.replace('8:1 /home/ada/shared ', '8:1 / ').replaceAll('/home/ada/shared', ''), whole))
+    for (const [from, to] of [
+      ['/home/ada/shared/a\\040b/.git ', '/home/ada/.ssh '],
+      ['8:1 /home/ada/shared/a\\040b/.git/hooks', '8:2 /home/ada/shared/a\\040b/.git/hooks'],
+      [' /shared/a\\040b/.git/hooks', ' /shared/c/.git/hooks'],
+    ] as const) {
+      assert.ok(table.includes(from), from)
+      assert.ok(!standWhereTheyShould(table.replace(from, to), whole), from)
+    }
+    assert.ok(!standWhereTheyShould('', whole))
   })
 })
+
+let killed = 0
+
+/** Hands that show this table of mounts to whoever looks. */
+function hands(table: string): HandsProcess {
+  const output = { exitCode: 0, stdout: table }
+  return {
+    hands: { ask: () => Promise.resolve(output as never) },
+    isOpen: () => true,
+    kill: () => Promise.resolve(void (killed += 1)),
+  }
+}
+
+/** As proc(5) has it, of a workspace at /home/ada, in which each of these is mounted onto itself. */
+function tableOf(...paths: readonly string[]): string {
+  const lines = ['10 9 8:1 /home/ada/shared /shared rw']
+  for (const [i, path] of paths.map((each) => each.replaceAll(' ', '\\040')).entries()) {
+    const parent = paths.findLastIndex((each, at) => at < i && path.startsWith(`${each.replaceAll(' ', '\\040')}/`))
+    lines.push(`${11 + i} ${parent === -1 ? 10 : 11 + parent} 8:1 /home/ada/shared/${path} /shared/${path} ro`)
+  }
+  return lines.join('\n')
+}

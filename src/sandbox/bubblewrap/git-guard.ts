@@ -3,11 +3,14 @@
  * itself, so that it cannot be renamed away from its read-only parts.
  *
  * What a command has made is found here too, so nothing is a repository because it looks like one through a link: bubblewrap would
- * follow the link on the host, and show what is there. Looked for only while no process lives in the folder.
+ * follow the link on the host, and show what is there. Looked for while no process lives in the folder; where others live in it
+ * already, what came of it is looked at before anybody uses it: guard-check.ts.
  */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { HandsProcess } from '../hands/hands-process.ts'
 import { maxGuardedRepositories, maxRepositoryDepth, maxRepositoryEntries } from '../limits.ts'
+import { checkGuarded } from './guard-check.ts'
 
 /** A path below the folder; all of it are real folders, but for a file at its end. */
 export interface GuardedPath {
@@ -36,14 +39,15 @@ export interface Guard {
   /** Called while nobody lives in the folder. */
   look(): void
   /** Starts a sandbox with what it guards. */
-  during<T>(start: (guarded: readonly GuardedPath[]) => Promise<T>): Promise<T>
+  during(start: (guarded: readonly GuardedPath[]) => Promise<HandsProcess>): Promise<HandsProcess>
 }
 
 /**
- * The first sandbox guards all that was found, and is waited for. One that joins others guards what is at the top: there nothing
- * above it can be renamed, and the others hold it in its place. Below, they may have put a link where a folder was.
+ * The first sandbox guards all that was found, and is waited for. One that joins others guards what is there then.
+ * @param tellsMounts whether a sandbox knows what its mounts lead to. Without that, one that joins others guards what is at the top
+ * alone: there nothing above it can be renamed. Below, they may have put a link where a folder was.
  */
-export function createGuard(folder: string): Guard {
+export function createGuard(folder: string, tellsMounts = true): Guard {
   let found: readonly GuardedPath[] = []
   let isFirst = false
   let first: Promise<unknown> = Promise.resolve()
@@ -60,7 +64,19 @@ export function createGuard(folder: string): Guard {
         return started
       }
       await first
-      return start(found.filter(({ path }) => path === '.git' || path.startsWith('.git/')))
+      const there = findGuarded(folder).filter(({ path }) => tellsMounts || path === '.git' || path.startsWith('.git/'))
+      const started = await start(there)
+      try {
+        if (tellsMounts && there.length > 0)
+          await checkGuarded(
+            started.hands,
+            there.map(({ path }) => path),
+          )
+        return started
+      } catch (error) {
+        await started.kill()
+        throw error
+      }
     },
   }
 }

@@ -80,7 +80,7 @@ function browserProfile({ browser, options }: Parts): readonly Profile[] {
 function createStarter({ options, engine, engineLimits: { held }, browser, seccomp, ...found }: Parts): Starter {
   const { folders, cacheFolder, logger } = options
   const kept = join(cacheFolder, 'container')
-  const { asRoot, guard, enter } = createEntrance(folders)
+  const { asRoot, guard, enter } = createEntrance(folders, options.limits.container.kernel !== 'gvisor')
   let program: string | null = null
   let { image } = found
   let starts = 0
