@@ -6,7 +6,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import type { ChildProcess } from 'node:child_process'
 import type { Writable } from 'node:stream'
-import { attachHands, collectDiagnostics } from '../hands/hands-process.ts'
+import { attachHands, collectDiagnostics, spawnWithStreams } from '../hands/hands-process.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { runOnHost } from '../image/host-command.ts'
 import { containerTalkMs } from '../limits.ts'
@@ -36,7 +36,7 @@ while [ "$count" -gt 0 ]; do removal="$removal $1"; shift; count=$((count - 1));
 exec 3<&-
 exec "$engine" "$@"`
 
-/** @throws OxbowError `sandbox_failed` when hands do not greet; its message holds what the engine said */
+/** @throws OxbowError `sandbox_failed` when hands do not greet, and its message holds what the engine said; `limit_reached` */
 export async function startContainer(start: ContainerStart): Promise<HandsProcess> {
   const child = spawnClient(start)
   const watched = child.stdio[3] as Writable
@@ -54,9 +54,8 @@ export async function startContainer(start: ContainerStart): Promise<HandsProces
 }
 
 function spawnClient({ engine, name, args }: ContainerStart): ChildProcess {
-  const { spawn } = process.getBuiltinModule('node:child_process')
   const removal = removeArguments(engine.name, name)
-  return spawn('/bin/sh', ['-c', script, 'sh', engine.file, String(removal.length), ...removal, ...args], {
+  return spawnWithStreams('/bin/sh', ['-c', script, 'sh', engine.file, String(removal.length), ...removal, ...args], {
     cwd: '/',
     env: engine.env,
     // Its own session: Ctrl+C in the terminal cancels the turn and must not reach the sandbox by itself.

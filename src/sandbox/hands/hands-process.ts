@@ -1,5 +1,5 @@
 /** One hands process from start to end: spawned, fed its files, greeted, watched, killed. */
-import type { ChildProcess } from 'node:child_process'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { OxbowError } from '../../types/index.ts'
 import type { Hands } from '../../types/index.ts'
@@ -99,10 +99,26 @@ export async function startHands(command: HandsCommand, afterExit: () => Promise
 }
 
 function spawnQuietly(command: HandsCommand): ChildProcess {
-  const { spawn } = process.getBuiltinModule('node:child_process')
   const pipes = command.data.map(() => 'pipe' as const)
   // Its own session: Ctrl+C in the terminal cancels the turn and must not reach the sandbox by itself.
-  return spawn(command.file, command.args, { cwd: command.cwd, env: {}, detached: true, stdio: ['pipe', 'pipe', 'pipe', ...pipes] })
+  return spawnWithStreams(command.file, command.args, {
+    cwd: command.cwd,
+    env: {},
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', ...pipes],
+  })
+}
+
+/** @throws OxbowError `limit_reached` when this process has too many files open: the child has no streams then, and its error would end us */
+export function spawnWithStreams(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  const { spawn } = process.getBuiltinModule('node:child_process')
+  const child = spawn(file, args, options)
+  // What its type does not say.
+  if ((child.stdio as readonly unknown[] | undefined) !== undefined) return child
+  child.on('error', () => undefined)
+  throw new OxbowError('limit_reached', 'A sandbox cannot be started: too many files are open.', {
+    hint: 'Try again when less is under way, or raise the limit: ulimit -n 65536',
+  })
 }
 
 /** Reads to the end and keeps the beginning, so that nobody can fill the memory or block by writing here. */

@@ -5,9 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Duplex, Writable } from 'node:stream'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-plan.ts'
 import { createCgroup, removeStaleCgroups } from '../cgroup/cgroup-limits.ts'
+import type { Cgroup } from '../cgroup/cgroup-limits.ts'
 import { launchCommand } from '../bubblewrap/launch-command.ts'
 import type { FolderMount } from '../bubblewrap/launch-command.ts'
-import { collectDiagnostics } from '../hands/hands-process.ts'
+import { collectDiagnostics, spawnWithStreams } from '../hands/hands-process.ts'
 import { cgroupRemoveMs, machineThreads } from '../limits.ts'
 
 export interface ProgramLaunch {
@@ -33,11 +34,26 @@ export interface LaunchedProgram {
   readonly gone: Promise<void>
 }
 
+/** @throws OxbowError `limit_reached`, a system error: nothing of it is left then */
 export function launchProgram(launch: ProgramLaunch): LaunchedProgram {
   const { launcher, descriptors } = launch
-  removeStaleCgroups(launcher.cgroups)
-  const bounds = { memoryBytes: launch.memoryMb * 1024 * 1024, processes: machineThreads, cpus: null }
-  const group = createCgroup(launcher.cgroups, `vm-${process.hrtime.bigint().toString(36)}`, bounds)
+  try {
+    removeStaleCgroups(launcher.cgroups)
+    const bounds = { memoryBytes: launch.memoryMb * 1024 * 1024, processes: machineThreads, cpus: null }
+    const group = createCgroup(launcher.cgroups, `vm-${process.hrtime.bigint().toString(36)}`, bounds)
+    try {
+      return launchIn(group, launch)
+    } catch (error) {
+      group.remove()
+      throw error
+    }
+  } finally {
+    for (const each of descriptors) if (each !== 'socket') closeSync(each)
+  }
+}
+
+function launchIn(group: Cgroup, launch: ProgramLaunch): LaunchedProgram {
+  const { launcher, descriptors } = launch
   const plan = {
     tools: launcher.tools,
     filter: launcher.filter,
@@ -57,11 +73,9 @@ export function launchProgram(launch: ProgramLaunch): LaunchedProgram {
   }
   const first = 3 + launchCommand(plan).data.length
   const { file, args, data } = launchCommand({ ...plan, program: launch.program(first) })
-  const { spawn } = process.getBuiltinModule('node:child_process')
   const extra = descriptors.map((each) => (each === 'socket' ? ('pipe' as const) : each))
   const stdio = ['pipe' as const, 'pipe' as const, 'pipe' as const, ...data.map(() => 'pipe' as const), ...extra]
-  const child = spawn(file, args, { cwd: '/', env: {}, detached: true, stdio })
-  for (const each of descriptors) if (each !== 'socket') closeSync(each)
+  const child = spawnWithStreams(file, args, { cwd: '/', env: {}, detached: true, stdio })
   for (const [i, bytes] of data.entries()) {
     const pipe = child.stdio[3 + i] as Writable
     // A launcher that fails early closes its pipes; its message says why.

@@ -10,7 +10,7 @@ import type { Failure, Profile } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { keepFile } from '../container/kept-file.ts'
-import { attachHands, collectDiagnostics } from '../hands/hands-process.ts'
+import { attachHands, collectDiagnostics, spawnWithStreams } from '../hands/hands-process.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { runOnHost } from '../image/host-command.ts'
 import { bootId, keptAnswer } from '../kept-answer.ts'
@@ -122,18 +122,17 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
       hint: 'Use one without colons and commas.',
     })
   }
-  const { spawn } = process.getBuiltinModule('node:child_process')
-  const child = spawn(msb, [...args], { cwd: '/', env: environment(), detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawnWithStreams(msb, args, { cwd: '/', env: environment(), detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
   const exited = new Promise<void>((resolve) => {
     child.once('close', () => resolve())
     child.once('error', () => resolve())
   })
   // The machine is no child of the client: it is removed by its name.
   const gone = exited.then(() => runOnHost(msb, removeArguments(name), { env: environment() })).then(leave)
-  const diagnostics = collectDiagnostics(child.stderr)
+  const diagnostics = collectDiagnostics(child.stderr!)
   return attachHands({
-    input: child.stdin,
-    output: child.stdout,
+    input: child.stdin!,
+    output: child.stdout!,
     diagnostics: () => complaints(diagnostics()),
     exited,
     gone,

@@ -41,21 +41,21 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
       processes: view.processes,
       cpus: limits.cpus,
     })
-    const command = launchCommand({
-      ...view,
-      folders: view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)),
-      tools: plan.tools,
-      filter: plan.filter,
-      asRoot,
-      node: realpathSync(process.execPath),
-      cgroupEntries: group.entries,
-      cgroupCommand: group.command,
-      memoryByCgroup: holds(plan.cgroups, 'memory'),
-      maxFileMb: view.maxFileMb,
-      files: [{ path: insideProgram, text: program }, ...files, ...view.files, ...terminals(), ...accounts(asRoot)],
-      entry,
-    })
     try {
+      const command = launchCommand({
+        ...view,
+        folders: view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)),
+        tools: plan.tools,
+        filter: plan.filter,
+        asRoot,
+        node: realpathSync(process.execPath),
+        cgroupEntries: group.entries,
+        cgroupCommand: group.command,
+        memoryByCgroup: holds(plan.cgroups, 'memory'),
+        maxFileMb: view.maxFileMb,
+        files: [{ path: insideProgram, text: program }, ...files, ...view.files, ...terminals(), ...accounts(asRoot)],
+        entry,
+      })
       const started = startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
       // They take some 60 ms, in which there is nothing to do here.
       code ??= makeCode(program, options.imageFolder)
@@ -64,6 +64,8 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
       removeStaleCgroups(plan.cgroups)
       return hands
     } catch (error) {
+      // Also when it did not come to a process.
+      group.remove()
       throw explained(error)
     }
   }
