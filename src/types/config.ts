@@ -295,7 +295,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           engine: z
             .enum(['auto', 'podman', 'docker'])
             .default('auto')
-            .describe('Program that makes containers. `auto`: podman, and docker where podman is missing.'),
+            .describe('Program that makes containers. `auto`: podman, and docker where podman is missing or lacks something.'),
           kernel: z
             .enum(['runc', 'gvisor'])
             .default('runc')

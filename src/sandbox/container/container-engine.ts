@@ -19,25 +19,28 @@ export interface ContainerEngine {
 
 type Settings = Config['sandbox']['container']
 
-/** @returns the engine that was asked for, or the first that is there. */
+/** @returns the engine that was asked for, or the first that has all it needs; else what the first that is there lacks */
 export function findEngine({ engine, kernel }: Pick<Settings, 'engine' | 'kernel'>, searchPath: string): ContainerEngine | Failure {
   const find = (program: string): string | null => findProgram(program, searchPath)
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
-  const name = names.find((each) => find(each) !== null)
-  if (name === undefined) {
-    const packages = engine === 'docker' ? 'docker.io' : 'podman runc catatonit'
-    return missing(`${names.join(' or ')} is not installed`, `apt-get install ${packages}`)
+  let lacking: Failure | null = null
+  for (const name of names) {
+    const file = find(name)
+    if (file === null) continue
+    const absent = name === 'podman' ? absentHelpers(kernel, find) : []
+    if (absent.length === 0)
+      return { name, file, env: engineEnvironment(searchPath), rootless: name === 'podman' && process.getuid?.() !== 0 }
+    lacking = missing(`podman lacks ${absent.join(' and ')}`, `apt-get install ${absent.join(' ')}`)
   }
+  const packages = engine === 'docker' ? 'docker.io' : 'podman runc catatonit'
+  return lacking ?? missing(`${names.join(' or ')} is not installed`, `apt-get install ${packages}`)
+}
+
+/** What podman starts containers with. */
+function absentHelpers(kernel: Settings['kernel'], find: (program: string) => string | null): readonly string[] {
   const runtime = kernel === 'gvisor' ? 'runsc' : 'runc'
-  if (name === 'podman') {
-    const helpers: readonly (readonly [string, string | null])[] = [
-      [runtime, find(runtime)],
-      ['catatonit', find('catatonit') ?? catatonitPlaces.find((path) => existsSync(path)) ?? null],
-    ]
-    const absent = helpers.filter(([, path]) => path === null).map(([program]) => program)
-    if (absent.length > 0) return missing(`podman lacks ${absent.join(' and ')}`, `apt-get install ${absent.join(' ')}`)
-  }
-  return { name, file: find(name)!, env: engineEnvironment(searchPath), rootless: name === 'podman' && process.getuid?.() !== 0 }
+  const hasCatatonit = find('catatonit') !== null || catatonitPlaces.some((path) => existsSync(path))
+  return [...(find(runtime) === null ? [runtime] : []), ...(hasCatatonit ? [] : ['catatonit'])]
 }
 
 /** Podman starts it as the first process of a container; these are its own places for it. */
@@ -76,17 +79,24 @@ export async function findImage(engine: ContainerEngine, wanted: string): Promis
     const inspected = await runOnHost(engine.file, ['image', 'inspect', '--format', labelsOf, image], { env: engine.env })
     return { image, browser: browserIn(inspected.stdout) }
   }
-  const refused = exitCode !== 0 && wanted === ''
+  const refused = exitCode !== 0 && !saysNoImage(stderr)
   return {
     code: 'sandbox_missing',
     message: refused
       ? `${engine.name} does not answer: ${firstLine(stderr)}`
       : 'There is no image for containers. File and shell tools are off.',
-    hint: refused ? `Check that \`${engine.name} images\` works.` : imageHint(wanted),
+    hint: refused
+      ? `Check that \`${engine.name} images\` works${wanted === '' ? '' : ', and sandbox.container.image'}.`
+      : imageHint(wanted),
   }
 }
 
 const labelsOf = '{{.Id}} {{.Config.Labels}}'
+
+/** In the words of podman and of docker. */
+export function saysNoImage(said: string): boolean {
+  return /image not known|no such (?:image|object)|unable to find image/i.test(said)
+}
 
 export function imageHint(wanted: string): string {
   return wanted === ''

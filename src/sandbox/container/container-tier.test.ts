@@ -1,6 +1,6 @@
 /** The container tier does what every sandbox must do, and what only containers have to. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -10,6 +10,8 @@ import { describeSandboxContract } from '../sandbox-contract.ts'
 import { makeWorkbench, testBrowser, testLimits } from '../sandbox-workbench.ts'
 import type { Workbench, WorkbenchOptions } from '../sandbox-workbench.ts'
 import { describeContainerContract } from './container-contract.ts'
+import { findEngine, findImage } from './container-engine.ts'
+import type { ContainerEngine } from './container-engine.ts'
 import { testImage, withoutContainers } from './container-workbench.ts'
 
 const without = withoutContainers()
@@ -43,6 +45,27 @@ describe('a machine without', { skip: without }, () => {
     assert.match(problem!.hint, /apt-get install podman runc catatonit/)
     const docker = await statusWith({ container: { ...limits.container, engine: 'docker' } }, '/nowhere')
     assert.match(`${docker.problem!.message} ${docker.problem!.hint}`, /docker is not installed.*apt-get install docker\.io/)
+  })
+
+  it('what podman needs goes on with docker, and says what podman lacks where there is none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'oxbow-engines-'))
+    const add = (name: string) => writeFile(join(folder, name), '', { mode: 0o755 })
+    const found = (engine: 'auto' | 'podman') => findEngine({ engine, kernel: 'gvisor' }, folder)
+    await add('podman')
+    assert.match(JSON.stringify(found('auto')), /podman lacks runsc.*apt-get install runsc/)
+    await add('docker')
+    assert.equal((found('auto') as ContainerEngine).name, 'docker')
+    assert.match(JSON.stringify(found('podman')), /podman lacks runsc/)
+    await rm(folder, { recursive: true })
+  })
+
+  it('an engine that works is not told of as one without the image', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'oxbow-engines-'))
+    await writeFile(join(folder, 'podman'), '#!/bin/sh\necho "Error: the storage is broken" >&2; exit 125', { mode: 0o755 })
+    const engine = { name: 'podman', file: join(folder, 'podman'), env: {}, rootless: false } as const
+    const found = await findImage(engine, 'localhost/mine')
+    assert.match(JSON.stringify(found), /podman does not answer: Error: the storage is broken/)
+    await rm(folder, { recursive: true })
   })
 
   it('an image says how to make it, and goes on with a weaker tier only where that is allowed', async () => {

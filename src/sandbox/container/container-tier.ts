@@ -12,7 +12,7 @@ import { createEntrance } from '../workspace-entrance.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { browserContainer } from './container-browser.ts'
 import { handsProgram, runArguments } from './container-command.ts'
-import { findEngine, findImage, firstLine, imageHint } from './container-engine.ts'
+import { findEngine, findImage, firstLine, imageHint, saysNoImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
 import { findEngineLimits, limitsInForce, limitsMissing } from './container-limits.ts'
 import type { EngineLimits } from './container-limits.ts'
@@ -184,9 +184,4 @@ function explained(error: unknown, wanted: string): unknown {
   const said = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
   const hint = saysNoImage(said) ? imageHint(wanted) : 'oxbow doctor starts a container and says what is missing.'
   return new OxbowError('sandbox_missing', `No container: ${said}`, { hint, cause: error })
-}
-
-/** In the words of podman and of docker. */
-function saysNoImage(said: string): boolean {
-  return /image not known|no such image|unable to find image/i.test(said)
 }

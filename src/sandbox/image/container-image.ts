@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { OxbowError, toError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { findEngine, firstLine } from '../container/container-engine.ts'
+import { findEngine, firstLine, saysNoImage } from '../container/container-engine.ts'
 import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
@@ -52,7 +52,7 @@ export async function buildContainerImage({
   const known = await runOnHost(engine.file, ['image', 'inspect', '--format', '{{.Id}}', image], { env: engine.env })
   if (known.exitCode === 0) return { engine: engine.name, image, made: null, ...(await older()) }
   // Else a minute of copying would come before the news that there is no service.
-  if (!isUnknown(known.stderr)) throw refusal(engine, known.stderr)
+  if (!saysNoImage(known.stderr)) throw refusal(engine, known.stderr)
   const tree = await plan.write()
   try {
     const browser = extras.includes('browser') ? findBrowser({ program: '' }) : null
@@ -83,11 +83,6 @@ async function importTree(
 async function must(file: string, args: readonly string[], { env, name }: ContainerEngine): Promise<void> {
   const { exitCode, stderr } = await runOnHost(file, args, { env, timeoutMs: rootBuildMs })
   if (exitCode !== 0) throw refusal({ name }, stderr)
-}
-
-/** How podman and docker say that there is no such image. */
-function isUnknown(said: string): boolean {
-  return /no such (?:image|object)|image not known/i.test(said)
 }
 
 function refusal({ name }: Pick<ContainerEngine, 'name'>, stderr: string): OxbowError {
