@@ -32,7 +32,7 @@ const groups = (): string[] =>
 const numberIn = (group: string, file: string, key: string): number =>
   Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(join(group, file), 'utf8'))?.[1])
 /** What is asked for groups, where systemd makes them. */
-const plan = planBubblewrap(ownSearchPath())
+const plan = await planBubblewrap(ownSearchPath())
 const scopes = 'code' in plan ? undefined : plan.cgroups.find((each) => each.scopes !== undefined)
 const bounds = { memoryBytes: 2 ** 28, processes: 10 }
 /** A process that only SIGKILL ends, for it is stopped and listens to nothing; in a new group of that path. */
@@ -60,9 +60,9 @@ describe('control groups of version 2', () => {
     await bench.remove()
   })
 
-  it('are found where they may be made, and a second look finds the same', () => {
+  it('are found where they may be made, and a second look finds the same', async () => {
     for (let look = 0; look < 2; look += 1) {
-      const again = planBubblewrap(ownSearchPath())
+      const again = await planBubblewrap(ownSearchPath())
       const parents = ('code' in again ? [] : again.cgroups).map((each) => [each.folder, each.version, each.limits])
       assert.deepEqual(parents, folder === null ? [] : [[folder, 2, limits]])
     }

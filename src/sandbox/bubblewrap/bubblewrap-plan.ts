@@ -17,7 +17,7 @@ export interface BubblewrapPlan {
 }
 
 /** The cheap half of the check: what is installed and writable. Whether it works is known when hands have greeted. */
-export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
+export async function planBubblewrap(searchPath: string): Promise<BubblewrapPlan | Failure> {
   const numbers = process.platform === 'linux' ? syscallNumbers(process.arch) : null
   if (numbers === null) {
     return {
@@ -29,7 +29,7 @@ export function planBubblewrap(searchPath: string): BubblewrapPlan | Failure {
   const tools = findSandboxTools(searchPath)
   if ('code' in tools) return tools
   const systemd = systemdView((program) => findProgram(program, searchPath))
-  const cgroups = findCgroupParents('/sys/fs/cgroup', readFileSync('/proc/self/cgroup', 'utf8'), systemd)
+  const cgroups = await findCgroupParents('/sys/fs/cgroup', readFileSync('/proc/self/cgroup', 'utf8'), systemd)
   const degraded = []
   if (!holds(cgroups, 'memory')) degraded.push('memory: no writable cgroup; each process is limited by itself, not the sandbox as a whole')
   if (!holds(cgroups, 'pids')) degraded.push('processes: no writable cgroup; limited by RLIMIT_NPROC')

@@ -8,9 +8,9 @@ import type { BubblewrapPlan } from './bubblewrap-plan.ts'
 
 export const bubblewrapTier: TierProvider = {
   tier: 'process',
-  plan(options) {
-    const plan = planBubblewrap(options.searchPath)
-    return Promise.resolve('code' in plan ? plan : tierPlan(plan, options))
+  async plan(options) {
+    const plan = await planBubblewrap(options.searchPath)
+    return 'code' in plan ? plan : tierPlan(plan, options)
   },
 }
 

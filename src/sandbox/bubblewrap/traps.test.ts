@@ -97,7 +97,7 @@ describe('the nine traps', () => {
   })
 
   it('trap 8: control groups that a killed kernel has left are gone after the next start', async (t) => {
-    const plan = planBubblewrap(ownSearchPath())
+    const plan = await planBubblewrap(ownSearchPath())
     const parents = 'code' in plan ? [] : plan.cgroups
     if (parents.length === 0) return t.skip('no writable control group: run as root, or let systemd delegate one')
     if (parents.some(({ scopes }) => scopes !== undefined)) return t.skip('systemd makes the groups here, and removes those that are empty')

@@ -14,9 +14,9 @@ describe('control groups', () => {
   after(() => rmSync(root, { recursive: true }))
   const bounds = { memoryBytes: 1024, processes: 5, cpus: null }
 
-  it('of version 1 are made in the folder of each controller', () => {
+  it('of version 1 are made in the folder of each controller', async () => {
     for (const name of ['v1/memory/mine', 'v1/pids']) mkdirSync(join(root, name), { recursive: true })
-    const parents = findCgroupParents(join(root, 'v1'), '4:memory:/mine\n8:pids:/elsewhere\n9:name=systemd:/\n0::/\n', null)
+    const parents = await findCgroupParents(join(root, 'v1'), '4:memory:/mine\n8:pids:/elsewhere\n9:name=systemd:/\n0::/\n', null)
     assert.deepEqual(parents, [
       { folder: join(root, 'v1/memory/mine'), version: 1, limits: ['memory'] },
       { folder: join(root, 'v1/pids'), version: 1, limits: ['pids'] },
@@ -27,11 +27,11 @@ describe('control groups', () => {
     assert.equal(readFileSync(join(pids!, 'pids.max'), 'utf8'), '5')
   })
 
-  it('of version 2 are made where controllers are handed down, above the group that we are in', () => {
+  it('of version 2 are made where controllers are handed down, above the group that we are in', async () => {
     mkdirSync(join(root, 'v2/user/app/us.scope'), { recursive: true })
     writeFileSync(join(root, 'v2/user/app/cgroup.subtree_control'), 'cpu memory pids\n')
     writeFileSync(join(root, 'v2/user/app/cgroup.procs'), '')
-    const parents = findCgroupParents(join(root, 'v2'), '0::/user/app/us.scope\n', null)
+    const parents = await findCgroupParents(join(root, 'v2'), '0::/user/app/us.scope\n', null)
     assert.deepEqual(parents, [{ folder: join(root, 'v2/user/app'), version: 2, limits: ['memory', 'pids', 'cpu'] }])
     const group = createCgroup(parents, 'two', bounds)
     assert.equal(group.entries.length, 1)
@@ -42,24 +42,24 @@ describe('control groups', () => {
     assert.equal(readFileSync(join(half.entries[0]!, '../cpu.max'), 'utf8'), '50000 100000')
   })
 
-  it('take part only where a limit of theirs is asked for', () => {
+  it('take part only where a limit of theirs is asked for', async () => {
     mkdirSync(join(root, 'part/cpu/mine'), { recursive: true })
-    const parents = findCgroupParents(join(root, 'part'), '1:cpu:/mine\n', null)
+    const parents = await findCgroupParents(join(root, 'part'), '1:cpu:/mine\n', null)
     assert.deepEqual(parents, [{ folder: join(root, 'part/cpu/mine'), version: 1, limits: ['cpu'] }])
     assert.deepEqual(createCgroup(parents, 'none', bounds).entries, [])
     const [entry] = createCgroup(parents, 'some', { ...bounds, cpus: 1.5 }).entries
     assert.equal(readFileSync(join(entry!, '../cpu.cfs_quota_us'), 'utf8'), '150000')
   })
 
-  it('of version 2 bound what is handed down, and nothing else', () => {
+  it('of version 2 bound what is handed down, and nothing else', async () => {
     mkdirSync(join(root, 'v2b/user/us.scope'), { recursive: true })
     writeFileSync(join(root, 'v2b/user/cgroup.subtree_control'), 'memory pids\n')
     writeFileSync(join(root, 'v2b/user/cgroup.procs'), '')
-    const [parent] = findCgroupParents(join(root, 'v2b'), '0::/user/us.scope\n', null)
+    const [parent] = await findCgroupParents(join(root, 'v2b'), '0::/user/us.scope\n', null)
     assert.deepEqual(parent?.limits, ['memory', 'pids'])
   })
 
-  it('of version 2 are made where memory and processes are handed down, before a nearer place that hands down less', () => {
+  it('of version 2 are made where memory and processes are handed down, before a nearer place that hands down less', async () => {
     for (const [name, handedDown] of [
       ['v2c/user', 'memory pids\n'],
       ['v2c/user/near', 'pids\n'],
@@ -69,24 +69,26 @@ describe('control groups', () => {
       writeFileSync(join(root, name, 'cgroup.procs'), '')
     }
     const at = (name: string) => ({ folder: join(root, name), version: 2 })
-    const found = findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n', null)
+    const found = await findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n', null)
     assert.deepEqual(found, [{ ...at('v2c/user'), limits: ['memory', 'pids'] }])
     writeFileSync(join(root, 'v2c/user/cgroup.subtree_control'), '\n')
-    assert.deepEqual(findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n', null), [{ ...at('v2c/user/near'), limits: ['pids'] }])
+    assert.deepEqual(await findCgroupParents(join(root, 'v2c'), '0::/user/near/us.scope\n', null), [
+      { ...at('v2c/user/near'), limits: ['pids'] },
+    ])
   })
 
-  it('are not looked for outside of what this process may see of them', () => {
+  it('are not looked for outside of what this process may see of them', async () => {
     mkdirSync(join(root, 'out/mount'), { recursive: true })
     for (const [name, text] of [
       ['cgroup.subtree_control', 'memory pids\n'],
       ['cgroup.procs', ''],
     ] as const)
       writeFileSync(join(root, 'out', name), text)
-    assert.deepEqual(findCgroupParents(join(root, 'out/mount'), '0::/../us.scope\n', null), [])
+    assert.deepEqual(await findCgroupParents(join(root, 'out/mount'), '0::/../us.scope\n', null), [])
   })
 
-  it('are missing where nothing is handed down', () => {
-    assert.deepEqual(findCgroupParents(join(root, 'none'), '0::/a/b\n', null), [])
+  it('are missing where nothing is handed down', async () => {
+    assert.deepEqual(await findCgroupParents(join(root, 'none'), '0::/a/b\n', null), [])
     assert.deepEqual(createCgroup([], 'none', bounds).entries, [])
   })
 

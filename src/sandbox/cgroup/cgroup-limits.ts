@@ -33,7 +33,7 @@ const scopeSuffix = '.scope'
  * @param systemd null to take no notice of it
  * @returns where groups can be made; a limit that stands in none of them cannot be put in force
  */
-export function findCgroupParents(root: string, own: string, systemd: SystemdView | null): readonly CgroupParent[] {
+export async function findCgroupParents(root: string, own: string, systemd: SystemdView | null): Promise<readonly CgroupParent[]> {
   const parents: CgroupParent[] = []
   const missing = new Set(cgroupLimits)
   for (const line of own.split('\n')) {
@@ -47,7 +47,7 @@ export function findCgroupParents(root: string, own: string, systemd: SystemdVie
       missing.delete(limit)
     }
     if (controllers === '' && missing.size > 0) {
-      const above = findUnified(root, path, systemd)
+      const above = await findUnified(root, path, systemd)
       const limits = above?.limits.filter((limit) => missing.has(limit)) ?? []
       if (above !== null && limits.length > 0) parents.push({ ...above, limits })
     }
@@ -55,10 +55,10 @@ export function findCgroupParents(root: string, own: string, systemd: SystemdVie
   return parents
 }
 
-function findUnified(root: string, path: string, systemd: SystemdView | null): CgroupParent | null {
+async function findUnified(root: string, path: string, systemd: SystemdView | null): Promise<CgroupParent | null> {
   const unit = systemd === null ? null : findUnit(root, path, systemd)
   if (systemd === null || unit === null) return findDelegation(root, path)
-  const delegated = isDelegated(unit, systemd) ? findDelegation(root, path, unit.folder) : null
+  const delegated = (await isDelegated(unit, systemd)) ? findDelegation(root, path, unit.folder) : null
   return delegated ?? findScopes(root, systemd)
 }
 

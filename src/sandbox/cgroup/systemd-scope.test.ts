@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
-import { findUnit, isDelegated } from './systemd-scope.ts'
+import { findUnit, isDelegated, systemdView } from './systemd-scope.ts'
 import type { SystemdView } from './systemd-scope.ts'
 
 /** Ordinary folders stand for control groups and for systemd's sockets: what a real one does is shown by test/kernels/systemd-main.ts. */
@@ -34,40 +34,41 @@ describe('control groups beside systemd', () => {
     find: (program) => `/usr/bin/${program}`,
     ask: (_file, args) => {
       asked.push(args.join(' '))
-      return args.at(-1) === 'a.service' ? 'yes\n' : 'no\n'
+      return Promise.resolve(args.at(-1) === 'a.service' ? 'yes\n' : 'no\n')
     },
     ...more,
   })
   const find = (path: string, seen: SystemdView) => findCgroupParents(root, `0::/${path}\n`, seen)
 
-  it('are made by hand in a unit that was handed over, and nowhere above it', () => {
+  it('are made by hand in a unit that was handed over, and nowhere above it', async () => {
     const limits = ['memory', 'pids', 'cpu']
-    assert.deepEqual(find('system.slice/a.service', view(0)), [{ folder: join(root, 'system.slice/a.service'), version: 2, limits }])
+    assert.deepEqual(await find('system.slice/a.service', view(0)), [{ folder: join(root, 'system.slice/a.service'), version: 2, limits }])
     assert.ok(asked.includes('show --property=Delegate --value -- a.service'))
-    const below = find('system.slice/a.service/oxbow-main', view(0))
+    const below = await find('system.slice/a.service/oxbow-main', view(0))
     assert.deepEqual(below, [{ folder: join(root, 'system.slice/a.service'), version: 2, limits }])
   })
 
-  it('are asked for where the unit is not handed over, the person’s own manager by anybody but root', () => {
+  it('are asked for where the unit is not handed over, the person’s own manager by anybody but root', async () => {
     const scopes = { systemdRun: '/usr/bin/systemd-run', env: '/usr/bin/env' }
-    assert.deepEqual(find('system.slice/b.service', view(0)), [
+    assert.deepEqual(await find('system.slice/b.service', view(0)), [
       { folder: join(root, 'system.slice'), version: 2, limits: ['memory', 'pids', 'cpu'], scopes: { ...scopes, runtimeFolder: null } },
     ])
     const own = { folder: join(root, manager, 'app.slice'), version: 2, limits: ['memory', 'pids'] }
-    assert.deepEqual(find(`${manager}/app.slice/c.scope`, view(1000)), [
+    assert.deepEqual(await find(`${manager}/app.slice/c.scope`, view(1000)), [
       { ...own, scopes: { ...scopes, runtimeFolder: join(run, 'user/1000') } },
     ])
     assert.ok(asked.includes('--user show --property=Delegate --value -- c.scope'))
   })
 
-  it('are missing where nobody can be asked', () => {
-    for (const each of [view(1001), view(1000, { find: () => null })]) assert.deepEqual(find(`${manager}/app.slice/c.scope`, each), [])
+  it('are missing where nobody can be asked', async () => {
+    for (const each of [view(1001), view(1000, { find: () => null })])
+      assert.deepEqual(await find(`${manager}/app.slice/c.scope`, each), [])
   })
 
-  it('of a person are not taken for those of root, who is there by sudo', () => {
+  it('of a person are not taken for those of root, who is there by sudo', async () => {
     const unit = findUnit(root, `/${manager}/app.slice/c.scope`, view(0))
     assert.equal(unit?.name, 'user@1000.service')
-    assert.equal(isDelegated(unit, view(0, { ask: () => 'yes' })), false)
+    assert.equal(await isDelegated(unit, view(0, { ask: () => Promise.resolve('yes') })), false)
   })
 
   it('are nobody’s but ours where systemd does not run, or the path names no unit', () => {
@@ -79,9 +80,17 @@ describe('control groups beside systemd', () => {
       assert.equal(findUnit(root, path, seen), null)
   })
 
-  it('are asked for with all bounds that there are, without a word of the workspace or of our environment', () => {
+  it('are asked for while this process goes on', async () => {
+    const wanted = join(top, 'wanted')
+    const said = systemdView(() => null).ask('/bin/sh', ['-c', 'until [ -e "$0" ]; do :; done; echo yes', wanted], {})
+    writeFileSync(wanted, '')
+    assert.equal(await said, 'yes\n')
+    assert.equal(await systemdView(() => null).ask('/bin/false', [], {}), null)
+  })
+
+  it('are asked for with all bounds that there are, without a word of the workspace or of our environment', async () => {
     const bounds = { memoryBytes: 1024, processes: 5, cpus: 0.5 }
-    const forRoot = createCgroup(find('system.slice/b.service', view(0)), 'one', bounds)
+    const forRoot = createCgroup(await find('system.slice/b.service', view(0)), 'one', bounds)
     assert.deepEqual(forRoot.entries, [])
     assert.equal(forRoot.command[0], '/usr/bin/systemd-run')
     const properties = ['Delegate=yes', 'MemoryMax=1024', 'MemorySwapMax=0', 'TasksMax=5', 'CPUQuota=50%']
@@ -91,13 +100,13 @@ describe('control groups beside systemd', () => {
     )
     assert.deepEqual(forRoot.command.slice(-3), ['--', '/usr/bin/env', '-i'])
     assert.ok(forRoot.command.some((each) => /^--unit=oxbow-\d+-\d+-one\.scope$/.test(each)))
-    const forUser = createCgroup(find(`${manager}/app.slice/c.scope`, view(1000)), 'two', bounds).command
+    const forUser = createCgroup(await find(`${manager}/app.slice/c.scope`, view(1000)), 'two', bounds).command
     assert.deepEqual(forUser.slice(0, 4), ['/usr/bin/env', `XDG_RUNTIME_DIR=${join(run, 'user/1000')}`, '/usr/bin/systemd-run', '--user'])
     assert.ok(!forUser.some((each) => each.startsWith('CPUQuota')))
   })
 
-  it('that systemd has made are ended and not removed: it does that itself', () => {
-    const [parent] = find('system.slice/b.service', view(0))
+  it('that systemd has made are ended and not removed: it does that itself', async () => {
+    const [parent] = await find('system.slice/b.service', view(0))
     const [, namespace] = /oxbow-\d+-(\d+)-/.exec(createCgroup([parent!], 'x', { memoryBytes: 1, processes: 1 }).command.join(' '))!
     const folder = join(parent!.folder, `oxbow-4194304999-${namespace}-x.scope`)
     mkdirSync(folder)

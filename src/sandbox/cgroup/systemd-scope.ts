@@ -8,6 +8,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { runOnHost } from '../image/host-command.ts'
 import { managerAnswerMs } from '../limits.ts'
 import { limitsNamedIn } from './cgroup-files.ts'
 import type { CgroupBounds, CgroupParent } from './cgroup-parent.ts'
@@ -28,8 +29,8 @@ export interface SystemdView {
   readonly uid: number
   /** @returns its absolute path. */
   readonly find: (program: string) => string | null
-  /** @returns what the program says; null when it fails. */
-  readonly ask: (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => string | null
+  /** @returns what the program says; null when it fails. Never rejects. */
+  readonly ask: (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => Promise<string | null>
 }
 
 /** The description would be the whole command line otherwise, with paths of the workspace. */
@@ -50,14 +51,15 @@ export function findUnit(root: string, path: string, { run, uid }: SystemdView):
 }
 
 /** Whether the unit was handed over to what runs in it. Owners of files tell it only of a user's unit that the system's manager has made. */
-export function isDelegated({ name, isOfUser }: SystemdUnit, view: SystemdView): boolean {
+export async function isDelegated({ name, isOfUser }: SystemdUnit, view: SystemdView): Promise<boolean> {
   // That was handed over to the person's manager, not to what runs below it: root may get there by `sudo`.
   if (/^user@\d+\.service$/.test(name)) return false
   if (view.uid !== 0 && !isOfUser) return true
   const systemctl = view.find('systemctl')
   if (systemctl === null) return false
   const args = [...(isOfUser ? ['--user'] : []), 'show', '--property=Delegate', '--value', '--', name]
-  return view.ask(systemctl, args, isOfUser ? { XDG_RUNTIME_DIR: runtimeFolderOf(view) } : {})?.trim() === 'yes'
+  const said = await view.ask(systemctl, args, isOfUser ? { XDG_RUNTIME_DIR: runtimeFolderOf(view) } : {})
+  return said?.trim() === 'yes'
 }
 
 /** @returns where a manager makes scopes when it is asked to; null where nobody can be asked */
@@ -109,13 +111,9 @@ export function systemdView(find: SystemdView['find']): SystemdView {
     run: '/run',
     uid: process.getuid?.() ?? 0,
     find,
-    ask(file, args, env) {
-      const { execFileSync } = process.getBuiltinModule('node:child_process')
-      try {
-        return execFileSync(file, args, { env, encoding: 'utf8', timeout: managerAnswerMs, stdio: ['ignore', 'pipe', 'ignore'] })
-      } catch {
-        return null
-      }
+    async ask(file, args, env) {
+      const { exitCode, stdout } = await runOnHost(file, args, { env, timeoutMs: managerAnswerMs })
+      return exitCode === 0 ? stdout : null
     },
   }
 }

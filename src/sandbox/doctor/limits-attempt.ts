@@ -20,7 +20,7 @@ export function limitsAttempt(searchPath: string): Attempt {
     name: 'limits',
     timeoutMs: commandTimeoutMs,
     async run() {
-      const plan = planBubblewrap(searchPath)
+      const plan = await planBubblewrap(searchPath)
       const cgroups = 'code' in plan ? [] : plan.cgroups
       const held = new Set(cgroups.flatMap(({ limits }) => limits))
       if (held.size === 0) {

@@ -43,7 +43,7 @@ export const microVmTier: TierProvider = {
 const qemuTier: TierProvider = {
   tier: 'micro_vm',
   async plan(options) {
-    const launcher = planBubblewrap(options.searchPath)
+    const launcher = await planBubblewrap(options.searchPath)
     if ('code' in launcher) return launcher
     const programs = microVmPrograms(options.searchPath)
     if ('code' in programs) return programs
