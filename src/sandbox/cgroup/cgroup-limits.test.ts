@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-limits.ts'
 
@@ -25,6 +25,16 @@ describe('control groups', () => {
     const [memory, pids] = group.entries.map((entry) => join(entry, '..'))
     assert.equal(readFileSync(join(memory!, 'memory.limit_in_bytes'), 'utf8'), '1024')
     assert.equal(readFileSync(join(pids!, 'pids.max'), 'utf8'), '5')
+  })
+
+  it('of version 1 are made once for controllers that are mounted together', async () => {
+    mkdirSync(join(root, 'v1b/memory,pids/mine'), { recursive: true })
+    const parents = await findCgroupParents(join(root, 'v1b'), '4:memory,pids:/mine\n', null)
+    assert.deepEqual(parents, [{ folder: join(root, 'v1b/memory,pids/mine'), version: 1, limits: ['memory', 'pids'] }])
+    const { entries } = createCgroup(parents, 'together', bounds)
+    assert.equal(entries.length, 1)
+    const folder = dirname(entries[0]!)
+    assert.deepEqual(readdirSync(folder).toSorted(), ['memory.limit_in_bytes', 'pids.max'])
   })
 
   it('of version 2 are made where controllers are handed down, above the group that we are in', async () => {

@@ -40,16 +40,17 @@ export async function findCgroupParents(root: string, own: string, systemd: Syst
     // cgroups(7): hierarchy:controllers:path; version 2 has no controllers here.
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
     if (controllers === undefined || path === undefined) continue
-    for (const limit of controllers.split(',').filter((name) => name === 'memory' || name === 'pids' || name === 'cpu')) {
-      const folder = [join(root, controllers, path), join(root, controllers)].find(isWritable)
-      if (folder === undefined) continue
-      parents.push({ folder, version: 1, limits: [limit] })
-      missing.delete(limit)
+    // One folder for all that are mounted together.
+    const limits = cgroupLimits.filter((limit) => controllers.split(',').includes(limit))
+    const folder = limits.length === 0 ? undefined : [join(root, controllers, path), join(root, controllers)].find(isWritable)
+    if (folder !== undefined) {
+      parents.push({ folder, version: 1, limits })
+      for (const limit of limits) missing.delete(limit)
     }
     if (controllers === '' && missing.size > 0) {
       const above = await findUnified(root, path, systemd)
-      const limits = above?.limits.filter((limit) => missing.has(limit)) ?? []
-      if (above !== null && limits.length > 0) parents.push({ ...above, limits })
+      const left = above?.limits.filter((limit) => missing.has(limit)) ?? []
+      if (above !== null && left.length > 0) parents.push({ ...above, limits: left })
     }
   }
   return parents
