@@ -19,6 +19,7 @@ describe('what runs by itself in a workspace', () => {
   it('is named, with who runs it, wherever it lies; ordinary files are not', async () => {
     await put('.git/hooks/post-checkout', '#!/bin/sh\n')
     await put('deep/er/.git/config', '[core]\n\tfsmonitor = ./evil\n')
+    await put('line/.git/config', '[core] fsmonitor = ./evil\n')
     await put('deep/.gitattributes', '*.txt filter=evil\n')
     await put('deep/er/.git/commondir', '../../evil')
     await put('bare/HEAD', 'ref: refs/heads/main\n')
@@ -50,10 +51,17 @@ describe('what runs by itself in a workspace', () => {
       'deep/.gitattributes (git)',
       'deep/er/.git/commondir (git)',
       'deep/er/.git/config (git)',
+      'line/.git/config (git)',
       'line?ok  all is well/.envrc (direnv)',
       'package.json (npm install)',
       'suid (anybody, with the rights of its owner)',
     ])
+  })
+
+  // Each of them took seven seconds, in which nothing else went on.
+  it('is looked for in files of nothing but empty lines, too', { timeout: 60_000 }, async () => {
+    for (let i = 0; i < 20; i += 1) await put(`empty/${i}/.git/config`, '\n'.repeat(65_536))
+    assert.deepEqual((await findSelfRunning(join(root, 'empty'))).found, [])
   })
 
   it('is looked for without following links, and ends in a folder that cannot be read', async () => {

@@ -16,9 +16,9 @@ export interface SelfRunning {
   readonly complete: boolean
 }
 
-/** Git runs what these keys name: git-config(1). */
+/** Git runs what these keys name, also behind the head of their section: git-config(1). Blanks of one line alone: over lines, a file of empty ones would take minutes. */
 const gitKeys =
-  /^\s*(fsmonitor|hookspath|sshcommand|editor|pager|askpass|helper|clean|smudge|process|textconv|command|gpgprogram|program|path)\s*=|^\s*\w+\s*=\s*!/im
+  /^[ \t]*(?:\[[^\]\n]*\][ \t]*)?(?:(?:fsmonitor|hookspath|sshcommand|editor|pager|askpass|helper|clean|smudge|process|textconv|command|gpgprogram|program|path)[ \t]*=|\w+[ \t]*=[ \t]*!)/im
 
 /** By the end of the path: what runs it, and which text makes it run; null for any. */
 const kinds: readonly (readonly [path: RegExp, runBy: string, text: RegExp | null])[] = [
