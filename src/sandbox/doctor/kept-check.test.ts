@@ -49,6 +49,20 @@ describe('what the doctor found', () => {
     assert.equal(tried, 4)
   })
 
+  it('is found anew when the image of containers is another, or gone', async () => {
+    tried = 0
+    const bin = join(root, 'engine')
+    const image = join(root, 'image')
+    await mkdir(bin)
+    await writeFile(join(bin, 'docker'), `#!/bin/sh\n/bin/cat '${image}'`, { mode: 0o755 })
+    const limits = { ...testLimits, container: { engine: 'docker', kernel: 'runc', image: 'mine' } } as const
+    for (const id of ['a', 'a', 'b', '']) {
+      await writeFile(image, `${id.repeat(64)}\n`)
+      await check({ ...machineAt('d', limits), searchPath: bin }, ok('docker'), 'container tier')
+    }
+    assert.equal(tried, 3)
+  })
+
   it('is not kept of the process tier, and not believed when the file is none of ours', async () => {
     tried = 0
     for (let i = 0; i < 2; i += 1) await check(machineAt('c'), ok('quick'), processTier)

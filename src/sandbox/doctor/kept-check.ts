@@ -1,6 +1,6 @@
 /**
  * A tier that takes seconds to try out is tried once for each start of the machine, and again when something of what it is made of has
- * changed: programs, image, configuration, Node, the user. What does not work is tried each time: somebody is mending it.
+ * changed: programs, image, configuration, Node, hands, the user. What does not work is tried each time: somebody is mending it.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,8 +9,10 @@ import type { DoctorCheck } from '../../types/index.ts'
 import { bootId, keptAnswer } from '../kept-answer.ts'
 import { attempt } from './attempt.ts'
 import type { Attempt } from './attempt.ts'
-import { imagesName } from '../micro-vm/image/image-folder.ts'
+import { handsMark, imagesName } from '../micro-vm/image/image-folder.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { findEngine, findImage } from '../container/container-engine.ts'
 import { processTier } from './tier-attempts.ts'
 import type { Machine } from './tier-attempts.ts'
 
@@ -28,19 +30,24 @@ export async function keptCheck(each: Attempt, machine: Machine): Promise<Doctor
     return attempt(each)
   }
   const file = join(folder, 'doctor', `${each.name.replaceAll(/\W+/g, '-')}.json`)
-  const check = await keptAnswer(file, questionOf(each, machine), find, ({ state }) => state !== 'missing')
+  const check = await keptAnswer(file, await questionOf(each, machine), find, ({ state }) => state !== 'missing')
   return isNew
     ? check
     : { ...check, says: `${check.says} (found before, since the machine started)`, ms: 0, required: each.required ?? false }
 }
 
-function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPath(), imageFolder = '' }: Machine): string {
+async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPath(), imageFolder = '' }: Machine): Promise<string> {
   const made = [
     ...searchPath.split(':').flatMap((folder) => programs.map((program) => join(folder, program))),
     join(imageFolder, imagesName),
   ]
-  const engine = engineVariables.map((variable) => process.env[variable] ?? '')
-  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', limits, engine, [...new Set(made)].map(stampOf)])
+  const told = engineVariables.map((variable) => process.env[variable] ?? '')
+  const engine = findEngine(limits.container, searchPath)
+  const image = 'code' in engine ? null : await findImage(engine, limits.container.image)
+  // Of another Oxbow: its machines need another image.
+  const hands = handsMark(loadHandsProgram(findHandsEntry()))
+  const stamps = [...new Set(made)].map(stampOf)
+  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', limits, told, image, hands, stamps])
 }
 
 /** Another one when a file or folder was written. */
