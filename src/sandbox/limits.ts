@@ -180,6 +180,8 @@ export const maxBrowserTabs = 20
 export const maxKnownDownloads = 30
 /** Processes and threads of a browser with many tabs. */
 export const browserProcesses = 512
+/** A guest has one connection for each profile, and perhaps one that is being closed. */
+export const maxServedConnections = 4
 /** A request that a runner passes on has its limit at the guest's side, which cancels it; this one only ends what was forgotten. */
 export const maxRelayedMs: number = 24 * 3_600_000
 /** What an engine's client that has ended may still have to say. */

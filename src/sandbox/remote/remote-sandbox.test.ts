@@ -107,4 +107,30 @@ describe('a sandbox that a runner serves', () => {
       }
       assert.equal((await asker(sandbox)('exec', running('echo fine'))).stdout, 'fine\n')
     }))
+
+  it('keeps no answers for a guest that reads none, and has few connections with it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'oxbow-served-'))
+    let asked = 0
+    const hands = { ask: () => Promise.resolve({ text: `${(asked += 1)}`.padEnd(20_000) }) }
+    const status = { profiles: ['work'] }
+    const service = await serveSandbox({ status, hands: () => Promise.resolve(hands) } as unknown as Sandbox, folder)
+    const socket = connect(handsSocket(folder, 'work'))
+    socket.on('error', () => undefined)
+    const all = 3_000
+    // As many at once as a guest may have under way.
+    for (let id = 1; id <= all; id += 1) {
+      for (const frame of encodeMessage(id, '{"op":"stat","input":{}}')) socket.write(frame)
+      if (id % 20 === 0) for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.ok(asked > 0 && asked < all / 2, String(asked))
+    socket.destroy()
+    const more = Array.from({ length: 20 }, () => connect(handsSocket(folder, 'work')))
+    const greeted = await Promise.all(
+      more.map((each) => Promise.race([once(each, 'data').then(() => 1), once(each, 'close').then(() => 0)])),
+    )
+    assert.ok(greeted.filter((each) => each === 1).length <= 4)
+    for (const each of more) each.destroy()
+    await service.close()
+    await rm(folder, { recursive: true })
+  })
 })

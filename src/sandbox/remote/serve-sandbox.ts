@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent, toFailure } from '../../types/index.ts'
 import type { HandsOp, Profile, Sandbox } from '../../types/index.ts'
 import { isHandsOp } from '../hands/hands-reply.ts'
-import { maxPendingBytes, maxPendingRequests, maxRelayedMs, maxReplyBytes } from '../limits.ts'
+import { maxPendingBytes, maxPendingRequests, maxRelayedMs, maxReplyBytes, maxServedConnections } from '../limits.ts'
 
 export interface SandboxService {
   /** Ends every connection. The sandbox itself is whose it was. */
@@ -34,6 +34,7 @@ export async function serveSandbox(sandbox: Sandbox, folder: string): Promise<Sa
       socket.once('close', () => sockets.delete(socket))
       relay(socket, sandbox, profile)
     })
+    server.maxConnections = maxServedConnections
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(path, resolve)
@@ -87,7 +88,10 @@ function relay(socket: Socket, sandbox: Sandbox, profile: Profile): void {
   )
   socket.on('data', (bytes) => {
     if (push(bytes) !== null) socket.destroy()
+    // Whoever asks and does not read the answers is not listened to meanwhile: they would pile up here.
+    else if (socket.writableNeedDrain) socket.pause()
   })
+  socket.on('drain', () => socket.resume())
   socket.on('error', () => undefined)
   socket.once('close', () => {
     for (const controller of running.values()) controller.abort()
