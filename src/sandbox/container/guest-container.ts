@@ -2,8 +2,8 @@
  * A guest in a container of its own: the kernel in one, hands in another. It has no network and sees of the host the program, its
  * own folders and the sockets in them; what it needs beyond that it asks its runner for.
  */
-import { OxbowError } from '../../types/index.ts'
-import type { Config } from '../../types/index.ts'
+import { toError } from '../../types/index.ts'
+import type { Config, Failure, OxbowError } from '../../types/index.ts'
 import { join } from 'node:path'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../image/host-command.ts'
@@ -41,14 +41,14 @@ export interface GuestContainer {
 export async function planGuestContainer(options: GuestContainerOptions): Promise<GuestContainer> {
   const { limits, cacheFolder, readable, writable } = options
   const seccomp = seccompProfile(process.arch)
-  if (seccomp === null) throw new OxbowError('sandbox_missing', `No containers on ${process.arch} yet.`, { hint: hostHint })
+  if (seccomp === null) throw refused({ code: 'sandbox_missing', message: `No containers on ${process.arch} yet.`, hint: '' })
   const engine = findEngine(limits.container, ownSearchPath())
-  if ('code' in engine) throw new OxbowError(engine.code, engine.message, { hint: `${engine.hint} ${hostHint}` })
+  if ('code' in engine) throw refused(engine)
   const kept = join(cacheFolder, 'container')
   const engineLimits = await findEngineLimits(engine, limits.container.kernel)
-  if ('code' in engineLimits) throw new OxbowError(engineLimits.code, engineLimits.message, { hint: `${engineLimits.hint} ${hostHint}` })
+  if ('code' in engineLimits) throw refused(engineLimits)
   const found = await findImage(engine, limits.container.image)
-  if ('code' in found) throw new OxbowError(found.code, found.message, { hint: `${found.hint} ${hostHint}` })
+  if ('code' in found) throw refused(found)
   const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
   const uid = process.getuid?.() ?? 0
   const args = runArguments({
@@ -80,4 +80,6 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   return { file: engine.file, args, env: engine.env, remove }
 }
 
-const hostHint = 'Or set sandbox.isolate_guest = false in config.toml.'
+function refused(failure: Failure): OxbowError {
+  return toError({ ...failure, hint: `${failure.hint} Or set sandbox.isolate_guest = false in config.toml.`.trim() })
+}

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { OxbowError } from '../../../types/index.ts'
+import { OxbowError, toError } from '../../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
 import { findProgram, ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../../image/host-command.ts'
@@ -78,7 +78,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     files: [{ path: insideHands, text: hands }],
     searchPath: options.searchPath,
   })
-  if (!isRootTree(tree)) throw new OxbowError(tree.code, tree.message, { hint: tree.hint })
+  if (!isRootTree(tree)) throw toError(tree)
   const scripts = [initScript(moduleNames), startScript]
   const hash = createHash('sha256').update(await readFile(packageFile))
   const key = hash
