@@ -59,6 +59,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       else runner.kill()
       await runner.gone
       await emptied(workspace)
+      if (end === 'stop') assert.ok(!readdirSync(join(workspace.root, 'hands/container')).some((name) => name.endsWith('.id')))
       const until = performance.now() + patienceMs
       while (runner.containers().length > 0 || existsSync(`/proc/${guest}`)) {
         assert.ok(performance.now() < until, `${end}: ${runner.containers().join(' ')}`)

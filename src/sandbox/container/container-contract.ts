@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -166,10 +166,17 @@ export function describeContainerContract(name: string, subject: ContainerSubjec
         tell(...runtime, ...args, '--ulimit=nofile=64:64', '--ulimit=nproc=64:64', image(), '/bin/sleep', '600')
       }
       const bench = await make()
+      const kept = join(bench.root, 'internal/container')
+      await mkdir(kept, { recursive: true })
+      await writeFile(join(kept, `${names[0]!}.id`), 'x')
       const live = await make()
       await live.sandbox.hands('work')
       await bench.sandbox.hands('work')
       await bench.sandbox.close()
+      assert.deepEqual(
+        (await readdir(kept)).filter((file) => file.endsWith('.id')),
+        [],
+      )
       const left = tell('ps', '--all', '--format', '{{.Names}}').split('\n')
       tell(...removeArguments(engine, names[1]!))
       assert.deepEqual(

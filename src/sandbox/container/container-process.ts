@@ -3,7 +3,6 @@
  * of the engine's keeper, so that a client that is killed leaves it running. Therefore it is removed by name, by the kernel; and
  * when the kernel is killed, by a shell that waits for nothing else and sees the end of a pipe.
  */
-import { readFileSync, rmSync } from 'node:fs'
 import type { ChildProcess } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { attachHands, collectDiagnostics, spawnWithStreams } from '../hands/hands-process.ts'
@@ -12,7 +11,7 @@ import { runOnHost } from '../image/host-command.ts'
 import { containerTalkMs } from '../limits.ts'
 import { removeArguments } from './container-command.ts'
 import type { ContainerEngine } from './container-engine.ts'
-import { endRemains } from './container-remains.ts'
+import { endRemains, takeId } from './container-remains.ts'
 
 export interface ContainerStart {
   readonly engine: ContainerEngine
@@ -78,22 +77,11 @@ async function ended(child: ChildProcess): Promise<void> {
 
 /** @returns true when nothing of it lives */
 async function remove({ engine, name, idFile, logger }: ContainerStart): Promise<boolean> {
-  const id = readId(idFile)
+  const id = takeId(idFile)
   const { exitCode, stderr } = await runOnHost(engine.file, removeArguments(engine.name, name), { env: engine.env })
   const removed = exitCode === 0 || /no such container/i.test(stderr)
   if (!removed) logger(`The container ${name} could not be removed: ${stderr}`)
   const empty = id === null || (await endRemains(id))
   if (!empty) logger(`Processes of the container ${name} live on though it was removed.`)
   return removed && empty
-}
-
-function readId(idFile: string): string | null {
-  try {
-    const id = readFileSync(idFile, 'utf8').trim()
-    rmSync(idFile, { force: true })
-    return /^[0-9a-f]{64}$/.test(id) ? id : null
-  } catch {
-    // It did not come to a container.
-    return null
-  }
 }

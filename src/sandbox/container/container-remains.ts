@@ -2,7 +2,8 @@
  * What is left of containers: processes by the container's id, which stands in their control groups (all that run inside) or
  * command lines (the engine's keepers outside); and whole containers whose kernel died, by their name.
  */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { runOnHost } from '../image/host-command.ts'
 import { appLabel } from '../image/image-label.ts'
@@ -13,6 +14,13 @@ import type { ContainerEngine } from './container-engine.ts'
 /** @returns pids on this host, none where containers live in another machine. */
 function processesOf(containerId: string): readonly number[] {
   return pids().filter((pid) => ['cgroup', 'cmdline'].some((name) => readQuietly(`/proc/${pid}/${name}`).includes(containerId)))
+}
+
+/** @returns the container's id, whose file is removed; null where it did not come to a container */
+export function takeId(idFile: string): string | null {
+  const id = readQuietly(idFile).trim()
+  rmSync(idFile, { force: true })
+  return /^[0-9a-f]{64}$/.test(id) ? id : null
 }
 
 /** Ends what a removed container has left: engines report success over a stuck one. @returns true when nothing is left */
@@ -40,8 +48,9 @@ function isOrphan(name: string): boolean {
   return pid !== undefined && startOf(process.pid) !== null && startOf(Number(pid)) !== start
 }
 
-/** Removes containers that a killed kernel has left. Never rejects. */
-export async function reapOrphans(engine: ContainerEngine): Promise<void> {
+/** Removes containers that a killed kernel has left, and the files with their ids in the folder. Never rejects. */
+export async function reapOrphans(engine: ContainerEngine, folder: string): Promise<void> {
+  for (const name of namesIn(folder)) if (isOrphan(name.replace(/\.id$/, ''))) rmSync(join(folder, name), { force: true })
   const { stdout } = await runOnHost(engine.file, ['ps', '--all', '--filter', `label=${appLabel}`, '--format', '{{.ID}} {{.Names}}'], {
     env: engine.env,
   })
@@ -60,8 +69,12 @@ function startOf(pid: number): string | null {
 }
 
 function pids(): readonly number[] {
+  return namesIn('/proc').map(Number).filter(Number.isInteger)
+}
+
+function namesIn(folder: string): readonly string[] {
   try {
-    return readdirSync('/proc').map(Number).filter(Number.isInteger)
+    return readdirSync(folder)
   } catch {
     return []
   }

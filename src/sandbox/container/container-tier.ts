@@ -116,7 +116,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
       throw explained(error, limits.container.image)
     } finally {
       // When the first answer is on its way: what dead kernels have left harms nobody for another second.
-      reaping ??= reapOrphans(engine)
+      reaping ??= reapOrphans(engine, kept)
     }
   }
   const start = async (profile: Profile): Promise<HandsProcess> => {

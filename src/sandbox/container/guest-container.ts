@@ -10,7 +10,7 @@ import { runOnHost } from '../image/host-command.ts'
 import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
 import { removeArguments, runArguments } from './container-command.ts'
 import { findEngine, findImage } from './container-engine.ts'
-import { containerName, reapOrphans } from './container-remains.ts'
+import { containerName, endRemains, reapOrphans, takeId } from './container-remains.ts'
 import { findEngineLimits } from './container-limits.ts'
 import { keepFile } from './kept-file.ts'
 import { seccompProfile } from './seccomp-profile.ts'
@@ -50,6 +50,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   const found = await findImage(engine, limits.container.image)
   if ('code' in found) throw refused(found)
   const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
+  const idFile = join(kept, `${name}.id`)
   const uid = process.getuid?.() ?? 0
   const args = runArguments({
     engine: engine.name,
@@ -57,7 +58,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
     image: found.image,
     name,
     labels: { app: 'oxbow', 'oxbow.user': options.user, 'oxbow.guest': String(process.pid), 'oxbow.profile': 'guest' },
-    idFile: join(kept, `${name}.id`),
+    idFile,
     seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
     // Its folders are open to their owner alone, so it is their owner; without any of root's capabilities.
     uid,
@@ -75,7 +76,9 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   })
   const remove = async (): Promise<void> => {
     await runOnHost(engine.file, removeArguments(engine.name, name), { env: engine.env })
-    await reapOrphans(engine)
+    const id = takeId(idFile)
+    if (id !== null) await endRemains(id)
+    await reapOrphans(engine, kept)
   }
   return { file: engine.file, args, env: engine.env, remove }
 }
