@@ -95,6 +95,9 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
     program,
     env,
     ...(isolated !== null && { launch: isolated.container }),
+  }).catch(async (error: unknown) => {
+    await isolated?.close()
+    throw error
   })
   const guest = isolated === null ? process : withEnd(process, isolated)
   const watch = watchReports(guest, signer, options)

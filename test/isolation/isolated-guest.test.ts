@@ -3,12 +3,12 @@
  * model over HTTP that only the runner can reach.
  */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { openHome, openWorkspace } from '../../src/runner/index.ts'
+import { ensureGuest, openHome, openWorkspace } from '../../src/runner/index.ts'
 import { isolateGuest } from '../../src/runner/isolated/isolated-guest.ts'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
@@ -94,6 +94,20 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
     }
     assert.deepEqual([readdirSync(outside), statSync(outside).uid], [[], process.getuid?.()])
     rmSync(outside, { recursive: true })
+  })
+
+  it('leaves nothing open when it cannot be started', async () => {
+    using workspace = makeWorkspace()
+    mkdirSync(join(workspace.root, 'logs/guest.log'))
+    const env = { OXBOW_HOME: workspace.home }
+    const home = openHome(env)
+    const { config } = envelopeFor(workspace.root, { sandbox: { isolate_guest: true }, gateway: { port: 0 } })
+    const started = ensureGuest({ home, workspace: openWorkspace(home, user), config, insecure: false, version: '0.0.0', env, warn() {} })
+    await assert.rejects(started, /EISDIR/)
+    assert.deepEqual(
+      readdirSync(join(workspace.root, 'ipc')).filter((name) => name.endsWith('.sock')),
+      [],
+    )
   })
 
   it('is refused with what to build when there is no image', async () => {
