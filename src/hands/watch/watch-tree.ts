@@ -103,8 +103,8 @@ async function addFolder(watching: Watching, path: string, depth: number, tell: 
     const watcher = watch(realOf(watching, path), { persistent: false })
     watching.folders.set(path, watcher)
     watcher.on('error', () => lose(watching))
-    watcher.on('change', (_event, name) => {
-      if (typeof name === 'string') void see(watching, path, name, depth)
+    watcher.on('change', (event, name) => {
+      if (typeof name === 'string') void see(watching, path, name, depth, event === 'rename')
       else lose(watching)
     })
   } catch {
@@ -125,7 +125,8 @@ function isOurs(name: string): boolean {
   return isTemporary(name) || name === '.oxbow-uploads'
 }
 
-async function see(watching: Watching, folder: string, name: string, depth: number): Promise<void> {
+/** @param renamed the name has come or gone */
+async function see(watching: Watching, folder: string, name: string, depth: number, renamed: boolean): Promise<void> {
   if (watching.closed || isOurs(name)) return
   const kind = await kindOf(realOf(watching, folder))
   // A folder that goes says its own name, as if it held something that is called so.
@@ -133,9 +134,10 @@ async function see(watching: Watching, folder: string, name: string, depth: numb
   const path = folder === '' ? name : `${folder}/${name}`
   note(watching, path)
   if (!watching.recursive) return
-  const now = await kindOf(realOf(watching, path))
-  if (now === 'folder') await addFolder(watching, path, depth + 1, true)
-  else if (watching.folders.has(path)) forget(watching, path)
+  const isFolder = (await kindOf(realOf(watching, path))) === 'folder'
+  // One of the same name may have taken its place: what is watched is then gone, or elsewhere.
+  if (watching.folders.has(path) && (renamed || !isFolder)) forget(watching, path)
+  if (isFolder) await addFolder(watching, path, depth + 1, true)
 }
 
 /** A folder that is gone, and those that were below. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +79,25 @@ describe('a folder that is watched', () => {
     await told({ late: 'folder' })
     await writeFile(host('late/again'), '')
     await told({ 'late/again': 'file' })
+  })
+
+  it('sees into a folder that took the place of another at once', async () => {
+    await mkdir(host('made/deep'), { recursive: true })
+    await writeFile(host('made/deep/one'), '')
+    await ask(0)
+    rmSync(host('made'), { recursive: true })
+    mkdirSync(host('made/deep'), { recursive: true })
+    const around = ['made', 'made/made', 'made/deep', 'made/deep/deep', 'made/deep/one', 'old']
+    await told({ made: 'folder', 'made/deep': 'folder', 'made/deep/one': 'missing' }, around)
+    await writeFile(host('made/deep/two'), '')
+    await told({ 'made/deep/two': 'file' }, around)
+    await mkdir(host('next'))
+    await told({ next: 'folder' }, around)
+    renameSync(host('made'), host('old'))
+    renameSync(host('next'), host('made'))
+    await told({ old: 'folder', made: 'folder', next: 'missing' }, [...around, 'old/deep', 'old/deep/two', 'made/deep/two'])
+    await writeFile(host('made/three'), '')
+    await told({ 'made/three': 'file' }, [...around, 'old/deep', 'old/deep/two'])
   })
 
   it('is only itself when that is asked for, and leaves out what hands write for themselves', async () => {
