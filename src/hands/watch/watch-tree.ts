@@ -7,13 +7,15 @@
 import { watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
+import { posix } from 'node:path'
 import type { WatchedChange } from '../../types/index.ts'
+import { failed } from '../failure.ts'
 import { isTemporary } from '../files/place-file.ts'
 import type { Place } from '../files/workspace-path.ts'
 import { maxDepth, maxFolderEntries, maxWatchedFolders, maxWatchedPaths } from '../limits.ts'
 
 export interface TreeWatch {
-  /** Resolves when something has changed, or the time is over. */
+  /** Resolves when something has changed, or the time is over. @throws `not_found` when the folder is gone, and that was told */
   changed(waitMs: number, signal: AbortSignal): Promise<void>
   /** @returns what has changed since the last time; never throws */
   take(maxChanges: number): Promise<{ changes: WatchedChange[]; overflow: boolean }>
@@ -28,6 +30,10 @@ interface Watching {
   changed: Set<string>
   overflow: boolean
   closed: boolean
+  /** Tells the top from another one that took its place. */
+  readonly topStamp: string
+  /** The top is gone, or another one: nothing of it can be seen any more. */
+  isGone: boolean
   wake: () => void
 }
 
@@ -40,6 +46,8 @@ export async function watchTree(top: Place, recursive: boolean): Promise<TreeWat
     changed: new Set(),
     overflow: false,
     closed: false,
+    topStamp: await stampOf(top.real),
+    isGone: false,
     wake: () => undefined,
   }
   await addFolder(watching, '', 0, false)
@@ -69,6 +77,11 @@ export async function watchTree(top: Place, recursive: boolean): Promise<TreeWat
 
 function realOf({ top }: Watching, path: string): string {
   return path === '' ? top.real : `${top.real}/${path}`
+}
+
+async function stampOf(real: string): Promise<string> {
+  const stats = await lstat(real).catch(() => null)
+  return `${stats?.dev} ${stats?.ino} ${stats?.birthtimeMs}`
 }
 
 async function kindOf(real: string): Promise<WatchedChange['kind']> {
@@ -130,7 +143,8 @@ async function see(watching: Watching, folder: string, name: string, depth: numb
   if (watching.closed || isOurs(name)) return
   const kind = await kindOf(realOf(watching, folder))
   // A folder that goes says its own name, as if it held something that is called so.
-  if (kind === 'missing') return forget(watching, folder)
+  const isReplaced = folder === '' && renamed && name === posix.basename(watching.top.real)
+  if (kind === 'missing' || (isReplaced && (await stampOf(watching.top.real)) !== watching.topStamp)) return forget(watching, folder)
   const path = folder === '' ? name : `${folder}/${name}`
   note(watching, path)
   if (!watching.recursive) return
@@ -142,18 +156,22 @@ async function see(watching: Watching, folder: string, name: string, depth: numb
 
 /** A folder that is gone, and those that were below. */
 function forget(watching: Watching, folder: string): void {
+  if (folder === '') watching.isGone = true
   note(watching, folder)
   for (const [path, watcher] of watching.folders) {
-    if (path !== folder && !path.startsWith(`${folder}/`)) continue
+    if (folder !== '' && path !== folder && !path.startsWith(`${folder}/`)) continue
     watcher.close()
     watching.folders.delete(path)
   }
 }
 
-function firstChange(watching: Watching, waitMs: number, signal: AbortSignal): Promise<void> {
+async function firstChange(watching: Watching, waitMs: number, signal: AbortSignal): Promise<void> {
   const isOver = (): boolean => watching.changed.size > 0 || watching.overflow || watching.closed || signal.aborted
-  if (isOver() || waitMs <= 0) return Promise.resolve()
-  return new Promise((resolve) => {
+  if (watching.isGone && !isOver()) {
+    throw failed('not_found', `${watching.top.virtual}, as it was, is gone.`, 'Ask again: what stands there now is then watched.')
+  }
+  if (isOver() || waitMs <= 0) return
+  await new Promise<void>((resolve) => {
     const done = (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', done)

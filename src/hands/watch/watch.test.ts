@@ -100,6 +100,28 @@ describe('a folder that is watched', () => {
     await told({ 'made/three': 'file' }, [...around, 'old/deep', 'old/deep/two'])
   })
 
+  it('is told to be gone, also when another took its place at once, and is watched anew by who asks on', async () => {
+    const there = { path: '/shared/top' }
+    mkdirSync(host('top/deep'), { recursive: true })
+    await ask(0, there)
+    rmSync(host('top'), { recursive: true })
+    mkdirSync(host('top'))
+    const gone = async (): Promise<void> => {
+      // What else was seen of it comes first.
+      const error: unknown = await (async () => {
+        for (;;) assert.notDeepEqual((await ask(20_000, there)).changes, [])
+      })().catch((reason: unknown) => reason)
+      assert.deepEqual(toReplyFailure(error).code, 'not_found')
+    }
+    await gone()
+    await ask(0, there)
+    await writeFile(host('top/one'), '')
+    assert.deepEqual((await ask(20_000, there)).changes, [{ path: '/shared/top/one', kind: 'file' }])
+    await rm(host('top'), { recursive: true })
+    await gone()
+    await refused('not_found', ask(0, there))
+  })
+
   it('is only itself when that is asked for, and leaves out what hands write for themselves', async () => {
     await ask(0, { recursive: false })
     await writeFile(host('a/b/deep'), '')
