@@ -30,8 +30,10 @@ export const maxUploads = 32
 export const transferIdleMs = 60_000
 /** Longest name that a caller may give it. */
 export const maxTransferName = 100
-/** Largest file that can be edited: it is held in memory twice. */
+/** Largest file that can be edited, and that an edit makes: it is held in memory twice. */
 export const maxEditBytes: number = 16 * mib
+/** Places that one edit replaces: what stands between them becomes a text each. */
+export const maxEditPlaces = 1_000_000
 /** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */
 export const maxCompareLines = 20_000
 /** Lines and characters of a file that an error message shows. */

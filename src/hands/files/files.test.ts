@@ -157,6 +157,18 @@ describe('file operations', () => {
     assert.match((await edit('return ')).message, /stands 2 times .* at lines 2, 6/)
   })
 
+  it('refuses an edit that would take all memory, and leaves the file as it is', async () => {
+    for (const [bytes, replace] of [
+      [100_000, 'b'.repeat(200)],
+      [1_000_001, 'b'],
+    ] as const) {
+      await writeHost(host('tmp/many'), 'a'.repeat(bytes))
+      await fails('limit_reached', editFile(roots, { path: '/tmp/many', find: 'a', replace, all: true }))
+      assert.equal((await lstat(host('tmp/many'))).size, bytes)
+    }
+    assert.equal((await editFile(roots, { path: '/tmp/many', find: 'aa', replace: '', all: true })).replaced, 500_000)
+  })
+
   it('searches files that fit the glob, and neither binary files, .git nor node_modules', async () => {
     const files = ['src/a.ts', 'src/deep/b.tsx', 'src/c.js', 'README.md', '.git/d.ts', 'node_modules/e.ts']
     for (const path of files) {
