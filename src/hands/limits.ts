@@ -36,6 +36,8 @@ export const maxEditBytes: number = 16 * mib
 export const maxEditPlaces = 1_000_000
 /** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */
 export const maxCompareLines = 20_000
+/** Lines of blocks that are compared for it in all: some 0.1 s, in which nothing else runs. */
+export const maxBlockCompares = 1_000_000
 /** Lines and characters of a file that an error message shows. */
 export const excerptLines = 8
 export const excerptCharacters = 400

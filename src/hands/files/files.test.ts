@@ -157,6 +157,14 @@ describe('file operations', () => {
     assert.match((await edit('return ')).message, /stands 2 times .* at lines 2, 6/)
   })
 
+  it('looks for the nearest match only for so long: the first of many alike has to do', async () => {
+    await writeHost(host('tmp/alike'), `${'alike\n'.repeat(12_000)}end\n`)
+    const nearest = async (find: string): Promise<string> =>
+      (await fails('edit_mismatch', editFile(roots, { path: '/tmp/alike', find, replace: '', all: false }))).message
+    assert.match(await nearest(`${'alike\n'.repeat(20)}end\nof all`), /Nearest match, at line 11981:/)
+    assert.match(await nearest(`${'alike\n'.repeat(2_000)}end\nof all`), /Nearest match, at line 1:/)
+  })
+
   it('refuses an edit that would take all memory, and leaves the file as it is', async () => {
     for (const [bytes, replace] of [
       [100_000, 'b'.repeat(200)],

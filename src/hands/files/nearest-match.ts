@@ -1,5 +1,5 @@
 /** Finds the place in a file that most resembles a text that is not in it, so that a failed edit says what to mend. */
-import { excerptCharacters, excerptLines, maxCompareLines } from '../limits.ts'
+import { excerptCharacters, excerptLines, maxBlockCompares, maxCompareLines } from '../limits.ts'
 
 export interface NearestMatch {
   readonly line: number
@@ -21,10 +21,14 @@ export function nearestMatch(file: string, wanted: string): NearestMatch | null 
   )
   const anchorPairs = pairsOf(block[anchor] ?? '')
   let best = { score: 0, line: 0 }
+  let compares = maxBlockCompares
   for (const [i, line] of lines.entries()) {
     const first = likeness(anchorPairs, pairsOf(line))
     // The whole block is compared only where its first line fits: long files stay cheap.
     if (first < worthShowing || i < anchor) continue
+    // Where all lines are alike it would take for ever: the best so far has to do.
+    if (compares <= 0) break
+    compares -= block.length
     const score = first + blockLikeness(lines, i - anchor, block)
     if (score > best.score) best = { score, line: i - anchor + 1 }
   }
