@@ -45,6 +45,8 @@ export const excerptCharacters = 400
 /** Files that one patch touches, and bytes that it holds of them, old and new together: all are in memory until it is done. */
 export const maxPatchFiles = 500
 export const maxPatchBytes: number = 32 * mib
+/** Lines of one of them. */
+export const maxPatchLines = 1_000_000
 /** Lines that are compared to find hunks elsewhere than they say, for each file: well below a second. */
 export const maxPatchCompares = 10_000_000
 

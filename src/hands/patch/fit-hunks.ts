@@ -4,7 +4,7 @@
  */
 import { failed } from '../failure.ts'
 import { nearestMatch } from '../files/nearest-match.ts'
-import { excerptCharacters, excerptLines, maxPatchCompares } from '../limits.ts'
+import { excerptCharacters, excerptLines, maxPatchCompares, maxPatchLines } from '../limits.ts'
 import type { Hunk, HunkLine } from './parse-hunk.ts'
 
 export interface Fitted {
@@ -17,7 +17,7 @@ export interface Fitted {
 
 /** @param virtual names the file in errors. @throws `edit_mismatch`: which hunk, and what stands there instead. */
 export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string): Fitted {
-  const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? []
+  const lines = linesOf(text, virtual)
   const out: string[] = []
   let done = 0
   let shift = 0
@@ -41,6 +41,14 @@ export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string):
   const count = (kind: HunkLine['kind']): number =>
     hunks.reduce((sum, hunk) => sum + hunk.lines.filter((line) => line.kind === kind).length, 0)
   return { text: join(out), added: count('+'), removed: count('-'), shifted }
+}
+
+/** Counted first: each becomes a text of its own. */
+function linesOf(text: string, virtual: string): readonly string[] {
+  let count = 1
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count += 1
+  if (count <= maxPatchLines) return text.match(/[^\n]*\n|[^\n]+$/g) ?? []
+  throw failed('limit_reached', `${virtual} has more than ${maxPatchLines} lines. Nothing was changed.`, 'Use file_edit, or a command.')
 }
 
 /** Only the last line of a file may have no newline. */

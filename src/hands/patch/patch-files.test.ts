@@ -172,6 +172,11 @@ describe('a diff', () => {
     assert.equal(files[0]!.removed, 1)
   })
 
+  it('is refused for a file of more lines than there is memory for', async () => {
+    await begin({ x: '\n'.repeat(1_000_000) })
+    await misfit('limit_reached', diff('x', '@@ -1,0 +2 @@', '+x'))
+  })
+
   it('says what its header should be when it does not count right', async () => {
     await begin({ x: numbers })
     for (const [header, ...lines] of [
