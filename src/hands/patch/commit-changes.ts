@@ -44,16 +44,15 @@ export async function commitChanges(roots: readonly Root[], changes: readonly Ch
     }
     for (const folder of new Set(prepared.map(({ real }) => posix.dirname(real)))) await syncFolder(folder)
   } catch (error) {
-    for (const step of undo.toReversed()) {
-      await step().catch(() => {
-        throw failed(
-          'tool_failed',
-          `The patch failed at ${at}, and what it had changed could not be put back.`,
-          'Look at each of its files.',
-        )
-      })
-    }
-    throw fromSystemError(error, at)
+    // Each by itself: what somebody else has taken away meanwhile is no reason to leave the rest changed.
+    let isBack = true
+    for (const step of undo.toReversed()) await step().catch(() => (isBack = false))
+    if (isBack) throw fromSystemError(error, at)
+    throw failed(
+      'tool_failed',
+      `The patch failed at ${at}, and not all that it had changed could be put back.`,
+      'Look at each of its files.',
+    )
   } finally {
     for (const leftover of leftovers) await rm(leftover, { force: true })
   }

@@ -1,10 +1,12 @@
 /** Diffs, held against git: what it writes is applied here, byte for byte, and what does not fit is said precisely. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { chmod, link, lstat, mkdir, mkdtemp, readFile, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import type { ErrorCode, Failure } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
@@ -265,17 +267,18 @@ describe('a diff', () => {
     assert.deepEqual([await mode('bin/run'), await mode('plain'), await mode('new')], [0o750, 0o755, 0o755])
   })
 
+  const change = (name: string, text: string | null, existed: boolean) => ({
+    virtual: `/shared/${name}`,
+    real: join(top, name),
+    text,
+    mode: null,
+    existed,
+  })
+
   it('is put back whole when its last file cannot be written', async () => {
     await begin({ changed: 'old\n', deleted: 'old\n', late: 'came first\n' })
     await link(join(top, 'changed'), join(top, 'second name'))
     const was = [await all(), await readdir(top)]
-    const change = (name: string, text: string | null, existed: boolean) => ({
-      virtual: `/shared/${name}`,
-      real: join(top, name),
-      text,
-      mode: null,
-      existed,
-    })
     // A file that was not there when the diff was worked out.
     const changes = [
       change('changed', 'new\n', true),
@@ -286,5 +289,20 @@ describe('a diff', () => {
     const failure = toReplyFailure(await commitChanges(roots, changes).catch((error: unknown) => error))
     assert.equal(failure.code, 'tool_failed')
     assert.deepEqual([await all(), await readdir(top)], was)
+  })
+
+  it('is put back as far as can be when somebody takes away what it has made', async () => {
+    await begin({ changed: 'old\n', late: 'came first\n' })
+    const made = Array.from({ length: 30 }, (_, i) => change(`made${i}`, 'x', false))
+    const committing = commitChanges(roots, [change('changed', 'new\n', true), ...made, change('late', 'x', false)])
+    const over = new AbortController()
+    const meddling = (async () => {
+      for (; !over.signal.aborted; await nextTurn()) rmSync(join(top, 'made0'), { force: true })
+    })()
+    const failure = toReplyFailure(await committing.catch((error: unknown) => error))
+    over.abort()
+    await meddling
+    assert.match(failure.message, /not all that it had changed/)
+    assert.deepEqual(await all(), { changed: 'old\n', late: 'came first\n' })
   })
 })
