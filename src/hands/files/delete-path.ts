@@ -18,13 +18,14 @@ export async function deletePath(
     // Only the folder is followed: the last part may be a link, which is deleted itself.
     const folder = await realpath(posix.dirname(place.real))
     if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
-    return { deleted: await remove(`${folder}/${posix.basename(place.real)}`, input.recursive, signal) }
+    return { deleted: await remove(Buffer.from(`${folder}/${posix.basename(place.real)}`), input.recursive, signal) }
   } catch (error) {
     throw fromSystemError(error, place.virtual)
   }
 }
 
-async function remove(real: string, recursive: boolean, signal: AbortSignal): Promise<number> {
+/** @param real in bytes: what a folder holds may have names that are no text */
+async function remove(real: Buffer, recursive: boolean, signal: AbortSignal): Promise<number> {
   throwIfCancelled(signal)
   if (!(await lstat(real)).isDirectory()) {
     await unlink(real)
@@ -32,7 +33,9 @@ async function remove(real: string, recursive: boolean, signal: AbortSignal): Pr
   }
   let deleted = 1
   if (recursive) {
-    for (const name of await readdir(real)) deleted += await remove(`${real}/${name}`, true, signal)
+    for (const name of await readdir(real, { encoding: 'buffer' })) {
+      deleted += await remove(Buffer.concat([real, Buffer.from('/'), name]), true, signal)
+    }
   }
   await rmdir(real)
   return deleted

@@ -18,6 +18,7 @@ import { after, before, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { ErrorCode, Failure, HandsOps } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
+import { deletePath } from './delete-path.ts'
 import { editFile } from './edit-file.ts'
 import { listFolder } from '../find/list-folder.ts'
 import { readFile } from './read-file.ts'
@@ -175,6 +176,12 @@ describe('file operations', () => {
       assert.equal((await lstat(host('tmp/many'))).size, bytes)
     }
     assert.equal((await editFile(roots, { path: '/tmp/many', find: 'aa', replace: '', all: true })).replaced, 500_000)
+  })
+
+  it('deletes a folder with all it holds, also names that are no text', async () => {
+    await mkdir(host('tmp/odd/deep'), { recursive: true })
+    await writeHost(Buffer.concat([Buffer.from(host('tmp/odd/deep/')), Buffer.from([0xff, 0x0a])]), '')
+    assert.deepEqual(await deletePath(roots, { path: '/tmp/odd', recursive: true }, calm), { deleted: 3 })
   })
 
   it('searches files that fit the glob, and neither binary files, .git nor node_modules', async () => {
