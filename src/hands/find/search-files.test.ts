@@ -37,7 +37,9 @@ describe('searching', () => {
 
   it('finds the lines that ripgrep finds, with the lines around them, whatever the pages', async () => {
     const line = fc.constantFrom('x', 'y', '', 'xx y', ' x', 'é x', 'X')
-    const text = fc.tuple(fc.array(line, { maxLength: 30 }), fc.boolean()).map(([lines, ends]) => lines.join('\n') + (ends ? '\n' : ''))
+    const text = fc
+      .tuple(fc.constantFrom('', '\uFEFF'), fc.array(line, { maxLength: 30 }), fc.boolean())
+      .map(([mark, lines, ends]) => mark + lines.join('\n') + (ends ? '\n' : ''))
     const pattern = fc.constantFrom('x', '^x', 'x$', '^$', 'x|y', '\\bx\\b', '[^y]', '(?i)x', '^')
     await fc.assert(
       fc.asyncProperty(text, pattern, fc.nat(3), fc.integer({ min: 1, max: 9 }), async (said, wanted, contextLines, maxMatches) => {

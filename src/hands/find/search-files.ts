@@ -49,7 +49,7 @@ async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk)
     walk.guard(() => {
       for (const { path, text } of files) {
         if (page.hasMore()) return
-        page.file(path).take(linesOf(text), 1)
+        page.file(path).take(linesOf(text, 1), 1)
         searched += 1
       }
     })
@@ -85,9 +85,9 @@ async function readSmall(roots: readonly Root[], path: string): Promise<{ path: 
   }
 }
 
-/** What stands after the last newline is no line when it is empty. */
-function linesOf(text: string): string[] {
-  const lines = text.split('\n')
+/** What stands after the last newline is no line when it is empty; the mark of the encoding (BOM) is no part of the first. */
+function linesOf(text: string, first: number): string[] {
+  const lines = (first === 1 ? text.replace(/^\uFEFF/, '') : text).split('\n')
   if (lines.at(-1) === '') lines.pop()
   return lines
 }
@@ -112,7 +112,7 @@ async function searchLarge(path: string, page: MatchPage, { roots, guard, signal
       // Whole lines only, so that no match is split; a line as long as the block is searched in pieces.
       const newline = buffer.lastIndexOf(10, filled - 1)
       const ends = bytesRead === 0 || newline === -1 ? filled : newline + 1
-      const lines = linesOf(buffer.toString('utf8', 0, ends))
+      const lines = linesOf(buffer.toString('utf8', 0, ends), line)
       const first = line
       if (ends > 0) guard(() => found.take(lines, first))
       if (bytesRead === 0 || page.hasMore()) return true
