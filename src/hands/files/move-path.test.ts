@@ -112,7 +112,10 @@ describe('moving', () => {
       // A FIFO cannot be copied.
       await mkdir(host('odd'))
       execFileSync('mkfifo', [host('odd/fifo')])
-      await refused('tool_failed', () => across('/shared/odd', '/tmp/made/odd'))
+      await assert.rejects(across('/shared/odd', '/tmp/made/odd'), /\/shared\/odd cannot be copied .* FIFO/)
+      await rm(host('odd/fifo'))
+      await writeFile(Buffer.concat([Buffer.from(host('odd/')), Buffer.from([0xff])]), '')
+      await assert.rejects(across('/shared/odd', '/tmp/made/odd'), /\/shared\/odd cannot be copied .* no text/)
       assert.deepEqual(await readdir(far), ['new'])
     } finally {
       await rm(far, { recursive: true })

@@ -112,9 +112,14 @@ async function moveTo(from: Moved, target: string, replaced: Stats | null, signa
     await place(copy)
   } catch (error) {
     await rm(copy, { recursive: true, force: true })
-    throw error
+    throw systemCode(error) === 'ENOENT' || systemCode(error).startsWith('ERR_FS_CP') ? notCopied(from.virtual) : error
   }
   await rm(from.real, { recursive: true })
+}
+
+function notCopied(virtual: string): Error {
+  const why = 'it holds a device, FIFO or socket, or a name that is no text, or somebody changes it'
+  return failed('tool_failed', `${virtual} cannot be copied to the other file system: ${why}.`, 'Delete that first, or use the command mv.')
 }
 
 /** What is copied must be on disk before the old name goes. */
