@@ -10,6 +10,8 @@ import type { BrowserBench } from './browser-bench.ts'
 const pages: Readonly<Record<string, string>> = {
   '/alerts': `<title>Alerts</title><script>setTimeout(() => { for (;;) alert('buy') }, 50)</script>`,
   '/loop': `<title>Loop</title><p>busy<script>addEventListener('load', () => setTimeout(() => { for (;;); }, 20))</script>`,
+  '/traps': `<title>Traps</title><p>quiet<script>
+    for (const name of ['keydown', 'wheel']) addEventListener(name, () => { for (;;); }, { passive: false })</script>`,
   '/huge': `<title>Huge</title>${'<p>row <a href=x>link</a></p>'.repeat(15_000)}`,
   '/windows': `<title>Windows</title><script>for (let i = 0; i < 50; i++) window.open('/')</script>
     <button onclick="for (let i = 0; i < 50; i++) window.open('/?' + i)">Storm</button>`,
@@ -63,6 +65,16 @@ describe('a browser among hostile pages', { skip: noBrowser, concurrency: false 
     const told = page.url === '' ? page.notes.join() : await refusedWith('tool_failed', bench.call('browser.snapshot', { tab: page.tab }))
     assert.match(told, /closed/)
     await isWell()
+  })
+
+  it('takes no other tab along when a page holds a key or a wheel for ever', async () => {
+    const other = { session: 'another' }
+    await bench.open('/', other)
+    for (const action of [{ action: 'press', key: 'Enter' }, { action: 'scroll' }]) {
+      await bench.open('/traps', { newTab: true })
+      assert.match(await refusedWith('tool_failed', bench.call('browser.act', action)), /did not answer in time/)
+    }
+    assert.match(await bench.snapshot(other), /All is well/)
   })
 
   it('makes no tree of a page without measure, and reads its text', async () => {

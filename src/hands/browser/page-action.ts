@@ -4,7 +4,7 @@ import type { BrowserAction } from '../../types/index.ts'
 import { elementMs, navigationMs, quietMs, settleMs } from '../limits.ts'
 import { findElement } from './page-element.ts'
 import type { Tab } from './tab-table.ts'
-import { pause } from './time-limit.ts'
+import { pause, within } from './time-limit.ts'
 
 export async function act(tab: Tab, action: BrowserAction, signal: AbortSignal): Promise<void> {
   const element = 'ref' in action && action.ref !== '' ? await findElement(tab, action.ref) : null
@@ -26,14 +26,14 @@ async function perform({ page }: Tab, action: BrowserAction, element: Locator | 
       return action.submit ? element!.press('Enter', limits) : undefined
     }
     case 'press':
-      return element === null ? page.keyboard.press(action.key) : element.press(action.key, limits)
+      return element === null ? within(elementMs, page.keyboard.press(action.key)) : element.press(action.key, limits)
     case 'select':
       return element!.selectOption(action.values, limits)
     case 'hover':
       return element!.hover(limits)
     case 'scroll':
       if (element !== null) return element.scrollIntoViewIfNeeded(limits)
-      return page.mouse.wheel(0, (page.viewportSize()?.height ?? 800) * (action.direction === 'down' ? 0.9 : -0.9))
+      return within(elementMs, page.mouse.wheel(0, (page.viewportSize()?.height ?? 800) * (action.direction === 'down' ? 0.9 : -0.9)))
     case 'back':
       return page.goBack({ timeout: navigationMs, signal })
     case 'forward':
