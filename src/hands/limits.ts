@@ -128,6 +128,8 @@ export const maxDialogs = 10
 export const browserStartMs = 30_000
 /** How long the end of a browser is waited for; then hands go on without, and the end of the sandbox takes it. */
 export const browserEndMs = 5_000
+/** After a cancel, until it is answered whatever the page does; the kernel waits not much longer. */
+export const browserCancelMs = 2_000
 /** Until a page has answered and its own parts are there. */
 export const navigationMs = 30_000
 /** Until an element can be clicked, and the click is through: a page that moves, or covers it, gets this long. */

@@ -77,6 +77,19 @@ describe('a browser among hostile pages', { skip: noBrowser, concurrency: false 
     assert.match(await bench.snapshot(other), /All is well/)
   })
 
+  it('takes no other tab along when a look at a busy page is cancelled', async () => {
+    const other = { session: 'another' }
+    await bench.open('/', other)
+    await bench.open('/traps', { newTab: true })
+    const busy = bench.call('browser.act', { action: 'press', key: 'Enter' }).catch(() => undefined)
+    const stop = new AbortController()
+    const waiting = bench.call('browser.snapshot', {}, { signal: stop.signal })
+    setTimeout(() => stop.abort(), 200)
+    await refusedWith('cancelled', waiting)
+    await busy
+    assert.match(await bench.snapshot(other), /All is well/)
+  })
+
   it('makes no tree of a page without measure, and reads its text', async () => {
     const page = await bench.open('/huge', { newTab: true })
     assert.deepEqual([page.shows, page.text], ['nothing', ''])

@@ -1,9 +1,9 @@
 /** The browser's requests. Those on one tab wait for each other; those on different tabs run side by side. */
 import type { Response } from 'playwright-core'
 import type { BrowserOps, BrowserView } from '../../types/index.ts'
-import { failed } from '../failure.ts'
+import { failed, throwIfCancelled } from '../failure.ts'
 import type { HandlersOf } from '../handlers.ts'
-import { browserEndMs, navigationMs, quietMs } from '../limits.ts'
+import { browserCancelMs, browserEndMs, navigationMs, quietMs } from '../limits.ts'
 import { launchChromium } from './chromium-launch.ts'
 import type { BrowserOptions } from './chromium-launch.ts'
 import { act, settled } from './page-action.ts'
@@ -14,7 +14,7 @@ import { stateOf, viewTab } from './page-view.ts'
 import { watchTab } from './tab-events.ts'
 import { createTabTable } from './tab-table.ts'
 import type { Tab, TabTable } from './tab-table.ts'
-import { pause, within } from './time-limit.ts'
+import { orCancelled, pause, within } from './time-limit.ts'
 
 export interface BrowserFamily {
   readonly ops: HandlersOf<BrowserOps>
@@ -33,7 +33,8 @@ function operations(table: TabTable): HandlersOf<BrowserOps> {
   /** All errors leave as failures of ours. */
   const guarded = async <Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> => {
     try {
-      return await work()
+      // Much of it waits for pages: the kernel would end all browsers for one request that does not heed its cancel.
+      return await orCancelled(browserCancelMs, signal, work())
     } catch (error) {
       throw pageFailure(error, signal)
     }
@@ -67,6 +68,7 @@ const unseen = { as: 'nothing', ref: '', depth: 0, fromByte: 0, maxBytes: 0 } as
 async function openPage(table: TabTable, input: BrowserOps['browserOpen']['input'], signal: AbortSignal): Promise<BrowserView> {
   const address = pageAddress(input.url)
   const owner = await table.owner(input)
+  throwIfCancelled(signal)
   const isNew = input.newTab || (input.tab === '' && owner.current === null)
   const tab = isNew ? await table.open(owner) : table.find(input)
   return inTurn(tab, signal, async () => {
@@ -147,7 +149,7 @@ async function inTurn<Value>(tab: Tab, signal: AbortSignal, work: (tab: Tab) => 
   tab.turn = done.promise
   try {
     await before
-    if (signal.aborted) throw failed('cancelled', 'Cancelled.', 'Ask again when it is wanted.')
+    throwIfCancelled(signal)
     Object.assign(tab, { dialogs: 0, popUps: 0, acceptDialogs: false })
     return await work(tab)
   } finally {

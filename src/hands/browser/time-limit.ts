@@ -23,3 +23,18 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   clearTimeout(timer)
   signal.removeEventListener('abort', cancel)
 }
+
+/** @throws Error when the request was cancelled and the work does not end soon after by itself; then as above. */
+export async function orCancelled<Value>(graceMs: number, signal: AbortSignal, work: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>()
+  let timer: NodeJS.Timeout | undefined
+  const cancel = (): void => void (timer = setTimeout(() => late.reject(new Error('cancelled')), graceMs))
+  if (signal.aborted) cancel()
+  else signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', cancel)
+  }
+}
