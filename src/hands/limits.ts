@@ -50,7 +50,7 @@ export const maxPatchLines = 1_000_000
 /** Lines that are compared to find hunks elsewhere than they say, for each file: well below a second. */
 export const maxPatchCompares = 10_000_000
 
-/** Most entries of one folder that are looked at; a folder with more is listed in part. */
+/** Most entries of one folder that are looked at; a folder with more is listed in part, which is said. */
 export const maxFolderEntries = 20_000
 /** Folders below folders; deeper ones are a loop of mounts or malice. */
 export const maxDepth = 64

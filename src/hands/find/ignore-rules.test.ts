@@ -75,7 +75,7 @@ describe('what a search leaves out', () => {
     const roots = [{ virtual: '/shared', real: top }]
     const place = { virtual: join('/shared', below), real: join(top, below) }
     const found: string[] = []
-    for await (const entry of walkFolder(place, { roots, depth: 64, ignored: 'left_out', guard: createGuard(), signal })) {
+    for await (const entry of walkFolder(place, { roots, depth: 64, ignored: 'left_out', guard: createGuard(), signal, cut: '' })) {
       if (entry.kind === 'file') found.push(entry.virtual.slice('/shared/'.length))
     }
     return found.sort()
@@ -104,7 +104,7 @@ describe('what a search leaves out', () => {
     const names = async (ignored: 'named' | 'entered'): Promise<string> => {
       const roots = [{ virtual: '/shared', real: top }]
       const found: string[] = []
-      for await (const entry of walkFolder(roots[0]!, { roots, depth: 9, ignored, guard: createGuard(), signal }))
+      for await (const entry of walkFolder(roots[0]!, { roots, depth: 9, ignored, guard: createGuard(), signal, cut: '' }))
         found.push(entry.virtual.slice(8))
       return found.join(' ')
     }

@@ -3,7 +3,7 @@ import { fromSystemError } from '../failure.ts'
 import { toRealPlace } from '../files/workspace-path.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { createGuard, toGlob } from './pattern.ts'
-import { fileBytes, walkBatches } from './walk-folder.ts'
+import { fileBytes, wasCut, walkBatches } from './walk-folder.ts'
 import type { Walk } from './walk-folder.ts'
 
 /** Each folder stands right before what it holds. Ignored folders are named, not entered, unless all is asked for. */
@@ -16,9 +16,9 @@ export async function listFolder(
   const fits = toGlob(input.glob)
   const top = await toRealPlace(roots, input.path)
   const entries: HandsOps['list']['output']['entries'] = []
+  const walk: Walk = { roots, depth: input.depth, ignored: input.all ? 'entered' : 'named', guard, signal, cut: '' }
   let toSkip = input.skip
   try {
-    const walk: Walk = { roots, depth: input.depth, ignored: input.all ? 'entered' : 'named', guard, signal }
     for await (const batch of walkBatches(top, walk, () => true, fits)) {
       const shown = batch.slice(toSkip)
       toSkip = Math.max(0, toSkip - batch.length)
@@ -30,5 +30,5 @@ export async function listFolder(
   } catch (error) {
     throw fromSystemError(error, top.virtual)
   }
-  return { entries, truncated: false }
+  return { entries, truncated: wasCut(walk, entries.length) }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { HandsOps } from '../../types/index.ts'
 import type { Root } from '../files/workspace-path.ts'
+import { listFolder } from './list-folder.ts'
 import { searchFiles } from './search-files.ts'
 
 type Input = HandsOps['search']['input']
@@ -124,5 +126,17 @@ describe('searching', () => {
     assert.equal(await found({ all: true, glob: '*.js' }), 'dist/out.js node_modules/m.js a.js')
     assert.equal(await found({ path: '/shared/project/dist' }), 'dist/out.js')
     assert.equal(await found({ path: '/shared/project/.env' }), '.env')
+  })
+
+  it('says when a folder has more entries than are looked at', async () => {
+    const many = join(top, 'many')
+    await mkdir(many)
+    for (let i = 0; i < 20_001; i += 1) writeFileSync(join(many, `${i}`), '')
+    await assert.rejects(search({ path: '/shared/many', pattern: 'needle' }), /many has more than 20000 entries/)
+    const page = (skip: number) =>
+      listFolder(roots, { path: '/shared/many', depth: 1, glob: '', all: true, skip, maxEntries: 100 }, new AbortController().signal)
+    const last = await page(19_950)
+    assert.deepEqual([last.entries.length, last.truncated], [50, true])
+    await assert.rejects(page(20_000), /many has more than 20000 entries/)
   })
 })

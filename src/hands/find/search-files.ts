@@ -8,7 +8,7 @@ import { maxDepth, searchBlockBytes, smallFileBytes } from '../limits.ts'
 import { createMatchPage } from './match-page.ts'
 import type { MatchPage } from './match-page.ts'
 import { createGuard, toGlob, toPattern } from './pattern.ts'
-import { walkBatches } from './walk-folder.ts'
+import { wasCut, walkBatches } from './walk-folder.ts'
 import type { Walk } from './walk-folder.ts'
 
 export async function searchFiles(
@@ -20,7 +20,7 @@ export async function searchFiles(
   const page = createMatchPage(toPattern(input.pattern, input.regex, input.ignoreCase), input)
   const fits = toGlob(input.glob)
   const top = await toRealPlace(roots, input.path)
-  const walk: Walk = { roots, depth: maxDepth, ignored: input.all ? 'entered' : 'left_out', guard, signal }
+  const walk: Walk = { roots, depth: maxDepth, ignored: input.all ? 'entered' : 'left_out', guard, signal, cut: '' }
   let filesSearched = 0
   try {
     // One file that was named itself is searched whatever its name.
@@ -34,7 +34,7 @@ export async function searchFiles(
   } catch (error) {
     throw fromSystemError(error, top.virtual)
   }
-  return { matches: [...page.matches], filesSearched, truncated: page.hasMore() }
+  return { matches: [...page.matches], filesSearched, truncated: page.hasMore() || wasCut(walk, page.matches.length) }
 }
 
 /** Reads side by side, searches in order. @returns how many files were searched: none that is binary or cannot be read. */

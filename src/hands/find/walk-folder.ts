@@ -2,7 +2,7 @@
 import { lstat, opendir } from 'node:fs/promises'
 import type { Dirent } from 'node:fs'
 import { posix } from 'node:path'
-import { throwIfCancelled } from '../failure.ts'
+import { failed, throwIfCancelled } from '../failure.ts'
 import { toPlace } from '../files/workspace-path.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
 import { maxDepth, maxFolderEntries, walkBatchEntries } from '../limits.ts'
@@ -26,6 +26,18 @@ export interface Walk {
   /** Rules of strangers are matched under it. */
   readonly guard: Guard
   readonly signal: AbortSignal
+  /** A folder of which only a part was looked at; '' while there is none. */
+  cut: string
+}
+
+/** @throws `limit_reached` when nothing was found, and not everything was looked at. @returns whether that was so */
+export function wasCut({ cut }: Walk, found: number): boolean {
+  if (cut === '' || found > 0) return cut !== ''
+  throw failed(
+    'limit_reached',
+    `${cut} has more than ${maxFolderEntries} entries; what is beyond was not looked at, and nothing was found before.`,
+    'Name a folder that holds less, or use a command such as find or grep.',
+  )
 }
 
 /** Ignored without a rule: large, and seldom what is looked for. */
@@ -37,11 +49,15 @@ function byName(a: Dirent, b: Dirent): number {
   return folders === 0 ? (a.name < b.name ? -1 : 1) : folders
 }
 
-async function readFolder(folder: Place, signal: AbortSignal): Promise<Dirent[]> {
+async function readFolder(folder: Place, walk: Walk): Promise<Dirent[]> {
   const entries: Dirent[] = []
   for await (const entry of await opendir(folder.real)) {
-    throwIfCancelled(signal)
-    if (entries.push(entry) >= maxFolderEntries) break
+    throwIfCancelled(walk.signal)
+    if (entries.length >= maxFolderEntries) {
+      walk.cut = folder.virtual
+      break
+    }
+    entries.push(entry)
   }
   return entries.sort(byName)
 }
@@ -52,7 +68,7 @@ async function readFolder(folder: Place, signal: AbortSignal): Promise<Dirent[]>
  * @throws a system error when `top` itself cannot be read
  */
 export async function* walkFolder(top: Place, walk: Walk): AsyncGenerator<WalkEntry> {
-  const entries = await readFolder(top, walk.signal)
+  const entries = await readFolder(top, walk)
   const above = walk.ignored === 'entered' ? null : await layersAbove(walk.roots, top)
   yield* walkEntries(entries, top, above, Math.min(walk.depth, maxDepth), walk)
 }
@@ -72,7 +88,7 @@ async function* walkEntries(
     if (skipped && walk.ignored === 'left_out') continue
     yield { ...place, kind: kindOf(entry) }
     if (!entry.isDirectory() || depth <= 1 || skipped) continue
-    const inside = await readFolder(place, walk.signal).catch(() => [])
+    const inside = await readFolder(place, walk).catch(() => [])
     throwIfCancelled(walk.signal)
     yield* walkEntries(inside, place, layer, depth - 1, walk)
   }
