@@ -15,7 +15,7 @@ import type { Place } from '../files/workspace-path.ts'
 import { maxDepth, maxFolderEntries, maxWatchedFolders, maxWatchedPaths } from '../limits.ts'
 
 export interface TreeWatch {
-  /** Resolves when something has changed, or the time is over. @throws `not_found` when the folder is gone, and that was told */
+  /** Resolves when something has changed, or the time is over. @throws why it is over, when all was told: `not_found`, `limit_reached` */
   changed(waitMs: number, signal: AbortSignal): Promise<void>
   /** @returns what has changed since the last time; never throws */
   take(maxChanges: number): Promise<{ changes: WatchedChange[]; overflow: boolean }>
@@ -32,8 +32,10 @@ interface Watching {
   closed: boolean
   /** Tells the top from another one that took its place. */
   readonly topStamp: string
-  /** The top is gone, or another one: nothing of it can be seen any more. */
-  isGone: boolean
+  /** Why nothing can be seen any more: the top is gone, or another one, or more happens than can be looked at. */
+  over: Error | null
+  /** Looks that have begun and not ended. */
+  looks: number
   wake: () => void
 }
 
@@ -47,7 +49,8 @@ export async function watchTree(top: Place, recursive: boolean): Promise<TreeWat
     overflow: false,
     closed: false,
     topStamp: await stampOf(top.real),
-    isGone: false,
+    over: null,
+    looks: 0,
     wake: () => undefined,
   }
   await addFolder(watching, '', 0, false)
@@ -68,11 +71,15 @@ export async function watchTree(top: Place, recursive: boolean): Promise<TreeWat
     },
     close() {
       watching.closed = true
-      for (const watcher of watching.folders.values()) watcher.close()
-      watching.folders.clear()
-      watching.wake()
+      endAll(watching)
     },
   }
+}
+
+function endAll(watching: Watching): void {
+  for (const watcher of watching.folders.values()) watcher.close()
+  watching.folders.clear()
+  watching.wake()
 }
 
 function realOf({ top }: Watching, path: string): string {
@@ -103,6 +110,12 @@ function note(watching: Watching, path: string): void {
   watching.wake()
 }
 
+function drown(watching: Watching): void {
+  watching.over ??= failed('limit_reached', `More changes in ${watching.top.virtual} than can be looked at.`, 'Ask again in a while.')
+  watching.overflow = true
+  endAll(watching)
+}
+
 function lose(watching: Watching): void {
   watching.overflow = true
   watching.wake()
@@ -110,15 +123,18 @@ function lose(watching: Watching): void {
 
 /** @param tell what it holds has changed: it is new */
 async function addFolder(watching: Watching, path: string, depth: number, tell: boolean): Promise<void> {
-  if (watching.closed || watching.folders.has(path)) return
+  if (watching.closed || watching.over !== null || watching.folders.has(path)) return
   if (watching.folders.size >= maxWatchedFolders || depth > maxDepth) return lose(watching)
   try {
     const watcher = watch(realOf(watching, path), { persistent: false })
     watching.folders.set(path, watcher)
     watcher.on('error', () => lose(watching))
     watcher.on('change', (event, name) => {
-      if (typeof name === 'string') void see(watching, path, name, depth, event === 'rename')
-      else lose(watching)
+      if (typeof name !== 'string') return lose(watching)
+      // More comes than can be looked at, perhaps for ever: without an end nothing else would ever run here again.
+      if (watching.looks >= maxWatchedPaths) return drown(watching)
+      watching.looks += 1
+      void see(watching, path, name, depth, event === 'rename').finally(() => (watching.looks -= 1))
     })
   } catch {
     return lose(watching)
@@ -140,7 +156,7 @@ function isOurs(name: string): boolean {
 
 /** @param renamed the name has come or gone */
 async function see(watching: Watching, folder: string, name: string, depth: number, renamed: boolean): Promise<void> {
-  if (watching.closed || isOurs(name)) return
+  if (watching.closed || watching.over !== null || isOurs(name)) return
   const kind = await kindOf(realOf(watching, folder))
   // A folder that goes says its own name, as if it held something that is called so.
   const isReplaced = folder === '' && renamed && name === posix.basename(watching.top.real)
@@ -156,10 +172,13 @@ async function see(watching: Watching, folder: string, name: string, depth: numb
 
 /** A folder that is gone, and those that were below. */
 function forget(watching: Watching, folder: string): void {
-  if (folder === '') watching.isGone = true
   note(watching, folder)
+  if (folder === '') {
+    watching.over ??= failed('not_found', `${watching.top.virtual}, as it was, is gone.`, 'Ask again to watch what stands there now.')
+    return endAll(watching)
+  }
   for (const [path, watcher] of watching.folders) {
-    if (folder !== '' && path !== folder && !path.startsWith(`${folder}/`)) continue
+    if (path !== folder && !path.startsWith(`${folder}/`)) continue
     watcher.close()
     watching.folders.delete(path)
   }
@@ -167,9 +186,7 @@ function forget(watching: Watching, folder: string): void {
 
 async function firstChange(watching: Watching, waitMs: number, signal: AbortSignal): Promise<void> {
   const isOver = (): boolean => watching.changed.size > 0 || watching.overflow || watching.closed || signal.aborted
-  if (watching.isGone && !isOver()) {
-    throw failed('not_found', `${watching.top.virtual}, as it was, is gone.`, 'Ask again: what stands there now is then watched.')
-  }
+  if (watching.over !== null && !isOver()) throw watching.over
   if (isOver() || waitMs <= 0) return
   await new Promise<void>((resolve) => {
     const done = (): void => {

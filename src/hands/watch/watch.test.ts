@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, rmdirSync } from 'node:fs'
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -136,6 +136,17 @@ describe('a folder that is watched', () => {
     for (let i = 0; i < 10; i += 1) await writeFile(host(`f${i}`), '')
     const { changes, overflow } = await ask(20_000, { maxChanges: 3 })
     assert.deepEqual([changes.length, overflow], [3, true])
+  })
+
+  it('says so and ends when more changes than can be looked at, and is begun again by who asks on', async () => {
+    await ask(0)
+    for (let i = 0; i < 2_600; i += 1) mkdirSync(host(`d${i}`))
+    for (let i = 0; i < 2_600; i += 1) rmdirSync(host(`d${i}`))
+    assert.equal((await ask(20_000)).overflow, true)
+    await refused('limit_reached', ask(0))
+    await ask(0)
+    await writeFile(host('file'), 'y')
+    await told({ file: 'file' })
   })
 
   it('ends by a cancel, when nobody asks, and with hands; until then it has one asker', async () => {
