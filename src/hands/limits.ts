@@ -55,6 +55,9 @@ export const maxFolderEntries = 20_000
 /** Folders below folders; deeper ones are a loop of mounts or malice. */
 export const maxDepth = 64
 
+/** Entries of a survey that are looked at without letting anything else run: some milliseconds. */
+export const surveyAtOnce = 1_000
+
 /** A line that matches is shown in part when it is longer. */
 export const maxMatchCharacters = 300
 /** Longest time that one pattern may think about one block of lines (or one folder's names) without letting anything else run. */

@@ -8,7 +8,7 @@ import { toRealPlace } from '../files/workspace-path.ts'
 import type { Root } from '../files/workspace-path.ts'
 import type { HandlersOf } from '../handlers.ts'
 import type { SurveyOps } from '../../types/index.ts'
-import { maxDepth } from '../limits.ts'
+import { maxDepth, surveyAtOnce } from '../limits.ts'
 
 type Output = HandsOps['survey']['output']
 
@@ -31,9 +31,7 @@ async function surveyFolder(top: string, maxEntries: number, signal: AbortSignal
     const name = folder.names.pop()
     if (name === undefined) {
       waiting.pop()
-      // Lets other requests run, once a folder.
-      await nextTurn()
-      throwIfCancelled(signal)
+      await letOthersRun(signal)
       continue
     }
     if (isTemporary(name) || name === uploadsFolder) continue
@@ -43,9 +41,16 @@ async function surveyFolder(top: string, maxEntries: number, signal: AbortSignal
     if (entry === null) continue
     const names = entry.kind === 'folder' && waiting.length < maxDepth ? namesIn(`${top}/${path}`) : null
     entries.push(entry.kind === 'folder' && names === null ? { ...entry, kind: 'closed' } : entry)
+    if (entries.length % surveyAtOnce === 0) await letOthersRun(signal)
     if (names !== null) waiting.push({ path, names })
   }
   return { entries, truncated: false }
+}
+
+/** Other requests, and their cancels: once a folder, and now and then in a large one. */
+async function letOthersRun(signal: AbortSignal): Promise<void> {
+  await nextTurn()
+  throwIfCancelled(signal)
 }
 
 const uploadsFolder = '.oxbow-uploads'
