@@ -224,9 +224,9 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     .prefault({}),
   approval: z
     .strictObject({
-      read_only: decision.default('allow').describe('For calls that change nothing.'),
-      side_effecting: decision.default('allow').describe('For calls that change the workspace.'),
-      privileged: decision.default('ask').describe('For calls that run programs or reach further.'),
+      read_only: decision.default('allow').describe('For calls that change nothing, of those that a model can ask for.'),
+      side_effecting: decision.default('allow').describe('For those that change the workspace.'),
+      privileged: decision.default('ask').describe('For those that run programs or reach further.'),
       rights: z.record(z.string(), decision).default({}).describe('By right, e.g. `"file.write" = "ask"`. Goes before the tier.'),
       calls: z
         .record(z.string(), decision)
