@@ -40,7 +40,8 @@ export function sharesMost(said: ReadonlySet<string>, forgotten: ReadonlySet<str
 
 /** Words of three letters or more, but for those that stand everywhere. */
 export function wordsOf(text: string): ReadonlySet<string> {
-  const words = text.toLowerCase().match(/[\p{L}\d]{3,}/gu) ?? text.toLowerCase().match(/[\p{L}\d]+/gu) ?? []
+  const folded = foldPhrase(text)
+  const words = folded.match(/[\p{L}\d]{3,}/gu) ?? folded.match(/[\p{L}\d]+/gu) ?? []
   return new Set(words.filter((word) => !common.has(word)))
 }
 

@@ -3,8 +3,19 @@
 /** Deepest that JSON within JSON is looked into: arguments of a tool call within a message within an exchange. */
 const maxDepth = 12
 
+// oxlint-disable-next-line no-control-regex -- most texts are ASCII, and need the least of it
+const plain = /^[\u0000-\u007f]*$/
+
 export function foldPhrase(text: string): string {
-  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim()
+  const lower = plain.test(text) ? text.toLowerCase() : foldLetters(text)
+  return lower.replace(/\s+/g, ' ').trim()
+}
+
+/** Without what nobody sees (soft hyphens, zero width); ß as ss, ς as σ, and i with its dot or without, as upper case has them. */
+function foldLetters(text: string): string {
+  const seen = text.replace(/\p{Default_Ignorable_Code_Point}/gu, '').normalize('NFKC')
+  const lower = seen.toLowerCase().toUpperCase().toLowerCase()
+  return lower.replaceAll('ς', 'σ').replaceAll('i\u0307', 'i').normalize('NFKC')
 }
 
 export interface PhraseMatch {
