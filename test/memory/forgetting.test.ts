@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { verifyJournal } from '../../src/kernel/index.ts'
 import { asks, inOrder, says, user } from '../../src/kernel/kernel-fixture.ts'
+import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { textOf } from '../../src/types/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
@@ -82,6 +83,20 @@ describe('what is forgotten', () => {
     assert.deepEqual((await file.store.memory.items([id]))[0]?.entry.tags, ['meetings'])
     await guest.kernel.close()
     assert.deepEqual(filesWith(file.folder, 'uetzal'), [])
+  })
+
+  it('goes where it stands across the border of two sections of a document, with both, and the others stay', async () => {
+    const sections = ['a', 'b', 'c', 'd'].map((letter) => `${letter} word `.repeat(2_340).slice(0, 16_370))
+    const text = `${sections[0]}The safe opens with\n4711-Quetzal. ${sections[1]}${sections[2]}${sections[3]}`
+    const sandbox = createFakeSandbox(new Map([['/shared/docs/book.txt', text]]))
+    await using guest = await openMemoryFixture({ sandbox })
+    await guest.ask('memory.ingest', { path: 'docs/book.txt' })
+    const sectionsLeft = async () => (await guest.store.memory.list({ kinds: ['document'] }, 100)).length
+    const before = await sectionsLeft()
+    const dry = await guest.ask<Forgotten>('memory.forget', { text: secret, dry_run: true })
+    assert.equal(dry.entries.length, 2)
+    const done = await guest.ask<Forgotten>('memory.forget', { text: secret })
+    assert.deepEqual([done.entries.length, done.left, await sectionsLeft()], [2, 0, before - 2])
   })
 
   it('leaves hashes and no words in the record of its forgetting', async () => {

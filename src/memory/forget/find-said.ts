@@ -8,6 +8,7 @@ import { entryPages } from '../entry-pages.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
 import { forgetItems, maxExchanges, maxForgotten } from '../keep/keep-limits.ts'
+import { sectionBorders } from './section-borders.ts'
 
 /** @throws OxbowError `limit_reached` for more than can be meant */
 export async function entriesThatSay(
@@ -16,15 +17,20 @@ export async function entriesThatSay(
   signal: AbortSignal,
   filter: MemoryFilter = {},
 ): Promise<readonly MemoryItem[]> {
-  const found: MemoryItem[] = []
+  const found = new Map<string, MemoryItem>()
+  const acrossBorders = sectionBorders(match)
   for await (const page of entryPages(memory, filter, forgetItems)) {
     signal.throwIfAborted()
-    for (const item of await memory.items(page.map(({ id }) => id))) if (match.inText(wholeText(item.passages))) found.push(item)
-    if (found.length > maxForgotten) {
+    for (const item of await memory.items(page.map(({ id }) => id))) {
+      const text = wholeText(item.passages)
+      if (match.inText(text)) found.set(item.entry.id, item)
+      for (const each of acrossBorders(item, text)) found.set(each.entry.id, each)
+    }
+    if (found.size > maxForgotten) {
       throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
     }
   }
-  return found
+  return [...found.values()]
 }
 
 export interface Stretch {
