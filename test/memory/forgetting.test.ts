@@ -18,6 +18,7 @@ interface Forgotten {
   bodies: number
   later: number[]
   left: number
+  marks: { text: string; entries: number }[]
 }
 
 const secret = 'The safe opens with 4711-Quetzal'
@@ -78,6 +79,8 @@ describe('what is forgotten', () => {
       content: 'We meet on Fridays.',
       tags: ['operation quetzal', 'meetings'],
     })
+    const dry = await guest.ask<Forgotten>('memory.forget', { text: 'Operation Quetzal', dry_run: true })
+    assert.deepEqual(dry.marks, [{ text: 'operation quetzal', entries: 1 }])
     const done = await guest.ask<Forgotten>('memory.forget', { text: 'Operation Quetzal' })
     assert.deepEqual([done.entries.length, done.left], [0, 0])
     assert.deepEqual((await file.store.memory.items([id]))[0]?.entry.tags, ['meetings'])
@@ -97,6 +100,34 @@ describe('what is forgotten', () => {
     assert.equal(dry.entries.length, 2)
     const done = await guest.ask<Forgotten>('memory.forget', { text: secret })
     assert.deepEqual([done.entries.length, done.left, await sectionsLeft()], [2, 0, before - 2])
+  })
+
+  it('leaves the title of a document that stays, and the words by which that is found', async () => {
+    const page = `<html><head><title>Operation Quetzal</title></head><body><p>${'We meet on Fridays. '.repeat(20)}</p></body></html>`
+    await using file = await openFile()
+    await using guest = await openMemoryFixture({
+      store: file.store,
+      sandbox: createFakeSandbox(new Map([['/shared/docs/trip.html', page]])),
+    })
+    await guest.ask('memory.ingest', { path: 'docs' })
+    const dry = await guest.ask<Forgotten>('memory.forget', { text: 'Operation Quetzal', dry_run: true })
+    assert.deepEqual([dry.entries.length, dry.marks], [0, [{ text: 'Operation Quetzal', entries: 1 }]])
+    await guest.ask<Forgotten>('memory.forget', { text: 'Operation Quetzal' })
+    assert.equal((await guest.ask<unknown[]>('memory.search', { query: 'meet on Fridays' })).length, 1)
+    await guest.kernel.close()
+    assert.deepEqual(filesWith(file.folder, 'uetzal'), [])
+  })
+
+  it('takes a document whose address says it, and what tidying found in other words', async () => {
+    const sandbox = createFakeSandbox(new Map([['/shared/docs/operation quetzal.txt', 'We meet on Mondays.']]))
+    await using guest = await openMemoryFixture({ sandbox })
+    await guest.ask('memory.ingest', { path: 'docs' })
+    const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'There is an operation.' })
+    const statement = { subject: 'me', attribute: 'runs', value: 'Operation Quetzal', single: true }
+    await guest.store.memory.change([{ change: 'patch', id, patch: { extra: JSON.stringify({ statement }) } }])
+    const done = await guest.ask<Forgotten>('memory.forget', { text: 'operation quetzal' })
+    assert.deepEqual([done.entries.length, done.left], [2, 0])
+    assert.deepEqual(await guest.store.memory.list({}, 100), [])
   })
 
   it('leaves hashes and no words in the record of its forgetting', async () => {

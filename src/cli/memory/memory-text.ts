@@ -181,6 +181,8 @@ export function statsText(stats: ShownStats): string {
 export interface ShownForget {
   readonly dry_run: boolean
   readonly entries: readonly { readonly id: string; readonly kind: string; readonly text: string }[]
+  /** Absent from a guest of an older version. */
+  readonly marks?: readonly { readonly text: string; readonly entries: number }[]
   readonly records: readonly { readonly seq: number; readonly at: number; readonly name: string; readonly phase: string }[]
 }
 
@@ -188,12 +190,15 @@ export interface ShownForget {
 const shownPlaces = 20
 
 /** @param how what a person types to do it */
-export function forgetText({ entries, records }: ShownForget, how = '--yes'): string {
+export function forgetText({ entries, records, marks = [] }: ShownForget, how = '--yes'): string {
   const more = (count: number): string[] => (count > shownPlaces ? [`  … and ${count - shownPlaces} more`] : [])
   return [
     `${entries.length} ${entries.length === 1 ? 'memory' : 'memories'} would go:`,
     ...entries.slice(0, shownPlaces).map(({ kind, text }) => `  ${kind}: ${plainLine(text, columns - 4 - kind.length)}`),
     ...more(entries.length),
+    ...(marks.length > 0 ? ['Tags and titles would go, of what stays:'] : []),
+    ...marks.slice(0, shownPlaces).map(({ text, entries: count }) => `  ${plainLine(text, columns - 20)} (${count})`),
+    ...more(marks.length),
     `The bodies of ${records.length} ${records.length === 1 ? 'record' : 'records'} of the journal would become hashes:`,
     ...records.slice(0, shownPlaces).map(({ seq, at, name, phase }) => `  ${seq}  ${formatTime(at)}  ${plainLine(name, 40)}, ${phase}`),
     ...more(records.length),

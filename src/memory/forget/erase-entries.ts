@@ -3,10 +3,11 @@
  * would still tell what was said.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem, PhraseMatch } from '../../store/index.ts'
+import { extraOf } from '../entry-extra.ts'
 import { entryPages } from '../entry-pages.ts'
 import { termsOfDay } from '../recall/day-terms.ts'
 import type { KeepDeps } from '../keep-deps.ts'
-import { eraseBatch, listPage } from '../keep/keep-limits.ts'
+import { eraseBatch, listPage, writeBatch } from '../keep/keep-limits.ts'
 
 export async function eraseEntries({ alone, changed }: Pick<KeepDeps, 'alone' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
   const gone = new Set(items.map(({ entry }) => entry.id))
@@ -36,21 +37,43 @@ function withoutContext({ entry, passages }: MemoryItem): MemoryItem {
   return { entry, passages: passages.map((passage) => ({ ...passage, context })) }
 }
 
-/** Takes tags that say it off what stays. @returns how many entries had some */
-export async function eraseTags(
-  { memory, clock }: Pick<KeepDeps, 'memory' | 'clock'>,
+/** Tags, and the title of a document, that say it: words beside a text, which need not say it. */
+export function marksOf(entry: MemoryEntry, { inText }: Pick<PhraseMatch, 'inText'>): readonly string[] {
+  const title = entry.kind === 'document' ? (extraOf(entry).title ?? '') : ''
+  return [...entry.tags, title].filter(inText)
+}
+
+/** Takes marks that say it off what stays. @returns how many entries had some */
+export async function eraseMarks(
+  { memory, alone, changed, clock }: Pick<KeepDeps, 'memory' | 'alone' | 'changed' | 'clock'>,
   match: Pick<PhraseMatch, 'inText'>,
   signal: AbortSignal,
 ): Promise<number> {
   let found = 0
   for await (const page of entryPages(memory, {}, listPage)) {
     signal.throwIfAborted()
-    const changes = page.flatMap(({ id, tags }): MemoryChange[] => {
-      const left = tags.filter((tag) => !match.inText(tag))
-      return left.length === tags.length ? [] : [{ change: 'patch', id, patch: { tags: left, updatedAt: clock.now() } }]
-    })
-    if (changes.length > 0) await memory.change(changes)
-    found += changes.length
+    const marked = page.filter((entry) => marksOf(entry, match).length > 0).map(({ id }) => id)
+    for (let at = 0; at < marked.length; at += writeBatch) {
+      const changes = await alone(async (own) => {
+        const items = await own.items(marked.slice(at, at + writeBatch))
+        const made = items.map((item) => withoutMarks(item, match, clock.now()))
+        if (made.length > 0) await own.change(made)
+        return made
+      })
+      changed({ put: changes.flatMap((each) => (each.change === 'put' ? [each.item.entry] : [])) })
+      found += changes.length
+    }
   }
   return found
+}
+
+function withoutMarks({ entry, passages }: MemoryItem, match: Pick<PhraseMatch, 'inText'>, updatedAt: number): MemoryChange {
+  const said = marksOf(entry, match)
+  const tags = entry.tags.filter((tag) => !said.includes(tag))
+  const { title, ...extra } = extraOf(entry)
+  if (entry.kind !== 'document' || title === undefined || !said.includes(title)) {
+    return { change: 'patch', id: entry.id, patch: { tags, updatedAt } }
+  }
+  // The words of a title stand before each passage, too.
+  return { change: 'put', item: withoutContext({ entry: { ...entry, tags, updatedAt, extra: JSON.stringify(extra) }, passages }) }
 }

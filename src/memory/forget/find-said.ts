@@ -2,9 +2,10 @@
  * Where something is said: which memories and which records of the journal say one of some phrases. Both are looked through from end
  * to end, in slices, so that the event loop is free between two of them; bodies are read where they are, in the store's thread.
  */
-import type { MemoryFilter, MemoryItem, PhraseMatch } from '../../store/index.ts'
+import type { MemoryEntry, MemoryFilter, MemoryItem, PhraseMatch } from '../../store/index.ts'
 import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
 import { entryPages } from '../entry-pages.ts'
+import { statementIn } from '../tidy/gather-facts.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
 import { forgetItems, maxExchanges, maxForgotten } from '../keep/keep-limits.ts'
@@ -23,7 +24,7 @@ export async function entriesThatSay(
     signal.throwIfAborted()
     for (const item of await memory.items(page.map(({ id }) => id))) {
       const text = wholeText(item.passages)
-      if (match.inText(text)) found.set(item.entry.id, item)
+      if (match.inText(text) || besideSays(item.entry, match)) found.set(item.entry.id, item)
       for (const each of acrossBorders(item, text)) found.set(each.entry.id, each)
     }
     if (found.size > maxForgotten) {
@@ -31,6 +32,15 @@ export async function entriesThatSay(
     }
   }
   return [...found.values()]
+}
+
+/** The address of a document is what it is known by, and what tidying found in a text stands beside it: an entry goes with them. */
+function besideSays(entry: MemoryEntry, match: PhraseMatch): boolean {
+  if (entry.kind === 'document') return match.inText(entry.author)
+  return (
+    entry.extra.includes('"statement"') &&
+    Object.values(statementIn(entry, '') ?? {}).some((each) => typeof each === 'string' && match.inText(each))
+  )
 }
 
 export interface Stretch {

@@ -3,7 +3,7 @@
  * whose bodies that say it become their hashes. What goes is found by phrase, not by where it was put: the same words in another
  * session go too. Afterwards it is looked for again, and the answer says what was found.
  */
-import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
+import { foldPhrase, matchPhrases, type MemoryEntry, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import {
   type CallContext,
   type CallId,
@@ -14,11 +14,12 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
+import { entryPages } from '../entry-pages.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
-import { maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
+import { listPage, maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
-import { eraseEntries, eraseTags } from './erase-entries.ts'
+import { eraseEntries, eraseMarks, marksOf } from './erase-entries.ts'
 import type { OwedForgetting } from './aftermath.ts'
 import { entriesThatSay, recordsThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
@@ -41,6 +42,8 @@ export interface Forgettable {
     readonly phase: string
     readonly session: string
   }[]
+  /** Tags and titles that say it, and how many entries that stay would lose them. */
+  readonly marks: readonly { readonly text: string; readonly entries: number }[]
   /** Of the entries: whoever shows their text shows it with these. */
   readonly labels: readonly Label[]
 }
@@ -74,7 +77,8 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     const match = matchPhrases(phrases)
     const entries = new Map(items.map((item) => [item.entry.id, item]))
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    return { match, phrases, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
+    const marked = await marksThatSay(deps, match, new Set(entries.keys()), signal)
+    return { match, phrases, marked, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
   }
   const words = createRecentMap<CallId, readonly string[]>(maxHeldForgettings)
   return {
@@ -84,7 +88,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const { match, items, records } = found
       // Memory first: from here nothing recalls it, whatever stops the rest.
       await eraseEntries(deps, items)
-      const tagged = await eraseTags(deps, match, signal)
+      const marked = await eraseMarks(deps, match, signal)
       const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
@@ -105,7 +109,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
         ...describe(found),
         bodies: erased.bodies,
         blobs: erased.blobs,
-        derived: derived + tagged,
+        derived: derived + marked,
         later: erased.kept,
         running,
         left,
@@ -121,7 +125,29 @@ async function runningIn({ store }: KeepDeps, sessions: readonly SessionId[]): P
   return open.filter(({ name, session }) => name === 'turn.send' && wanted.has(session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
 }
 
+interface Marked {
+  readonly entry: MemoryEntry
+  readonly marks: readonly string[]
+}
+
+/** @param gone entries that go whole */
+async function marksThatSay(
+  { memory }: KeepDeps,
+  match: PhraseMatch,
+  gone: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<readonly Marked[]> {
+  const found: Marked[] = []
+  for await (const page of entryPages(memory, {}, listPage)) {
+    signal.throwIfAborted()
+    const marked = page.map((entry) => ({ entry, marks: gone.has(entry.id) ? [] : marksOf(entry, match) }))
+    found.push(...marked.filter(({ marks }) => marks.length > 0))
+  }
+  return found
+}
+
 interface Found {
+  readonly marked: readonly Marked[]
   readonly match: PhraseMatch
   readonly phrases: readonly string[]
   readonly items: readonly MemoryItem[]
@@ -155,10 +181,13 @@ async function readQuestion(
   return { items, phrases }
 }
 
-function describe({ items, records }: Found): Forgettable {
+function describe({ items, records, marked }: Found): Forgettable {
+  const counts = new Map<string, number>()
+  for (const text of marked.flatMap(({ marks }) => marks)) counts.set(text, (counts.get(text) ?? 0) + 1)
   return {
     entries: items.map(({ entry, passages }) => ({ id: entry.id, kind: entry.kind, text: wholeText(passages) })),
     records: records.map(({ seq, at, name, phase, session }) => ({ seq, at, name, phase, session })),
-    labels: joinedLabels(...items.map(({ entry }) => entry.labels)),
+    marks: [...counts].map(([text, entries]) => ({ text, entries })),
+    labels: joinedLabels(...[...items, ...marked].map(({ entry }) => entry.labels)),
   }
 }

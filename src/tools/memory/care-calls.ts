@@ -94,13 +94,16 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-function previewText({ entries, records }: Forgettable): string {
+function previewText({ entries, records, marks }: Forgettable): string {
   const lines = [
     `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} of the journal would go. Nothing was changed.`,
     ...entries.slice(0, shownPlaces).map(({ id, kind, text }) => `- ${kind} ${id}: ${clip(text)}`),
+    ...marks
+      .slice(0, shownPlaces)
+      .map(({ text, entries: count }) => `- tag or title of ${plural(count, 'memory', 'memories')} that would stay: ${clip(text)}`),
     ...records.slice(0, shownPlaces).map(({ seq, name, phase }) => `- record ${seq}: ${name}, ${phase}`),
   ]
-  const more = Math.max(0, entries.length - shownPlaces) + Math.max(0, records.length - shownPlaces)
+  const more = [entries, records, marks].reduce((sum, { length }) => sum + Math.max(0, length - shownPlaces), 0)
   return [...lines, ...(more > 0 ? [`… and ${more} more.`] : [])].join('\n')
 }
 
