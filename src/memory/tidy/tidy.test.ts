@@ -32,6 +32,17 @@ describe('tidying', () => {
     assert.equal((await house.entries()).length, 2)
   })
 
+  it('confirms what is known by each who says it again, also within one run', async () => {
+    await using house = await openHouse()
+    const id = await house.note('I live in Leeds.')
+    const said = [await house.says('I live in Leeds'), await house.says('I live in the Leeds.')]
+    await house.run()
+    const note = (await house.entries()).find((entry) => entry.id === id)
+    assert.deepEqual(note?.confirmedBy, said)
+    await house.tidy.undo(house.steps)
+    assert.deepEqual((await house.entries()).find((entry) => entry.id === id)?.confirmedBy, [])
+  })
+
   it('ends what no longer holds when the same person says otherwise later, and as-of still finds it', async () => {
     await using house = await openHouse()
     await house.says('I live in Leeds.')

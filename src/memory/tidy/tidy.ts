@@ -163,22 +163,19 @@ async function gather(run: Run): Promise<Plan> {
   const known = await knownNow(deps)
   const changes: TidyChange[] = []
   const writes: MemoryChange[] = []
+  const confirmed = new Map<string, TidyChange>()
   for (const statement of found.slice(0, maxChanges)) {
     const same = known.find(
       (each) => each.statement !== null && statesTheSame(each.statement, statement) && !statement.source.labels.includes('untrusted'),
     )
     // Said again: what is known is confirmed by it, unless it was learned from the same message.
     if (same !== undefined) {
-      if (same.entry.seq === statement.source.seq || same.entry.confirmedBy.includes(statement.source.id)) continue
-      const change = changeOf(
-        'confirmed',
-        same.entry,
-        same.text,
-        { confirmedBy: [...same.entry.confirmedBy, statement.source.id].sort() },
-        statement.source.id,
-      )
-      changes.push(change)
-      writes.push(patchOf(change))
+      const { entry, text } = same
+      const { id: source, seq } = statement.source
+      // By each who says it in this run: one change of an entry holds them all.
+      const by = confirmed.get(entry.id)?.after.confirmedBy ?? entry.confirmedBy
+      if (entry.seq === seq || by.includes(source)) continue
+      confirmed.set(entry.id, changeOf('confirmed', entry, text, { confirmedBy: [...by, source].sort() }, source))
       continue
     }
     const item = await factItem(deps, statement)
@@ -186,6 +183,8 @@ async function gather(run: Run): Promise<Plan> {
     changes.push({ kind: 'learned', id, text: statement.text, other: statement.source.id, before: {}, after: { updatedAt } })
     writes.push({ change: 'put', item })
   }
+  changes.push(...confirmed.values())
+  writes.push(...[...confirmed.values()].map(patchOf))
   const newest = messages.reduce((seq, { entry }) => Math.max(seq, entry.seq), 0)
   if (newest > 0) writes.push({ change: 'cursor', cursor: { name: gatheredTo, seq: newest } })
   return { step: { phase: 'gather', changes, asks: [] }, writes }
