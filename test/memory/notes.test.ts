@@ -197,6 +197,18 @@ describe('a correction', () => {
     assert.ok(outcome.status !== 'ok' && outcome.failure.code === 'bad_input' && outcome.failure.hint.includes(next))
   })
 
+  it('of what is superseded at this moment is told, and leaves no second successor', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    const outcomes = await Promise.all(
+      ['I live in Busan.', 'I live in Daegu.'].map((content) => guest.call('memory.supersede', { note_id: old, content })),
+    )
+    const failed = outcomes.flatMap((outcome) => (outcome.status === 'ok' ? [] : [outcome.failure.code]))
+    assert.deepEqual(failed, ['bad_input'])
+    const left = await guest.store.memory.list({ kinds: ['note'] }, 10)
+    assert.deepEqual([left.length, left.some(({ id }) => id === left.find((entry) => entry.id === old)?.supersededBy)], [2, true])
+  })
+
   it('marks contradiction on both sides, and confirmation with its witness', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: a } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })

@@ -1,5 +1,5 @@
 /** Correction as a verb: one memory takes the place of another, contradicts it, or confirms it. Nothing is lost by a correction. */
-import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { type CallContext, OxbowError } from '../../types/index.ts'
 import { extraOf } from '../entry-extra.ts'
 import type { KeepDeps } from '../keep-deps.ts'
@@ -36,11 +36,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       const before = await entryOf(id)
       const own = noteIdOf(asking.id)
       if (before.supersededBy === own) return own
-      if (before.supersededBy !== '') {
-        throw new OxbowError('bad_input', `${id} was superseded by ${before.supersededBy} already.`, {
-          hint: `Supersede ${before.supersededBy} instead.`,
-        })
-      }
+      if (before.supersededBy !== '') throw supersededAlready(before)
       const now = clock.now()
       const since = from ?? now
       if (since < before.validFrom) {
@@ -58,7 +54,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         ...(!isPerson && { labels: before.labels }),
       })
       const validTo = Math.min(since, before.validTo ?? since)
-      await memory.change([{ change: 'patch', id, patch: { supersededBy: next, validTo, updatedAt: now } }])
+      await giveWay(deps, id, { supersededBy: next, validTo, updatedAt: now })
       return next
     },
     async contradict(id, other) {
@@ -97,6 +93,24 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       await memory.change([pinOf(await entryOf(id), isPinned, clock.now())])
     },
   }
+}
+
+/** Of two who supersede an entry at once the second is told, and what it wrote goes again. */
+async function giveWay({ alone, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
+  const { supersededBy: next } = patch
+  const other = await alone(async (memory) => {
+    const entry = (await memory.items([id]))[0]?.entry
+    const isLate = entry !== undefined && entry.supersededBy !== '' && entry.supersededBy !== next
+    await memory.change([isLate ? { change: 'erase', id: next } : { change: 'patch', id, patch }])
+    return isLate ? entry : null
+  })
+  if (other === null) return
+  changed({ gone: [next] })
+  throw supersededAlready(other)
+}
+
+function supersededAlready({ id, supersededBy }: MemoryEntry): OxbowError {
+  return new OxbowError('bad_input', `${id} was superseded by ${supersededBy} already.`, { hint: `Supersede ${supersededBy} instead.` })
 }
 
 /** Tags are words, too: what others may have written is no part of what a person says, which is trusted. */
