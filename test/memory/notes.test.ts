@@ -209,6 +209,14 @@ describe('a correction', () => {
     assert.deepEqual([left.length, left.some(({ id }) => id === left.find((entry) => entry.id === old)?.supersededBy)], [2, true])
   })
 
+  it('that is to hold only later is not the one that is noted now', async () => {
+    await using guest = await openMemoryFixture()
+    const first = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    await guest.ask('memory.valid', { note_id: first.note_id, from: '2999-01-01' })
+    const second = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    assert.notEqual(second.note_id, first.note_id)
+  })
+
   it('marks contradiction on both sides, and confirmation with its witness', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: a } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })

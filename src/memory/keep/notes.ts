@@ -176,10 +176,15 @@ function cleanNote(content: string): string {
 }
 
 /** A note with the same text that holds. An import may say anything of its hash: the words themselves decide. */
-async function sameNote({ memory }: KeepDeps, { entry: { hash, id }, passages }: MemoryItem): Promise<MemoryEntry | null> {
+async function sameNote({ memory }: KeepDeps, { entry: { hash, id, validFrom }, passages }: MemoryItem): Promise<MemoryEntry | null> {
   const items = await memory.items(await memory.withHash(hash))
   const words = (each: MemoryItem['passages']): string => wholeText(each).replace(/\s+/gu, ' ')
   const isSame = ({ entry, passages: there }: MemoryItem): boolean =>
-    entry.kind === 'note' && entry.id !== id && entry.supersededBy === '' && entry.validTo === null && words(there) === words(passages)
+    entry.kind === 'note' &&
+    entry.id !== id &&
+    entry.supersededBy === '' &&
+    entry.validFrom <= validFrom &&
+    entry.validTo === null &&
+    words(there) === words(passages)
   return items.find(isSame)?.entry ?? null
 }
