@@ -1,7 +1,7 @@
 /** Memories of plugins: tables by name, every filter in the question itself, and search by vector or by words. */
 import { randomUUID } from 'node:crypto'
 import { byWords, cosine, type Ranked } from './zoey-rank.ts'
-import { type Filter, type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
+import { type Filter, type Found, maxZoeyRows, missingField, toFloats, type ZoeyRows } from './zoey-rows.ts'
 import type { MemoryQuery, MemorySearchParams, Uuid, ZoeyMemory } from './zoey-types.ts'
 
 export interface MemoryMethods {
@@ -56,7 +56,10 @@ export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Pr
   const search: MemoryMethods['searchMemories'] = async (params) => {
     const { embedding, query, count = defaultCount, threshold = params.match_threshold } = params
     const found = await rows.find('memory', { ...filterOf(params), limit: undefined, ...(embedding !== undefined && { withVector: true }) })
-    const ranked = embedding === undefined ? byWords(found, textOf, query ?? '') : byVector(found, embedding)
+    const ranked =
+      embedding === undefined
+        ? byWords(found, textOf, query ?? '')
+        : byVector(found, embedding.length === 0 ? embedding : toFloats(embedding))
     const kept = ranked.filter(({ score }) => threshold === undefined || embedding === undefined || score >= threshold).slice(0, count)
     // Words choose among the nearest by vector, as elizaOS has it.
     const order = embedding !== undefined && query ? reordered(kept, query) : kept
@@ -70,8 +73,8 @@ export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Pr
       return found === null ? null : toMemory(found)
     },
     async getMemoriesByIds(ids, tableName) {
-      const found = await rows.find('memory', { columns: { id: ids, type: tableName } })
-      const byId = new Map(found.map((one) => [one.id, toMemory(one)]))
+      const found = await inBatches(ids, (id) => rows.find('memory', { columns: { id, type: tableName } }))
+      const byId = new Map(found.flat().map((one) => [one.id, toMemory(one)]))
       return ids.flatMap((id) => byId.get(id) ?? [])
     },
     getMemoriesByRoomIds: async ({ tableName, roomIds, limit }) =>
@@ -89,7 +92,7 @@ export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Pr
       }),
     deleteMemory: (id) => remove({ columns: { id } }),
     removeMemory: (id, tableName) => remove({ columns: { id, type: tableName } }),
-    deleteManyMemories: (ids) => remove({ columns: { id: ids } }),
+    deleteManyMemories: (ids) => rows.transaction(async () => void (await inBatches(ids, (id) => remove({ columns: { id } })))),
     deleteAllMemories: (roomId, tableName) => remove({ columns: { room: roomId, type: tableName } }),
     removeAllMemories: (agentId, tableName) => remove({ columns: { agent: agentId, type: tableName } }),
     countMemories: (query) => rows.count('memory', filterOf(query)),
@@ -132,7 +135,14 @@ function filterOf({ tableName, entityId, agentId, roomId, worldId, unique, count
   return { columns, unique: unique === true ? true : undefined, limit: count, start: rest.start, end: rest.end, offset: rest.offset }
 }
 
-function byVector(found: readonly Found[], embedding: readonly number[]): readonly Ranked<Found>[] {
+/** One question reads so many rows, and a database takes few more values in one. */
+async function inBatches<Result>(ids: readonly Uuid[], ask: (ids: readonly Uuid[]) => Promise<Result>): Promise<readonly Result[]> {
+  const results: Result[] = []
+  for (let at = 0; at < ids.length; at += maxZoeyRows) results.push(await ask(ids.slice(at, at + maxZoeyRows)))
+  return results
+}
+
+function byVector(found: readonly Found[], embedding: ArrayLike<number>): readonly Ranked<Found>[] {
   const fitting = found.filter(({ vector }) => vector?.length === embedding.length)
   // All are of another model: to find nothing would say that there is nothing.
   const compared = fitting.length > 0 ? fitting : found.slice(0, 1)

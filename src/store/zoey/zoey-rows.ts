@@ -67,16 +67,19 @@ export interface ZoeyRows {
 }
 
 /** Rows that one question reads: what ranks by words or vectors looks at each of them. */
-const maxZoeyRows = 20_000
+export const maxZoeyRows = 20_000
 const columnNames = ['type', 'name', 'agent', 'entity', 'other', 'room', 'world'] as const
 
 export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): ZoeyRows {
   // One connection has one transaction: whoever comes while it is open waits for its end, but for what it asks itself.
-  const within = new AsyncLocalStorage<true>()
+  const within = new AsyncLocalStorage<{ open: boolean }>()
   let last: Promise<unknown> = Promise.resolve()
+  const isWithin = (): boolean => within.getStore()?.open === true
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    if (within.getStore() === true) return work()
-    const turn = last.then(() => within.run(true, work))
+    if (isWithin()) return work()
+    const own = { open: true }
+    // What it did not wait for and asks later is one of the others.
+    const turn = last.then(() => within.run(own, work)).finally(() => (own.open = false))
     last = turn.catch(() => {})
     return turn
   }
@@ -127,7 +130,7 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
       return (await ask(`delete from "zoey" where ${sql} returning 1`, values)).length
     },
     // Nested ones are one.
-    transaction: (work) => (within.getStore() === true ? work() : inTurn(() => db.transaction(work))),
+    transaction: (work) => (isWithin() ? work() : inTurn(() => db.transaction(work))),
   }
 }
 
@@ -171,8 +174,16 @@ function bodyText(body: object): string {
 }
 
 function toBytes(vector: readonly number[]): Uint8Array {
-  if (vector.length > 0 && vector.every(Number.isFinite)) return new Uint8Array(Float32Array.from(vector).buffer)
-  throw new OxbowError('bad_input', 'An embedding is not a list of numbers.', { hint: 'Give finite numbers, at least one.' })
+  return new Uint8Array(toFloats(vector).buffer)
+}
+
+/** As it is kept and compared: beyond what 32 bits hold a number is infinite. @throws OxbowError `bad_input` */
+export function toFloats(vector: readonly number[]): Float32Array<ArrayBuffer> {
+  const floats = Float32Array.from(vector)
+  if (floats.length > 0 && floats.every(Number.isFinite)) return floats
+  throw new OxbowError('bad_input', 'An embedding is not a list of numbers.', {
+    hint: 'Give finite numbers that 32 bits hold, at least one.',
+  })
 }
 
 function toVector(bytes: Uint8Array): Float32Array {
