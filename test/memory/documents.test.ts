@@ -46,6 +46,19 @@ describe('a document', () => {
     assert.equal(code?.author, '/shared/docs/start.ts')
   })
 
+  it('whose beginning was forgotten is still known, is replaced whole, and can be removed', async () => {
+    const part = 'a long way to go. '.repeat(1_500)
+    const files = new Map([['/shared/docs/book.txt', `The safe opens with 4711. ${part}`]])
+    await using guest = await openMemoryFixture({ sandbox: createFakeSandbox(files) })
+    const pass = async (): Promise<string[]> => statesOf((await guest.ask<Ingested>('memory.ingest', { path: 'docs/book.txt' })).documents)
+    await pass()
+    await guest.ask('memory.forget', { text: 'safe opens with 4711' })
+    assert.deepEqual(await pass(), ['book.txt unchanged'])
+    files.set('/shared/docs/book.txt', 'Nothing is left.')
+    assert.deepEqual(await pass(), ['book.txt replaced'])
+    assert.equal((await guest.store.memory.list({ kinds: ['document'] }, 10)).length, 1)
+  })
+
   it('that is the same takes what is said of it now: a tag, and that a person vouches for it, which a later pass keeps', async () => {
     const { sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })

@@ -43,8 +43,9 @@ export interface Documents {
 
 export function createDocuments(deps: KeepDeps): Documents {
   const { memory } = deps
+  // Of one whose beginning was forgotten: the first section that is left.
   const first = async (address: string): Promise<MemoryEntry | undefined> =>
-    (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry
+    (await memory.items([await sectionId(deps, address, 0)]))[0]?.entry ?? (await memory.around(address, 0, 0, 1))[0]?.entry
   return {
     async known(address) {
       const entry = await first(address)
