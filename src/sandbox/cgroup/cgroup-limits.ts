@@ -150,7 +150,7 @@ function endGroup(folder: string): boolean {
 }
 
 /** @returns the number of the namespace in which our process ids mean what they say: pid_namespaces(7). */
-function processNamespace(): string {
+export function processNamespace(): string {
   return readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')
 }
 

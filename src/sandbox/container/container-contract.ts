@@ -15,6 +15,7 @@ import { tierAttempts } from '../doctor/tier-attempts.ts'
 import { makeWorkbench, testBrowser, testLimits } from '../sandbox-workbench.ts'
 import type { Workbench, WorkbenchOptions } from '../sandbox-workbench.ts'
 import { removeArguments } from './container-command.ts'
+import { containerName } from './container-remains.ts'
 
 export interface ContainerSubject {
   readonly engine: 'podman' | 'docker'
@@ -157,7 +158,8 @@ export function describeContainerContract(name: string, subject: ContainerSubjec
 
   describe(`what killed kernels have left: ${name}`, () => {
     it('is removed at the next start, and what lives is not', async () => {
-      const names = [`oxbow-${process.pid}-1-dead`, `oxbow-${process.pid}-1-notOurs`]
+      // Another start of this process than the true one.
+      const names = ['dead', 'other'].map((suffix) => containerName(suffix).replace(/^(oxbow-\d+)-\d+/, '$1-1'))
       for (const [dead, app] of [
         [names[0]!, 'oxbow'],
         [names[1]!, 'other'],

@@ -5,6 +5,7 @@
 import { readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { processNamespace } from '../cgroup/cgroup-limits.ts'
 import { runOnHost } from '../image/host-command.ts'
 import { appLabel } from '../image/image-label.ts'
 import { containerGoneMs } from '../limits.ts'
@@ -38,14 +39,16 @@ export async function endRemains(containerId: string): Promise<boolean> {
 
 /** Name of a container of this process; says whose it is to whoever finds it later. */
 export function containerName(suffix: string): string {
-  return `oxbow-${process.pid}-${startOf(process.pid) ?? 0}-${suffix}`
+  const start = startOf(process.pid)
+  return `oxbow-${process.pid}-${start ?? 0}-${start === null ? 0 : processNamespace()}-${suffix}`
 }
 
 /** @returns true for the name of a container whose kernel does not live any more. */
 function isOrphan(name: string): boolean {
-  const [, pid, start] = /^oxbow-(\d+)-(\d+)-[0-9a-z]+$/.exec(name) ?? []
-  // Without a process table nothing is known of anybody.
-  return pid !== undefined && startOf(process.pid) !== null && startOf(Number(pid)) !== start
+  const [, pid, start, namespace] = /^oxbow-(\d+)-(\d+)-(\d+)-[0-9a-z]+$/.exec(name) ?? []
+  // Without a process table nothing is known of anybody; and in another namespace of processes the number means another kernel.
+  if (pid === undefined || startOf(process.pid) === null || namespace !== processNamespace()) return false
+  return startOf(Number(pid)) !== start
 }
 
 /** Removes containers that a killed kernel has left, and the files with their ids in the folder. Never rejects. */
