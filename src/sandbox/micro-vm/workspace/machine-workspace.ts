@@ -61,7 +61,12 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
       await saveAgreement(copy.agreed, { tree: await readTree(folders.shared, known.tree), stamps: null })
       await makeDisk({ ...options, from: folders.shared, name: 'shared', diskFolder: copy.diskFolder })
       await writeFile(copy.mark, '')
-      return takeChangesBack(await start(copy.diskFolder), {
+      const machine = await start(copy.diskFolder).catch(async (error: unknown) => {
+        // Nobody has worked on this disk: there is nothing to take over.
+        await rm(copy.mark, { force: true })
+        throw error
+      })
+      return takeChangesBack(machine, {
         logger: options.logger,
         look: (hands, signal) => look(copy, hands, signal),
         takeOver: (hands, signal) => takeOver(copy, hands, signal),
@@ -116,6 +121,8 @@ async function takeOver({ state, agreed, diskMb, folders, uid, logger }: Workspa
   }
 }
 
+const lostDisk = 'disk-not-taken-over'
+
 /** After a machine that died: its disk is read once more. What cannot be read is kept beside, and said. */
 async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> {
   let machine: HandsProcess | undefined
@@ -123,9 +130,10 @@ async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> 
     machine = await start(copy.diskFolder)
     await takeOver(copy, machine.hands, AbortSignal.timeout(importAtEndMs))
   } catch (error) {
-    const lost = join(copy.state, 'disk-not-taken-over')
+    // One that was kept before stays as it is: only a person deletes it.
+    let lost = join(copy.state, lostDisk)
+    for (let i = 2; existsSync(lost); i += 1) lost = join(copy.state, `${lostDisk}-${i}`)
     const lostName = join(basename(copy.cacheFolder), 'micro-vm', basename(lost))
-    await rm(lost, { recursive: true, force: true })
     await rename(copy.diskFolder, lost)
     const { message } = toFailure(error, 'sandbox_failed', 'See its log.')
     copy.logger(`The disk of a micro VM that died could not be taken over; it is kept in the workspace as ${lostName}: ${message}`)
