@@ -1,6 +1,6 @@
 /**
  * A tier that takes seconds to try out is tried once for each start of the machine, and again when something of what it is made of has
- * changed: programs, image, configuration, Node, hands, the user. What does not work is tried each time: somebody is mending it.
+ * changed: programs, image, configuration, Node, hands, the user, who may use /dev/kvm. What does not work is tried each time: somebody is mending it.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import type { DoctorCheck } from '../../types/index.ts'
 import { bootId, keptAnswer } from '../kept-answer.ts'
 import { attempt } from './attempt.ts'
 import type { Attempt } from './attempt.ts'
+import { kvmUsers } from '../micro-vm/accelerator.ts'
 import { handsMark, imagesName } from '../micro-vm/image/image-folder.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
@@ -47,7 +48,7 @@ async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPat
   // Of another Oxbow: its machines need another image.
   const hands = handsMark(loadHandsProgram(findHandsEntry()))
   const stamps = [...new Set(made)].map(stampOf)
-  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', limits, told, image, hands, stamps])
+  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', kvmUsers(), limits, told, image, hands, stamps])
 }
 
 /** Another one when a file or folder was written. */

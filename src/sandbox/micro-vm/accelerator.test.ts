@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { findAccelerator } from './accelerator.ts'
+import { findAccelerator, hostFacts } from './accelerator.ts'
 import type { AcceleratorQuestion } from './accelerator.ts'
 
 const able = 'cpu MHz\t\t: 2000.500\nflags\t\t: fpu vmx sse\n'
@@ -24,6 +24,7 @@ describe('how fast a machine can run', () => {
       folder: join(top, String((folders += 1))),
       cpuinfo: able,
       bootId: 'one',
+      device: 'closed',
       ...question,
       boots: () => {
         tried += 1
@@ -50,6 +51,13 @@ describe('how fast a machine can run', () => {
     assert.deepEqual(pick(await ask({ folder }, true)), ['tcg', 0, false])
     assert.deepEqual(pick(await ask({ folder, asked: 'kvm' }, true)), ['kvm', 0, true])
     assert.deepEqual(pick(await ask({ folder, bootId: 'two' }, true)), ['kvm', 1, true])
+  })
+
+  it('is found out again when others may use /dev/kvm than before', async () => {
+    const folder = join(top, 'granted')
+    assert.deepEqual(pick(await ask({ folder }, false)), ['tcg', 1, false])
+    assert.deepEqual(pick(await ask({ folder, device: 'open' }, true)), ['kvm', 1, true])
+    assert.match(hostFacts().device, /^(?:absent|\d+ \d+ \d+ (?:open|closed))$/)
   })
 
   it('goes with the clock of the processor', async () => {

@@ -1,5 +1,5 @@
 /** Finds out how fast a machine can run here: with the processor's help, or emulated. */
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../types/index.ts'
@@ -14,19 +14,22 @@ export interface Accelerator {
 
 export interface AcceleratorQuestion {
   readonly asked: Config['sandbox']['micro_vm']['accel']
-  /** Where the answer is kept until the next boot of the host. */
+  /** Where the answer is kept until the next boot of the host, or until somebody else may use its /dev/kvm. */
   readonly folder: string
   /** Text of `/proc/cpuinfo`. */
   readonly cpuinfo: string
   readonly bootId: string
+  /** Who may use /dev/kvm, in any words. */
+  readonly device: string
   /** Boots a machine with the processor's help: the only proof. Some hosts have a /dev/kvm under which nothing ever boots. */
   boots(tscKhz: number): Promise<boolean>
 }
 
 /** Never throws. */
-export async function findAccelerator({ asked, folder, cpuinfo, bootId, boots }: AcceleratorQuestion): Promise<Accelerator> {
+export async function findAccelerator({ asked, folder, cpuinfo, bootId, device, boots }: AcceleratorQuestion): Promise<Accelerator> {
   const file = join(folder, 'accelerator.json')
-  const kept = await readAnswer(file, `${bootId} ${asked}`)
+  const question = `${bootId} ${asked} ${device}`
+  const kept = await readAnswer(file, question)
   if (kept !== null) return kept
   const tscKhz = await clockOf(cpuinfo)
   const found = async (): Promise<Accelerator> => {
@@ -39,7 +42,7 @@ export async function findAccelerator({ asked, folder, cpuinfo, bootId, boots }:
   const answer = await found()
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeFile(file, JSON.stringify({ for: `${bootId} ${asked}`, answer }), { mode: 0o600 })
+    await writeFile(file, JSON.stringify({ for: question, answer }), { mode: 0o600 })
   } catch {
     // It is found out again the next time.
   }
@@ -67,6 +70,21 @@ async function clockOf(cpuinfo: string): Promise<number> {
 const defaultMegahertz = 2_500
 
 /** @returns what this host says of itself. */
-export function hostFacts(): { cpuinfo: string; bootId: string } {
-  return { cpuinfo: readFileSync('/proc/cpuinfo', 'utf8'), bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() }
+export function hostFacts(): Pick<AcceleratorQuestion, 'cpuinfo' | 'bootId' | 'device'> {
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return { cpuinfo: readFileSync('/proc/cpuinfo', 'utf8'), bootId, device: kvmUsers() }
+}
+
+/** @returns who may use /dev/kvm, and whether we may; another text when that changes. */
+export function kvmUsers(): string {
+  const device = '/dev/kvm'
+  const stats = statSync(device, { throwIfNoEntry: false })
+  if (stats === undefined) return 'absent'
+  const { mode, uid, gid } = stats
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK)
+    return `${mode.toString(8)} ${uid} ${gid} open`
+  } catch {
+    return `${mode.toString(8)} ${uid} ${gid} closed`
+  }
 }
