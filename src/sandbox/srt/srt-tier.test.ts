@@ -19,7 +19,8 @@ import { isPlan } from '../tier-plan.ts'
 import type { TierOptions } from '../tier-plan.ts'
 import { prepareFolders } from '../workspace-folders.ts'
 import { hiddenFolders } from './hidden-folders.ts'
-import { loadRuntime, rulesFor, srtTier, underRuntime } from './srt-tier.ts'
+import { loadRuntime, rulesFor, srtTier, tierPlan, underRuntime } from './srt-tier.ts'
+import type { Runtime } from './srt-tier.ts'
 
 const run = promisify(execFile)
 const quiet = { limits: testLimits, browser: testBrowser, diskProblem: null, searchPath: '/usr/bin:/bin', logger: () => undefined }
@@ -130,6 +131,24 @@ describe('hands under the sandbox runtime', { skip }, () => {
   it('stay within the size of one file', async () => {
     const large = 'x'.repeat((testLimits.max_file_mb + 1) * 1024 * 1024)
     await assert.rejects(asker(sandbox)('write', { path: '/tmp/large', text: large }))
+  })
+})
+
+describe('a runtime that did not come up', () => {
+  it('is tried again at the next start', async () => {
+    const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-srt-anew-')))
+    let tries = 0
+    const runtime: Runtime = {
+      initialize: () => ((tries += 1) === 1 ? Promise.reject(new Error('not yet')) : Promise.resolve()),
+      checkDependenciesAsync: () => Promise.resolve({ errors: [] }),
+      wrapWithSandboxArgv: () => Promise.reject(new Error('it is up')),
+      reset: () => Promise.resolve(),
+    }
+    const plan = tierPlan(runtime, await optionsAt(root))
+    assert.equal(await refusedWith('sandbox_missing', plan.start('work')), 'not yet')
+    assert.equal(await refusedWith('sandbox_missing', plan.start('work')), 'it is up')
+    await plan.close()
+    await rm(root, { recursive: true })
   })
 })
 

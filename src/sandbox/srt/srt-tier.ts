@@ -69,7 +69,7 @@ function missing(what: string, hint: string): Failure {
   return { code: 'sandbox_missing', message: `No sandbox: ${what} File and shell tools are off.`, hint }
 }
 
-function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
+export function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
   const { folders, limits, diskProblem } = options
   const disk = findDiskLimit(folders, limits.disk_mb, diskProblem)
   let ready: Promise<void> | null = null
@@ -89,8 +89,13 @@ function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
       const rules = rulesFor(profile, options, process.platform)
       // One for the whole process: the runtime has no second. What a profile may do comes with each command.
       ready ??= runtime.initialize({ network: noNetwork, filesystem: rules })
-      await ready
+      const initialized = ready
       try {
+        await initialized.catch((error: unknown) => {
+          // The next start tries anew.
+          if (ready === initialized) ready = null
+          throw error
+        })
         return await startUnder(runtime, rules, options, profile)
       } catch (error) {
         throw explained(error)
