@@ -5,7 +5,7 @@ import type { TextFormat } from '../../memory/index.ts'
 import { type CallContext, OxbowError } from '../../types/index.ts'
 import { maxRangeBytes } from '../limits.ts'
 import { askHands } from '../workspace-arguments.ts'
-import { decodeText, kindOf, withoutHidden } from '../web/decode-text.ts'
+import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from '../web/decode-text.ts'
 import { ingestFileTimeoutMs, maxDocumentBytes } from './memory-limits.ts'
 
 const formats: Readonly<Record<string, TextFormat>> = {
@@ -64,15 +64,23 @@ export async function readDocument(path: string, { bytes }: FileBytes, signal: A
     const { readPdf, pdfMarkdown } = await import('../pdf/pdf-text.ts')
     const answer = await readPdf(bytes, signal)
     if (!answer.ok) throw unreadable(path, `is a PDF that is ${answer.problem.replace('_', ' ')}`)
-    return { title: withoutHidden(answer.title).trim() || title, text: withoutHidden(pdfMarkdown(answer)), format: 'markdown' }
+    return {
+      title: withoutHidden(answer.title).trim() || title,
+      text: String(await withoutHiddenPieces(pdfMarkdown(answer), signal)),
+      format: 'markdown',
+    }
   }
   const source = decodeText(bytes, '', kind)
   if (kind === 'html') {
     const { readHtml } = await import('../web/html-text.ts')
     const page = await readHtml(source, { url: `file://${path}`, marks: true, signal })
-    return { title: withoutHidden(page.title).trim() || title, text: withoutHidden(page.text), format: 'markdown' }
+    return {
+      title: withoutHidden(page.title).trim() || title,
+      text: String(await withoutHiddenPieces(page.text, signal)),
+      format: 'markdown',
+    }
   }
-  return { title, text: withoutHidden(source), format: formats[end] ?? 'text' }
+  return { title, text: String(await withoutHiddenPieces(source, signal)), format: formats[end] ?? 'text' }
 }
 
 function unreadable(path: string, why: string): OxbowError {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { withoutHidden } from './decode-text.ts'
+import fc from 'fast-check'
+import { pieceCharacters } from '../limits.ts'
+import { withoutHidden, withoutHiddenPieces } from './decode-text.ts'
 
 /** As they are smuggled: a byte for each selector. */
 const selectors = (text: string): string => Array.from(Buffer.from(text), (byte) => String.fromCodePoint(0xe0100 + byte - 16)).join('')
@@ -16,4 +18,20 @@ it('what nobody sees is not read to a model, whatever it is written with', () =>
 it('and what writing needs stays', () => {
   for (const text of ['می\u200cخواهم', '👩\u200d👩\u200d👧 ☺\ufe0f', 'ünïcödé\ttab\nline', '한글 漢字'])
     assert.equal(withoutHidden(text), text)
+})
+
+it('a long text is the same when it is read in pieces, wherever they end', async () => {
+  const { signal } = new AbortController()
+  const short = fc.string({ unit: fc.constantFrom('\r', '\n', '\0', 'a', '\u{e0041}', '🐂', '\u200d'), maxLength: 12 })
+  const property = fc.asyncProperty(short, short, async (before, after) => {
+    const text = `${'x'.repeat(pieceCharacters - 6)}${before}${after}`
+    assert.deepEqual(await withoutHiddenPieces(text, signal), Buffer.from(withoutHidden(text)))
+  })
+  await fc.assert(property, { numRuns: 300 })
+})
+
+it('and others have their turn meanwhile, of whom one may end it', async () => {
+  const ending = new AbortController()
+  setImmediate(() => ending.abort(new Error('enough')))
+  await assert.rejects(withoutHiddenPieces('\r'.repeat(10 * pieceCharacters), ending.signal), /enough/)
 })

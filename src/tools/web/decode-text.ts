@@ -1,4 +1,5 @@
 /** From bytes and what the server says of them to text: which kind it is, and in which encoding. */
+import { pieceCharacters } from '../limits.ts'
 
 export type BodyKind = 'html' | 'text' | 'pdf' | 'binary'
 
@@ -70,4 +71,20 @@ export function withoutHidden(text: string): string {
   return text
     .replace(/\r\n?/g, '\n')
     .replace(/(?![\n\t\p{Join_Control}]|[\u180b-\u180d\u180f]|[\ufe00-\ufe0f])[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]/gu, '')
+}
+
+/** The same in UTF-8, for a text as long as a page may be: what is between two pieces belongs to others. @throws the signal's reason */
+export async function withoutHiddenPieces(text: string, signal: AbortSignal): Promise<Buffer> {
+  const { setImmediate } = process.getBuiltinModule('node:timers/promises')
+  const seen: Buffer[] = []
+  for (let at = 0; at < text.length;) {
+    let end = at + pieceCharacters
+    // Neither an end of line nor a character of two halves is cut.
+    if (end < text.length && /[\r\ud800-\udbff]/.test(text.charAt(end - 1))) end -= 1
+    seen.push(Buffer.from(withoutHidden(text.slice(at, end))))
+    at = end
+    await setImmediate()
+    signal.throwIfAborted()
+  }
+  return Buffer.concat(seen)
 }

@@ -3,7 +3,7 @@ import type { Egress } from '../../sandbox/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { CallContext } from '../../types/index.ts'
 import type { PdfAnswer } from '../pdf/pdf-message.ts'
-import { decodeText, kindOf, withoutHidden } from './decode-text.ts'
+import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from './decode-text.ts'
 import type { Page } from './page-store.ts'
 import type { MayFetch } from './robots-rules.ts'
 
@@ -28,7 +28,7 @@ export async function fetchPage(egress: Egress, url: string, format: PageFormat,
   return {
     ...facts,
     title: withoutHidden(read.title),
-    text: Buffer.from(withoutHidden(read.text)),
+    text: await withoutHiddenPieces(read.text, signal),
     cut: cut || read.cut,
     note: read.note,
     ...seen,
