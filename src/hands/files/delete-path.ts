@@ -2,7 +2,7 @@
 import { lstat, readdir, realpath, rmdir, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
-import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { isInside, toPlace } from './workspace-path.ts'
 import type { Root } from './workspace-path.ts'
 
@@ -20,8 +20,18 @@ export async function deletePath(
     if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
     return { deleted: await remove(Buffer.from(`${folder}/${posix.basename(place.real)}`), input.recursive, signal) }
   } catch (error) {
+    if (systemCode(error) === 'ENAMETOOLONG') throw tooDeep(place.virtual)
     throw fromSystemError(error, place.virtual)
   }
+}
+
+/** Only a command can make such a tree, from folder to folder; the path asked for is shorter than the longest. */
+function tooDeep(virtual: string): Error {
+  return failed(
+    'tool_failed',
+    `${virtual} holds folders that are nested too deeply to be deleted here.`,
+    'Delete it with the command rm -rf.',
+  )
 }
 
 /** @param real in bytes: what a folder holds may have names that are no text */
