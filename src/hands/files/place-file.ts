@@ -103,8 +103,13 @@ export async function renameToFree(from: string, to: string): Promise<void> {
   await unlink(from)
 }
 
+/** One that may be written and not be read has no way to be synced: what was done in it stands, and is no failure. @throws system errors */
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY)
+  const handle = await open(folder, constants.O_RDONLY).catch((error: unknown) => {
+    if (systemCode(error) !== 'EACCES') throw error
+    return null
+  })
+  if (handle === null) return
   try {
     await handle.sync()
   } finally {
