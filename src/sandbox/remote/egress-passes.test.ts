@@ -54,6 +54,19 @@ describe('passes of an isolated guest', () => {
       assert.match((await passes.issue('online', [])).token, /^[0-9a-f]{32}$/)
     }))
 
+  it('hide nothing of what was done by them when the runner is gone meanwhile: that it is not known is said', () =>
+    withProxy(async ({ proxy }) => {
+      const folder = await mkdtemp(join(tmpdir(), 'oxbow-passes-'))
+      const service = await servePasses(proxy, folder)
+      const pass = await connectPasses(folder).issue('online', [])
+      await service.close()
+      const reason = 'The runner does not answer for the network.'
+      const unknown = { host: 'unknown', port: 0, decision: 'failed', reason, connections: 1, bytesOut: 0, bytesIn: 0 }
+      assert.deepEqual(await pass.soFar(), { rows: [unknown], more: 0 })
+      assert.deepEqual(await pass.end(), { rows: [unknown], more: 0 })
+      await rm(folder, { recursive: true })
+    }))
+
   it('say what to do when the runner is gone', async () => {
     await assert.rejects(connectPasses(join(tmpdir(), 'oxbow-nowhere')).issue('online', []), {
       code: 'sandbox_failed',

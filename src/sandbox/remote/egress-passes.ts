@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type ErrorCode, type Failure, OxbowError, toError, toFailure } from '../../types/index.ts'
+import { type ErrorCode, type Failure, isOxbowError, OxbowError, toError, toFailure } from '../../types/index.ts'
 import type { EgressProxy } from '../egress/proxy/egress-proxy.ts'
 import type { EgressPass } from '../egress/proxy/passes.ts'
 import type { Visits } from '../egress/proxy/visit-log.ts'
@@ -106,12 +106,20 @@ function failureOf(code: PassFailure['code'], message: string, hint: string): Pa
   return { code, message, hint } satisfies Failure & { code: ErrorCode }
 }
 
+const unknownVisit = { host: 'unknown', port: 0, decision: 'failed', connections: 1, bytesOut: 0, bytesIn: 0 } as const
+
 /** The guest's end. */
 export function connectPasses(folder: string): Pick<EgressProxy, 'issue'> {
   const ask = (asked: Question): Promise<Exclude<Answer, { failure: unknown }>> => askRunner(passesSocket(folder), asked)
   const visits = async (asked: Question): Promise<Visits> => {
-    const said = await ask(asked)
-    return 'visits' in said ? said.visits : { rows: [], more: 0 }
+    try {
+      const said = await ask(asked)
+      return 'visits' in said ? said.visits : { rows: [], more: 0 }
+    } catch (error) {
+      if (!isOxbowError(error, 'sandbox_failed')) throw error
+      // What a command did is true, and shown, also when nobody can say whom it reached.
+      return { rows: [{ ...unknownVisit, reason: error.message }], more: 0 }
+    }
   }
   return {
     async issue(_profile, hosts) {
