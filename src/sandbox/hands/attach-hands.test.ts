@@ -42,7 +42,11 @@ describe('hands', () => {
       socket.destroy()
       child.kill('SIGKILL')
     }
-    return attachHands({ input: socket, output: socket, diagnostics: collectDiagnostics(child.stderr!), exited, gone: exited, kill })
+    // What they said last may still be on its way here, or in a bridge.
+    const gone = exited.then(() =>
+      socket.pending || socket.closed ? undefined : new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    )
+    return attachHands({ input: socket, output: socket, diagnostics: collectDiagnostics(child.stderr!), exited: gone, gone, kill })
   }
 
   /** Writes, reads and shuts down. */
