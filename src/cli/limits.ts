@@ -12,6 +12,9 @@ export const maxListedSessions = 1_000
 export const recentRecords = 200
 /** A guest that was started for it takes up the turns that waited: they are at their questions by then, unless a model is asked first. */
 export const resumedTurnMs = 10_000
+/** A guest that its terminal ends has gone by then; see guestStopTimeoutMs of the runner. */
+export const guestEndMs = 12_000
+export const guestEndPollMs = 50
 /** The second Ctrl+C within this time ends the program whatever it is doing. */
 export const doubleInterruptMs = 2_000
 /** Characters of a call's input in its one line; the whole input is in the journal. */

@@ -1,8 +1,11 @@
 /** From the options of a verb to a connected guest, and back to nothing left behind. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '../../client/index.ts'
-import type { ConnectionState } from '../../client/index.ts'
-import { configFiles, ensureGuest, hasWorkspace, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
+import type { Client, ConnectionState } from '../../client/index.ts'
+import { configFiles, ensureGuest, hasWorkspace, isAlive, loadConfig, openHome, openWorkspace, parseUser } from '../../runner/index.ts'
 import type { GuestSetup, Home, RunningGuest, Workspace } from '../../runner/index.ts'
+import { type Failure, isOxbowError, toError } from '../../types/index.ts'
+import { guestEndMs, guestEndPollMs } from '../limits.ts'
 import type { GatewayPort } from './gateway-port.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { describeStale } from './stale-guest.ts'
@@ -49,29 +52,105 @@ export interface Connection {
   readonly setup: GuestSetup
   /** Tells from now on when the connection is lost, back, or gone for good. One listener. */
   onConnection(listener: (state: ConnectionState) => void): void
+  /** Resolves when the guest is gone for good; the client alone would wait a day for it to come back. */
+  readonly gone: Promise<Failure>
 }
 
-/** Runs `use` with a connected guest. A guest that was started for it is stopped after it, also when `use` throws. */
-export async function withGuest<Result>(
+type Use<Result> = (connection: Connection) => Promise<Result>
+
+/** What a verb ends with whose guest belonged to another terminal. */
+export const orphaned: Failure = {
+  code: 'guest_unreachable',
+  message: 'The guest has ended with the terminal that had started it.',
+  hint: 'oxbow chat --session ID goes on where this one stopped; oxbow sessions lists the ids.',
+}
+
+/** Runs `use` with a connected guest, until that is gone. A guest that was started for it is stopped after it, also when `use` throws. */
+export async function withGuest<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
+  return withConnection(choice, terminal, (connection) => Promise.race([use(connection), lossOf(connection)]))
+}
+
+/**
+ * As `withGuest`, and again in another guest when that of another terminal ends: `use` keeps what it has done, and waits for
+ * nothing without `lost`.
+ */
+export async function withLastingGuest<Result>(
   choice: GuestChoice,
   terminal: Terminal,
-  use: (connection: Connection) => Promise<Result>,
+  use: (connection: Connection, lost: Promise<never>) => Promise<Result>,
 ): Promise<Result> {
+  for (;;) {
+    const ended = await withConnection(choice, terminal, async (connection) => {
+      try {
+        return { result: await use(connection, lossOf(connection)) }
+      } catch (error) {
+        if (await wasEnding(connection.guest, error)) return null
+        throw error
+      }
+    })
+    if (ended !== null) return ended.result
+    printNotice(terminal, 'notice: The guest has ended with the terminal that had started it; this one starts another.')
+  }
+}
+
+/** As `withGuest`, for a `use` that looks after `gone` itself. */
+export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   const setup = guestSetup(choice, terminal)
-  const guest = await ensureGuest(setup)
+  let told: (state: ConnectionState) => void = () => {}
+  const { guest, gateway, gone } = await joinGuest(setup, (state) => told(state))
   try {
-    let told: (state: ConnectionState) => void = () => {}
-    const client = `oxbow-cli ${terminal.version}`
-    const gateway = await connect({ url: guest.url, token: guest.token, client, onState: (state) => told(state) })
-    try {
-      if (!guest.owned) await tellOfStale({ guest, gateway, setup }, choice, terminal)
-      return await use({ guest, gateway, setup, onConnection: (listener) => void (told = listener) })
-    } finally {
-      await gateway.close()
-    }
+    const connection = { guest, gateway, setup, gone, onConnection: (listener: typeof told) => void (told = listener) }
+    if (!guest.owned) await Promise.race([tellOfStale(connection, choice, terminal), lossOf(connection)])
+    return await use(connection)
   } finally {
+    await gateway.close()
     await guest.stop()
   }
+}
+
+interface Joined extends Pick<Connection, 'guest' | 'gone'> {
+  readonly gateway: Client
+}
+
+async function joinGuest(setup: GuestSetup, onState: (state: ConnectionState) => void): Promise<Joined> {
+  for (;;) {
+    const guest = await ensureGuest(setup)
+    const gone = Promise.withResolvers<Failure>()
+    void guest.gone.then((failure) => failure !== null && gone.resolve(failure))
+    // To a port of its own no other guest can come.
+    const isOrphan = (): boolean => !guest.owned && setup.config.gateway.port === 0 && !isAlive(guest.pid)
+    try {
+      const gateway = await connect({
+        url: guest.url,
+        token: guest.token,
+        client: `oxbow-cli ${setup.version}`,
+        onState(state) {
+          onState(state)
+          if (state.type === 'gone') gone.resolve(state.failure)
+          if (state.type === 'reconnecting' && isOrphan()) gone.resolve(orphaned)
+        },
+      })
+      return { guest, gateway, gone: gone.promise }
+    } catch (error) {
+      await guest.stop()
+      if (!(await wasEnding(guest, error))) throw error
+    }
+  }
+}
+
+function lossOf({ gone }: Pick<Connection, 'gone'>): Promise<never> {
+  const lost = gone.then((failure): never => {
+    throw toError(failure)
+  })
+  lost.catch(() => {})
+  return lost
+}
+
+/** @returns whether it failed because another terminal ends its guest, once that is gone. */
+async function wasEnding({ owned, pid }: RunningGuest, error: unknown): Promise<boolean> {
+  if (owned || !isOxbowError(error, 'guest_unreachable')) return false
+  for (let waitedMs = 0; isAlive(pid) && waitedMs < guestEndMs; waitedMs += guestEndPollMs) await sleep(guestEndPollMs)
+  return !isAlive(pid)
 }
 
 /** What makes a guest cannot change one that runs. */

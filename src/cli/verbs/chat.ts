@@ -1,11 +1,11 @@
 /** `oxbow chat`, also the verb of `oxbow` alone. */
-import { configFiles, isAlive, usersFolder } from '../../runner/index.ts'
+import { configFiles, usersFolder } from '../../runner/index.ts'
 import type { Failure } from '../../types/index.ts'
 import { runChat } from '../chat/chat-loop.ts'
 import { banner } from '../chat/chat-text.ts'
 import { createConnectionNews } from '../chat/connection-news.ts'
 import { printFailure } from '../failure-report.ts'
-import { withGuest } from '../guest/guest-connection.ts'
+import { orphaned, withConnection } from '../guest/guest-connection.ts'
 import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
 import { readRecent } from '../guest/recent-records.ts'
 import { setupLookMs } from '../limits.ts'
@@ -18,13 +18,6 @@ import { askCatalog } from './models.ts'
 
 export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
-}
-
-/** What a chat ends with whose guest belonged to another terminal. */
-const orphaned: Failure = {
-  code: 'guest_unreachable',
-  message: 'The guest has ended with the terminal that had started it.',
-  hint: 'oxbow chat --session ID goes on where this one stopped; oxbow sessions lists the ids.',
 }
 
 /** @returns the exit code. */
@@ -47,13 +40,12 @@ interface Round {
 }
 
 function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
-  return withGuest(options, terminal, async (connection) => {
-    const { gateway, guest, setup } = connection
+  return withConnection(options, terminal, async (connection) => {
+    const { gateway, setup } = connection
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
-    const lost = Promise.withResolvers<Failure>()
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
@@ -65,25 +57,16 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
       workspaces: usersFolder(setup.home),
       oneByOne: !person,
       now: () => performance.now(),
-      gone: Promise.race([guest.gone, lost.promise]),
+      gone: connection.gone,
       news(tell) {
         // Output that goes into a pipe is the conversation alone.
         const connectionNews = createConnectionNews(person ? tell : () => {})
-        connection.onConnection((state) => {
-          connectionNews(state)
-          if (state.type === 'gone') lost.resolve(state.failure)
-          if (state.type === 'reconnecting' && isOrphan(connection)) lost.resolve(orphaned)
-        })
+        connection.onConnection(connectionNews)
         const { config } = setup
         if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
       },
     })
   })
-}
-
-/** The guest of another terminal is gone, and no other one can come to the same port. */
-function isOrphan({ guest, setup: { config } }: Connection): boolean {
-  return !guest.owned && config.gateway.port === 0 && !isAlive(guest.pid)
 }
 
 async function tellOfServices({ setup }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {

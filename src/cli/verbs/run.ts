@@ -1,11 +1,12 @@
 /** `oxbow run`: one turn, its reply on stdout, everything else on stderr. */
 import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
-import { OxbowError } from '../../types/index.ts'
-import type { PendingApproval, SandboxStatus, SessionId, TurnId } from '../../types/index.ts'
+import { createIdMaker, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
+import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnId } from '../../types/index.ts'
 import { printFailure, exitOf } from '../failure-report.ts'
-import { withGuest } from '../guest/guest-connection.ts'
+import { withLastingGuest } from '../guest/guest-connection.ts'
 import type { GuestChoice } from '../guest/guest-connection.ts'
+import type { SentMessage } from '../../client/index.ts'
 import type { GatewayPort } from '../guest/gateway-port.ts'
 import { findSession } from '../guest/session-choice.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.ts'
@@ -40,14 +41,28 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const workspaces = usersFolder(openHome(terminal.env))
   const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
-  return withGuest(options, terminal, async ({ gateway }) => {
-    if (options.json !== true) tellOfMissing((await gateway.status()).sandbox, terminal)
-    const attachments = await uploadFiles(files, gateway)
-    const session = options.session === undefined ? await gateway.createSession() : await findSession(gateway, options.session)
-    const message = { session: session.id, text, ...(options.model !== undefined && { model: options.model }) }
-    const sent = await gateway.sendTurn(files.length === 0 ? message : { ...message, attachments })
-    return finishTurn({ gateway, session: session.id, turn: sent.turn, cursor: sent.cursor, options, terminal })
+  const send = sendOnce(text, files, options)
+  let isFirst = true
+  return withLastingGuest(options, terminal, async ({ gateway }, lost) => {
+    if (isFirst && options.json !== true) tellOfMissing((await Promise.race([gateway.status(), lost])).sandbox, terminal)
+    isFirst = false
+    const { session, turn, cursor } = await Promise.race([send(gateway), lost])
+    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal })
   })
+}
+
+/** @returns what sends it; asked again, it goes on behind what is done. A session that nobody knows of may be left, empty. */
+function sendOnce(text: string, files: Parameters<typeof uploadFiles>[0], { session: prefix, model }: RunOptions) {
+  const clientId = createIdMaker(systemClock, systemRandom)() as CallId
+  let attachments: readonly SentFile[] | undefined
+  let session: SessionId | undefined
+  let sent: SentMessage | undefined
+  return async (gateway: GatewayPort): Promise<SentMessage & { readonly session: SessionId }> => {
+    if (files.length > 0) attachments ??= await uploadFiles(files, gateway)
+    session ??= (prefix === undefined ? await gateway.createSession() : await findSession(gateway, prefix)).id
+    sent ??= await gateway.sendTurn({ session, text, clientId, model, attachments })
+    return { ...sent, session }
+  }
 }
 
 /** An agent without its tools can only say that it has none. */
@@ -57,6 +72,8 @@ function tellOfMissing({ tier, problem }: SandboxStatus, terminal: Terminal): vo
 
 interface Finish {
   readonly gateway: GatewayPort
+  /** Rejects when the guest is gone. */
+  readonly lost: Promise<never>
   readonly session: SessionId
   readonly turn: TurnId
   readonly cursor: number
@@ -65,20 +82,22 @@ interface Finish {
 }
 
 /** Waits for the turn, decides what it asks where that is possible, prints how it ended. @returns the exit code. */
-async function finishTurn({ gateway, session, turn, cursor, options, terminal }: Finish): Promise<number> {
+async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal }: Finish): Promise<number> {
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
+  const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
     if (options.yes === true) return gateway.approve(pending.call, true)
     if (!isInteractive(terminal)) return stuck.resolve(pending)
     reply.breakLine()
-    await gateway.approve(pending.call, await askPerson(pending, terminal))
+    const allow = await askPerson(pending, terminal, over.signal)
+    if (!over.signal.aborted) await gateway.approve(pending.call, allow)
   }
   // One question at a time, in the order of the calls.
   let questions = Promise.resolve()
   const failed = Promise.withResolvers<never>()
-  const watch = await watchTurn({
+  const watching = watchTurn({
     gateway,
     session,
     turn,
@@ -88,20 +107,23 @@ async function finishTurn({ gateway, session, turn, cursor, options, terminal }:
     },
     onPending: (pending) => void (questions = questions.then(() => decide(pending)).catch(failed.reject)),
   })
+  const watch = await Promise.race([watching, lost])
   const cancel = (): void => void gateway.cancelTurn(session).catch(failed.reject)
   process.once('SIGINT', cancel)
   try {
-    const ended = await Promise.race([watch.over, stuck.promise, failed.promise])
+    const ended = await Promise.race([watch.over, stuck.promise, failed.promise, lost])
     if ('call' in ended) return reportWaiting(ended, watch.view(), { session, options, terminal })
     if (streams) reply.finish(ended.reply)
     return reportEnd(ended, { session, options, terminal })
   } finally {
     process.off('SIGINT', cancel)
+    over.abort()
     watch.stop()
+    reply.breakLine()
   }
 }
 
-async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<boolean> {
+async function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
   await dropTypedAhead(terminal.input)
   const asked = new AbortController()
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
@@ -110,10 +132,10 @@ async function askPerson(pending: PendingApproval, terminal: Terminal): Promise<
   try {
     const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
     printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`)
-    const answer = await lines.question('allow? [y/N] ', { signal: asked.signal })
+    const answer = await lines.question('allow? [y/N] ', { signal: AbortSignal.any([asked.signal, over]) })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
-    if (asked.signal.aborted) return false
+    if (asked.signal.aborted || over.aborted) return false
     throw error
   } finally {
     lines.close()
