@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -81,4 +82,23 @@ void test('only the variables of model providers and those that the configuratio
   const env = { MY_KEY: ' secret ', OPENAI_BASE_URL: 'http://x', ANTHROPIC_API_KEY: 'a', GATE_TOKEN: 'g', AWS_SECRET_ACCESS_KEY: 'no' }
   assert.deepEqual(keysFor(config, env), { MY_KEY: 'secret', OPENAI_BASE_URL: 'http://x', ANTHROPIC_API_KEY: 'a', GATE_TOKEN: 'g' })
   assert.deepEqual(keysFor(config, { MY_KEY: ' ' }), {})
+})
+
+void test('a configuration that is a pipe or never ends is refused, and nobody waits for it', () => {
+  withHome((home, workspace) => {
+    const path = join(home.root, 'config.toml')
+    for (const [says, make] of [
+      [/is a pipe/, () => execFileSync('mkfifo', [path])],
+      [/is larger than/, () => symlinkSync('/dev/zero', path)],
+    ] as const) {
+      make()
+      assert.throws(
+        () => loadConfig(home, workspace),
+        (error) => isOxbowError(error, 'bad_config') && says.test(error.message),
+      )
+      rmSync(path)
+    }
+    symlinkSync('/dev/null', path)
+    assert.deepEqual(loadConfig(home, workspace), parseConfig({}, 'defaults'))
+  })
 })

@@ -2,7 +2,7 @@
  * Configuration in layers, the later one winning key by key: defaults, `<home>/config.toml`, the user's `config.toml`, the
  * command line. Each file is checked by itself before it is merged, so that an error can name the file and the line.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { builtinProviders, commonKeyEnv, configSchema, OxbowError, parseConfig, searchKeyEnv } from '../types/index.ts'
@@ -91,13 +91,28 @@ function readLayer(path: string): Table {
 /** @returns the file's text; null when there is no file. @throws OxbowError `bad_config` when it cannot be read, or is no UTF-8 */
 export function readConfigFile(path: string): string | null {
   try {
-    const bytes = readFileSync(path)
+    const bytes = readBounded(path, maxConfigBytes + 1)
     if (bytes.length > maxConfigBytes) throw badConfig(`${path} is larger than ${maxConfigBytes} bytes`)
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     if (cause instanceof OxbowError) throw cause
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw badConfig(`${path} cannot be read: ${(cause as Error).message}`, cause)
+  }
+}
+
+/** A device may have no end. */
+function readBounded(path: string, maxBytes: number): Buffer {
+  // Without O_NONBLOCK a pipe would wait for whoever writes into it.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    if (fstatSync(file).isFIFO()) throw badConfig(`${path} is a pipe`)
+    const bytes = Buffer.allocUnsafe(maxBytes)
+    let length = 0
+    for (let read = -1; read !== 0; length += read) read = readSync(file, bytes, length, maxBytes - length, null)
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(file)
   }
 }
 
