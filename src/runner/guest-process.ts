@@ -10,6 +10,7 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { engineVariables, guestReportSchema, isErrorCode, OxbowError } from '../types/index.ts'
 import type { GuestEnvelope, GuestQuestion, GuestReport } from '../types/index.ts'
+import { hostFiles } from './home.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { jsonLines } from './json-lines.ts'
 import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
@@ -133,7 +134,7 @@ function openLog(path: string): number {
   } catch {
     // No log yet.
   }
-  return openSync(path, 'a', 0o600)
+  return hostFiles(() => openSync(path, 'a', 0o600))
 }
 
 function killGroup(pid: number): void {

@@ -8,6 +8,7 @@ import { appendFileSync, linkSync, mkdirSync, readFileSync, renameSync, unlinkSy
 import { join } from 'node:path'
 import { OxbowError, signedHeadText } from '../types/index.ts'
 import type { ChainHead, Clock, SignedHead, UserId } from '../types/index.ts'
+import { hostFiles } from './home.ts'
 import type { Home } from './home.ts'
 import { maxSignedHeads } from './limits.ts'
 
@@ -27,11 +28,8 @@ export interface Seal {
 }
 
 export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSigner {
-  const key = signingKey(home)
-  const path = headsPath(home, user)
-  let heads = readHeads(path)
-  // A line that a power loss tore would swallow the next one.
-  if (!(readText(path) ?? '\n').endsWith('\n')) replaceFile(path, heads.map(toLine).join(''))
+  const { key, path, kept } = hostFiles(() => openSeal(home, user))
+  let heads = kept
   return {
     sign(head) {
       const last = heads.at(-1)
@@ -55,8 +53,19 @@ export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSign
 }
 
 export function readSeal(home: Home, user: UserId): Seal {
-  const publicKey = createPublicKey(signingKey(home)).export({ type: 'spki', format: 'pem' }).toString()
-  return { heads: readHeads(headsPath(home, user)), publicKey }
+  return hostFiles(() => {
+    const publicKey = createPublicKey(signingKey(home)).export({ type: 'spki', format: 'pem' }).toString()
+    return { heads: readHeads(headsPath(home, user)), publicKey }
+  })
+}
+
+function openSeal(home: Home, user: UserId): { key: KeyObject; path: string; kept: readonly SignedHead[] } {
+  const key = signingKey(home)
+  const path = headsPath(home, user)
+  const kept = readHeads(path)
+  // A line that a power loss tore would swallow the next one.
+  if (!(readText(path) ?? '\n').endsWith('\n')) replaceFile(path, kept.map(toLine).join(''))
+  return { key, path, kept }
 }
 
 /** Keeps the newest half and every second one of the older half. The first head always stays. */

@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { isOxbowError } from '../types/index.ts'
-import { openHome, openWorkspace, parseUser } from './home.ts'
+import { hostFiles, openHome, openWorkspace, parseUser } from './home.ts'
+import { makeMasterKeys } from './master-keys.ts'
+import { openHeadSigner, readSeal } from './head-signing.ts'
+import { spawnGuest } from './guest-process.ts'
+import { systemClock, parseConfig } from '../types/index.ts'
 
 void test('a new home has every folder of the workspace, closed to other people', () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
@@ -78,4 +82,37 @@ void test('no accepted user name leaves the folder of users', () => {
       }
     }),
   )
+})
+
+void test('a file where a folder belongs, or the other way round, is told with its path and what to do', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  try {
+    const home = openHome({ OXBOW_HOME: root })
+    const user = parseUser('default')
+    const workspace = openWorkspace(home, user)
+    writeFileSync(join(home.runner, 'keys'), '')
+    writeFileSync(join(home.runner, 'heads'), '')
+    mkdirSync(join(workspace.logs, 'guest.log'))
+    const told = (path: string) => (error: unknown) =>
+      isOxbowError(error, 'bad_config') && error.message.includes(path) && error.hint.startsWith('See to ')
+    assert.throws(() => makeMasterKeys({ home, user, config: parseConfig({}, 'test'), env: {} }), told('runner/keys'))
+    assert.throws(() => openHeadSigner(home, user, systemClock), told('runner/heads'))
+    assert.throws(() => readSeal(home, user), told('runner/heads'))
+    const envelope = {} as Parameters<typeof spawnGuest>[0]['envelope']
+    await assert.rejects(spawnGuest({ home, workspace, envelope, program: { entry: '' }, env: {} }), told('logs/guest.log'))
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
+
+void test('a full disk is told as one, and what is no fault of the disk stays what it is', () => {
+  const fails = (error: unknown): (() => never) => {
+    return () =>
+      hostFiles(() => {
+        throw error
+      })
+  }
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', errno: -28, syscall: 'write' })
+  assert.throws(fails(full), (error) => isOxbowError(error, 'store_full') && error.hint !== '')
+  assert.throws(fails(new TypeError('a bug')), TypeError)
 })

@@ -74,6 +74,24 @@ export function parseUser(text: string): UserId {
   return text as UserId
 }
 
+/**
+ * Runs what reads or writes the host's files. @throws OxbowError `store_full` for a full disk, `bad_config` for whatever else the
+ * disk refuses; what the work throws by itself
+ */
+export function hostFiles<Result>(work: () => Result): Result {
+  try {
+    return work()
+  } catch (cause) {
+    const { syscall, code, path, message } = cause as NodeJS.ErrnoException
+    if (syscall === undefined) throw cause
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new OxbowError('store_full', `the disk is full: ${message}`, { hint: 'Make room on the disk of your Oxbow home.', cause })
+    }
+    const hint = `See to ${path ?? 'the disk'}: Oxbow must be able to read and write there, and to find a file or a folder as it left it.`
+    throw new OxbowError('bad_config', `a file of Oxbow cannot be used: ${message}`, { hint, cause })
+  }
+}
+
 /** Makes the folders, parents first. One that is there already is closed to others too: older modes are not trusted. */
 function makePrivate(folders: readonly string[]): void {
   for (const folder of folders) {

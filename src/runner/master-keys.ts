@@ -9,6 +9,7 @@ import { basename, dirname, join } from 'node:path'
 import { OxbowError } from '../types/index.ts'
 import type { Config, UserId } from '../types/index.ts'
 import { isAlive } from './guest-search.ts'
+import { hostFiles } from './home.ts'
 import type { Home, HostEnv } from './home.ts'
 import { scryptBlock, scryptCost, scryptLanes } from './limits.ts'
 
@@ -96,7 +97,7 @@ function passphraseOf({ env }: KeyPlace, name: string): string | null {
 
 function pathOf({ home, user }: KeyPlace): string {
   const folder = join(home.runner, 'keys')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  hostFiles(() => mkdirSync(folder, { recursive: true, mode: 0o700 }))
   return join(folder, `${user}.json`)
 }
 
@@ -130,10 +131,12 @@ function isEntry(entry: Entry): boolean {
 function writeKeyFile(place: KeyPlace, file: KeyFile): void {
   const path = pathOf(place)
   const draft = `${path}.${process.pid}`
-  clearDrafts(path)
-  writeFileSync(draft, `${JSON.stringify(file)}\n`, { mode: 0o600, flush: true })
-  chmodSync(draft, 0o600)
-  renameSync(draft, path)
+  hostFiles(() => {
+    clearDrafts(path)
+    writeFileSync(draft, `${JSON.stringify(file)}\n`, { mode: 0o600, flush: true })
+    chmodSync(draft, 0o600)
+    renameSync(draft, path)
+  })
 }
 
 /** A process that was killed while it wrote has left its draft, and a key with it. */
