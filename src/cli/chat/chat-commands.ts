@@ -29,7 +29,7 @@ export const chatHelp = `/new [title]   start another session
 /status        model, memory, sandbox and its limits
 /help          this list
 /quit          leave; so do Ctrl+D, and Ctrl+C when nothing runs
-Ctrl+C stops the running turn. A message sent while a turn runs is read at its next step.
+Ctrl+C clears the line, and stops the running turn. A message sent while a turn runs is read at its next step.
 A pasted text of several lines is one message.`
 
 /**

@@ -110,7 +110,7 @@ function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDe
     ...options,
   })
   const screen = events as unknown as ScreenEvents
-  return { over, shown, type: screen.onLine, interrupt: screen.onInterrupt, end: screen.onEnd }
+  return { over, shown, type: screen.onLine, interrupt: (cleared = false) => screen.onInterrupt(cleared), end: screen.onEnd }
 }
 
 void test('a message streams its answer, shows its call in one line, and gives the prompt back', async () => {
@@ -211,6 +211,23 @@ void test('Ctrl+C stops the turn, and the second one leaves', async () => {
   assert.ok(fake.asked.includes('cancel'))
   interrupt()
   assert.equal(await over, null)
+})
+
+void test('Ctrl+C that has cleared a line stops the turn that runs, and does not leave when nothing does', async () => {
+  const idle = startChat(fakeGateway())
+  idle.interrupt(true)
+  idle.interrupt(true)
+  const later = new Promise((resolve) => setImmediate(resolve, 'still there'))
+  assert.equal(await Promise.race([idle.over, later]), 'still there')
+  idle.interrupt()
+  assert.equal(await idle.over, null)
+  const fake = fakeGateway()
+  const { type, interrupt, end, over } = startChat(fake)
+  await type('one')
+  interrupt(true)
+  assert.ok(fake.asked.includes('cancel'))
+  end()
+  await over
 })
 
 void test('Ctrl+C leaves at once when nothing runs', async () => {

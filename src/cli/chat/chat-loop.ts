@@ -47,10 +47,12 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
       report(error)
     }
   }
-  const onInterrupt = (): void => {
+  const onInterrupt = (cleared: boolean): void => {
+    const session = conversation.current()
+    // As in a shell, it costs the line and no more.
+    if (cleared && session?.isRunning() !== true) return
     const again = deps.now() - interruptedAt < doubleInterruptMs
     interruptedAt = deps.now()
-    const session = conversation.current()
     if (again || session === null || !session.isRunning()) return leave()
     screen.line('  stopping the turn; Ctrl+C again leaves')
     deps.gateway.cancelTurn(session.id).catch(report)

@@ -22,7 +22,8 @@ export interface Screen {
 export interface ScreenEvents {
   /** A line was entered. The next one is handed on when this has settled; it must not reject. */
   readonly onLine: (line: string) => Promise<void>
-  readonly onInterrupt: () => void
+  /** @param cleared a line that was begun is gone by it */
+  readonly onInterrupt: (cleared: boolean) => void
   /** The input has ended. */
   readonly onEnd: () => void
 }

@@ -27,7 +27,10 @@ function openScreen(): Fixture {
   let ended = false
   const screen = createTtyScreen(input as unknown as NodeJS.ReadStream, output as unknown as NodeJS.WriteStream, {
     onLine: async (line) => void lines.push(line),
-    onInterrupt: () => interrupts++,
+    onInterrupt(cleared) {
+      interrupts++
+      screen.line(cleared ? 'cleared' : 'interrupted')
+    },
     onEnd: () => (ended = true),
   })
   return {
@@ -90,6 +93,20 @@ void test('Ctrl+C is handed on, Ctrl+D ends', async () => {
   assert.equal(ended(), false)
   await press('\u0004')
   assert.equal(ended(), true)
+})
+
+void test('Ctrl+C clears what is typed, and what waited behind it is shown', async () => {
+  const { press, written, lines, screen } = openScreen()
+  screen.prompt('› ')
+  await press('half a thought\u001b[D')
+  screen.line('news')
+  await press('\u0003')
+  assert.match(written(), /cleared\n› $/)
+  await press('\u0003')
+  assert.match(written(), /interrupted\n› $/)
+  await press('whole\r')
+  assert.deepEqual(lines, ['whole'])
+  screen.close()
 })
 
 const pasted = (text: string): string => `\u001b[200~${text}\u001b[201~`

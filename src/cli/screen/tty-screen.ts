@@ -151,7 +151,11 @@ function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(li
       return events.onLine(meant)
     })
   })
-  lines.on('SIGINT', events.onInterrupt)
+  lines.on('SIGINT', () => {
+    const typed = lines.line !== ''
+    if (typed) for (const name of ['e', 'u']) lines.write(null, { ctrl: true, name })
+    events.onInterrupt(typed)
+  })
   lines.on('close', () => {
     screen.closed()
     events.onEnd()
