@@ -13,7 +13,9 @@ export async function namedSession(store: Pick<Store, 'sessions'>, named: string
   const found = beginning === '' ? [] : (await store.sessions(lookedUp)).filter(({ id }) => id.startsWith(beginning))
   const [only] = found
   if (only === undefined)
-    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(named)}`, { hint: '`oxbow sessions` lists them.' })
+    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(named)}`, {
+      hint: '`oxbow sessions --archived` lists them all.',
+    })
   if (found.length === 1) return only.id
   const some = found.slice(0, shownIds).map(({ id }) => id)
   throw new OxbowError('bad_input', `${found.length} sessions begin with ${beginning}: ${some.join(', ')}`, {

@@ -30,7 +30,10 @@ export async function findSession(gateway: GatewayPort, prefix: string, listing:
   const found = sessions.filter((session) => session.id.startsWith(wanted))
   if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]
   if (found.length === 0 || wanted === '') {
-    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, { hint: '`oxbow sessions` lists them.' })
+    const away = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` brings back one that was put away.'
+    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
+      hint: `\`oxbow sessions --archived\` lists them all.${away}`,
+    })
   }
   const ids = sessions.map((session) => session.id)
   const some = found.slice(0, 5).map((session) => shortId(session.id, ids))

@@ -106,7 +106,10 @@ void test('run --json is one object, and its session can be continued by the beg
   assert.equal(second.session, first.session)
   const unknown = await oxbow('run', 'help', '--session', 'ffff')
   assert.equal(unknown.exit, errorTable.not_found.exit)
-  assert.match(unknown.err, /^error: no session begins with "ffff"\nhint: /)
+  assert.match(
+    unknown.err,
+    /^error: no session begins with "ffff"\nhint: `oxbow sessions --archived` lists them all\. .* --undo` brings back one/,
+  )
 })
 
 void test('without a terminal an open question ends run with what waits and how to approve it, and approve finishes the turn', async () => {
@@ -168,7 +171,7 @@ void test('the journal of a session is read by the beginning of its id', async (
   assert.deepEqual([...new Set(sessions)], [session])
   const unknown = await oxbow('audit', 'show', '--session', 'ffff')
   assert.deepEqual([unknown.exit, unknown.out], [errorTable.not_found.exit, ''])
-  assert.match(unknown.err, /^error: no session begins with "ffff"\nhint: `oxbow sessions` lists them\.\n$/)
+  assert.match(unknown.err, /^error: no session begins with "ffff"\nhint: `oxbow sessions --archived` lists them all\.\n$/)
   // Nothing was asked over a network, so there is nothing to take out; who is meant is known all the same.
   assert.match((await oxbow('audit', 'recording', session.slice(0, 30))).err, /nothing is recorded of session/)
   const both = await oxbow('audit', 'recording', '0')
