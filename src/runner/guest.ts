@@ -150,7 +150,7 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn
         const report = asReport(line)
         if (report?.type === 'head') {
           const problem = signer.sign({ seq: report.seq, hash: report.hash })
-          if (problem !== null) warn(`${problem}; run \`oxbow audit verify\``)
+          if (problem !== null) warn(problem)
         } else if (report?.type === 'fatal') {
           fatal = fatalError(report)
           // A last word ends a guest, whether or not it knows.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { verify } from 'node:crypto'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -86,4 +86,25 @@ void test('thinning keeps order and the newer half', () => {
     thinOut(heads).map((signed) => signed.seq),
     [1, 3, 4, 5, 6],
   )
+})
+
+void test('a head that cannot be written is told once and ends nothing, and the next one is written whole', () => {
+  withHome((home) => {
+    const signer = openHeadSigner(home, user, clock)
+    signer.sign(head(1))
+    const path = join(home.runner, 'heads', 'ada.jsonl')
+    rmSync(path)
+    mkdirSync(path)
+    assert.match(signer.sign(head(2)) ?? '', /cannot be kept in .*ada\.jsonl: EISDIR/)
+    assert.equal(signer.sign(head(3)), null)
+    rmSync(path, { recursive: true })
+    // What a full disk leaves of a line.
+    appendFileSync(path, '{"seq":2,"ha')
+    assert.equal(signer.sign(head(4)), null)
+    assert.equal(signer.sign(head(5)), null)
+    assert.deepEqual(
+      readSeal(home, user).heads.map(({ seq }) => seq),
+      [1, 4, 5],
+    )
+  })
 })

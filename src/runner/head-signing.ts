@@ -15,7 +15,8 @@ import { maxSignedHeads } from './limits.ts'
 export interface HeadSigner {
   /**
    * Signs a head and appends it to the user's file. A head that is already signed is left alone.
-   * @returns what is wrong when the chain went back or changed under a signed head (nothing is signed then), else null
+   * @returns what is wrong when the chain went back or changed under a signed head (nothing is signed then), or, once, when it cannot
+   * be written; else null
    */
   sign(head: ChainHead): string | null
 }
@@ -30,23 +31,30 @@ export interface Seal {
 export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSigner {
   const { key, path, kept } = hostFiles(() => openSeal(home, user))
   let heads = kept
+  /** The file has these heads, and no half of another one. */
+  let isWhole = true
   return {
     sign(head) {
       const last = heads.at(-1)
       if (last !== undefined && last.seq === head.seq && last.hash === head.hash) return null
       if (last !== undefined && head.seq <= last.seq) {
-        return `the journal of ${user} says its head is record ${head.seq}, but the runner has signed another record ${last.seq}`
+        return `the journal of ${user} says its head is record ${head.seq}, but the runner has signed another record ${last.seq}; run \`oxbow audit verify\``
       }
       const at = clock.now()
       const signature = sign(null, Buffer.from(signedHeadText(user, { ...head, at })), key).toString('base64')
       const signed: SignedHead = { seq: head.seq, hash: head.hash, at, signature }
-      heads = [...heads, signed]
-      if (heads.length > maxSignedHeads) {
-        heads = thinOut(heads)
-        replaceFile(path, heads.map(toLine).join(''))
-      } else {
-        appendFileSync(path, toLine(signed), { mode: 0o600 })
+      const next = heads.length < maxSignedHeads ? [...heads, signed] : thinOut([...heads, signed])
+      try {
+        if (isWhole && next.length > heads.length) appendFileSync(path, toLine(signed), { mode: 0o600 })
+        else replaceFile(path, next.map(toLine).join(''))
+      } catch (error) {
+        // A guest that can still be read is not ended for it: the next head seals this one too.
+        const isNews = isWhole
+        isWhole = false
+        return isNews ? `the head of the journal of ${user} cannot be kept in ${path}: ${(error as Error).message}` : null
       }
+      heads = next
+      isWhole = true
       return null
     },
   }
