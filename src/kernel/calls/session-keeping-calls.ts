@@ -1,8 +1,8 @@
 /** Calls by which a person keeps sessions in order: names, puts away, erases, and goes on from an earlier point. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import type { SessionRow, Store } from '../../store/index.ts'
-import { type Call, type CallContext, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
+import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
+import { type Call, type CallContext, type CallId, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
 import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
@@ -123,6 +123,7 @@ async function assertNoForks({ journal, store }: SessionKeepingDeps, id: Session
 async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: CallContext): Promise<void> {
   await eraseEntries(deps.store, id)
   await deps.journal.flushed()
+  await eraseNaming(deps, id, context)
   await eraseRecords(deps, id, context)
   await deps.memory?.caughtUp()
   await eraseEntries(deps.store, id)
@@ -149,6 +150,38 @@ async function eraseRecords(
     await journal.erase({ caller, call, name: 'session.delete' }, seqs, 'session deleted')
     after = page.at(-1)?.seq ?? after
   }
+}
+
+const naming: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork'])
+
+/** The title that a person gave stands in records of no session. */
+async function eraseNaming(
+  { store, journal }: SessionKeepingDeps,
+  id: SessionId,
+  { id: call, caller, signal }: CallContext,
+): Promise<void> {
+  const calls = new Set<CallId>()
+  const end = (await store.head()).seq
+  for (let after = 0; after < end;) {
+    signal.throwIfAborted()
+    const { records, upto } = await store.scan({ after, before: end + 1, phrases: [foldPhrase(id)] })
+    for (const record of records) if (naming.has(record.name) && isAbout(record.body, id)) calls.add(record.call)
+    after = upto
+  }
+  for (const named of calls) {
+    const records = await store.records({ call: named, order: 'oldest_first', limit: 10, hydrate: false })
+    await journal.erase(
+      { caller, call, name: 'session.delete' },
+      records.map(({ seq }) => seq),
+      'session deleted',
+    )
+  }
+}
+
+/** An intent names the session in its input, an outcome by itself. */
+function isAbout(body: string, id: SessionId): boolean {
+  const value = JSON.parse(body) as JsonObject
+  return [value['id'], value['session'], (value['input'] as JsonObject | undefined)?.['session']].includes(id)
 }
 
 interface ForkInput {

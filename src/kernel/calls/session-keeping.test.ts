@@ -121,6 +121,26 @@ describe('sessions', () => {
     assert.deepEqual(erased.unexplained, [])
   })
 
+  it('are erased with the titles that a person gave them, also in a fork that took one over', async () => {
+    await using fixture = await openFixture()
+    const { kernel, store } = fixture
+    const { id: session } = await kernel.createSession('heronbird one')
+    const { id: other } = await kernel.createSession(`pelican, not ${session}`)
+    await turnIn(fixture, session, 'hello')
+    const fork = await ask(fixture, 'session.fork', { session })
+    const outcome = await kernel.call('session.rename', { session, title: 'heronbird two' }, other)
+    assert.equal(outcome.status, 'ok')
+    const told = async (): Promise<string> => JSON.stringify(await store.records({ order: 'oldest_first', limit: 1_000, hydrate: true }))
+    await ask(fixture, 'session.delete', { session: fork.session })
+    assert.equal((await listed(fixture)).find(({ id }) => id === session)?.title, 'heronbird two')
+    await ask(fixture, 'session.delete', { session })
+    assert.doesNotMatch(await told(), /heronbird/)
+    assert.match(await told(), /pelican/)
+    const { first_bad: firstBad, erased } = await verifyJournal(store, [], '')
+    assert.equal(firstBad, null)
+    assert.deepEqual(erased.unexplained, [])
+  })
+
   it('take no message, fork or title any more from when their erasing begins', async () => {
     const store = await openMemoryStore({ user })
     const erasing = Promise.withResolvers<void>()
