@@ -1,4 +1,5 @@
 /** Calls by which a person keeps sessions in order: names, puts away, erases, and goes on from an earlier point. */
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
@@ -96,7 +97,8 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
       // Behind the look at its lane without a pause: whoever comes later finds it gone.
       const stay = deps.sessions.leave(id)
       try {
-        // One may have been made in between.
+        // One may have been made in between, and one that was found to go on before that is on record by the next tick.
+        await setImmediate()
         await assertNoForks(deps, id)
         // A title or a summary that is under way would be written behind what is erased.
         await deps.background.end(id)
@@ -203,13 +205,15 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
     }),
     example: { session: example, at: 42 },
     async run({ session: id, at, title }, { clock }) {
-      const row = await deps.sessions.load(id)
+      await deps.sessions.load(id)
       if (at === undefined && deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or name a message with `at`.')
       await assertReachable(deps, id)
       const forked = await pointOf(deps, id, at ?? Number.MAX_SAFE_INTEGER)
       if (forked === 0)
         throw bad(at === undefined ? 'Nothing was said in it yet.' : `Nothing was said in it up to #${at}.`, 'Start a new session.')
       const summary = await deps.summaries.read(id)
+      // Last of all: its erasing may have begun meanwhile.
+      const row = await deps.sessions.load(id)
       const now = clock.now()
       const change = {
         title: title ?? row.title,

@@ -173,6 +173,28 @@ describe('sessions', () => {
     assert.equal((await store.session(session))?.title, '')
   })
 
+  it('are not forked any more by a fork that was on its way when their erasing began', async () => {
+    const store = await openMemoryStore({ user })
+    const looking = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    let held = false
+    const history: Store['history'] = async (...given) => {
+      if (held) looking.resolve()
+      if (held) await goOn.promise
+      return store.history(...given)
+    }
+    await using fixture = await openFixture({ store: Object.assign(Object.create(store), { history }) })
+    const { session, kernel } = fixture
+    await fixture.turn('one')
+    held = true
+    const forked = kernel.call('session.fork', { session })
+    await looking.promise
+    assert.equal((await kernel.call('session.delete', { session })).status, 'ok')
+    goOn.resolve()
+    assert.equal((await forked).status, 'failed')
+    assert.deepEqual(await listed(fixture), [])
+  })
+
   it('take messages again when their erasing fails', async () => {
     const store = await openMemoryStore({ user })
     const erase: Store['erase'] = () => Promise.reject(new Error('no room'))
