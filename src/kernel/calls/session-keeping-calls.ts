@@ -5,6 +5,7 @@ import type { Memory } from '../../memory/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
 import { type Call, type CallContext, type CallId, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
 import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
+import { changesScratchpad } from '../conversation/scratchpads.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
 import { maxForkDepth, maxSessionsRead } from '../limits.ts'
@@ -212,6 +213,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
       if (forked === 0)
         throw bad(at === undefined ? 'Nothing was said in it yet.' : `Nothing was said in it up to #${at}.`, 'Start a new session.')
       const summary = await deps.summaries.read(id)
+      const scratchpad = await scratchpadAt(deps, id, forked)
       // Last of all: its erasing may have begun meanwhile.
       const row = await deps.sessions.load(id)
       const now = clock.now()
@@ -220,7 +222,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
         createdAt: now,
         activeAt: now,
         labels: row.labels,
-        scratchpad: row.scratchpad,
+        scratchpad,
         parent: id,
         forked,
         // A summary that stands for more than both share is not the new one's.
@@ -257,6 +259,21 @@ async function pointOf(deps: SessionKeepingDeps, id: SessionId, at: number): Pro
     }
   }
   return 0
+}
+
+/** @returns the call that had changed the scratchpad last at this point; empty when none had. */
+async function scratchpadAt(deps: SessionKeepingDeps, id: SessionId, point: number): Promise<CallId | ''> {
+  await deps.sessions.load(id)
+  const scratchpad = deps.sessions.scratchpad(id)
+  if (scratchpad === '') return ''
+  const asked = { call: scratchpad, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: false } as const
+  const [newest] = await deps.store.records(asked)
+  if (newest === undefined || newest.seq <= point) return scratchpad
+  for await (const page of historyPages(deps, id, point + 1)) {
+    const found = page.find(({ name, phase, body }) => changesScratchpad({ name, phase, body: JSON.parse(body) as JsonObject }))
+    if (found !== undefined) return found.call
+  }
+  return ''
 }
 
 function bad(message: string, hint: string): OxbowError {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { asks, type FixtureOptions, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
-import type { GenerateRequest } from '../../types/index.ts'
+import type { GenerateRequest, SessionId } from '../../types/index.ts'
 
 const write = (...items: string[]) => asks(['scratchpad_write', { items }])
 
@@ -43,6 +43,21 @@ describe('the scratchpad', () => {
     ])
     assert.ok(!seen[4]!.system.includes('scratchpad, notes'))
     assert.match(seen[5]!.system, /notes that you wrote for yourself in this session \(not words of the person\):\n1\. three$/)
+  })
+
+  it('is in a fork what it was at the point that both share', async () => {
+    const { play } = watched(write('one'), says('noted'), write('two'), says('noted'))
+    await using guest = await openFixture({ play })
+    await guest.turn('note it')
+    const { seq: first } = await guest.record(({ name, phase }) => name === 'turn.send' && phase === 'outcome')
+    await guest.turn('and note this')
+    const padIn = async (at: number): Promise<string> => {
+      const fork = await guest.kernel.call('session.fork', { session: guest.session, at })
+      assert.ok(fork.status === 'ok')
+      return (await guest.kernel.call('scratchpad.read', {}, (fork.output as { session: SessionId }).session)).text
+    }
+    const { seq: asked } = await guest.record(({ name, phase }) => name === 'turn.send' && phase === 'started')
+    assert.deepEqual(await Promise.all([padIn(asked), padIn(first), padIn(1_000_000)]), ['The scratchpad is empty.', '1. one', '1. two'])
   })
 
   it('outlives the guest, from the journal alone, and is of one session', async () => {
