@@ -28,7 +28,7 @@ function endsTurn({ name, phase }: RecordView): boolean {
 }
 
 interface Subscription {
-  active: boolean
+  readonly leaving: AbortController
   /** Known once the past has been told. */
   stop: (() => void) | null
 }
@@ -37,7 +37,7 @@ export function createSubscriptions({ kernel, texts, max, send, sendPatiently }:
   const subscriptions = new Map<SessionId, Subscription>()
 
   const end = (subscription: Subscription): void => {
-    subscription.active = false
+    subscription.leaving.abort()
     subscription.stop?.()
   }
   return {
@@ -49,24 +49,25 @@ export function createSubscriptions({ kernel, texts, max, send, sendPatiently }:
       if (subscriptions.size >= max) {
         throw new OxbowError('limit_reached', `A connection follows at most ${max} sessions.`, { hint: 'Unsubscribe from one first.' })
       }
-      const subscription: Subscription = { active: true, stop: null }
+      const subscription: Subscription = { leaving: new AbortController(), stop: null }
+      const { signal } = subscription.leaving
       subscriptions.set(session, subscription)
       const listener = (event: KernelEvent): void => {
-        if (!subscription.active) return
+        if (signal.aborted) return
         if (event.type === 'record' && !endsTurn(event.record)) return sendPatiently(texts.of(event))
         if (event.type !== 'snapshot') return send(texts.of(event))
         const { type, ...snapshot } = event
         send(frameText({ type, payload: { request_id, ...snapshot } }))
       }
       try {
-        subscription.stop = await kernel.follow(session, cursor, listener)
+        subscription.stop = await kernel.follow(session, cursor, listener, signal)
       } catch (error) {
         if (subscriptions.get(session) === subscription) subscriptions.delete(session)
-        throw error
+        if (!signal.aborted) throw error
       }
-      // Stopped while the past was being told: the kernel could not be told to stop before now.
-      if (subscription.active) return
-      subscription.stop()
+      if (!signal.aborted) return
+      // With the last of the past it may have begun all the same.
+      subscription.stop?.()
       throw new OxbowError('cancelled', `The subscription to session ${session} was ended before it began.`, { hint: 'Subscribe again.' })
     },
     remove(session) {

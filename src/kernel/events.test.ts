@@ -5,6 +5,7 @@ import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
 import { createEvents, type Events } from './events.ts'
 import type { KernelEvent } from './facade.ts'
 import { user } from './kernel-fixture.ts'
+import { followPage } from './limits.ts'
 
 const session = 's' as SessionId
 const turn = 't' as TurnId
@@ -105,6 +106,24 @@ void describe('a reply that begins anew', () => {
     events.delta(session, turn, call, ' too')
     await tick()
     assert.deepEqual(told, ['restarted x/y: it broke off', '0:Mine too'])
+  })
+})
+
+void describe('a follower that leaves while the past is told', () => {
+  void it('has no more of it read', async () => {
+    const store = await openMemoryStore({ user })
+    const { seq: _, ...record } = outcome(1)
+    await store.append({ records: Array.from({ length: 2 * followPage }, () => ({ ...record, body: '{}' })) })
+    let pages = 0
+    const counting = (...given: Parameters<Store['records']>) => (pages++, store.records(...given))
+    const events = createEvents(Object.assign(Object.create(store) as Store, { records: counting }), () => [])
+    const leaving = new AbortController()
+    const left = new Error('left')
+    await assert.rejects(
+      events.follow(session, 0, () => leaving.abort(left), leaving.signal),
+      left,
+    )
+    assert.equal(pages, 1)
   })
 })
 

@@ -12,7 +12,8 @@ export interface Events {
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
   restarted(event: ServerPayloads['reply_restarted']): void
   progress(event: ServerPayloads['progress']): void
-  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void): Promise<() => void>
+  /** As Kernel.follow. */
+  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
 }
 
 interface Topic {
@@ -74,7 +75,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       emit(topic, { type: 'reply_restarted', ...event })
     },
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
-    async follow(session, cursor, listener) {
+    async follow(session, cursor, listener, leaving) {
       const topic = topicOf(session)
       const inbox = createInbox(cursor, listener)
       topic.listeners.add(inbox.receive)
@@ -82,7 +83,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
         topic.listeners.delete(inbox.receive)
         release(session)
       }
-      await tellPast(store, session, inbox).catch((error: unknown) => {
+      await tellPast(store, session, inbox, leaving).catch((error: unknown) => {
         stop()
         throw error
       })
@@ -139,8 +140,9 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
 /** The bytes of exchanges are for replay and audit: they would drown what a terminal shows. */
 const followed: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
 
-async function tellPast(store: Store, session: SessionId, inbox: Inbox): Promise<void> {
+async function tellPast(store: Store, session: SessionId, inbox: Inbox, leaving?: AbortSignal): Promise<void> {
   for (;;) {
+    leaving?.throwIfAborted()
     const page = await store.records({
       session,
       after: inbox.seen(),

@@ -46,8 +46,12 @@ export interface Kernel {
   approve(call: CallId, allow: boolean): Promise<void>
   /** Makes a call that is offered to terminals, as the user, through the gate. */
   call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
-  /** @returns a function that stops the following. @throws OxbowError `not_found` for an unknown session. */
-  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void): Promise<() => void>
+  /**
+   * @param leaving ends it while the past is told, and has no part in it afterwards
+   * @returns a function that stops the following
+   * @throws OxbowError `not_found` for an unknown session, or the reason of `leaving`
+   */
+  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
   /** Stops turns where they stand (they continue at the next start) and flushes. */
   close(): Promise<void>
 }

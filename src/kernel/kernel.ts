@@ -84,10 +84,10 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     cancelTurn: async (session) => (expectOk(await ask('turn.cancel', { session }, session)) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => void expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')),
     call: ask,
-    async follow(session, cursor, listener) {
+    async follow(session, cursor, listener, leaving) {
       await resumed
       await sessions.load(session)
-      return events.follow(session, cursor, listener)
+      return events.follow(session, cursor, listener, leaving)
     },
     async close() {
       await resumed
