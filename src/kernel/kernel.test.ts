@@ -117,6 +117,31 @@ test('a parked call can be decided in the instant after a restart, before it wai
   await assert.rejects(second.kernel.approve(parked.call, true), { code: 'not_found' })
 })
 
+test('a decision that the guest’s stop overtakes is acknowledged, because it holds at the next start', async () => {
+  const store = await openMemoryStore({ user })
+  const goOn = Promise.withResolvers<void>()
+  const append: typeof store.append = async (given) => {
+    if (given.records[0]?.phase === 'decided') await goOn.promise
+    return store.append(given)
+  }
+  const slow = Object.assign(Object.create(store), { append, close: async () => {} }) as typeof store
+  const calls = [testCall('test.act', async () => done('ran'), { effect: 'once' })]
+  const first = await openFixture({ play: inOrder(asks(['test_act'])), calls, config: askFirst, store: slow })
+  void first.turn('act')
+  const parked = await first.record((record) => record.phase === 'parked')
+  const decided = first.kernel.approve(parked.call, true)
+  await new Promise((resolve) => setImmediate(resolve))
+  const closed = first.kernel.close()
+  await new Promise((resolve) => setImmediate(resolve))
+  goOn.resolve()
+  await decided
+  await closed
+
+  await using second = await openFixture({ play: () => says('done'), calls, config: askFirst, store, session: first.session })
+  const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  assert.equal((outcome.body as { reply: string }).reply, 'done')
+})
+
 test('a token budget refuses a generation before it runs and the turn says why', async () => {
   let asked = 0
   const config = { budget: { session: { tokens: 500 } }, model: { max_output_tokens: 400 } }

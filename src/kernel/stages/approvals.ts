@@ -3,6 +3,7 @@
  * must. The decision binds to that input: the same call id with another input is asked again.
  */
 import type { Caller, CallId, PendingApproval, SessionId, TurnId } from '../../types/index.ts'
+import { stopReason } from './running-calls.ts'
 
 export interface Approvals {
   /** Waits for the decision on a parked call. Rejects with the signal's reason when the turn ends first. */
@@ -23,7 +24,8 @@ export function createApprovals(): Approvals {
           signal.removeEventListener('abort', stop)
         }
         const stop = (): void => {
-          done()
+          // What a stop of the guest cuts off waits on: a decision that still comes holds at the next start.
+          if (stopReason(signal) !== 'shutdown') done()
           reject(signal.reason)
         }
         if (signal.aborted) return reject(signal.reason)
