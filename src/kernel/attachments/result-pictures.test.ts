@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import type { Call, CallContext, Done, GenerateRequest, KeptFile, Message } from '../../types/index.ts'
+import type { Call, CallContext, Done, GenerateRequest, KeptFile, Message, ModelEvent } from '../../types/index.ts'
 import { conversationItem, toolResult } from '../../types/index.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
 import { asks, type FixtureOptions, openFixture, says, testCall, user } from '../kernel-fixture.ts'
@@ -49,6 +49,19 @@ describe('a picture of a result', () => {
     const { files, labels } = body as unknown as { files: KeptFile[]; labels: string[] }
     assert.deepEqual([files[0]?.name, files[0]?.pieces.length, labels], ['0.png', 1, ['untrusted']])
     assert.deepEqual(Buffer.from((await fixture.store.blob(files[0]!.pieces[0]!))!), bytesOf('0.png'))
+  })
+
+  it('that the service refuses is told with a way out: each later request of the session shows it too', async () => {
+    const failure = { code: 'model_refused', message: 'Could not process image.', hint: 'Its message says why.' } as const
+    let asked = 0
+    async function* play(): AsyncGenerator<readonly ModelEvent[]> {
+      if (asked++ === 1) yield [{ type: 'error', failure, usage: { inputTokens: 0, outputTokens: 0, estimated: false } }]
+      else yield* asks(['test_look'])
+    }
+    await using fixture = await openFixture({ play, calls: [lookCall()] })
+    const outcome = await fixture.turn('look')
+    assert.equal(outcome['status'], 'failed')
+    assert.match(outcome['reply'] as string, /Its message says why\. If a picture or file is what it refuses: .*`\/fork N`/)
   })
 
   it('is shown again when the conversation is read back, under the same text', async () => {

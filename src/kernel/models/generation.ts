@@ -117,12 +117,23 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
         return event
       case 'error':
         show(running, text)
-        throw running.enough.signal.aborted ? overdrawn(running) : broken(running, event.failure, event.usage)
+        throw running.enough.signal.aborted ? overdrawn(running) : broken(running, withWayOut(event.failure, running.asked), event.usage)
     }
   }
   show(running, text)
   if (!covered(running)) throw overdrawn(running)
   return null
+}
+
+/** A service that refuses a file that looked right to us refuses each request that shows it. */
+function withWayOut(failure: Failure, { messages }: GenerateRequest): Failure {
+  const showsFile = messages.some(({ role, parts: [first, ...rest] }) =>
+    role === 'tool' ? first?.type === 'tool_result' && first.media !== undefined : rest.some(({ type }) => type === 'media'),
+  )
+  if (failure.code !== 'model_refused' || !showsFile) return failure
+  const way =
+    'If a picture or file is what it refuses: go on from before that with `/fork N` in chat, begin a new session, or ask a model that is not shown such files.'
+  return { ...failure, hint: `${failure.hint} ${way}` }
 }
 
 function addText(running: Running, type: 'text' | 'reasoning', text: string, sealed: Sealed | undefined): void {
