@@ -86,7 +86,7 @@ function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResul
   const base = { turn: process.turn, steps }
   switch (end.kind) {
     case 'reply':
-      return { ...base, status: 'ok', reply: end.text, failure: null }
+      return { ...base, status: 'ok', reply: end.text, failure: end.failure }
     case 'stopped': {
       const timeIsOver = process.signal.reason === 'time_limit'
       const failure: Failure = timeIsOver

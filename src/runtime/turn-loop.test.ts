@@ -59,6 +59,13 @@ test('an answer that reached its limit before it said anything is no reply: the 
   assert.match(result.reply, /1000 tokens of one answer[^]*Done in this turn: write_a/)
 })
 
+test('an answer that reached its limit amid its text is a reply that says it is cut, once', async () => {
+  const cut = ok({ message: { role: 'assistant', parts: [{ type: 'text', text: 'Once upon' }] }, finish: 'length', usage })
+  const result = await runTurn(scripted([cut]), deps)
+  assert.deepEqual([result.status, result.reply, result.failure?.code], ['ok', 'Once upon', 'limit_reached'])
+  assert.match(result.failure?.message ?? '', /is cut.*1000 tokens/)
+})
+
 test('results go back to the model in the order of the calls, whatever order they end in', async () => {
   const first = Promise.withResolvers<CallOutcome>()
   const process = createFakeProcess({

@@ -28,7 +28,8 @@ import type { Composed, GenerateOutput, RuntimeDeps } from './runtime.ts'
 
 /** How the loop ended, before it is put into words. */
 export type LoopEnd =
-  | { readonly kind: 'reply'; readonly text: string }
+  /** With a failure when the answer is cut. */
+  | { readonly kind: 'reply'; readonly text: string; readonly failure: Failure | null }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'limit'; readonly failure: Failure }
@@ -49,6 +50,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
   const room = deps.facts.contextTokens - deps.facts.maxOutputTokens - composed.systemTokens
   const window: Window = { room, summary: composed.summary, through: '', hopeless: false }
   let notice = ''
+  let cut: Failure | null = null
   let steps = 0
   const ended = (end: LoopEnd): LoopRun => ({ end, items, steps, room, visible: visibleItems(items, window) })
 
@@ -74,7 +76,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     // Done: the model has answered and nobody has added anything.
     const reply = items.at(-1)
     if (reply?.message.role === 'assistant' && toolCallsOf(reply.message).length === 0)
-      return ended({ kind: 'reply', text: textOf(reply.message) })
+      return ended({ kind: 'reply', text: textOf(reply.message), failure: cut })
 
     // Generate.
     if (steps >= deps.maxTurns) return ended({ kind: 'limit', failure: tooManySteps(deps.maxTurns) })
@@ -86,6 +88,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     items.push(generated.item)
     // Thought or a tool call took all that one answer may have: nothing of it can be used.
     if (generated.finish === 'length' && isSilent(generated.item)) return ended({ kind: 'limit', failure: usedUp(deps.facts) })
+    cut = generated.finish === 'length' ? cutOff(deps.facts) : null
   }
 }
 
@@ -184,6 +187,14 @@ function usedUp(facts: ModelFacts): Failure {
     code: 'limit_reached',
     message: `${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer before it said anything.`,
     hint: 'Ask for less at once, e.g. a file in parts; `model.max_output_tokens` in config.toml sets the limit, `model.effort` how much is thought.',
+  }
+}
+
+function cutOff(facts: ModelFacts): Failure {
+  return {
+    code: 'limit_reached',
+    message: `The answer is cut: ${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer. A call that it was about to make was not made.`,
+    hint: 'Send another message to go on; `model.max_output_tokens` in config.toml sets the limit.',
   }
 }
 

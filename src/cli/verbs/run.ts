@@ -167,7 +167,7 @@ function reportEnd(view: TurnView, report: Report): number {
       ].join('\n'),
     )
   }
-  if (view.status === 'ok') return 0
+  if (view.status === 'ok' && view.failure === null) return 0
   // A person at a terminal has read it in the reply; the two streams of a program may go different ways.
   if (view.failure !== null && terminal.output.isTTY && options.json !== true && untoldFailure(view) === null)
     return exitOf(view.failure.code)

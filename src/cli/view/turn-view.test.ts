@@ -112,6 +112,15 @@ void test('what went wrong is told once: not again when the reply says it', () =
   assert.equal(untoldFailure({ failure: null, reply: 'done' }), null)
 })
 
+void test('a reply that is cut says so, though its turn went well', () => {
+  const failure = { code: 'limit_reached', message: 'The answer is cut.', hint: 'Go on.' }
+  const view = foldRecord(
+    newTurnView(turn),
+    record(turn, 'turn.send', 'outcome', { status: 'ok', turn, reply: 'Once upon', steps: 1, failure }),
+  )
+  assert.deepEqual([view.status, view.reply, untoldFailure(view)], ['ok', 'Once upon', failure])
+})
+
 void test('a failure that was told to a model is told to a person without its code', () => {
   const view = fold(
     record(turn, 'turn.send', 'outcome', { status: 'failed', code: 'bad_config', text: 'Error (bad_config): No key is set.' }),

@@ -184,7 +184,8 @@ export function isEnd(record: Pick<RecordView, 'phase'>): boolean {
 }
 
 function failureOf(body: Fields): Failure | null {
-  const failure = body['status'] === 'ok' ? {} : fields(body['failure'] ?? (body as Json))
+  // One that is `ok` may have an answer that is cut.
+  const failure = fields(body['failure'] ?? (body['status'] === 'ok' ? null : (body as Json)))
   const { code } = failure
   if (!isErrorCode(code)) return null
   return {
