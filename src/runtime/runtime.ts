@@ -77,7 +77,7 @@ export interface GenerateOutput {
   readonly repaired?: Readonly<Record<string, number>>
 }
 
-/** How a turn ended. `limit` and `failed` replies say what was done and what is left. */
+/** How a turn ended. `limit` and `failed` replies say what was done and what is left; one that is `ok` has a failure when its answer is cut. */
 export interface TurnResult {
   readonly status: 'ok' | 'failed' | 'cancelled' | 'limit'
   readonly turn: TurnId
