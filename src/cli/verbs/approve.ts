@@ -96,7 +96,7 @@ async function decideAndFollow({ gateway, setup }: Connection, pending: PendingA
       })
     }
     if (ended.reply !== '') printLine(terminal, plainText(ended.reply))
-    if (ended.status === 'ok') return 0
+    if (ended.status === 'ok' && ended.failure === null) return 0
     return ended.failure === null
       ? exitOf(ended.status === 'cancelled' ? 'cancelled' : 'limit_reached')
       : printFailure(terminal, ended.failure)
