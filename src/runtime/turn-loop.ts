@@ -193,7 +193,7 @@ function usedUp(facts: ModelFacts): Failure {
 function cutOff(facts: ModelFacts): Failure {
   return {
     code: 'limit_reached',
-    message: `The answer is cut: ${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer. A call that it was about to make was not made.`,
+    message: `The answer is cut: ${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer. What it was going to do next was not done.`,
     hint: 'Send another message to go on; `model.max_output_tokens` in config.toml sets the limit.',
   }
 }
