@@ -156,7 +156,7 @@ export interface MemorySearch {
   readonly vector?: { readonly model: string; readonly vector: Float32Array<ArrayBuffer>; readonly limit: number }
   /** Brings along what stands next to the first so many hits of each list, as `around` does, without another question. */
   readonly beside?: { readonly first: number; readonly before: number; readonly after: number }
-  /** Tells which hits are of one stream and at most so many entries apart. */
+  /** Tells which entries of the hits are of one stream and at most so many entries apart. */
   readonly apart?: number
 }
 
@@ -184,7 +184,7 @@ export interface MemoryFound {
   readonly apart?: readonly Apart[]
 }
 
-/** Two passages of one stream, and how many entries on from that of the earlier that of the later stands: 1 for neighbours. */
+/** Two entries of one stream, by one passage of each that was found, and how many entries on the later one stands: 1 for neighbours. */
 export type Apart = readonly [earlier: number, later: number, entries: number]
 
 /** What stands next to passages; read when it is asked for. */

@@ -38,33 +38,50 @@ function withoutContext({ entry, passages }: MemoryItem): MemoryItem {
 }
 
 /** Tags, and the title of a document, that say it: words beside a text, which need not say it. */
-export function marksOf(entry: MemoryEntry, { inText }: Pick<PhraseMatch, 'inText'>): readonly string[] {
+function marksOf(entry: MemoryEntry, { inText }: Pick<PhraseMatch, 'inText'>): readonly string[] {
   const title = entry.kind === 'document' ? (extraOf(entry).title ?? '') : ''
   return [...entry.tags, title].filter(inText)
 }
 
-/** Takes marks that say it off what stays. @returns how many entries had some */
-export async function eraseMarks(
-  { memory, alone, changed, clock }: Pick<KeepDeps, 'memory' | 'alone' | 'changed' | 'clock'>,
+export interface Marked {
+  readonly entry: MemoryEntry
+  readonly marks: readonly string[]
+}
+
+/** @param gone entries that go whole @returns entries that stay and have marks that say it */
+export async function marksThatSay(
+  { memory }: Pick<KeepDeps, 'memory'>,
   match: Pick<PhraseMatch, 'inText'>,
   signal: AbortSignal,
-): Promise<number> {
-  let found = 0
+  gone: ReadonlySet<string> = new Set(),
+): Promise<readonly Marked[]> {
+  const found: Marked[] = []
   for await (const page of entryPages(memory, {}, listPage)) {
     signal.throwIfAborted()
-    const marked = page.filter((entry) => marksOf(entry, match).length > 0).map(({ id }) => id)
-    for (let at = 0; at < marked.length; at += writeBatch) {
-      const changes = await alone(async (own) => {
-        const items = await own.items(marked.slice(at, at + writeBatch))
-        const made = items.map((item) => withoutMarks(item, match, clock.now()))
-        if (made.length > 0) await own.change(made)
-        return made
-      })
-      changed({ put: changes.flatMap((each) => (each.change === 'put' ? [each.item.entry] : [])) })
-      found += changes.length
-    }
+    const marked = page.map((entry) => ({ entry, marks: gone.has(entry.id) ? [] : marksOf(entry, match) }))
+    found.push(...marked.filter(({ marks }) => marks.length > 0))
   }
   return found
+}
+
+/** Takes marks that say it off what stays. @returns how many entries had some */
+export async function eraseMarks(
+  { alone, changed, clock }: Pick<KeepDeps, 'alone' | 'changed' | 'clock'>,
+  match: Pick<PhraseMatch, 'inText'>,
+  marked: readonly Marked[],
+): Promise<number> {
+  let erased = 0
+  for (let at = 0; at < marked.length; at += writeBatch) {
+    const changes = await alone(async (memory) => {
+      const items = await memory.items(marked.slice(at, at + writeBatch).map(({ entry }) => entry.id))
+      const made = items.map((item) => withoutMarks(item, match, clock.now()))
+      if (made.length > 0) await memory.change(made)
+      return made
+    })
+    changed({ put: changes.flatMap((each) => (each.change === 'put' ? [each.item.entry] : [])) })
+    erased += changes.length
+  }
+  return erased
 }
 
 function withoutMarks({ entry, passages }: MemoryItem, match: Pick<PhraseMatch, 'inText'>, updatedAt: number): MemoryChange {

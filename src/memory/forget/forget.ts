@@ -3,7 +3,7 @@
  * whose bodies that say it become their hashes. What goes is found by phrase, not by where it was put: the same words in another
  * session go too. Afterwards it is looked for again, and the answer says what was found.
  */
-import { foldPhrase, matchPhrases, type MemoryEntry, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
+import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import {
   type CallContext,
   type CallId,
@@ -14,12 +14,11 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
-import { entryPages } from '../entry-pages.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
-import { listPage, maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
+import { maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
-import { eraseEntries, eraseMarks, marksOf } from './erase-entries.ts'
+import { eraseEntries, eraseMarks, type Marked, marksThatSay } from './erase-entries.ts'
 import type { OwedForgetting } from './aftermath.ts'
 import { entriesThatSay, recordsThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
@@ -77,7 +76,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     const match = matchPhrases(phrases)
     const entries = new Map(items.map((item) => [item.entry.id, item]))
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    const marked = await marksThatSay(deps, match, new Set(entries.keys()), signal)
+    const marked = await marksThatSay(deps, match, signal, new Set(entries.keys()))
     return { match, phrases, marked, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
   }
   const words = createRecentMap<CallId, readonly string[]>(maxHeldForgettings)
@@ -88,7 +87,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const { match, items, records } = found
       // Memory first: from here nothing recalls it, whatever stops the rest.
       await eraseEntries(deps, items)
-      const marked = await eraseMarks(deps, match, signal)
+      const marked = await eraseMarks(deps, match, found.marked)
       const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
@@ -98,9 +97,10 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
       // What was being indexed or tidied has read it before: that is on its way no longer, and goes, too.
       await deps.alone(async () => {})
-      await eraseEntries(deps, await entriesThatSay(deps, match, signal))
+      const late = await entriesThatSay(deps, match, signal)
+      await eraseEntries(deps, late)
       const [leftEntries, leftRecords] = await Promise.all([
-        entriesThatSay(deps, match, signal),
+        late.length === 0 ? late : entriesThatSay(deps, match, signal),
         recordsThatSay(deps, found.phrases, signal),
       ])
       const later = new Set(erased.kept)
@@ -123,27 +123,6 @@ async function runningIn({ store }: KeepDeps, sessions: readonly SessionId[]): P
   const wanted = new Set<string>(sessions)
   const open = wanted.size === 0 ? [] : await store.openIntents()
   return open.filter(({ name, session }) => name === 'turn.send' && wanted.has(session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
-}
-
-interface Marked {
-  readonly entry: MemoryEntry
-  readonly marks: readonly string[]
-}
-
-/** @param gone entries that go whole */
-async function marksThatSay(
-  { memory }: KeepDeps,
-  match: PhraseMatch,
-  gone: ReadonlySet<string>,
-  signal: AbortSignal,
-): Promise<readonly Marked[]> {
-  const found: Marked[] = []
-  for await (const page of entryPages(memory, {}, listPage)) {
-    signal.throwIfAborted()
-    const marked = page.map((entry) => ({ entry, marks: gone.has(entry.id) ? [] : marksOf(entry, match) }))
-    found.push(...marked.filter(({ marks }) => marks.length > 0))
-  }
-  return found
 }
 
 interface Found {

@@ -5,7 +5,7 @@ import type { KeepDeps } from '../keep-deps.ts'
 import { recordAt } from '../keep/provenance-record.ts'
 import { messageId } from '../said/message-record.ts'
 import { askedWords, hasEnded, type OwedForgetting, turnsOf, type TurnWords, wordsOfTurn } from './aftermath.ts'
-import { eraseEntries, eraseMarks } from './erase-entries.ts'
+import { eraseEntries, eraseMarks, marksThatSay } from './erase-entries.ts'
 import { entriesThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason, type GoneFact } from './gone-fact.ts'
 
@@ -70,6 +70,6 @@ async function eraseMade(deps: SettleDeps, { session, at, seqs, phrases }: TurnW
   const match = matchPhrases(phrases)
   const noted = phrases.length === 0 ? [] : await entriesThatSay(deps, match, signal, { createdAfter: at - 1 })
   if (noted.length > 0) await eraseEntries(deps, noted)
-  if (phrases.length > 0) await eraseMarks(deps, match, signal)
+  if (phrases.length > 0) await eraseMarks(deps, match, await marksThatSay(deps, match, signal))
   await eraseDerived(deps.erasers, { ...match, texts: phrases, seqs, sessions: [session] })
 }

@@ -54,7 +54,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         ...(!isPerson && { labels: before.labels }),
       })
       const validTo = Math.min(since, before.validTo ?? since)
-      await giveWay(deps, id, { supersededBy: next, validTo, updatedAt: now })
+      await takePlace(deps, id, { supersededBy: next, validTo, updatedAt: now })
       return next
     },
     async contradict(id, other) {
@@ -96,7 +96,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
 }
 
 /** Of two who supersede an entry at once the second is told, and what it wrote goes again. */
-async function giveWay({ alone, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
+async function takePlace({ alone, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
   const { supersededBy: next } = patch
   const other = await alone(async (memory) => {
     const entry = (await memory.items([id]))[0]?.entry

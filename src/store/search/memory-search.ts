@@ -61,10 +61,12 @@ function besideOf(slots: SlotTable, hits: readonly Hit[], asked: MemorySearch['b
 }
 
 function apartOf(slots: SlotTable, hits: ReadonlySet<number>, most: number): readonly Apart[] {
-  return [...hits].flatMap((later) =>
-    slots
-      .earlier(slots.slotOf(later), most)
-      .flatMap(([earlier, entries]): Apart[] => (hits.has(earlier) ? [[earlier, later, entries]] : [])),
+  const byEntry = new Map([...hits].map((passage) => [slots.entryOf(slots.slotOf(passage)), passage]))
+  return [...byEntry.values()].flatMap((later) =>
+    slots.earlier(slots.slotOf(later), most).flatMap((entry, i): Apart[] => {
+      const earlier = byEntry.get(entry)
+      return earlier === undefined ? [] : [[earlier, later, i + 1]]
+    }),
   )
 }
 

@@ -14,7 +14,8 @@ function turnAt(place: number, score: number, facts: Partial<MemoryEntry> = {}):
 
 /** As a store would tell it of turns at these places. */
 function apartIn(list: readonly Candidate[], most = 4): readonly Apart[] {
-  const placed = list.map(({ passage }) => [passage.id, passage.entry.place] as const)
+  // Each entry by one of its passages.
+  const placed = [...new Map(list.map(({ passage }) => [passage.entry.place, passage.id]))].map(([place, id]) => [id, place] as const)
   return placed.flatMap(([earlier, from]) =>
     placed.flatMap(([later, to]): Apart[] => (to > from && to - from <= most ? [[earlier, later, to - from]] : [])),
   )

@@ -7,31 +7,22 @@ import type { Apart } from '../../../store/index.ts'
 import type { Candidate } from '../candidate.ts'
 import { fitsFrom, sameTalk } from '../recall-limits.ts'
 
-/** Raises each turn by shares of how well turns near it fit. @param apart which passages of the list are near each other */
+/** Raises each turn by shares of how well turns near it fit. @param apart which entries of the list are near each other */
 export function raiseSameTalk(list: readonly Candidate[], apart: readonly Apart[]): Candidate[] {
-  const byPassage = new Map(list.map((candidate) => [candidate.passage.id, candidate]))
-  /** By passage: what each turn that fits adds to it. Of a long turn in several passages the best counts. */
-  const raises = new Map<number, Map<string, number>>()
-  const raise = (from: number, to: number, share: number): void => {
-    const [fitting, raised] = [byPassage.get(from), byPassage.get(to)]
-    const by = share * ((fitting?.score ?? 0) - fitsFrom)
-    if (by <= 0 || !isTurn(fitting) || !isTurn(raised)) return
-    const known = raises.get(to) ?? new Map<string, number>()
-    const turn = fitting.passage.entry.id
-    raises.set(to, known.set(turn, Math.max(by, known.get(turn) ?? 0)))
-  }
+  const turns = list.filter(({ passage }) => passage.entry.kind === 'message')
+  const turnOf = new Map(turns.map(({ passage }) => [passage.id, passage.entry.id]))
+  // Of a long turn in several passages the best counts.
+  const fits = new Map<string, number>()
+  for (const { passage, score } of turns) fits.set(passage.entry.id, Math.max(score - fitsFrom, fits.get(passage.entry.id) ?? 0))
+  const raises = new Map<string, number>()
   for (const [earlier, later, entries] of apart) {
-    const share = sameTalk.get(entries)
-    if (share === undefined) continue
-    raise(earlier, later, share)
-    raise(later, earlier, share)
+    const [one, other, share] = [turnOf.get(earlier), turnOf.get(later), sameTalk.get(entries)]
+    if (one === undefined || other === undefined || share === undefined) continue
+    raises.set(one, (raises.get(one) ?? 0) + share * (fits.get(other) ?? 0))
+    raises.set(other, (raises.get(other) ?? 0) + share * (fits.get(one) ?? 0))
   }
   return list.map((candidate) => {
-    const by = raises.get(candidate.passage.id)
-    return by === undefined ? candidate : { ...candidate, score: [...by.values()].reduce((sum, each) => sum + each, candidate.score) }
+    const raise = raises.get(candidate.passage.entry.id) ?? 0
+    return raise === 0 ? candidate : { ...candidate, score: candidate.score + raise }
   })
-}
-
-function isTurn(candidate: Candidate | undefined): candidate is Candidate {
-  return candidate?.passage.entry.kind === 'message'
 }

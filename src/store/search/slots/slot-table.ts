@@ -42,8 +42,10 @@ export interface SlotTable {
   passing(filter: MemoryFilter): (slot: number) => boolean
   /** @returns passages of the entries next to a slot's in its stream, in order: so many entries before it, and behind */
   beside(slot: number, before: number, after: number): readonly number[]
-  /** @returns passages of the entries before a slot's in its stream, at most so many entries away, and how many; the nearest first */
-  earlier(slot: number, most: number): readonly (readonly [passage: number, entries: number])[]
+  /** The number of the entry that a slot's passage is of. */
+  entryOf(slot: number): number
+  /** @returns the entries before a slot's in its stream, the nearest first */
+  earlier(slot: number, most: number): readonly number[]
   /** Of two that score alike: the newer entry goes first, then the earlier passage. @returns whether `a` does */
   goesFirst(a: number, b: number): boolean
 }
@@ -121,7 +123,8 @@ export function createSlotTable(): SlotTable {
       return (slot) => passageOf(slot) >= 0 && tests.every((test) => test(slot))
     },
     beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
-    earlier: (slot, most) => streams.earlier(slot, most).map(([each, entries]) => [passageOf(each), entries]),
+    entryOf: (slot) => numbers.entry[slot] ?? 0,
+    earlier: (slot, most) => streams.earlier(slot, most).map((each) => numbers.entry[each] ?? 0),
     goesFirst(a, b) {
       const newer = (numbers.createdAt[a] ?? 0) - (numbers.createdAt[b] ?? 0)
       return newer === 0 ? passageOf(a) < passageOf(b) : newer > 0

@@ -10,12 +10,9 @@ export interface StreamOrder {
   drop(slot: number): void
   /** @returns slots of the entries next to a slot's, in order */
   beside(slot: number, before: number, after: number): readonly number[]
-  /** @returns slots of the entries before a slot's, the nearest first */
-  earlier(slot: number, most: number): readonly Away[]
+  /** @returns a slot of each of the entries before a slot's, the nearest first. However long they are, it costs a few steps for each. */
+  earlier(slot: number, most: number): readonly number[]
 }
-
-/** A slot, and how many entries away its entry is: 1 for the next one. */
-type Away = readonly [slot: number, entries: number]
 
 interface Columns {
   readonly placeOf: (slot: number) => number
@@ -37,17 +34,6 @@ export function createStreamOrder({ placeOf, entryOf, passageOf, streamOf }: Col
     byStream.set(stream, live)
     return live
   }
-  const walk = (list: readonly number[], from: number, step: 1 | -1, most: number): Away[] => {
-    const seen: Away[] = []
-    let entries = 0
-    for (let i = from; i >= 0 && i < list.length; i += step) {
-      const slot = list[i] as number
-      if (i === from || entryOf(slot) !== entryOf(list[i - step] as number)) entries++
-      if (entries > most) break
-      seen.push([slot, entries])
-    }
-    return seen
-  }
   return {
     put(slot) {
       const stream = streamOf(slot)
@@ -65,19 +51,29 @@ export function createStreamOrder({ placeOf, entryOf, passageOf, streamOf }: Col
     beside(slot, before, after) {
       const list = ordered(streamOf(slot))
       const place = placeOf(slot)
-      const back = walk(list, firstAt(list, (each) => placeOf(each) >= place) - 1, -1, before)
-      const forth = walk(
-        list,
-        firstAt(list, (each) => placeOf(each) > place),
-        1,
-        after,
-      )
-      return [...back.reverse(), ...forth].map(([each]) => each)
+      const from = firstAt(list, (each) => placeOf(each) >= place)
+      const to = firstAt(list, (each) => placeOf(each) > place)
+      let [first, last] = [from, to]
+      for (let entries = 0; first > 0; first--) {
+        if (first === from || entryOf(list[first - 1] as number) !== entryOf(list[first] as number)) entries++
+        if (entries > before) break
+      }
+      for (let entries = 0; last < list.length; last++) {
+        if (last === to || entryOf(list[last] as number) !== entryOf(list[last - 1] as number)) entries++
+        if (entries > after) break
+      }
+      return [...list.slice(first, from), ...list.slice(to, last)]
     },
     earlier(slot, most) {
       const list = ordered(streamOf(slot))
-      const place = placeOf(slot)
-      return walk(list, firstAt(list, (each) => placeOf(each) >= place) - 1, -1, most)
+      const found: number[] = []
+      let next = firstAt(list, (each) => placeOf(each) >= placeOf(slot))
+      while (next > 0 && found.length < most) {
+        const last = list[next - 1] as number
+        found.push(last)
+        next = firstAt(list, (each) => placeOf(each) > placeOf(last) || (placeOf(each) === placeOf(last) && entryOf(each) >= entryOf(last)))
+      }
+      return found
     },
   }
 }
