@@ -1,5 +1,5 @@
 /** Makes the image that containers run, from this machine's own files: a root tree, packed and handed to the engine. */
-import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OxbowError, toError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
@@ -10,6 +10,7 @@ import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
 import { findBrowser } from '../browser/find-browser.ts'
 import { appLabel, baseLabel, browserLabel, imageName } from './image-label.ts'
+import { ownName, removeOrphans } from './made-files.ts'
 import { removeOlderImages } from './older-images.ts'
 import type { OlderImages } from './older-images.ts'
 import { planRootTree } from './root-tree.ts'
@@ -44,7 +45,7 @@ export async function buildContainerImage({
 }: ImageBuild): Promise<BuiltImage> {
   const engine = findEngine(container, searchPath)
   if ('code' in engine) throw toError(engine)
-  const plan = await planRootTree({ folder: workFolder, extras, files: [], searchPath })
+  const plan = await planRootTree({ extras, files: [], searchPath })
   if ('code' in plan) throw toError(plan)
   const image = `${imageName}:${plan.key}`
   const older = async (): Promise<OlderImages> =>
@@ -53,14 +54,18 @@ export async function buildContainerImage({
   if (known.exitCode === 0) return { engine: engine.name, image, made: null, ...(await older()) }
   // Else a minute of copying would come before the news that there is no service.
   if (!saysNoImage(known.stderr)) throw refusal(engine, known.stderr)
-  const tree = await plan.write()
+  await mkdir(workFolder, { recursive: true, mode: 0o700 })
+  await removeOrphans(workFolder)
+  // Another build of the same image may run.
+  const own = await mkdtemp(`${ownName(join(workFolder, 'build'))}-`)
   try {
+    const tree = await plan.write(own)
     const browser = extras.includes('browser') ? findBrowser({ program: '' }) : null
     const labels = [appLabel, baseLabel, ...(browser === null || 'code' in browser ? [] : [browserLabel(browser.program)])]
-    await importTree(engine, tree, { image, labels }, join(workFolder, `${tree.key}.tar`))
+    await importTree(engine, tree, { image, labels }, join(own, 'root.tar'))
     return { engine: engine.name, image, made: { files: tree.files, bytes: tree.bytes }, ...(await older()) }
   } finally {
-    rmSync(tree.root, { recursive: true, force: true })
+    await rm(own, { recursive: true, force: true })
   }
 }
 
@@ -72,12 +77,8 @@ async function importTree(
 ): Promise<void> {
   const changes = labels.flatMap((label) => ['--change', `LABEL ${label}`])
   const pack = ['--sort=name', '--format=gnu', '--owner=0', '--group=0', '--numeric-owner', '-C', root, '-cf', archive, '.']
-  try {
-    await must('tar', pack, engine)
-    await must(engine.file, ['import', ...changes, archive, image], engine)
-  } finally {
-    rmSync(archive, { force: true })
-  }
+  await must('tar', pack, engine)
+  await must(engine.file, ['import', ...changes, archive, image], engine)
 }
 
 async function must(file: string, args: readonly string[], { env, name }: ContainerEngine): Promise<void> {

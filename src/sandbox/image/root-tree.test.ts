@@ -19,7 +19,7 @@ describe('a root tree', { skip }, () => {
   let folder: string
   let tree: RootTree
   const build = async (more: Partial<RootTreeOptions> = {}): Promise<RootTree> => {
-    const made = await buildRootTree({ folder, extras: [], files: [], searchPath: ownSearchPath(), ...more })
+    const made = await buildRootTree(folder, { extras: [], files: [], searchPath: ownSearchPath(), ...more })
     assert.ok(isRootTree(made), JSON.stringify(made))
     return made
   }
@@ -74,7 +74,7 @@ describe('a root tree', { skip }, () => {
   })
 
   it('names what must be installed when this machine lacks it', async () => {
-    const made = await buildRootTree({ folder, extras: ['ripgrep'], files: [], searchPath: '/nowhere' })
+    const made = await buildRootTree(folder, { extras: ['ripgrep'], files: [], searchPath: '/nowhere' })
     assert.ok(!isRootTree(made))
     assert.equal(made.code, 'sandbox_missing')
     assert.match(made.hint, /apt-get install busybox-static libc-bin ripgrep/)

@@ -9,8 +9,6 @@ import {
   existsSync,
   mkdirSync,
   realpathSync,
-  renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -22,6 +20,7 @@ import { sandboxUid } from '../bubblewrap/launch-command.ts'
 import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
 import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
+import { makeFolder } from './made-files.ts'
 import { addFile, addFrom, addText, entriesKey, mergedFolders, withFolders } from './root-entries.ts'
 import type { RootEntries, RootEntry } from './root-entries.ts'
 import { accountFiles, commonParts, extraParts, isLeftOut } from './root-parts.ts'
@@ -29,8 +28,6 @@ import type { RootExtra } from './root-parts.ts'
 import { sharedLibraries } from './shared-libraries.ts'
 
 export interface RootTreeOptions {
-  /** Where trees are kept, one folder each, by key. */
-  readonly folder: string
   readonly extras: readonly RootExtra[]
   /** Further files by their path inside: the hands program, the init of a machine. A `source` is a file of this machine. */
   readonly files: readonly ({ readonly path: string } & ({ readonly text: string } | { readonly source: string }))[]
@@ -55,8 +52,11 @@ const mountPoints = ['/shared', '/tmp', '/vault', '/run', '/proc', '/sys', '/dev
 
 export interface RootPlan {
   readonly key: string
-  /** Quick when it is there already. @throws a system error when it cannot be written */
-  write(): Promise<RootTree>
+  /**
+   * Quick when it is there already.
+   * @param folder where trees are kept, one folder each, by key. @throws a system error when it cannot be written
+   */
+  write(folder: string): Promise<RootTree>
 }
 
 /** Looks at all that would go into the tree. @returns its key and how to write it, or what must be installed first */
@@ -65,10 +65,11 @@ export async function planRootTree(options: RootTreeOptions): Promise<RootPlan |
   if ('code' in tools) return tools
   const entries = await rootEntries(options, tools)
   const key = entriesKey(entries)
-  const write = async (): Promise<RootTree> => {
-    const root = join(options.folder, key)
-    const fresh = !existsSync(root)
-    if (fresh) await writeTree(root, entries, tools.strip)
+  const write = async (folder: string): Promise<RootTree> => {
+    const root = join(folder, key)
+    const fresh = await makeFolder(root, async (draft) => {
+      for (const [path, entry] of entries) await writeEntry(join(draft, path), entry, tools.strip)
+    })
     let bytes = 0
     for (const [path, { kind }] of entries) if (kind === 'file' || kind === 'text') bytes += statSync(join(root, path)).size
     return { root, key, files: entries.size, bytes, fresh }
@@ -77,9 +78,9 @@ export async function planRootTree(options: RootTreeOptions): Promise<RootPlan |
 }
 
 /** @returns the tree, or what must be installed first. @throws a system error when it cannot be written. */
-export async function buildRootTree(options: RootTreeOptions): Promise<RootTree | Failure> {
+export async function buildRootTree(folder: string, options: RootTreeOptions): Promise<RootTree | Failure> {
   const plan = await planRootTree(options)
-  return 'write' in plan ? plan.write() : plan
+  return 'write' in plan ? plan.write(folder) : plan
 }
 
 export function isRootTree(tree: RootTree | Failure): tree is RootTree {
@@ -158,20 +159,6 @@ function programsOf(entries: RootEntries): readonly string[] {
     if (entry.kind === 'file' && (entry.mode === 0o755 || /\.(?:so|node)\b/.test(path))) found.push(entry.source)
   }
   return found
-}
-
-/** Written beside its place and moved there when it is whole: a build that was broken off leaves nothing that looks like a tree. */
-async function writeTree(root: string, entries: RootEntries, strip: string | null): Promise<void> {
-  const draft = `${root}.${process.pid}`
-  rmSync(draft, { recursive: true, force: true })
-  mkdirSync(draft, { recursive: true, mode: 0o755 })
-  chmodSync(draft, 0o755)
-  try {
-    for (const [path, entry] of entries) await writeEntry(join(draft, path), entry, strip)
-    renameSync(draft, root)
-  } finally {
-    rmSync(draft, { recursive: true, force: true })
-  }
 }
 
 async function writeEntry(path: string, entry: RootEntry, strip: string | null): Promise<void> {

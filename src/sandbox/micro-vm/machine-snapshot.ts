@@ -2,9 +2,9 @@
  * Boots a machine once and freezes it, with hands started and nothing of a user in it. Starting from the file takes a tenth of
  * the time. It is kept under a hash of all that must be the same: the image, QEMU, the processor, memory, disk size, settings.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -16,7 +16,7 @@ import { bootTimeoutMs, maxMonitorBytes, maxSnapshots, snapshotTimeoutMs } from 
 import { readyWord } from './image/guest-init.ts'
 import { attachMachine, heard, launchMachine } from './machine.ts'
 import type { LaunchedMachine, MachineParts } from './machine.ts'
-import { ownName, removeOrphans } from './orphaned-files.ts'
+import { ownName, removeOldest, removeOrphans } from '../image/made-files.ts'
 import { diskFile, insideDisk } from './qemu-command.ts'
 
 const socketName = 'out.sock'
@@ -31,14 +31,14 @@ export async function machineSnapshot(parts: SnapshotParts, folder: string): Pro
   if (existsSync(file)) return file
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await removeOrphans(folder)
-  const draft = ownName(file)
+  const draft = `${ownName(file)}-${randomBytes(4).toString('hex')}`
   try {
     await makeSnapshot(parts, draft)
     await rename(draft, file)
   } finally {
     await rm(draft, { force: true })
   }
-  await removeOldest(folder)
+  await removeOldest(folder, (name) => name.endsWith('.snapshot'), maxSnapshots)
   return file
 }
 
@@ -154,12 +154,6 @@ function connectMonitor(socket: Duplex): Monitor {
     socket.write(`${JSON.stringify({ execute, arguments: argument })}\n`)
     return answered.promise
   }
-}
-
-async function removeOldest(folder: string): Promise<void> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.snapshot'))
-  const files = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })))
-  for (const { name } of files.toSorted((a, b) => b.at - a.at).slice(maxSnapshots)) await rm(join(folder, name), { force: true })
 }
 
 function failed(why: string): OxbowError {

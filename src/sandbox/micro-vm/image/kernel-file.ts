@@ -7,7 +7,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { OxbowError } from '../../../types/index.ts'
 import { runOnHost } from '../../image/host-command.ts'
-import { ownName } from '../orphaned-files.ts'
+import { ownName } from '../../image/made-files.ts'
 import { imageStepMs } from '../../limits.ts'
 
 export interface GuestKernel {

@@ -3,9 +3,8 @@
  * from this machine and from one package of Debian; the folder is named by a hash of it all, so a second build is a no-op.
  */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { OxbowError, toError } from '../../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
 import { findProgram, ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
@@ -13,7 +12,7 @@ import { runOnHost } from '../../image/host-command.ts'
 import type { RootExtra } from '../../image/root-parts.ts'
 import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
 import { imageStepMs, maxOldImages, rootImageSpareBytes } from '../../limits.ts'
-import { ownName, removeOrphans } from '../orphaned-files.ts'
+import { makeFolder, removeOldest, removeOrphans } from '../../image/made-files.ts'
 import { currentName, imagesName, handsMark, handsMarkFile, imageFiles } from './image-folder.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { packInitramfs } from './initramfs.ts'
@@ -72,8 +71,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   await removeOrphans(kernels)
   const packageFile = await findKernelPackage(options.kernel, kernels)
   const hands = loadHandsProgram(findHandsEntry())
-  const tree = await buildRootTree({
-    folder: join(options.folder, 'trees'),
+  const tree = await buildRootTree(join(options.folder, 'trees'), {
     extras: options.extras,
     files: [{ path: insideHands, text: hands }],
     searchPath: options.searchPath,
@@ -86,10 +84,18 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     .digest('hex')
     .slice(0, 24)
   const folder = join(options.folder, key)
-  const fresh = !existsSync(folder)
-  if (fresh) await writeImage({ folder, kernel: await loadKernel(packageFile, kernels), scripts, tree, mark: handsMark(hands), mke2fs })
+  const parts = async (): Promise<ImageParts> => ({
+    kernel: await loadKernel(packageFile, kernels),
+    scripts,
+    tree,
+    mark: handsMark(hands),
+    mke2fs,
+  })
+  const fresh = await makeFolder(folder, async (draft) => writeImage(draft, await parts()))
   await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
-  for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, [key, tree.key])
+  // A machine that runs holds its files open.
+  const isOlder = (name: string): boolean => /^[0-9a-f]{24}$/.test(name) && name !== key && name !== tree.key
+  for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, isOlder, maxOldImages)
   return { folder, key, files: tree.files, bytes: await sizeOf(folder), fresh }
 }
 
@@ -107,7 +113,6 @@ function packFirstFiles(busybox: Buffer, kernel: GuestKernel, [init, start]: rea
 }
 
 interface ImageParts {
-  readonly folder: string
   readonly kernel: GuestKernel
   readonly scripts: readonly string[]
   readonly tree: { readonly root: string; readonly bytes: number }
@@ -116,35 +121,19 @@ interface ImageParts {
   readonly mke2fs: string
 }
 
-/** Written beside its place and moved there when it is whole. */
-async function writeImage({ folder, kernel, scripts, tree, mark, mke2fs }: ImageParts): Promise<void> {
-  await removeOrphans(dirname(folder))
-  const draft = ownName(folder)
-  await mkdir(draft, { recursive: true, mode: 0o755 })
-  try {
-    await writeFile(join(draft, imageFiles.kernel), kernel.vmlinux)
-    const busybox = await readFile(join(tree.root, 'bin/busybox'))
-    await writeFile(join(draft, imageFiles.initramfs), packFirstFiles(busybox, kernel, scripts))
-    const mib = Math.ceil((tree.bytes + rootImageSpareBytes) / 1024 / 1024)
-    const form = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', tree.root]
-    const made = await runOnHost(mke2fs, [...form, join(draft, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })
-    if (made.exitCode !== 0) {
-      throw new OxbowError('sandbox_missing', `The root of the machine could not be made: ${made.stderr}`, {
-        hint: 'Check that the disk has room.',
-      })
-    }
-    await writeFile(join(draft, handsMarkFile), mark)
-    await rename(draft, folder)
-  } finally {
-    await rm(draft, { recursive: true, force: true })
+async function writeImage(folder: string, { kernel, scripts, tree, mark, mke2fs }: ImageParts): Promise<void> {
+  await writeFile(join(folder, imageFiles.kernel), kernel.vmlinux)
+  const busybox = await readFile(join(tree.root, 'bin/busybox'))
+  await writeFile(join(folder, imageFiles.initramfs), packFirstFiles(busybox, kernel, scripts))
+  const mib = Math.ceil((tree.bytes + rootImageSpareBytes) / 1024 / 1024)
+  const form = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', tree.root]
+  const made = await runOnHost(mke2fs, [...form, join(folder, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })
+  if (made.exitCode !== 0) {
+    throw new OxbowError('sandbox_missing', `The root of the machine could not be made: ${made.stderr}`, {
+      hint: 'Check that the disk has room.',
+    })
   }
-}
-
-/** Images of other versions, and what they were made of. A machine that runs holds its files open. */
-async function removeOldest(place: string, kept: readonly string[]): Promise<void> {
-  const names = (await readdir(place)).filter((name) => /^[0-9a-f]{24}$/.test(name) && !kept.includes(name))
-  const found = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(place, name))).mtimeMs })))
-  for (const { name } of found.toSorted((a, b) => b.at - a.at).slice(maxOldImages)) await rm(join(place, name), { recursive: true })
+  await writeFile(join(folder, handsMarkFile), mark)
 }
 
 async function sizeOf(folder: string): Promise<number> {
