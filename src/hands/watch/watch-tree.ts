@@ -105,6 +105,8 @@ function isBelowAny(path: string, folders: ReadonlySet<string>): boolean {
 }
 
 function note(watching: Watching, path: string): void {
+  // Whoever is told that it is over looks at everything anew: what was seen before and is only looked at now must not come between.
+  if (watching.over !== null) return
   if (watching.changed.size < maxWatchedPaths) watching.changed.add(path)
   else watching.overflow = true
   watching.wake()
