@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, type StoreFolder, storeFolder } from '../store-fixture.ts'
-import { type CipherChoice, isEncrypted, loadCipher } from './cipher.ts'
+import { openDatabase } from '../sqlite/sqlite-database.ts'
+import { type CipherChoice, isEncrypted, loadCipher, openEncrypted } from './cipher.ts'
 import { convertFile } from './convert-file.ts'
 
 const planted = 'planted-where-nobody-may-read'
@@ -127,6 +128,29 @@ test('a process that is killed at any step of a conversion leaves a store that o
   await convert(files.path, [one], null)
   assert.equal(await bodies(files), 20)
 })
+
+for (const cipher of [undefined, choice(one)]) {
+  test(`what a process that died while it changed the mode of the log had begun is taken back by who only reads (${cipher === undefined ? 'a plain file' : 'an encrypted one'})`, async () => {
+    await using files = storeFolder()
+    await fill(files, cipher)
+    const used = await loadCipher(cipher ?? choice())
+    const raw = cipher === undefined ? new used.Sqlite(files.path) : openEncrypted(used, files.path, false)
+    raw.pragma('journal_mode = DELETE')
+    // So small that what is not committed goes to the file, and what it was before is safe beside it: as the process leaves it.
+    raw.pragma('cache_size = 1')
+    raw.pragma('cache_spill = 1')
+    raw.exec('begin immediate; create table begun (text); insert into begun values (hex(randomblob(100000))); delete from begun')
+    const copy = join(files.folder, 'left.db')
+    for (const end of ['', '-journal']) copyFileSync(`${files.path}${end}`, `${copy}${end}`)
+    raw.close()
+    const database = openDatabase({ path: copy, readOnly: true, ...(cipher !== undefined && { cipher: used }) })
+    assert.deepEqual(database.query("select name from sqlite_schema where name = 'begun'"), [])
+    assert.deepEqual(database.query('select count(*) as records from journal'), [{ records: 20 }])
+    assert.throws(() => database.exec('create table more (text)'), /readonly/)
+    database.close()
+    assert.equal(existsSync(`${copy}-journal`), false)
+  })
+}
 
 test('a file that is no database is said to be damaged or of another key, and stays', async () => {
   await using files = storeFolder()

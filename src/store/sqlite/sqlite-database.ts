@@ -62,6 +62,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   try {
     // The journal is private: the file, and the log beside it, are made for their owner only.
     if (!exists) closeSync(openSync(path, 'a', 0o600))
+    if (readOnly) takeBack(options)
     raw = connect(options, exists)
     setUp(raw, readOnly)
     const database = wrap(raw, path)
@@ -81,6 +82,20 @@ export function openDatabase(options: DatabaseOptions): Database {
       `The database ${path} cannot be opened (${String(error)}).`,
       error,
     )
+  }
+}
+
+/**
+ * What a process that died had begun to write while the file kept no log (encrypting and its like), a writer alone can take back, and
+ * until then nobody can read. Such writes have a file of this name beside it; where a process lives that holds it, nothing is done.
+ */
+function takeBack(options: DatabaseOptions): void {
+  if (!existsSync(`${options.path}-journal`)) return
+  const raw = connect({ ...options, readOnly: false }, true)
+  try {
+    raw.pragma('schema_version')
+  } finally {
+    raw.close()
   }
 }
 
