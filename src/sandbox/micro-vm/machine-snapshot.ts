@@ -105,10 +105,20 @@ async function warmUp(hands: Hands, timeoutMs: number): Promise<void> {
 }
 
 /** Lets QEMU send the whole machine through a socket, and writes down what comes. */
-async function freeze({ monitor: port, exited }: LaunchedMachine, diskFolder: string, draft: string): Promise<void> {
+export async function freeze(
+  { monitor: port, exited }: Pick<LaunchedMachine, 'monitor' | 'exited'>,
+  diskFolder: string,
+  draft: string,
+): Promise<void> {
   const monitor = connectMonitor(port!)
   const written = Promise.withResolvers<void>()
+  // What goes wrong may do so before or after somebody waits for it.
+  written.promise.catch(() => undefined)
   const fail = (why: string): void => written.reject(failed(why))
+  const ask: Monitor = (execute, argument) => {
+    const answer = monitor(execute, argument)
+    return Promise.race([answer, written.promise.then(() => answer)])
+  }
   const net = process.getBuiltinModule('node:net')
   const server = net.createServer((socket) => {
     server.close()
@@ -120,11 +130,11 @@ async function freeze({ monitor: port, exited }: LaunchedMachine, diskFolder: st
   try {
     // The folder is the lock: only we and QEMU may enter it.
     server.listen({ path: join(diskFolder, socketName), readableAll: true, writableAll: true })
-    await monitor('qmp_capabilities', {})
-    await monitor('migrate-set-parameters', { 'max-bandwidth': 2 ** 32 })
-    await monitor('migrate', { uri: `unix:${insideDisk}/${socketName}` })
+    await ask('qmp_capabilities', {})
+    await ask('migrate-set-parameters', { 'max-bandwidth': 2 ** 32 })
+    await ask('migrate', { uri: `unix:${insideDisk}/${socketName}` })
     await written.promise
-    const { status } = await monitor('query-migrate', {})
+    const { status } = await ask('query-migrate', {})
     if (status !== 'completed') throw failed(`QEMU says ${String(status)}`)
   } finally {
     clearTimeout(limit)
@@ -138,6 +148,7 @@ type Monitor = (execute: string, argument: Record<string, unknown>) => Promise<R
 function connectMonitor(socket: Duplex): Monitor {
   let text = ''
   let answered = Promise.withResolvers<Record<string, unknown>>()
+  answered.promise.catch(() => undefined)
   socket.on('data', (bytes: Buffer) => {
     text += bytes.toString()
     if (text.length > maxMonitorBytes) return answered.reject(failed('QEMU says too much'))
