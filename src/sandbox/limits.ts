@@ -208,8 +208,11 @@ export const maxSnapshots = 4
 export const machineDiskMb = 2_048
 /** Largest file of a browser: its shared memory counts as files too. Downloads end earlier. */
 export const browserFileMb = 256
-/** How long a machine may take to boot with the processor's help until that counts as not working. It needs a second. */
-export const kvmProbeMs = 5_000
+/**
+ * How long a machine may take to boot with the processor's help until that counts as not working. It needs a second, more under load;
+ * the answer holds until the host boots again, and a wrong no makes all machines fifty times slower.
+ */
+export const kvmProbeMs = 20_000
 /** Making a disk of a folder. Measured: 0.3 s for 110 MB. */
 export const diskBuildMs = 120_000
 export const diskBuildMemoryMb = 512

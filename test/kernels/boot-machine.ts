@@ -16,6 +16,8 @@ export interface MachineModel {
   readonly arguments: readonly string[]
   /** For the end of the kernel's command line. */
   readonly console: string
+  /** False: its clock is that of this machine. */
+  readonly hasOwnClock?: boolean
 }
 
 export interface MachineParts {
@@ -82,7 +84,7 @@ export async function* bootMachine(parts: MachineParts): AsyncGenerator<string, 
 }
 
 function commonArguments(
-  { kernel, writableMb, model: { console } }: MachineParts,
+  { kernel, writableMb, model: { console, hasOwnClock = true } }: MachineParts,
   initramfs: string,
   disk: string,
   serial: string,
@@ -90,7 +92,8 @@ function commonArguments(
   const access = writableMb === undefined ? ',readonly=on' : ''
   return [
     ['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-serial', `file:${serial}`],
-    ['-accel', `tcg,tb-size=${translationMb}`, '-icount', `shift=${clockShift}`, '-smp', '1', '-m', String(memoryMb)],
+    ['-accel', `tcg,tb-size=${translationMb}`, '-smp', '1', '-m', String(memoryMb)],
+    hasOwnClock ? ['-icount', `shift=${clockShift}`] : [],
     ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ['-kernel', kernel, '-initrd', initramfs],
     ['-append', `quiet panic=-1 apparmor=0 audit=0 cryptomgr.notests console=${console}`],

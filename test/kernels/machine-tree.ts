@@ -39,9 +39,9 @@ export async function makeFolders(tree: string): Promise<void> {
 }
 
 /** Copies the files of the packages as they are installed here, with the libraries that they and `more` need. */
-export async function addInstalled(tree: string, more: readonly string[]): Promise<void> {
+export async function addInstalled(tree: string, more: readonly string[], morePackages: readonly string[] = []): Promise<void> {
   // util-linux-extra is part of util-linux in older releases: what is not installed by a name is under another.
-  const listed = await run('dpkg', ['-L', ...packages], { maxBuffer }).catch((error: { stdout?: string }) => ({
+  const listed = await run('dpkg', ['-L', ...packages, ...morePackages], { maxBuffer }).catch((error: { stdout?: string }) => ({
     stdout: error.stdout ?? '',
   }))
   const found = new Set<string>()

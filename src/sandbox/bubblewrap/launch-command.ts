@@ -7,7 +7,8 @@
  * - Root in a user namespace is still root for files, so root steps down to a uid of its own first: hidden-mounts.ts.
  * - Hooks of repositories stay as they are: git-guard.ts.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
 import type { GuardedPath } from './git-guard.ts'
 import { hiddenMounts, quote } from './hidden-mounts.ts'
@@ -74,7 +75,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
   const filesAt = firstDescriptor + 2
   const inner = [
     isolation,
-    systemFolders(),
+    systemFolders(plan.devices ?? []),
     folders.flatMap(({ host, inside, writable }) => [writable ? '--bind' : '--ro-bind', host, inside]),
     folders.some(({ inside }) => inside === '/tmp') ? [] : ['--size', String(maxSharedMemoryBytes), '--tmpfs', '/tmp'],
     ['--symlink', '/tmp', '/var/tmp'],
@@ -83,7 +84,6 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     // Parts of the root, which is made read-only below: mounts of their own would take 0.3 ms each.
     plan.files.flatMap((file, i) => ['--perms', '0444', '--file', String(filesAt + i), file.path]),
     plan.egressSocket === undefined ? [] : ['--ro-bind', hidden.placeOf(plan.egressSocket), insideEgressSocket],
-    (plan.devices ?? []).flatMap((path) => ['--dev-bind', path, path]),
     ['--remount-ro', '/', '--chdir', plan.folders[0]?.inside ?? '/', '--seccomp', String(filterAt)],
   ].flat()
   const launcher = [
@@ -98,7 +98,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
   ]
   const data = [`${inner.join('\0')}\0`, plan.filter, ...plan.files.map((file) => file.text)]
   const started = plan.asRoot
-    ? inShell(plan, `${hidden.script}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown, ...launcher])
+    ? inShell(plan, `${hidden.script}\n${enterGroups(plan)}`, [plan.tools.setpriv, ...stepDown(plan.devices ?? []), ...launcher])
     : inShell(plan, enterGroups(plan), launcher)
   const apart = hidden.script === '' ? [] : [plan.tools.unshare, '--mount', '--propagation', 'private', '--']
   const [file, ...args] = [...plan.cgroupCommand, ...apart, ...started]
@@ -108,25 +108,38 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
 /** `--disable-userns` is left out: it needs bubblewrap 0.8, and the filter refuses new namespaces of every kind. */
 const isolation = ['--unshare-all', '--unshare-user', '--die-with-parent', '--new-session', '--hostname', 'oxbow', '--clearenv']
 
-const stepDown = [
-  `--reuid=${sandboxUid}`,
-  `--regid=${sandboxUid}`,
-  '--clear-groups',
-  '--inh-caps=-all',
-  '--bounding-set=-all',
-  '--no-new-privs',
-]
+/** @returns whether a group other than that of root may read and write a device */
+export function opensByGroup({ mode, gid }: Pick<Stats, 'mode' | 'gid'>): boolean {
+  return (mode & 0o060) === 0o060 && gid !== 0
+}
+
+/** Of all groups those alone that may open its devices, as `kvm` may on Debian; never that of root. */
+function stepDown(devices: readonly string[]): readonly string[] {
+  const gids = devices
+    .map((path) => statSync(path, { throwIfNoEntry: false }))
+    .flatMap((stats) => (stats !== undefined && opensByGroup(stats) ? [stats.gid] : []))
+  return [
+    `--reuid=${sandboxUid}`,
+    `--regid=${sandboxUid}`,
+    gids.length === 0 ? '--clear-groups' : `--groups=${[...new Set(gids)].join(',')}`,
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--no-new-privs',
+  ]
+}
 
 /** Hands do little in JavaScript: fewer threads leave more of the process limit to commands, and a small young heap stays small. */
 export const nodeFlags: readonly string[] = ['--v8-pool-size=1', '--max-semi-space-size=1']
 
 /** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
-function systemFolders(): string[] {
+function systemFolders(devices: readonly string[]): string[] {
   return [
     ['--ro-bind', '/usr', '/usr'],
     ...['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].map((name) => rootFolder(name)),
     ...['alternatives', 'ssl', 'ca-certificates', 'pki', 'ld.so.cache', 'localtime'].map((name) => etc(name)),
-    ['--proc', '/proc', '--dev', '/dev', '--size', String(maxSharedMemoryBytes), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
+    ['--proc', '/proc', '--dev', '/dev', '--size', String(maxSharedMemoryBytes), '--tmpfs', '/dev/shm'],
+    ...devices.map((path) => ['--dev-bind', path, path]),
+    ['--remount-ro', '/dev'],
   ].flat()
 }
 

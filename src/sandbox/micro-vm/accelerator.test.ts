@@ -24,7 +24,7 @@ describe('how fast a machine can run', () => {
       folder: join(top, String((folders += 1))),
       cpuinfo: able,
       bootId: 'one',
-      device: 'closed',
+      device: '20660 0 104 open',
       ...question,
       boots: () => {
         tried += 1
@@ -38,6 +38,13 @@ describe('how fast a machine can run', () => {
     assert.deepEqual(pick(await ask({}, true)), ['kvm', 1, true])
     assert.deepEqual(pick(await ask({}, false)), ['tcg', 1, false])
     assert.deepEqual(pick(await ask({ cpuinfo: unable }, true)), ['tcg', 0, false])
+  })
+
+  it('says what to do where the processor could help and /dev/kvm is missing or closed', async () => {
+    assert.match((await ask({ device: 'absent' }, true)).reason, /kvm_intel or kvm_amd/)
+    const { reason, tried, accel } = await ask({ device: '20600 0 0 closed' }, true)
+    assert.deepEqual([accel, tried], ['tcg', 0])
+    assert.match(reason, /chgrp kvm .*usermod/)
   })
 
   it('is what was asked for, without a try', async () => {
@@ -55,8 +62,8 @@ describe('how fast a machine can run', () => {
 
   it('is found out again when others may use /dev/kvm than before', async () => {
     const folder = join(top, 'granted')
-    assert.deepEqual(pick(await ask({ folder }, false)), ['tcg', 1, false])
-    assert.deepEqual(pick(await ask({ folder, device: 'open' }, true)), ['kvm', 1, true])
+    assert.deepEqual(pick(await ask({ folder, device: '20600 0 0 closed' }, false)), ['tcg', 0, false])
+    assert.deepEqual(pick(await ask({ folder, device: '20660 0 104 open' }, true)), ['kvm', 1, true])
     assert.match(hostFacts().device, /^(?:absent|\d+ \d+ \d+ (?:open|closed))$/)
   })
 

@@ -1,8 +1,10 @@
 /** Finds out how fast a machine can run here: with the processor's help, or emulated. */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../types/index.ts'
+import { opensByGroup } from '../bubblewrap/launch-command.ts'
 import { runOnHost } from '../image/host-command.ts'
 
 export interface Accelerator {
@@ -36,6 +38,8 @@ export async function findAccelerator({ asked, folder, cpuinfo, bootId, device, 
     if (asked === 'tcg') return { accel: 'tcg', tscKhz, reason: '' }
     if (asked === 'kvm') return { accel: 'kvm', tscKhz, reason: '' }
     if (!/^flags\s*:.*\b(?:vmx|svm)\b/m.test(cpuinfo)) return { accel: 'tcg', tscKhz, reason: 'the processor has no vmx or svm' }
+    if (device === 'absent') return { accel: 'tcg', tscKhz, reason: 'there is no /dev/kvm: is the module kvm_intel or kvm_amd loaded?' }
+    if (device.endsWith('closed')) return { accel: 'tcg', tscKhz, reason: notOpen }
     if (await boots(tscKhz)) return { accel: 'kvm', tscKhz, reason: '' }
     return { accel: 'tcg', tscKhz, reason: 'no machine starts with /dev/kvm here' }
   }
@@ -48,6 +52,10 @@ export async function findAccelerator({ asked, folder, cpuinfo, bootId, device, 
   }
   return answer
 }
+
+/** A machine of root is nobody's: QEMU runs there without root's rights. */
+const notOpen =
+  '/dev/kvm may not be opened: give it to the group kvm (chgrp kvm /dev/kvm, chmod 660), and a user who is not root to that group (usermod -aG kvm)'
 
 async function readAnswer(file: string, question: string): Promise<Accelerator | null> {
   try {
@@ -75,16 +83,22 @@ export function hostFacts(): Pick<AcceleratorQuestion, 'cpuinfo' | 'bootId' | 'd
   return { cpuinfo: readFileSync('/proc/cpuinfo', 'utf8'), bootId, device: kvmUsers() }
 }
 
-/** @returns who may use /dev/kvm, and whether we may; another text when that changes. */
+/** @returns who may use /dev/kvm, and whether a machine of ours may; another text when that changes. */
 export function kvmUsers(): string {
   const device = '/dev/kvm'
   const stats = statSync(device, { throwIfNoEntry: false })
   if (stats === undefined) return 'absent'
   const { mode, uid, gid } = stats
+  return `${mode.toString(8)} ${uid} ${gid} ${mayOpen(device, stats) ? 'open' : 'closed'}`
+}
+
+function mayOpen(device: string, { mode, gid }: Stats): boolean {
+  // Root has stepped down before: launch-command.ts.
+  if (process.getuid?.() === 0) return (mode & 0o006) === 0o006 || opensByGroup({ mode, gid })
   try {
     accessSync(device, constants.R_OK | constants.W_OK)
-    return `${mode.toString(8)} ${uid} ${gid} open`
+    return true
   } catch {
-    return `${mode.toString(8)} ${uid} ${gid} closed`
+    return false
   }
 }

@@ -15,14 +15,16 @@ export interface VmFixture {
   readonly skip: string | false
 }
 
-/** Downloads a kernel package (27 MB) where none is kept. */
+/** Downloads a kernel package (27 MB) where none is kept. `OXBOW_TEST_IMAGE` names an image, for machines with KVM: test/kernels/kvm-main.ts. */
 export async function vmFixture(): Promise<VmFixture> {
   const folder = join(tmpdir(), `oxbow-test-machines-${process.getuid?.() ?? 0}`)
+  const given = process.env['OXBOW_TEST_IMAGE']
   const limitsOf = (image: string): VmFixture['limits'] => ({
     tier: 'micro_vm',
     disk_mb: 256,
-    micro_vm: { provider: 'qemu', accel: 'auto', image },
+    micro_vm: { provider: 'qemu', accel: given === undefined ? 'auto' : 'kvm', image },
   })
+  if (given !== undefined) return { limits: limitsOf(given), skip: false }
   const programs = microVmPrograms(ownSearchPath())
   if ('code' in programs) return { limits: limitsOf(''), skip: `${programs.message} ${programs.hint}` }
   mkdirSync(folder, { recursive: true, mode: 0o700 })

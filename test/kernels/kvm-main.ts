@@ -1,0 +1,142 @@
+/**
+ * Runs the micro VM tier with KVM where there is no processor for it: in an emulated machine whose processor can hold machines (AMD's
+ * SVM, which QEMU emulates), with Debian's kernel and its kvm_amd. A person starts it; it takes some minutes:
+ *
+ *     apt-get install qemu-system-x86 e2fsprogs lz4 busybox-static bubblewrap
+ *     node test/kernels/kvm-main.ts [SUITE…]
+ *
+ * SUITEs are files of tests, else the contract of every sandbox. Its exit code is 0 when all tests have passed.
+ */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
+import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
+import { findKernelPackage, loadKernel } from '../../src/sandbox/micro-vm/image/kernel-file.ts'
+import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
+import { buildAbuse } from '../isolation/abuse-program.ts'
+import { bootMachine, x64Machine } from './boot-machine.ts'
+import { beginMark, cacheScript, downMark, endMark, initScript } from './guest-scripts.ts'
+import { addInstalled, addRepository, insideNode, makeFolders, repository } from './machine-tree.ts'
+import { readReports } from './situation-report.ts'
+
+const suites = process.argv.length > 2 ? process.argv.slice(2) : ['src/sandbox/micro-vm/micro-vm-contract.test.ts']
+const insideImage = '/opt/image'
+/** Those of a machine with KVM, after its own. */
+const kvmModules = ['irqbypass', 'kvm', 'kvm-amd']
+const packages = ['qemu-system-x86', 'qemu-system-common', 'e2fsprogs']
+const firmware = ['/usr/share/qemu', '/usr/share/seabios']
+const diskMb = 2_048
+
+/** With the clock of this machine: one that counts instructions stands still in QEMU 7.2 once a machine runs inside. */
+const machine = {
+  ...x64Machine,
+  hasOwnClock: false,
+  arguments: x64Machine.arguments.map((argument) => (argument === 'qemu64,+rdrand' ? `${argument},+svm,+npt` : argument)),
+}
+
+const start = `#!/bin/bash
+exec >/dev/$(ls /sys/class/virtio-ports) 2>&1 </dev/null
+export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root CI=true OXBOW_TEST_IMAGE=${insideImage}
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o ptmxmode=0666,mode=0620 devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+ln -s /proc/self/fd /dev/fd; for n in "0 stdin" "1 stdout" "2 stderr"; do set -- $n; ln -s fd/$1 /dev/$2; done
+mount -t tmpfs -o mode=755 tmpfs /run
+chmod 1777 /tmp
+${cacheScript([0])}
+export NODE_COMPILE_CACHE=/run/cache-0
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+busybox ip link set lo up
+# As udev leaves it on Debian.
+chown 0:104 /dev/kvm; chmod 660 /dev/kvm
+cd ${repository}
+echo '${beginMark} a processor that holds machines'
+${insideNode} --test --test-isolation=none --test-reporter=tap ${suites.join(' ')}
+echo "${endMark} $? $(cut -d' ' -f1 /proc/uptime)"
+echo "${downMark} $(cut -d' ' -f1 /proc/uptime)"
+busybox reboot -f
+`
+
+/** A machine in an emulated one takes its time, and its clock is that of this machine: limits of starts are longer there. */
+async function slowDown(limits: string): Promise<void> {
+  const text = await readFile(limits, 'utf8')
+  const slow = text.replaceAll(/(?<=^export const (?:boot|snapshot|restore)TimeoutMs = )[\d_]+/gm, '600_000')
+  assert.notEqual(slow, text)
+  await writeFile(limits, slow)
+}
+
+async function readModules(packageFile: string, folder: string): Promise<{ name: string; data: Buffer }[]> {
+  const unpacked = join(folder, 'package')
+  await promisify(execFile)('dpkg-deb', ['--extract', packageFile, unpacked])
+  const entries = await readdir(join(unpacked, 'lib/modules'), { recursive: true })
+  return Promise.all(
+    kvmModules.map(async (name) => {
+      const path = entries.find((entry) => entry.endsWith(`/${name}.ko`))
+      assert.ok(path !== undefined, `the kernel package has no module ${name}`)
+      return { name, data: await readFile(join(unpacked, 'lib/modules', path)) }
+    }),
+  )
+}
+
+async function main(): Promise<boolean> {
+  const { limits, skip } = await vmFixture()
+  assert.ok(skip === false, String(skip))
+  const image = limits.micro_vm!.image
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-kernel-'))
+  try {
+    const tree = join(folder, 'tree')
+    const addon = findPtyAddon()
+    assert.ok(addon !== null)
+    await makeFolders(tree)
+    await addInstalled(tree, [process.execPath, addon], packages)
+    for (const place of firmware) await cp(place, join(tree, place), { recursive: true })
+    const parts = { name: '@lydell/node-pty-linux-x64', folder: dirname(addon) }
+    await addRepository(tree, { node: process.execPath, addon: parts, abuse: await buildAbuse(), warm: suites })
+    await slowDown(join(tree, repository, 'src/sandbox/limits.ts'))
+    await mkdir(join(tree, insideImage))
+    await cp(image, join(tree, insideImage), { recursive: true })
+    await writeFile(join(tree, 'opt/start'), start, { mode: 0o755 })
+    const packageFile = await findKernelPackage(null, join(dirname(image), 'kernel'))
+    const { vmlinux, modules } = await loadKernel(packageFile, folder)
+    await writeFile(join(folder, 'vmlinux'), vmlinux)
+    const all = [...modules, ...(await readModules(packageFile, folder))]
+    const lines = bootMachine({
+      model: machine,
+      folder,
+      kernel: join(folder, 'vmlinux'),
+      modules: all,
+      busybox: findProgram('busybox', ownSearchPath())!,
+      init: initScript(
+        all.map(({ name }) => name),
+        { isWritable: true },
+      ),
+      tree,
+      signal: new AbortController().signal,
+      writableMb: diskMb,
+    })
+    let isWell = false
+    for await (const { name, exitCode, passed, failed, skipped, seconds, text } of readReports(told(lines))) {
+      const counts = `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`
+      process.stdout.write(`${name}: exit code ${exitCode}, ${counts}, at ${seconds} s\n`)
+      if (exitCode !== 0) process.stdout.write(`${text}\n`)
+      isWell = exitCode === 0 && passed.length > 0
+    }
+    return isWell
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Shows what has passed while it goes on. */
+async function* told(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
+  for await (const line of lines) {
+    if (/^\s*(?:not )?ok |^@/.test(line)) process.stdout.write(`${line}\n`)
+    yield line
+  }
+}
+
+process.exitCode = (await main()) ? 0 : 1
