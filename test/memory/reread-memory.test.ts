@@ -113,6 +113,29 @@ describe('memory that is read again', () => {
     )
   })
 
+  it('lets what is noted meanwhile go between two long messages', async () => {
+    await using guest = await openMemoryFixture({ config: { memory: { index_messages: false } } })
+    for (let i = 0; i < 4; i++) await guest.turn('An ox goes slowly. '.repeat(4_000))
+    const kept: string[] = []
+    let saving: Promise<unknown> | undefined
+    const change: Store['memory']['change'] = async (changes) => {
+      const kinds = changes.flatMap((each) => (each.change === 'put' ? [each.item.entry.kind] : []))
+      if (kinds.includes('message') && saving === undefined) {
+        saving = house.memory.notes().then((notes) => notes.save({ content: 'The gate is green.', tags: [] }, asking))
+        await Promise.race([saving, rounds()])
+      }
+      kept.push(...kinds)
+      await guest.store.memory.change(changes)
+    }
+    const memory = Object.assign(Object.create(guest.store.memory) as Store['memory'], { change })
+    await using house = await openPaused(Object.assign(Object.create(guest.store) as Store, { memory }))
+    house.memory.poke()
+    await house.memory.caughtUp()
+    await saving
+    assert.equal(kept.length, 9)
+    assert.ok(kept.indexOf('note') < kept.lastIndexOf('message'), kept.join())
+  })
+
   it('keeps what is said about a note while that is rewritten', async () => {
     await using house = await openPaused()
     const [notes, corrections] = [await house.memory.notes(), await house.memory.corrections()]

@@ -11,6 +11,8 @@ export const maxMessageCharacters: number = 64 * 1024
 export const maxContextCharacters = 640
 /** Records that the indexer reads at once: some ten turns, one message between threads. */
 export const indexPage = 200
+/** Messages of it that are kept at once, about: a change that waits for them waits some tens of milliseconds. */
+export const indexStretchBytes: number = 64 * 1024
 /** Turns that end together are indexed together. Below what a person notices between saying and asking. */
 export const indexLingerMs = 40
 /** After a failure the indexer waits for the next turn, and at least this long: a sick store is not asked in a circle. */

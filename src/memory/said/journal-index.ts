@@ -4,7 +4,7 @@
  * stands for, so that a guest that was killed goes on where it stopped; entries have the ids of their calls, so that what is read
  * twice is there once.
  */
-import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
+import { type MemoryChange, type MemoryEntry, type MemoryItem, parseReference } from '../../store/index.ts'
 import {
   type CallId,
   createRecentMap,
@@ -14,7 +14,7 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
-import { catchUpMs, indexLingerMs, indexPage, indexRestMs, maxHeldContexts } from '../keep/keep-limits.ts'
+import { catchUpMs, indexLingerMs, indexPage, indexRestMs, indexStretchBytes, maxHeldContexts } from '../keep/keep-limits.ts'
 import type { OwedForgetting } from '../forget/aftermath.ts'
 import { bodyOf } from '../keep/record-body.ts'
 import { type Draft, freshFacts, makeItem, wholeText } from '../keep/keep-item.ts'
@@ -33,7 +33,7 @@ export interface JournalIndex {
   dropHeld(): void
   /** Why it stands still; null while it works. */
   fault(): unknown
-  /** Ends after the page under way. */
+  /** Ends after the stretch under way. */
   close(): Promise<void>
 }
 
@@ -73,14 +73,14 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       for (let cursor = read ?? (await deps.memory.cursor(cursorOf(deps))); !ending.signal.aborted;) {
         wanted = false
         await payOwed(run)
-        const page = await readPage(deps, cursor)
+        const page = await readPage(deps, { after: cursor })
         if (await owe(run, page)) await payOwed(run)
-        const end = page.at(-1)?.seq
-        if (end !== undefined) {
-          const after = cursor
-          // Read again, with no change between: what the page says may have been erased just now, and whoever erases waits for the rest.
-          await deps.alone(async (memory) => indexRecords({ ...run, deps: { ...deps, memory } }, await pageTo(deps, after, end), end))
-          cursor = end
+        for (const end of stretchEnds(page)) {
+          if (ending.signal.aborted) return
+          const stretch = { after: cursor, before: end + 1 }
+          // Read again, with no change between: what it says may have been erased just now, and whoever erases waits for the rest.
+          await deps.alone(async (memory) => indexRecords({ ...run, deps: { ...deps, memory } }, await readPage(deps, stretch), end))
+          read = cursor = end
         }
         read = cursor
         if (page.length < indexPage && !wanted) break
@@ -133,32 +133,43 @@ async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): 
   let found = 0
   const end = (await deps.store.head()).seq
   for (let cursor = 0; cursor < end && !isClosed();) {
-    signal.throwIfAborted()
-    const after = cursor
-    const page = await deps.alone(async (memory) => {
-      const read = await pageTo(deps, after, end)
-      found += await indexRecords({ ...run, deps: { ...deps, memory }, last: createRecentMap(maxHeldContexts) }, read, null)
-      return read
-    })
+    const page = await readPage(deps, { after: cursor, before: end + 1 })
     if (page.length === 0) break
-    cursor = page.at(-1)?.seq ?? end
+    for (const upto of stretchEnds(page)) {
+      signal.throwIfAborted()
+      const stretch = { after: cursor, before: upto + 1 }
+      found += await deps.alone(async (memory) =>
+        indexRecords({ ...run, deps: { ...deps, memory }, last: createRecentMap(maxHeldContexts) }, await readPage(deps, stretch), null),
+      )
+      cursor = upto
+    }
   }
   return found
 }
 
-function readPage({ store }: JournalIndexDeps, after: number): Promise<readonly JournalRecord[]> {
+/** Where a page is parted: changes that wait wait for one stretch, and not for a page of long messages. */
+function* stretchEnds(page: readonly JournalRecord[]): Generator<number, void, undefined> {
+  let bytes = 0
+  for (const [at, { seq, name, phase, body }] of page.entries()) {
+    if (phase !== 'intent' && mayMatter({ name, phase })) bytes += parseReference(body)?.bytes ?? body.length
+    if (bytes < indexStretchBytes && at + 1 < page.length) continue
+    yield seq
+    bytes = 0
+  }
+}
+
+function readPage(
+  { store }: JournalIndexDeps,
+  bounds: { readonly after: number; readonly before?: number },
+): Promise<readonly JournalRecord[]> {
   // What tools brought can be large and is not looked at: bodies stay references until one is wanted.
   return store.records({
-    after,
+    ...bounds,
     phases: ['intent', 'started', 'outcome', 'reconciled'],
     order: 'oldest_first',
     limit: indexPage,
     hydrate: false,
   })
-}
-
-async function pageTo(deps: JournalIndexDeps, after: number, end: number): Promise<readonly JournalRecord[]> {
-  return (await readPage(deps, after)).filter(({ seq }) => seq <= end)
 }
 
 /** @param cursor commits with the entries; null: what is there is read again, and keeps what was changed of it by hand. */
