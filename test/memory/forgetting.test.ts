@@ -102,6 +102,33 @@ describe('what is forgotten', () => {
     assert.deepEqual([done.entries.length, done.left, await sectionsLeft()], [2, 0, before - 2])
   })
 
+  it('goes where it stands across borders of sections however long it is', async () => {
+    const filler = 'word '.repeat(3_000)
+    const long = Array.from({ length: 1_250 }, (_, i) => `ox${i}`).join(' ')
+    const longer = Array.from({ length: 6_000 }, (_, i) => `cow${i}`).join(' ')
+    const spread = `The safe opens with ${' '.repeat(9_000)}4711-Quetzal.`
+    const sandbox = createFakeSandbox(
+      new Map([['/shared/book.txt', [filler, spread, filler, filler, filler.slice(0, 5_000), long, filler, longer, filler].join(' ')]]),
+    )
+    await using guest = await openMemoryFixture({ sandbox })
+    await guest.ask('memory.ingest', { path: 'book.txt' })
+    await guest.say(longer)
+    const { note_id: note } = await guest.ask<{ note_id: string }>('memory.save', { content: long })
+    const [message] = (await guest.store.memory.list({ kinds: ['message'] }, 10)).filter(({ author }) => author === 'user')
+    const sections = await guest.store.memory.items((await guest.store.memory.list({ kinds: ['document'] }, 100)).map(({ id }) => id))
+    for (const [question, word] of [
+      [{ text: secret }, /safe|Quetzal/],
+      [{ ids: [note] }, /ox\d/],
+      [{ ids: [message?.id] }, /cow\d/],
+    ] as const) {
+      const dry = await guest.ask<Forgotten>('memory.forget', { ...question, dry_run: true })
+      const saying = sections.filter(({ passages }) => passages.some(({ text }) => word.test(text))).map(({ entry }) => entry.id)
+      const found = dry.entries.filter(({ kind }) => kind === 'document').map(({ id }) => id)
+      assert.deepEqual(found.toSorted(), saying.toSorted())
+      assert.ok(saying.length >= 2)
+    }
+  })
+
   it('leaves the title of a document that stays, and the words by which that is found', async () => {
     const page = `<html><head><title>Operation Quetzal</title></head><body><p>${'We meet on Fridays. '.repeat(20)}</p></body></html>`
     await using file = await openFile()

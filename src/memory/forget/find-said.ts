@@ -19,19 +19,24 @@ export async function entriesThatSay(
   filter: MemoryFilter = {},
 ): Promise<readonly MemoryItem[]> {
   const found = new Map<string, MemoryItem>()
-  const acrossBorders = sectionBorders(match)
+  const borders = sectionBorders(match)
   for await (const page of entryPages(memory, filter, forgetItems)) {
     signal.throwIfAborted()
     for (const item of await memory.items(page.map(({ id }) => id))) {
       const text = wholeText(item.passages)
       if (match.inText(text) || besideSays(item.entry, match)) found.set(item.entry.id, item)
-      for (const each of acrossBorders(item, text)) found.set(each.entry.id, each)
+      for (const each of borders.take(item, text)) found.set(each.entry.id, each)
     }
-    if (found.size > maxForgotten) {
-      throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
-    }
+    assertFew(found)
   }
+  for (const each of borders.end()) found.set(each.entry.id, each)
+  assertFew(found)
   return [...found.values()]
+}
+
+function assertFew({ size }: ReadonlyMap<string, MemoryItem>): void {
+  if (size <= maxForgotten) return
+  throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
 }
 
 /** The address of a document is what it is known by, and what tidying found in a text stands beside it: an entry goes with them. */

@@ -38,8 +38,6 @@ export const maxExchanges = 500
 export const eraseBatch = 1_000
 /** A phrase shorter than this stands in too many places to be meant. */
 export const minForgetCharacters = 4
-/** Of a section so much is looked at together with the next one: the longest phrase that can be asked for. */
-export const borderCharacters = 4_000
 /** Entries that one call forgets. More is a decision about a session or a document, which has its own name. */
 export const maxForgotten = 1_000
 

@@ -19,6 +19,8 @@ function foldLetters(text: string): string {
 }
 
 export interface PhraseMatch {
+  /** As they were given. */
+  readonly phrases: readonly string[]
   inText(text: string): boolean
   /** @param body JSON as the journal has it. Looks into texts that are JSON themselves, and into bytes as base64. */
   inBody(body: string): boolean
@@ -45,6 +47,7 @@ export function matchPhrases(phrases: readonly string[]): PhraseMatch {
     return events.some((event) => event !== undefined && inValue(event, depth + 1)) || inText(events.map(lastTexts).join(''))
   }
   return {
+    phrases,
     inText,
     inBody: (body) => {
       const value = parsed(body)
