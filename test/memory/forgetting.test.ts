@@ -88,6 +88,24 @@ describe('what is forgotten', () => {
     assert.deepEqual(filesWith(file.folder, 'uetzal'), [])
   })
 
+  it('leaves also the tags of what is imported while it goes', async () => {
+    await using guest = await openMemoryFixture()
+    await guest.turn('Operation Quetzal begins.')
+    const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'We meet on Fridays.' })
+    const { lines } = await guest.ask<{ lines: string[] }>('memory.export', {})
+    const tagged = lines
+      .filter((line) => line.includes(id))
+      .map((line) => line.replace('"tags":[]', '"tags":["meetings","operation quetzal"]'))
+    const erase: typeof guest.store.erase = async (...asked) => {
+      await guest.ask('memory.import', { lines: tagged, overwrite: true })
+      return guest.store.erase(...asked)
+    }
+    const by = { id: 'call-1', caller: { turn: '' }, signal: AbortSignal.timeout(60_000), erase } as never
+    const done = await (await guest.memory.forgetting()).forget({ ids: [], text: 'operation quetzal' }, by)
+    assert.deepEqual((await guest.store.memory.items([id]))[0]?.entry.tags, ['meetings'])
+    assert.equal(done.left, 0)
+  })
+
   it('goes where it stands across the border of two sections of a document, with both, and the others stay', async () => {
     const sections = ['a', 'b', 'c', 'd'].map((letter) => `${letter} word `.repeat(2_340).slice(0, 16_370))
     const text = `${sections[0]}The safe opens with\n4711-Quetzal. ${sections[1]}${sections[2]}${sections[3]}`

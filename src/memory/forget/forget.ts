@@ -57,7 +57,7 @@ export interface Forgotten extends Forgettable {
   readonly later: readonly number[]
   /** Turns that ran in sessions where it was said: what they say of it, and what they have shown a model, goes when they end. */
   readonly running: readonly TurnId[]
-  /** The same was looked for again: how many entries and records still say it, those for later left out. 0 is the proof. */
+  /** The same was looked for again: how many entries, marks and records still say it, those for later left out. 0 is the proof. */
   readonly left: number
 }
 
@@ -71,13 +71,19 @@ export interface Forgetting {
 
 /** @param erasers asked in turn, also those that are added later */
 export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Forgetting {
+  const findKept = async (match: PhraseMatch, signal: AbortSignal, named: readonly MemoryItem[] = []): Promise<Kept> => {
+    const entries = new Map(named.map((item) => [item.entry.id, item]))
+    for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
+    return { items: [...entries.values()], marked: await marksThatSay(deps, match, signal, new Set(entries.keys())) }
+  }
   const find = async (question: ForgetQuestion, signal: AbortSignal): Promise<Found> => {
     const { items, phrases } = await readQuestion(deps, question)
     const match = matchPhrases(phrases)
-    const entries = new Map(items.map((item) => [item.entry.id, item]))
-    for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    const marked = await marksThatSay(deps, match, signal, new Set(entries.keys()))
-    return { match, phrases, marked, items: [...entries.values()], records: await recordsThatSay(deps, phrases, signal) }
+    return { match, phrases, ...(await findKept(match, signal, items)), records: await recordsThatSay(deps, phrases, signal) }
+  }
+  const eraseKept = async ({ items, marked }: Kept, match: PhraseMatch): Promise<number> => {
+    await eraseEntries(deps, items)
+    return eraseMarks(deps, match, marked)
   }
   const words = createRecentMap<CallId, readonly string[]>(maxHeldForgettings)
   return {
@@ -86,8 +92,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const found = await find(question, signal)
       const { match, items, records } = found
       // Memory first: from here nothing recalls it, whatever stops the rest.
-      await eraseEntries(deps, items)
-      const marked = await eraseMarks(deps, match, found.marked)
+      const marks = await eraseKept(found, match)
       const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
       const seqs = records.map(({ seq }) => seq)
@@ -97,19 +102,17 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
       // What was being indexed or tidied has read it before: that is on its way no longer, and goes, too.
       await deps.alone(async () => {})
-      const late = await entriesThatSay(deps, match, signal)
-      await eraseEntries(deps, late)
-      const [leftEntries, leftRecords] = await Promise.all([
-        late.length === 0 ? late : entriesThatSay(deps, match, signal),
-        recordsThatSay(deps, found.phrases, signal),
-      ])
+      const late = await findKept(match, signal)
+      const lateMarks = await eraseKept(late, match)
+      const isNone = late.items.length + late.marked.length === 0
+      const [kept, leftRecords] = await Promise.all([isNone ? late : findKept(match, signal), recordsThatSay(deps, found.phrases, signal)])
       const later = new Set(erased.kept)
-      const left = leftEntries.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
+      const left = kept.items.length + kept.marked.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
       return {
         ...describe(found),
         bodies: erased.bodies,
         blobs: erased.blobs,
-        derived: derived + marked,
+        derived: derived + marks + lateMarks,
         later: erased.kept,
         running,
         left,
@@ -125,11 +128,16 @@ async function runningIn({ store }: KeepDeps, sessions: readonly SessionId[]): P
   return open.filter(({ name, session }) => name === 'turn.send' && wanted.has(session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
 }
 
-interface Found {
+/** What memory has that says it. */
+interface Kept {
+  readonly items: readonly MemoryItem[]
+  /** Of what else stays. */
   readonly marked: readonly Marked[]
+}
+
+interface Found extends Kept {
   readonly match: PhraseMatch
   readonly phrases: readonly string[]
-  readonly items: readonly MemoryItem[]
   readonly records: readonly JournalRecord[]
 }
 
