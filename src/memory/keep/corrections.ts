@@ -6,6 +6,7 @@ import type { KeepDeps } from '../keep-deps.ts'
 import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'
+import { withRelated } from '../tidy/tidy-change.ts'
 import { byAgent } from './provenance-record.ts'
 import { cleanTags } from './tags.ts'
 
@@ -59,14 +60,15 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
     },
     async contradict(id, other) {
       const [a, b] = await pairOf(entryOf, id, other)
-      await memory.change([relate(a, b.id, 'contradicts', clock.now()), relate(b, a.id, 'contradicts', clock.now())])
+      await memory.change([contradicted(a, b.id, clock.now()), contradicted(b, a.id, clock.now())])
     },
     async confirm(id, other) {
       const entry = await entryOf(id)
       const now = clock.now()
       if (other !== null) {
         await entryOf(other)
-        return memory.change([relate(entry, other, 'confirmedBy', now)])
+        const confirmedBy = withRelated(entry.confirmedBy, other)
+        return memory.change([{ change: 'patch', id, patch: { confirmedBy, updatedAt: now } }])
       }
       // A person's or an agent's word, without another memory: it counts as one more use of it.
       const patch = { accesses: entry.accesses + 1, accessedAt: now, updatedAt: now }
@@ -140,12 +142,12 @@ async function pairOf(entryOf: (id: string) => Promise<MemoryEntry>, id: string,
   return [await entryOf(id), await entryOf(other)]
 }
 
-function relate(entry: MemoryEntry, other: string, field: 'contradicts' | 'confirmedBy', at: number): MemoryChange {
-  const ids = [...new Set([...entry[field], other])].sort()
-  if (ids.length > maxRelations) {
-    throw new OxbowError('limit_reached', `${entry.id} is related to ${maxRelations} others already.`, {
+function contradicted(entry: MemoryEntry, other: string, updatedAt: number): MemoryChange {
+  const contradicts = [...new Set([...entry.contradicts, other])].sort()
+  if (contradicts.length > maxRelations) {
+    throw new OxbowError('limit_reached', `${entry.id} is contradicted by ${maxRelations} others already.`, {
       hint: 'Supersede it by one that says what holds.',
     })
   }
-  return { change: 'patch', id: entry.id, patch: { [field]: ids, updatedAt: at } }
+  return { change: 'patch', id: entry.id, patch: { contradicts, updatedAt } }
 }

@@ -24,7 +24,7 @@ export const maxHeldContexts = 200
 
 /** Sessions in which an entry was wanted that are kept: with three of them protection is as high as sessions make it. */
 export const maxSessions = 3
-/** Entries that name each other: more is a debate and no memory. */
+/** Entries that one entry names as at odds with it, or as saying the same: more is a debate and no memory. Tidying keeps the newest. */
 export const maxRelations = 32
 /** Memories looked through at once for what is to be forgotten: the event loop has them for a millisecond. */
 export const forgetItems = 32

@@ -3,7 +3,7 @@ import type { MemoryEntry } from '../../store/index.ts'
 import { pinTag, protections } from './decay.ts'
 import { type Comparable, saysTheSame } from './likeness.ts'
 import { sameValue, type Statement, topicOf } from './statements.ts'
-import { changeOf, type TidyChange, type TidyStep } from './tidy-change.ts'
+import { changeOf, type TidyChange, type TidyStep, withRelated } from './tidy-change.ts'
 
 export interface Known extends Comparable {
   readonly entry: MemoryEntry
@@ -113,7 +113,7 @@ function flag(a: Known, b: Known, now: number): readonly TidyChange[] {
       'flagged',
       one.entry,
       one.text,
-      { contradicts: [...new Set([...one.entry.contradicts, other.entry.id])].sort(), updatedAt: now },
+      { contradicts: withRelated(one.entry.contradicts, other.entry.id), updatedAt: now },
       other.entry.id,
     )
   return [mark(a, b), mark(b, a)]

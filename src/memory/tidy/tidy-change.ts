@@ -1,6 +1,7 @@
 /** What tidying does to memory, one change at a time, each with what was before, so that a person can read it and take it back. */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
+import { maxRelations } from '../keep/keep-limits.ts'
 
 export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled' | 'dropped'
 
@@ -36,6 +37,11 @@ export function dropOf(entry: MemoryEntry, text: string): TidyChange {
 }
 
 const shownCharacters = 160
+
+/** @returns the ids of related entries with one more, in the order in which they are kept; of too many the first goes. */
+export function withRelated(ids: readonly string[], id: string): readonly string[] {
+  return [...new Set([...ids, id])].slice(-maxRelations).sort()
+}
 
 export function patchOf({ id, after }: TidyChange): MemoryChange {
   return { change: 'patch', id, patch: after }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { SessionId } from '../../types/index.ts'
 import type { AskModel } from '../summary/make-summary.ts'
+import { maxRelations } from '../keep/keep-limits.ts'
 import { createNotes } from '../keep/notes.ts'
 import { createAccessCounter } from '../wanted/accesses.ts'
 import { reportText } from './report-text.ts'
@@ -41,6 +42,18 @@ describe('tidying', () => {
     assert.deepEqual(note?.confirmedBy, said)
     await house.tidy.undo(house.steps)
     assert.deepEqual((await house.entries()).find((entry) => entry.id === id)?.confirmedBy, [])
+  })
+
+  it('keeps the newest of many who confirm it, as many as an export may name', async () => {
+    await using house = await openHouse()
+    const id = await house.note('I live in Lisbon.')
+    let newest = ''
+    for (let i = 0; i < maxRelations + 4; i++) {
+      newest = await house.says('I live in Lisbon.')
+      await house.run()
+    }
+    const by = (await house.entries()).find((entry) => entry.id === id)?.confirmedBy ?? []
+    assert.ok(by.length === maxRelations && by.includes(newest), by.join())
   })
 
   it('ends what no longer holds when the same person says otherwise later, and as-of still finds it', async () => {

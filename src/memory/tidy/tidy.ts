@@ -13,7 +13,7 @@ import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
 import { shinglesOf } from './likeness.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
-import { changeOf, patchOf, stillFits, type TidyChange, type TidyStep, undoOf } from './tidy-change.ts'
+import { changeOf, patchOf, stillFits, type TidyChange, type TidyStep, undoOf, withRelated } from './tidy-change.ts'
 import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
 
 export interface TidyPorts {
@@ -175,7 +175,7 @@ async function gather(run: Run): Promise<Plan> {
       // By each who says it in this run: one change of an entry holds them all.
       const by = confirmed.get(entry.id)?.after.confirmedBy ?? entry.confirmedBy
       if (entry.seq === seq || by.includes(source)) continue
-      confirmed.set(entry.id, changeOf('confirmed', entry, text, { confirmedBy: [...by, source].sort() }, source))
+      confirmed.set(entry.id, changeOf('confirmed', entry, text, { confirmedBy: withRelated(by, source) }, source))
       continue
     }
     const item = await factItem(deps, statement)
