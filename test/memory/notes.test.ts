@@ -54,6 +54,29 @@ describe('a note', () => {
     assert.deepEqual([hit?.tags, others], [['work'], []])
   })
 
+  it('that several note at the same time is one note, with the tags of all', async () => {
+    await using guest = await openMemoryFixture()
+    const saving = ['a', 'b', 'c'].map((tag) => guest.ask<Saved>('memory.save', { content: 'The release is on Friday.', tags: [tag] }))
+    assert.equal(new Set((await Promise.all(saving)).map(({ note_id: id }) => id)).size, 1)
+    const [hit, ...others] = await guest.ask<Hit[]>('memory.search', { query: 'release' })
+    assert.deepEqual([hit?.tags, others], [['a', 'b', 'c'], []])
+  })
+
+  it('keeps all that is said of it at the same time', async () => {
+    await using guest = await openMemoryFixture()
+    const save = async (content: string): Promise<string> => (await guest.ask<Saved>('memory.save', { content })).note_id
+    const [id, ...others] = [await save('It is on Friday.'), await save('It is on Monday.'), await save('It is on Sunday.')]
+    await Promise.all(
+      others.flatMap((other) => [
+        guest.ask('memory.contradict', { note_id: id, other }),
+        guest.ask('memory.confirm', { note_id: id, by: other }),
+      ]),
+    )
+    const why = await guest.ask<Why>('memory.why', { note_id: id })
+    assert.equal(why.contradicts.length, 2)
+    assert.equal(why.confirmed_by.length, 2)
+  })
+
   it('that is rewritten keeps its id and its birth, in one commit', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.', tags: ['work'] })

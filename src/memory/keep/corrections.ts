@@ -30,8 +30,10 @@ export interface Corrections {
 }
 
 export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
-  const { memory, clock } = deps
+  const { clock } = deps
   const entryOf = async (id: string): Promise<MemoryEntry> => (await notes.find(id)).entry
+  /** Read and changed with no change between: what others say of it at the same time, or forget, would be undone. */
+  const change = (made: () => Promise<readonly MemoryChange[]>): Promise<void> => deps.alone(async (memory) => memory.change(await made()))
   return {
     async supersede(id, { content, tags, from }, asking) {
       const before = await entryOf(id)
@@ -58,42 +60,42 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       await takePlace(deps, id, { supersededBy: next, validTo, updatedAt: now })
       return next
     },
-    async contradict(id, other) {
-      const [a, b] = await pairOf(entryOf, id, other)
-      await memory.change([contradicted(a, b.id, clock.now()), contradicted(b, a.id, clock.now())])
-    },
-    async confirm(id, other) {
-      const entry = await entryOf(id)
-      const now = clock.now()
-      if (other !== null) {
-        await entryOf(other)
-        const confirmedBy = withRelated(entry.confirmedBy, other)
-        return memory.change([{ change: 'patch', id, patch: { confirmedBy, updatedAt: now } }])
-      }
-      // A person's or an agent's word, without another memory: it counts as one more use of it.
-      const patch = { accesses: entry.accesses + 1, accessedAt: now, updatedAt: now }
-      return memory.change([{ change: 'patch', id, patch }])
-    },
-    async setValid(id, from, to) {
-      const entry = await entryOf(id)
-      const validFrom = from ?? entry.validFrom
-      if (to !== null && to < validFrom)
-        throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates.' })
-      await memory.change([{ change: 'patch', id, patch: { validFrom, validTo: to, updatedAt: clock.now() } }])
-    },
-    async promote(id, by) {
-      const entry = await entryOf(id)
-      const at = clock.now()
-      const patch = {
-        labels: entry.labels.filter((label) => label !== 'untrusted'),
-        extra: JSON.stringify({ ...extraOf(entry), promoted: { by, at } }),
-        updatedAt: at,
-      }
-      await memory.change([{ change: 'patch', id, patch }])
-    },
-    async pin(id, isPinned) {
-      await memory.change([pinOf(await entryOf(id), isPinned, clock.now())])
-    },
+    contradict: (id, other) =>
+      change(async () => {
+        const [a, b] = await pairOf(entryOf, id, other)
+        return [contradicted(a, b.id, clock.now()), contradicted(b, a.id, clock.now())]
+      }),
+    confirm: (id, other) =>
+      change(async () => {
+        const entry = await entryOf(id)
+        const now = clock.now()
+        if (other !== null) {
+          await entryOf(other)
+          return [{ change: 'patch', id, patch: { confirmedBy: withRelated(entry.confirmedBy, other), updatedAt: now } }]
+        }
+        // A person's or an agent's word, without another memory: it counts as one more use of it.
+        return [{ change: 'patch', id, patch: { accesses: entry.accesses + 1, accessedAt: now, updatedAt: now } }]
+      }),
+    setValid: (id, from, to) =>
+      change(async () => {
+        const entry = await entryOf(id)
+        const validFrom = from ?? entry.validFrom
+        if (to !== null && to < validFrom)
+          throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates.' })
+        return [{ change: 'patch', id, patch: { validFrom, validTo: to, updatedAt: clock.now() } }]
+      }),
+    promote: (id, by) =>
+      change(async () => {
+        const entry = await entryOf(id)
+        const at = clock.now()
+        const patch = {
+          labels: entry.labels.filter((label) => label !== 'untrusted'),
+          extra: JSON.stringify({ ...extraOf(entry), promoted: { by, at } }),
+          updatedAt: at,
+        }
+        return [{ change: 'patch', id, patch }]
+      }),
+    pin: (id, isPinned) => change(async () => [pinOf(await entryOf(id), isPinned, clock.now())]),
   }
 }
 

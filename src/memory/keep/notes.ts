@@ -1,6 +1,6 @@
 /** Notes: durable facts that a person or an agent writes down. Each is one entry; each change is one commit. */
 import { createHash } from 'node:crypto'
-import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
+import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
 import { type EntryExtra, extraOf } from '../entry-extra.ts'
 import { freshFacts, makeItem, wholeText } from './keep-item.ts'
@@ -109,7 +109,7 @@ async function saveNote(
   asking: Asking,
   more: NewNote,
 ): Promise<SavedNote> {
-  const { memory, clock } = deps
+  const { clock } = deps
   const text = cleanNote(content)
   const tags = cleanTags(given)
   const origin = await originOf(deps, asking)
@@ -135,18 +135,23 @@ async function saveNote(
     extra: JSON.stringify(extra),
   } as const
   const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
-  const known = more.supersedes === undefined ? await sameNote(deps, item) : null
-  if (known !== null) {
-    const all = [...new Set([...known.tags, ...tags])].sort().slice(0, maxTags)
-    // Tags are words, too: none of what others may have written goes to a note that does not say so.
-    const carries = entry.labels.every((label) => known.labels.includes(label))
-    if (carries && all.length > known.tags.length)
-      await memory.change([{ change: 'patch', id: known.id, patch: { tags: all, updatedAt: now } }])
-    return { id: known.id, fresh: false }
-  }
-  await memory.change([{ change: 'put', item }])
+  // Looked for and written with no change between: somebody else may note the same now, or forget one of the tags.
+  const known = await deps.alone(async (alone) => {
+    const same = more.supersedes === undefined ? await sameNote(deps, item) : null
+    const change = same === null ? ({ change: 'put', item } as const) : withTags(same, item.entry)
+    if (change !== null) await alone.change([change])
+    return same
+  })
+  if (known !== null) return { id: known.id, fresh: false }
   deps.changed({ put: [item.entry] })
   return { id: item.entry.id, fresh: true }
+}
+
+/** Tags are words, too: none of what others may have written goes to a note that does not say so. */
+function withTags(known: MemoryEntry, { tags, labels, updatedAt }: MemoryEntry): MemoryChange | null {
+  const all = [...new Set([...known.tags, ...tags])].sort().slice(0, maxTags)
+  const carries = labels.every((label) => known.labels.includes(label))
+  return carries && all.length > known.tags.length ? { change: 'patch', id: known.id, patch: { tags: all, updatedAt } } : null
 }
 
 /** Of the call that writes it: the same call again, after a crash, writes the same note. 64 bits are enough for one person. */
