@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { says } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 it('an export of yesterday is taken in again without conflict by memories that were only recalled and have faded since', async () => {
@@ -19,6 +20,34 @@ it('an export of yesterday is taken in again without conflict by memories that w
   await guest.store.memory.change([{ change: 'patch', id, patch: { tags: ['boats'] } }])
   const { conflicts } = await guest.ask<{ conflicts: string[] }>('memory.import', { lines, overwrite: false })
   assert.deepEqual(conflicts, [id])
+})
+
+it('a line that no store keeps is refused by itself, and the others are taken in', async () => {
+  await using guest = await openMemoryFixture()
+  await guest.ask('memory.save', { content: 'The kayak hangs in the barn.' })
+  const { lines } = await guest.ask<{ lines: string[] }>('memory.export', {})
+  const line = (id: string, more: object): string => JSON.stringify({ ...(JSON.parse(lines[0]!) as object), id, ...more })
+  const bad = [
+    { stream: 'x'.repeat(600) },
+    { author: 'x'.repeat(600) },
+    { tags: ['a\u001fb'] },
+    { contradicts: ['a\u001fb'] },
+    { confirmed_by: ['a\u001fb'] },
+  ]
+  const given = [...bad.map((more, at) => line(`note-${at}`, more)), line('note-good', {})]
+  const { added, refused } = await guest.ask<{ added: number; refused: { line: number }[] }>('memory.import', { lines: given })
+  assert.deepEqual([added, refused.map((each) => each.line)], [1, [1, 2, 3, 4, 5]])
+})
+
+it('the longest message that is exported is taken in again', async () => {
+  const han = (length: number): string => Array.from({ length }, (_, i) => String.fromCodePoint(0x4e00 + ((i * 7_919) % 20_000))).join('')
+  // Each of its passages is found by the words of the answer before it, too.
+  await using guest = await openMemoryFixture({ play: () => says(han(640)) })
+  await guest.turn('Tell me.')
+  await guest.turn(`# ${han(100)}\n\n## ${han(100)}\n\n${han(64 * 1024)}`)
+  const { lines } = await guest.ask<{ lines: string[] }>('memory.export', {})
+  assert.ok(lines.some((line) => line.length > 512 * 1024))
+  for (const line of lines) assert.equal((await guest.call('memory.import', { lines: [line] })).status, 'ok')
 })
 
 it('what a person notes is kept, whatever an import of others said before of the hash of its own words', async () => {

@@ -5,6 +5,8 @@ export const maxNoteCharacters = 8_000
 /** As in the reference. */
 export const maxTags = 16
 export const maxTagCharacters = 64
+/** Of a stream or an author, as the store has it. */
+export const maxNameCharacters = 512
 /** Of one message so much is indexed: what is longer was pasted, and its beginning says what it is. */
 export const maxMessageCharacters: number = 64 * 1024
 /** Of the turn before: what a sentence or two refer to. Passages of about 640 characters are not outweighed by it. */

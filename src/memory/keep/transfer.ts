@@ -7,7 +7,7 @@ import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts
 import type { SessionId } from '../../types/index.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from './keep-item.ts'
-import { maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
+import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
 import { memoryTypes } from './memory-types.ts'
 
 export interface ExportPage {
@@ -37,7 +37,13 @@ export interface Transfer {
 }
 
 const time = z.int().min(-8.64e15).max(8.64e15)
-const id = z.string().min(1).max(200)
+/** The store parts lists by this character. */
+const listed = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\u001f'), 'it holds the character U+001F')
+const id = listed.max(200)
+const name = z.string().max(maxNameCharacters)
 const longestPassage = 64 * 1024
 
 /** Format of a line. A later one gets another number. */
@@ -47,10 +53,10 @@ const lineSchema = z.strictObject({
   kind: z.enum(['message', 'note', 'fact', 'document', 'summary']),
   type: z.enum(memoryTypes as [MemoryEntry['type']]),
   session: z.string().max(100),
-  stream: z.string().max(4_096),
+  stream: name,
   place: z.int().min(0),
-  author: z.string().max(4_096),
-  tags: z.array(z.string().min(1).max(maxTagCharacters)).max(maxTags),
+  author: name,
+  tags: z.array(listed.max(maxTagCharacters)).max(maxTags),
   labels: z.array(z.enum(['untrusted', 'private'])).max(2),
   created_at: time,
   updated_at: time,

@@ -23,9 +23,9 @@ export const maxDocumentBytes: number = 32 * 1024 * 1024
 export const maxIngestFiles = 500
 export const ingestTimeoutMs = 600_000
 export const ingestFileTimeoutMs = 60_000
-/** Lines of one import, and their characters together: what a frame of the gateway holds. */
+/** Lines of one import, and their characters together: the longest message with its terms, and what a frame of the gateway holds in any script. */
 export const maxImportLines = 1_000
-export const maxImportCharacters: number = 512 * 1024
+export const maxImportCharacters: number = 1024 * 1024
 
 /** Hands answer a watch when something changes, and at least this often. */
 export const watchWaitMs = 20_000
