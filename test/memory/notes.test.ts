@@ -39,10 +39,17 @@ describe('a note', () => {
       tags: [' Tools ', 'tools', 'EDITOR'],
     })
     assert.equal(message, 'Noted.')
-    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'which editor: helix?', tags: ['Editor'] })
+    const [hit] = await guest.ask<Hit[]>('memory.search', { query: 'which editor: helix?', tags: ['Editor', ' '] })
     assert.deepEqual([hit?.note_id, hit?.tags], [id, ['editor', 'tools']])
     assert.deepEqual(await guest.ask('memory.search', { query: 'helix', tags: ['other'] }), [])
     assert.equal((await guest.ask<Why>('memory.why', { note_id: id })).type, 'preference')
+  })
+
+  it('is found by a tag however its letters are put together', async () => {
+    await using guest = await openMemoryFixture()
+    await guest.ask<Saved>('memory.save', { content: 'The bill is paid.', tags: ['café'.normalize('NFD')] })
+    for (const form of ['NFC', 'NFD'])
+      assert.equal((await guest.ask<Hit[]>('memory.search', { query: 'bill', tags: ['Café'.normalize(form)] })).length, 1, form)
   })
 
   it('that is noted again is the same note', async () => {

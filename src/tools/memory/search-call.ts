@@ -1,6 +1,6 @@
 /** `memory.search`: what was noted, ingested and said, with why it was found. */
 import { z } from 'zod'
-import { describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
+import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
 import type { Call, Label } from '../../types/index.ts'
 import { looking, moment, tags, toMoment } from './call-facts.ts'
 import { defaultSearchResults, maxQueryCharacters, maxSearchResults, searchTokens } from './memory-limits.ts'
@@ -56,7 +56,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
       const recall = await memory.recall()
       const filter = {
         kinds: withTalk ? (['note', 'fact', 'document', 'message', 'summary'] as const) : (['note', 'fact', 'document'] as const),
-        ...(wanted !== undefined && wanted.length > 0 && { tags: wanted.map((tag) => tag.trim().toLowerCase()) }),
+        ...(wanted !== undefined && { tags: wanted.map(cleanTag).filter((tag) => tag !== '') }),
         ...(asOf !== undefined && { validAt: toMoment(asOf) }),
       }
       const { session } = caller
