@@ -219,6 +219,43 @@ describe('a correction', () => {
     assert.deepEqual([(await askedAsOf('2021-06-01')).length, (await askedAsOf('2024-06-01')).length], [1, 0])
   })
 
+  it('keeps the end of what was superseded when only its beginning is set', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I work at the harbour.' })
+    await guest.ask('memory.valid', { note_id: old, from: '2020-01-01' })
+    const { note_id: next } = await guest.ask<Saved>('memory.supersede', {
+      note_id: old,
+      content: 'I work at the mill.',
+      from: '2024-03-01',
+    })
+    const { message } = await guest.ask<Saved>('memory.valid', { note_id: old, from: '2019-01-01' })
+    assert.match(message, /from 2019-01-01 until what took its place/)
+    const then = await guest.ask<Hit[]>('memory.search', { query: 'where do I work', as_of: '2025-06-01' })
+    assert.deepEqual(
+      then.map(({ note_id: id }) => id),
+      [next],
+    )
+    assert.equal((await guest.call('memory.valid', { note_id: old, from: '2025-01-01' })).status, 'failed')
+  })
+
+  it('is at odds with nothing that was superseded', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: a } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
+    const { note_id: b } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at ten.' })
+    await guest.ask('memory.contradict', { note_id: a, other: b })
+    await guest.ask('memory.supersede', { note_id: a, content: 'The meeting was moved to ten.' })
+    assert.deepEqual((await guest.ask<Why>('memory.why', { note_id: b })).contradicts, [])
+  })
+
+  it('takes the place of what was superseded by a note that is gone', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    const { note_id: wrong } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Pusan.' })
+    await guest.ask('memory.delete', { note_id: wrong })
+    const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Busan.' })
+    assert.equal((await guest.ask<Why>('memory.why', { note_id: old })).superseded_by?.id, next)
+  })
+
   it('of what was superseded already is refused, and names what took its place', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })

@@ -21,8 +21,11 @@ export interface Corrections {
   /** Both know of each other. @throws OxbowError `not_found`, `bad_input` */
   contradict(id: string, other: string): Promise<void>
   confirm(id: string, other: string | null): Promise<void>
-  /** The time in which it holds. @throws OxbowError `not_found`, `bad_input` */
-  setValid(id: string, from: number | null, to: number | null): Promise<void>
+  /**
+   * The time in which it holds. Without `to` it has no end, or the one that it was superseded at. @returns its end. @throws OxbowError
+   * `not_found`, `bad_input`
+   */
+  setValid(id: string, from: number | null, to: number | null): Promise<number | null>
   /** A person trusts it from now on: the label `untrusted` leaves, and who took it off is on record. @throws OxbowError `not_found` */
   promote(id: string, by: string): Promise<void>
   /** It does not fade any more, or again. @throws OxbowError `not_found`, `bad_input` for what does not fade, or was written by others */
@@ -39,7 +42,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       const before = await entryOf(id)
       const own = noteIdOf(asking.id)
       if (before.supersededBy === own) return own
-      if (before.supersededBy !== '') throw supersededAlready(before)
+      if (await hasSuccessor(deps.memory, before)) throw supersededAlready(before)
       const now = clock.now()
       const since = from ?? now
       if (since < before.validFrom) {
@@ -76,25 +79,19 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         // A person's or an agent's word, without another memory: it counts as one more use of it.
         return [{ change: 'patch', id, patch: { accesses: entry.accesses + 1, accessedAt: now, updatedAt: now } }]
       }),
-    setValid: (id, from, to) =>
-      change(async () => {
+    async setValid(id, from, to) {
+      let validTo = to
+      await change(async () => {
         const entry = await entryOf(id)
         const validFrom = from ?? entry.validFrom
-        if (to !== null && to < validFrom)
-          throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates.' })
-        return [{ change: 'patch', id, patch: { validFrom, validTo: to, updatedAt: clock.now() } }]
-      }),
-    promote: (id, by) =>
-      change(async () => {
-        const entry = await entryOf(id)
-        const at = clock.now()
-        const patch = {
-          labels: entry.labels.filter((label) => label !== 'untrusted'),
-          extra: JSON.stringify({ ...extraOf(entry), promoted: { by, at } }),
-          updatedAt: at,
-        }
-        return [{ change: 'patch', id, patch }]
-      }),
+        if (to === null && entry.supersededBy !== '') validTo = entry.validTo
+        if (validTo !== null && validTo < validFrom)
+          throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates, or give an earlier beginning.' })
+        return [{ change: 'patch', id, patch: { validFrom, validTo, updatedAt: clock.now() } }]
+      })
+      return validTo
+    },
+    promote: (id, by) => change(async () => [promoted(await entryOf(id), by, clock.now())]),
     pin: (id, isPinned) => change(async () => [pinOf(await entryOf(id), isPinned, clock.now())]),
   }
 }
@@ -104,13 +101,28 @@ async function takePlace({ alone, changed }: KeepDeps, id: string, patch: Memory
   const { supersededBy: next } = patch
   const other = await alone(async (memory) => {
     const entry = (await memory.items([id]))[0]?.entry
-    const isLate = entry !== undefined && entry.supersededBy !== '' && entry.supersededBy !== next
-    await memory.change([isLate ? { change: 'erase', id: next } : { change: 'patch', id, patch }])
-    return isLate ? entry : null
+    if (entry !== undefined && entry.supersededBy !== next && (await hasSuccessor(memory, entry))) {
+      await memory.change([{ change: 'erase', id: next }])
+      return entry
+    }
+    // What holds is no longer at odds with it; what has ended says still what it was at odds with.
+    const atOdds = await memory.items(entry?.contradicts ?? [])
+    const settled = atOdds.map((each): MemoryChange => ({
+      change: 'patch',
+      id: each.entry.id,
+      patch: { contradicts: each.entry.contradicts.filter((one) => one !== id) },
+    }))
+    await memory.change([{ change: 'patch', id, patch }, ...settled])
+    return null
   })
   if (other === null) return
   changed({ gone: [next] })
   throw supersededAlready(other)
+}
+
+/** One that is gone again, because it was wrong, is none. */
+async function hasSuccessor(memory: KeepDeps['memory'], { supersededBy }: MemoryEntry): Promise<boolean> {
+  return supersededBy !== '' && (await memory.items([supersededBy])).length > 0
 }
 
 function supersededAlready({ id, supersededBy }: MemoryEntry): OxbowError {
@@ -120,6 +132,15 @@ function supersededAlready({ id, supersededBy }: MemoryEntry): OxbowError {
 /** Tags are words, too: what others may have written is no part of what a person says, which is trusted. */
 function trustedTags({ tags, labels }: MemoryEntry): readonly string[] {
   return labels.includes('untrusted') ? [] : tags
+}
+
+function promoted(entry: MemoryEntry, by: string, at: number): MemoryChange {
+  const patch = {
+    labels: entry.labels.filter((label) => label !== 'untrusted'),
+    extra: JSON.stringify({ ...extraOf(entry), promoted: { by, at } }),
+    updatedAt: at,
+  }
+  return { change: 'patch', id: entry.id, patch }
 }
 
 function pinOf(entry: MemoryEntry, isPinned: boolean, now: number): MemoryChange {

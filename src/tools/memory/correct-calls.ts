@@ -57,15 +57,16 @@ function validCall(memory: Memory): Call<{ note_id: string; from?: string | unde
     input: z.strictObject({
       note_id: noteId,
       from: moment.optional().describe('First day or moment. Without it as it was.'),
-      to: moment.optional().describe('Last day or moment. Without it, without end.'),
+      to: moment.optional().describe('Last day or moment. Without it, without end, or until what took its place.'),
     }),
     output,
     example: { note_id: 'note-0198', to: '2026-12-31' },
     audience: ['terminal'],
     async run({ note_id: id, from, to }) {
       const [since, until] = [from === undefined ? null : startOf(from), to === undefined ? null : toMoment(to)]
-      await (await memory.corrections()).setValid(id, since, until)
-      return answer(id, `${id} holds ${from === undefined ? '' : `from ${from} `}${to === undefined ? 'without end' : `until ${to}`}.`)
+      const end = await (await memory.corrections()).setValid(id, since, until)
+      const ends = end === null ? 'without end' : `until ${to ?? 'what took its place'}`
+      return answer(id, `${id} holds ${from === undefined ? '' : `from ${from} `}${ends}.`)
     },
   }
 }
