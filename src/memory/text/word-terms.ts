@@ -19,7 +19,8 @@ export function stem(word: string): string {
   if (latinWord.test(word)) return english(regular(word))
   if (cyrillicWord.test(word)) return russian(word) || word
   if (greekWord.test(word)) return greek(word) || word
-  if (arabicWord.test(word)) return arabic(word) || word
+  // The stemmer leaves the ه that ة has become behind an article, and takes it where there is none.
+  if (arabicWord.test(word)) return (arabic(word) || word).replace(/(?<=...)ه$/u, '')
   return word
 }
 
