@@ -43,6 +43,8 @@ const spelled: Readonly<Record<string, string>> = {
   '’': "'",
   '‘': "'",
   '‛': "'",
+  ʼ: "'",
+  ʻ: "'",
 }
 const spelledLetter = new RegExp(`[${Object.keys(spelled).join('')}]`, 'gu')
 

@@ -21,6 +21,8 @@ void describe('terms', () => {
     same('Straße', 'STRASSE')
     same('Łódź Ørsted', 'lodz orsted')
     same('ёлка', 'елка')
+    same('здоровʼя', "здоров'я")
+    same('Hawaiʻi', 'Hawai’i')
     same('Ἀθῆναι', 'αθηναι')
     same('مَدْرَسَة', 'مدرسه')
     same('lo\u200bve\u202e \u2066me\u2069', 'love me')
