@@ -54,6 +54,8 @@ function addChunk(chunk: string, side: Side, into: string[]): void {
     return
   }
   if (isName(chunk)) into.push(cutTerm(chunk.toLowerCase()))
+  // C++ of C++11, and of C++로.
+  for (const [named] of chunk.matchAll(/(?<![\p{L}\p{M}\p{N}])\p{L}{1,2}(?:\+\+|#)(?!\+)/gu)) into.push(named.toLowerCase())
   if (groupedNumber.test(chunk)) into.push(chunk.replace(/[.,]\d{1,2}$/, '').replace(/[.,']/g, ''))
   const parts = chunk.split(/[^\p{L}\p{M}\p{N}']+/u)
   for (const part of parts.length > maxNameParts ? parts.slice(0, maxNameParts) : parts) {
