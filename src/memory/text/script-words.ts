@@ -16,6 +16,12 @@ const unspaced =
 const runs =
   /(?<cjk>[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}ー々〆]+)|(?<hangul>\p{Script=Hangul}+)|(?<dictionary>(?:[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]\p{M}*)+)/gu
 const han = /\p{Script=Han}/u
+const lone = /^\p{Script=Han}$/u
+const stems = /(?<!\p{Script=Han})\p{Script=Han}(?!\p{Script=Han})/gu
+/** They stand in so many sentences that they tell nothing of one. */
+const saysLittle: ReadonlySet<string> = new Set(
+  '的了在是我你您他她它们這这那有和与與或也都不没沒就還还很吗嗎呢吧啊呀哪谁誰几幾啥么个個到去来來从從对對把被给給跟让讓向为為于以及而但又再才只要会會能可想说說叫做用上下里裡裏中前后後内外时時年月日号號着著过過得地人事物何今私僕君方様',
+)
 const katakanaWords = /[\p{Script=Katakana}ー]{3,}/gu
 
 /** Particles after a Korean noun, longest first. One syllable must remain; the word itself is kept too, so too much does no harm. */
@@ -45,7 +51,15 @@ function cjkTerms(run: string, side: Side, terms: string[]): void {
   if (characters.length === 1) terms.push(run)
   else if (side === 'kept') for (const character of characters) if (han.test(character)) terms.push(character)
   pairs(characters, terms)
+  if (side === 'asked' && characters.length > 1) terms.push(...loneHan(run))
   for (const [katakana] of run.matchAll(katakanaWords)) terms.push(katakana)
+}
+
+/** Characters of a question that are words (猫 of 猫在哪里), or stems of words (見 of 見た), by themselves. */
+function loneHan(run: string): readonly string[] {
+  const cut = Array.from(words.segment(run), ({ segment }) => segment).filter((segment) => lone.test(segment))
+  const betweenKana = Array.from(run.matchAll(stems), ([character]) => character)
+  return [...new Set([...cut, ...betweenKana])].filter((character) => !saysLittle.has(character))
 }
 
 function hangulTerms(word: string, side: Side, terms: string[]): void {

@@ -47,13 +47,13 @@ void describe('terms', () => {
       ['школой', 'школа'],
       ['σχολεία', 'σχολείο'],
       ['الكتاب', 'كتاب'],
-      ["the ox's", 'the ox'],
-      ['U.S.', 'us'],
       ['المكتبة', 'مكتبة'],
       ['السيارةِ', 'سياره'],
       ['المياه', 'مياه'],
       ['بالمدرسة', 'مدرسة'],
       ['الشقة', 'شقة'],
+      ["the ox's", 'the ox'],
+      ['U.S.', 'us'],
     ] as const)
       same(one, other)
   })
@@ -94,12 +94,24 @@ void describe('terms', () => {
     for (const [language, sentence, words] of cases) {
       for (const word of words) assert.ok(finds(word, sentence), `${language}: ${word} in ${terms(sentence)}`)
     }
+    // A word of one character within a question, and a stem of one character.
+    for (const [question, sentence] of [
+      ['猫はどこ？', '昨日、図書館で猫を見ました'],
+      ['本を読む', '毎晩読みます'],
+      ['車の鍵は？', '鍵を引き出しに入れた'],
+      ['猫在哪里？', '我的猫睡觉了'],
+      ['我的车停在哪里', '车在地下二层'],
+      ['书叫什么名字', '我昨天买了一本书'],
+    ] as const)
+      assert.ok(finds(question, sentence), `${question}: ${readQuestion(question).terms.join(' ')}`)
     // And not everywhere.
     for (const [word, text] of [
       ['图书馆', '我喜欢吃苹果'],
       ['학교', '나는 물을 마셨다'],
       ['ตลาด', 'ฉันชอบกินข้าว'],
       ['東京', '大阪に行きました'],
+      ['我的狗在哪里', '我在家里看他的书'],
+      ['私の犬は何時に来る', '私は今日時計を買った'],
     ] as const)
       assert.equal(finds(word, text), false, word)
   })
