@@ -224,6 +224,16 @@ test('parts add what the whole did not find, and never make it worse', () => {
   )
 })
 
+test('exact phrases are found however their letters are written', () => {
+  for (const [phrase, text] of [
+    ['istanbul 34', 'Kod: İSTANBUL 34'],
+    ['Straße 12', 'in der STRASSE 12'],
+    ['quetzal', 'the quet\u00adzal'],
+    ['ΟΔΟΣ ερμού', 'οδος Ερμού'],
+  ] as const)
+    assert.deepEqual(raiseExact([candidateOf(passageOf(0, text))], [phrase])[0]?.exact, [phrase])
+})
+
 test('exact names are found whatever their case, alone, and each adds its part', () => {
   const list = ['see ord-1 now', 'see ORD-12 now', 'ORD-1 and v2.5', 'v2.5.1'].map((text, i) => candidateOf(passageOf(i, text)))
   const raised = raiseExact(list, ['ORD-1', 'v2.5'])

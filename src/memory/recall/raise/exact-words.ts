@@ -1,25 +1,22 @@
 /** What stands in a text as it was asked for. */
+import { foldPhrase } from '../../../store/index.ts'
 import type { Candidate } from '../candidate.ts'
 import { exactBonus } from '../recall-limits.ts'
 
 /**
- * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case and runs of white
- * space do not count; a name must stand alone, so that `v1.2` is not found in `v1.20`.
+ * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case, runs of white
+ * space and what nobody sees do not count; a name must stand alone, so that `v1.2` is not found in `v1.20`.
  */
 export function raiseExact(list: readonly Candidate[], exact: readonly string[]): Candidate[] {
-  const wanted = exact.map((phrase) => ({ phrase, plain: plainText(phrase) })).filter(({ plain }) => plain !== '')
+  const wanted = exact.map((phrase) => ({ phrase, plain: foldPhrase(phrase) })).filter(({ plain }) => plain !== '')
   if (wanted.length === 0) return [...list]
   return list.map((candidate) => {
-    const text = plainText(candidate.passage.text)
+    const text = foldPhrase(candidate.passage.text)
     const stand = wanted.filter(({ plain }) => standsIn(text, plain)).map(({ phrase }) => phrase)
     return stand.length === 0
       ? candidate
       : { ...candidate, exact: stand, score: candidate.score + (exactBonus * stand.length) / wanted.length }
   })
-}
-
-function plainText(text: string): string {
-  return text.normalize('NFKC').toLowerCase().replaceAll(/\s+/gu, ' ').trim()
 }
 
 const wordSign = /[\p{L}\p{M}\p{N}]/u
