@@ -12,14 +12,19 @@ export interface SourcedStatement extends Statement {
   readonly source: MemoryEntry
 }
 
-/** @returns what persons have said behind record `since`, oldest first. What others wrote is read too, and keeps its label. */
+/**
+ * @returns what persons have said behind record `since`, oldest first; of too much the oldest, so that the next time goes on behind it.
+ * What others wrote is read too, and keeps its label.
+ */
 export async function messagesSince({ memory }: Pick<KeepDeps, 'memory'>, since: number): Promise<readonly MemoryItem[]> {
-  const entries: MemoryEntry[] = []
+  let entries: readonly MemoryEntry[] = []
   for await (const page of entryPages(memory, { kinds: ['message'] }, listedAtOnce)) {
-    entries.push(...page.filter(({ seq, author }) => seq > since && author === 'user'))
-    if ((page.at(-1)?.seq ?? 0) <= since || entries.length >= maxGathered) break
+    entries = [...entries, ...page.filter(({ seq, author }) => seq > since && author === 'user')].slice(-maxGathered)
+    // What was imported has no record here, and says nothing of how far back this is.
+    const last = page.findLast(({ seq }) => seq > 0)
+    if (last !== undefined && last.seq <= since) break
   }
-  return itemsOf(memory, entries.toReversed().slice(-maxGathered), readAtOnce)
+  return itemsOf(memory, entries.toReversed(), readAtOnce)
 }
 
 export async function gatherStatements(messages: readonly MemoryItem[], ask: AskModel | null): Promise<readonly SourcedStatement[]> {
