@@ -42,8 +42,9 @@ export function mergeDuplicates(known: readonly Known[], now: number): readonly 
   return changes
 }
 
-/** What is pinned becomes one with nothing but the same words. */
+/** What is pinned becomes one with nothing but the same words, and nothing with what ends before it. */
 function mayMerge(kept: Known, other: Known): boolean {
+  if ((kept.entry.validTo ?? Infinity) < (other.entry.validTo ?? Infinity)) return false
   const [a, b] = [kept.statement, other.statement]
   if (a !== null && b !== null && topicOf(a) === topicOf(b) && !sameValue(a.value, b.value)) return false
   const pinned = other.entry.tags.includes(pinTag)

@@ -45,6 +45,17 @@ describe('tidying', () => {
     assert.deepEqual((await house.entries()).find((entry) => entry.id === id)?.confirmedBy, [])
   })
 
+  it('leaves what says the same for longer than what would stay', async () => {
+    await using house = await openHouse()
+    const short = await house.note('I rent the barn.', { validTo: house.clock.at + 10 * day })
+    const long = await house.note('I rent the barn.')
+    assert.equal((await house.run()).merged, 0)
+    const later = await house.note('I rent the barn.', { validTo: house.clock.at + 5 * day })
+    await house.run()
+    const superseded = (await house.entries()).filter(({ supersededBy }) => supersededBy !== '').map(({ id }) => id)
+    assert.deepEqual([superseded.includes(later), superseded.includes(short), superseded.includes(long)], [true, false, false])
+  })
+
   it('reads more messages than one time takes from the oldest on, also behind what was imported', async () => {
     await using house = await openHouse()
     await house.says('I live in Leeds.')
