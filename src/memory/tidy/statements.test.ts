@@ -20,6 +20,8 @@ describe('statements', () => {
       'My favourite colour is green.': 'preference: me | favourite colour | green',
       'I prefer tea.': 'preference: me | prefers | tea',
       "I really don't like mushrooms.": 'preference: me | does not like | mushrooms',
+      'Petra does not eat meat.': 'preference: petra | does not like | meat',
+      "I can't stand loud music.": 'preference: me | does not like | loud music',
       'Please always answer in German.': 'preference: me | always | Please always answer in German',
       'We decided to sell the boat.': 'decision: me | decided | sell the boat',
       '제 이름은 민수입니다.': 'user_profile: me | name | 민수',
@@ -36,6 +38,9 @@ describe('statements', () => {
       'Maybe I live in Leeds.',
       'It works at night.',
       'They live in Leeds.',
+      "I don't know how to mend this.",
+      'I do not think that it works.',
+      "Docker doesn't start on my machine.",
       'Nice to meet you all here.',
     ])
       assert.deepEqual(states(said), [], said)

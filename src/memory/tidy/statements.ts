@@ -82,7 +82,7 @@ const patterns: readonly Pattern[] = [
     'preference',
     'does not like',
     many,
-    words(String.raw`(?: really)? (?:don't|do not|doesn't|does not|hate|hates|can't stand) (?:like |eat |drink |want )?`),
+    words(String.raw`(?: really)? (?:(?:don't|do not|doesn't|does not) (?:really )?(?:like|eat|drink|want)|hate|hates|can't stand) `),
   ),
   pattern('preference', 'likes', many, words(String.raw`(?: really| also)? (?:like|likes|love|loves|enjoy|enjoys) `)),
   pattern(
