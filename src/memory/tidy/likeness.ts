@@ -26,12 +26,13 @@ export interface Comparable {
 }
 
 /** Numbers and negations turn a sentence round while nearly all its words stay. */
-const turning = /\d[\d.,:]*|\b(?:not|no|never|don't|doesn't|isn't|won't|can't|without)\b|않|안 |못/giu
+const turning =
+  /\d[\d.,:]*|(?<!\p{L})(?:not|no|never|without|cannot|\p{L}+n't|nicht|kein\p{L}{0,2}|nie|ne|pas|jamais|non|nunca|não|не|нет|никогда)(?!\p{L})|않|안 |못/giu
 
 /** @returns true for the same text, and for texts that differ in words of no weight. */
 export function saysTheSame(a: Comparable, b: Comparable): boolean {
   if (a.hash === b.hash) return true
-  const turns = ({ text }: Comparable): string => (text.toLowerCase().match(turning) ?? []).join(' ')
+  const turns = ({ text }: Comparable): string => (text.toLowerCase().replaceAll('’', "'").match(turning) ?? []).join(' ')
   if (turns(a) !== turns(b)) return false
   const alike = likeness(a.shingles, b.shingles)
   // Vectors of short texts are near each other when only a name differs: words must agree with them.

@@ -94,6 +94,15 @@ describe('likeness', () => {
     const near = new Float32Array([1, 0])
     assert.ok(
       !saysTheSame({ ...of('We met Petra at the old harbour'), vector: near }, { ...of('We met Lena at the old harbour'), vector: near }),
+    for (const [one, other] of [
+      ['did open the old gate behind the boat shed', 'didn’t open the old gate behind the boat shed'],
+      ['could open the old gate behind the boat shed', 'cannot open the old gate behind the boat shed'],
+      ['hängt hinter der blauen Tür im Flur', 'hängt nicht hinter der blauen Tür im Flur'],
+      ['висит за синей дверью в коридоре', 'не висит за синей дверью в коридоре'],
+    ] as const) {
+      const both = [one, other].map((end) => of(`${said}, and the second one that Petra had made last year ${end}`))
+      assert.ok(!saysTheSame(both[0]!, both[1]!), other)
+    }
     )
   })
 })
