@@ -43,6 +43,8 @@ describe('a note', () => {
     assert.deepEqual([hit?.note_id, hit?.tags], [id, ['editor', 'tools']])
     assert.deepEqual(await guest.ask('memory.search', { query: 'helix', tags: ['other'] }), [])
     assert.equal((await guest.ask<Why>('memory.why', { note_id: id })).type, 'preference')
+    const { note_id: other } = await guest.ask<Saved>('memory.save', { content: 'I’m a nurse.' })
+    assert.equal((await guest.ask<Why>('memory.why', { note_id: other })).type, 'user_profile')
   })
 
   it('is found by a tag however its letters are put together', async () => {

@@ -44,6 +44,7 @@ const patterns: readonly (readonly [MemoryType, RegExp])[] = [
 const lookedAt = 400
 
 export function typeOf(text: string): MemoryType {
-  const head = text.slice(0, lookedAt)
+  // The apostrophe of a telephone is that of a keyboard.
+  const head = text.slice(0, lookedAt).replaceAll('’', "'")
   return patterns.find(([, pattern]) => pattern.test(head))?.[0] ?? 'fact'
 }

@@ -20,6 +20,9 @@ describe('statements', () => {
       'My favourite colour is green.': 'preference: me | favourite colour | green',
       'I prefer tea.': 'preference: me | prefers | tea',
       "I really don't like mushrooms.": 'preference: me | does not like | mushrooms',
+      'I’m allergic to nuts.': 'user_profile: me | allergic to | nuts',
+      'I don’t like tea at all.': 'preference: me | does not like | tea at all',
+      'Petra’s birthday is on 3 May.': 'fact: petra | birthday | 3 May',
       'Petra does not eat meat.': 'preference: petra | does not like | meat',
       "I can't stand loud music.": 'preference: me | does not like | loud music',
       'Please always answer in German.': 'preference: me | always | Please always answer in German',
@@ -91,9 +94,6 @@ describe('likeness', () => {
         of('The key to the boat shed is behind the blue door in the hall'),
       ),
     )
-    const near = new Float32Array([1, 0])
-    assert.ok(
-      !saysTheSame({ ...of('We met Petra at the old harbour'), vector: near }, { ...of('We met Lena at the old harbour'), vector: near }),
     for (const [one, other] of [
       ['did open the old gate behind the boat shed', 'didn’t open the old gate behind the boat shed'],
       ['could open the old gate behind the boat shed', 'cannot open the old gate behind the boat shed'],
@@ -103,6 +103,9 @@ describe('likeness', () => {
       const both = [one, other].map((end) => of(`${said}, and the second one that Petra had made last year ${end}`))
       assert.ok(!saysTheSame(both[0]!, both[1]!), other)
     }
+    const near = new Float32Array([1, 0])
+    assert.ok(
+      !saysTheSame({ ...of('We met Petra at the old harbour'), vector: near }, { ...of('We met Lena at the old harbour'), vector: near }),
     )
   })
 })

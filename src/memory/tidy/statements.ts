@@ -128,8 +128,10 @@ const supposed = /^(?:if|suppose|imagine|what if|maybe|perhaps|would)\b|\b(?:mig
 
 function statementOf(sentence: string): Statement | null {
   if (supposed.test(sentence)) return null
+  // As telephones write it.
+  const plain = sentence.replaceAll('’', "'")
   for (const { words: expression, type, attribute, single: isSingle } of patterns) {
-    const groups = expression.exec(sentence)?.groups
+    const groups = expression.exec(plain)?.groups
     const found = groups?.['v']?.trim()
     if (found === undefined || found === '') continue
     const exact = groups?.['a'] === undefined ? attribute : `${attribute} ${groups['a'].toLowerCase().trim()}`
