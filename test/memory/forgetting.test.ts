@@ -214,10 +214,25 @@ describe('what is forgotten', () => {
     )
   })
 
+  it('may be a name of two or three letters in scripts that say much with one', async () => {
+    await using guest = await openMemoryFixture()
+    for (const [said, name] of [
+      ['어제 김철수를 만났어요.', '김철수'],
+      ['昨日は田中さんに会った。', '田中'],
+      ['我昨天见到了王小明。', '王小明'],
+    ] as const) {
+      await guest.say(said)
+      const done = await guest.ask<Forgotten>('memory.forget', { text: name })
+      assert.deepEqual([done.entries.length, done.left], [1, 0], name)
+      assert.ok(done.records.length > 0)
+    }
+  })
+
   it('is refused where it is too short to be meant, or names nothing', async () => {
     await using guest = await openMemoryFixture()
     for (const [input, code] of [
       [{ text: 'abc' }, 'bad_input'],
+      [{ text: '金' }, 'bad_input'],
       [{}, 'bad_input'],
       [{ ids: ['note-none'] }, 'not_found'],
     ] as const) {

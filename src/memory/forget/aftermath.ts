@@ -20,9 +20,9 @@ import {
 } from '../../types/index.ts'
 import { bodyOf } from '../keep/record-body.ts'
 import type { KeepDeps } from '../keep-deps.ts'
-import { minForgetCharacters, turnPage } from '../keep/keep-limits.ts'
+import { turnPage } from '../keep/keep-limits.ts'
 import { recordAt } from '../keep/provenance-record.ts'
-import { isErasedRecord, recordsThatSay } from './find-said.ts'
+import { isErasedRecord, isMeant, recordsThatSay } from './find-said.ts'
 import { nearWords } from './near-words.ts'
 
 /** A `memory.forget` whose turn, or whose neighbours, were still running. */
@@ -75,7 +75,7 @@ export async function askedWords({ store }: Deps, { call }: Pick<OwedForgetting,
   const message = body?.['message'] as unknown as AssistantMessage | undefined
   const text = message === undefined ? undefined : toolCallsOf(message)[place.index]?.arguments
   const phrase = foldPhrase(textArgument(text ?? ''))
-  return phrase.length < minForgetCharacters ? null : [phrase]
+  return isMeant(phrase) ? [phrase] : null
 }
 
 function textArgument(args: string): string {
@@ -117,7 +117,7 @@ export async function wordsOfTurn(
     if (!tells) continue
     seqs.add(record.seq)
     const folded = foldPhrase(text)
-    if (folded.length >= minForgetCharacters) said.push(folded)
+    if (isMeant(folded)) said.push(folded)
   }
   if (seqs.size > 0) for (const seq of exchanges) seqs.add(seq)
   // What came after in the session has shown it to a model again, and tools may have been told it.

@@ -8,7 +8,7 @@ import { entryPages } from '../entry-pages.ts'
 import { statementIn } from '../tidy/gather-facts.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
-import { forgetItems, maxExchanges, maxForgotten } from '../keep/keep-limits.ts'
+import { forgetItems, maxExchanges, maxForgotten, minForgetCharacters, minForgetDense } from '../keep/keep-limits.ts'
 import { sectionBorders } from './section-borders.ts'
 
 /** @throws OxbowError `limit_reached` for more than can be meant */
@@ -46,6 +46,13 @@ function besideSays(entry: MemoryEntry, match: PhraseMatch): boolean {
     entry.extra.includes('"statement"') &&
     Object.values(statementIn(entry, '') ?? {}).some((each) => typeof each === 'string' && match.inText(each))
   )
+}
+
+const denseLetters = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}]/gu
+
+/** Whether a phrase says enough to be looked for. */
+export function isMeant(phrase: string): boolean {
+  return phrase.length >= minForgetCharacters || (phrase.match(denseLetters)?.length ?? 0) >= minForgetDense
 }
 
 export interface Stretch {

@@ -16,11 +16,11 @@ import {
 } from '../../types/index.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from '../keep/keep-item.ts'
-import { maxHeldForgettings, minForgetCharacters } from '../keep/keep-limits.ts'
+import { maxHeldForgettings } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
 import { eraseEntries, eraseMarks, type Marked, marksThatSay } from './erase-entries.ts'
 import type { OwedForgetting } from './aftermath.ts'
-import { entriesThatSay, recordsThatSay } from './find-said.ts'
+import { entriesThatSay, isMeant, recordsThatSay } from './find-said.ts'
 import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
 import { eraseDerived, settle } from './settle.ts'
 
@@ -153,15 +153,13 @@ async function readQuestion(
     })
   }
   const phrase = foldPhrase(text)
-  if (text !== '' && phrase.length < minForgetCharacters) {
+  if (text !== '' && !isMeant(phrase)) {
     throw new OxbowError('bad_input', `${JSON.stringify(text)} is too short: it stands in too many places.`, {
       hint: 'Give the whole phrase that is to be forgotten.',
     })
   }
   // What documents say is theirs: a section goes, and not each message that quotes all of it.
-  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter(
-    (each) => each.length >= minForgetCharacters,
-  )
+  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter(isMeant)
   if (items.length === 0 && phrases.length === 0) {
     throw new OxbowError('bad_input', 'Nothing was named.', { hint: 'Give ids of memories, or a text that is to be forgotten.' })
   }

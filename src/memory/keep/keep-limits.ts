@@ -40,6 +40,8 @@ export const maxExchanges = 500
 export const eraseBatch = 1_000
 /** A phrase shorter than this stands in too many places to be meant. */
 export const minForgetCharacters = 4
+/** The same of scripts with a letter for a syllable or a word: names of people have two of them. */
+export const minForgetDense = 2
 /** Entries that one call forgets. More is a decision about a session or a document, which has its own name. */
 export const maxForgotten = 1_000
 
