@@ -10,7 +10,6 @@ import {
   type ConversationItem,
   conversationItem,
   type Failure,
-  type FinishReason,
   type ModelFacts,
   modelLabel,
   type Process,
@@ -50,7 +49,6 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
   const room = deps.facts.contextTokens - deps.facts.maxOutputTokens - composed.systemTokens
   const window: Window = { room, summary: composed.summary, through: '', hopeless: false }
   let notice = ''
-  let cut: Failure | null = null
   let steps = 0
   const ended = (end: LoopEnd): LoopRun => ({ end, items, steps, room, visible: visibleItems(items, window) })
 
@@ -69,6 +67,10 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     }
     if (process.signal.aborted) return ended({ kind: 'stopped' })
 
+    // The newest generation may have ended the turn, also before a crash.
+    const unusable = endOf(items.at(-1), deps.facts)
+    if (unusable !== null) return ended(unusable)
+
     // Steer: messages that came meanwhile are part of the conversation from here.
     const mail = process.hasMail() ? await takeMail(process) : []
     items.push(...mail)
@@ -76,7 +78,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     // Done: the model has answered and nobody has added anything.
     const reply = items.at(-1)
     if (reply?.message.role === 'assistant' && toolCallsOf(reply.message).length === 0)
-      return ended({ kind: 'reply', text: textOf(reply.message), failure: cut })
+      return ended({ kind: 'reply', text: textOf(reply.message), failure: reply.ended === 'length' ? cutOff(deps.facts) : null })
 
     // Generate.
     if (steps >= deps.maxTurns) return ended({ kind: 'limit', failure: tooManySteps(deps.maxTurns) })
@@ -86,10 +88,16 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     notice = ''
     if ('end' in generated) return ended(generated.end)
     items.push(generated.item)
-    // Thought or a tool call took all that one answer may have: nothing of it can be used.
-    if (generated.finish === 'length' && isSilent(generated.item)) return ended({ kind: 'limit', failure: usedUp(deps.facts) })
-    cut = generated.finish === 'length' ? cutOff(deps.facts) : null
   }
+}
+
+/** @returns how the turn ends with a generation of which nothing can be used; null: it goes on, or this is its reply. */
+function endOf(item: ConversationItem | undefined, facts: ModelFacts): LoopEnd | null {
+  if (item?.ended === undefined) return null
+  if (item.ended === 'cancelled') return { kind: 'stopped' }
+  if (item.ended !== 'length') return { kind: 'failed', failure: item.ended }
+  // Thought or a tool call took all that one answer may have.
+  return isSilent(item) ? { kind: 'limit', failure: usedUp(facts) } : null
 }
 
 /** The newest generation with the tool calls of it that have results; null when something newer than its results came. */
@@ -130,7 +138,7 @@ async function generate(
   { system, systemTokens }: Pick<Composed, 'system' | 'systemTokens'>,
   window: Window,
   { facts, counter, rolling }: RuntimeDeps,
-): Promise<{ readonly item: ConversationItem; readonly finish: FinishReason } | { readonly end: LoopEnd }> {
+): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
   for (let isSecond = false; ; isSecond = true) {
     const fit = () => fitConversation(itemsBehind(items, window.through), window.room, counter, window.summary)
     let fitted = await fit()
@@ -150,7 +158,7 @@ async function generate(
     const outcome = await process.call('model.generate', input, id)
     if (outcome.status === 'ok') {
       const { message, finish } = outcome.output as GenerateOutput
-      return { item: conversationItem(id, message), finish }
+      return { item: { ...conversationItem(id, message), ...(finish === 'length' && { ended: finish }) } }
     }
     if (process.signal.aborted) return { end: { kind: 'stopped' } }
     if (outcome.failure.code !== 'context_overflow')

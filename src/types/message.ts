@@ -1,5 +1,6 @@
 /** Messages of a conversation, made of typed parts. The wire formats of models are made from these and nothing else. */
 import type { Label } from './call.ts'
+import type { Failure } from './error.ts'
 import { fenced } from './fence.ts'
 import type { CallId } from './id.ts'
 import type { JsonObject } from './json.ts'
@@ -121,6 +122,8 @@ export interface ConversationItem {
   readonly message: Message
   /** UTF-8 bytes of what a tokenizer would count; tokens never exceed it. Media count by a bound, not by their bytes. */
   readonly bytes: number
+  /** Of a generation that did not end by itself: how it ended. */
+  readonly ended?: 'length' | 'cancelled' | Failure
 }
 
 /** What a model reads of one tool call: what was written by others stands in a fence. */

@@ -10,6 +10,7 @@ import {
   type ConversationItem,
   conversationItem,
   erasedText,
+  type Failure,
   isErased,
   type JsonObject,
   type KeptFile,
@@ -36,7 +37,8 @@ export interface FoldInput {
 
 /** @returns the item that a record adds, or null when it carries no conversation. `known` finds generations by call id. */
 export function toItem(record: FoldInput, known: (generation: CallId) => AssistantMessage | undefined): ConversationItem | null {
-  const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'code', string>> & {
+  const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'finish', string>> & {
+    code?: Failure['code']
     message?: Message
     ok?: boolean
     labels?: readonly Label[]
@@ -62,7 +64,10 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: body.files })
   }
   if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
-  return conversationItem(record.call, body.message)
+  const item = conversationItem(record.call, body.message)
+  if (body.status === 'ok') return body.finish === 'length' ? { ...item, ended: 'length' } : item
+  const { code = 'model_garbled', text: message = '' } = body
+  return { ...item, ended: code === 'cancelled' ? 'cancelled' : { code, message, hint: '' } }
 }
 
 /** That something was said here stays, so that questions and answers keep their order; what it was is gone. */

@@ -1,8 +1,9 @@
 /** Recovery inside one process: the store keeps what was committed, the kernel that wrote it is gone without a word. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore, plainSession, type Store } from '../../store/index.ts'
-import type { Done, Effect, GenerateRequest, TurnId } from '../../types/index.ts'
+import type { Done, Effect, GenerateRequest, ModelEvent, TurnId } from '../../types/index.ts'
 import { asks, done, type Fixture, inOrder, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */
@@ -15,6 +16,18 @@ function dyingStore(store: Store, appends: number, died: () => void): Store {
       // What was let through is in the store before anybody looks.
       void store.append({ records: [] }).then(died)
       return new Promise(() => {})
+    },
+  }) as Store
+}
+
+/** A store whose process dies before it writes how a turn ended. */
+function dyingBeforeTheEnd(store: Store, died: () => void, over: Promise<never>): Store {
+  return Object.assign(Object.create(store), {
+    close: async () => {},
+    append(append: Parameters<Store['append']>[0]) {
+      if (!append.records.some(({ name, phase }) => name === 'turn.send' && phase === 'outcome')) return store.append(append)
+      void store.append({ records: [] }).then(died)
+      return over
     },
   }) as Store
 }
@@ -115,6 +128,42 @@ test('a generation that a crash cut off is counted at what it had reserved, and 
   assert.deepEqual(spent, [reserved, 120])
   assert.equal((await store.spent(`user:${user}`)).tokens, reserved + 120)
   await leave(second, () => over.resolve([]))
+})
+
+test('an answer that did not end by itself does not become a whole one by a crash before the end of its turn', async () => {
+  const usage = { inputTokens: 100, outputTokens: 20, estimated: false }
+  const text: readonly ModelEvent[] = [{ type: 'text', text: 'Once upon' }]
+  const length: readonly ModelEvent[] = [{ type: 'finish', reason: 'length', usage }]
+  const failure = { code: 'model_unreachable', message: 'It went away.', hint: 'Wait.' } as const
+  const cases = [
+    { name: 'cut', batches: [text, length], status: 'ok', code: 'limit_reached' },
+    { name: 'cut before it said anything', batches: [length], status: 'limit', code: 'limit_reached' },
+    { name: 'broken', batches: [text, [{ type: 'error', failure, usage }]], status: 'failed', code: 'model_unreachable' },
+    { name: 'cancelled', batches: [text], status: 'cancelled', code: 'cancelled' },
+    { name: 'whole', batches: [text, [{ type: 'finish', reason: 'stop', usage }]], status: 'ok', code: undefined },
+  ] as const
+  for (const { name, batches, status, code } of cases) {
+    const store = await openMemoryStore({ user })
+    const died = Promise.withResolvers<void>()
+    async function* play(_: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
+      yield* batches
+      if (name !== 'cancelled') return
+      await once(signal, 'abort')
+      yield [{ type: 'error', failure: { code: 'cancelled', message: 'stopped', hint: '' }, usage }]
+    }
+    const over = Promise.withResolvers<never>()
+    const first = await openFixture({ play, store: dyingBeforeTheEnd(store, died.resolve, over.promise) })
+    void first.turn('tell me')
+    if (name === 'cancelled') await first.event('delta').then(() => first.kernel.cancelTurn(first.session))
+    await died.promise
+    await using second = await openFixture({ play: () => assert.fail('asked again'), store, session: first.session })
+    const { body } = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+    const ended = body as { status: string; reply: string; failure: { code: string } | null }
+    assert.deepEqual([ended.status, ended.failure?.code], [status, code], name)
+    if (name !== 'cut before it said anything') assert.match(ended.reply, /Once upon/)
+    over.reject(new Error('dead'))
+    await first.kernel.close()
+  }
 })
 
 test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
