@@ -127,6 +127,34 @@ void describe('a follower that leaves while the past is told', () => {
   })
 })
 
+void describe('a follower to whom much of the past is told while much happens', () => {
+  void it('is told all of it once, and no more is held for it than one page of the journal', async () => {
+    const store = await openMemoryStore({ user })
+    const { seq: _, ...record } = outcome(1)
+    const happens = async (): Promise<void> => {
+      const { firstSeq } = await store.append({ records: [{ ...record, body: '{}' }] })
+      events.publish({ ...outcome(firstSeq), body: { held: true } })
+    }
+    const most = followPage * 3
+    let pages = 0
+    const busy: Store['records'] = async (query) => {
+      const page = await store.records(query)
+      if (pages++ === 0) for (let i = 0; i < most; i++) await happens()
+      return page
+    }
+    const events = createEvents(Object.assign(Object.create(store) as Store, { records: busy }), () => [])
+    const told: RecordView[] = []
+    await events.follow(session, 0, (event) => event.type === 'record' && told.push(event.record))
+    await happens()
+    assert.deepEqual(
+      told.map(({ seq }) => seq - 1),
+      [...Array(most + 1).keys()],
+    )
+    const held = told.filter(({ body }) => (body as { held?: true }).held === true).length
+    assert.ok(held <= followPage + 1, `${held} were held`)
+  })
+})
+
 void describe('the bytes of an exchange', () => {
   void it('are not told to followers', async () => {
     const { events, told } = await follow()

@@ -108,12 +108,15 @@ interface Inbox {
   /** A record of the past. */
   tell(record: RecordView): void
   seen(): number
+  /** Whether more came since it was asked last than waits in it: the journal has that. */
+  takeMissed(): boolean
   /** Lets out what has waited, the snapshot, and from then on everything at once. */
   goLive(summary: (seen: number) => KernelEvent): void
 }
 
 function createInbox(cursor: number, listener: (event: KernelEvent) => void): Inbox {
-  let held: KernelEvent[] | null = []
+  let held: RecordView[] | null = []
+  let missed = false
   let seen = cursor
   const tell = (record: RecordView): void => {
     if (record.seq <= seen) return
@@ -122,15 +125,25 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
   }
   return {
     receive(event) {
-      if (held !== null) held.push(event)
-      else if (event.type === 'record') tell(event.record)
-      else listener(event)
+      if (event.type !== 'record') {
+        // What streams before is in the snapshot's text.
+        if (held === null) listener(event)
+      } else if (held === null) tell(event.record)
+      else {
+        missed ||= held.length === followPage
+        if (held.length === followPage) held = []
+        held.push(event.record)
+      }
     },
     tell,
     seen: () => seen,
+    takeMissed() {
+      const taken = missed
+      missed = false
+      return taken
+    },
     goLive(summary) {
-      // What streamed meanwhile is in the snapshot's text.
-      for (const event of held ?? []) if (event.type === 'record') tell(event.record)
+      held?.forEach(tell)
       held = null
       listener(summary(seen))
     },
@@ -152,6 +165,6 @@ async function tellPast(store: Store, session: SessionId, inbox: Inbox, leaving?
       hydrate: true,
     })
     for (const { previous: _, hash: __, body, ...record } of page) inbox.tell({ ...record, body: JSON.parse(body) })
-    if (page.length < followPage) return
+    if (page.length < followPage && !inbox.takeMissed()) return
   }
 }
