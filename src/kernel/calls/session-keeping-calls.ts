@@ -3,12 +3,21 @@ import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
-import { type Call, type CallContext, type CallId, type JsonObject, OxbowError, type SessionId, toolPlace } from '../../types/index.ts'
+import {
+  type Call,
+  type CallContext,
+  type CallId,
+  type JournalRecord,
+  type JsonObject,
+  OxbowError,
+  type SessionId,
+  toolPlace,
+} from '../../types/index.ts'
 import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
 import { changesScratchpad } from '../conversation/scratchpads.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
-import { maxForkDepth, maxSessionsRead } from '../limits.ts'
+import { historyPage, maxForkDepth, maxSessionsRead } from '../limits.ts'
 import type { Background } from '../background/background.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Lanes } from '../turns/lanes.ts'
@@ -209,11 +218,13 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
       await deps.sessions.load(id)
       if (at === undefined && deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or name a message with `at`.')
       await assertReachable(deps, id)
-      const forked = await pointOf(deps, id, at ?? Number.MAX_SAFE_INTEGER)
-      if (forked === 0)
+      const said = await pointOf(deps, id, at ?? Number.MAX_SAFE_INTEGER)
+      if (said === 0)
         throw bad(at === undefined ? 'Nothing was said in it yet.' : `Nothing was said in it up to #${at}.`, 'Start a new session.')
       const summary = await deps.summaries.read(id)
-      const scratchpad = await scratchpadAt(deps, id, forked)
+      const noted = await scratchpadAt(deps, id, Math.max(said, at ?? Number.MAX_SAFE_INTEGER))
+      // What a person did to the scratchpad since is shared too.
+      const forked = Math.max(said, noted?.seq ?? 0)
       // Last of all: its erasing may have begun meanwhile.
       const row = await deps.sessions.load(id)
       const now = clock.now()
@@ -222,7 +233,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
         createdAt: now,
         activeAt: now,
         labels: row.labels,
-        scratchpad,
+        scratchpad: noted?.call ?? '',
         parent: id,
         forked,
         // A summary that stands for more than both share is not the new one's.
@@ -261,19 +272,23 @@ async function pointOf(deps: SessionKeepingDeps, id: SessionId, at: number): Pro
   return 0
 }
 
-/** @returns the call that had changed the scratchpad last at this point; empty when none had. */
-async function scratchpadAt(deps: SessionKeepingDeps, id: SessionId, point: number): Promise<CallId | ''> {
-  await deps.sessions.load(id)
-  const scratchpad = deps.sessions.scratchpad(id)
-  if (scratchpad === '') return ''
-  const asked = { call: scratchpad, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: false } as const
-  const [newest] = await deps.store.records(asked)
-  if (newest === undefined || newest.seq <= point) return scratchpad
-  for await (const page of historyPages(deps, id, point + 1)) {
+/** @returns the record that had changed the scratchpad last at this point; undefined when none had. */
+async function scratchpadAt(deps: SessionKeepingDeps, id: SessionId, point: number): Promise<JournalRecord | undefined> {
+  const { store, sessions } = deps
+  const outcomes = { phases: ['outcome'], order: 'newest_first', hydrate: true } as const
+  const { scratchpad, parent, forked } = await sessions.load(id)
+  if (scratchpad === '') return undefined
+  const [newest] = await store.records({ ...outcomes, call: scratchpad as CallId, limit: 1 })
+  if (newest !== undefined && newest.seq <= point) return newest
+  let page: readonly JournalRecord[]
+  let before = point + 1
+  do {
+    page = await store.records({ ...outcomes, session: id, before, limit: historyPage })
     const found = page.find(({ name, phase, body }) => changesScratchpad({ name, phase, body: JSON.parse(body) as JsonObject }))
-    if (found !== undefined) return found.call
-  }
-  return ''
+    if (found !== undefined) return found
+    before = page.at(-1)?.seq ?? 0
+  } while (page.length === historyPage)
+  return parent === '' ? undefined : scratchpadAt(deps, parent, Math.min(point, forked))
 }
 
 function bad(message: string, hint: string): OxbowError {

@@ -17,6 +17,8 @@ function watched(...steps: ReturnType<typeof asks>[]) {
   return { seen, play }
 }
 
+const isTwo = (body: unknown): boolean => JSON.stringify((body as { items: unknown }).items) === '["two"]'
+
 const resultOf = (request: GenerateRequest | undefined): string => {
   const last = request?.messages.at(-1)
   return last?.role === 'tool' ? last.parts[0].text : ''
@@ -58,6 +60,37 @@ describe('the scratchpad', () => {
     }
     const { seq: asked } = await guest.record(({ name, phase }) => name === 'turn.send' && phase === 'started')
     assert.deepEqual(await Promise.all([padIn(asked), padIn(first), padIn(1_000_000)]), ['The scratchpad is empty.', '1. one', '1. two'])
+  })
+
+  it('is in a fork, and in a fork of that, what a person made of it, and nothing older than what was erased', async () => {
+    await using guest = await openFixture({ play: inOrder(write('one'), says('noted'), says('and on'), write('two'), says('noted')) })
+    const { kernel } = guest
+    const padIn = async (session: SessionId): Promise<string> => (await kernel.call('scratchpad.read', {}, session)).text
+    const fork = async (input: { session: SessionId; at?: number }): Promise<SessionId> => {
+      const made = await kernel.call('session.fork', input)
+      assert.ok(made.status === 'ok')
+      return (made.output as { session: SessionId }).session
+    }
+    const end = async (text: string): Promise<number> => {
+      const { turn } = await guest.turn(text)
+      return (await guest.record(({ call, phase }) => String(call) === turn && phase === 'outcome')).seq
+    }
+    const noted = await end('note it')
+    await kernel.call('scratchpad.clear', {}, guest.session)
+    const cleared = await fork({ session: guest.session })
+    await kernel.call('scratchpad.write', { items: ['by a person'] }, guest.session)
+    const written = await fork({ session: guest.session })
+    await kernel.call('scratchpad.clear', {}, written)
+    const ends = [noted, await end('go on'), await end('note this')]
+    const forks = [cleared, await fork({ session: cleared }), written, await fork({ session: written, at: noted })]
+    forks.push(...(await Promise.all(ends.map((at) => fork({ session: guest.session, at })))))
+    const none = 'The scratchpad is empty.'
+    assert.deepEqual(await Promise.all(forks.map(padIn)), [none, none, none, '1. one', '1. one', '1. by a person', '1. two'])
+
+    await kernel.call('scratchpad.write', { items: ['three'] }, guest.session)
+    const { seq } = await guest.record(({ name, phase, body }) => phase === 'outcome' && name === 'scratchpad.write' && isTwo(body))
+    await guest.store.erase([seq], 'forgotten')
+    assert.equal(await padIn(await fork({ session: guest.session, at: ends[2]! })), none)
   })
 
   it('outlives the guest, from the journal alone, and is of one session', async () => {

@@ -31,9 +31,9 @@ interface Change {
 
 const empty: Scratchpad = { items: [], updated_at: null }
 
-/** Whether the entry is a scratchpad's newest state. */
+/** Whether the entry is a scratchpad's newest state; one that was erased is, too: it is empty then. */
 export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>): boolean {
-  return (name === 'scratchpad.write' || name === 'scratchpad.clear') && phase === 'outcome' && body['status'] === 'ok'
+  return (name === 'scratchpad.write' || name === 'scratchpad.clear') && phase === 'outcome' && (body['status'] === 'ok' || isErased(body))
 }
 
 interface ScratchpadDeps {
