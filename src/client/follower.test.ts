@@ -28,6 +28,12 @@ void test('a record that was told before is not told again', () => {
   assert.deepEqual(seqs, [4, 5])
 })
 
+void test('a journal that ends before the cursor was put back to an earlier state: what comes now is new', () => {
+  const payload = { request_id: '1', session, cursor: 3, turn: null, call: null, text: '', pending: [] }
+  const seqs = told([{ type: 'snapshot', payload }, record(4), record(5)], 5).map((event) => event.type === 'record' && event.record.seq)
+  assert.deepEqual(seqs, [false, 4, 5])
+})
+
 void test('text of a record that was told before is not shown again', () => {
   const message = { role: 'assistant', parts: [{ type: 'text', text: 'Hi' }] }
   const events = told([record(1, { message }), record(1, { message })])

@@ -1,4 +1,4 @@
-/** One followed session: a cursor that never goes back, and a stream of events without gaps or repetitions. */
+/** One followed session: a cursor that goes back only with the journal, and a stream of events without gaps or repetitions. */
 import {
   assertNever,
   type CallId,
@@ -98,7 +98,8 @@ export function createFollower(session: SessionId, from: number, handler: Follow
           const { turn, call, text, pending } = frame.payload
           // Nothing is said at this moment; what is shown may still be of an answer that begins anew under the same call.
           if (call !== null) show(setWhole(shown, { turn: turn ?? '', call, text }))
-          cursor = Math.max(cursor, frame.payload.cursor)
+          // Before the own one only when the journal was put back to an earlier state: then all that comes is new.
+          cursor = frame.payload.cursor
           handler({ type: 'caught_up', cursor, turn, pending })
           return true
         }

@@ -155,6 +155,19 @@ void describe('a follower to whom much of the past is told while much happens', 
   })
 })
 
+void describe('a follower with a cursor beyond the end', () => {
+  void it('is told where the end is, and what comes after it: a store may have been put back to an earlier state', async () => {
+    const store = await openMemoryStore({ user })
+    const { seq: _, ...record } = outcome(1)
+    await store.append({ records: [{ ...record, body: '{}' }] })
+    const events = createEvents(store, () => [])
+    const told: string[] = []
+    await events.follow(session, 1_000, (event) => told.push(event.type === 'snapshot' ? `snapshot at ${event.cursor}` : brief(event)))
+    events.publish(outcome(2))
+    assert.deepEqual(told, ['snapshot at 1', 'record 2'])
+  })
+})
+
 void describe('the bytes of an exchange', () => {
   void it('are not told to followers', async () => {
     const { events, told } = await follow()

@@ -76,8 +76,8 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     },
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
     async follow(session, cursor, listener, leaving) {
+      const inbox = createInbox(await inJournal(store, cursor), listener)
       const topic = topicOf(session)
-      const inbox = createInbox(cursor, listener)
       topic.listeners.add(inbox.receive)
       const stop = (): void => {
         topic.listeners.delete(inbox.receive)
@@ -91,6 +91,11 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       return stop
     },
   }
+}
+
+/** A journal that ends before a cursor was put back to an earlier state: what comes from now on is new. */
+async function inJournal(store: Store, cursor: number): Promise<number> {
+  return cursor === 0 ? 0 : Math.min(cursor, (await store.head()).seq)
 }
 
 function emit(topic: Topic | undefined, event: KernelEvent): void {
