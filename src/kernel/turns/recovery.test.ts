@@ -166,6 +166,43 @@ test('an answer that did not end by itself does not become a whole one by a cras
   }
 })
 
+test('a message that a turn had taken up ends with it, also when the turn is found behind it after a crash', async () => {
+  const store = await openMemoryStore({ user })
+  const asked = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<never>()
+  const steps = [asks(['test_read'])]
+  async function* silent(): AsyncGenerator<readonly ModelEvent[]> {
+    asked.resolve()
+    yield await over.promise
+  }
+  const [one, two] = [newCallId(), newCallId()]
+  const read = testCall('test.read', async () => (await first.kernel.sendTurn({ session, clientId: two, text: 'two' }), done('read')))
+  const first = await openFixture({ play: () => steps.shift() ?? silent(), calls: [read], store: dyingStore(store, Infinity, () => {}) })
+  const { session } = first
+  await first.kernel.sendTurn({ session, clientId: one, text: 'one' })
+  await asked.promise
+  await store.append({ records: [] })
+
+  // Answers of two connections to a server come in any order.
+  const late = Promise.withResolvers<void>()
+  const records: Store['records'] = async (query) => {
+    const found = await store.records(query)
+    if (query.call === one && query.limit > 1) await late.promise
+    return found
+  }
+  const behind = Object.assign(Object.create(store), { records }) as Store
+  await using second = await openFixture({ play: () => says('both'), calls: [read], store: behind, session })
+  await new Promise(setImmediate)
+  late.resolve()
+  const ends = [one, two].map(async (sent) => (await second.record(({ call, phase }) => call === sent && phase === 'outcome')).body)
+  assert.deepEqual(
+    (await Promise.all(ends)).map((body) => (body as { status: string }).status),
+    ['ok', 'merged'],
+  )
+  over.reject(new Error('dead'))
+  await first.kernel.close()
+})
+
 test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
   for (let appends = 2; appends < 40; appends++) {
     const store = await openMemoryStore({ user })
