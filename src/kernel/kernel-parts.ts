@@ -147,7 +147,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
     askForFacts: completeBy(consolidation.model),
     askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
     newSessionId: () => newId() as SessionId,
-    past: (message) => recovered.get(message) ?? { started: false, into: null },
+    past: (message) => recovered.get(message) ?? { started: false, into: null, cancelled: false },
     laneTurn: (turn) => agent.turn(turn),
     references: registry.references,
     tools: (rights) => registry.tools(rights),

@@ -17,7 +17,7 @@ import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
-import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput } from '../turns/lanes.ts'
+import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from '../turns/lanes.ts'
 import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
 import { describeSession, type ListInput, sessionsOf } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
@@ -30,7 +30,7 @@ export interface SessionCallDeps {
   readonly summaries: Pick<Summaries, 'read'>
   readonly newSessionId: () => SessionId
   /** What a crash left of a message's way, while recovery sends it on. */
-  readonly past: (message: CallId) => { readonly started: boolean; readonly into: TurnId | null }
+  readonly past: (message: CallId) => TurnPast
   readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
   readonly contextTokens: number
 }

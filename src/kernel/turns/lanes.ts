@@ -54,15 +54,17 @@ export interface LaneTurn {
   onWait(waiting: boolean): void
 }
 
+/** What a crash left of a message's way. */
+export interface TurnPast {
+  readonly started: boolean
+  /** The turn that took it up. */
+  readonly into: TurnId | null
+  readonly cancelled: boolean
+}
+
 export interface Lanes {
   /** Queues a message and resolves when its turn (or the turn it was merged into) has ended. */
-  run(
-    id: CallId,
-    caller: Caller,
-    input: TurnInput,
-    signal: AbortSignal,
-    past: { readonly started: boolean; readonly into: TurnId | null },
-  ): Promise<LaneResult>
+  run(id: CallId, caller: Caller, input: TurnInput, signal: AbortSignal, past: TurnPast): Promise<LaneResult>
   /** @returns whether a turn was running. */
   cancel(session: SessionId): boolean
   /** Whether a turn runs or waits, or a message is on its way. */
@@ -78,7 +80,7 @@ interface Waiting {
   readonly id: CallId
   readonly caller: Caller
   readonly input: TurnInput
-  readonly started: boolean
+  readonly past: TurnPast
   readonly signal: AbortSignal
   readonly done: PromiseWithResolvers<LaneResult>
 }
@@ -129,7 +131,7 @@ export function createLanes(given: LaneDeps): Lanes {
       const session = caller.session as SessionId
       let lane = lanes.get(session)
       if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], running: null }))
-      const waiting: Waiting = { id, caller, input, started: past.started, signal, done: Promise.withResolvers() }
+      const waiting: Waiting = { id, caller, input, past, signal, done: Promise.withResolvers() }
       // After a crash: taken up by a turn that is open again, and ends with it.
       if (past.into !== null) lane.merged.push(waiting)
       else lane.queue.push(waiting)
@@ -177,9 +179,10 @@ async function runNext(
   const limit = startLimit(deps.clock, deps.config.time_limit_s * 1000, () => controller.abort('time_limit'), false)
   const stop = (): void => controller.abort(next.signal.reason)
   next.signal.addEventListener('abort', stop)
+  if (next.past.cancelled) controller.abort('cancelled')
   try {
     if (!deps.claimed.has(session)) await claim(deps, session)
-    if (!next.started) {
+    if (!next.past.started) {
       const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
       const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
@@ -188,7 +191,7 @@ async function runNext(
       id,
       caller: next.caller,
       input: next.input,
-      resumed: next.started,
+      resumed: next.past.started,
       signal: controller.signal,
       hasMail: () => lane.queue.length > 0,
       takeMail: () => takeMail(deps, lane, next, id),

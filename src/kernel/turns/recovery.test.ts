@@ -203,6 +203,25 @@ test('a message that a turn had taken up ends with it, also when the turn is fou
   await first.kernel.close()
 })
 
+test('a turn that a person cancelled ends so also when the guest dies while it is stopped', async () => {
+  const store = await openMemoryStore({ user })
+  const begun = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<never>()
+  const deaf = testCall('test.act', () => (begun.resolve(), over.promise))
+  const first = await openFixture({ play: inOrder(asks(['test_act'])), calls: [deaf], store: dyingStore(store, Infinity, () => {}) })
+  void first.turn('act')
+  await begun.promise
+  assert.equal(await first.kernel.cancelTurn(first.session), true)
+
+  const again = testCall('test.act', () => assert.fail('made again'))
+  await using second = await openFixture({ play: () => assert.fail('asked'), calls: [again], store, session: first.session })
+  const { body } = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  assert.equal((body as { status: string }).status, 'cancelled')
+  assert.deepEqual(await store.openIntents(), [])
+  over.reject(new Error('dead'))
+  await first.kernel.close()
+})
+
 test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
   for (let appends = 2; appends < 40; appends++) {
     const store = await openMemoryStore({ user })

@@ -1,7 +1,7 @@
 /**
  * Recovery: what a guest does with intents that a crash left without an outcome.
  *
- * - An open `turn.send` is an unfinished turn: it goes on from what the journal kept.
+ * - An open `turn.send` is an unfinished turn: it goes on from what the journal kept, or ends when a person had cancelled it.
  * - A tool call of such a turn goes on with it when it is safe to repeat; a `once` effect is never repeated and the model
  *   is told that its outcome is unknown.
  * - A question to a model is given up and counted at the price it had reserved: the provider may have billed it.
@@ -18,6 +18,8 @@ export interface OpenTurn {
   readonly started: boolean
   /** The turn that took the message up, when it was steering. */
   readonly into: TurnId | null
+  /** A person has asked for its end since it began. */
+  readonly cancelled: boolean
 }
 
 /** Reconciles what must not or need not go on. @returns the turns that go on, oldest first. */
@@ -27,7 +29,7 @@ export async function reconcile(store: Store, journal: Journal): Promise<readonl
   const goesOn = ({ name, session }: JournalRecord): boolean => name === 'turn.send' && !gone.has(session)
   const sends = open.filter(goesOn)
   const turns = await Promise.all(sends.map((record) => describeTurn(store, record)))
-  const alive = new Set<string>(sends.map((record) => record.call))
+  const alive = new Set<string>(turns.filter(({ cancelled }) => !cancelled).map(({ id }) => id))
   const closed = open.filter((record) => !goesOn(record)).flatMap((record) => close(record, alive.has(record.turn)))
   if (closed.length > 0) await journal.append(closed)
   return turns
@@ -44,8 +46,22 @@ async function describeTurn(store: Store, record: JournalRecord): Promise<OpenTu
   const [started] = await store.records({ call: record.call, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input } = JSON.parse(record.body) as { input: unknown }
   const into = started === undefined ? undefined : (JSON.parse(started.body) as { into?: TurnId }).into
-  return { id: record.call, session: record.session as SessionId, input, started: started !== undefined, into: into ?? null }
+  const session = record.session as SessionId
+  const cancelled = started !== undefined && into === undefined && (await isCancelled(store, session, started.seq))
+  return { id: record.call, session, input, started: started !== undefined, into: into ?? null, cancelled }
 }
+
+async function isCancelled(store: Store, session: SessionId, since: number): Promise<boolean> {
+  for (let after = since; ;) {
+    const page = await store.records({ session, after, phases: ['intent'], order: 'oldest_first', limit: intentPage, hydrate: false })
+    if (page.some(({ name, call }) => name === 'turn.cancel' && toolPlace(call) === null)) return true
+    if (page.length < intentPage) return false
+    after = page.at(-1)!.seq
+  }
+}
+
+/** Intents of a turn that are read at once. */
+const intentPage = 1_000
 
 function close(record: JournalRecord, turnGoesOn: boolean): Entry[] {
   const intent = JSON.parse(record.body) as { effect?: string; reserved?: JsonObject }
