@@ -294,6 +294,16 @@ test('a model that fails in the middle leaves what it said, and the person is to
   assert.deepEqual(await fixture.store.spent(`user:${user}`), { microDollars: 0, tokens: 12 })
 })
 
+test('an id that a message of another session has is refused: as its repetition it would be lost', async () => {
+  await using fixture = await openFixture()
+  const clientId = newCallId()
+  const send = async (session: typeof fixture.session) => fixture.kernel.sendTurn({ session, clientId, text: 'hi' })
+  const { id } = await fixture.kernel.createSession('other')
+  assert.equal((await send(fixture.session)).duplicate, false)
+  await assert.rejects(send(id), { code: 'bad_input', message: /client_id/ })
+  assert.equal((await send(fixture.session)).duplicate, true)
+})
+
 test('a lane takes no more messages than its limit', async () => {
   const never = new Promise<never>(() => {})
   // eslint-disable-next-line require-yield -- a model that never says anything

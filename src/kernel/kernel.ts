@@ -1,4 +1,5 @@
 /** The kernel's facade over its parts, and how they take up what a crash cut off. */
+import type { Store } from '../store/index.ts'
 import { type CallId, type CallOutcome, modelLabel, OxbowError, type SessionId, toError, type TurnId } from '../types/index.ts'
 import type { Kernel } from './facade.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
@@ -76,6 +77,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
         outcome.catch(() => {})
         const accepted = await intended
         if (accepted === null) throw refused(await outcome)
+        if (accepted.duplicate) await assertSameMessage(store, session, clientId)
         return { turn, cursor: accepted.firstSeq, duplicate: accepted.duplicate }
       } finally {
         lanes.admitted(session)
@@ -103,6 +105,15 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
 
 const offlineNotice =
   'No model is set up: this is the offline command interpreter, which understands plain requests about files and commands. Type `help`.'
+
+/** What is taken for a repetition is told so, and goes nowhere: another message must not be lost as one. */
+async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
+  const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
+  if (sent?.name === 'turn.send' && sent.session === session) return
+  throw new OxbowError('bad_input', `The client_id ${id} is not that of a message in session ${session}, and was used before.`, {
+    hint: 'Make a new id for each message; send it again only with the same message.',
+  })
+}
 
 function expectOk(outcome: CallOutcome): unknown {
   if (outcome.status !== 'ok') throw refused(outcome)
