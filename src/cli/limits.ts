@@ -8,6 +8,8 @@ export const silentPipeMs = 1_000
 export const maxLinks = 40
 /** Sessions that a prefix is looked up in; the gateway lists no more. */
 export const maxListedSessions = 1_000
+/** Sessions that one connection follows at once: below what the gateway takes. */
+export const maxFollowedSessions = 50
 /** Records read to show where a session stands. */
 export const recentRecords = 200
 /** A guest that was started for it takes up the turns that waited: they are at their questions by then, unless a model is asked first. */

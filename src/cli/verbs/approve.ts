@@ -5,7 +5,7 @@ import { exitOf, printFailure } from '../failure-report.ts'
 import { withGuest } from '../guest/guest-connection.ts'
 import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
 import { journalEnd, readRecent } from '../guest/recent-records.ts'
-import { maxListedSessions, resumedTurnMs } from '../limits.ts'
+import { maxFollowedSessions, maxListedSessions, resumedTurnMs } from '../limits.ts'
 import { printLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
@@ -36,14 +36,20 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
   })
 }
 
-async function listPending(connection: Connection): Promise<readonly PendingApproval[]> {
+/** @returns all calls that wait for a person. */
+export async function listPending(connection: Connection): Promise<readonly PendingApproval[]> {
   const busy = (await connection.gateway.listSessions(maxListedSessions)).filter((session) => session.busy)
   // A guest of this verb has only just taken up what was left.
   const { owned } = connection.guest
   const patience = owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
   // All sessions share one journal. Without patience only the snapshot is wanted: a cursor beyond the end.
   const cursor = owned ? await journalEnd(connection.setup) : Number.MAX_SAFE_INTEGER
-  return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat()
+  const found: PendingApproval[] = []
+  for (let at = 0; at < busy.length; at += maxFollowedSessions) {
+    const some = busy.slice(at, at + maxFollowedSessions)
+    found.push(...(await Promise.all(some.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat())
+  }
+  return found
 }
 
 /** What waits in a session; while nothing does, waits until a call asks, the turn is over or patience is. */

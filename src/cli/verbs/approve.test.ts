@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type CallId, OxbowError, type PendingApproval, type SessionId } from '../../types/index.ts'
+import type { FollowHandler } from '../../client/index.ts'
+import type { Connection } from '../guest/guest-connection.ts'
+import { listPending } from './approve.ts'
+
+/** A gateway with busy sessions, each waiting for a person, that lets a connection follow 64 of them at once, as the real one. */
+function busyGateway(sessions: number): Connection {
+  let followed = 0
+  const follow = async (session: SessionId, _: number, handler: FollowHandler) => {
+    if (++followed > 64) throw new OxbowError('limit_reached', 'A connection follows at most 64 sessions.', { hint: 'x' })
+    await new Promise(setImmediate)
+    const pending = [{ session, call: `${session}.0` as CallId }] as unknown as readonly PendingApproval[]
+    handler({ type: 'caught_up', cursor: 0, turn: null, pending })
+    return { cursor: () => 0, stop: () => void followed-- }
+  }
+  const listSessions = async () => Array.from({ length: sessions }, (_, i) => ({ id: `s${i}`, busy: true }))
+  return { gateway: { listSessions, follow }, guest: { owned: false }, setup: {} } as unknown as Connection
+}
+
+void test('what waits is listed, however many sessions wait', async () => {
+  assert.equal((await listPending(busyGateway(3))).length, 3)
+  assert.equal((await listPending(busyGateway(200))).length, 200)
+})
