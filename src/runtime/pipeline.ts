@@ -84,6 +84,8 @@ function result(process: Process, status: TurnResult['status'], reply: string, s
 /** Puts the end of a turn into words: the model's reply, or an honest account of what was done and what is left. */
 function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResult {
   const base = { turn: process.turn, steps }
+  // The call of its message is the turn's id. Where a summary stands for that, all that is held came after it.
+  const turn = items.slice(items.findLastIndex(({ call }) => String(call) === process.turn) + 1)
   switch (end.kind) {
     case 'reply':
       return { ...base, status: 'ok', reply: end.text, failure: end.failure }
@@ -96,18 +98,18 @@ function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResul
             hint: 'Send another message to go on; `turn.time_limit_s` in config.toml sets the limit.',
           }
         : { code: 'cancelled', message: 'The turn was cancelled.', hint: 'Send another message to go on.' }
-      return { ...base, status: timeIsOver ? 'limit' : 'cancelled', reply: describe(failure, items), failure }
+      return { ...base, status: timeIsOver ? 'limit' : 'cancelled', reply: describe(failure, turn), failure }
     }
     case 'failed':
     case 'limit':
-      return { ...base, status: end.kind, reply: describe(end.failure, items), failure: end.failure }
+      return { ...base, status: end.kind, reply: describe(end.failure, turn), failure: end.failure }
     default:
       return assertNever(end)
   }
 }
 
-function describe(failure: Failure, items: readonly ConversationItem[]): string {
-  const turn = items.slice(items.findLastIndex((item) => item.message.role === 'user') + 1)
+/** @param turn what came after the turn's message */
+function describe(failure: Failure, turn: readonly ConversationItem[]): string {
   const done = new Map<string, number>()
   let failed = 0
   let asked = 0

@@ -8,6 +8,7 @@ import {
   type Message,
   plainFacts,
   type ToolCallPart,
+  toolResult,
   userMessage,
 } from '../types/index.ts'
 import { createMessageCounter } from './context-window.ts'
@@ -32,6 +33,14 @@ const asks = (...calls: [name: string, args?: string][]): CallOutcome => {
 }
 const history = (items: readonly ConversationItem[]) => () => ok({ items })
 const hello = [conversationItem('u1' as CallId, userMessage('hello'))]
+
+/** A turn before this one, which did something. */
+const earlier = [
+  ...hello,
+  conversationItem('g0' as CallId, (asks(['write_z']) as { output: { message: Message } }).output.message),
+  toolResult('g0.0' as CallId, { id: 't0', name: 'write_z' }, { ok: true, text: 'Z' }),
+  conversationItem('g1' as CallId, { role: 'assistant', parts: [{ type: 'text', text: 'done' }] }),
+]
 
 function scripted(steps: readonly CallOutcome[], more: Record<string, () => CallOutcome> = {}, signal?: AbortSignal): FakeProcess {
   const left = [...steps]
@@ -196,6 +205,21 @@ test('cancelling ends the turn without another generation and says what was left
   assert.deepEqual([result.status, result.failure?.code], ['cancelled', 'cancelled'])
   assert.match(result.reply, /Done in this turn: write_a\.\nLeft: 1 requested call/)
   assert.deepEqual(names(process), ['session.history', 'model.generate', 'write_a'])
+})
+
+test('what was done before a message steered the turn is told as done, and nothing of the turns before', async () => {
+  const controller = new AbortController()
+  const answers = { 'session.history': history([...earlier, conversationItem('turn' as CallId, userMessage('go'))]) }
+  const process: FakeProcess = scripted(
+    [asks(['write_a']), asks(['write_b'])],
+    {
+      ...answers,
+      write_a: () => (process.mail.push({ id: 'u2' as CallId, text: 'and b' }), ok(null, 'A')),
+      write_b: () => (controller.abort('cancelled'), ok(null, 'B')),
+    },
+    controller.signal,
+  )
+  assert.match((await runTurn(process, deps)).reply, /Done in this turn: write_a, write_b\.\nLeft: the answer/)
 })
 
 test('a refused generation is a limit, a failed one a failure, and both keep the hint', async () => {
