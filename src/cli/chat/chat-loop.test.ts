@@ -147,6 +147,21 @@ void test('an answer that is heard before its call is on record is shown behind 
   assert.equal(shown.text, '  · file_list /shared  3 ms\nIt is empty.\n')
 })
 
+void test('a turn that is over before its message is acknowledged, as after a lost connection, keeps nobody waiting', async () => {
+  const fake = fakeGateway()
+  const { sendTurn } = fake.gateway
+  const late: typeof sendTurn = (message) => {
+    fake.tell(turn, 'turn.send', 'started', { text: message.text })
+    fake.end()
+    return sendTurn(message)
+  }
+  const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, sendTurn: late } }, { oneByOne: true })
+  await type('hello')
+  assert.equal(shown.prompt, '› ')
+  end()
+  await over
+})
+
 void test('an approval is asked with its exact input, and the answer goes back', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)

@@ -20,7 +20,7 @@ export interface ChatSession {
   asked(): PendingApproval | null
   /** The question came when something was typed already, which is no answer to it. Asked once, it has been shown. */
   cameUnseen(): boolean
-  /** A message was acknowledged as this turn. */
+  /** A message was acknowledged as this turn; after a lost connection it may be told earlier that the turn is over. */
   sent(turn: TurnId): void
   /** Takes the asked approval off the screen, and asks the next. */
   answered(call: CallId): void
@@ -50,15 +50,14 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
   for (const approval of lane.pending) approvals.add(approval)
   let active = lane.active
   let unseen = false
-  let waiters: (() => void)[] = []
+  const ended = new Set<string>()
+  const waiters: (() => void)[] = []
 
   /** Shows the prompt that fits, and wakes who waits for it. */
   const settle = (): void => {
     const asking = approvals.first() !== null
     screen.prompt(asking ? approvalPrompt : active === null ? messagePrompt : null)
-    if (active !== null && !asking) return
-    for (const wake of waiters) wake()
-    waiters = []
+    if (active === null || asking) waiters.splice(0).forEach((wake) => wake())
   }
   const showAsked = (): void => {
     const first = approvals.first()
@@ -73,6 +72,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
     if (approvals.remove(call)) showAsked()
   }
   const takeRecord = (record: RecordView): void => {
+    if (record.name === 'turn.send' && isEnd(record)) ended.add(record.call)
     if (begins(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
     if (active === null || record.turn !== active.turn) return
     active = foldRecord(active, record)
@@ -105,7 +105,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
       return was
     },
     sent(turn) {
-      active ??= newTurnView(turn)
+      if (!ended.has(turn)) active ??= newTurnView(turn)
       settle()
     },
     answered: decided,
