@@ -95,7 +95,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
     store,
     clock,
     project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
-    observe: (entry) => [conversations, scratchpads].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
+    observe: (entry) => [conversations, scratchpads, lanes].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
     publish(record) {
       // Followers first: whoever looks at a turn that is over comes behind everything else.
       events.publish(record)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore } from '../store/index.ts'
-import { type CallId, type GenerateRequest, type ModelEvent, textOf, type TurnId } from '../types/index.ts'
+import { type CallContext, type CallId, type GenerateRequest, type ModelEvent, textOf, type TurnId } from '../types/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 const askFirst = { approval: { calls: { 'test.act': 'ask' } } }
@@ -221,6 +222,20 @@ test('cancel stops the running tool and the turn at once, and the next turn know
     requests[1]!.messages.map((message) => message.role),
     ['user', 'assistant', 'tool', 'assistant', 'user'],
   )
+})
+
+test('a message that waits while a turn is cancelled is answered by a turn of its own', async () => {
+  const begun = Promise.withResolvers<void>()
+  const act = (_: unknown, { signal }: CallContext) => (begun.resolve(), once(signal, 'abort').then(() => done('stopped')))
+  await using fixture = await openFixture({ play: inOrder(asks(['test_act']), says('next')), calls: [testCall('test.act', act)] })
+  const first = fixture.turn('one')
+  await begun.promise
+  const clientId = newCallId()
+  await fixture.kernel.sendTurn({ session: fixture.session, clientId, text: 'two' })
+  await fixture.kernel.cancelTurn(fixture.session)
+  assert.equal((await first)['status'], 'cancelled')
+  const { body } = await fixture.record(({ call, phase }) => call === clientId && phase === 'outcome')
+  assert.equal((body as { reply: string }).reply, 'next')
 })
 
 test('a follower gets the past by cursor, the running reply as a snapshot, and what comes after, each once', async () => {

@@ -21,7 +21,7 @@ import {
   type UserId,
 } from '../../types/index.ts'
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
-import type { Journal } from '../journal.ts'
+import type { Entry, Journal } from '../journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 
 export interface TurnInput {
@@ -65,6 +65,8 @@ export interface TurnPast {
 export interface Lanes {
   /** Queues a message and resolves when its turn (or the turn it was merged into) has ended. */
   run(id: CallId, caller: Caller, input: TurnInput, signal: AbortSignal, past: TurnPast): Promise<LaneResult>
+  /** Takes in an entry that is on its way to the journal: after the outcome of a turn the next one begins, behind what it has said. */
+  observe(entry: Pick<Entry, 'name' | 'phase' | 'call'> & { readonly session: SessionId | '' }): void
   /** @returns whether a turn was running. */
   cancel(session: SessionId): boolean
   /** Whether a turn runs or waits, or a message is on its way. */
@@ -120,10 +122,6 @@ export function createLanes(given: LaneDeps): Lanes {
     const controller = new AbortController()
     const ended = runNext(deps, lane, next, controller).then(next.done.resolve, next.done.reject)
     lane.running = { id: turnId(next.id), controller, ended }
-    void ended.then(() => {
-      lane.running = null
-      wake(session, lane)
-    })
   }
 
   return {
@@ -137,6 +135,15 @@ export function createLanes(given: LaneDeps): Lanes {
       else lane.queue.push(waiting)
       wake(session, lane)
       return waiting.done.promise
+    },
+    observe({ session, name, phase, call }) {
+      const lane = session === '' ? undefined : lanes.get(session)
+      if (name !== 'turn.send' || phase !== 'outcome' || lane?.running?.id !== turnId(call)) return
+      // The store is not told yet.
+      queueMicrotask(() => {
+        lane.running = null
+        wake(session as SessionId, lane)
+      })
     },
     cancel(session) {
       const running = lanes.get(session)?.running
