@@ -24,8 +24,10 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
-      const { outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: null, resumed: true })
+      const { intended, outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: null, resumed: true })
       void outcome.catch(() => {}).finally(() => recovered.delete(turn.id))
+      // In their lane they stand in the order in which they came.
+      await intended
     }
   } catch (error) {
     journal.fail(error)

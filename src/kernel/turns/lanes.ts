@@ -114,11 +114,7 @@ export function createLanes(given: LaneDeps): Lanes {
   const wake = (session: SessionId, lane: Lane): void => {
     if (lane.running !== null || stopping) return
     const next = lane.queue.shift()
-    if (next === undefined) {
-      // What was taken up before a crash waits for the turn that took it.
-      if (lane.merged.length === 0) lanes.delete(session)
-      return
-    }
+    if (next === undefined) return void lanes.delete(session)
     const controller = new AbortController()
     const ended = runNext(deps, lane, next, controller).then(next.done.resolve, next.done.reject)
     lane.running = { id: turnId(next.id), controller, ended }

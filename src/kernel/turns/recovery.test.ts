@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore, plainSession, type Store } from '../../store/index.ts'
-import type { Done, Effect, GenerateRequest, ModelEvent, TurnId } from '../../types/index.ts'
+import type { CallId, Done, Effect, GenerateRequest, ModelEvent, TurnId } from '../../types/index.ts'
 import { asks, done, type Fixture, inOrder, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
 /** A store whose process dies after `appends` commits: later ones never come back. */
@@ -166,6 +166,39 @@ test('an answer that did not end by itself does not become a whole one by a cras
   }
 })
 
+/** Answers of two connections to a server come in any order. */
+function slowToTellOf(call: CallId, store: Store): Store {
+  const records: Store['records'] = async (query) => {
+    const found = await store.records(query)
+    for (let i = 0; i < 20 && query.call === call; i++) await new Promise(setImmediate)
+    return found
+  }
+  return Object.assign(Object.create(store), { records }) as Store
+}
+
+test('a turn that a crash cut off goes on before the messages that waited for it', async () => {
+  const store = await openMemoryStore({ user })
+  const asked = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<never>()
+  async function* silent(): AsyncGenerator<readonly ModelEvent[]> {
+    asked.resolve()
+    yield await over.promise
+  }
+  const first = await openFixture({ play: silent, store: dyingStore(store, Infinity, () => {}) })
+  const { session, kernel } = first
+  const [one, two] = [newCallId(), newCallId()]
+  await kernel.sendTurn({ session, clientId: one, text: 'one' })
+  await asked.promise
+  await kernel.sendTurn({ session, clientId: two, text: 'two' })
+
+  await using second = await openFixture({ play: () => says('answered'), store: slowToTellOf(one, store), session })
+  const end = await second.record(({ call, phase }) => call === one && phase === 'outcome')
+  const began = await second.record(({ call, phase }) => call === two && phase === 'started')
+  assert.ok((began.body as { into?: string }).into === one || began.seq > end.seq, 'the first message is answered by its own turn')
+  over.reject(new Error('dead'))
+  await kernel.close()
+})
+
 test('a message that a turn had taken up ends with it, also when the turn is found behind it after a crash', async () => {
   const store = await openMemoryStore({ user })
   const asked = Promise.withResolvers<void>()
@@ -183,17 +216,7 @@ test('a message that a turn had taken up ends with it, also when the turn is fou
   await asked.promise
   await store.append({ records: [] })
 
-  // Answers of two connections to a server come in any order.
-  const late = Promise.withResolvers<void>()
-  const records: Store['records'] = async (query) => {
-    const found = await store.records(query)
-    if (query.call === one && query.limit > 1) await late.promise
-    return found
-  }
-  const behind = Object.assign(Object.create(store), { records }) as Store
-  await using second = await openFixture({ play: () => says('both'), calls: [read], store: behind, session })
-  await new Promise(setImmediate)
-  late.resolve()
+  await using second = await openFixture({ play: () => says('both'), calls: [read], store: slowToTellOf(one, store), session })
   const ends = [one, two].map(async (sent) => (await second.record(({ call, phase }) => call === sent && phase === 'outcome')).body)
   assert.deepEqual(
     (await Promise.all(ends)).map((body) => (body as { status: string }).status),
