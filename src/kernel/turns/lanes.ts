@@ -123,6 +123,8 @@ export function createLanes(given: LaneDeps): Lanes {
   return {
     run(id, caller, input, signal, past) {
       const session = caller.session as SessionId
+      // After a crash: taken up by a turn that is over, and ends with it.
+      if (past.into !== null && !given.recovered.has(past.into as string as CallId)) return Promise.resolve(mergedInto(past.into))
       let lane = lanes.get(session)
       if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], running: null }))
       const waiting: Waiting = { id, caller, input, past, signal, done: Promise.withResolvers() }
@@ -202,7 +204,7 @@ async function runNext(
       onWait: limit.pause,
     })
     if (stopReason(controller.signal) === 'shutdown') throw shutdown()
-    for (const merged of lane.merged) merged.done.resolve({ status: 'merged', into: id, reply: '' })
+    for (const merged of lane.merged) merged.done.resolve(mergedInto(id))
     return result
   } catch (error) {
     for (const merged of lane.merged) merged.done.reject(error)
@@ -257,6 +259,8 @@ async function claim({ journal, user, claimed }: LaneDeps & { readonly claimed: 
   }
   throw new OxbowError('stale_epoch', `Session ${session} is being worked on elsewhere.`, { hint: `Try again in ${leaseMs / 1000} s.` })
 }
+
+const mergedInto = (into: TurnId): LaneResult => ({ status: 'merged', into, reply: '' })
 
 const turnId = (call: CallId): TurnId => call as string as TurnId
 

@@ -88,6 +88,35 @@ test('a turn of a session that is deleted is given up, and does not keep the gue
   )
 })
 
+test('a message whose turn had taken it up ends after a crash also when that turn is over, and its session is free again', async () => {
+  const store = await openMemoryStore({ user })
+  const first = await openFixture({ store: Object.assign(Object.create(store), { close: async () => {} }) as Store })
+  const { session } = first
+  await first.turn('Look at the files.')
+  const [{ call: over } = { call: newCallId() }] = await store.records({
+    session,
+    phases: ['started'],
+    order: 'oldest_first',
+    limit: 1,
+    hydrate: false,
+  })
+  await first.kernel.close()
+  const call = newCallId()
+  const sent = { at: 1, actor: `user:${user}`, session, turn: over as string as TurnId, call, name: 'turn.send' } as const
+  const [input, into] = [{ text: 'Be quick.' }, sent.turn]
+  await store.append({
+    records: [
+      { ...sent, phase: 'intent', body: JSON.stringify({ input, effect: 'idempotent' }) },
+      { ...sent, phase: 'started', body: JSON.stringify({ ...input, into }) },
+    ],
+  })
+
+  await using second = await openFixture({ store, session })
+  const { body } = await second.record((record) => record.call === call && record.phase === 'outcome')
+  assert.deepEqual([(body as { status: string }).status, (body as { into: string }).into], ['merged', into])
+  assert.equal((await second.kernel.listSessions(1))[0]?.busy, false)
+})
+
 test('after a crash a safe call is run again under its intent and the turn ends', async () => {
   for (const effect of ['none', 'idempotent'] as const) {
     const { requests, runs, reply } = await crashDuring(effect)
