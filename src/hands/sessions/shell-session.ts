@@ -42,11 +42,12 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
   const inFront = (): boolean => !process.terminal || foregroundGroup(process.pid) === process.pid
   const outlet = createSessionOutlet(isShell && !process.terminal, inFront)
   const { throttle, closed } = follow(process, outlet)
-  let closing = false
+  /** Begun by a close: who is told to end by it is not told again when the process itself has exited. */
+  let closing: Promise<void> | null = null
 
   const over = process.exited.then(async (end) => {
     throttle.release()
-    await live.end(command, closing ? terminateGraceMs : 0)
+    await (closing ?? live.end(command, 0))
     // What its processes wrote may still stand in the pipe.
     await orAfter(closed, drainMs)
     process.release()
@@ -71,10 +72,10 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
     everything: () => live.processes(command),
     over,
     async close() {
-      closing = true
       // A shell does not heed SIGTERM, but ends with its terminal.
-      if (isShell && outlet.ended() === null) hangUp(process.pid)
-      await live.end(command, terminateGraceMs)
+      if (closing === null && isShell && outlet.ended() === null) hangUp(process.pid)
+      closing ??= live.end(command, terminateGraceMs)
+      await closing
       return over
     },
   }

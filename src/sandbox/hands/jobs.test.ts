@@ -56,6 +56,15 @@ describe('a background job', () => {
     assert.deepEqual([await count('kin'), await count('kept')], [0, 0])
   })
 
+  it('is told once to end, with all it has started, though its first process is gone before the others', async () => {
+    const told = (name: string, ms: string) => `trap 'echo ${name} >> /shared/told; sleep ${ms}; exit' TERM`
+    const turn = 'while :; do sleep 0.02; done'
+    const id = await on.job(`${told('first', '0.05')}; (${told('other', '0.2')}; echo up; ${turn}) & ${turn}`)
+    await on.seen(id, /up\n/)
+    await on.close(id)
+    assert.equal(await on.exec('sort /shared/told | uniq -d'), '')
+  })
+
   it('that ends leaves nothing, and neither does a shell', async () => {
     const job = await on.job(`${daemon('left')}; ${waitFor('left')}; exec -a stray sleep 600 & true`)
     assert.deepEqual((await on.read(job)).ended, { exitCode: 0, signal: null })
