@@ -33,7 +33,8 @@ export function sendInput(session: KeptSession, text: string, keys: readonly Ses
     if (key === 'enter') input.write('\n')
     else if (key === 'tab') input.write('\t')
     else if (key === 'ctrl_d') input.end()
-    else for (const pid of session.foreground()) kill(pid, key === 'ctrl_c' ? 'SIGINT' : 'SIGQUIT')
+    // As a terminal does it: the shell too, which may be between two commands, run none, or wait at its prompt.
+    else for (const pid of [process.pid, ...session.foreground()]) kill(pid, key === 'ctrl_c' ? 'SIGINT' : 'SIGQUIT')
   }
 }
 
