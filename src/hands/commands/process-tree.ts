@@ -2,8 +2,9 @@
  * Ends all that a command has started, also what has left its process group and session (a daemon forks twice).
  *
  * Every command is started with a mark in its environment, which its descendants inherit. A process belongs to a command when
- * the command is among its ancestors or when it carries the mark. One that has shed both belongs to nobody, and where hands
- * have the process ids to themselves (`ownsPids`, only ever inside bubblewrap) nobody's processes end too.
+ * the command is among its ancestors, or when it or one of them carries the mark: in the moment in which it becomes another
+ * program it shows no environment of its own. One that has shed both belongs to nobody, and where hands have the process ids
+ * to themselves (`ownsPids`, only ever inside bubblewrap) nobody's processes end too.
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -24,11 +25,18 @@ interface ProcessEntry {
 /** @returns pids that must end with `ended`; those of the `others` are spared. */
 export function leftovers(ended: RunningCommand, others: readonly RunningCommand[], ownsPids: boolean): number[] {
   const table = readProcessTable()
+  const commands = [ended, ...others]
+  const marked = new Map<number, RunningCommand | undefined>()
+  const markedAt = (pid: number): RunningCommand | undefined => {
+    if (!marked.has(pid)) marked.set(pid, markedAmong(pid, commands))
+    return marked.get(pid)
+  }
+  const startedAt = (pid: number): RunningCommand | undefined => commands.find((each) => each.pid === pid)
   const found: number[] = []
   for (const [pid, entry] of table) {
     // A zombie is dead already; init and hands are the sandbox itself.
     if (pid === 1 || pid === process.pid || entry.state === 'Z' || entry.state === 'X') continue
-    const owner = ancestorAmong(table, pid, [ended, ...others]) ?? markedAmong(pid, [ended, ...others])
+    const owner = firstUpwards(table, pid, startedAt) ?? firstUpwards(table, pid, markedAt)
     if (owner === ended || (owner === null && ownsPids)) found.push(pid)
   }
   return found
@@ -69,19 +77,24 @@ function signalQuietly(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
-function ancestorAmong(table: ReadonlyMap<number, ProcessEntry>, pid: number, commands: readonly RunningCommand[]): RunningCommand | null {
+/** @returns the first command that a process, or else the nearest of its ancestors, is of. */
+function firstUpwards(
+  table: ReadonlyMap<number, ProcessEntry>,
+  pid: number,
+  commandAt: (pid: number) => RunningCommand | undefined,
+): RunningCommand | null {
   // Parents form a tree; the bound guards against a table that changed while it was read.
   for (let at = pid, steps = 0; at > 1 && steps < table.size; steps += 1) {
-    const command = commands.find((each) => each.pid === at)
+    const command = commandAt(at)
     if (command !== undefined) return command
     at = table.get(at)?.parent ?? 0
   }
   return null
 }
 
-function markedAmong(pid: number, commands: readonly RunningCommand[]): RunningCommand | null {
+function markedAmong(pid: number, commands: readonly RunningCommand[]): RunningCommand | undefined {
   const environment = readQuietly(`/proc/${pid}/environ`).split('\0')
-  return commands.find((each) => environment.includes(each.mark)) ?? null
+  return commands.find((each) => environment.includes(each.mark))
 }
 
 function readProcessTable(): Map<number, ProcessEntry> {

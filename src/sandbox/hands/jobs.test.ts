@@ -102,6 +102,16 @@ describe('a background job', () => {
     await on.close(shell)
   })
 
+  it('has what its daemons have started spared with them, also while that shows no environment', async () => {
+    const shed = 'env -i bash -c "exec -a shed sleep 600" & echo up; wait'
+    const job = await on.job(`(setsid bash -c '${shed}' &); sleep 600`)
+    await on.seen(job, /up\n/)
+    await on.exec(`until [ "$(${living('shed')})" = 1 ]; do sleep 0.02; done`)
+    assert.equal(await count('shed'), 1)
+    await on.close(job)
+    assert.equal(await count('shed'), 0)
+  })
+
   it('that floods is slowed down and kept in part; hands stay small and answer', async () => {
     const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await on.exec('cat /proc/2/status'))![1]) / 1024
     const atFirst = await rss()
