@@ -18,8 +18,11 @@ const ofMacOs = [
 
 const ofLinux = [...everywhere, '/var', '/etc/shadow', '/etc/gshadow', '/etc/ssh', '/run'] as const
 
-export function hiddenFolders(platform: NodeJS.Platform): readonly string[] {
-  return platform === 'darwin' ? ofMacOs : ofLinux
+/** @param home of the person, as a real path: it may be somewhere else than homes usually are */
+export function hiddenFolders(platform: NodeJS.Platform, home: string): readonly string[] {
+  const usual = platform === 'darwin' ? ofMacOs : ofLinux
+  // Accounts of services often have the root folder for a home.
+  return home === '/' || usual.some((folder) => `${home}/`.startsWith(`${folder}/`)) ? usual : [...usual, home]
 }
 
 /** Programs that the runtime itself needs, where they usually are. */

@@ -153,9 +153,22 @@ describe('a runtime that did not come up', () => {
 })
 
 describe('what is hidden', () => {
-  it('holds the homes of either system', () => {
-    assert.ok(hiddenFolders('darwin').includes('/Users'))
-    const home = process.platform === 'linux' ? homedir() : '/root'
-    assert.ok(hiddenFolders('linux').some((folder) => `${home}/`.startsWith(`${folder}/`)))
+  it('holds the homes of either system, and that of the person wherever it is', () => {
+    assert.ok(hiddenFolders('darwin', '/').includes('/Users'))
+    assert.ok(hiddenFolders('linux', '/').includes('/home'))
+    assert.deepEqual(hiddenFolders('linux', '/github/home'), [...hiddenFolders('linux', '/home/somebody'), '/github/home'])
+    assert.ok(!hiddenFolders('linux', '/').includes('/'))
+  })
+
+  it('holds the home in the rules too', { skip }, async (t) => {
+    const root = await realpath(await mkdtemp('/var/tmp/oxbow-srt-home-'))
+    const known = process.env['HOME']
+    t.after(async () => {
+      if (known === undefined) delete process.env['HOME']
+      else process.env['HOME'] = known
+      await rm(root, { recursive: true })
+    })
+    process.env['HOME'] = root
+    assert.ok(rulesFor('work', await optionsAt(join(root, 'workspace')), 'darwin').denyRead.includes(root))
   })
 })

@@ -6,8 +6,8 @@
  * bubblewrap-tier.ts holds more in a quarter of the time. What differs between the systems is in hidden-folders.ts.
  */
 import { existsSync, realpathSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OxbowError } from '../../types/index.ts'
 import type { Failure, Profile } from '../../types/index.ts'
@@ -137,11 +137,17 @@ export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJ
   const seen = profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp]
   const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...runtimeHelpers()]
   return {
-    denyRead: [...hiddenFolders(platform), realpathSync(tmpdir()), dirname(folders.shared)],
+    denyRead: [...hiddenFolders(platform, ownHome()), realpathSync(tmpdir()), dirname(folders.shared)],
     allowRead: [...seen, ...program],
     allowWrite: profile === 'vault-read' ? [] : seen,
     denyWrite: [],
   }
+}
+
+/** @returns '/' where there is none */
+function ownHome(): string {
+  const home = homedir()
+  return isAbsolute(home) && existsSync(home) ? realpathSync(home) : '/'
 }
 
 /** Programs that the runtime starts inside: where it is installed may be hidden, in a home for one. */
