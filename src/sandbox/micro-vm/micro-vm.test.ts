@@ -3,13 +3,16 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, lstat, mkdir, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../../types/index.ts'
+import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { asker, refusedWith } from '../sandbox-contract.ts'
 import { makeWorkbench } from '../sandbox-workbench.ts'
 import type { Workbench } from '../sandbox-workbench.ts'
+import { findVmImage } from './image/image-folder.ts'
+import { buildVmImage } from './image/vm-image.ts'
 import { vmFixture } from './vm-fixture.ts'
 
 const { limits, skip } = await vmFixture()
@@ -121,6 +124,22 @@ describe('a micro VM', { skip }, () => {
     const message = await refusedWith('sandbox_failed', bench.sandbox.hands('work'))
     assert.match(message, /disk of the micro VM/)
     assert.ok(!message.includes(bench.root))
+  })
+
+  it('has an image that a second build does not touch: whoever looks for it meanwhile finds it', { timeout }, async () => {
+    const image = limits.micro_vm!.image
+    // A folder of its own, with all that is made already: others may build in that of all tests.
+    await using bench = await workbench()
+    const folder = join(bench.root, 'images')
+    await mkdir(folder)
+    for (const name of ['trees', 'kernel', basename(image)]) await symlink(join(dirname(image), name), join(folder, name))
+    const build = async () => {
+      await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath() })
+      const { ino, mtimeMs } = await lstat(join(folder, 'current'))
+      return [ino, mtimeMs]
+    }
+    assert.deepEqual(await build(), await build())
+    assert.equal(await findVmImage(folder), join(folder, basename(image)))
   })
 
   it('copies links of the person as links', { timeout }, async () => {

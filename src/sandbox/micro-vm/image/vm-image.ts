@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { OxbowError, toError } from '../../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../../bubblewrap/hands-program.ts'
 import { findProgram, ownSearchPath } from '../../bubblewrap/sandbox-tools.ts'
+import { keepFile } from '../../container/kept-file.ts'
 import { runOnHost } from '../../image/host-command.ts'
 import type { RootExtra } from '../../image/root-parts.ts'
 import { buildRootTree, isRootTree } from '../../image/root-tree.ts'
@@ -92,7 +93,8 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     mke2fs,
   })
   const fresh = await makeFolder(folder, async (draft) => writeImage(draft, await parts()))
-  await writeFile(join(options.folder, currentName), key, { mode: 0o644 })
+  // Whole at any moment: somebody else may start a machine now.
+  keepFile(join(options.folder, currentName), key)
   // A machine that runs holds its files open.
   const isOlder = (name: string): boolean => /^[0-9a-f]{24}$/.test(name) && name !== key && name !== tree.key
   for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, isOlder, maxOldImages)
