@@ -77,4 +77,16 @@ describe('a folder that is named by what it holds', () => {
     await Promise.all([removeOldest(place, fits, 1), removeOldest(place, fits, 1)])
     assert.deepEqual(readdirSync(place).toSorted(), ['c', 'other'])
   })
+
+  it('is not old when somebody has asked for it since', async (t) => {
+    const place = mkdtempSync(join(tmpdir(), 'oxbow-made-'))
+    t.after(() => rmSync(place, { recursive: true }))
+    for (const [at, name] of ['a', 'b'].entries()) {
+      mkdirSync(join(place, name))
+      utimesSync(join(place, name), at + 1, at + 1)
+    }
+    assert.equal(await makeFolder(join(place, 'a'), () => assert.fail('it is there')), false)
+    await removeOldest(place, () => true, 1)
+    assert.deepEqual(readdirSync(place), ['a'])
+  })
 })

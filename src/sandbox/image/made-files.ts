@@ -1,6 +1,6 @@
 /** Files and folders that take long to make: whole from the moment they have their name, and what killed makers have left is removed. */
 import { existsSync } from 'node:fs'
-import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
 
@@ -18,7 +18,11 @@ export function ownName(name: string): string {
  * @returns whether it is new
  */
 export async function makeFolder(folder: string, fill: (draft: string) => Promise<void>): Promise<boolean> {
-  if (existsSync(folder)) return false
+  if (existsSync(folder)) {
+    // Used is as good as new where the oldest are removed. Where that is not ours to say it stays as old as it is.
+    await utimes(folder, new Date(), new Date()).catch(() => undefined)
+    return false
+  }
   const place = dirname(folder)
   await mkdir(place, { recursive: true, mode: 0o755 })
   await removeOrphans(place)
@@ -38,7 +42,7 @@ export async function makeFolder(folder: string, fill: (draft: string) => Promis
   }
 }
 
-/** Leaves the newest of those whose names fit. Another process may be doing the same. */
+/** Leaves those of the names that fit which were made, or asked for, last. Another process may be doing the same. */
 export async function removeOldest(folder: string, fits: (name: string) => boolean, left: number): Promise<void> {
   const found: { path: string; at: number }[] = []
   for (const name of (await readdir(folder)).filter(fits)) {
