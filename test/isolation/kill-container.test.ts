@@ -5,9 +5,8 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
-import { describeKillContract, startResistance } from '../../src/sandbox/kill-contract.ts'
+import { describeKillContract, leftOnceGone, startResistance } from '../../src/sandbox/kill-contract.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import { containerLeftovers, containersOf, handsOf } from './container-leftovers.ts'
@@ -36,8 +35,7 @@ describe('a fork storm in gVisor', { skip: withoutGvisor }, () => {
     // It fails when the container goes down before the storm is seen to have begun.
     await startResistance(bench.sandbox, 'a fork storm').catch(() => undefined)
     await bench.sandbox.close()
-    for (const until = performance.now() + 2_000; performance.now() < until && (await containerLeftovers(of)).length > 0;) await delay(20)
-    assert.deepEqual(await containerLeftovers(of), [])
+    assert.deepEqual(await leftOnceGone(() => containerLeftovers(of)), [])
     await bench.remove()
   })
 })
@@ -55,8 +53,7 @@ describe('the death of the kernel', { skip: without }, () => {
     process.kill(hands, 'SIGSTOP')
     kernel.kill('SIGKILL')
     await once(kernel, 'exit')
-    for (const until = performance.now() + 2_000; performance.now() < until && (await containerLeftovers(of)).length > 0;) await delay(20)
-    assert.deepEqual(await containerLeftovers(of), [])
+    assert.deepEqual(await leftOnceGone(() => containerLeftovers(of)), [])
     await rm(root, { recursive: true })
   })
 })
