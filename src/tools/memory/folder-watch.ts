@@ -3,7 +3,7 @@
  * What is the same is passed over by its hash, so that a whole folder is asked for each time. A folder that cannot be watched now is
  * tried again after a while.
  */
-import type { CallOutcome, Sandbox } from '../../types/index.ts'
+import type { CallOutcome, HandsOps, Sandbox } from '../../types/index.ts'
 import { maxWatchedChanges, maxWatchedFolders, watchGraceMs, watchRestMs, watchWaitMs } from './memory-limits.ts'
 
 export interface FolderWatchDeps {
@@ -13,6 +13,9 @@ export interface FolderWatchDeps {
   readonly ingest: (path: string) => Promise<CallOutcome>
   readonly restMs?: number
 }
+
+type WatchInput = HandsOps['watch']['input']
+type WatchOutput = HandsOps['watch']['output']
 
 export interface FolderWatch {
   close(): Promise<void>
@@ -30,21 +33,35 @@ export function watchFolders(deps: FolderWatchDeps): FolderWatch {
 }
 
 async function watchFolder(deps: FolderWatchDeps, path: string, watch: string, signal: AbortSignal): Promise<void> {
-  const request = { path, watch, recursive: true, waitMs: watchWaitMs, maxChanges: maxWatchedChanges }
-  let isCurrent = false
   while (!signal.aborted) {
+    const attempt = new AbortController()
     try {
-      const hands = await deps.sandbox.hands('work')
-      // The watch begins before the folder is read: what changes meanwhile is told by the next answer.
-      const waitMs = isCurrent ? watchWaitMs : 0
-      const { changes, overflow } = await hands.ask('watch', { ...request, waitMs }, { signal, timeoutMs: waitMs + watchGraceMs })
-      if (isCurrent && changes.length === 0 && !overflow) continue
-      isCurrent = (await deps.ingest(path)).status === 'ok'
-      if (!isCurrent) await rest(deps, signal)
+      await keepFolder(deps, { path, watch, recursive: true, maxChanges: maxWatchedChanges }, AbortSignal.any([signal, attempt.signal]))
     } catch {
-      isCurrent = false
+      attempt.abort()
       await rest(deps, signal)
     }
+  }
+}
+
+/** Goes on until something fails: then nobody knows what has changed. */
+async function keepFolder(deps: FolderWatchDeps, request: Omit<WatchInput, 'waitMs'>, signal: AbortSignal): Promise<never> {
+  const hands = await deps.sandbox.hands('work')
+  const ask = (waitMs: number): Promise<WatchOutput> =>
+    hands.ask('watch', { ...request, waitMs }, { signal, timeoutMs: waitMs + watchGraceMs })
+  const change = async (): Promise<void> => {
+    for (;;) {
+      const { changes, overflow } = await ask(watchWaitMs)
+      if (changes.length > 0 || overflow) return
+    }
+  }
+  await ask(0)
+  for (;;) {
+    // Asked while the folder is read, which may take minutes: hands end a watch that nobody asks for, and with it what it has seen.
+    const next = change()
+    next.catch(() => undefined)
+    if ((await deps.ingest(request.path)).status !== 'ok') throw new Error('not taken in')
+    await next
   }
 }
 
