@@ -179,8 +179,8 @@ export const maxUnpackBytes: number = 2048 * mib
 /** Longest extended header of an entry: a path and a link of the longest, and times. */
 export const maxExtendedHeaderBytes: number = 32 * kib
 
-/** Watches at once, and folders of one: each takes an inotify watch, of which a user has 8 192 on small machines. */
-export const maxWatches = 8
+/** Watches at once, as many as folders that memory keeps, and folders of one: each takes an inotify watch, of which a user has 8 192 on small machines. */
+export const maxWatches = 16
 export const maxWatchedFolders = 2_000
 /** Paths of one watch that are remembered until somebody asks; with more there is no telling them one by one. */
 export const maxWatchedPaths = 5_000

@@ -162,7 +162,7 @@ describe('a folder that is watched', () => {
     await refused('bad_input', ask(0))
     cancel.abort()
     await refused('cancelled', waiting)
-    for (let i = 0; i < 8; i += 1) await ask(0, { watch: `w${i}` })
+    for (let i = 0; i < 16; i += 1) await ask(0, { watch: `w${i}` })
     await refused('limit_reached', ask(0, { watch: 'one more' }))
     watches.close()
     await ask(0, { watch: 'one more' })
