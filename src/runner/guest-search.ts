@@ -48,7 +48,8 @@ function answers(url: string): Promise<boolean> {
       socket.destroy()
       resolve(alive)
     }
-    socket.setTimeout(portProbeTimeoutMs, () => settle(false))
+    // What has happened by now is heard first: after a standstill of this process its timers come before its sockets.
+    socket.setTimeout(portProbeTimeoutMs, () => setImmediate(settle, false))
     socket.once('connect', () => settle(true))
     socket.once('error', () => settle(false))
   })

@@ -9,6 +9,7 @@ import type { GuestSetup } from './guest.ts'
 import { findGuest } from './guest-search.ts'
 import { readSeal } from './head-signing.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
+import { portProbeTimeoutMs } from './limits.ts'
 import { makeMasterKeys } from './master-keys.ts'
 import { askOffline } from './offline-question.ts'
 
@@ -163,6 +164,17 @@ void test('gateway files that a crash left behind are not believed', async () =>
     assert.equal(await findGuest(options.workspace), null)
     const guest = await ensureGuest(options)
     assert.equal(guest.owned, true)
+    await guest.stop()
+  })
+})
+
+void test('a guest is found by a terminal that stood still while it answered', async () => {
+  await withGuest('await listen()', async (options) => {
+    const guest = await ensureGuest(options)
+    const looking = findGuest(options.workspace)
+    // It connects behind this turn; the time that an answer may take is then over before anything is heard.
+    process.nextTick(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, portProbeTimeoutMs + 100))
+    assert.equal((await looking)?.pid, guest.pid)
     await guest.stop()
   })
 })
