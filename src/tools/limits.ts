@@ -117,6 +117,8 @@ export const maxRobotsBytes: number = 512 * 1024
 export const maxRobotsComparisons = 100_000_000
 /** RFC 9309, 2.4: not to be used for more than a day; a guest asks sooner. */
 export const robotsMaxAgeMs = 3_600_000
+/** One that could not be had is asked for again after this long: most sites are back by then. */
+export const robotsRetryMs = 60_000
 export const maxRobotsOrigins = 64
 
 /** One attachment that is saved: what the reference takes. A message brings less. */

@@ -86,6 +86,20 @@ describe('robots.txt', () => {
     assert.equal(asked.length, 3)
   })
 
+  it('that could not be had is asked for again a minute later', async () => {
+    const time = { now: 1_000_000 }
+    const answers: Record<string, Answer> = { 'https://a.example': { status: 503 } }
+    const { egress, asked } = sites(answers)
+    const may = createRobots(egress)
+    const context = { ...asking, clock: clockAt(time) } as Pick<CallContext, 'signal' | 'clock'>
+    assert.equal(await may('https://a.example/', context), false)
+    answers['https://a.example'] = { status: 404 }
+    assert.equal(await may('https://a.example/', context), false)
+    assert.equal(asked.length, 1)
+    time.now += 60_000
+    assert.equal(await may('https://a.example/', context), true)
+  })
+
   it('counts for where a redirect leads, too', async () => {
     const closed = { status: 200, body: 'User-agent: *\nDisallow: /' }
     const { egress, asked } = sites({ 'https://b.example': closed }, { 'https://a.example/x': 'https://b.example/y' })

@@ -5,7 +5,7 @@
 import type { Egress } from '../../sandbox/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import type { CallContext } from '../../types/index.ts'
-import { maxRobotsBytes, maxRobotsComparisons, maxRobotsOrigins, robotsMaxAgeMs } from '../limits.ts'
+import { maxRobotsBytes, maxRobotsComparisons, maxRobotsOrigins, robotsMaxAgeMs, robotsRetryMs } from '../limits.ts'
 
 /** @throws the signal's reason */
 export type MayFetch = (url: string, asking: Pick<CallContext, 'signal' | 'clock'>) => Promise<boolean>
@@ -13,7 +13,8 @@ export type MayFetch = (url: string, asking: Pick<CallContext, 'signal' | 'clock
 type RobotsParser = (url: string, text: string) => { isAllowed(url: string, agent: string): boolean | undefined }
 
 interface Rules {
-  readonly readAt: number
+  /** How long they count. */
+  readonly maxAgeMs: number
   readonly allows: (url: string) => boolean
 }
 
@@ -22,41 +23,45 @@ const agent = 'oxbow'
 
 export function createRobots(egress: Egress): MayFetch {
   /** By origin, the oldest first. */
-  const known = new Map<string, Rules>()
+  const known = new Map<string, Rules & { readonly readAt: number }>()
   return async (url, { signal, clock }) => {
     const origin = URL.parse(url)?.origin ?? 'null'
     // What is no address at all is refused with better words by the egress.
     if (origin === 'null') return true
     const found = known.get(origin)
-    if (found !== undefined && clock.now() - found.readAt < robotsMaxAgeMs) return found.allows(url)
-    const allows = await readRules(egress, origin, signal)
+    if (found !== undefined && clock.now() - found.readAt < found.maxAgeMs) return found.allows(url)
+    const rules = await readRules(egress, origin, signal)
     known.delete(origin)
-    known.set(origin, { readAt: clock.now(), allows })
+    known.set(origin, { ...rules, readAt: clock.now() })
     for (const oldest of known.keys()) {
       if (known.size <= maxRobotsOrigins) break
       known.delete(oldest)
     }
-    return allows(url)
+    return rules.allows(url)
   }
 }
 
-async function readRules(egress: Egress, origin: string, signal: AbortSignal): Promise<(url: string) => boolean> {
+const open: Rules = { maxAgeMs: robotsMaxAgeMs, allows: () => true }
+const notToBeHad: Rules = { maxAgeMs: robotsRetryMs, allows: () => false }
+
+async function readRules(egress: Egress, origin: string, signal: AbortSignal): Promise<Rules> {
   try {
     const { status, body } = await egress.fetch(`${origin}/robots.txt`, 'text/plain', signal)
-    if (status >= 500 || status === 429) return () => false
-    if (status >= 400) return () => true
+    if (status >= 500 || status === 429) return notToBeHad
+    if (status >= 400) return open
     // Its types say `export default`, the file says `module.exports`.
     const parse = (await import('robots-parser')).default as unknown as RobotsParser
     const lines = ofFewNames(body.toString('utf8', 0, maxRobotsBytes))
     const rules = parse(`${origin}/robots.txt`, lines.join('\n'))
     // A rule without a star is compared with an address once; with stars, each of its characters may be with each of the address.
     const starred = lines.reduce((sum, line) => sum + (line.includes('*') ? line.length : 0), 0)
-    return (url) => starred * url.length <= maxRobotsComparisons && (rules.isAllowed(url, agent) ?? true)
+    const allows = (url: string): boolean => starred * url.length <= maxRobotsComparisons && (rules.isAllowed(url, agent) ?? true)
+    return { maxAgeMs: robotsMaxAgeMs, allows }
   } catch (error) {
     signal.throwIfAborted()
     // A site that the policy closes is refused with the policy's words when the page is asked for.
-    if (isOxbowError(error) && (error.code === 'denied' || error.code === 'not_found' || error.code === 'bad_input')) return () => true
-    return () => false
+    if (isOxbowError(error) && (error.code === 'denied' || error.code === 'not_found' || error.code === 'bad_input')) return open
+    return notToBeHad
   }
 }
 
