@@ -44,6 +44,8 @@ export interface Browser {
   /** Where Chromium puts what it downloads, until it is whole. */
   readonly downloads: string
   readonly owners: Map<string, Owner>
+  /** Tabs that are on their way, and stand nowhere yet. */
+  opening: number
   lastUsed: number
 }
 
@@ -73,7 +75,7 @@ export function createTabTable(
     forget(tab)
     const { browser } = tab.owner
     // The last one takes its browser along: that frees its memory and puts its cookies on disk.
-    const isLast = tabsOf(browser).length === 0
+    const isLast = tabsOf(browser).length === 0 && browser.opening === 0
     await (isLast ? browsers.end(browser) : within(browserEndMs, tab.page.close()).catch(() => undefined))
   }
   const adopt = async (owner: Owner, page: Page): Promise<Tab> => {
@@ -104,9 +106,14 @@ export function createTabTable(
       const first = tabsOf(owner.browser).length === 0 ? context.pages().find((page) => !taken.has(page)) : undefined
       // At once: another conversation may open its first tab at the same time.
       if (first !== undefined) taken.add(first)
-      const tab = await adopt(owner, first ?? (await context.newPage()))
-      owner.current = tab
-      return tab
+      owner.browser.opening += 1
+      try {
+        const tab = await adopt(owner, first ?? (await context.newPage()))
+        owner.current = tab
+        return tab
+      } finally {
+        owner.browser.opening -= 1
+      }
     },
     find(who) {
       const owner = running.get(who.profile)?.owners.get(who.owner)
@@ -152,7 +159,7 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
     // Two over one folder would spoil it.
     await ending.get(profile)
     const { context, downloads } = await launch(profile)
-    const browser: Browser = { profile, context, downloads, owners: new Map(), lastUsed: performance.now() }
+    const browser: Browser = { profile, context, downloads, owners: new Map(), opening: 0, lastUsed: performance.now() }
     running.set(profile, browser)
     context.on('close', () => drop(browser))
     return browser
