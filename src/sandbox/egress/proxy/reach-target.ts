@@ -29,13 +29,16 @@ export async function reachTarget({ admit, log }: ProxyDeps, asked: string, targ
   const timer = setTimeout(() => stop.abort(tooSlow()), proxyConnectMs)
   client.once('close', gone)
   if (client.destroyed) gone()
+  const decided = log.begin(readable(asked))
   try {
     const to = await admit(target(), stop.signal)
     const upstream = await connect(to, stop.signal)
+    decided()
     log.note({ host: to.host, port: to.port, decision: 'reached', reason: '' }, upstream)
     return { to, upstream }
   } catch (error) {
     const failure = isOxbowError(error) ? error : misfortune(error)
+    decided()
     const refused = failure.code === 'denied' || failure.code === 'bad_input'
     log.note({ ...readable(asked), decision: refused ? 'refused' : 'failed', reason: shortReason(failure.message) })
     throw failure

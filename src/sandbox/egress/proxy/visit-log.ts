@@ -36,6 +36,8 @@ export interface VisitWatch {
 type Noted = Pick<Visit, 'host' | 'port' | 'decision' | 'reason'>
 
 export interface VisitLog {
+  /** What is being looked up or connected to: told as failed until it is decided. @returns called when it is, before `note` */
+  begin(asked: Pick<Visit, 'host' | 'port'>): () => void
   /** @param upstream the connection to the other side, whose bytes are counted until it closes */
   note(visit: Noted, upstream?: Socket): void
   watch(): VisitWatch
@@ -51,20 +53,35 @@ interface Row {
 
 interface Table {
   readonly rows: Map<string, Row>
+  /** Not decided yet. */
+  readonly open: Set<Noted>
   more: number
 }
+
+const undecided = 'it had not been reached when this was told'
 
 export function createVisitLog(): VisitLog {
   const tables = new Set<Table>()
   return {
+    begin({ host, port }) {
+      const noted = { host: host.slice(0, maxVisitHostCharacters), port, decision: 'failed', reason: undecided } as const
+      const begunIn = [...tables]
+      for (const table of begunIn) table.open.add(noted)
+      return () => begunIn.forEach((table) => table.open.delete(noted))
+    },
     note(visit, upstream) {
       const noted = { ...visit, host: visit.host.slice(0, maxVisitHostCharacters) }
       for (const table of tables) addTo(table, noted, upstream)
     },
     watch() {
-      const table: Table = { rows: new Map(), more: 0 }
+      const table: Table = { rows: new Map(), open: new Set(), more: 0 }
       tables.add(table)
-      const soFar = (): Visits => ({ rows: [...table.rows.values()].map(toVisit), more: table.more })
+      const soFar = (): Visits => {
+        // Its name may have left already with the question for its address.
+        const shown: Table = { ...table, rows: new Map(table.rows) }
+        for (const noted of table.open) addTo(shown, noted, undefined)
+        return { rows: [...shown.rows.values()].map(toVisit), more: shown.more }
+      }
       return {
         soFar,
         end() {
