@@ -64,7 +64,6 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
   return {
     socket: async (profile) => (await (proxy ??= load())).socket(profile),
     issue: async (profile, hosts) => (await (proxy ??= load())).issue(profile, hosts),
-    watch: async (profile) => (await (proxy ??= load())).watch(profile),
     close: async () => (await proxy)?.close(),
   }
 }

@@ -53,23 +53,6 @@ describe('a command with a way out', () => {
     assert.ok(online.asked.includes('GET /package.tgz'))
   })
 
-  it('is counted: who was reached with how many bytes, and who was refused why', async () => {
-    const watch = await online.proxy.watch('online')
-    await online.run(`curl -s http://site.test:${online.http}/; curl -s http://closed.test/; curl -s https://10.0.0.1/; true`)
-    const { rows, more } = watch.end()
-    assert.equal(more, 0)
-    assert.deepEqual(
-      rows.map(({ host, port, decision }) => [host, port, decision]),
-      [
-        ['site.test', online.http, 'reached'],
-        ['closed.test', 80, 'refused'],
-        ['10.0.0.1', 443, 'refused'],
-      ],
-    )
-    assert.ok(rows[0]!.bytesIn > siteText.length && rows[0]!.bytesOut > 50)
-    assert.match(rows[1]!.reason, /^it leads to this machine or its private network/)
-  })
-
   const refused: readonly (readonly [what: string, target: string])[] = [
     ['this machine', 'http://127.0.0.1:PORT/'],
     ['this machine by its name', 'http://localhost:PORT/'],
@@ -168,6 +151,28 @@ describe('a command without a way out', () => {
     await refusedWith('path_refused', hands.ask('read', { path: '/shared/secret', ...range }, options))
     assert.equal((await hands.ask('write', { path: '/tmp/file', text: 'x' }, options)).created, true)
   })
+})
+
+it('with a way out is counted by its pass: who was reached with how many bytes, and who was refused why', async () => {
+  await using online = await openOnlineBench()
+  const pass = await online.proxy.issue('online', [])
+  await online.run(
+    `curl -s http://site.test:${online.http}/; curl -s http://closed.test/; curl -s https://10.0.0.1/; true`,
+    'online',
+    pass.token,
+  )
+  const { rows, more } = await pass.end()
+  assert.equal(more, 0)
+  assert.deepEqual(
+    rows.map(({ host, port, decision }) => [host, port, decision]),
+    [
+      ['site.test', online.http, 'reached'],
+      ['closed.test', 80, 'refused'],
+      ['10.0.0.1', 443, 'refused'],
+    ],
+  )
+  assert.ok(rows[0]!.bytesIn > siteText.length && rows[0]!.bytesOut > 50)
+  assert.match(rows[1]!.reason, /^it leads to this machine or its private network/)
 })
 
 it('with a way out changes no hooks of a repository either, wherever it is, also when other hands live in the folder', async () => {

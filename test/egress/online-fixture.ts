@@ -28,7 +28,8 @@ export interface OnlineBench extends AsyncDisposable {
   readonly asked: readonly string[]
   /** How often `/flood`, which never ends, has lost its client. */
   gone(): number
-  run(command: string, profile?: Profile): Promise<Ended>
+  /** @param pass at the proxy that the command has */
+  run(command: string, profile?: Profile, pass?: string): Promise<Ended>
 }
 
 const marker = 'the site on this machine'
@@ -83,9 +84,9 @@ export async function openOnlineBench(limits: Partial<Config['sandbox']> = {}): 
     https,
     asked,
     gone: () => gone,
-    async run(command, profile = 'online') {
+    async run(command, profile = 'online', pass) {
       const hands = await bench.sandbox.hands(profile)
-      const input = { command, cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 100_000 }
+      const input = { command, cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 100_000, ...(pass !== undefined && { pass }) }
       return hands.ask('exec', input, { signal: new AbortController().signal, timeoutMs: 70_000 })
     },
     async [Symbol.asyncDispose]() {

@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http'
 import { describe, it } from 'node:test'
 import { maxProxyHeaderBytes } from '../../limits.ts'
 import { onSite, startRawSite } from '../web-fixture.ts'
-import { readAll, readUntil, rowsOf, through, withProxy } from './proxy-fixture.ts'
+import { by, readAll, readUntil, rowsOf, through, withProxy } from './proxy-fixture.ts'
 
 describe('the egress proxy, for plain requests', () => {
   it('sends a request on as it was, without what belongs to the connection or to the proxy', async () => {
@@ -135,10 +135,10 @@ describe('the egress proxy, for plain requests', () => {
       const site = await startRawSite((socket) => socket.once('data', () => socket.end(answer)))
       await withProxy(
         async ({ say, proxy }) => {
-          const watch = await proxy.watch('online')
-          const got = await say(`GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\n`)
+          const pass = await proxy.issue('online', [])
+          const got = await say(by(pass, `GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\n`))
           assert.match(got, /^HTTP\/1\.1 502 [^]*site\.test:\d+ did not give an answer/)
-          assert.deepEqual(rowsOf(watch.end().rows), [`reached site.test:${site.port}`])
+          assert.deepEqual(rowsOf((await pass.end()).rows), [`reached site.test:${site.port}`])
         },
         { egress: { allow: [`site.test:${site.port}`] } },
       )
@@ -169,20 +169,20 @@ describe('the egress proxy, for tunnels', () => {
     })
     await withProxy(
       async ({ dial, proxy }) => {
-        const watch = await proxy.watch('online')
+        const pass = await proxy.issue('online', [])
         const socket = await dial()
-        socket.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\nearly `)
+        socket.write(by(pass, `CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\nearly `))
         assert.match(await readUntil(socket, /EARLY /), /^HTTP\/1\.1 200 [^]*\r\n\r\nEARLY $/)
         socket.write('late')
         assert.equal(await readUntil(socket, /LATE/), 'LATE')
         assert.deepEqual(
-          watch.soFar().rows.map(({ bytesIn, bytesOut, connections }) => [bytesIn, bytesOut, connections]),
+          (await pass.soFar()).rows.map(({ bytesIn, bytesOut, connections }) => [bytesIn, bytesOut, connections]),
           [[10, 10, 1]],
         )
         socket.end()
         assert.equal(await readAll(socket), '')
         await site.drained()
-        const [row] = watch.end().rows
+        const [row] = (await pass.end()).rows
         assert.deepEqual(row, {
           host: 'site.test',
           port: site.port,
@@ -226,15 +226,16 @@ describe('the egress proxy, for tunnels', () => {
       async (site) => {
         await withProxy(
           async ({ dial, proxy }) => {
-            const watch = await proxy.watch('online')
+            const pass = await proxy.issue('online', [])
             const socket = await dial()
-            socket.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`)
+            socket.write(by(pass, `CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`))
             await looked.promise
             socket.destroy()
             await once(socket, 'close')
-            while (/not been reached/.test(watch.soFar().rows[0]?.reason ?? '')) await new Promise((resolve) => setImmediate(resolve))
+            while (/not been reached/.test((await pass.soFar()).rows[0]?.reason ?? ''))
+              await new Promise((resolve) => setImmediate(resolve))
             answer.resolve(['127.0.0.1'])
-            const { rows } = watch.end()
+            const { rows } = await pass.end()
             assert.deepEqual(rowsOf(rows), [`failed site.test:${site.port}`])
             assert.match(rows[0]!.reason, /client has gone/)
             assert.equal(site.sockets.size, 0)

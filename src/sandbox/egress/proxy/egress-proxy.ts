@@ -1,6 +1,6 @@
 /**
  * The way out for programs in a sandbox: an HTTP proxy on unix sockets, one for each profile that has a way out. Every target
- * passes the policy that a fetch passes, is connected to at an address that was checked, and is on record. It knows CONNECT and
+ * passes the policy that a fetch passes, is connected to at an address that was checked, and is counted for its pass. It knows CONNECT and
  * plain requests with a whole URL; it ends no TLS, keeps nothing and adds nothing. Its clients are hostile: a wedged one costs a
  * connection of its own profile, and nothing it sends throws here.
  */
@@ -17,16 +17,12 @@ import type { EgressPass, Passes } from './passes.ts'
 import { makeSocketPlace, openToHands } from './socket-place.ts'
 import type { SocketPlace } from './socket-place.ts'
 import { openTunnel } from './tunnel.ts'
-import { createVisitLog } from './visit-log.ts'
-import type { VisitLog, VisitWatch } from './visit-log.ts'
 
 export interface EgressProxy {
   /** Listens from the first call for a profile on. @returns the path of its socket @throws a system error, and tries anew next time */
   socket(profile: OnlineProfile): Promise<string>
   /** For one command of the profile; from the first one on nobody gets through without. @throws OxbowError `bad_input`; see Passes.issue */
   issue(profile: OnlineProfile, hosts: readonly string[]): Promise<EgressPass>
-  /** What programs without a pass reach from now on, and what they are refused. */
-  watch(profile: OnlineProfile): Promise<VisitWatch>
   /** Ends all connections and removes the sockets. */
   close(): Promise<void>
 }
@@ -46,8 +42,7 @@ const longestName = Math.max(...(['online', 'browser'] as const).map((profile) =
  */
 export function createEgressProxy(config: Config['egress'], folder: string, options: PolicyOptions = {}): EgressProxy {
   const admit = openPolicy(config, { lookups: maxProxyLookups, ...options })
-  const logs: Readonly<Record<OnlineProfile, VisitLog>> = { online: createVisitLog(), browser: createVisitLog() }
-  const passes = { online: createPasses({ admit, log: logs.online }), browser: createPasses({ admit, log: logs.browser }) }
+  const passes: Readonly<Record<OnlineProfile, Passes>> = { online: createPasses(admit), browser: createPasses(admit) }
   const doors = new Map<OnlineProfile, Promise<Door>>()
   let place: Promise<SocketPlace> | null = null
 
@@ -69,7 +64,6 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
       }
     },
     issue: async (profile, hosts) => passes[profile].issue(hosts),
-    watch: (profile) => Promise.resolve(logs[profile].watch()),
     async close() {
       for (const door of doors.values()) await (await door.catch(() => null))?.close()
       doors.clear()

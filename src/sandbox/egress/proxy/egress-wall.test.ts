@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { isOxbowError } from '../../../types/index.ts'
 import { maxProxyConnections } from '../../limits.ts'
 import { onSite } from '../web-fixture.ts'
-import { readAll, startProxy, through, withProxy } from './proxy-fixture.ts'
+import { by, readAll, startProxy, through, withProxy } from './proxy-fixture.ts'
 
 describe('the egress proxy, as a wall', () => {
   const closed =
@@ -27,13 +27,13 @@ describe('the egress proxy, as a wall', () => {
   for (const host of closed.split(' ')) {
     it(`does not reach ${host}, by a request or a tunnel, and says why without an address`, () =>
       withProxy(async ({ say, proxy }) => {
-        const watch = await proxy.watch('online')
-        const plain = await say(`GET http://${host}/ HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+        const pass = await proxy.issue('online', [])
+        const plain = await say(by(pass, `GET http://${host}/ HTTP/1.1\r\nhost: ${host}\r\n\r\n`))
         assert.match(plain, /^HTTP\/1\.1 403 [^]*\r\n\r\n.*may not be reached/)
-        const tunnel = await say(`CONNECT ${host}:443 HTTP/1.1\r\nhost: ${host}:443\r\n\r\n`)
+        const tunnel = await say(by(pass, `CONNECT ${host}:443 HTTP/1.1\r\nhost: ${host}:443\r\n\r\n`))
         assert.match(tunnel, /^HTTP\/1\.1 403 /)
         if (Object.hasOwn(names, host)) for (const secret of names[host]!) assert.ok(!`${plain}${tunnel}`.includes(secret))
-        const { rows } = watch.end()
+        const { rows } = await pass.end()
         assert.deepEqual([...new Set(rows.map(({ decision }) => decision))], ['refused'])
         assert.ok(rows.every(({ reason, bytesIn, bytesOut }) => /^(it leads|port)/.test(reason) && bytesIn + bytesOut === 0))
       }, wall))
@@ -65,14 +65,14 @@ describe('the egress proxy, as a wall', () => {
       async (site) => {
         await withProxy(
           async ({ dial, say, proxy }) => {
-            const watch = await proxy.watch('online')
+            const pass = await proxy.issue('online', [])
             const first = await dial()
-            first.write(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`)
+            first.write(by(pass, `CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`))
             while (answers.length > 1) await new Promise((resolve) => setImmediate(resolve))
-            assert.match(await say(`CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`), /^HTTP\/1\.1 403 /)
+            assert.match(await say(by(pass, `CONNECT site.test:${site.port} HTTP/1.1\r\nhost: site.test\r\n\r\n`)), /^HTTP\/1\.1 403 /)
             first.destroy()
             assert.equal(site.sockets.size, 0)
-            assert.ok(watch.end().rows.every(({ decision }) => decision !== 'reached'))
+            assert.ok((await pass.end()).rows.every(({ decision }) => decision !== 'reached'))
           },
           { lookup, egress: { allow: [`93.184.216.34:${site.port}`] } },
         )
@@ -126,10 +126,9 @@ describe('the egress proxy, as a wall', () => {
 
   it('keeps a bounded record', () =>
     withProxy(async ({ say, proxy }) => {
-      const watch = await proxy.watch('online')
-      for (let i = 0; i < 60; i += 1)
-        await say(`CONNECT host-${i}.test:22 HTTP/1.1\r\n\r\n`.replace('\r\n\r\n', `\r\nhost: host-${i}.test:22\r\n\r\n`))
-      const { rows, more } = watch.end()
+      const pass = await proxy.issue('online', [])
+      for (let i = 0; i < 60; i += 1) await say(by(pass, `CONNECT host-${i}.test:22 HTTP/1.1\r\nhost: host-${i}.test:22\r\n\r\n`))
+      const { rows, more } = await pass.end()
       assert.deepEqual([rows.length, more], [50, 10])
     }))
 

@@ -28,24 +28,23 @@ export interface Passes {
   holderOf(request: IncomingMessage): ProxyDeps
 }
 
-/** @param everybody whom the requests are judged as and counted for as long as no pass was issued */
-export function createPasses(everybody: ProxyDeps): Passes {
+/** @param admit judges all requests; those that come before a pass was issued are counted for nobody */
+export function createPasses(admit: Admit): Passes {
   const holders = new Map<string, ProxyDeps>()
   let strict = false
   return {
     issue(hosts) {
       const log = createVisitLog()
       const rules = parseHosts(hosts)
-      const watch = log.watch()
       const token = randomBytes(16).toString('hex')
       strict = true
-      holders.set(token, { log, admit: rules.length === 0 ? everybody.admit : narrowed(everybody.admit, rules) })
+      holders.set(token, { log, admit: rules.length === 0 ? admit : narrowed(admit, rules) })
       return {
         token,
-        soFar: () => Promise.resolve(watch.soFar()),
+        soFar: () => Promise.resolve(log.soFar()),
         end() {
           holders.delete(token)
-          return Promise.resolve(watch.end())
+          return Promise.resolve(log.soFar())
         },
       }
     },
@@ -56,7 +55,7 @@ export function createPasses(everybody: ProxyDeps): Passes {
         .replace(/^oxbow:/, '')
       const holder = holders.get(token)
       if (holder !== undefined) return holder
-      if (!strict) return everybody
+      if (!strict) return { admit, log: null }
       throw new OxbowError('unauthenticated', 'The request has no pass, or that of a command that has ended.', {
         hint: 'Use the proxy as http_proxy names it, with its password.',
       })

@@ -10,6 +10,7 @@ import { parseConfig } from '../../../types/index.ts'
 import type { PolicyOptions } from '../open-policy.ts'
 import { createEgressProxy } from './egress-proxy.ts'
 import type { EgressProxy } from './egress-proxy.ts'
+import type { EgressPass } from './passes.ts'
 import type { Visit } from './visit-log.ts'
 import type { Site } from '../web-fixture.ts'
 import { onSite } from '../web-fixture.ts'
@@ -54,6 +55,10 @@ export async function startProxy({ egress = {}, ...options }: ProxyTestOptions =
     },
   }
 }
+
+/** A request as a program sends it that has the pass. */
+export const by = ({ token }: EgressPass, request: string): string =>
+  request.replace('\r\n', `\r\nproxy-authorization: Basic ${btoa(`oxbow:${token}`)}\r\n`)
 
 export async function readAll(socket: Socket): Promise<string> {
   const chunks: Buffer[] = []

@@ -1,4 +1,4 @@
-/** From what a client asks for to a connection: the policy, then one of the addresses that it has checked, and what goes on record. */
+/** From what a client asks for to a connection: the policy, then one of the addresses that it has checked, and what is counted. */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { OxbowError, isOxbowError } from '../../../types/index.ts'
@@ -9,7 +9,8 @@ import type { VisitLog } from './visit-log.ts'
 
 export interface ProxyDeps {
   readonly admit: Admit
-  readonly log: VisitLog
+  /** Null: nobody asks what went through. */
+  readonly log: VisitLog | null
 }
 
 export interface Reached {
@@ -18,7 +19,7 @@ export interface Reached {
 }
 
 /**
- * On record either way. The connection ends by itself when it is silent for long, or has carried too much.
+ * Counted either way. The connection ends by itself when it is silent for long, or has carried too much.
  * @param target makes the URL of what is asked for
  * @param client who asks; when it goes, nothing is reached any more
  * @throws OxbowError that may be shown to the client: it names no address that was not asked for
@@ -29,18 +30,18 @@ export async function reachTarget({ admit, log }: ProxyDeps, asked: string, targ
   const timer = setTimeout(() => stop.abort(tooSlow()), proxyConnectMs)
   client.once('close', gone)
   if (client.destroyed) gone()
-  const decided = log.begin(readable(asked))
+  const decided = log?.begin(readable(asked))
   try {
     const to = await admit(target(), stop.signal)
     const upstream = await connect(to, stop.signal)
-    decided()
-    log.note({ host: to.host, port: to.port, decision: 'reached', reason: '' }, upstream)
+    decided?.()
+    log?.note({ host: to.host, port: to.port, decision: 'reached', reason: '' }, upstream)
     return { to, upstream }
   } catch (error) {
     const failure = isOxbowError(error) ? error : misfortune(error)
-    decided()
+    decided?.()
     const refused = failure.code === 'denied' || failure.code === 'bad_input'
-    log.note({ ...readable(asked), decision: refused ? 'refused' : 'failed', reason: shortReason(failure.message) })
+    log?.note({ ...readable(asked), decision: refused ? 'refused' : 'failed', reason: shortReason(failure.message) })
     throw failure
   } finally {
     clearTimeout(timer)

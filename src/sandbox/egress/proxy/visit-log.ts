@@ -1,7 +1,4 @@
-/**
- * What went through the proxy while somebody watched. Connections are counted by host, port and decision; whoever watches gets
- * what was begun between start and end of the watch, as the proxy serves whole sandboxes and not single commands.
- */
+/** What went through the proxy by one pass. Connections are counted by host, port and decision. */
 import type { Socket } from 'node:net'
 import { maxVisitHostCharacters, maxVisitRows } from '../../limits.ts'
 
@@ -27,12 +24,6 @@ export interface Visits {
   readonly more: number
 }
 
-export interface VisitWatch {
-  /** What was begun since the start of the watch. It goes on until `end`. */
-  soFar(): Visits
-  end(): Visits
-}
-
 type Noted = Pick<Visit, 'host' | 'port' | 'decision' | 'reason'>
 
 export interface VisitLog {
@@ -40,7 +31,7 @@ export interface VisitLog {
   begin(asked: Pick<Visit, 'host' | 'port'>): () => void
   /** @param upstream the connection to the other side, whose bytes are counted until it closes */
   note(visit: Noted, upstream?: Socket): void
-  watch(): VisitWatch
+  soFar(): Visits
 }
 
 interface Row {
@@ -51,58 +42,48 @@ interface Row {
   readonly live: Set<Socket>
 }
 
-interface Table {
-  readonly rows: Map<string, Row>
-  /** Not decided yet. */
-  readonly open: Set<Noted>
-  more: number
-}
-
 const undecided = 'it had not been reached when this was told'
 
 export function createVisitLog(): VisitLog {
-  const tables = new Set<Table>()
+  const rows = new Map<string, Row>()
+  /** Not decided yet. */
+  const open = new Set<Noted>()
+  let more = 0
+  const shortened = <Asked extends Pick<Visit, 'host'>>(asked: Asked): Asked => ({
+    ...asked,
+    host: asked.host.slice(0, maxVisitHostCharacters),
+  })
   return {
-    begin({ host, port }) {
-      const noted = { host: host.slice(0, maxVisitHostCharacters), port, decision: 'failed', reason: undecided } as const
-      const begunIn = [...tables]
-      for (const table of begunIn) table.open.add(noted)
-      return () => begunIn.forEach((table) => table.open.delete(noted))
+    begin(asked) {
+      const noted: Noted = { ...shortened(asked), decision: 'failed', reason: undecided }
+      open.add(noted)
+      return () => void open.delete(noted)
     },
     note(visit, upstream) {
-      const noted = { ...visit, host: visit.host.slice(0, maxVisitHostCharacters) }
-      for (const table of tables) addTo(table, noted, upstream)
+      const row = rowOf(rows, shortened(visit))
+      if (row === null) more += 1
+      else if (upstream !== undefined) countBytes(row, upstream)
     },
-    watch() {
-      const table: Table = { rows: new Map(), open: new Set(), more: 0 }
-      tables.add(table)
-      const soFar = (): Visits => {
-        // Its name may have left already with the question for its address.
-        const shown: Table = { ...table, rows: new Map(table.rows) }
-        for (const noted of table.open) addTo(shown, noted, undefined)
-        return { rows: [...shown.rows.values()].map(toVisit), more: shown.more }
-      }
-      return {
-        soFar,
-        end() {
-          tables.delete(table)
-          return soFar()
-        },
-      }
+    soFar() {
+      // The name of one that is not decided may have left already with the question for its address.
+      const shown = new Map(rows)
+      const unseen = [...open].filter((noted) => rowOf(shown, noted) === null).length
+      return { rows: [...shown.values()].map(toVisit), more: more + unseen }
     },
   }
 }
 
-function addTo(table: Table, noted: Noted, upstream: Socket | undefined): void {
+/** @returns where it is counted, one more from now on; null where there is no room for another row */
+function rowOf(rows: Map<string, Row>, noted: Noted): Row | null {
   const key = JSON.stringify([noted.host, noted.port, noted.decision, noted.reason])
-  const row = table.rows.get(key) ?? { noted, connections: 0, closedOut: 0, closedIn: 0, live: new Set() }
-  if (table.rows.size >= maxVisitRows && !table.rows.has(key)) {
-    table.more += 1
-    return
-  }
-  table.rows.set(key, row)
+  const row = rows.get(key) ?? { noted, connections: 0, closedOut: 0, closedIn: 0, live: new Set() }
+  if (rows.size >= maxVisitRows && !rows.has(key)) return null
+  rows.set(key, row)
   row.connections += 1
-  if (upstream === undefined) return
+  return row
+}
+
+function countBytes(row: Row, upstream: Socket): void {
   row.live.add(upstream)
   upstream.once('close', () => {
     row.live.delete(upstream)
