@@ -1,5 +1,6 @@
 /** Passes that a runner hands to an isolated guest over a socket: a real socket, and a real proxy behind it. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -52,6 +53,37 @@ describe('passes of an isolated guest', () => {
         assert.equal(got, '', said.slice(0, 40))
       }
       assert.match((await passes.issue('online', [])).token, /^[0-9a-f]{32}$/)
+    }))
+
+  it('cost no place when the one that asked is gone before the answer', () =>
+    withProxy(async ({ proxy }) => {
+      const folder = await mkdtemp(join(tmpdir(), 'oxbow-passes-'))
+      const asked = Promise.withResolvers<void>()
+      const gone = Promise.withResolvers<void>()
+      const ended = Promise.withResolvers<void>()
+      const late: Pick<typeof proxy, 'issue'> = {
+        async issue(profile, hosts) {
+          const pass = await proxy.issue(profile, hosts)
+          asked.resolve()
+          await gone.promise
+          const end = async () => {
+            const visits = await pass.end()
+            ended.resolve()
+            return visits
+          }
+          return { ...pass, end }
+        },
+      }
+      const service = await servePasses(late, folder)
+      const socket = connect(join(folder, 'passes.sock'))
+      socket.write('{"issue":[]}\n')
+      await asked.promise
+      socket.destroy()
+      await once(socket, 'close')
+      gone.resolve()
+      await ended.promise
+      await service.close()
+      await rm(folder, { recursive: true })
     }))
 
   it('hide nothing of what was done by them when the runner is gone meanwhile: that it is not known is said', () =>

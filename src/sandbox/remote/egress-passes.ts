@@ -59,7 +59,13 @@ export async function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: str
     void readLine(socket)
       .then((line) => answerTo(line, proxy, passes))
       .then(
-        (said) => socket.end(`${JSON.stringify(said)}\n`),
+        (said) =>
+          socket.end(`${JSON.stringify(said)}\n`, (error?: Error | null) => {
+            if (!error || !('token' in said)) return
+            // Who did not get a pass cannot end it.
+            void passes.get(said.token)?.end()
+            passes.delete(said.token)
+          }),
         () => socket.destroy(),
       )
   })
