@@ -26,10 +26,10 @@ export interface BrowserFamily {
 export function openBrowser(options: BrowserOptions | undefined): BrowserFamily {
   if (options === undefined) return { ops: refusing, close: () => Promise.resolve() }
   const table = createTabTable((profile) => launchChromium(options, profile), watchTab)
-  return { ops: operations(table), close: () => table.end() }
+  return { ops: browserOperations(table), close: () => table.end() }
 }
 
-function operations(table: TabTable): HandlersOf<BrowserOps> {
+export function browserOperations(table: TabTable): HandlersOf<BrowserOps> {
   /** All errors leave as failures of ours. */
   const guarded = async <Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> => {
     try {
@@ -71,21 +71,22 @@ async function openPage(table: TabTable, input: BrowserOps['browserOpen']['input
   throwIfCancelled(signal)
   const isNew = input.newTab || (input.tab === '' && owner.current === null)
   const tab = isNew ? await table.open(owner) : table.find(input)
-  return inTurn(tab, signal, async () => {
-    owner.current = tab
-    let status: number | null = null
-    const work = async (): Promise<void> => {
-      status = (await goTo(tab, address, signal))?.status() ?? null
-    }
-    try {
+  try {
+    return await inTurn(tab, signal, async () => {
+      owner.current = tab
+      let status: number | null = null
+      const work = async (): Promise<void> => {
+        status = (await goTo(tab, address, signal))?.status() ?? null
+      }
       await settled(tab, signal, work)
-    } catch (error) {
-      if (isNew) await table.close(tab)
-      throw error
-    }
-    tab.lastTree = ''
-    return changed(table, tab, input.maxBytes, status, signal)
-  })
+      tab.lastTree = ''
+      return changed(table, tab, input.maxBytes, status, signal)
+    })
+  } catch (error) {
+    // Whoever asked does not know of it.
+    if (isNew) await table.close(tab)
+    throw error
+  }
 }
 
 /** @returns null when there is no page to show: what is no page is downloaded, and a note says so. */

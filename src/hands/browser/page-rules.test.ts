@@ -5,6 +5,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Page } from 'playwright-core'
 import { maxBrowsers, maxDownloadName, maxTabs } from '../limits.ts'
+import { browserOperations } from './browser-operations.ts'
 import type { Launched } from './chromium-launch.ts'
 import { safeName } from './download-save.ts'
 import { mayBeShown, pageAddress } from './page-address.ts'
@@ -28,7 +29,8 @@ describe('names of downloads', () => {
   })
 })
 
-const isBadInput = (error: unknown): boolean => (error as { failure: { code: string } }).failure.code === 'bad_input'
+const codeOf = (error: unknown): string => (error as { failure: { code: string } }).failure.code
+const isBadInput = (error: unknown): boolean => codeOf(error) === 'bad_input'
 
 describe('addresses', () => {
   it('are whole, of the web, and without a password', () => {
@@ -116,6 +118,16 @@ describe('tabs', () => {
     ;(one!.owner.browser.context as unknown as EventEmitter).emit('close')
     assert.throws(() => table.find(who('a', 's1')), /No tab is open/)
     assert.equal(table.known(who('a', 's2')), null)
+  })
+
+  it('that a cancelled request opened are closed, and the one before is current again', async () => {
+    const control = new AbortController()
+    const table = createTabTable(fakeLaunch, ({ id }) => (id === 't2' ? control.abort() : undefined))
+    const owner = await table.owner(who('a', 's1'))
+    const first = await table.open(owner)
+    const input = { ...who('a', 's1'), url: 'http://site.test/', newTab: true, maxBytes: 100 }
+    await assert.rejects(browserOperations(table).browserOpen(input, control.signal), (error) => codeOf(error) === 'cancelled')
+    assert.deepEqual([[...owner.tabs.values()], owner.current], [[first], first])
   })
 })
 
