@@ -28,9 +28,15 @@ export function ownFolders(): readonly string[] {
   return [installed, ...node].filter((path) => !ofSystem.test(path))
 }
 
+/** @returns what TierOptions asks for, where an isolated guest cannot have put anything */
+export function sandboxFolders({ workspaceRoot, config, catalogFolder }: GuestEnvelope): { cacheFolder: string; imageFolder: string } {
+  const cacheFolder = join(workspaceRoot, config.sandbox.isolate_guest ? 'hands' : 'internal')
+  return { cacheFolder, imageFolder: catalogFolder === undefined ? cacheFolder : join(dirname(catalogFolder), 'images') }
+}
+
 /** Nothing is started before its first use. @throws OxbowError `bad_config` */
 export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
-  const { workspaceRoot, config, keys, catalogFolder, isolation } = envelope
+  const { workspaceRoot, config, keys, isolation } = envelope
   if (isolation !== undefined) return openIsolatedWays(envelope, isolation)
   const proxy = openEgressProxy(config.egress, join(workspaceRoot, 'ipc', 'egress'))
   const [sandbox, egress, search] = await Promise.all([
@@ -40,7 +46,7 @@ export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
       browser: config.browser,
       insecure: envelope.insecure,
       egressSocket: proxy.socket,
-      ...(catalogFolder !== undefined && { imageFolder: join(dirname(catalogFolder), 'images') }),
+      ...sandboxFolders(envelope),
     }),
     openEgress(config.egress),
     openSearch(config, keys, openEgress),

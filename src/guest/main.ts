@@ -3,7 +3,7 @@
  * it serves until stdin ends,
  * or answers the one question of the envelope and exits. Its argument only names it in a list of processes.
  */
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { assertNever, errorTable, type GuestEnvelope, type GuestQuestion, type GuestReport, toFailure } from '../types/index.ts'
 
@@ -46,10 +46,9 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
     }
     case 'doctor': {
       const { examineMachine } = await import('../sandbox/index.ts')
-      // Where an isolated guest cannot have put anything.
-      const cacheFolder = join(workspaceRoot, config.sandbox.isolate_guest ? 'hands' : 'internal')
-      const imageFolder = folder === undefined ? cacheFolder : join(dirname(folder), 'images')
-      for await (const check of examineMachine({ config, shared: join(workspaceRoot, 'shared'), cacheFolder, imageFolder })) say(check)
+      const { sandboxFolders } = await import('./host-ways.ts')
+      const shared = join(workspaceRoot, 'shared')
+      for await (const check of examineMachine({ config, shared, ...sandboxFolders(envelope) })) say(check)
       return
     }
     case 'wasm-run': {
