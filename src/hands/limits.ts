@@ -22,6 +22,8 @@ export const maxPathBytes = 4096
 
 /** Files are read in blocks of this size: few system calls, little memory. */
 export const readBlockBytes: number = 256 * kib
+/** Of a file that is copied, until it is put on disk: a slow one takes these in half a second. */
+export const copySyncBytes: number = 32 * mib
 /** Most bytes of one range that is read, or of one piece that is written. */
 export const maxReadBytes: number = 8 * mib
 /** Files that are being written in pieces at once; each holds a descriptor and a file that nobody sees. */

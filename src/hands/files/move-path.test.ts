@@ -1,7 +1,21 @@
 /** What moving does that the sandbox contract does not ask of every sandbox. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { link, lstat, mkdir, mkdtemp, readFile, readdir, readlink, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  realpath,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -90,7 +104,9 @@ describe('moving', () => {
     try {
       roots = [...roots, { virtual: '/tmp', real: far }]
       await mkdir(host('tree/deep'), { recursive: true })
-      await writeFile(host('tree/deep/run'), 'x', { mode: 0o750 })
+      const bytes = Buffer.from(Array.from({ length: 600_000 }, (_, i) => (i * 7) & 0xff))
+      await writeFile(host('tree/deep/run'), bytes, { mode: 0o750 })
+      await utimes(host('tree/deep/run'), 1_000_000, 2_000_000)
       await symlink('../nowhere', host('tree/link'))
       const across = (from: string, to: string, overwrite = false, signal = calm) => movePath(roots, { from, to, overwrite }, signal)
       assert.deepEqual(await across('/shared/tree', '/tmp/new/tree'), { kind: 'folder', replaced: false })
@@ -105,6 +121,8 @@ describe('moving', () => {
         [await readlink(join(far, 'new/tree/link')), (await lstat(join(far, 'new/tree/deep/run'))).mode & 0o777],
         ['../nowhere', 0o750],
       )
+      assert.ok(bytes.equals(await readFile(join(far, 'new/tree/deep/run'))))
+      assert.equal((await lstat(join(far, 'new/tree/deep/run'))).mtimeMs, 2_000_000_000)
       assert.deepEqual((await readdir(host(''))).sort(), ['a', 'b'])
       await refused('tool_failed', () => across('/shared/a', '/tmp/new/tree/deep/run'))
       assert.deepEqual(await across('/shared/a', '/tmp/new/tree/deep/run', true), { kind: 'file', replaced: true })
@@ -119,6 +137,43 @@ describe('moving', () => {
       assert.deepEqual(await readdir(far), ['new'])
     } finally {
       await rm(far, { recursive: true })
+    }
+  })
+
+  it('stops in the middle of a large file when it is cancelled, and leaves nothing of it', async (test) => {
+    const far = await mkdtemp('/dev/shm/oxbow-move-').catch(() => null)
+    if (far === null || (await lstat(far)).dev === (await lstat(home)).dev) {
+      test.skip('needs a second file system: mount one at /dev/shm')
+      return
+    }
+    try {
+      roots = [...roots, { virtual: '/tmp', real: far }]
+      // A file of holes: it takes no room before it is copied.
+      await mkdir(host('tree'))
+      await writeFile(host('tree/large'), '')
+      await truncate(host('tree/large'), 2 * 1024 ** 3)
+      const control = new AbortController()
+      const moving = movePath(roots, { from: '/shared/tree', to: '/tmp/tree', overwrite: false }, control.signal)
+      moving.catch(() => undefined)
+      const begun = async () => (await readdir(far, { recursive: true })).find((name) => name.endsWith('/large'))
+      let copy: string | undefined
+      while ((copy = await begun()) === undefined) await new Promise((resolve) => setImmediate(resolve))
+      control.abort()
+      let bytes = 0
+      const measuring = setInterval(
+        () =>
+          void lstat(join(far, copy)).then(
+            ({ size }) => (bytes = size),
+            () => undefined,
+          ),
+        1,
+      )
+      await refused('cancelled', () => moving)
+      clearInterval(measuring)
+      assert.ok(bytes < 1024 ** 3, `${bytes} bytes were copied`)
+      assert.deepEqual(await readdir(far), [])
+    } finally {
+      await rm(far, { recursive: true, force: true })
     }
   })
 

@@ -2,11 +2,12 @@
  * Gives a file, folder or link another name. Between `/shared` and `/tmp`, which are file systems of their own, it is copied
  * beside its new place first: the new name shows the whole of it or nothing, and the old one goes last.
  */
-import { cp, lstat, open, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
+import { constants, cp, lstat, open, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
+import { copySyncBytes, readBlockBytes } from '../limits.ts'
 import { refuseGuarded } from './guarded-path.ts'
 import { makeFolderFor, removeMade, renameToFree, resolveNew, syncFolder, temporaryBeside } from './place-file.ts'
 import { isInside, toPlace } from './workspace-path.ts'
@@ -103,9 +104,12 @@ async function moveTo(from: Moved, target: string, replaced: Stats | null, signa
   }
   const copy = temporaryBeside(target)
   try {
-    const filter = (): boolean => {
+    // A copy of the system's, once begun, heeds no cancel: that of a large file takes longer than the kernel waits.
+    const filter = async (source: string, file: string): Promise<boolean> => {
       throwIfCancelled(signal)
-      return true
+      const stats = await lstat(source)
+      if (stats.isFile()) await copyFile(source, file, stats, signal)
+      return !stats.isFile()
     }
     await cp(from.real, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, filter })
     await syncTree(copy, signal)
@@ -120,6 +124,25 @@ async function moveTo(from: Moved, target: string, replaced: Stats | null, signa
 function notCopied(virtual: string): Error {
   const why = 'it holds a device, FIFO or socket, or a name that is no text, or somebody changes it'
   return failed('tool_failed', `${virtual} cannot be copied to the other file system: ${why}.`, 'Delete that first, or use the command mv.')
+}
+
+/** Puts what it has copied on disk as it goes: all at once would take as long again, and heed no cancel either. */
+async function copyFile(from: string, to: string, { mode, atime, mtime }: Stats, signal: AbortSignal): Promise<void> {
+  await using source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  await using copy = await open(to, 'wx', mode)
+  const block = Buffer.allocUnsafe(readBlockBytes)
+  for (let unsynced = 0; ;) {
+    throwIfCancelled(signal)
+    const { bytesRead } = await source.read(block)
+    if (bytesRead === 0) break
+    await copy.writeFile(block.subarray(0, bytesRead))
+    unsynced += bytesRead
+    if (unsynced < copySyncBytes) continue
+    await copy.datasync()
+    unsynced = 0
+  }
+  await copy.chmod(mode)
+  await copy.utimes(atime, mtime)
 }
 
 /** What is copied must be on disk before the old name goes. */
