@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { CallContext } from '../../types/index.ts'
+import type { Call, CallContext } from '../../types/index.ts'
 import { onlineSessions } from './online-sessions.ts'
 
 /** Hands that open what they are asked to, and list what `listed` says. */
 function setup() {
   const listed: string[] = []
   const ended: string[] = []
+  const closed: string[] = []
   let ending: Promise<void> = Promise.resolve()
   let opened = 0
   let issued = 0
@@ -22,18 +23,23 @@ function setup() {
       return Promise.resolve({ token, soFar: async () => nothing, end })
     },
   }
-  const ask = (op: string): Promise<object> => {
+  const ask = (op: string, input: { id?: string }): Promise<unknown> => {
     if (op === 'sessionList') return Promise.resolve({ sessions: listed.map((id) => ({ id })) })
-    const id = `shell-${(opened += 1)}`
-    listed.push(id)
-    return Promise.resolve({ id, terminal: false })
+    // The wait for the beginning of a job is cancelled.
+    if (op === 'sessionRead') return Promise.reject(new Error('cancelled'))
+    if (op === 'sessionClose') return Promise.resolve(void closed.push(input.id ?? ''))
+    const made = `shell-${(opened += 1)}`
+    listed.push(made)
+    return Promise.resolve({ id: made, terminal: false })
   }
   const sandbox = { hands: () => Promise.resolve({ ask }) }
   const context = { sandbox, signal: new AbortController().signal, caller: { session: 's', audience: 'model' } } as unknown as CallContext
-  const call = onlineSessions(proxy).calls[0]!
+  const [open, background] = onlineSessions(proxy).calls as readonly [Call, Call]
   return {
     ended,
-    open: () => call.run(call.example, context),
+    closed,
+    open: () => open.run(open.example, context),
+    background: () => background.run(background.example, context),
     forget: (id: string) => void listed.splice(listed.indexOf(id), 1),
     holdEnds: (until: Promise<void>) => void (ending = until),
   }
@@ -51,5 +57,11 @@ describe('a session with network', () => {
     release.resolve()
     await first
     assert.deepEqual(ended, ['pass-1'])
+  })
+
+  it('is ended, and its pass with it, when the call that began it is stopped before it has told its id', async () => {
+    const { background, closed, ended } = setup()
+    await assert.rejects(background(), /cancelled/)
+    assert.deepEqual([closed, ended], [['shell-1'], ['pass-1']])
   })
 })

@@ -65,16 +65,17 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
     for (const [id, pass] of held) if (!known.has(id) && passes.delete(id)) await pass.end()
   }
   const visitsOf = async (id: string) => (await passes.get(id)?.soFar()) ?? { rows: [], more: 0 }
+  const closed = async (id: string, context: CallContext): Promise<void> => {
+    const pass = passes.get(id)
+    if (!isOnline(id) || pass === undefined) return
+    passes.delete(id)
+    const visits = await pass.end()
+    if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
+  }
   return {
-    calls: [openCall(begin), backgroundCall(begin, visitsOf), writeCall(visitsOf)],
+    calls: [openCall(begin), backgroundCall(begin, visitsOf, closed), writeCall(visitsOf)],
     list: (context) => entries(context, ownerOf(context)),
-    async closed(id, context) {
-      const pass = passes.get(id)
-      if (!isOnline(id) || pass === undefined) return
-      passes.delete(id)
-      const visits = await pass.end()
-      if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
-    },
+    closed,
   }
 }
 
@@ -106,7 +107,11 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
   }
 }
 
-function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput & { hosts: string[] }, BackgroundOutput> {
+function backgroundCall(
+  begin: Begin,
+  visitsOf: VisitsOf,
+  closed: OnlineSessions['closed'],
+): Call<BackgroundInput & { hosts: string[] }, BackgroundOutput> {
   return {
     ...withNetwork,
     name: 'shell.online_background',
@@ -117,7 +122,10 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput 
     timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + 2 * sessionGraceMs,
     async run({ command, cwd, wait_s, hosts }, context) {
       const { id } = await begin({ kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null }, hosts, context)
-      const { output, text, ok } = await beginningOf(id, wait_s, context)
+      const { output, text, ok } = await beginningOf(id, wait_s, context).catch(async (error: unknown) => {
+        await closed(id, context)
+        throw error
+      })
       return { output, text: withHosts(text, await visitsOf(id)), ok }
     },
   }
