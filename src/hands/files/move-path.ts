@@ -2,7 +2,7 @@
  * Gives a file, folder or link another name. Between `/shared` and `/tmp`, which are file systems of their own, it is copied
  * beside its new place first: the new name shows the whole of it or nothing, and the old one goes last.
  */
-import { constants, cp, lstat, open, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
+import { constants, cp, lstat, open, readFile, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
@@ -33,7 +33,7 @@ export async function movePath(roots: readonly Root[], input: Input, signal: Abo
     const replaced = await checkTarget(from, place, input.overwrite)
     throwIfCancelled(signal)
     target = await makeFolderFor(roots, to)
-    await moveTo(from, target.real, replaced, signal)
+    await moveTo(from, { virtual: to.virtual, real: target.real }, replaced, signal)
     await syncFolder(posix.dirname(target.real))
     await syncFolder(posix.dirname(from.real))
     return { kind: from.kind, replaced: replaced !== null }
@@ -88,21 +88,22 @@ function taken(virtual: string): Error {
   return failed('tool_failed', `${virtual} already exists.`, 'Choose another name, or pass overwrite to replace it.')
 }
 
-async function moveTo(from: Moved, target: string, replaced: Stats | null, signal: AbortSignal): Promise<void> {
+async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal: AbortSignal): Promise<void> {
   // Two names of one file: rename would do nothing.
   if (replaced !== null && replaced.nlink > 1 && replaced.ino === from.stats.ino && replaced.dev === from.stats.dev) {
     await unlink(from.real)
     return
   }
   const place = (real: string): Promise<void> =>
-    replaced === null && from.kind === 'file' ? renameToFree(real, target) : rename(real, target)
+    replaced === null && from.kind === 'file' ? renameToFree(real, target.real) : rename(real, target.real)
   try {
     await place(from.real)
     return
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error
   }
-  const copy = temporaryBeside(target)
+  await refuseMounts(from)
+  const copy = temporaryBeside(target.real)
   try {
     // A copy of the system's, once begun, heeds no cancel: that of a large file takes longer than the kernel waits.
     const filter = async (source: string, file: string): Promise<boolean> => {
@@ -118,7 +119,29 @@ async function moveTo(from: Moved, target: string, replaced: Stats | null, signa
     await rm(copy, { recursive: true, force: true })
     throw systemCode(error) === 'ENOENT' || systemCode(error).startsWith('ERR_FS_CP') ? notCopied(from.virtual) : error
   }
-  await rm(from.real, { recursive: true })
+  await rm(from.real, { recursive: true }).catch((error: unknown) => {
+    throw failed(
+      'tool_failed',
+      `${target.virtual} has all of ${from.virtual}, of which a part cannot be removed (${systemCode(error)}).`,
+      'Look at what is left there. Moving it again would move that part alone.',
+    )
+  })
+}
+
+/**
+ * What holds a mount cannot be removed whole, and that would be seen when all was copied and a part of it gone: the launcher mounts
+ * what git runs onto itself (git-guard.ts).
+ */
+async function refuseMounts({ real, virtual }: Place): Promise<void> {
+  // As proc(5) writes blanks and the like. Where there is no such table nothing is mounted for hands.
+  const below = `${real.replaceAll(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)}/`
+  const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '')
+  if (!table.split('\n').some((line) => line.split(' ')[4]?.startsWith(below))) return
+  throw failed(
+    'path_refused',
+    `${virtual} holds a repository whose hooks are guarded, and that holds it where it is.`,
+    'Copy it with the command cp -r, or move it within /shared.',
+  )
 }
 
 function notCopied(virtual: string): Error {

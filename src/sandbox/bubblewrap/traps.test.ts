@@ -19,7 +19,7 @@ describe('the nine traps', () => {
   let bench: Workbench
   before(async () => {
     process.env[secretName] = secret
-    bench = await makeWorkbench({ before: prepare })
+    bench = await makeWorkbench({ before: (root) => prepare(root) })
   })
   after(async () => {
     delete process.env[secretName]
@@ -147,8 +147,26 @@ describe('a repository that a command has made', () => {
   })
 })
 
-async function prepare(root: string): Promise<void> {
-  const git = join(root, 'shared/.git')
+describe('a move to the other file system', () => {
+  it('takes nothing away from what cannot be taken away whole, or says that it did', async () => {
+    await using parts = new AsyncDisposableStack()
+    const bench = await makeWorkbench({ before: (root) => prepare(root, 'a project') })
+    parts.defer(() => bench.remove())
+    parts.defer(() => bench.sandbox.close())
+    const ask = asker(bench.sandbox)
+    const exec = (command: string) => ask('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 20_000, maxOutputBytes: 100_000 })
+    const move = (from: string, to: string) => ask('move', { from, to, overwrite: false })
+    await exec('echo work > "a project/work"; mkdir -p tree/kept && echo x > tree/kept/file && chmod 555 tree/kept')
+    assert.match(await refusedWith('path_refused', move('/shared/a project', '/tmp/project')), /\/shared\/a project holds .* guarded/)
+    assert.equal((await exec('cat "a project/work"; ls /tmp')).stdout, 'work\n')
+    assert.match(await refusedWith('tool_failed', move('/shared/tree', '/tmp/tree')), /\/tmp\/tree has all of \/shared\/tree/)
+    assert.equal((await exec('cat /tmp/tree/kept/file tree/kept/file')).stdout, 'x\nx\n')
+    assert.deepEqual(await move('/shared/a project', '/shared/other'), { kind: 'folder', replaced: false })
+  })
+})
+
+async function prepare(root: string, project = ''): Promise<void> {
+  const git = join(root, 'shared', project, '.git')
   await mkdir(join(git, 'hooks'), { recursive: true })
   await writeFile(join(git, 'HEAD'), 'ref: refs/heads/main\n')
   await writeFile(join(git, 'config'), '[core]\n')
