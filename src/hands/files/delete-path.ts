@@ -20,7 +20,9 @@ export async function deletePath(
     if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
     return { deleted: await remove(Buffer.from(`${folder}/${posix.basename(place.real)}`), input.recursive, signal) }
   } catch (error) {
-    if (systemCode(error) === 'ENAMETOOLONG') throw tooDeep(place.virtual)
+    const code = systemCode(error)
+    if (code === 'ENAMETOOLONG') throw tooDeep(place.virtual)
+    if (input.recursive && ['EACCES', 'EPERM', 'EROFS', 'EBUSY'].includes(code)) throw notWhole(place.virtual, code)
     throw fromSystemError(error, place.virtual)
   }
 }
@@ -32,6 +34,11 @@ function tooDeep(virtual: string): Error {
     `${virtual} holds folders that are nested too deeply to be deleted here.`,
     'Delete it with the command rm -rf.',
   )
+}
+
+function notWhole(virtual: string, code: string): Error {
+  const hint = 'List it to see what is left. The hooks of a repository, and its .git with them, are guarded while the sandbox lives.'
+  return failed('path_refused', `${virtual} cannot be deleted whole (${code}): a part of it may be gone.`, hint)
 }
 
 /** @param real in bytes: what a folder holds may have names that are no text */

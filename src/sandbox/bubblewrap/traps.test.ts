@@ -147,8 +147,8 @@ describe('a repository that a command has made', () => {
   })
 })
 
-describe('a move to the other file system', () => {
-  it('takes nothing away from what cannot be taken away whole, or says that it did', async () => {
+describe('a move to the other file system, and a delete,', () => {
+  it('take nothing away from what cannot be taken away whole, or say that they did', async () => {
     await using parts = new AsyncDisposableStack()
     const bench = await makeWorkbench({ before: (root) => prepare(root, 'a project') })
     parts.defer(() => bench.remove())
@@ -162,6 +162,8 @@ describe('a move to the other file system', () => {
     assert.match(await refusedWith('tool_failed', move('/shared/tree', '/tmp/tree')), /\/tmp\/tree has all of \/shared\/tree/)
     assert.equal((await exec('cat /tmp/tree/kept/file tree/kept/file')).stdout, 'x\nx\n')
     assert.deepEqual(await move('/shared/a project', '/shared/other'), { kind: 'folder', replaced: false })
+    const removing = ask('delete', { path: '/shared/other', recursive: true })
+    assert.match(await refusedWith('path_refused', removing), /\/shared\/other cannot be deleted whole \(EBUSY\)/)
   })
 })
 
