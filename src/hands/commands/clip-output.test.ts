@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
 import { createClip } from './clip-output.ts'
 
@@ -18,6 +20,16 @@ describe('a clipped output', () => {
     )
   })
 
+  it('is held by what it keeps, however small the pieces in which it comes', () => {
+    const clip = createClip(1_000_000)
+    const block = Buffer.alloc(1_000, 'x')
+    const before = heldBytes()
+    for (let i = 0; i < 1_500_000; i += 1) clip.push(block.subarray(i % 1_000, (i % 1_000) + 1))
+    const grown = heldBytes() - before
+    assert.equal(clip.bytes(), 1_500_000)
+    assert.ok(grown < 10_000_000, `${grown} bytes for 1 000 000`)
+  })
+
   it('is read in one pass, whatever escapes a command writes', { timeout: 10_000 }, () => {
     const clip = createClip(1_000_000)
     clip.push(Buffer.from('\u001b]'.repeat(60_000)))
@@ -25,3 +37,11 @@ describe('a clipped output', () => {
     assert.equal(clip.text(), 'red end\ufffd')
   })
 })
+
+/** What is in use, without what only waits to be collected. */
+function heldBytes(): number {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}

@@ -1,5 +1,6 @@
 /** Keeps the beginning and the end of an output and counts all of it: a flood costs no memory, and both ends tell most. */
 import { withoutSequences } from '../../types/terminal-sequences.ts'
+import { createOutputRing } from '../sessions/output-ring.ts'
 
 export interface Clip {
   readonly push: (chunk: Buffer) => void
@@ -11,32 +12,19 @@ export interface Clip {
 /** @param maxBytes most that is kept, half of it from each end */
 export function createClip(maxBytes: number): Clip {
   const half = Math.floor(maxBytes / 2)
-  const head: Buffer[] = []
-  let tail: Buffer[] = []
-  let headBytes = 0
-  let tailBytes = 0
-  let bytes = 0
+  const head = createOutputRing(half)
+  const tail = createOutputRing(half)
   return {
     push(chunk) {
-      bytes += chunk.length
-      const room = Math.min(chunk.length, half - headBytes)
-      if (room > 0) {
-        head.push(chunk.subarray(0, room))
-        headBytes += room
-      }
-      if (room === chunk.length) return
-      tail.push(chunk.subarray(room))
-      tailBytes += chunk.length - room
-      while (tailBytes - tail[0]!.length >= half) tailBytes -= tail.shift()!.length
+      const room = Math.min(chunk.length, half - head.total())
+      if (room > 0) head.push(chunk.subarray(0, room))
+      if (room < chunk.length) tail.push(chunk.subarray(room))
     },
-    bytes: () => bytes,
+    bytes: () => head.total() + tail.total(),
     text() {
-      const end = Buffer.concat(tail)
-      tail = [end]
-      const left = bytes - headBytes - Math.min(half, end.length)
-      if (left <= 0) return toText(Buffer.concat([...head, end]))
-      const last = end.subarray(end.length - half)
-      return `${toText(Buffer.concat(head))}\n[… ${left} bytes left out …]\n${toText(last)}`
+      const left = tail.start()
+      const [first, last] = [head.slice(0, half), tail.slice(left, half)]
+      return left === 0 ? toText(Buffer.concat([first, last])) : `${toText(first)}\n[… ${left} bytes left out …]\n${toText(last)}`
     },
   }
 }
