@@ -101,6 +101,18 @@ describe('tabs', () => {
     await table.end()
   })
 
+  it('are no more when many are opened at once, and neither are browsers', async () => {
+    const table = createTabTable(fakeLaunch, () => undefined)
+    const owners = await Promise.all(Array.from({ length: maxBrowsers }, (_, i) => table.owner(who(`a${i}`, 's'))))
+    const opened = await Promise.allSettled(Array.from({ length: maxTabs + 5 }, () => table.open(owners[0]!)))
+    assert.equal(opened.filter(({ status }) => status === 'fulfilled').length, maxTabs)
+    // One of them has not been used for long, and gives way to one other.
+    owners[1]!.browser.lastUsed = -Infinity
+    const more = await Promise.allSettled(['x', 'y'].map((profile) => table.owner(who(profile, 's'))))
+    assert.deepEqual(more.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
+    await table.end()
+  })
+
   it('are found by their own conversation and agent alone', async () => {
     const table = createTabTable(fakeLaunch, () => undefined)
     const tab = await table.open(await table.owner(who('a', 's1')))

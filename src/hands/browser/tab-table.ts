@@ -71,6 +71,14 @@ export function createTabTable(
   const browsers = keepBrowsers(launch)
   const { running } = browsers
   const taken = new WeakSet<Page>()
+  let opening = 0
+  const all = (): readonly Tab[] => [...running.values()].flatMap(tabsOf)
+  const isFull = (): boolean => all().length + opening >= maxTabs
+  /** Others that open one meanwhile count it. */
+  const counted = (make: () => Promise<Tab>): Promise<Tab> => {
+    opening += 1
+    return make().finally(() => void (opening -= 1))
+  }
   const close = async (tab: Tab): Promise<void> => {
     forget(tab)
     const { browser } = tab.owner
@@ -86,7 +94,7 @@ export function createTabTable(
       note(owner, `tab ${tab.id} crashed and is closed: perhaps its page needed more memory than the browser has`)
       void close(tab)
     })
-    watch(tab, async (opened) => ([...running.values()].flatMap(tabsOf).length >= maxTabs ? null : adopt(owner, opened)))
+    watch(tab, async (opened) => (isFull() ? null : counted(() => adopt(owner, opened))))
     return tab
   }
   return {
@@ -99,8 +107,7 @@ export function createTabTable(
     },
     known: ({ profile, owner }) => running.get(profile)?.owners.get(owner) ?? null,
     async open(owner) {
-      const all = [...running.values()].flatMap(tabsOf)
-      if (all.length >= maxTabs) await makeRoomForTab(all, owner, close)
+      while (isFull()) await makeRoomForTab(all(), owner, close)
       const { context } = owner.browser
       // Chromium begins with an empty page.
       const first = tabsOf(owner.browser).length === 0 ? context.pages().find((page) => !taken.has(page)) : undefined
@@ -108,7 +115,7 @@ export function createTabTable(
       if (first !== undefined) taken.add(first)
       owner.browser.opening += 1
       try {
-        const tab = await adopt(owner, first ?? (await context.newPage()))
+        const tab = await counted(async () => adopt(owner, first ?? (await context.newPage())))
         owner.current = tab
         return tab
       } finally {
@@ -168,10 +175,11 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
     running,
     end,
     async start(profile) {
+      // Another may have started in the room that was made.
+      while (!started.has(profile) && started.size >= maxBrowsers) await makeRoomForBrowser(running, end)
       const known = started.get(profile)
       if (known !== undefined) return known
-      if (started.size >= maxBrowsers) await makeRoomForBrowser(running, end)
-      const starting = started.get(profile) ?? begin(profile)
+      const starting = begin(profile)
       started.set(profile, starting)
       starting.catch(() => started.delete(profile))
       return starting
