@@ -2,7 +2,7 @@
  * Gives a file, folder or link another name. Between `/shared` and `/tmp`, which are file systems of their own, it is copied
  * beside its new place first: the new name shows the whole of it or nothing, and the old one goes last.
  */
-import { constants, cp, lstat, open, readFile, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
+import { chmod, constants, cp, lstat, open, readFile, readdir, realpath, rename, rm, unlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
@@ -116,7 +116,7 @@ async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal
     await syncTree(copy, signal)
     await place(copy)
   } catch (error) {
-    await rm(copy, { recursive: true, force: true })
+    await removeCopy(copy)
     throw systemCode(error) === 'ENOENT' || systemCode(error).startsWith('ERR_FS_CP') ? notCopied(from.virtual) : error
   }
   await rm(from.real, { recursive: true }).catch((error: unknown) => {
@@ -126,6 +126,17 @@ async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal
       'Look at what is left there. Moving it again would move that part alone.',
     )
   })
+}
+
+/** Its folders may refuse to be changed, as those do that they are copies of. */
+async function removeCopy(copy: string): Promise<void> {
+  const unlock = async (real: string): Promise<void> => {
+    if ((await lstat(real).catch(() => null))?.isDirectory() !== true) return
+    await chmod(real, 0o700)
+    for (const name of await readdir(real)) await unlock(`${real}/${name}`)
+  }
+  await unlock(copy)
+  await rm(copy, { recursive: true, force: true })
 }
 
 /**

@@ -162,6 +162,11 @@ describe('a move to the other file system, and a delete,', () => {
     assert.match(await refusedWith('tool_failed', move('/shared/tree', '/tmp/tree')), /\/tmp\/tree has all of \/shared\/tree/)
     assert.equal((await exec('cat /tmp/tree/kept/file tree/kept/file')).stdout, 'x\nx\n')
     assert.deepEqual(await move('/shared/a project', '/shared/other'), { kind: 'folder', replaced: false })
+    await exec(
+      'mkdir odd; for i in $(seq 30); do mkdir odd/$i; echo x > odd/$i/file; chmod 555 odd/$i; done; echo x > odd/closed; chmod 0 odd/closed',
+    )
+    await refusedWith('path_refused', move('/shared/odd', '/tmp/odd'))
+    assert.equal((await exec('ls -A /tmp')).stdout, 'tree\n')
     const removing = ask('delete', { path: '/shared/other', recursive: true })
     assert.match(await refusedWith('path_refused', removing), /\/shared\/other cannot be deleted whole \(EBUSY\)/)
   })
