@@ -71,13 +71,12 @@ export function createTabTable(
   const browsers = keepBrowsers(launch)
   const { running } = browsers
   const taken = new WeakSet<Page>()
-  let opening = 0
   const all = (): readonly Tab[] => [...running.values()].flatMap(tabsOf)
-  const isFull = (): boolean => all().length + opening >= maxTabs
-  /** Others that open one meanwhile count it. */
-  const counted = (make: () => Promise<Tab>): Promise<Tab> => {
-    opening += 1
-    return make().finally(() => void (opening -= 1))
+  const isFull = (): boolean => [...running.values()].reduce((sum, { opening }) => sum + opening, all().length) >= maxTabs
+  /** Others that open one meanwhile count it, and its browser stays. */
+  const counted = (browser: Browser, make: () => Promise<Tab>): Promise<Tab> => {
+    browser.opening += 1
+    return make().finally(() => void (browser.opening -= 1))
   }
   const close = async (tab: Tab): Promise<void> => {
     forget(tab)
@@ -94,7 +93,7 @@ export function createTabTable(
       note(owner, `tab ${tab.id} crashed and is closed: perhaps its page needed more memory than the browser has`)
       void close(tab)
     })
-    watch(tab, async (opened) => (isFull() ? null : counted(() => adopt(owner, opened))))
+    watch(tab, async (opened) => (isFull() ? null : counted(owner.browser, () => adopt(owner, opened))))
     return tab
   }
   return {
@@ -113,14 +112,9 @@ export function createTabTable(
       const first = tabsOf(owner.browser).length === 0 ? context.pages().find((page) => !taken.has(page)) : undefined
       // At once: another conversation may open its first tab at the same time.
       if (first !== undefined) taken.add(first)
-      owner.browser.opening += 1
-      try {
-        const tab = await counted(async () => adopt(owner, first ?? (await context.newPage())))
-        owner.current = tab
-        return tab
-      } finally {
-        owner.browser.opening -= 1
-      }
+      const tab = await counted(owner.browser, async () => adopt(owner, first ?? (await context.newPage())))
+      owner.current = tab
+      return tab
     },
     find(who) {
       const owner = running.get(who.profile)?.owners.get(who.owner)
