@@ -171,6 +171,20 @@ test('the limit of generations ends a turn with an account of what was done', as
   assert.match(result.reply, /Done in this turn: read_a ×10/)
 })
 
+test('a message that comes when the turn may ask no more is left to a turn that can answer it', async () => {
+  const process: FakeProcess = createFakeProcess({
+    'session.history': history(hello),
+    'model.generate': (_, id) => asks(['read_a', JSON.stringify(id)]),
+    read_a: () => {
+      if (names(process).filter((name) => name === 'model.generate').length === deps.maxTurns)
+        process.mail.push({ id: 'u2' as CallId, text: 'and?' })
+      return ok(null, 'A')
+    },
+  })
+  assert.equal((await runTurn(process, deps)).status, 'limit')
+  assert.equal(process.mail.length, 1)
+})
+
 test('a message sent while the turn runs is offered at the next step', async () => {
   const process: FakeProcess = scripted([asks(['read_a']), says('both done')], {
     read_a: () => {

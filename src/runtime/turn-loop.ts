@@ -71,8 +71,8 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     const unusable = endOf(items.at(-1), deps.facts)
     if (unusable !== null) return ended(unusable)
 
-    // Steer: messages that came meanwhile are part of the conversation from here.
-    const mail = process.hasMail() ? await takeMail(process) : []
+    // Steer: messages that came meanwhile are part of the conversation from here, while this turn can answer them.
+    const mail = steps < deps.maxTurns && process.hasMail() ? await takeMail(process) : []
     items.push(...mail)
 
     // Done: the model has answered and nobody has added anything.
