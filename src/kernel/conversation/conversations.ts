@@ -33,18 +33,24 @@ interface Warm {
 
 export function createConversations(history: HistoryDeps, flushed: () => Promise<void>): Conversations {
   const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes }) => bytes + overheadBytes)
+  let drops = 0
+  const read: Conversations['read'] = async (session, maxBytes, since = 0) => {
+    const held = warm.get(session)
+    const isWarm = held !== undefined && (held.complete || held.bytes >= maxBytes)
+    const before = drops
+    const found = isWarm ? held : await flushed().then(() => load(history, session, maxBytes, since))
+    // What was read may be erased by now.
+    if (drops !== before) return read(session, maxBytes, since)
+    trim(found, maxBytes)
+    warm.put(session, found)
+    return found.items
+  }
   return {
-    async read(session, maxBytes, since = 0) {
-      const held = warm.get(session)
-      const found =
-        held !== undefined && (held.complete || held.bytes >= maxBytes)
-          ? held
-          : await flushed().then(() => load(history, session, maxBytes, since))
-      trim(found, maxBytes)
-      warm.put(session, found)
-      return found.items
+    read,
+    drop() {
+      drops += 1
+      warm.clear()
     },
-    drop: () => warm.clear(),
     fresh: (session) => warm.put(session, { items: [], bytes: 0, complete: true }),
     observe(record) {
       const { session } = record

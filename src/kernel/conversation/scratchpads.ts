@@ -45,6 +45,7 @@ interface ScratchpadDeps {
 
 export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps): Scratchpads {
   const held = createRecentMap<SessionId, Scratchpad>(maxHeldScratchpads)
+  let drops = 0
   const keep = (session: SessionId, pad: Scratchpad): Scratchpad => {
     held.put(session, pad)
     return pad
@@ -54,14 +55,20 @@ export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps)
     if (call === '') return empty
     const known = held.get(session)
     if (known !== undefined) return known
+    const before = drops
     await flushed()
     const [record] = await store.records({ call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
+    // What was read may be erased by now.
+    if (drops !== before) return read(session)
     return record === undefined ? empty : (held.get(session) ?? keep(session, fromBody(JSON.parse(record.body) as JsonObject)))
   }
   return {
     read,
     section: (session) => (changedBy(session) === '' ? '' : read(session).then(describe)),
-    drop: () => held.clear(),
+    drop() {
+      drops += 1
+      held.clear()
+    },
     observe(entry) {
       if (entry.session !== '' && changesScratchpad(entry)) keep(entry.session, fromBody(entry.body))
     },

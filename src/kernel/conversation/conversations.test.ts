@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { HistoryRow } from '../../store/index.ts'
+import { type CallId, type SessionId, textOf } from '../../types/index.ts'
+import { createConversations } from './conversations.ts'
+import { createScratchpads } from './scratchpads.ts'
+
+const session = 's' as SessionId
+
+/** A store whose first answer is what it was when it was asked, and comes after something was erased. */
+function erasing(body: string, drop: () => void) {
+  let now = body
+  return async (): Promise<readonly (HistoryRow & { readonly body: string })[]> => {
+    const found = now
+    if (now === body) {
+      now = JSON.stringify({ erased: '0'.repeat(64), bytes: 9, reason: 'forgotten' })
+      await new Promise(setImmediate)
+      drop()
+    }
+    return [{ seq: 1, call: 'c' as CallId, name: 'turn.send', phase: 'started', body: found }]
+  }
+}
+
+void test('what is erased while a conversation is read is not in it, then or later', async () => {
+  const lineage = async () => ({ parent: '', forked: 0 }) as const
+  const history = erasing(JSON.stringify({ text: 'my pin is 9182' }), () => conversations.drop())
+  const conversations = createConversations({ store: { history: async () => [...(await history())] }, lineage }, async () => {})
+  for (let i = 0; i < 2; i++) {
+    const items = await conversations.read(session, 1_000)
+    assert.deepEqual(
+      items.map(({ message }) => textOf(message)),
+      ['(erased)'],
+    )
+  }
+})
+
+void test('what is erased while a scratchpad is read is not in it, then or later', async () => {
+  const records = erasing(JSON.stringify({ items: ['my pin is 9182'], updated_at: 1 }), () => scratchpads.drop())
+  const deps = { store: { records } as never, flushed: async () => {}, changedBy: () => 'c' as CallId }
+  const scratchpads = createScratchpads(deps)
+  for (let i = 0; i < 2; i++) assert.deepEqual((await scratchpads.read(session)).items, [])
+})
