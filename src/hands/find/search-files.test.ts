@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { HandsOps } from '../../types/index.ts'
 import type { Root } from '../files/workspace-path.ts'
+import { searchBlockBytes, smallFileBytes } from '../limits.ts'
 import { listFolder } from './list-folder.ts'
 import { searchFiles } from './search-files.ts'
 
@@ -36,6 +37,23 @@ describe('searching', () => {
     }
     return searchFiles(roots, { ...input, ...more }, new AbortController().signal)
   }
+
+  it('gives a pattern no more of many small files at once than of a large one, in the time that one block has', async () => {
+    const folder = join(top, 'small')
+    await mkdir(folder)
+    const bytes = smallFileBytes / 2
+    const count = 40
+    for (let i = 0; i < count; i += 1) await writeFile(join(folder, `f${i}`), 'word\n'.padEnd(bytes, 'w'))
+    let blocks = 0
+    const guard = <T>(work: () => T): T => {
+      blocks += 1
+      return work()
+    }
+    const input = { pattern: '^word$', regex: true, ignoreCase: false, glob: '', all: true, contextLines: 0, skip: 0, maxMatches: 200 }
+    const { matches } = await searchFiles(roots, { path: '/shared/small', ...input }, new AbortController().signal, guard)
+    await rm(folder, { recursive: true })
+    assert.deepEqual([matches.length, blocks], [count, Math.ceil((count * bytes) / searchBlockBytes)])
+  })
 
   it('finds the lines that ripgrep finds, with the lines around them, whatever the pages', async () => {
     const line = fc.constantFrom('x', 'y', '', 'xx y', ' x', 'é x', 'X')

@@ -8,15 +8,17 @@ import { maxDepth, searchBlockBytes, smallFileBytes } from '../limits.ts'
 import { createMatchPage } from './match-page.ts'
 import type { MatchPage } from './match-page.ts'
 import { createGuard, toGlob, toPattern } from './pattern.ts'
+import type { Guard } from './pattern.ts'
 import { wasCut, walkBatches } from './walk-folder.ts'
 import type { Walk } from './walk-folder.ts'
 
+/** @param guard tests have their own */
 export async function searchFiles(
   roots: readonly Root[],
   input: HandsOps['search']['input'],
   signal: AbortSignal,
+  guard: Guard = createGuard(),
 ): Promise<HandsOps['search']['output']> {
-  const guard = createGuard()
   const page = createMatchPage(toPattern(input.pattern, input.regex, input.ignoreCase), input)
   const fits = toGlob(input.glob)
   const top = await toRealPlace(roots, input.path)
@@ -41,10 +43,12 @@ export async function searchFiles(
 async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk): Promise<number> {
   const read = await Promise.all(batch.map((file) => readSmall(walk.roots, file.virtual)))
   let waiting: { path: string; text: string }[] = []
+  let waitingCharacters = 0
   let searched = 0
   const searchWaiting = (): void => {
     const files = waiting
     waiting = []
+    waitingCharacters = 0
     if (files.length === 0) return
     walk.guard(() => {
       for (const { path, text } of files) {
@@ -56,8 +60,12 @@ async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk)
   }
   for (const [i, file] of read.entries()) {
     if (file === 'binary') continue
-    if (file !== 'large') waiting.push(file)
-    else {
+    if (file !== 'large') {
+      // No more at once than of a large file: the time is that of one block.
+      if (waitingCharacters + file.text.length > searchBlockBytes) searchWaiting()
+      waiting.push(file)
+      waitingCharacters += file.text.length
+    } else {
       searchWaiting()
       if (!page.hasMore() && (await searchLarge(batch[i]!.virtual, page, walk))) searched += 1
     }
