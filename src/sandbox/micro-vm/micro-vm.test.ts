@@ -133,13 +133,16 @@ describe('a micro VM', { skip }, () => {
     const folder = join(bench.root, 'images')
     await mkdir(folder)
     for (const name of ['trees', 'kernel', basename(image)]) await symlink(join(dirname(image), name), join(folder, name))
+    const others = ['a', 'b', 'c'].map((letter) => letter.repeat(24))
+    for (const name of others) await mkdir(join(folder, name))
     const build = async () => {
-      await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath() })
+      await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath(), oldImages: 2 })
       const { ino, mtimeMs } = await lstat(join(folder, 'current'))
       return [ino, mtimeMs]
     }
     assert.deepEqual(await build(), await build())
     assert.equal(await findVmImage(folder), join(folder, basename(image)))
+    assert.equal(others.filter((name) => existsSync(join(folder, name))).length, 2)
   })
 
   it('copies links of the person as links', { timeout }, async () => {

@@ -15,6 +15,9 @@ export interface VmFixture {
   readonly skip: string | false
 }
 
+/** A run takes long, and others, of other versions, may run beside it: none takes away what another one has found at its start. */
+const oldImages = 8
+
 /** Downloads a kernel package (27 MB) where none is kept. `OXBOW_TEST_IMAGE` names an image, for machines with KVM: test/kernels/kvm-main.ts. */
 export async function vmFixture(): Promise<VmFixture> {
   const folder = join(tmpdir(), `oxbow-test-machines-${process.getuid?.() ?? 0}`)
@@ -29,7 +32,7 @@ export async function vmFixture(): Promise<VmFixture> {
   if ('code' in programs) return { limits: limitsOf(''), skip: `${programs.message} ${programs.hint}` }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   try {
-    const image = await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath() })
+    const image = await buildVmImage({ folder, extras: [], kernel: null, searchPath: ownSearchPath(), oldImages })
     return { limits: limitsOf(image.folder), skip: false }
   } catch (error) {
     // A build of everything must not pass without it.

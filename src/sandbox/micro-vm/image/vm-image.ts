@@ -37,6 +37,8 @@ export interface VmImageOptions {
   /** See loadKernel. */
   readonly kernel: string | null
   readonly searchPath: string
+  /** Images beside this one that are left, those that were asked for last; the usual number when absent. */
+  readonly oldImages?: number
 }
 
 export interface VmImageBuild {
@@ -97,7 +99,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   keepFile(join(options.folder, currentName), key)
   // A machine that runs holds its files open.
   const isOlder = (name: string): boolean => /^[0-9a-f]{24}$/.test(name) && name !== key && name !== tree.key
-  for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, isOlder, maxOldImages)
+  for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, isOlder, options.oldImages ?? maxOldImages)
   return { folder, key, files: tree.files, bytes: await sizeOf(folder), fresh }
 }
 
