@@ -22,7 +22,8 @@ import { findProgram } from '../bubblewrap/sandbox-tools.ts'
 import { complaints, removeArguments, runArguments } from './msb-command.ts'
 import type { MsbMount, MsbStart } from './msb-command.ts'
 
-const insideFolder = '/opt/oxbow'
+/** No image has it: a mount hides what stands there. */
+const insideFolder = '/opt/oxbow-hands'
 /** The kernel and Node of the guest need this much before anything is done. */
 const minMachineMb = 256
 
