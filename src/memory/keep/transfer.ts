@@ -4,8 +4,7 @@
  */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import type { CallId, SessionId } from '../../types/index.ts'
-import { type EntryExtra, extraOf } from '../entry-extra.ts'
+import type { SessionId } from '../../types/index.ts'
 import type { KeepDeps } from '../keep-deps.ts'
 import { wholeText } from './keep-item.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
@@ -96,12 +95,13 @@ export function createTransfer(deps: KeepDeps): Transfer {
     async importLines(lines, { overwrite, untrusted }) {
       const refused: { line: number; why: string }[] = []
       const parsed = new Map<string, Line>()
-      for (const [i, text] of lines.entries()) {
-        const line = text.trim() === '' ? null : parseLine(text)
+      lines.forEach((text, i) => {
+        const read = text.trim() === '' ? null : parseLine(text)
+        const line = read === null || typeof read === 'string' || !untrusted ? read : distrusted(read)
         if (typeof line === 'string') refused.push({ line: i + 1, why: line })
         else if (line !== null && parsed.has(line.id)) refused.push({ line: i + 1, why: 'the id was on a line before' })
-        else if (line !== null) parsed.set(line.id, untrusted ? distrusted(line) : await fromHere(deps, line))
-      }
+        else if (line !== null) parsed.set(line.id, line)
+      })
       const known = new Map((await memory.items([...parsed.keys()])).map((item) => [item.entry.id, item]))
       const conflicts: string[] = []
       const changes: MemoryChange[] = []
@@ -124,15 +124,6 @@ export function createTransfer(deps: KeepDeps): Transfer {
 /** From another journal: no record of this one is where it comes from. */
 function distrusted(line: Line): Line {
   return { ...line, seq: 0, labels: [...new Set([...line.labels, 'untrusted' as const])].sort() }
-}
-
-/** A record is where it comes from only when that is of the call which the line names: another journal has another record there. */
-async function fromHere({ store }: KeepDeps, line: Line): Promise<Line> {
-  const { call, from = line.id } = extraOf(line) as EntryExtra & { readonly from?: unknown }
-  const named = call ?? /^message:([^:]+)/.exec(String(from))?.[1] ?? ''
-  const bounds = { after: line.seq - 1, before: line.seq + 1 }
-  const [record] = await store.records({ call: named as CallId, ...bounds, order: 'oldest_first', limit: 1, hydrate: false })
-  return record === undefined ? { ...line, seq: 0 } : line
 }
 
 function lineOf({ entry, passages }: MemoryItem): string {

@@ -59,13 +59,14 @@ export interface RecordOf {
 export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>, notes: Notes, id: string): Promise<Provenance> {
   const { entry, passages } = await notes.find(id)
   const extra = extraOf(entry)
-  const [record, supersededBy, supersedes, contradicts, confirmedBy] = await Promise.all([
+  const [there, supersededBy, supersedes, contradicts, confirmedBy] = await Promise.all([
     recordAt(deps, entry.seq),
     related(deps, entry.supersededBy === '' ? [] : [entry.supersededBy]),
     related(deps, extra.supersedes ?? []),
     related(deps, entry.contradicts),
     related(deps, entry.confirmedBy),
   ])
+  const record = there !== null && isOf(there, entry, extra) ? there : null
   return {
     id,
     kind: entry.kind,
@@ -96,6 +97,12 @@ export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>
     contradicts,
     confirmed_by: confirmedBy,
   }
+}
+
+/** What was imported from another journal has its place there, and another record is at that place here. */
+function isOf({ call }: JournalRecord, { id }: MemoryEntry, extra: EntryExtra & { readonly from?: unknown }): boolean {
+  const named = extra.call ?? /^message:([^:]+)/.exec(typeof extra.from === 'string' ? extra.from : id)?.[1]
+  return named === undefined || named === call
 }
 
 function describeRecord({ seq, at, actor, session, turn, call, name, phase, hash, body }: JournalRecord): RecordOf {

@@ -1,9 +1,11 @@
 /** Compares what memory knows with itself: what says the same becomes one, and what says otherwise is found. */
+import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryEntry } from '../../store/index.ts'
 import { pinTag, protections } from './decay.ts'
 import { type Comparable, saysTheSame } from './likeness.ts'
 import { sameValue, type Statement, topicOf } from './statements.ts'
 import { changeOf, type TidyChange, type TidyStep, withRelated } from './tidy-change.ts'
+import { comparedAtOnce } from './tidy-limits.ts'
 
 export interface Known extends Comparable {
   readonly entry: MemoryEntry
@@ -24,21 +26,26 @@ function byWorth(a: Known, b: Known): number {
   )
 }
 
-/** @returns what makes one of those that say the same. None takes the place of a note that a person wrote but another note. */
-export function mergeDuplicates(known: readonly Known[], now: number): readonly TidyChange[] {
+/**
+ * Each with each, some at a time: the event loop is free between. @returns what makes one of those that say the same. None takes the
+ * place of a note that a person wrote but another note.
+ */
+export async function mergeDuplicates(known: readonly Known[], now: number): Promise<readonly TidyChange[]> {
   const changes: TidyChange[] = []
   const gone = new Set<string>()
   const sorted = known.toSorted(byWorth)
-  sorted.forEach((kept, i) => {
-    if (gone.has(kept.entry.id)) return
+  let compared = 0
+  for (const [i, kept] of sorted.entries()) {
+    if (gone.has(kept.entry.id)) continue
     for (const other of sorted.slice(i + 1)) {
+      if (++compared % comparedAtOnce === 0) await nextRound()
       if (gone.has(other.entry.id) || !mayMerge(kept, other)) continue
       gone.add(other.entry.id)
       changes.push(
         changeOf('merged', other.entry, other.text, { supersededBy: kept.entry.id, validTo: now, updatedAt: now }, kept.entry.id),
       )
     }
-  })
+  }
   return changes
 }
 

@@ -1,4 +1,5 @@
 /** Gathers facts out of what people have said since the last time: by rules, and by a model where one is named. */
+import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, itemsOf } from '../entry-pages.ts'
 import { freshFacts, makeItem, wholeText } from '../keep/keep-item.ts'
@@ -16,21 +17,25 @@ export interface SourcedStatement extends Statement {
  * @returns what persons have said behind record `since`, oldest first; of too much the oldest, so that the next time goes on behind it.
  * What others wrote is read too, and keeps its label.
  */
-export async function messagesSince({ memory }: Pick<KeepDeps, 'memory'>, since: number): Promise<readonly MemoryItem[]> {
+export async function messagesSince({ memory, store }: Pick<KeepDeps, 'memory' | 'store'>, since: number): Promise<readonly MemoryItem[]> {
+  // What was imported has the places of another journal, or none: they say nothing of how far this one was read.
+  const { seq: head } = await store.head()
   let entries: readonly MemoryEntry[] = []
   for await (const page of entryPages(memory, { kinds: ['message'] }, listedAtOnce)) {
-    entries = [...entries, ...page.filter(({ seq, author }) => seq > since && author === 'user')].slice(-maxGathered)
-    // What was imported has no record here, and says nothing of how far back this is.
-    const last = page.findLast(({ seq }) => seq > 0)
-    if (last !== undefined && last.seq <= since) break
+    const own = page.filter(({ seq }) => seq > 0 && seq <= head)
+    entries = [...entries, ...own.filter(({ seq, author }) => seq > since && author === 'user')].slice(-maxGathered)
+    if (own.length > 0 && own.every(({ seq }) => seq <= since)) break
   }
   return itemsOf(memory, entries.toReversed(), readAtOnce)
 }
 
 export async function gatherStatements(messages: readonly MemoryItem[], ask: AskModel | null): Promise<readonly SourcedStatement[]> {
-  const byRules = messages.flatMap(({ entry, passages }) =>
-    statementsOf(wholeText(passages)).map((statement) => ({ ...statement, source: entry })),
-  )
+  const byRules: SourcedStatement[] = []
+  for (const { entry, passages } of messages) {
+    byRules.push(...statementsOf(wholeText(passages)).map((statement) => ({ ...statement, source: entry })))
+    // A long message takes ten milliseconds of the event loop.
+    await nextRound()
+  }
   const byModel = ask === null ? [] : await askForStatements(messages, ask)
   const seen = new Set<string>()
   return [...byRules, ...byModel].filter((each) => {

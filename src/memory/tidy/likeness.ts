@@ -2,27 +2,41 @@
 import { sameCosine, sameShingles } from './tidy-limits.ts'
 
 /** Pairs and single words: order counts, and short texts have something to compare. */
-export function shinglesOf(text: string): ReadonlySet<string> {
+function shinglesOf(text: string): ReadonlySet<string> {
   const words = text.toLowerCase().match(/[\p{L}\d]+/gu) ?? []
   const shingles = new Set<string>(words)
   for (let i = 0; i + 1 < words.length; i++) shingles.add(`${words[i]} ${words[i + 1]}`)
   return shingles
 }
 
-/** Jaccard: 1 for equal sets, 0 for sets without anything in common, and for empty ones. */
-export function likeness(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  let shared = 0
-  for (const each of a) if (b.has(each)) shared++
-  const all = a.size + b.size - shared
-  return all === 0 ? 0 : shared / all
+/**
+ * Whether what two sets share is at least this part of all that they have; nothing is like an empty one. Most pairs are told apart by
+ * their first words, and the rest is not looked at.
+ */
+export function areAlike(a: ReadonlySet<string>, b: ReadonlySet<string>, least: number): boolean {
+  const shared = (least * (a.size + b.size)) / (1 + least) - rounding
+  if (a.size === 0 || Math.min(a.size, b.size) < shared) return false
+  let mayMiss = a.size - shared
+  for (const each of a) if (!b.has(each) && --mayMiss < 0) return false
+  return true
 }
+
+const rounding = 1e-9
 
 export interface Comparable {
   readonly hash: string
   readonly text: string
   readonly shingles: ReadonlySet<string>
+  /** What turns its sentences round. */
+  readonly turns: string
   /** Unit vector, or null. */
   readonly vector: Float32Array | null
+}
+
+/** Read once: each is compared with hundreds of others. */
+export function comparable(hash: string, text: string): Comparable {
+  const turns = (text.toLowerCase().replaceAll('’', "'").match(turning) ?? []).join(' ')
+  return { hash, text, shingles: shinglesOf(text), turns, vector: null }
 }
 
 /** Numbers and negations turn a sentence round while nearly all its words stay. */
@@ -32,13 +46,15 @@ const turning =
 /** @returns true for the same text, and for texts that differ in words of no weight. */
 export function saysTheSame(a: Comparable, b: Comparable): boolean {
   if (a.hash === b.hash) return true
-  const turns = ({ text }: Comparable): string => (text.toLowerCase().replaceAll('’', "'").match(turning) ?? []).join(' ')
-  if (turns(a) !== turns(b)) return false
-  const alike = likeness(a.shingles, b.shingles)
+  if (a.turns !== b.turns) return false
+  if (areAlike(a.shingles, b.shingles, sameShingles)) return true
   // Vectors of short texts are near each other when only a name differs: words must agree with them.
   return (
-    alike >= sameShingles ||
-    (alike >= 0.5 && a.vector !== null && b.vector !== null && cosine(a.vector, b.vector) > sameCosine && sameNames(a.text, b.text))
+    a.vector !== null &&
+    b.vector !== null &&
+    areAlike(a.shingles, b.shingles, 0.5) &&
+    cosine(a.vector, b.vector) > sameCosine &&
+    sameNames(a.text, b.text)
   )
 }
 

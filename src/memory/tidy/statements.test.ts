@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { likeness, saysTheSame, shinglesOf } from './likeness.ts'
+import { mergeDuplicates } from './compare.ts'
+import { areAlike, comparable, saysTheSame } from './likeness.ts'
 import { sameValue, statementsOf } from './statements.ts'
 
 const states = (text: string): readonly string[] =>
@@ -71,17 +72,31 @@ describe('statements', () => {
 })
 
 describe('likeness', () => {
-  const of = (text: string) => ({ hash: text, text, shingles: shinglesOf(text), vector: null })
+  const of = (text: string) => comparable(text, text)
 
-  it('is 1 of a text with itself, the same both ways, and within 0 and 1', () => {
+  it('is what two sets share of all that they have', () => {
+    const set = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), { maxLength: 12 }).map((letters) => new Set(letters))
     fc.assert(
-      fc.property(fc.string(), fc.string(), (a, b) => {
-        const [x, y] = [shinglesOf(a), shinglesOf(b)]
-        assert.equal(likeness(x, y), likeness(y, x))
-        assert.ok(likeness(x, y) >= 0 && likeness(x, y) <= 1)
-        if (x.size > 0) assert.equal(likeness(x, x), 1)
+      fc.property(set, set, fc.constantFrom(0.5, 0.8, 1), (a, b, least) => {
+        const shared = [...a].filter((letter) => b.has(letter)).length
+        assert.equal(areAlike(a, b, least), shared > 0 && shared / new Set([...a, ...b]).size >= least)
       }),
     )
+  })
+
+  it('of many is found some at a time', async () => {
+    const entry = { labels: [], kind: 'note', protection: 'none', tags: [], validTo: null }
+    const known = Array.from({ length: 500 }, (_, i) => ({
+      ...of(`ox ${i}`),
+      entry: { ...entry, id: `n${i}`, createdAt: i },
+      statement: null,
+    }))
+    let [rounds, isOver] = [0, false]
+    const counting = (): void => void setImmediate(() => ++rounds && !isOver && counting())
+    counting()
+    assert.deepEqual(await mergeDuplicates(known as never, 0), [])
+    isOver = true
+    assert.ok(rounds >= 50, String(rounds))
   })
 
   it('does not take a number, a negation or a name for a detail', () => {

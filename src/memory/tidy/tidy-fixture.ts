@@ -10,6 +10,8 @@ import type { PruneLimits } from './prune.ts'
 import type { TidyStep } from './tidy-change.ts'
 import { createTidy, type Tidied, type Tidy } from './tidy.ts'
 
+/** What has a later place comes from another journal. */
+export const journalEnd = 10_000
 export const day: number = 24 * 60 * 60 * 1_000
 const session = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
 
@@ -26,12 +28,18 @@ export interface House extends AsyncDisposable {
   entries(most?: number): Promise<readonly (MemoryItem['entry'] & { readonly text: string })[]>
 }
 
+/** As if there was a journal: what is said has places in it. */
+function withJournal(store: Store): Store {
+  const head: Store['head'] = async () => ({ ...(await store.head()), seq: journalEnd })
+  return Object.assign(Object.create(store) as Store, { head })
+}
+
 export async function openHouse(limits?: PruneLimits): Promise<House> {
   const store = await openMemoryStore({ user: 'ada' as UserId })
   const text = createLocalTextEngine({ embedder: 'none' })
   const clock = { at: 1_000 * day }
   const now: Clock = { now: () => clock.at, monotonicMs: () => clock.at }
-  const given = { store, text: async () => text, hash: createHasher, clock: now, changed: () => {} }
+  const given = { store: withJournal(store), text: async () => text, hash: createHasher, clock: now, changed: () => {} }
   const deps: KeepDeps = { ...createLoneWriter(store.memory), ...given }
   const tidy = createTidy(deps, limits)
   const steps: TidyStep[] = []

@@ -37,6 +37,8 @@ export const listedAtOnce = 500
 export const readAtOnce = 200
 /** Entries that are compared with each other in one time; the newest ones. */
 export const maxCompared = 1_000
+/** Pairs of them at once: a millisecond or two of the event loop, and some ten where all are long. */
+export const comparedAtOnce = 2_000
 /** Messages that are read for facts in one time; the next time goes on behind them. */
 export const maxGathered = 2_000
 /** Facts out of one message. */

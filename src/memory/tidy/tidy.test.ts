@@ -7,7 +7,7 @@ import { createNotes } from '../keep/notes.ts'
 import { createAccessCounter } from '../wanted/accesses.ts'
 import { reportText } from './report-text.ts'
 import { tidyStepSchema } from './tidy-change.ts'
-import { day, type House, openHouse } from './tidy-fixture.ts'
+import { day, type House, journalEnd, openHouse } from './tidy-fixture.ts'
 import { listedAtOnce, maxGathered } from './tidy-limits.ts'
 import { createTidy } from './tidy.ts'
 
@@ -59,7 +59,7 @@ describe('tidying', () => {
   it('reads more messages than one time takes from the oldest on, also behind what was imported', async () => {
     await using house = await openHouse()
     await house.says('I live in Leeds.')
-    const seqs = Array.from({ length: maxGathered + listedAtOnce }, (_, i) => (i < maxGathered ? 1_000 + i : 0))
+    const seqs = Array.from({ length: maxGathered + listedAtOnce }, (_, i) => (i < maxGathered ? 1_000 + i : (i % 2) * 2 * journalEnd))
     await Promise.all(seqs.map((seq) => house.note('The weather is fine.', { kind: 'message', seq })))
     await house.note('My favourite colour is green.', { kind: 'message', seq: 9_000 })
     const learned = async (): Promise<readonly string[]> => (await house.run(), (await house.entries()).map(({ text }) => text).toSorted())

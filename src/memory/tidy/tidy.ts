@@ -4,6 +4,7 @@
  * with its changes, so that a run that was killed is gone on with by the next. What fades can still be found; only of the facts that
  * tidying has found itself the least wanted ones go when there are too many.
  */
+import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.ts'
 import { entryPages, itemsOf } from '../entry-pages.ts'
 import type { KeepDeps } from '../keep-deps.ts'
@@ -11,7 +12,7 @@ import { makeItem, wholeText } from '../keep/keep-item.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
-import { shinglesOf } from './likeness.ts'
+import { comparable } from './likeness.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
 import { changeOf, patchOf, stillFits, type TidyChange, type TidyStep, undoOf, withRelated } from './tidy-change.ts'
 import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
@@ -150,10 +151,13 @@ async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> 
     entries.push(...page.filter(({ supersededBy }) => supersededBy === ''))
     if (entries.length >= maxCompared) break
   }
-  return (await itemsOf(memory, entries.slice(0, maxCompared), readAtOnce)).map(({ entry, passages }) => {
+  const known: Known[] = []
+  for (const { entry, passages } of await itemsOf(memory, entries.slice(0, maxCompared), readAtOnce)) {
     const text = wholeText(passages)
-    return { entry, hash: entry.hash, text, shingles: shinglesOf(text), vector: null, statement: statementIn(entry, text) }
-  })
+    known.push({ entry, ...comparable(entry.hash, text), statement: statementIn(entry, text) })
+    await nextRound()
+  }
+  return known
 }
 
 async function gather(run: Run): Promise<Plan> {
@@ -193,7 +197,7 @@ async function gather(run: Run): Promise<Plan> {
 async function consolidate({ deps }: Run): Promise<Plan> {
   const now = deps.clock.now()
   const known = await withVectors(deps, await knownNow(deps))
-  const merged = mergeDuplicates(known, now)
+  const merged = await mergeDuplicates(known, now)
   const gone = new Set(merged.map(({ id }) => id))
   const { changes, asks } = findContradictions(
     known.filter(({ entry }) => !gone.has(entry.id)),
