@@ -33,7 +33,7 @@ void describe('the length of a connection', () => {
   })
 
   void test('a peer that does not answer pings is cut off', async () => {
-    await using house = await startHouse({ limits: { keepAliveMs: 250 } })
+    await using house = await startHouse({ limits: { keepAliveMs: 1_000 } })
     const { id: session } = await house.kernel.createSession()
     const dead = await house.open()
     await dead.ask('subscribe', { session, cursor: 0 })
