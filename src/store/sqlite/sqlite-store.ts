@@ -72,7 +72,7 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
       const side = read.kind === 'memory' ? searcher : reader
-      if (writer !== null && side.thread() === null && isStartUpRead(read) && (await writing.then(yes, no))) {
+      if (writer?.alive() === true && side.thread() === null && isStartUpRead(read) && (await writing.then(yes, no))) {
         return (await writer.ask({ ask: 'read', read })) as ReadResults[Kind]
       }
       await side.open()
