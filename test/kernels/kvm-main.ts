@@ -1,20 +1,23 @@
 /**
  * Runs the micro VM tier with KVM where there is no processor for it: in an emulated machine whose processor can hold machines (AMD's
- * SVM, which QEMU emulates), with Debian's kernel and its kvm_amd. A person starts it; it takes some minutes:
+ * SVM, which QEMU emulates), with Debian's kernel and its kvm_amd. A person starts it, as root; it takes some minutes:
  *
  *     apt-get install qemu-system-x86 e2fsprogs lz4 busybox-static bubblewrap
- *     node test/kernels/kvm-main.ts [SUITE…]
+ *     node test/kernels/kvm-main.ts
+ *     node test/kernels/kvm-main.ts --msb FOLDER
  *
- * SUITEs are files of tests, else the contract of every sandbox. Its exit code is 0 when all tests have passed.
+ * It goes through the contract of every sandbox: with QEMU, or with microsandbox, whose package for this system was unpacked in FOLDER:
+ * npm pack @superradcompany/microsandbox-linux-x64-gnu@0.6.18. Its exit code is 0 when all tests have passed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
 import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
+import { buildRootTree, isRootTree } from '../../src/sandbox/image/root-tree.ts'
 import { findKernelPackage, loadKernel } from '../../src/sandbox/micro-vm/image/kernel-file.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
@@ -23,8 +26,11 @@ import { beginMark, cacheScript, downMark, endMark, initScript } from './guest-s
 import { addInstalled, addRepository, insideNode, makeFolders, repository } from './machine-tree.ts'
 import { readReports } from './situation-report.ts'
 
-const suites = process.argv.length > 2 ? process.argv.slice(2) : ['src/sandbox/micro-vm/micro-vm-contract.test.ts']
+const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
+const suite = msb === null ? 'src/sandbox/micro-vm/micro-vm-contract.test.ts' : 'src/sandbox/microsandbox/microsandbox-contract.test.ts'
 const insideImage = '/opt/image'
+/** The program and its library, and the root of its machines. */
+const insideMsb = { package: '/opt/msb', root: '/opt/msb-root' }
 /** Those of a machine with KVM, after its own. */
 const kvmModules = ['irqbypass', 'kvm', 'kvm-amd']
 const packages = ['qemu-system-x86', 'qemu-system-common', 'e2fsprogs']
@@ -40,7 +46,8 @@ const machine = {
 
 const start = `#!/bin/bash
 exec >/dev/$(ls /sys/class/virtio-ports) 2>&1 </dev/null
-export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root CI=true OXBOW_TEST_IMAGE=${insideImage}
+export PATH=/usr/local/bin:/usr/bin:/usr/sbin:${insideMsb.package}/bin HOME=/root CI=true
+export OXBOW_TEST_IMAGE=${insideImage} OXBOW_TEST_MSB_IMAGE=${insideMsb.root}
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o ptmxmode=0666,mode=0620 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
@@ -55,7 +62,7 @@ busybox ip link set lo up
 chown 0:104 /dev/kvm; chmod 660 /dev/kvm
 cd ${repository}
 echo '${beginMark} a processor that holds machines'
-${insideNode} --test --test-isolation=none --test-reporter=tap ${suites.join(' ')}
+${insideNode} --test --test-isolation=none --test-reporter=tap ${suite}
 echo "${endMark} $? $(cut -d' ' -f1 /proc/uptime)"
 echo "${downMark} $(cut -d' ' -f1 /proc/uptime)"
 busybox reboot -f
@@ -67,6 +74,14 @@ async function slowDown(limits: string): Promise<void> {
   const slow = text.replaceAll(/(?<=^export const (?:boot|snapshot|restore)TimeoutMs = )[\d_]+/gm, '600_000')
   assert.notEqual(slow, text)
   await writeFile(limits, slow)
+}
+
+async function addMicrosandbox(tree: string, folder: string): Promise<void> {
+  await cp(folder, join(tree, insideMsb.package), { recursive: true })
+  await chmod(join(tree, insideMsb.package, 'bin/msb'), 0o755)
+  const built = await buildRootTree(join(tree, '..', 'msb-root'), { extras: [], files: [], searchPath: ownSearchPath() })
+  assert.ok(isRootTree(built))
+  await rename(built.root, join(tree, insideMsb.root))
 }
 
 async function readModules(packageFile: string, folder: string): Promise<{ name: string; data: Buffer }[]> {
@@ -92,11 +107,12 @@ async function main(): Promise<boolean> {
     const addon = findPtyAddon()
     assert.ok(addon !== null)
     await makeFolders(tree)
-    await addInstalled(tree, [process.execPath, addon], packages)
+    await addInstalled(tree, [process.execPath, addon, ...(msb === null ? [] : [join(msb, 'bin/msb')])], packages)
     for (const place of firmware) await cp(place, join(tree, place), { recursive: true })
     const parts = { name: '@lydell/node-pty-linux-x64', folder: dirname(addon) }
-    await addRepository(tree, { node: process.execPath, addon: parts, abuse: await buildAbuse(), warm: suites })
+    await addRepository(tree, { node: process.execPath, addon: parts, abuse: await buildAbuse(), warm: [suite] })
     await slowDown(join(tree, repository, 'src/sandbox/limits.ts'))
+    if (msb !== null) await addMicrosandbox(tree, msb)
     await mkdir(join(tree, insideImage))
     await cp(image, join(tree, insideImage), { recursive: true })
     await writeFile(join(tree, 'opt/start'), start, { mode: 0o755 })

@@ -1,4 +1,4 @@
-/** A machine of microsandbox was never seen to start: what is tested is that it is chosen only when one does, and refused otherwise. */
+/** That microsandbox is chosen only when a machine of it starts, and refused otherwise. Real ones start in test/kernels/kvm-main.ts alone. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { isPlan } from '../tier-plan.ts'
 import type { TierOptions } from '../tier-plan.ts'
 import { prepareFolders } from '../workspace-folders.ts'
 import { microsandboxTier } from './microsandbox-tier.ts'
-import { removeArguments, runArguments } from './msb-command.ts'
+import { createArguments, removeArguments } from './msb-command.ts'
 
 const { stdout } = await promisify(execFile)('/bin/sh', ['-c', 'command -v msb || true'], { env: { PATH: ownSearchPath() } })
 const program = stdout.trim() === '' ? null : stdout.trim()
@@ -64,30 +64,41 @@ describe('microsandbox', () => {
   })
 
   it('is refused where its doctor is content and no machine starts, or one without Node 24', async () => {
-    const folder = await standIn('lying', 'case $1 in doctor) exit 0;; run) echo "error: sandbox process exited" >&2; exit 1;; esac')
+    const folder = await standIn('lying', 'case $1 in create) echo "error: sandbox process exited" >&2; exit 1;; esac')
     assert.match((await refusalOf(await optionsWith(folder))).message, /sandbox process exited/)
-    assert.equal(await askedOf(folder), 'doctor\nrun\nremove\n')
-    const old = await standIn('old', '[ "$1" != run ] || echo v18.20.0')
+    assert.equal(await askedOf(folder), 'doctor\ncreate\nremove\n')
+    const old = await standIn('old', '[ "$1" != exec ] || echo v18.20.0')
     assert.match((await refusalOf(await optionsWith(old))).message, /no Node 24/)
   })
 
   it('is taken when a machine has started, which is tried once for each start of the host', async () => {
-    const folder = await standIn('well', '[ "$1" != run ] || echo v24.21.0')
+    const folder = await standIn('well', '[ "$1" != exec ] || echo v24.21.0')
     for (let i = 0; i < 2; i += 1) {
       const plan = await microsandboxTier.plan(await optionsWith(folder))
       assert.ok(isPlan(plan))
       assert.deepEqual([plan.provider, plan.profiles], ['microsandbox', ['work', 'vault-read']])
     }
-    assert.equal(await askedOf(folder), 'doctor\nrun\nremove\n')
+    assert.equal(await askedOf(folder), 'doctor\ncreate\nexec\nremove\nlist\nlist\n')
+  })
+
+  it('of a kernel that is gone is removed, and one of a living kernel is not', async () => {
+    const left = `oxbow-4194304999-work-1a\\noxbow-${process.pid}-work-2b\\nothers`
+    const folder = await standIn(
+      'left',
+      `case $1 in exec) echo v24.21.0;; list) printf '${left}';; remove) echo "$*" >>"$0.removed";; esac`,
+    )
+    assert.ok(isPlan(await microsandboxTier.plan(await optionsWith(folder))))
+    const removed = (await readFile(join(folder, 'msb.removed'), 'utf8')).split('\n').map((line) => line.split(' ').at(-1))
+    assert.deepEqual([removed.slice(1), /^oxbow-\d+-probe/.test(removed[0] ?? '')], [['oxbow-4194304999-work-1a', ''], true])
   })
 
   it('that ends at once fails the start, with what it said, and is removed by its name', async () => {
-    const script = 'case "$1 $*" in run*--version) echo v24.21.0;; run*) echo "error: out of luck" >&2; exit 1;; esac'
+    const script = 'case "$1 $*" in exec*--version) echo v24.21.0;; exec*) echo "error: out of luck" >&2; exit 1;; esac'
     const folder = await standIn('brief', script)
     const plan = await microsandboxTier.plan(await optionsWith(folder))
     assert.ok(isPlan(plan))
     await assert.rejects(plan.start('work'), /out of luck/)
-    assert.equal(await askedOf(folder), 'doctor\nrun\nremove\nrun\nremove\n')
+    assert.equal(await askedOf(folder), 'doctor\ncreate\nexec\nremove\nlist\ncreate\nexec\nremove\n')
   })
 
   it('reads every flag that is given to it', { skip: program === null && 'install it: npm install -g microsandbox' }, async () => {
@@ -97,7 +108,7 @@ describe('microsandbox', () => {
     await mkdir(image)
     const mounts = [{ host: (await prepareFolders(root)).shared, inside: '/shared', writable: true }]
     const bounds = { memoryMb: 256, processors: 1, processes: 64, maxFileMb: 1, user: 60_999, diskMb: 64 }
-    const args = runArguments({ name: 'oxbow-flags', image, mounts, ...bounds, program: ['true'] })!
+    const args = createArguments({ name: 'oxbow-flags', image, mounts, ...bounds, program: ['true'] })!
     const ran = await promisify(execFile)(program, [...args], { env, timeout: 10_000 }).catch((error: unknown) => error)
     await promisify(execFile)(program, [...removeArguments('oxbow-flags')], { env }).catch(() => undefined)
     // It comes to the start of the machine, which an empty root has none of; some hosts only say so after a minute.

@@ -19,7 +19,7 @@ import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import { sandboxUid } from '../bubblewrap/launch-command.ts'
 import { findProgram } from '../bubblewrap/sandbox-tools.ts'
-import { complaints, removeArguments, runArguments } from './msb-command.ts'
+import { complaints, createArguments, execArguments, listArguments, removeArguments } from './msb-command.ts'
 import type { MsbMount, MsbStart } from './msb-command.ts'
 
 /** No image has it: a mount hides what stands there. */
@@ -41,9 +41,9 @@ export const microsandboxTier: TierProvider = {
       () => whyNot(msb, image),
       (why) => why === '',
     )
-    return problem === ''
-      ? tierPlan(msb, options)
-      : refused(`microsandbox starts no machine: ${problem}.`, 'msb doctor says more; or take QEMU.')
+    if (problem !== '') return refused(`microsandbox starts no machine: ${problem}.`, 'msb doctor says more; or take QEMU.')
+    await removeOrphans(msb)
+    return tierPlan(msb, options)
   },
 }
 
@@ -51,12 +51,36 @@ export const microsandboxTier: TierProvider = {
 async function whyNot(msb: string, image: string): Promise<string> {
   const doctor = await runOnHost(msb, ['doctor'], { env: environment() })
   if (doctor.exitCode !== 0) return complaints(`${doctor.stdout}\n${doctor.stderr}`) || 'its doctor is not content'
-  const name = nameOf('probe')
-  const args = runArguments({ ...smallest, name, image, program: ['node', '--version'] })!
-  const ran = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
+  const machine = { ...smallest, name: nameOf('probe'), image, program: ['node', '--version'] }
+  try {
+    for (const args of [createArguments(machine)!, execArguments(machine)]) {
+      const { exitCode, stdout, stderr } = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
+      if (exitCode !== 0) return complaints(stderr) || 'a first one ended at once'
+      if (args[0] === 'exec')
+        return /^v(?:2[4-9]|[3-9]\d)\./m.test(stdout) ? '' : `its image has no Node 24 (${stdout.trim().slice(0, 20)})`
+    }
+    return ''
+  } finally {
+    await remove(msb, machine.name)
+  }
+}
+
+/** Its machine is no child of ours: one that a killed kernel has left is found by the number in its name. */
+async function removeOrphans(msb: string): Promise<void> {
+  const { stdout } = await runOnHost(msb, listArguments, { env: environment() })
+  for (const [name, pid] of stdout.matchAll(/^oxbow-(\d+)-[\w-]+$/gm)) if (!lives(Number(pid))) await remove(msb, name)
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function remove(msb: string, name: string): Promise<void> {
   await runOnHost(msb, removeArguments(name), { env: environment() })
-  if (ran.exitCode !== 0) return complaints(ran.stderr) || 'a first one ended at once'
-  return /^v(?:2[4-9]|[3-9]\d)\./m.test(ran.stdout) ? '' : `its image has no Node 24 (${ran.stdout.trim().slice(0, 20)})`
 }
 
 const smallest: Omit<MsbStart, 'name' | 'image' | 'program'> = {
@@ -106,7 +130,7 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
   ]
   const seen = profile === 'vault-read' ? [{ host: folders.vault, inside: '/vault', writable: false }] : work
   const name = nameOf(profile)
-  const args = runArguments({
+  const start: MsbStart = {
     name,
     image: limits.micro_vm.image,
     mounts: [...seen, { host: join(program, '..'), inside: insideFolder, writable: false }],
@@ -117,19 +141,32 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
     user: sandboxUid,
     diskMb: limits.disk_mb,
     program: ['node', `${insideFolder}/hands.cjs`, ...(profile === 'vault-read' ? ['--vault'] : ['--alone'])],
-  })
+  }
+  const args = createArguments(start)
   if (args === null) {
     throw new OxbowError('sandbox_missing', 'The path of the workspace cannot be said to microsandbox.', {
       hint: 'Use one without colons and commas.',
     })
   }
-  const child = spawnWithStreams(msb, args, { cwd: '/', env: environment(), detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+  const created = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
+  if (created.exitCode !== 0) {
+    await remove(msb, name)
+    throw new OxbowError('sandbox_failed', `The machine did not start: ${complaints(created.stderr) || 'it ended at once'}.`, {
+      hint: 'msb doctor says more; or take QEMU.',
+    })
+  }
+  const child = spawnWithStreams(msb, execArguments(start), {
+    cwd: '/',
+    env: environment(),
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const exited = new Promise<void>((resolve) => {
     child.once('close', () => resolve())
     child.once('error', () => resolve())
   })
   // The machine is no child of the client: it is removed by its name.
-  const gone = exited.then(() => runOnHost(msb, removeArguments(name), { env: environment() })).then(leave)
+  const gone = exited.then(() => remove(msb, name)).then(leave)
   const diagnostics = collectDiagnostics(child.stderr!)
   return attachHands({
     input: child.stdin!,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { complaints, runArguments } from './msb-command.ts'
+import { complaints, createArguments, execArguments } from './msb-command.ts'
 import type { MsbStart } from './msb-command.ts'
 
 const start: MsbStart = {
@@ -8,7 +8,7 @@ const start: MsbStart = {
   image: 'docker.io/library/node:24-slim',
   mounts: [
     { host: '/w/shared', inside: '/shared', writable: true },
-    { host: '/c/hands', inside: '/opt/oxbow', writable: false },
+    { host: '/c/hands', inside: '/opt/oxbow-hands', writable: false },
   ],
   memoryMb: 1_024,
   processors: 2,
@@ -16,7 +16,7 @@ const start: MsbStart = {
   maxFileMb: 64,
   user: 60_999,
   diskMb: 512,
-  program: ['node', '/opt/oxbow/hands.cjs', '--alone'],
+  program: ['node', '/opt/oxbow-hands/hands.cjs', '--alone'],
 }
 
 /** @returns what stands behind each time the flag does. */
@@ -25,31 +25,33 @@ function valuesOf(args: readonly string[], flag: string): readonly (string | und
 }
 
 describe('the command line of a microsandbox', () => {
-  const args = runArguments(start)!
+  const args = createArguments(start)!
+  const run = execArguments(start)
 
   it('has no network, fetches nothing, and runs as a user without rights, within the limits', () => {
-    for (const flag of ['--no-net', '--no-tty', '--quiet']) assert.ok(args.includes(flag), flag)
+    for (const flag of ['--no-net', '--quiet']) assert.ok(args.includes(flag), flag)
     assert.deepEqual(valuesOf(args, '--pull'), ['never'])
     assert.deepEqual(valuesOf(args, '--security'), ['restricted'])
-    assert.deepEqual(valuesOf(args, '--user'), ['60999:60999'])
-    assert.deepEqual(valuesOf(args, '--rlimit'), ['nproc=256', 'nofile=1024', `fsize=${64 * 1024 * 1024}`])
+    for (const each of [args, run]) assert.deepEqual(valuesOf(each, '--user'), ['60999:60999'])
+    assert.deepEqual(valuesOf(run, '--rlimit'), ['nproc=256', 'nofile=1024', `fsize=${64 * 1024 * 1024}`])
     assert.deepEqual([valuesOf(args, '--memory'), valuesOf(args, '--cpus')], [['1024M'], ['2']])
   })
 
   it('shows what is to be seen, no more, and what is not to be written read-only', () => {
     assert.deepEqual(valuesOf(args, '--mount-dir'), [
       '/w/shared:/shared:nosuid,nodev,quota=512M,uid=60999,gid=60999',
-      '/c/hands:/opt/oxbow:ro',
+      '/c/hands:/opt/oxbow-hands:ro',
     ])
   })
 
   it('ends with the image and the program, so that no word of these is a flag', () => {
-    assert.deepEqual(args.slice(args.indexOf('--') - 1), [start.image, '--', ...start.program])
+    assert.equal(args.at(-1), start.image)
+    assert.deepEqual(run.slice(run.indexOf('--') - 1), [start.name, '--', ...start.program])
   })
 
   it('is not made of paths that would say more than one thing', () => {
     for (const host of ['/w/a:b', '/w/a,uid=0', '/w/a\nb']) {
-      assert.equal(runArguments({ ...start, mounts: [{ host, inside: '/shared', writable: true }] }), null)
+      assert.equal(createArguments({ ...start, mounts: [{ host, inside: '/shared', writable: true }] }), null)
     }
   })
 })

@@ -1,4 +1,4 @@
-/** The command lines of `msb`, the program of microsandbox 0.6. Each flag was read by that program; no machine of it was ever seen to start here. */
+/** The command lines of `msb`, the program of microsandbox 0.6. */
 import { containerProcessLimit, maxOpenFiles } from '../limits.ts'
 
 export interface MsbMount {
@@ -26,20 +26,37 @@ export interface MsbStart {
 /** By which what a killed kernel has left is found. */
 const msbLabel = 'app=oxbow'
 
-/** @returns null where a path cannot be said to `msb`, which splits its mounts at colons and commas */
-export function runArguments(start: MsbStart): readonly string[] | null {
+/**
+ * A machine that waits for `execArguments`: `msb run` reads its input to the end before it starts a program, which hands cannot live with.
+ * @returns null where a path cannot be said to `msb`, which splits its mounts at colons and commas
+ */
+export function createArguments(start: MsbStart): readonly string[] | null {
   const paths = start.mounts.flatMap(({ host, inside }) => [host, inside])
   if (paths.some((path) => /[:,\n]/.test(path))) return null
-  const { user } = start
   return [
-    ['run', '--name', start.name, '--label', msbLabel, '--no-tty', '--quiet', '--pull', 'never', '--no-net'],
+    ['create', '--name', start.name, '--label', msbLabel, '--quiet', '--pull', 'never', '--no-net'],
     ['--cpus', String(start.processors), '--memory', `${start.memoryMb}M`, '--hostname', 'oxbow'],
-    ['--security', 'restricted', '--user', `${user}:${user}`],
+    ['--security', 'restricted', '--user', owner(start)],
+    start.mounts.flatMap((mount) => ['--mount-dir', mountOf(mount, start)]),
+    [start.image],
+  ].flat()
+}
+
+/** Runs its program in the machine of that name, with the streams of both joined byte by byte. */
+export function execArguments(start: Omit<MsbStart, 'image' | 'mounts' | 'memoryMb' | 'processors' | 'diskMb'>): readonly string[] {
+  return [
+    ['exec', '--stream', '--quiet', '--user', owner(start)],
     ['--rlimit', `nproc=${Math.min(start.processes, containerProcessLimit)}`, '--rlimit', `nofile=${maxOpenFiles}`],
     ['--rlimit', `fsize=${start.maxFileMb * 1024 * 1024}`],
-    start.mounts.flatMap((mount) => ['--mount-dir', mountOf(mount, start)]),
-    [start.image, '--', ...start.program],
+    [start.name, '--', ...start.program],
   ].flat()
+}
+
+/** Names of the machines of this and of other kernels, one a line. */
+export const listArguments: readonly string[] = ['list', '--quiet', '--label', msbLabel]
+
+function owner({ user }: Pick<MsbStart, 'user'>): string {
+  return `${user}:${user}`
 }
 
 function mountOf({ host, inside, writable }: MsbMount, { user, diskMb }: MsbStart): string {
