@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Call, CallContext } from '../../types/index.ts'
+import type { CallContext } from '../../types/index.ts'
 import { onlineSessions } from './online-sessions.ts'
 
 /** Hands that open what they are asked to, and list what `listed` says. */
 function setup() {
   const listed: string[] = []
   const ended: string[] = []
-  const closed: string[] = []
   let ending: Promise<void> = Promise.resolve()
   let opened = 0
   let issued = 0
@@ -23,23 +22,18 @@ function setup() {
       return Promise.resolve({ token, soFar: async () => nothing, end })
     },
   }
-  const ask = (op: string, input: { id?: string }): Promise<unknown> => {
+  const ask = (op: string): Promise<object> => {
     if (op === 'sessionList') return Promise.resolve({ sessions: listed.map((id) => ({ id })) })
-    // The wait for the beginning of a job is cancelled.
-    if (op === 'sessionRead') return Promise.reject(new Error('cancelled'))
-    if (op === 'sessionClose') return Promise.resolve(void closed.push(input.id ?? ''))
-    const made = `shell-${(opened += 1)}`
-    listed.push(made)
-    return Promise.resolve({ id: made, terminal: false })
+    const id = `shell-${(opened += 1)}`
+    listed.push(id)
+    return Promise.resolve({ id, terminal: false })
   }
   const sandbox = { hands: () => Promise.resolve({ ask }) }
   const context = { sandbox, signal: new AbortController().signal, caller: { session: 's', audience: 'model' } } as unknown as CallContext
-  const [open, background] = onlineSessions(proxy).calls as readonly [Call, Call]
+  const call = onlineSessions(proxy).calls[0]!
   return {
     ended,
-    closed,
-    open: () => open.run(open.example, context),
-    background: () => background.run(background.example, context),
+    open: () => call.run(call.example, context),
     forget: (id: string) => void listed.splice(listed.indexOf(id), 1),
     holdEnds: (until: Promise<void>) => void (ending = until),
   }
@@ -57,11 +51,5 @@ describe('a session with network', () => {
     release.resolve()
     await first
     assert.deepEqual(ended, ['pass-1'])
-  })
-
-  it('is ended, and its pass with it, when the call that began it is stopped before it has told its id', async () => {
-    const { background, closed, ended } = setup()
-    await assert.rejects(background(), /cancelled/)
-    assert.deepEqual([closed, ended], [['shell-1'], ['pass-1']])
   })
 })

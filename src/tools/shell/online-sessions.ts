@@ -65,17 +65,16 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
     for (const [id, pass] of held) if (!known.has(id) && passes.delete(id)) await pass.end()
   }
   const visitsOf = async (id: string) => (await passes.get(id)?.soFar()) ?? { rows: [], more: 0 }
-  const closed = async (id: string, context: CallContext): Promise<void> => {
-    const pass = passes.get(id)
-    if (!isOnline(id) || pass === undefined) return
-    passes.delete(id)
-    const visits = await pass.end()
-    if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
-  }
   return {
-    calls: [openCall(begin), backgroundCall(begin, visitsOf, closed), writeCall(visitsOf)],
+    calls: [openCall(begin), backgroundCall(begin, visitsOf), writeCall(visitsOf)],
     list: (context) => entries(context, ownerOf(context)),
-    closed,
+    async closed(id, context) {
+      const pass = passes.get(id)
+      if (!isOnline(id) || pass === undefined) return
+      passes.delete(id)
+      const visits = await pass.end()
+      if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
+    },
   }
 }
 
@@ -107,11 +106,7 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
   }
 }
 
-function backgroundCall(
-  begin: Begin,
-  visitsOf: VisitsOf,
-  closed: OnlineSessions['closed'],
-): Call<BackgroundInput & { hosts: string[] }, BackgroundOutput> {
+function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput & { hosts: string[] }, BackgroundOutput> {
   return {
     ...withNetwork,
     name: 'shell.online_background',
@@ -122,10 +117,7 @@ function backgroundCall(
     timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + 2 * sessionGraceMs,
     async run({ command, cwd, wait_s, hosts }, context) {
       const { id } = await begin({ kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null }, hosts, context)
-      const { output, text, ok } = await beginningOf(id, wait_s, context).catch(async (error: unknown) => {
-        await closed(id, context)
-        throw error
-      })
+      const { output, text, ok } = await beginningOf(id, wait_s, context)
       return { output, text: withHosts(text, await visitsOf(id)), ok }
     },
   }

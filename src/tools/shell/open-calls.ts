@@ -111,18 +111,14 @@ export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   },
 }
 
-/** What a job has written after so many seconds, or by its end. When that is stopped the job ends too: nobody was told its id. */
+/** What a job has written after so many seconds, or by its end. */
 export async function beginningOf(
   id: string,
   waitSeconds: number,
   context: CallContext,
 ): Promise<{ output: BackgroundOutput; text: string; ok: boolean }> {
   const waitMs = waitSeconds * 1000
-  const wait = { id, from: 0, waitMs, quietMs: Math.max(minQuietMs, waitMs) }
-  const read = await readBothEnds(context, wait, maxSessionPageBytes).catch(async (error: unknown) => {
-    await askSession({ ...context, signal: new AbortController().signal }, 'sessionClose', { id }).catch(() => undefined)
-    throw error
-  })
+  const read = await readBothEnds(context, { id, from: 0, waitMs, quietMs: Math.max(minQuietMs, waitMs) }, maxSessionPageBytes)
   const facts = outputFacts(read)
   return { output: { id, ...facts }, text: outputText(id, read), ok: isFine(facts) }
 }
