@@ -4,7 +4,7 @@
  * Every command is started with a mark in its environment, which its descendants inherit. A process belongs to a command when
  * the command is among its ancestors, or when it or one of them carries the mark: in the moment in which it becomes another
  * program it shows no environment of its own. One that has shed both belongs to nobody, and where hands have the process ids
- * to themselves (`ownsPids`, only ever inside bubblewrap) nobody's processes end too.
+ * to themselves (`ownsPids`, only ever inside bubblewrap or a machine) nobody's processes end too.
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -37,7 +37,7 @@ export function leftovers(ended: RunningCommand, others: readonly RunningCommand
     // A zombie is dead already; init and hands are the sandbox itself.
     if (pid === 1 || pid === process.pid || entry.state === 'Z' || entry.state === 'X') continue
     const owner = firstUpwards(table, pid, startedAt) ?? firstUpwards(table, pid, markedAt)
-    if (owner === ended || (owner === null && ownsPids)) found.push(pid)
+    if (owner === ended || (owner === null && ownsPids && mayEnd(pid))) found.push(pid)
   }
   return found
 }
@@ -74,6 +74,15 @@ function signalQuietly(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
     process.kill(pid, signal)
   } catch {
     // It has ended since the table was read.
+  }
+}
+
+/** What is of another user cannot be of a command: in a machine its kernel, and whoever started hands there. */
+function mayEnd(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
   }
 }
 

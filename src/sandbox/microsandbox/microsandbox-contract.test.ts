@@ -22,6 +22,18 @@ if (image === undefined) {
 } else {
   describeSandboxContract('microsandbox', make)
 
+  void it('a machine of microsandbox runs commands, and ends what they leave', async () => {
+    const bench = await make()
+    const hands = await bench.sandbox.hands('work')
+    const limits = { signal: new AbortController().signal, timeoutMs: 60_000 }
+    const exec = async (command: string): Promise<string> =>
+      (await hands.ask('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 }, limits)).stdout
+    assert.equal(await exec('echo well > x; cat x; id -u; (setsid env -i sleep 600 &) '), 'well\n60999\n')
+    assert.equal(await exec('ps -o args | grep -c "[s]leep 600" || true'), '0\n')
+    await bench.sandbox.close()
+    await bench.remove()
+  })
+
   void it('no machine of microsandbox is left when its sandbox is closed', async () => {
     const env = { PATH: ownSearchPath(), HOME: process.env['HOME'] }
     const left = async (): Promise<string> => (await promisify(execFile)('msb', [...listArguments], { env })).stdout.trim()
