@@ -6,7 +6,7 @@
  *     node test/kernels/kvm-main.ts
  *     node test/kernels/kvm-main.ts --msb FOLDER
  *
- * It goes through the contract of every sandbox: with QEMU, or with microsandbox, whose package for this system was unpacked in FOLDER:
+ * It goes through the contract of every sandbox: with QEMU, and there the hostile program too, or with microsandbox, whose package for this system was unpacked in FOLDER:
  * npm pack @superradcompany/microsandbox-linux-x64-gnu@0.6.18. Its exit code is 0 when all tests have passed.
  */
 import assert from 'node:assert/strict'
@@ -27,7 +27,10 @@ import { addInstalled, addRepository, insideNode, makeFolders, repository } from
 import { readReports } from './situation-report.ts'
 
 const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
-const suite = msb === null ? 'src/sandbox/micro-vm/micro-vm-contract.test.ts' : 'src/sandbox/microsandbox/microsandbox-contract.test.ts'
+const suites =
+  msb === null
+    ? ['src/sandbox/micro-vm/micro-vm-contract.test.ts', 'test/isolation/abuse-micro-vm.test.ts']
+    : ['src/sandbox/microsandbox/microsandbox-contract.test.ts']
 const insideImage = '/opt/image'
 /** The program and its library, and the root of its machines. */
 const insideMsb = { package: '/opt/msb', root: '/opt/msb-root' }
@@ -62,18 +65,26 @@ busybox ip link set lo up
 chown 0:104 /dev/kvm; chmod 660 /dev/kvm
 cd ${repository}
 echo '${beginMark} a processor that holds machines'
-${insideNode} --test --test-isolation=none --test-reporter=tap ${suite}
+${insideNode} --test --test-isolation=none --test-reporter=tap ${suites.join(' ')}
 echo "${endMark} $? $(cut -d' ' -f1 /proc/uptime)"
 echo "${downMark} $(cut -d' ' -f1 /proc/uptime)"
 busybox reboot -f
 `
 
-/** A machine in an emulated one takes its time, and its clock is that of this machine: limits of starts are longer there. */
-async function slowDown(limits: string): Promise<void> {
-  const text = await readFile(limits, 'utf8')
-  const slow = text.replaceAll(/(?<=^export const (?:boot|snapshot|restore)TimeoutMs = )[\d_]+/gm, '600_000')
-  assert.notEqual(slow, text)
-  await writeFile(limits, slow)
+/** A machine in an emulated one takes its time, and its clock is that of this machine: limits are longer there. */
+async function slowDown(tree: string): Promise<void> {
+  const limits = {
+    'src/sandbox/limits.ts': /(?<=^export const (?:boot|snapshot|restore)TimeoutMs = )[\d_]+/gm,
+    'test/isolation/describe-abuse.ts': /(?<=timeout: )[\d_]+/g,
+    'test/isolation/run-abuse.ts': /(?<=^const timeoutMs = )[\d_]+/gm,
+  }
+  for (const [file, limit] of Object.entries(limits)) {
+    const path = join(tree, repository, file)
+    const text = await readFile(path, 'utf8')
+    const slow = text.replaceAll(limit, '2_400_000')
+    assert.notEqual(slow, text, file)
+    await writeFile(path, slow)
+  }
 }
 
 async function addMicrosandbox(tree: string, folder: string): Promise<void> {
@@ -110,8 +121,8 @@ async function main(): Promise<boolean> {
     await addInstalled(tree, [process.execPath, addon, ...(msb === null ? [] : [join(msb, 'bin/msb')])], packages)
     for (const place of firmware) await cp(place, join(tree, place), { recursive: true })
     const parts = { name: '@lydell/node-pty-linux-x64', folder: dirname(addon) }
-    await addRepository(tree, { node: process.execPath, addon: parts, abuse: await buildAbuse(), warm: [suite] })
-    await slowDown(join(tree, repository, 'src/sandbox/limits.ts'))
+    await addRepository(tree, { node: process.execPath, addon: parts, abuse: await buildAbuse(), warm: suites })
+    await slowDown(tree)
     if (msb !== null) await addMicrosandbox(tree, msb)
     await mkdir(join(tree, insideImage))
     await cp(image, join(tree, insideImage), { recursive: true })
