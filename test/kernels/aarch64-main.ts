@@ -18,7 +18,7 @@ import { bootMachine } from './boot-machine.ts'
 import type { MachineModel } from './boot-machine.ts'
 import { initScript, startScript } from './guest-scripts.ts'
 import { addRepository, makeFolders, packages, repository } from './machine-tree.ts'
-import { readReports } from './situation-report.ts'
+import { tellReports } from './situation-report.ts'
 import { situations } from './situations.ts'
 import type { Situation } from './situations.ts'
 
@@ -133,25 +133,9 @@ async function main(kept: string): Promise<boolean> {
       tree,
       signal: new AbortController().signal,
     })
-    let isWell = true
-    for await (const { name: situation, exitCode, passed, failed, skipped, text } of readReports(told(lines))) {
-      process.stdout.write(
-        `${situation}: exit code ${exitCode}, ${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped\n`,
-      )
-      if (exitCode !== 0) process.stdout.write(`${text}\n`)
-      isWell &&= exitCode === 0
-    }
-    return isWell
+    return (await tellReports(lines)).isWell
   } finally {
     await rm(folder, { recursive: true, force: true })
-  }
-}
-
-/** Shows what has passed while it goes on. */
-async function* told(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
-  for await (const line of lines) {
-    if (/^\s*(?:not )?ok |^@/.test(line)) process.stdout.write(`${line}\n`)
-    yield line
   }
 }
 

@@ -43,14 +43,17 @@ export function cacheScript(uids: readonly number[]): string {
 fi`
 }
 
+/** What a machine without udev lacks in /dev. */
+export const deviceScript = `mkdir -p /dev/pts /dev/shm
+mount -t devpts -o ptmxmode=0666,mode=0620 devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+ln -s /proc/self/fd /dev/fd; for n in "0 stdin" "1 stdout" "2 stderr"; do set -- $n; ln -s fd/$1 /dev/$2; done`
+
 export function startScript(situations: readonly Situation[]): string {
   return `#!/bin/bash
 exec >/dev/$(ls /sys/class/virtio-ports) 2>&1 </dev/null
 export PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/root CI=true
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o ptmxmode=0666,mode=0620 devpts /dev/pts
-mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-ln -s /proc/self/fd /dev/fd; for n in "0 stdin" "1 stdout" "2 stderr"; do set -- $n; ln -s fd/$1 /dev/$2; done
+${deviceScript}
 # Not over /tmp: the repository may be below it.
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 1777 /run/tmp

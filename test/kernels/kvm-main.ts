@@ -22,9 +22,9 @@ import { findKernelPackage, loadKernel } from '../../src/sandbox/micro-vm/image/
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
 import { bootMachine, x64Machine } from './boot-machine.ts'
-import { beginMark, cacheScript, downMark, endMark, initScript } from './guest-scripts.ts'
+import { beginMark, cacheScript, deviceScript, downMark, endMark, initScript } from './guest-scripts.ts'
 import { addInstalled, addRepository, insideNode, makeFolders, repository } from './machine-tree.ts'
-import { readReports } from './situation-report.ts'
+import { tellReports } from './situation-report.ts'
 
 const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
 const suites =
@@ -51,10 +51,7 @@ const start = `#!/bin/bash
 exec >/dev/$(ls /sys/class/virtio-ports) 2>&1 </dev/null
 export PATH=/usr/local/bin:/usr/bin:/usr/sbin:${insideMsb.package}/bin HOME=/root CI=true
 export OXBOW_TEST_IMAGE=${insideImage} OXBOW_TEST_MSB_IMAGE=${insideMsb.root}
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o ptmxmode=0666,mode=0620 devpts /dev/pts
-mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-ln -s /proc/self/fd /dev/fd; for n in "0 stdin" "1 stdout" "2 stderr"; do set -- $n; ln -s fd/$1 /dev/$2; done
+${deviceScript}
 mount -t tmpfs -o mode=755 tmpfs /run
 chmod 1777 /tmp
 ${cacheScript([0])}
@@ -145,24 +142,9 @@ async function main(): Promise<boolean> {
       signal: new AbortController().signal,
       writableMb: diskMb,
     })
-    let isWell = false
-    for await (const { name, exitCode, passed, failed, skipped, seconds, text } of readReports(told(lines))) {
-      const counts = `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`
-      process.stdout.write(`${name}: exit code ${exitCode}, ${counts}, at ${seconds} s\n`)
-      if (exitCode !== 0) process.stdout.write(`${text}\n`)
-      isWell = exitCode === 0 && passed.length > 0
-    }
-    return isWell
+    return (await tellReports(lines)).isWell
   } finally {
     await rm(folder, { recursive: true, force: true })
-  }
-}
-
-/** Shows what has passed while it goes on. */
-async function* told(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
-  for await (const line of lines) {
-    if (/^\s*(?:not )?ok |^@/.test(line)) process.stdout.write(`${line}\n`)
-    yield line
   }
 }
 

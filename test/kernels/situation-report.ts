@@ -34,6 +34,27 @@ export async function* readReports(lines: AsyncIterable<string>): AsyncGenerator
   if (!isDown) throw new Error(`The machine stopped in ${name ?? 'no situation'}:\n${said.slice(-40).join('\n')}`)
 }
 
+/** Shows what has passed while it goes on, and of what has failed all. @returns names of situations, and whether all went well */
+export async function tellReports(lines: AsyncIterable<string>): Promise<{ readonly seen: readonly string[]; readonly isWell: boolean }> {
+  const seen: string[] = []
+  let isWell = true
+  for await (const { name, exitCode, passed, failed, skipped, seconds, text } of readReports(shown(lines))) {
+    seen.push(name)
+    const counts = `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`
+    process.stdout.write(`${name}: exit code ${exitCode}, ${counts}, at ${seconds} s\n`)
+    if (exitCode !== 0) process.stdout.write(`${text}\n`)
+    isWell &&= exitCode === 0 && passed.length > 0
+  }
+  return { seen, isWell: isWell && seen.length > 0 }
+}
+
+async function* shown(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
+  for await (const line of lines) {
+    if (/^\s*(?:not )?ok |^@/.test(line)) process.stdout.write(`${line}\n`)
+    yield line
+  }
+}
+
 function resultsOf(said: readonly string[]): Pick<SituationReport, 'passed' | 'failed' | 'skipped' | 'text'> {
   const found = { passed: [] as string[], failed: [] as string[], skipped: [] as string[] }
   for (const [at, line] of said.entries()) {

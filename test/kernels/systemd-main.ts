@@ -19,7 +19,7 @@ import { buildAbuse } from '../isolation/abuse-program.ts'
 import { bootMachine, x64Machine } from './boot-machine.ts'
 import { initScript } from './guest-scripts.ts'
 import { addRepository } from './machine-tree.ts'
-import { readReports } from './situation-report.ts'
+import { tellReports } from './situation-report.ts'
 import { systemdFiles } from './systemd-scripts.ts'
 import { people, systemdSituations } from './systemd-situations.ts'
 
@@ -86,26 +86,10 @@ async function main(kept: string, pattern: string): Promise<boolean> {
       signal: new AbortController().signal,
       writableMb: diskMb,
     })
-    let isWell = true
-    const seen: string[] = []
-    for await (const { name, exitCode, passed, failed, skipped, seconds, text } of readReports(told(lines))) {
-      seen.push(name)
-      const counts = `${passed.length} passed, ${failed.length} failed, ${skipped.length} skipped`
-      process.stdout.write(`${name}: exit code ${exitCode}, ${counts}, at ${seconds} s\n`)
-      if (exitCode !== 0) process.stdout.write(`${text}\n`)
-      isWell &&= exitCode === 0 && passed.length > 0
-    }
+    const { seen, isWell } = await tellReports(lines)
     return isWell && seen.length === situations.length
   } finally {
     await rm(folder, { recursive: true, force: true })
-  }
-}
-
-/** Shows what has passed while it goes on. */
-async function* told(lines: AsyncIterable<string>): AsyncGenerator<string, void> {
-  for await (const line of lines) {
-    if (/^\s*(?:not )?ok |^@/.test(line)) process.stdout.write(`${line}\n`)
-    yield line
   }
 }
 
