@@ -37,14 +37,14 @@ export async function endRemains(containerId: string): Promise<boolean> {
   }
 }
 
-/** Name of a container of this process; says whose it is to whoever finds it later. */
+/** Name of a container, or a machine, of this process; says whose it is to whoever finds it later. */
 export function containerName(suffix: string): string {
   const start = startOf(process.pid)
   return `oxbow-${process.pid}-${start ?? 0}-${start === null ? 0 : processNamespace()}-${suffix}`
 }
 
-/** @returns true for the name of a container whose kernel does not live any more. */
-function isOrphan(name: string): boolean {
+/** @returns true for such a name of a kernel that does not live any more. */
+export function isOrphan(name: string): boolean {
   const [, pid, start, namespace] = /^oxbow-(\d+)-(\d+)-(\d+)-[0-9a-z]+$/.exec(name) ?? []
   // Without a process table nothing is known of anybody; and in another namespace of processes the number means another kernel.
   if (pid === undefined || startOf(process.pid) === null || namespace !== processNamespace()) return false

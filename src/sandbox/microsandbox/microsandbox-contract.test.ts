@@ -41,7 +41,7 @@ if (image === undefined) {
     assert.equal(bench.sandbox.status.provider, 'microsandbox')
     const options = { signal: new AbortController().signal, timeoutMs: 60_000 }
     await (await bench.sandbox.hands('work')).ask('stat', { path: '/shared' }, options)
-    assert.match(await left(), /^oxbow-\d+-work-\w+$/)
+    assert.match(await left(), /^oxbow-\d+-\d+-\d+-\w+$/)
     await (await bench.sandbox.hands('vault-read')).ask('stat', { path: '/vault' }, options)
     assert.equal((await left()).split('\n').length, 2)
     await bench.sandbox.close()

@@ -8,6 +8,8 @@ import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import type { Failure } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { processNamespace } from '../cgroup/cgroup-limits.ts'
+import { containerName } from '../container/container-remains.ts'
 import { testBrowser, testLimits } from '../sandbox-workbench.ts'
 import { isPlan } from '../tier-plan.ts'
 import type { TierOptions } from '../tier-plan.ts'
@@ -82,14 +84,16 @@ describe('microsandbox', () => {
   })
 
   it('of a kernel that is gone is removed, and one of a living kernel is not', async () => {
-    const left = `oxbow-4194304999-work-1a\\noxbow-${process.pid}-work-2b\\nothers`
+    // Of a dead kernel, of one in another namespace of processes that may live, of this one, and of somebody else.
+    const dead = `oxbow-4194304999-1-${processNamespace()}-1a`
+    const left = [dead, 'oxbow-4194304999-1-1-2b', containerName('3c'), 'others'].join('\\n')
     const folder = await standIn(
       'left',
       `case $1 in exec) echo v24.21.0;; list) printf '${left}';; remove) echo "$*" >>"$0.removed";; esac`,
     )
     assert.ok(isPlan(await microsandboxTier.plan(await optionsWith(folder))))
     const removed = (await readFile(join(folder, 'msb.removed'), 'utf8')).split('\n').map((line) => line.split(' ').at(-1))
-    assert.deepEqual([removed.slice(1), /^oxbow-\d+-probe/.test(removed[0] ?? '')], [['oxbow-4194304999-work-1a', ''], true])
+    assert.deepEqual([removed.slice(1), removed[0]?.startsWith(`oxbow-${process.pid}-`)], [[dead, ''], true])
   })
 
   it('that ends at once fails the start, with what it said, and is removed by its name', async () => {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { Failure, Profile } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { containerName, isOrphan } from '../container/container-remains.ts'
 import { keepFile } from '../container/kept-file.ts'
 import { attachHands, collectDiagnostics, spawnWithStreams } from '../hands/hands-process.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
@@ -51,7 +52,7 @@ export const microsandboxTier: TierProvider = {
 async function whyNot(msb: string, image: string): Promise<string> {
   const doctor = await runOnHost(msb, ['doctor'], { env: environment() })
   if (doctor.exitCode !== 0) return complaints(`${doctor.stdout}\n${doctor.stderr}`) || 'its doctor is not content'
-  const machine = { ...smallest, name: nameOf('probe'), image, program: ['node', '--version'] }
+  const machine = { ...smallest, name: nextName(), image, program: ['node', '--version'] }
   try {
     for (const args of [createArguments(machine)!, execArguments(machine)]) {
       const { exitCode, stdout, stderr } = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
@@ -65,18 +66,10 @@ async function whyNot(msb: string, image: string): Promise<string> {
   }
 }
 
-/** Its machine is no child of ours: one that a killed kernel has left is found by the number in its name. */
+/** A machine is no child of ours: one that a killed kernel has left is found by its name. */
 async function removeOrphans(msb: string): Promise<void> {
   const { stdout } = await runOnHost(msb, listArguments, { env: environment() })
-  for (const [name, pid] of stdout.matchAll(/^oxbow-(\d+)-[\w-]+$/gm)) if (!lives(Number(pid))) await remove(msb, name)
-}
-
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  for (const name of stdout.split('\n')) if (isOrphan(name)) await remove(msb, name)
 }
 
 async function remove(msb: string, name: string): Promise<void> {
@@ -129,7 +122,7 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
     { host: folders.tmp, inside: '/tmp', writable: true },
   ]
   const seen = profile === 'vault-read' ? [{ host: folders.vault, inside: '/vault', writable: false }] : work
-  const name = nameOf(profile)
+  const name = nextName()
   const start: MsbStart = {
     name,
     image: limits.micro_vm.image,
@@ -188,8 +181,8 @@ function environment(): NodeJS.ProcessEnv {
   }
 }
 
-function nameOf(purpose: string): string {
-  return `oxbow-${process.pid}-${purpose}-${process.hrtime.bigint().toString(36)}`
+function nextName(): string {
+  return containerName(process.hrtime.bigint().toString(36))
 }
 
 function refused(what: string, hint: string): Failure {
