@@ -15,8 +15,8 @@ export const maxContextCharacters = 640
 export const indexPage = 200
 /** Messages of it that are kept at once, about: a change that waits for them waits some tens of milliseconds. */
 export const indexStretchBytes: number = 64 * 1024
-/** Turns that end together are indexed together. Below what a person notices between saying and asking. */
-export const indexLingerMs = 40
+/** Turns that end within this time are indexed together: under load that is half of the work. A search does not wait for it. */
+export const indexLingerMs = 200
 /** After a failure the indexer waits for the next turn, and at least this long: a sick store is not asked in a circle. */
 export const indexRestMs = 1_000
 /** A search waits this long for what was said just now, then it answers from what is there. */

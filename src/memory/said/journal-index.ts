@@ -61,7 +61,10 @@ interface Run {
 export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const run: Run = { deps, labels: new Map(), last: createRecentMap(maxHeldContexts), owed: new Map() }
   const ending = new AbortController()
+  /** There may be something new: soon enough after the run under way. */
   let wanted = false
+  /** Somebody waits for it. */
+  let hurried = false
   /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
   let read: number | null = null
   let failed: { readonly error: unknown; readonly at: number } | null = null
@@ -71,7 +74,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const work = async (): Promise<void> => {
     try {
       for (let cursor = read ?? (await deps.memory.cursor(cursorOf(deps))); !ending.signal.aborted;) {
-        wanted = false
+        wanted = hurried = false
         await payOwed(run)
         const page = await readPage(deps, { after: cursor })
         if (await owe(run, page)) await payOwed(run)
@@ -83,7 +86,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
           read = cursor = end
         }
         read = cursor
-        if (page.length < indexPage && !wanted) break
+        if (page.length < indexPage && !hurried) break
       }
       failed = null
     } catch (error) {
@@ -91,6 +94,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
     } finally {
       // In the same step in which nothing more was wanted: whoever wants something from now on starts anew.
       running = null
+      if (wanted && failed === null) later()
     }
   }
   const start = (): Promise<void> => (running ??= work())
@@ -110,12 +114,9 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       if (running === null && !resting) later()
     },
     async caughtUp() {
-      wanted = true
+      hurried = true
       if (ending.signal.aborted) return
-      const { promise: late, resolve } = Promise.withResolvers<void>()
-      const patience = setTimeout(resolve, deps.catchUpMs ?? catchUpMs)
-      await Promise.race([start(), late])
-      clearTimeout(patience)
+      await atMost(deps.catchUpMs ?? catchUpMs, start())
     },
     rebuild: (signal) => rebuild(run, signal, () => ending.signal.aborted),
     dropHeld: () => run.last.clear(),
@@ -126,6 +127,13 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       await running
     },
   }
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const patience = setTimeout(resolve, ms)
+  await Promise.race([work, late])
+  clearTimeout(patience)
 }
 
 async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): Promise<number> {
