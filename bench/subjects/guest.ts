@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Config, type GuestEnvelope, type GuestReport, parseConfig, type UserId } from '../../src/types/index.ts'
+import { guestVariables } from '../../src/runner/guest-process.ts'
 import { type Child, repositoryPath, startChild } from './child-process.ts'
 import { connectGateway, type GatewayClient } from './gateway-client.ts'
 
@@ -59,7 +60,7 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
   const probe = options.probe === true ? ['--import', repositoryPath('bench/subjects/loop-delay-probe.ts')] : []
   const child = await startChild({
     args: [...probe, ...options.program, 'serve'],
-    env: { NODE_COMPILE_CACHE: options.compileCache ?? workspace.compileCache, OXBOW_BENCH_PROBE: probeFile },
+    env: { ...guestVariables, NODE_COMPILE_CACHE: options.compileCache ?? workspace.compileCache, OXBOW_BENCH_PROBE: probeFile },
     input: `${JSON.stringify(envelope(options))}\n`,
   })
   const report = JSON.parse(child.firstLine) as GuestReport

@@ -3,6 +3,7 @@
  * `http/http-model.ts` runs a wire over HTTP; reliability, prices and recording lie around it and know no wire.
  */
 import type { GenerateRequest, ModelEvent, ModelFacts, Usage } from '../types/index.ts'
+import type { BodyPieces } from './http/request-body.ts'
 import type { ModelLimits } from './limits.ts'
 import type { Problem } from './model-problem.ts'
 
@@ -25,8 +26,8 @@ export interface WriterOptions {
 }
 
 export interface RequestWriter {
-  /** @param request its `model` as the endpoint knows it. @returns the body as JSON text. */
-  write(request: GenerateRequest): string
+  /** @param request its `model` as the endpoint knows it. @returns the body: JSON text. */
+  write(request: GenerateRequest): BodyPieces
 }
 
 export interface ReaderOptions {

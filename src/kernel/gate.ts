@@ -253,9 +253,9 @@ async function approve(
   past: readonly JournalRecord[],
 ): Promise<Refusal | null> {
   const { caller, id } = passing
-  const signal = passing.signal ?? new AbortController().signal
   const asks = (decide(call, deps.approval) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
   if (!asks || past.some((entry) => entry.phase === 'intent')) return null
+  const signal = passing.signal ?? new AbortController().signal
   const exact = JSON.stringify(input)
   // A decision binds to one exact input: a record about another input counts for nothing.
   const bound = past

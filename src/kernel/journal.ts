@@ -85,6 +85,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   const epochs = new Map<SessionId, number>()
   let newest: Promise<void> = Promise.resolve()
   let waiting = 0
+  const left = (): void => void (waiting -= 1)
   let erasures = 0
 
   const fail = (error: unknown): void => {
@@ -105,9 +106,10 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     try {
       const writing = store.append({ records, projections, ...fence, ...options })
       const earlier = newest
-      newest = writing.then(nothing, nothing).then(() => earlier)
       waiting += 1
-      const appended = await writing.finally(() => (waiting -= 1))
+      // The store takes in order what it takes; a refusal may come sooner.
+      newest = writing.then(left, () => (left(), earlier))
+      const appended = await writing
       if (!appended.duplicate) entries.forEach((entry, i) => publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
@@ -146,8 +148,6 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     note: (entries, options) => void append(entries, options).catch(() => {}),
   }
 }
-
-function nothing(): void {}
 
 function recordOf({ caller: { actor, session, turn }, call, name, phase, body }: Entry, at: number): NewRecord {
   return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }

@@ -43,10 +43,14 @@ export function ownGuestProgram(): GuestProgram {
 const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', ...engineVariables] as const
 
 /**
- * How Node runs a guest. Short-lived objects get a quarter of the usual room: a guest that has worked keeps 40 MB less, for
- * some per cent of processor time under load.
+ * How Node runs a guest. Short-lived objects get half of the usual room, which keeps 25 MB less; with an eighth of it, collecting them
+ * is a fifth more of processor time under load. One thread collects and compiles beside the guest's own, and not four: on two
+ * processors these only wait for each other, and they keep 7 MB.
  */
-export const guestFlags: readonly string[] = ['--max-semi-space-size=4']
+export const guestFlags: readonly string[] = ['--max-semi-space-size=16', '--v8-pool-size=1']
+
+/** The C library keeps one heap for all threads and not one for each: 20 MB less in a guest that has worked, at the same speed. */
+export const guestVariables: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' }
 
 /** How the guest is started when it is no process of this host. */
 export interface GuestLaunch {
@@ -120,7 +124,7 @@ export function fatalError({ code, message, hint }: GuestReport & { type: 'fatal
 }
 
 function guestEnvironment(home: Home, env: HostEnv): Record<string, string> {
-  const kept: Record<string, string> = { NODE_COMPILE_CACHE: home.compileCache }
+  const kept: Record<string, string> = { ...guestVariables, NODE_COMPILE_CACHE: home.compileCache }
   for (const name of keptVariables) {
     const value = env[name]
     if (value !== undefined) kept[name] = value

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isOxbowError, OxbowError, systemClock } from '../types/index.ts'
 import type { Config, Failure, GuestEnvelope } from '../types/index.ts'
 import { keyNames, keysFor } from './config-layers.ts'
-import { asReport, fatalError, guestFlags, ownGuestProgram, spawnGuest } from './guest-process.ts'
+import { asReport, fatalError, guestFlags, guestVariables, ownGuestProgram, spawnGuest } from './guest-process.ts'
 import type { GuestProcess, GuestProgram } from './guest-process.ts'
 import { findGuest } from './guest-search.ts'
 import type { FoundGuest } from './guest-search.ts'
@@ -125,7 +125,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
 
 function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
   return import('./isolated/isolated-guest.ts').then(({ isolateGuest }) =>
-    isolateGuest({ home, workspace, envelope, entry, flags: guestFlags }),
+    isolateGuest({ home, workspace, envelope, entry, flags: guestFlags, variables: guestVariables }),
   )
 }
 

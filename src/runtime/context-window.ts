@@ -2,7 +2,7 @@
  * Fits a conversation into a model's window: newest first, and a tool call never without its result. A UTF-8 byte is at
  * most one token, so a conversation whose bytes fit needs no counting at all; only a longer one asks the tokenizer.
  */
-import { type ConversationItem, maxShownFiles, type Message, showableFiles, toolCallsOf, toolPlace } from '../types/index.ts'
+import { type CallId, type ConversationItem, maxShownFiles, type Message, showableFiles, toolCallsOf, toolPlace } from '../types/index.ts'
 import { largeStepPart, mediaTokens, tokensPerMessage } from './limits.ts'
 import { createShortener, type Shorten } from './shortening/shorten-message.ts'
 import { type Shortened, shortenStep } from './shortening/shorten-step.ts'
@@ -60,7 +60,7 @@ export async function fitConversation(
   if (bound <= room) return { messages: [...head, ...groups.flatMap((group) => group.messages)], tokens: bound, dropped: 0 }
 
   // What was asked last has its place before any step, wherever it stands.
-  const asked = groups.findLast(({ messages }) => messages[0]?.role === 'user') ?? { messages: [], bytes: 0, answered: new Set() }
+  const asked = groups.findLast(({ messages }) => messages[0]?.role === 'user') ?? { messages: [], bytes: 0, results: [] }
   await counter.count([...head, ...asked.messages])
   let tokens = tokensOfAll([...head, ...asked.messages], counter)
   const large = (room - tokens) * largeStepPart
@@ -113,8 +113,8 @@ export function hiddenFiles(messages: readonly Message[], newer = 0): number {
 interface Group {
   readonly messages: Message[]
   bytes: number
-  /** Places of the calls whose results are among the messages. */
-  readonly answered: Set<number>
+  /** The calls whose results are among the messages. */
+  readonly results: CallId[]
 }
 
 function groupMessages(items: readonly ConversationItem[]): Group[] {
@@ -123,9 +123,9 @@ function groupMessages(items: readonly ConversationItem[]): Group[] {
     const last = groups.at(-1)
     // What was read back can begin between a generation and its results.
     if (message.role === 'tool' && last === undefined) continue
-    const group = message.role === 'tool' && last !== undefined ? last : { messages: [], bytes: 0, answered: new Set<number>() }
+    const group = message.role === 'tool' && last !== undefined ? last : { messages: [], bytes: 0, results: [] }
     if (group !== last) groups.push(group)
-    else group.answered.add(toolPlace(call)?.index ?? -1)
+    else group.results.push(call)
     group.messages.push(message)
     group.bytes += bytes + tokensPerMessage
   }
@@ -140,8 +140,11 @@ function groupMessages(items: readonly ConversationItem[]): Group[] {
 function completeGroup(group: Group): void {
   const [first] = group.messages
   if (first?.role !== 'assistant') return
-  for (const [place, call] of toolCallsOf(first).entries()) {
-    if (group.answered.has(place)) continue
+  const calls = toolCallsOf(first)
+  if (calls.length === group.results.length) return
+  const answered = new Set(group.results.map((result) => toolPlace(result)?.index))
+  for (const [place, call] of calls.entries()) {
+    if (answered.has(place)) continue
     const part = { type: 'tool_result', id: call.id, name: call.name, ok: false, text: 'Not run: the turn ended before.' } as const
     group.messages.splice(place + 1, 0, { role: 'tool', parts: [part] })
     group.bytes += part.text.length + part.id.length + tokensPerMessage

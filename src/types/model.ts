@@ -54,7 +54,8 @@ export interface RawExchange {
   readonly url: string
   /** HTTP status; 0 when there was no answer. */
   readonly status: number
-  readonly request: Uint8Array
+  /** In pieces; what requests share can be the same object in each. */
+  readonly request: readonly Uint8Array[]
   readonly response: Uint8Array
 }
 

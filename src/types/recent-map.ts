@@ -24,6 +24,8 @@ export function createRecentMap<Key, Value>(most: number, weigh: (value: Value) 
   // Insertion order is order of use.
   const held = new Map<Key, Weighed<Value>>()
   let total = 0
+  /** What was used last is asked for again, mostly: it need not move. */
+  let newest: Key | undefined
   const drop = (key: Key): void => {
     total -= held.get(key)?.weight ?? 0
     held.delete(key)
@@ -32,12 +34,16 @@ export function createRecentMap<Key, Value>(most: number, weigh: (value: Value) 
     get(key) {
       const known = held.get(key)
       if (known === undefined) return undefined
-      held.delete(key)
-      held.set(key, known)
+      if (key !== newest) {
+        newest = key
+        held.delete(key)
+        held.set(key, known)
+      }
       return known.value
     },
     put(key, value) {
       drop(key)
+      newest = key
       const weight = weigh(value)
       held.set(key, { value, weight })
       total += weight

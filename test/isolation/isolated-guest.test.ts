@@ -80,6 +80,7 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
       envelope: envelopeFor(workspace.root, { sandbox: { tier: 'container', isolate_guest: true } }),
       entry: fileURLToPath(import.meta.url),
       flags: [],
+      variables: {},
     })
     try {
       const sandbox = connectSandbox(isolated.isolation.folder, isolated.isolation.sandbox)

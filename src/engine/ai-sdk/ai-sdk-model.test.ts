@@ -174,7 +174,7 @@ void describe('a service behind a provider package', () => {
       ],
     )
     assert.match(told[0]!.url, /^http:\/\/127\.0\.0\.1:\d+\/v1\/chat\/completions$/)
-    assert.match(Buffer.from(told[0]!.request).toString(), /"content":"hello"/)
+    assert.match(Buffer.concat(told[0]!.request).toString(), /"content":"hello"/)
     assert.match(Buffer.from(told[0]!.response).toString(), /"content":"hi"[^]*\[DONE\]/)
     assert.equal(Buffer.from(told[1]!.response).toString(), 'sorry')
   })

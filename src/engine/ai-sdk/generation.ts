@@ -242,7 +242,7 @@ function tellExchange({ deps, request, exchange }: Generation): void {
     model: request.model,
     url,
     status,
-    request: exchange.request,
+    request: [exchange.request],
     response: Buffer.concat(exchange.response),
   })
 }

@@ -65,7 +65,7 @@ void it('an answer is given back block by block as it came', () => {
       assert.equal(reader.problem(null), null)
       events.push(...reader.finish())
       const request = requestOf('', { model: 'claude-opus-4-6', messages: [userMessage('x'), messageOf(events)] })
-      const { messages } = JSON.parse(writer.write(request)) as { messages: { content: object[] }[] }
+      const { messages } = JSON.parse(writer.write(request).join('')) as { messages: { content: object[] }[] }
       assert.deepEqual(messages[1]?.content, JSON.parse(JSON.stringify(blocks.map(sentBlock))))
     }),
   )

@@ -26,7 +26,7 @@ interface Turn {
 }
 /** The turns of a conversation, cache markers taken out. */
 function turns(messages: readonly Message[], model = 'claude-sonnet-4-5', from = writer): Turn[] {
-  const body = JSON.parse(from.write(requestOf('', { messages, model, system: '' }))) as { messages: Turn[] }
+  const body = JSON.parse(from.write(requestOf('', { messages, model, system: '' })).join('')) as { messages: Turn[] }
   for (const { content } of body.messages) for (const block of content) delete block['cache_control']
   return body.messages
 }
@@ -38,7 +38,7 @@ void describe('a Messages request', () => {
   void it('holds all that was asked, with four cache markers', () => {
     const tool = (name: string) => ({ name, description: 'Reads.', parameters: { type: 'object', properties: {} } })
     const messages = [userMessage('a'), says('b'), userMessage('c'), says('d'), userMessage('e')]
-    const body = JSON.parse(writer.write(requestOf('', { messages, tools: [tool('x'), tool('y')], system: 'S' }))) as unknown
+    const body = JSON.parse(writer.write(requestOf('', { messages, tools: [tool('x'), tool('y')], system: 'S' })).join('')) as unknown
     const cache_control = { type: 'ephemeral' as const }
     const schema = { type: 'object' as const, properties: {} }
     const expected: MessageCreateParamsStreaming = {
@@ -65,7 +65,7 @@ void describe('a Messages request', () => {
     const short = [userMessage('a'), asks(call('1')), result('1', 'R')]
     const long = [...short, asks(call('1')), result('1', 'S'), userMessage('b')]
     const plain = (messages: readonly Message[]): string =>
-      writer.write(requestOf('', { messages })).replaceAll(',"cache_control":{"type":"ephemeral"}', '').slice(0, -2)
+      writer.write(requestOf('', { messages })).join('').replaceAll(',"cache_control":{"type":"ephemeral"}', '').slice(0, -2)
     assert.ok(plain(long).startsWith(plain(short)))
   })
 
@@ -73,9 +73,9 @@ void describe('a Messages request', () => {
     let reads = 0
     const old = userMessage('old')
     const watched = { role: 'user', get parts() { reads += 1; return old.parts } } as const // prettier-ignore
-    const first = writer.write(requestOf('', { messages: [watched] }))
+    const first = writer.write(requestOf('', { messages: [watched] })).join('')
     const before = reads
-    assert.equal(writer.write(requestOf('', { messages: [watched] })), first)
+    assert.equal(writer.write(requestOf('', { messages: [watched] })).join(''), first)
     assert.equal(reads, before)
   })
 
@@ -290,7 +290,9 @@ void describe('the text of a request', () => {
   void it('is valid JSON that keeps every text, but for halves of characters', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' })), fc.string({ unit: 'binary' }), (texts, system) => {
-        const body = JSON.parse(writer.write(requestOf('', { messages: [userMessage('.'), ...texts.map(userMessage)], system }))) as {
+        const body = JSON.parse(
+          writer.write(requestOf('', { messages: [userMessage('.'), ...texts.map(userMessage)], system })).join(''),
+        ) as {
           messages: Turn[]
           system?: Block[]
         }
@@ -309,7 +311,7 @@ void describe('the text of a request', () => {
     fc.assert(
       fc.property(escapes, (pieces) => {
         const json = `{"a":"${pieces.join('')}"}`
-        const body = writer.write(requestOf('', { messages: [userMessage('x'), asks(call('a', json))] }))
+        const body = writer.write(requestOf('', { messages: [userMessage('x'), asks(call('a', json))] })).join('')
         const input = (JSON.parse(body) as { messages: Turn[] }).messages[1]?.content[0]?.['input'] as { a: string }
         assert.equal(input.a, (JSON.parse(json) as { a: string }).a.toWellFormed())
       }),

@@ -8,6 +8,7 @@
  */
 import type { Tool } from '@anthropic-ai/sdk/resources/messages'
 import type { Message, ModelFacts, ToolSpec } from '../../types/index.ts'
+import { createToolsPiece } from '../http/request-body.ts'
 import type { RequestWriter, WriterOptions } from '../wire.ts'
 import { type Turn, turnsOf } from './conversation-turns.ts'
 import { writeMessage, type Written } from './message-blocks.ts'
@@ -18,7 +19,6 @@ import { jsonOf } from './sendable-text.ts'
 
 export function createMessageWriter({ facts, official }: WriterOptions): RequestWriter {
   const messages = new WeakMap<Message, Written>()
-  const tools = new WeakMap<ToolSpec, string>()
 
   const written = (message: Message, model: string, known: ModelFacts): Written => {
     const kept = messages.get(message)
@@ -27,13 +27,16 @@ export function createMessageWriter({ facts, official }: WriterOptions): Request
     messages.set(message, made)
     return made
   }
-  const writtenTool = (tool: ToolSpec): string => {
-    const kept = tools.get(tool)
-    if (kept !== undefined) return kept
-    const made = jsonOf(toolParam(tool))
-    tools.set(tool, made)
-    return made
-  }
+  const writtenTools = createToolsPiece((tools) => {
+    const pieces: string[] = []
+    pushList(
+      pieces,
+      'tools',
+      tools.map((tool) => jsonOf(toolParam(tool))),
+      true,
+    )
+    return pieces.join('')
+  })
 
   return {
     write: (request) => {
@@ -41,11 +44,11 @@ export function createMessageWriter({ facts, official }: WriterOptions): Request
       const known = facts(model)
       const dialect = modelDialect(model)
       const turns = turnsOf(request.messages, (message) => written(message, model, known), dialect.prefill)
-      const pieces = [jsonOf(requestHead(request, { facts: known, dialect, turns })).slice(0, -1)]
-      if (known.tools && request.tools.length > 0) pushList(pieces, 'tools', request.tools.map(writtenTool), true)
+      const head = jsonOf(requestHead(request, { facts: known, dialect, turns })).slice(0, -1)
+      const pieces: string[] = []
       pushTurns(pieces, turns)
-      pieces.push('}')
-      return pieces.join('')
+      const end = `${pieces.join('')}}`
+      return known.tools && request.tools.length > 0 ? [head, writtenTools(request.tools), end] : [head, end]
     },
   }
 }

@@ -19,7 +19,7 @@ const writer = createMessageWriter({ facts: factsOf, official: true })
 const tools = [{ name: 'x', description: '', parameters: { type: 'object' } }]
 
 function ours(model: string, settings: GenerateSettings): Asked {
-  return JSON.parse(writer.write(requestOf('hi', { model, settings, tools, maxOutputTokens: 8_000 }))) as Asked
+  return JSON.parse(writer.write(requestOf('hi', { model, settings, tools, maxOutputTokens: 8_000 })).join('')) as Asked
 }
 
 async function theirs(model: string, settings: { reasoning?: Effort; toolChoice?: { type: 'required' } }): Promise<Asked> {

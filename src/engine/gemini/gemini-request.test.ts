@@ -44,19 +44,26 @@ interface Body {
 }
 const write = (messages: readonly Message[], model = old, known: Partial<ModelFacts> = {}): Body['contents'] => {
   const writer = createGeminiWriter({ facts: () => ({ ...facts, ...known }) })
-  return (JSON.parse(writer.write(requestOf('', { messages, model, system: '' }))) as Body).contents
+  return (JSON.parse(writer.write(requestOf('', { messages, model, system: '' })).join('')) as Body).contents
 }
 
 void describe('a Gemini request', () => {
   void it('holds all that was asked', () => {
     const tool = { name: 'file_read', description: 'Reads.', parameters: { type: 'object', $schema: 's' } }
     const request = requestOf('hi', { tools: [tool], system: 'S', model: old })
-    assert.deepEqual(JSON.parse(createGeminiWriter({ facts: () => facts }).write(request)), {
-      contents: [{ role: 'user', parts: [{ text: 'hi' }] }],
-      tools: [{ functionDeclarations: [{ name: 'file_read', description: 'Reads.', parametersJsonSchema: { type: 'object' } }] }],
-      systemInstruction: { parts: [{ text: 'S' }] },
-      generationConfig: { maxOutputTokens: 100 },
-    })
+    assert.deepEqual(
+      JSON.parse(
+        createGeminiWriter({ facts: () => facts })
+          .write(request)
+          .join(''),
+      ),
+      {
+        contents: [{ role: 'user', parts: [{ text: 'hi' }] }],
+        tools: [{ functionDeclarations: [{ name: 'file_read', description: 'Reads.', parametersJsonSchema: { type: 'object' } }] }],
+        systemInstruction: { parts: [{ text: 'S' }] },
+        generationConfig: { maxOutputTokens: 100 },
+      },
+    )
   })
 
   void it('sends all results of a step in one content, in the order of the calls, and joins what a person said then', () => {
@@ -98,7 +105,10 @@ void describe('a Gemini request', () => {
     const writer = createGeminiWriter({ facts: () => facts })
     const answer = result('1', 'R')
     const sent = (sealed?: Sealed): number =>
-      writer.write(requestOf('', { messages: [asks(call('1', '{}', sealed)), answer], model: old })).split('"id":"1"').length - 1
+      writer
+        .write(requestOf('', { messages: [asks(call('1', '{}', sealed)), answer], model: old }))
+        .join('')
+        .split('"id":"1"').length - 1
     assert.deepEqual([sent(), sent(seal({ id: '1' })), sent()], [0, 2, 0])
   })
 
@@ -127,7 +137,7 @@ void describe('a Gemini request', () => {
   void it('writes the same message anew for another model', () => {
     const writer = createGeminiWriter({ facts: () => facts })
     const messages = [asks(call('own', '{}', seal({ signature: 'QQ==' })))]
-    const sent = (model: string): boolean => writer.write(requestOf('', { messages, model })).includes('QQ==')
+    const sent = (model: string): boolean => writer.write(requestOf('', { messages, model })).join('').includes('QQ==')
     assert.deepEqual([sent(old), sent(newer), sent(old)], [true, false, true])
   })
 
@@ -195,7 +205,7 @@ void describe('a Gemini request', () => {
 
   void it('puts the instructions of a model that takes none before its first message', () => {
     const writer = createGeminiWriter({ facts: () => facts })
-    const body = JSON.parse(writer.write(requestOf('hi', { model: 'gemma-3-27b-it', system: 'S' }))) as Body & {
+    const body = JSON.parse(writer.write(requestOf('hi', { model: 'gemma-3-27b-it', system: 'S' })).join('')) as Body & {
       systemInstruction?: unknown
     }
     assert.deepEqual(body.contents, [{ role: 'user', parts: [{ text: 'S\n\n' }, { text: 'hi' }] }])
@@ -207,9 +217,9 @@ void describe('a Gemini request', () => {
     let reads = 0
     const plain = userMessage('old')
     const watched = { role: 'user', get parts() { reads += 1; return plain.parts } } as const // prettier-ignore
-    const first = writer.write(requestOf('', { messages: [watched] }))
+    const first = writer.write(requestOf('', { messages: [watched] })).join('')
     const before = reads
-    assert.equal(writer.write(requestOf('', { messages: [watched] })), first)
+    assert.equal(writer.write(requestOf('', { messages: [watched] })).join(''), first)
     assert.equal(reads, before)
   })
 
@@ -217,7 +227,11 @@ void describe('a Gemini request', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary', minLength: 1 })), fc.string(), (texts, system) => {
         const messages = texts.map((text, at) => (at % 2 === 0 ? userMessage(text) : asks({ type: 'text', text })))
-        const body = JSON.parse(createGeminiWriter({ facts: () => facts }).write(requestOf('', { messages, system }))) as Body
+        const body = JSON.parse(
+          createGeminiWriter({ facts: () => facts })
+            .write(requestOf('', { messages, system }))
+            .join(''),
+        ) as Body
         const sent = body.contents.map(({ parts: [part] }) => part?.['text'])
         assert.deepEqual(
           sent,

@@ -6,8 +6,9 @@
  * of a step in one content, as many as there were calls, in the order of the calls.
  */
 import type { Content } from '@google/genai'
-import type { AssistantMessage, GenerateRequest, Message, ModelFacts, ToolMessage, ToolSpec } from '../../types/index.ts'
+import type { AssistantMessage, GenerateRequest, Message, ModelFacts, ToolMessage } from '../../types/index.ts'
 import { toolCallsOf } from '../../types/index.ts'
+import { createToolsPiece } from '../http/request-body.ts'
 import type { RequestWriter, WriterOptions } from '../wire.ts'
 import { modelParts, ownId, type PartContext, resultParts, userParts } from './gemini-parts.ts'
 import { declarationOf, type GenerationBody, generationOf, type ToolConfigBody, toolConfigOf } from './gemini-settings.ts'
@@ -40,7 +41,6 @@ type WrittenOf = (message: Message, context: PartContext, sentId: string) => Wri
 
 export function createGeminiWriter({ facts }: Pick<WriterOptions, 'facts'>): RequestWriter {
   const messages = new WeakMap<Message, Written>()
-  const declarations = new WeakMap<ToolSpec, string>()
 
   const written: WrittenOf = (message, context, sentId) => {
     const known = messages.get(message)
@@ -49,25 +49,19 @@ export function createGeminiWriter({ facts }: Pick<WriterOptions, 'facts'>): Req
     messages.set(message, made)
     return made
   }
-  const declared = (tool: ToolSpec): string => {
-    const known = declarations.get(tool)
-    if (known !== undefined) return known
-    const made = JSON.stringify(declarationOf(tool))
-    declarations.set(tool, made)
-    return made
-  }
+  const declared = createToolsPiece((tools) => `,"tools":[{"functionDeclarations":${JSON.stringify(tools.map(declarationOf))}}]`)
 
   return {
     write: (request) => {
       const known = facts(request.model)
       const tools = known.tools && request.tools.length > 0
       // The contents come last: requests of one conversation then begin alike for as long as they can.
-      const out = [JSON.stringify(restOf(request, known, tools)).slice(0, -1)]
-      if (tools) out.push(',"tools":[{"functionDeclarations":[', request.tools.map(declared).join(','), ']}]')
-      out.push(',"contents":[')
+      const rest = JSON.stringify(restOf(request, known, tools)).slice(0, -1)
+      const out = [',"contents":[']
       addContents(request, { model: request.model, facts: known }, written, out)
       out.push(']}')
-      return out.join('')
+      const contents = out.join('')
+      return tools ? [rest, declared(request.tools), contents] : [rest, contents]
     },
   }
 }

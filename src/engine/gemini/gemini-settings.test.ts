@@ -34,7 +34,7 @@ function body(
   }
   const writer = createGeminiWriter({ facts: () => facts })
   const request = requestOf('hi', { model, settings, system: '', tools: tools ? [tool] : [], maxOutputTokens: limit })
-  return JSON.parse(writer.write(request)) as Body
+  return JSON.parse(writer.write(request).join('')) as Body
 }
 
 const thinking = (model: string, effort: Effort, limit?: number): unknown =>

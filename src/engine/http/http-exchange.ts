@@ -9,6 +9,7 @@ import type { ModelLimits } from '../limits.ts'
 import { maxErrorBodyBytes } from '../limits.ts'
 import type { Problem } from '../model-problem.ts'
 import { cleanEndpointText, problem, problemOfStatus } from '../model-problem.ts'
+import { lengthOf } from './request-body.ts'
 
 export interface Endpoint {
   /** Scheme, host and port: what may stand in an error. */
@@ -97,9 +98,9 @@ interface Run {
   timer: NodeJS.Timeout
 }
 
-export function startExchange(endpoint: Endpoint, path: string, body: Buffer, hooks: ExchangeHooks): Exchange {
+export function startExchange(endpoint: Endpoint, path: string, body: readonly Buffer[], hooks: ExchangeHooks): Exchange {
   const timer = setTimeout(() => stalled(run), endpoint.limits.firstByteMs)
-  const run: Run = { endpoint, hooks, request: endpoint.request(path, body.length), response: null, begun: false, over: false, timer }
+  const run: Run = { endpoint, hooks, request: endpoint.request(path, lengthOf(body)), response: null, begun: false, over: false, timer }
   run.request.on('error', (error: NodeJS.ErrnoException) => {
     lost(run, error, run.request.reusedSocket && run.response === null && error.code === 'ECONNRESET')
   })
@@ -108,7 +109,10 @@ export function startExchange(endpoint: Endpoint, path: string, body: Buffer, ho
     if (hooks.json ? isJson(incoming) : isEventStream(incoming)) readStream(run, incoming)
     else readRefusal(run, incoming)
   })
-  run.request.end(body)
+  // One write to the socket for all of them.
+  run.request.cork()
+  for (const piece of body) run.request.write(piece)
+  run.request.end()
   return {
     pause: () => {
       clearTimeout(run.timer)

@@ -10,6 +10,7 @@ import type { AnswerReader, Wire } from '../wire.ts'
 import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
 import type { Endpoint, Exchange } from './http-exchange.ts'
 import { createEndpoint, startExchange } from './http-exchange.ts'
+import { type BodyPieces, bytesOf, lengthOf } from './request-body.ts'
 
 export interface HttpModelOptions {
   readonly wire: Wire
@@ -50,7 +51,7 @@ interface Asked {
 /** One generation. */
 interface Generation {
   readonly asked: Asked
-  readonly body: Buffer
+  readonly body: readonly Buffer[]
   readonly reader: AnswerReader
   readonly signal: AbortSignal
   readonly onAbort: () => void
@@ -70,13 +71,13 @@ interface Generation {
 }
 
 /** The events of one generation. */
-function startAnswer(asked: Asked, bodyText: string, signal: AbortSignal): BatchQueue<ModelEvent> {
+function startAnswer(asked: Asked, body: BodyPieces, signal: AbortSignal): BatchQueue<ModelEvent> {
   const { wire, endpoint, request } = asked
   const { limits, origin, key } = endpoint
   const generation: Generation = {
     asked,
-    body: Buffer.from(bodyText),
-    reader: wire.createReader({ limits, origin, key, model: request.model, requestChars: bodyText.length, onProgress: request.onProgress }),
+    body: bytesOf(body),
+    reader: wire.createReader({ limits, origin, key, model: request.model, requestChars: lengthOf(body), onProgress: request.onProgress }),
     signal,
     onAbort: () => cancel(generation),
     queue: createBatchQueue({

@@ -21,7 +21,7 @@ export function postJson(endpoint: Endpoint, path: string, body: string, maxChar
     const send = (again: boolean): void => {
       text = []
       chars = 0
-      exchange = startExchange(endpoint, path, Buffer.from(body), {
+      exchange = startExchange(endpoint, path, [Buffer.from(body)], {
         json: true,
         onBytes: null,
         onText: (piece) => {

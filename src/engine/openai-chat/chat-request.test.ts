@@ -35,23 +35,34 @@ interface Body {
   tools?: unknown[]
 }
 const write = (messages: readonly Message[], system = ''): Body =>
-  JSON.parse(createChatWriter({ facts: () => testFacts(), official: false }).write(requestOf('', { messages, system }))) as Body
+  JSON.parse(
+    createChatWriter({ facts: () => testFacts(), official: false })
+      .write(requestOf('', { messages, system }))
+      .join(''),
+  ) as Body
 
 void describe('a chat-completions request', () => {
   void it('holds all that was asked', () => {
     const tool = { name: 'file_read', description: 'Reads.', parameters: { type: 'object' } }
     const request = requestOf('hi', { tools: [tool], system: 'S' })
-    assert.deepEqual(JSON.parse(createChatWriter({ facts: () => testFacts(), official: true }).write(request)), {
-      model: 'test',
-      stream: true,
-      stream_options: { include_usage: true },
-      max_completion_tokens: 100,
-      messages: [
-        { role: 'system', content: 'S' },
-        { role: 'user', content: 'hi' },
-      ],
-      tools: [{ type: 'function', function: tool }],
-    })
+    assert.deepEqual(
+      JSON.parse(
+        createChatWriter({ facts: () => testFacts(), official: true })
+          .write(request)
+          .join(''),
+      ),
+      {
+        model: 'test',
+        stream: true,
+        stream_options: { include_usage: true },
+        max_completion_tokens: 100,
+        messages: [
+          { role: 'system', content: 'S' },
+          { role: 'user', content: 'hi' },
+        ],
+        tools: [{ type: 'function', function: tool }],
+      },
+    )
   })
 
   void it('leaves reasoning behind and sends null for a message of calls alone', () => {
@@ -113,9 +124,9 @@ void describe('a chat-completions request', () => {
     let reads = 0
     const old = userMessage('old')
     const watched = { role: 'user', get parts() { reads += 1; return old.parts } } as const // prettier-ignore
-    const first = writer.write(requestOf('', { messages: [watched] }))
+    const first = writer.write(requestOf('', { messages: [watched] })).join('')
     const before = reads
-    assert.equal(writer.write(requestOf('', { messages: [watched] })), first)
+    assert.equal(writer.write(requestOf('', { messages: [watched] })).join(''), first)
     assert.equal(reads, before)
   })
 
@@ -134,7 +145,11 @@ const paper = { type: 'media', mediaType: 'application/pdf', name: '', data: 'BB
 const drawing = { type: 'media', mediaType: 'image/svg+xml', name: 'a.svg', data: 'CCCC' } as const
 
 const body = (request: Partial<GenerateRequest>, facts: Partial<ModelFacts> = {}, official = false): Record<string, unknown> =>
-  JSON.parse(createChatWriter({ facts: () => testFacts(facts), official }).write(requestOf('x', { system: '', ...request })))
+  JSON.parse(
+    createChatWriter({ facts: () => testFacts(facts), official })
+      .write(requestOf('x', { system: '', ...request }))
+      .join(''),
+  )
 const messagesOf = (messages: readonly Message[], facts: Partial<ModelFacts> = {}): unknown => body({ messages }, facts)['messages']
 
 void describe('media in a chat-completions request', () => {
@@ -183,7 +198,11 @@ void describe('media in a chat-completions request', () => {
 
   void it('writes a message anew for a model that knows other things', () => {
     const writer = createChatWriter({ facts: (model) => testFacts({ input: model === 'blind' ? ['text'] : ['image'] }), official: false })
-    const sent = (model: string): boolean => writer.write(requestOf('', { model, messages: [asking, seen] })).includes('image_url')
+    const sent = (model: string): boolean =>
+      writer
+        .write(requestOf('', { model, messages: [asking, seen] }))
+        .join('')
+        .includes('image_url')
     assert.deepEqual([sent('a'), sent('blind'), sent('a'), sent('blind')], [true, false, true, false])
   })
 })

@@ -11,17 +11,17 @@ import type { RequestWriter, WriterOptions } from '../wire.ts'
 import { createMessageWrite } from './chat-message.ts'
 import { cacheKeyOf, effortOf, outputSchemaOf, samplingOf, toolsOf } from '../openai/request-settings.ts'
 import { sendableName } from '../openai/sendable-call.ts'
-import { createJsonCache, createWrittenMessages, requestBody } from '../openai/written-messages.ts'
+import { createToolsMember, createWrittenMessages, requestBody } from '../openai/written-messages.ts'
 
 type Head = Omit<ChatCompletionCreateParamsStreaming, 'messages' | 'tools'>
 
 export function createChatWriter({ facts, official }: WriterOptions): RequestWriter {
   const eachWritten = createWrittenMessages(createMessageWrite(facts))
-  const writtenTool = createJsonCache(toolParam)
+  const toolsMember = createToolsMember(toolParam)
   return {
     write: (request) => {
       const known = facts(request.model)
-      const tools = toolsOf(request, known).map(writtenTool)
+      const tools = toolsMember(toolsOf(request, known))
       return requestBody(headOf(request, known, official), tools, { name: 'messages', values: writeMessages(request, eachWritten) })
     },
   }

@@ -20,7 +20,11 @@ import { createResponsesWriter } from './responses-request.ts'
 import { responsesWire } from './responses-wire.ts'
 
 const body = (request: Partial<GenerateRequest>, facts: Partial<ModelFacts> = {}, official = false): Record<string, unknown> =>
-  JSON.parse(createResponsesWriter({ facts: () => testFacts(facts), official }).write(requestOf('x', { system: '', ...request })))
+  JSON.parse(
+    createResponsesWriter({ facts: () => testFacts(facts), official })
+      .write(requestOf('x', { system: '', ...request }))
+      .join(''),
+  )
 const inputOf = (messages: readonly Message[], facts: Partial<ModelFacts> = {}): unknown[] =>
   body({ messages }, facts)['input'] as unknown[]
 
@@ -108,9 +112,9 @@ void describe('a Responses request', () => {
     let reads = 0
     const old = userMessage('old')
     const watched = { role: 'user', get parts() { reads += 1; return old.parts } } as const // prettier-ignore
-    const first = writer.write(requestOf('', { messages: [watched] }))
+    const first = writer.write(requestOf('', { messages: [watched] })).join('')
     const before = reads
-    assert.equal(writer.write(requestOf('', { messages: [watched] })), first)
+    assert.equal(writer.write(requestOf('', { messages: [watched] })).join(''), first)
     assert.equal(reads, before)
   })
 })

@@ -8,7 +8,7 @@ import type {
 import type { GenerateRequest, GenerateSettings, ModelFacts, ToolSpec } from '../../types/index.ts'
 import { cacheKeyOf, effortOf, outputSchemaOf, samplingOf, toolsOf } from '../openai/request-settings.ts'
 import { sendableName } from '../openai/sendable-call.ts'
-import { createJsonCache, createWrittenMessages, requestBody } from '../openai/written-messages.ts'
+import { createToolsMember, createWrittenMessages, requestBody } from '../openai/written-messages.ts'
 import type { RequestWriter, WriterOptions } from '../wire.ts'
 import { createInputWrite } from './responses-input.ts'
 
@@ -16,11 +16,11 @@ type Head = Omit<ResponseCreateParamsStreaming, 'input' | 'tools'>
 
 export function createResponsesWriter({ facts, official }: WriterOptions): RequestWriter {
   const eachWritten = createWrittenMessages(createInputWrite(facts))
-  const writtenTool = createJsonCache(toolParam)
+  const toolsMember = createToolsMember(toolParam)
   return {
     write: (request) => {
       const known = facts(request.model)
-      const tools = toolsOf(request, known).map(writtenTool)
+      const tools = toolsMember(toolsOf(request, known))
       const input: string[] = []
       eachWritten(request.messages, request.model, ({ json }) => {
         if (json !== '') input.push(json)

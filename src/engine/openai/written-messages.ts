@@ -2,7 +2,8 @@
  * Messages of a conversation as JSON text, each made once in its life: a long conversation costs a join, not a conversion.
  * Shared by both protocols of OpenAI.
  */
-import type { JsonObject, Message, Sealed } from '../../types/index.ts'
+import type { JsonObject, Message, Sealed, ToolSpec } from '../../types/index.ts'
+import { type BodyPieces, createToolsPiece } from '../http/request-body.ts'
 
 export interface Written {
   /** One or more JSON values with commas between them; empty for a message of which nothing is sent. */
@@ -47,28 +48,21 @@ export function ownSeal(sealed: Sealed | undefined, wire: string, model: string)
 
 /**
  * @param head a JSON object of all other fields
+ * @param tools the member that holds them, with a comma before it; null for none
  * @param list name and JSON values of the conversation; it comes last: requests of one conversation then begin alike for as long as they can
- * @returns the body of a request as JSON text
  */
 export function requestBody(
   head: object,
-  tools: readonly string[],
+  tools: Buffer | null,
   list: { readonly name: string; readonly values: readonly string[] },
-): string {
-  const parts = [JSON.stringify(head).slice(0, -1)]
-  if (tools.length > 0) parts.push(',"tools":[', tools.join(','), ']')
-  parts.push(',"', list.name, '":[', list.values.join(','), ']}')
-  return parts.join('')
+): BodyPieces {
+  const begin = JSON.stringify(head).slice(0, -1)
+  const end = `,"${list.name}":[${list.values.join(',')}]}`
+  return tools === null ? [begin, end] : [begin, tools, end]
 }
 
-/** @returns JSON of each value once, for values that are sent with every request. */
-export function createJsonCache<T extends object>(convert: (value: T) => object): (value: T) => string {
-  const known = new WeakMap<T, string>()
-  return (value) => {
-    const before = known.get(value)
-    if (before !== undefined) return before
-    const made = JSON.stringify(convert(value))
-    known.set(value, made)
-    return made
-  }
+/** @returns what `requestBody` takes as tools, made once for each list of them */
+export function createToolsMember(convert: (tool: ToolSpec) => object): (tools: readonly ToolSpec[]) => Buffer | null {
+  const piece = createToolsPiece((tools) => `,"tools":${JSON.stringify(tools.map(convert))}`)
+  return (tools) => (tools.length === 0 ? null : piece(tools))
 }

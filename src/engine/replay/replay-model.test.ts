@@ -35,7 +35,7 @@ async function record(...said: readonly string[]): Promise<{ events: ModelEvent[
 /** As the journal keeps them. @param id of the generation and try */
 function lineOf({ wire, model, url, status, request, response }: RawExchange, id: string): string {
   const text = (bytes: Uint8Array): object => ({ text: Buffer.from(bytes).toString() })
-  return JSON.stringify({ id, wire, model, url, status, request: text(request), response: text(response) })
+  return JSON.stringify({ id, wire, model, url, status, request: text(Buffer.concat(request)), response: text(response) })
 }
 
 function replayOf(exchanges: readonly RawExchange[], id = (place: number): string => `c${place}#${place}`): Model {
@@ -48,7 +48,7 @@ const refused: RawExchange = {
   model: 'm',
   url: 'http://127.0.0.1:1/v1/chat/completions',
   status: 503,
-  request: Buffer.from('{}'),
+  request: [Buffer.from('{}')],
   response: Buffer.from('{"error":{"message":"busy"}}'),
 }
 

@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { erasedText, type GenerateRequest, type Model, type ModelEvent, OxbowError, plainFacts } from '../../types/index.ts'
+import { bytesOf } from '../http/request-body.ts'
 import type { ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem, problem, problemOfStatus } from '../model-problem.ts'
 import type { Wire } from '../wire.ts'
@@ -75,7 +76,7 @@ const erasedAnswer: readonly ModelEvent[] = [
 /** What the wire would send; facts of the model are not recorded, so that only a request which needs none of them is found. */
 function bodyOf(wire: Wire, request: GenerateRequest, model: string): Buffer {
   const facts = plainFacts({ name: model, provider: 'replay', contextTokens: 1, maxOutputTokens: request.maxOutputTokens, price: null })
-  return Buffer.from(wire.createWriter({ facts: () => facts, official: false }).write({ ...request, model }))
+  return Buffer.concat(bytesOf(wire.createWriter({ facts: () => facts, official: false }).write({ ...request, model })))
 }
 
 function refusalOf({ url, status, response }: RecordedExchange): Problem {

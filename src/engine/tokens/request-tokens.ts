@@ -2,7 +2,7 @@
  * Tokens of a whole request. Exact for models that count with an OpenAI encoding; for the others an estimate from the length
  * of the request, corrected by what their replies reported. The tokenizer is loaded when something is counted.
  */
-import type { GenerateRequest, Message, Usage } from '../../types/index.ts'
+import type { GenerateRequest, Message, ToolSpec, Usage } from '../../types/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
 import { createMediaTokens } from './media-tokens.ts'
 import type { TokenCounter } from './token-counter.ts'
@@ -32,7 +32,7 @@ export function createRequestTokens(): RequestTokens {
   const estimator = createTokenEstimator()
   const media = createMediaTokens()
   const bytes = new WeakMap<Message, number>()
-  const toolSizes = new WeakMap<object, number>()
+  const toolSizes = new WeakMap<readonly ToolSpec[], number>()
   let counter: Promise<TokenCounter> | null = null
 
   const counted = async (texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]> => {
@@ -46,8 +46,7 @@ export function createRequestTokens(): RequestTokens {
   }
   /** By length: the measure that costs nothing, and that the estimator corrects. */
   const roughly = (model: CountedModel, { system, messages, tools }: CountedRequest): number => {
-    let sum = Buffer.byteLength(system)
-    for (const tool of tools) sum += tool.name.length + Buffer.byteLength(tool.description) + toolBytes(tool.parameters)
+    let sum = Buffer.byteLength(system) + toolBytes(tools)
     for (const message of messages) {
       let known = bytes.get(message)
       if (known === undefined) bytes.set(message, (known = Buffer.byteLength(textOfAll(message))))
@@ -76,9 +75,12 @@ export function createRequestTokens(): RequestTokens {
     close: async () => (await counter?.catch(() => null))?.close(),
   }
 
-  function toolBytes(parameters: object): number {
-    let known = toolSizes.get(parameters)
-    if (known === undefined) toolSizes.set(parameters, (known = Buffer.byteLength(JSON.stringify(parameters))))
+  function toolBytes(tools: readonly ToolSpec[]): number {
+    let known = toolSizes.get(tools)
+    if (known === undefined) {
+      const texts = tools.map(({ name, description, parameters }) => name + description + JSON.stringify(parameters))
+      toolSizes.set(tools, (known = Buffer.byteLength(texts.join(''))))
+    }
     return known
   }
 }

@@ -51,8 +51,8 @@ interface Running {
   bytes: number
   /** Characters of it as the wire counts them, with those of tool calls that are still on their way. */
   chars: number
-  /** Ends the generation when only pieces come that are not given out, and the budget does not cover them. */
-  readonly enough: AbortController
+  /** Only pieces came that are not given out, and the budget does not cover them: that ended the generation. */
+  enough: boolean
   /** Output tokens that the reservation covers. */
   allowedTokens: number
   /** What earlier tries of this generation cost. */
@@ -75,18 +75,27 @@ export async function runGeneration(
     parts: [],
     bytes: 0,
     chars: 0,
-    enough: new AbortController(),
+    enough: false,
     allowedTokens: asked.maxOutputTokens,
     spent: noSpend,
   }
+  const control = new AbortController()
+  const stop = (): void => control.abort(context.signal.reason)
   const onProgress = (outputChars = 0): void => {
     running.chars = outputChars
-    if (!covered(running)) running.enough.abort()
+    if (running.enough || covered(running)) return
+    running.enough = true
+    control.abort()
   }
-  const signal = AbortSignal.any([context.signal, running.enough.signal])
-  for await (const batch of deps.engine.generate({ ...asked, onProgress }, signal)) {
-    const ended = await takeBatch(running, batch)
-    if (ended !== null) return finished(running, ended)
+  if (context.signal.aborted) stop()
+  else context.signal.addEventListener('abort', stop)
+  try {
+    for await (const batch of deps.engine.generate({ ...asked, onProgress }, control.signal)) {
+      const ended = await takeBatch(running, batch)
+      if (ended !== null) return finished(running, ended)
+    }
+  } finally {
+    context.signal.removeEventListener('abort', stop)
   }
   throw new OxbowError('model_garbled', 'The model ended its stream without a last event.', { hint: 'Send the message again.' })
 }
@@ -117,7 +126,7 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
         return event
       case 'error':
         show(running, text)
-        throw running.enough.signal.aborted ? overdrawn(running) : broken(running, withWayOut(event.failure, running.asked), event.usage)
+        throw running.enough ? overdrawn(running) : broken(running, withWayOut(event.failure, running.asked), event.usage)
     }
   }
   show(running, text)

@@ -39,6 +39,7 @@ interface IsolateOptions {
   /** File of the guest program, and how Node is told to run it. */
   readonly entry: string
   readonly flags: readonly string[]
+  readonly variables: Readonly<Record<string, string>>
 }
 
 /** @throws OxbowError `sandbox_missing`, `bad_config` with what to install, to build or to change */
@@ -108,7 +109,7 @@ async function openDoor(proxy: EgressProxy): Promise<string> {
 }
 
 function planContainer(
-  { home, workspace, entry, flags }: IsolateOptions,
+  { home, workspace, entry, flags, variables }: IsolateOptions,
   config: Config,
   unseen: string,
   models: readonly string[],
@@ -120,7 +121,7 @@ function planContainer(
     cacheFolder: unseen,
     readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter((path) => existsSync(path))),
     writable: [join(workspace.root, 'internal'), workspace.ipc],
-    env: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
+    env: { ...variables, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
     program: [...flags, entry, 'serve'],
   })
 }
