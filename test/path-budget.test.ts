@@ -13,7 +13,7 @@ import { type GuestEnvelope, parseConfig, type UserId } from '../src/types/index
 /**
  * What was reached, from gateway to reply; it may only fall. The aim is 25, see docs/decisions/2026-11-21-path-budget.md.
  * The words of the ground floor (`types/`) and the numbers of `limits.ts` are not steps of a story. */
-const maxFiles = 73
+const maxFiles = 72
 
 const isStep = (path: string): boolean => !path.startsWith('types/') && !path.endsWith('/limits.ts')
 

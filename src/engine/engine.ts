@@ -2,15 +2,15 @@
  * The engine: one port to every model. It finds the service that has a model, knows the model's facts, and hands out a chain
  * of it and its fallbacks. Wires, catalog and tokenizer are loaded on first need: what is not used costs nothing at start.
  */
-import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random } from '../types/index.ts'
+import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random, ToolSpec, Usage } from '../types/index.ts'
 import { toError, toFailure } from '../types/index.ts'
 import { type ModelLimits, modelLimits } from './limits.ts'
 import { createModelBook, type KnownModel } from './model-book.ts'
 import { noUsage } from './model-problem.ts'
 import { createOpener } from './open-model.ts'
 import { readModelName, type ServiceConfig } from './services.ts'
-import { finishAnswer } from './answer-end.ts'
-import { createRepairCounts } from './repair/repair-counts.ts'
+import { createRepairCounts, type RepairCounts } from './repair/repair-counts.ts'
+import { mendCalls } from './repair/repair-tool-calls.ts'
 import { createRequestTokens } from './tokens/request-tokens.ts'
 
 export interface EngineOptions {
@@ -79,6 +79,33 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       closed = true
       await opener.close()
       await tokens.close()
+    },
+  }
+}
+
+/**
+ * What happens to every answer at its end, whichever wire brought it: tool calls are mended, and the tokens it reports teach the
+ * estimates. Batches are passed through; only one that ends a whole answer is looked into.
+ */
+export function finishAnswer(answer: Batches, tools: readonly ToolSpec[], counts: RepairCounts, observe: (usage: Usage) => void): Batches {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const inner = answer[Symbol.asyncIterator]()
+      /** A fallback may have taken over: what it reports says nothing about the model that was asked. */
+      let isOwn = true
+      const settle = (result: IteratorResult<readonly ModelEvent[]>): IteratorResult<readonly ModelEvent[]> => {
+        if (result.done === true) return result
+        if (result.value[0]?.type === 'restarted') isOwn = false
+        const last = result.value.at(-1)
+        if (last?.type !== 'finish') return result
+        if (isOwn) observe(last.usage)
+        return { done: false, value: mendCalls(result.value, tools, last, counts) }
+      }
+      const leave = inner.return?.bind(inner)
+      return {
+        next: () => inner.next().then(settle),
+        ...(leave !== undefined && { return: (value?: unknown) => leave(value) }),
+      }
     },
   }
 }

@@ -2,11 +2,37 @@
  * Mends the tool calls of one answer: names, arguments and ids, each only where one reading is possible. What is not certain
  * stays as it was, and whoever runs the call says precisely what is wrong with it. A call that is in order is never touched.
  */
-import type { FinishReason, ToolCallPart, ToolSpec } from '../../types/index.ts'
+import type { FinishReason, ModelEvent, ToolCallPart, ToolSpec } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { mendArguments } from './repair-arguments.ts'
 import type { RepairCounts } from './repair-counts.ts'
 import { mendName } from './repair-name.ts'
+
+/** Wires give all tool calls of an answer together with its finish. */
+export function mendCalls(
+  batch: readonly ModelEvent[],
+  tools: readonly ToolSpec[],
+  finish: ModelEvent & { type: 'finish' },
+  counts: RepairCounts,
+): readonly ModelEvent[] {
+  const calls = batch.flatMap((event) => (event.type === 'tool_call' ? [event.call] : []))
+  if (calls.length === 0) return batch
+  const last = calls.at(-1)!
+  // Cut before its first argument: it must not run as if it had none.
+  if (finish.reason === 'length' && /^(?:\{\})?$/.test(last.arguments)) calls[calls.length - 1] = { ...last, arguments: '{' }
+  const before = { ...counts }
+  const mended = repairToolCalls(calls, tools, finish.reason, counts).map(toEvent)
+  const repaired = increase(before, counts)
+  const end = repaired === null ? finish : { ...finish, repaired }
+  return [...batch.filter((event) => event.type !== 'tool_call' && event !== finish), ...mended, end]
+}
+
+const toEvent = (call: ToolCallPart): ModelEvent => ({ type: 'tool_call', call })
+
+function increase(before: RepairCounts, after: RepairCounts): Readonly<Record<string, number>> | null {
+  const kinds = (Object.keys(after) as (keyof RepairCounts)[]).filter((kind) => after[kind] > before[kind])
+  return kinds.length === 0 ? null : Object.fromEntries(kinds.map((kind) => [kind, after[kind] - before[kind]]))
+}
 
 /**
  * @param tools those of the request

@@ -4,7 +4,9 @@
  */
 import type { Worker } from 'node:worker_threads'
 import { OxbowError } from '../../types/index.ts'
-import type { TokenEncoding } from './token-encoding.ts'
+
+/** OpenAI's encodings. */
+export type TokenEncoding = 'o200k_base' | 'cl100k_base'
 
 export interface TokenCounter {
   /** One count for each text, in order. @param encoding `o200k_base` when unset, see `encodingOf` */

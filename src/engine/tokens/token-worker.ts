@@ -4,7 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads'
 import { tokenizerPieceChars } from '../limits.ts'
-import type { TokenEncoding } from './token-encoding.ts'
+import type { TokenEncoding } from './token-counter.ts'
 
 type Count = (text: string, options: { disallowedSpecial: Set<string> }) => number
 
