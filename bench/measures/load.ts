@@ -6,13 +6,14 @@ import { processorMs } from '../subjects/child-process.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
 import { makeWorkspace, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
-import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+import { connectRelay, type RelayClient, startRelay } from '../relay/relay-client.ts'
 
 const sessionsAtOnce = 64
 /** A connection goes on to its next session after this many turns, so that conversations stay short. */
 const turnsPerSession = 8
 
 type Worker = (() => Promise<unknown>)[]
+type Side = 'guest' | 'relay' | 'journaling'
 
 interface Round {
   readonly perSecond: number
@@ -22,18 +23,21 @@ interface Round {
 export const load: Measure = {
   name: 'load',
   title: '64 sessions at once',
-  how: 'Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; processor time of the guest or relay process alone. Nothing is recalled: see the turns that recall.',
+  how: 'Interleaved rounds: 64 connections, each with its own session, send turns with one tool call as fast as they are answered; processor time of the guest or relay process alone. A relay that journals sends the requests that a guest sends and commits what it commits, and does nothing else. Nothing is recalled: see the turns that recall.',
   async run({ plan, programs, modelUrl }) {
     using workspace = makeWorkspace()
+    using otherWorkspace = makeWorkspace()
     await using guest = await startGuest({ program: programs.usual, workspace, modelUrl, probe: true, config: { memory: withoutRecall } })
     await using relay = await startRelay(modelUrl)
     const terminals = await Promise.all(Array.from({ length: sessionsAtOnce }, () => guest.connect()))
-    const relays = await Promise.all(Array.from({ length: sessionsAtOnce }, () => connectRelay(relay.firstLine)))
-    const seen: Record<'guest' | 'relay', Round[]> = { guest: [], relay: [] }
+    await using journaling = await startRelay(modelUrl, otherWorkspace.database)
+    const relays = await connectMany(relay.firstLine)
+    const journalings = await connectMany(journaling.firstLine)
+    const seen: Record<Side, Round[]> = { guest: [], relay: [], journaling: [] }
     const delays: number[] = []
     for (let round = -1; round < plan.loadRounds; round++) {
-      const relayTurns = relays.map((client) => Array.from({ length: plan.loadTurns }, () => () => client.turn(prompts.oneTool)))
-      const relayed = await measureRound(relay.pid, relayTurns)
+      const relayed = await measureRound(relay.pid, relayTurns(relays, plan.loadTurns))
+      const journaled = await measureRound(journaling.pid, relayTurns(journalings, plan.loadTurns))
       const { turns, leave } = await guestTurns(terminals, plan.loadTurns)
       await guest.loopDelay()
       const guested = await measureRound(guest.pid, turns)
@@ -42,12 +46,21 @@ export const load: Measure = {
       // The first round warms both sides up.
       if (round < 0) continue
       seen.relay.push(relayed)
+      seen.journaling.push(journaled)
       seen.guest.push(guested)
       delays.push(delay.p99)
     }
-    for (const client of [...terminals, ...relays]) client[Symbol.dispose]()
+    for (const client of [...terminals, ...relays, ...journalings]) client[Symbol.dispose]()
     return rows(seen, delays)
   },
+}
+
+function connectMany(url: string): Promise<readonly RelayClient[]> {
+  return Promise.all(Array.from({ length: sessionsAtOnce }, () => connectRelay(url)))
+}
+
+function relayTurns(clients: readonly RelayClient[], turns: number): readonly Worker[] {
+  return clients.map((client) => Array.from({ length: turns }, () => () => client.turn(prompts.oneTool)))
 }
 
 /** Sessions are made and followed before the round, left after it. */
@@ -76,11 +89,12 @@ async function measureRound(pid: number, workers: readonly Worker[]): Promise<Ro
   return { perSecond: turns / seconds, processorMs: (processorMs(pid) - used) / turns }
 }
 
-function rows(seen: Record<'guest' | 'relay', readonly Round[]>, delays: readonly number[]) {
-  const rate = (side: 'guest' | 'relay'): number => median(seen[side].map((round) => round.perSecond))
-  const cost = (side: 'guest' | 'relay'): number => median(seen[side].map((round) => round.processorMs))
-  const share = rate('guest') / rate('relay')
-  const ratio = cost('guest') / cost('relay')
+function rows(seen: Record<Side, readonly Round[]>, delays: readonly number[]) {
+  const rate = (side: Side): number => median(seen[side].map((round) => round.perSecond))
+  const cost = (side: Side): number => median(seen[side].map((round) => round.processorMs))
+  const shareOf = (side: Side): number => rate(side) / rate('relay')
+  const ratioOf = (side: Side): number => cost(side) / cost('relay')
+  const [share, ratio] = [shareOf('guest'), ratioOf('guest')]
   const relayCost = `relay ${ms(cost('relay'))}`
   return [
     bounded(
@@ -90,7 +104,9 @@ function rows(seen: Record<'guest' | 'relay', readonly Round[]>, delays: readonl
       '≥ 40 % of the relay',
       share >= 0.4,
     ),
+    shown('the same of a relay that journals', `${perSecond(rate('journaling'))}, ${Math.round(shareOf('journaling') * 100)} %`),
     bounded('processor time of a turn', `${ms(cost('guest'))}, ${times(ratio)}`, relayCost, '≤ 2.0 × the relay (stretch 1.5)', ratio <= 2),
+    shown('the same of a relay that journals', `${ms(cost('journaling'))}, ${times(ratioOf('journaling'))}`),
     bounded('event-loop delay, p99, worst round', ms(Math.max(...delays)), '', '< 50 ms', Math.max(...delays) < 50),
     shown('event-loop delay, p99, median round', ms(median(delays))),
   ]

@@ -7,7 +7,7 @@ import { residentBytes } from '../subjects/child-process.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
 import { type BenchGuestOptions, makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
-import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+import { connectRelay, startRelay } from '../relay/relay-client.ts'
 
 const settleMs = 2_000
 /** Sessions that take turns at once while memory is filled. */

@@ -4,7 +4,7 @@ import { bounded, figure, perSecond } from '../report.ts'
 import { median } from '../statistics.ts'
 import { makeWorkspace, startGuest } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
-import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+import { connectRelay, startRelay } from '../relay/relay-client.ts'
 
 const charactersPerToken = 'word '.length
 

@@ -7,14 +7,14 @@ import { median, quantile } from '../statistics.ts'
 import type { GatewayClient } from '../subjects/gateway-client.ts'
 import { makeWorkspace, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
-import { connectRelay, startRelay } from '../subjects/relay-client.ts'
+import { connectRelay, startRelay } from '../relay/relay-client.ts'
 
 /** A session is left after this many turns, so that short conversations are measured; `history` measures long ones. */
 const turnsPerSession = 10
 
 type Turn = (prompt: string) => Promise<unknown>
 type SessionTurn = Turn & { prepare(): Promise<void> }
-type Side = 'guest' | 'reminded' | 'relay' | 'bare'
+type Side = 'guest' | 'reminded' | 'relay' | 'journaling' | 'bare'
 type Samples = Record<Side, Record<Kind, number[]>>
 type Kind = 'plain' | 'oneTool' | 'fiveTools'
 const kinds: readonly Kind[] = ['plain', 'oneTool', 'fiveTools']
@@ -22,19 +22,23 @@ const kinds: readonly Kind[] = ['plain', 'oneTool', 'fiveTools']
 export const turns: Measure = {
   name: 'turns',
   title: 'One turn at a time',
-  how: 'Interleaved rounds of the same prompts through the gateway and through the relay, both warm; a session of the guest has at most ten turns. Conversations are indexed behind the turns; the last row is of a guest that also recalls from its other sessions before each turn.',
+  how: 'Interleaved rounds of the same prompts through the gateway and through the relay, both warm; a session of the guest has at most ten turns. A relay that journals sends the request that a guest sends and commits what it commits, and does nothing else. Conversations are indexed behind the turns; the last row is of a guest that also recalls from its other sessions before each turn.',
   async run(context) {
     using workspace = makeWorkspace()
     using secondWorkspace = makeWorkspace()
+    using thirdWorkspace = makeWorkspace()
     const same = { program: context.programs.usual, modelUrl: context.modelUrl }
     await using guest = await startGuest({ ...same, workspace, config: { memory: withoutRecall } })
     await using remindedGuest = await startGuest({ ...same, workspace: secondWorkspace })
     await using relay = await startRelay(context.modelUrl)
+    await using journaling = await startRelay(context.modelUrl, thirdWorkspace.database)
     using terminal = await guest.connect()
     using relayTerminal = await connectRelay(relay.firstLine)
+    using journalingTerminal = await connectRelay(journaling.firstLine)
     using secondTerminal = await remindedGuest.connect()
     const [own, reminded] = [await sessionTurns(terminal), await sessionTurns(secondTerminal)]
-    const sides = { guest: own, reminded, relay: relayTerminal.turn, bare: bareTurn(context.modelUrl) }
+    const relays = { relay: relayTerminal.turn, journaling: journalingTerminal.turn, bare: bareTurn(context.modelUrl) }
+    const sides = { guest: own, reminded, ...relays }
     return rows(await measureSides(sides, context))
   },
 }
@@ -57,16 +61,16 @@ async function sessionTurns(terminal: GatewayClient): Promise<SessionTurn> {
 }
 
 async function measureSides(
-  sides: { guest: SessionTurn; reminded: SessionTurn; relay: Turn; bare: Turn },
+  sides: Record<'guest' | 'reminded', SessionTurn> & Record<'relay' | 'journaling' | 'bare', Turn>,
   { plan }: BenchContext,
 ): Promise<Samples> {
   const empty = (): Record<Kind, number[]> => ({ plain: [], oneTool: [], fiveTools: [] })
-  const samples: Samples = { guest: empty(), reminded: empty(), relay: empty(), bare: empty() }
+  const samples: Samples = { guest: empty(), reminded: empty(), relay: empty(), journaling: empty(), bare: empty() }
   const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
   // The first quarter warms both sides up and is thrown away.
   for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
     for (const kind of kinds) {
-      for (const side of ['relay', 'guest', 'reminded', 'bare'] as const) {
+      for (const side of ['relay', 'guest', 'reminded', 'journaling', 'bare'] as const) {
         if ((side === 'bare' || side === 'reminded') && kind !== 'plain') continue
         for (let i = 0; i < plan.turnsPerRound; i++) {
           await sides.guest.prepare()
@@ -93,7 +97,7 @@ function bareTurn(modelUrl: string): Turn {
   }
 }
 
-function rows({ guest, reminded, relay, bare }: Samples): readonly Row[] {
+function rows({ guest, reminded, relay, journaling, bare }: Samples): readonly Row[] {
   const ratio = median(guest.plain) / median(relay.plain)
   const further = (side: Record<Kind, number[]>): number => (median(side.fiveTools) - median(side.oneTool)) / 4
   return [
@@ -104,6 +108,7 @@ function rows({ guest, reminded, relay, bare }: Samples): readonly Row[] {
       '≤ 2.5 × the relay',
       ratio <= 2.5,
     ),
+    shown('the same of a relay that journals', `${ms(median(journaling.plain))}, ${times(median(journaling.plain) / median(relay.plain))}`),
     shown('turn without tools, p99', ms(quantile(guest.plain, 0.99)), `relay ${ms(quantile(relay.plain, 0.99))}`),
     shown('turn with one tool call, p50', ms(median(guest.oneTool)), `relay ${ms(median(relay.oneTool))}`),
     bounded(

@@ -1,14 +1,15 @@
 /** A terminal of the relay. */
 import { WebSocket } from 'ws'
-import { repositoryPath, type Child, startChild } from './child-process.ts'
+import { repositoryPath, type Child, startChild } from '../subjects/child-process.ts'
 
 export interface RelayClient extends Disposable {
   /** Sends a prompt and resolves when the answer is complete, with the characters that came. One at a time. */
   turn(prompt: string): Promise<number>
 }
 
-export async function startRelay(modelUrl: string): Promise<Child> {
-  return startChild({ args: [repositoryPath('bench/subjects/relay-main.ts'), modelUrl] })
+/** @param file makes it the one that commits what a turn commits */
+export async function startRelay(modelUrl: string, ...file: readonly string[]): Promise<Child> {
+  return startChild({ args: [repositoryPath('bench/relay/relay-main.ts'), modelUrl, ...file] })
 }
 
 export async function connectRelay(url: string): Promise<RelayClient> {

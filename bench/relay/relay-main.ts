@@ -3,7 +3,7 @@
  * prompt, asks the model, and sends each piece of text on as a frame, then a last frame. Where the model asks for a tool it
  * does nothing and asks again. No session, no store, no check, no history, no failure handling.
  *
- * `node bench/subjects/relay-main.ts BASE_URL` prints its own address.
+ * `node bench/relay/relay-main.ts BASE_URL` prints its own address. With a FILE behind it, it is the relay of journaling-relay.ts.
  */
 import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
@@ -14,6 +14,7 @@ interface Chunk {
 }
 
 const url = `${process.argv[2]}/chat/completions`
+const journal = process.argv[3] === undefined ? null : await (await import('./journaling-relay.ts')).openTurnJournal(process.argv[3])
 const dispatcher = new Agent()
 
 /** Asks once. @returns whether the model asked for a tool. */
@@ -22,7 +23,7 @@ async function ask(socket: WebSocket, messages: readonly object[]): Promise<bool
     method: 'POST',
     dispatcher,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'bench', stream: true, messages }),
+    body: `{${journal?.tools ?? ''}${JSON.stringify({ model: 'bench', stream: true, messages }).slice(1)}`,
   })
   let asked = false
   let rest = ''
@@ -41,10 +42,13 @@ async function ask(socket: WebSocket, messages: readonly object[]): Promise<bool
 }
 
 async function relay(socket: WebSocket, prompt: string): Promise<void> {
+  const commit = await journal?.begin()
   const messages: object[] = [{ role: 'user', content: prompt }]
-  while (await ask(socket, messages)) {
+  let asked = 1
+  for (; await ask(socket, messages); asked++) {
     messages.push({ role: 'assistant', content: null, tool_calls: [] }, { role: 'tool', tool_call_id: 'call_0', content: 'done' })
   }
+  await commit?.(asked)
   socket.send('{"type":"done"}')
 }
 
