@@ -2,7 +2,7 @@
  * Tokens of a whole request. Exact for models that count with an OpenAI encoding; for the others an estimate from the length
  * of the request, corrected by what their replies reported. The tokenizer is loaded when something is counted.
  */
-import type { GenerateRequest, Message, ToolSpec, Usage } from '../../types/index.ts'
+import type { GenerateRequest, MediaPart, Message, ToolSpec, Usage } from '../../types/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
 import { createMediaTokens } from './media-tokens.ts'
 import type { TokenCounter, TokenEncoding } from './token-counter.ts'
@@ -84,11 +84,13 @@ export function createRequestTokens(): RequestTokens {
   }
 }
 
-function* mediaIn(messages: readonly Message[]) {
+function mediaIn(messages: readonly Message[]): readonly MediaPart[] {
+  const found: MediaPart[] = []
   for (const { role, parts } of messages) {
-    if (role === 'tool') yield* parts[0].media ?? []
-    else if (role === 'user') for (const part of parts) if (part.type === 'media') yield part
+    if (role === 'tool') found.push(...(parts[0].media ?? []))
+    else if (role === 'user') for (const part of parts) if (part.type === 'media') found.push(part)
   }
+  return found
 }
 
 function textOfAll({ parts }: Message): string {
