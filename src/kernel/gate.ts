@@ -94,8 +94,10 @@ export function createGate(deps: GateDeps): Gate {
     intended.promise.catch(() => {})
     return { intended: intended.promise, outcome }
   }
-  return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
+  return { start, call: (caller, name, input, options) => passGate(deps, { ...options, caller, onIntended: ignored }, name, input) }
 }
+
+const ignored = (): void => {}
 
 /** One call on its way through the gate. */
 interface Passing extends CallOptions {
@@ -151,7 +153,8 @@ async function admit(
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // 5. Approve: run, or park until a person has decided.
-  const unapproved = await approve(deps, passing, { call, input, flow }, past)
+  const asks = (decide(call, deps.approval) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
+  const unapproved = asks ? await approve(deps, passing, { call, input, flow }, past) : null
   if (unapproved !== null) return unapproved
 
   // 6. Reserve from every budget above the caller.
@@ -245,7 +248,7 @@ async function intend(
   return { firstSeq: 0, duplicate: false }
 }
 
-/** Stage 5. @returns null when the call may run. */
+/** Stage 5, where a person is asked. @returns null when the call may run. */
 async function approve(
   deps: GateDeps,
   passing: Passing,
@@ -253,8 +256,7 @@ async function approve(
   past: readonly JournalRecord[],
 ): Promise<Refusal | null> {
   const { caller, id } = passing
-  const asks = (decide(call, deps.approval) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
-  if (!asks || past.some((entry) => entry.phase === 'intent')) return null
+  if (past.some((entry) => entry.phase === 'intent')) return null
   const signal = passing.signal ?? new AbortController().signal
   const exact = JSON.stringify(input)
   // A decision binds to one exact input: a record about another input counts for nothing.

@@ -11,9 +11,12 @@ import type { Append, Appended, Erased, Store } from './store.ts'
 
 interface Waiting {
   readonly write: Write
-  resolve(result: WriteResult): void
+  settle(result: WriteResult): void
   reject(error: unknown): void
 }
+
+/** Resolves with what `convert` makes of the write's result; a write that was itself at fault is rejected. */
+type Writing = <Result>(write: Write, convert: (result: WriteResult) => Result) => Promise<Result>
 
 export function createStoreClient(user: UserId, link: EngineLink): Store {
   /** Why nothing is written any more; the first reason stays, until the engine is mended. */
@@ -25,9 +28,6 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
   link.onMended?.(() => {
     fault = null
   })
-  const assertOpen = (): void => {
-    if (closed) throw storeFault('store_failed', 'The store is closed.')
-  }
 
   const writer = createBatcher(async (writes) => {
     if (fault !== null) throw fault
@@ -41,16 +41,13 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     }
   })
 
-  const write = async (request: Write): Promise<WriteResult> => {
-    assertOpen()
-    if (fault !== null) throw fault
-    const result = await writer.add(request)
-    if (typeof result === 'object' && result !== null) throw toError(result)
-    return result
+  const write: Writing = (request, convert) => {
+    if (closed) return Promise.reject(closedFault())
+    return fault === null ? writer.add(request, convert) : Promise.reject(fault)
   }
 
   const read = async <Kind extends Read['kind']>(request: Read & { kind: Kind }) => {
-    assertOpen()
+    if (closed) throw closedFault()
     try {
       return await link.read<Kind>(request)
     } catch (error) {
@@ -66,7 +63,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     ...writesOf(write),
     ...readsOf(read),
     memory: createMemoryClient({
-      write: async (changes) => void (await write({ kind: 'memory', changes })),
+      write: (changes) => write({ kind: 'memory', changes }, () => {}),
       read: (asked) => read({ kind: 'memory', read: asked }),
     }),
     async close() {
@@ -78,19 +75,19 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
   }
 }
 
-function writesOf(write: (request: Write) => Promise<WriteResult>): Pick<Store, 'append' | 'putBlob' | 'erase' | 'claimLane'> {
+function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 'claimLane'> {
   return {
-    append: async (request) => appended(request, (await write({ kind: 'append', append: request })) as number),
+    append: (request) => write({ kind: 'append', append: request }, (result) => appended(request, result as number)),
     async putBlob(bytes) {
       if (bytes.length > maxBlobBytes) throw blobTooLarge(bytes.length)
       // A copy of its own: a view of a larger buffer would travel with all of it.
-      return (await write({ kind: 'blob', bytes: Uint8Array.from(bytes) })) as string
+      return write({ kind: 'blob', bytes: Uint8Array.from(bytes) }, (hash) => hash as string)
     },
     async erase(seqs, reason) {
       if (seqs.length > maxErasedAtOnce) throw tooManyErased(seqs.length)
-      return JSON.parse((await write({ kind: 'erase', seqs: [...new Set(seqs)], reason })) as string) as Erased
+      return write({ kind: 'erase', seqs: [...new Set(seqs)], reason }, (result) => JSON.parse(result as string) as Erased)
     },
-    claimLane: async (session, owner, leaseMs) => (await write({ kind: 'claim', session, owner, leaseMs })) as number | null,
+    claimLane: (session, owner, leaseMs) => write({ kind: 'claim', session, owner, leaseMs }, (epoch) => epoch as number | null),
   }
 }
 
@@ -122,6 +119,10 @@ function appended(request: Append, result: number): Appended {
   })
 }
 
+function closedFault(): OxbowError {
+  return storeFault('store_failed', 'The store is closed.')
+}
+
 function blobTooLarge(bytes: number): OxbowError {
   return new OxbowError('limit_reached', `A blob has ${bytes} bytes; ${maxBlobBytes} is the most.`, {
     hint: 'Keep it as a file in the workspace.',
@@ -135,7 +136,7 @@ function tooManyErased(count: number): OxbowError {
 }
 
 interface Batcher {
-  add(write: Write): Promise<WriteResult>
+  readonly add: Writing
   /** Resolves when nothing waits and nothing is under way. */
   idle(): Promise<void>
 }
@@ -153,7 +154,7 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
     urgent -= batch.filter(({ write }) => isUrgent(write)).length
     try {
       const results = await send(batch.map((entry) => entry.write))
-      batch.forEach((entry, i) => entry.resolve(results[i] ?? null))
+      batch.forEach((entry, i) => entry.settle(results[i] ?? null))
     } catch (error) {
       for (const entry of batch) entry.reject(error)
     }
@@ -176,14 +177,22 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
       }
     })
   return {
-    add: (write) =>
-      new Promise<WriteResult>((resolve, reject) => {
+    add: (write, convert) =>
+      new Promise((resolve, reject) => {
         if (waiting.length >= maxWaitingWrites) {
           const hint = 'Wait for answers before sending more.'
           reject(new OxbowError('limit_reached', `${maxWaitingWrites} writes wait for the store already.`, { hint }))
           return
         }
-        waiting.push({ write, resolve, reject })
+        const settle = (result: WriteResult): void => {
+          if (typeof result === 'object' && result !== null) return reject(toError(result))
+          try {
+            resolve(convert(result))
+          } catch (error) {
+            reject(error)
+          }
+        }
+        waiting.push({ write, settle, reject })
         if (isUrgent(write) && urgent++ === 0) hurry()
         running ??= run()
       }),

@@ -47,6 +47,7 @@ export function createRecentMap<Key, Value>(most: number, weigh: (value: Value) 
       const weight = weigh(value)
       held.set(key, { value, weight })
       total += weight
+      if (total <= most) return
       for (const oldest of held.keys()) {
         if (total <= most || oldest === key) break
         drop(oldest)
