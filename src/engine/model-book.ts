@@ -1,5 +1,5 @@
 /** Who is who: from the name under which somebody asks for a model to its service and its facts. Each name is looked up once. */
-import { type ModelFacts, modelLabel, type ModelOverrides, OxbowError, plainFacts } from '../types/index.ts'
+import { type ModelFacts, modelLabel, type ModelOverrides, once, OxbowError, plainFacts } from '../types/index.ts'
 import type { Catalog } from './catalog/catalog.ts'
 import { findService, type ModelName, readModelName, type Service, type ServiceConfig } from './services.ts'
 
@@ -21,12 +21,11 @@ export interface ModelBook {
 
 export function createModelBook(services: ServiceConfig, catalogFolder: string | undefined): ModelBook {
   const found = new Map<string, Promise<KnownModel>>()
-  let catalog: Promise<Catalog> | null = null
   // One for all names: it keeps what it has read.
-  const openCatalog = (): Promise<Catalog> =>
-    (catalog ??= import('./catalog/catalog.ts').then(({ catalogFilesIn, loadCatalog }) =>
-      loadCatalog({ files: catalogFolder === undefined ? {} : catalogFilesIn(catalogFolder) }),
-    ))
+  const openCatalog = once(async (): Promise<Catalog> => {
+    const { catalogFilesIn, loadCatalog } = await import('./catalog/catalog.ts')
+    return loadCatalog({ files: catalogFolder === undefined ? {} : catalogFilesIn(catalogFolder) })
+  })
   const facts = new Map<string, ModelFacts>()
   const look = async (name: string): Promise<KnownModel> => {
     const { provider, model } = readModelName(name, services)

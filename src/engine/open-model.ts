@@ -1,6 +1,6 @@
 /** Opens what a service needs, by dynamic import, once: nothing of a wire is loaded before its first use. */
 import type { Clock, Config, Embedded, EmbedOptions, Model, Random } from '../types/index.ts'
-import { assertNever, OxbowError } from '../types/index.ts'
+import { assertNever, once, OxbowError } from '../types/index.ts'
 import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
 import type { KnownModel, ModelBook } from './model-book.ts'
@@ -33,7 +33,7 @@ export function createOpener(options: OpenerOptions): Opener {
   const { clock, random, limits } = options
   const opened = new Map<string, Promise<OpenModel>>()
   const embedders = new Map<string, Promise<Embedder>>()
-  let breakers: Promise<import('./reliability/breakers.ts').Breakers> | null = null
+  const breakers = once(async () => (await import('./reliability/breakers.ts')).createBreakers(clock, limits))
 
   const serviceModel = (service: Service): Promise<OpenModel> => {
     const known = opened.get(service.id)
@@ -54,16 +54,17 @@ export function createOpener(options: OpenerOptions): Opener {
     async open(chosen, fallbacks) {
       // What runs in this process does not fail for a while: it is asked as it is.
       if (isInProcess(chosen.service) && fallbacks.length === 0) return serviceModel(chosen.service)
-      const [{ createReliableModel }, shared] = await Promise.all([
-        import('./reliability/reliable-model.ts'),
-        (breakers ??= import('./reliability/breakers.ts').then((made) => made.createBreakers(clock, limits))),
-      ])
+      const [{ createReliableModel }, shared] = await Promise.all([import('./reliability/reliable-model.ts'), breakers()])
       return createReliableModel({ routes: [routeTo(chosen), ...fallbacks.map(routeTo)], clock, random, limits, breakers: shared })
     },
     async embed({ provider, model }, texts, asked, signal) {
       const service = findService(provider, options.services)
-      let embedder = embedders.get(service.id)
-      if (embedder === undefined) embedders.set(service.id, (embedder = openEmbedder(service, options)))
+      const known = embedders.get(service.id)
+      const embedder = known ?? openEmbedder(service, options)
+      if (known === undefined) {
+        embedders.set(service.id, embedder)
+        embedder.catch(() => embedders.delete(service.id))
+      }
       return (await embedder).embed(model, texts, asked, signal)
     },
     async close() {

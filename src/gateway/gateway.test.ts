@@ -1,6 +1,7 @@
 /** The gateway over real sockets on loopback, in front of a kernel in memory. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { registerHooks } from 'node:module'
 import { connect as connectTcp } from 'node:net'
 import { describe, test } from 'node:test'
 import { type CallId, createIdMaker, OxbowError, type ServerFrame, systemClock, systemRandom } from '../types/index.ts'
@@ -29,6 +30,20 @@ async function request(house: House, text: string): Promise<string> {
 }
 
 void describe('who is let in', () => {
+  void test('what serves a terminal and could not be loaded once, as without a free descriptor, is loaded for the next one', async () => {
+    await using house = await startHouse()
+    const hooks = registerHooks({
+      resolve(specifier, context, next) {
+        if (specifier === './handshake.ts') throw new Error('EMFILE: too many open files')
+        return next(specifier, context)
+      },
+    })
+    await assert.rejects(house.open(), /closed/).finally(() => hooks.deregister())
+    const terminal = await house.open()
+    terminal.socket.terminate()
+    assert.match(String(house.bugs), /EMFILE/)
+  })
+
   void test('health is told to anyone and says nothing else; all other paths are not found', async () => {
     await using house = await startHouse()
     const ask = (line: string) => request(house, `${line} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)

@@ -7,10 +7,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { errorTable, type Failure, OxbowError } from '../types/index.ts'
+import { errorTable, type Failure, once, OxbowError } from '../types/index.ts'
 import { refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
-import type { Handshake } from './handshake.ts'
 import { gatewayLimits, type GatewayLimits, maxReasonBytes, minTokenLength, timeoutLookShare } from './limits.ts'
 
 export interface GatewayOptions {
@@ -46,8 +45,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const connections = new Set<Connection>()
   const onBug = options.onBug ?? writeBug
   let isClosing = false
-  let loading: Promise<Handshake> | null = null
-  const load = async (): Promise<Handshake> => (await import('./handshake.ts')).createHandshake({ kernel, limits, onBug })
+  const handshakes = once(async () => (await import('./handshake.ts')).createHandshake({ kernel, limits, onBug }))
 
   // A static import of node:http would load undici at start.
   const { requestTimeoutMs } = limits
@@ -63,12 +61,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     stream.on('error', () => stream.destroy())
     const refusal = refuseUpgrade(request, options)
     if (refusal !== null) return refuse(stream, refusal)
-    const letIn = (handshake: Handshake): void => {
+    const letIn = async (): Promise<void> => {
+      const handshake = await handshakes()
       if (isClosing) stream.destroy()
       else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
       else handshake(request, stream, head, connections)
     }
-    ;(loading ??= load()).then(letIn).catch((error: unknown) => {
+    letIn().catch((error: unknown) => {
       stream.destroy()
       onBug(error)
     })

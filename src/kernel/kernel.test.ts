@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { openMemoryStore } from '../store/index.ts'
-import { type CallContext, type CallId, type GenerateRequest, type ModelEvent, textOf, type TurnId } from '../types/index.ts'
+import { type CallContext, type CallId, type GenerateRequest, type ModelEvent, OxbowError, textOf, type TurnId } from '../types/index.ts'
 import { asks, done, inOrder, newCallId, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 const askFirst = { approval: { calls: { 'test.act': 'ask' } } }
@@ -159,6 +159,17 @@ test('a bound that does not fit is counted exactly before the call is refused', 
   await using fixture = await openFixture({ play: () => says('hi'), config, countTokens })
   assert.equal((await fixture.turn('word '.repeat(2_000)))['status'], 'ok')
   assert.equal(counted, 1)
+})
+
+test('a tokenizer that fails once is asked again by the next turn', async () => {
+  let asked = 0
+  const countTokens = async (texts: readonly string[]) => {
+    if ((asked += 1) === 1) throw new OxbowError('limit_reached', 'The tokenizer stopped before it had counted.', { hint: 'Try again.' })
+    return texts.map((text) => Math.ceil(text.length / 4))
+  }
+  await using fixture = await openFixture({ config: { model: { context_tokens: 2_000, max_output_tokens: 400 } }, countTokens })
+  assert.equal((await fixture.turn('hi'))['status'], 'failed')
+  assert.equal((await fixture.turn('hi'))['status'], 'ok')
 })
 
 test('a money budget needs to know the price', async () => {

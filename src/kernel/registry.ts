@@ -3,7 +3,7 @@
  * a model how to mend its call.
  */
 import type { z } from 'zod'
-import { type Call, type Failure, toolName, type ToolSpec } from '../types/index.ts'
+import { type Call, type Failure, once, toolName, type ToolSpec } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import { maxInputBytes } from './limits.ts'
 
@@ -25,12 +25,11 @@ type Loaded = Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toToo
 /** @param describe loads and makes the descriptions, for the first call: they are a third of what a start would load */
 export function createRegistry(describe: () => Promise<readonly Call[]>): Registry {
   let loaded: Loaded | null = null
-  let loading: Promise<Loaded> | null = null
-  const load = async (): Promise<Loaded> => {
+  const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
     const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
     return (loaded = { ...reference, byName })
-  }
+  })
   const known = (): Loaded => {
     if (loaded === null) throw new Error('the registry is read before a call was made')
     return loaded
@@ -41,7 +40,7 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
     find: (name) => known().byName.get(name),
     references: () => all().map(known().describeCall),
     async parse(name, input) {
-      const { byName } = loaded ?? (await (loading ??= load()))
+      const { byName } = loaded ?? (await load())
       const call = byName.get(name)
       if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }

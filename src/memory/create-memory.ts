@@ -1,6 +1,6 @@
 /** Puts memory together from its parts, each loaded when it is first asked for. */
 import { createHasher, type Hasher } from '../store/index.ts'
-import { OxbowError, toFailure } from '../types/index.ts'
+import { once, type Once, OxbowError, toFailure } from '../types/index.ts'
 import type { KeepDeps } from './keep-deps.ts'
 import { createLoneWriter, type LoneWriter } from './lone-writer.ts'
 import type { AskedEngine } from './embed/asked-meanwhile.ts'
@@ -21,12 +21,11 @@ export function createMemory(options: MemoryOptions): Memory {
   const census = createCensus(store.memory)
   let closed = false
   const ending = new AbortController()
-  let index: Promise<JournalIndex> | null = null
   const lone = createLoneWriter(store.memory)
   const readers = lazyReaders(options, lone, (...asked) => embed(...asked))
   const { text, wanted, recall, vectors } = readers
   const makeVectors = (): void => {
-    if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke())
+    if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke(), notSaidHere)
   }
   const deps: KeepDeps = {
     ...lone,
@@ -37,19 +36,20 @@ export function createMemory(options: MemoryOptions): Memory {
     changed({ put = [], gone = [] }) {
       census.put(put)
       if (put.length > 0) makeVectors()
-      if (gone.length > 0) void index?.then((each) => each.dropHeld())
+      if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
     },
   }
   const erasers: Eraser[] = []
   let embed: EmbeddingService['embed'] = notConnected
   let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
   const forgetting = lazyForgetting(deps, erasers)
-  const indexer = (): Promise<JournalIndex> =>
-    (index ??= openIndex(deps, {
+  const indexer = once(() =>
+    openIndex(deps, {
       keeps: config.index_messages,
       catchUpMs: options.catchUpMs,
       settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
-    }))
+    }),
+  )
   const turnRecall = once(async (): Promise<TurnRecall> => {
     const { createTurnRecall } = await import('./said/turn-recall.ts')
     return createTurnRecall(deps, { recall, limit: config.recall_results, tokens: config.recall_tokens })
@@ -62,11 +62,11 @@ export function createMemory(options: MemoryOptions): Memory {
     poke() {
       // Once, for what a stop left undone; later ones follow from what is put.
       if (vectors.made() === null) void census.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
-      if (reads()) void indexer().then((each) => each.poke())
+      if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
     caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
     recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
-    tidied: () => void wanted.made()?.then(({ hot }) => hot.drop()),
+    tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
     recall,
     ...keepers,
     forgetting,
@@ -74,7 +74,7 @@ export function createMemory(options: MemoryOptions): Memory {
     why: async (id) => (await import('./keep/why.ts')).explain(deps, await keepers.notes(), id),
     async stats() {
       const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
-      return report(deps, (await index)?.fault() ?? null, embedding)
+      return report(deps, (await indexer.made())?.fault() ?? null, embedding)
     },
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     eraseBy: (erase) => void (eraseBodies = erase),
@@ -82,7 +82,7 @@ export function createMemory(options: MemoryOptions): Memory {
     async close() {
       closed = true
       ending.abort()
-      await closeAll(readers, index)
+      await closeAll(readers, indexer.made())
     },
   }
 }
@@ -168,28 +168,7 @@ async function startText({ config }: MemoryOptions, service: EmbeddingService): 
   return createTextEngine({ embedder: config.embedder, service })
 }
 
-/** Made on first use, once; a failure is not kept. */
-interface Once<Value> {
-  (): Promise<Value>
-  /** What was made, without making it. */
-  made(): Promise<Value> | null
-}
-
-function once<Value>(make: () => Promise<Value>): Once<Value> {
-  let made: Promise<Value> | null = null
-  const ask = (): Promise<Value> => {
-    if (made !== null) return made
-    const making = make()
-    made = making
-    making.catch(() => {
-      if (made === making) made = null
-    })
-    return making
-  }
-  return Object.assign(ask, { made: () => made })
-}
-
-/** A store that fails says so to whoever asks it next. */
+/** A store that fails, or what cannot be loaded, says so to whoever asks next. */
 function notSaidHere(): void {}
 
 /** Until the kernel says how a service is asked. */

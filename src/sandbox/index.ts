@@ -2,7 +2,7 @@
  * Starts hands in a tier and speaks with them. And the one way to the web, and the
  * threads in which tools of programs run; both are loaded when they are first used.
  */
-import type { Config, DoctorCheck } from '../types/index.ts'
+import { type Config, type DoctorCheck, once } from '../types/index.ts'
 import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
@@ -43,15 +43,11 @@ export type {
  * @throws OxbowError `bad_config` at once when its rules cannot be used; see `Egress.fetch` for the rest.
  */
 export async function openEgress(config: Config['egress'], through?: string): Promise<Egress> {
-  const load = async (): Promise<Egress> =>
-    (await import('./egress/create-egress.ts')).createEgress(config, { ...(through !== undefined && { through }) })
-  let egress = config.allow.length + config.deny.length > 0 ? await load() : null
-  return {
-    async fetch(url, accept, signal, headers) {
-      egress ??= await load()
-      return egress.fetch(url, accept, signal, headers)
-    },
-  }
+  const egress = once(async () =>
+    (await import('./egress/create-egress.ts')).createEgress(config, { ...(through !== undefined && { through }) }),
+  )
+  if (config.allow.length + config.deny.length > 0) await egress()
+  return { fetch: async (url, accept, signal, headers) => (await egress()).fetch(url, accept, signal, headers) }
 }
 
 /**
@@ -59,12 +55,11 @@ export async function openEgress(config: Config['egress'], through?: string): Pr
  * @param folder for its sockets; of the workspace, and not seen by agents
  */
 export function openEgressProxy(config: Config['egress'], folder: string): EgressProxy {
-  const load = async (): Promise<EgressProxy> => (await import('./egress/proxy/egress-proxy.ts')).createEgressProxy(config, folder)
-  let proxy: Promise<EgressProxy> | null = null
+  const proxy = once(async () => (await import('./egress/proxy/egress-proxy.ts')).createEgressProxy(config, folder))
   return {
-    socket: async (profile) => (await (proxy ??= load())).socket(profile),
-    issue: async (profile, hosts) => (await (proxy ??= load())).issue(profile, hosts),
-    close: async () => (await proxy)?.close(),
+    socket: async (profile) => (await proxy()).socket(profile),
+    issue: async (profile, hosts) => (await proxy()).issue(profile, hosts),
+    close: async () => (await proxy.made())?.close(),
   }
 }
 

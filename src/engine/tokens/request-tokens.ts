@@ -2,7 +2,7 @@
  * Tokens of a whole request. Exact for models that count with an OpenAI encoding; for the others an estimate from the length
  * of the request, corrected by what their replies reported. The tokenizer is loaded when something is counted.
  */
-import type { GenerateRequest, MediaPart, Message, ToolSpec, Usage } from '../../types/index.ts'
+import { type GenerateRequest, type MediaPart, type Message, once, type ToolSpec, type Usage } from '../../types/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
 import { createMediaTokens } from './media-tokens.ts'
 import type { TokenCounter, TokenEncoding } from './token-counter.ts'
@@ -32,12 +32,10 @@ export function createRequestTokens(): RequestTokens {
   const media = createMediaTokens()
   const bytes = new WeakMap<Message, number>()
   const toolSizes = new WeakMap<readonly ToolSpec[], number>()
-  let counter: Promise<TokenCounter> | null = null
+  const counter = once(async () => (await import('./token-counter.ts')).createTokenCounter(tokenizerIdleMs))
 
-  const counted = async (texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]> => {
-    counter ??= import('./token-counter.ts').then(({ createTokenCounter }) => createTokenCounter(tokenizerIdleMs))
-    return (await counter).count(texts, encoding)
-  }
+  const counted = async (texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]> =>
+    (await counter()).count(texts, encoding)
   const mediaTokens = (model: CountedModel, messages: readonly Message[]): number => {
     let sum = 0
     for (const part of mediaIn(messages)) sum += media(part, model.service.wire, model.name)
@@ -71,7 +69,7 @@ export function createRequestTokens(): RequestTokens {
       const conversation = request.cacheKey === undefined ? {} : { conversation: request.cacheKey }
       estimator.observe(model.label, { counted: roughly(model, request), reported: usage, ...conversation })
     },
-    close: async () => (await counter?.catch(() => null))?.close(),
+    close: async () => (await counter.made()?.catch(() => null))?.close(),
   }
 
   function toolBytes(tools: readonly ToolSpec[]): number {

@@ -1,8 +1,17 @@
 /** `model.generate`: the call by which an agent thinks. Its deltas go to followers, its outcome to the journal. */
 import { z } from 'zod'
 import type { GenerateOutput } from '../../runtime/index.ts'
-import type { Blobs, Call, Config, GenerateRequest, GenerateSettings, JsonObject, Message, ToolSpec } from '../../types/index.ts'
-import type { ShowFiles } from '../attachments/shown-files.ts'
+import {
+  type Blobs,
+  type Call,
+  type Config,
+  type GenerateRequest,
+  type GenerateSettings,
+  type JsonObject,
+  type Message,
+  once,
+  type ToolSpec,
+} from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder, type ExchangeRecorder } from './exchange-record.ts'
@@ -48,12 +57,11 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     erasures = now
     return recording
   }
-  let shower: Promise<ShowFiles> | null = null
+  const shower = once(async () => (await import('../attachments/shown-files.ts')).createFileShower(deps.blobs))
   /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
-    shower ??= import('../attachments/shown-files.ts').then(({ createFileShower }) => createFileShower(deps.blobs))
-    return (await shower)(messages, await engine.facts(model))
+    return (await shower())(messages, await engine.facts(model))
   }
   /** Also of what may take over: once it answers, it is too late to say so. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {

@@ -15,6 +15,7 @@ import {
   type Config,
   type Engine,
   fenceRule,
+  once,
   type Process,
   type ProcessId,
   type Sandbox,
@@ -66,13 +67,15 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
   }
   // Made at the first turn: schemas of all tools are a tenth of a start.
   let toolText: string | null = null
-  let counted: Promise<number> | null = null
+  const textOfTools = (): string => (toolText ??= JSON.stringify(registry.tools(rights)))
+  const counted = once(async (): Promise<number> => {
+    const [count = Buffer.byteLength(textOfTools())] = await engine.countTokens([textOfTools()])
+    return Math.ceil(count * foreignFactor)
+  })
   // A byte is at most one token: a bound that needs no tokenizer, unless the window is too small for bounds.
   const toolTokens = (contextTokens: number): number | Promise<number> => {
-    const text = (toolText ??= JSON.stringify(registry.tools(rights)))
-    const bound = Buffer.byteLength(text)
-    if (bound * roomyFactor <= contextTokens) return bound
-    return (counted ??= engine.countTokens([text]).then(([count = bound]) => Math.ceil(count * foreignFactor)))
+    const bound = Buffer.byteLength(textOfTools())
+    return bound * roomyFactor <= contextTokens ? bound : counted()
   }
   return {
     async runTurn(turn) {
