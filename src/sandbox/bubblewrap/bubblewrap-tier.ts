@@ -1,5 +1,5 @@
 /** The Linux sandbox as a tier: what will be in force, and what is not. */
-import type { Profile } from '../../types/index.ts'
+import { once, type Profile } from '../../types/index.ts'
 import { findBrowser } from '../browser/find-browser.ts'
 import { findDiskLimit } from '../disk/disk-limit.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
@@ -15,14 +15,14 @@ export const bubblewrapTier: TierProvider = {
 }
 
 function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
-  let start: TierPlan['start'] | null = null
+  // What hands need to start is loaded with the first of them; all starts share what it counts.
+  const starter = once(async () => (await import('./start/bubblewrap-start.ts')).createStarter(plan, options))
   return {
     provider: 'bubblewrap',
     profiles: profilesOf(options),
     limits: limitsInForce(plan, options),
     degraded: [...plan.degraded, ...notInForce(plan, options)],
-    // What hands need to start is loaded with the first of them.
-    start: async (profile) => (start ??= (await import('./start/bubblewrap-start.ts')).createStarter(plan, options))(profile),
+    start: async (profile) => (await starter())(profile),
     close: () => Promise.resolve(),
   }
 }
