@@ -73,6 +73,13 @@ test('a restored store is what was backed up, in every table, and goes on; what 
   )
 })
 
+test('a database without tables is not backed up, and says what makes them', async () => {
+  await using files = storeFolder()
+  writeFileSync(files.path, '')
+  await assertRejects(ask(placeIn(files.folder), { ask: 'backup', path: '' }), 'not_found', /has no tables yet/)
+  assert.deepEqual(readdirSync(join(files.folder, 'backups')), [])
+})
+
 test('a backup is restored where no store is', async () => {
   await using files = storeFolder()
   await filled(files)

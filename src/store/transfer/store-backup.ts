@@ -28,6 +28,7 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
   try {
     const facts = await using(connectStore(place, 'any version'), async (db) => {
       const schema = judgeSchema(await appliedSteps(db.migration))
+      if (schema.version === 0) throw nothingYet(db.where)
       // A file is copied as it is, also before its steps have run.
       if (db.dialect === 'postgres' || schema.state !== 'behind') assertUsable(schema, 'read', db.where)
       deps.tell('copying', 0, 0)
@@ -61,6 +62,13 @@ function assertFree(path: string, folder: string): void {
   if (!isFolder(folder)) {
     throw new OxbowError('not_found', `There is no folder ${folder}.`, { hint: 'Make it first, or name a file in another folder.' })
   }
+}
+
+/** What was begun by a start that did not come to its tables, or is a file of nobody. */
+function nothingYet(where: string): OxbowError {
+  return new OxbowError('not_found', `There is nothing to back up: ${where} has no tables yet.`, {
+    hint: 'Start Oxbow once in this workspace to make them, or restore a backup.',
+  })
 }
 
 async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): Promise<void> {
