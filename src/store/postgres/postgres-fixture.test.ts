@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { pgvectorSkip, postgresSkip, startPostgres, usePostgres } from './postgres-fixture.ts'
 
@@ -38,4 +40,22 @@ test('a server of its own is killed, starts again with what was committed, and l
     await server.start()
   }
   assert.equal(existsSync(folder), false)
+})
+
+const skipAsUser = process.getuid?.() !== 0 && 'only root runs the server as another account'
+
+test('a server starts where the temporary folder is for root alone', { skip: postgresSkip() || skipAsUser }, async () => {
+  const before = process.env['TMPDIR']
+  const closed = mkdtempSync(join(tmpdir(), 'oxbow-closed-'))
+  process.env['TMPDIR'] = closed
+  const starting = startPostgres()
+  // Its folder is made by now.
+  if (before === undefined) delete process.env['TMPDIR']
+  else process.env['TMPDIR'] = before
+  try {
+    await using server = await starting
+    assert.deepEqual(await server.sql('select 1 as one'), [{ one: 1 }])
+  } finally {
+    rmSync(closed, { recursive: true })
+  }
 })

@@ -6,10 +6,10 @@
  * ends the server and removes the folder.
  */
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, mkdtempSync, readFileSync, chownSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, mkdtempSync, readFileSync, realpathSync, chownSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import type pg from 'pg'
 
@@ -66,8 +66,8 @@ export interface PostgresServer extends AsyncDisposable {
 export async function startPostgres(options: ServerOptions = {}): Promise<PostgresServer> {
   const bin = binaries()
   if (bin === null) throw new Error(String(postgresSkip()))
-  const folder = mkdtempSync(join(tmpdir(), 'oxbow-pg-'))
   const owner = serverOwner()
+  const folder = mkdtempSync(join(owner === null ? tmpdir() : placeForOthers(), 'oxbow-pg-'))
   if (owner !== null) chownSync(folder, owner.uid, owner.gid)
   const as: SpawnOptions = owner === null ? { cwd: folder } : { cwd: folder, ...owner }
   const data = join(folder, 'data')
@@ -138,6 +138,14 @@ function serverOwner(): { uid: number; gid: number } | null {
   if (process.getuid?.() !== 0) return null
   const id = (kind: string): number => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }
+}
+
+/** A temporary folder that another account can come to: one of root alone has the server's own folder out of its reach. */
+function placeForOthers(): string {
+  const place = tmpdir()
+  const canBeEntered = (folder: string): boolean =>
+    (statSync(folder).mode & 0o001) !== 0 && (dirname(folder) === folder || canBeEntered(dirname(folder)))
+  return canBeEntered(realpathSync(place)) ? place : '/tmp'
 }
 
 interface ServerProcess {
