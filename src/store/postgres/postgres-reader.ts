@@ -40,16 +40,22 @@ export function createReader(deps: ReaderDeps): PostgresReader {
       sessionRow,
     )
 
+  const bodiesIn = (session: PostgresSession): BodyReading => ({
+    session,
+    user,
+    now: async (seq) => (await run(session, 'bodyAt', { seq }))[0]?.[0] as string | undefined,
+  })
+
   const answers: Answers = {
     async records(session, { query }) {
       const rows = await recordRows(session, query)
-      return query.hydrate ? hydrated(session, user, rows, recordBodyColumn) : (rows.flat() as Flat)
+      return query.hydrate ? hydrated(bodiesIn(session), rows, recordBodyColumn) : (rows.flat() as Flat)
     },
     async scan(session, { query }) {
       const slice = openScanSlice(query)
       for (let page = slice.next(); page !== null; page = slice.next()) {
         const rows = await recordRows(session, { ...query, ...page, order: 'oldest_first', hydrate: false })
-        const bodies = await bodiesOf(session, user, rows, recordBodyColumn)
+        const bodies = await bodiesOf(bodiesIn(session), rows, recordBodyColumn)
         slice.take(rows as Flat[], (at) => bodies[at]!)
       }
       return slice.answer()
@@ -57,9 +63,9 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     async history(session, read) {
       const before = read.before ?? Number.MAX_SAFE_INTEGER
       const rows = await run(session, 'history', { session: read.session, before, limit: rowLimit(read.limit) })
-      return hydrated(session, user, rows, historyBodyColumn)
+      return hydrated(bodiesIn(session), rows, historyBodyColumn)
     },
-    open_intents: async (session) => hydrated(session, user, await run(session, 'openIntents', {}), recordBodyColumn),
+    open_intents: async (session) => hydrated(bodiesIn(session), await run(session, 'openIntents', {}), recordBodyColumn),
     async head(session) {
       const [row] = await run(session, 'head', {})
       return row === undefined ? emptyChain : { seq: row[0] as number, hash: row[1] as string }
@@ -87,9 +93,16 @@ function queryOf<Args extends object>(name: string, { sql, parameters }: Templat
   return { name, text: sql, values: bind(parameters, args) }
 }
 
-/** All columns of all rows; bodies that are references are replaced by what they refer to, asked for in one statement. */
-async function hydrated(session: PostgresSession, user: UserId, rows: Row[], bodyColumn: number): Promise<Flat> {
-  const bodies = await bodiesOf(session, user, rows, bodyColumn)
+interface BodyReading {
+  readonly session: PostgresSession
+  readonly user: UserId
+  /** The body of a record as it is by now. */
+  readonly now: (seq: number) => Promise<string | undefined>
+}
+
+/** All columns of all rows, the seq first; bodies that are references are replaced by what they refer to, asked for in one statement. */
+async function hydrated(reading: BodyReading, rows: Row[], bodyColumn: number): Promise<Flat> {
+  const bodies = await bodiesOf(reading, rows, bodyColumn)
   const flat: Flat = []
   for (const [at, row] of rows.entries()) {
     row[bodyColumn] = bodies[at]!
@@ -98,7 +111,7 @@ async function hydrated(session: PostgresSession, user: UserId, rows: Row[], bod
   return flat
 }
 
-async function bodiesOf(session: PostgresSession, user: UserId, rows: readonly Row[], bodyColumn: number): Promise<readonly string[]> {
+async function bodiesOf({ session, user, now }: BodyReading, rows: readonly Row[], bodyColumn: number): Promise<readonly string[]> {
   const wanted = new Set(rows.flatMap((row) => parseReference(row[bodyColumn] as string)?.blob ?? []))
   const blobs = new Map<string, Uint8Array>()
   if (wanted.size > 0) {
@@ -108,13 +121,24 @@ async function bodiesOf(session: PostgresSession, user: UserId, rows: readonly R
     const found = await session.rows({ name: 'read_blobs', text, values: [user, JSON.stringify([...wanted])] })
     for (const [hash, bytes] of found) blobs.set(hash as string, bytes as Uint8Array)
   }
-  return rows.map((row) => bodyOf(row[bodyColumn] as string, blobs))
+  const bodies: string[] = []
+  for (const row of rows) {
+    const body = row[bodyColumn] as string
+    const found = bodyOf(body, blobs)
+    // What is missing may have been erased since its row was read.
+    const erased = found === null ? await now(row[0] as number) : undefined
+    if (found === null && (erased === undefined || erased === body)) {
+      throw storeFault('store_corrupt', `The blob of record ${String(row[0])} is missing.`)
+    }
+    bodies.push(found ?? erased!)
+  }
+  return bodies
 }
 
-function bodyOf(body: string, blobs: ReadonlyMap<string, Uint8Array>): string {
+/** @returns null where its blob is not among these */
+function bodyOf(body: string, blobs: ReadonlyMap<string, Uint8Array>): string | null {
   const reference = parseReference(body)
   if (reference === null) return body
   const bytes = blobs.get(reference.blob)
-  if (bytes === undefined) throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
-  return bodyText(bytes)
+  return bytes === undefined ? null : bodyText(bytes)
 }

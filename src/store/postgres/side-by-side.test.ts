@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isOxbowError, type UserId } from '../../types/index.ts'
+import { parseErased } from '../chain.ts'
 import { recordOf, sessionA } from '../store-contract.ts'
 import { ann, assertRejects } from '../store-fixture.ts'
 import type { OpeningStore } from '../store.ts'
@@ -119,4 +120,38 @@ test('a guest that lost its lock to another writes nothing more', { skip }, asyn
   await other.close()
   await assertRejects(first.store.append({ records: [recordOf('later', 'intent')] }), 'workspace_busy')
   await first.store.close()
+})
+
+test('a body that is erased while it is read is told as erased, and is no damage', { skip }, async () => {
+  await using database = await postgres.database()
+  const [eraser, driver] = [await openEngine(pgDriver(database.url)), pgDriver(database.url)]
+  let erasing = 0
+  const { store } = await openEngine({
+    ...driver,
+    read: (work) =>
+      driver.read((session) =>
+        work({
+          ...session,
+          async rows(query) {
+            // Between the rows and the blobs that they name.
+            if (query.name === 'read_blobs') await eraser.store.erase([(erasing += 1)], 'asked by ann')
+            return session.rows(query)
+          },
+        }),
+      ),
+  })
+  const body = (n: number): string => JSON.stringify({ text: `${n} s3cret `.repeat(1_000) })
+  await store.append({
+    records: [1, 2].map((n) => recordOf(`a${n}`, 'refused', { body: body(n) })),
+    projections: [0, 1].map((record) => ({ kind: 'message', record })),
+  })
+  const records = await store.records({ order: 'oldest_first', limit: 10, hydrate: true })
+  assert.deepEqual(
+    records.map((record) => parseErased(record.body) !== null),
+    [true, false],
+  )
+  const history = await store.history(sessionA, null, 10)
+  assert(history.every((each) => parseErased(each.body) !== null))
+  assert.equal(store.fault(), null)
+  await Promise.all([store.close(), eraser.store.close()])
 })
