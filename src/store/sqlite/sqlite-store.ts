@@ -102,15 +102,18 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
 
   const start = (): WorkerLink => {
     const started = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher }, workerFile())
-    opened = writing
-      .catch((error: unknown) => {
-        // A store that cannot be written may still be read; one that is another guest's may not.
-        if (isOxbowError(error, 'workspace_busy')) throw error
+    const serve = async (): Promise<void> => {
+      await started.ask({ ask: 'open' })
+      await started.ask({ ask: 'serve' })
+    }
+    opened = writing.then(serve, (error: unknown) => {
+      // A store that cannot be written may still be read; one that is another guest's may not.
+      if (isOxbowError(error, 'workspace_busy')) throw error
+      return serve().catch(() => {
+        // Why it lacks what is read: its tables were not made, or brought up to date.
+        throw error
       })
-      .then(async () => {
-        await started.ask({ ask: 'open' })
-        await started.ask({ ask: 'serve' })
-      })
+    })
     opened.catch(() => {})
     return started
   }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import Sqlite from 'better-sqlite3'
 import { createHasher, recordHash } from '../chain.ts'
 import { recordOf } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
@@ -170,6 +171,18 @@ test('a store that is opened while the disk is full says that it is, and opens w
   await full.close()
   truncateSync(join(disk.path, 'rest'))
   await assertChain(await small.open(), 5)
+})
+
+test('a store whose tables could not be made says so to whoever reads, too, and not that it is to be started once', async () => {
+  await using files = storeFolder()
+  // Stands for a disk that fills just then.
+  const raw = new Sqlite(files.path)
+  raw.exec('create table journal (other)')
+  raw.close()
+  const store = await files.open()
+  await assertRejects(store.head(), 'store_failed', /table "journal" already exists/)
+  await assertRejects(store.append({ records: [recordOf('a', 'intent')] }), 'store_failed', /table "journal" already exists/)
+  await store.close()
 })
 
 test('a folder that is not there or cannot be written is a failure that names the file', async (t) => {
