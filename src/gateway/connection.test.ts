@@ -52,6 +52,19 @@ void describe('the length of a connection', () => {
     assert.equal((await silent.closed).code, 1008)
   })
 
+  void test('a first frame that is refused in many bytes closes its connection and nothing else', async () => {
+    await using house = await startHouse()
+    for (const type of ['☃'.repeat(60), '\u0001'.repeat(60)]) {
+      const terminal = await openTerminal(house.gateway.url, house.token, { greet: false })
+      terminal.send({ type, payload: { request_id: 'a' } })
+      assert.equal((await terminal.take('error')).code, 'bad_input')
+      const { code, reason } = await terminal.closed
+      assert.equal(code, 1008)
+      assert.match(reason, /^No frame has the type "[☃\\u01]+$/)
+    }
+    await house.open()
+  })
+
   void test('a stopping gateway says goodbye to all and waits for none that is dead', { timeout: 60_000 }, async () => {
     const house = await startHouse({ limits: { closeGraceMs: 50 } })
     const [polite, dead] = [await house.open(), await house.open()]

@@ -10,7 +10,7 @@ import type { Kernel } from '../kernel/index.ts'
 import { errorTable, type Failure, once, OxbowError } from '../types/index.ts'
 import { refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
-import { gatewayLimits, type GatewayLimits, maxReasonBytes, minTokenLength, timeoutLookShare } from './limits.ts'
+import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutLookShare } from './limits.ts'
 
 export interface GatewayOptions {
   readonly kernel: Kernel
@@ -94,9 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 /** Why terminals are sent away: a guest whose store failed begins anew, and whoever waits for an answer should hear why. */
 function farewell(kernel: Kernel): string {
   const fault = kernel.status().read_only
-  const reason = fault === null ? 'the guest is stopping' : `the guest begins anew: ${fault.message}`
-  // What is cut in the middle of a character ends before it.
-  return new TextDecoder().decode(Buffer.from(reason).subarray(0, maxReasonBytes), { stream: true })
+  return fault === null ? 'the guest is stopping' : `the guest begins anew: ${fault.message}`
 }
 
 async function listen(server: import('node:http').Server, { host, port, socket }: GatewayOptions): Promise<void> {

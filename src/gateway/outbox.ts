@@ -5,14 +5,14 @@
  */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
-import { patientMs } from './limits.ts'
+import { maxReasonBytes, patientMs } from './limits.ts'
 
 export interface Outbox {
   /** Sends at the end of this round, or does nothing once the connection is closing. */
   send(text: string | Buffer): void
   /** Sends with whatever goes next, at the latest after `patientMs`: for what nobody waits for. */
   sendPatiently(text: string | Buffer): void
-  /** Says goodbye; what was sent before still arrives. */
+  /** Says goodbye, with as much of the reason as fits; what was sent before still arrives. */
   close(code: number, reason: string): void
   readonly open: boolean
 }
@@ -40,7 +40,7 @@ export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes
   }
   const close = (code: number, reason: string): void => {
     shut()
-    socket.close(code, reason)
+    socket.close(code, fitting(reason))
   }
   const put = (text: string | Buffer, when: 'later' | 'now'): void => {
     if (!open) return
@@ -63,6 +63,11 @@ export function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes
       return open
     },
   }
+}
+
+/** A longer reason would throw. What is cut in the middle of a character ends before it. */
+function fitting(reason: string): string {
+  return new TextDecoder().decode(Buffer.from(reason).subarray(0, maxReasonBytes), { stream: true })
 }
 
 /** Buffers hold JSON text here, never binary data. */
