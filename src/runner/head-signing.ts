@@ -4,11 +4,11 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { appendFileSync, linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OxbowError, signedHeadText } from '../types/index.ts'
 import type { ChainHead, Clock, SignedHead, UserId } from '../types/index.ts'
-import { hostFiles } from './home.ts'
+import { hostFiles, placeFirst } from './home.ts'
 import type { Home } from './home.ts'
 import { maxSignedHeads } from './limits.ts'
 
@@ -96,14 +96,8 @@ function signingKey(home: Home): KeyObject {
   const made = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
   const draft = `${path}.${process.pid}`
   writeFileSync(draft, made, { mode: 0o600 })
-  try {
-    // Of two runners that start together one links its key, whole; the other uses it.
-    linkSync(draft, path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  } finally {
-    unlinkSync(draft)
-  }
+  // Of two runners that start together one keeps its key; the other uses it.
+  placeFirst(draft, path)
   return parseKey(path, readFileSync(path, 'utf8'))
 }
 

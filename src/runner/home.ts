@@ -9,7 +9,7 @@
  *   users/<user>/internal ipc logs       not
  *   users/<user>/hands                   nor by a guest that is isolated: what its runner writes meanwhile
  */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, unlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { OxbowError } from '../types/index.ts'
@@ -89,6 +89,17 @@ export function hostFiles<Result>(work: () => Result): Result {
     }
     const hint = `See to ${path ?? 'the disk'}: Oxbow must be able to read and write there, and to find a file or a folder as it left it.`
     throw new OxbowError('bad_config', `a file of Oxbow cannot be used: ${message}`, { hint, cause })
+  }
+}
+
+/** Gives a file that was written whole its name, unless another process was faster: then what that one wrote stays. */
+export function placeFirst(draft: string, path: string): void {
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    unlinkSync(draft)
   }
 }
 

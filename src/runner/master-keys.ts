@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
 import { OxbowError } from '../types/index.ts'
 import type { Config, UserId } from '../types/index.ts'
 import { isAlive } from './guest-search.ts'
-import { hostFiles } from './home.ts'
+import { hostFiles, placeFirst } from './home.ts'
 import type { Home, HostEnv } from './home.ts'
 import { scryptBlock, scryptCost, scryptLanes } from './limits.ts'
 
@@ -45,7 +45,10 @@ export function masterKeys(place: KeyPlace): readonly string[] {
 
 /** As `masterKeys`, and makes one where there is none. */
 export function makeMasterKeys(place: KeyPlace): readonly string[] {
-  if (readKeyFile(place) === null) writeKeyFile(place, { format: 1, current: newEntry(passphraseOf(place, passphraseEnv(place))) })
+  if (readKeyFile(place) === null) {
+    // Of two that make one together one keeps its key; the other uses it: a store must not be made with a key that is not kept.
+    writeKeyFile(place, { format: 1, current: newEntry(passphraseOf(place, passphraseEnv(place))) }, placeFirst)
+  }
   return masterKeys(place)
 }
 
@@ -128,14 +131,14 @@ function isEntry(entry: Entry): boolean {
   )
 }
 
-function writeKeyFile(place: KeyPlace, file: KeyFile): void {
+function writeKeyFile(place: KeyPlace, file: KeyFile, put: typeof placeFirst = renameSync): void {
   const path = pathOf(place)
   const draft = `${path}.${process.pid}`
   hostFiles(() => {
     clearDrafts(path)
     writeFileSync(draft, `${JSON.stringify(file)}\n`, { mode: 0o600, flush: true })
     chmodSync(draft, 0o600)
-    renameSync(draft, path)
+    put(draft, path)
   })
 }
 
