@@ -71,7 +71,9 @@ export async function readBackup(path: string): Promise<BackupManifest> {
 export function readManifest(path: string): BackupManifest {
   const file = openBackup(path)
   try {
-    const { size } = fstatSync(file)
+    const stat = fstatSync(file)
+    if (!stat.isFile()) throw notUsable(path, 'it is no file')
+    const { size } = stat
     const end = readAt(file, size - endBytes, endBytes)
     const length = Number(end.slice(mark.length))
     if (!end.startsWith(mark) || !Number.isInteger(length)) throw notUsable(path, 'it is cut short, or no backup at all')
@@ -112,7 +114,7 @@ function parseJson(text: string): unknown {
 
 function notUsable(path: string, why: string): OxbowError {
   return new OxbowError('bad_input', `The backup ${path} cannot be used: ${why}.`, {
-    hint: 'Use another backup. Nothing was changed.',
+    hint: 'Use another backup: `oxbow store status` lists those there are. Nothing was changed.',
   })
 }
 

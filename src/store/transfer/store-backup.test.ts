@@ -73,6 +73,18 @@ test('a restored store is what was backed up, in every table, and goes on; what 
   )
 })
 
+test('a folder is no backup, and a name or a folder that the disk refuses is said to be refused', async () => {
+  await using files = storeFolder()
+  await filled(files)
+  const place = placeIn(files.folder)
+  await assertRejects(ask(place, { ask: 'restore', path: files.folder, replace: false }), 'bad_input', /it is no file/)
+  for (const name of ['x'.repeat(300), 'x'.repeat(250)]) {
+    await assertRejects(ask(place, { ask: 'backup', path: join(files.folder, name) }), 'store_failed', /cannot be written \(ENAMETOOLONG\)/)
+  }
+  writeFileSync(place.backups, 'no folder')
+  await assertRejects(ask(place, { ask: 'backup', path: '' }), 'store_failed', /cannot be written \(EEXIST\)/)
+})
+
 test('a database without tables is not backed up, and says what makes them', async () => {
   await using files = storeFolder()
   writeFileSync(files.path, '')

@@ -20,9 +20,18 @@ const unfinished = '.unfinished'
 export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number | undefined): Promise<BackupReport> {
   const { place, now } = deps
   const path = wanted === '' ? join(place.backups, `${place.user}-${stamp(now())}${backupExtension}`) : wanted
+  try {
+    if (wanted === '') mkdirSync(place.backups, { recursive: true, mode: 0o700 })
+    assertFree(path, dirname(path))
+    return await makeBackup(deps, path, keep)
+  } catch (error) {
+    throw fileFault(error, path)
+  }
+}
+
+async function makeBackup(deps: UpkeepDeps, path: string, keep: number | undefined): Promise<BackupReport> {
+  const { place, now } = deps
   const folder = dirname(path)
-  if (wanted === '') mkdirSync(folder, { recursive: true, mode: 0o700 })
-  assertFree(path, folder)
   const copy = `${path}${unfinished}`
   removeDatabase(copy)
   try {
@@ -48,7 +57,7 @@ export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number
     return { path, manifest, removed: keep === undefined ? [] : removeOld(folder, place, keep) }
   } catch (error) {
     removeDatabase(copy)
-    throw fileFault(error, path)
+    throw error
   }
 }
 
