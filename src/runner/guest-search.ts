@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { isAlive } from '../types/index.ts'
 import type { Workspace } from './home.ts'
 import { portProbeTimeoutMs } from './limits.ts'
 
@@ -27,15 +28,6 @@ function readGatewayFiles(workspace: Workspace): FoundGuest | null {
     return typeof url === 'string' && URL.canParse(url) && Number.isSafeInteger(pid) ? { url, token, pid: pid as number } : null
   } catch {
     return null
-  }
-}
-
-/** @returns whether a process has this number; it may be another one than it was. */
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

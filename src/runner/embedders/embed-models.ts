@@ -4,8 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
-import { isAlive } from '../guest-search.ts'
+import { isAlive, OxbowError } from '../../types/index.ts'
 import type { Home } from '../home.ts'
 import { embedderLeftoverMs } from '../limits.ts'
 import { mayAsk, type PulledFile, pullFile } from './pull-file.ts'

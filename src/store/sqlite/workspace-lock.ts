@@ -4,7 +4,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
-import { OxbowError } from '../../types/index.ts'
+import { isAlive, OxbowError } from '../../types/index.ts'
 import { storeFault } from '../store-fault.ts'
 
 /** Must be kept: with the last reference to it the lock goes. */
@@ -59,11 +59,8 @@ function takeLock(lockFile: string, pidFile: string): Sqlite.Database {
 function holderOf(pidFile: string): number | null {
   try {
     const pid = Number(readFileSync(pidFile, 'utf8'))
-    if (!Number.isSafeInteger(pid) || pid <= 0) return null
-    process.kill(pid, 0)
-    return pid
-  } catch (error) {
-    // Not ours to signal, so it lives: a guest of another user.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM' ? Number(readFileSync(pidFile, 'utf8')) : null
+    return Number.isSafeInteger(pid) && pid > 0 && isAlive(pid) ? pid : null
+  } catch {
+    return null
   }
 }
