@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
@@ -40,6 +40,20 @@ it('what an agent has sent is not saved where a link of the workspace leads, whi
     assert.deepEqual(await readdir(join(home, 'users/ada/shared/new')), ['evil.desktop'])
   } finally {
     await rm(home, { recursive: true })
+  }
+})
+
+it('where the folder is a file, or lies in one, it is said that it cannot be made', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-media-'))
+  try {
+    const file = join(folder, 'file')
+    await writeFile(file, 'of the person')
+    const sent = { kind: 'document', media_type: 'text/plain', bytes: 4, pieces: [], caption: '', name: 'a' }
+    for (const taken of [file, join(file, 'in')]) {
+      await assert.rejects(saveMedia(sent, { folder: taken, workspaces: '/none' }, gateway), { code: 'bad_input' })
+    }
+  } finally {
+    await rm(folder, { recursive: true })
   }
 })
 

@@ -54,7 +54,9 @@ interface SaveTo {
 export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
   // The agent chose the name already; a link of its own would choose the folder, too.
   await ownWay(folder, workspaces)
-  await mkdir(folder, { recursive: true })
+  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
+    throw new OxbowError('bad_input', `${folder} cannot be made: ${cause.message}`, { hint: 'Choose another folder for --save.', cause })
+  })
   const contents: Buffer[] = []
   for (const piece of sent.pieces) contents.push(await readPiece(piece, gateway))
   // The name comes from a record, and so from a sandbox: a shell or an editor would run what begins with a dot in the right folder.
