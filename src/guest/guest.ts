@@ -10,7 +10,7 @@ import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
-import type { OpeningStore, Store } from '../store/index.ts'
+import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import { type Call, type ChainHead, type Config, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
 import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
 import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
@@ -140,13 +140,17 @@ async function usable(store: OpeningStore): Promise<void> {
   }
 }
 
-/** Leaves address and token where only the owner's programs can read them. */
+/** Leaves address and token where only the owner's programs can read them. @throws OxbowError `store_full`, `store_failed` */
 function announce(workspaceRoot: string, where: { readonly url: string; readonly pid: number }, token: string): { withdraw(): void } {
   const write = (name: string, text: string): string => {
     const path = join(workspaceRoot, 'ipc', name)
-    writeFileSync(path, text, { mode: 0o600 })
-    // An older file keeps its mode when it is written again.
-    chmodSync(path, 0o600)
+    try {
+      writeFileSync(path, text, { mode: 0o600 })
+      // An older file keeps its mode when it is written again.
+      chmodSync(path, 0o600)
+    } catch (error) {
+      throw fileFault(error, path)
+    }
     return path
   }
   write('token', token)
