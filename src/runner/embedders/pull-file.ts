@@ -111,7 +111,8 @@ async function pullRest(pulling: Pulling): Promise<void> {
   for await (const chunk of response.body ?? []) {
     const at = pulling.bytes
     if (at + chunk.length > most) throw useless(path, `${name} is larger than ${most} bytes`)
-    writeSync(file, chunk, 0, chunk.length, at)
+    // On a disk that fills a write takes less than it is given, and only the next one fails.
+    for (let done = 0; done < chunk.length;) done += writeSync(file, chunk, done, chunk.length - done, at + done)
     pulling.bytes += chunk.length
     pulling.hash.update(chunk)
   }
