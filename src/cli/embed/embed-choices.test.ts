@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -89,6 +89,15 @@ void describe('oxbow embed', () => {
       assert.ok(code !== 0 && errors.includes('What was there before is as it was'), errors)
       assert.deepEqual(folder(), ['mine'])
       assert.equal(readFileSync(join(home, 'embedders/mine/config.json'), 'utf8'), bodies['/m/config.json'])
+    }
+  })
+
+  void it('says what is wrong with its folder where that cannot be used', async () => {
+    writeFileSync(join(home, 'embedders'), 'no folder')
+    for (const args of [['pull', 'mine', '--from', `${base}/m`], ['list']]) {
+      const { code, errors } = await run(...args)
+      assert.equal(code, 3)
+      assert.match(errors, /a file of Oxbow cannot be used: (EEXIST|ENOTDIR).*\n?hint: See to/)
     }
   })
 

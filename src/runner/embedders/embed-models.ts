@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isAlive, OxbowError } from '../../types/index.ts'
-import type { Home } from '../home.ts'
+import { type Home, hostFiles } from '../home.ts'
 import { embedderLeftoverMs } from '../limits.ts'
 import { mayAsk, type PulledFile, pullFile } from './pull-file.ts'
 import { forgetOrigin, isBegun } from './pull-leftover.ts'
@@ -31,16 +31,18 @@ const files: Readonly<Record<string, number>> = {
   'model.safetensors': 1024 * 1024 * 1024,
 }
 
-/** @returns those that are complete. */
+/** @returns those that are complete. @throws OxbowError `store_full`, `bad_config` for a folder that cannot be used */
 export function listEmbedders({
   root,
 }: Pick<Home, 'root'>): readonly { readonly name: string; readonly path: string; readonly bytes: number }[] {
   const folder = join(root, 'embedders')
   if (!existsSync(folder)) return []
-  clearLeftovers(folder)
-  return readdirSync(folder)
-    .filter((name) => !name.startsWith('.') && Object.keys(files).every((file) => existsSync(join(folder, name, file))))
-    .map((name) => ({ name, path: join(folder, name), bytes: statSync(join(folder, name, 'model.safetensors')).size }))
+  return hostFiles(() => {
+    clearLeftovers(folder)
+    return readdirSync(folder)
+      .filter((name) => !name.startsWith('.') && Object.keys(files).every((file) => existsSync(join(folder, name, file))))
+      .map((name) => ({ name, path: join(folder, name), bytes: statSync(join(folder, name, 'model.safetensors')).size }))
+  })
 }
 
 /**
@@ -48,16 +50,18 @@ export function listEmbedders({
  * off has left is gone on with.
  * @param from where its files are, in place of where it is published
  * @throws OxbowError `bad_input` for a name or address that may not be used, `tool_failed` for a download that fails; what has come of
- * the file that failed is kept for the next pull
+ * the file that failed is kept for the next pull. `store_full`, `bad_config` for a folder that cannot be used
  */
 export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, from = ''): Promise<PulledEmbedder> {
   if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 64))} is no name of a model`)
   const base = checkedUrl(from || (published[name] ?? ''), name)
   const folder = join(root, 'embedders')
   const pulling = join(folder, `.pulling-${name}-${process.pid}`)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  clearLeftovers(folder)
-  takeUp(folder, name, pulling)
+  hostFiles(() => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    clearLeftovers(folder)
+    takeUp(folder, name, pulling)
+  })
   let at = ''
   try {
     const pulled: PulledFile[] = []
