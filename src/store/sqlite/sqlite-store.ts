@@ -98,15 +98,14 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
   const { path, user, durability } = options
   const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
   let thread: WorkerLink | null = null
-  let opened: Promise<void> = Promise.resolve()
+  let opened: Promise<void> | null = null
 
-  const start = (): WorkerLink => {
-    const started = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher }, workerFile())
+  const openIn = (started: WorkerLink): Promise<void> => {
     const serve = async (): Promise<void> => {
       await started.ask({ ask: 'open' })
       await started.ask({ ask: 'serve' })
     }
-    opened = writing.then(serve, (error: unknown) => {
+    const opening = writing.then(serve, (error: unknown) => {
       // A store that cannot be written may still be read; one that is another guest's may not.
       if (isOxbowError(error, 'workspace_busy')) throw error
       return serve().catch(() => {
@@ -114,13 +113,19 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
         throw error
       })
     })
-    opened.catch(() => {})
-    return started
+    // Without a free descriptor, for one: the next who reads tries again.
+    opening.catch(() => {
+      if (opened === opening) opened = null
+    })
+    return opening
   }
   return {
     open() {
-      if (thread === null || !thread.alive()) thread = start()
-      return opened
+      if (thread === null || !thread.alive()) {
+        thread = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher }, workerFile())
+        opened = null
+      }
+      return (opened ??= openIn(thread))
     },
     ask: async (read) => thread?.ask({ ask: 'read', read }),
     thread: () => thread,

@@ -29,6 +29,8 @@ function createAnswers(role: SqliteRole): Answers {
       if (role.exclusive) lock = lockWorkspace(role.path)
       // Loaded only where a file is encrypted.
       const cipher = role.cipher === undefined ? {} : { cipher: await (await import('../encrypt/cipher.ts')).loadCipher(role.cipher) }
+      // Of an opening that came to nothing behind this point.
+      database?.close()
       database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })
     },
     async serve() {

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { closeSync, copyFileSync, mkdirSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import Sqlite from 'better-sqlite3'
@@ -171,6 +182,18 @@ test('a store that is opened while the disk is full says that it is, and opens w
   await full.close()
   truncateSync(join(disk.path, 'rest'))
   await assertChain(await small.open(), 5)
+})
+
+test('a file that could not be opened for reading once, as without a free descriptor, is opened by the next who reads', async () => {
+  await using files = storeFolder()
+  const store = await files.open({ exclusive: true })
+  await store.append({ records: [recordOf('a', 'intent')] })
+  renameSync(files.path, `${files.path}.away`)
+  for (const read of [store.sessions(1), store.memory.models()]) await assertRejects(read, 'not_found', /no journal/)
+  renameSync(`${files.path}.away`, files.path)
+  assert.equal((await store.records(all)).length, 1)
+  assert.deepEqual(await store.memory.models(), [])
+  await store.close()
 })
 
 test('a store whose tables could not be made says so to whoever reads, too, and not that it is to be started once', async () => {
