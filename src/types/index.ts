@@ -1,4 +1,4 @@
-/** The ground floor: what every room may import. No I/O. */
+/** The ground floor: what every room may import. No I/O: of the system it asks the time, random bytes, and whether a process lives. */
 export * from './call.ts'
 export * from './clock.ts'
 export * from './config.ts'

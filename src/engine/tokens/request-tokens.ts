@@ -5,7 +5,7 @@
 import { type GenerateRequest, type MediaPart, type Message, once, type ToolSpec, type Usage } from '../../types/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
 import { createMediaTokens } from './media-tokens.ts'
-import type { TokenCounter, TokenEncoding } from './token-counter.ts'
+import type { TokenEncoding } from './token-counter.ts'
 import { createTokenEstimator } from './token-estimator.ts'
 
 /** What has to be known of the model that is asked. */
