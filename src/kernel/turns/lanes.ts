@@ -23,6 +23,7 @@ import {
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
+import { giveUpCalls } from './recovery.ts'
 
 export interface TurnInput {
   readonly text: string
@@ -213,6 +214,8 @@ async function runNext(
     lane.merged = []
     limit.end()
     next.signal.removeEventListener('abort', stop)
+    // Before its outcome: what a turn did stands before what was said about it.
+    if (next.past.started && stopReason(controller.signal) !== 'shutdown') await giveUpCalls(journal, id)
   }
 }
 

@@ -274,6 +274,38 @@ test('a turn that a person cancelled ends so also when the guest dies while it i
   await first.kernel.close()
 })
 
+test('what a crash left of a turn that ends before it takes that up again is closed with it', async () => {
+  for (const end of ['cancelled', 'failed'] as const) {
+    const store = await openMemoryStore({ user })
+    const [begun, asked, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const over = Promise.withResolvers<never>()
+    const deaf = testCall('test.act', () => (begun.resolve(), over.promise))
+    const first = await openFixture({ play: inOrder(asks(['test_act'])), calls: [deaf], store: dyingStore(store, Infinity, () => {}) })
+    void first.turn('act')
+    await begun.promise
+
+    const history: Store['history'] = async (...query) => {
+      asked.resolve()
+      await told.promise
+      if (end === 'failed') throw new Error('cannot be read')
+      return store.history(...query)
+    }
+    const again = testCall('test.act', () => assert.fail('made again'))
+    const slow = Object.assign(Object.create(store), { history }) as Store
+    await using second = await openFixture({ play: () => assert.fail('asked'), calls: [again], store: slow, session: first.session })
+    await asked.promise
+    if (end === 'cancelled') assert.equal(await second.kernel.cancelTurn(first.session), true)
+    told.resolve()
+    const outcome = await second.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+    const closed = await second.record((record) => record.name === 'test.act' && record.phase === 'reconciled')
+    assert.equal((outcome.body as { status: string }).status, end)
+    assert.ok(closed.seq < outcome.seq, 'a result stands before what was said about it')
+    assert.deepEqual(await store.openIntents(), [])
+    over.reject(new Error('dead'))
+    await first.kernel.close()
+  }
+})
+
 test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
   for (let appends = 2; appends < 40; appends++) {
     const store = await openMemoryStore({ user })

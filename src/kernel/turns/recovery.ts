@@ -2,8 +2,8 @@
  * Recovery: what a guest does with intents that a crash left without an outcome.
  *
  * - An open `turn.send` is an unfinished turn: it goes on from what the journal kept, or ends when a person had cancelled it.
- * - A tool call of such a turn goes on with it when it is safe to repeat; a `once` effect is never repeated and the model
- *   is told that its outcome is unknown.
+ * - A tool call of such a turn goes on with it when it is safe to repeat, or is given up with it when the turn ends before that; a
+ *   `once` effect is never repeated and the model is told that its outcome is unknown.
  * - A question to a model is given up and counted at the price it had reserved: the provider may have billed it.
  * - Anything else had nobody waiting for it any more; nor has a turn of a session that is deleted.
  */
@@ -33,6 +33,13 @@ export async function reconcile(store: Store, journal: Journal): Promise<readonl
   const closed = open.filter((record) => !goesOn(record)).flatMap((record) => close(record, alive.has(record.turn)))
   if (closed.length > 0) await journal.append(closed)
   return turns
+}
+
+/** Gives up tool calls of a turn that have no outcome: a crash cut them off, and the turn ends without taking them up again. */
+export async function giveUpCalls({ store, append, flushed }: Pick<Journal, 'store' | 'append' | 'flushed'>, turn: TurnId): Promise<void> {
+  await flushed()
+  const left = (await store.openIntents()).filter((record) => record.turn === turn && toolPlace(record.call) !== null)
+  if (left.length > 0) await append(left.flatMap((record) => close(record, false)))
 }
 
 /** @returns the sessions of these messages that are not there any more. */
