@@ -249,6 +249,22 @@ test('a message that waits while a turn is cancelled is answered by a turn of it
   assert.equal((body as { reply: string }).reply, 'next')
 })
 
+test('a message that a turn is about to take up in the moment in which it is cancelled is answered by a turn of its own', async () => {
+  const memory = await openMemoryStore({ user })
+  const append: typeof memory.append = async (given) => {
+    if (given.records[0]?.name === 'turn.inbox' && given.records[0].phase === 'intent') await fixture.kernel.cancelTurn(fixture.session)
+    return memory.append(given)
+  }
+  const store = Object.assign(Object.create(memory), { append }) as typeof memory
+  const clientId = newCallId()
+  const act = async () => (await fixture.kernel.sendTurn({ session: fixture.session, clientId, text: 'two' }), done('acted'))
+  const play = inOrder(asks(['test_act']), says('too late'), says('next'))
+  await using fixture = await openFixture({ play, calls: [testCall('test.act', act)], store })
+  assert.equal((await fixture.turn('one'))['status'], 'cancelled')
+  const { body } = await fixture.record(({ call, phase }) => call === clientId && phase === 'outcome')
+  assert.equal((body as { reply: string }).reply, 'next')
+})
+
 test('a follower gets the past by cursor, the running reply as a snapshot, and what comes after, each once', async () => {
   const go = Promise.withResolvers<void>()
   async function* slow(): AsyncGenerator<readonly ModelEvent[]> {

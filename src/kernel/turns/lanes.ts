@@ -200,7 +200,8 @@ async function runNext(
       resumed: next.past.started,
       signal: controller.signal,
       hasMail: () => lane.queue.length > 0,
-      takeMail: () => takeMail(deps, lane, next, id),
+      // What a turn that is to end would take up ends with it, unanswered: it stays for the next.
+      takeMail: async () => (controller.signal.aborted ? [] : takeMail(deps, lane, next, id)),
       attachments: () => indexed([next, ...lane.merged].flatMap(filesOf), 0),
       onWait: limit.pause,
     })
