@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { loadSummary } from '../../memory/index.ts'
 import type { HistoryRow } from '../../store/index.ts'
 import { type CallId, type SessionId, textOf } from '../../types/index.ts'
 import { createConversations } from './conversations.ts'
 import { createScratchpads } from './scratchpads.ts'
+import { createSummaries, type SummaryDeps } from './summaries.ts'
 
 const session = 's' as SessionId
 
@@ -39,4 +41,13 @@ void test('what is erased while a scratchpad is read is not in it, then or later
   const deps = { store: { records } as never, flushed: async () => {}, changedBy: () => 'c' as CallId }
   const scratchpads = createScratchpads(deps)
   for (let i = 0; i < 2; i++) assert.deepEqual((await scratchpads.read(session)).items, [])
+})
+
+void test('what is erased while a summary is read is not in it, then or later', async () => {
+  const { emptySummary } = await loadSummary()
+  const records = erasing(JSON.stringify({ ...emptySummary, text: 'my pin is 9182' }), () => summaries.drop())
+  const journal = { flushed: async () => {} }
+  const deps = { store: { records }, journal, sessions: { summary: () => 'c' }, engine: { countTokens: async () => [] } }
+  const summaries = createSummaries(deps as unknown as SummaryDeps)
+  for (let i = 0; i < 2; i++) assert.equal(await summaries.read(session), null)
 })

@@ -122,6 +122,7 @@ interface Shelf extends Pick<Summaries, 'read' | 'drop'> {
 function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
   const held = createRecentMap<SessionId, HeldSummary & { readonly call: CallId }>(maxHeldSummaries)
   const before = createRecentMap<SessionId, Summary>(maxHeldSummaries)
+  let drops = 0
 
   const keep = async (session: SessionId, call: CallId, summary: Summary): Promise<HeldSummary> => {
     const { describeSummary } = await loadSummary()
@@ -130,21 +131,26 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
     return kept
   }
   const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
+    const asked = drops
     await journal.flushed()
     const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
     const { readSummary } = await loadSummary()
+    // What was read may be erased by now, or not be the newest any more.
+    if (drops !== asked || sessions.summary(session) !== call) return read(session)
     const summary = readSummary(record === undefined ? null : JSON.parse(record.body))
     // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
     return summary === null ? null : keep(session, call, summary)
   }
+  const read: Shelf['read'] = (session) => {
+    const call = sessions.summary(session)
+    if (call === '') return null
+    const known = held.get(session)
+    return known?.call === call ? known : readCold(session, call)
+  }
   return {
-    read(session) {
-      const call = sessions.summary(session)
-      if (call === '') return null
-      const known = held.get(session)
-      return known?.call === call ? known : readCold(session, call)
-    },
+    read,
     drop() {
+      drops += 1
       for (const [session, { summary }] of held.entries()) before.put(session, summary)
       held.clear()
     },
