@@ -51,3 +51,19 @@ void test('what is erased while a summary is read is not in it, then or later', 
   const summaries = createSummaries(deps as unknown as SummaryDeps)
   for (let i = 0; i < 2; i++) assert.equal(await summaries.read(session), null)
 })
+
+void test('many short messages weigh more than their text: what was used longest ago makes room for them in time', async () => {
+  const read: SessionId[] = []
+  const history = async (id: SessionId) => (read.push(id), [])
+  const lineage = async () => ({ parent: '', forked: 0 }) as const
+  const conversations = createConversations({ store: { history }, lineage }, async () => {})
+  const sessions = Array.from({ length: 60 }, (_, i) => `s${i}` as SessionId)
+  for (const id of sessions) {
+    conversations.fresh(id)
+    for (let i = 0; i < 1_000; i++)
+      conversations.observe({ session: id, call: `${id}-${i}` as CallId, name: 'turn.send', phase: 'started', body: { text: 'x' } })
+  }
+  await conversations.read(sessions[59]!, 1_000)
+  await conversations.read(sessions[0]!, 1_000)
+  assert.deepEqual(read, ['s0'])
+})

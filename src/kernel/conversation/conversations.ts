@@ -21,8 +21,9 @@ export interface Conversations {
   drop(): void
 }
 
-/** What a warm session costs beside its text. */
+/** What a warm session costs beside its items, and an item beside its text: objects, and the cached wire form. Measured. */
 const overheadBytes = 1_000
+const itemBytes = 500
 
 interface Warm {
   items: ConversationItem[]
@@ -32,7 +33,7 @@ interface Warm {
 }
 
 export function createConversations(history: HistoryDeps, flushed: () => Promise<void>): Conversations {
-  const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes }) => bytes + overheadBytes)
+  const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes, items }) => bytes + items.length * itemBytes + overheadBytes)
   let drops = 0
   const read: Conversations['read'] = async (session, maxBytes, since = 0) => {
     const held = warm.get(session)
