@@ -12,6 +12,8 @@ export const maxQueuedMessages = 1_000
 export const leaseMs = 10_000
 /** Conversations kept warm, all together; beyond it the least recently used are read again when needed. */
 export const maxWarmBytes: number = 24 * 1024 * 1024
+/** Budgets kept in memory, some 200 bytes each; others are read again, one row each. */
+export const maxHeldAccounts = 10_000
 /** Rows read at once when a conversation is read back. */
 export const historyPage = 200
 /** Bytes of text for one token, at most: what is read of a conversation never exceeds window × this. */

@@ -9,10 +9,12 @@ import {
   type Config,
   type Failure,
   type BudgetLimit,
+  createRecentMap,
   noSpend,
   type SessionId,
   type Spend,
 } from '../../types/index.ts'
+import { maxHeldAccounts } from '../limits.ts'
 
 export interface Budgets {
   /** Reads what user and session have spent, once. Await before `reserve`; undefined when it is known already. */
@@ -35,42 +37,60 @@ interface Account {
 export const userScope = (user: string): string => `user:${user}`
 export const sessionScope = (session: string): string => `session:${session}`
 
-export function createBudgets(store: Store, user: string, config: Config['budget']): Budgets {
-  const accounts = new Map<string, Account>()
-  const open = async (scope: string, limit: BudgetLimit): Promise<void> => {
+export function createBudgets(store: Pick<Store, 'spent'>, user: string, config: Config['budget']): Budgets {
+  const ofUser = userScope(user)
+  /** The user's, and those with a reservation, which stands nowhere else. */
+  const kept = new Map<string, Account>()
+  const idle = createRecentMap<string, Account>(maxHeldAccounts)
+  const find = (scope: string): Account | undefined => kept.get(scope) ?? idle.get(scope)
+  const open = async (scope: string): Promise<void> => {
     const spent = await store.spent(scope)
-    if (!accounts.has(scope)) accounts.set(scope, { spent, reserved: noSpend, limit })
+    if (find(scope) !== undefined) return
+    if (scope === ofUser) kept.set(scope, { spent, reserved: noSpend, limit: config.user })
+    else idle.put(scope, { spent, reserved: noSpend, limit: config.session })
   }
-  const scopesOf = (caller: Pick<Caller, 'session'>): Account[] =>
-    [userScope(user), sessionScope(caller.session)].map((scope) => accounts.get(scope)).filter((account) => account !== undefined)
+  const accountsOf = ({ session }: Pick<Caller, 'session'>): (readonly [string, Account])[] =>
+    [ofUser, sessionScope(session)].flatMap((scope) => {
+      const account = find(scope)
+      return account === undefined ? [] : [[scope, account] as const]
+    })
 
   return {
     load(session) {
-      const missing = [userScope(user), ...(session === '' ? [] : [sessionScope(session)])].filter((scope) => !accounts.has(scope))
+      const missing = [ofUser, ...(session === '' ? [] : [sessionScope(session)])].filter((scope) => find(scope) === undefined)
       if (missing.length === 0) return undefined
-      return Promise.all(missing.map((scope) => open(scope, scope === userScope(user) ? config.user : config.session))).then(() => {})
+      return Promise.all(missing.map(open)).then(() => {})
     },
     reserve(caller, spend) {
-      for (const [i, account] of scopesOf(caller).entries()) {
+      const accounts = accountsOf(caller)
+      for (const [scope, account] of accounts) {
         const short = shortfall(account, spend)
-        if (short !== null) return exhausted(i === 0 ? 'user' : 'session', short)
+        if (short !== null) return exhausted(scope === ofUser ? 'user' : 'session', short)
       }
-      for (const account of scopesOf(caller)) account.reserved = addSpend(account.reserved, spend)
+      for (const [scope, account] of accounts) {
+        account.reserved = addSpend(account.reserved, spend)
+        if (!isNothing(spend)) kept.set(scope, account)
+      }
       return null
     },
     settle(caller, reserved, spent) {
-      for (const account of scopesOf(caller)) {
+      for (const [scope, account] of accountsOf(caller)) {
         account.reserved = addSpend(account.reserved, reserved, -1)
         account.spent = addSpend(account.spent, spent)
+        if (scope !== ofUser && isNothing(account.reserved) && kept.delete(scope)) idle.put(scope, account)
       }
     },
     projections(session, spent) {
-      if (spent.microDollars === 0 && spent.tokens === 0) return []
-      const scopes = session === '' ? [userScope(user)] : [userScope(user), sessionScope(session)]
+      if (isNothing(spent)) return []
+      const scopes = session === '' ? [ofUser] : [ofUser, sessionScope(session)]
       return scopes.map((scope) => ({ kind: 'spend', scope, spend: spent }) as const)
     },
-    view: (scope) => accounts.get(scope) ?? { spent: noSpend, reserved: noSpend, limit: config.session },
+    view: (scope) => find(scope) ?? { spent: noSpend, reserved: noSpend, limit: config.session },
   }
+}
+
+function isNothing({ microDollars, tokens }: Spend): boolean {
+  return microDollars === 0 && tokens === 0
 }
 
 function shortfall({ spent, reserved, limit }: Account, wanted: Spend): string | null {
