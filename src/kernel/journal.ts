@@ -7,11 +7,12 @@
  */
 import type { Append, Erased, Projection, Store } from '../store/index.ts'
 import { erasureBody } from './audit/erasures.ts'
-import { maxErasedAtOnce, maxRecordsBehind } from './limits.ts'
+import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
 import {
   type Caller,
   type CallId,
   type Clock,
+  createRecentMap,
   type Failure,
   isOxbowError,
   type JsonObject,
@@ -50,6 +51,8 @@ export interface Journal {
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
   /** From now on every append of the session carries this epoch; a stale one is refused by the store. */
   fence(session: SessionId, epoch: number): void
+  /** Whether appends of the session carry an epoch. */
+  isFenced(session: SessionId): boolean
   /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
   note(entries: readonly Entry[], options?: AppendOptions): void
   /**
@@ -76,13 +79,15 @@ interface JournalDeps {
   /** Told after the commit, in order. */
   readonly publish: (record: RecordView) => void
   readonly onFault: (failure: Failure) => void
-  /** Told when bodies were erased. */
-  readonly onErased: () => void
+  /** Told when another worker has taken a session over. Until this resolves, appends of the session carry the stale epoch. */
+  readonly onStale: (session: SessionId) => Promise<void>
+  /** Told when bodies were erased, or another worker has written: what is held of records may not be what the store has. */
+  readonly onChanged: () => void
 }
 
-export function createJournal({ store, clock, project, observe, publish, onFault, onErased }: JournalDeps): Journal {
+export function createJournal({ store, clock, project, observe, publish, onFault, onStale, onChanged }: JournalDeps): Journal {
   let failure: Failure | null = null
-  const epochs = new Map<SessionId, number>()
+  const epochs = createEpochs((session) => onStale(session).then(onChanged))
   let newest: Promise<void> = Promise.resolve()
   let waiting = 0
   const left = (): void => void (waiting -= 1)
@@ -99,12 +104,10 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     const at = clock.now()
     const records = entries.map((entry) => recordOf(entry, at))
     const projections = entries.flatMap((entry, index) => project(entry, at, index))
-    const session = entries[0]?.caller.session || undefined
-    const epoch = session === undefined ? undefined : epochs.get(session)
-    const fence = session === undefined || epoch === undefined ? {} : { fence: { session, epoch } }
+    const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
     if (options.unique !== true) entries.forEach(observe)
     try {
-      const writing = store.append({ records, projections, ...fence, ...options })
+      const writing = store.append({ records, projections, ...options, ...(fence !== undefined && { fence }) })
       const earlier = newest
       waiting += 1
       // The store takes in order what it takes; a refusal may come sooner.
@@ -115,6 +118,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     } catch (error) {
       // A stale epoch refuses one append; everything else is the store itself.
       if (!isOxbowError(error, 'stale_epoch')) fail(error)
+      else if (fence !== undefined) void epochs.lose(fence)
       throw error
     }
   }
@@ -127,7 +131,8 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     },
     fail,
     append,
-    fence: (session, epoch) => void epochs.set(session, epoch),
+    fence: epochs.fence,
+    isFenced: (session) => epochs.fenceOf(session) !== undefined,
     flushed: () => newest,
     async erase(of, seqs, reason) {
       const total = { bodies: 0, blobs: 0, kept: [] as number[] }
@@ -136,7 +141,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
         await append([{ ...of, phase: 'exchange', body: erasureBody(some, reason) }], { sync: true })
         const { bodies, blobs, kept } = await store.erase(some, reason)
         erasures += 1
-        onErased()
+        onChanged()
         total.bodies += bodies
         total.blobs += blobs
         total.kept.push(...kept)
@@ -146,6 +151,25 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     erasures: () => erasures,
     isBehind: () => waiting > maxRecordsBehind,
     note: (entries, options) => void append(entries, options).catch(() => {}),
+  }
+}
+
+/** The epochs of the lanes that this guest holds. */
+function createEpochs(onStale: JournalDeps['onStale']) {
+  const held = createRecentMap<SessionId, number>(maxHeldEpochs)
+  return {
+    fence: (session: SessionId, epoch: number): void => held.put(session, epoch),
+    fenceOf(session: SessionId | ''): Append['fence'] {
+      const epoch = session === '' ? undefined : held.get(session)
+      return session === '' || epoch === undefined ? undefined : { session, epoch }
+    },
+    /** The lane may be claimed again when all that this guest did in it has ended. */
+    async lose({ session, epoch }: NonNullable<Append['fence']>): Promise<void> {
+      // What was on its way is refused after a new claim, too.
+      if (held.get(session) !== epoch) return
+      await onStale(session)
+      if (held.get(session) === epoch) held.delete(session)
+    },
   }
 }
 

@@ -29,7 +29,7 @@ import { createConversations } from './conversation/conversations.ts'
 import { createScratchpads } from './conversation/scratchpads.ts'
 import { createSummaries } from './conversation/summaries.ts'
 import { createEvents, type Events } from './events.ts'
-import { createGate, type Gate } from './gate.ts'
+import { createGate, type Gate, type GateDeps } from './gate.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { type Complete, createComplete, createEmbed } from './models/ask-model.ts'
 import { createProjector } from './projections.ts'
@@ -102,7 +102,8 @@ export function assembleParts(options: KernelOptions): KernelParts {
       if (record.name === 'turn.send' && record.phase === 'outcome') turnEnded.forEach((tell) => tell(record))
     },
     onFault: () => void lanes.stop(),
-    onErased: () => [conversations, scratchpads, summaries].forEach((each) => each.drop()),
+    onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
+    onChanged: () => [conversations, scratchpads, summaries].forEach((each) => each.drop()),
   })
   const keptOutputs = createKeptOutputs()
   const cleaner = createCleaner({ ...options, keep: keepNoted(store, keptOutputs) })
@@ -110,13 +111,8 @@ export function assembleParts(options: KernelOptions): KernelParts {
   const registry = createRegistry(() => allCalls(options, callDeps()))
   const running = createRunningCalls(clock, events.progress)
   const stages = { registry, journal, approvals, budgets, cleaner, running, sandbox, clock, blobs }
-  const gate = createGate({
-    ...stages,
-    approval: config.approval,
-    flow: config.flow,
-    labels: sessions,
-    attachments: (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? [])),
-  })
+  const attachments: GateDeps['attachments'] = (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? []))
+  const gate = createGate({ ...stages, approval: config.approval, flow: config.flow, labels: sessions, attachments })
 
   const lineage = sessions.load
   const { summary, consolidation, titles } = config.memory

@@ -10,6 +10,8 @@ export const heartbeatMs = 5_000
 export const maxQueuedMessages = 1_000
 /** Lease of a lane. A dead worker's sessions can be taken over after this long. */
 export const leaseMs = 10_000
+/** Lanes that are held, some 100 bytes each; one that is not is claimed again by its next turn. */
+export const maxHeldEpochs = 10_000
 /** Conversations kept warm, all together; beyond it the least recently used are read again when needed. */
 export const maxWarmBytes: number = 24 * 1024 * 1024
 /** Budgets kept in memory, some 200 bytes each; others are read again, one row each. */

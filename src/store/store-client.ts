@@ -115,7 +115,7 @@ function appended(request: Append, result: number): Appended {
   if (result < 0) return { firstSeq: -result, duplicate: true }
   // A result of 0 is refused by the fence; an append without records starts at the next seq, never at 0.
   throw new OxbowError('stale_epoch', `Session ${request.fence?.session ?? ''} was taken over by another worker.`, {
-    hint: 'Stop working on it: the other worker continues.',
+    hint: 'Look at what it did, then send your message again.',
   })
 }
 

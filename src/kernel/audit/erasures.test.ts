@@ -19,7 +19,8 @@ function journalOf(store: Store): Journal {
     observe: () => {},
     publish: () => {},
     onFault: () => {},
-    onErased: () => {},
+    onStale: async () => {},
+    onChanged: () => {},
   })
 }
 

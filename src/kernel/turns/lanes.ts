@@ -75,6 +75,8 @@ export interface Lanes {
   /** Takes a place for a message that is about to be sent. @returns false when the lane is full. Give it back by `admitted`. */
   admit(session: SessionId): boolean
   admitted(session: SessionId): void
+  /** Another worker has the session: what runs or waits of it here is left to that one. Resolves when nothing of it is left. */
+  lose(session: SessionId): Promise<void>
   /** Stops every turn where it stands; its intent stays open and it goes on at the next start. */
   stop(): Promise<void>
 }
@@ -106,8 +108,7 @@ interface LaneDeps {
   readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
 }
 
-export function createLanes(given: LaneDeps): Lanes {
-  const deps = { ...given, claimed: new Set<SessionId>() }
+export function createLanes(deps: LaneDeps): Lanes {
   const lanes = new Map<SessionId, Lane>()
   const admitting = new Map<SessionId, number>()
   let stopping = false
@@ -125,7 +126,7 @@ export function createLanes(given: LaneDeps): Lanes {
     run(id, caller, input, signal, past) {
       const session = caller.session as SessionId
       // After a crash: taken up by a turn that is over, and ends with it.
-      if (past.into !== null && !given.recovered.has(past.into as string as CallId)) return Promise.resolve(mergedInto(past.into))
+      if (past.into !== null && !deps.recovered.has(past.into as string as CallId)) return Promise.resolve(mergedInto(past.into))
       let lane = lanes.get(session)
       if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], running: null }))
       const waiting: Waiting = { id, caller, input, past, signal, done: Promise.withResolvers() }
@@ -149,7 +150,7 @@ export function createLanes(given: LaneDeps): Lanes {
       running?.controller.abort('cancelled')
       return Boolean(running)
     },
-    isBusy: (id) => lanes.has(id) || admitting.has(id) || [...given.recovered.values()].some(({ session }) => session === id),
+    isBusy: (id) => lanes.has(id) || admitting.has(id) || [...deps.recovered.values()].some(({ session }) => session === id),
     admit(session) {
       const arriving = admitting.get(session) ?? 0
       if ((lanes.get(session)?.queue.length ?? 0) + arriving >= maxQueuedMessages) return false
@@ -161,24 +162,26 @@ export function createLanes(given: LaneDeps): Lanes {
       if (arriving <= 1) admitting.delete(session)
       else admitting.set(session, arriving - 1)
     },
+    async lose(session) {
+      const lane = lanes.get(session)
+      if (lane !== undefined) await leave(lane)
+      if (lanes.get(session) === lane) lanes.delete(session)
+    },
     async stop() {
       stopping = true
-      const all = [...lanes.values()]
-      for (const lane of all) {
-        lane.running?.controller.abort('shutdown')
-        for (const waiting of lane.queue) waiting.done.reject(shutdown())
-      }
-      await Promise.all(all.map(async (lane) => lane.running?.ended))
+      await Promise.all([...lanes.values()].map(leave))
     },
   }
 }
 
-async function runNext(
-  deps: LaneDeps & { readonly claimed: Set<SessionId> },
-  lane: Lane,
-  next: Waiting,
-  controller: AbortController,
-): Promise<LaneResult> {
+/** Stops what runs where it stands, and lets what waits go: both stay open in the journal. */
+async function leave({ running, queue }: Lane): Promise<void> {
+  running?.controller.abort('shutdown')
+  await running?.ended
+  for (const waiting of queue) waiting.done.reject(shutdown())
+}
+
+async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: AbortController): Promise<LaneResult> {
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
@@ -187,7 +190,7 @@ async function runNext(
   next.signal.addEventListener('abort', stop)
   if (next.past.cancelled) controller.abort('cancelled')
   try {
-    if (!deps.claimed.has(session)) await claim(deps, session)
+    if (!journal.isFenced(session)) await claim(deps, session)
     if (!next.past.started) {
       const body = { ...startedBody(next, indexed(filesOf(next), 0)), sandbox: sandboxOf(deps.sandbox.status) }
       const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
@@ -209,8 +212,10 @@ async function runNext(
     for (const merged of lane.merged) merged.done.resolve(mergedInto(id))
     return result
   } catch (error) {
-    for (const merged of lane.merged) merged.done.reject(error)
-    throw error
+    // Whatever fails in a turn that is stopped where it stands is no outcome of it.
+    const reason = stopReason(controller.signal) === 'shutdown' ? shutdown() : error
+    for (const merged of lane.merged) merged.done.reject(reason)
+    throw reason
   } finally {
     lane.merged = []
     limit.end()
@@ -254,13 +259,10 @@ function indexed(files: readonly KeptFile[], from: number): readonly Attachment[
   return files.map((file, i) => ({ index: from + i, ...file }))
 }
 
-/** Takes the lane for as long as this guest lives. A guest after a crash has the same name, so it need not wait for the lease. */
-async function claim({ journal, user, claimed }: LaneDeps & { readonly claimed: Set<SessionId> }, session: SessionId): Promise<void> {
+/** Takes the lane until another worker does. A guest after a crash has the same name, so it need not wait for the lease. */
+async function claim({ journal, user }: LaneDeps, session: SessionId): Promise<void> {
   const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs)
-  if (epoch !== null) {
-    claimed.add(session)
-    return journal.fence(session, epoch)
-  }
+  if (epoch !== null) return journal.fence(session, epoch)
   throw new OxbowError('stale_epoch', `Session ${session} is being worked on elsewhere.`, { hint: `Try again in ${leaseMs / 1000} s.` })
 }
 

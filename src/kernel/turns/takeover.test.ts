@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore } from '../../store/index.ts'
+import type { GenerateRequest } from '../../types/index.ts'
+import { asks, done, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
+
+void test('a session that another worker has taken over is claimed anew for the next turn, when that one is gone', async () => {
+  const store = await openMemoryStore({ user })
+  await using fixture = await openFixture({ store })
+  const { session, kernel } = fixture
+  assert.equal((await fixture.turn('one'))['reply'], 'hello')
+  await kernel.listSessions(1)
+  await store.claimLane(session, `guest:${user}`, 0)
+  await assert.rejects(kernel.sendTurn({ session, clientId: newCallId(), text: 'two' }), { code: 'stale_epoch' })
+  assert.equal((await fixture.turn('two again'))['reply'], 'hello')
+})
+
+void test('a turn whose session another worker takes over ends without a word, and its lane is free for the next', async () => {
+  const store = await openMemoryStore({ user })
+  const requests: GenerateRequest[] = []
+  const act = async () => (await store.claimLane(fixture.session, `guest:${user}`, 0), done('acted'))
+  const play = (request: GenerateRequest) => (
+    requests.push(request),
+    requests.length === 1 ? asks(['test_act'], ['test_act']) : says('next')
+  )
+  await using fixture = await openFixture({ store, play, calls: [testCall('test.act', act)] })
+  const { session, kernel } = fixture
+  const one = newCallId()
+  await kernel.sendTurn({ session, clientId: one, text: 'one' })
+  while ((await kernel.listSessions(1))[0]?.busy !== false) await new Promise(setImmediate)
+  assert.equal((await fixture.turn('two'))['reply'], 'next')
+  assert.equal(requests.length, 2)
+  assert.deepEqual(
+    (await store.openIntents()).filter(({ name }) => name === 'turn.send').map(({ call }) => call),
+    [one],
+  )
+})
