@@ -105,16 +105,29 @@ void describe('a lost connection', () => {
     assert.deepEqual(house.kernel.messages, ['once'])
   })
 
-  void test('fails what may not be done twice and says that its end is not known', async () => {
+  void test('whose answer was lost asks for its new session again, and it is one session', async () => {
     await using house = await startHouse()
     const client = await house.open()
     house.relay.mute()
-    const creating = client.createSession()
-    const listing = client.listSessions()
+    const creating = client.createSession('Taxes')
     const watcher = await house.open()
     while ((await watcher.listSessions()).length === 0);
     house.relay.cut()
-    await assert.rejects(creating, (error: OxbowError) => error.code === 'guest_unreachable' && /not known/.test(error.message))
+    assert.deepEqual(await watcher.listSessions(), [await creating])
+  })
+
+  void test('fails what may not be done twice and says that its end is not known', async () => {
+    await using house = await startHouse()
+    const client = await house.open()
+    const { id } = await client.createSession()
+    const call = house.kernel.park(id)
+    house.relay.mute()
+    const approving = client.approve(call, true)
+    const listing = client.listSessions()
+    const watcher = await house.open()
+    while (house.kernel.decisions.length === 0) await watcher.status()
+    house.relay.cut()
+    await assert.rejects(approving, (error: OxbowError) => error.code === 'guest_unreachable' && /not known/.test(error.message))
     assert.equal((await listing).length, 1)
   })
 

@@ -22,6 +22,7 @@ export interface SentMessage {
 
 export interface GatewayMethods {
   status(): Promise<GuestStatus>
+  /** Survives reconnections: asked again until it is answered, made once. */
   createSession(title?: string): Promise<SessionInfo>
   /** Newest activity first. */
   listSessions(limit?: number): Promise<readonly SessionInfo[]>
@@ -42,7 +43,8 @@ export function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeou
 
   return {
     status: async () => resultOf(await again({ type: 'status', payload: {} })) as GuestStatus,
-    createSession: async (title) => resultOf(await once({ type: 'create_session', payload: { title } })) as SessionInfo,
+    createSession: async (title) =>
+      resultOf(await again({ type: 'create_session', payload: { title, client_id: newId() as CallId } })) as SessionInfo,
     listSessions: async (limit = 50) => resultOf(await again({ type: 'list_sessions', payload: { limit } })) as readonly SessionInfo[],
     async sendTurn({ session, text, model, attachments, clientId = newId() as CallId }): Promise<SentMessage> {
       const answer = await again({ type: 'send_turn', payload: { session, client_id: clientId, text, model, attachments } })

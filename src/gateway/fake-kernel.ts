@@ -106,9 +106,11 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
   const sent = new Map<CallId, number>()
   return {
     status: () => status,
-    async createSession(title = '') {
+    async createSession(title = '', clientId = newId() as CallId) {
       await commit()
-      const id = newId() as SessionId
+      const id = clientId as string as SessionId
+      const made = topics.get(id)
+      if (made !== undefined) return describe(made)
       const at = systemClock.now()
       const info = { id, title, created_at: at, active_at: at, turns: 0, busy: false }
       const topic: Topic = { info, records: [], listeners: new Set(), pending: new Map(), running: null, busy: false }

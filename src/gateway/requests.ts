@@ -15,7 +15,7 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
       return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments }))
     }
     case 'create_session':
-      return resultText(id, await kernel.createSession(payload.title))
+      return resultText(id, await kernel.createSession(payload.title, payload.client_id))
     case 'list_sessions':
       return resultText(id, await kernel.listSessions(payload.limit))
     case 'cancel_turn':

@@ -36,7 +36,8 @@ export interface SendTurn {
 
 export interface Kernel {
   status(): GuestStatus
-  createSession(title?: string): Promise<SessionInfo>
+  /** @param clientId made by the terminal; becomes the id of the session, and asking again with it gives the same one */
+  createSession(title?: string, clientId?: CallId): Promise<SessionInfo>
   listSessions(limit: number): Promise<readonly SessionInfo[]>
   /** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
   sendTurn(send: SendTurn): Promise<{ readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean }>

@@ -1,6 +1,16 @@
 /** The kernel's facade over its parts, and how they take up what a crash cut off. */
 import type { Store } from '../store/index.ts'
-import { type CallId, type CallOutcome, modelLabel, OxbowError, type SessionId, toError, type TurnId } from '../types/index.ts'
+import {
+  type CallId,
+  type CallOutcome,
+  modelLabel,
+  OxbowError,
+  type SessionId,
+  type SessionInfo,
+  toError,
+  type TurnId,
+  type UserId,
+} from '../types/index.ts'
 import type { Kernel } from './facade.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
@@ -55,10 +65,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       embedder: config.memory.embedder,
       read_only: journal.fault(),
     }),
-    async createSession(title) {
-      const { id } = expectOk(await ask('session.create', title === undefined ? {} : { title })) as { id: SessionId }
-      return describeSession(await sessions.load(id), false)
-    },
+    createSession: (title, clientId = newId() as CallId) => resumed.then(() => createSession(parts, user, clientId, title)),
     async listSessions(limit) {
       await resumed
       // Whoever made a session just now finds it in the list.
@@ -103,6 +110,15 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await store.close()
     },
   }
+}
+
+/** Its call has the id of the session: asked for again, it is the same session. */
+async function createSession({ gate, sessions, lanes }: KernelParts, user: UserId, call: CallId, title?: string): Promise<SessionInfo> {
+  const input = title === undefined ? {} : { title }
+  const { intended, outcome } = gate.start(userCaller(user, '', ''), 'session.create', input, { id: call, signal: null })
+  if ((await intended)?.duplicate !== true) expectOk(await outcome)
+  const id = call as string as SessionId
+  return describeSession(await sessions.load(id), lanes.isBusy(id))
 }
 
 const offlineNotice =

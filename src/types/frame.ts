@@ -23,7 +23,7 @@ const frame = <Type extends string, Shape extends z.ZodRawShape>(type: Type, sha
 
 export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('type', [
   frame('hello', { protocol: z.int(), client: z.string().max(100) }),
-  frame('create_session', { title: z.string().max(200).optional() }),
+  frame('create_session', { title: z.string().max(200).optional(), client_id: uuid.transform((text) => text as CallId).optional() }),
   frame('list_sessions', { limit: z.int().min(1).max(1000).default(50) }),
   frame('send_turn', {
     session,
@@ -59,7 +59,8 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
 
 interface ClientPayloads {
   hello: { protocol: number; client: string }
-  create_session: { title?: string | undefined }
+  /** `client_id`, where the client makes one, becomes the id of the session: asking again with it is the same session. */
+  create_session: { title?: string | undefined; client_id?: CallId | undefined }
   list_sessions: { limit: number }
   /** `client_id` is made by the client once for each message: sending it again is the same turn. */
   send_turn: {

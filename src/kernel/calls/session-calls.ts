@@ -8,6 +8,7 @@ import {
   type JsonObject,
   type KeptFile,
   maxAttachments,
+  OxbowError,
   type SessionId,
   type SessionInfo,
   type TurnId,
@@ -28,7 +29,6 @@ export interface SessionCallDeps {
   readonly journal: Pick<Journal, 'flushed'>
   readonly conversations: Conversations
   readonly summaries: Pick<Summaries, 'read'>
-  readonly newSessionId: () => SessionId
   /** What a crash left of a message's way, while recovery sends it on. */
   readonly past: (message: CallId) => TurnPast
   readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
@@ -44,7 +44,7 @@ export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
   return [createSession(deps), listSessions(deps), sendTurn(deps), cancelTurn(deps), readHistory(deps), takeInbox(deps)]
 }
 
-function createSession({ newSessionId }: SessionCallDeps): Call<{ title?: string | undefined }, { id: SessionId; title: string }> {
+function createSession({ store }: SessionCallDeps): Call<{ title?: string | undefined }, { id: SessionId; title: string }> {
   return {
     name: 'session.create',
     summary: 'Starts a new session.',
@@ -58,7 +58,12 @@ function createSession({ newSessionId }: SessionCallDeps): Call<{ title?: string
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     recordOutput: (output) => ({ ...output }),
-    run: async ({ title }) => ({ output: { id: newSessionId(), title: title ?? '' } }),
+    async run({ title = '' }, context) {
+      // A terminal may have made the call's id: asked for again, it is the same session.
+      const id = context.id as string as SessionId
+      if ((await store.session(id)) === null) return { output: { id, title } }
+      throw new OxbowError('bad_input', `There is a session ${id} already.`, { hint: 'Make a new id for each session.' })
+    },
   }
 }
 

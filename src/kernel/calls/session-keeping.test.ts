@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import type { GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
+import type { CallId, GenerateRequest, ModelEvent, SessionId, SessionInfo } from '../../types/index.ts'
 import { textOf } from '../../types/index.ts'
 import { verifyJournal } from '../audit/audit-verify.ts'
 import { maxForkDepth } from '../limits.ts'
@@ -221,4 +221,22 @@ describe('sessions', () => {
       assert.match(outcome.text, /not_found/)
     }
   })
+})
+
+test('a session that is asked for twice by the id that its terminal made is one session, and no other one is made over', async () => {
+  await using fixture = await openFixture({})
+  const { kernel, session, store } = fixture
+  await fixture.turn('hi')
+  const clientId = newCallId()
+  const [made, again] = [await kernel.createSession('Taxes', clientId), await kernel.createSession('Taxes', clientId)]
+  assert.deepEqual([made.id, again], [clientId, made])
+  await kernel.sendTurn({ session: made.id, clientId: newCallId(), text: 'hi' })
+  assert.equal((await kernel.createSession('Taxes', clientId)).turns, 1)
+  assert.equal((await kernel.listSessions(10)).length, 2)
+
+  const { output } = (await kernel.call('session.fork', { session })) as { output: { session: SessionId } }
+  await kernel.listSessions(1)
+  const before = await store.session(output.session)
+  await assert.rejects(kernel.createSession('Over it', output.session as string as CallId), { code: 'bad_input' })
+  assert.deepEqual(await store.session(output.session), before)
 })
