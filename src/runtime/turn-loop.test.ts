@@ -159,6 +159,20 @@ test('the same call with the same result three times is told to the model, a fou
   )
 })
 
+test('the same call many times in one answer is told to the model before it ends the turn, and all of its results count', async () => {
+  const five = asks(...[1, 2, 3, 4, 5].map((): [string] => ['read_a']))
+  const process = scripted([five, says('sorry')], { read_a: () => ok(null, 'same') })
+  const result = await runTurn(process, deps)
+  assert.deepEqual([result.status, result.reply], ['ok', 'sorry'])
+  const [, second] = process.made.filter((call) => call.name === 'model.generate')
+  assert.match((second!.input as { system: string }).system, /three times/)
+
+  const again = scripted([five, five], { read_a: () => ok(null, 'same') })
+  const stopped = await runTurn(again, deps)
+  assert.equal(stopped.status, 'limit')
+  assert.match(stopped.reply, /read_a ×10\.\nLeft: the answer/)
+})
+
 test('the limit of generations ends a turn with an account of what was done', async () => {
   let n = 0
   const process = createFakeProcess({

@@ -58,13 +58,16 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     // Act: whatever the model asked for and has no result yet, also when it was asked before a crash.
     const last = lastGeneration(items)
     const pending = last === null ? [] : pendingCalls(last.item, toolCallsOf(last.message), last.answered)
+    let isLooping = false
     for (const result of await dispatch(process, pending)) {
       items.push(result)
       const verdict = watch(loops, pending, result)
+      // What was asked for in the same answer was asked before the model was told.
+      isLooping ||= verdict === 'stop' && notice === ''
       if (verdict === 'warn')
         notice = 'Notice: you have made the same call three times with the same result. Do something else, or say what stops you.'
-      if (verdict === 'stop') return ended({ kind: 'limit', failure: looping })
     }
+    if (isLooping) return ended({ kind: 'limit', failure: looping })
     if (process.signal.aborted) return ended({ kind: 'stopped' })
 
     // The newest generation may have ended the turn, also before a crash.
