@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../../types/index.ts'
 import { done, testCall } from '../kernel-fixture.ts'
-import { createRunningCalls, sandboxFor, stopReason } from './running-calls.ts'
+import { createRunningCalls, sandboxFor, startLimit, stopReason } from './running-calls.ts'
 
 const caller: Caller = {
   user: 'ada' as UserId,
@@ -85,4 +85,10 @@ test('hands that come when a call is over start its time limit no more', async (
   await waits
   t.mock.timers.tick(100)
   assert.equal(stopReason(watch.signal), null)
+})
+
+test('a time limit of a month is not over at once', async () => {
+  const limit = startLimit({ now: () => 0, monotonicMs: () => 0 }, 31 * 24 * 3_600_000, () => assert.fail('over'))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  limit.end()
 })

@@ -109,6 +109,9 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
   }
 }
 
+/** 24 days: a longer timer is over at once. */
+const longestTimerMs = 2 ** 31 - 1
+
 /** A time limit that stands still while something is waited for that is not to count. */
 export interface TimeLimit {
   /** As often as it was paused it must be let go on, before it runs again. */
@@ -124,7 +127,7 @@ export function startLimit({ monotonicMs }: Clock, limitMs: number, onOver: () =
   let ended = false
   const arm = (): NodeJS.Timeout | undefined => {
     if (!Number.isFinite(leftMs)) return undefined
-    const armed = setTimeout(onOver, leftMs)
+    const armed = setTimeout(onOver, Math.min(leftMs, longestTimerMs))
     return holds ? armed : armed.unref()
   }
   let timer = arm()
