@@ -198,8 +198,10 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   return outcome
 }
 
+/** Few, whatever its life was: a call is parked anew at each start, and may have any number of exchanges. */
 function pastOf({ journal }: GateDeps, call: CallId): Promise<readonly JournalRecord[]> {
-  return journal.store.records({ call, order: 'oldest_first', limit: 10, hydrate: true })
+  const phases = ['decided', 'intent', 'outcome', 'refused', 'reconciled'] as const
+  return journal.store.records({ call, phases, order: 'oldest_first', limit: 10, hydrate: true })
 }
 
 function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: JsonObject): Entry {

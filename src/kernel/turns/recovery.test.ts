@@ -306,6 +306,39 @@ test('what a crash left of a turn that ends before it takes that up again is clo
   }
 })
 
+test('a call that was shown at ten starts and approved at last is not asked about again when its guest dies amid it', async () => {
+  const store = await openMemoryStore({ user })
+  const lasting = Object.assign(Object.create(store), { close: async () => {} }) as Store
+  const config = { approval: { calls: { 'test.act': 'ask' } } }
+  const over = Promise.withResolvers<never>()
+  const begun = Promise.withResolvers<void>()
+  const calls = [testCall('test.act', () => (begun.resolve(), over.promise))]
+  const first = await openFixture({ play: inOrder(asks(['test_act'])), calls, config, store: lasting })
+  void first.turn('act')
+  let { call, seq } = await first.record(({ phase }) => phase === 'parked')
+  await first.kernel.close()
+  const { session } = first
+  for (let start = 0; start < 10; start++) {
+    const next = await openFixture({ calls, config, store: lasting, session })
+    ;({ seq } = await next.record((record) => record.phase === 'parked' && record.seq > seq))
+    await next.kernel.close()
+  }
+  const dying = await openFixture({ calls, config, store: dyingStore(store, Infinity, () => {}), session })
+  await dying.record((record) => record.phase === 'parked' && record.seq > seq)
+  await dying.kernel.approve(call, true)
+  await begun.promise
+
+  const living = [testCall('test.act', async () => done('ran'))]
+  await using last = await openFixture({ play: () => says('done'), calls: living, config, store, session })
+  await last.event('record', ({ record }) => record.name === 'turn.send' && record.phase === 'outcome')
+  const ofCall = await store.records({ call, order: 'oldest_first', limit: 100, hydrate: false })
+  assert.deepEqual(
+    ofCall.slice(12).map(({ phase }) => phase),
+    ['decided', 'intent', 'outcome'],
+  )
+  await leave(last, () => over.reject(new Error('dead')))
+})
+
 test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
   for (let appends = 2; appends < 40; appends++) {
     const store = await openMemoryStore({ user })
