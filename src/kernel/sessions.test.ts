@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { openMemoryStore, plainSession } from '../store/index.ts'
 import { user } from './kernel-fixture.ts'
 import type { SessionId } from '../types/index.ts'
-import { createSessions } from './sessions.ts'
+import { createSessions, firstLine } from './sessions.ts'
 
 it('what a conversation has held is never forgotten because its row is read anew', async () => {
   const store = await openMemoryStore({ user })
@@ -24,4 +24,9 @@ it('what a conversation has held is never forgotten because its row is read anew
   assert.deepEqual(sessions.held({ session: id }), ['private'])
   assert.equal(sessions.takeChanged(id)?.labels, 'private')
   await store.close()
+})
+
+it('a title that is cut does not end amid a character', () => {
+  const title = firstLine(`${'x'.repeat(58)}🐂🐂🐂`)
+  assert.equal(title, `${'x'.repeat(58)}…`)
 })

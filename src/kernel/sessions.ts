@@ -90,7 +90,7 @@ export function createSessions(store: Store): Sessions {
 /** The title of a session that nobody has named: the first line of its first message. */
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
-  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`
+  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }
 
 /** Which sessions a list is to have. */

@@ -122,12 +122,13 @@ function describe(failure: Failure, turn: readonly ConversationItem[]): string {
   }
   const finished = [...done].map(([name, times]) => (times === 1 ? name : `${name} ×${times}`)).join(', ')
   const left = asked - failed - [...done.values()].reduce((sum, times) => sum + times, 0)
-  const words = turn.findLast(({ message }) => message.role === 'assistant' && textOf(message).trim() !== '')
+  const words = turn.map(({ message }) => (message.role === 'assistant' ? textOf(message).trim() : '')).findLast((text) => text !== '')
+  const said = words?.slice(0, 500).replace(/[\ud800-\udbff]$/, '')
   return [
     `I had to stop: ${failure.message}`,
     `Done in this turn: ${finished === '' ? 'nothing' : finished}${failed > 0 ? ` (${failed} failed)` : ''}.`,
     `Left: ${left > 0 ? `${left} requested call${left === 1 ? '' : 's'}, and ` : ''}the answer to your message.`,
-    ...(words === undefined ? [] : [`Last words: ${textOf(words.message).trim().slice(0, 500)}`]),
+    ...(said === undefined ? [] : [`Last words: ${said}`]),
     failure.hint,
   ].join('\n')
 }

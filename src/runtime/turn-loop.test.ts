@@ -250,6 +250,14 @@ test('what was done before a message steered the turn is told as done, and nothi
   assert.match((await runTurn(process, deps)).reply, /Done in this turn: write_a, write_b\.\nLeft: the answer/)
 })
 
+test('the last words of a turn that had to stop are not cut amid a character', async () => {
+  const words = conversationItem('g' as CallId, { role: 'assistant', parts: [{ type: 'text', text: `${'x'.repeat(499)}🐂🐂` }] })
+  const failed = { ...words, ended: { code: 'model_garbled', message: 'It broke.', hint: '' } } as const
+  const result = await runTurn(scripted([], { 'session.history': history([...hello, failed]) }), deps)
+  assert.equal(result.status, 'failed')
+  assert.match(result.reply, /Last words: x{499}$/m)
+})
+
 test('a refused generation is a limit, a failed one a failure, and both keep the hint', async () => {
   const failure = { code: 'budget_exhausted', message: 'spent', hint: 'raise it' } as const
   const refused = await runTurn(scripted([{ status: 'refused', failure, text: '' }]), deps)
