@@ -51,6 +51,17 @@ test('a malformed call is refused with the field, what was expected and an examp
   assert.match(texts[1]!, /not valid JSON/)
 })
 
+test('what is wrong with a malformed call is told briefly, however long the names of its fields are', async () => {
+  const calls = [testCall('test.act', async () => done(''), { input: z.strictObject({ path: z.string() }), example: { path: '/shared' } })]
+  const args = { path: 'a', [`${'x'.repeat(500_000)}🐂`]: 1 }
+  await using fixture = await openFixture({ play: inOrder(asks(['test_act', args]), says('done')), calls })
+  await fixture.turn('act')
+  const refused = await fixture.record((record) => record.phase === 'refused')
+  const { text } = refused.body as { text: string }
+  assert.match(text, /Unrecognized key: "x+…\. .*\{"path":"\/shared"\}/)
+  assert.ok(text.length < 2_000, `${text.length}`)
+})
+
 test('an unknown call is refused with the nearest name, and the refusal is on record', async () => {
   await using fixture = await openFixture({
     play: inOrder(asks(['test_akt']), says('done')),

@@ -27,6 +27,9 @@ export const maxTitleLength = 60
 /** Longest name of a call that is recorded as asked for; a longer one is nobody's name. */
 export const maxNameLength = 100
 
+/** What is said of a malformed input: five fields with what each was expected to be. */
+export const maxWhyLength = 1_000
+
 /** Records that may wait for the store before those that make more of them wait too: a tenth of what the store would refuse at. */
 export const maxRecordsBehind = 10_000
 

@@ -5,7 +5,7 @@
 import type { z } from 'zod'
 import { type Call, type Failure, once, toolName, type ToolSpec } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import { maxInputBytes } from './limits.ts'
+import { maxInputBytes, maxWhyLength } from './limits.ts'
 
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
@@ -72,10 +72,12 @@ function parseArguments(text: string): { readonly json: unknown } | { readonly p
 }
 
 function explain(error: z.ZodError): string {
-  return error.issues
+  const why = error.issues
     .slice(0, 5)
     .map((issue) => (issue.path.length === 0 ? issue.message : `field \`${issue.path.join('.')}\`: ${issue.message}`))
     .join('; ')
+  // It names fields as they were called, and a refusal is told whole.
+  return why.length <= maxWhyLength ? why : `${why.slice(0, maxWhyLength).toWellFormed()}…`
 }
 
 function badInput(call: Call, why: string): Failure {
