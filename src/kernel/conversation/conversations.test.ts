@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadSummary } from '../../memory/index.ts'
 import type { HistoryRow } from '../../store/index.ts'
-import { type CallId, type SessionId, textOf } from '../../types/index.ts'
+import { type CallId, type SessionId, textOf, type UserId } from '../../types/index.ts'
+import { userCaller } from '../stages/policy.ts'
 import { createConversations } from './conversations.ts'
 import { createScratchpads } from './scratchpads.ts'
 import { createSummaries, type SummaryDeps } from './summaries.ts'
@@ -66,4 +67,15 @@ void test('many short messages weigh more than their text: what was used longest
   await conversations.read(sessions[59]!, 1_000)
   await conversations.read(sessions[0]!, 1_000)
   assert.deepEqual(read, ['s0'])
+})
+
+void test('whoever waits for a summary that is made for another one stops waiting when it is stopped itself', async () => {
+  const control = new AbortController()
+  const deps = { store: { claimLane: () => new Promise(() => {}) }, engine: { countTokens: async () => [] } }
+  const summaries = createSummaries(deps as unknown as SummaryDeps)
+  const asked = { id: 'c' as CallId, caller: userCaller('ada' as UserId, session, ''), signal: AbortSignal.any([]), overflows: false }
+  void summaries.roll(session, 1, asked)
+  const second = summaries.roll(session, 1, { ...asked, signal: control.signal, overflows: true })
+  control.abort('cancelled')
+  await assert.rejects(second, (reason) => reason === 'cancelled')
 })

@@ -96,9 +96,11 @@ export function createSummaries(deps: SummaryDeps): Summaries {
     drop: shelf.drop,
     roll(session, room, asked) {
       // Whoever asks while one is made gets that one.
-      const making = running.get(session) ?? roll(session, room, asked).finally(() => running.delete(session))
-      running.set(session, making)
-      return making
+      const making = running.get(session)
+      if (making !== undefined) return unlessStopped(making, asked.signal)
+      const own = roll(session, room, asked).finally(() => running.delete(session))
+      running.set(session, own)
+      return own
     },
     async rewrite(session, change, asked) {
       await sessions.load(session)
@@ -169,6 +171,15 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
       return keep(session, id, summary)
     },
   }
+}
+
+/** What another one is making does not stop by this signal. */
+function unlessStopped<T>(making: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stopped = Promise.withResolvers<never>()
+  const stop = (): void => stopped.reject(signal.reason)
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop)
+  return Promise.race([making, stopped.promise]).finally(() => signal.removeEventListener('abort', stop))
 }
 
 /** The lane of a session's summary: its epoch is what two makers compare. Nobody holds it. */
