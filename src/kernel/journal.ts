@@ -51,7 +51,7 @@ export interface Journal {
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
   /** From now on every append of the session carries this epoch; a stale one is refused by the store. */
   fence(session: SessionId, epoch: number): void
-  /** Whether appends of the session carry an epoch. */
+  /** Whether appends of the session carry an epoch that is not known to be stale. */
   isFenced(session: SessionId): boolean
   /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
   note(entries: readonly Entry[], options?: AppendOptions): void
@@ -132,7 +132,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     fail,
     append,
     fence: epochs.fence,
-    isFenced: (session) => epochs.fenceOf(session) !== undefined,
+    isFenced: epochs.isFenced,
     flushed: () => newest,
     async erase(of, seqs, reason) {
       const total = { bodies: 0, blobs: 0, kept: [] as number[] }
@@ -156,19 +156,21 @@ export function createJournal({ store, clock, project, observe, publish, onFault
 
 /** The epochs of the lanes that this guest holds. */
 function createEpochs(onStale: JournalDeps['onStale']) {
-  const held = createRecentMap<SessionId, number>(maxHeldEpochs)
+  const held = createRecentMap<SessionId, { readonly epoch: number; isStale: boolean }>(maxHeldEpochs)
   return {
-    fence: (session: SessionId, epoch: number): void => held.put(session, epoch),
+    fence: (session: SessionId, epoch: number): void => held.put(session, { epoch, isStale: false }),
+    isFenced: (session: SessionId): boolean => held.get(session)?.isStale === false,
     fenceOf(session: SessionId | ''): Append['fence'] {
-      const epoch = session === '' ? undefined : held.get(session)
-      return session === '' || epoch === undefined ? undefined : { session, epoch }
+      const lane = session === '' ? undefined : held.get(session)
+      return session === '' || lane === undefined ? undefined : { session, epoch: lane.epoch }
     },
-    /** The lane may be claimed again when all that this guest did in it has ended. */
     async lose({ session, epoch }: NonNullable<Append['fence']>): Promise<void> {
+      const lane = held.get(session)
       // What was on its way is refused after a new claim, too.
-      if (held.get(session) !== epoch) return
+      if (lane === undefined || lane.epoch !== epoch || lane.isStale) return
+      lane.isStale = true
       await onStale(session)
-      if (held.get(session) === epoch) held.delete(session)
+      if (held.get(session) === lane) held.delete(session)
     },
   }
 }

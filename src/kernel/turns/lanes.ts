@@ -91,9 +91,11 @@ interface Waiting {
 }
 
 interface Lane {
-  readonly queue: Waiting[]
+  queue: Waiting[]
   /** Messages that the running turn has taken. */
   merged: Waiting[]
+  /** Another worker has it: nothing that is said here is how a turn ended. */
+  lost: boolean
   running: { readonly id: TurnId; readonly controller: AbortController; readonly ended: Promise<unknown> } | null
 }
 
@@ -114,7 +116,7 @@ export function createLanes(deps: LaneDeps): Lanes {
   let stopping = false
 
   const wake = (session: SessionId, lane: Lane): void => {
-    if (lane.running !== null || stopping) return
+    if (lane.running !== null || lane.lost || stopping) return
     const next = lane.queue.shift()
     if (next === undefined) return void lanes.delete(session)
     const controller = new AbortController()
@@ -128,7 +130,7 @@ export function createLanes(deps: LaneDeps): Lanes {
       // After a crash: taken up by a turn that is over, and ends with it.
       if (past.into !== null && !deps.recovered.has(past.into as string as CallId)) return Promise.resolve(mergedInto(past.into))
       let lane = lanes.get(session)
-      if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], running: null }))
+      if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], lost: false, running: null }))
       const waiting: Waiting = { id, caller, input, past, signal, done: Promise.withResolvers() }
       // After a crash: taken up by a turn that is open again, and ends with it.
       if (past.into !== null) lane.merged.push(waiting)
@@ -164,7 +166,7 @@ export function createLanes(deps: LaneDeps): Lanes {
     },
     async lose(session) {
       const lane = lanes.get(session)
-      if (lane !== undefined) await leave(lane)
+      if (lane !== undefined) await leave(Object.assign(lane, { lost: true }))
       if (lanes.get(session) === lane) lanes.delete(session)
     },
     async stop() {
@@ -175,16 +177,17 @@ export function createLanes(deps: LaneDeps): Lanes {
 }
 
 /** Stops what runs where it stands, and lets what waits go: both stay open in the journal. */
-async function leave({ running, queue }: Lane): Promise<void> {
-  running?.controller.abort('shutdown')
-  await running?.ended
-  for (const waiting of queue) waiting.done.reject(shutdown())
+async function leave(lane: Lane): Promise<void> {
+  lane.running?.controller.abort('shutdown')
+  await lane.running?.ended
+  for (const waiting of lane.queue) waiting.done.reject(shutdown())
 }
 
 async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: AbortController): Promise<LaneResult> {
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
+  const staysOpen = (): boolean => lane.lost || stopReason(controller.signal) === 'shutdown'
   const limit = startLimit(deps.clock, deps.config.time_limit_s * 1000, () => controller.abort('time_limit'), false)
   const stop = (): void => controller.abort(next.signal.reason)
   next.signal.addEventListener('abort', stop)
@@ -202,31 +205,41 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
       input: next.input,
       resumed: next.past.started,
       signal: controller.signal,
-      hasMail: () => lane.queue.length > 0,
+      hasMail: () => lane.queue.some(isMail),
       // What a turn that is to end would take up ends with it, unanswered: it stays for the next.
       takeMail: async () => (controller.signal.aborted ? [] : takeMail(deps, lane, next, id)),
       attachments: () => indexed([next, ...lane.merged].flatMap(filesOf), 0),
       onWait: limit.pause,
     })
-    if (stopReason(controller.signal) === 'shutdown') throw shutdown()
+    if (staysOpen()) throw shutdown()
     for (const merged of lane.merged) merged.done.resolve(mergedInto(id))
     return result
   } catch (error) {
     // Whatever fails in a turn that is stopped where it stands is no outcome of it.
-    const reason = stopReason(controller.signal) === 'shutdown' ? shutdown() : error
+    const reason = staysOpen() ? shutdown() : error
     for (const merged of lane.merged) merged.done.reject(reason)
     throw reason
   } finally {
     lane.merged = []
     limit.end()
     next.signal.removeEventListener('abort', stop)
-    // Before its outcome: what a turn did stands before what was said about it.
-    if (next.past.started && stopReason(controller.signal) !== 'shutdown') await giveUpCalls(journal, id)
+    // Before its outcome: what a turn did stands before what was said about it. What cannot be closed now stays open, and so does the turn.
+    if (next.past.started && !staysOpen()) await giveUpCalls(journal, id).catch(stayOpen)
   }
 }
 
+/** What had begun a turn of its own before a crash goes on with that. */
+function isMail({ past }: Waiting): boolean {
+  return !past.started
+}
+
+function stayOpen(): never {
+  throw shutdown()
+}
+
 async function takeMail({ journal }: LaneDeps, lane: Lane, own: Waiting, into: TurnId): Promise<readonly Mail[]> {
-  const taken = lane.queue.splice(0)
+  const taken = lane.queue.filter(isMail)
+  lane.queue = lane.queue.filter((waiting) => !isMail(waiting))
   let files = [own, ...lane.merged].flatMap(filesOf).length
   lane.merged.push(...taken)
   const mail: Mail[] = []
