@@ -190,7 +190,9 @@ test('a move that is killed goes on with the same command, and both sides are th
     if (!wasKilled) break
   }
   const { last } = await run(ws.root, { ask: 'move', to: database.url }, null)
-  if (kills === 2) assert.equal((last['rows'] as Record<string, number> | undefined)?.['journal'], head, JSON.stringify(last))
+  // What goes on takes less time than a whole move: a kill may come after its last commit, and then all rows are there already.
+  const wasWhole = last['code'] === 'bad_input' && /has rows of this user already/.test(String(last['message']))
+  if (kills === 2 && !wasWhole) assert.equal((last['rows'] as Record<string, number> | undefined)?.['journal'], head, JSON.stringify(last))
   await assertWhole({ ...ws.place, url: database.url }, `${kills} kills`)
   await assertWhole(ws.place, `${kills} kills`)
 })
