@@ -1,7 +1,7 @@
 /** The cost of a past: a turn deep in a long session beside a turn in a short one, and the audit of it all. */
 import { verifyJournal } from '../../src/kernel/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import type { SessionId } from '../../src/types/index.ts'
+import { type Config, parseConfig, type SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, ms, perSecond, type Row, shown } from '../report.ts'
 import { median } from '../statistics.ts'
@@ -14,11 +14,13 @@ const turnsPerShortSession = 4
 /** A window that ten messages fill: what is measured is finding them, not sending more of them. */
 const window = { context_tokens: 2_048, max_output_tokens: 256 }
 const agent = { rights: [] as string[] }
+/** A guest that has just started would index the journal that was filled, all of it, beside the few turns that are measured. */
+const unindexed: Config['memory'] = parseConfig({ memory: { recall: false, index_messages: false } }, 'the bench').memory
 
 export const history: Measure = {
   name: 'history',
   title: 'History',
-  how: 'The journal is filled with copies of a real turn. Turns alternate between the long session and short ones whose window is as full; cold is the first turn of a session after a start of the guest. The audit reads the same journal.',
+  how: 'The journal is filled with copies of a real turn. Turns alternate between the long session and short ones whose window is as full; cold is the first turn of a session after a start of the guest, which then indexes nothing. The audit reads the same journal.',
   async run(context) {
     const { plan, programs, modelUrl } = context
     using workspace = makeWorkspace()
@@ -26,7 +28,7 @@ export const history: Measure = {
     const shortSessions = Math.ceil(plan.historyTurns / turnsPerShortSession) + plan.coldStarts * 2 + 2
     const journal = await fillJournal(options, { longMessages: plan.longMessages, shortSessions })
     const short = [...journal.short]
-    const cold = await measureCold(options, journal, short, plan.coldStarts)
+    const cold = await measureCold({ ...options, config: { ...options.config, memory: unindexed } }, journal, short, plan.coldStarts)
     const warm = await measureWarm(options, journal, short, plan.historyTurns)
     return [...compare('warm', warm, context), ...compare('cold', cold, context), await measureAudit(workspace)]
   },
