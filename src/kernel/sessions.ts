@@ -1,6 +1,15 @@
 /** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
-import { type Caller, type CallId, createRecentMap, type Label, OxbowError, type SessionId, type SessionInfo } from '../types/index.ts'
+import {
+  type Caller,
+  type CallId,
+  createRecentMap,
+  cutShort,
+  type Label,
+  OxbowError,
+  type SessionId,
+  type SessionInfo,
+} from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
 
@@ -90,7 +99,7 @@ export function createSessions(store: Store): Sessions {
 /** The title of a session that nobody has named: the first line of its first message. */
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
-  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1).replace(/[\ud800-\udbff]$/, '')}…`
+  return cutShort(line, maxTitleLength)
 }
 
 /** Which sessions a list is to have. */

@@ -2,7 +2,7 @@
  * The way of one message inside an agent, in the seven steps of the design: receive, decide, compose, generate ⇄ act,
  * evaluate, emit, return. Everything it needs it asks for by `process.call`.
  */
-import { assertNever, type ConversationItem, type Failure, type Process, textOf, toolCallsOf } from '../types/index.ts'
+import { assertNever, type ConversationItem, type Failure, headOf, type Process, textOf, toolCallsOf } from '../types/index.ts'
 import { providerDeadlineMs, safetyTokens } from './limits.ts'
 import { remind } from './reminder.ts'
 import type { Composed, ContextProvider, RuntimeDeps, TurnResult } from './runtime.ts'
@@ -123,12 +123,11 @@ function describe(failure: Failure, turn: readonly ConversationItem[]): string {
   const finished = [...done].map(([name, times]) => (times === 1 ? name : `${name} ×${times}`)).join(', ')
   const left = asked - failed - [...done.values()].reduce((sum, times) => sum + times, 0)
   const words = turn.map(({ message }) => (message.role === 'assistant' ? textOf(message).trim() : '')).findLast((text) => text !== '')
-  const said = words?.slice(0, 500).replace(/[\ud800-\udbff]$/, '')
   return [
     `I had to stop: ${failure.message}`,
     `Done in this turn: ${finished === '' ? 'nothing' : finished}${failed > 0 ? ` (${failed} failed)` : ''}.`,
     `Left: ${left > 0 ? `${left} requested call${left === 1 ? '' : 's'}, and ` : ''}the answer to your message.`,
-    ...(said === undefined ? [] : [`Last words: ${said}`]),
+    ...(words === undefined ? [] : [`Last words: ${headOf(words, 500)}`]),
     failure.hint,
   ].join('\n')
 }

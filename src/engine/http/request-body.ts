@@ -21,6 +21,6 @@ export function bytesOf(pieces: BodyPieces): readonly Buffer[] {
   return pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))
 }
 
-export function lengthOf(pieces: BodyPieces | readonly Uint8Array[]): number {
+export function lengthOf(pieces: BodyPieces): number {
   return pieces.reduce((sum, { length }) => sum + length, 0)
 }

@@ -2,12 +2,13 @@
  * Makes the next summary of a session: chooses what leaves the window, asks a model where there is one, and falls back to the
  * rules when it fails or says nothing usable. Never throws for what was said, or for what a model answers.
  */
+import { cutShort } from '../../types/index.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
 import { extractSummary } from './extract-summary.ts'
 import { addRanges, rangeLine, type Range } from './manifest.ts'
 import { readModelSummary, summaryInstructions, summaryRequest, withoutResolved } from './model-summary.ts'
 import { boundPins, findPins, mergePins } from './pins.ts'
-import { cutText, sentencesOf } from './sentences.ts'
+import { sentencesOf } from './sentences.ts'
 import { pinLine, type Said, type Summary, type SummaryStep } from './summary.ts'
 import { bytesPerToken, maxAboutChars, maxSummaryChars, messagesPerRange, minSummaryTokens, summaryPart } from './summary-limits.ts'
 
@@ -67,7 +68,7 @@ export async function makeSummary(before: Summary, leaving: readonly SummaryStep
         ),
     ),
   )
-  const text = byModel === null ? extractSummary(before.text, said, maxChars) : cutText(byModel.text, Math.max(1, maxChars))
+  const text = byModel === null ? extractSummary(before.text, said, maxChars) : cutShort(byModel.text, Math.max(1, maxChars))
   return {
     epoch: before.epoch + 1,
     upto: last.to,
@@ -112,5 +113,5 @@ function rangesOf(steps: readonly SummaryStep[]): readonly Range[] {
 /** What a person said first in it, else what was said first. */
 function aboutOf(said: readonly Said[]): string {
   const first = said.find(({ who }) => who === 'person') ?? said[0]
-  return cutText(sentencesOf(first?.text ?? '')[0] ?? '', maxAboutChars)
+  return cutShort(sentencesOf(first?.text ?? '')[0] ?? '', maxAboutChars)
 }

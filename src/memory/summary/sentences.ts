@@ -1,4 +1,5 @@
 /** Sentences of what was said, and how much each weighs for a summary that no model writes. */
+import { cutShort } from '../../types/index.ts'
 import { maxScannedChars, maxSentenceChars, minSentenceChars } from './summary-limits.ts'
 
 export interface Sentence {
@@ -27,7 +28,7 @@ export function sentencesOf(text: string): readonly string[] {
         .replace(/^[-*•#>\s]+/u, '')
         .trim()
       if (sentence.length >= minSentenceChars || (sentence.match(denseLetters)?.length ?? 0) >= 4)
-        found.push(cutText(sentence, maxSentenceChars))
+        found.push(cutShort(sentence, maxSentenceChars))
     }
   }
   return found
@@ -39,9 +40,4 @@ export function weightOf(sentence: string): number {
   const names = Math.min(3, (sentence.slice(1).match(/(?<![.!?]\s)\b\p{Lu}[\p{L}\d]+/gu) ?? []).length)
   const marks = /[`/_]|\p{L}\d|https?:/u.test(sentence) ? 1 : 0
   return 1 + numbers * 0.75 + names * 0.5 + marks * 0.75 + (decided.test(sentence) ? 1.5 : 0) - (sentence.endsWith('?') ? 0.75 : 0)
-}
-
-/** @returns the text, or its beginning with `…`; never half a surrogate pair. */
-export function cutText(text: string, maxChars: number): string {
-  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }

@@ -2,8 +2,9 @@
  * Statements: what a sentence says of somebody or something, as subject, attribute and value, found by phrase patterns in
  * English and Korean. Few patterns that are right beat many that guess: what fits none is no statement.
  */
+import { cutShort } from '../../types/index.ts'
 import type { MemoryType } from '../../store/index.ts'
-import { cutText, sentencesOf } from '../summary/sentences.ts'
+import { sentencesOf } from '../summary/sentences.ts'
 import { maxFactChars, maxFactsEach } from './tidy-limits.ts'
 
 export interface Statement {
@@ -143,7 +144,7 @@ function statementOf(sentence: string): Statement | null {
       attribute: exact,
       value: found,
       single: isSingle,
-      text: cutText(sentence, maxFactChars),
+      text: cutShort(sentence, maxFactChars),
     }
   }
   return null

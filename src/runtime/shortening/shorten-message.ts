@@ -2,7 +2,7 @@
  * Cuts what a tool was asked and what it said in the middle: head and tail tell most, and the whole can be read again. Ids,
  * names and pairing stay; what a person wrote and what a model said is never cut.
  */
-import type { AssistantMessage, Message, ToolCallPart, ToolMessage } from '../../types/index.ts'
+import { type AssistantMessage, headOf, type Message, type ToolCallPart, type ToolMessage } from '../../types/index.ts'
 
 /** UTF-8 bytes that one piece may take; Infinity leaves it whole. Not under `minArgumentBytes` and `minResultBytes`. */
 export interface Bounds {
@@ -62,7 +62,7 @@ function cutArguments(text: string, maxBytes: number): string {
 /** Cuts between characters, not inside a surrogate pair. */
 function headAndTail(text: string, keep: number): string {
   const half = keep >> 1
-  const head = text.slice(0, half).replace(/[\ud800-\udbff]$/, '')
+  const head = headOf(text, half)
   const tail = text.slice(text.length - half).replace(/^[\udc00-\udfff]/, '')
   return `${head}…${tail}`
 }
