@@ -6,7 +6,7 @@
  *
  * `relay-main.ts BASE_URL FILE` is this relay over a new database file.
  */
-import { openSqliteStore, type Projection } from '../../src/store/index.ts'
+import { openSqliteStore, plainSession, type Projection, type SessionRow } from '../../src/store/index.ts'
 import {
   type CallId,
   createIdMaker,
@@ -26,7 +26,7 @@ export interface TurnJournal {
   begin(): Promise<(asked: number) => Promise<void>>
 }
 
-/** About as many and as large as the guest's, 22 kB: what a model server reads in each request. */
+/** About as many and as large as the guest's, 21 kB where it has 22: what a model server reads in each request. */
 const toolCount = 35
 const describedTool = 'Tells what the tool is for, and when it is to be used in place of another. '
 
@@ -35,6 +35,7 @@ export async function openTurnJournal(path: string): Promise<TurnJournal> {
   await store.opened()
   const newId = createIdMaker(systemClock, systemRandom)
   const session = newId() as SessionId
+  const row: SessionRow = { ...plainSession, id: session, title: 'bench', createdAt: systemClock.now(), activeAt: 0 }
   const record = (turn: TurnId, call: CallId, name: string, phase: Phase, size: number): NewRecord => ({
     at: systemClock.now(),
     actor: `user:${benchUser}`,
@@ -43,7 +44,8 @@ export async function openTurnJournal(path: string): Promise<TurnJournal> {
     call,
     name,
     phase,
-    body: JSON.stringify({ text: 'x'.repeat(size) }),
+    // No two are the same: one that is long would be kept once.
+    body: JSON.stringify({ call, text: 'x'.repeat(size) }),
   })
   return {
     tools: `"tools":${JSON.stringify(Array.from({ length: toolCount }, (_, i) => tool(i)))},`,
@@ -53,7 +55,10 @@ export async function openTurnJournal(path: string): Promise<TurnJournal> {
       await store.append({ records: [record(turn, message, 'turn.send', 'intent', 50)], unique: true })
       return async (asked) => {
         const records: NewRecord[] = [record(turn, message, 'turn.send', 'started', 300)]
-        const projections: Projection[] = [{ kind: 'message', record: 0 }]
+        const projections: Projection[] = [
+          { kind: 'session', session: { ...row, activeAt: systemClock.now() } },
+          { kind: 'message', record: 0 },
+        ]
         const call = (name: string, ...sizes: readonly (readonly [Phase, number])[]): void => {
           const id = newId() as CallId
           for (const [phase, size] of sizes) records.push(record(turn, id, name, phase, size))
