@@ -1,6 +1,5 @@
 /** Keeps one connection: opens it, and opens it again when it is lost, until it is closed or coming back cannot help. */
-import { type Clock, type Failure, type GuestStatus, type Random, toError } from '../types/index.ts'
-import { retryDelayMs } from './backoff.ts'
+import { type Clock, type Failure, type GuestStatus, type Random, retryDelayMs, toError } from '../types/index.ts'
 import type { WireEnd } from './refusal.ts'
 import type { LossScope } from './requests.ts'
 import { openWire, type Wire, type WireOptions } from './wire.ts'
@@ -66,7 +65,7 @@ export function keepConnected(deps: ReconnectDeps): Promise<Link> {
     const isLate = clock.monotonicMs() - lostAtMs >= options.limits.giveUpMs
     if (!deps.reconnect || !mayReturn || isLate) return leave(failure)
     deps.onDown(failure, tooBig ? 'said' : 'unrepeatable')
-    const delayMs = retryDelayMs(attempt++, random, options.limits)
+    const delayMs = retryDelayMs(attempt++, random, { firstMs: options.limits.retryFirstMs, mostMs: options.limits.retryMostMs })
     retry = setTimeout(open, delayMs)
     onState({ type: 'reconnecting', failure, delayMs })
   }

@@ -4,7 +4,7 @@ import {
   type Caller,
   type CallId,
   createRecentMap,
-  cutShort,
+  truncate,
   type Label,
   OxbowError,
   type SessionId,
@@ -99,7 +99,7 @@ export function createSessions(store: Store): Sessions {
 /** The title of a session that nobody has named: the first line of its first message. */
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
-  return cutShort(line, maxTitleLength)
+  return truncate(line, maxTitleLength)
 }
 
 /** Which sessions a list is to have. */

@@ -13,3 +13,8 @@ export function nestsDeeper(value: unknown, levels: number): boolean {
   }
   return false
 }
+
+/** Whether a value is a JSON object: not null, not an array. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -164,7 +164,10 @@ export const house: readonly Room[] = [
     },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
-  room('types', 'ground', [], { packages: { zod } }),
+  room('types', 'ground', [], {
+    packages: { zod },
+    builtins: { 'node:fs': 'a file is replaced whole or not at all, in one place for all modules' },
+  }),
 ]
 
 /** Builtins that reach the world, other threads or other code. The rest (path, crypto, util …) compute and are free to all. */
@@ -215,7 +218,7 @@ export const borrowed: Readonly<Record<string, string>> = {}
 export const contractPackages: ReadonlySet<string> = new Set(['fast-check'])
 
 /** Sizes of CONVENTIONS section 1. */
-export const caps = { fileLines: 400, functionLines: 70, folderFiles: 12, levelsUnderRoom: 2 } as const
+export const caps = { fileLines: 400, functionLines: 70, folderFiles: 20, levelsUnderRoom: 2 } as const
 
 export interface Waiver {
   readonly rule: string
@@ -276,7 +279,7 @@ export const waivers: readonly Waiver[] = [
   {
     rule: 'folder_too_full',
     path: 'src/types',
-    about: 'cap 12',
+    about: 'cap 20',
     reason: 'the ground floor: one file for each word that all rooms share',
   },
 ]

@@ -1,8 +1,5 @@
 /** Takes a models.dev `api.json` into the home: checks it, writes it in the catalog's own form, and tells what it changes. */
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, writeWhole } from '../../types/index.ts'
 import { maxUnreadablePart } from '../limits.ts'
 import { type CatalogModel, loadCatalog } from './catalog.ts'
 import type { ProviderEntry } from './catalog-entry.ts'
@@ -30,7 +27,7 @@ export async function takeCatalog(text: string, source: string, path: string, no
   const read = convertCatalog(text, source, now)
   // A broken file that is replaced is compared by what stood below it.
   const before = await listIn(path).catch(() => listIn())
-  await writeWhole(path, read.text)
+  writeCatalog(path, read.text)
   const after = await listIn(path)
   return { path, providers: read.providers, models: read.models, leftOut: read.leftOut, changes: changesBetween(before, after) }
 }
@@ -123,21 +120,10 @@ function sizeOf({ limit }: CatalogModel['entry']): string {
   return `${limit?.context ?? 0} in, ${limit?.output ?? 0} out`
 }
 
-/** A reader sees the old file or the new one, also when the machine stops in between. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const beside = `${path}.${randomUUID()}.new`
+function writeCatalog(path: string, text: string): void {
   try {
-    const file = await open(beside, 'wx', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(beside, path)
+    writeWhole(path, text)
   } catch (cause) {
-    await rm(beside, { force: true })
     throw new OxbowError('tool_failed', `the catalog cannot be written: ${(cause as Error).message}`, {
       hint: 'The catalog stays as it was. Make room, or check who owns the folder.',
       cause,

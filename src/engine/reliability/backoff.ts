@@ -1,5 +1,5 @@
 /** When the same request is made again, as numbers; nothing here waits. */
-import type { Random } from '../../types/index.ts'
+import { type Random, retryDelayMs } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 
 export type BackoffLimits = Pick<ModelLimits, 'maxTries' | 'backoffBaseMs' | 'backoffCapMs' | 'retryAfterCapMs'>
@@ -20,7 +20,5 @@ export function retryWaitMs(
 ): number | null {
   if (retry === undefined || tries >= limits.maxTries) return null
   if (retry.waitMs !== null) return retry.waitMs <= limits.retryAfterCapMs ? retry.waitMs : null
-  const ceiling = Math.min(limits.backoffCapMs, limits.backoffBaseMs * 2 ** (tries - 1))
-  const [a = 0, b = 0] = random.bytes(2)
-  return ((a * 256 + b) / 65_536) * ceiling
+  return retryDelayMs(tries - 1, random, { firstMs: limits.backoffBaseMs, mostMs: limits.backoffCapMs })
 }

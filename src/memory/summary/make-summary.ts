@@ -2,7 +2,7 @@
  * Makes the next summary of a session: chooses what leaves the window, asks a model where there is one, and falls back to the
  * rules when it fails or says nothing usable. Never throws for what was said, or for what a model answers.
  */
-import { cutShort } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { joinedLabels } from '../keep/provenance-record.ts'
 import { extractSummary } from './extract-summary.ts'
 import { addRanges, rangeLine, type Range } from './manifest.ts'
@@ -68,7 +68,7 @@ export async function makeSummary(before: Summary, leaving: readonly SummaryStep
         ),
     ),
   )
-  const text = byModel === null ? extractSummary(before.text, said, maxChars) : cutShort(byModel.text, Math.max(1, maxChars))
+  const text = byModel === null ? extractSummary(before.text, said, maxChars) : truncate(byModel.text, Math.max(1, maxChars))
   return {
     epoch: before.epoch + 1,
     upto: last.to,
@@ -113,5 +113,5 @@ function rangesOf(steps: readonly SummaryStep[]): readonly Range[] {
 /** What a person said first in it, else what was said first. */
 function aboutOf(said: readonly Said[]): string {
   const first = said.find(({ who }) => who === 'person') ?? said[0]
-  return cutShort(sentencesOf(first?.text ?? '')[0] ?? '', maxAboutChars)
+  return truncate(sentencesOf(first?.text ?? '')[0] ?? '', maxAboutChars)
 }

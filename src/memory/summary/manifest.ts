@@ -1,5 +1,5 @@
 /** The manifest: which records left the window, as ranges of their seqs, so that each of them can be asked for again. */
-import { cutShort } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { maxAboutChars, maxRanges } from './summary-limits.ts'
 
 export interface Range {
@@ -32,8 +32,8 @@ export function addRanges(kept: readonly Range[], added: readonly Range[], max: 
 
 function joinRanges(a: Range, b: Range): Range {
   const half = maxAboutChars >> 1
-  const about = a.about === '' || b.about === '' ? a.about + b.about : `${cutShort(a.about, half - 1)}; ${cutShort(b.about, half - 1)}`
-  return { from: a.from, to: b.to, messages: a.messages + b.messages, about: cutShort(about, maxAboutChars) }
+  const about = a.about === '' || b.about === '' ? a.about + b.about : `${truncate(a.about, half - 1)}; ${truncate(b.about, half - 1)}`
+  return { from: a.from, to: b.to, messages: a.messages + b.messages, about: truncate(about, maxAboutChars) }
 }
 
 export function rangeLine({ from, to, messages, about }: Range): string {

@@ -4,7 +4,7 @@
  * left out; a pin counts only when its words stand there; and nothing that rules have pinned can be taken away by it, except an
  * open question.
  */
-import { cutShort } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { identifiersIn, type FoundPin, type Pin, type PinKind } from './pins.ts'
 import { sentencesOf } from './sentences.ts'
 import type { Said, Summary } from './summary.ts'
@@ -40,7 +40,7 @@ export function summaryRequest(before: Summary, said: readonly Said[], fence: (t
 function headAndTail(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text
   const head = Math.floor(maxChars * 0.7)
-  return `${cutShort(text, head)} ${text.slice(text.length - (maxChars - head)).replace(/^[\udc00-\udfff]/, '')}`
+  return `${truncate(text, head)} ${text.slice(text.length - (maxChars - head)).replace(/^[\udc00-\udfff]/, '')}`
 }
 
 /** @returns null when the answer holds no summary: too short, or nothing of it stands in what it was made of. */
@@ -57,7 +57,7 @@ export function readModelSummary(answer: string, before: Summary, said: readonly
   const pins = lines.flatMap((line): FoundPin[] => {
     const [, kind, words] = /^[-*\s]*(goal|decision|question|id|path)\s*:\s*(\S.*)$/iu.exec(line) ?? []
     if (kind === undefined || words === undefined || !standsIn(words, source)) return []
-    return [{ kind: kind.toLowerCase() as PinKind, text: cutShort(words.trim(), maxPinChars), seq: seqOf(words, said) ?? newest }]
+    return [{ kind: kind.toLowerCase() as PinKind, text: truncate(words.trim(), maxPinChars), seq: seqOf(words, said) ?? newest }]
   })
   const resolved = lines.flatMap((line) => /^[-*\s]*resolved\s*:\s*(p\d+)\s*$/iu.exec(line)?.[1] ?? [])
   return { text, pins, resolved }

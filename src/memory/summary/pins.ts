@@ -2,7 +2,7 @@
  * Pins: what a conversation has committed itself to, kept word for word while the rest is summed up. Rules find them in what
  * the person and the agent said, never in what tools brought in: a page that claims "we decided to …" decides nothing.
  */
-import { cutShort } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { sentencesOf } from './sentences.ts'
 import { maxPinChars, maxPins, maxPinsChars } from './summary-limits.ts'
 
@@ -39,7 +39,7 @@ const id =
 export function findPins(text: string, seq: number): readonly FoundPin[] {
   const found: FoundPin[] = []
   for (const sentence of sentencesOf(text)) {
-    const said = cutShort(sentence, maxPinChars)
+    const said = truncate(sentence, maxPinChars)
     const kind = question.test(sentence) ? 'question' : decision.test(sentence) ? 'decision' : goal.test(sentence) ? 'goal' : null
     if (kind !== null) found.push({ kind, text: said, seq })
     // What stands in a pinned sentence is kept with it.
@@ -66,7 +66,7 @@ function around(sentence: string, name: string): string {
   const at = sentence.indexOf(name)
   const room = Math.max(0, maxPinChars - Math.min(name.length, maxPinChars))
   const from = Math.max(0, at - (room >> 1))
-  return cutShort(sentence.slice(from), maxPinChars)
+  return truncate(sentence.slice(from), maxPinChars)
 }
 
 /** Two pins say the same when only case, marks and white space differ. */
@@ -90,7 +90,7 @@ export function mergePins(
   const byMeaning = new Map(kept.map((pin) => [sameAs(pin), pin]))
   let number = next
   for (const each of found) {
-    const pin = { ...each, text: cutShort(each.text, maxPinChars) }
+    const pin = { ...each, text: truncate(each.text, maxPinChars) }
     const key = sameAs(pin)
     const known = byMeaning.get(key)
     byMeaning.set(key, known === undefined ? { id: `p${number++}`, ...pin } : { ...known, seq: Math.max(known.seq, pin.seq) })

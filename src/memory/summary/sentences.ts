@@ -1,5 +1,5 @@
 /** Sentences of what was said, and how much each weighs for a summary that no model writes. */
-import { cutShort } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { maxScannedChars, maxSentenceChars, minSentenceChars } from './summary-limits.ts'
 
 export interface Sentence {
@@ -28,7 +28,7 @@ export function sentencesOf(text: string): readonly string[] {
         .replace(/^[-*•#>\s]+/u, '')
         .trim()
       if (sentence.length >= minSentenceChars || (sentence.match(denseLetters)?.length ?? 0) >= 4)
-        found.push(cutShort(sentence, maxSentenceChars))
+        found.push(truncate(sentence, maxSentenceChars))
     }
   }
   return found

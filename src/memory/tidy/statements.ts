@@ -2,7 +2,7 @@
  * Statements: what a sentence says of somebody or something, as subject, attribute and value, found by phrase patterns in
  * English and Korean. Few patterns that are right beat many that guess: what fits none is no statement.
  */
-import { cutShort } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import type { MemoryType } from '../../store/index.ts'
 import { sentencesOf } from '../summary/sentences.ts'
 import { maxFactChars, maxFactsEach } from './tidy-limits.ts'
@@ -144,7 +144,7 @@ function statementOf(sentence: string): Statement | null {
       attribute: exact,
       value: found,
       single: isSingle,
-      text: cutShort(sentence, maxFactChars),
+      text: truncate(sentence, maxFactChars),
     }
   }
   return null

@@ -1,0 +1,45 @@
+/** Replacing a file on the host so that a reader, or a crash, finds the old content or the new one and never a part. */
+import { randomUUID } from 'node:crypto'
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * Writes a draft beside the file, flushes it to disk, renames it over the file, and flushes the folder. Creates missing folders with
+ * mode 0700. Follows no link at `path`: the link is replaced. Blocks; for small files only.
+ *
+ * @param mode permissions of the file whatever the umask, 0600 unless given
+ * @throws the system's own error; the file is then unchanged and no draft is left behind
+ */
+export function writeWhole(path: string, data: string | Uint8Array, mode = 0o600): void {
+  const folder = dirname(path)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const draft = `${path}.${randomUUID()}.new`
+  try {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data
+    withFile(draft, 'wx', mode, (file) => {
+      for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done)
+      fchmodSync(file, mode)
+      fsyncSync(file)
+    })
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
+  syncFolder(folder)
+}
+
+/** The rename itself survives a power loss only then. */
+function syncFolder(folder: string): void {
+  // Windows cannot open a folder; its file system journals the rename itself.
+  if (process.platform !== 'win32') withFile(folder, 'r', 0, fsyncSync)
+}
+
+function withFile(path: string, flags: string, mode: number, use: (file: number) => void): void {
+  const file = openSync(path, flags, mode)
+  try {
+    use(file)
+  } finally {
+    closeSync(file)
+  }
+}
