@@ -1,5 +1,5 @@
 /** All rules over one tree. */
-import type { Room, Waiver } from './house.ts'
+import type { ModuleRow, Waiver } from './modules.ts'
 import { checkCycles, checkImports } from './import-rules.ts'
 import { checkFolders, checkNames, checkSizes, checkSyntax } from './shape-rules.ts'
 import type { SourceTree } from './source-tree.ts'
@@ -7,17 +7,17 @@ import { checkManifest, checkPermissions, checkTable } from './table-rules.ts'
 import type { Violation } from './violation.ts'
 import { applyWaivers } from './violation.ts'
 
-export function checkTree(tree: SourceTree, house: readonly Room[], waivers: readonly Waiver[]): readonly Violation[] {
+export function checkTree(tree: SourceTree, modules: readonly ModuleRow[], waivers: readonly Waiver[]): readonly Violation[] {
   const violations = [
-    ...checkImports(tree, house),
+    ...checkImports(tree, modules),
     ...checkCycles(tree),
     ...checkSizes(tree),
     ...checkFolders(tree),
     ...checkNames(tree),
     ...checkSyntax(tree),
-    ...checkTable(house),
-    ...checkManifest(tree, house),
-    ...checkPermissions(tree, house),
+    ...checkTable(modules),
+    ...checkManifest(tree, modules),
+    ...checkPermissions(tree, modules),
   ]
   return applyWaivers(violations, waivers)
 }

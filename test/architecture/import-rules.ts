@@ -1,58 +1,61 @@
-/** Where imports may lead: down, through doors, to the packages and builtins that the room's row names, and never in a circle. */
+/** What a module may import: public APIs of lower modules, and the packages and builtins that its row names. No cycles. */
 import { builtinModules } from 'node:module'
 import { posix } from 'node:path'
-import type { Room } from './house.ts'
-import { builtinsOfNote, composers, contractPackages, harmlessMakers, portRooms } from './house.ts'
+import type { ModuleRow } from './modules.ts'
+import { builtinsOfNote, composers, contractPackages, pureFactories, portModules } from './modules.ts'
 import type { ImportFact } from './source-parse.ts'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { RuleName, Violation } from './violation.ts'
 
-/** Makers of implementations, by the names that this code base gives them. */
-const makerPattern = /^(?:create|open|start|make|connect|launch|build)[A-Z]/
+/** Factories of implementations, by the names that this code base gives them. */
+const factoryPattern = /^(?:create|open|start|make|connect|launch|build)[A-Z]/
 
-export function checkImports(tree: SourceTree, house: readonly Room[]): readonly Violation[] {
-  const rows = new Map(house.map((row) => [row.room, row]))
+export function checkImports(tree: SourceTree, modules: readonly ModuleRow[]): readonly Violation[] {
+  const rows = new Map(modules.map((row) => [row.module, row]))
   return tree.files
     .filter((file) => file.path.startsWith('src/') && !file.isTest)
     .flatMap((file) => {
-      const row = file.room === null ? undefined : rows.get(file.room)
-      if (row === undefined) return [report(file, 'room_without_floor', 1, 'stands in no room of the table')]
+      const row = file.module === null ? undefined : rows.get(file.module)
+      if (row === undefined) return [report(file, 'module_without_layer', 1, 'is in no module of the table')]
       return file.imports.flatMap((fact) => checkImport(file, row, fact))
     })
 }
 
-function checkImport(file: SourceFile, row: Room, fact: ImportFact): readonly Violation[] {
+function checkImport(file: SourceFile, row: ModuleRow, fact: ImportFact): readonly Violation[] {
   const { specifier } = fact
-  if (specifier === null) return [report(file, 'computed_import', fact.line, 'imports what only a run can tell')]
+  if (specifier === null) return [report(file, 'computed_import', fact.line, 'imports a path that is computed at run time')]
   if (specifier.startsWith('.')) return checkRelative(file, row, fact, posix.join(posix.dirname(file.path), specifier))
   if (specifier.startsWith('node:') || builtinModules.includes(specifier)) return checkBuiltin(file, row, fact, specifier)
   if (fact.kind === 'entry' && !/^[@\w]/.test(specifier)) return []
   return checkPackage(file, row, fact, packageOf(specifier))
 }
 
-function checkRelative(file: SourceFile, row: Room, fact: ImportFact, target: string): readonly Violation[] {
-  const [top, room] = target.split('/')
+function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, target: string): readonly Violation[] {
+  const [top, module] = target.split('/')
   // The manifest is read, not imported: it is where the version stands, beside the sources and beside the bundle.
   if (fact.kind === 'entry' && posix.basename(target) === 'package.json') return []
   if (!file.isSupport && /(?:\.test|-fixture|-contract)\.ts$/.test(target)) {
     return [report(file, 'needs_test_code', fact.line, `needs ${target}, which is only for tests`)]
   }
-  if (top !== 'src' || room === undefined) return [report(file, 'leaves_the_house', fact.line, `imports ${target}`)]
-  if (room === row.room) return []
+  if (top !== 'src' || module === undefined) return [report(file, 'leaves_source', fact.line, `imports ${target}`)]
+  if (module === row.module) return []
   if (fact.kind === 'entry' && row.starts[target] !== undefined) return []
-  if (room !== 'types' && !row.imports.includes(room)) {
-    return [report(file, 'wrong_direction', fact.line, `${row.room} may not import ${room} (${target})`)]
+  if (module !== 'types' && !row.imports.includes(module)) {
+    return [report(file, 'wrong_direction', fact.line, `${row.module} may not import ${module} (${target})`)]
   }
   const found: Violation[] = []
-  if (target !== `src/${room}/index.ts`) found.push(report(file, 'past_the_door', fact.line, `reaches past the door of ${room}: ${target}`))
-  const maker = fact.names.find((name) => (makerPattern.test(name) && !harmlessMakers.has(name)) || (name === '*' && fact.kind !== 'entry'))
-  if (maker !== undefined && portRooms.has(room) && !composers.has(row.room)) {
-    found.push(report(file, 'names_implementation', fact.line, `takes ${maker} from ${room}; it must be handed the port`))
+  if (target !== `src/${module}/index.ts`)
+    found.push(report(file, 'past_public_api', fact.line, `imports ${target}, past the public API of ${module}`))
+  const factory = fact.names.find(
+    (name) => (factoryPattern.test(name) && !pureFactories.has(name)) || (name === '*' && fact.kind !== 'entry'),
+  )
+  if (factory !== undefined && portModules.has(module) && !composers.has(row.module)) {
+    found.push(report(file, 'names_implementation', fact.line, `imports ${factory} of ${module}; take the port as an argument`))
   }
   return found
 }
 
-function checkBuiltin(file: SourceFile, row: Room, fact: ImportFact, specifier: string): readonly Violation[] {
+function checkBuiltin(file: SourceFile, row: ModuleRow, fact: ImportFact, specifier: string): readonly Violation[] {
   const name = builtinOf(specifier)
   const found: Violation[] = []
   const isHttp = name === 'node:http' || name === 'node:https'
@@ -61,21 +64,21 @@ function checkBuiltin(file: SourceFile, row: Room, fact: ImportFact, specifier: 
   }
   if (!specifier.startsWith('node:')) found.push(report(file, 'builtin_not_allowed', fact.line, `write node:${specifier}`))
   if (builtinsOfNote.has(name) && !fact.typeOnly && row.builtins[name] === undefined) {
-    found.push(report(file, 'builtin_not_allowed', fact.line, `${row.room} has no reason for ${name}`))
+    found.push(report(file, 'builtin_not_allowed', fact.line, `${row.module} has no reason for ${name}`))
   }
   return found
 }
 
-function checkPackage(file: SourceFile, row: Room, fact: ImportFact, name: string): readonly Violation[] {
+function checkPackage(file: SourceFile, row: ModuleRow, fact: ImportFact, name: string): readonly Violation[] {
   if (row.packages[name] !== undefined) return []
   if (file.isSupport && contractPackages.has(name)) return []
   if (row.typePackages[name] !== undefined) {
-    return fact.typeOnly ? [] : [report(file, 'package_not_allowed', fact.line, `${row.room} may import only types of ${name}`)]
+    return fact.typeOnly ? [] : [report(file, 'package_not_allowed', fact.line, `${row.module} may import only types of ${name}`)]
   }
-  return [report(file, 'package_not_allowed', fact.line, `${row.room} has no reason for ${name}`)]
+  return [report(file, 'package_not_allowed', fact.line, `${row.module} has no reason for ${name}`)]
 }
 
-/** Circles between product files, each named once. Type-only imports count: two files that need each other are one file. */
+/** Cycles between product files, each reported once. Type-only imports count: two files that need each other are one file. */
 export function checkCycles(tree: SourceTree): readonly Violation[] {
   const targets = (path: string): readonly string[] =>
     (tree.byPath.get(path)?.imports ?? [])

@@ -1,6 +1,6 @@
 /** Sizes, names and syntax. */
 import { posix } from 'node:path'
-import { caps } from './house.ts'
+import { caps } from './modules.ts'
 import type { SourceTree } from './source-tree.ts'
 import type { Violation } from './violation.ts'
 
@@ -28,8 +28,8 @@ export function checkFolders(tree: SourceTree): readonly Violation[] {
   for (const [path, count] of counts) {
     if (count > caps.folderFiles) found.push({ rule: 'folder_too_full', path, what: `${count} files, cap ${caps.folderFiles}` })
     const levels = path.split('/').length - 2
-    if (path.startsWith('src/') && levels > caps.levelsUnderRoom) {
-      found.push({ rule: 'folder_too_deep', path, what: `${levels} levels under its room, cap ${caps.levelsUnderRoom}` })
+    if (path.startsWith('src/') && levels > caps.levelsUnderModule) {
+      found.push({ rule: 'folder_too_deep', path, what: `${levels} levels under its module, cap ${caps.levelsUnderModule}` })
     }
   }
   return found

@@ -7,11 +7,11 @@ import { parseSource } from './source-parse.ts'
 export interface SourceFile extends SourceFacts {
   /** From the root of the repository, with `/`. */
   readonly path: string
-  /** First folder under src; null for what is not in a room. */
-  readonly room: string | null
-  /** A test or a test's fixture: no walls, but the same sizes. */
+  /** First folder under src; null for what is not in a module. */
+  readonly module: string | null
+  /** A test or a test's fixture: sizes apply, import rules do not. */
   readonly isTest: boolean
-  /** A contract suite or a fake: walls and sizes, but not counted in its folder. */
+  /** A contract suite or a fake: all rules apply, but it is not counted in its folder. */
   readonly isSupport: boolean
 }
 
@@ -48,7 +48,7 @@ function describeFile(path: string, text: string): SourceFile {
   const name = parts.at(-1) ?? ''
   return {
     path,
-    room: parts[0] === 'src' && parts.length > 2 ? (parts[1] ?? null) : null,
+    module: parts[0] === 'src' && parts.length > 2 ? (parts[1] ?? null) : null,
     isTest: parts[0] === 'test' || /(?:\.test|-fixture)\.[cm]?[jt]sx?$/.test(name),
     isSupport: /-contract\.ts$|^fake-.*\.ts$/.test(name),
     ...parseSource(path, text),

@@ -1,11 +1,11 @@
 /** What a rule reports. */
-import type { Waiver } from './house.ts'
+import type { Waiver } from './modules.ts'
 
 export type RuleName =
-  | 'room_without_floor'
+  | 'module_without_layer'
   | 'wrong_direction'
-  | 'past_the_door'
-  | 'leaves_the_house'
+  | 'past_public_api'
+  | 'leaves_source'
   | 'computed_import'
   | 'needs_test_code'
   | 'package_not_allowed'

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkTree } from './check-tree.ts'
-import { house, waivers } from './house.ts'
+import { modules, waivers } from './modules.ts'
 import { readTree } from './source-tree.ts'
 import type { RuleName } from './violation.ts'
 
@@ -55,12 +55,12 @@ const direction: readonly Planted[] = [
   ],
   ['a re-export that goes up', { 'src/types/a.ts': `export * from '../store/index.ts'\n` }, ['wrong_direction src/types/a.ts']],
   [
-    'a worker entry in another room',
+    'a worker entry in another module',
     { 'src/types/a.ts': `export const a = new URL('../store/index.ts', import.meta.url)\n` },
     ['wrong_direction src/types/a.ts'],
   ],
   [
-    'a worker entry in another room, chosen by a constant',
+    'a worker entry in another module, chosen by a constant',
     {
       'src/types/a.ts': `const end = 1 ? 'js' : 'ts'\nconst file = 1 ? './a.js' : \`../store/index.\${end}\`\nexport const a = new URL(file, import.meta.url)\n`,
     },
@@ -73,18 +73,18 @@ const direction: readonly Planted[] = [
     ['computed_import src/runtime/a.ts'],
   ],
   [
-    'a path that reaches past a door',
+    'an import past a public API',
     { 'src/kernel/a.ts': `import type { Store } from '../store/store.ts'\nexport type A = Store\n` },
-    ['past_the_door src/kernel/a.ts'],
+    ['past_public_api src/kernel/a.ts'],
   ],
-  ['an import from outside src', { 'src/kernel/a.ts': `import '../../test/a.ts'\n` }, ['leaves_the_house src/kernel/a.ts']],
+  ['an import from outside src', { 'src/kernel/a.ts': `import '../../test/a.ts'\n` }, ['leaves_source src/kernel/a.ts']],
   [
     'an implementation named below the composition root',
     { 'src/kernel/a.ts': `import { openStore } from '../store/index.ts'\nexport const a = openStore()\n` },
     ['names_implementation src/kernel/a.ts'],
   ],
   [
-    'a fake that breaks a wall',
+    'a fake that imports upwards',
     { 'src/store/fake-store.ts': `import '../kernel/index.ts'\n` },
     ['wrong_direction src/store/fake-store.ts'],
   ],
@@ -100,12 +100,12 @@ const direction: readonly Planted[] = [
 
 const parts: readonly Planted[] = [
   [
-    'a package in the wrong room',
+    'a package in the wrong module',
     { 'src/kernel/a.ts': `import { WebSocket } from 'ws'\nexport { WebSocket }\n` },
     ['package_not_allowed src/kernel/a.ts'],
   ],
   [
-    'a deep path into a package in the wrong room',
+    'a deep path into a package in the wrong module',
     { 'src/kernel/a.ts': `import '@hono/node-server/ws'\n` },
     ['package_not_allowed src/kernel/a.ts'],
   ],
@@ -190,13 +190,13 @@ const shape: readonly Planted[] = [
     ['function_too_long test/a.test.ts'],
   ],
   [
-    'a folder with over 12 files',
-    Object.fromEntries(Array.from({ length: 13 }, (_, i) => [`src/kernel/parts/a${i}.ts`, ''])),
+    'a folder with over 20 files',
+    Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`src/kernel/parts/a${i}.ts`, ''])),
     ['folder_too_full src/kernel/parts'],
   ],
-  ['a folder three levels under a room', { 'src/kernel/a/b/c/d.ts': '' }, ['folder_too_deep src/kernel/a/b/c']],
-  ['a folder without a floor', { 'src/attic/a.ts': '' }, ['room_without_floor src/attic/a.ts']],
-  ['a file in no room', { 'src/a.ts': '' }, ['room_without_floor src/a.ts']],
+  ['a folder three levels under a module', { 'src/kernel/a/b/c/d.ts': '' }, ['folder_too_deep src/kernel/a/b/c']],
+  ['a folder without a layer', { 'src/attic/a.ts': '' }, ['module_without_layer src/attic/a.ts']],
+  ['a file in no module', { 'src/a.ts': '' }, ['module_without_layer src/a.ts']],
   ...['utils', 'string-helpers', 'laneManager', 'common', 'misc.test'].map((name): Planted => [
     `a file named ${name}`,
     { [`src/kernel/${name}.ts`]: '' },
@@ -231,10 +231,10 @@ void describe('the architecture test', () => {
   let base: string
   let known: readonly string[]
   const violationsOf = (root: string, over = waivers.slice(0, 0)): readonly string[] =>
-    checkTree(readTree(root), house, over).map(({ rule, path }) => `${rule} ${path}`)
+    checkTree(readTree(root), modules, over).map(({ rule, path }) => `${rule} ${path}`)
 
   before(() => {
-    base = mkdtempSync(join(tmpdir(), 'oxbow-walls-'))
+    base = mkdtempSync(join(tmpdir(), 'oxbow-rules-'))
     write(join(base, 'clean'), clean)
     known = violationsOf(join(base, 'clean'))
   })
@@ -261,8 +261,8 @@ void describe('the architecture test', () => {
     })
   }
 
-  void test('reports a permission that no import of the room uses', () => {
-    assert.ok(known.includes('unused_permission test/architecture/house.ts'))
+  void test('reports a permission that no import of the module uses', () => {
+    assert.ok(known.includes('unused_permission test/architecture/modules.ts'))
   })
 
   void test('reports a waiver that waives nothing, and lets a used one through', () => {
@@ -277,8 +277,8 @@ void describe('the architecture test', () => {
     assert.deepEqual(violationsOf(planted, [waiver]), known)
   })
 
-  void test('reports a row that names a room above it', () => {
-    const upside = house.map((row) => (row.room === 'store' ? { ...row, imports: ['kernel'] } : row))
+  void test('reports a row that names a module above it', () => {
+    const upside = modules.map((row) => (row.module === 'store' ? { ...row, imports: ['kernel'] } : row))
     const found = checkTree(readTree(join(base, 'clean')), upside, []).map(({ rule }) => rule)
     assert.ok(found.includes('table_out_of_order'))
   })

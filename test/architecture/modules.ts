@@ -1,40 +1,40 @@
 /**
- * The house, room by room: what ARCHITECTURE.md says of rooms as a table, and the only place where it is written for machines.
+ * The modules of `src/`, from the top layer down: what each may import, and why.
  *
- * Rows run from the roof down. A room may import the doors (`index.ts`) of the rooms its row names and of `types`, the packages
- * its row names, and the node builtins that its row names when they are builtins of note. Each permission has its reason; one that
- * nobody uses any more is reported, as is a waiver that waives nothing.
+ * A module may import the public API (`index.ts`) of `types` and of the modules its row names, the packages its row names, and
+ * those builtins of note that its row names. Each permission has a reason. A permission that nothing uses is reported, and so is a
+ * waiver that waives nothing.
  */
 
-export interface Room {
-  readonly room: string
-  readonly floor: Floor
-  /** Rooms below whose door it may import. `types` goes without saying. */
+export interface ModuleRow {
+  readonly module: string
+  readonly layer: Layer
+  /** Modules below that it may import. Every module may import `types`. */
   readonly imports: readonly string[]
   readonly packages: Reasons
-  /** Packages of which only the types are used: development dependencies. */
+  /** Development dependencies of which only the types are used. */
   readonly typePackages: Reasons
   /** Builtins of note. */
   readonly builtins: Reasons
-  /** Programs and workers of other rooms that it starts, by file. To start is not to import: nothing of it is loaded here. */
+  /** Programs of other modules that it starts in a process of their own, by file. */
   readonly starts: Reasons
 }
 
 /** Name to reason. */
 type Reasons = Readonly<Record<string, string>>
 
-/** From the ground up. */
-export const floors = ['ground', 'engine', 'core', 'runtime', 'kernel', 'gateway', 'application', 'guest', 'host', 'terminal'] as const
-type Floor = (typeof floors)[number]
+/** From the bottom up. */
+export const layers = ['base', 'engine', 'core', 'runtime', 'kernel', 'gateway', 'guest', 'host', 'terminal'] as const
+type Layer = (typeof layers)[number]
 
-const room = (
+const row = (
   name: string,
-  floor: Floor,
+  layer: Layer,
   imports: readonly string[],
-  may: Partial<Omit<Room, 'room' | 'floor' | 'imports'>> = {},
-): Room => ({
-  room: name,
-  floor,
+  may: Partial<Omit<ModuleRow, 'module' | 'layer' | 'imports'>> = {},
+): ModuleRow => ({
+  module: name,
+  layer,
   imports,
   packages: may.packages ?? {},
   typePackages: may.typePackages ?? {},
@@ -44,19 +44,16 @@ const room = (
 
 const zod = 'the one schema language'
 
-export const house: readonly Room[] = [
-  room('cli', 'terminal', ['runner', 'client'], {
+export const modules: readonly ModuleRow[] = [
+  row('cli', 'terminal', ['runner', 'client'], {
     packages: { commander: 'parses the verbs a person types' },
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',
       'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
   }),
-  room('tui', 'terminal', ['client']),
-  room('web', 'terminal', ['client']),
-  room('channels', 'terminal', ['client']),
-  room('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
-  room('runner', 'host', ['sandbox'], {
+  row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
+  row('runner', 'host', ['sandbox'], {
     packages: { 'smol-toml': 'layered configuration files' },
     builtins: {
       'node:fs': 'workspaces, tokens and configuration are files of the host',
@@ -66,23 +63,16 @@ export const house: readonly Room[] = [
     },
     starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
   }),
-  room(
-    'guest',
-    'guest',
-    ['programs', 'gateway', 'kernel', 'runtime', 'plugins', 'tools', 'memory', 'sandbox', 'hands', 'engine', 'store'],
-    {
-      builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
-    },
-  ),
-  room('programs', 'application', ['kernel']),
-  room('gateway', 'gateway', ['kernel'], {
+  row('guest', 'guest', ['gateway', 'kernel', 'runtime', 'tools', 'memory', 'sandbox', 'hands', 'engine', 'store'], {
+    builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
+  }),
+  row('gateway', 'gateway', ['kernel'], {
     packages: { ws: 'the WebSocket server', zod },
     builtins: { 'node:http': 'the listening socket, fetched lazily', 'node:net': 'tells addresses from names' },
   }),
-  room('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], { packages: { zod } }),
-  room('runtime', 'runtime', ['engine', 'plugins']),
-  room('plugins', 'runtime', ['engine']),
-  room('tools', 'core', ['sandbox', 'memory'], {
+  row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], { packages: { zod } }),
+  row('runtime', 'runtime', ['engine']),
+  row('tools', 'core', ['sandbox', 'memory'], {
     packages: {
       zod,
       'parse5-sax-parser': 'reads pages of the web in one pass, without a tree that a hostile page could blow up; fetched lazily',
@@ -92,14 +82,14 @@ export const house: readonly Room[] = [
     },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
   }),
-  room('memory', 'core', ['store', 'engine'], {
+  row('memory', 'core', ['store', 'engine'], {
     packages: {
       zod,
       '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread',
     },
     builtins: { 'node:worker_threads': 'texts are cut and embedded beside the event loop', 'node:fs': 'tables of vectors are files' },
   }),
-  room('sandbox', 'core', [], {
+  row('sandbox', 'core', [], {
     packages: {
       zod: 'what hands say is hostile input and is parsed',
       '@bjorn3/browser_wasi_shim': 'WASI over files in memory, for WASM tools; it has no way to the host',
@@ -123,7 +113,7 @@ export const house: readonly Room[] = [
     },
     starts: { 'src/hands/main.ts': 'hands are a process inside the sandbox' },
   }),
-  room('hands', 'core', [], {
+  row('hands', 'core', [], {
     packages: { 'playwright-core': 'drives Chromium; its types here, itself from the folder that the sandbox shows' },
     builtins: {
       'node:fs': 'touches files, inside the sandbox',
@@ -132,7 +122,7 @@ export const house: readonly Room[] = [
       'node:vm': 'ends a regular expression that runs away',
     },
   }),
-  room('engine', 'engine', [], {
+  row('engine', 'engine', [], {
     packages: {
       'eventsource-parser': 'provider streams',
       'gpt-tokenizer': 'token counts of a real tokenizer',
@@ -153,7 +143,7 @@ export const house: readonly Room[] = [
       'node:module': 'finds a provider package where the person installed it',
     },
   }),
-  room('store', 'ground', [], {
+  row('store', 'base', [], {
     packages: {
       'better-sqlite3': 'SQLite, in a worker',
       'better-sqlite3-multiple-ciphers': 'the same with the whole file encrypted, where that is asked for',
@@ -164,24 +154,24 @@ export const house: readonly Room[] = [
     },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
-  room('types', 'ground', [], {
+  row('types', 'base', [], {
     packages: { zod },
     builtins: { 'node:fs': 'a file is replaced whole or not at all, in one place for all modules' },
   }),
 ]
 
-/** Builtins that reach the world, other threads or other code. The rest (path, crypto, util …) compute and are free to all. */
-const worldly =
+/** Builtins that reach files, processes, networks, other threads or other code. Any module may import the rest (path, crypto, util …). */
+const guarded =
   'fs child_process cluster worker_threads net tls dgram dns http https http2 vm wasi sqlite inspector repl module v8 trace_events'
-export const builtinsOfNote: ReadonlySet<string> = new Set(worldly.split(' ').map((name) => `node:${name}`))
+export const builtinsOfNote: ReadonlySet<string> = new Set(guarded.split(' ').map((name) => `node:${name}`))
 
-/** Rooms whose makers (`createX`, `openX` …) only the rooms in `composers` may name: all others are handed the port. */
-export const portRooms: ReadonlySet<string> = new Set(['store', 'engine', 'sandbox', 'hands'])
-/** Makers that compute and hold nothing of the world. */
-export const harmlessMakers: ReadonlySet<string> = new Set(['createHasher'])
+/** Modules whose factories (`createX`, `openX` …) only `composers` may import: all others receive the port as an argument. */
+export const portModules: ReadonlySet<string> = new Set(['store', 'engine', 'sandbox', 'hands'])
+/** Factories of those modules that hold no resource. */
+export const pureFactories: ReadonlySet<string> = new Set(['createHasher'])
 export const composers: ReadonlySet<string> = new Set(['guest', 'cli', 'runner'])
 
-/** Development tools, and what each is for. None may be imported by product code but as types. */
+/** Development tools, and what each is for. Product code may import only their types. */
 export const tools: Reasons = {
   typescript: 'types are checked, nothing is emitted',
   oxlint: 'lint',
@@ -218,7 +208,7 @@ export const borrowed: Readonly<Record<string, string>> = {}
 export const contractPackages: ReadonlySet<string> = new Set(['fast-check'])
 
 /** Sizes of CONVENTIONS section 1. */
-export const caps = { fileLines: 400, functionLines: 70, folderFiles: 20, levelsUnderRoom: 2 } as const
+export const caps = { fileLines: 400, functionLines: 70, folderFiles: 20, levelsUnderModule: 2 } as const
 
 export interface Waiver {
   readonly rule: string
@@ -235,51 +225,51 @@ export const waivers: readonly Waiver[] = [
   { rule: 'needs_test_code', path: 'src/sandbox/bubblewrap/kernel-to-kill.ts', about: 'sandbox-contract.ts', reason: onlyTests },
   { rule: 'needs_test_code', path: 'src/sandbox/sandbox-workbench.ts', about: 'sandbox-contract.ts', reason: onlyTests },
   {
-    rule: 'past_the_door',
+    rule: 'past_public_api',
     path: 'src/hands/serve.ts',
     about: 'src/types/hands-frame.ts',
-    reason: 'the door of types loads zod; inside the sandbox there are no packages, and hands must start fast and stay small',
+    reason: 'the public API of types loads zod; inside the sandbox there are no packages, and hands must start fast and stay small',
   },
   {
-    rule: 'past_the_door',
+    rule: 'past_public_api',
     path: 'src/hands/relay.ts',
     about: 'src/types/stream-carrier.ts',
     reason: 'the same; what carries connections out of a machine is one program at both ends of its port',
   },
   {
-    rule: 'past_the_door',
+    rule: 'past_public_api',
     path: 'src/hands/commands/clip-output.ts',
     about: 'src/types/terminal-sequences.ts',
     reason: 'the same; what takes escapes out in one pass is written once for terminals and for hands',
   },
   {
-    rule: 'past_the_door',
+    rule: 'past_public_api',
     path: 'src/hands/files/guarded-path.ts',
     about: 'src/types/git-runs.ts',
     reason: 'the same; what git would run is one list for hands and for what is taken over from a machine',
   },
   {
-    rule: 'past_the_door',
+    rule: 'past_public_api',
     path: 'src/memory/thread/text-worker.ts',
     about: 'src/store/thread/give-way.ts',
-    reason: 'the door of store loads both databases; a thread that reads texts must start fast and stay small',
+    reason: 'the public API of store loads both databases; a thread that reads texts must start fast and stay small',
   },
   {
     rule: 'computed_import',
     path: 'src/engine/ai-sdk/package-load.ts',
-    about: 'only a run can tell',
+    about: 'computed at run time',
     reason: 'the one place that loads what a configuration names; the name is held to the grammar of package names',
   },
   {
     rule: 'computed_import',
     path: 'src/hands/browser/chromium-launch.ts',
-    about: 'only a run can tell',
+    about: 'computed at run time',
     reason: 'inside the sandbox a package is a folder that the launcher shows, at a place of its own',
   },
   {
     rule: 'folder_too_full',
     path: 'src/types',
     about: 'cap 20',
-    reason: 'the ground floor: one file for each word that all rooms share',
+    reason: 'the bottom layer: one file for each type that all modules share',
   },
 ]
