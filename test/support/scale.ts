@@ -1,0 +1,8 @@
+/** How much a run of the tests tries: `npm test` a sample that finds what is broken, `npm run test:full` everything. */
+
+export const isFull: boolean = process.env['OXBOW_TEST_SCALE'] === 'full'
+
+/** @param inFull in `npm run test:full` @param sample in `npm test`, a quarter unless given */
+export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(inFull / 4))): number {
+  return isFull ? inFull : sample
+}
