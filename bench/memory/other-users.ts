@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { statSync } from 'node:fs'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
-import { textTable } from '../../src/store/sqlite/memory/text-index.ts'
+import { textTable } from '../../src/store/sqlite/text-index.ts'
 import type { UserId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, megabytes, ms, perSecond, type Row, shown, times } from '../report.ts'

@@ -1,5 +1,5 @@
 import type { UserId } from '../types/index.ts'
-import { openMemoryStore } from './in-memory-store.ts'
+import { openMemoryStore } from './open-store.ts'
 import { describeStoreContract } from './store-contract.ts'
 
 describeStoreContract('the in-memory store', async () => {

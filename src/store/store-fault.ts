@@ -55,3 +55,11 @@ export function stopsWriting(code: ErrorCode): boolean {
 export function failureOf(error: OxbowError): Failure {
   return { code: error.code, message: error.message, hint: error.hint }
 }
+
+/** @returns the failure of writing a file as an error that names the file; anything else as it is. */
+export function fileFault(error: unknown, path: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : ''
+  if (isOxbowError(error) || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  return storeFault(full ? 'store_full' : 'store_failed', `${path} cannot be written (${code}).`, error)
+}

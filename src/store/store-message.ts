@@ -4,9 +4,8 @@
  */
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
-import type { MemoryRead } from './memory/memory-message.ts'
-import type { ScanAnswer, ScanQuery } from './scan/scan-message.ts'
-import type { Append, HistoryRow, Projection, RecordQuery, SessionRow } from './store.ts'
+import type { MemoryRead } from './memory/memory-client.ts'
+import type { Append, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
 
 export type Flat = (string | number)[]
 
@@ -55,6 +54,13 @@ export type Read =
   | { readonly kind: 'sessions'; readonly limit: number }
   | { readonly kind: 'spent'; readonly scope: string }
   | { readonly kind: 'memory'; readonly read: MemoryRead }
+
+/** As it travels: the fields of records, with bodies as they are hashed. */
+export interface ScanAnswer {
+  readonly fields: Flat
+  /** Every record up to this seq was looked at; `before - 1` at the end. */
+  readonly upto: number
+}
 
 /** What each read is answered with. */
 export interface ReadResults {

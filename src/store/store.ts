@@ -5,7 +5,6 @@
  */
 import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
 import type { MemoryStore } from './memory.ts'
-import type { ScanQuery } from './scan/scan-message.ts'
 
 /** A change of a projection that commits with the records that cause it. */
 export type Projection =
@@ -88,6 +87,17 @@ export interface RecordQuery {
   readonly limit: number
   /** Puts blob bodies in place of their references. Without it bodies are as hashed. */
   readonly hydrate: boolean
+}
+
+/** What `Store.scan` looks for. */
+export interface ScanQuery {
+  /** Bounds of seq, both exclusive. */
+  readonly after: number
+  readonly before: number
+  /** Only of this session. */
+  readonly session?: SessionId
+  /** Folded as `foldPhrase` does; a body that says one of them fits. */
+  readonly phrases: readonly string[]
 }
 
 /** What a conversation is made of, newest first; see `Store.history`. */

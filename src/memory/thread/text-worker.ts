@@ -1,14 +1,14 @@
 /** The thread that reads texts: cutting, terms, questions and vectors, one question after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { toFailure } from '../../types/index.ts'
-import { giveWay } from '../../store/thread/give-way.ts'
+import { lowerThreadPriority } from '../../store/thread-priority.ts'
 import { createTextAnswers } from './text-answers.ts'
 import type { TextAnswer, TextRequest, TextThreadRole } from './text-message.ts'
 
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  giveWay()
+  lowerThreadPriority()
   const answers = createTextAnswers((workerData as TextThreadRole).embedder)
   const reply = (answer: TextAnswer): void => port.postMessage(answer, [])
   port.on('message', ([id, question]: TextRequest) => {

@@ -6,9 +6,9 @@ import { copyFileSync, existsSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { OxbowError } from '../../types/index.ts'
-import { fileFault, removeDatabase, syncFile } from '../sqlite/database-file.ts'
+import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
-import { toStoreError } from '../store-fault.ts'
+import { fileFault, toStoreError } from '../store-fault.ts'
 import { type Cipher, fileKey, isEncrypted, openEncrypted } from './cipher.ts'
 
 export interface Conversion {

@@ -1,10 +1,92 @@
-/** Memory as its users see it: methods become messages, and what cannot be kept is refused before it travels. */
-import type { MemoryChange, MemoryStore } from '../memory.ts'
+/** What the client and an engine say to each other about memory: what is asked, and what it is answered with. */
+import type {
+  Apart,
+  FoundPassage,
+  Hit,
+  MemoryChange,
+  MemoryEntry,
+  MemoryFilter,
+  MemoryFound,
+  MemoryItem,
+  MemoryModel,
+  MemorySearch,
+  MemoryStats,
+  MemoryStore,
+} from '../memory.ts'
 import { checkedChanges, checkedSearch } from './memory-input.ts'
-import type { MemoryAnswers, MemoryRead } from './memory-message.ts'
-import { readFound } from './sent-found.ts'
 
-export interface MemoryWay {
+export type MemoryRead =
+  | { readonly ask: 'search'; readonly search: MemorySearch }
+  | { readonly ask: 'items'; readonly ids: readonly string[] }
+  | { readonly ask: 'list'; readonly filter: MemoryFilter; readonly limit: number; readonly after: ListAfter | null }
+  | { readonly ask: 'around'; readonly stream: string; readonly place: number; readonly before: number; readonly after: number }
+  | { readonly ask: 'with_hash'; readonly hash: string }
+  | { readonly ask: 'without_vector'; readonly model: string; readonly limit: number }
+  | { readonly ask: 'cursor'; readonly name: string }
+  | { readonly ask: 'models' }
+  | { readonly ask: 'stats' }
+
+export interface ListAfter {
+  readonly createdAt: number
+  readonly id: string
+}
+
+interface UnembeddedPassage {
+  readonly id: number
+  readonly text: string
+  readonly context: string
+}
+
+/** What each of them is answered with. */
+export interface MemoryAnswers {
+  search: SentFound
+  items: readonly MemoryItem[]
+  list: readonly MemoryEntry[]
+  around: readonly FoundPassage[]
+  with_hash: readonly string[]
+  without_vector: readonly UnembeddedPassage[]
+  cursor: number
+  models: readonly MemoryModel[]
+  stats: MemoryStats
+}
+
+/**
+ * What a search found, as it travels between threads: texts in JSON, which cost next to nothing to send. Neighbours are read only
+ * where somebody looks at them: most of those that are sent are not.
+ */
+
+export interface SentFound {
+  /** Hits of both lists and their passages. */
+  readonly found: string
+  /** Passages beside a passage. */
+  readonly beside?: ReadonlyMap<number, string>
+}
+
+interface FoundIds {
+  readonly text: readonly Hit[]
+  readonly vector: readonly Hit[]
+  readonly ids: Iterable<number>
+  readonly beside: ReadonlyMap<number, readonly number[]> | undefined
+  readonly apart: readonly Apart[] | undefined
+}
+
+/** @param texts passages by their ids; one that is not there is left out */
+export function sentFound({ text, vector, ids, beside, apart }: FoundIds, texts: ReadonlyMap<number, string>): SentFound {
+  const list = (wanted: Iterable<number>): string => `[${[...wanted].flatMap((id) => texts.get(id) ?? []).join()}]`
+  const pairs = apart === undefined ? '' : `,"apart":${JSON.stringify(apart)}`
+  const found = `{"text":${JSON.stringify(text)},"vector":${JSON.stringify(vector)},"passages":${list(ids)}${pairs}}`
+  return beside === undefined ? { found } : { found, beside: new Map([...beside].map(([id, around]) => [id, list(around)])) }
+}
+
+function readFound({ found, beside }: SentFound): MemoryFound {
+  const read = JSON.parse(found) as Omit<MemoryFound, 'beside'>
+  if (beside === undefined) return read
+  return { ...read, beside: new Map([...beside].map(([id, text]) => [id, () => JSON.parse(text) as readonly FoundPassage[]])) }
+}
+
+/** Memory as its users see it: methods become messages, and what cannot be kept is refused before it travels. */
+
+interface MemoryWay {
   write(changes: readonly MemoryChange[]): Promise<void>
   read(read: MemoryRead): Promise<unknown>
 }

@@ -1,5 +1,5 @@
 import { describeMemoryContract } from '../contract/memory-contract.ts'
-import { openMemoryStore } from '../in-memory-store.ts'
+import { openMemoryStore } from '../open-store.ts'
 import { ann, storeFolder } from '../store-fixture.ts'
 import type { UserId } from '../../types/index.ts'
 

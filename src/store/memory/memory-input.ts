@@ -16,7 +16,7 @@ import {
   maxTagChars,
   maxTags,
   maxTermChars,
-} from './memory-limits.ts'
+} from '../limits.ts'
 
 /** Separates tags and the like where they are kept as one text; no tag may hold it. */
 export const listSeparator = '\u001f'

@@ -1,5 +1,147 @@
+/** An entry as a row, the same in every dialect: lists are texts, fenced by a separator so that one of them can be looked for. */
+import type { Label, SessionId } from '../../types/index.ts'
+import type { MemoryEntry, MemoryKind, MemoryTier, MemoryType, Protection } from '../memory.ts'
+import { listSeparator } from './memory-input.ts'
+
+/** Columns of an entry beside `user`, `key` (its number within the user) and `version` (of the user's memory when it changed last). */
+export const entryColumns = [
+  'id',
+  'kind',
+  'type',
+  'session',
+  'stream',
+  'place',
+  'author',
+  'tags',
+  'labels',
+  'created_at',
+  'updated_at',
+  'valid_from',
+  'valid_to',
+  'superseded_by',
+  'contradicts',
+  'confirmed_by',
+  'importance',
+  'tier',
+  'protection',
+  'accesses',
+  'accessed_at',
+  'seq',
+  'hash',
+  'stream_key',
+  'hash_key',
+  'extra',
+] as const
+
+export interface EntryRow {
+  readonly id: string
+  readonly kind: string
+  readonly type: string
+  readonly session: string
+  readonly stream: string
+  readonly place: number
+  readonly author: string
+  readonly tags: string
+  readonly labels: string
+  readonly created_at: number
+  readonly updated_at: number
+  readonly valid_from: number
+  readonly valid_to: number | null
+  readonly superseded_by: string
+  readonly contradicts: string
+  readonly confirmed_by: string
+  readonly importance: number
+  readonly tier: string
+  readonly protection: string
+  readonly accesses: number
+  readonly accessed_at: number
+  readonly seq: number
+  readonly hash: string
+  /** What indexes have in place of the texts: a tenth of their size. */
+  readonly stream_key: number
+  readonly hash_key: number
+  readonly extra: string
+}
+
+export function entryRow(entry: MemoryEntry): EntryRow {
+  const { id, kind, type, session, stream, place, author, importance, tier, protection, accesses, seq, hash, extra } = entry
+  return {
+    id,
+    kind,
+    type,
+    session,
+    stream,
+    place,
+    author,
+    importance,
+    tier,
+    protection,
+    accesses,
+    seq,
+    hash,
+    extra,
+    stream_key: textKey(stream),
+    hash_key: textKey(hash),
+    tags: listText(entry.tags),
+    labels: listText(entry.labels),
+    created_at: entry.createdAt,
+    updated_at: entry.updatedAt,
+    valid_from: entry.validFrom,
+    valid_to: entry.validTo,
+    superseded_by: entry.supersededBy,
+    contradicts: listText(entry.contradicts),
+    confirmed_by: listText(entry.confirmedBy),
+    accessed_at: entry.accessedAt,
+  }
+}
+
+export function rowEntry(row: EntryRow): MemoryEntry {
+  const { id, stream, place, author, importance, accesses, seq, hash, extra } = row
+  return {
+    id,
+    stream,
+    place,
+    author,
+    importance,
+    accesses,
+    seq,
+    hash,
+    extra,
+    kind: row.kind as MemoryKind,
+    type: row.type as MemoryType,
+    tier: row.tier as MemoryTier,
+    protection: row.protection as Protection,
+    session: row.session as SessionId,
+    tags: textList(row.tags),
+    labels: textList(row.labels) as Label[],
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    validFrom: row.valid_from,
+    validTo: row.valid_to,
+    supersededBy: row.superseded_by,
+    contradicts: textList(row.contradicts),
+    confirmedBy: textList(row.confirmed_by),
+    accessedAt: row.accessed_at,
+  }
+}
+
+/** `␟one␟two␟`, so that `␟one␟` is found in it exactly when it holds `one`. */
+function listText(list: readonly string[]): string {
+  return list.length === 0 ? '' : `${listSeparator}${list.join(listSeparator)}${listSeparator}`
+}
+
+export function textList(text: string): string[] {
+  return text === '' ? [] : text.slice(1, -1).split(listSeparator)
+}
+
+/** @returns a number of 32 bits for a text (FNV-1a over UTF-16), so that an index need not hold it; texts of the same number are told apart by themselves */
+export function textKey(text: string): number {
+  let key = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) key = Math.imul(key ^ text.charCodeAt(i), 0x01000193)
+  return key >>> 0
+}
+
 /** Rows of memory as every database has them. */
-import type { EntryRow } from './entry-row.ts'
 
 /** How far a user's memory has come. */
 export interface StateRow {

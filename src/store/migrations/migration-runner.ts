@@ -5,10 +5,18 @@
 import assert from 'node:assert/strict'
 import { OxbowError } from '../../types/index.ts'
 import type { Dialect } from '../sql/dialect.ts'
-import { type MigrationFacts, migrationFacts, newestStep } from './migration-facts.ts'
+import {
+  type AppliedStep,
+  asApplied,
+  assertUsable,
+  judgeSchema,
+  type MigrationFacts,
+  migrationFacts,
+  newestStep,
+  stepsByNumber,
+} from './schema-version.ts'
 import { statementText, stepTools } from './migration-step.ts'
 import { migrationSteps } from './migration-steps.ts'
-import { type AppliedStep, asApplied, assertUsable, judgeSchema, stepsByNumber } from './version-range.ts'
 
 /** One connection to the database. Failures may be thrown as the driver has them. */
 export interface MigrationDriver {

@@ -1,14 +1,255 @@
-/** The statements of every step, by its id. */
-import type { MigrationStep } from './migration-step.ts'
-import { journalStep } from './steps/step-1-journal.ts'
-import { scratchpadStep } from './steps/step-2-scratchpad.ts'
-import { memoryStep } from './steps/step-3-memory.ts'
-import { sessionStep } from './steps/step-4-sessions.ts'
-import { secretsZoeyStep } from './steps/step-5-secrets-zoey.ts'
-import { blobOwnerStep } from './steps/step-6-blob-owner.ts'
-import { smallerVectorsStep } from './steps/step-7-smaller-vectors.ts'
-import { nearIndexStep } from './steps/step-8-near-index.ts'
+/**
+ * The statements of every step, in order. A step that was released is never changed: a database in which it ran has its checksum.
+ * Facts about each step are in `schema-version.ts`, which a start reads without loading this file.
+ */
+import type { MigrationStep, StepTools } from './migration-step.ts'
 
+/** The journal, its blobs, and what follows from it. */
+const journalStep: MigrationStep = {
+  up: (on) => [
+    // Rows are stored in the order of appending, so a scan by seq reads the table from front to back.
+    on.table(
+      'journal',
+      {
+        user: 'text',
+        seq: 'whole',
+        at: 'whole',
+        actor: 'text',
+        session: 'text',
+        turn: 'text',
+        call: 'text',
+        name: 'text',
+        phase: 'text',
+        body: 'text',
+        previous: 'text',
+        hash: 'text',
+      },
+      ['user', 'seq'],
+    ),
+    on.index('journal_session', 'journal', ['user', 'session', 'seq']),
+    on.index('journal_call', 'journal', ['user', 'call', 'seq']),
+    on.table('blob', { hash: 'text', bytes: 'bytes' }, ['hash']),
+    on.table('message', { user: 'text', session: 'text', seq: 'whole' }, ['user', 'session', 'seq'], 'by_key'),
+    on.table('open_call', { user: 'text', call: 'text', seq: 'whole' }, ['user', 'call'], 'by_key'),
+    on.table(
+      'session',
+      { user: 'text', id: 'text', title: 'text', created_at: 'whole', active_at: 'whole', turns: 'whole', labels: 'text' },
+      ['user', 'id'],
+      'by_key',
+    ),
+    on.index('session_active', 'session', ['user', 'active_at', 'id']),
+    on.table('account', { user: 'text', scope: 'text', micro_dollars: 'whole', tokens: 'whole' }, ['user', 'scope'], 'by_key'),
+    on.table('lane', { user: 'text', session: 'text', owner: 'text', epoch: 'whole', lease_until: 'whole' }, ['user', 'session'], 'by_key'),
+  ],
+  down: (on) => ['lane', 'account', 'session', 'open_call', 'message', 'blob', 'journal'].map((table) => on.schema.dropTable(table)),
+}
+
+/** A session knows the call that changed its scratchpad last. */
+const scratchpadStep: MigrationStep = {
+  up: (on) => [on.column('session', 'scratchpad', 'text', '')],
+  down: (on) => [on.schema.alterTable('session').dropColumn('scratchpad')],
+}
+
+/**
+ * What memory keeps. Numbers of entries and passages count within a user. The full-text index is no table of these: it follows
+ * from passages, belongs to one user, and is made when that user's first memory is kept (`memory_text_…` in SQLite; rows of
+ * `memory_posting` in Postgres).
+ */
+
+const memoryTables = ['memory_state', 'memory_entry', 'memory_passage', 'memory_removal', 'memory_model', 'memory_vectors', 'memory_cursor']
+
+const memoryStep: MigrationStep = {
+  up: (on) => [
+    on.table(
+      'memory_state',
+      { user: 'text', version: 'whole', trimmed: 'whole', next_entry: 'whole', next_passage: 'whole', removals: 'whole' },
+      ['user'],
+      'by_key',
+    ),
+    entryTable(on),
+    on.index('memory_entry_id', 'memory_entry', ['user', 'id']),
+    // Readers take in what changed after the version that they hold.
+    on.index('memory_entry_version', 'memory_entry', ['user', 'version']),
+    on.index('memory_entry_place', 'memory_entry', ['user', 'stream_key', 'place']),
+    on.index('memory_entry_created', 'memory_entry', ['user', 'created_at']),
+    on.index('memory_entry_hash', 'memory_entry', ['user', 'hash_key']),
+    on.table(
+      'memory_passage',
+      { user: 'text', id: 'whole', entry: 'whole', part: 'whole', start: 'whole', length: 'whole', body: 'bytes' },
+      ['user', 'id'],
+    ),
+    on.index('memory_passage_entry', 'memory_passage', ['user', 'entry', 'part']),
+    on.table('memory_removal', { user: 'text', version: 'whole', passage: 'whole' }, ['user', 'version', 'passage'], 'by_key'),
+    on.table(
+      'memory_model',
+      { user: 'text', model: 'text', dims: 'whole', state: 'text', began: 'whole', vectors: 'whole' },
+      ['user', 'model'],
+      'by_key',
+    ),
+    on.table('memory_vectors', { user: 'text', model: 'text', block: 'whole', version: 'whole', mask: 'whole', bytes: 'bytes' }, [
+      'user',
+      'model',
+      'block',
+    ]),
+    // Where words occur, a row for each word and some four thousand passages; it follows from passages, too.
+    ...on.only(
+      'postgres',
+      on.table('memory_posting', { user: 'text', term: 'text', bucket: 'whole', postings: 'bytes' }, ['user', 'term', 'bucket']),
+    ),
+    on.table('memory_cursor', { user: 'text', name: 'text', seq: 'whole' }, ['user', 'name'], 'by_key'),
+  ],
+  // Indexes of words are left where they are in SQLite: without passages they are empty of meaning, and are made anew.
+  down: (on) => [
+    ...memoryTables.toReversed().map((table) => on.schema.dropTable(table)),
+    ...on.only('postgres', on.schema.dropTable('memory_posting')),
+  ],
+}
+
+function entryTable(on: StepTools): ReturnType<StepTools['table']> {
+  return on.table(
+    'memory_entry',
+    {
+      user: 'text',
+      key: 'whole',
+      version: 'whole',
+      id: 'text',
+      kind: 'text',
+      type: 'text',
+      session: 'text',
+      stream: 'text',
+      place: 'whole',
+      author: 'text',
+      tags: 'text',
+      labels: 'text',
+      created_at: 'whole',
+      updated_at: 'whole',
+      valid_from: 'whole',
+      valid_to: 'whole?',
+      superseded_by: 'text',
+      contradicts: 'text',
+      confirmed_by: 'text',
+      importance: 'real',
+      tier: 'text',
+      protection: 'text',
+      accesses: 'whole',
+      accessed_at: 'whole',
+      seq: 'whole',
+      hash: 'text',
+      stream_key: 'whole',
+      hash_key: 'whole',
+      extra: 'text',
+    },
+    ['user', 'key'],
+  )
+}
+
+/** Sessions can be put away, erased and forked, and know the call that made their newest summary. */
+const sessionStep: MigrationStep = {
+  up: (on) => [
+    on.column('session', 'archived', 'whole', 0),
+    on.column('session', 'deleted', 'whole', 0),
+    on.column('session', 'parent', 'text', ''),
+    on.column('session', 'forked', 'whole', 0),
+    on.column('session', 'summary', 'text', ''),
+  ],
+  down: (on) => ['archived', 'deleted', 'parent', 'forked', 'summary'].map((column) => on.schema.alterTable('session').dropColumn(column)),
+}
+
+/**
+ * Secrets, sealed; and what plugins keep through the ZoeyOS adapter: one table for all kinds of rows, with the columns that
+ * they are found by, and their vectors. A body that is a reference is found by it, so that a blob goes with its last record.
+ */
+const secretsZoeyStep: MigrationStep = {
+  up: (on) => [
+    on.table('wrapped_key', { user: 'text', id: 'text', wrapped: 'bytes', active: 'whole', created_at: 'whole' }, ['user', 'id']),
+    on.table('secret', { user: 'text', name: 'text', key: 'text', sealed: 'bytes', updated_at: 'whole' }, ['user', 'name']),
+    on.table(
+      'zoey',
+      {
+        user: 'text',
+        kind: 'text',
+        id: 'text',
+        type: 'text',
+        name: 'text',
+        agent: 'text',
+        entity: 'text',
+        other: 'text',
+        room: 'text',
+        world: 'text',
+        is_unique: 'whole',
+        created_at: 'whole',
+        updated_at: 'whole',
+        body: 'text',
+        vector: 'bytes?',
+      },
+      ['user', 'kind', 'id'],
+    ),
+    ...['agent', 'entity', 'other', 'room', 'world', 'name'].map((column) =>
+      on.index(`zoey_${column}`, 'zoey', ['user', 'kind', column, 'type', 'created_at']),
+    ),
+    on.index('zoey_type', 'zoey', ['user', 'kind', 'type', 'created_at']),
+    `create index "journal_reference" on "journal" ("user", "body") where substr("body", 1, 9) = '{"blob":"'`,
+  ],
+  down: (on) => [on.schema.dropIndex('journal_reference'), ...['zoey', 'secret', 'wrapped_key'].map((table) => on.schema.dropTable(table))],
+}
+
+/** Blobs belong to a user, as all rows do: nobody reads or erases those of another. */
+const blobOwnerStep: MigrationStep = {
+  up: (on) => [
+    on.schema.alterTable('blob').renameTo('blob_of_all'),
+    // Postgres keeps the name of a key when its table is renamed.
+    ...on.only('postgres', 'alter index "blob_key" rename to "blob_of_all_key"'),
+    on.table('blob', { user: 'text', hash: 'text', bytes: 'bytes' }, ['user', 'hash']),
+    // A file holds one user. A blob that no journal can name is not taken along.
+    'insert into "blob" ("user", "hash", "bytes") select u."user", b."hash", b."bytes" from "blob_of_all" b cross join (select distinct "user" from "journal") u',
+    on.schema.dropTable('blob_of_all'),
+  ],
+  down: (on) => [
+    on.schema.alterTable('blob').renameTo('blob_of_user'),
+    ...on.only('postgres', 'alter index "blob_key" rename to "blob_of_user_key"'),
+    on.table('blob', { hash: 'text', bytes: 'bytes' }, ['hash']),
+    'insert into "blob" ("hash", "bytes") select "hash", "bytes" from "blob_of_user" where true on conflict do nothing',
+    on.schema.dropTable('blob_of_user'),
+  ],
+}
+
+/**
+ * Vectors of 64 dimensions and more are written in sixteen bits a number from here on; see `search/vector-block.ts`. Rows that are
+ * there are read as they are, so there is nothing to do. Going back, such vectors go: an older program makes them anew in the
+ * background, as after a change of the embedder, and finds by words meanwhile.
+ */
+const smallerVectorsStep: MigrationStep = {
+  up: () => [],
+  down: () => [
+    'delete from memory_vectors where exists (select 1 from memory_model m where m."user" = memory_vectors."user" and m.model = memory_vectors.model and m.dims >= 64)',
+    'delete from memory_model where dims >= 64',
+  ],
+}
+
+/**
+ * Where very many vectors of a user have an index of pgvector: its table, and up to which version of the user's memory it knows them.
+ * Only in Postgres. The tables themselves are made by whoever does upkeep, each with the dimensions of its model; see
+ * `postgres/near-index.ts`. And from here on words of a bucket that is not full have no rows; see `postgres/posting-index.ts`.
+ */
+const nearIndexStep: MigrationStep = {
+  up: (on) =>
+    on.only(
+      'postgres',
+      on.table('memory_near', { user: 'text', model: 'text', began: 'whole', name: 'text', version: 'whole' }, ['user', 'model']),
+    ),
+  down: (on) =>
+    on.only(
+      'postgres',
+      `do $$ declare kept text; begin
+        for kept in select name from memory_near loop execute format('drop table if exists %I', kept); end loop;
+      end $$`,
+      on.schema.dropTable('memory_near'),
+      // An older program takes words without rows for no words, and where there are no rows at all makes them anew.
+      'delete from memory_posting',
+    ),
+}
+
+/** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
   [2, scratchpadStep],

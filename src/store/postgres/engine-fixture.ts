@@ -3,9 +3,8 @@ import type { UserId } from '../../types/index.ts'
 import { createStoreClient } from '../store-client.ts'
 import { ann } from '../store-fixture.ts'
 import type { Store } from '../store.ts'
-import { openPgDriver } from './pg-driver.ts'
+import { openPgDriver, type PostgresDriver } from './postgres-session.ts'
 import { createPostgresEngine, type EngineOptions, type PostgresEngine } from './postgres-engine.ts'
-import type { PostgresDriver } from './postgres-session.ts'
 
 export interface EngineStore {
   readonly store: Store

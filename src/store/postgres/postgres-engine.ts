@@ -9,17 +9,15 @@ import { firstRetryMs, longestRetryMs, maxConflictRetries, maxWaitingReads, pati
 import type { Statements } from '../sql/statements.ts'
 import { failureOf } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
-import { memoryWrite } from './memory/memory-writer.ts'
-import { createPostgresMemory } from './memory/postgres-memory.ts'
-import { createEraser } from './write/postgres-eraser.ts'
+import { memoryWrite } from './memory-writer.ts'
+import { createPostgresMemory } from './postgres-memory.ts'
+import { createEraser, type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write-transaction.ts'
 import { postgresFault } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
-import { checkTables, migrateTables } from './postgres-schema.ts'
+import { checkTables, migrateTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
-import { noPgvector, pgvectorVersion } from './near/no-pgvector.ts'
-import { createWriteSession, type WriteSession } from './write/write-session.ts'
+import { createWriteSession, type WriteSession } from './write-session.ts'
 import texts from './statements.json' with { type: 'json' }
-import { type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write/write-transaction.ts'
 
 /** Written by `scripts/make-statements.ts`. */
 const statements: Statements = texts

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { assertRejects } from '../store-fixture.ts'
-import { migrationFacts, newestStep } from '../migrations/migration-facts.ts'
+import { migrationFacts, newestStep } from '../migrations/schema-version.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { pgDriver } from './engine-fixture.ts'
 import { startPglite } from './pglite-fixture.ts'

@@ -1,6 +1,6 @@
 /** The steps of the tables in Postgres: the driver that runs them, and what a database says of them. */
 import { appliedSteps, migrate, type MigrationDriver } from '../migrations/migration-runner.ts'
-import { assertUsable, judgeSchema } from '../migrations/version-range.ts'
+import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
 export function postgresMigrationDriver(session: PostgresSession, shown: string): MigrationDriver {
@@ -33,4 +33,15 @@ export async function migrateTables(session: PostgresSession, shown: string): Pr
 /** @throws OxbowError for a database that this program may not read */
 export async function checkTables(session: PostgresSession, shown: string): Promise<void> {
   assertUsable(judgeSchema(await appliedSteps(postgresMigrationDriver(session, shown))), 'read', shown)
+}
+
+/** What is said of a database without pgvector, by a guest at its start and by upkeep: nothing is wrong, and it can be better. */
+
+export const noPgvector =
+  'Warning: no pgvector in this database, so vectors are compared one by one: exact, and slower the more there are. scripts/install-pgvector.sh, then `create extension vector` as an administrator, then `oxbow store vacuum`.'
+
+/** @returns the version of pgvector in this database; null without it */
+export async function pgvectorVersion(session: PostgresSession): Promise<string | null> {
+  const [row] = await session.rows({ text: `select extversion::text from pg_extension where extname = 'vector'`, values: [] })
+  return typeof row?.[0] === 'string' ? row[0] : null
 }

@@ -1,3 +1,6 @@
+import pg from 'pg'
+import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
+
 /**
  * What the engine needs of a Postgres driver. `pg` fills it; in tests PGlite does, too. Statements that are asked without
  * waiting go out together and are answered in order: a transaction costs two trips and not ten.
@@ -61,4 +64,128 @@ export function storedValues(values: readonly unknown[]): unknown[] {
  */
 export function jsonRows(rows: readonly unknown[]): string {
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'string' ? toStored(value) : value))
+}
+
+/** The driver over `pg`. Loaded in the store's worker only: parsing large answers takes time that the event loop has not. */
+
+interface PgOptions {
+  readonly url: string
+  /** Most connections: one writes, the others read. */
+  readonly connections: number
+  /** Shown by the server's `pg_stat_activity`. */
+  readonly name: string
+  /** Longest statement; 0 for upkeep, because copying a large table takes as long as it takes. */
+  readonly statementMs?: number
+  /** Longest that a connection may take to be made. */
+  readonly connectMs?: number
+}
+
+/** Numbers of the types in Postgres's catalogue: int8 and text, which `pg` would hand over as texts as they are. */
+const int8 = 20
+const text = 25
+
+/**
+ * Statements are planned once, for any user. For one whose rows came after the last statistics (a new one, whenever many are
+ * written) the planner would expect a single row and walk over all of them; and each statement would be planned at each run. What it
+ * reads whole tables for while they are small is not what it should do when they have grown: each statement has its index. And
+ * nothing is compiled: of what it thinks to be many rows it compiled a statement anew at each run, 30 to 130 ms, and ran it in one.
+ */
+const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off'
+
+const parsers: pg.CustomTypesConfig = {
+  // The types of `pg` want one overload for each type; ours are the same for all.
+  getTypeParser: ((oid: number, format?: 'text') => {
+    if (oid === int8) return Number
+    if (oid === text) return fromStored
+    return pg.types.getTypeParser(oid, format)
+  }) as pg.CustomTypesConfig['getTypeParser'],
+}
+
+export function openPgDriver({
+  url,
+  connections,
+  name,
+  statementMs = maxStatementMs,
+  connectMs = usualConnectMs,
+}: PgOptions): PostgresDriver {
+  const config: pg.ClientConfig = {
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: connectMs,
+    // The server's own limit comes first; the client's is for a server that says nothing any more.
+    ...(statementMs > 0 && { statement_timeout: statementMs, query_timeout: statementMs + Math.min(statementMs, statementGraceMs) }),
+    lock_timeout: busyTimeoutMs,
+    idle_in_transaction_session_timeout: maxStatementMs,
+    keepAlive: true,
+    types: parsers,
+    pipeline: true,
+    options: planning,
+  }
+  const pool = new pg.Pool({ ...config, max: connections - 1, idleTimeoutMillis: idleSessionMs })
+  // A connection that is lost while nobody uses it leaves the pool; whoever asks next gets another.
+  pool.on('error', () => {})
+  const lent = new WeakMap<pg.ClientBase, PostgresSession>()
+  const sessionOf = (client: pg.ClientBase): PostgresSession => {
+    const session = lent.get(client) ?? wrap(client, async () => {})
+    lent.set(client, session)
+    return session
+  }
+  return {
+    async connect() {
+      const client = new pg.Client(config)
+      const session = wrap(client, () => client.end())
+      await client.connect()
+      return session
+    },
+    async read(work) {
+      const client = await pool.connect()
+      const session = sessionOf(client)
+      try {
+        return await work(session)
+      } finally {
+        client.release(session.isLost())
+      }
+    },
+    close: () => pool.end().catch(() => {}),
+  }
+}
+
+function wrap(client: pg.ClientBase, end: () => Promise<void>): PostgresSession {
+  let isLost = false
+  let isClosed = false
+  const listeners: (() => void)[] = []
+  const lose = (): void => {
+    if (isLost || isClosed) return
+    isLost = true
+    for (const listener of listeners) listener()
+  }
+  const guard = async <Result>(work: Promise<Result>): Promise<Result> => {
+    try {
+      return await work
+    } catch (error) {
+      // Only the server's own words leave a connection usable.
+      if (!(error instanceof pg.DatabaseError)) lose()
+      throw error
+    }
+  }
+  client.on('error', lose)
+  client.on('end', lose)
+  return {
+    rows: async (query) => (await guard(client.query<Row>({ ...configOf(query), rowMode: 'array' }))).rows,
+    objects: async <Found extends object>(query: Query) => (await guard(client.query<Found>(configOf(query)))).rows,
+    async exec(sql) {
+      const result: pg.QueryResult | pg.QueryResult[] = await guard(client.query<Cell[]>(sql))
+      return (Array.isArray(result) ? result.at(-1) : result)?.command ?? ''
+    },
+    isLost: () => isLost,
+    onLost: (listener) => void listeners.push(listener),
+    async close() {
+      isClosed = true
+      await end().catch(() => {})
+    },
+  }
+}
+
+function configOf({ text: statement, values, name }: Query): pg.QueryConfig {
+  return { text: statement, values: storedValues(values), ...(name !== undefined && { name }) }
 }

@@ -4,7 +4,7 @@
  */
 import type { UserId } from '../../types/index.ts'
 import { patienceMs as usualPatienceMs } from '../limits.ts'
-import { startStoreWorker } from '../thread/worker-link.ts'
+import { startStoreWorker } from '../worker-link.ts'
 import { createStoreClient } from '../store-client.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteResult } from '../store-message.ts'

@@ -4,9 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { storeFault } from '../store-fault.ts'
-import { serveWorker } from '../thread/serve-worker.ts'
-import { mendedNotice, type PostgresRole, type Question, type WorkerAnswer } from '../thread/worker-message.ts'
-import { openPgDriver } from './pg-driver.ts'
+import { mendedNotice, type PostgresRole, type Question, serveWorker, type WorkerAnswer } from '../worker-link.ts'
+import { openPgDriver } from './postgres-session.ts'
 import { parseAddress } from './postgres-address.ts'
 import { createPostgresEngine, type PostgresEngine } from './postgres-engine.ts'
 import { postgresFault } from './postgres-fault.ts'

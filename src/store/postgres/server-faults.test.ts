@@ -8,7 +8,7 @@ import type { Store } from '../store.ts'
 import { canonicalRecords } from './chain-fixture.ts'
 import { cutLine } from './cut-fixture.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
-import { openPgDriver } from './pg-driver.ts'
+import { openPgDriver } from './postgres-session.ts'
 import { createDatabase, postgresSkip, startPostgres, usePostgres } from './postgres-fixture.ts'
 
 const postgres = usePostgres()

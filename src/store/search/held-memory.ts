@@ -1,17 +1,15 @@
 /** What a searching thread holds of one user's memory: slots of passages, and vectors of the models that were asked for. */
 import { createRecentMap, type RecentMap, type UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
-import { ask, type Ask, type Asking } from './asking.ts'
-import { heldModels, maxHeldCharacters } from '../memory/memory-limits.ts'
+import { ask, type Ask, type Asking, readTexts } from '../memory/memory-reads.ts'
+import { heldModels, maxHeldCharacters } from '../limits.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
-import { readTexts } from '../memory/read-texts.ts'
-import { createSlotTable, type SlotRow, type SlotTable } from './slots/slot-table.ts'
-import type { ScoredSlot } from './slots/top-slots.ts'
+import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
+import type { ScoredSlot } from './top-slots.ts'
 import { openBlock } from './vector-block.ts'
-import { createExactScan } from './nearest/exact-scan.ts'
-import { createSignScan } from './nearest/sign-scan.ts'
-import { createSmallScan } from './nearest/small-scan.ts'
-import { formFor, lengthOf, mayStay, type VectorScan } from './nearest/vector-scan.ts'
+import { createExactScan, formFor, lengthOf, mayStay, type VectorScan } from './vector-scan.ts'
+import { createSignScan } from './sign-scan.ts'
+import { createSmallScan } from './small-scan.ts'
 
 export interface HeldMemory {
   /** Another one after all was read anew. */

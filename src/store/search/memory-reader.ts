@@ -1,20 +1,23 @@
 /** Reads of memory, for any database. Each sees one moment: whoever answers them does so in one snapshot. */
 import type { UserId } from '../../types/index.ts'
-import type { MemoryItem } from '../memory.ts'
-import { ask, type Asking } from './asking.ts'
-import { type EntryRow, rowEntry, textKey } from '../memory/entry-row.ts'
-import { listQuery } from '../memory/list-query.ts'
-import type { MemoryAnswers, MemoryRead } from '../memory/memory-message.ts'
-import type { KeyedEntryRow, ModelRow, PassageRow, StateRow } from '../memory/memory-rows.ts'
-import { listLimit, readAround } from './found-passage.ts'
-import { createMemorySearch, type Nearest, type TextRanking } from './memory-search.ts'
-import { readModels, readStats } from './memory-stats.ts'
-import type { Dialect } from '../sql/dialect.ts'
+import type { MemoryItem, MemoryKind, MemoryModel, MemoryStats } from '../memory.ts'
+import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
+import { ask, type Asking, listQuery, readTexts } from '../memory/memory-reads.ts'
+import {
+  type EntryRow,
+  type KeyedEntryRow,
+  type ModelRow,
+  type PassageRow,
+  rowEntry,
+  type StateRow,
+  textKey,
+} from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
-import { readTexts } from '../memory/read-texts.ts'
-import type { VectorReading } from './vector-reading.ts'
+import type { Dialect } from '../sql/dialect.ts'
+import { createMemorySearch, listLimit, type Nearest, readAround, type TextRanking } from './memory-search.ts'
+import type { VectorReading } from './vector-block.ts'
 
-export interface ReaderParts {
+interface ReaderParts {
   readonly dialect: Dialect
   readonly user: UserId
   readonly textRanking: TextRanking
@@ -25,7 +28,7 @@ export interface ReaderParts {
 }
 
 /** @throws OxbowError `bad_input` or `store_corrupt`, and whatever the database throws */
-export type MemoryReader = (read: MemoryRead) => Asking<MemoryAnswers[MemoryRead['ask']]>
+type MemoryReader = (read: MemoryRead) => Asking<MemoryAnswers[MemoryRead['ask']]>
 
 type Answers = { readonly [Name in MemoryRead['ask']]: (read: MemoryRead & { ask: Name }) => Asking<MemoryAnswers[Name]> }
 
@@ -83,5 +86,30 @@ function createUnembedded(user: UserId): Answers['without_vector'] {
       const { text, context } = unpackBody(body)
       return { id, text, context }
     })
+  }
+}
+
+/** How much there is, and how many bytes it takes. */
+
+/** Keys, times and links of an entry with its places in indexes, about. */
+const entryBytes = 360
+
+function* readModels(user: UserId): Asking<readonly MemoryModel[]> {
+  const rows = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
+  return rows.map(({ model, dims, state, vectors }) => ({ model, dims, state, vectors }))
+}
+
+function* readStats(user: UserId, indexBytes: () => Asking<number>): Asking<MemoryStats> {
+  const kinds = yield* ask<{ kind: MemoryKind; count: number }>({ text: readTexts.kinds, args: { user } })
+  const [passages] = yield* ask<{ count: number; bytes: number }>({ text: readTexts.passageBytes, args: { user } })
+  const models = yield* readModels(user)
+  const entries = kinds.reduce((sum, { count }) => sum + count, 0)
+  const vectorBytes = models.reduce((sum, { vectors, dims }) => sum + vectors * dims * 4, 0)
+  return {
+    entries,
+    passages: passages?.count ?? 0,
+    byKind: Object.fromEntries(kinds.map(({ kind, count }) => [kind, count])),
+    models,
+    bytes: entries * entryBytes + (passages?.bytes ?? 0) + vectorBytes + (yield* indexBytes()),
   }
 }

@@ -2,18 +2,18 @@
  * The search, in a thread that keeps the main one free. It holds what it must know of each passage, and vectors or their signs;
  * each search first takes in what changed since the one before, whoever changed it.
  */
-import { OxbowError, type UserId } from '../../types/index.ts'
-import type { Apart, Hit, MemorySearch } from '../memory.ts'
-import { type SentFound, sentFound } from '../memory/sent-found.ts'
-import { ask, type Ask, askAhead, type Asking } from './asking.ts'
+import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
+import { maxListed } from '../limits.ts'
+import type { Apart, FoundPassage, Hit, MemorySearch } from '../memory.ts'
+import { type SentFound, sentFound } from '../memory/memory-client.ts'
+import { ask, type Ask, askAhead, type Asking, foundArgs, readTexts } from '../memory/memory-reads.ts'
+import { type FoundRow, type ModelRow, rowEntry, type StateRow, textKey } from '../memory/memory-rows.ts'
+import { unpackBody } from '../memory/passage-body.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
-import { createPassageReading } from './found-passage.ts'
-import type { ModelRow, StateRow } from '../memory/memory-rows.ts'
-import { readTexts } from '../memory/read-texts.ts'
-import type { SlotRow, SlotTable } from './slots/slot-table.ts'
-import type { ScanQuestion } from './nearest/vector-scan.ts'
-import type { ScoredSlot } from './slots/top-slots.ts'
-import type { VectorReading } from './vector-reading.ts'
+import type { ScanQuestion } from './vector-scan.ts'
+import type { SlotRow, SlotTable } from './slot-table.ts'
+import type { ScoredSlot } from './top-slots.ts'
+import type { VectorReading } from './vector-block.ts'
 
 export type AskedText = NonNullable<MemorySearch['text']>
 
@@ -23,7 +23,7 @@ export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], ask
 /** An index of vectors that a database may have. @returns null where it does not serve: then what is held here is looked through */
 export type Nearest = (model: ModelRow, slots: SlotTable, question: ScanQuestion) => Asking<readonly ScoredSlot[] | null>
 
-export interface SearchParts {
+interface SearchParts {
   readonly user: UserId
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
@@ -127,7 +127,75 @@ function wrongModel(model: string, dims: number, kept: number | undefined): Oxbo
   return new OxbowError('bad_input', what, { hint: 'Ask with the model that is active, or rebuild: `oxbow memory reindex`.' })
 }
 
-/** Sums of the same parts in another order differ in their last digits; scores that are alike must be equal. */
-export function roundScore(score: number): number {
-  return Number(score.toPrecision(9))
+/** Passages with their entries, as they are handed out, and those next to an entry in its stream. */
+
+interface AroundPlace {
+  readonly stream: string
+  readonly place: number
+  /** Entries before it, and behind. */
+  readonly before: number
+  readonly after: number
+}
+
+/** @throws OxbowError `store_corrupt` */
+function foundPassage(row: FoundRow): FoundPassage {
+  return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
+}
+
+/** Reads passages in parts: what is known to be wanted is asked for before all of it is known. */
+interface PassageReading {
+  want(ids: Iterable<number>): Asking<void>
+  /** @returns all that were wanted, and are there, as they travel */
+  read(): Asking<ReadonlyMap<number, string>>
+}
+
+/** @param held what is there already; it takes in what is read */
+function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>, 'get' | 'put'>): PassageReading {
+  const wanted = new Set<number>()
+  const found = new Map<number, string>()
+  const questions: Ask[] = []
+  return {
+    *want(ids) {
+      const missing: number[] = []
+      for (const id of ids) {
+        if (wanted.has(id)) continue
+        wanted.add(id)
+        const known = held.get(id)
+        if (known === undefined) missing.push(id)
+        else found.set(id, known)
+      }
+      for (const some of foundArgs(missing)) {
+        const question = { text: readTexts.found, args: { user, ...some } }
+        questions.push(question)
+        yield* askAhead(question)
+      }
+    },
+    *read() {
+      for (const question of questions) {
+        for (const row of yield* ask<FoundRow>(question)) {
+          const text = JSON.stringify(foundPassage(row))
+          held.put(row.passage, text)
+          found.set(row.passage, text)
+        }
+      }
+      return found
+    },
+  }
+}
+
+export function* readAround(user: UserId, { stream, place, before, after }: AroundPlace): Asking<readonly FoundPassage[]> {
+  const asked = (text: string, limit: number) =>
+    ask<{ key: number }>({ text, args: { user, stream, stream_key: textKey(stream), place, limit: listLimit(limit) } })
+  const earlier = yield* asked(readTexts.entriesBefore, before)
+  const later = yield* asked(readTexts.entriesAfter, after)
+  const found: FoundPassage[] = []
+  for (const { key } of [...earlier.toReversed(), ...later]) {
+    const rows = yield* ask<FoundRow>({ text: readTexts.foundOf, args: { user, entry: key } })
+    found.push(...rows.map(foundPassage))
+  }
+  return found
+}
+
+export function listLimit(limit: number): number {
+  return limit >= 0 ? Math.min(Math.floor(limit), maxListed) : 0
 }

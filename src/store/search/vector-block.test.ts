@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { minScaledDims } from '../memory/memory-limits.ts'
+import { minScaledDims } from '../limits.ts'
 import { isOxbowError } from '../../types/index.ts'
 import { closeBlock, openBlock } from './vector-block.ts'
 

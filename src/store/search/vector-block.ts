@@ -8,10 +8,14 @@
  * has an even number of bytes and the second an odd one.
  */
 import { endianness } from 'node:os'
+import { OxbowError, type UserId } from '../../types/index.ts'
+import { blockPassages, minScaledDims } from '../limits.ts'
+import type { MemoryChange, PassageVector } from '../memory.ts'
+import { ask, type Ask, type Asking, readTexts } from '../memory/memory-reads.ts'
+import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { storeFault } from '../store-fault.ts'
-import { blockPassages, minScaledDims } from '../memory/memory-limits.ts'
 
-export interface VectorBlock {
+interface VectorBlock {
   readonly block: number
   readonly mask: number
   readonly bytes: Uint8Array
@@ -111,4 +115,88 @@ function turned(bytes: Uint8Array<ArrayBuffer>, width: number): Uint8Array<Array
   if (endianness() === 'LE') return bytes
   for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse()
   return bytes
+}
+
+/** The rules by which vectors are kept, the same in every dialect: an engine only reads and writes rows by them. */
+
+type ModelChange = Extract<MemoryChange, { change: 'model' }>
+
+/** @returns the model that these vectors are of. @throws OxbowError `bad_input` for one that is not kept, or a vector of another size */
+export function modelOf(models: readonly ModelRow[], model: string, vectors: readonly PassageVector[]): ModelRow {
+  const kept = models.find((one) => one.model === model)
+  if (kept === undefined) throw refusal(`The model ${model} is not kept.`)
+  const wrong = vectors.find(({ vector }) => vector.length !== kept.dims)
+  if (wrong === undefined) return kept
+  throw refusal(`A vector of ${model} has ${wrong.vector.length} numbers and not ${kept.dims}.`)
+}
+
+/** @returns the rows that change when a model is built, or becomes active. @throws OxbowError `bad_input` when it is kept with other dimensions */
+export function modelsAfter(
+  kept: readonly ModelRow[],
+  { model, dims }: ModelChange,
+  state: ModelRow['state'],
+  version: number,
+): ModelRow[] {
+  const same = kept.find((one) => one.model === model)
+  if (same !== undefined && same.dims !== dims) throw refusal(`The model ${model} is kept with ${same.dims} numbers and not ${dims}.`)
+  // One is active: the last that was said to be.
+  const others = state === 'active' ? kept.filter((other) => other.state === 'active') : []
+  return [
+    ...others.map((other): ModelRow => ({ ...other, state: 'building' })),
+    { model, dims, state, began: same?.began ?? version, vectors: same?.vectors ?? 0 },
+  ]
+}
+
+/** Changes the vectors of a block that belong to these passages. @returns whether anything changed */
+export type BlockChange = (vectors: Map<number, Float32Array>, passages: readonly number[]) => boolean
+
+export function putting(vectors: readonly PassageVector[]): BlockChange {
+  const given = new Map(vectors.map(({ passage, vector }) => [passage, vector]))
+  return (held, passages) => {
+    for (const passage of passages) held.set(passage, given.get(passage) as Float32Array)
+    return true
+  }
+}
+
+export const removing: BlockChange = (held, passages) => passages.filter((passage) => held.delete(passage)).length > 0
+
+/** @returns the row as it is now, null where no vector is left in it, and by how many there are more; null when nothing changed */
+export function changedBlock(
+  block: number,
+  row: BlockRow | undefined,
+  dims: number,
+  change: (vectors: Map<number, Float32Array>) => boolean,
+): { readonly row: VectorBlock | null; readonly more: number } | null {
+  const vectors: Map<number, Float32Array> = row === undefined ? new Map() : openBlock(row, dims)
+  const before = vectors.size
+  return change(vectors) ? { row: closeBlock(block, vectors, dims), more: vectors.size - before } : null
+}
+
+function refusal(message: string): OxbowError {
+  return new OxbowError('bad_input', message, { hint: 'Make the vectors anew: `oxbow memory reindex`. Nothing was written.' })
+}
+
+/** Reads single vectors, to compare them exactly. */
+
+export interface VectorReading {
+  /** @returns the vectors of these passages that there are */
+  read(model: ModelRow, passages: readonly number[]): Asking<ReadonlyMap<number, Float32Array>>
+  /** The only question that reading them will ask, where it is one: who knows it may ask it before. */
+  question?(model: ModelRow, passages: readonly number[]): Ask
+}
+
+/** Whole rows of several vectors: where a row is read from memory that is at hand. */
+export function readBlocks(user: UserId): VectorReading {
+  return {
+    *read({ model, dims }, passages) {
+      const wanted = new Set(passages)
+      const vectors = new Map<number, Float32Array>()
+      for (const block of new Set(passages.map(blockOf))) {
+        const [row] = yield* ask<BlockRow>({ text: readTexts.block, args: { user, model, block } })
+        if (row === undefined) continue
+        for (const [passage, vector] of openBlock(row, dims, wanted)) vectors.set(passage, vector)
+      }
+      return vectors
+    },
+  }
 }

@@ -3,9 +3,8 @@
  * of them count, is held beside; so a database has only to say where a word stands.
  */
 import type { MemoryFilter } from '../memory.ts'
-import { roundScore } from './memory-search.ts'
-import type { SlotTable } from './slots/slot-table.ts'
-import { createTop, type ScoredSlot } from './slots/top-slots.ts'
+import type { SlotTable } from './slot-table.ts'
+import { createTop, type ScoredSlot } from './top-slots.ts'
 
 /** Says where one word occurs: in which passage, and how much that counts. A passage may be named several times in a row. */
 export type Occurrences = (seen: (passage: number, weight: number) => void) => void
@@ -84,4 +83,9 @@ function addWord(slots: SlotTable, { scores, scored, having, weights }: Columns,
     scores[slot] = score + (idf * weight * (k1 + 1)) / (weight + k1 * (1 - b + (b * slots.length(slot)) / average))
   }
   return after
+}
+
+/** Sums of the same parts in another order differ in their last digits; scores that are alike must be equal. */
+function roundScore(score: number): number {
+  return Number(score.toPrecision(9))
 }

@@ -1,7 +1,84 @@
+/** The steps of the tables in SQLite: what a file says of them, and the driver that runs them. */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import type { MigrationDriver } from '../migrations/migration-runner.ts'
+import { type AppliedStep, judgeSchema, newestStep, type Schema, stepsByNumber } from '../migrations/schema-version.ts'
+import { toStoreError } from '../store-fault.ts'
+
+/** What the steps need of a connection. */
+interface SchemaConnection {
+  readonly path: string
+  query<Row>(sql: string): Row[]
+  exec(sql: string): void
+}
+
+/** Reads the number in the file's head, and the table of steps when there is one; loads no statement of any step. */
+export function schemaOf(database: SchemaConnection): Schema {
+  const version = numberOf(database)
+  const table = database.query<{ found: number }>(`select count(*) as found from sqlite_master where name = 'migration'`)[0]?.found === 1
+  const applied = table
+    ? database.query<AppliedStep>('select id, name, checksum, reads_from, writes_from from migration order by id')
+    : stepsByNumber(version)
+  // A number that the table does not know was written by somebody else.
+  return judgeSchema(version > newestStep && !applied.some(({ id }) => id === version) ? stepsByNumber(version) : applied)
+}
+
+function numberOf(database: SchemaConnection): number {
+  return database.query<{ user_version: number }>('pragma user_version')[0]?.user_version ?? 0
+}
+
+export function sqliteMigrationDriver(database: SchemaConnection): MigrationDriver {
+  return {
+    dialect: 'sqlite',
+    where: `the database ${database.path}`,
+    exec: (sql) => typed(() => database.exec(sql)),
+    query: (sql) => typed(() => database.query(sql)),
+    async transaction(work) {
+      database.exec('begin immediate')
+      try {
+        const result = await work()
+        database.exec('commit')
+        return result
+      } catch (error) {
+        try {
+          database.exec('rollback')
+        } catch {
+          // After a failure of the disk SQLite has often rolled back by itself.
+        }
+        throw error
+      }
+    },
+    copy: (name) => typed(() => copyBeside(database, `${database.path}.${name}`)),
+  }
+}
+
+async function typed<Result>(work: () => Result): Promise<Result> {
+  await Promise.resolve()
+  try {
+    return work()
+  } catch (error) {
+    throw toStoreError(error)
+  }
+}
+
+/** A copy that is there whole or not at all. @returns its path */
+function copyBeside(database: SchemaConnection, path: string): string {
+  const unfinished = `${path}.unfinished`
+  rmSync(unfinished, { force: true })
+  // The copy is as private as the file.
+  closeSync(openSync(unfinished, 'a', 0o600))
+  try {
+    database.exec(copyInto(unfinished))
+  } catch (error) {
+    // What is there of it would fill the disk further.
+    rmSync(unfinished, { force: true })
+    throw error
+  }
+  syncFile(unfinished)
+  renameSync(unfinished, path)
+  return path
+}
+
 /** A database as files on the disk: its log beside it, copies, and what must be there after a loss of power. */
-import { closeSync, fsyncSync, openSync, rmSync } from 'node:fs'
-import { isOxbowError } from '../../types/index.ts'
-import { storeFault } from '../store-fault.ts'
 
 /** The database and its log. */
 export function removeDatabase(path: string): void {
@@ -26,12 +103,4 @@ export function syncFile(path: string): void {
 /** The statement that copies a whole database into a file which is not there, or empty. */
 export function copyInto(path: string): string {
   return `vacuum into '${path.replaceAll("'", "''")}'`
-}
-
-/** What writing a file failed with, in words. */
-export function fileFault(error: unknown, path: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : ''
-  if (isOxbowError(error) || typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return storeFault(full ? 'store_full' : 'store_failed', `${path} cannot be written (${code}).`, error)
 }

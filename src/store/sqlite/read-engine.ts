@@ -2,13 +2,13 @@
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
-import { sessionRow } from '../sql/record-rules.ts'
+import { sessionRow } from '../sql/journal-rules.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
-import { openScanSlice } from '../scan/scan-slice.ts'
+import { openScanSlice } from '../phrase-scan.ts'
 import type { RecordQuery } from '../store.ts'
-import type { SqliteMemory } from './memory/sqlite-memory.ts'
+import type { SqliteMemory } from './sqlite-memory.ts'
 import type { Database, Statement } from './sqlite-database.ts'
 
 /** @throws OxbowError `store_corrupt` or `store_failed` */

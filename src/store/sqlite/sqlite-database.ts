@@ -8,10 +8,10 @@ import Sqlite from 'better-sqlite3'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { assertMayBePlain, type Cipher, isEncrypted, openEncrypted } from '../encrypt/cipher.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
-import { assertUsable } from '../migrations/version-range.ts'
+import { assertUsable } from '../migrations/schema-version.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
-import { schemaOf } from './sqlite-schema.ts'
+import { schemaOf } from './database-file.ts'
 
 export type Durability = 'normal' | 'full'
 

@@ -2,14 +2,13 @@
 import type { UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
 import type { Statements } from '../sql/statements.ts'
-import { createEraser } from './erase-engine.ts'
-import { createMemoryWriter } from './memory/memory-writer.ts'
-import { createSqliteMemory } from './memory/sqlite-memory.ts'
+import { createEraser, createWriteEngine, type WriteEngine } from './write-engine.ts'
+import { createMemoryWriter } from './memory-writer.ts'
+import { createSqliteMemory } from './sqlite-memory.ts'
 import { createReadEngine, type ReadEngine } from './read-engine.ts'
 import type { Database, Durability } from './sqlite-database.ts'
-import { schemaOf, sqliteMigrationDriver } from './sqlite-schema.ts'
+import { schemaOf, sqliteMigrationDriver } from './database-file.ts'
 import texts from './statements.json' with { type: 'json' }
-import { createWriteEngine, type WriteEngine } from './write-engine.ts'
 
 /** Written by `scripts/make-statements.ts`. */
 const statements: Statements = texts

@@ -12,7 +12,7 @@ import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
 import type { Durability } from './sqlite-database.ts'
-import { startStoreWorker, type WorkerLink } from '../thread/worker-link.ts'
+import { startStoreWorker, type WorkerLink } from '../worker-link.ts'
 
 export interface SqliteOptions {
   /** The database file; its folder must be there. */

@@ -7,9 +7,8 @@ import { systemClock } from '../../types/index.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 import type { ReadEngine } from './read-engine.ts'
-import { giveWay } from '../thread/give-way.ts'
-import { serveWorker } from '../thread/serve-worker.ts'
-import type { Question, SqliteRole } from '../thread/worker-message.ts'
+import { lowerThreadPriority } from '../thread-priority.ts'
+import { type Question, serveWorker, type SqliteRole } from '../worker-link.ts'
 import { lockWorkspace, type WorkspaceLock } from './workspace-lock.ts'
 import type { WriteEngine } from './write-engine.ts'
 
@@ -52,7 +51,7 @@ function serve(): void {
   const port = parentPort
   if (port === null) return
   const role = workerData as SqliteRole
-  if (role.role === 'searcher') giveWay()
+  if (role.role === 'searcher') lowerThreadPriority()
   const answers = createAnswers(role)
   serveWorker(port, async (question) => answers[question.ask](question as never), toStoreError)
 }

@@ -1,21 +1,23 @@
 /** Executes batches of writes: each batch is one transaction, each write in it happens whole or not at all. */
-import { type ChainHead, emptyChain, type Failure, type NewRecord } from '../../types/index.ts'
+import { type ChainHead, emptyChain, type Failure, type NewRecord, type UserId } from '../../types/index.ts'
+import type { Hasher } from '../chain.ts'
 import {
   type ChainDeps,
   chainRecord,
   claimedLane,
   closesCall,
+  eraseBodies,
   messageRow,
   sessionColumns,
   spendColumns,
   uniqueCall,
-} from '../sql/record-rules.ts'
+} from '../sql/journal-rules.ts'
+import type { EraseStatements } from '../sql/erase-statements.ts'
 import type { WriteStatements } from '../sql/write-statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
-import { type DecodedWrite, decodeBatch, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
-import type { Projection } from '../store.ts'
-import type { Eraser } from './erase-engine.ts'
-import type { MemoryWriter } from './memory/memory-writer.ts'
+import { decodeBatch, type DecodedWrite, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
+import type { Erased, Projection } from '../store.ts'
+import type { MemoryWriter } from './memory-writer.ts'
 import type { Database, Durability, Statement } from './sqlite-database.ts'
 
 /** @throws OxbowError `store_full`, `store_corrupt` or `store_failed`: then nothing of the batch is in the store. */
@@ -26,7 +28,7 @@ type Prepared = {
 }
 type PreparedFrom<Args, Row> = { readonly types?: { readonly args: Args; readonly row: Row } }
 
-export interface WriteDeps extends ChainDeps {
+interface WriteDeps extends ChainDeps {
   readonly database: Database
   readonly statements: WriteStatements
   readonly durability: Durability
@@ -149,4 +151,30 @@ function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: E
   if (lane === null) return null
   prepared.putLane.run({ user, session, ...lane })
   return lane.epoch
+}
+
+/** Erases bodies in the transaction of a batch. */
+
+interface EraseDeps {
+  readonly database: Database
+  readonly statements: EraseStatements
+  readonly user: UserId
+  readonly hash: Hasher
+}
+
+type Eraser = (seqs: readonly number[], reason: string) => Erased
+
+export function createEraser({ database, statements, user, hash }: EraseDeps): Eraser {
+  const prepared = new Map<keyof EraseStatements, Statement<object, object>>()
+  return (seqs, reason) => {
+    const steps = eraseBodies({ user, hash }, seqs, reason)
+    for (let step = steps.next(); ;) {
+      if (step.done === true) return step.value
+      const { statement, args, changes } = step.value
+      const known = prepared.get(statement) ?? database.prepare<object, object>(statements[statement])
+      prepared.set(statement, known)
+      if (changes) known.run(args)
+      step = steps.next(changes ? [] : known.all(args))
+    }
+  }
 }

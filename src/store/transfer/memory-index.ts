@@ -1,5 +1,5 @@
 /** Makes the full-text index of memory anew from the passages: an index is never copied. */
-import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/memory/text-index.ts'
+import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/text-index.ts'
 import type { UserId } from '../../types/index.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
 import type { PostgresConnection } from '../upkeep/postgres-connection.ts'
@@ -9,7 +9,7 @@ export async function indexMemory(db: UpkeepConnection, user: string): Promise<v
   const owner = user as UserId
   if (!isSqlite(db)) {
     // Loaded with the first Postgres.
-    const postings = await import('../postgres/memory/posting-writer.ts')
+    const postings = await import('../postgres/posting-index.ts')
     await db.transaction(async () => {
       await db.rows('delete from memory_posting where "user" = ?', [user])
       await postings.indexAll((db as PostgresConnection).session, owner)

@@ -147,7 +147,7 @@ export async function isFilled(db: UpkeepConnection, user: string): Promise<bool
 
 export async function forget(db: UpkeepConnection, user: string): Promise<void> {
   if (db.dialect === 'postgres') {
-    const { dropNear } = await import('../postgres/near/near-writes.ts')
+    const { dropNear } = await import('../postgres/near-index.ts')
     await dropNear((db as PostgresConnection).session, user as UserId)
   }
   for (const { name } of storeTables) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])

@@ -6,11 +6,12 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSyn
 import { dirname, join } from 'node:path'
 import { type BackupReport, OxbowError } from '../../types/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
-import { assertUsable, judgeSchema } from '../migrations/version-range.ts'
+import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import { headOf, rowCounts, type UpkeepConnection } from '../upkeep/connection.ts'
 import { connectSqlite } from '../upkeep/sqlite-connection.ts'
 import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
-import { copyInto, fileFault, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { copyInto, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { fileFault } from '../store-fault.ts'
 import { backupExtension, backupsIn, readManifest, sealBackup, stamp } from './backup-file.ts'
 
 /** Marks a file that is not finished: what is found of it after a crash is nothing. */

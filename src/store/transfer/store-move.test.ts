@@ -11,7 +11,7 @@ import type {
   UserId,
   VacuumReport,
 } from '../../types/index.ts'
-import { newestStep } from '../migrations/migration-facts.ts'
+import { newestStep } from '../migrations/schema-version.ts'
 import { openPostgresStore } from '../postgres/postgres-store.ts'
 import { pgvectorSkip, postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { recordOf } from '../store-contract.ts'

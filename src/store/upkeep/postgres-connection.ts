@@ -1,11 +1,10 @@
 /** Upkeep of a user's rows in Postgres, over one connection. */
-import { judgeSchema, assertUsable } from '../migrations/version-range.ts'
+import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
-import { openPgDriver } from '../postgres/pg-driver.ts'
+import { openPgDriver, type PostgresSession } from '../postgres/postgres-session.ts'
 import { parseAddress } from '../postgres/postgres-address.ts'
 import { postgresFault } from '../postgres/postgres-fault.ts'
 import { postgresMigrationDriver } from '../postgres/postgres-schema.ts'
-import type { PostgresSession } from '../postgres/postgres-session.ts'
 import type { UpkeepConnection, Value, Wish } from './connection.ts'
 
 export interface PostgresConnection extends UpkeepConnection {

@@ -2,7 +2,7 @@
 import type { Cipher } from '../encrypt/cipher.ts'
 import { toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
-import { sqliteMigrationDriver } from '../sqlite/sqlite-schema.ts'
+import { sqliteMigrationDriver } from '../sqlite/database-file.ts'
 import type { UpkeepConnection, Wish } from './connection.ts'
 
 export interface SqliteConnection extends UpkeepConnection {

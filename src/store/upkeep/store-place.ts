@@ -65,7 +65,7 @@ export async function aloneWith<Result>(place: StorePlace, wish: Wish, work: (db
 /** In Postgres a guest holds a lock of the database, wherever it runs. @throws OxbowError `workspace_busy` */
 export async function assertNobodyWrites(db: UpkeepConnection, user: UserId): Promise<void> {
   if (db.dialect === 'sqlite') return
-  const { guestLockQuery } = await import('../postgres/write/batch-statements.ts')
+  const { guestLockQuery } = await import('../postgres/batch-statements.ts')
   const { text, values } = guestLockQuery(user)
   const [row] = await db.rows(text.replace('$1', '?'), values as readonly string[])
   if (row?.[0] as unknown as boolean) return

@@ -10,8 +10,8 @@ export type IsMany = (vectors: number, dims: number) => boolean
 export async function sayVectors(db: UpkeepConnection, place: StorePlace, isMany?: IsMany): Promise<string> {
   if (!isPostgres(db) || !(await tableNames(db)).has('memory_near')) return ''
   const [{ isNearWanted }, { noPgvector, pgvectorVersion }] = await Promise.all([
-    import('../postgres/near/near-builder.ts'),
-    import('../postgres/near/no-pgvector.ts'),
+    import('../postgres/near-index.ts'),
+    import('../postgres/postgres-schema.ts'),
   ])
   const version = await pgvectorVersion(db.session)
   if (version === null) return noPgvector
@@ -27,7 +27,7 @@ export async function sayVectors(db: UpkeepConnection, place: StorePlace, isMany
 /** Makes the index where it is wanted, or brings it up to date. @returns a sentence for a person */
 export async function indexVectors(db: UpkeepConnection, place: StorePlace, tell: Tell, isMany?: IsMany): Promise<string> {
   if (!isPostgres(db)) return ''
-  const { buildNear } = await import('../postgres/near/near-builder.ts')
+  const { buildNear } = await import('../postgres/near-index.ts')
   const state = await db.transaction(() =>
     buildNear({
       session: db.session,
@@ -36,7 +36,7 @@ export async function indexVectors(db: UpkeepConnection, place: StorePlace, tell
       ...(isMany !== undefined && { isMany }),
     }),
   )
-  if (state === 'no pgvector') return (await import('../postgres/near/no-pgvector.ts')).noPgvector
+  if (state === 'no pgvector') return (await import('../postgres/postgres-schema.ts')).noPgvector
   return state === 'not needed' ? '' : `the index of vectors is ${state}`
 }
 

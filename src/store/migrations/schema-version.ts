@@ -1,0 +1,132 @@
+import { OxbowError } from '../../types/index.ts'
+
+/**
+ * What is known of each step of the tables, a line a step, without its statements: this is what a start reads. The statements
+ * are in `steps/step-<id>-<name>.ts` and are loaded only when a step has to run.
+ *
+ * A step that was released is never changed: a new one follows it. Its checksum says so, here and in every database that it
+ * has run in; the test of this folder prints the right one for a step that is new.
+ */
+
+export interface MigrationFacts {
+  readonly id: number
+  readonly name: string
+  /** Rows that are there are written anew: a copy of the database is made first. */
+  readonly rewrites: boolean
+  /** The oldest program, by the newest step that it knows, that understands a database with this step, and may write to it. */
+  readonly readsFrom: number
+  readonly writesFrom: number
+  /** SHA-256 of all its statements, both ways and in both dialects; see `checksumOf`. */
+  readonly checksum: string
+}
+
+const step = (
+  id: number,
+  name: string,
+  [readsFrom, writesFrom]: readonly [number, number],
+  checksum: string,
+  rewrites = false,
+): MigrationFacts => ({ id, name, rewrites, readsFrom, writesFrom, checksum })
+
+/** In order. */
+export const migrationFacts: readonly MigrationFacts[] = [
+  step(1, 'journal', [1, 1], 'ec7e8eca02b041ecf7ce6bb06c6c093c0cf521e04141334931229538bf479175'),
+  step(2, 'scratchpad', [1, 1], 'cc903688d64a7a1041ae0f99de4bbf7353b489461fd292280819e2ae202b09a1'),
+  step(3, 'memory', [1, 1], '339026feec467fbabc8c70540bd2ab50f5195fb68c85b4606583b617c20da8c5'),
+  step(4, 'sessions', [1, 1], 'c9c302279926e17e3d5a9c4d64c482e11e25ae807a2a7a7a47b760aaca175a8f'),
+  step(5, 'secrets-zoey', [1, 1], 'dbc406705f20724bed7489b0fbeb1f3b8353ae5d4d130ab3a1f6ba4c699cf738'),
+  // Programs before it look for blobs without saying whose.
+  step(6, 'blob-owner', [6, 6], 'fa4a851ee7c6b68bd9e0b83c14752ddc468c970d471bdb33c1323e593225026b', true),
+  // Programs before it take the new form of vectors for damage.
+  step(7, 'smaller-vectors', [7, 7], '2e3b140ad76951775748318baa5010f7006a2e459ad50a66c8e21a8fce4a4e11'),
+  // Programs before it take words that have no rows yet for no words, and leave vectors in indexes.
+  step(8, 'near-index', [8, 8], 'c3742e710ebed1de037f5a89c63223b6cc5281f747a8c8d2534ad923bdee8694'),
+]
+
+/** The version of a database in which every step has run. */
+export const newestStep: number = migrationFacts.at(-1)?.id ?? 0
+
+/** Decides what this program may do with a database, from the steps that ran in it. */
+
+/** A step that ran in a database, as the database tells it. */
+export interface AppliedStep {
+  readonly id: number
+  readonly name: string
+  readonly checksum: string
+  readonly reads_from: number
+  readonly writes_from: number
+}
+
+/**
+ * `current`: every step has run. `behind`: some have not. `ahead`: a newer program has been here, and this one may still write.
+ * `read_only`: it may still read. `too_new`: not even that. `changed`: a step ran that is not the one of this name.
+ */
+type SchemaState = 'current' | 'behind' | 'ahead' | 'read_only' | 'too_new' | 'changed'
+
+export interface Schema {
+  readonly state: SchemaState
+  /** The newest step that ran; 0 in an empty database. */
+  readonly version: number
+  /** The step that `changed` is about. */
+  readonly about?: string
+}
+
+/** @param facts the steps that the program knows */
+export function judgeSchema(applied: readonly AppliedStep[], facts: readonly MigrationFacts[] = migrationFacts): Schema {
+  const version = Math.max(0, ...applied.map(({ id }) => id))
+  const program = facts.at(-1)?.id ?? 0
+  const known = new Map(facts.map((fact) => [fact.id, fact]))
+  const changed = applied.find(({ id, checksum }) => known.has(id) && known.get(id)?.checksum !== checksum)
+  const foreign = applied.find(({ id }) => id <= program && !known.has(id))
+  const wrong = changed ?? foreign
+  if (wrong !== undefined) return { state: 'changed', version, about: `${wrong.id} (${wrong.name})` }
+  if (applied.every(({ id }) => known.has(id))) return { state: applied.length === facts.length ? 'current' : 'behind', version }
+  if (applied.some((ran) => ran.reads_from > program)) return { state: 'too_new', version }
+  return { state: applied.some((ran) => ran.writes_from > program) ? 'read_only' : 'ahead', version }
+}
+
+/** @returns what a file says that has no table of steps; a number that no such program ever wrote is a step nobody knows. */
+export function stepsByNumber(version: number): readonly AppliedStep[] {
+  const steps = migrationFacts.filter(({ id }) => id <= Math.min(version, lastNumbered)).map(asApplied)
+  if (version <= lastNumbered) return steps
+  return [...steps, { id: version, name: 'unknown', checksum: '', reads_from: version, writes_from: version }]
+}
+
+/** The last step that was counted by a number alone. */
+const lastNumbered = 2
+
+export function asApplied({ id, name, checksum, readsFrom, writesFrom }: MigrationFacts): AppliedStep {
+  return { id, name, checksum, reads_from: readsFrom, writes_from: writesFrom }
+}
+
+type Wish = 'read' | 'write'
+
+/**
+ * @param where names the database to a person
+ * @throws OxbowError `store_failed` with advice, when this program may not do that. A database that is `behind` may be
+ * written, after its steps have run.
+ */
+export function assertUsable({ state, version, about }: Schema, wish: Wish, where: string): void {
+  const program = migrationFacts.at(-1)?.id ?? 0
+  const refuse = (message: string, hint: string): never => {
+    throw new OxbowError('store_failed', message, { hint })
+  }
+  if (state === 'changed') {
+    refuse(
+      `In ${where} another step ${about} has run than this Oxbow knows under that name.`,
+      'Use the Oxbow that made it, or restore a backup: `oxbow store restore`.',
+    )
+  }
+  if (state === 'too_new') refuse(`${where} has version ${version}; this Oxbow knows ${program}.`, newer)
+  if (state === 'read_only' && wish === 'write') {
+    refuse(`${where} has version ${version}; this Oxbow knows ${program} and may only read it.`, newer)
+  }
+  if (state === 'behind' && wish === 'read') {
+    refuse(
+      `${where} has version ${version}; this Oxbow reads ${program}.`,
+      'Start Oxbow once in this workspace, or run `oxbow store migrate`.',
+    )
+  }
+}
+
+const newer = 'Update Oxbow. A newer one has used this store; it can make it fit an older one by `oxbow store migrate --to`.'

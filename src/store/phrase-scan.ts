@@ -1,0 +1,130 @@
+import { parseErased } from './chain.ts'
+import { scanPage, scanSliceMs } from './limits.ts'
+import type { ScanAnswer } from './store-message.ts'
+import type { ScanQuery } from './store.ts'
+
+/** Whether a text, or anything in a record's body, says one of some phrases: without regard to case, width of letters and white space. */
+
+/** Deepest that JSON within JSON is looked into: arguments of a tool call within a message within an exchange. */
+const maxDepth = 12
+
+// oxlint-disable-next-line no-control-regex -- most texts are ASCII, and need the least of it
+const plain = /^[\u0000-\u007f]*$/
+
+export function foldPhrase(text: string): string {
+  const lower = plain.test(text) ? text.toLowerCase() : foldLetters(text)
+  return lower.replace(/\s+/g, ' ').trim()
+}
+
+/** Without what nobody sees (soft hyphens, zero width); ß as ss, ς as σ, and i with its dot or without, as upper case has them. */
+function foldLetters(text: string): string {
+  const seen = text.replace(/\p{Default_Ignorable_Code_Point}/gu, '').normalize('NFKC')
+  const lower = seen.toLowerCase().toUpperCase().toLowerCase()
+  return lower.replaceAll('ς', 'σ').replaceAll('i\u0307', 'i').normalize('NFKC')
+}
+
+export interface PhraseMatch {
+  /** As they were given. */
+  readonly phrases: readonly string[]
+  inText(text: string): boolean
+  /** @param body JSON as the journal has it. Looks into texts that are JSON themselves, and into bytes as base64. */
+  inBody(body: string): boolean
+}
+
+/** @param phrases folded already */
+export function matchPhrases(phrases: readonly string[]): PhraseMatch {
+  const inText = (text: string): boolean => {
+    const folded = foldPhrase(text)
+    return phrases.some((phrase) => folded.includes(phrase))
+  }
+  const inValue = (value: unknown, depth: number): boolean => {
+    if (depth > maxDepth) return false
+    if (typeof value === 'string') return inText(value) || inner(value, depth)
+    if (Array.isArray(value)) return value.some((each) => inValue(each, depth + 1)) || inValue(pieces(value), depth + 1)
+    return typeof value === 'object' && value !== null && Object.values(value).some((each) => inValue(each, depth + 1))
+  }
+  /** Lines of a stream are JSON one by one, and what they say is in pieces. */
+  const inner = (text: string, depth: number): boolean => {
+    const whole = parsed(text)
+    if (whole !== undefined) return inValue(whole, depth + 1)
+    if (!/^(?:data:|event:|\{)/m.test(text)) return false
+    const events = text.split('\n').map((line) => parsed(line.replace(/^data: ?/, '')))
+    return events.some((event) => event !== undefined && inValue(event, depth + 1)) || inText(events.map(lastTexts).join(''))
+  }
+  return {
+    phrases,
+    inText,
+    inBody: (body) => {
+      const value = parsed(body)
+      return value === undefined ? inText(body) : inValue(value, 0)
+    },
+  }
+}
+
+function parsed(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return undefined
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** Parts of a message, put together: a phrase may be spread over them. */
+function pieces(values: readonly unknown[]): string {
+  return values.map((value) => (typeof value === 'object' && value !== null && 'text' in value ? String(value.text) : '')).join('')
+}
+
+/** The texts of one event of a stream, e.g. the piece of an answer that it brings. */
+function lastTexts(event: unknown): string {
+  if (typeof event !== 'object' || event === null) return ''
+  return Object.entries(event)
+    .map(([key, value]) =>
+      typeof value === 'string'
+        ? /^(?:content|text|delta|arguments|partial_json|reasoning\w*)$/.test(key)
+          ? value
+          : ''
+        : lastTexts(value),
+    )
+    .join('')
+}
+
+/**
+ * Looking for phrases in the bodies of a journal, where the journal is: in the store's thread, in slices. Whoever asks gets the
+ * records that say it and how far the look has come, and asks again from there; between two slices the thread answers others.
+ */
+
+type Row = readonly (string | number)[]
+
+interface ScanSlice {
+  /** Where the next page begins; null when the slice is over. */
+  next(): { readonly after: number; readonly limit: number } | null
+  /** @param bodies hydrated, one for each row */
+  take(rows: readonly Row[], bodies: (at: number) => string): void
+  answer(): ScanAnswer
+}
+
+/** @param now a monotonic clock in milliseconds */
+export function openScanSlice({ after, before, phrases }: ScanQuery, now: () => number = () => performance.now()): ScanSlice {
+  const match: PhraseMatch = matchPhrases(phrases)
+  const until = now() + scanSliceMs
+  const fields: (string | number)[] = []
+  let upto = after
+  let over = false
+  return {
+    next: () => (over ? null : { after: upto, limit: scanPage }),
+    take(rows, bodies) {
+      for (const [at, row] of rows.entries()) {
+        upto = row[0] as number
+        const body = bodies(at)
+        if (parseErased(body) === null && match.inBody(body)) fields.push(...row)
+        over = now() >= until
+        if (over) return
+      }
+      if (rows.length >= scanPage) return
+      over = true
+      upto = before - 1
+    },
+    answer: () => ({ fields, upto }),
+  }
+}

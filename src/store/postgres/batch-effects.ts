@@ -1,0 +1,144 @@
+/**
+ * What a batch of writes comes to, worked out before anything is sent: the results of its writes, and the rows that change. A
+ * batch then takes a handful of statements however many records it has. What the rules of the journal need to know of the database
+ * (head, lanes, earlier intents) is read before, under the lock of the chain.
+ */
+import type { ChainHead, JournalRecord, NewRecord } from '../../types/index.ts'
+import {
+  type ChainDeps,
+  chainRecord,
+  claimedLane,
+  closesCall,
+  messageRow,
+  sessionColumns,
+  spendColumns,
+  uniqueCall,
+} from '../sql/journal-rules.ts'
+import type { Tables } from '../sql/tables.ts'
+import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
+import type { Projection } from '../store.ts'
+
+type Lane = Omit<Tables['lane'], 'user'>
+
+/** What the database holds that a batch asks about. */
+export interface Known {
+  readonly head: ChainHead
+  readonly lanes: ReadonlyMap<string, Lane>
+  /** Seq of the first intent of calls that may have been sent before. */
+  readonly intents: ReadonlyMap<string, number>
+  /** The database's clock, unix milliseconds: one for all workers. */
+  readonly now: number
+}
+
+/** What a batch must know before it can be worked out. */
+export interface Wanted {
+  readonly lanes: readonly string[]
+  readonly intents: readonly string[]
+}
+
+export function wantedBy(writes: readonly DecodedWrite[]): Wanted {
+  const lanes = new Set<string>()
+  const intents = new Set<string>()
+  for (const { fence, unique, records, extra } of writes) {
+    if (fence !== null) lanes.add(fence.session)
+    if (extra?.kind === 'claim') lanes.add(extra.session)
+    if (unique && records[0] !== undefined) intents.add(records[0].call)
+  }
+  return { lanes: [...lanes], intents: [...intents] }
+}
+
+/** Rows to write. Whoever sends them empties it. */
+export interface Effects {
+  head: ChainHead
+  readonly now: number
+  readonly records: JournalRecord[]
+  readonly blobs: Map<string, Uint8Array>
+  /** Calls whose row goes, before those in `opened` come. */
+  readonly closed: Set<string>
+  readonly opened: Map<string, number>
+  readonly messages: Omit<Tables['message'], 'user'>[]
+  readonly sessions: Map<string, Omit<Tables['session'], 'user'>>
+  readonly spent: Map<string, Omit<Tables['account'], 'user'>>
+  readonly lanes: Map<string, Lane>
+  readonly knownLanes: Map<string, Lane>
+  readonly knownIntents: Map<string, number>
+}
+
+export function noEffects(known: Known): Effects {
+  return {
+    head: known.head,
+    now: known.now,
+    records: [],
+    blobs: new Map(),
+    closed: new Set(),
+    opened: new Map(),
+    messages: [],
+    sessions: new Map(),
+    spent: new Map(),
+    lanes: new Map(),
+    knownLanes: new Map(known.lanes),
+    knownIntents: new Map(known.intents),
+  }
+}
+
+/** @throws for a write that cannot be stored; then `effects` must not be used any more. */
+export function addWrite(deps: ChainDeps, effects: Effects, write: DecodedWrite): WriteResult {
+  const { extra } = write
+  if (extra?.kind === 'blob') return putBlob(deps, effects, extra.bytes)
+  if (extra?.kind === 'claim') return claimLane(effects, extra)
+  return append(deps, effects, write, extra?.kind === 'projections' ? extra.projections : [])
+}
+
+function append(deps: ChainDeps, effects: Effects, write: DecodedWrite, projections: readonly Projection[]): number {
+  const { fence, records } = write
+  if (fence !== null && effects.knownLanes.get(fence.session)?.epoch !== fence.epoch) return 0
+  if (write.unique) {
+    const earlier = effects.knownIntents.get(uniqueCall(records))
+    if (earlier !== undefined) return -earlier
+  }
+  const firstSeq = effects.head.seq + 1
+  for (const record of records) appendRecord(deps, effects, record)
+  for (const projection of projections) project(effects, projection, records, firstSeq)
+  return firstSeq
+}
+
+function appendRecord(deps: ChainDeps, effects: Effects, appended: NewRecord): void {
+  const { record, blob } = chainRecord(deps, effects.head, appended)
+  if (blob !== null) effects.blobs.set(blob.hash, blob.bytes)
+  effects.records.push(record)
+  if (record.phase === 'intent') {
+    // The row of an intent that is open stays; so does the first intent of a call.
+    if (!effects.opened.has(record.call)) effects.opened.set(record.call, record.seq)
+    if (!effects.knownIntents.has(record.call)) effects.knownIntents.set(record.call, record.seq)
+  } else if (closesCall(record.phase)) {
+    effects.closed.add(record.call)
+    effects.opened.delete(record.call)
+  }
+  effects.head = record
+}
+
+function putBlob({ hash }: ChainDeps, effects: Effects, bytes: Uint8Array): string {
+  const name = hash(bytes)
+  effects.blobs.set(name, bytes)
+  return name
+}
+
+function project(effects: Effects, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
+  if (projection.kind === 'message') effects.messages.push(messageRow(records, projection.record, firstSeq))
+  else if (projection.kind === 'session') effects.sessions.set(projection.session.id, sessionColumns(projection.session))
+  else addSpend(effects, projection.scope, spendColumns(projection.spend))
+}
+
+function addSpend({ spent }: Effects, scope: string, more: ReturnType<typeof spendColumns>): void {
+  const before = spent.get(scope) ?? { micro_dollars: 0, tokens: 0 }
+  spent.set(scope, { scope, micro_dollars: before.micro_dollars + more.micro_dollars, tokens: before.tokens + more.tokens })
+}
+
+function claimLane(effects: Effects, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
+  const claimed = claimedLane(effects.knownLanes.get(session), owner, leaseMs, effects.now)
+  if (claimed === null) return null
+  const lane: Lane = { session, ...claimed }
+  effects.knownLanes.set(session, lane)
+  effects.lanes.set(session, lane)
+  return lane.epoch
+}

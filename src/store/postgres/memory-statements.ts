@@ -1,0 +1,210 @@
+/** Every statement that changes memory in Postgres. Rows come as one JSON array, so that a thousand take one trip; bytes in it are hex. */
+import { Buffer } from 'node:buffer'
+import { blockPassages } from '../limits.ts'
+import { foundSlots, readTexts, slotColumns } from '../memory/memory-reads.ts'
+import { entryColumns, type EntryRow } from '../memory/memory-rows.ts'
+
+export const entryTypes: Readonly<Record<keyof EntryRow, 'text' | 'bigint' | 'double precision'>> = {
+  id: 'text',
+  kind: 'text',
+  type: 'text',
+  session: 'text',
+  stream: 'text',
+  place: 'bigint',
+  author: 'text',
+  tags: 'text',
+  labels: 'text',
+  created_at: 'bigint',
+  updated_at: 'bigint',
+  valid_from: 'bigint',
+  valid_to: 'bigint',
+  superseded_by: 'text',
+  contradicts: 'text',
+  confirmed_by: 'text',
+  importance: 'double precision',
+  tier: 'text',
+  protection: 'text',
+  accesses: 'bigint',
+  accessed_at: 'bigint',
+  seq: 'bigint',
+  hash: 'text',
+  stream_key: 'bigint',
+  hash_key: 'bigint',
+  extra: 'text',
+}
+
+export function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+interface NamedText {
+  readonly name: string
+  readonly text: string
+}
+
+const named = (name: string, text: string): NamedText => ({ name: `memory_${name}`, text })
+
+const all = { key: 'bigint', version: 'bigint', ...entryTypes }
+const columns = Object.keys(all).map((column) => `"${column}"`)
+const typed = Object.entries(all).map(([column, type]) => `"${column}" ${type}`)
+const quotedColumns = Object.keys(entryTypes).map((column) => `"${column}"`)
+
+/**
+ * Rows by keys that come as a JSON array. Each key is looked up by itself (`offset 0` keeps the planner from turning that round):
+ * with statistics that are older than the rows, which is so whenever many are written, Postgres takes a user to have one row, and
+ * compares each of the user's rows with each of the keys.
+ */
+const byKeys = (select: string, table: string, column: string, type: 'text' | 'bigint'): string =>
+  `json_array_elements_text($2::json) w(value) cross join lateral
+   (select ${select} from ${table} where "user" = $1 and ${column} = cast(w.value as ${type}) offset 0) t`
+const dropByKeys = (table: string, column: string): string =>
+  `delete from ${table} where ctid = any(array(select t.ctid from ${byKeys('ctid', table, column, 'bigint')}))`
+/** Words with their buckets, and the row of each. */
+const pairs = 'json_to_recordset($2::json) as w(term text, bucket bigint)'
+const ofPair = 'from memory_posting where "user" = $1 and term = w.term and bucket = w.bucket'
+/** In place of rows that are there: all columns but the key. */
+const replaced = (names: readonly string[]): string => names.map((name) => `"${name}" = excluded."${name}"`).join(', ')
+
+type Name =
+  | 'state'
+  | 'putState'
+  | 'entries'
+  | 'putEntries'
+  | 'updateEntries'
+  | 'dropEntries'
+  | 'passagesOf'
+  | 'putPassages'
+  | 'dropPassages'
+  | 'passagesFrom'
+  | 'passagesIn'
+  | 'putRemovals'
+  | 'trimRemovals'
+  | 'putCursor'
+  | 'models'
+  | 'putModel'
+  | 'dropModel'
+  | 'blocks'
+  | 'putBlock'
+  | 'dropBlock'
+  | 'dropBlocks'
+  | 'hasPostings'
+  | 'postings'
+  | 'putPostings'
+  | 'replacePostings'
+  | 'dropPostings'
+  | 'dropBucket'
+
+/** `$1` is the user, always. */
+export const memoryWrites: Readonly<Record<Name, NamedText>> = {
+  state: named('state', 'select * from memory_state where "user" = $1'),
+  putState: named(
+    'put_state',
+    `insert into memory_state ("user", version, trimmed, next_entry, next_passage, removals) values ($1, $2, $3, $4, $5, $6)
+     on conflict ("user") do update set version = excluded.version, trimmed = excluded.trimmed,
+     next_entry = excluded.next_entry, next_passage = excluded.next_passage, removals = excluded.removals`,
+  ),
+  entries: named('entries', `select t.* from ${byKeys(`"key", ${quotedColumns.join(', ')}`, 'memory_entry', 'id', 'text')}`),
+  putEntries: named(
+    'put_entries',
+    `insert into memory_entry ("user", ${columns.join(', ')})
+     select $1, ${columns.join(', ')} from json_to_recordset($2::json) as r(${typed.join(', ')})`,
+  ),
+  updateEntries: named(
+    'update_entries',
+    `insert into memory_entry ("user", ${columns.join(', ')})
+     select $1, ${columns.join(', ')} from json_to_recordset($2::json) as r(${typed.join(', ')})
+     on conflict ("user", "key") do update set ${replaced(['version', ...Object.keys(entryTypes)])}`,
+  ),
+  dropEntries: named('drop_entries', dropByKeys('memory_entry', '"key"')),
+  passagesOf: named('passages_of', `select t.* from ${byKeys('id, part, start, body', 'memory_passage', 'entry', 'bigint')} order by t.id`),
+  putPassages: named(
+    'put_passages',
+    `insert into memory_passage ("user", id, entry, part, start, length, body)
+     select $1, id, entry, part, start, length, decode(body, 'hex') from json_to_recordset($2::json)
+     as r(id bigint, entry bigint, part bigint, start bigint, length bigint, body text)`,
+  ),
+  dropPassages: named('drop_passages', dropByKeys('memory_passage', 'entry')),
+  passagesFrom: named('passages_from', 'select id, body from memory_passage where "user" = $1 and id >= $2 and id < $3 order by id'),
+  passagesIn: named('passages_in', `select t.id from ${byKeys('id', 'memory_passage', 'id', 'bigint')}`),
+  putRemovals: named(
+    'put_removals',
+    `insert into memory_removal ("user", version, passage) select $1, $2, cast(value as bigint) from json_array_elements_text($3::json)`,
+  ),
+  trimRemovals: named('trim_removals', 'delete from memory_removal where "user" = $1 and version <= $2'),
+  putCursor: named(
+    'put_cursor',
+    'insert into memory_cursor ("user", name, seq) values ($1, $2, $3) on conflict ("user", name) do update set seq = excluded.seq',
+  ),
+  models: named('models', 'select model, dims, state, began, vectors from memory_model where "user" = $1 order by model'),
+  putModel: named(
+    'put_model',
+    `insert into memory_model ("user", model, dims, state, began, vectors) values ($1, $2, $3, $4, $5, $6)
+     on conflict ("user", model) do update set dims = excluded.dims, state = excluded.state, began = excluded.began,
+     vectors = excluded.vectors`,
+  ),
+  dropModel: named('drop_model', 'delete from memory_model where "user" = $1 and model = $2'),
+  blocks: named('blocks', `select t.* from ${byKeys('block, mask, bytes', 'memory_vectors', 'model = $3 and block', 'bigint')}`),
+  putBlock: named(
+    'put_block',
+    `insert into memory_vectors ("user", model, block, version, mask, bytes) values ($1, $2, $3, $4, $5, $6)
+     on conflict ("user", model, block) do update set version = excluded.version, mask = excluded.mask, bytes = excluded.bytes`,
+  ),
+  dropBlock: named('drop_block', 'delete from memory_vectors where "user" = $1 and model = $2 and block = $3'),
+  dropBlocks: named('drop_blocks', 'delete from memory_vectors where "user" = $1 and model = $2'),
+  hasPostings: named('has_postings', 'select 1 from memory_posting where "user" = $1 limit 1'),
+  postings: named('postings', `select t.* from ${pairs} cross join lateral (select term, bucket, postings ${ofPair} offset 0) t`),
+  // In the order of the key: each page of its index is met once.
+  putPostings: named(
+    'put_postings',
+    `insert into memory_posting ("user", term, bucket, postings)
+     select $1, term, $2, decode(postings, 'hex') from json_to_recordset($3::json) as r(term text, postings text)
+     order by term collate "C"`,
+  ),
+  dropBucket: named('drop_bucket', 'delete from memory_posting where "user" = $1 and bucket = $2'),
+  replacePostings: named(
+    'replace_postings',
+    `insert into memory_posting ("user", term, bucket, postings)
+     select $1, term, bucket, decode(postings, 'hex') from json_to_recordset($2::json) as r(term text, bucket bigint, postings text)
+     on conflict ("user", term, bucket) do update set ${replaced(['postings'])}`,
+  ),
+  dropPostings: named(
+    'drop_postings',
+    `delete from memory_posting where ctid = any(array(select t.ctid from ${pairs} cross join lateral (select ctid ${ofPair} offset 0) t))`,
+  ),
+}
+
+/**
+ * Statements that read memory, as Postgres is asked them where its planner would go by statistics that are older than the rows: each
+ * key is looked up by itself (`offset 0` keeps the planner from turning that round). Else it takes a user to have one row, and walks
+ * over all of them for each key.
+ */
+
+const entries = entryColumns.join(', ')
+const passages = (wanted: string): string =>
+  `cross join lateral (select ${wanted} from memory_passage where "user" = :user and entry = e.key offset 0) p`
+
+const robust = new Map<string, string>([
+  [
+    readTexts.found,
+    `select p.passage, p.part, p.start, p.body, e.* from (select distinct value from unnest(array[${foundSlots.map((slot) => `cast(:${slot} as bigint)`).join(', ')}]) v(value)) w
+     cross join lateral
+      (select id as passage, entry, part, start, body from memory_passage where "user" = :user and id = w.value offset 0) p
+     cross join lateral (select ${entries} from memory_entry where "user" = :user and "key" = p.entry offset 0) e`,
+  ],
+  [
+    readTexts.slotsSince,
+    `select ${slotColumns} from memory_entry e ${passages('id, length')} where e."user" = :user and e.version > :version`,
+  ],
+  [
+    readTexts.withoutVector,
+    `select p.id, p.body from memory_passage p left join lateral
+      (select mask from memory_vectors where "user" = :user and model = :model and block = p.id / ${blockPassages} offset 0) v on true
+     where p."user" = :user and p.id >= :from_id
+     and (v.mask is null or (v.mask >> cast(p.id % ${blockPassages} as integer)) & 1 = 0) order by p.id limit :limit`,
+  ],
+])
+
+/** @returns the statement as it is to be asked here */
+export function robustText(text: string): string {
+  return robust.get(text) ?? text
+}

@@ -1,0 +1,148 @@
+/** Reads of memory, answered by Postgres. */
+import type { UserId } from '../../types/index.ts'
+import { blockPassages } from '../limits.ts'
+import type { MemoryRead } from '../memory/memory-client.ts'
+import { answerLater, ask, type Ask, readTexts, statementMaker } from '../memory/memory-reads.ts'
+import type { ModelRow } from '../memory/memory-rows.ts'
+import { createMemoryReader } from '../search/memory-reader.ts'
+import { blockOf, openBlock, type VectorReading } from '../search/vector-block.ts'
+import { bind, type Template } from '../sql/template.ts'
+import { createPostingRanking, type PostingRanking } from './posting-index.ts'
+import { robustText } from './memory-statements.ts'
+import { createNearSearch, nearQuestion } from './near-index.ts'
+import type { PostgresSession, Query } from './postgres-session.ts'
+
+/** @throws OxbowError `bad_input` or `store_corrupt`, or what the driver throws */
+type PostgresMemory = (session: PostgresSession, read: MemoryRead) => Promise<unknown>
+
+export function createPostgresMemory(user: UserId): PostgresMemory {
+  const queryOf = createQueries()
+  const ranking = createPostingRanking(user)
+  const vectorReading = readVectors(user)
+  const reader = createMemoryReader({
+    dialect: 'postgres',
+    user,
+    textRanking: ranking.rank,
+    vectorReading,
+    nearest: createNearSearch(user, vectorReading),
+    *indexBytes() {
+      const text = 'select coalesce(sum(length(postings)), 0)::bigint as bytes from memory_posting where "user" = :user'
+      return (yield* ask<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
+    },
+  })
+  /** What searches hold is of one moment: they go one after the other. */
+  let last: Promise<unknown> = Promise.resolve()
+  const run = async (session: PostgresSession, read: MemoryRead): Promise<unknown> => {
+    const send = (asked: Ask): Promise<readonly unknown[]> =>
+      asked.arrays === true ? session.rows(queryOf(asked)) : session.objects(queryOf(asked))
+    const began = session.exec('begin isolation level repeatable read read only')
+    const early = createEarly(send)
+    for (const asked of foreseen(user, ranking, read)) early.send(asked)
+    try {
+      await began
+      return await answerLater(reader(read), (asked) => early.answer(asked) ?? send(asked), early.send)
+    } finally {
+      // Nobody waits for the end of what only read; whoever has the session next is answered behind it.
+      if (!session.isLost()) session.exec('commit').catch(ignore)
+    }
+  }
+  return (session, read) => {
+    if (read.ask !== 'search') return run(session, read)
+    const result = last.then(() => run(session, read))
+    last = result.catch(ignore)
+    return result
+  }
+}
+
+/** What a search is going to ask whatever it finds: sent with its beginning, it takes one trip and not four. */
+function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): readonly Ask[] {
+  if (read.ask !== 'search') return []
+  const { text, vector } = read.search
+  const asked: Ask[] = [{ text: readTexts.state, args: { user } }]
+  if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } }, nearQuestion(user, vector.model))
+  if (text !== undefined && text.terms.length > 0) asked.push(ranking.question(text))
+  return asked
+}
+
+interface Early {
+  send(asked: Ask): void
+  /** @returns the answer to what was sent early, once; null for anything else */
+  answer(asked: Ask): Promise<readonly unknown[]> | null
+}
+
+function createEarly(send: (asked: Ask) => Promise<readonly unknown[]>): Early {
+  const answers = new Map<string, Promise<readonly unknown[]>>()
+  const keyOf = ({ text, args }: Ask): string => JSON.stringify([text, args])
+  return {
+    send(asked) {
+      const answer = send(asked)
+      answer.catch(ignore)
+      answers.set(keyOf(asked), answer)
+    },
+    answer(asked) {
+      if (answers.size === 0) return null
+      const key = keyOf(asked)
+      const answer = answers.get(key) ?? null
+      answers.delete(key)
+      return answer
+    },
+  }
+}
+
+function ignore(): void {}
+
+/** Statements that are asked again and again are prepared under a name. */
+function createQueries(): (asked: Ask) => Query {
+  const sql = statementMaker('postgres')
+  const known = new Map<string, { readonly name: string; readonly template: Template<never> }>()
+  return ({ text, args, once }) => {
+    if (once === true) return bound(sql(text), args)
+    const query = known.get(text) ?? { name: `memory_${known.size}`, template: sql(robustText(text)) }
+    known.set(text, query)
+    return { ...bound(query.template, args), name: query.name }
+  }
+}
+
+function bound({ sql, parameters }: Template<never>, args: object): Query {
+  return { text: sql, values: bind(parameters, args) }
+}
+
+/** Single vectors out of the rows that hold several: only their bytes travel. */
+
+/**
+ * The place of a vector in its row is the number of those before it, by the bits of the mask. Rows of the form with an odd number of
+ * bytes begin with one that says so; it goes before the vector here, too.
+ */
+const text = `select s.passage, substring(s.bytes for s.head) || substring(s.bytes
+      from s.head + s.before * ((length(s.bytes) - s.head) / s.count) + 1
+      for (length(s.bytes) - s.head) / s.count) as bytes
+  from (select w.passage, v.bytes, length(v.bytes) % 2 as head,
+          cast(bit_count(cast(v.mask & ((1 << w.place) - 1) as bit(32))) as integer) as before,
+          cast(bit_count(cast(v.mask as bit(32))) as integer) as count
+        from (select cast(value as bigint) as passage, cast(value as bigint) / ${blockPassages} as block,
+                cast(cast(value as bigint) % ${blockPassages} as integer) as place
+              from json_array_elements_text(cast(:passages as json))) w
+        cross join lateral
+          (select mask, bytes from memory_vectors where "user" = :user and model = :model and block = w.block offset 0) v
+        where (v.mask >> w.place) & 1 = 1) s`
+
+function readVectors(user: UserId): VectorReading {
+  const question = ({ model }: ModelRow, passages: readonly number[]): Ask => ({
+    text,
+    args: { user, model, passages: JSON.stringify(passages) },
+    arrays: true,
+  })
+  return {
+    question,
+    *read(model, passages) {
+      const rows = yield* ask<readonly [number, Uint8Array]>(question(model, passages))
+      const vectors = new Map<number, Float32Array>()
+      for (const [passage, bytes] of rows) {
+        const mask = 1 << (passage % blockPassages)
+        const vector = openBlock({ block: blockOf(passage), mask, bytes }, model.dims).get(passage)
+        if (vector !== undefined) vectors.set(passage, vector)
+      }
+      return vectors
+    },
+  }
+}

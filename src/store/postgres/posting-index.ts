@@ -1,0 +1,247 @@
+import type { UserId } from '../../types/index.ts'
+import { ask, type Ask } from '../memory/memory-reads.ts'
+import type { PassageRow } from '../memory/memory-rows.ts'
+import { unpackBody } from '../memory/passage-body.ts'
+import type { AskedText, TextRanking } from '../search/memory-search.ts'
+import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
+import { hexOf, memoryWrites } from './memory-statements.ts'
+import { jsonRows, type PostgresSession, toStored } from './postgres-session.ts'
+
+/**
+ * Where a word occurs, as Postgres keeps it: a row for each word and bucket of 4 096 passages, with four bytes a passage: twelve
+ * bits of its place in the bucket, ten of how often the word stands in its terms, ten of how often in its context. So a ranking
+ * reads some fifty rows and not thousands, and is done by our own words, the same as SQLite's to the last digit that counts.
+ */
+
+/** Passages of a bucket, and bits of each of the two counts. What stands more often in one passage counts as this often. */
+export const bucketPassages = 4_096
+const countBits = 10
+const mostCounted = (1 << countBits) - 1
+const postingBytes = 4
+
+export function bucketOf(passage: number): number {
+  return Math.floor(passage / bucketPassages)
+}
+
+/** @returns the first passage of a bucket */
+export function firstOf(bucket: number): number {
+  return bucket * bucketPassages
+}
+
+/** A passage of its bucket and two counts, as one whole number below 2 ^ 32. */
+function packPosting(passage: number, terms: number, context: number): number {
+  const place = passage % bucketPassages
+  return ((place << (2 * countBits)) | (Math.min(terms, mostCounted) << countBits) | Math.min(context, mostCounted)) >>> 0
+}
+
+export function placeOf(posting: number): number {
+  return posting >>> (2 * countBits)
+}
+
+/** @returns what the word counts for in its passage */
+export function weightOf(posting: number, contextWeight: number): number {
+  return ((posting >>> countBits) & mostCounted) + contextWeight * (posting & mostCounted)
+}
+
+export function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(postings.length * postingBytes)
+  const view = new DataView(bytes.buffer)
+  postings.forEach((posting, i) => view.setUint32(i * postingBytes, posting, true))
+  return bytes
+}
+
+/** What is left of a row that was cut short is read as far as it goes. */
+export function eachPosting(bytes: Uint8Array, see: (posting: number) => void): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at + postingBytes <= bytes.byteLength; at += postingBytes) see(view.getUint32(at, true))
+}
+
+/** Adds the words of a passage to what is known of their bucket. */
+export function addWords(words: Map<string, number[]>, passage: number, terms: string, context: string): void {
+  for (const [word, counts] of countWords(terms, context)) {
+    const posting = packPosting(passage, counts.terms, counts.context)
+    const known = words.get(word)
+    if (known === undefined) words.set(word, [posting])
+    else known.push(posting)
+  }
+}
+
+/** @returns how often each word of a passage stands in its terms and its context */
+export function countWords(terms: string, context: string): Map<string, { terms: number; context: number }> {
+  const counts = new Map<string, { terms: number; context: number }>()
+  for (const [list, side] of [
+    [terms, 'terms'],
+    [context, 'context'],
+  ] as const) {
+    if (list === '') continue
+    for (const word of list.split(' ')) {
+      const count = counts.get(word) ?? { terms: 0, context: 0 }
+      count[side]++
+      counts.set(word, count)
+    }
+  }
+  return counts
+}
+
+/**
+ * The index of words in Postgres as passages come and go. Numbers of passages only grow, so a bucket whose last number is given
+ * never gets a passage more: its rows are written then, each once. What stands behind the last full bucket has no rows; whoever
+ * searches reads those few thousand passages and counts their words itself (`open-words.ts`). To write rows with each passage
+ * would write ten times as many, nearly all of them longer versions of others.
+ */
+
+export interface IndexedPassage {
+  readonly id: number
+  readonly terms: string
+  readonly context: string
+}
+
+/** Writes the rows of buckets that became full. @param from number of the next passage as it was, and @param to as it is now */
+export async function indexFull(session: PostgresSession, user: UserId, from: number, to: number): Promise<void> {
+  for (let bucket = bucketOf(from); bucket < bucketOf(to); bucket++) await indexBucket(session, user, bucket)
+}
+
+async function indexBucket(session: PostgresSession, user: UserId, bucket: number): Promise<void> {
+  const bounds = [firstOf(bucket), firstOf(bucket + 1)]
+  const passages = await session.objects<PassageRow>({ ...memoryWrites.passagesFrom, values: [user, ...bounds] })
+  const words = new Map<string, number[]>()
+  for (const { id, body } of passages) {
+    const { terms, context } = unpackBody(body)
+    addWords(words, id, terms, context)
+  }
+  // Older programs wrote rows of a bucket before it was full.
+  await session.rows({ ...memoryWrites.dropBucket, values: [user, bucket] })
+  if (words.size === 0) return
+  const rows = [...words].map(([term, postings]) => ({ term, postings: hexOf(packPostings(postings)) }))
+  await session.rows({ ...memoryWrites.putPostings, values: [user, bucket, jsonRows(rows)] })
+}
+
+/** `passages` as they were indexed. */
+export async function removePostings(session: PostgresSession, user: UserId, passages: readonly IndexedPassage[]): Promise<void> {
+  const gone = new Set(passages.map(({ id }) => id))
+  const pairs = [...Map.groupBy(passages, ({ id }) => bucketOf(id))].flatMap(([bucket, some]) => {
+    const terms = new Set(some.flatMap((passage) => [...countWords(passage.terms, passage.context).keys()]))
+    return [...terms].map((term) => ({ term, bucket }))
+  })
+  if (pairs.length === 0) return
+  const rows = await session.objects<{ term: string; bucket: number; postings: Uint8Array }>({
+    ...memoryWrites.postings,
+    values: [user, jsonRows(pairs)],
+  })
+  const left = rows.map(({ term, bucket, postings }) => {
+    const found: number[] = []
+    eachPosting(postings, (posting) => {
+      if (!gone.has(firstOf(bucket) + placeOf(posting))) found.push(posting)
+    })
+    return { term, bucket, postings: hexOf(packPostings(found)) }
+  })
+  const [kept, empty] = [left.filter(({ postings }) => postings !== ''), left.filter(({ postings }) => postings === '')]
+  if (kept.length > 0) await session.rows({ ...memoryWrites.replacePostings, values: [user, jsonRows(kept)] })
+  if (empty.length > 0) await session.rows({ ...memoryWrites.dropPostings, values: [user, jsonRows(empty)] })
+}
+
+/** Where full buckets have no words at all in the index, their passages were copied here from elsewhere: it is made from them. */
+export async function indexAll(session: PostgresSession, user: UserId): Promise<void> {
+  const [state] = await session.objects<{ next_passage: number }>({ ...memoryWrites.state, values: [user] })
+  const next = state?.next_passage ?? 0
+  if (bucketOf(next) === 0) return
+  if ((await session.rows({ ...memoryWrites.hasPostings, values: [user] })).length === 0) await indexFull(session, user, 0, next)
+}
+
+/**
+ * Words of the passages behind the last full bucket, which have no rows in the index: a searching thread counts them once and
+ * holds them until their bucket is full. They are at most 4 095 passages.
+ */
+
+export interface OpenWords {
+  /** The first passage that is not known yet. */
+  next(): number
+  /** Takes in passages in order, and forgets what stands in full buckets. @param end number of the next passage that will come */
+  takeIn(passages: readonly { readonly id: number; readonly body: Uint8Array }[], end: number): void
+  /** First passage of the bucket, and postings of a word in it. */
+  first(): number
+  postings(term: string): readonly number[]
+}
+
+export function createOpenWords(): OpenWords {
+  let bucket = -1
+  let next = 0
+  let words = new Map<string, number[]>()
+  return {
+    next: () => next,
+    takeIn(passages, end) {
+      // Where numbers went back the rows were replaced by others.
+      if (bucketOf(end) !== bucket || end < next) {
+        bucket = bucketOf(end)
+        words = new Map()
+        next = firstOf(bucket)
+      }
+      for (const { id, body } of passages) {
+        if (id < next) continue
+        const { terms, context } = unpackBody(body)
+        addWords(words, id, terms, context)
+      }
+      next = Math.max(next, end)
+    },
+    first: () => firstOf(bucket),
+    postings: (term) => words.get(term) ?? [],
+  }
+}
+
+/** Where words stand in Postgres: rows of the words that are asked for, and the words of passages that have no rows yet. */
+
+/** The state's row is there, or there is nothing. */
+type Row = readonly [what: 'end' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
+
+/**
+ * One trip: how far the numbers go, the rows of words, and passages behind the full buckets that the thread does not know yet.
+ * Each word is looked up by itself, whatever the planner knows of the user.
+ */
+const text = `with state as materialized (select next_passage, next_passage / ${bucketPassages} as open from memory_state where "user" = :user)
+  select 'end', '', next_passage, cast('' as bytea) from state
+  union all
+  select 'term', t.term, t.bucket, t.postings from json_array_elements_text(cast(:terms as json)) w(value) cross join lateral
+    (select term, bucket, postings from memory_posting
+      where "user" = :user and term = w.value and bucket < (select open from state) offset 0) t
+  union all
+  (select 'passage', '', id, body from memory_passage
+    where "user" = :user and id >= greatest(cast(:next as bigint), (select open * ${bucketPassages} from state)) order by id)`
+
+export interface PostingRanking {
+  readonly rank: TextRanking
+  /** The only question that ranking these words will ask: who knows it may ask it before. */
+  question(asked: AskedText): Ask
+}
+
+export function createPostingRanking(user: UserId): PostingRanking {
+  const open = createOpenWords()
+  const rankByWords = createWordRanking()
+  const question = ({ terms }: AskedText): Ask => ({
+    text,
+    args: { user, terms: JSON.stringify(terms.map(toStored)), next: open.next() },
+    arrays: true,
+  })
+  return {
+    question,
+    *rank(slots, filter, asked) {
+      const { terms, contextWeight, limit } = asked
+      if (terms.length === 0 || limit === 0 || slots.count() === 0) return []
+      const rows = yield* ask<Row>(question(asked))
+      const end = rows.find(([what]) => what === 'end')?.[2] ?? 0
+      open.takeIn(
+        rows.flatMap(([what, , id, body]) => (what === 'passage' ? [{ id, body }] : [])),
+        end,
+      )
+      const byTerm = Map.groupBy(
+        rows.filter(([what]) => what === 'term'),
+        ([, term]) => term,
+      )
+      const words = terms.map<Occurrences>((term) => (seen) => {
+        const see = (first: number) => (posting: number) => seen(first + placeOf(posting), weightOf(posting, contextWeight))
+        for (const [, , bucket, bytes] of byTerm.get(term) ?? []) eachPosting(bytes, see(firstOf(bucket)))
+        open.postings(term).forEach(see(open.first()))
+      })
+      return rankByWords(slots, filter, limit, words)
+    },
+  }
+}

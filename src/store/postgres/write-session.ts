@@ -1,0 +1,191 @@
+/**
+ * The one session that writes, and what becomes of it: made when it is first needed, made again when it is lost, with patience
+ * for a server that restarts. It holds the guest's lock where the store is for one guest, so that to write without the lock is
+ * not possible: with the session the lock is gone, and the next session must have it before it writes.
+ */
+import { OxbowError, type UserId } from '../../types/index.ts'
+import { firstRetryMs, longestRetryMs } from '../limits.ts'
+import { guestLockQuery } from './batch-statements.ts'
+import { type PostgresFault, postgresFault } from './postgres-fault.ts'
+import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
+
+interface WriteSessionOptions {
+  readonly driver: PostgresDriver
+  readonly user: UserId
+  /** The address without its password. */
+  readonly shown: string
+  readonly exclusive: boolean
+  readonly patienceMs: number
+  /** Runs once, in the first session: brings the tables up to date. */
+  readonly prepare: (session: PostgresSession) => Promise<void>
+  /** Called when writing is possible again after it was not. */
+  readonly mended: () => void
+}
+
+export interface WriteSession {
+  /**
+   * @returns a session that may write. Waits for a server that is away until `until` (unix milliseconds); at once with the
+   * reason while it is known to be down.
+   * @throws OxbowError
+   */
+  ready(until: number): Promise<PostgresSession>
+  /** The session is of no use: a later `ready` makes another. */
+  drop(session: PostgresSession): Promise<void>
+  /** Writing failed for a reason that may pass: tries in the background until it is possible again. */
+  down(fault: PostgresFault): void
+  /** It could be written once: what it holds is this store's own. */
+  everReady(): boolean
+  /** Why nothing is written just now. */
+  fault(): OxbowError | null
+  close(): Promise<void>
+}
+
+/** What is so at this moment. */
+interface State {
+  session: PostgresSession | null
+  connecting: Promise<PostgresSession> | null
+  /** A session was good once. */
+  prepared: boolean
+  closed: boolean
+  down: OxbowError | null
+  /** Stays for ever: another guest has the store, its pages are damaged, or it never was usable. */
+  over: OxbowError | null
+  timer: ReturnType<typeof setTimeout> | null
+}
+
+export function createWriteSession(options: WriteSessionOptions): WriteSession {
+  const state: State = { session: null, connecting: null, prepared: false, closed: false, down: null, over: null, timer: null }
+
+  const connectOnce = (until: number): Promise<PostgresSession> => {
+    state.connecting ??= attempt(options, state, until, takeUp, note).finally(() => (state.connecting = null))
+    return state.connecting
+  }
+  const takeUp = (made: PostgresSession): void => {
+    state.session = made
+    made.onLost(() => {
+      if (state.session === made) state.session = null
+      // The lock went with it: taken again at once, before another guest may think that this one has ended.
+      if (options.exclusive && !state.closed && state.down === null) connectOnce(Date.now() + options.patienceMs).catch(ignore)
+    })
+  }
+  /** While it is down: one attempt now and then, until one succeeds. A session that lives is simply tried again. */
+  const mend = (): void => {
+    if (state.closed || state.timer !== null) return
+    state.timer = setTimeout(() => {
+      state.timer = null
+      const living = state.session !== null && !state.session.isLost()
+      const made = living ? Promise.resolve() : connectOnce(Date.now() + options.patienceMs)
+      made.then(() => {
+        state.down = null
+        options.mended()
+      }, ignore)
+    }, longestRetryMs)
+    // Nothing waits for it when the process wants to end.
+    state.timer.unref()
+  }
+  const note = (fault: PostgresFault): void => {
+    state.down = fault.error
+    // What was never usable is not knocked at again and again: a wrong password may lock its account.
+    if (fault.kind === 'broken' || fault.kind === 'value' || (fault.kind === 'setup' && !state.prepared)) state.over = fault.error
+    else mend()
+  }
+  return {
+    async ready(until) {
+      const reason = state.over ?? state.down
+      if (reason !== null) throw reason
+      return state.session !== null && !state.session.isLost() ? state.session : connectOnce(until)
+    },
+    async drop(useless) {
+      if (state.session === useless) state.session = null
+      await useless.close()
+    },
+    down: note,
+    everReady: () => state.prepared,
+    fault: () => state.over ?? state.down,
+    async close() {
+      state.closed = true
+      if (state.timer !== null) clearTimeout(state.timer)
+      await state.connecting?.catch(ignore)
+      await state.session?.close()
+    },
+  }
+}
+
+/** Tries until `until`, as long as what fails may pass. */
+async function attempt(
+  options: WriteSessionOptions,
+  state: State,
+  until: number,
+  takeUp: (session: PostgresSession) => void,
+  note: (fault: PostgresFault) => void,
+): Promise<PostgresSession> {
+  for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+    try {
+      const made = await connect(options, state.prepared)
+      state.prepared = true
+      takeUp(made)
+      return made
+    } catch (error) {
+      const fault = postgresFault(error, options.shown)
+      const mayPass = fault.kind === 'away' || isStandby(error) || (state.prepared && isBusy(error))
+      if (state.closed || !mayPass || Date.now() + wait > until) {
+        if (isBusy(error)) state.over = state.prepared ? lockLost(options.shown) : fault.error
+        else if (!state.closed) note(isStandby(error) ? { ...fault, kind: 'away' } : fault)
+        throw state.over ?? fault.error
+      }
+      await pause(wait)
+    }
+  }
+}
+
+async function connect({ driver, exclusive, user, shown, prepare }: WriteSessionOptions, prepared: boolean): Promise<PostgresSession> {
+  const made = await driver.connect()
+  try {
+    // A guest whose machine is gone gives its lock back within a minute, and not after the two hours of the system's default.
+    await made.exec('set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3')
+    if (exclusive && (await made.rows(guestLockQuery(user)))[0]?.[0] !== true) throw busy(shown)
+    if (!prepared) await prepare(made)
+    // Asked for, because a standby answers everything else.
+    const [recovering] = await made.rows({ text: 'select pg_is_in_recovery()', values: [] })
+    if (recovering?.[0] === true) throw standby(shown)
+    return made
+  } catch (error) {
+    await made.close()
+    throw error
+  }
+}
+
+function busy(shown: string): OxbowError {
+  return new OxbowError('workspace_busy', `Another process already runs Oxbow for this user on ${shown}.`, {
+    hint: 'Use that one, end it first, or choose another user.',
+  })
+}
+
+function lockLost(shown: string): OxbowError {
+  return new OxbowError('workspace_busy', `The connection to ${shown} was lost, and another process runs Oxbow for this user since.`, {
+    hint: 'Use that one. This one only reads; end it.',
+  })
+}
+
+const standbyState = 'standby'
+
+function standby(shown: string): OxbowError {
+  return new OxbowError('store_failed', `The database server only reads now (${shown}).`, {
+    hint: 'It is a standby, or a failover is under way. Oxbow goes on by itself when the primary answers at this address.',
+    data: { state: standbyState },
+  })
+}
+
+function isStandby(error: unknown): boolean {
+  return error instanceof OxbowError && error.data['state'] === standbyState
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof OxbowError && error.code === 'workspace_busy'
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms))
+}
+
+function ignore(): void {}

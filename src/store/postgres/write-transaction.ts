@@ -1,0 +1,175 @@
+/**
+ * One batch as one transaction, in two trips: the lock of the chain with all that the batch must know, then the rows and the
+ * commit. Rows travel as JSON, one statement a table, so that a batch of two thousand records takes as many trips as one of ten.
+ *
+ * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the key of the journal would
+ * refuse the second of them in any case.
+ */
+import { emptyChain, type UserId } from '../../types/index.ts'
+import type { Hasher } from '../chain.ts'
+import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
+import type { EraseStatements } from '../sql/erase-statements.ts'
+import { bind } from '../sql/template.ts'
+import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
+import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
+import { flushQueries, knownQueries } from './batch-statements.ts'
+import type { PostgresSession } from './postgres-session.ts'
+
+/** Writes that are more than rows of the journal: each runs its own statements in the transaction of its batch. */
+type OwnWrites = Readonly<Partial<Record<Extra['kind'], (session: PostgresSession, extra: Extra) => Promise<WriteResult>>>>
+
+export interface TransactionDeps extends ChainDeps {
+  readonly own: OwnWrites
+}
+
+/** `local` survives the end of the database server, `on` also the loss of its machine, where it has a synchronous standby. */
+export type SynchronousCommit = 'local' | 'on'
+
+/** How to find out later whether a transaction took place whose answer was lost. */
+interface Trace {
+  /** The last record it wrote; null when it wrote none. */
+  readonly last: { readonly seq: number; readonly hash: string } | null
+  /** Its number in the database. */
+  readonly transaction: string
+}
+
+/** `unknown`: the connection was lost between commit and answer. */
+export type Transacted =
+  | { readonly outcome: 'committed'; readonly results: readonly WriteResult[] }
+  | { readonly outcome: 'unknown'; readonly results: readonly WriteResult[]; readonly trace: Trace; readonly error: unknown }
+
+/** @throws what the driver throws; then nothing was written, and the session is outside of a transaction or lost. */
+export async function transact(
+  session: PostgresSession,
+  deps: TransactionDeps,
+  writes: readonly DecodedWrite[],
+  commit: SynchronousCommit,
+): Promise<Transacted> {
+  const { known, transaction } = await begin(session, deps.user, wantedBy(writes), commit)
+  const results: WriteResult[] = []
+  const effects = noEffects(known)
+  let sent: Promise<unknown>[] = []
+  try {
+    for (const write of writes) {
+      const own = write.extra === null ? undefined : deps.own[write.extra.kind]
+      if (own === undefined || write.extra === null) {
+        results.push(addWrite(deps, effects, write))
+        continue
+      }
+      // What it does may be about what was written before it.
+      await Promise.all(flush(session, deps.user, effects))
+      results.push(await own(session, write.extra))
+    }
+    sent = flush(session, deps.user, effects)
+  } catch (error) {
+    await rollBack(session)
+    throw error
+  }
+  const last = effects.head.seq === known.head.seq ? null : { seq: effects.head.seq, hash: effects.head.hash }
+  const committing = session.exec('commit')
+  committing.catch(ignore)
+  try {
+    await Promise.all(sent)
+  } catch (error) {
+    // The commit of a transaction in which a statement failed takes everything back.
+    await committing.catch(ignore)
+    if (!session.isLost()) throw error
+    return { outcome: 'unknown', results, trace: { last, transaction }, error }
+  }
+  try {
+    const tag = await committing
+    if (tag !== 'COMMIT') throw new Error(`the commit was answered with ${tag}`)
+    return { outcome: 'committed', results }
+  } catch (error) {
+    if (!session.isLost()) throw error
+    return { outcome: 'unknown', results, trace: { last, transaction }, error }
+  }
+}
+
+/** Asked in a new session after the connection was lost: the lock waits until the old transaction has ended either way. */
+export async function tookPlace(session: PostgresSession, user: UserId, { last, transaction }: Trace): Promise<boolean> {
+  await session.exec('begin isolation level read committed')
+  try {
+    const asked = knownQueries(user, { lanes: [], intents: [] })
+    await session.rows(asked.lock)
+    if (last !== null) {
+      const [row] = await session.rows({ text: 'select "hash" from "journal" where "user" = $1 and "seq" = $2', values: [user, last.seq] })
+      return row?.[0] === last.hash
+    }
+    const [status] = await session.rows({ text: 'select pg_xact_status($1::text::xid8)', values: [transaction] })
+    return status?.[0] === 'committed'
+  } finally {
+    await rollBack(session)
+  }
+}
+
+interface Begun {
+  readonly known: Known
+  readonly transaction: string
+}
+
+async function begin(session: PostgresSession, user: UserId, wanted: Wanted, commit: SynchronousCommit): Promise<Begun> {
+  const asked = knownQueries(user, wanted)
+  // Sent together, answered in order. Each statement sees what was committed before it: the head is read after the lock is held.
+  const began = session.exec(`begin isolation level read committed read write; set local synchronous_commit = ${commit}`)
+  const answers = [asked.lock, asked.head, asked.lanes, asked.intents].map(async (query) => (query === null ? [] : session.rows(query)))
+  const settled = await Promise.allSettled([began, ...answers])
+  const failed = settled.find((answer) => answer.status === 'rejected')
+  if (failed !== undefined) {
+    await rollBack(session)
+    throw failed.reason
+  }
+  const [lock, head, lanes, intents] = await Promise.all(answers)
+  const [, transaction, now] = lock?.[0] ?? []
+  const [seq, hash] = head?.[0] ?? [emptyChain.seq, emptyChain.hash]
+  const known: Known = {
+    head: { seq: seq as number, hash: hash as string },
+    now: now as number,
+    lanes: new Map(
+      (lanes ?? []).map(([id, owner, epoch, until]) => {
+        const lane = { session: id as never, owner: owner as string, epoch: epoch as number, lease_until: until as number }
+        return [lane.session, lane]
+      }),
+    ),
+    intents: new Map((intents ?? []).map(([call, first]) => [call as string, first as number])),
+  }
+  return { known, transaction: transaction as string }
+}
+
+/** Sends the rows and empties them; what is not awaited at once is awaited with the commit. */
+function flush(session: PostgresSession, user: UserId, effects: Effects): Promise<unknown>[] {
+  const sent = flushQueries(user, effects).map((query) => session.rows(query))
+  for (const answer of sent) answer.catch(ignore)
+  effects.records.length = 0
+  effects.messages.length = 0
+  for (const rows of [effects.blobs, effects.closed, effects.opened, effects.sessions, effects.spent, effects.lanes]) rows.clear()
+  return sent
+}
+
+/** Leaves no transaction open; on a lost connection there is none. */
+async function rollBack(session: PostgresSession): Promise<void> {
+  if (!session.isLost()) await session.exec('rollback').catch(ignore)
+}
+
+function ignore(): void {}
+
+/** Erases bodies in the transaction of a batch. The old rows stay in the table's file until it is vacuumed. */
+
+interface EraseDeps {
+  readonly statements: EraseStatements
+  readonly user: UserId
+  readonly hash: Hasher
+}
+
+/** @returns what an `erase` of a batch runs, and its result. */
+export function createEraser({ statements, user, hash }: EraseDeps): (session: PostgresSession, extra: Extra) => Promise<WriteResult> {
+  return async (session, extra) => {
+    if (extra.kind !== 'erase') return null
+    const steps = eraseBodies({ user, hash }, extra.seqs, extra.reason)
+    for (let step = steps.next(); ;) {
+      if (step.done === true) return JSON.stringify(step.value)
+      const { sql, parameters } = statements[step.value.statement]
+      step = steps.next(await session.objects({ text: sql, values: bind(parameters, step.value.args) }))
+    }
+  }
+}

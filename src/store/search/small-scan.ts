@@ -1,0 +1,96 @@
+/**
+ * Vectors held in eight bits a number: a quarter of what was given, and all compared at once by `dot-program`. What comes out is
+ * in nearly the right order, so a few more than were asked for are compared exactly with what is in the database.
+ */
+import { comparedBeyond } from '../limits.ts'
+import { createDotProgram, widen } from './dot-program.ts'
+import { widerColumn } from './slot-table.ts'
+import { createTop, type ScoredSlot } from './top-slots.ts'
+import { compareExactly, type VectorScan } from './vector-scan.ts'
+
+const mostSmall = 127
+const mostAsked = 32_767
+/** Sums of products stay below this. */
+const mostSum = 2_147_483_647
+/** Vectors that are compared at once: their sums take 16 kB. */
+const atOnce = 4_096
+const firstSlots = 1_024
+const mostOff = 4
+
+export function createSmallScan(dims: number): VectorScan {
+  const stride = Math.ceil(dims / 16) * 16
+  const sumsAt = stride * 2
+  const codesAt = sumsAt + atOnce * 4
+  const { memory, run } = createDotProgram(codesAt + firstSlots * stride)
+  /** 1 / length of each vector as it is held; 0: none, or one of zeros. */
+  let scales = new Float32Array(firstSlots)
+  const makeRoom = (slot: number): void => {
+    const room = Math.max(slot + 1, Math.ceil(scales.length * 1.5))
+    widen(memory, codesAt + room * stride)
+    scales = widerColumn(scales, room)
+  }
+  return {
+    dims,
+    form: 'small',
+    set(slot, vector) {
+      if (slot >= scales.length) makeRoom(slot)
+      const held = new Int8Array(memory.buffer, codesAt + slot * stride, dims)
+      const most = largest(vector)
+      let squares = 0
+      for (let i = 0; i < dims; i++) {
+        const value = most === 0 ? 0 : Math.round(((vector[i] as number) / most) * mostSmall)
+        held[i] = value
+        squares += value * value
+      }
+      scales[slot] = squares === 0 ? 0 : 1 / Math.sqrt(squares)
+    },
+    drop(slot) {
+      if (slot < scales.length) scales[slot] = 0
+    },
+    compare: (question, vectors) => compareExactly(question, dims, vectors),
+    search({ vector, limit, high, passes, goesFirst }) {
+      const most = largest(vector)
+      if (most === 0 || limit === 0) return []
+      const factor = Math.min(mostAsked, Math.floor(mostSum / (mostSmall * dims))) / most
+      const asked = new Int16Array(memory.buffer, 0, stride)
+      for (let i = 0; i < dims; i++) asked[i] = Math.round((vector[i] as number) * factor)
+      const top = createTop(limit + comparedBeyond, goesFirst)
+      const end = Math.min(high, scales.length)
+      const sums = new Int32Array(memory.buffer, sumsAt, atOnce)
+      let least = -Infinity
+      for (let first = 0; first < end; first += atOnce) {
+        const count = Math.min(atOnce, end - first)
+        run(codesAt + first * stride, stride, 0, count, sumsAt)
+        for (let i = 0; i < count; i++) {
+          const scale = scales[first + i] as number
+          const score = (sums[i] as number) * scale
+          if (scale > 0 && score >= least && passes(first + i)) {
+            top.add(first + i, score)
+            least = top.least()
+          }
+        }
+      }
+      return likely(top.taken(), limit, asked, scales)
+    },
+  }
+}
+
+/**
+ * Leaves out what cannot be among the best: each number is off by half of one at most, up or down by chance, so a score is off by
+ * more than `mostOff` ones of its vector once in 10 ^ 13 times (Hoeffding's bound for numbers of a question of length 1).
+ */
+function likely(scored: readonly ScoredSlot[], limit: number, asked: Int16Array, scales: Float32Array): readonly ScoredSlot[] {
+  const last = scored[limit - 1]
+  if (last === undefined) return scored
+  let squares = 0
+  for (const value of asked) squares += value * value
+  const off = (slot: number): number => mostOff * Math.sqrt(squares) * (scales[slot] as number)
+  const least = last.score - off(last.slot)
+  return scored.filter(({ slot, score }, i) => i < limit || score + off(slot) >= least)
+}
+
+function largest(vector: Float32Array): number {
+  let most = 0
+  for (const value of vector) most = Math.max(most, Math.abs(value))
+  return most
+}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { entryOf, itemOf, textSearch } from '../contract/memory-fixture.ts'
+import { openMemoryStore } from '../open-store.ts'
+import type { MemoryChange } from '../memory.ts'
+import { ann } from '../store-fixture.ts'
+
+const id = fc.integer({ min: 0, max: 11 })
+/** An id has one place of its own, in the stream that it is put in. */
+const put = fc.tuple(id, fc.constantFrom('s', 't'), fc.integer({ min: 1, max: 3 })).map(([number, stream, parts]): MemoryChange => {
+  const entry = entryOf(`e${number}`, { stream, place: (number * 7) % 12 })
+  return { change: 'put', item: itemOf(entry, ...Array.from({ length: parts }, (_, i) => `word ${i}`)) }
+})
+const erase = id.map((number): MemoryChange => ({ change: 'erase', id: `e${number}` }))
+const patch = id.map((number): MemoryChange => ({ change: 'patch', id: `e${number}`, patch: { tags: ['x'] } }))
+
+test('whatever came, went and came again, what a search brings along is what the database has next to it', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(fc.oneof(put, put, erase, patch), { minLength: 1, maxLength: 8 }), { maxLength: 6 }),
+      async (rounds) => {
+        const store = await openMemoryStore({ user: ann })
+        for (const changes of rounds) {
+          await store.memory.change(changes)
+          const { passages, beside } = await store.memory.search({ ...textSearch('word'), beside: { first: 9, before: 2, after: 1 } })
+          for (const passage of passages) {
+            const known = beside?.get(passage.id)
+            const { stream, place } = passage.entry
+            if (known !== undefined) assert.deepEqual(known(), await store.memory.around(stream, place, 2, 1))
+          }
+        }
+        await store.close()
+      },
+    ),
+    { numRuns: 40 },
+  )
+})

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { comparedBeyond } from '../limits.ts'
+import { createDotProgram, createPlainDot } from './dot-program.ts'
+import { createSignScan } from './sign-scan.ts'
+import { createSmallScan } from './small-scan.ts'
+import { createTop } from './top-slots.ts'
+import { createExactScan, type ScanQuestion, type VectorScan } from './vector-scan.ts'
+
+const dims = 64
+const goesFirst = (a: number, b: number): boolean => a < b
+
+/** Numbers from -1 to 1, the same in every run. */
+function chance(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return (state / 2_147_483_647) * 2 - 1
+  }
+}
+
+/** Vectors in forty clusters with a common part in all of them, as those of texts have. */
+function clustered(count: number): readonly Float32Array[] {
+  const next = chance(7)
+  const centres = Array.from({ length: 40 }, () => Float32Array.from({ length: dims }, () => 0.8 + next()))
+  return Array.from({ length: count }, (_, i) => Float32Array.from({ length: dims }, (_v, d) => (centres[i % 40]?.[d] ?? 0) + 0.5 * next()))
+}
+
+function nearest(
+  scan: VectorScan,
+  vectors: readonly Float32Array[],
+  question: Omit<ScanQuestion, 'goesFirst' | 'high'>,
+): readonly number[] {
+  const asked = { ...question, high: vectors.length, goesFirst }
+  const first = scan.search(asked)
+  const last =
+    scan.form === 'whole'
+      ? first
+      : scan.compare(
+          asked,
+          first.map(({ slot }) => [slot, vectors[slot] as Float32Array] as const),
+        )
+  return last.map(({ slot }) => slot)
+}
+
+/** Slots that score alike may stand for each other. */
+function scoresOf(scan: VectorScan, question: ScanQuestion, vectors: readonly Float32Array[], slots: readonly number[]): readonly string[] {
+  const pairs = slots.map((slot) => [slot, vectors[slot] as Float32Array] as const)
+  return scan.compare(question, pairs).map(({ score }) => score.toFixed(6))
+}
+
+test('signs and small numbers find what an exact comparison finds, in vectors that have much in common', () => {
+  const vectors = clustered(6_000)
+  const mean = Float32Array.from(
+    { length: dims },
+    (_, d) => vectors.reduce((sum, vector) => sum + (vector[d] as number) / Math.hypot(...vector), 0) / vectors.length,
+  )
+  const exact = createExactScan(dims)
+  const others = [createSignScan(dims, mean), createSmallScan(dims)]
+  for (const scan of [exact, ...others]) vectors.forEach((vector, slot) => scan.set(slot, vector))
+  const found = others.map(() => 0)
+  for (let i = 0; i < 50; i++) {
+    const question = {
+      vector: (vectors[i * 97] as Float32Array).map((value, d) => value + 0.2 * Math.sin(d + i)),
+      limit: 10,
+      passes: () => true,
+    }
+    const wanted = nearest(exact, vectors, question)
+    for (const [which, scan] of others.entries()) {
+      const got = nearest(scan, vectors, question)
+      found[which] = (found[which] ?? 0) + wanted.filter((slot) => got.includes(slot)).length
+    }
+  }
+  for (const count of found) assert(count >= 0.99 * 500, `${count} of 500`)
+})
+
+test('what does not pass is never compared, so that no place is lost to it', () => {
+  const vectors = clustered(3_000)
+  for (const scan of [createExactScan(dims), createSmallScan(dims), createSignScan(dims, new Float32Array(dims))]) {
+    vectors.forEach((vector, slot) => scan.set(slot, vector))
+    const few = new Set([5, 1_999, 2_500])
+    const got = nearest(scan, vectors, { vector: vectors[0] as Float32Array, limit: 10, passes: (slot) => few.has(slot) })
+    assert.deepEqual(
+      got.toSorted((a, b) => a - b),
+      [5, 1_999, 2_500],
+    )
+  }
+})
+
+test('small numbers order as an exact comparison does whatever the sizes, zeros and dimensions are', () => {
+  const sized = fc.integer({ min: 1, max: 70 }).chain((size) => {
+    const vector = fc.array(fc.integer({ min: -9, max: 9 }), { minLength: size, maxLength: size }).map((list) => Float32Array.from(list))
+    return fc.tuple(fc.constant(size), fc.array(vector, { minLength: 1, maxLength: 30 }), vector, fc.constantFrom(1, 1e-20, 1e20))
+  })
+  fc.assert(
+    fc.property(sized, ([size, vectors, question, factor]) => {
+      const [exact, small] = [createExactScan(size), createSmallScan(size)]
+      const asked = { vector: question.map((value) => value * factor), limit: 30, passes: () => true }
+      for (const scan of [exact, small]) vectors.forEach((vector, slot) => scan.set(slot, vector))
+      assert.deepEqual(new Set(nearest(small, vectors, asked)), new Set(nearest(exact, vectors, asked)))
+    }),
+  )
+})
+
+test('none of the best is left out of what is compared exactly, of vectors in which one number is most of it, too', () => {
+  const sized = fc.integer({ min: 1, max: 40 }).chain((size) => {
+    const number = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(-400, 400), fc.double({ min: -1, max: 1, noNaN: true }))
+    const vector = fc.array(number, { minLength: size, maxLength: size }).map((list) => Float32Array.from(list))
+    // Half of them nearly alike. No more than are compared in any case: so only those count that are left out.
+    const half = { minLength: 3, maxLength: comparedBeyond / 2 }
+    const vectors = fc.tuple(vector, fc.array(vector, half), fc.array(vector, half)).map(([one, others, changes]) => {
+      return [...others, ...changes.map((change) => one.map((value, d) => value + (change[d] ?? 0) / 2_000))]
+    })
+    return fc.tuple(fc.constant(size), vectors, vector, fc.integer({ min: 1, max: 5 }))
+  })
+  let leftOut = 0
+  fc.assert(
+    fc.property(sized, ([size, vectors, question, limit]) => {
+      const [exact, small] = [createExactScan(size), createSmallScan(size)]
+      for (const scan of [exact, small]) vectors.forEach((each, slot) => scan.set(slot, each))
+      const asked = { vector: question, limit, passes: () => true }
+      const best = small.search({ ...asked, high: vectors.length, goesFirst })
+      leftOut += vectors.length - best.length
+      const wanted = new Set(nearest(exact, vectors, asked))
+      const whole = { ...asked, limit: wanted.size, high: vectors.length, goesFirst }
+      assert.deepEqual(scoresOf(small, whole, vectors, nearest(small, vectors, asked)), scoresOf(small, whole, vectors, [...wanted]))
+    }),
+    { numRuns: 400 },
+  )
+  assert(leftOut > 400, `${leftOut} were left out in all`)
+})
+
+test('a slot far beyond the others gets room, and what was held stays', () => {
+  const small = createSmallScan(dims)
+  const vectors = clustered(12_000)
+  for (const slot of [0, 11_999, 5_000]) small.set(slot, vectors[slot] as Float32Array)
+  const got = nearest(small, vectors, { vector: vectors[0] as Float32Array, limit: 3, passes: () => true })
+  assert.deepEqual(
+    got.toSorted((a, b) => a - b),
+    [0, 5_000, 11_999],
+  )
+})
+
+test('the instructions add up what plain numbers add up to, at their largest too', () => {
+  const stride = 48
+  const program = createDotProgram(stride * 2 + stride * 9 + 40)
+  const plain = createPlainDot(program.memory)
+  assert.match(String(program.run), /native code/, 'the processor lacks the instructions, or they are wrong')
+  const [codesAt, sumsAt] = [stride * 2, stride * 11]
+  const codes = fc.array(fc.integer({ min: -127, max: 127 }), { minLength: stride * 9, maxLength: stride * 9 })
+  const asked = fc.array(fc.constantFrom(-32_767, -5, 0, 1, 32_767), { minLength: stride, maxLength: stride })
+  fc.assert(
+    fc.property(codes, asked, (held, question) => {
+      new Int8Array(program.memory.buffer).set(held, codesAt)
+      new Int16Array(program.memory.buffer).set(question)
+      const sums = [program.run, plain].map((run) => {
+        run(codesAt, stride, 0, 9, sumsAt)
+        return [...new Int32Array(program.memory.buffer, sumsAt, 9)]
+      })
+      assert.deepEqual(sums[0], sums[1])
+    }),
+  )
+})
+
+test('a slot that was dropped is not found until it has another vector', () => {
+  for (const scan of [createExactScan(2), createSmallScan(2), createSignScan(2, new Float32Array(2))]) {
+    const vectors = [Float32Array.of(1, 0), Float32Array.of(0, 1)]
+    vectors.forEach((vector, slot) => scan.set(slot, vector))
+    scan.drop(0)
+    const question = { vector: Float32Array.of(1, 0), limit: 5, passes: () => true }
+    assert.deepEqual(nearest(scan, vectors, question), [1])
+    scan.set(0, Float32Array.of(1, 1))
+    assert.deepEqual(nearest(scan, [Float32Array.of(1, 1), vectors[1] as Float32Array], question), [0, 1])
+  }
+})
+
+test('the best of many are those that sorting would put first', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 60 }), fc.integer({ min: 0, max: 12 }), (scores, limit) => {
+      const top = createTop(limit, goesFirst)
+      scores.forEach((score, slot) => top.add(slot, score))
+      const sorted = scores.map((score, slot) => ({ slot, score })).toSorted((a, b) => b.score - a.score || a.slot - b.slot)
+      assert.deepEqual(top.taken(), sorted.slice(0, limit))
+    }),
+  )
+})

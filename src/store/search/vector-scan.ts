@@ -1,0 +1,123 @@
+/**
+ * Vectors of one model, held by slot, and the search over them by cosine. Three forms, by how many there are:
+ *
+ *   whole   up to some thousand: each is compared exactly, and nothing is read
+ *   small   up to 48 MB: eight bits a number, all compared, the best compared exactly with what is in the database
+ *   signs   beyond that: the sign of each dimension, measured from the mean of all; the best few hundred are compared exactly
+ */
+import { maxExactFloats, maxExactVectors, maxSmallBytes } from '../limits.ts'
+import { widerColumn } from './slot-table.ts'
+import { createTop, type ScoredSlot } from './top-slots.ts'
+
+type VectorForm = 'whole' | 'small' | 'signs'
+
+export interface VectorScan {
+  readonly dims: number
+  readonly form: VectorForm
+  /** A vector of zeros is known, and never found. */
+  set(slot: number, vector: Float32Array): void
+  drop(slot: number): void
+  /** Best first, by cosine where vectors are held whole; else candidates, more than were asked for, to be compared exactly. */
+  search(question: ScanQuestion): readonly ScoredSlot[]
+  /** Best first, by cosine. */
+  compare(question: ScanQuestion, vectors: Iterable<readonly [number, Float32Array]>): readonly ScoredSlot[]
+}
+
+export interface ScanQuestion {
+  readonly vector: Float32Array
+  readonly limit: number
+  /** Slots lie below. */
+  readonly high: number
+  readonly passes: (slot: number) => boolean
+  readonly goesFirst: (a: number, b: number) => boolean
+}
+
+/** @returns how so many vectors are to be held */
+export function formFor(vectors: number, dims: number): VectorForm {
+  if (vectors <= maxExactVectors && vectors * dims <= maxExactFloats) return 'whole'
+  return vectors * dims <= maxSmallBytes ? 'small' : 'signs'
+}
+
+const forms: readonly VectorForm[] = ['whole', 'small', 'signs']
+
+/** Once there are too many for a form they are held in another, and never the other way round: a store that shrinks is small anyway. */
+export function mayStay(held: VectorForm, vectors: number, dims: number): boolean {
+  return forms.indexOf(held) >= forms.indexOf(formFor(vectors, dims))
+}
+
+export function compareExactly(
+  { vector, limit, goesFirst }: ScanQuestion,
+  dims: number,
+  vectors: Iterable<readonly [number, Float32Array]>,
+): readonly ScoredSlot[] {
+  const length = lengthOf(vector)
+  const top = createTop(limit, goesFirst)
+  for (const [slot, other] of vectors) {
+    const lengths = length * lengthOf(other)
+    if (lengths > 0) top.add(slot, dotAt(other, 0, vector, dims) / lengths)
+  }
+  return top.taken()
+}
+
+export function lengthOf(vector: Float32Array): number {
+  let sum = 0
+  for (const value of vector) sum += value * value
+  return Math.sqrt(sum)
+}
+
+/** Four sums side by side: a processor adds them at once. */
+function dotAt(held: Float32Array, from: number, vector: Float32Array, dims: number): number {
+  let a = 0
+  let b = 0
+  let c = 0
+  let d = 0
+  let i = 0
+  for (; i + 3 < dims; i += 4) {
+    const at = from + i
+    a += (held[at] as number) * (vector[i] as number)
+    b += (held[at + 1] as number) * (vector[i + 1] as number)
+    c += (held[at + 2] as number) * (vector[i + 2] as number)
+    d += (held[at + 3] as number) * (vector[i + 3] as number)
+  }
+  for (; i < dims; i++) a += (held[from + i] as number) * (vector[i] as number)
+  return a + b + (c + d)
+}
+
+/** Vectors held whole, each brought to length 1. */
+
+const firstSlots = 1_024
+
+export function createExactScan(dims: number): VectorScan {
+  let room = firstSlots
+  let held = new Float32Array(room * dims)
+  /** 1: has a vector that points somewhere. */
+  let known = new Uint8Array(room)
+  return {
+    dims,
+    form: 'whole',
+    set(slot, vector) {
+      if (slot >= room) {
+        room = Math.max(room * 2, slot + 1)
+        held = widerColumn(held, room * dims)
+        known = widerColumn(known, room)
+      }
+      const length = lengthOf(vector)
+      known[slot] = length > 0 ? 1 : 0
+      for (let i = 0; i < dims; i++) held[slot * dims + i] = length > 0 ? (vector[i] as number) / length : 0
+    },
+    drop(slot) {
+      if (slot < room) known[slot] = 0
+    },
+    compare: (question, vectors) => compareExactly(question, dims, vectors),
+    search({ vector, limit, high, passes, goesFirst }) {
+      const length = lengthOf(vector)
+      const top = createTop(limit, goesFirst)
+      if (length === 0) return []
+      const unit = vector.map((value) => value / length)
+      for (let slot = 0; slot < Math.min(high, room); slot++) {
+        if (known[slot] === 1 && passes(slot)) top.add(slot, dotAt(held, slot * dims, unit, dims))
+      }
+      return top.taken()
+    },
+  }
+}

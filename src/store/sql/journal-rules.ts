@@ -1,0 +1,173 @@
+/** The rules of the journal and of what follows from it, the same in every dialect. An engine only reads and writes rows by them. */
+import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
+import type { ChainHead, JournalRecord, NewRecord, Phase, Spend, UserId } from '../../types/index.ts'
+import {
+  blobReference,
+  bodyHashOf,
+  erasedBody,
+  type Hasher,
+  looksLikeMark,
+  parseErased,
+  parseReference,
+  recordText,
+  storableRecord,
+} from '../chain.ts'
+import { maxInlineBodyBytes } from '../limits.ts'
+import type { Erased, SessionRow } from '../store.ts'
+import type { EraseStatements } from './erase-statements.ts'
+import type { Tables } from './tables.ts'
+
+/** After a record of such a phase the call is no longer open. */
+export function closesCall(phase: Phase): boolean {
+  return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
+}
+
+export interface ChainDeps {
+  readonly user: UserId
+  readonly hash: Hasher
+}
+
+interface ChainedRecord {
+  readonly record: JournalRecord
+  /** The body, where a reference stands in its place; null where it is in the record. */
+  readonly blob: { readonly hash: string; readonly bytes: Uint8Array } | null
+}
+
+/** @returns the record as it is stored behind `head` */
+export function chainRecord({ user, hash }: ChainDeps, head: ChainHead, appended: NewRecord): ChainedRecord {
+  const record = storableRecord(appended)
+  const bodyHash = hash(record.body)
+  const blob = isInline(record.body) ? null : { hash: bodyHash, bytes: Buffer.from(record.body, 'utf8') }
+  const body = blob === null ? record.body : blobReference(bodyHash, blob.bytes.length)
+  const unhashed = { ...record, body, seq: head.seq + 1, previous: head.hash }
+  return { record: { ...unhashed, hash: hash(recordText(user, unhashed, bodyHash)) }, blob }
+}
+
+function isInline(body: string): boolean {
+  // Three bytes is the most that UTF-8 takes for a UTF-16 unit: short texts need no counting.
+  const small =
+    body.length * 3 <= maxInlineBodyBytes || (body.length <= maxInlineBodyBytes && Buffer.byteLength(body) <= maxInlineBodyBytes)
+  return small && !looksLikeMark(body)
+}
+
+/** @returns the call that a unique append begins */
+export function uniqueCall([first]: readonly NewRecord[]): NewRecord['call'] {
+  assert(first?.phase === 'intent', 'a unique append begins with an intent')
+  return first.call
+}
+
+/** @param at of the record within its append, whose first has `firstSeq` */
+export function messageRow(records: readonly NewRecord[], at: number, firstSeq: number): Omit<Tables['message'], 'user'> {
+  const record = records[at]
+  assert(record !== undefined, 'a message projection names a record of its append')
+  return { session: record.session, seq: firstSeq + at }
+}
+
+export function sessionColumns({ createdAt, activeAt, ...row }: SessionRow): Omit<Tables['session'], 'user'> {
+  return { ...row, created_at: createdAt, active_at: activeAt }
+}
+
+/** The way back of `sessionColumns`. */
+export function sessionRow({ user: _user, created_at: createdAt, active_at: activeAt, ...row }: Tables['session']): SessionRow {
+  return { ...row, createdAt, activeAt }
+}
+
+export function spendColumns({ microDollars, tokens }: Spend): Pick<Tables['account'], 'micro_dollars' | 'tokens'> {
+  assert(Number.isSafeInteger(microDollars) && microDollars >= 0, 'spent micro-dollars are a whole number, not negative')
+  assert(Number.isSafeInteger(tokens) && tokens >= 0, 'spent tokens are a whole number, not negative')
+  return { micro_dollars: microDollars, tokens }
+}
+
+type Lane = Omit<Tables['lane'], 'user' | 'session'>
+
+/** @returns the lane as its new owner has it; null while another one's lease lasts. @param now unix milliseconds */
+export function claimedLane(lane: Lane | undefined, owner: string, leaseMs: number, now: number): Lane | null {
+  if (lane !== undefined && lane.owner !== owner && lane.lease_until > now) return null
+  return { owner, epoch: (lane?.epoch ?? 0) + 1, lease_until: now + leaseMs }
+}
+
+/**
+ * How bodies are erased, for every dialect: each becomes its hash, wherever it was kept, and blobs go that nothing holds. A
+ * generator, which yields the statements to run in the open transaction and takes their rows: SQLite runs them at once, Postgres
+ * with a trip to its server each.
+ */
+
+interface EraseStep {
+  readonly statement: keyof EraseStatements
+  readonly args: object
+  /** It changes rows, and has none to give. */
+  readonly changes: boolean
+}
+
+type EraseSteps<Result> = Generator<EraseStep, Result, readonly object[]>
+
+interface EraseDeps {
+  readonly user: UserId
+  readonly hash: Hasher
+}
+
+type Types<Name extends keyof EraseStatements> = NonNullable<EraseStatements[Name]['types']>
+
+function* ask<Name extends keyof EraseStatements>(statement: Name, args: Types<Name>['args']): EraseSteps<readonly Types<Name>['row'][]> {
+  return (yield { statement, args, changes: false }) as readonly Types<Name>['row'][]
+}
+
+function* change<Name extends keyof EraseStatements>(statement: Name, args: Types<Name>['args']): EraseSteps<void> {
+  yield { statement, args, changes: true }
+}
+
+const anyHash = /[0-9a-f]{64}/g
+
+export function* eraseBodies({ user, hash: hasher }: EraseDeps, seqs: readonly number[], reason: string): EraseSteps<Erased> {
+  const going: { readonly record: JournalRecord; readonly bytes: Buffer }[] = []
+  const kept: number[] = []
+  for (const seq of seqs) {
+    const [record] = yield* ask('recordAt', { user, seq })
+    const bytes = record === undefined ? null : yield* bytesOf(user, record.body)
+    if (record === undefined || bytes === null) continue
+    const { call, turn } = record
+    if ((yield* ask('underWay', { user, call, turn })).length > 0) kept.push(seq)
+    else going.push({ record, bytes })
+  }
+  const named = new Set<string>()
+  for (const { record, bytes } of going) {
+    const hash = bodyHashOf(hasher, record.body)
+    named.add(hash)
+    for (const [blob] of bytes.toString('latin1').matchAll(anyHash)) named.add(blob)
+    yield* change('setBody', { user, seq: record.seq, body: erasedBody(hash, bytes.length, reason) })
+  }
+  let blobs = 0
+  for (const blob of named) if (yield* dropBlob(user, blob)) blobs++
+  return { bodies: going.length, blobs, kept }
+}
+
+/** @returns the body's bytes; null when they are erased already. */
+function* bytesOf(user: UserId, body: string): EraseSteps<Buffer | null> {
+  if (parseErased(body) !== null) return null
+  const reference = parseReference(body)
+  return reference === null ? Buffer.from(body) : yield* blobOf(user, reference.blob)
+}
+
+function* blobOf(user: UserId, hash: string): EraseSteps<Buffer | null> {
+  const bytes = (yield* ask('blobBytes', { user, hash }))[0]?.bytes
+  return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** @returns whether there was a blob of this name that nothing holds any more. */
+function* dropBlob(user: UserId, hash: string): EraseSteps<boolean> {
+  const bytes = yield* blobOf(user, hash)
+  if (bytes === null || (yield* ask('bodyIs', { user, body: blobReference(hash, bytes.length) })).length > 0) return false
+  if (yield* isNamed(user, hash)) return false
+  yield* change('dropBlob', { user, hash })
+  return true
+}
+
+function* isNamed(user: UserId, blob: string): EraseSteps<boolean> {
+  if ((yield* ask('bodyNames', { user, pattern: `%${blob}%` })).length > 0) return true
+  for (const { body } of yield* ask('holders', { user })) {
+    const reference = parseReference(body)
+    if (reference !== null && (yield* blobOf(user, reference.blob))?.includes(blob) === true) return true
+  }
+  return false
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import Sqlite from 'better-sqlite3'
+import fc from 'fast-check'
+import type { UserId } from '../../types/index.ts'
+import { embedAll, foundByText, put, textSearch, vectorOf } from '../contract/memory-fixture.ts'
+import type { MemoryChange } from '../memory.ts'
+import { createStoreClient } from '../store-client.ts'
+import { ann, storeFolder } from '../store-fixture.ts'
+import { createSqliteLink } from './sqlite-store.ts'
+import { textTable } from './text-index.ts'
+
+/** @returns whether the bytes of a text stand in the database's file or its log */
+function holds(path: string, text: string): boolean {
+  return [path, `${path}-wal`].some((file) => {
+    try {
+      return readFileSync(file).includes(text)
+    } catch {
+      return false
+    }
+  })
+}
+
+test('the bytes of what was erased are in no file any more: not its text, its terms, its tags or its author', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  const planted = ['zanzibarix', 'zanzibarixstem', 'zanzibarixtag', 'zanzibarixauthor', 'zanzibarixextra', 'zanzibarixbefore']
+  const passage = { part: 0, start: 0, text: 'zanzibarix', terms: 'zanzibarixstem shared', context: 'zanzibarixbefore' }
+  const secret: MemoryChange = put('secret', '', { tags: ['zanzibarixtag'], author: 'zanzibarixauthor', extra: 'zanzibarixextra' })
+  assert(secret.change === 'put')
+  const others = (from: number): MemoryChange[] =>
+    Array.from({ length: 300 }, (_, i) => put(`o${from + i}`, `shared other${from + i} words`))
+  await store.memory.change([{ change: 'model', model: 'm', dims: 2, state: 'active' }, ...others(0)])
+  await store.memory.change([{ change: 'put', item: { ...secret.item, passages: [passage] } }])
+  await store.memory.change(others(300))
+  await embedAll(store.memory, 'm', (text) => (text === 'zanzibarix' ? vectorOf(1.2345678, -7.654321) : vectorOf(1, 0)))
+  await foundByText(store.memory, 'shared')
+  for (const word of planted) assert(holds(files.path, word), `${word} is not in the file, so this proves nothing`)
+  const vector = Buffer.from(vectorOf(1.2345678, -7.654321).buffer).toString('latin1')
+  assert(readAll(files.path).includes(vector))
+  await store.memory.change([{ change: 'erase', id: 'secret' }])
+  for (const word of planted) assert(!holds(files.path, word), `${word} is in the file`)
+  assert(!readAll(files.path).includes(vector))
+  assert.equal((await foundByText(store.memory, 'shared', {}, 1_000)).length, 600)
+})
+
+function readAll(path: string): string {
+  return readFileSync(path).toString('latin1') + readFileSync(`${path}-wal`).toString('latin1')
+}
+
+test('a term after which a page of the index is named goes as well', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  // Words of which one follows the other: to tell a page from the one before it the whole word is needed.
+  const word = (i: number): string => `w${i.toString(26).padStart(5, '0')}`
+  const entries = 300
+  const wordsOf = (entry: number): string => Array.from({ length: 10 }, (_, i) => word(i * entries + entry)).join(' ')
+  await store.memory.change(Array.from({ length: entries }, (_, i) => put(`e${i}`, wordsOf(i))))
+  const marks = marksOf(files.path)
+  const named = Array.from({ length: entries * 10 }, (_, i) => i).filter((i) => marks.includes(word(i)))
+  assert(named.length > 0, 'no page is named after a word')
+  const [first = 0] = named
+  await store.memory.change([{ change: 'erase', id: `e${first % entries}` }])
+  assert(!marksOf(files.path).includes(word(first)))
+  assert(!holds(files.path, word(first)))
+  assert.deepEqual(await foundByText(store.memory, word(first + 1)), [`e${(first + 1) % entries}`])
+})
+
+function marksOf(path: string): readonly string[] {
+  const raw = new Sqlite(path, { readonly: true })
+  try {
+    return raw
+      .prepare<[], { mark: string }>(`select substr(cast(term as text), 2) as mark from ${textTable(ann)}_idx`)
+      .all()
+      .map(({ mark }) => mark)
+  } finally {
+    raw.close()
+  }
+}
+
+test('whatever is put, put again, patched and erased, the index of words stays sound and finds what there is', async () => {
+  const id = fc.constantFrom('a', 'b', 'c', 'd', 'e')
+  const words = fc.array(fc.constantFrom('ant', 'bee', 'cat', 'dog'), { maxLength: 6 }).map((list) => list.join(' '))
+  const change: fc.Arbitrary<MemoryChange> = fc.oneof(
+    fc.tuple(id, words).map(([name, text]) => put(name, text, { tags: ['t'] })),
+    fc.tuple(id, fc.constantFrom('x', 'y z')).map(([name, tag]): MemoryChange => ({ change: 'patch', id: name, patch: { tags: [tag] } })),
+    id.map((name): MemoryChange => ({ change: 'erase', id: name })),
+  )
+  await using files = storeFolder()
+  const store = await files.open()
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 6 }), async (calls) => {
+      for (const changes of calls) await store.memory.change(changes)
+      const entries = await store.memory.list({}, 100)
+      const items = await store.memory.items(entries.map((entry) => entry.id))
+      for (const word of ['ant', 'bee', 'cat', 'dog']) {
+        const having = items
+          .filter(({ passages }) => passages.some(({ terms }) => terms.split(' ').includes(word)))
+          .map(({ entry }) => entry.id)
+        assert.deepEqual((await foundByText(store.memory, word)).toSorted(), having.toSorted())
+      }
+    }),
+    { numRuns: 30 },
+  )
+  await store.close()
+  const raw = new Sqlite(files.path)
+  raw.exec(`insert into ${textTable(ann)} (${textTable(ann)}) values ('integrity-check')`)
+  assert.equal(raw.pragma('integrity_check', { simple: true }), 'ok')
+  raw.close()
+})
+
+test('20 000 memories of another user in the same file change neither order nor scores', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.memory.change(Array.from({ length: 60 }, (_, i) => put(`e${i}`, `shared word${i % 7} word${i % 11}`)))
+  const before = await store.memory.search(textSearch('word3 word4 shared'))
+  const bob = await files.open({ user: 'bob' as UserId })
+  for (let from = 0; from < 20_000; from += 2_000) {
+    await bob.memory.change(Array.from({ length: 2_000 }, (_, i) => put(`b${from + i}`, 'word3 word3 shared')))
+  }
+  assert.equal((await bob.memory.stats()).passages, 20_000)
+  assert.deepEqual(await store.memory.search(textSearch('word3 word4 shared')), before)
+})
+
+test('a search whose thread died is answered by another, and no turn waits for it', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
+  const store = createStoreClient(ann, link)
+  await store.memory.change([put('a', 'apples')])
+  assert.deepEqual(await foundByText(store.memory, 'apples'), ['a'])
+  assert.equal(link.threads().reader, null, 'a search does not take the thread of reads')
+  await link.threads().searcher?.kill()
+  assert.deepEqual(await foundByText(store.memory, 'apples'), ['a'])
+  await store.close()
+})
+
+test('an idle guest that asks how far its index has come starts no thread for it', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
+  const store = createStoreClient(ann, link)
+  assert.equal(await store.memory.cursor('journal'), 0)
+  assert.deepEqual([link.threads().reader, link.threads().searcher], [null, null])
+  await store.close()
+})
+
+test('what one process writes another one finds, and what it erases is found by neither', async () => {
+  await using files = storeFolder()
+  const [one, two] = [await files.open(), await files.open()]
+  await one.memory.change([{ change: 'model', model: 'm', dims: 2, state: 'active' }, put('a', 'apples')])
+  assert.deepEqual(await foundByText(two.memory, 'apples'), ['a'])
+  await two.memory.change([put('b', 'apples'), { change: 'erase', id: 'a' }])
+  assert.deepEqual(await foundByText(one.memory, 'apples'), ['b'])
+  await embedAll(two.memory, 'm', () => vectorOf(1, 0))
+  const found = await one.memory.search({ filter: {}, vector: { model: 'm', vector: vectorOf(1, 0), limit: 5 } })
+  assert.deepEqual(
+    found.passages.map(({ entry }) => entry.id),
+    ['b'],
+  )
+})

@@ -1,0 +1,87 @@
+/** Reads of memory, answered by SQLite at once. */
+import type { UserId } from '../../types/index.ts'
+import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
+import { answerNow, ask, type Ask, statementMaker } from '../memory/memory-reads.ts'
+import { createMemoryReader } from '../search/memory-reader.ts'
+import type { TextRanking } from '../search/memory-search.ts'
+import { readBlocks } from '../search/vector-block.ts'
+import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
+import { hasTextIndex, textTable } from './text-index.ts'
+import type { Database, Statement } from './sqlite-database.ts'
+
+/** @throws OxbowError `bad_input`, `store_corrupt` or `store_failed` */
+export type SqliteMemory = (read: MemoryRead) => MemoryAnswers[MemoryRead['ask']]
+
+export function createSqliteMemory(database: Database, user: UserId): SqliteMemory {
+  const sql = statementMaker('sqlite')
+  const prepared = new Map<string, Statement<object, object>>()
+  const statementOf = ({ text, once }: Ask): Statement<object, object> => {
+    const statement = prepared.get(text) ?? database.prepare<object, object>(sql(text))
+    if (once !== true) prepared.set(text, statement)
+    return statement
+  }
+  const answer = (asked: Ask): readonly unknown[] => {
+    const statement = statementOf(asked)
+    return asked.arrays === true ? statement.rows(asked.args) : statement.all(asked.args)
+  }
+  const reader = createMemoryReader({
+    dialect: 'sqlite',
+    user,
+    textRanking: createTextRanking(database, user),
+    vectorReading: readBlocks(user),
+    *indexBytes() {
+      if (!hasTextIndex(database, user)) return 0
+      const text = `select coalesce(sum(length(block)), 0) as bytes from ${textTable(user)}_data`
+      return (yield* ask<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
+    },
+  })
+  return (read) => database.snapshot(() => answerNow(reader(read), answer))
+}
+
+/**
+ * Ranking by words in SQLite: FTS5 keeps where words occur, and says it through its list of them (`fts5vocab`); scores are made
+ * of that by our own words. FTS5's own ranking gives the same ones, but reads a row of lengths for each passage that has a word.
+ */
+
+/** Every place of a word as `<passage><column>`, with commas between: one value, for a row each would take longer than all the rest. */
+const text = 'select cast(group_concat(doc || col) as blob) as places from temp.memory_words where term = :term'
+
+function createTextRanking(database: Database, user: UserId): TextRanking {
+  const rankByWords = createWordRanking()
+  let hasIndex = false
+  /** The list belongs to this connection; a file that is only read can have it too. */
+  const openList = (): boolean => {
+    if (!hasTextIndex(database, user)) return false
+    database.exec(`create virtual table if not exists temp.memory_words using fts5vocab('main', '${textTable(user)}', 'instance')`)
+    return true
+  }
+  return function* (slots, filter, { terms, contextWeight, limit }) {
+    hasIndex ||= openList()
+    if (!hasIndex || terms.length === 0 || limit === 0) return []
+    const words: Occurrences[] = []
+    for (const term of terms) {
+      const [row] = yield* ask<{ places: Uint8Array | null }>({ text, args: { term } })
+      const places = row?.places ?? null
+      if (places !== null) words.push((seen) => readPlaces(places, contextWeight, seen))
+    }
+    return rankByWords(slots, filter, limit, words)
+  }
+}
+
+const comma = 44
+const [digit0, digit9] = [48, 57]
+/** First letters of the columns `terms` and `context`; `scope` finds nothing here. */
+const [ofTerms, ofContext] = [116, 99]
+
+function readPlaces(places: Uint8Array, contextWeight: number, seen: (passage: number, weight: number) => void): void {
+  for (let at = 0; at < places.length; at++) {
+    let passage = 0
+    for (let code = places[at] as number; code >= digit0 && code <= digit9; code = places[++at] as number) {
+      passage = passage * 10 + code - digit0
+    }
+    const column = places[at]
+    if (column === ofTerms) seen(passage, 1)
+    else if (column === ofContext) seen(passage, contextWeight)
+    while (at < places.length && places[at] !== comma) at++
+  }
+}

@@ -1,0 +1,137 @@
+/** What passes between the store's main side and its workers: numbered questions, numbered answers. */
+import { type MessagePort, Worker } from 'node:worker_threads'
+import { type Failure, type OxbowError, toError, type UserId } from '../types/index.ts'
+import type { CipherChoice } from './encrypt/cipher.ts'
+import type { Durability } from './sqlite/sqlite-database.ts'
+import { failureOf, storeFault } from './store-fault.ts'
+import type { Read, WriteBatch } from './store-message.ts'
+
+/** What a worker of a SQLite store is started with. */
+export interface SqliteRole {
+  readonly role: 'writer' | 'reader' | 'searcher'
+  readonly path: string
+  readonly user: UserId
+  readonly durability: Durability
+  /** The writer takes the workspace lock before it opens the file. */
+  readonly exclusive: boolean
+  /** Stays in the process. */
+  readonly cipher?: CipherChoice
+}
+
+/** What the worker of a Postgres store is started with. */
+export interface PostgresRole {
+  readonly role: 'postgres'
+  /** May hold a password; stays in the process. */
+  readonly url: string
+  readonly user: UserId
+  readonly durability: Durability
+  readonly exclusive: boolean
+  readonly readOnly: boolean
+  /** Most connections. */
+  readonly pool: number
+  readonly patienceMs: number
+}
+
+/**
+ * `open`: takes the lock and opens the file. `serve`: brings the tables up to date; from then on `write` and `read` are
+ * answered. `close`: closes the file; the worker ends after its answer.
+ */
+export type Question =
+  | { readonly ask: 'open' }
+  | { readonly ask: 'serve' }
+  | { readonly ask: 'write'; readonly batch: WriteBatch }
+  | { readonly ask: 'read'; readonly read: Read }
+  | { readonly ask: 'close' }
+
+type WorkerRequest = readonly [id: number, question: Question]
+export type WorkerAnswer = readonly [id: number, failure: Failure | null, result: unknown]
+
+/** In place of the number of a question: what a worker has to say without having been asked, that writing works again. */
+export const mendedNotice = 0
+
+/** Starts a store worker and asks it: each question has one answer, and a worker that dies answers all that are open. */
+
+export interface WorkerLink {
+  /** @throws OxbowError as the worker reports it; `store_failed` when it died. */
+  ask(question: Question): Promise<unknown>
+  alive(): boolean
+  /** Closes the file and ends the thread. Never throws. */
+  close(): Promise<void>
+  /** Ends the thread where it stands, as a crash would. */
+  kill(): Promise<void>
+}
+
+interface Open {
+  resolve(result: unknown): void
+  reject(error: OxbowError): void
+}
+
+/** @param file the worker's program @param noticed is told of a notice that nobody asked for */
+export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, noticed: () => void = () => {}): WorkerLink {
+  const worker = new Worker(file, { workerData: role, name: `oxbow-store-${role.role}`, execArgv: [] })
+  const open = new Map<number, Open>()
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  let nextId = 1
+  let death: OxbowError | null = null
+
+  const die = (why: string, cause?: unknown): void => {
+    death ??= storeFault('store_failed', `The store's ${role.role} thread ended: ${why}.`, cause)
+    for (const entry of open.values()) entry.reject(death)
+    open.clear()
+  }
+  worker.on('message', ([id, failure, result]: WorkerAnswer) => {
+    if (id === mendedNotice) {
+      noticed()
+      return
+    }
+    const entry = open.get(id)
+    open.delete(id)
+    if (failure === null) entry?.resolve(result)
+    else entry?.reject(toError(failure))
+  })
+  worker.once('error', (error) => die(error instanceof Error ? error.message : String(error), error))
+  worker.once('exit', (code) => die(`exit code ${code}`))
+
+  const ask = (question: Question): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      if (death !== null) {
+        reject(death)
+        return
+      }
+      const id = nextId++
+      open.set(id, { resolve, reject })
+      worker.postMessage([id, question], [])
+    })
+  return {
+    ask,
+    alive: () => death === null,
+    async close() {
+      // The answer does not matter: the thread ends after it, or has ended before.
+      await ask({ ask: 'close' }).catch(() => null)
+      await exited
+    },
+    async kill() {
+      await worker.terminate()
+    },
+  }
+}
+
+/** The worker's side of a `WorkerLink`: each question gets one answer or one failure, and the thread ends after `close`. */
+
+/** @param typed what an engine's failure is to whoever asked */
+export function serveWorker(
+  port: MessagePort,
+  answer: (question: Question) => Promise<unknown>,
+  typed: (error: unknown) => OxbowError,
+): void {
+  port.on('message', ([id, question]: WorkerRequest) => {
+    const reply = (message: WorkerAnswer): void => {
+      port.postMessage(message)
+      if (question.ask === 'close') port.close()
+    }
+    answer(question).then(
+      (result) => reply([id, null, result]),
+      (error: unknown) => reply([id, failureOf(typed(error)), null]),
+    )
+  })
+}
