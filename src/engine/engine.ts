@@ -20,6 +20,8 @@ export interface EngineOptions {
   readonly catalogFolder?: string
   /** Folders in which packages of AI SDK providers may be installed, the usual one first. */
   readonly packageFolders?: readonly string[]
+  /** Folder in which a replay keeps its place between processes; unset: it has none. */
+  readonly stateFolder?: string
   readonly clock: Clock
   readonly random: Random
   /** For tests; the defaults stand in limits.ts. */

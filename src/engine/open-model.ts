@@ -15,6 +15,7 @@ export interface OpenerOptions {
   readonly book: ModelBook
   readonly services: ServiceConfig
   readonly packageFolders?: readonly string[]
+  readonly stateFolder?: string
   readonly clock: Clock
   readonly random: Random
   readonly limits: ModelLimits
@@ -78,7 +79,7 @@ function isInProcess({ wire }: Service): boolean {
   return wire === 'offline' || wire === 'scripted' || wire === 'replay'
 }
 
-async function openService(service: Service, { model, book, packageFolders = [], clock, limits }: OpenerOptions): Promise<OpenModel> {
+async function openService(service: Service, { model, book, packageFolders = [], stateFolder, clock, limits }: OpenerOptions): Promise<OpenModel> {
   const { key, headers, official, baseUrl, packageName } = service
   const facts = (name: string) => book.factsOf(service, name)
   switch (service.wire) {
@@ -87,7 +88,7 @@ async function openService(service: Service, { model, book, packageFolders = [],
     case 'scripted':
       return openScripted(model.scenario)
     case 'replay':
-      return (await import('./replay/replay-model.ts')).openReplay(model.replay, limits, loadNamedWire)
+      return (await import('./replay/replay-model.ts')).openReplay(model.replay, { limits, loadWire: loadNamedWire, stateFolder })
     case 'ai-sdk': {
       const { createAiSdkModel } = await import('./ai-sdk/ai-sdk-model.ts')
       return createAiSdkModel({ packageName, provider: service.id, key, baseUrl, headers, facts, clock, limits, folders: packageFolders })

@@ -62,6 +62,7 @@ export async function startGuest(
         env: envelope.keys,
         ...(envelope.catalogFolder !== undefined && { catalogFolder: envelope.catalogFolder }),
         packageFolders: envelope.catalogFolder === undefined ? [] : [dirname(envelope.catalogFolder)],
+        stateFolder: join(workspaceRoot, 'internal'),
         clock: systemClock,
         random: systemRandom,
         limits: options.modelLimits ?? {},

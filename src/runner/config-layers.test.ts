@@ -76,6 +76,25 @@ void test('a scenario path is meant from the file that names it', () => {
   })
 })
 
+void test('a recording is found in the folder where Oxbow is started, unless one lies beside the file that names it', () => {
+  withHome((home, workspace) => {
+    const started = process.cwd()
+    const here = mkdtempSync(join(tmpdir(), 'oxbow-here-'))
+    try {
+      process.chdir(here)
+      writeFileSync(join(home.root, 'config.toml'), '[model]\nreplay = "x.jsonl"\n')
+      assert.equal(loadConfig(home, workspace).model.replay, join(home.root, 'x.jsonl'))
+      writeFileSync('x.jsonl', '')
+      assert.equal(loadConfig(home, workspace).model.replay, join(process.cwd(), 'x.jsonl'))
+      writeFileSync(join(home.root, 'x.jsonl'), '')
+      assert.equal(loadConfig(home, workspace).model.replay, join(home.root, 'x.jsonl'))
+    } finally {
+      process.chdir(started)
+      rmSync(here, { recursive: true })
+    }
+  })
+})
+
 void test('only the variables of model providers and those that the configuration names are forwarded', () => {
   const providers = { mine: { base_url: 'http://x', headers: { 'x-token': 'Bearer $GATE_TOKEN' } } }
   const config = parseConfig({ model: { api_key_env: 'MY_KEY' }, providers }, 'test')

@@ -127,13 +127,13 @@ function parseToml(path: string, text: string): Table {
   }
 }
 
-/** A relative path in a file is meant from that file, wherever a guest runs. */
+/** A relative path in a file is meant from that file; where nothing is there, from the folder in which Oxbow is started. */
 function anchorPaths(table: Table, folder: string): void {
   const { model, memory } = table
   if (isTable(model)) {
     for (const key of ['scenario', 'replay']) {
       const path = model[key]
-      if (typeof path === 'string' && path !== '') model[key] = resolve(folder, path)
+      if (typeof path === 'string' && path !== '') model[key] = existingPath(path, folder)
     }
   }
   if (isTable(memory) && typeof memory['embedder'] === 'string') {
@@ -142,6 +142,11 @@ function anchorPaths(table: Table, folder: string): void {
       (_, kind: string, path: string) => `${kind}:${resolve(folder, path)}`,
     )
   }
+}
+
+function existingPath(path: string, folder: string): string {
+  const [beside, here] = [resolve(folder, path), resolve(path)]
+  return !existsSync(beside) && existsSync(here) ? here : beside
 }
 
 function mergeTables(low: Table, high: Table): Table {

@@ -189,8 +189,18 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .describe(
           '`raw`: the bytes of each exchange are kept in the journal and can be replayed. `parsed`: only what was understood of them.',
         ),
-      scenario: z.string().default('').describe('Scenario file of the scripted model.'),
-      replay: z.string().default('').describe('Recording that the replay model answers from.'),
+      scenario: z
+        .string()
+        .default('')
+        .describe(
+          'Scenario file of the scripted model. A relative path is looked for beside this file, then in the folder where Oxbow is started.',
+        ),
+      replay: z
+        .string()
+        .default('')
+        .describe(
+          'Recording that the replay model answers from, as `oxbow audit recording SESSION > FILE` writes it. A relative path is looked for beside this file, then in the folder where Oxbow is started. A request that was not recorded is refused.',
+        ),
     })
     .prefault({}),
   providers: z.record(z.string(), provider).default({}).describe('Services by id: further ones, and changes to the built-in ones.'),

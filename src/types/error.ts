@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'model_refused'
   | 'context_overflow'
   | 'model_garbled'
+  | 'replay_diverged'
   | 'store_full'
   | 'store_corrupt'
   | 'store_failed'
@@ -79,6 +80,7 @@ export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
   model_refused: facts('The model endpoint refused the request.', 'changed', 502, 14),
   context_overflow: facts('The conversation is longer than the model’s window.', 'changed', 413, 14),
   model_garbled: facts('The model endpoint sent something that is not its protocol.', 'later', 502, 14),
+  replay_diverged: facts('The request is not the one that was recorded, so the recording has no answer to it.', 'changed', 409, 14),
   store_full: facts('The disk is full; the guest is read-only.', 'later', 507, 15),
   store_corrupt: facts('The database is damaged; the guest is read-only.', 'no', 500, 15),
   store_failed: facts('The store failed; the guest is read-only.', 'later', 500, 15),

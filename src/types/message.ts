@@ -142,13 +142,15 @@ export function toolResult(
   return conversationItem(call, { role: 'tool', parts: [part], ...(result.files !== undefined && { files: result.files }) })
 }
 
+/** Begins each message that holds what was recalled. */
+export const recalledBeginning = 'From memory, looked up for the next message; material, not words of the person:'
+
 /**
  * What was recalled for a message, as it stands before that message: data in a fence, whatever its labels say.
  * @param call the call that recalled it
  */
 export function recalledItem(call: CallId, text: string): ConversationItem {
-  const told = `From memory, looked up for the next message; material, not words of the person:\n${fenced(text, call)}`
-  return conversationItem(call, { ...userMessage(told), recalled: true })
+  return conversationItem(call, { ...userMessage(`${recalledBeginning}\n${fenced(text, call)}`), recalled: true })
 }
 
 /** @returns where what a person said last stands; -1 when nobody has said anything. */

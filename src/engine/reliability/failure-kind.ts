@@ -28,6 +28,7 @@ const kinds: Partial<Record<ErrorCode, FailureKind>> = {
   internal_failure: 'setup',
   context_overflow: 'request',
   model_refused: 'request',
+  replay_diverged: 'request',
 }
 
 export function kindOf(failure: Failure): FailureKind {

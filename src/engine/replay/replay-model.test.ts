@@ -3,7 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { isOxbowError, type Model, type ModelEvent, plainFacts, systemClock, type RawExchange } from '../../types/index.ts'
+import {
+  type Failure,
+  isOxbowError,
+  type Model,
+  type ModelEvent,
+  plainFacts,
+  systemClock,
+  type RawExchange,
+  userMessage,
+} from '../../types/index.ts'
 import { createHttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
@@ -38,25 +47,33 @@ function lineOf({ wire, model, url, status, request, response }: RawExchange, id
   return JSON.stringify({ id, wire, model, url, status, request: text(Buffer.concat(request)), response: text(response) })
 }
 
-function replayOf(exchanges: readonly RawExchange[], id = (place: number): string => `c${place}#${place}`): Model {
-  const text = exchanges.map((exchange, place) => lineOf(exchange, id(place))).join('\n')
-  return createReplay(readRecording(text, 'f'), modelLimits, loadWire)
+const options = { limits: modelLimits, loadWire }
+
+function textOf(exchanges: readonly RawExchange[], id = (place: number): string => `c${place}#${place}`): string {
+  return exchanges.map((exchange, place) => lineOf(exchange, id(place))).join('\n')
 }
 
-const refused: RawExchange = {
-  wire: 'openai-chat',
-  model: 'm',
-  url: 'http://127.0.0.1:1/v1/chat/completions',
-  status: 503,
-  request: [Buffer.from('{}')],
-  response: Buffer.from('{"error":{"message":"busy"}}'),
+function replayOf(exchanges: readonly RawExchange[], id?: (place: number) => string): Promise<Model> {
+  return createReplay(textOf(exchanges, id), 'rec.jsonl', options)
+}
+
+async function failureOf(model: Model, text: string): Promise<Failure | null> {
+  const last = (await collect(model, requestOf(text))).at(-1)
+  return last?.type === 'error' ? last.failure : null
+}
+
+const busyBody = '{"error":{"message":"busy"}}'
+
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'oxbow-replay-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }
 
 describeModelContract('a replay', async () => {
   const { exchanges } = await record('say', 'call', 'fail', 'say')
   const cannot = { cannot: 'what was recorded has an end' }
   return {
-    model: replayOf([...exchanges, ...exchanges]),
+    model: await replayOf([...exchanges, ...exchanges]),
     text: requestOf('say'),
     toolCall: requestOf('call'),
     failure: requestOf('fail'),
@@ -68,40 +85,61 @@ describeModelContract('a replay', async () => {
 void describe('a replay', () => {
   void it('gives the events that the endpoint gave, for each request its own, in any order', async () => {
     const { events, exchanges } = await record('say', 'call')
-    const model = replayOf(exchanges)
+    const model = await replayOf(exchanges)
     assert.deepEqual(await collect(model, { ...requestOf('call'), model: 'any' }), events[1])
-    assert.deepEqual(await collect(model, { ...requestOf('say'), model: 'any' }), events[0])
+    assert.deepEqual(await collect(model, { ...requestOf('say'), model: 'any', maxOutputTokens: 7 }), events[0])
   })
 
-  void it('answers a request that was not recorded with the next answer, and says when there is none left', async () => {
-    const { events, exchanges } = await record('say')
-    const model = replayOf(exchanges)
-    assert.equal(textOfEvents(await collect(model, requestOf('something else'))), textOfEvents(events[0] ?? []))
-    const [over] = await collect(model, requestOf('say'))
-    assert.deepEqual([over?.type === 'error' && over.failure.code], ['model_refused'])
-    assert.match(over?.type === 'error' ? over.failure.message : '', /recording is over/)
+  void it('refuses a request that was not recorded and names where it differs, without quoting it', async () => {
+    const model = await replayOf((await record('say this')).exchanges)
+    const failure = await failureOf(model, 'say that')
+    assert.equal(failure?.code, 'replay_diverged')
+    assert.match(failure.message, /rec\.jsonl: messages\[\d\]\.content differs from character 7 on \(exchange 1\)/)
+    assert.doesNotMatch(failure.message, /say/)
+    const longer = [userMessage('say this'), userMessage('and more')]
+    const [more] = await collect(model, { ...requestOf(''), messages: longer })
+    assert.match(more?.type === 'error' ? more.failure.message : '', /messages\[\d\]\.role is not in the recorded request/)
+    assert.equal(await failureOf(model, 'say this'), null)
+  })
+
+  void it('gives different answers to the same request in order, also when a new process goes on, and then begins again', async () => {
+    const { exchanges } = await record('say', 'say', 'say')
+    const numbered = exchanges.map((exchange, place) => ({
+      ...exchange,
+      response: Buffer.from(Buffer.from(exchange.response).toString().replace('Grüße', `answer ${place}`)),
+    }))
+    await using folder = await temporaryFolder()
+    const told: string[] = []
+    for (let run = 0; run < 4; run += 1) {
+      const model = await createReplay(textOf(numbered), 'f', { ...options, stateFolder: folder.path })
+      told.push(textOfEvents(await collect(model, requestOf('say'))).slice(0, 8))
+    }
+    assert.deepEqual(told, ['answer 0', 'answer 1', 'answer 2', 'answer 0'])
+    const other = await createReplay(textOf(numbered.toReversed()), 'f', { ...options, stateFolder: folder.path })
+    assert.match(textOfEvents(await collect(other, requestOf('say'))), /^answer 2/)
   })
 
   void it('of a generation that needed several tries plays the last one', async () => {
     const { events, exchanges } = await record('say')
     const tried = exchanges[0]!
-    const busy: RawExchange = { ...tried, status: 503, response: refused.response }
+    const busy: RawExchange = { ...tried, status: 503, response: Buffer.from(busyBody) }
     const down: RawExchange = { ...tried, status: 0, response: Buffer.alloc(0) }
-    const model = replayOf([busy, down, tried], (place) => `c#${place + 1}`)
+    const model = await replayOf([busy, down, tried], (place) => `c#${place + 1}`)
     assert.equal(textOfEvents(await collect(model, requestOf('say'))), textOfEvents(events[0] ?? []))
   })
 
   void it('of a generation that failed fails with the same code', async () => {
-    const [busy] = await collect(replayOf([refused]), requestOf('x'))
-    assert.deepEqual(busy?.type === 'error' && [busy.failure.code, /busy/.test(busy.failure.message)], ['model_overloaded', true])
-    const [down] = await collect(replayOf([{ ...refused, status: 0, response: Buffer.alloc(0) }]), requestOf('x'))
-    assert.equal(down?.type === 'error' && down.failure.code, 'model_unreachable')
+    const tried = (await record('say')).exchanges[0]!
+    const busy = await failureOf(await replayOf([{ ...tried, status: 503, response: Buffer.from(busyBody) }]), 'say')
+    assert.deepEqual([busy?.code, /busy/.test(busy?.message ?? '')], ['model_overloaded', true])
+    const down = await failureOf(await replayOf([{ ...tried, status: 0, response: Buffer.alloc(0) }]), 'say')
+    assert.equal(down?.code, 'model_unreachable')
   })
 
   void it('leaves out what no wire of ours can read', async () => {
     const { events, exchanges } = await record('say')
-    const model = replayOf([{ ...refused, wire: '@ai-sdk/mistral' }, ...exchanges])
-    assert.equal(textOfEvents(await collect(model, requestOf('x'))), textOfEvents(events[0] ?? []))
+    const model = await replayOf([{ ...exchanges[0]!, wire: '@ai-sdk/mistral' }, ...exchanges])
+    assert.equal(textOfEvents(await collect(model, requestOf('say'))), textOfEvents(events[0] ?? []))
   })
 })
 
@@ -109,14 +147,13 @@ const erased = { erased: 'a'.repeat(64), bytes: 12, reason: 'forgotten by memory
 
 void describe('a replay of what was erased in part', () => {
   void it('says so in the place of an exchange that is gone, and gives the others as they were', async () => {
-    const { events, exchanges } = await record('say', 'call', 'say')
+    const { events, exchanges } = await record('say', 'call', 'say it')
     const [first, second, third] = exchanges.map((exchange, place) => lineOf(exchange, `c${place}#${place}`))
-    const lines = [first, JSON.stringify({ id: 'c1#0', erased }), third]
     assert.ok(second !== undefined)
-    const model = createReplay(readRecording(lines.join('\n'), 'f'), modelLimits, loadWire)
-    assert.equal(textOfEvents(await collect(model, requestOf('a'))), textOfEvents(events[0] ?? []))
-    assert.equal(textOfEvents(await collect(model, requestOf('b'))), '(erased)')
-    assert.equal(textOfEvents(await collect(model, requestOf('c'))), textOfEvents(events[2] ?? []))
+    const model = await createReplay([first, JSON.stringify({ id: 'c1#0', erased }), third].join('\n'), 'f', options)
+    assert.equal(textOfEvents(await collect(model, requestOf('say'))), textOfEvents(events[0] ?? []))
+    assert.equal(textOfEvents(await collect(model, requestOf('what is gone'))), '(erased)')
+    assert.equal(textOfEvents(await collect(model, requestOf('say it'))), textOfEvents(events[2] ?? []))
   })
 
   void it('knows a request again whose beginning was told by an exchange that is gone', async () => {
@@ -125,9 +162,10 @@ void describe('a replay of what was erased in part', () => {
       const { request, ...rest } = JSON.parse(lineOf(exchange, `c${place}#${place}`)) as { request: { text: string } }
       return JSON.stringify({ ...rest, request: { after: { id: 'gone#1', bytes: 20, erased: true }, text: request.text.slice(20) } })
     })
-    const model = createReplay(readRecording(lines.join('\n'), 'f'), modelLimits, loadWire)
+    const model = await createReplay(lines.join('\n'), 'f', options)
     assert.deepEqual(await collect(model, { ...requestOf('call'), model: 'any' }), events[1])
     assert.deepEqual(await collect(model, { ...requestOf('say'), model: 'any' }), events[0])
+    assert.equal((await failureOf(model, 'something else'))?.code, 'replay_diverged')
   })
 })
 
@@ -174,12 +212,12 @@ void describe('a recording', () => {
   })
 
   void it('that is not there, or not named, is said at the start', async () => {
-    await assert.rejects(openReplay('', modelLimits, loadWire), { code: 'bad_config' })
-    const folder = await mkdtemp(join(tmpdir(), 'oxbow-replay-'))
-    await assert.rejects(openReplay(join(folder, 'none'), modelLimits, loadWire), { code: 'bad_config' })
-    await writeFile(join(folder, 'rec'), lineOf(refused, 'c#1'))
-    const [busy] = await collect(await openReplay(join(folder, 'rec'), modelLimits, loadWire), requestOf('x'))
-    assert.equal(busy?.type, 'error')
-    await rm(folder, { recursive: true })
+    await assert.rejects(openReplay('', options), { code: 'bad_config' })
+    await using folder = await temporaryFolder()
+    await assert.rejects(openReplay(join(folder.path, 'none'), options), { code: 'bad_config' })
+    const { events, exchanges } = await record('say')
+    await writeFile(join(folder.path, 'rec'), textOf(exchanges))
+    const model = await openReplay(join(folder.path, 'rec'), options)
+    assert.equal(textOfEvents(await collect(model, requestOf('say'))), textOfEvents(events[0] ?? []))
   })
 })

@@ -1,71 +1,166 @@
 /**
  * A model that answers from a recording: the bytes that an endpoint once sent are read again by the wire that read them then.
- * No network. A request that was recorded is answered with its own answer; any other with the next one that was not given yet.
- * Of a generation that needed several tries its last one is played: that is how it ended then. One that was erased keeps its place
- * and says so.
+ * No network. A request is answered only when it is one that was recorded (see `request-match.ts`); any other ends with
+ * `replay_diverged`, which names the first difference. Of a generation that needed several tries its last one is played: that is how
+ * it ended then. One that was erased keeps its place and says so.
+ *
+ * The same request may be recorded more than once: its answers are given in order. So the place in the recording is kept on
+ * disk, and a process that starts later goes on from there; behind the end it begins again.
  */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
-import { erasedText, type GenerateRequest, type Model, type ModelEvent, OxbowError, plainFacts } from '../../types/index.ts'
+import {
+  builtinProviders,
+  erasedText,
+  type Failure,
+  type GenerateRequest,
+  type Model,
+  type ModelEvent,
+  OxbowError,
+  plainFacts,
+  toFailure,
+  writeWhole,
+} from '../../types/index.ts'
 import { bytesOf } from '../http/request-body.ts'
 import type { ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem, problem, problemOfStatus } from '../model-problem.ts'
 import type { Wire } from '../wire.ts'
 import { readRecording, type RecordedExchange } from './recording.ts'
+import { endsWith, firstDifference, readSpoken, readSpokenRest, type Spoken } from './request-match.ts'
 
-/** @throws OxbowError `bad_config` when the file cannot be used. */
-export async function openReplay(file: string, limits: ModelLimits, loadWire: (name: string) => Promise<Wire | null>): Promise<Model> {
-  if (file === '') throw new OxbowError('bad_config', 'The replay model has no recording.', { hint: 'Set model.replay to a recording.' })
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new OxbowError('bad_config', `${file} cannot be read.`, { hint: 'Set model.replay to a recording.', cause })
-  })
-  return createReplay(readRecording(text, file), limits, loadWire)
+type LoadWire = (name: string) => Promise<Wire | null>
+
+export interface ReplayOptions {
+  readonly limits: ModelLimits
+  readonly loadWire: LoadWire
+  /** Where the place in the recording is kept between processes; unset: nowhere. */
+  readonly stateFolder?: string | undefined
 }
 
-export function createReplay(
-  recorded: readonly RecordedExchange[],
-  limits: ModelLimits,
-  loadWire: (name: string) => Promise<Wire | null>,
-): Model {
-  const left = [...new Map(recorded.map((exchange) => [exchange.generation, exchange])).values()]
+/** @throws OxbowError `bad_config` when the file cannot be used. */
+export async function openReplay(file: string, options: ReplayOptions): Promise<Model> {
+  if (file === '') throw new OxbowError('bad_config', 'The replay model has no recording.', { hint: 'Set model.replay to a recording.' })
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    const hint =
+      'Set model.replay to what `oxbow audit recording SESSION > FILE` wrote; a relative path is looked for beside config.toml, then in the folder where Oxbow is started.'
+    throw new OxbowError('bad_config', `The recording ${file} cannot be read.`, { hint, cause })
+  })
+  return createReplay(text, file, options)
+}
+
+/** @param name of the recording, for errors. @throws OxbowError `bad_config` when the text is not a recording */
+export async function createReplay(text: string, name: string, { limits, loadWire, stateFolder }: ReplayOptions): Promise<Model> {
+  const recorded = [...new Map(readRecording(text, name).map((exchange) => [exchange.generation, exchange])).values()]
+  const wires = new Map<string, Wire | null>()
+  for (const { wire, erased } of recorded) if (!erased && !wires.has(wire)) wires.set(wire, await loadWire(wire))
+  // A provider package has no wire of ours: what it sent cannot be read again.
+  const exchanges = recorded.filter(({ wire, erased }) => erased || wires.get(wire))
+  const place = openPlace(stateFolder, text, exchanges.length)
   return {
     async *generate(request, signal) {
-      const next = signal.aborted ? null : await takeNext(left, request, loadWire)
-      if (next?.exchange.erased === true) yield erasedAnswer
-      else if (next === null) yield [{ type: 'error', failure: signal.aborted ? cancelled : over, usage: noUsage }]
-      else if (next.exchange.status === 200 && next.wire !== null) yield* play(next.exchange, next.wire, limits)
-      else yield [errorOf(refusalOf(next.exchange))]
+      try {
+        const found = signal.aborted ? null : findExchange(exchanges, place.next(), request, wires)
+        const exchange = typeof found === 'number' ? exchanges[found] : undefined
+        if (exchange !== undefined) place.move(Number(found) + 1)
+        if (exchange === undefined) yield failed(typeof found === 'string' ? diverged(name, found) : cancelled)
+        else if (exchange.erased) yield erasedAnswer
+        else if (exchange.status === 200) yield* play(exchange, wires.get(exchange.wire)!, limits)
+        else yield failed(refusalOf(exchange).failure)
+      } catch (error) {
+        yield failed(toFailure(error, 'store_failed', 'Check that the disk of the workspace can be written.'))
+      }
     },
   }
 }
 
-const over = {
-  code: 'model_refused',
-  message: 'The recording is over: nothing was recorded for this request.',
-  hint: 'Record a longer session, or choose another model.',
-} as const
-
-async function takeNext(left: RecordedExchange[], request: GenerateRequest, loadWire: (name: string) => Promise<Wire | null>) {
-  const wires = new Map<string, Wire | null>()
-  for (const { wire, erased } of left) if (!erased && !wires.has(wire)) wires.set(wire, await loadWire(wire))
-  const readable = left.filter(({ wire, erased }) => erased || wires.get(wire))
-  // Written once for each wire and model, however long the recording is.
-  const bodies = new Map<string, Buffer>()
-  const bodyFor = ({ wire, model }: RecordedExchange): Buffer => {
-    const known = bodies.get(`${wire} ${model}`) ?? bodyOf(wires.get(wire)!, request, model)
-    bodies.set(`${wire} ${model}`, known)
-    return known
-  }
-  const same = readable.find((exchange) => !exchange.erased && isSame(bodyFor(exchange), exchange))
-  const exchange = same ?? readable[0]
-  if (exchange === undefined) return null
-  left.splice(left.indexOf(exchange), 1)
-  return { exchange, wire: wires.get(exchange.wire) ?? null }
+interface Place {
+  /** Index of the exchange that is expected next. */
+  next(): number
+  move(to: number): void
 }
 
-/** What was erased of a request's beginning is compared with nothing; its length still counts. */
-function isSame(body: Buffer, { request, unknown }: RecordedExchange): boolean {
-  return body.length === unknown + request.length && body.subarray(unknown).equals(request)
+/** The place of another recording is no place in this one. */
+function openPlace(folder: string | undefined, text: string, length: number): Place {
+  const file = folder === undefined ? null : join(folder, 'replay.json')
+  const recording = createHash('sha256').update(text).digest('hex')
+  let next = file === null ? 0 : readPlace(file, recording)
+  return {
+    next: () => (next < length ? next : 0),
+    move(to) {
+      next = to
+      if (file !== null) writeWhole(file, `${JSON.stringify({ recording, next })}\n`)
+    },
+  }
+}
+
+function readPlace(file: string, recording: string): number {
+  try {
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as { recording?: unknown; next?: unknown } | null
+    return kept?.recording === recording && Number.isSafeInteger(kept.next) ? Math.max(0, Number(kept.next)) : 0
+  } catch {
+    return 0
+  }
+}
+
+/** @returns the index of the recorded exchange, from the expected one on and around; else the first difference to the nearest one */
+function findExchange(
+  exchanges: readonly RecordedExchange[],
+  next: number,
+  request: GenerateRequest,
+  wires: ReadonlyMap<string, Wire | null>,
+): number | string {
+  const asked = new Map<string, Spoken>()
+  // Written once for each wire and model, however long the recording is.
+  const askedOf = ({ wire, model, url }: RecordedExchange): Spoken => {
+    const official = isOfficial(url)
+    const key = `${wire} ${official} ${model}`
+    const known = asked.get(key)
+    if (known !== undefined) return known
+    const made = readSpoken(bodyOf(wires.get(wire)!, { ...request, model }, official)) ?? []
+    asked.set(key, made)
+    return made
+  }
+  let nearest = { same: -1, where: 'nothing that can be replayed is recorded' }
+  for (let step = 0; step < exchanges.length; step += 1) {
+    const at = (next + step) % exchanges.length
+    const exchange = exchanges[at]!
+    if (exchange.erased) continue
+    const spoken = askedOf(exchange)
+    if (exchange.unknown > 0) {
+      const rest = readSpokenRest(exchange.request)
+      if (rest !== null && endsWith(spoken, rest)) return at
+      continue
+    }
+    const recorded = readSpoken(exchange.request)
+    if (recorded === null) continue
+    const difference = firstDifference(recorded, spoken)
+    if (difference === null) return at
+    if (difference.same > nearest.same) nearest = { ...difference, where: `${difference.where} (exchange ${at + 1})` }
+  }
+  // What was asked then is gone: any request may have been the one.
+  return exchanges[next]?.erased === true ? next : nearest.where
+}
+
+function isOfficial(url: string): boolean {
+  return Object.values(builtinProviders).some(({ baseUrl }) => baseUrl !== '' && url.startsWith(`${baseUrl}/`))
+}
+
+/** What the wire would send. What is known of the model is not recorded: what depends on it is not compared. */
+function bodyOf(wire: Wire, request: GenerateRequest, official: boolean): Buffer {
+  const { model: name, maxOutputTokens } = request
+  const facts = plainFacts({ name, provider: 'replay', contextTokens: 1, maxOutputTokens, price: null })
+  return Buffer.concat(bytesOf(wire.createWriter({ facts: () => facts, official }).write(request)))
+}
+
+function diverged(name: string, where: string): Failure {
+  return {
+    code: 'replay_diverged',
+    message: `The request is not in the recording ${name}: ${where}.`,
+    hint: 'Say what was said when it was recorded, in one session (`--session ID`), or choose another model.',
+  }
 }
 
 const erasedAnswer: readonly ModelEvent[] = [
@@ -73,15 +168,9 @@ const erasedAnswer: readonly ModelEvent[] = [
   { type: 'finish', reason: 'stop', usage: noUsage },
 ]
 
-/** What the wire would send; facts of the model are not recorded, so that only a request which needs none of them is found. */
-function bodyOf(wire: Wire, request: GenerateRequest, model: string): Buffer {
-  const facts = plainFacts({ name: model, provider: 'replay', contextTokens: 1, maxOutputTokens: request.maxOutputTokens, price: null })
-  return Buffer.concat(bytesOf(wire.createWriter({ facts: () => facts, official: false }).write({ ...request, model })))
-}
-
 function refusalOf({ url, status, response }: RecordedExchange): Problem {
   const origin = originOf(url)
-  if (status === 0) return problem('model_unreachable', `${origin} did not answer.`, 'It did not then, either.')
+  if (status === 0) return problem('model_unreachable', `${origin} did not answer.`, 'It did not when it was recorded.')
   return problemOfStatus({ status, body: response.toString('utf8'), key: '', origin, retryAfterMs: null, redirect: '' })
 }
 
@@ -101,12 +190,12 @@ function* play({ url, model, response }: RecordedExchange, wire: Wire, limits: M
     if (!more) break
   }
   const found = reader.problem(null)
-  yield found === null ? reader.finish() : [errorOf(found, reader.usage())]
+  yield found === null ? reader.finish() : failed(found.failure, reader.usage())
 }
 
 /** As a socket would give it. */
 const pieceBytes: number = 64 * 1024
 
-function errorOf({ failure }: Problem, usage = noUsage): ModelEvent {
-  return { type: 'error', failure, usage }
+function failed(failure: Failure, usage = noUsage): readonly ModelEvent[] {
+  return [{ type: 'error', failure, usage }]
 }
