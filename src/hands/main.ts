@@ -20,15 +20,11 @@
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { browserAt } from './browser/chromium-launch.ts'
-import { createLiveCommands } from './commands/live-commands.ts'
 import { createCommandRunner } from './commands/run-command.ts'
-import { parseArguments } from './hands-arguments.ts'
-import type { HandsArguments } from './hands-arguments.ts'
-import { closeInherited } from './inherited-descriptors.ts'
+import { createLiveCommands } from './commands/start-process.ts'
+import { closeInherited, openDevice, openTransport, type TransportChoice } from './transport.ts'
 import { bySharedPort, bySocket, proxyEnvironment, startRelay } from './relay.ts'
-import { serve } from './serve.ts'
-import type { HandsOptions } from './serve.ts'
-import { openDevice, openTransport } from './transport.ts'
+import { type HandsOptions, serve } from './serve.ts'
 
 function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsArguments): HandsOptions {
   if (mapped !== null) {
@@ -61,16 +57,16 @@ function become(user: number | null): void {
 }
 
 async function run(): Promise<void> {
-  const told = parseArguments(process.argv.slice(2))
+  const args = parseArguments(process.argv.slice(2))
   // By /proc, which not every system has where folders are mapped.
-  if (told.mapped === null && existsSync('/proc/self/fd')) closeInherited()
+  if (args.mapped === null && existsSync('/proc/self/fd')) closeInherited()
   // Before they become somebody else: only root may open it.
-  const shared = told.relay?.kind === 'device' ? await openDevice(told.relay.name) : null
-  const { input, output } = await openTransport(told.transport, () => become(told.user))
+  const shared = args.relay?.kind === 'device' ? await openDevice(args.relay.name) : null
+  const { input, output } = await openTransport(args.transport, () => become(args.user))
   // The kernel's end is gone: so is the reason to live.
   output.on('error', () => process.exit(0))
-  if (told.relay !== null) await startRelay(shared === null ? bySocket(told.relay.name) : bySharedPort(shared))
-  await serve(input, output, options(told))
+  if (args.relay !== null) await startRelay(shared === null ? bySocket(args.relay.name) : bySharedPort(shared))
+  await serve(input, output, options(args))
 }
 
 // No await out here: hands are started as CommonJS, which Node loads 5 ms sooner and whose compiled code can be kept.
@@ -81,3 +77,87 @@ run().then(
     process.exit(1)
   },
 )
+
+/** Whoever starts hands is trusted; an unknown flag is a mistake and ends the start. */
+interface HandsArguments {
+  /** How the kernel is spoken with. */
+  readonly transport: TransportChoice
+  /** Two folders of the host that stand for /shared and /tmp, null in a sandbox. */
+  readonly mapped: readonly [shared: string, tmp: string] | null
+  /** Where /vault is; '' in every other profile. */
+  readonly vault: string
+  /** Every process here belongs to the sandbox. */
+  readonly alone: boolean
+  /** Most private memory of each process of a command. */
+  readonly dataLimitKib: number | null
+  /** The way to the egress proxy: its socket, or a port that connections to it share; null where there is no way out. */
+  readonly relay: { readonly kind: 'socket' | 'device'; readonly name: string } | null
+  /** Path of Chromium, null in every profile but `browser`. */
+  readonly browser: string | null
+  /** Uid and gid to become once the transport is open. */
+  readonly user: number | null
+}
+
+/** @throws Error for what it does not know. */
+function parseArguments(args: readonly string[]): HandsArguments {
+  let parsed: HandsArguments = {
+    transport: { kind: 'stdio' },
+    mapped: null,
+    vault: '',
+    alone: false,
+    dataLimitKib: null,
+    relay: null,
+    browser: null,
+    user: null,
+  }
+  const rest = [...args]
+  const next = (flag: string): string => {
+    const value = rest.shift()
+    if (value === undefined || value === '') throw new Error(`${flag} needs a value`)
+    return value
+  }
+  const number = (flag: string): number => {
+    const value = Number(next(flag))
+    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${flag} needs a number`)
+    return value
+  }
+  for (let flag = rest.shift(); flag !== undefined; flag = rest.shift()) {
+    switch (flag) {
+      case '--listen':
+      case '--connect':
+      case '--device':
+        parsed = { ...parsed, transport: { kind: flag.slice(2) as 'listen' | 'connect' | 'device', name: next(flag) } }
+        break
+      case '--mapped':
+        parsed = { ...parsed, mapped: [next(flag), next(flag)] }
+        break
+      case '--vault':
+        parsed = { ...parsed, vault: '/vault' }
+        break
+      case '--mapped-vault':
+        parsed = { ...parsed, vault: next(flag) }
+        break
+      case '--alone':
+        parsed = { ...parsed, alone: true }
+        break
+      case '--data-limit':
+        parsed = { ...parsed, dataLimitKib: number(flag) }
+        break
+      case '--relay':
+        parsed = { ...parsed, relay: { kind: 'socket', name: next(flag) } }
+        break
+      case '--relay-device':
+        parsed = { ...parsed, relay: { kind: 'device', name: next(flag) } }
+        break
+      case '--browser':
+        parsed = { ...parsed, browser: next(flag) }
+        break
+      case '--user':
+        parsed = { ...parsed, user: number(flag) }
+        break
+      default:
+        throw new Error(`unknown flag ${flag}`)
+    }
+  }
+  return parsed
+}

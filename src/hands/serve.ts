@@ -6,18 +6,17 @@ import { createMessageReader, createMessageWriter, greetingId, joinContent, spli
 import { openArchives } from './archive/archive-operations.ts'
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'
-import { commandOperations } from './commands/run-command.ts'
-import type { CommandOptions, CommandRunner } from './commands/run-command.ts'
+import { commandOperations, type CommandOptions, type CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
 import type { Root } from './files/workspace-path.ts'
 import type { HandlersOf } from './handlers.ts'
 import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
-import { openSessions } from './sessions/session-operations.ts'
-import { surveyOperations } from './survey/survey-folder.ts'
+import { openSessions } from './sessions/session-keeper.ts'
+import { surveyOperations } from './find/survey-folder.ts'
 import { createUploads } from './transfer/put-file.ts'
-import { sweepUploads } from './transfer/upload-notes.ts'
-import { openWatches } from './watch/watch-operations.ts'
+import { sweepUploads } from './transfer/transfers.ts'
+import { openWatches } from './watch/watch-folder.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]

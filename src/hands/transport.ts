@@ -2,21 +2,22 @@
  * The ways to the kernel: standard input and output, a unix socket from either side, a virtio-serial port or another device that
  * can be waited on. Each serves one kernel once; when its end is gone, so is the reason to live.
  */
-import { constants, openSync, readFileSync, readSync, readdirSync } from 'node:fs'
+import { closeSync, constants, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { HandsArguments } from './hands-arguments.ts'
 import { systemCode } from './failure.ts'
 import { hostPollMs, readBlockBytes } from './limits.ts'
 
-export interface Transport {
+export type TransportChoice = { readonly kind: 'stdio' } | { readonly kind: 'listen' | 'connect' | 'device'; readonly name: string }
+
+interface Transport {
   readonly input: Readable
   readonly output: Writable
 }
 
 /** Resolves when the kernel is there. @throws Error when the way cannot be opened. */
-export async function openTransport(transport: HandsArguments['transport'], opened: () => void): Promise<Transport> {
+export async function openTransport(transport: TransportChoice, opened: () => void): Promise<Transport> {
   const socket = transport.kind === 'stdio' ? null : await openSocket(transport.kind, transport.name, opened)
   if (socket !== null) return { input: socket, output: socket }
   opened()
@@ -103,4 +104,33 @@ function findPort(name: string): string {
   const port = readdirSync(folder).find((each) => readFileSync(`${folder}/${each}/name`, 'utf8').trim() === name)
   if (port === undefined) throw new Error(`no virtio-serial port is named ${name}`)
   return `/dev/${port}`
+}
+
+// Closes what hands inherited by accident. Whoever started the kernel may have left descriptors open (a terminal, a log, a
+// folder), Node hands them on, and through one a command could reach out of the sandbox. What Node opens for itself is marked
+// to be closed at exec; what came through an exec cannot be.
+
+/** O_CLOEXEC as `/proc/<pid>/fdinfo` shows it: proc(5), octal, the same number on x86_64 and aarch64. */
+const closeOnExec = 0o2000000
+
+/** Leaves standard input, output and error. */
+export function closeInherited(): void {
+  for (const name of readdirSync('/proc/self/fd')) {
+    const descriptor = Number(name)
+    if (descriptor <= 2 || isOurs(descriptor)) continue
+    try {
+      closeSync(descriptor)
+    } catch {
+      // The descriptor by which the folder was read is gone already.
+    }
+  }
+}
+
+function isOurs(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))?.[1] ?? '0'
+    return (Number.parseInt(flags, 8) & closeOnExec) !== 0
+  } catch {
+    return true
+  }
 }

@@ -2,15 +2,13 @@
  * Unpacks an archive into a folder of its own, where nothing is in the way and nobody else's link can be. Each entry is made only
  * under folders that were made here; so no entry goes through a link that came before it.
  */
-import { constants, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { constants, type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { failed, systemCode } from '../failure.ts'
-import { maxUnpackBytes, maxUnpackEntries } from '../limits.ts'
-import { checkLinkTarget, entryPath, refused } from './entry-path.ts'
+import { maxDepth, maxPathBytes, maxUnpackBytes, maxUnpackEntries } from '../limits.ts'
 import type { TarEntry, TarEvent } from './tar-reader.ts'
 
-export interface StagedCounts {
+interface StagedCounts {
   files: number
   folders: number
   links: number
@@ -134,4 +132,36 @@ async function addHardLink({ folder, made }: Staging, entry: TarEntry, at: strin
 
 function tooMuch(what: string): Error {
   return failed('limit_reached', `The archive holds ${what}. Nothing was unpacked.`, 'Unpack it in parts.')
+}
+
+// Where an entry of an archive may go, and where a link in it may lead: never out of the folder. For a link that means more
+// than its text: `..` after a name could leave through another link on the way, so it may stand only at the beginning, where it
+// goes up through folders that are real.
+
+/** @returns the path below the folder, '' for the folder itself. @throws the failure `path_refused` */
+function entryPath(name: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.')
+  if (posix.isAbsolute(name)) throw refused(name, 'its path is absolute')
+  if (parts.includes('..')) throw refused(name, 'its path leads upwards')
+  if (parts.length > maxDepth || Buffer.byteLength(name) > maxPathBytes) throw refused(name, 'its path is too long')
+  return parts.join('/')
+}
+
+/** @param at path of the link, as entryPath gives it. @throws the failure `path_refused` when it could lead out of the folder */
+function checkLinkTarget(at: string, target: string): void {
+  const parts = target.split('/').filter((part) => part !== '' && part !== '.')
+  const upwards = parts.findIndex((part) => part !== '..')
+  const ups = upwards === -1 ? parts.length : upwards
+  const depth = at.split('/').length - 1
+  if (target === '' || Buffer.byteLength(target) > maxPathBytes) throw refused(at, 'it is a link that cannot be')
+  if (posix.isAbsolute(target) || ups > depth || parts.slice(ups).includes('..'))
+    throw refused(at, 'it is a link that leads out of the folder')
+}
+
+function refused(name: string, why: string): Error {
+  return failed(
+    'path_refused',
+    `The archive cannot be unpacked: ${name} is refused, ${why}. Nothing was unpacked.`,
+    'Pack it without that.',
+  )
 }

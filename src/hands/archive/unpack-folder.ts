@@ -1,22 +1,15 @@
 /** Unpacks an archive into a folder, in pieces: beside it first, and into it when all of the archive was found good. */
-import { mkdir, rm, utimes } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
-import { fromSystemError, throwIfCancelled } from '../failure.ts'
-import { refuseGuarded } from '../files/guarded-path.ts'
-import { makeFolderFor, temporaryBeside } from '../files/place-file.ts'
-import { toPlace, toRealPlace } from '../files/workspace-path.ts'
-import type { Place, Root } from '../files/workspace-path.ts'
+import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
+import { makeFolderFor, renameToFree, syncFolder, temporaryBeside } from '../files/write-file.ts'
 import { maxTransfers, transferIdleMs } from '../limits.ts'
 import { checkPiece } from '../transfer/put-file.ts'
-import { createTransfers } from '../transfer/transfers.ts'
-import type { Transfer } from '../transfer/transfers.ts'
-import { noteUpload } from '../transfer/upload-notes.ts'
-import { mergeFolder } from './merge-folder.ts'
-import { createStage } from './stage-entries.ts'
-import type { Stage } from './stage-entries.ts'
-import { createTarReader } from './tar-reader.ts'
-import type { TarReader } from './tar-reader.ts'
+import { createTransfers, noteUpload, type Transfer } from '../transfer/transfers.ts'
+import { createStage, type Stage } from './stage-entries.ts'
+import { createTarReader, type TarReader } from './tar-reader.ts'
 
 type Input = HandsOps['unpack']['input']
 
@@ -29,7 +22,7 @@ interface Unpacking extends Transfer {
   bytes: number
 }
 
-export interface Unpacker {
+interface Unpacker {
   unpack(input: Input, signal: AbortSignal): Promise<HandsOps['unpack']['output']>
   /** Forgets all that was not finished. Never throws. */
   close(): Promise<void>
@@ -108,4 +101,46 @@ async function takePiece(unpacking: Unpacking, input: Input, signal: AbortSignal
   if (!input.last) return
   reader.finish()
   await mergeFolder(staged, target, input.overwrite)
+}
+
+// Brings what was unpacked beside a folder into it. First all is looked at: what stands in the way refuses the whole. Then each
+// file takes its place by a rename; only what somebody else changes in between can leave a part of it done.
+
+interface Step {
+  /** Path below both folders. */
+  readonly path: string
+  readonly kind: 'folder' | 'file' | 'link'
+  readonly taken: boolean
+}
+
+/** @param target a folder that exists. @throws the failure `tool_failed` or `path_refused`; then nothing was moved */
+async function mergeFolder(staged: string, target: Place, overwrite: boolean): Promise<void> {
+  const steps = await planSteps(staged, target, overwrite, '')
+  for (const { path, kind, taken } of steps) {
+    const to = `${target.real}/${path}`
+    if (kind === 'folder') {
+      if (!taken) await mkdir(to)
+    } else if (taken || kind === 'link') await rename(`${staged}/${path}`, to)
+    else await renameToFree(`${staged}/${path}`, to)
+  }
+  await syncFolder(target.real)
+}
+
+async function planSteps(staged: string, target: Place, overwrite: boolean, below: string): Promise<Step[]> {
+  const steps: Step[] = []
+  for (const entry of await readdir(`${staged}/${below}`, { withFileTypes: true })) {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`
+    const kind = entry.isDirectory() ? 'folder' : entry.isSymbolicLink() ? 'link' : 'file'
+    const there = await lstat(`${target.real}/${path}`).catch(() => null)
+    const shown = `${target.virtual}/${path}`
+    if (there !== null && there.isDirectory() !== (kind === 'folder')) {
+      throw failed('path_refused', `${shown} is in the way: only one of the two is a folder. Nothing was unpacked.`, 'Unpack elsewhere.')
+    }
+    if (there !== null && kind !== 'folder' && !overwrite) {
+      throw failed('tool_failed', `${shown} already exists. Nothing was unpacked.`, 'Unpack elsewhere, or pass overwrite to replace files.')
+    }
+    steps.push({ path, kind, taken: there !== null })
+    if (kind === 'folder') steps.push(...(await planSteps(staged, target, overwrite, path)))
+  }
+  return steps
 }

@@ -6,15 +6,12 @@ import type { HandlersOf } from '../handlers.ts'
 import { browserCancelMs, browserEndMs, navigationMs, quietMs } from '../limits.ts'
 import { launchChromium } from './chromium-launch.ts'
 import type { BrowserOptions } from './chromium-launch.ts'
-import { act, settled } from './page-action.ts'
-import { pageAddress } from './page-address.ts'
-import { pageFailure } from './page-failure.ts'
-import { takePicture } from './page-picture.ts'
-import { stateOf, viewTab } from './page-view.ts'
+import { act, settled, takePicture } from './page-action.ts'
+import { pageAddress, stateOf, viewTab } from './page-view.ts'
+import { orCancelled, pageFailure, pause, within } from './page-failure.ts'
 import { watchTab } from './tab-events.ts'
 import { createTabTable } from './tab-table.ts'
 import type { Tab, TabTable } from './tab-table.ts'
-import { orCancelled, pause, within } from './time-limit.ts'
 
 export interface BrowserFamily {
   readonly ops: HandlersOf<BrowserOps>

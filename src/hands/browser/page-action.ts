@@ -1,10 +1,12 @@
 /** Does in a page what a person could, and waits until the page has taken it in. */
+import { mkdir, writeFile } from 'node:fs/promises'
 import type { Locator, Request } from 'playwright-core'
 import type { BrowserAction } from '../../types/index.ts'
-import { elementMs, navigationMs, quietMs, settleMs } from '../limits.ts'
-import { findElement } from './page-element.ts'
+import { failed } from '../failure.ts'
+import { elementMs, lookMs, maxPictureHeight, navigationMs, quietMs, settleMs } from '../limits.ts'
+import { pictureFolder } from './chromium-launch.ts'
 import type { Tab } from './tab-table.ts'
-import { pause, within } from './time-limit.ts'
+import { pause, within } from './page-failure.ts'
 
 export async function act(tab: Tab, action: BrowserAction, signal: AbortSignal): Promise<void> {
   const element = 'ref' in action && action.ref !== '' ? await findElement(tab, action.ref) : null
@@ -67,4 +69,55 @@ export async function settled(tab: Tab, signal: AbortSignal, work: () => Promise
     page.off('requestfinished', end)
     page.off('requestfailed', end)
   }
+}
+
+// Finds the element that a tree named.
+
+/** @throws `bad_input`, or `not_found` when it is not there any more: names hold until their element goes or the page changes. */
+export async function findElement(tab: Tab, ref: string): Promise<Locator> {
+  if (!/^(?:f\d{1,6})?e\d{1,9}$/.test(ref))
+    throw failed('bad_input', 'That is no ref of an element.', 'Refs look like e5 or f1e2; browser_snapshot shows them.')
+  const element = tab.page.locator(`aria-ref=${ref}`)
+  // A ref of a frame that is gone is an error of its own.
+  const found = await within(lookMs, element.count()).catch(() => 0)
+  if (found === 0)
+    throw failed(
+      'not_found',
+      `There is no element ${ref} in tab ${tab.id} now.`,
+      'Take a new browser_snapshot: the page has changed since.',
+    )
+  return element
+}
+
+// Pictures of pages: each a new file, so that none is ever overwritten.
+
+interface Picture {
+  readonly path: string
+  readonly bytes: number
+  readonly width: number
+  readonly height: number
+}
+
+export async function takePicture(
+  tab: Tab,
+  { ref, fullPage }: { readonly ref: string; readonly fullPage: boolean },
+  signal: AbortSignal,
+): Promise<Picture> {
+  const { page } = tab
+  const options = { type: 'png', scale: 'css', animations: 'disabled', caret: 'hide', timeout: lookMs, signal } as const
+  const take = async (): Promise<Buffer> => {
+    if (ref !== '') return (await findElement(tab, ref)).screenshot(options)
+    if (!fullPage) return page.screenshot(options)
+    const { cssContentSize: size } = await tab.target.send('Page.getLayoutMetrics')
+    const clip = { x: 0, y: 0, width: Math.min(size.width, maxPictureHeight), height: Math.min(size.height, maxPictureHeight) }
+    return page.screenshot({ ...options, fullPage: true, clip })
+  }
+  const png = await within(lookMs + 1_000, take())
+  await mkdir(pictureFolder, { recursive: true })
+  // By the time, so that names sort; the clock in nanoseconds never gives one twice.
+  const name = `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.hrtime.bigint().toString(36)}.png`
+  const path = `${pictureFolder}/${name}`
+  await writeFile(path, png, { flag: 'wx' })
+  // PNG: width and height stand at fixed places (RFC 2083, 4.1.1).
+  return { path, bytes: png.length, width: png.readUInt32BE(16), height: png.readUInt32BE(20) }
 }

@@ -7,9 +7,8 @@ import type { Page } from 'playwright-core'
 import { maxBrowsers, maxDownloadName, maxTabs } from '../limits.ts'
 import { browserOperations } from './browser-operations.ts'
 import type { Launched } from './chromium-launch.ts'
-import { safeName } from './download-save.ts'
-import { mayBeShown, pageAddress } from './page-address.ts'
-import { changesBetween } from './page-view.ts'
+import { safeName } from './tab-events.ts'
+import { changesBetween, mayBeShown, pageAddress } from './page-view.ts'
 import { createTabTable } from './tab-table.ts'
 
 describe('names of downloads', () => {

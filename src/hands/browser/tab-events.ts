@@ -1,9 +1,22 @@
 /** What a page does by itself: dialogs, windows, downloads. All are bounded, answered at once, and told with the next answer. */
-import type { Dialog, Page } from 'playwright-core'
-import { maxDialogs, maxPopUps } from '../limits.ts'
-import { saveDownload } from './download-save.ts'
-import { clip, note } from './tab-table.ts'
-import type { Tab } from './tab-table.ts'
+import { constants, copyFile, mkdir, readdir, stat } from 'node:fs/promises'
+import { extname } from 'node:path'
+import type { Dialog, Download, Page } from 'playwright-core'
+import type { BrowserDownload } from '../../types/index.ts'
+import { failed } from '../failure.ts'
+import {
+  downloadPollMs,
+  maxAddressCharacters,
+  maxDialogs,
+  maxDownloadBytes,
+  maxDownloadName,
+  maxDownloads,
+  maxPopUps,
+  maxRunningDownloads,
+  maxSameNames,
+} from '../limits.ts'
+import { downloadFolder } from './chromium-launch.ts'
+import { clip, note, type Owner, type Tab } from './tab-table.ts'
 
 export function watchTab(tab: Tab, adopt: (page: Page) => Promise<Tab | null>): void {
   const { page, owner } = tab
@@ -35,4 +48,92 @@ async function takePopUp(tab: Tab, opened: Page, adopt: (page: Page) => Promise<
   if (taken !== null) return note(tab.owner, `tab ${tab.id} opened a window: it is tab ${taken.id}`)
   if (tab.popUps <= maxPopUps + 1) note(tab.owner, `tab ${tab.id} opened more windows than it may; they were closed`)
   await opened.close()
+}
+
+// Downloads land in /tmp/downloads under a safe name that nothing has yet; those that run at once stay below a limit together.
+
+const tooLarge = `downloads that run at once may have ${maxDownloadBytes / 1024 / 1024} MB together`
+
+/** Never rejects: what went wrong is told with the next answer, and by the list of downloads. */
+async function saveDownload(owner: Owner, download: Download): Promise<void> {
+  const entry: BrowserDownload = { path: '', url: download.url().slice(0, maxAddressCharacters), bytes: 0, state: 'running', problem: '' }
+  const isCrowded = owner.downloads.filter(({ state }) => state === 'running').length >= maxRunningDownloads
+  owner.downloads.push(entry)
+  if (owner.downloads.length > maxDownloads) owner.downloads.shift()
+  const problem = isCrowded ? `${maxRunningDownloads} run already` : await save(owner, download, entry)
+  if (problem === null) {
+    entry.state = 'done'
+    note(owner, `downloaded ${entry.path} (${entry.bytes} bytes)`)
+  } else {
+    entry.problem = problem
+    entry.state = 'failed'
+    note(owner, `a download failed: ${problem}`)
+    await download.cancel().catch(() => undefined)
+  }
+  await download.delete().catch(() => undefined)
+}
+
+/** @returns why it failed, or null */
+async function save({ browser }: Owner, download: Download, entry: BrowserDownload): Promise<string | null> {
+  let isTooLarge = false
+  const measure = setInterval(() => {
+    void bytesIn(browser.downloads).then(async (bytes) => {
+      if (bytes > maxDownloadBytes) isTooLarge = true
+      if (isTooLarge) await download.cancel().catch(() => undefined)
+    })
+  }, downloadPollMs)
+  try {
+    const problem = await download.failure()
+    if (isTooLarge) return tooLarge
+    if (problem !== null) return /^[\w .]{1,60}$/.test(problem) ? problem : 'it was not sent to its end'
+    const real = await download.path()
+    entry.bytes = (await stat(real)).size
+    entry.path = await place(real, safeName(download.suggestedFilename()))
+    return null
+  } catch {
+    return 'it could not be saved: perhaps no space is left, or the browser ended'
+  } finally {
+    clearInterval(measure)
+  }
+}
+
+/** Letters and digits of any script, and what cannot be taken for a path, an option or a hidden file. */
+export function safeName(said: string): string {
+  const clean = said
+    .normalize('NFC')
+    .replaceAll(/[^\p{L}\p{N}._ ()+-]+/gu, '_')
+    .replace(/^[._ -]+/, '')
+  const ending = extname(clean).slice(0, 16)
+  const stem = clean.slice(0, clean.length - extname(clean).length)
+  return `${stem.slice(0, maxDownloadName - 16) || 'download'}${ending}`.toWellFormed()
+}
+
+/** Beside what is there: nothing is ever replaced. */
+async function place(real: string, name: string): Promise<string> {
+  await mkdir(downloadFolder, { recursive: true })
+  const ending = extname(name)
+  const stem = name.slice(0, name.length - ending.length)
+  for (let i = 1; i <= maxSameNames; i += 1) {
+    const path = `${downloadFolder}/${stem}${i === 1 ? '' : ` (${i})`}${ending}`
+    try {
+      await copyFile(real, path, constants.COPYFILE_EXCL)
+      return path
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    }
+  }
+  throw failed('limit_reached', `${downloadFolder} holds too many files of that name.`, 'Delete or move some.')
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const names = await readdir(folder).catch(() => [])
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(`${folder}/${name}`).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }

@@ -7,7 +7,7 @@ import type { BrowserDownload, BrowserTab } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { browserEndMs, maxBrowsers, maxNoteCharacters, maxNotes, maxTabs, staleTabMs } from '../limits.ts'
 import type { Launched } from './chromium-launch.ts'
-import { within } from './time-limit.ts'
+import { within } from './page-failure.ts'
 
 export interface Tab {
   readonly id: string

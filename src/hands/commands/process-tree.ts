@@ -6,7 +6,7 @@
  * program it shows no environment of its own. One that has shed both belongs to nobody, and where hands have the process ids
  * to themselves (`ownsPids`, only ever inside bubblewrap or a machine) nobody's processes end too.
  */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { failed } from '../failure.ts'
 import { killLimitMs, treePollMs } from '../limits.ts'
@@ -124,5 +124,26 @@ function readQuietly(path: string): string {
     return readFileSync(path, 'latin1')
   } catch {
     return ''
+  }
+}
+
+// Process groups, as proc(5) shows them: pid (name) state ppid pgrp session tty_nr tpgid …; the name may hold anything.
+
+/** @returns the group that the terminal of this process lets read and signals; 0 when there is none */
+export function foregroundGroup(pid: number): number {
+  return Math.max(0, field(pid, 5))
+}
+
+export function inGroup(pid: number, group: number): boolean {
+  return field(pid, 2) === group
+}
+
+/** @param index counted from the state; 0 for a process that is gone */
+function field(pid: number, index: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[index] ?? 0)
+  } catch {
+    return 0
   }
 }

@@ -3,8 +3,7 @@ import { lstat, readdir, realpath, rmdir, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
-import { isInside, toPlace } from './workspace-path.ts'
-import type { Root } from './workspace-path.ts'
+import { isInside, type Root, toPlace } from './workspace-path.ts'
 
 /** `deleted` counts files, links and folders. A delete that stops on the way leaves what it has not reached. */
 export async function deletePath(

@@ -20,11 +20,10 @@ import type { ErrorCode, Failure, HandsOps } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import { deletePath } from './delete-path.ts'
 import { editFile } from './edit-file.ts'
-import { listFolder } from '../find/list-folder.ts'
+import { listFolder } from '../find/walk-folder.ts'
 import { readFile } from './read-file.ts'
 import { searchFiles } from '../find/search-files.ts'
-import { toPlace } from './workspace-path.ts'
-import type { Root } from './workspace-path.ts'
+import { type Root, toPlace } from './workspace-path.ts'
 import { writeFile } from './write-file.ts'
 
 const calm = new AbortController().signal

@@ -22,7 +22,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { ErrorCode, Failure } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import { movePath } from './move-path.ts'
-import { readBytes } from '../transfer/read-bytes.ts'
+import { readBytes } from './read-file.ts'
 import type { Root } from './workspace-path.ts'
 
 const calm = new AbortController().signal

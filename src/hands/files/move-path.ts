@@ -8,10 +8,8 @@ import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { copySyncBytes, readBlockBytes } from '../limits.ts'
-import { refuseGuarded } from './guarded-path.ts'
-import { makeFolderFor, removeMade, renameToFree, resolveNew, syncFolder, temporaryBeside } from './place-file.ts'
-import { isInside, toPlace } from './workspace-path.ts'
-import type { Place, Root } from './workspace-path.ts'
+import { isInside, type Place, refuseGuarded, type Root, toPlace } from './workspace-path.ts'
+import { makeFolderFor, removeMade, renameToFree, resolveNew, syncFolder, temporaryBeside } from './write-file.ts'
 
 type Input = HandsOps['move']['input']
 type Kind = HandsOps['move']['output']['kind']

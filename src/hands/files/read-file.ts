@@ -1,9 +1,8 @@
 /** Reads a range of lines in one pass: memory is bounded by the range, not by the file. */
 import type { HandsOps } from '../../types/index.ts'
-import { failed, throwIfCancelled } from '../failure.ts'
-import { readBlockBytes } from '../limits.ts'
-import { openRegularFile } from './workspace-path.ts'
-import type { Root } from './workspace-path.ts'
+import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { maxEditBytes, maxReadBytes, readBlockBytes } from '../limits.ts'
+import { openRegularFile, type Place, type Root } from './workspace-path.ts'
 
 const newline = 10
 
@@ -89,10 +88,61 @@ function decodes(decoder: InstanceType<typeof TextDecoder>, block: Buffer, strea
   }
 }
 
-export function notText(virtual: string, bytes: number): Error {
+function notText(virtual: string, bytes: number): Error {
   return failed(
     'not_text',
     `${virtual} is a binary file of ${bytes} bytes.`,
     'Read a range of it with file_bytes, or use a command such as `file` or `strings`.',
   )
+}
+
+interface WholeText {
+  /** `real` has every link followed. */
+  readonly place: Place
+  readonly text: string
+  readonly mode: number
+}
+
+/** A text file that is to be written back: byte for byte what its text says. @throws `not_text`, `limit_reached` or as opening does. */
+export async function readWholeText(roots: readonly Root[], path: string): Promise<WholeText> {
+  const { file, stats, virtual, real } = await openRegularFile(roots, path)
+  try {
+    if (stats.size > maxEditBytes) {
+      throw failed('limit_reached', `${virtual} is too large to edit (${stats.size} bytes).`, 'Use a command such as sed.')
+    }
+    const bytes = await file.readFile()
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+    // Bytes that do not survive the way through text would be damaged by writing it back.
+    if (bytes.includes(0) || !Buffer.from(text).equals(bytes)) throw notText(virtual, stats.size)
+    return { place: { virtual, real }, text, mode: stats.mode & 0o777 }
+  } finally {
+    await file.close()
+  }
+}
+
+// Reads a range of any file.
+
+export async function readBytes(
+  roots: readonly Root[],
+  input: HandsOps['bytes']['input'],
+  signal: AbortSignal,
+): Promise<HandsOps['bytes']['output']> {
+  const { file, virtual, stats } = await openRegularFile(roots, input.path)
+  try {
+    const left = Math.max(0, stats.size - input.offset)
+    const range = Buffer.allocUnsafe(Math.min(left, input.maxBytes, maxReadBytes))
+    let filled = 0
+    while (filled < range.length) {
+      throwIfCancelled(signal)
+      const { bytesRead } = await file.read(range, filled, Math.min(readBlockBytes, range.length - filled), input.offset + filled)
+      // The file became shorter meanwhile.
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return { content: range.subarray(0, filled), offset: input.offset, totalBytes: stats.size }
+  } catch (error) {
+    throw fromSystemError(error, virtual)
+  } finally {
+    await file.close()
+  }
 }

@@ -4,8 +4,7 @@ import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode } from '../failure.ts'
-import { isInside, toPlace, toVirtual } from './workspace-path.ts'
-import type { Root } from './workspace-path.ts'
+import { isInside, type Root, toPlace, toVirtual } from './workspace-path.ts'
 
 type Output = HandsOps['stat']['output']
 

@@ -4,9 +4,8 @@
  * Files above the workspace do not count; there is no file for all repositories in a sandbox.
  */
 import { maxIgnoreBytes, maxIgnoreRules, maxPatternCharacters } from '../limits.ts'
-import { openRegularFile } from '../files/workspace-path.ts'
-import type { Place, Root } from '../files/workspace-path.ts'
-import { globSource } from './glob-source.ts'
+import { openRegularFile, type Place, type Root } from '../files/workspace-path.ts'
+import { globSource } from './pattern.ts'
 
 interface Rule {
   readonly pattern: RegExp

@@ -4,7 +4,6 @@
  */
 import { failed } from '../failure.ts'
 import { maxPatternCharacters, patternTimeoutMs } from '../limits.ts'
-import { globSource } from './glob-source.ts'
 
 /** Runs work and stops it, also in the middle of a regular expression. @throws the failure `bad_input` at the time limit. */
 export type Guard = <T>(work: () => T) => T
@@ -70,4 +69,46 @@ function toGlobPattern(glob: string, source: string): RegExp {
   } catch {
     throw failed('bad_input', `Not a glob: ${glob}`, 'Use forms such as *.ts or src/**/*.{js,ts}.')
   }
+}
+
+// Globs as the source of a regular expression: `*` and `?` within a name, `**` across folders, `[abc]`, `\` before a character
+// that is meant as it is. Searches know `{a,b}` too, which is plain text in an ignore file. Left out: `[[:alpha:]]`.
+
+const step = /\/\*\*$|\*\*\/|\*+|\[[!^]?\]?(?:\\.|[^\]\\/])*\]|\\[^]|[^]/g
+
+/** What is compiled from it may be no expression, as for a set whose ends are swapped: whoever compiles it finds out. */
+export function globSource(glob: string, braces: boolean): string {
+  let source = ''
+  let open = 0
+  for (const { 0: found, index } of glob.matchAll(step)) {
+    if (braces && found === '{' && glob.includes('}', index)) {
+      source += '(?:'
+      open += 1
+    } else if (open > 0 && found === '}') {
+      source += ')'
+      open -= 1
+    } else if (open > 0 && found === ',') source += '|'
+    // Two stars are more than one only where they are a whole part of the path.
+    else if (found === '**/') source += index === 0 || /[/{,]/.test(glob[index - 1]!) ? '(?:.*/)?' : '[^/]*/'
+    else source += found === glob && found === '**' ? '.*' : stepSource(found)
+  }
+  return source + ')'.repeat(open)
+}
+
+function stepSource(found: string): string {
+  if (found === '/**') return '/.+'
+  if (found === '?') return '[^/]'
+  if (found.startsWith('*')) return '[^/]*'
+  if (found.startsWith('[') && found.length > 1) return setSource(found)
+  return plain(found.length > 1 ? found.slice(1) : found)
+}
+
+function setSource(set: string): string {
+  const [, not, inside] = /^\[([!^]?)([^]*)\]$/.exec(set)!
+  const source = inside!.replace(/\\([^])|[[\]^]/g, (found: string, escaped?: string) => plain(escaped ?? found))
+  return not === '' ? `[${source}]` : `(?!/)[^${source}]`
+}
+
+function plain(character: string): string {
+  return character.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&')
 }

@@ -9,7 +9,7 @@ import * as fc from 'fast-check'
 import type { HandsOps } from '../../types/index.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { searchBlockBytes, smallFileBytes } from '../limits.ts'
-import { listFolder } from './list-folder.ts'
+import { listFolder } from './walk-folder.ts'
 import { searchFiles } from './search-files.ts'
 
 type Input = HandsOps['search']['input']

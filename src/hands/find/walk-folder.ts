@@ -1,16 +1,15 @@
 /** Walks a folder in a fixed order, folders first, without following links. */
-import { lstat, opendir } from 'node:fs/promises'
 import type { Dirent } from 'node:fs'
+import { lstat, opendir } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { failed, throwIfCancelled } from '../failure.ts'
-import { toPlace } from '../files/workspace-path.ts'
-import type { Place, Root } from '../files/workspace-path.ts'
+import type { HandsOps } from '../../types/index.ts'
+import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { type Place, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { maxDepth, maxFolderEntries, walkBatchEntries } from '../limits.ts'
-import { enterLayer, verdictOf } from './ignore-rules.ts'
-import type { IgnoreLayer } from './ignore-rules.ts'
-import type { Guard } from './pattern.ts'
+import { enterLayer, type IgnoreLayer, verdictOf } from './ignore-rules.ts'
+import { createGuard, type Guard, toGlob } from './pattern.ts'
 
-export interface WalkEntry extends Place {
+interface WalkEntry extends Place {
   readonly kind: 'file' | 'folder' | 'link' | 'other'
 }
 
@@ -142,7 +141,7 @@ async function layersAbove(roots: readonly Root[], top: Place): Promise<IgnoreLa
 }
 
 /** @returns the size of a file, 0 for what is none or is gone. */
-export async function fileBytes(entry: WalkEntry): Promise<number> {
+async function fileBytes(entry: WalkEntry): Promise<number> {
   if (entry.kind !== 'file') return 0
   const stats = await lstat(entry.real).catch(() => null)
   return stats?.size ?? 0
@@ -152,4 +151,31 @@ function kindOf(entry: Dirent): WalkEntry['kind'] {
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'folder'
   return entry.isSymbolicLink() ? 'link' : 'other'
+}
+
+/** Each folder stands right before what it holds. Ignored folders are named, not entered, unless all is asked for. */
+export async function listFolder(
+  roots: readonly Root[],
+  input: HandsOps['list']['input'],
+  signal: AbortSignal,
+): Promise<HandsOps['list']['output']> {
+  const guard = createGuard()
+  const fits = toGlob(input.glob)
+  const top = await toRealPlace(roots, input.path)
+  const entries: HandsOps['list']['output']['entries'] = []
+  const walk: Walk = { roots, depth: input.depth, ignored: input.all ? 'entered' : 'named', guard, signal, cut: '' }
+  let toSkip = input.skip
+  try {
+    for await (const batch of walkBatches(top, walk, () => true, fits)) {
+      const shown = batch.slice(toSkip)
+      toSkip = Math.max(0, toSkip - batch.length)
+      for (const entry of shown) {
+        if (entries.length >= input.maxEntries) return { entries, truncated: true }
+        entries.push({ path: entry.virtual, kind: entry.kind, bytes: await fileBytes(entry) })
+      }
+    }
+  } catch (error) {
+    throw fromSystemError(error, top.virtual)
+  }
+  return { entries, truncated: wasCut(walk, entries.length) }
 }

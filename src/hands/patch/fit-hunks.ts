@@ -3,7 +3,7 @@
  * the line number may be wrong, and only while there is one place where the old lines stand.
  */
 import { failed } from '../failure.ts'
-import { nearestMatch } from '../files/nearest-match.ts'
+import { nearestMatch } from '../files/edit-file.ts'
 import { excerptCharacters, excerptLines, maxPatchCompares, maxPatchLines } from '../limits.ts'
 import type { Hunk, HunkLine } from './parse-hunk.ts'
 

@@ -11,8 +11,7 @@ import * as fc from 'fast-check'
 import type { ErrorCode, Failure } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
-import { commitChanges } from './commit-changes.ts'
-import { patchFiles } from './patch-files.ts'
+import { commitChanges, patchFiles } from './patch-files.ts'
 
 const signal = new AbortController().signal
 

@@ -1,17 +1,120 @@
-/** All sessions of these hands: their ids, whose they are, how many there may be, and what is known of those that are gone. */
-import type { SessionEnd, SessionEntry } from '../../types/index.ts'
+/** What the kernel may ask about sessions. */
+import type { SessionEnd, SessionEntry, SessionKey, SessionOps } from '../../types/index.ts'
+import type { CommandOptions } from '../commands/run-command.ts'
 import { failed } from '../failure.ts'
-import { keepEndedMs, maxEndedSessions, maxGoneSessions, maxSessions } from '../limits.ts'
-import type { Session } from './shell-session.ts'
+import { toRealPlace } from '../files/workspace-path.ts'
+import type { HandlersOf } from '../handlers.ts'
+import {
+  keepEndedMs,
+  maxCommandBytes,
+  maxEndedSessions,
+  maxGoneSessions,
+  maxSessionInputBytes,
+  maxSessions,
+  maxTerminalCells,
+  maxWaitingInputBytes,
+  promptSettleMs,
+  redrawMs,
+  shownCommandCharacters,
+} from '../limits.ts'
+import { openSession, type Session } from './shell-session.ts'
 
-export interface KeptSession extends Session {
+export interface Sessions {
+  readonly ops: HandlersOf<SessionOps>
+  /** Ends them all. */
+  close(): Promise<void>
+}
+
+/** @param options absent where there is no sandbox to hold a process */
+export function openSessions(options: CommandOptions | undefined): Sessions {
+  const keeper = createSessionKeeper()
+  return { ops: sessionOperations(keeper, options), close: () => keeper.close() }
+}
+
+function sessionOperations(keeper: SessionKeeper, options: CommandOptions | undefined): HandlersOf<SessionOps> {
+  return {
+    async sessionOpen(input) {
+      if (options === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
+      const { command, kind, terminal } = input
+      if (Buffer.byteLength(command) > maxCommandBytes || command.includes('\0')) {
+        throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
+      }
+      if (terminal !== null) checkSize(terminal)
+      const { real } = await toRealPlace(options.roots, input.cwd)
+      const shown = command.slice(0, shownCommandCharacters).toWellFormed()
+      const session = await keeper.add(input.owner, kind, async () => {
+        const opened = await openSession(input, real, options)
+        return { ...opened, facts: { ...opened.facts, command: shown } }
+      })
+      return { id: session.id, terminal: session.facts.terminal }
+    },
+    sessionWrite({ owner, id, text, keys }) {
+      const session = keeper.find(owner, id)
+      const total = session.outlet.total()
+      sendInput(session, text, keys)
+      return Promise.resolve({ total })
+    },
+    async sessionRead(input, signal) {
+      const session = keeper.find(input.owner, input.id)
+      const output = await session.outlet.read(input, signal)
+      // Processes that cannot be ended are told to who asks: the sandbox goes with them.
+      if (output.ended !== null) await session.over
+      session.seen ||= output.ended !== null && output.next === output.total
+      return output
+    },
+    async sessionResize({ owner, id, columns, rows }, signal) {
+      const session = keeper.find(owner, id)
+      checkSize({ columns, rows })
+      if (!session.facts.terminal) throw failed('tool_failed', `${id} has no terminal.`, 'Open one with a terminal.')
+      const { outlet } = session
+      if (outlet.ended() !== null) return { columns, rows }
+      const [waits, from] = [outlet.prompt() !== null, outlet.total()]
+      session.process.resize(columns, rows)
+      // A shell draws its prompt again: it must not be taken for the answer to what is written next.
+      if (waits) await outlet.read({ owner, id, from, ...untilRedrawn }, signal)
+      return { columns, rows }
+    },
+    sessionSignal({ owner, id, signal, to }) {
+      const session = keeper.find(owner, id)
+      const pids = session.outlet.ended() !== null ? [] : to === 'all' ? session.everything() : session.foreground()
+      for (const pid of pids) signalQuietly(pid, signal)
+      return Promise.resolve({ processes: pids.length })
+    },
+    async sessionClose({ owner, id }) {
+      const session = keeper.find(owner, id)
+      const ended = await session.close()
+      keeper.forget(session, `was closed${session.outlet.ended() === null ? '' : `, and ${describeEnd(ended)}`}`)
+      return { ended, total: session.outlet.total() }
+    },
+    sessionList: ({ owner }) => Promise.resolve({ sessions: keeper.list(owner) }),
+  }
+}
+
+const untilRedrawn = { maxBytes: Infinity, waitMs: redrawMs, until: 'output', quietMs: promptSettleMs, plain: false } as const
+
+function checkSize({ columns, rows }: { columns: number; rows: number }): void {
+  const fits = (cells: number): boolean => Number.isInteger(cells) && cells > 0 && cells <= maxTerminalCells
+  if (!fits(columns) || !fits(rows)) throw failed('bad_input', 'A terminal has 1 to 1000 columns and rows.', 'Name another size.')
+}
+
+function signalQuietly(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended since the table was read.
+  }
+}
+
+// All sessions of these hands: their ids, whose they are, how many there may be, and what is known of those that are gone.
+
+interface KeptSession extends Session {
   readonly id: string
   readonly owner: string
   /** Its end, and all of its output, were read. */
   seen: boolean
 }
 
-export interface SessionKeeper {
+interface SessionKeeper {
   /** @throws the failure `limit_reached` when there is no room for one more, or what `open` throws */
   add(owner: string, kind: SessionEntry['kind'], open: () => Promise<Session>): Promise<KeptSession>
   /** @throws the failure `not_found`, which says what is known */
@@ -28,7 +131,7 @@ interface Kept {
   endedMs: number | null
 }
 
-export function createSessionKeeper(): SessionKeeper {
+function createSessionKeeper(): SessionKeeper {
   // Ids of hands that were before these are told from those that never were.
   const run = Date.now().toString(36).slice(-6)
   const kept = new Map<string, Kept>()
@@ -99,7 +202,7 @@ function entryOf({ session, begunMs }: Kept): SessionEntry {
   return { id, ...facts, ageMs, total: outlet.total(), ended: outlet.ended(), prompt: outlet.prompt() }
 }
 
-export function describeEnd(end: SessionEnd | null): string {
+function describeEnd(end: SessionEnd | null): string {
   if (end === null) return 'was closed'
   if (end.exitCode !== null) return `ended with exit code ${end.exitCode}`
   return end.signal === null ? 'ended' : `was ended by ${end.signal}`
@@ -108,4 +211,78 @@ export function describeEnd(end: SessionEnd | null): string {
 function openOnes(entries: readonly Kept[]): string {
   const ids = entries.map(({ session }) => session.id)
   return ids.length === 0 ? 'No session is open: open one.' : `There are: ${ids.join(', ')}.`
+}
+
+// What is typed into a session. With a terminal it is bytes and nothing else; without one, some keys are done by hand.
+
+/** @throws the failures `tool_failed` when nothing reads it, `bad_input`, `limit_reached` */
+function sendInput(session: KeptSession, text: string, keys: readonly SessionKey[]): void {
+  const { outlet, process, id } = session
+  const { input, terminal } = process
+  const end = outlet.ended()
+  if (end !== null) throw failed('tool_failed', `${id} ${describeEnd(end)}: it takes no input.`, 'Its output can still be read.')
+  if (input === null) throw failed('tool_failed', `${id} is a job and takes no input.`, 'Open a session, and start it in that.')
+  if (!input.isOpen()) throw failed('tool_failed', `The input of ${id} is closed.`, 'Open another session.')
+  const bytes = Buffer.byteLength(text)
+  if (bytes > maxSessionInputBytes) throw failed('limit_reached', 'The input is too long.', 'Write it to a file, and name that.')
+  if (input.waitingBytes() + bytes > maxWaitingInputBytes) {
+    throw failed('limit_reached', `What runs in ${id} does not read its input.`, 'Wait for it, or end it by a signal.')
+  }
+  if (terminal) {
+    // A line of a terminal is ended by its enter key.
+    const typed = text.replaceAll(/\r?\n/g, '\r') + keys.map((key) => keyBytes[key]).join('')
+    outlet.wrote(typed.split('\r').length - 1)
+    input.write(typed)
+    return
+  }
+  const refused = keys.find((key) => !withoutTerminal.has(key))
+  if (refused !== undefined) throw failed('bad_input', `${refused} needs a terminal.`, 'Open a session with one.')
+  outlet.wrote(text.split('\n').length - 1 + keys.filter((key) => key === 'enter').length)
+  input.write(text)
+  for (const key of keys) {
+    if (key === 'enter') input.write('\n')
+    else if (key === 'tab') input.write('\t')
+    else if (key === 'ctrl_d') input.end()
+    // As a terminal does it: the shell too, which may be between two commands, run none, or wait at its prompt.
+    else for (const pid of [process.pid, ...session.foreground()]) kill(pid, key === 'ctrl_c' ? 'SIGINT' : 'SIGQUIT')
+  }
+}
+
+/** What keys send: as xterm does in its normal mode. */
+const keyBytes: Readonly<Record<SessionKey, string>> = {
+  enter: '\r',
+  tab: '\t',
+  escape: '\u001B',
+  backspace: '\u007F',
+  delete: '\u001B[3~',
+  up: '\u001B[A',
+  down: '\u001B[B',
+  right: '\u001B[C',
+  left: '\u001B[D',
+  home: '\u001B[H',
+  end: '\u001B[F',
+  page_up: '\u001B[5~',
+  page_down: '\u001B[6~',
+  ctrl_a: '\u0001',
+  ctrl_c: '\u0003',
+  ctrl_d: '\u0004',
+  ctrl_e: '\u0005',
+  ctrl_k: '\u000B',
+  ctrl_l: '\u000C',
+  ctrl_r: '\u0012',
+  ctrl_u: '\u0015',
+  ctrl_w: '\u0017',
+  ctrl_x: '\u0018',
+  ctrl_z: '\u001A',
+  ctrl_backslash: '\u001C',
+}
+
+const withoutTerminal: ReadonlySet<SessionKey> = new Set(['enter', 'tab', 'ctrl_c', 'ctrl_d', 'ctrl_backslash'])
+
+function kill(pid: number, signal: 'SIGINT' | 'SIGQUIT'): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended since the table was read.
+  }
 }

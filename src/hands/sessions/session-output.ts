@@ -2,10 +2,7 @@
 import type { SessionEnd, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
 import { throwIfCancelled } from '../failure.ts'
 import { maxSessionBytes, maxSessionPageBytes, promptSettleMs } from '../limits.ts'
-import { createOutputRing } from './output-ring.ts'
-import type { OutputRing } from './output-ring.ts'
-import { pageEnd, pageStart, toPlainText } from './plain-text.ts'
-import { createMarkFinder } from './prompt-mark.ts'
+import { createMarkFinder, pageEnd, pageStart, toPlainText } from './output-text.ts'
 
 export interface SessionOutlet {
   push(chunk: Buffer): void
@@ -114,4 +111,101 @@ function changeOr(waiting: Set<() => void>, ms: number, signal: AbortSignal): Pr
     waiting.add(done)
     signal.addEventListener('abort', done, { once: true })
   })
+}
+
+// The newest part of an output, whose bytes are counted from its first one. A flood costs no memory: the oldest bytes go.
+
+interface OutputRing {
+  push(chunk: Buffer): void
+  /** Offset of the oldest byte that is kept, and the number of all bytes that came. */
+  start(): number
+  total(): number
+  /** @returns a copy; at most what is kept from `from` on */
+  slice(from: number, maxBytes: number): Buffer
+  /** Gives back what is not used: nothing more will come. */
+  seal(): void
+}
+
+/** A session that says little holds little; room is doubled as it is needed. */
+const firstBytes = 4096
+
+/** @param maxBytes most that is kept */
+export function createOutputRing(maxBytes: number): OutputRing {
+  let bytes = Buffer.alloc(Math.min(firstBytes, maxBytes))
+  let total = 0
+  const kept = (): number => Math.min(total, bytes.length)
+  const slice = (from: number, most: number): Buffer => {
+    const begin = Math.max(from, total - kept())
+    const length = Math.max(0, Math.min(most, total - begin))
+    const at = begin % bytes.length
+    const first = bytes.subarray(at, Math.min(at + length, bytes.length))
+    return Buffer.concat([first, bytes.subarray(0, length - first.length)])
+  }
+  /** Byte n stands at n modulo the room. */
+  const place = (chunk: Buffer, offset: number): void => {
+    const at = offset % bytes.length
+    const first = Math.min(chunk.length, bytes.length - at)
+    chunk.copy(bytes, at, 0, first)
+    chunk.copy(bytes, 0, first)
+  }
+  const resize = (room: number): void => {
+    const whole = slice(total - Math.min(kept(), room), room)
+    bytes = Buffer.alloc(room)
+    place(whole, total - whole.length)
+  }
+  return {
+    push(chunk) {
+      let room = bytes.length
+      while (room < maxBytes && kept() + chunk.length > room) room = Math.min(room * 2, maxBytes)
+      if (room > bytes.length) resize(room)
+      const last = chunk.subarray(Math.max(0, chunk.length - bytes.length))
+      total += chunk.length
+      place(last, total - last.length)
+    },
+    start: () => total - kept(),
+    total: () => total,
+    slice,
+    seal: () => resize(Math.max(1, kept())),
+  }
+}
+
+// Lets so many bytes through in a window of time and then holds the source until the next one. A program that writes without
+// end waits in its pipe instead of keeping hands busy with output of which only the newest part is kept.
+
+export interface Throttle {
+  took(bytes: number): void
+  /** No limit any more: the source ends. */
+  release(): void
+}
+
+export function createThrottle(source: { pause(): unknown; resume(): unknown }, windowBytes: number, windowMs: number): Throttle {
+  let begin = performance.now()
+  let bytes = 0
+  let held: NodeJS.Timeout | null = null
+  let released = false
+  const go = (): void => {
+    held = null
+    begin = performance.now()
+    bytes = 0
+    source.resume()
+  }
+  return {
+    took(more) {
+      const now = performance.now()
+      if (now - begin > windowMs) {
+        begin = now
+        bytes = 0
+      }
+      bytes += more
+      if (released || held !== null || bytes < windowBytes) return
+      source.pause()
+      held = setTimeout(go, Math.max(1, windowMs - (now - begin)))
+    },
+    release() {
+      released = true
+      if (held === null) return
+      clearTimeout(held)
+      go()
+    },
+  }
 }

@@ -1,13 +1,12 @@
 /** Starts the process of a session, with a pseudo-terminal of its own or with pipes; both are then used in the same way. */
-import { closeSync } from 'node:fs'
 import type { ChildProcess } from 'node:child_process'
+import { closeSync, writeSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import type { SessionEnd } from '../../types/index.ts'
-import type { LiveCommands } from '../commands/live-commands.ts'
+import type { LiveCommands } from '../commands/start-process.ts'
 import { startProcess } from '../commands/start-process.ts'
-import type { PtyAddon } from './pty-addon.ts'
-import { createTerminalInput } from './terminal-input.ts'
-import type { SessionInput } from './terminal-input.ts'
+import { systemCode } from '../failure.ts'
+import { terminalRetryMs } from '../limits.ts'
 
 export interface SessionProcess {
   readonly pid: number
@@ -108,4 +107,75 @@ function pipeInput(pipe: Writable): SessionInput {
 
 function endOf(child: ChildProcess): Promise<SessionEnd> {
   return new Promise((resolve) => child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })))
+}
+
+// Pseudo-terminals, by the native part of `@lydell/node-pty`, which the sandbox brings beside hands. Its own JavaScript is left
+// out: it forks in a way of its own, and hands start all processes in one way.
+
+/** Where whoever starts hands has put it. */
+const insideAddon = '/opt/oxbow/pty.node'
+
+interface PtyAddon {
+  /** Both descriptors pass on to whatever is started, unless they are covered: they are not marked to be closed at exec. */
+  open(columns: number, rows: number): { readonly master: number; readonly slave: number; readonly pty: string }
+  resize(master: number, columns: number, rows: number): void
+}
+
+/** @returns null where there is none, or it does not fit the system */
+export function loadPtyAddon(): PtyAddon | null {
+  const loaded: { exports: Partial<PtyAddon> } = { exports: {} }
+  try {
+    process.dlopen(loaded, insideAddon)
+  } catch {
+    return null
+  }
+  const { open, resize } = loaded.exports
+  return open === undefined || resize === undefined ? null : { open, resize }
+}
+
+// Writes into a terminal without ever waiting for it. A stream would: Node writes to this end of a terminal until all is taken,
+// and a program that does not read its input would stop hands altogether.
+
+/** Takes what is written at once, and keeps what the process does not read yet. */
+interface SessionInput {
+  write(text: string): void
+  waitingBytes(): number
+  isOpen(): boolean
+  /** Nothing more will come. A terminal has no such end, but a key. */
+  end(): void
+}
+
+/** @param master a descriptor that does not block. @param isOpen false from the moment on in which it may be closed */
+function createTerminalInput(master: number, isOpen: () => boolean): SessionInput {
+  let waiting: Buffer = Buffer.alloc(0)
+  let retry: NodeJS.Timeout | null = null
+  const send = (): void => {
+    retry = null
+    if (!isOpen()) waiting = Buffer.alloc(0)
+    while (waiting.length > 0) {
+      const taken = take(master, waiting)
+      waiting = waiting.subarray(taken)
+      if (taken > 0) continue
+      retry = setTimeout(send, terminalRetryMs)
+      return
+    }
+  }
+  return {
+    write(text) {
+      waiting = Buffer.concat([waiting, Buffer.from(text)])
+      if (retry === null) send()
+    },
+    waitingBytes: () => waiting.length,
+    isOpen,
+    end: () => undefined,
+  }
+}
+
+/** @returns how many bytes the terminal took; all of them when nobody will ever read them */
+function take(master: number, bytes: Buffer): number {
+  try {
+    return writeSync(master, bytes)
+  } catch (error) {
+    return systemCode(error) === 'EAGAIN' ? 0 : bytes.length
+  }
 }

@@ -1,17 +1,12 @@
 /** One session: its process tree, its output, and what is done to it. */
 import type { SessionEnd, SessionEntry, SessionOps } from '../../types/index.ts'
-import { foregroundGroup, inGroup } from '../commands/process-group.ts'
+import { foregroundGroup, inGroup } from '../commands/process-tree.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
 import { commandEnvironment, findShell } from '../commands/start-process.ts'
 import { drainMs, floodWindowBytes, floodWindowMs, shellStartMs, terminateGraceMs } from '../limits.ts'
-import { markedPrompts } from './prompt-mark.ts'
-import { loadPtyAddon } from './pty-addon.ts'
-import { createSessionOutlet } from './session-output.ts'
-import type { SessionOutlet } from './session-output.ts'
-import { startInTerminal, startWithPipes } from './session-process.ts'
-import type { SessionProcess, SessionStart } from './session-process.ts'
-import { createThrottle } from './throttle.ts'
-import type { Throttle } from './throttle.ts'
+import { markedPrompts } from './output-text.ts'
+import { loadPtyAddon, type SessionProcess, type SessionStart, startInTerminal, startWithPipes } from './session-process.ts'
+import { createSessionOutlet, createThrottle, type SessionOutlet, type Throttle } from './session-output.ts'
 
 export interface Session {
   readonly outlet: SessionOutlet

@@ -8,7 +8,7 @@ import type { ErrorCode, HandsOps } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { createUploads } from './put-file.ts'
-import { sweepUploads } from './upload-notes.ts'
+import { sweepUploads } from './transfers.ts'
 
 const calm = new AbortController().signal
 type Input = HandsOps['put']['input']

@@ -8,12 +8,9 @@ import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxReadBytes, maxUploads, transferIdleMs } from '../limits.ts'
-import { renameToFree, syncFolder, temporaryBeside } from '../files/place-file.ts'
-import { createTransfers } from './transfers.ts'
-import type { Transfer } from './transfers.ts'
-import { noteUpload } from './upload-notes.ts'
+import { renameToFree, syncFolder, temporaryBeside, toTarget } from '../files/write-file.ts'
+import { createTransfers, noteUpload, type Transfer } from './transfers.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
-import { toTarget } from '../files/write-file.ts'
 
 type Input = HandsOps['put']['input']
 

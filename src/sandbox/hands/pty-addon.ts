@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** Hands know the same path: src/hands/sessions/pty-addon.ts. */
+/** Hands know the same path: src/hands/sessions/session-process.ts. */
 export const insidePtyAddon = '/opt/oxbow/pty.node'
 
 /** @returns the file on this machine, or null: sessions then have pipes, and say so */

@@ -156,7 +156,7 @@ export function staysInside(path: string, target: string): boolean {
   return climbs <= path.split('/').length - 1 && !parts.slice(climbs).includes('..')
 }
 
-/** Hooks and settings of repositories, and what says where a repository is: see hands/files/guarded-path.ts. */
+/** Hooks and settings of repositories, and what says where a repository is: see hands/files/workspace-path.ts. */
 function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<string, unknown>): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')

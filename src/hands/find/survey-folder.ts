@@ -1,13 +1,11 @@
 /** Looks at everything below a folder. Without waiting for each entry: in an emulated machine a wait costs more than the look. */
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { HandsOps, SurveyedEntry } from '../../types/index.ts'
+import type { HandsOps, SurveyedEntry, SurveyOps } from '../../types/index.ts'
 import { failed, throwIfCancelled } from '../failure.ts'
-import { isTemporary } from '../files/place-file.ts'
-import { toRealPlace } from '../files/workspace-path.ts'
-import type { Root } from '../files/workspace-path.ts'
+import { type Root, toRealPlace } from '../files/workspace-path.ts'
+import { isTemporary } from '../files/write-file.ts'
 import type { HandlersOf } from '../handlers.ts'
-import type { SurveyOps } from '../../types/index.ts'
 import { maxDepth, surveyAtOnce } from '../limits.ts'
 
 type Output = HandsOps['survey']['output']

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { pbkdf2 } from 'node:crypto'
-import { mkdirSync, renameSync, rmSync, rmdirSync } from 'node:fs'
+import { mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +9,7 @@ import { promisify } from 'node:util'
 import type { ErrorCode, WatchedChange } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
-import { openWatches } from './watch-operations.ts'
-import type { Watches } from './watch-operations.ts'
+import { openWatches, type Watches } from './watch-folder.ts'
 
 const calm = new AbortController().signal
 

@@ -1,20 +1,106 @@
-/**
- * Sees what changes in a folder, and in those below it: one inotify watch a folder, made as folders come. Node's own recursive
- * watch follows links and reads the whole tree at once. What is remembered is which paths have changed, not how; that is looked
- * up when somebody asks. Between the moment a folder is made and the moment it is watched things may happen in it, so all that
- * it holds then counts as changed.
- */
-import { watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
+/** Keeps watches by name, from question to question. */
+import { type FSWatcher, watch } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { WatchedChange } from '../../types/index.ts'
-import { failed } from '../failure.ts'
-import { isTemporary } from '../files/place-file.ts'
-import type { Place } from '../files/workspace-path.ts'
-import { maxDepth, maxFolderEntries, maxWatchedFolders, maxWatchedPaths } from '../limits.ts'
+import type { HandsOps, WatchedChange, WatchOps } from '../../types/index.ts'
+import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { type Place, type Root, toRealPlace } from '../files/workspace-path.ts'
+import { isTemporary } from '../files/write-file.ts'
+import type { HandlersOf } from '../handlers.ts'
+import {
+  coalesceMs,
+  maxDepth,
+  maxFolderEntries,
+  maxTransferName,
+  maxWatchChanges,
+  maxWatchedFolders,
+  maxWatchedPaths,
+  maxWatches,
+  maxWatchWaitMs,
+  watchIdleMs,
+} from '../limits.ts'
 
-export interface TreeWatch {
+type Input = HandsOps['watch']['input']
+
+export interface Watches {
+  readonly ops: HandlersOf<WatchOps>
+  close(): void
+}
+
+interface Kept {
+  readonly tree: Promise<TreeWatch>
+  /** One question at a time. */
+  asked: boolean
+  idle: NodeJS.Timeout | undefined
+}
+
+export function openWatches(roots: readonly Root[], idleMs: number = watchIdleMs): Watches {
+  const kept = new Map<string, Kept>()
+  const forget = (name: string, each: Kept): void => {
+    clearTimeout(each.idle)
+    if (kept.get(name) === each) kept.delete(name)
+    each.tree.then(
+      (tree) => tree.close(),
+      () => undefined,
+    )
+  }
+  const open = (input: Input): Kept => {
+    if (input.watch === '' || input.watch.length > maxTransferName)
+      throw failed('bad_input', 'A watch needs a short name.', 'Make up another one.')
+    const known = kept.get(input.watch)
+    if (known?.asked === true) throw failed('bad_input', 'This watch is being asked already.', 'Wait for its answer.')
+    if (known !== undefined) return known
+    if (kept.size >= maxWatches) throw failed('limit_reached', 'Too many folders are watched.', 'End one by a cancel first.')
+    const begun: Kept = { tree: beginWatch(roots, input), asked: false, idle: undefined }
+    kept.set(input.watch, begun)
+    return begun
+  }
+  return {
+    ops: {
+      async watch(input, signal) {
+        throwIfCancelled(signal)
+        const each = open(input)
+        each.asked = true
+        clearTimeout(each.idle)
+        try {
+          const tree = await each.tree
+          await tree.changed(Math.min(input.waitMs, maxWatchWaitMs), signal)
+          throwIfCancelled(signal)
+          // One change rarely comes alone.
+          if (input.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, coalesceMs))
+          throwIfCancelled(signal)
+          const output = await tree.take(Math.max(0, Math.min(input.maxChanges, maxWatchChanges)))
+          each.idle = setTimeout(() => forget(input.watch, each), idleMs).unref()
+          return output
+        } catch (error) {
+          forget(input.watch, each)
+          throw error
+        } finally {
+          each.asked = false
+        }
+      },
+    },
+    close() {
+      for (const [name, each] of kept) forget(name, each)
+    },
+  }
+}
+
+async function beginWatch(roots: readonly Root[], { path, recursive }: Input): Promise<TreeWatch> {
+  const place = await toRealPlace(roots, path)
+  try {
+    return await watchTree(place, recursive)
+  } catch (error) {
+    throw fromSystemError(error, place.virtual)
+  }
+}
+
+// Sees what changes in a folder, and in those below it: one inotify watch a folder, made as folders come. Node's own recursive
+// watch follows links and reads the whole tree at once. What is remembered is which paths have changed, not how; that is looked
+// up when somebody asks. Between the moment a folder is made and the moment it is watched things may happen in it, so all that
+// it holds then counts as changed.
+
+interface TreeWatch {
   /** Resolves when something has changed, or the time is over. @throws why it is over, when all was told: `not_found`, `limit_reached` */
   changed(waitMs: number, signal: AbortSignal): Promise<void>
   /** @returns what has changed since the last time; never throws */
@@ -40,7 +126,7 @@ interface Watching {
 }
 
 /** Resolves when all that is there is watched. */
-export async function watchTree(top: Place, recursive: boolean): Promise<TreeWatch> {
+async function watchTree(top: Place, recursive: boolean): Promise<TreeWatch> {
   const watching: Watching = {
     top,
     recursive,
@@ -162,18 +248,18 @@ async function see(watching: Watching, folder: string, name: string, depth: numb
   const kind = await kindOf(realOf(watching, folder))
   // A folder that goes says its own name, as if it held something that is called so.
   const isReplaced = folder === '' && renamed && name === posix.basename(watching.top.real)
-  if (kind === 'missing' || (isReplaced && (await stampOf(watching.top.real)) !== watching.topStamp)) return forget(watching, folder)
+  if (kind === 'missing' || (isReplaced && (await stampOf(watching.top.real)) !== watching.topStamp)) return forgetFolder(watching, folder)
   const path = folder === '' ? name : `${folder}/${name}`
   note(watching, path)
   if (!watching.recursive) return
   const isFolder = (await kindOf(realOf(watching, path))) === 'folder'
   // One of the same name may have taken its place: what is watched is then gone, or elsewhere.
-  if (watching.folders.has(path) && (renamed || !isFolder)) forget(watching, path)
+  if (watching.folders.has(path) && (renamed || !isFolder)) forgetFolder(watching, path)
   if (isFolder) await addFolder(watching, path, depth + 1, true)
 }
 
 /** A folder that is gone, and those that were below. */
-function forget(watching: Watching, folder: string): void {
+function forgetFolder(watching: Watching, folder: string): void {
   note(watching, folder)
   if (folder === '') {
     watching.over ??= failed('not_found', `${watching.top.virtual}, as it was, is gone.`, 'Ask again to watch what stands there now.')

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { pageEnd, pageStart, toPlainText } from './plain-text.ts'
-import { createMarkFinder } from './prompt-mark.ts'
+import { createMarkFinder, pageEnd, pageStart, toPlainText } from './output-text.ts'
 
 describe('the text of a terminal', () => {
   it('reads as its lines stood at last', () => {

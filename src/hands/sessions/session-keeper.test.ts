@@ -4,9 +4,8 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { createLiveCommands } from '../commands/live-commands.ts'
-import { openSessions } from './session-operations.ts'
-import type { Sessions } from './session-operations.ts'
+import { createLiveCommands } from '../commands/start-process.ts'
+import { openSessions, type Sessions } from './session-keeper.ts'
 
 const owner = 'one'
 const { signal } = new AbortController()

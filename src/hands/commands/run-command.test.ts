@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
-import { createClip } from './clip-output.ts'
+import { createClip } from './run-command.ts'
 
 describe('a clipped output', () => {
   it('is whole when it fits, else both ends of it, and counts every byte', () => {
