@@ -18,6 +18,7 @@ export async function buildImage(image: ImageQuestion, envelope: GuestEnvelope):
     container: { ...container, engine: image.engine ?? container.engine },
     extras: image.extras,
     workFolder: join(cacheFolder, 'image'),
+    imageFolder,
     removeOlder: true,
   })
   return { ...built, ms: Math.round(performance.now() - begin) }

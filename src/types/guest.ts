@@ -105,9 +105,9 @@ export interface ImageReport {
   readonly image: string
   /** What it was made of; null when the engine had it already. */
   readonly made: { readonly files: number; readonly bytes: number } | null
-  /** How many older ones it has taken the place of, which are gone. */
+  /** How many older images of this installation it replaced and removed. */
   readonly removed: number
-  /** Ids of images that other versions of Oxbow have made, which stay. */
+  /** Short ids of images that other versions of Oxbow made; they are kept. */
   readonly others: readonly string[]
   readonly ms: number
 }

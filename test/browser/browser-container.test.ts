@@ -1,26 +1,17 @@
 /** The browser in a container: Chromium from the image, behind the same proxy and policies as in the process tier. */
 import assert from 'node:assert/strict'
-import { existsSync, rmSync } from 'node:fs'
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
-import { buildContainerImage } from '../../src/sandbox/image/container-image.ts'
+import { testImage, withoutContainers } from '../../src/sandbox/container/container-fixture.ts'
 import { keepHands } from '../../src/sandbox/keep-hands.ts'
-import { testLimits } from '../../src/sandbox/sandbox-workbench.ts'
 import type { SandboxStatus } from '../../src/types/index.ts'
 import { noBrowser, openBrowserBench, refOf } from './browser-bench.ts'
 import type { BrowserBench } from './browser-bench.ts'
 
 async function imageWithBrowser(): Promise<string> {
-  const workFolder = await mkdtemp(join(tmpdir(), 'oxbow-image-'))
-  try {
-    const extras = ['ripgrep', 'git', 'bash', 'browser'] as const
-    return (await buildContainerImage({ container: { ...testLimits.container, engine: 'podman' }, extras, workFolder })).image
-  } finally {
-    rmSync(workFolder, { recursive: true, force: true })
-  }
+  return (await testImage('podman', undefined, ['browser'])).image
 }
 
 const page = `<title>Oxen</title><h1>Oxen</h1><label>Name <input id="n"></label><button onclick="document.title = n.value">Go</button>

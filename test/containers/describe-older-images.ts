@@ -1,10 +1,10 @@
-/** Images that another one has taken the place of. Run against stores that nobody else uses: it removes whatever it finds there. */
+/** Images that a newer one has replaced. Each installation removes its own, and none of another installation on the same engine. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
 import { removeArguments } from '../../src/sandbox/container/container-command.ts'
 import { buildContainerImage } from '../../src/sandbox/image/container-image.ts'
@@ -20,16 +20,18 @@ export function describeOlderImages(name: string, { engine, searchPath = ownSear
   const tell = (...args: readonly string[]): string =>
     execFileSync(findProgram(engine, searchPath)!, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   const container = { engine, kernel: 'runc', image: '' } as const
-  const build = async (named = '') => {
-    const workFolder = await mkdtemp(join(tmpdir(), 'oxbow-image-'))
-    const settings = { container: { ...container, image: named }, extras: ['ripgrep', 'git', 'bash'] as const, searchPath, workFolder }
-    const built = await buildContainerImage({ ...settings, removeOlder: true })
-    await rm(workFolder, { recursive: true })
-    return built
+  let homes: string
+  before(async () => void (homes = await mkdtemp(join(tmpdir(), 'oxbow-homes-'))))
+  after(() => rm(homes, { recursive: true }))
+  const build = async (installation: string, named = '') => {
+    const [imageFolder, workFolder] = [join(homes, installation), join(homes, `${installation}-work`)]
+    await mkdir(imageFolder, { recursive: true })
+    const settings = { container: { ...container, image: named }, extras: ['ripgrep', 'git', 'bash'] as const, searchPath }
+    return buildContainerImage({ ...settings, workFolder, imageFolder, removeOlder: true })
   }
-  /** An image that differs from the one that hands run in by a label. @returns its name */
+  /** Commits a copy of an image under another tag, with one more label. @returns its name */
   const copy = (tag: string, label: string, image: string): string => {
-    const made = `localhost/oxbow/${tag}:1`
+    const made = `${image.slice(0, image.lastIndexOf(':'))}:${tag}`
     const from = tell('create', '--network=none', '--entrypoint=/bin/true', image)
     tell('commit', '--change', `LABEL ${label}`, from, made)
     tell(...removeArguments(engine, from))
@@ -38,8 +40,8 @@ export function describeOlderImages(name: string, { engine, searchPath = ownSear
   const isThere = (image: string): boolean => tell('images', '--quiet', '--filter', `reference=${image}`) !== ''
 
   describe(`older images: ${name}`, () => {
-    it('go when another one is built, but for those in use, of other versions, or named by the configuration', async () => {
-      const { image, removed } = await build()
+    it('are removed with a build, except those in use, of other versions, or named by the configuration', async () => {
+      const { image, removed } = await build('one')
       assert.equal(removed, 0)
       const [named, used, other, old] = [
         copy('named', 'x=1', image),
@@ -48,19 +50,38 @@ export function describeOlderImages(name: string, { engine, searchPath = ownSear
         copy('old', 'x=3', image),
       ]
       const user = tell('create', '--network=none', '--entrypoint=/bin/true', used)
-      const bench = await makeWorkbench({ limits: { tier: 'container', container }, searchPath })
-      const report = await build(named)
+      const imageFolder = join(homes, 'one')
+      const bench = await makeWorkbench({ limits: { tier: 'container', container }, searchPath, imageFolder })
+      const report = await build('one', named)
       assert.deepEqual([report.removed, report.made, report.others.length], [1, null, 1])
       assert.deepEqual([named, used, other, old, image].map(isThere), [true, true, true, false, true])
       assert.ok(tell('images', '--quiet', '--no-trunc', '--filter', `reference=${other}`).includes(report.others[0]!))
-      // It was the newest when this sandbox was made, which has not started anything since.
+      // `old` was the newest image when this sandbox was planned, and has been removed before its first start.
       assert.equal((await asker(bench.sandbox)('stat', { path: '/tmp/none' })).kind, 'missing')
       await bench.sandbox.close()
       await bench.remove()
       tell(...removeArguments(engine, user))
-      assert.equal((await build()).removed, 2)
+      assert.equal((await build('one')).removed, 2)
       tell('image', 'rm', other)
       assert.deepEqual([named, used, image].map(isThere), [false, false, true])
+      tell('image', 'rm', image)
+    })
+
+    it('of another installation stay, even where both run the same image', async () => {
+      const [one, two] = [await build('one'), await build('two')]
+      assert.notEqual(one.image, two.image)
+      const replaced = [copy('old', 'x=4', one.image), copy('old', 'x=5', two.image)]
+      const report = await build('one')
+      assert.deepEqual([report.removed, report.others], [1, []])
+      assert.deepEqual([...replaced, one.image, two.image].map(isThere), [false, true, true, true])
+      // The last image of the first installation is removed: the second one still has the same image under its own name.
+      tell('image', 'rm', one.image)
+      const limits = { tier: 'container', container } as const
+      const bench = await makeWorkbench({ limits, searchPath, imageFolder: join(homes, 'two') })
+      assert.equal((await asker(bench.sandbox)('stat', { path: '/tmp/none' })).kind, 'missing')
+      await bench.sandbox.close()
+      await bench.remove()
+      tell('image', 'rm', replaced[1]!, two.image)
     })
   })
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { withoutContainers } from '../../src/sandbox/container/container-workbench.ts'
+import { withoutContainers } from '../../src/sandbox/container/container-fixture.ts'
 import { openPlainAccount, withoutPlainAccount } from './plain-user-account.ts'
 
 const without = withoutContainers() || withoutPlainAccount()

@@ -5,8 +5,8 @@ import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
 import { describeAbuse, prepareRepository } from './describe-abuse.ts'
 
-/** Less than the program tries to write, and with fewer inodes than it tries to make names: the disk is the quota. */
-const diskMb = 64
+/** Smaller than what the program writes, and with fewer inodes (2 048) than it creates names: the disk is the quota. */
+const diskMb = 8
 
 const { limits, skip } = await vmFixture()
 

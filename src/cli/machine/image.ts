@@ -32,12 +32,9 @@ function describe({ engine, image, made, removed, others, ms }: ImageReport): re
   const seconds = `${(ms / 1000).toFixed(1)} s`
   const what = made === null ? `${engine} has it already` : `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB, in ${seconds}`
   const tier = engine === 'QEMU' ? 'micro_vm' : 'container'
-  const gone = removed === 0 ? [] : [`${removed} older ${removed === 1 ? 'image is' : 'images are'} removed, in whose place it is used.`]
-  // Somebody else may run them: with one engine, that is everybody on this machine.
+  const gone = removed === 0 ? [] : [`Removed ${removed} older ${removed === 1 ? 'image' : 'images'} of this home.`]
   const left =
-    others.length === 0
-      ? []
-      : [`Of other versions of Oxbow there are ${others.length} left. To remove them: ${engine} rmi ${others.join(' ')}`]
+    others.length === 0 ? [] : [`Other versions of Oxbow left ${others.length}. Remove them with: ${engine} rmi ${others.join(' ')}`]
   return [
     `${image}  ${what}`,
     ...gone,

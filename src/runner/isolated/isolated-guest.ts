@@ -118,6 +118,7 @@ function planContainer(
   return openGuestContainer({
     limits: config.sandbox,
     user: workspace.user,
+    imageFolder: join(home.root, 'images'),
     cacheFolder: unseen,
     readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter((path) => existsSync(path))),
     writable: [join(workspace.root, 'internal'), workspace.ipc],

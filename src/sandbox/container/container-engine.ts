@@ -1,11 +1,18 @@
-/** Finds the engine that makes containers, and the image to run. */
-import { existsSync } from 'node:fs'
+/**
+ * Finds the engine that makes containers, and the image to run.
+ *
+ * An engine keeps its images for all of a user's homes, or for the whole machine. Each home, an installation, gives the images that it
+ * builds a name with its own id in it, runs the newest of those, and removes no others. Two installations that build the same image
+ * share it under two names; the engine keeps it until the last name is gone.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { engineVariables } from '../../types/index.ts'
 import type { Config, Failure } from '../../types/index.ts'
 import { findProgram } from '../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../image/host-command.ts'
-import { baseLabel, browserIn } from '../image/image-label.ts'
 
 export interface ContainerEngine {
   readonly name: 'podman' | 'docker'
@@ -57,6 +64,85 @@ function engineEnvironment(searchPath: string): NodeJS.ProcessEnv {
   return kept
 }
 
+/** Raised when hands need something that older images lack. */
+const imageRecipe = 1
+
+export const appLabel = 'app=oxbow'
+/** Hands are mounted when they start, so an image outlives them; Node must be of the version that they were tested with. */
+export const baseLabel: string = `oxbow.base=${imageRecipe}-${process.version}-${process.arch}`
+/** On an image with Chromium in it: the path of the program. */
+const browserLabelName = 'oxbow.browser'
+const imageName = 'localhost/oxbow/hands'
+
+/** @returns the name of an image of this installation */
+export function imageNameOf(installation: string, key: string): string {
+  return `${imageName}-${installation}:${key}`
+}
+
+export function browserLabel(program: string): string {
+  return `${browserLabelName}=${program}`
+}
+
+/** @param labels as engines print them: `map[app:oxbow oxbow.browser:/usr/lib/…]`. @returns '' where there is none */
+function browserIn(labels: string): string {
+  return new RegExp(`\\b${browserLabelName.replace('.', '\\.')}:(/[\\w./-]+)`).exec(labels)?.[1] ?? ''
+}
+
+const installationFile = (imageFolder: string): string => join(imageFolder, 'installation')
+
+/** @param imageFolder of the home. @returns its id; '' for a home that has built no image */
+export function installationOf(imageFolder: string): string {
+  try {
+    return /^[0-9a-f]{12}$/.exec(readFileSync(installationFile(imageFolder), 'utf8'))?.[0] ?? ''
+  } catch {
+    return ''
+  }
+}
+
+/** Makes the id where there is none. @throws a system error when it cannot be written */
+export function makeInstallation(imageFolder: string): string {
+  if (installationOf(imageFolder) === '') {
+    mkdirSync(imageFolder, { recursive: true, mode: 0o700 })
+    // Another build may do the same: both take the id that was written first.
+    try {
+      writeFileSync(installationFile(imageFolder), randomBytes(6).toString('hex'), { flag: 'wx', mode: 0o600 })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  return installationOf(imageFolder)
+}
+
+/** An image under one of its names. */
+export interface NamedImage {
+  /** All 64 digits. */
+  readonly id: string
+  /** `name:tag`; `<none>:<none>` for an image without a name. */
+  readonly name: string
+  /** As podman prints them; docker does not list them. */
+  readonly labels: string | null
+}
+
+/** @returns the images with this label, the newest first, once for each name; or why the engine does not list them */
+export async function listImages({ name: engine, file, env }: ContainerEngine, label: string): Promise<readonly NamedImage[] | Failure> {
+  const fields = `{{.ID}} {{.Repository}}:{{.Tag}}${engine === 'podman' ? ' {{.Labels}}' : ''}`
+  const args = ['images', '--no-trunc', '--filter', `label=${label}`, '--format', fields]
+  const { exitCode, stdout, stderr } = await runOnHost(file, args, { env })
+  if (exitCode !== 0) return noAnswer(engine, '', stderr)
+  const rows = stdout.matchAll(/^(?:sha256:)?([0-9a-f]{64}) (\S+)(?: (.*))?$/gm)
+  return [...rows].map(([, id = '', name = '', labels = null]) => ({ id, name, labels }))
+}
+
+/** @returns whether the image has a name that this installation gave it */
+export function isNamedBy(installation: string, { name }: NamedImage): boolean {
+  return installation !== '' && name.startsWith(imageNameOf(installation, ''))
+}
+
+/** @returns whether any installation has named the image */
+export function isNamed({ name }: NamedImage): boolean {
+  return name.startsWith(`${imageName}-`)
+}
+
 export interface FoundImage {
   /** Its id. */
   readonly image: string
@@ -64,34 +150,38 @@ export interface FoundImage {
   readonly browser: string
 }
 
-/** @param wanted '' for the newest that `oxbow image build` made. Takes the engine 40 ms; docker lists no labels and is asked twice. */
-export async function findImage(engine: ContainerEngine, wanted: string): Promise<FoundImage | Failure> {
-  const labelled = engine.name === 'podman' ? ' {{.Labels}}' : ''
-  const list =
-    wanted === ''
-      ? ['images', '--filter', `label=${baseLabel}`, '--format', `{{.ID}}${labelled}`]
-      : ['image', 'inspect', '--format', labelsOf, wanted]
-  const { exitCode, stdout, stderr } = await runOnHost(engine.file, list, { env: engine.env })
-  // The newest stands first.
-  const [, image, labels] = /^(?:sha256:)?([0-9a-f]{12,64})(?: (.*))?$/m.exec(stdout) ?? []
-  if (exitCode === 0 && image !== undefined) {
-    if (labels !== undefined) return { image, browser: browserIn(labels) }
-    const inspected = await runOnHost(engine.file, ['image', 'inspect', '--format', labelsOf, image], { env: engine.env })
-    return { image, browser: browserIn(inspected.stdout) }
-  }
-  const refused = exitCode !== 0 && !saysNoImage(stderr)
-  return {
-    code: 'sandbox_missing',
-    message: refused
-      ? `${engine.name} does not answer: ${firstLine(stderr)}`
-      : 'There is no image for containers. File and shell tools are off.',
-    hint: refused
-      ? `Check that \`${engine.name} images\` works${wanted === '' ? '' : ', and sandbox.container.image'}.`
-      : imageHint(wanted),
-  }
+/**
+ * Takes podman 40 ms; docker is asked twice.
+ * @param wanted '' for the newest image of this installation, or of any other where this one has built none
+ */
+export async function findImage(engine: ContainerEngine, wanted: string, installation: string): Promise<FoundImage | Failure> {
+  if (wanted !== '') return inspectImage(engine, wanted)
+  const listed = await listImages(engine, baseLabel)
+  if ('code' in listed) return listed
+  const newest = listed.find((image) => isNamedBy(installation, image)) ?? listed[0]
+  if (newest === undefined) return noImage('')
+  return newest.labels === null ? inspectImage(engine, newest.id) : { image: newest.id, browser: browserIn(newest.labels) }
 }
 
-const labelsOf = '{{.Id}} {{.Config.Labels}}'
+async function inspectImage({ name, file, env }: ContainerEngine, wanted: string): Promise<FoundImage | Failure> {
+  const args = ['image', 'inspect', '--format', '{{.Id}} {{.Config.Labels}}', wanted]
+  const { exitCode, stdout, stderr } = await runOnHost(file, args, { env })
+  const [, image, labels = ''] = /^(?:sha256:)?([0-9a-f]{64}) (.*)$/m.exec(stdout) ?? []
+  if (image !== undefined) return { image, browser: browserIn(labels) }
+  return exitCode === 0 || saysNoImage(stderr) ? noImage(wanted) : noAnswer(name, wanted, stderr)
+}
+
+function noImage(wanted: string): Failure {
+  return { code: 'sandbox_missing', message: 'There is no image for containers. File and shell tools are off.', hint: imageHint(wanted) }
+}
+
+function noAnswer(engine: ContainerEngine['name'], wanted: string, stderr: string): Failure {
+  return {
+    code: 'sandbox_missing',
+    message: `${engine} does not answer: ${firstLine(stderr)}`,
+    hint: `Check that \`${engine} images\` works${wanted === '' ? '' : ', and sandbox.container.image'}.`,
+  }
+}
 
 /** In the words of podman and of docker. */
 export function saysNoImage(said: string): boolean {

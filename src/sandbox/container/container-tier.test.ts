@@ -12,7 +12,7 @@ import type { Workbench, WorkbenchOptions } from '../sandbox-workbench.ts'
 import { describeContainerContract } from './container-contract.ts'
 import { findEngine, findImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
-import { testImage, withoutContainers } from './container-workbench.ts'
+import { testImage, withoutContainers } from './container-fixture.ts'
 
 const without = withoutContainers()
 const image = without === false ? (await testImage()).image : ''
@@ -63,7 +63,7 @@ describe('a machine without', { skip: without }, () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-engines-'))
     await writeFile(join(folder, 'podman'), '#!/bin/sh\necho "Error: the storage is broken" >&2; exit 125', { mode: 0o755 })
     const engine = { name: 'podman', file: join(folder, 'podman'), env: {}, rootless: false } as const
-    const found = await findImage(engine, 'localhost/mine')
+    const found = await findImage(engine, 'localhost/mine', '')
     assert.match(JSON.stringify(found), /podman does not answer: Error: the storage is broken/)
     await rm(folder, { recursive: true })
   })

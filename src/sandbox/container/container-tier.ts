@@ -12,7 +12,7 @@ import { createEntrance } from '../workspace-entrance.ts'
 import type { WorkspaceFolders } from '../workspace-folders.ts'
 import { browserContainer } from './container-browser.ts'
 import { handsProgram, runArguments } from './container-command.ts'
-import { findEngine, findImage, firstLine, imageHint, saysNoImage } from './container-engine.ts'
+import { findEngine, findImage, firstLine, imageHint, installationOf, saysNoImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
 import { findEngineLimits, limitsInForce, limitsMissing } from './container-limits.ts'
 import type { EngineLimits } from './container-limits.ts'
@@ -37,7 +37,10 @@ export const containerTier: TierProvider = {
     const { container } = options.limits
     const engine = findEngine(container, options.searchPath)
     if ('code' in engine) return engine
-    const [engineLimits, found] = await Promise.all([findEngineLimits(engine, container.kernel), findImage(engine, container.image)])
+    const [engineLimits, found] = await Promise.all([
+      findEngineLimits(engine, container.kernel),
+      findImage(engine, container.image, installationOf(options.imageFolder)),
+    ])
     if ('code' in engineLimits) return engineLimits
     return 'code' in found ? found : tierPlan({ options, engine, engineLimits, ...found, seccomp })
   },
@@ -138,7 +141,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
   // Between two starts of hands a person may have built another image, and removed this one.
   const hasNewer = async (error: unknown): Promise<boolean> => {
     if (options.limits.container.image !== '' || !(error instanceof Error && saysNoImage(error.message))) return false
-    const newest = await findImage(engine, '')
+    const newest = await findImage(engine, '', installationOf(options.imageFolder))
     if ('code' in newest || newest.image === image) return false
     image = newest.image
     return true

@@ -9,7 +9,7 @@ import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
 import { runOnHost } from '../image/host-command.ts'
 import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
 import { removeArguments, runArguments } from './container-command.ts'
-import { findEngine, findImage } from './container-engine.ts'
+import { findEngine, findImage, installationOf } from './container-engine.ts'
 import { containerName, endRemains, reapOrphans, takeId } from './container-remains.ts'
 import { findEngineLimits } from './container-limits.ts'
 import { keepFile } from './kept-file.ts'
@@ -20,6 +20,8 @@ export interface GuestContainerOptions {
   readonly user: string
   /** Folder on the host for what containers are shown. */
   readonly cacheFolder: string
+  /** See TierOptions. */
+  readonly imageFolder: string
   /** Folders that the guest sees under their own names. */
   readonly readable: readonly string[]
   readonly writable: readonly string[]
@@ -39,7 +41,7 @@ export interface GuestContainer {
 
 /** Starts nothing. @throws OxbowError `sandbox_missing` with what to install or to build */
 export async function planGuestContainer(options: GuestContainerOptions): Promise<GuestContainer> {
-  const { limits, cacheFolder, readable, writable } = options
+  const { limits, cacheFolder, imageFolder, readable, writable } = options
   const seccomp = seccompProfile(process.arch)
   if (seccomp === null) throw refused({ code: 'sandbox_missing', message: `No containers on ${process.arch} yet.`, hint: '' })
   const engine = findEngine(limits.container, ownSearchPath())
@@ -47,7 +49,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
   const kept = join(cacheFolder, 'container')
   const engineLimits = await findEngineLimits(engine, limits.container.kernel)
   if ('code' in engineLimits) throw refused(engineLimits)
-  const found = await findImage(engine, limits.container.image)
+  const found = await findImage(engine, limits.container.image, installationOf(imageFolder))
   if ('code' in found) throw refused(found)
   const name = containerName(`${process.hrtime.bigint().toString(36)}g`)
   const idFile = join(kept, `${name}.id`)

@@ -13,7 +13,7 @@ import { kvmUsers } from '../micro-vm/accelerator.ts'
 import { handsMark, imagesName } from '../micro-vm/image/image-folder.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { findEngine, findImage } from '../container/container-engine.ts'
+import { findEngine, findImage, installationOf } from '../container/container-engine.ts'
 import { processTier } from './tier-attempts.ts'
 import type { Machine } from './tier-attempts.ts'
 
@@ -44,7 +44,7 @@ async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPat
   ]
   const told = engineVariables.map((variable) => process.env[variable] ?? '')
   const engine = findEngine(limits.container, searchPath)
-  const image = 'code' in engine ? null : await findImage(engine, limits.container.image)
+  const image = 'code' in engine ? null : await findImage(engine, limits.container.image, installationOf(imageFolder))
   // Of another Oxbow: its machines need another image.
   const hands = handsMark(loadHandsProgram(findHandsEntry()))
   const stamps = [...new Set(made)].map(stampOf)

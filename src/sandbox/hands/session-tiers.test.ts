@@ -1,6 +1,6 @@
 /** Sessions in every tier that this machine has. */
 import { it } from 'node:test'
-import { testImage, withoutContainers } from '../container/container-workbench.ts'
+import { testImage, withoutContainers } from '../container/container-fixture.ts'
 import { vmFixture } from '../micro-vm/vm-fixture.ts'
 import { makeWorkbench } from '../sandbox-workbench.ts'
 import { describeSessionContract } from './session-contract.ts'

@@ -4,17 +4,25 @@ import { join } from 'node:path'
 import { OxbowError, toError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
 import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { findEngine, firstLine, saysNoImage } from '../container/container-engine.ts'
+import {
+  appLabel,
+  baseLabel,
+  browserLabel,
+  findEngine,
+  firstLine,
+  imageNameOf,
+  isNamed,
+  isNamedBy,
+  listImages,
+  makeInstallation,
+} from '../container/container-engine.ts'
 import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
 import { runOnHost } from './host-command.ts'
 import { findBrowser } from '../browser/find-browser.ts'
-import { appLabel, baseLabel, browserLabel, imageName } from './image-label.ts'
 import { ownName, removeOrphans } from './made-files.ts'
-import { removeOlderImages } from './older-images.ts'
-import type { OlderImages } from './older-images.ts'
 import { planRootTree } from './root-tree.ts'
-import type { RootTree } from './root-tree.ts'
+import type { RootPlan, RootTree } from './root-tree.ts'
 import type { RootExtra } from './root-parts.ts'
 
 export interface ImageBuild {
@@ -24,7 +32,9 @@ export interface ImageBuild {
   readonly searchPath?: string
   /** For the tree and the packed image; what is made there is removed. */
   readonly workFolder: string
-  /** Also removes those that it takes the place of. Not by default: who keeps several for different uses would lose them. */
+  /** Folder of the installation for what all its workspaces share: its id is there. */
+  readonly imageFolder: string
+  /** Also removes the images of this installation that the new one replaces. */
   readonly removeOlder?: boolean
 }
 
@@ -35,25 +45,41 @@ export interface BuiltImage extends OlderImages {
   readonly made: { readonly files: number; readonly bytes: number } | null
 }
 
+interface OlderImages {
+  /** How many were removed. */
+  readonly removed: number
+  /** Short ids of images that are left: ours for other versions of Oxbow or Node, and those without an installation. */
+  readonly others: readonly string[]
+}
+
 /** @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
-export async function buildContainerImage({
-  container,
-  extras,
-  searchPath = ownSearchPath(),
-  workFolder,
-  removeOlder = false,
-}: ImageBuild): Promise<BuiltImage> {
+export async function buildContainerImage(build: ImageBuild): Promise<BuiltImage> {
+  const { container, extras, searchPath = ownSearchPath(), imageFolder, removeOlder = false } = build
   const engine = findEngine(container, searchPath)
   if ('code' in engine) throw toError(engine)
   const plan = await planRootTree({ extras, files: [], searchPath })
   if ('code' in plan) throw toError(plan)
-  const image = `${imageName}:${plan.key}`
-  const older = async (): Promise<OlderImages> =>
-    removeOlder ? removeOlderImages(engine, image, container.image) : { removed: 0, others: [] }
-  const known = await runOnHost(engine.file, ['image', 'inspect', '--format', '{{.Id}}', image], { env: engine.env })
-  if (known.exitCode === 0) return { engine: engine.name, image, made: null, ...(await older()) }
-  // Else a minute of copying would come before the news that there is no service.
-  if (!saysNoImage(known.stderr)) throw refusal(engine, known.stderr)
+  // Before a minute of copying: the engine may not answer.
+  const listed = await listImages(engine, baseLabel)
+  if ('code' in listed) throw refusal(engine, listed.message)
+  const installation = makeInstallation(imageFolder)
+  const image = imageNameOf(installation, plan.key)
+  const same = listed.filter(({ name }) => name.endsWith(`:${plan.key}`))
+  let made: BuiltImage['made'] = null
+  if (same[0] === undefined) made = await importNew(engine, plan, image, build)
+  else if (!same.some(({ name }) => name === image)) await must(engine.file, ['tag', same[0].id, image], engine)
+  const older = removeOlder ? await removeOlderImages(engine, { newest: image, wanted: container.image, installation }) : nothingOlder
+  return { engine: engine.name, image, made, ...older }
+}
+
+const nothingOlder: OlderImages = { removed: 0, others: [] }
+
+async function importNew(
+  engine: ContainerEngine,
+  plan: RootPlan,
+  image: string,
+  { extras, workFolder }: ImageBuild,
+): Promise<{ readonly files: number; readonly bytes: number }> {
   await mkdir(workFolder, { recursive: true, mode: 0o700 })
   await removeOrphans(workFolder)
   // Another build of the same image may run.
@@ -63,7 +89,7 @@ export async function buildContainerImage({
     const browser = extras.includes('browser') ? findBrowser({ program: '' }) : null
     const labels = [appLabel, baseLabel, ...(browser === null || 'code' in browser ? [] : [browserLabel(browser.program)])]
     await importTree(engine, tree, { image, labels }, join(own, 'root.tar'))
-    return { engine: engine.name, image, made: { files: tree.files, bytes: tree.bytes }, ...(await older()) }
+    return { files: tree.files, bytes: tree.bytes }
   } finally {
     await rm(own, { recursive: true, force: true })
   }
@@ -91,3 +117,31 @@ function refusal({ name }: Pick<ContainerEngine, 'name'>, stderr: string): Oxbow
     hint: `Check that the disk has a gigabyte free and that \`${name} info\` works.`,
   })
 }
+
+/**
+ * Removes images of this installation that the newest one replaces. Keeps what a container uses, because the engine refuses to remove
+ * it, and what the configuration names. An image that another installation has named too only loses our name. Never rejects.
+ * @param wanted what the configuration names; '' is nothing
+ */
+async function removeOlderImages(
+  engine: ContainerEngine,
+  { newest, wanted, installation }: { readonly newest: string; readonly wanted: string; readonly installation: string },
+): Promise<OlderImages> {
+  const ask = (...args: readonly string[]) => runOnHost(engine.file, args, { env: engine.env })
+  const [current, all] = [await listImages(engine, baseLabel), await listImages(engine, appLabel)]
+  if ('code' in current || 'code' in all) return nothingOlder
+  const wantedId = wanted === '' ? '' : (await ask('image', 'inspect', '--format', '{{.Id}}', wanted)).stdout
+  const kept = new Set(current.flatMap(({ id, name }) => (name === newest || wantedId.includes(id) ? [id] : [])))
+  // Without the newest one, nothing is known to be older.
+  if (!current.some(({ name }) => name === newest)) return nothingOlder
+  let removed = 0
+  for (const { id, name } of current.filter((each) => isNamedBy(installation, each))) {
+    if (!kept.has(id) && (await ask('image', 'rm', name)).exitCode === 0) removed += 1
+  }
+  const ofBase = new Set(current.map(({ id }) => id))
+  const others = all.filter((each) => (isNamed(each) ? isNamedBy(installation, each) && !ofBase.has(each.id) : !kept.has(each.id)))
+  return { removed, others: [...new Set(others.map(({ id }) => id.slice(0, shortIdLength)))] }
+}
+
+/** As engines print ids for people. */
+const shortIdLength = 12
