@@ -1,6 +1,8 @@
 /** The program `oxbow`. The version is answered before anything is loaded; everything else comes from the compile cache. */
 import { join } from 'node:path'
-import { version } from './version.ts'
+
+/** As in package.json; a constant costs no start time, and a test compares the two. */
+const version = '0.1.0'
 
 const args = process.argv.slice(2)
 if (args.length === 1 && args[0] === '--version') {
@@ -10,7 +12,7 @@ if (args.length === 1 && args[0] === '--version') {
   // In the home, which only its owner can enter: code from a cache in a shared folder could be anybody's.
   if (home) process.getBuiltinModule('node:module').enableCompileCache(join(home, 'runner', 'compile-cache'))
   const { runProgram } = await import('./program.ts')
-  const { printFailure } = await import('./failure-report.ts')
+  const { printFailure } = await import('./terminal.ts')
   const { stdin: input, stdout: output, stderr: errors, env } = process
   let unwritten: Error | null = null
   // Whoever reads, `head` above all, may have enough before we are done: the work goes on, and ends as it ends.

@@ -2,18 +2,22 @@
  * One guest as a child process of this one. The guest gets an almost empty environment, its envelope on stdin and a log file
  * for stderr. Its stdin stays open as long as its runner lives: when the runner dies in any way, the guest reads the end and stops.
  */
-import { spawn } from 'node:child_process'
-import type { ChildProcessByStdio } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { closeSync, openSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { engineVariables, guestReportSchema, isErrorCode, OxbowError } from '../types/index.ts'
-import type { GuestEnvelope, GuestQuestion, GuestReport } from '../types/index.ts'
-import { hostFiles } from './home.ts'
-import type { Home, HostEnv, Workspace } from './home.ts'
-import { jsonLines } from './json-lines.ts'
-import { guestStopTimeoutMs, maxGuestLogBytes } from './limits.ts'
+import {
+  engineVariables,
+  type GuestEnvelope,
+  type GuestQuestion,
+  type GuestReport,
+  guestReportSchema,
+  isErrorCode,
+  OxbowError,
+} from '../types/index.ts'
+import { type Home, type HostEnv, hostFiles, type Workspace } from './home.ts'
+import { guestStopTimeoutMs, maxGuestLineBytes, maxGuestLogBytes } from './limits.ts'
 
 /** The program's argument, by which a person who lists processes knows them apart; the envelope says what is asked. */
 type GuestCommand = 'serve' | GuestQuestion['command']
@@ -53,7 +57,7 @@ export const guestFlags: readonly string[] = ['--max-semi-space-size=16', '--v8-
 export const guestVariables: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' }
 
 /** How the guest is started when it is no process of this host. */
-export interface GuestLaunch {
+interface GuestLaunch {
   readonly file: string
   readonly args: readonly string[]
   readonly env: NodeJS.ProcessEnv
@@ -146,5 +150,43 @@ function killGroup(pid: number): void {
     process.kill(-pid, 'SIGKILL')
   } catch {
     // It went by itself at that moment.
+  }
+}
+
+/**
+ * @returns the JSON value of each line that a guest writes. Lines that are no JSON are skipped: a stray print of a library is
+ * not a report. @throws OxbowError `limit_reached` for a line without end.
+ */
+export async function* jsonLines(stream: AsyncIterable<Buffer>, maxBytes: number = maxGuestLineBytes): AsyncGenerator {
+  let parts: Buffer[] = []
+  let waiting = 0
+  for await (const chunk of stream) {
+    let from = 0
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
+      parts.push(chunk.subarray(from, end))
+      const value = parseLine(Buffer.concat(parts).toString('utf8'))
+      parts = []
+      waiting = 0
+      from = end + 1
+      if (value !== undefined) yield value
+    }
+    parts.push(chunk.subarray(from))
+    waiting += chunk.length - from
+    if (waiting > maxBytes) {
+      throw new OxbowError('limit_reached', `the guest wrote a line of more than ${maxBytes} bytes`, {
+        hint: 'Look into its log, logs/guest.log in the workspace.',
+      })
+    }
+  }
+  const last = parseLine(Buffer.concat(parts).toString('utf8'))
+  if (last !== undefined) yield last
+}
+
+function parseLine(line: string): unknown {
+  if (line.trim() === '') return undefined
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
   }
 }

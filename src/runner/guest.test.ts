@@ -4,14 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isOxbowError, parseConfig } from '../types/index.ts'
-import { ensureGuest } from './guest.ts'
-import type { GuestSetup } from './guest.ts'
-import { findGuest } from './guest-search.ts'
+import { askOffline, ensureGuest, findGuest, type GuestSetup } from './guest.ts'
 import { readSeal } from './head-signing.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
 import { portProbeTimeoutMs } from './limits.ts'
 import { makeMasterKeys } from './master-keys.ts'
-import { askOffline } from './offline-question.ts'
 
 /** What every fake guest can do: read its envelope, listen, say JSON lines, and go when stdin ends. */
 const prelude = `

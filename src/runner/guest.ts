@@ -2,20 +2,27 @@
  * Brings a user's guest to life, or finds it alive, and supervises the one it started: heads that the guest reports are signed,
  * its end is noticed, and it ends with its runner.
  */
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isOxbowError, OxbowError, systemClock } from '../types/index.ts'
-import type { Config, Failure, GuestEnvelope } from '../types/index.ts'
+import {
+  type Config,
+  type Failure,
+  type GuestEnvelope,
+  type GuestQuestion,
+  isAlive,
+  isOxbowError,
+  OxbowError,
+  systemClock,
+} from '../types/index.ts'
 import { keyNames, keysFor } from './config-layers.ts'
-import { asReport, fatalError, guestFlags, guestVariables, ownGuestProgram, spawnGuest } from './guest-process.ts'
-import type { GuestProcess, GuestProgram } from './guest-process.ts'
-import { findGuest } from './guest-search.ts'
-import type { FoundGuest } from './guest-search.ts'
-import { openHeadSigner } from './head-signing.ts'
-import type { HeadSigner } from './head-signing.ts'
+import { asReport, fatalError, guestFlags, type GuestProcess, type GuestProgram, guestVariables, ownGuestProgram, spawnGuest } from './guest-process.ts'
+import { type HeadSigner, openHeadSigner, readSeal } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
-import type { IsolatedGuest } from './isolated/isolated-guest.ts'
+import type { IsolatedGuest } from './isolated-guest.ts'
+import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries, portProbeTimeoutMs } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
-import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries } from './limits.ts'
 
 export interface GuestSetup {
   readonly home: Home
@@ -59,7 +66,7 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
 }
 
 /** @param masters in place of the keys that the user has */
-export function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
+function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
   const { home, workspace, config, insecure, version, env } = options
   const { user, root: workspaceRoot } = workspace
   const keys = keysFor(config, env)
@@ -124,7 +131,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
 }
 
 function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { entry }: GuestProgram): Promise<IsolatedGuest> {
-  return import('./isolated/isolated-guest.ts').then(({ isolateGuest }) =>
+  return import('./isolated-guest.ts').then(({ isolateGuest }) =>
     isolateGuest({ home, workspace, envelope, entry, flags: guestFlags, variables: guestVariables }),
   )
 }
@@ -196,5 +203,89 @@ function notOwned(found: FoundGuest): RunningGuest {
 function unreachable(message: string, workspace: Workspace): OxbowError {
   return new OxbowError('guest_unreachable', message, {
     hint: `Start Oxbow again: nothing that was acknowledged is lost, and an open turn goes on. Its log is ${workspace.logs}/guest.log.`,
+  })
+}
+
+/** Questions that need no running guest: the guest program answers them from the workspace and exits. */
+
+/** The runner's seal is put to it here. */
+type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
+
+/** What is asked without a look into the store: it needs no passphrase, and must not wait for a key that is made of one. */
+const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['calls', 'catalog', 'doctor', 'image-build', 'wasm-run'])
+
+/**
+ * @param masters in place of those that the user has
+ * @returns the answer, one JSON document at a time. Leaving early stops the guest. @throws OxbowError what the guest reports
+ * as fatal, or `guest_unreachable` when it ends badly without a word.
+ */
+export async function* askOffline(
+  options: Omit<GuestSetup, 'warn'>,
+  asked: OfflineQuestion,
+  masters?: readonly string[],
+): AsyncGenerator {
+  const { home, workspace, env } = options
+  const question = asked.command === 'audit-verify' ? { ...asked, ...readSeal(home, workspace.user) } : asked
+  const envelope = { ...envelopeFor(options, withoutStore.has(asked.command) ? [] : masters), question }
+  const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
+  try {
+    for await (const line of guest.lines) {
+      const report = asReport(line)
+      if (report?.type === 'fatal') throw fatalError(report)
+      yield line
+    }
+    const { exitCode, signal } = await guest.gone
+    if (exitCode === 0) return
+    throw fatalError({
+      type: 'fatal',
+      code: 'guest_unreachable',
+      message: `the guest ended with ${signal ?? `exit code ${exitCode}`}`,
+      hint: `Its log is ${workspace.logs}/guest.log.`,
+    })
+  } finally {
+    await guest.stop()
+  }
+}
+
+/** Finds the guest that already serves a workspace: it has left its address and token in `ipc/`, which only the user can read. */
+
+interface FoundGuest {
+  readonly url: string
+  readonly token: string
+  readonly pid: number
+}
+
+/** @returns the live guest, or null when the files are missing or stale. Never throws for what a crash can leave behind. */
+export async function findGuest(workspace: Workspace): Promise<FoundGuest | null> {
+  const found = readGatewayFiles(workspace)
+  if (found === null || !isAlive(found.pid)) return null
+  return (await answers(found.url)) ? found : null
+}
+
+/** @returns what the guest has written, alive or not. */
+function readGatewayFiles(workspace: Workspace): FoundGuest | null {
+  try {
+    const written = JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')) as Partial<FoundGuest>
+    const token = readFileSync(join(workspace.ipc, 'token'), 'utf8').trim()
+    const { url, pid } = written
+    return typeof url === 'string' && URL.canParse(url) && Number.isSafeInteger(pid) ? { url, token, pid: pid as number } : null
+  } catch {
+    return null
+  }
+}
+
+/** The pid alone proves nothing: after a crash it may belong to any other program. */
+function answers(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) })
+    const settle = (alive: boolean): void => {
+      socket.destroy()
+      resolve(alive)
+    }
+    // What has happened by now is heard first: after a standstill of this process its timers come before its sockets.
+    socket.setTimeout(portProbeTimeoutMs, () => setImmediate(settle, false))
+    socket.once('connect', () => settle(true))
+    socket.once('error', () => settle(false))
   })
 }

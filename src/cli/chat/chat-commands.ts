@@ -1,6 +1,27 @@
+import type { Json, SessionId } from '../../types/index.ts'
+import type { GatewayPort } from '../guest-connection.ts'
+import { maxListedSessions } from '../limits.ts'
+import { ask } from '../verbs/memory.ts'
+import type { Screen } from '../screen/screen.ts'
+import { changeSession, sessionTable } from '../verbs/sessions.ts'
+import {
+  forgetText,
+  searchText,
+  type ShownForget,
+  type ShownHit,
+  type ShownStats,
+  type ShownWhy,
+  statsText,
+  whyText,
+} from '../verbs/memory-text.ts'
+import { statusRows } from '../view/status-text.ts'
+import { plainLine, plainText, table } from '../view/terminal-text.ts'
+import { costLines, failureLines } from './turn-printer.ts'
+import type { Conversation } from './conversation.ts'
+
 /** What a person can type behind a slash. */
 
-export type ChatCommand =
+type ChatCommand =
   | { readonly kind: 'new'; readonly title: string }
   | { readonly kind: 'sessions' }
   | { readonly kind: 'switch'; readonly prefix: string }
@@ -16,7 +37,7 @@ export type ChatCommand =
   | { readonly kind: 'quit' }
   | { readonly kind: 'unknown'; readonly name: string }
 
-export const chatHelp = `/new [title]   start another session
+const chatHelp = `/new [title]   start another session
 /sessions      list sessions
 /switch ID     go to a session; the beginning of its id is enough
 /rename TITLE  give this session another title
@@ -71,4 +92,157 @@ export function parseCommand(line: string): ChatCommand | null {
 /** @returns the message that is meant: two slashes begin a line with one. What was pasted is meant as it is. */
 export function messageOf(line: string): string {
   return line.startsWith('//') && !line.includes('\n') ? line.slice(1) : line
+}
+
+/** Does what a slash command says. */
+
+interface Obeying {
+  readonly gateway: GatewayPort
+  readonly conversation: Conversation
+  readonly screen: Screen
+  readonly leave: () => void
+}
+
+const maxNameChars = 40
+const maxNoteChars = 200
+
+/** What keeps the session of the chat in order. @returns what was done, in words */
+async function keepSession(
+  command: Extract<ChatCommand, { kind: 'rename' | 'archive' | 'fork' }>,
+  session: SessionId | null,
+  gateway: GatewayPort,
+  conversation: Conversation,
+): Promise<string> {
+  if (session === null) return 'no session yet: send a message first'
+  if (command.kind === 'rename') {
+    if (command.title === '') return 'give a title: /rename Taxes 2026'
+    await changeSession(gateway, 'session.rename', { session, title: command.title })
+    return `this session is ${JSON.stringify(command.title)} now`
+  }
+  if (command.kind === 'archive') {
+    await changeSession(gateway, 'session.archive', { session, archived: true })
+    await conversation.begin('')
+    return 'put away; this is a new session'
+  }
+  const made = await changeSession(gateway, 'session.fork', { session, ...(command.at !== null && { at: command.at }) })
+  await conversation.reopen(made.session)
+  return 'this session goes on from there; the other one stays as it was'
+}
+
+/** @throws OxbowError of the gateway. */
+export async function obey(command: ChatCommand, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
+  const session = conversation.current()
+  switch (command.kind) {
+    case 'new':
+      return conversation.begin(command.title)
+    case 'switch':
+      return conversation.reopen(command.prefix)
+    case 'sessions': {
+      const listed = await gateway.listSessions(maxListedSessions)
+      return screen.line(listed.length === 0 ? 'No sessions yet.' : sessionTable(listed))
+    }
+    case 'rename':
+    case 'archive':
+    case 'fork':
+      return screen.line(`  ${plainLine(await keepSession(command, session?.id ?? null, gateway, conversation), maxNoteChars)}`)
+    case 'memory':
+      return screen.line(await askMemory(gateway, command.argument))
+    case 'attach':
+      return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
+    case 'cancel':
+      if (session === null || !(await gateway.cancelTurn(session.id))) screen.line('  nothing runs')
+      return
+    case 'cost': {
+      const shown = await gateway.call('budget.show', {}, session?.id)
+      return screen.line(shown.status === 'ok' ? costLines(shown.output) : failureLines(shown.failure))
+    }
+    case 'status':
+      return screen.line(plainText(table(statusRows(await gateway.status(), 'a file'))))
+    case 'help':
+      return screen.line(chatHelp)
+    case 'quit':
+      return leave()
+    case 'unknown':
+      return screen.line(`  no command /${plainLine(command.name, maxNameChars)}; /help lists them`)
+  }
+}
+
+/** `/memory` in a chat: the verbs of `oxbow memory` that a person wants while talking. */
+
+const memoryHelp = `/memory WORDS                 find what was noted, ingested and said
+/memory add TEXT              note a fact for all later sessions
+/memory edit ID TEXT          rewrite a note
+/memory why ID                show where a memory comes from
+/memory forget ID or PHRASE   list what would go; with --yes behind forget it goes for good
+/memory stats                 show how much is remembered
+/memory tidy, /memory report  tidy memory; show what tidying has changed`
+
+interface MemoryQuestion {
+  readonly name: string
+  readonly input: Json
+  /** As a person reads the answer; absent: in the words of the call. */
+  readonly show?: (output: unknown) => string
+}
+
+const shownHits = 5
+const idPattern = /^(?:note|fact|message|document|summary)[-:]\S+$/
+
+/** @returns what to ask, or what to tell a person who asked for less than that */
+function memoryQuestion(argument: string): MemoryQuestion | string {
+  const [verb = '', first = ''] = argument.split(/\s+/)
+  const rest = argument.slice(verb.length).trim()
+  switch (verb) {
+    case '':
+    case 'help':
+      return memoryHelp
+    case 'add':
+      return rest === ''
+        ? 'give what is to be noted: /memory add I prefer Helix.'
+        : { name: 'memory.save', input: { content: rest, tags: [] } }
+    case 'edit': {
+      const content = rest.slice(first.length).trim()
+      return content === ''
+        ? 'give an id and the new text: /memory edit note-1f0a… I prefer Vim.'
+        : { name: 'memory.update', input: { note_id: first, content } }
+    }
+    case 'why':
+      return first === ''
+        ? 'give an id: /memory why note-1f0a…'
+        : { name: 'memory.why', input: { note_id: first }, show: (why) => whyText(why as ShownWhy) }
+    case 'forget':
+      return forgetQuestion(rest)
+    case 'stats':
+      return { name: 'memory.stats', input: {}, show: (stats) => statsText(stats as ShownStats) }
+    case 'tidy':
+      return { name: 'memory.tidy', input: {} }
+    case 'report':
+      return { name: 'memory.report', input: {} }
+    default: {
+      const query = verb === 'search' ? rest : argument
+      return query === '' ? 'give words to look for: /memory search which editor' : searchQuestion(query)
+    }
+  }
+}
+
+function searchQuestion(query: string): MemoryQuestion {
+  const input = { query, top_k: shownHits, include_conversation: true }
+  return { name: 'memory.search', input, show: (hits) => searchText(hits as readonly ShownHit[], false) }
+}
+
+function forgetQuestion(rest: string): MemoryQuestion | string {
+  const isDry = !rest.startsWith('--yes')
+  const named = isDry ? rest : rest.slice('--yes'.length).trim()
+  if (named === '') return 'give an id or a phrase: /memory forget the safe opens with'
+  const words = named.split(/\s+/)
+  const input = words.every((word) => idPattern.test(word)) ? { ids: words, text: '' } : { ids: [], text: named }
+  const question = { name: 'memory.forget', input: { ...input, dry_run: isDry } }
+  return isDry ? { ...question, show: (found) => forgetText(found as ShownForget, '/memory forget --yes …') } : question
+}
+
+/** @returns what is shown. @throws OxbowError as the call failed */
+async function askMemory(gateway: GatewayPort, argument: string): Promise<string> {
+  const question = memoryQuestion(argument)
+  if (typeof question === 'string') return question
+  const { output, text } = await ask(gateway, question.name, question.input)
+  return question.show === undefined ? plainText(text) : question.show(output)
 }

@@ -2,16 +2,13 @@
  * One session on the screen: follows it, prints what happens, and knows what it waits for. It holds no more of a session than
  * the turn that runs.
  */
-import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { FollowEvent } from '../../client/index.ts'
-import type { GatewayPort } from '../guest/gateway-port.ts'
-import { inRecordOrder } from '../guest/record-order.ts'
-import { foldRecord, isEnd, isOver, newTurnView, pendingOf } from '../view/turn-view.ts'
-import type { TurnView } from '../view/turn-view.ts'
-import { createApprovalQueue } from './approval-queue.ts'
+import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
+import type { GatewayPort } from '../guest-connection.ts'
 import type { Screen } from '../screen/screen.ts'
-import { lastExchange, messagePrompt } from './chat-text.ts'
-import { createTurnPrinter } from './turn-printer.ts'
+import { inRecordOrder } from '../turn-watch.ts'
+import { foldRecord, isEnd, isOver, newTurnView, pendingOf, type TurnView } from '../view/turn-view.ts'
+import { createTurnPrinter, lastExchange, messagePrompt } from './turn-printer.ts'
 
 export interface ChatSession {
   readonly id: SessionId
@@ -131,4 +128,36 @@ function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnVie
 function begins(record: RecordView): boolean {
   const call: string = record.call
   return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
+}
+
+/** The approvals of one session that wait, asked one at a time in the order of their calls. */
+
+interface ApprovalQueue {
+  /** The one that is asked now. */
+  first(): PendingApproval | null
+  /** @returns whether it is the one to ask now. One that is there already is not added. */
+  add(approval: PendingApproval): boolean
+  /** @returns whether it was the one that was asked. */
+  remove(call: CallId): boolean
+  clear(): void
+}
+
+function createApprovalQueue(): ApprovalQueue {
+  let waiting: readonly PendingApproval[] = []
+  return {
+    first: () => waiting[0] ?? null,
+    add(approval) {
+      if (waiting.some(({ call }) => call === approval.call)) return false
+      waiting = [...waiting, approval]
+      return waiting.length === 1
+    },
+    remove(call) {
+      const wasFirst = waiting[0]?.call === call
+      waiting = waiting.filter((approval) => approval.call !== call)
+      return wasFirst
+    },
+    clear() {
+      waiting = []
+    },
+  }
 }

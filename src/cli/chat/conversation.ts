@@ -1,13 +1,11 @@
 /** The session that a chat is in, and how it gets into another. */
 import type { CallId, Failure, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
-import type { GatewayPort } from '../guest/gateway-port.ts'
-import { findSession } from '../guest/session-choice.ts'
-import { assertFewFiles, findLocalFile, uploadFiles } from '../media/local-file.ts'
-import type { LocalFile } from '../media/local-file.ts'
+import type { GatewayPort } from '../guest-connection.ts'
+import { findSession } from '../verbs/sessions.ts'
+import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
-import { formatBytes } from '../view/text-format.ts'
-import { openChatSession } from './chat-session.ts'
-import type { ChatSession } from './chat-session.ts'
+import { formatBytes } from '../view/terminal-text.ts'
+import { type ChatSession, openChatSession } from './chat-session.ts'
 
 export interface ConversationDeps {
   readonly gateway: GatewayPort

@@ -1,20 +1,21 @@
 /** Prints a running turn: its text as it comes, a line for each call, and how it ended. */
-import type { PendingApproval, RecordView } from '../../types/index.ts'
 import type { FollowEvent } from '../../client/index.ts'
-import { mediaIn, mediaLine } from '../media/sent-media.ts'
-import { createReplyStream } from '../view/reply-stream.ts'
-import { isEnd, isOver, isToolCall, untoldFailure } from '../view/turn-view.ts'
-import type { TurnView } from '../view/turn-view.ts'
+import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
+import { maxCallLineChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
-import { approvalLines, callLine, failureLines, progressLine } from './chat-text.ts'
+import { createReplyStream } from '../view/reply-stream.ts'
+import { describeModel, describeSandbox } from '../view/status-text.ts'
+import { exactInput, formatMoney, formatMs, plainLine, plainText, whyAsked } from '../view/terminal-text.ts'
+import { type CallView, forPeople, isEnd, isOver, isToolCall, mediaIn, mediaLine, type TurnView, untoldFailure } from '../view/turn-view.ts'
+import { wrapWords } from '../screen/word-wrap.ts'
 
 /** A long call is named at its first heartbeat, and then once a minute. */
 const firstHeartbeatMs = 10_000
 const minuteMs = 60_000
 const heartbeatMs = 5_000
 
-export interface TurnPrinter {
+interface TurnPrinter {
   /** Text and heartbeats. */
   event(event: FollowEvent, turn: TurnView): void
   /** A record of the turn, whose view has it folded in. */
@@ -54,4 +55,97 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
       if (why !== '') screen.line(why)
     },
   }
+}
+
+/** The lines of a chat. All that comes from a model, a tool or a journal is cleaned here. */
+
+/** A message may be typed. */
+export const messagePrompt = '› '
+
+/** @param columns width of the terminal: its lines end between words */
+export function banner(status: GuestStatus, version: string, columns: number): string {
+  const { held, limits, problems } = describeSandbox(status.sandbox)
+  const lines = [
+    `Oxbow ${version} · model ${describeModel(status)} · sandbox ${held}`,
+    limits.length === 0 ? '' : `limits: ${limits.join('; ')}`,
+    ...problems.map((problem) => `! ${problem}`),
+  ]
+  if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
+  if (status.notice !== '') lines.push(status.notice)
+  const told = plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
+  return wrapWords(told, columns)
+}
+
+/** A finished call in one line: mark, tool, what it was about, time, and the bad news if there is any. */
+function callLine(call: CallView): string {
+  const mark = call.status === 'ok' ? '·' : '✗'
+  const time = call.ms === null ? '' : `  ${formatMs(call.ms)}`
+  const news = call.status === 'ok' ? '' : `  ${call.status}: ${plainLine(forPeople(call.text), maxCallLineChars)}`
+  return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input)}${time}${news}`.replace(/ {3,}/g, '  ')
+}
+
+/** What is asked, to the letter, and behind it in words why. */
+function approvalLines({ name, input, reason }: PendingApproval): { readonly asked: string; readonly why: string } {
+  const asked = `  ? ${plainLine(toolName(name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(input)}`
+  return { asked, why: whyAsked(reason).slice(1) }
+}
+
+export function failureLines({ message, hint }: Failure): string {
+  return plainText(hint === '' ? `error: ${message}` : `error: ${message}\nhint: ${hint}`)
+}
+
+function progressLine(name: string, elapsedMs: number): string {
+  return `  … ${plainLine(toolName(name), maxCallLineChars)} runs for ${formatMs(elapsedMs)}`
+}
+
+/** `output` of the call `budget.show`. */
+export function costLines(output: unknown): string {
+  const { session, user } = output as Partial<Record<'session' | 'user', Scope | null>>
+  const line = (name: string, scope: Scope | null | undefined): readonly string[] => {
+    if (scope === null || scope === undefined) return []
+    const { microDollars = 0, tokens = 0 } = scope.spent ?? {}
+    const money = scope.limit?.micro_dollars
+    const cap = scope.limit?.tokens
+    const of = (limit: string | null): string => (limit === null ? '' : ` of ${limit}`)
+    return [
+      `${name}: ${formatMoney(microDollars)}${of(money === null || money === undefined ? null : formatMoney(money))}, ` +
+        `${tokens} tokens${of(cap === null || cap === undefined ? null : String(cap))}`,
+    ]
+  }
+  return [...line('this session', session), ...line('altogether', user)].join('\n')
+}
+
+interface Scope {
+  readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
+  readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
+}
+
+/** As the model knows it. */
+function toolName(name: string): string {
+  return name.replace('.', '_')
+}
+
+/** What a call is about: its path, command or pattern; else its whole input. */
+function subjectOf(input: string): string {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(input)
+  } catch {
+    return plainLine(input, maxCallLineChars)
+  }
+  const fields = typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
+  const subject = fields['command'] ?? fields['pattern'] ?? fields['path']
+  if (typeof subject === 'string') return plainLine(subject, maxCallLineChars)
+  return input === '{}' ? '' : plainLine(input, maxCallLineChars)
+}
+
+/** The last message and its reply, to remind of where the session stands. */
+export function lastExchange(past: readonly RecordView[]): string {
+  const field = (record: RecordView | undefined, name: string): string => {
+    const value = (record?.body as Record<string, unknown> | null | undefined)?.[name]
+    return typeof value === 'string' ? plainText(value) : ''
+  }
+  const said = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')
+  const reply = past.findLast((record) => record.name === 'turn.send' && record.phase === 'outcome' && record.seq > (said?.seq ?? 0))
+  return [field(said, 'text') && `› ${field(said, 'text')}`, field(reply, 'reply')].filter((text) => text !== '').join('\n')
 }

@@ -1,8 +1,8 @@
 /** The port to where a chat reads and writes; `tty-screen.ts` is for a person, `plain-screen.ts` for pipes and files. */
+import { createInterface } from 'node:readline'
 import { columnsOf } from '../terminal.ts'
 import { writtenOut } from '../view/terminal-text.ts'
-import { createWordFlow } from '../wrap/word-flow.ts'
-import { wrapWords } from '../wrap/wrap-words.ts'
+import { createWordFlow, wrapWords } from './word-wrap.ts'
 
 export interface Screen {
   /** Prints whole lines, on lines of their own; a terminal has them end between words. */
@@ -31,7 +31,7 @@ export interface ScreenEvents {
 export type MakeScreen = (input: NodeJS.ReadStream, output: NodeJS.WriteStream, events: ScreenEvents) => Screen
 
 /** Writes text so that whole lines never begin in the middle of one. What a terminal acts on is written out: callers clean what they print. */
-export interface LineWriter {
+interface LineWriter {
   line(text: string): void
   exactLine(text: string): void
   stream(text: string): void
@@ -77,4 +77,16 @@ export function createLineWriter(write: (text: string) => void, columns: () => n
       open = false
     },
   }
+}
+
+/** A screen without prompts: lines are taken one after the other, each when the one before is done with. */
+export const createPlainScreen: MakeScreen = (input, output, events) => {
+  const lines = createInterface({ input, terminal: false })
+  const { line, exactLine, stream } = openLineWriter(output)
+  const read = async (): Promise<void> => {
+    for await (const entered of lines) await events.onLine(entered)
+    events.onEnd()
+  }
+  void read()
+  return { line, exactLine, stream, prompt: () => {}, close: () => lines.close() }
 }

@@ -5,8 +5,7 @@
 import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
 import { openPasting } from './pasting.ts'
-import { openLineWriter } from './screen.ts'
-import type { MakeScreen, ScreenEvents } from './screen.ts'
+import { type MakeScreen, openLineWriter, type ScreenEvents } from './screen.ts'
 
 const typingPrompt = '› '
 const historySize = 1_000

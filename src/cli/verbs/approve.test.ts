@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type CallId, OxbowError, type PendingApproval, type SessionId } from '../../types/index.ts'
 import type { FollowHandler } from '../../client/index.ts'
-import type { Connection } from '../guest/guest-connection.ts'
+import type { Connection } from '../guest-connection.ts'
 import { listPending } from './approve.ts'
 
 /** A gateway with busy sessions, each waiting for a person, that lets a connection follow 64 of them at once, as the real one. */

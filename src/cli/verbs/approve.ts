@@ -1,15 +1,11 @@
 /** `oxbow approve`: decides a call that waits, and stays until its turn is over, so that the decision is carried out. */
 import { OxbowError, toError } from '../../types/index.ts'
 import type { PendingApproval, SessionId } from '../../types/index.ts'
-import { exitOf, printFailure } from '../failure-report.ts'
-import { withGuest } from '../guest/guest-connection.ts'
-import type { Connection, GuestChoice } from '../guest/guest-connection.ts'
-import { journalEnd, readRecent } from '../guest/recent-records.ts'
+import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
+import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
 import { maxFollowedSessions, maxListedSessions, resumedTurnMs } from '../limits.ts'
-import { printLine } from '../terminal.ts'
-import type { Terminal } from '../terminal.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
-import { watchTurn } from '../guest/turn-watch.ts'
 import { isEnd, pendingOf } from '../view/turn-view.ts'
 import { ofUser } from '../verb-parts.ts'
 

@@ -1,15 +1,10 @@
 /** `oxbow audit verify` and `oxbow audit show`: offline questions about the journal, also beside a running guest. */
 import { askOffline } from '../../runner/index.ts'
-import type { JournalRecord } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
-import { exitOf, printFailure } from '../failure-report.ts'
-import { guestSetup } from '../guest/guest-connection.ts'
-import type { GuestChoice } from '../guest/guest-connection.ts'
-import { columnsOf, printLine, printText } from '../terminal.ts'
-import type { Terminal } from '../terminal.ts'
-import { plainText } from '../view/terminal-text.ts'
-import { formatMs } from '../view/text-format.ts'
-import { recordLine } from './record-line.ts'
+import { erasedText, isErased, type JournalRecord, OxbowError } from '../../types/index.ts'
+import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { columnsOf, exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
+import { textWidth, wrapWords } from '../screen/word-wrap.ts'
 
 export interface AuditOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -101,5 +96,110 @@ function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_
     ...(open.length === 0
       ? []
       : [`  under way, without an outcome yet: ${open.map(({ seq, name }) => `${name} (record ${seq})`).join(', ')}`]),
+  ].join('\n')
+}
+
+/** A record of the journal as a person reads it: one line in a pipe, as much as fits in a terminal; `--json` has all of it. */
+
+/** Characters of a body in a pipe. */
+const bodyChars = 100
+/** Columns that a body must have beside the rest; with fewer it goes below. */
+const leastBesideColumns = 40
+/** What a body below has at least, however narrow the terminal is. */
+const leastBelowColumns = 20
+/** Under the time. */
+const indent = ' '.repeat(8)
+
+/** @param columns of the terminal; `Infinity` for a pipe */
+export function recordLine(record: JournalRecord, columns: number): string {
+  const column = (text: string, width: number): string => plainLine(text, bodyChars).padEnd(width)
+  const { seq, at, actor, phase, name } = record
+  const head = [String(seq).padStart(6), formatTime(at), column(actor, 12), column(phase, 10), column(name, 15)].join('  ')
+  const body = erasedLine(record.body) ?? (phase === 'exchange' && name === 'model.generate' ? describeExchange(record.body) : record.body)
+  if (columns === Infinity) return `${head}  ${plainLine(body, bodyChars)}`
+  const beside = columns - textWidth(head) - 2
+  if (beside >= leastBesideColumns) return `${head}  ${plainLine(body, beside)}`
+  return `${wrapWords(head.trimEnd(), columns)}\n${indent}${plainLine(body, Math.max(leastBelowColumns, columns - indent.length))}`
+}
+
+function erasedLine(body: string): string | null {
+  if (!body.startsWith('{"erased":')) return null
+  const found: unknown = JSON.parse(body)
+  return isErased(found) ? `${erasedText} ${found.bytes} bytes: ${found.reason}` : null
+}
+
+/** An exchange with a model in one short line. What was said in it is for `--json` and `oxbow audit recording`. */
+
+/** @param body JSON text of the record; whatever it holds, this does not throw */
+export function describeExchange(body: string): string {
+  const { wire, model, status, request, response } = objectIn(parse(body))
+  const name = (value: unknown): string => (typeof value === 'string' && value !== '' ? value : '?')
+  const answer = status === 0 ? 'no answer' : `status ${typeof status === 'number' ? status : '?'}`
+  return `${name(wire)} ${name(model)}, ${answer}, ${sizeOf(request)} out, ${sizeOf(response)} in`
+}
+
+/** Bytes are kept as text or base64, a request without the beginning that it shares with one before. */
+function sizeOf(part: unknown): string {
+  const { after, text, base64 } = objectIn(part)
+  const shared = objectIn(after)['bytes']
+  const kept = typeof text === 'string' ? Buffer.byteLength(text) : typeof base64 === 'string' ? Buffer.byteLength(base64, 'base64') : null
+  return kept === null ? '? bytes' : formatBytes(kept + (typeof shared === 'number' ? shared : 0))
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return null
+  }
+}
+
+function objectIn(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+/** `oxbow calls`: the registry, as the guest describes it; needs no running guest. */
+
+interface DescribedCall {
+  readonly name: string
+  readonly summary: string
+  readonly tier: string
+  readonly right: string
+  readonly effect: string
+  readonly audience: readonly string[]
+  readonly example?: unknown
+  readonly input?: unknown
+}
+
+export interface CallsOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+/** @param name shows one call with its input; without it, all of them in a table. */
+export async function calls(name: string | undefined, options: CallsOptions, terminal: Terminal): Promise<number> {
+  const described: DescribedCall[] = []
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'calls' })) described.push(line as DescribedCall)
+  described.sort((a, b) => a.name.localeCompare(b.name, 'en'))
+  const wanted = name === undefined ? described : described.filter((call) => call.name === name || call.name === name.replace('_', '.'))
+  if (wanted.length === 0) {
+    throw new OxbowError('unknown_call', `there is no call ${JSON.stringify(name)}`, { hint: '`oxbow calls` lists them.' })
+  }
+  if (options.json === true) for (const call of wanted) printLine(terminal, JSON.stringify(call))
+  else if (name === undefined) printText(terminal, callTable(wanted))
+  else for (const call of wanted) printLine(terminal, describe(call))
+  return 0
+}
+
+function callTable(described: readonly DescribedCall[]): string {
+  const rows = described.map((call) => [call.name, call.tier, call.right, call.effect, call.audience.join(','), call.summary])
+  return table([['CALL', 'TIER', 'RIGHT', 'EFFECT', 'FOR', 'WHAT IT DOES'], ...rows])
+}
+
+function describe(call: DescribedCall): string {
+  return [
+    `${call.name}: ${call.summary}`,
+    `tier ${call.tier}, right ${call.right}, effect ${call.effect}, for ${call.audience.join(', ')}`,
+    `example: ${JSON.stringify(call.example)}`,
+    `input: ${JSON.stringify(call.input, null, 2)}`,
   ].join('\n')
 }

@@ -1,14 +1,10 @@
 /** `oxbow models`: what the catalog and the configuration know of models; needs no running guest. */
 import { askOffline } from '../../runner/index.ts'
-import type { CatalogQuestion, ModelFacts } from '../../types/index.ts'
-import { guestSetup } from '../guest/guest-connection.ts'
-import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine, printText } from '../terminal.ts'
-import type { Terminal } from '../terminal.ts'
-import { modelTable, providerTable } from '../view/model-text.ts'
-import { describeServices } from '../view/service-text.ts'
-import type { FoundService } from '../view/service-text.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { type CatalogQuestion, type ModelFacts, type ModelPrice, OxbowError } from '../../types/index.ts'
+import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { shownCatalogChanges } from '../limits.ts'
+import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { plainText, table } from '../view/terminal-text.ts'
 
 export interface ModelsOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -16,7 +12,7 @@ export interface ModelsOptions extends GuestChoice {
 }
 
 /** @param provider shows its models only; without it, those of all, at a terminal their providers. With `discover`, what runs on this machine instead. */
-export async function models(provider: string | undefined, options: ModelsOptions, terminal: Terminal): Promise<number> {
+export async function printModels(provider: string | undefined, options: ModelsOptions, terminal: Terminal): Promise<number> {
   const discover = options.discover ?? false
   const listed: unknown[] = []
   for await (const answer of askCatalog({ ask: 'models', provider: provider ?? '', discover }, options, terminal)) {
@@ -34,4 +30,195 @@ export async function models(provider: string | undefined, options: ModelsOption
 
 export function askCatalog(catalog: CatalogQuestion, choice: GuestChoice, terminal: Terminal): AsyncGenerator {
   return askOffline(guestSetup(choice, terminal), { command: 'catalog', catalog })
+}
+
+/** How models look in a terminal: names and texts may come from a downloaded catalog, so they are cleaned by whoever prints them. */
+
+export function modelTable(models: readonly ModelFacts[]): string {
+  const rows = models.map((model) => [
+    `${model.provider}/${model.name}`,
+    formatTokens(model.contextTokens),
+    formatTokens(model.maxOutputTokens),
+    ...(model.price === null ? ['?', '?'] : [formatPrice(model.price, 'inputPerMillion'), formatPrice(model.price, 'outputPerMillion')]),
+    model.input.join(','),
+    model.tools ? 'yes' : 'no',
+    model.reasoning ? 'yes' : 'no',
+    model.deprecated ? 'deprecated' : '',
+  ])
+  return table([['MODEL', 'CONTEXT', 'OUTPUT', 'IN $/M', 'OUT $/M', 'TAKES', 'TOOLS', 'REASONING', ''], ...rows])
+}
+
+/** What a person at a terminal is shown in place of two thousand lines. */
+export function providerTable(models: readonly Pick<ModelFacts, 'provider'>[]): string {
+  const counts = new Map<string, number>()
+  for (const { provider } of models) counts.set(provider, (counts.get(provider) ?? 0) + 1)
+  const rows = [...counts].map(([provider, count]) => [provider, String(count)])
+  return `${table([['PROVIDER', 'MODELS'], ...rows])}\n\noxbow models PROVIDER lists them; in a pipe, or with --json, all come at once.`
+}
+
+/** @returns every price there is, in dollars for a million tokens. */
+export function describePrice(price: ModelPrice | null): string {
+  if (price === null) return 'unknown'
+  const tiers = price.tiers ?? []
+  return [ratesText(price), ...tiers.map((tier) => `above ${formatTokens(tier.aboveInputTokens)} input: ${ratesText(tier)}`)].join('; ')
+}
+
+function ratesText(rates: Omit<ModelPrice, 'tiers'>): string {
+  const { inputPerMillion: input, cacheReadPerMillion: read, cacheWritePerMillion: write } = rates
+  const text = (price: number): string => `$${dollars(price)}`
+  return [
+    `in ${text(input)}`,
+    `out ${text(rates.outputPerMillion)}`,
+    ...(read === undefined ? [] : [`cache read ${text(read)}`]),
+    ...(write === undefined ? [] : [`cache write ${text(write)}`]),
+  ].join(', ')
+}
+
+/** A `+` says that there are tiers: a large request costs otherwise. */
+function formatPrice(price: ModelPrice, key: 'inputPerMillion' | 'outputPerMillion'): string {
+  return `${dollars(price[key])}${price.tiers === undefined ? '' : '+'}`
+}
+
+function dollars(microDollars: number): string {
+  const text = (microDollars / 1_000_000).toFixed(6).replace(/0+$/, '')
+  const [whole = '', part = ''] = text.split('.')
+  return `${whole}.${part.padEnd(2, '0')}`
+}
+
+function formatTokens(tokens: number): string {
+  if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(2))}M`
+  return tokens >= 10_000 ? `${Math.round(tokens / 1_000)}k` : String(tokens)
+}
+
+/** Model services on this machine, as the guest program finds them. Their words are cleaned by whoever prints them. */
+
+export interface FoundService {
+  readonly name: string
+  readonly baseUrl: string
+  readonly models: readonly { readonly name: string; readonly contextTokens: number | null }[]
+  /** What a `config.toml` says to use the service with its first model; empty without one. */
+  readonly configLines: readonly string[]
+}
+
+export function describeServices(services: readonly FoundService[]): string {
+  if (services.length === 0) return 'No model service answers on this machine.'
+  return services
+    .map(({ name, baseUrl, models: found, configLines }) => {
+      const rows = found.map((model) => [
+        `  ${model.name}`,
+        model.contextTokens === null ? 'size unknown' : `${model.contextTokens} tokens`,
+      ])
+      const use = configLines.length === 0 ? [] : ['', '  To use it, put into config.toml:', ...configLines.map((line) => `    ${line}`)]
+      return [`${name} at ${baseUrl}`, rows.length === 0 ? '  no models' : table(rows), ...use].join('\n')
+    })
+    .join('\n\n')
+}
+
+/** `oxbow catalog refresh`, `verify` and `show`: the facts that Oxbow works with, where they are from, and newer ones. */
+
+export interface CatalogOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+/** What the guest answers. */
+interface RefreshReport {
+  readonly path: string
+  readonly providers: number
+  readonly models: number
+  readonly leftOut: readonly string[]
+  readonly changes: readonly { readonly model: string; readonly what: string; readonly before: string; readonly after: string }[]
+}
+
+interface Check {
+  readonly check: string
+  readonly ok: boolean
+  readonly warning: boolean
+  readonly detail: string
+}
+
+interface Shown {
+  readonly facts: ModelFacts
+  readonly origins: Readonly<Record<string, string>>
+  readonly catalog_id: string | null
+  readonly sources: readonly string[]
+  /** What the model can, before Oxbow's own limit. */
+  readonly most_output: number | null
+  readonly release_date: string | null
+  readonly provider: { readonly name: string; readonly env: readonly string[]; readonly api: string; readonly npm: string } | null
+}
+
+export async function catalogRefresh(options: CatalogOptions & { readonly url: string }, terminal: Terminal): Promise<number> {
+  for await (const answer of askCatalog({ ask: 'refresh', url: options.url }, options, terminal)) {
+    printLine(terminal, options.json === true ? JSON.stringify(answer) : plainText(describeRefresh(answer as RefreshReport)))
+  }
+  return 0
+}
+
+/** @returns 0 when everything can be used, else the code of `bad_config`. */
+export async function catalogVerify(options: CatalogOptions, terminal: Terminal): Promise<number> {
+  const checks: Check[] = []
+  for await (const answer of askCatalog({ ask: 'verify' }, options, terminal)) {
+    checks.push(answer as Check)
+    if (options.json === true) printLine(terminal, JSON.stringify(answer))
+  }
+  const sign = ({ ok, warning }: Check): string => (ok ? (warning ? 'warning' : 'ok') : 'FAILED')
+  if (options.json !== true) printText(terminal, plainText(table(checks.map((each) => [sign(each), each.check, each.detail]))))
+  if (checks.every(({ ok }) => ok)) return 0
+  return printFailure(terminal, {
+    code: 'bad_config',
+    message: 'the catalog or the configured models cannot be used as they are; the lines above say why',
+    hint: 'Mend the file, name a known model, or say in the configuration how large the model is.',
+  })
+}
+
+/** @param model as `provider/model`, or a model of the configured provider. */
+export async function catalogShow(model: string, options: CatalogOptions, terminal: Terminal): Promise<number> {
+  let shown: Shown | null = null
+  for await (const answer of askCatalog({ ask: 'show', model }, options, terminal)) shown = answer as Shown
+  if (shown === null) throw new OxbowError('guest_unreachable', 'the guest gave no answer', { hint: 'Its log is logs/guest.log.' })
+  printLine(terminal, options.json === true ? JSON.stringify(shown) : plainText(describeModel(shown)))
+  return 0
+}
+
+function describeRefresh({ path, providers, models, leftOut, changes }: RefreshReport): string {
+  const lines = changes
+    .slice(0, shownCatalogChanges)
+    .map(({ model, what, before, after }) => `  ${what}  ${model}${before === '' ? '' : `: ${before} → ${after}`}`)
+  const more = changes.length - lines.length
+  return [
+    `${path}: ${providers} providers, ${models} models.`,
+    changes.length === 0 ? 'Nothing has changed.' : `${changes.length} changes:`,
+    ...lines,
+    ...(more > 0 ? [`  and ${more} more; --json lists them all`] : []),
+    ...(leftOut.length === 0
+      ? []
+      : [`${leftOut.length} entries were left out, they do not fit the schema: ${leftOut.slice(0, 3).join('; ')}`]),
+  ].join('\n')
+}
+
+function describeModel(shown: Shown): string {
+  const { facts, origins, catalog_id: id, provider } = shown
+  const from = (key: string): string => origins[key] ?? 'assumed'
+  const yes = (value: boolean): string => (value ? 'yes' : 'no')
+  const most = shown.most_output !== null && shown.most_output > facts.maxOutputTokens ? `, the model can ${shown.most_output}` : ''
+  const heads = [
+    ['model', `${facts.provider}/${facts.name}`],
+    ...(id === facts.name ? [] : [['', id === null ? 'not in the catalog' : `in the catalog as ${id}`]]),
+    ...(provider === null ? [] : [['provider', [provider.name, provider.api, ...provider.env].filter((each) => each !== '').join(', ')]]),
+    ...(shown.release_date === null ? [] : [['released', shown.release_date]]),
+    ...shown.sources.map((source, at) => [at === 0 ? 'source' : '', source]),
+  ]
+  // The origin stands before the value, which may be long.
+  const rows = [
+    ['context', from('contextTokens'), `${facts.contextTokens} tokens`],
+    ['output', from('maxOutputTokens'), `${facts.maxOutputTokens} tokens${most}`],
+    ['price per million', facts.price === null ? '' : from('price'), describePrice(facts.price)],
+    ['takes', from('input'), facts.input.join(', ')],
+    ['tools', from('tools'), yes(facts.tools)],
+    ['reasoning', from('reasoning'), yes(facts.reasoning)],
+    ['sampling', from('sampling'), yes(facts.sampling)],
+    ['structured output', from('structuredOutput'), yes(facts.structuredOutput)],
+    ['deprecated', from('deprecated'), yes(facts.deprecated)],
+  ]
+  return `${table(heads)}\n\n${table(rows)}`
 }

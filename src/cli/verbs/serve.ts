@@ -1,11 +1,8 @@
 /** `oxbow serve`: a guest without a terminal, until Ctrl+C. */
 import { ensureGuest } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import { printFailure } from '../failure-report.ts'
-import { guestSetup } from '../guest/guest-connection.ts'
-import type { GuestChoice } from '../guest/guest-connection.ts'
-import { printLine } from '../terminal.ts'
-import type { Terminal } from '../terminal.ts'
+import { printFailure, printLine, type Terminal } from '../terminal.ts'
+import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 
 export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
   const options = guestSetup(choice, terminal)

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { errorTable } from '../../types/index.ts'
-import { describeMove } from '../store/store-text.ts'
-import { movedTo } from '../store/store-upkeep.ts'
+import { describeMove } from './store-text.ts'
+import { movedTo } from './store.ts'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url))

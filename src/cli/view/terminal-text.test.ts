@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { createLineWriter } from '../screen/screen.ts'
 import { printLine, printNotice } from '../terminal.ts'
-import { exactInput, exactText, plainLine, plainText, writtenOut } from './terminal-text.ts'
+import { exactInput, exactText, formatMoney, formatMs, plainLine, plainText, shortId, table, writtenOut } from './terminal-text.ts'
 
 const hostileText = fc.string({
   unit: fc.constantFrom('\u001b', '[', '2J', ']0;x', '\u0007', '\u009b', 'm', 'a', '\r', '\b', '\u202e', '\n', '\t', '\u0000'),
@@ -91,4 +91,31 @@ void test('every kind of escape sequence goes whole', () => {
 void test('no text takes the square of its length', { timeout: 10_000 }, () => {
   for (const unit of ['\u001b]', '\u001b]a;', '\u009d', '\u001b[', '\u001b[1;', '\u001b ', '\u001bP1'])
     assert.equal(plainText(unit.repeat(60_000)).includes('\u001b'), false)
+})
+
+void test('a short id names one session of the list, or is whole', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.stringMatching(/^01a1fc9e-[01a-]{1,6}$/), { maxLength: 20 }), (ids) => {
+      for (const id of ids) {
+        const short = shortId(id, ids)
+        assert.ok(id.startsWith(short))
+        if (short !== id) assert.equal(ids.filter((other) => other.startsWith(short)).length, 1)
+      }
+    }),
+  )
+})
+
+void test('times and money read as people write them', () => {
+  assert.deepEqual([3, 999.4, 1_500, 61_000].map(formatMs), ['3 ms', '999 ms', '1.5 s', '1 min 1 s'])
+  assert.deepEqual([0, 42, 1_234_567].map(formatMoney), ['$0.00', '$0.000042', '$1.23'])
+})
+
+void test('columns are as wide as their widest cell', () => {
+  assert.equal(
+    table([
+      ['a', 'bbb'],
+      ['cc', ''],
+    ]),
+    'a   bbb\ncc',
+  )
 })

@@ -3,7 +3,7 @@
  * clipboards; bidirectional overrides show another text than the one that is there. Nothing is printed that did not come through here.
  */
 import { withoutSequences } from '../../types/index.ts'
-import { beginningChars, maxReasonChars, maxScreenChars } from '../limits.ts'
+import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from '../limits.ts'
 
 // C0 but tab and newline, DEL, C1, and the marks and overrides of text direction.
 const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'
@@ -57,4 +57,50 @@ export function whyAsked(reason: unknown): string {
 
 function codeOf(char: string): string {
   return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+}
+
+/** How times, money and lists look in a terminal. */
+
+export function formatMs(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} bytes`
+  return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
+}
+
+export function formatMoney(microDollars: number): string {
+  return `$${(microDollars / 1_000_000).toFixed(microDollars !== 0 && microDollars < 10_000 ? 6 : 2)}`
+}
+
+/** @returns rows in columns as wide as their widest cell, no spaces at the end of a line. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const row of rows) for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
+  return rows
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** @returns the shortest beginning of an id that no other one of the list has. */
+export function shortId(id: string, all: readonly string[]): string {
+  for (let length = minIdChars; length < id.length; length++) {
+    const prefix = id.slice(0, length)
+    if (!prefix.endsWith('-') && !all.some((other) => other !== id && other.startsWith(prefix))) return prefix
+  }
+  return id
+}
+
+export function formatTime(at: number): string {
+  const date = new Date(at)
+  const two = (number: number): string => String(number).padStart(2, '0')
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
 }

@@ -2,7 +2,6 @@
  * What a terminal shows of a turn, folded from its journal records. Pure, and forgiving: a field that an older or newer
  * guest leaves out is shown as missing, never a crash.
  */
-import { mediaIn, type SentMedia } from '../media/sent-media.ts'
 import {
   addSpend,
   erasedText,
@@ -10,11 +9,13 @@ import {
   isErased,
   isErrorCode,
   type Json,
+  type KeptFile,
   type PendingApproval,
   type RecordView,
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
+import { formatBytes, plainLine } from './terminal-text.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'
 
@@ -218,4 +219,34 @@ function textIn(value: Json | undefined): string {
 
 function numberIn(value: Json | undefined): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}
+
+/** A file that an agent has sent, as its record tells of it. Forgiving, as all that reads records is. */
+
+export interface SentMedia extends KeptFile {
+  /** `photo`, `audio`, `document`, `voice` or `video`. */
+  readonly kind: string
+  readonly caption: string
+}
+
+const maxFieldChars = 100
+
+/** @returns what an outcome of `media.send` has sent, or null */
+export function mediaIn(body: Json): SentMedia | null {
+  const media = (body as { readonly media?: Partial<Record<string, unknown>> } | null)?.media
+  if (typeof media !== 'object' || media === null) return null
+  const text = (name: string): string => (typeof media[name] === 'string' ? media[name] : '')
+  const { bytes, pieces } = media
+  if (typeof bytes !== 'number' || !Array.isArray(pieces) || !pieces.every((piece) => typeof piece === 'string')) return null
+  return { kind: text('media_type'), name: text('name'), media_type: text('mime_type'), bytes, pieces, caption: text('caption') }
+}
+
+/** @returns all that was sent in these records, oldest first */
+export function sentMedia(records: readonly Pick<RecordView, 'name' | 'phase' | 'body'>[]): readonly SentMedia[] {
+  return records.flatMap(({ name, phase, body }) => (name === 'media.send' && phase === 'outcome' ? (mediaIn(body) ?? []) : []))
+}
+
+export function mediaLine({ kind, name, media_type: type, bytes, caption }: SentMedia): string {
+  const plain = (text: string): string => plainLine(text, maxFieldChars)
+  return `${plain(name)}  ${plain(kind)}, ${plain(type)}, ${formatBytes(bytes)}${caption === '' ? '' : `  “${plain(caption)}”`}`
 }

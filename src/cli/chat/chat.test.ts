@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ConnectionState } from '../../client/index.ts'
+import { parseConfig } from '../../types/index.ts'
+import { createConnectionNews, lookForServices, needsSetup } from './chat.ts'
+
+const service = (name: string, model: string | null, lines: readonly string[] = ['[model]', `name = "${model}"`]) => ({
+  id: name,
+  name,
+  baseUrl: 'http://127.0.0.1:1/v1',
+  models: model === null ? [] : [{ name: model, contextTokens: null }],
+  configLines: model === null ? [] : lines,
+})
+
+async function* gives(...services: readonly object[]): AsyncGenerator {
+  for (const each of services) yield each
+}
+
+const never = 60_000
+
+void test('what was found is told with the lines that use it and the file they belong into', async () => {
+  assert.equal(
+    await lookForServices(
+      gives(service('Empty', null), service('Ollama', 'ollama/q'), service('vLLM', 'vllm/m')),
+      '/home/a/config.toml',
+      never,
+    ),
+    [
+      'Ollama runs on this machine. To talk with its model ollama/q, start oxbow again with this in',
+      '/home/a/config.toml:',
+      '    [model]',
+      '    name = "ollama/q"',
+      'Also here: vLLM at http://127.0.0.1:1/v1.',
+      'oxbow models --discover shows all models and how to use each service.',
+    ].join('\n'),
+  )
+})
+
+void test('nothing is told when nothing is found, when nothing there can be used, and when looking fails', async () => {
+  assert.equal(await lookForServices(gives(), 'c', never), null)
+  assert.equal(await lookForServices(gives(service('Empty', null)), 'c', never), null)
+  // oxlint-disable-next-line require-yield
+  const fails = async function* (): AsyncGenerator {
+    throw new Error('no guest')
+  }
+  assert.equal(await lookForServices(fails(), 'c', never), null)
+})
+
+void test('a search that does not end is left with what it has found, and is told to stop', async () => {
+  let isAskedForMore = false
+  const goesOn = Promise.withResolvers<void>()
+  const stopped = Promise.withResolvers<void>()
+  const hangs = async function* (): AsyncGenerator {
+    try {
+      yield service('Ollama', 'ollama/q')
+      await goesOn.promise
+      yield service('late', 'late/m')
+      isAskedForMore = true
+    } finally {
+      stopped.resolve()
+    }
+  }
+  assert.match((await lookForServices(hangs(), 'c', 0)) ?? '', /^Ollama runs(?!.*late)/s)
+  goesOn.resolve()
+  await stopped.promise
+  assert.equal(isAskedForMore, false)
+})
+
+void test('words of a service cannot act on the terminal', async () => {
+  const found = await lookForServices(gives(service('O\u001b]0;x\u0007', 'm\u001b[2J', ['a\u009b'])), 'c', never)
+  assert.match(found ?? '', /^O.* m,/)
+  assert.deepEqual(
+    Array.from(found ?? '').filter((char) => char < ' ' && char !== '\n'),
+    [],
+  )
+})
+
+void test('only a person who has chosen nothing is told, and no machine that builds', () => {
+  const config = parseConfig({}, 'test')
+  const setup = { status: { model: 'offline/offline' }, config, env: {} }
+  assert.ok(needsSetup(setup))
+  assert.ok(needsSetup({ ...setup, env: { CI: 'false' } }))
+  assert.ok(!needsSetup({ ...setup, env: { CI: 'true' } }))
+  assert.ok(!needsSetup({ ...setup, status: { model: 'openai/gpt-5' } }))
+  assert.ok(!needsSetup({ ...setup, config: { ...config, model: { ...config.model, provider: 'offline' } } }))
+})
+
+const state = (type: ConnectionState['type']): ConnectionState => ({ type }) as ConnectionState
+
+void test('a loss is told once however many tries it takes, and so is the return', () => {
+  const told: string[] = []
+  const take = createConnectionNews((text) => told.push(text.trim().split(/[ ;]/).slice(1, 4).join(' ')))
+  for (const type of ['reconnecting', 'reconnecting', 'connected', 'connected', 'reconnecting', 'gone'] as const) take(state(type))
+  assert.deepEqual(told, ['the connection to', 'connected again —', 'the connection to'])
+})

@@ -1,0 +1,141 @@
+/** `oxbow chat`, also the verb of `oxbow` alone. */
+import type { ConnectionState } from '../../client/index.ts'
+import { configFiles, usersFolder } from '../../runner/index.ts'
+import type { Config, Failure, GuestStatus } from '../../types/index.ts'
+import { type Connection, type GuestChoice, orphaned, withConnection } from '../guest-connection.ts'
+import { setupLookMs, shownServices } from '../limits.ts'
+import { createPlainScreen } from '../screen/screen.ts'
+import { createTtyScreen } from '../screen/tty-screen.ts'
+import { columnsOf, isInteractive, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { readRecent } from '../turn-watch.ts'
+import { askCatalog, type FoundService } from '../verbs/models.ts'
+import { isOffline } from '../view/status-text.ts'
+import { plainText } from '../view/terminal-text.ts'
+import { runChat } from './chat-loop.ts'
+import { banner } from './turn-printer.ts'
+
+export interface ChatOptions extends GuestChoice {
+  readonly session?: string | undefined
+}
+
+/** @returns the exit code. */
+export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
+  let { session } = options
+  const onSession = (id: string): void => void (session = id)
+  for (let isFirst = true; ; isFirst = false) {
+    const failure = await chatOnce({ ...options, session }, terminal, { isFirst, onSession })
+    if (failure === null) return 0
+    // A pipe has read on in its input, and what is lost of it cannot be told.
+    if (failure !== orphaned || !isInteractive(terminal)) return printFailure(terminal, failure)
+    printText(terminal, '  — the guest has ended with the terminal that had started it; this one starts another —')
+  }
+}
+
+interface Round {
+  /** The person has not been greeted yet. */
+  readonly isFirst: boolean
+  readonly onSession: (id: string) => void
+}
+
+function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
+  return withConnection(options, terminal, async (connection) => {
+    const { gateway, setup } = connection
+    const status = await gateway.status()
+    if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
+    const person = isInteractive(terminal)
+    const makeScreen = person ? createTtyScreen : createPlainScreen
+    return runChat({
+      gateway,
+      makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
+      recent: (session) => readRecent(setup, session.id),
+      model: options.model,
+      user: options.user,
+      session: options.session,
+      onSession,
+      workspaces: usersFolder(setup.home),
+      oneByOne: !person,
+      now: () => performance.now(),
+      gone: connection.gone,
+      news(tell) {
+        // Output that goes into a pipe is the conversation alone.
+        const connectionNews = createConnectionNews(person ? tell : () => {})
+        connection.onConnection(connectionNews)
+        const { config } = setup
+        if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
+      },
+    })
+  })
+}
+
+async function tellOfServices({ setup }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
+  const [shared] = configFiles(setup.home, setup.workspace)
+  const asked = askCatalog({ ask: 'models', provider: '', discover: true }, choice, terminal)
+  const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
+  if (text !== null) tell(text)
+}
+
+/** A lost connection in one quiet line, and one when it is back: what a person typed meanwhile is sent then. */
+
+/** @returns what takes the states of a connection that stands, and tells each change once, however many tries it takes. */
+export function createConnectionNews(tell: (text: string) => void): (state: ConnectionState) => void {
+  let isLost = false
+  return ({ type }) => {
+    if (type === 'gone' || (type === 'reconnecting') === isLost) return
+    isLost = type === 'reconnecting'
+    tell(isLost ? '  — the connection to the guest is lost; trying to come back —' : '  — connected again —')
+  }
+}
+
+/**
+ * First-run set-up: a person who chats with the offline interpreter, because nothing else is set up, is told of the model services
+ * that run on this machine, and how to use them. It happens beside the conversation, and is silent when it finds nothing or fails.
+ */
+
+interface Setup {
+  readonly status: Pick<GuestStatus, 'model'>
+  readonly config: Pick<Config, 'model'>
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** True when the interpreter is there because nobody has chosen; who chose it, or a machine that builds, is left in peace. */
+export function needsSetup({ status, config: { model }, env }: Setup): boolean {
+  const isCi = !['', '0', 'false'].includes((env['CI'] ?? '').trim().toLowerCase())
+  return isOffline(status) && model.provider === 'auto' && model.name === '' && !isCi
+}
+
+/**
+ * @param services what answers on this machine, one at a time; left when time is over
+ * @param configFile where the lines that use a service belong
+ * @returns what to tell, or null; never rejects
+ */
+export async function lookForServices(services: AsyncGenerator, configFile: string, lookMs: number): Promise<string | null> {
+  const over = Promise.withResolvers<null>()
+  const timer = setTimeout(() => over.resolve(null), lookMs)
+  const found: FoundService[] = []
+  const look = async (): Promise<FoundService[]> => {
+    for await (const service of services) found.push(service as FoundService)
+    return found
+  }
+  const looked = look().catch(() => found)
+  const all = (await Promise.race([looked, over.promise])) ?? [...found]
+  clearTimeout(timer)
+  // A generator that is in the middle of a step takes its end to heart after that step.
+  void services.return(undefined).catch(() => {})
+  return describeSetup(all, configFile)
+}
+
+function describeSetup(found: readonly FoundService[], configFile: string): string | null {
+  const usable = found.filter(({ configLines }) => configLines.length > 0)
+  const [first, ...others] = usable
+  if (first === undefined) return null
+  const more = others.slice(0, shownServices).map(({ name, baseUrl }) => `${name} at ${baseUrl}`)
+  return plainText(
+    [
+      `${first.name} runs on this machine. To talk with its model ${first.models[0]?.name ?? ''}, start oxbow again with this in`,
+      `${configFile}:`,
+      ...first.configLines.map((line) => (line === '' ? '' : `    ${line}`)),
+      ...(more.length === 0 ? [] : [`Also here: ${more.join(', ')}.`]),
+      'oxbow models --discover shows all models and how to use each service.',
+    ].join('\n'),
+  )
+}

@@ -1,0 +1,217 @@
+/** From the options of a verb to a connected guest, and back to nothing left behind. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Client, connect, type ConnectionState } from '../client/index.ts'
+import {
+  configFiles,
+  ensureGuest,
+  type GuestSetup,
+  hasWorkspace,
+  type Home,
+  type HostEnv,
+  loadConfig,
+  openHome,
+  openWorkspace,
+  parseUser,
+  type RunningGuest,
+  type Workspace,
+} from '../runner/index.ts'
+import { builtinProviders, type Failure, type GuestStatus, isAlive, isOxbowError, toError } from '../types/index.ts'
+import { guestEndMs, guestEndPollMs } from './limits.ts'
+import { printNotice, type Terminal } from './terminal.ts'
+import { defaultUser } from './verb-parts.ts'
+import { isOffline } from './view/status-text.ts'
+import { plainText } from './view/terminal-text.ts'
+
+export interface GuestChoice {
+  readonly user: string
+  readonly insecure?: boolean | undefined
+  readonly model?: string | undefined
+  readonly baseUrl?: string | undefined
+}
+
+/** @throws OxbowError `bad_input` for the user name, `bad_config` for what cannot be made */
+export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal, 'errors'>): Workspace {
+  const user = parseUser(name)
+  const isNew = user !== defaultUser && !hasWorkspace(home, user)
+  const workspace = openWorkspace(home, user)
+  // A mistyped name is a user like any other: at least it is seen.
+  if (isNew) printNotice(terminal, `notice: ${user} is new here and has got a workspace of its own: ${workspace.root}`)
+  return workspace
+}
+
+/** @throws OxbowError `bad_input` for the user name, `bad_config` for the files. */
+export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup {
+  const home = openHome(terminal.env)
+  const workspace = userWorkspace(home, choice.user, terminal)
+  return {
+    home,
+    workspace,
+    config: loadConfig(home, workspace, choice),
+    insecure: choice.insecure ?? false,
+    version: terminal.version,
+    env: terminal.env,
+    warn: (text) => printNotice(terminal, `warning: ${plainText(text)}`),
+    ...(terminal.program !== undefined && { program: terminal.program }),
+  }
+}
+
+export interface Connection {
+  readonly guest: RunningGuest
+  readonly gateway: GatewayPort
+  readonly setup: GuestSetup
+  /** Tells from now on when the connection is lost, back, or gone for good. One listener. */
+  onConnection(listener: (state: ConnectionState) => void): void
+  /** Resolves when the guest is gone for good; the client alone would wait a day for it to come back. */
+  readonly gone: Promise<Failure>
+}
+
+type Use<Result> = (connection: Connection) => Promise<Result>
+
+/** What a verb ends with whose guest belonged to another terminal. */
+export const orphaned: Failure = {
+  code: 'guest_unreachable',
+  message: 'The guest has ended with the terminal that had started it.',
+  hint: 'oxbow chat --session ID goes on where this one stopped; oxbow sessions lists the ids.',
+}
+
+/** Runs `use` with a connected guest, until that is gone. A guest that was started for it is stopped after it, also when `use` throws. */
+export async function withGuest<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
+  return withConnection(choice, terminal, (connection) => Promise.race([use(connection), lossOf(connection)]))
+}
+
+/**
+ * As `withGuest`, and again in another guest when that of another terminal ends: `use` keeps what it has done, and waits for
+ * nothing without `lost`.
+ */
+export async function withLastingGuest<Result>(
+  choice: GuestChoice,
+  terminal: Terminal,
+  use: (connection: Connection, lost: Promise<never>) => Promise<Result>,
+): Promise<Result> {
+  for (;;) {
+    const ended = await withConnection(choice, terminal, async (connection) => {
+      try {
+        return { result: await use(connection, lossOf(connection)) }
+      } catch (error) {
+        if (await wasEnding(connection.guest, error)) return null
+        throw error
+      }
+    })
+    if (ended !== null) return ended.result
+    printNotice(terminal, 'notice: The guest has ended with the terminal that had started it; this one starts another.')
+  }
+}
+
+/** As `withGuest`, for a `use` that looks after `gone` itself. */
+export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
+  const setup = guestSetup(choice, terminal)
+  let told: (state: ConnectionState) => void = () => {}
+  const { guest, gateway, gone } = await joinGuest(setup, (state) => told(state))
+  try {
+    const connection = { guest, gateway, setup, gone, onConnection: (listener: typeof told) => void (told = listener) }
+    if (!guest.owned) await Promise.race([tellOfStale(connection, choice, terminal), lossOf(connection)])
+    return await use(connection)
+  } finally {
+    await gateway.close()
+    await guest.stop()
+  }
+}
+
+interface Joined extends Pick<Connection, 'guest' | 'gone'> {
+  readonly gateway: Client
+}
+
+async function joinGuest(setup: GuestSetup, onState: (state: ConnectionState) => void): Promise<Joined> {
+  for (;;) {
+    const guest = await ensureGuest(setup)
+    const gone = Promise.withResolvers<Failure>()
+    void guest.gone.then((failure) => failure !== null && gone.resolve(failure))
+    // To a port of its own no other guest can come.
+    const isOrphan = (): boolean => !guest.owned && setup.config.gateway.port === 0 && !isAlive(guest.pid)
+    try {
+      const gateway = await connect({
+        url: guest.url,
+        token: guest.token,
+        client: `oxbow-cli ${setup.version}`,
+        onState(state) {
+          onState(state)
+          if (state.type === 'gone') gone.resolve(state.failure)
+          if (state.type === 'reconnecting' && isOrphan()) gone.resolve(orphaned)
+        },
+      })
+      return { guest, gateway, gone: gone.promise }
+    } catch (error) {
+      await guest.stop()
+      if (!(await wasEnding(guest, error))) throw error
+    }
+  }
+}
+
+function lossOf({ gone }: Pick<Connection, 'gone'>): Promise<never> {
+  const lost = gone.then((failure): never => {
+    throw toError(failure)
+  })
+  lost.catch(() => {})
+  return lost
+}
+
+/** @returns whether it failed because another terminal ends its guest, once that is gone. */
+async function wasEnding({ owned, pid }: RunningGuest, error: unknown): Promise<boolean> {
+  if (owned || !isOxbowError(error, 'guest_unreachable')) return false
+  for (let waitedMs = 0; isAlive(pid) && waitedMs < guestEndMs; waitedMs += guestEndPollMs) await sleep(guestEndPollMs)
+  return !isAlive(pid)
+}
+
+/** What makes a guest cannot change one that runs. */
+async function tellOfStale(
+  { guest, gateway, setup: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'setup'>,
+  choice: GuestChoice,
+  terminal: Terminal,
+): Promise<void> {
+  const files = configFiles(home, workspace).map(({ path }) => path)
+  const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
+  if (stale === '') return
+  printNotice(
+    terminal,
+    `notice: a guest already runs (pid ${guest.pid}); ${plainText(stale)} has no effect before it is ended and started again`,
+  )
+}
+
+/** What a guest that another terminal has started does not have: it read its configuration, and was given keys, as it began. */
+
+interface Stale {
+  readonly choice: { readonly insecure?: boolean | undefined; readonly baseUrl?: string | undefined }
+  /** Folder in which the guest has left its address, as it began. */
+  readonly ipc: string
+  /** Files that configure it. */
+  readonly files: readonly string[]
+  readonly status: Pick<GuestStatus, 'model'>
+  readonly env: HostEnv
+}
+
+/** @returns what has no effect on the guest that runs, in words; empty when there is nothing. */
+export function describeStale({ choice, ipc, files, status, env }: Stale): string {
+  const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
+  const key = Object.values(builtinProviders)
+    .flatMap(({ keyEnv }) => keyEnv)
+    .find((name) => (env[name] ?? '').trim() !== '')
+  return [
+    ...(choice.insecure === true ? ['--insecure'] : []),
+    ...(choice.baseUrl !== undefined ? ['--base-url'] : []),
+    ...files.filter((path) => (changedAt(path) ?? 0) > began).map((path) => `what was changed in ${path}`),
+    ...(key !== undefined && isOffline(status) ? [key] : []),
+  ].join(' and ')
+}
+
+function changedAt(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null
+}
+
+/** What the terminal programs need of the gateway client; tests bring a fake. */
+
+export type GatewayPort = Pick<
+  Client,
+  'status' | 'createSession' | 'listSessions' | 'sendTurn' | 'cancelTurn' | 'approve' | 'call' | 'follow' | 'close'
+>

@@ -1,0 +1,113 @@
+/** Text that is piped into `oxbow run`. */
+import { StringDecoder } from 'node:string_decoder'
+import { setTimeout as passed } from 'node:timers/promises'
+import { OxbowError } from '../types/index.ts'
+import { maxPipedBytes, silentPipeMs, typedAheadMs } from './limits.ts'
+import type { Terminal } from './terminal.ts'
+
+/**
+ * @param hasPrompt with a prompt, a pipe that stays silent is taken for inherited and left alone; without one it is waited for
+ * @returns what was piped, decoded; empty for a terminal. @throws OxbowError `limit_reached` over 1 MiB, `bad_input` for text that is not UTF-8.
+ */
+export async function readPiped(input: NodeJS.ReadStream, hasPrompt: boolean, silentMs: number = silentPipeMs): Promise<string> {
+  if (input.isTTY) return ''
+  const chunks: Buffer[] = []
+  let bytes = 0
+  const silent = hasPrompt ? setTimeout(() => input.destroy(), silentMs) : undefined
+  try {
+    for await (const chunk of input) {
+      clearTimeout(silent)
+      chunks.push(chunk as Buffer)
+      bytes += (chunk as Buffer).length
+      if (bytes > maxPipedBytes) {
+        throw new OxbowError('limit_reached', `more than ${maxPipedBytes} bytes were piped in`, {
+          hint: 'Put the text into a file of the workspace and ask about the file.',
+        })
+      }
+    }
+  } catch (error) {
+    // The silent pipe that was let go.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+  } finally {
+    clearTimeout(silent)
+  }
+  return decode(Buffer.concat(chunks))
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).trimEnd()
+  } catch (cause) {
+    throw new OxbowError('bad_input', 'what was piped in is not UTF-8 text', {
+      hint: 'Put the file into the workspace and name it instead.',
+      cause,
+    })
+  }
+}
+
+/**
+ * What was typed before a question was shown is no answer to it: a model can ask a person to type y, and ask for something else while
+ * they do. The terminal holds it until somebody reads; here it is read and thrown away.
+ */
+
+/** @param input nobody else reads from it */
+export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
+  if (!input.isTTY) return
+  const drop = (): void => {}
+  // Also of a line that is not entered yet.
+  input.setRawMode(true)
+  input.on('data', drop).resume()
+  try {
+    await passed(typedAheadMs)
+  } finally {
+    input.off('data', drop).pause()
+    input.setRawMode(false)
+  }
+}
+
+/** Reads a secret from the person: typed without showing it, or piped in; never from an argument, which others can see. */
+
+const enter = /[\r\n]/
+const cancel = '\u0003'
+const end = '\u0004'
+const rubOuts = ['\b', '\u007f']
+
+/** @throws OxbowError `cancelled` on Ctrl+C, `bad_input` for nothing */
+export async function readSecret(terminal: Terminal, name: string): Promise<string> {
+  const value = terminal.input.isTTY ? await typed(terminal, `Value of ${name} (not shown): `) : await readPiped(terminal.input, false)
+  if (value !== '') return value
+  throw new OxbowError('bad_input', 'the secret is empty', { hint: `Type it, or pipe it in: oxbow secret set ${name} < file` })
+}
+
+function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
+  const decoder = new StringDecoder('utf8')
+  // Before it asks: whoever types at once must not see it either.
+  input.setRawMode(true)
+  errors.write(prompt)
+  return new Promise<string>((resolve, reject) => {
+    let value = ''
+    const stop = (): void => {
+      input.off('data', take)
+      input.setRawMode(false)
+      input.pause()
+      errors.write('\n')
+    }
+    const take = (chunk: Buffer): void => {
+      for (const character of decoder.write(chunk)) {
+        if (character === cancel) {
+          stop()
+          reject(new OxbowError('cancelled', 'nothing was kept', { hint: 'Run it again.' }))
+          return
+        }
+        if (enter.test(character) || character === end) {
+          stop()
+          resolve(value.trim())
+          return
+        }
+        value = rubOuts.includes(character) ? Array.from(value).slice(0, -1).join('') : value + character
+      }
+    }
+    input.on('data', take)
+    input.resume()
+  })
+}

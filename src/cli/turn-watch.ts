@@ -1,0 +1,143 @@
+/** Follows a session until one turn is over or waits for a person. */
+import type { FollowEvent } from '../client/index.ts'
+import { askOffline, type GuestSetup } from '../runner/index.ts'
+import {
+  type JournalRecord,
+  type Json,
+  type PendingApproval,
+  type RecordView,
+  type SessionId,
+  toError,
+  type TurnId,
+} from '../types/index.ts'
+import type { GatewayPort } from './guest-connection.ts'
+import { recentRecords } from './limits.ts'
+import { foldRecord, isOver, newTurnView, pendingOf, type TurnView } from './view/turn-view.ts'
+
+interface TurnWatch {
+  /**
+   * The turn's view once it is over; a message that another turn took up is answered by that turn's. Rejects with what ended
+   * the following.
+   */
+  readonly over: Promise<TurnView>
+  view(): TurnView
+  stop(): void
+}
+
+interface Watched {
+  readonly gateway: GatewayPort
+  readonly session: SessionId
+  readonly turn: TurnId
+  /** Where following begins; records before it may be given as `past`. */
+  readonly cursor: number
+  readonly past?: readonly RecordView[]
+  /** Every event of the session, after it was folded. */
+  readonly onEvent?: (event: FollowEvent, view: TurnView) => void
+  /** A call of the turn that waits for a person; told once for each. */
+  readonly onPending: (pending: PendingApproval) => void
+}
+
+/** @throws OxbowError of the gateway when the session cannot be followed. */
+export async function watchTurn(watched: Watched): Promise<TurnWatch> {
+  const { gateway, session, turn, cursor, past = [], onEvent, onPending } = watched
+  const over = Promise.withResolvers<TurnView>()
+  // A message sent into a running turn may be merged into it, so every turn that moves while we watch is folded.
+  over.promise.catch(() => {})
+  const views = new Map<string, TurnView>([[turn, newTurnView(turn)]])
+  const asked = new Set<string>()
+  const head: string = turn
+  let wanted = head
+  const view = (): TurnView => views.get(wanted) ?? newTurnView(wanted)
+
+  const ask = (pending: PendingApproval): void => {
+    if (pending.turn !== wanted || asked.has(pending.call)) return
+    asked.add(pending.call)
+    onPending(pending)
+  }
+  const fold = (record: RecordView): void => {
+    if (record.turn !== '') views.set(record.turn, foldRecord(views.get(record.turn) ?? newTurnView(record.turn), record))
+    if (record.call === head && record.turn !== head) views.set(turn, foldRecord(views.get(turn) ?? newTurnView(turn), record))
+    const { status, into } = view()
+    if (status === 'merged' && into !== null) wanted = into
+    if (isOver(view()) && view().status !== 'merged') over.resolve(view())
+  }
+  for (const record of past) fold(record)
+  const following = await gateway.follow(session, cursor, (event) => {
+    if (event.type === 'record') {
+      fold(event.record)
+      if (event.record.phase === 'parked') ask(pendingOf(event.record))
+    }
+    // Of what was parked in the past, this is what was not decided since.
+    if (event.type === 'caught_up') event.pending.forEach(ask)
+    if (event.type === 'ended') over.reject(toError(event.failure))
+    onEvent?.(event, view())
+  })
+  return { over: over.promise, view, stop: following.stop }
+}
+
+/**
+ * The events of a session in the order in which things happened. Text is told as it comes and records after their commit, so a
+ * quick model is heard before the calls that it answers to: its text waits here until its own beginning is on record.
+ */
+
+type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
+
+/** @param past records that were told before. @returns takes the events as they come, and hands on each of them once. */
+export function inRecordOrder(past: readonly RecordView[], handOn: (event: FollowEvent) => void): (event: FollowEvent) => void {
+  /** Generations of this turn whose beginning was told. */
+  const begun = new Set<string>()
+  let held: readonly Text[] = []
+  const note = ({ name, call }: RecordView): void => {
+    if (name === 'model.generate') begun.add(call)
+  }
+  const letGo = (): void => {
+    const due = held.filter(({ call }) => begun.has(call))
+    held = held.filter(({ call }) => !begun.has(call))
+    due.forEach(handOn)
+  }
+  past.forEach(note)
+  return (event) => {
+    if ((event.type === 'text' || event.type === 'restart') && !begun.has(event.call)) {
+      held = [...held, event]
+      return
+    }
+    if (event.type === 'record') note(event.record)
+    const turnEnds = event.type === 'ended' || (event.type === 'record' && endsTurn(event.record))
+    // What is being said when the past has been told began in that past.
+    if (turnEnds || event.type === 'caught_up') for (const { call } of held) begun.add(call)
+    letGo()
+    if (turnEnds) begun.clear()
+    handOn(event)
+  }
+}
+
+function endsTurn({ name, phase, call, turn }: RecordView): boolean {
+  const sent: string = call
+  return name === 'turn.send' && phase === 'outcome' && sent === turn
+}
+
+/** The end of a session's journal: where following goes on from, without reading all that came before. */
+
+/** @returns the newest records of the session, oldest first. */
+export async function readRecent(setup: GuestSetup, session: SessionId): Promise<readonly RecordView[]> {
+  const records: RecordView[] = []
+  for await (const line of askOffline(setup, { command: 'audit-show', session, limit: recentRecords })) {
+    const { body, ...record } = line as JournalRecord
+    records.push({ ...record, body: parseBody(body) })
+  }
+  return records
+}
+
+/** @returns the number of the newest record of all sessions, 0 before the first */
+export async function journalEnd(setup: GuestSetup): Promise<number> {
+  for await (const line of askOffline(setup, { command: 'audit-show', limit: 1 })) return (line as JournalRecord).seq
+  return 0
+}
+
+function parseBody(body: string): Json {
+  try {
+    return JSON.parse(body) as Json
+  } catch {
+    return {}
+  }
+}

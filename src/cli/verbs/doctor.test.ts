@@ -1,0 +1,89 @@
+/** `oxbow doctor` from end to end: the real program, on this machine and on one without bubblewrap. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { configSchema, type DoctorCheck, errorTable } from '../../types/index.ts'
+import { checkNames, describeCheck, describeVerdict } from './doctor.ts'
+
+const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+const check: DoctorCheck = { name: 'process tier', state: 'ok', says: 'bubblewrap', fix: '', required: true, ms: 5 }
+
+describe('oxbow doctor', () => {
+  let home = ''
+  before(() => {
+    home = mkdtempSync(join(tmpdir(), 'oxbow-doctor-verb-'))
+  })
+  after(() => rmSync(home, { recursive: true }))
+
+  const oxbow = async (args: readonly string[], more: Record<string, string> = {}): Promise<{ exit: number | null; out: string }> => {
+    const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home, TMPDIR: join(home, 'tmp'), ...more }
+    mkdirSync(env.TMPDIR, { recursive: true })
+    const child = spawn(process.execPath, [program, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] })
+    let out = ''
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+    return new Promise((resolve) => child.once('close', (exit) => resolve({ exit, out })))
+  }
+
+  it('finds the configured tier working, tries everything else too, and leaves nothing', { timeout: 200_000 }, async () => {
+    const { exit, out } = await oxbow(['doctor', '--json'])
+    const { works, checks } = JSON.parse(out) as { works: boolean; checks: DoctorCheck[] }
+    assert.deepEqual([exit, works], [0, true], out)
+    const stateOf = (name: string) => checks.find((each) => each.name === name)?.state
+    for (const name of ['process tier', 'system calls', 'sockets', 'privileges', 'way out', 'WASM tools', 'configuration'])
+      assert.equal(stateOf(name), 'ok', name)
+    for (const name of ['container tier', 'with gVisor', 'micro_vm tier', 'limits', 'terminals', 'browser']) assert.ok(stateOf(name), name)
+    for (const { state, fix, name } of checks) assert.equal(fix === '', state === 'ok', name)
+    assert.deepEqual(readdirSync(join(home, 'tmp')), [])
+  })
+
+  it('says of a tier that is missing what to do, and ends with the code of a missing sandbox', { timeout: 200_000 }, async () => {
+    writeFileSync(join(home, 'config.toml'), '[sandbox]\ntier = "micro_vm"\n[sandbox.micro_vm]\nimage = "/nowhere"\n')
+    const { exit, out } = await oxbow(['doctor'])
+    rmSync(join(home, 'config.toml'))
+    assert.equal(exit, errorTable.sandbox_missing.exit, out)
+    assert.match(out, /^missing +micro_vm tier .*\n +→ \S/m)
+    assert.match(out, /agents have no files and no commands/)
+  })
+})
+
+describe('the names in a configuration', () => {
+  const calls = [
+    { name: 'file.read', right: 'file.read' },
+    { name: 'web.fetch', right: 'web.read' },
+  ]
+  const names = (more: object) => checkNames(configSchema.parse({ agent: { rights: ['file.read'] }, ...more }), calls)
+
+  it('are fine where each is one of a call or a right', () => {
+    const rules = { approval: { rights: { 'web.read': 'ask' }, calls: { 'file.read': 'deny' } }, flow: { sinks: { 'web.fetch': {} } } }
+    assert.deepEqual([names({}).state, names(rules).state], ['ok', 'ok'])
+  })
+
+  it('are named where nothing has them: such a rule would hold nothing', () => {
+    const { state, says, fix } = names({
+      approval: { rights: { 'web.reed': 'ask' }, calls: { 'file.raed': 'deny' } },
+      flow: { sinks: { x: {} } },
+    })
+    assert.equal(state, 'weak')
+    assert.match(says, /^approval\.rights names "web\.reed", approval\.calls names "file\.raed", flow\.sinks names "x", /)
+    assert.match(fix, /oxbow calls/)
+  })
+})
+
+describe('the findings in words', () => {
+  it('stand in columns, with what to do below', () => {
+    assert.deepEqual(describeCheck({ ...check, state: 'weak', fix: 'do this' }), [
+      'weak    process tier     bubblewrap  (sandbox.tier)',
+      '                         → do this',
+    ])
+  })
+
+  it('say first whether agents can work, then what is not here', () => {
+    const other: DoctorCheck = { ...check, name: 'browser', state: 'missing', required: false }
+    assert.equal(describeVerdict([check, other]), 'The process tier of your configuration works. Not here: browser.')
+    assert.match(describeVerdict([{ ...check, state: 'missing' }]), /does not work/)
+  })
+})

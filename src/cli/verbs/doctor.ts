@@ -1,0 +1,113 @@
+/** `oxbow doctor`: what of Oxbow works on this machine, found out by using it once, and what to do about the rest. */
+import { join } from 'node:path'
+import { askOffline, configFiles } from '../../runner/index.ts'
+import type { Config, DoctorCheck } from '../../types/index.ts'
+import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
+import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
+import { statusRows } from '../view/status-text.ts'
+import { plainText, table } from '../view/terminal-text.ts'
+
+export interface DoctorOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+/** @returns 0 when the tier of the configuration works, else the code of a missing sandbox. */
+export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<number> {
+  const place = guestSetup(options, terminal)
+  const checks: DoctorCheck[] = []
+  // One by one: the slowest takes seconds, and what is known may help already.
+  const tell = (check: DoctorCheck): void => {
+    checks.push(check)
+    if (options.json !== true) for (const text of describeCheck(check)) printText(terminal, plainText(text))
+  }
+  for await (const line of askOffline(place, { command: 'doctor' })) tell(line as DoctorCheck)
+  const calls: KnownCall[] = []
+  for await (const line of askOffline(place, { command: 'calls' })) calls.push(line as KnownCall)
+  tell(checkNames(place.config, calls))
+  const works = checks.some(({ required, state }) => required && state !== 'missing')
+  if (options.json === true) printLine(terminal, JSON.stringify({ works, checks }))
+  else printText(terminal, plainText(`\n${describeVerdict(checks)}`))
+  return works ? 0 : exitOf('sandbox_missing')
+}
+
+/** The findings of `oxbow doctor` in words: one line each, and under it what to do. */
+
+const stateColumn = 8
+const nameColumn = 17
+
+/** @returns lines without an end */
+export function describeCheck({ name, state, says, fix, required }: DoctorCheck): readonly string[] {
+  const asked = required ? '  (sandbox.tier)' : ''
+  const line = `${state.padEnd(stateColumn)}${name.padEnd(nameColumn)}${says}${asked}`
+  return fix === '' ? [line] : [line, `${' '.repeat(stateColumn + nameColumn)}→ ${fix}`]
+}
+
+/** @returns what it means for the person: first whether agents can work at all. */
+export function describeVerdict(checks: readonly DoctorCheck[]): string {
+  const required = checks.find((check) => check.required)
+  const others = listed(checks, 'missing', 'Not here') + listed(checks, 'weak', 'Look at')
+  if (required === undefined) return `The tier of the configuration was not tried.${others}`
+  const { name, state } = required
+  if (state === 'missing') return `The ${name} of your configuration does not work: agents have no files and no commands.${others}`
+  return `The ${name} of your configuration works${state === 'weak' ? ', with limits missing' : ''}.${others}`
+}
+
+function listed(checks: readonly DoctorCheck[], state: DoctorCheck['state'], word: string): string {
+  const names = checks.filter((check) => !check.required && check.state === state).map(({ name }) => name)
+  return names.length === 0 ? '' : ` ${word}: ${names.join(', ')}.`
+}
+
+/** Names in a configuration that nothing has: a rule for a call that is misspelt holds nothing, and nobody would notice. */
+
+export interface KnownCall {
+  readonly name: string
+  readonly right: string
+}
+
+/** @returns the finding of `oxbow doctor`. */
+export function checkNames(
+  { agent, approval, flow }: Pick<Config, 'agent' | 'approval' | 'flow'>,
+  calls: readonly KnownCall[],
+): DoctorCheck {
+  const names = new Set(calls.map(({ name }) => name))
+  const rights = new Set(calls.map(({ right }) => right))
+  const unknown = (key: string, used: readonly string[], known: ReadonlySet<string>): readonly string[] =>
+    used.filter((name) => !known.has(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
+  const wrong = [
+    ...unknown('agent.rights', agent.rights, rights),
+    ...unknown('approval.rights', Object.keys(approval.rights), rights),
+    ...unknown('approval.calls', Object.keys(approval.calls), names),
+    ...unknown('flow.sinks', Object.keys(flow.sinks), names),
+  ]
+  const check = { name: 'configuration', required: false, ms: 0 } as const
+  if (wrong.length === 0) return { ...check, state: 'ok', says: 'every right and call that it names is known', fix: '' }
+  return { ...check, state: 'weak', says: `${wrong.join(', ')}, which Oxbow does not know`, fix: '`oxbow calls` lists calls and rights' }
+}
+
+/** `oxbow status`: what this machine offers, what is missing, and how to get it. */
+
+export interface StatusOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace, config } }) => {
+    const told = await gateway.status()
+    if (options.json === true) {
+      printLine(terminal, JSON.stringify({ ...told, workspace: workspace.root, running: !guest.owned }))
+      return 0
+    }
+    const isolated = config.sandbox.isolate_guest ? ', in a container of its own without network' : ''
+    const files = configFiles(home, workspace).map(({ path, found }) => `${path}${found ? '' : ' (not there: defaults)'}`)
+    const rows = [
+      ['version', terminal.version],
+      ['node', process.version],
+      ['workspace', workspace.root],
+      ['guest', guest.owned ? `not running (started to answer this${isolated})` : `running, pid ${guest.pid}, ${guest.url}`],
+      ...files.map((path) => ['config', path]),
+      ...statusRows(told, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
+    ]
+    printText(terminal, plainText(table(rows)))
+    return 0
+  })
+}

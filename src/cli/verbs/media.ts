@@ -1,0 +1,87 @@
+/** `oxbow media`: the files that an agent has sent in a session; `--save` fetches them. */
+import { mkdir, open, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { usersFolder } from '../../runner/index.ts'
+import { cleanFileName, OxbowError, type RecordView, type SessionId, toError } from '../../types/index.ts'
+import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { findSession } from './sessions.ts'
+import { ownWay } from '../own-files.ts'
+import { printLine, type Terminal } from '../terminal.ts'
+import { mediaLine, sentMedia, type SentMedia } from '../view/turn-view.ts'
+
+export interface MediaOptions extends GuestChoice {
+  readonly save?: string | undefined
+  readonly json?: boolean | undefined
+}
+
+/** @returns the exit code. */
+export async function media(prefix: string, options: MediaOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway, setup: { home } }) => {
+    const workspaces = usersFolder(home)
+    const session = await findSession(gateway, prefix, { archived: true })
+    const sent = sentMedia(await readPast(gateway, session.id))
+    for (const each of sent) {
+      const path = options.save === undefined ? null : await saveMedia(each, { folder: options.save, workspaces }, gateway)
+      if (options.json === true) printLine(terminal, JSON.stringify({ ...each, ...(path !== null && { saved: path }) }))
+      else printLine(terminal, path === null ? mediaLine(each) : `${mediaLine(each)}  → ${path}`)
+    }
+    if (sent.length === 0 && options.json !== true) printLine(terminal, 'Nothing was sent in this session.')
+    return 0
+  })
+}
+
+/** Records that may have sent something, oldest first; of all others nothing is kept. */
+async function readPast(gateway: Pick<GatewayPort, 'follow'>, session: SessionId): Promise<readonly RecordView[]> {
+  const records: RecordView[] = []
+  const following = await gateway.follow(session, 0, (event) => {
+    if (event.type === 'record' && event.record.name === 'media.send') records.push(event.record)
+  })
+  following.stop()
+  return records
+}
+
+interface SaveTo {
+  readonly folder: string
+  /** The folder of all users: no link there is followed. */
+  readonly workspaces: string
+}
+
+/** Writes a file under a name that is free. @returns its path. @throws OxbowError; then nothing is left of the file */
+export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
+  // The agent chose the name already; a link of its own would choose the folder, too.
+  await ownWay(folder, workspaces)
+  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
+    throw new OxbowError('bad_input', `${folder} cannot be made: ${cause.message}`, { hint: 'Choose another folder for --save.', cause })
+  })
+  const contents: Buffer[] = []
+  for (const piece of sent.pieces) contents.push(await readPiece(piece, gateway))
+  // The name comes from a record, and so from a sandbox: a shell or an editor would run what begins with a dot in the right folder.
+  const name = cleanFileName(sent.name).replace(/^\.+/, '') || 'file'
+  for (let i = 1; ; i++) {
+    const path = join(folder, i === 1 ? name : `${i}-${name}`)
+    const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST' && i < maxTries) return null
+      throw new OxbowError('bad_input', `${path} cannot be written`, { hint: 'Choose another folder for --save.', cause: error })
+    })
+    if (file === null) continue
+    try {
+      await file.writeFile(Buffer.concat(contents))
+    } catch (cause) {
+      await unlink(path)
+      const why = (cause as Error).message
+      throw new OxbowError('bad_input', `${path} cannot be written: ${why}`, { hint: 'See to the room on the disk.', cause })
+    } finally {
+      await file.close()
+    }
+    return path
+  }
+}
+
+/** Names that are tried for one file: more of the same name is a folder that should be cleared. */
+const maxTries = 1_000
+
+async function readPiece(piece: string, gateway: Pick<GatewayPort, 'call'>): Promise<Buffer> {
+  const read = await gateway.call('media.read', { piece })
+  if (read.status === 'ok') return Buffer.from((read.output as { data: string }).data, 'base64')
+  throw toError(read.failure)
+}

@@ -1,0 +1,178 @@
+/** `oxbow sessions`: newest activity first. */
+import { type CallOutcome, type Json, OxbowError, type SessionInfo, toError } from '../../types/index.ts'
+import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { maxListedSessions } from '../limits.ts'
+import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { ofUser } from '../verb-parts.ts'
+import { formatTime, plainLine, shortId, table } from '../view/terminal-text.ts'
+
+export interface SessionsOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+  readonly limit: number
+  readonly archived?: boolean | undefined
+  readonly search?: string | undefined
+}
+
+/** @returns the exit code. */
+export async function sessions(options: SessionsOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const listed = await listSessions(gateway, options.limit, options)
+    if (options.json === true) for (const session of listed) printLine(terminal, JSON.stringify(session))
+    else printText(terminal, listed.length === 0 ? noneFound(options) : sessionTable(listed))
+    return 0
+  })
+}
+
+function noneFound({ search }: SessionsOptions): string {
+  return search === undefined ? 'No sessions yet. `oxbow` starts one.' : 'No session has these words in its title.'
+}
+
+/** Columns of a title: the rest of the line is id, time and turns. */
+const titleChars = 48
+
+/** @returns one line a session; the id is as short as it can be and still be told from the others. */
+export function sessionTable(listed: readonly SessionInfo[]): string {
+  const ids = listed.map((session) => session.id)
+  const rows = listed.map((session) => [
+    shortId(session.id, ids),
+    formatTime(session.active_at),
+    `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
+    `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(put away) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
+  ])
+  return table(rows)
+}
+
+/** Sessions as people name them: by the first characters of their id. */
+
+/** Which sessions a list has; absent: those that were not put away. */
+export interface Listing {
+  readonly archived?: boolean | undefined
+  readonly search?: string | undefined
+}
+
+/** @throws OxbowError as the call failed */
+export async function listSessions(
+  gateway: GatewayPort,
+  limit: number,
+  { archived = false, search = '' }: Listing,
+): Promise<readonly SessionInfo[]> {
+  if (!archived && search === '') return gateway.listSessions(limit)
+  const outcome = await gateway.call('session.list', { limit, archived, search })
+  if (outcome.status === 'ok') return outcome.output as readonly SessionInfo[]
+  throw toError(outcome.failure)
+}
+
+/** @throws OxbowError `not_found`, or `bad_input` when more than one session begins so. */
+export async function findSession(gateway: GatewayPort, prefix: string, listing: Listing = {}): Promise<SessionInfo> {
+  const listed = await listSessions(gateway, maxListedSessions, listing)
+  const wanted = prefix.trim().toLowerCase()
+  const found = listed.filter((session) => session.id.startsWith(wanted))
+  if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]
+  if (found.length === 0 || wanted === '') {
+    const away = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` brings back one that was put away.'
+    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
+      hint: `\`oxbow sessions --archived\` lists them all.${away}`,
+    })
+  }
+  const ids = listed.map((session) => session.id)
+  const some = found.slice(0, 5).map((session) => shortId(session.id, ids))
+  throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}: ${some.join(', ')}`, {
+    hint: 'Give more characters of the id.',
+  })
+}
+
+/** `oxbow sessions rename`, `archive`, `fork` and `delete`. */
+
+const quotedTitleChars = 60
+
+/** @throws OxbowError as the call failed */
+export async function changeSession(gateway: GatewayPort, name: string, input: Json): Promise<{ readonly session: string }> {
+  const outcome: CallOutcome = await gateway.call(name, input)
+  if (outcome.status === 'ok') return outcome.output as { readonly session: string }
+  throw toError(outcome.failure)
+}
+
+export interface ChangeOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+/** What was done: for `--json`, and in words. */
+interface Changed {
+  readonly report: object
+  readonly words: string
+}
+
+function withSession(
+  prefix: string,
+  options: ChangeOptions,
+  terminal: Terminal,
+  change: (gateway: GatewayPort, session: SessionInfo) => Promise<Changed>,
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { report, words } = await change(gateway, await findSession(gateway, prefix, { archived: true }))
+    printLine(terminal, options.json === true ? JSON.stringify(report) : words)
+    return 0
+  })
+}
+
+const named = ({ title }: SessionInfo): string => JSON.stringify(plainLine(title, quotedTitleChars))
+
+export async function renameSession(prefix: string, words: readonly string[], options: ChangeOptions, terminal: Terminal): Promise<number> {
+  const title = words.join(' ')
+  return withSession(prefix, options, terminal, async (gateway, session) => {
+    await changeSession(gateway, 'session.rename', { session: session.id, title })
+    return { report: { session: session.id, title }, words: `${named(session)} is ${named({ ...session, title })} now.` }
+  })
+}
+
+export async function archiveSession(
+  prefix: string,
+  options: ChangeOptions & { readonly undo?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  return withSession(prefix, options, terminal, async (gateway, session) => {
+    const archived = options.undo !== true
+    await changeSession(gateway, 'session.archive', { session: session.id, archived })
+    const words = archived ? `${named(session)} was put away; \`oxbow sessions --archived\` lists it.` : `${named(session)} is back.`
+    return { report: { session: session.id, archived }, words }
+  })
+}
+
+export interface ForkOptions extends ChangeOptions {
+  readonly at?: number | undefined
+  readonly title?: string | undefined
+}
+
+export async function forkSession(prefix: string, options: ForkOptions, terminal: Terminal): Promise<number> {
+  return withSession(prefix, options, terminal, async (gateway, session) => {
+    const { at, title } = options
+    const given = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
+    const made = await changeSession(gateway, 'session.fork', given)
+    const words = `${made.session} goes on from ${named(session)}. oxbow chat --session ${made.session}${ofUser(options.user)}`
+    return { report: { session: made.session, parent: session.id }, words }
+  })
+}
+
+/** Without `--yes` it only tells what would go. */
+export async function deleteSession(
+  prefix: string,
+  options: ChangeOptions & { readonly yes?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  if (options.yes === true) {
+    return withSession(prefix, options, terminal, async (gateway, session) => {
+      await changeSession(gateway, 'session.delete', { session: session.id })
+      const words = `${named(session)} is erased. The journal keeps hashes of it, and that it was there.`
+      return { report: { session: session.id, deleted: true }, words }
+    })
+  }
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const session = await findSession(gateway, prefix, { archived: true })
+    if (options.json === true) printLine(terminal, JSON.stringify({ session: session.id, deleted: false }))
+    printNotice(terminal, `${named(session)} with ${session.turns} turns would be erased for good, also from memory. Add --yes to do it.`)
+    return needsYes
+  })
+}
+
+/** As `approval_required`. */
+const needsYes = 6

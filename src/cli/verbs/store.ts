@@ -1,0 +1,125 @@
+/** `oxbow store`: asks a guest program that does nothing else, shows how far it is, and says what came of it. */
+import { resolve } from 'node:path'
+import { askOffline } from '../../runner/index.ts'
+import { type MoveReport, OxbowError, type StoreProgress, type StoreQuestion, type StoreVerifyReport } from '../../types/index.ts'
+import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { plainText } from '../view/terminal-text.ts'
+import * as text from './store-text.ts'
+import { openProgress } from './store-text.ts'
+
+export interface StoreOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
+export function storeStatus(options: StoreOptions, terminal: Terminal): Promise<number> {
+  return show({ ask: 'status' }, text.describeStatus, options, terminal)
+}
+
+export interface MigrateOptions extends StoreOptions {
+  readonly to?: number | undefined
+  readonly dryRun?: boolean | undefined
+  readonly yes?: boolean | undefined
+}
+
+export function storeMigrate(options: MigrateOptions, terminal: Terminal): Promise<number> {
+  const { to, dryRun = false, yes: withoutCopy = false } = options
+  const question = { ask: 'migrate', dryRun, withoutCopy, ...(to !== undefined && { to }) } as const
+  return show(question, text.describeMigration, options, terminal)
+}
+
+export interface BackupOptions extends StoreOptions {
+  readonly keep?: number | undefined
+}
+
+export function storeBackup(path: string | undefined, options: BackupOptions, terminal: Terminal): Promise<number> {
+  const { keep } = options
+  const question = { ask: 'backup', path: path === undefined ? '' : resolve(path), ...(keep !== undefined && { keep }) } as const
+  return show(question, text.describeBackup, options, terminal)
+}
+
+export interface RestoreOptions extends StoreOptions {
+  readonly replace?: boolean | undefined
+}
+
+export function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const question = { ask: 'restore', path: resolve(path), replace: options.replace ?? false } as const
+  return show(question, text.describeRestore, options, terminal)
+}
+
+/** @returns 0 when nothing is wrong, else the code of a damaged store. */
+export async function storeVerify(options: StoreOptions, terminal: Terminal): Promise<number> {
+  const report = (await ask({ ask: 'verify' }, options, terminal)) as StoreVerifyReport
+  print(report, text.describeCheck, options, terminal)
+  if (report.ok) return 0
+  if (options.json === true) return exitOf('store_corrupt')
+  return printFailure(terminal, {
+    code: 'store_corrupt',
+    message: 'the store is damaged; the lines above say where',
+    hint: 'Keep a copy of the workspace as it is before anything else runs on it.',
+  })
+}
+
+export function storeVacuum(options: StoreOptions, terminal: Terminal): Promise<number> {
+  return show({ ask: 'vacuum' }, text.describeVacuum, options, terminal)
+}
+
+/** @param url an address of Postgres, `env:NAME` for the variable that holds one, or `file` */
+export function storeMove(url: string, options: StoreOptions, terminal: Terminal): Promise<number> {
+  const describe = (report: MoveReport): string => text.describeMove(movedTo(url, report))
+  return show({ ask: 'move', to: addressOf(url, terminal) }, describe, options, terminal)
+}
+
+/** @returns the report of a move; where a variable holds the address, and with it a password, its name is what to configure. */
+export function movedTo(url: string, report: MoveReport): MoveReport {
+  const variable = variableIn(url)
+  return variable === undefined ? report : { ...report, configure: `store.url_env = "${variable}"` }
+}
+
+function variableIn(url: string): string | undefined {
+  return /^env:(\w+)$/.exec(url)?.[1]
+}
+
+function addressOf(url: string, { env }: Terminal): string {
+  if (url === 'file' || /^postgres(ql)?:\/\//.test(url)) return url
+  const name = variableIn(url)
+  const value = name === undefined ? undefined : env[name]
+  if (value !== undefined && value !== '') return value
+  const message = name === undefined ? 'That is no place for a store.' : `The variable ${name} is not set.`
+  throw new OxbowError('bad_input', message, { hint: 'Give postgres://user@host/database, env:NAME, or `file`.' })
+}
+
+/** @param describe says in words what the question is answered with */
+async function show(
+  question: StoreQuestion,
+  describe: (report: never) => string,
+  options: StoreOptions,
+  terminal: Terminal,
+): Promise<number> {
+  print(await ask(question, options, terminal), describe, options, terminal)
+  return 0
+}
+
+function print(report: object, describe: (report: never) => string, { json }: StoreOptions, terminal: Terminal): void {
+  if (json === true) printLine(terminal, JSON.stringify(report))
+  else printText(terminal, plainText(describe(report as never)))
+}
+
+async function ask(store: StoreQuestion, options: StoreOptions, terminal: Terminal): Promise<object> {
+  const progress = openProgress(terminal, options.json === true)
+  let report: object | null = null
+  try {
+    for await (const line of askOffline(guestSetup(options, terminal), { command: 'store', store })) {
+      if (isProgress(line)) progress.show(line)
+      else report = line as object
+    }
+  } finally {
+    progress.end()
+  }
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  return report
+}
+
+function isProgress(line: unknown): line is StoreProgress {
+  return typeof line === 'object' && line !== null && 'progress' in line
+}

@@ -1,0 +1,72 @@
+/** `oxbow wasm run`: a tool of a program, once, over folders that the person names. The guest program runs it; no guest needs to. */
+import { resolve } from 'node:path'
+import { askOffline, openHome, usersFolder } from '../../runner/index.ts'
+import { type Json, OxbowError, type ToolQuestion, type ToolReport } from '../../types/index.ts'
+import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { ownWay } from '../own-files.ts'
+import { printFailure, printLine, printNotice, type Terminal } from '../terminal.ts'
+import { plainText } from '../view/terminal-text.ts'
+
+export interface WasmOptions extends GuestChoice {
+  readonly mount?: readonly string[] | undefined
+  readonly input?: string | undefined
+  readonly function?: string | undefined
+  readonly timeout?: number | undefined
+  readonly memory?: number | undefined
+  readonly json?: boolean | undefined
+}
+
+/** @returns 0 when the tool ended with exit code 0, else the code of its failure. */
+export async function wasmRun(file: string, options: WasmOptions, terminal: Terminal): Promise<number> {
+  const tool: ToolQuestion = {
+    file: resolve(file),
+    mounts: (options.mount ?? []).map(parseMount),
+    input: parseInput(options.input),
+    limits: {
+      ...(options.timeout !== undefined && { timeoutMs: options.timeout * 1000 }),
+      ...(options.memory !== undefined && { memoryMb: options.memory }),
+    },
+    ...(options.function !== undefined && { function: options.function }),
+  }
+  // A folder that an agent's link leads to would be one that the agent chose for the tool to write in.
+  const workspaces = usersFolder(openHome(terminal.env))
+  for (const path of [tool.file, ...tool.mounts.map(({ folder }) => folder)]) await ownWay(path, workspaces)
+  let report: ToolReport | null = null
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'wasm-run', tool })) report = line as ToolReport
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  if (options.json === true) printLine(terminal, JSON.stringify(report))
+  else printReport(report, terminal)
+  if (report.failure !== null) return printFailure(terminal, report.failure)
+  if (report.exitCode === 0) return 0
+  return printFailure(terminal, {
+    code: 'tool_failed',
+    message: `the tool ended with exit code ${report.exitCode}`,
+    hint: 'What it wrote says why; files that it changed are written.',
+  })
+}
+
+/** What it wrote goes where it wrote it; what else is to be said goes to stderr. */
+function printReport(report: ToolReport, terminal: Terminal): void {
+  const { stdout, stderr, kind, output, failure, changes, leftOut } = report
+  if (stdout.text !== '') printLine(terminal, plainText(stdout.text.replace(/\n$/, '')))
+  if (stderr.text !== '') printNotice(terminal, plainText(stderr.text.replace(/\n$/, '')))
+  if (kind !== 'wasi' && failure === null) printLine(terminal, plainText(JSON.stringify(output)))
+  const dropped = stdout.droppedBytes + stderr.droppedBytes
+  if (dropped > 0) printNotice(terminal, `notice: ${dropped} more bytes of output are not kept`)
+  if (leftOut.length > 0) printNotice(terminal, `notice: not given to the tool, as no plain files: ${plainText(leftOut.join(', '))}`)
+  for (const change of changes) printNotice(terminal, plainText(`${change.kind.replace('_', ' ')}  ${change.path}`))
+}
+
+function parseMount(text: string): ToolQuestion['mounts'][number] {
+  const [, folder = '', mode = 'ro'] = /^(.+?)(?::(ro|rw))?$/s.exec(text) ?? []
+  return { folder: resolve(folder), mode: mode === 'rw' ? 'rw' : 'ro' }
+}
+
+function parseInput(text: string | undefined): Json {
+  if (text === undefined) return null
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    throw new OxbowError('bad_input', '--input is no JSON', { hint: `Give one JSON value, e.g. --input '{"text": "hello"}'` })
+  }
+}

@@ -1,2 +1,0 @@
-/** As in package.json, which a test holds to it: a constant costs the start nothing. */
-export const version = '0.1.0'

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { parse, stringify } from 'smol-toml'
+import { setTomlKey } from './choose-embedder.ts'
+
+const set = (text: string, value = 'words-50k'): string | null => setTomlKey(text, ['memory', 'embedder'], value)
+
+void describe('setting a key in TOML', () => {
+  void it('changes the line that has it, and keeps every comment and the order', () => {
+    const text = '# mine\n[model]\nname = "a" # the cheap one\n\n[memory] # of all\n  embedder  = \'none\' # for now\nrecall = true\n'
+    assert.equal(set(text, 'a "b" \\ c'), text.replace("'none'", '"a \\"b\\" \\\\ c"'))
+  })
+
+  void it('puts it behind the header of its table, or into a table of its own', () => {
+    assert.equal(set('[memory]\nrecall = true\n'), '[memory]\nembedder = "words-50k"\nrecall = true\n')
+    assert.equal(set(''), '[memory]\nembedder = "words-50k"\n')
+    assert.equal(set('[model]\nname = "a"'), '[model]\nname = "a"\n\n[memory]\nembedder = "words-50k"\n')
+    assert.equal(set('[memory.summary]\nenabled = false\n'), '[memory.summary]\nenabled = false\n\n[memory]\nembedder = "words-50k"\n')
+    assert.equal(set('[memory]\r\nrecall = true\r\n'), '[memory]\r\nembedder = "words-50k"\r\nrecall = true\r\n')
+  })
+
+  void it('finds it as a dotted key', () => {
+    assert.equal(set('memory.embedder = "none"\n[model]\nname = "a"\n'), 'memory.embedder = "words-50k"\n[model]\nname = "a"\n')
+  })
+
+  void it('is not led astray by what only looks like the key', () => {
+    const text = '[agent]\nprompt = """\n[memory]\nembedder = "none"\n"""\n[other]\nembedder = "x"\n'
+    assert.equal(set(text), `${text}\n[memory]\nembedder = "words-50k"\n`)
+  })
+
+  void it('gives up where it would change something else', () => {
+    for (const text of [
+      'memory = { embedder = "none" }',
+      'memory = 1',
+      '[memory]\nembedder = """\nnone"""\n',
+      'x = ',
+      '[[memory]]\na = 1\n',
+    ]) {
+      assert.equal(set(text), null, text)
+    }
+  })
+
+  void it('never changes anything but the key, in any document', () => {
+    const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean())
+    const key = fc.constantFrom('memory', 'embedder', 'model', 'a', 'b "c"', '#')
+    const table = fc.dictionary(key, fc.oneof(scalar, fc.dictionary(key, scalar)))
+    fc.assert(
+      fc.property(table, fc.string(), (document, value) => {
+        const text = stringify(document)
+        const next = set(text, value)
+        if (next === null) return
+        const after = parse(next)
+        assert.equal((after['memory'] as Record<string, unknown>)['embedder'], value)
+        const { memory: _, ...others } = after
+        const { memory: __, ...same } = parse(text)
+        assert.deepEqual(others, same)
+      }),
+    )
+  })
+})

@@ -1,0 +1,128 @@
+/**
+ * Models that make vectors of texts, in the home's folder `embedders/`: which are there, and how one gets there. What comes over
+ * the network is three files of data that nothing runs; each has a bound, and its hash is told to the person.
+ */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { isAlive, OxbowError } from '../types/index.ts'
+import { forgetOrigin, isBegun, mayAsk, type PulledFile, pullFile } from './pull-file.ts'
+import { type Home, hostFiles } from './home.ts'
+import { embedderLeftoverMs } from './limits.ts'
+
+interface PulledEmbedder {
+  readonly name: string
+  /** For `memory.embedder`: `folder:` and this. */
+  readonly path: string
+  readonly files: readonly PulledFile[]
+}
+
+/** Names that are fetched without `--from`, and where they are published. */
+const published: Readonly<Record<string, string>> = Object.fromEntries(
+  ['potion-base-2M', 'potion-base-4M', 'potion-base-8M', 'potion-base-32M', 'potion-retrieval-32M', 'potion-multilingual-128M'].map(
+    (name) => [name, `https://huggingface.co/minishlab/${name}/resolve/main/`],
+  ),
+)
+
+/** Bytes taken of each file: twice what the largest known model has. */
+const files: Readonly<Record<string, number>> = {
+  'config.json': 64 * 1024,
+  'tokenizer.json': 64 * 1024 * 1024,
+  'model.safetensors': 1024 * 1024 * 1024,
+}
+
+/** @returns those that are complete. @throws OxbowError `store_full`, `bad_config` for a folder that cannot be used */
+export function listEmbedders({
+  root,
+}: Pick<Home, 'root'>): readonly { readonly name: string; readonly path: string; readonly bytes: number }[] {
+  const folder = join(root, 'embedders')
+  if (!existsSync(folder)) return []
+  return hostFiles(() => {
+    clearLeftovers(folder)
+    return readdirSync(folder)
+      .filter((name) => !name.startsWith('.') && Object.keys(files).every((file) => existsSync(join(folder, name, file))))
+      .map((name) => ({ name, path: join(folder, name), bytes: statSync(join(folder, name, 'model.safetensors')).size }))
+  })
+}
+
+/**
+ * Fetches a model; one of this name that is there is replaced when all of the new one has come. What an earlier pull of it that was cut
+ * off has left is gone on with.
+ * @param from where its files are, in place of where it is published
+ * @throws OxbowError `bad_input` for a name or address that may not be used, `tool_failed` for a download that fails; what has come of
+ * the file that failed is kept for the next pull. `store_full`, `bad_config` for a folder that cannot be used
+ */
+export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, from = ''): Promise<PulledEmbedder> {
+  if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 64))} is no name of a model`)
+  const base = checkedUrl(from || (published[name] ?? ''), name)
+  const folder = join(root, 'embedders')
+  const pulling = join(folder, `.pulling-${name}-${process.pid}`)
+  hostFiles(() => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    clearLeftovers(folder)
+    takeUp(folder, name, pulling)
+  })
+  let at = ''
+  try {
+    const pulled: PulledFile[] = []
+    for (const [file, most] of Object.entries(files)) {
+      at = join(pulling, file)
+      pulled.push(await pullFile(new URL(file, base), at, most))
+    }
+    for (const { name: file } of pulled) forgetOrigin(join(pulling, file))
+    const path = join(folder, name)
+    const old = join(folder, `.old-${name}-${process.pid}`)
+    if (existsSync(path)) renameSync(path, old)
+    renameSync(pulling, path)
+    rmSync(old, { recursive: true, force: true })
+    return { name, path, files: pulled }
+  } catch (error) {
+    if (!isBegun(at)) rmSync(pulling, { recursive: true, force: true })
+    throw error
+  }
+}
+
+function checkedUrl(address: string, name: string): URL {
+  if (address === '') throw badInput(`nobody publishes ${JSON.stringify(name)} that Oxbow knows of`)
+  const url = URL.canParse(address) ? new URL(address.endsWith('/') ? address : `${address}/`) : null
+  if (url !== null && mayAsk(url)) return url
+  throw badInput(`${JSON.stringify(address.slice(0, 200))} is no address that a model may come from`)
+}
+
+function badInput(what: string): OxbowError {
+  return new OxbowError('bad_input', what, {
+    hint: `Name one of ${Object.keys(published).join(', ')}, or give the https address of a folder with a model2vec model by --from.`,
+  })
+}
+
+interface Left {
+  readonly path: string
+  readonly kind: string
+  readonly name: string
+}
+
+/** What pulls left behind that run no more; one that runs in another process is let be. */
+function leftovers(folder: string): readonly Left[] {
+  return readdirSync(folder).flatMap((left) => {
+    const [, kind, name = '', pid] = /^\.(pulling|old)-(.+)-(\d+)$/.exec(left) ?? []
+    const runs = Number(pid) !== process.pid && isAlive(Number(pid))
+    return kind === undefined || runs ? [] : [{ path: join(folder, left), kind, name }]
+  })
+}
+
+/** A model that was to be replaced, and was not, takes its place again. Half of one is kept for a while: it may be gone on with. */
+function clearLeftovers(folder: string): void {
+  for (const { path, kind, name } of leftovers(folder)) {
+    if (kind === 'old' && !existsSync(join(folder, name))) renameSync(path, join(folder, name))
+    else if (kind === 'old' || Date.now() - statSync(path).mtimeMs > embedderLeftoverMs) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** Makes the folder of a pull, of what an earlier one of the same model has left where there is some. */
+function takeUp(folder: string, name: string, pulling: string): void {
+  const own = leftovers(folder).filter((left) => left.kind === 'pulling' && left.name === name && left.path !== pulling)
+  for (const { path } of own) {
+    if (existsSync(pulling)) rmSync(path, { recursive: true, force: true })
+    else renameSync(path, pulling)
+  }
+  mkdirSync(pulling, { recursive: true, mode: 0o700 })
+}

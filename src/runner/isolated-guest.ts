@@ -1,0 +1,240 @@
+/**
+ * A guest that is isolated itself: it runs in a container without network, and its runner does for it what needs the host. All
+ * that connects the two are sockets in the workspace's `ipc` folder:
+ *
+ *   hands-<profile>.sock   the sandbox, which the runner has started as the configuration says
+ *   passes.sock            which hosts a command with network may reach, and has reached
+ *   web/online.sock        an HTTP proxy with the rules of `egress`: web.fetch, web.search
+ *   models/online.sock     one that leads to model services and nowhere else
+ *   gateway.sock           made by the guest; the runner passes terminals on to it
+ *
+ * A guest that was taken over may put a link wherever it may write. So what the runner writes while a guest lives stands in a
+ * folder that no guest sees, `hands`.
+ */
+import { chownSync, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, isAbsolute, join, sep } from 'node:path'
+import {
+  createSandbox,
+  type EgressProxy,
+  type GuestContainer,
+  loadRemoteEnds,
+  openEgressProxy,
+  openGuestContainer,
+} from '../sandbox/index.ts'
+import { builtinProviders, type Config, type GuestEnvelope, type GuestIsolation, OxbowError } from '../types/index.ts'
+import type { Home, Workspace } from './home.ts'
+import { isolatedProxyPort } from './limits.ts'
+
+export interface IsolatedGuest {
+  readonly isolation: GuestIsolation
+  /** How the guest is started in place of a process of this host. */
+  readonly container: GuestContainer
+  /** Ends all that was opened for it. Call when the guest is gone. */
+  close(): Promise<void>
+}
+
+interface IsolateOptions {
+  readonly home: Home
+  readonly workspace: Workspace
+  readonly envelope: GuestEnvelope
+  /** File of the guest program, and how Node is told to run it. */
+  readonly entry: string
+  readonly flags: readonly string[]
+  readonly variables: Readonly<Record<string, string>>
+}
+
+/** @throws OxbowError `sandbox_missing`, `bad_config` with what to install, to build or to change */
+export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGuest> {
+  const { home, workspace, envelope } = options
+  const { config } = envelope
+  const folder = workspace.ipc
+  const unseen = join(workspace.root, 'hands')
+  // Before anything is started for it.
+  const models = embedderFolders(config.memory.embedder, [home.root, workspace.root])
+  const opened: { close(): Promise<void> }[] = []
+  const close = async (): Promise<void> => {
+    for (const each of opened.splice(0).toReversed()) await each.close()
+  }
+  try {
+    // For programs in the sandbox, as on the host. The guest's own requests go by another one: here nobody gets through without a pass.
+    const programs = openEgressProxy(config.egress, join(unseen, 'egress'))
+    opened.push(programs)
+    const sandbox = await createSandbox({
+      workspaceRoot: workspace.root,
+      egressSocket: programs.socket,
+      limits: config.sandbox,
+      browser: config.browser,
+      insecure: false,
+      cacheFolder: unseen,
+      imageFolder: join(home.root, 'images'),
+    })
+    opened.push(sandbox)
+    const { problem } = sandbox.status
+    if (sandbox.status.tier === 'none') {
+      throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', { hint: problem?.hint ?? 'See oxbow doctor.' })
+    }
+    const { servePasses, serveSandbox } = await loadRemoteEnds()
+    opened.push(await serveSandbox(sandbox, folder), await servePasses(programs, folder))
+    const proxies = {
+      web: openEgressProxy(config.egress, join(folder, 'web')),
+      models: openEgressProxy(modelRules(config, envelope.keys), join(folder, 'models')),
+    }
+    opened.push(proxies.web, proxies.models)
+    const [webSocket, modelSocket] = await Promise.all([openDoor(proxies.web), openDoor(proxies.models)])
+    const bridge = await openBridge(config.gateway.host, config.gateway.port, join(folder, 'gateway.sock'))
+    opened.push(bridge)
+    return {
+      isolation: {
+        folder,
+        webSocket,
+        modelSocket,
+        sandbox: sandbox.status,
+        url: bridge.url,
+        pid: process.pid,
+        proxyPort: isolatedProxyPort,
+      },
+      container: await planContainer(options, config, unseen, models),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The proxy opens its socket to hands; this one is for the guest, which is who we are. @returns its path */
+async function openDoor(proxy: EgressProxy): Promise<string> {
+  const path = await proxy.socket('online')
+  if (process.getuid !== undefined && process.getgid !== undefined) chownSync(path, process.getuid(), process.getgid())
+  return path
+}
+
+function planContainer(
+  { home, workspace, entry, flags, variables }: IsolateOptions,
+  config: Config,
+  unseen: string,
+  models: readonly string[],
+): Promise<GuestContainer> {
+  const proxy = `http://127.0.0.1:${isolatedProxyPort}`
+  return openGuestContainer({
+    limits: config.sandbox,
+    user: workspace.user,
+    imageFolder: join(home.root, 'images'),
+    cacheFolder: unseen,
+    readable: withoutNested([packageRoot(entry), nativePackages(entry), home.catalog, ...models].filter((path) => existsSync(path))),
+    writable: [join(workspace.root, 'internal'), workspace.ipc],
+    env: { ...variables, HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NODE_USE_ENV_PROXY: '1', TZ: process.env['TZ'] ?? '' },
+    program: [...flags, entry, 'serve'],
+  })
+}
+
+/** The store's native part is no part of the bundle: where it is really installed, with the packages that it needs beside it. */
+function nativePackages(entry: string): string {
+  const store = realpathSync(createRequire(entry).resolve('better-sqlite3/package.json'))
+  const at = store.lastIndexOf('/node_modules/')
+  return at === -1 ? dirname(store) : store.slice(0, at + '/node_modules'.length)
+}
+
+function withoutNested(folders: readonly string[]): readonly string[] {
+  const all = [...new Set(folders)]
+  return all.filter((folder) => !all.some((other) => folder.startsWith(`${other}/`)))
+}
+
+/** @returns the folder that holds `package.json` */
+function packageRoot(entry: string): string {
+  for (let at = dirname(entry); at !== dirname(at); at = dirname(at)) if (existsSync(join(at, 'package.json'))) return at
+  return dirname(entry)
+}
+
+/** Where models are: the only hosts that an isolated guest reaches for them. */
+
+/**
+ * Services of the configuration, of the environment, and those that are known by name. A person's own words open private
+ * addresses too: that is where models of their own are.
+ * @param keys the variables that the guest is given
+ */
+export function modelRules(config: Config, keys: Readonly<Record<string, string>>): Config['egress'] {
+  const addresses = [
+    config.model.base_url,
+    ...Object.values(config.providers).map(({ base_url: url }) => url),
+    ...Object.values(builtinProviders).flatMap(({ baseUrl, baseUrlEnv }) => [baseUrl, keys[baseUrlEnv ?? ''] ?? '']),
+  ]
+  const hosts = addresses.flatMap((address) => {
+    const url = URL.parse(address)
+    if (url === null || !/^https?:$/.test(url.protocol)) return []
+    return [`${url.hostname}:${url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port}`]
+  })
+  return { mode: 'strict', ports: [443], allow: [...new Set(hosts)], deny: config.egress.deny }
+}
+
+/** Takes terminals for a guest that has no network: each connection to an address of this machine is passed on to the guest's socket. */
+
+export interface GatewayBridge {
+  /** `ws://host:port/ws` */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/**
+ * Nothing is read of what passes: the guest asks for the token, as always.
+ * @param socket of the guest's gateway; need not be there yet
+ * @throws OxbowError `bad_config` when the address cannot be listened on
+ */
+export async function openBridge(host: string, port: number, socket: string): Promise<GatewayBridge> {
+  try {
+    const { openRelay } = await loadRemoteEnds()
+    const relay = await openRelay(host, port, socket)
+    return { url: `ws://${host.includes(':') ? `[${host}]` : host}:${relay.port}/ws`, close: () => relay.close() }
+  } catch (cause) {
+    const hint = 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.'
+    throw new OxbowError('bad_config', `The gateway cannot listen on ${host}:${port}.`, { hint, cause })
+  }
+}
+
+/**
+ * What an isolated guest is shown of the host so that `memory.embedder = "folder:PATH"` works there: that folder, read-only, under its
+ * own name. Whatever could not work, or would show more than a model, is refused when the guest starts, and not in its log.
+ */
+
+/**
+ * @param embedder `memory.embedder`
+ * @param closed folders that must not be seen through it: the home, the workspace
+ * @returns the folder; none for an embedder without one. @throws OxbowError `bad_config` with what to do
+ */
+export function embedderFolders(embedder: string, closed: readonly string[]): readonly string[] {
+  const folder = /^(?:folder|onnx):(.+)$/s.exec(embedder)?.[1]
+  if (folder === undefined) return []
+  if (!isAbsolute(folder)) throw refused(folder, 'it is no absolute path', 'Write the whole path of the folder.')
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw refused(folder, 'it is not there', 'Fetch a model with oxbow embed pull, then choose it with oxbow embed use.')
+  }
+  const real = realpathSync(folder)
+  if (closed.some((each) => existsSync(each) && isWithin(realpathSync(each), real))) {
+    throw refused(folder, 'there is more in it than a model, which the guest would see', 'Put the model into a folder of its own.')
+  }
+  const stray = readdirSync(real).find((name) => name !== 'node_modules' && !isWithin(targetOf(join(real, name)), real))
+  if (stray !== undefined) {
+    throw refused(folder, `${stray} is a link to another folder, which the guest does not see`, `Copy the files themselves: cp -rL`)
+  }
+  return [folder]
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`)
+}
+
+/** A link that leads nowhere leads outside. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return ''
+  }
+}
+
+function refused(folder: string, why: string, hint: string): OxbowError {
+  return new OxbowError('bad_config', `memory.embedder names ${folder}, which an isolated guest cannot use: ${why}.`, {
+    hint: `${hint} Or set sandbox.isolate_guest = false in config.toml.`,
+  })
+}
