@@ -62,7 +62,7 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
       return say(await buildImage(question.image, envelope))
     }
     case 'keys': {
-      const { answerKeyQuestion } = await import('./key-questions.ts')
+      const { answerKeyQuestion } = await import('./store-upkeep.ts')
       return whileAsked(ended, async () => say(await answerKeyQuestion(question.keys, envelope)))
     }
     case 'store': {
@@ -97,7 +97,7 @@ async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> 
   const envelope =
     (given.wantedKeys?.length ?? 0) === 0
       ? given
-      : await import('./key-questions.ts').then(({ withStoredSecrets }) => withStoredSecrets(given))
+      : await import('./store-upkeep.ts').then(({ withStoredSecrets }) => withStoredSecrets(given))
   const { openGuestStore } = await import('./guest-store.ts')
   const store = openGuestStore(envelope)
   const [{ startGuest }, { startLastingGuest }] = await Promise.all([import('./guest.ts'), import('./lasting-guest.ts')])

@@ -1,6 +1,6 @@
 /** Which store a configuration means, and how it is opened. */
 import { type Clock, type StoreConfig, systemClock, type UserId } from '../types/index.ts'
-import type { CipherChoice } from './encrypt/cipher.ts'
+import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import { createStoreClient } from './store-client.ts'
 import { toStoreError } from './store-fault.ts'

@@ -1,7 +1,7 @@
 /** What passes between the store's main side and its workers: numbered questions, numbered answers. */
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { type Failure, type OxbowError, toError, type UserId } from '../types/index.ts'
-import type { CipherChoice } from './encrypt/cipher.ts'
+import type { CipherChoice } from './secrets/file-encryption.ts'
 import type { Durability } from './sqlite/sqlite-database.ts'
 import { failureOf, storeFault } from './store-fault.ts'
 import type { Read, WriteBatch } from './store-message.ts'

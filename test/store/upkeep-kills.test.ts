@@ -12,7 +12,7 @@ import { storeFolder } from '../../src/store/store-fixture.ts'
 import { readBackup } from '../../src/store/transfer/backup-file.ts'
 import { recordOf } from '../../src/store/store-contract.ts'
 import { ask, fillStore, openAt, placeIn } from '../../src/store/transfer/transfer-fixture.ts'
-import type { StorePlace } from '../../src/store/upkeep/store-place.ts'
+import type { StorePlace } from '../../src/store/upkeep/connection.ts'
 import { type BackupReport, configSchema, type StoreQuestion, type StoreStatus, type StoreVerifyReport } from '../../src/types/index.ts'
 
 const guestProgram = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))

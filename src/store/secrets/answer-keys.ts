@@ -1,13 +1,10 @@
 /** Answers what is asked about secrets and about the encryption of the file. */
 import { existsSync } from 'node:fs'
 import type { Clock, KeyQuestion, KeyReport, UserId } from '../../types/index.ts'
-import { type CipherChoice, isEncrypted, loadCipher } from '../encrypt/cipher.ts'
-import { convertFile } from '../encrypt/convert-file.ts'
+import { type CipherChoice, convertFile, isEncrypted, loadCipher } from './file-encryption.ts'
 import { migrate } from '../migrations/migration-runner.ts'
-import type { UpkeepConnection } from '../upkeep/connection.ts'
-import { connectStore, type StorePlace, using } from '../upkeep/store-place.ts'
-import { keyFromHex, open } from './secret-box.ts'
-import { openSecrets, type Secrets } from './secret-store.ts'
+import { connectStore, type StorePlace, type UpkeepConnection, using } from '../upkeep/connection.ts'
+import { keyFromHex, open, openSecrets, type Secrets } from './secret-store.ts'
 
 export interface KeyDeps {
   readonly place: Omit<StorePlace, 'cipher' | 'backups'>

@@ -7,11 +7,9 @@ import { systemClock } from '../../types/index.ts'
 import { postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { openPostgresStore } from '../postgres/postgres-store.ts'
 import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
-import type { UpkeepConnection } from '../upkeep/connection.ts'
-import { connectPostgres } from '../upkeep/postgres-connection.ts'
-import { connectSqlite } from '../upkeep/sqlite-connection.ts'
-import { keyFromHex, newKey, open, seal } from './secret-box.ts'
-import { openSecrets } from './secret-store.ts'
+import { connectSqlite, type UpkeepConnection } from '../upkeep/connection.ts'
+import { connectPostgres } from '../upkeep/connection.ts'
+import { keyFromHex, newKey, open, openSecrets, seal } from './secret-store.ts'
 
 const planted = 'sk-planted-0123456789'
 const master = keyFromHex('11'.repeat(32))
@@ -200,9 +198,9 @@ describe('sealed bytes', () => {
     const secrets = openSecrets({ db, user: ann, master, clock: systemClock })
     for (let i = 0; i < 300; i++) await secrets.set(`S${i}`, `${planted}-${i}`)
     const program = `
-      import { connectSqlite } from ${JSON.stringify(new URL('../upkeep/sqlite-connection.ts', import.meta.url).href)}
-      import { openSecrets } from ${JSON.stringify(new URL('./secret-store.ts', import.meta.url).href)}
-      import { keyFromHex } from ${JSON.stringify(new URL('./secret-box.ts', import.meta.url).href)}
+      import { connectSqlite } from ${JSON.stringify(new URL('../upkeep/connection.ts', import.meta.url).href)}
+      import { openSecrets } from ${JSON.stringify(new URL('secret-store.ts', import.meta.url).href)}
+      import { keyFromHex } from ${JSON.stringify(new URL('secret-store.ts', import.meta.url).href)}
       const db = connectSqlite(process.argv[1], 'write')
       let left = 2
       const transaction = async (work) => {

@@ -1,14 +1,60 @@
 /**
- * A user's secrets at rest. Each is sealed under the user's data key; data keys are kept wrapped by the master key, which never is
- * in the database. So another master key costs one row for each data key (`rewrap`), and another data key seals every secret
- * anew (`rotateData`): in parts, each a transaction, with the old key kept until nothing is sealed under it any more. Whichever
- * part was cut off, the next call goes on.
+ * A user's secrets at rest. Each is sealed under the user's data key; data keys are wrapped by the master key, which never enters
+ * the database. So another master key costs one row for each data key (`rewrap`), and another data key reseals every secret
+ * (`rotateData`): in parts, each a transaction, with the old key kept until nothing is sealed under it. Whichever part was
+ * interrupted, the next call resumes.
+ *
+ * Sealed bytes are AES-256-GCM under a random nonce: one byte of version, 12 of nonce, the ciphertext, 16 of tag. The names of what
+ * they belong to are authenticated with them, so a sealed value that was moved to another name or user does not open.
  */
-import { randomUUID } from 'node:crypto'
+import { Buffer } from 'node:buffer'
+import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
 import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
 import { maxRotatedAtOnce, maxSecretBytes } from '../limits.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
-import { newKey, open, seal } from './secret-box.ts'
+
+export const keyBytes = 32
+const version = 1
+const nonceBytes = 12
+const tagBytes = 16
+
+/** @param parts what the value belongs to, e.g. user and name; as JSON, so that no two lists are the same text */
+function belongsTo(parts: readonly string[]): Buffer {
+  return Buffer.from(JSON.stringify(parts))
+}
+
+export function seal(key: Uint8Array, value: Uint8Array, parts: readonly string[]): Buffer {
+  const nonce = randomBytes(nonceBytes)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  cipher.setAAD(belongsTo(parts))
+  return Buffer.concat([Buffer.of(version), nonce, cipher.update(value), cipher.final(), cipher.getAuthTag()])
+}
+
+/** @returns the value; null when the key is another one, or anything of it was changed or moved. Nobody can tell these apart. */
+export function open(key: Uint8Array, sealed: Uint8Array, parts: readonly string[]): Buffer | null {
+  if (sealed.length < 1 + nonceBytes + tagBytes || sealed[0] !== version) return null
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, 1 + nonceBytes))
+    decipher.setAAD(belongsTo(parts))
+    decipher.setAuthTag(bytes.subarray(-tagBytes))
+    return Buffer.concat([decipher.update(bytes.subarray(1 + nonceBytes, -tagBytes)), decipher.final()])
+  } catch {
+    return null
+  }
+}
+
+export function newKey(): Buffer {
+  return randomBytes(keyBytes)
+}
+
+/** @param hex 64 hexadecimal digits. @throws OxbowError `bad_config` */
+export function keyFromHex(hex: string): Buffer {
+  if (!/^[0-9a-f]{64}$/.test(hex)) {
+    throw new OxbowError('bad_config', 'The key of the store is no key.', { hint: 'Restore the key file from a backup.' })
+  }
+  return Buffer.from(hex, 'hex')
+}
 
 export interface SecretInfo {
   readonly name: string

@@ -6,7 +6,7 @@
  */
 import type { UserId } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
-import type { CipherChoice } from '../encrypt/cipher.ts'
+import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'

@@ -27,7 +27,8 @@ function createAnswers(role: SqliteRole): Answers {
     async open() {
       if (role.exclusive) lock = lockWorkspace(role.path)
       // Loaded only where a file is encrypted.
-      const cipher = role.cipher === undefined ? {} : { cipher: await (await import('../encrypt/cipher.ts')).loadCipher(role.cipher) }
+      const cipher =
+        role.cipher === undefined ? {} : { cipher: await (await import('../secrets/file-encryption.ts')).loadCipher(role.cipher) }
       // Of an opening that came to nothing behind this point.
       database?.close()
       database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })

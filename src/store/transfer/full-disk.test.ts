@@ -4,8 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync } from 'no
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { StoreStatus, StoreVerifyReport } from '../../types/index.ts'
-import { loadCipher } from '../encrypt/cipher.ts'
-import { convertFile } from '../encrypt/convert-file.ts'
+import { convertFile, loadCipher } from '../secrets/file-encryption.ts'
 import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import { ask, fillStore, placeIn } from './transfer-fixture.ts'
 

@@ -1,8 +1,7 @@
 /** Rows of a table from one database to another, in the order of their key, and a checksum over them on either side. */
 import { Buffer } from 'node:buffer'
 import { copyBatchBytes, copyBatchRows } from '../limits.ts'
-import { quoted, type UpkeepConnection, type Value } from '../upkeep/connection.ts'
-import type { TableFacts } from '../upkeep/table-list.ts'
+import { quoted, type TableFacts, type UpkeepConnection, type Value } from '../upkeep/connection.ts'
 
 export interface Column {
   readonly name: string

@@ -7,9 +7,16 @@ import { dirname, join } from 'node:path'
 import { type BackupReport, OxbowError } from '../../types/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
-import { headOf, rowCounts, type UpkeepConnection } from '../upkeep/connection.ts'
-import { connectSqlite } from '../upkeep/sqlite-connection.ts'
-import { connectStore, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import {
+  connectSqlite,
+  connectStore,
+  headOf,
+  rowCounts,
+  type StorePlace,
+  type UpkeepConnection,
+  type UpkeepDeps,
+  using,
+} from '../upkeep/connection.ts'
 import { copyInto, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { fileFault } from '../store-fault.ts'
 import { backupExtension, backupsIn, readManifest, sealBackup, stamp } from './backup-file.ts'
@@ -88,7 +95,7 @@ async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): 
     await db.exec(copyInto(path))
     return
   }
-  const { copyRows } = await import('./row-transfer.ts')
+  const { copyRows } = await import('./store-move.ts')
   await copyRows(deps, db, path)
 }
 

@@ -16,7 +16,7 @@ import { openPostgresStore } from '../postgres/postgres-store.ts'
 import { pgvectorSkip, postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
-import type { StorePlace } from '../upkeep/store-place.ts'
+import type { StorePlace } from '../upkeep/connection.ts'
 import { ask, depsOf, fillStore, openAt, placeIn } from './transfer-fixture.ts'
 
 const skip = postgresSkip()

@@ -1,10 +1,204 @@
 /**
- * Moves a user's rows to another store, which a killed move goes on with; in the end the journal's chain is verified there. The
- * source is only read.
+ * Moves all rows of a user from one database to another; the source is only read. Rows are copied in batches, each with a cursor in
+ * one transaction of the target, so that a copy that was killed resumes; at the end every table is compared by checksum, and the
+ * chain of the journal is verified in the target. A target that still has cursors is unfinished. Backups and restores copy rows
+ * the same way.
  */
-import { type MoveReport, OxbowError } from '../../types/index.ts'
-import { aloneWith, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
-import { copyAll, dropCursors, notTheSame, openTarget } from './row-transfer.ts'
+import { type MoveReport, OxbowError, type UserId } from '../../types/index.ts'
+import { migrate } from '../migrations/migration-runner.ts'
+import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/text-index.ts'
+import {
+  aloneWith,
+  connectSqlite,
+  connectStore,
+  headOf,
+  quoted,
+  rowCounts,
+  type SqliteConnection,
+  type StorePlace,
+  storeTables,
+  type TableFacts,
+  type UpkeepConnection,
+  type UpkeepDeps,
+  using,
+  type Value,
+} from '../upkeep/connection.ts'
+import type { PostgresConnection } from '../upkeep/connection.ts'
+import { type Column, columnsOf, insertRows, pagesOf, sumOf } from './row-copy.ts'
+
+/** A database whose tables may still have to be made. */
+export async function openTarget(target: StorePlace): Promise<UpkeepConnection> {
+  if (target.url !== '') return connectStore(target, 'write')
+  return connectSqlite(target.file, 'write', target.cipher)
+}
+
+/** A backup of Postgres: all rows of the user in a new file. */
+export async function copyRows(deps: UpkeepDeps, source: UpkeepConnection, path: string): Promise<void> {
+  await using(connectSqlite(path, 'write', deps.place.cipher), async (db) => {
+    // What is written meanwhile is left out: all tables are read as they were at one moment.
+    await source.exec('begin isolation level repeatable read read only')
+    try {
+      await copyAll(deps, source, db)
+    } finally {
+      await source.exec('rollback')
+    }
+    await dropCursors(db, deps.place.user)
+    await db.exec('drop table move_cursor')
+  })
+}
+
+export interface Copied {
+  readonly resumed: boolean
+  readonly rows: Readonly<Record<string, number>>
+}
+
+export async function copyAll(deps: UpkeepDeps, source: UpkeepConnection, target: UpkeepConnection): Promise<Copied> {
+  const { place, now, tell } = deps
+  const { user } = place
+  await migrate(target.migration, { now })
+  const resumed = await prepareTarget(source, target, user)
+  const counts = await rowCounts(source, user)
+  const rows: Record<string, number> = {}
+  for (const table of storeTables) {
+    const total = counts[table.name]
+    if (total === undefined) continue
+    await copyTable({ source, target, user, tell: (done) => tell(table.name, done, total) }, table)
+  }
+  tell('words of memory', 0, 0)
+  await indexMemory(target, user)
+  for (const table of storeTables) {
+    if (counts[table.name] === undefined) continue
+    tell(`comparing ${table.name}`, 0, 0)
+    rows[table.name] = await compare(source, target, table, user)
+  }
+  return { resumed, rows }
+}
+
+async function compare(source: UpkeepConnection, target: UpkeepConnection, table: TableFacts, user: string): Promise<number> {
+  const columns = await columnsOf(source, table.name)
+  const [ours, theirs] = [await sumOf(source, table, columns, user), await sumOf(target, table, columns, user)]
+  if (ours.hash !== theirs.hash) {
+    // To go on with it would only compare the same again.
+    await target.rows(`update move_cursor set source = '' where "user" = ? and "table" = ''`, [user])
+    throw notTheSame(`table ${table.name} (${ours.rows} rows here, ${theirs.rows} in ${target.where})`)
+  }
+  return ours.rows
+}
+
+interface Copying {
+  readonly source: UpkeepConnection
+  readonly target: UpkeepConnection
+  readonly user: string
+  readonly tell: (done: number) => void
+}
+
+async function copyTable({ source, target, user, tell }: Copying, table: TableFacts): Promise<void> {
+  const columns = await sameColumns(source, target, table.name)
+  const [cursor] = await target.rows('select place, done from move_cursor where "user" = ? and "table" = ?', [user, table.name])
+  let done = Number(cursor?.[1] ?? 0)
+  const after = cursor === undefined ? null : (JSON.parse(String(cursor[0])) as readonly Value[])
+  for await (const page of pagesOf(source, table, columns, user, after)) {
+    const last = table.key.slice(1).map((key) => page.at(-1)?.[columns.findIndex(({ name }) => name === key)] ?? null)
+    done += page.length
+    await target.transaction(async () => {
+      await insertRows(target, table.name, columns, page)
+      await target.rows(
+        'insert into move_cursor ("user", "table", source, place, done) values (?, ?, ?, ?, ?) on conflict ("user", "table") do update set place = excluded.place, done = excluded.done',
+        [user, table.name, '', JSON.stringify(last), done],
+      )
+    })
+    tell(done)
+  }
+}
+
+async function sameColumns(source: UpkeepConnection, target: UpkeepConnection, table: string): Promise<readonly Column[]> {
+  const [ours, theirs] = [await columnsOf(source, table), await columnsOf(target, table)]
+  const names = new Set(theirs.map(({ name }) => name))
+  const missing = ours.filter(({ name }) => !names.has(name))
+  if (missing.length > 0) throw notTheSame(`table ${table} has no column ${missing.map(({ name }) => name).join(', ')} in ${target.where}`)
+  return ours
+}
+
+/** @returns whether an unfinished move of the same rows goes on. An unfinished move of others begins anew. */
+async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection, user: string): Promise<boolean> {
+  await makeCursors(target)
+  // A source that was written since has another head, and what was copied of it is not the beginning of what it is now.
+  const head = await headOf(source, user)
+  const identity = JSON.stringify([source.where, head, await rowCounts(source, user)])
+  const [begun] = await target.rows(`select source from move_cursor where "user" = ? and "table" = ''`, [user])
+  if (begun?.[0] === identity) return true
+  if (begun === undefined && (await isFilled(target, user)))
+    throw notEmpty(target, 'Move to a database without rows of this user; a file is out of the way when it has another name.')
+  await target.transaction(async () => {
+    await forget(target, user)
+    await target.rows('delete from move_cursor where "user" = ?', [user])
+    await target.rows('insert into move_cursor ("user", "table", source, place, done) values (?, ?, ?, ?, ?)', [user, '', identity, '', 0])
+  })
+  return false
+}
+
+async function makeCursors(db: UpkeepConnection): Promise<void> {
+  const text = db.dialect === 'sqlite' ? 'text' : 'text collate "C"'
+  await db.exec(
+    `create table if not exists move_cursor ("user" ${text} not null, "table" ${text} not null, source text not null, place text not null, done bigint not null, primary key ("user", "table"))`,
+  )
+}
+
+export async function hasCursors(db: UpkeepConnection, user: string): Promise<boolean> {
+  await makeCursors(db)
+  return (await db.rows('select 1 from move_cursor where "user" = ?', [user])).length > 0
+}
+
+export async function dropCursors(db: UpkeepConnection, user: string): Promise<void> {
+  await db.rows('delete from move_cursor where "user" = ?', [user])
+}
+
+export async function isFilled(db: UpkeepConnection, user: string): Promise<boolean> {
+  return Object.values(await rowCounts(db, user)).some((count) => count > 0)
+}
+
+export async function forget(db: UpkeepConnection, user: string): Promise<void> {
+  if (db.dialect === 'postgres') {
+    const { dropNear } = await import('../postgres/near-index.ts')
+    await dropNear((db as PostgresConnection).session, user as UserId)
+  }
+  for (const { name } of storeTables) await db.rows(`delete from ${quoted(name)} where "user" = ?`, [user])
+}
+
+export function notEmpty(db: UpkeepConnection, hint: string): OxbowError {
+  return new OxbowError('bad_input', `${db.where} has rows of this user already.`, { hint })
+}
+
+export function notTheSame(what: string): OxbowError {
+  return new OxbowError('store_failed', `What was copied is not what is here: ${what}.`, {
+    hint: 'Nothing was changed here. Run the same command again; if it stays, look at both with `oxbow store verify`.',
+  })
+}
+
+/** Makes the full-text index of memory anew from the passages: an index is never copied. */
+
+export async function indexMemory(db: UpkeepConnection, user: string): Promise<void> {
+  const owner = user as UserId
+  if (!isSqlite(db)) {
+    // Loaded with the first Postgres.
+    const postings = await import('../postgres/posting-index.ts')
+    await db.transaction(async () => {
+      await db.rows('delete from memory_posting where "user" = ?', [user])
+      await postings.indexAll((db as PostgresConnection).session, owner)
+    })
+    return
+  }
+  await db.transaction(async () => {
+    if (!hasTextIndex(db.database, owner)) createTextIndex(db.database, owner)
+    const index = openTextIndex(db.database, owner)
+    index.clear()
+    indexAll(db.database, owner, index)
+  })
+}
+
+function isSqlite(db: UpkeepConnection): db is SqliteConnection {
+  return db.dialect === 'sqlite'
+}
 
 /** @throws OxbowError `bad_input` for a target that is not empty, or is where the store is already */
 export async function moveStore(deps: UpkeepDeps, to: string): Promise<MoveReport> {

@@ -6,11 +6,18 @@ import { OxbowError, type RestoreReport } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { fileFault } from '../store-fault.ts'
-import { headOf, rowCounts } from '../upkeep/connection.ts'
-import { connectSqlite } from '../upkeep/sqlite-connection.ts'
-import { alone, assertNobodyWrites, type StorePlace, type UpkeepDeps, using } from '../upkeep/store-place.ts'
+import {
+  alone,
+  assertNobodyWrites,
+  connectSqlite,
+  headOf,
+  rowCounts,
+  type StorePlace,
+  type UpkeepDeps,
+  using,
+} from '../upkeep/connection.ts'
 import { readBackup, stamp } from './backup-file.ts'
-import { copyAll, dropCursors, forget, hasCursors, isFilled, notEmpty, openTarget } from './row-transfer.ts'
+import { copyAll, dropCursors, forget, hasCursors, isFilled, notEmpty, openTarget } from './store-move.ts'
 import { backupStore } from './store-backup.ts'
 
 /**

@@ -9,8 +9,8 @@ import { openSqliteStore } from '../sqlite/sqlite-store.ts'
 import { recordOf, sessionA } from '../store-contract.ts'
 import { ann } from '../store-fixture.ts'
 import { type OpeningStore, plainSession, type Store } from '../store.ts'
-import { answerStore } from '../upkeep/answer-store.ts'
-import type { StorePlace, UpkeepDeps } from '../upkeep/store-place.ts'
+import { answerStore } from '../upkeep/on-demand.ts'
+import type { StorePlace, UpkeepDeps } from '../upkeep/connection.ts'
 
 /** Texts that databases have fallen over: NUL, quotes, all planes, what looks like a marker. */
 const oddTexts = ['a\0b', `o'"x`, '漢字 🦬 é', '\u0001 1', '', '\\x00']

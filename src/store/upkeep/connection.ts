@@ -1,7 +1,53 @@
-/** A database as upkeep sees it: rows in and out, in either dialect. */
+/**
+ * A user's store as upkeep sees it: the tables with the user's rows, a connection to them in either dialect, and the lock that
+ * keeps guests out meanwhile. Runs in process, because a program that does upkeep does nothing else.
+ */
+import { existsSync } from 'node:fs'
+import { OxbowError, type UserId } from '../../types/index.ts'
+import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
+import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
+import type { PostgresSession } from '../postgres/postgres-session.ts'
+import type { Cipher } from '../secrets/file-encryption.ts'
 import type { Dialect } from '../sql/dialect.ts'
-import type { MigrationDriver } from '../migrations/migration-runner.ts'
-import { storeTables } from './table-list.ts'
+import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
+import { sqliteMigrationDriver } from '../sqlite/database-file.ts'
+import { lockWorkspace } from '../sqlite/workspace-lock.ts'
+import { toStoreError } from '../store-fault.ts'
+
+export interface TableFacts {
+  readonly name: string
+  /** Rows are copied and compared in its order. Begins with `user`: a user's rows stand together. */
+  readonly key: readonly string[]
+}
+
+const tableOf = (name: string, ...key: readonly string[]): TableFacts => ({ name, key: ['user', ...key] })
+
+/** The journal goes first: what else there is follows from it. */
+export const storeTables: readonly TableFacts[] = [
+  tableOf('journal', 'seq'),
+  tableOf('blob', 'hash'),
+  tableOf('message', 'session', 'seq'),
+  tableOf('open_call', 'call'),
+  tableOf('session', 'id'),
+  tableOf('account', 'scope'),
+  tableOf('lane', 'session'),
+  tableOf('memory_state'),
+  tableOf('memory_entry', 'key'),
+  tableOf('memory_passage', 'id'),
+  tableOf('memory_removal', 'version', 'passage'),
+  tableOf('memory_model', 'model'),
+  tableOf('memory_vectors', 'model', 'block'),
+  tableOf('memory_cursor', 'name'),
+  tableOf('wrapped_key', 'id'),
+  tableOf('secret', 'name'),
+  tableOf('zoey', 'kind', 'id'),
+]
+
+/** Follows from the others and is made anew, never copied. */
+export const madeTables: ReadonlySet<string> = new Set(['memory_posting', 'memory_near'])
+
+/** Tables that are no user's: what steps ran, and how far a move has come. */
+export const ownTables: ReadonlySet<string> = new Set(['migration', 'move_cursor'])
 
 export type Value = string | number | Uint8Array | null
 
@@ -61,4 +107,179 @@ async function hasUser(db: UpkeepConnection, table: string): Promise<boolean> {
       ? `select 1 from pragma_table_info(?) where name = 'user'`
       : `select 1 from information_schema.columns where table_schema = current_schema() and table_name = ? and column_name = 'user'`
   return (await db.rows(column, [table])).length > 0
+}
+
+export interface SqliteConnection extends UpkeepConnection {
+  readonly database: Database
+}
+
+/** @throws OxbowError as opening a store does */
+export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): SqliteConnection {
+  const encrypted = cipher === undefined ? {} : { cipher }
+  const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version', ...encrypted })
+  const driver = sqliteMigrationDriver(database)
+  const typed = async <Result>(work: () => Result | Promise<Result>): Promise<Result> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+  return {
+    dialect: 'sqlite',
+    where: `the database ${path}`,
+    database,
+    migration: driver,
+    rows: (sql, values = []) =>
+      typed(() => {
+        // Constants of a template are bound as they are.
+        const statement = database.prepare({ sql, parameters: values })
+        if (!writes.test(sql)) return statement.rows({})
+        statement.run({})
+        return []
+      }),
+    exec: (sql) => typed(() => database.exec(sql)),
+    transaction: (work) => typed(() => driver.transaction(work)),
+    close: async () => database.close(),
+  }
+}
+
+/** Those that give rows back are asked as reads are. */
+const writes = /^(insert|delete|update) (?!.* returning )/s
+
+export interface PostgresConnection extends UpkeepConnection {
+  readonly session: PostgresSession
+}
+
+/** @throws OxbowError for an address that is none, a server that refuses, or tables that are not usable */
+export async function connectPostgres(address: string, wish: Wish): Promise<PostgresConnection> {
+  const [{ openPgDriver }, { parseAddress }, { postgresFault }, { postgresMigrationDriver }] = await Promise.all([
+    import('../postgres/postgres-session.ts'),
+    import('../postgres/postgres-address.ts'),
+    import('../postgres/postgres-fault.ts'),
+    import('../postgres/postgres-schema.ts'),
+  ])
+  const { url, shown } = parseAddress(address)
+  const typed = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw postgresFault(error, shown).error
+    }
+  }
+  const driver = openPgDriver({ url, connections: 2, name: 'oxbow store', statementMs: 0 })
+  const session = await typed(() => driver.connect())
+  const close = async (): Promise<void> => {
+    await session.close()
+    await driver.close()
+  }
+  try {
+    // Copying a large table takes as long as it takes.
+    await typed(() => session.exec('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0'))
+    const migration = postgresMigrationDriver(session, shown)
+    const db: PostgresConnection = {
+      session,
+      dialect: 'postgres',
+      where: shown,
+      migration,
+      rows: (sql, values = []) => typed(async () => (await session.rows({ text: numbered(sql), values })) as unknown as Value[][]),
+      exec: (sql) => typed(async () => void (await session.exec(sql))),
+      transaction: (work) => typed(() => migration.transaction(work)),
+      close,
+    }
+    if (wish !== 'any version') assertUsable(judgeSchema(await typed(() => appliedSteps(migration))), wish, shown)
+    return db
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** `?` becomes `$1`, `$2` …; no statement of upkeep has one in a text. */
+function numbered(sql: string): string {
+  let count = 0
+  return sql.replaceAll('?', () => `$${++count}`)
+}
+
+export interface StorePlace {
+  readonly user: UserId
+  /** The file in the workspace, which may not be there. */
+  readonly file: string
+  /** The address of Postgres when the store is there; else empty. */
+  readonly url: string
+  /** Where backups go when no path is given, and where they are looked for. */
+  readonly backups: string
+  /** Where the file may be encrypted. */
+  readonly cipher?: Cipher
+}
+
+export type Tell = (what: string, done: number, total: number) => void
+
+export interface UpkeepDeps {
+  readonly place: StorePlace
+  /** Unix milliseconds. */
+  readonly now: () => number
+  readonly tell: Tell
+  /**
+   * Reads the whole journal of the store at a file or an address, and checks it.
+   * @returns what is wrong with it, in words for a person; empty when it verifies
+   */
+  readonly verifyChain: (at: { readonly file: string } | { readonly url: string }) => Promise<readonly string[]>
+}
+
+/** @throws OxbowError `not_found` where there is no store yet */
+export async function connectStore(place: StorePlace, wish: Wish): Promise<UpkeepConnection> {
+  if (place.url !== '') {
+    return connectPostgres(place.url, wish)
+  }
+  if (!existsSync(place.file)) throw noStore(place.file)
+  return connectSqlite(place.file, wish, place.cipher)
+}
+
+/** Runs `work` while no guest uses the workspace. @throws OxbowError `workspace_busy` */
+export async function alone<Result>(place: StorePlace, work: () => Promise<Result>): Promise<Result> {
+  const lock = lockWorkspace(place.file)
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
+
+/** The same with its store open: also no guest of the user on another machine, where that is Postgres. */
+export async function aloneWith<Result>(place: StorePlace, wish: Wish, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
+  return alone(place, () =>
+    using(connectStore(place, wish), async (db) => {
+      await assertNobodyWrites(db, place.user)
+      return work(db)
+    }),
+  )
+}
+
+/** In Postgres a guest holds a lock of the database, wherever it runs. @throws OxbowError `workspace_busy` */
+export async function assertNobodyWrites(db: UpkeepConnection, user: UserId): Promise<void> {
+  if (db.dialect === 'sqlite') return
+  const { guestLockQuery } = await import('../postgres/batch-statements.ts')
+  const { text, values } = guestLockQuery(user)
+  const [row] = await db.rows(text.replace('$1', '?'), values as readonly string[])
+  if (row?.[0] as unknown as boolean) return
+  throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'End it first.' })
+}
+
+type Opening = UpkeepConnection | Promise<UpkeepConnection>
+
+/** Closes it, whatever becomes of the work. */
+export async function using<Result>(opening: Opening, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
+  const db = await opening
+  try {
+    return await work(db)
+  } finally {
+    await db.close()
+  }
+}
+
+function noStore(file: string): OxbowError {
+  return new OxbowError('not_found', `There is no store at ${file}.`, {
+    hint: 'Start Oxbow once in this workspace to make one, or restore a backup.',
+  })
 }

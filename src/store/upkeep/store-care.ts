@@ -1,14 +1,26 @@
-/** What a store is, its steps, and the room that it takes. */
+/** Status, migration and vacuum of a store, with its index of vectors where it is in Postgres. */
 import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { type MigrateReport, OxbowError, type StoreStatus, type VacuumReport } from '../../types/index.ts'
-import { judgeSchema, newestStep } from '../migrations/schema-version.ts'
 import { appliedSteps, migrate, type MigrateOptions, plannedSteps } from '../migrations/migration-runner.ts'
-import { countOf, headOf, quoted, rowCounts, tableNames, type UpkeepConnection } from './connection.ts'
+import { judgeSchema, newestStep } from '../migrations/schema-version.ts'
 import { backupsIn } from '../transfer/backup-file.ts'
-import { aloneWith, connectStore, type StorePlace, type UpkeepDeps, using } from './store-place.ts'
-import { ownTables } from './table-list.ts'
-import { indexVectors, sayVectors } from './vector-care.ts'
+import {
+  aloneWith,
+  connectStore,
+  countOf,
+  headOf,
+  ownTables,
+  quoted,
+  rowCounts,
+  type StorePlace,
+  tableNames,
+  type Tell,
+  type UpkeepConnection,
+  type UpkeepDeps,
+  using,
+} from './connection.ts'
+import type { PostgresConnection } from './connection.ts'
 
 export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
   return using(connectStore(place, 'any version'), async (db) => {
@@ -25,7 +37,7 @@ export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
       bytes: await bytesOf(db, place),
       head: empty ? { seq: 0, hash: '' } : await headOf(db, place.user),
       rows: await rowCounts(db, place.user),
-      vectors: await sayVectors(db, place),
+      vectors: await describeVectors(db, place),
       copies: copiesOf(place),
     }
   })
@@ -99,4 +111,45 @@ function copiesOf({ file, backups }: StorePlace): StoreStatus['copies'] {
   const beside = existsSync(folder) ? readdirSync(folder) : []
   const copies = beside.filter((name) => made.some((start) => name.startsWith(start)) && !/-(wal|shm)$|unfinished$/.test(name))
   return [...copies.map((name) => join(folder, name)), ...backupsIn(backups)].map((path) => ({ path, bytes: sizeOf(path) }))
+}
+
+/** Whether so many are to have an index; the default is where they are no longer held in eight bits. */
+export type IsMany = (vectors: number, dims: number) => boolean
+
+/** @returns a sentence for a person; empty where there is nothing to say */
+export async function describeVectors(db: UpkeepConnection, place: StorePlace, isMany?: IsMany): Promise<string> {
+  if (!isPostgres(db) || !(await tableNames(db)).has('memory_near')) return ''
+  const [{ isNearWanted }, { noPgvector, pgvectorVersion }] = await Promise.all([
+    import('../postgres/near-index.ts'),
+    import('../postgres/postgres-schema.ts'),
+  ])
+  const version = await pgvectorVersion(db.session)
+  if (version === null) return noPgvector
+  const user = place.user
+  const [row] = await db.rows('select 1 from memory_near where "user" = ?', [user])
+  if (row !== undefined) return `pgvector ${version}: vectors are found by an index`
+  const wanted = await isNearWanted({ session: db.session, user, ...(isMany !== undefined && { isMany }) })
+  return wanted
+    ? `pgvector ${version}: there are so many vectors that an index finds them faster: \`oxbow store vacuum\` makes it`
+    : `pgvector ${version}: vectors are few enough to be compared one by one`
+}
+
+/** Makes the index where it is wanted, or brings it up to date. @returns a sentence for a person */
+export async function indexVectors(db: UpkeepConnection, place: StorePlace, tell: Tell, isMany?: IsMany): Promise<string> {
+  if (!isPostgres(db)) return ''
+  const { buildNear } = await import('../postgres/near-index.ts')
+  const state = await db.transaction(() =>
+    buildNear({
+      session: db.session,
+      user: place.user,
+      tell: (done, total) => tell('vectors', done, total),
+      ...(isMany !== undefined && { isMany }),
+    }),
+  )
+  if (state === 'no pgvector') return (await import('../postgres/postgres-schema.ts')).noPgvector
+  return state === 'not needed' ? '' : `the index of vectors is ${state}`
+}
+
+function isPostgres(db: UpkeepConnection): db is PostgresConnection {
+  return db.dialect === 'postgres'
 }

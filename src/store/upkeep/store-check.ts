@@ -4,8 +4,7 @@ import type { StoreProblem, StoreVerifyReport } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
 import { maxProblemsShown, maxRowsPerRead } from '../limits.ts'
-import { countOf, tableNames, type UpkeepConnection } from './connection.ts'
-import { connectStore, type UpkeepDeps, using } from './store-place.ts'
+import { connectStore, countOf, tableNames, type UpkeepConnection, type UpkeepDeps, using } from './connection.ts'
 
 const restore = 'Copy the internal folder to a safe place, then restore a backup: `oxbow store restore PATH --replace`.'
 

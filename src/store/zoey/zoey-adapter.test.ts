@@ -6,12 +6,10 @@ import { systemClock } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
-import type { UpkeepConnection } from '../upkeep/connection.ts'
-import { connectPostgres } from '../upkeep/postgres-connection.ts'
-import { connectSqlite } from '../upkeep/sqlite-connection.ts'
+import { connectPostgres, connectSqlite, type UpkeepConnection } from '../upkeep/connection.ts'
 import { openZoeyAdapter, type ZoeyAdapter } from './zoey-adapter.ts'
-import { cosine } from './zoey-rank.ts'
 import type { ZoeyMemory } from './zoey-types.ts'
+import { cosine } from './zoey-memories.ts'
 
 const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
 const [agent, user, other, room, hall, world] = [1, 2, 3, 4, 5, 6].map(id) as [string, string, string, string, string, string]

@@ -1,13 +1,12 @@
 /**
  * The database as plugins of ZoeyOS and elizaOS know it, over the user's own store: every method of both, rows whose upserts
- * never touch another row, and filters that are part of the question. It stands beside the journal: what plugins keep here is
- * theirs, and no record of what happened.
+ * never touch another row, and filters that are part of the query. It stands beside the journal: what plugins keep here is
+ * theirs, not a record of what happened.
  */
 import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
 import { memoryMethods, type MemoryMethods } from './zoey-memories.ts'
-import { peopleMethods, type PeopleMethods } from './zoey-people.ts'
-import { placeMethods, type PlaceMethods } from './zoey-places.ts'
+import { peopleMethods, type PeopleMethods, placeMethods, type PlaceMethods } from './zoey-people.ts'
 import { createRows, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { ZoeyMemory } from './zoey-types.ts'
 import { workMethods, type WorkMethods } from './zoey-work.ts'

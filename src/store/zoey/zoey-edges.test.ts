@@ -4,7 +4,7 @@ import { setImmediate as nextRound } from 'node:timers/promises'
 import { systemClock } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { ann, assertRejects } from '../store-fixture.ts'
-import { connectSqlite } from '../upkeep/sqlite-connection.ts'
+import { connectSqlite } from '../upkeep/connection.ts'
 import { openZoeyAdapter, type ZoeyAdapter } from './zoey-adapter.ts'
 import type { ZoeyMemory } from './zoey-types.ts'
 

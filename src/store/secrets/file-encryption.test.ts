@@ -7,8 +7,7 @@ import { test } from 'node:test'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, type StoreFolder, storeFolder } from '../store-fixture.ts'
 import { openDatabase } from '../sqlite/sqlite-database.ts'
-import { type CipherChoice, isEncrypted, loadCipher, openEncrypted } from './cipher.ts'
-import { convertFile } from './convert-file.ts'
+import { type CipherChoice, convertFile, isEncrypted, loadCipher, openEncrypted } from './file-encryption.ts'
 
 const planted = 'planted-where-nobody-may-read'
 const one = '11'.repeat(32)
@@ -115,8 +114,8 @@ test('a process that is killed at any step of a conversion leaves a store that o
       }
     }
     syncBuiltinESMExports()
-    const { loadCipher } = await import(${JSON.stringify(new URL('./cipher.ts', import.meta.url).href)})
-    const { convertFile } = await import(${JSON.stringify(new URL('./convert-file.ts', import.meta.url).href)})
+    const { loadCipher } = await import(${JSON.stringify(new URL('./file-encryption.ts', import.meta.url).href)})
+    const { convertFile } = await import(${JSON.stringify(new URL('./file-encryption.ts', import.meta.url).href)})
     convertFile({ path: process.argv[1], cipher: await loadCipher({ masters: [], required: false }), to: ${JSON.stringify(one)} })`
   for (const step of ['before copyFileSync', 'after copyFileSync', 'before fsyncSync', 'before renameSync', 'after renameSync']) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program, files.path, step], { stdio: 'ignore' })

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { storeFolder } from '../store-fixture.ts'
-import { tableNames } from './connection.ts'
-import { connectSqlite } from './sqlite-connection.ts'
+import { connectSqlite, madeTables, ownTables, storeTables, tableNames } from './connection.ts'
 import { postgresSkip, usePostgres } from '../postgres/postgres-fixture.ts'
 import { migrate } from '../migrations/migration-runner.ts'
-import { connectPostgres } from './postgres-connection.ts'
-import { madeTables, ownTables, storeTables } from './table-list.ts'
+import { connectPostgres } from './connection.ts'
 
 const skip = postgresSkip()
 const postgres = usePostgres()

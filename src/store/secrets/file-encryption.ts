@@ -1,0 +1,134 @@
+/**
+ * Encryption of the whole SQLite file (ChaCha20-Poly1305 for each page, its log too), by a build of SQLite that is loaded only
+ * when it is needed. The key of the file is derived from the master key, which the runner keeps.
+ *
+ * A file is encrypted, decrypted or rekeyed in a copy beside it, which replaces it in one step once it is whole. If the process ends
+ * before that step, the file is unchanged and the next call starts over.
+ */
+import { Buffer } from 'node:buffer'
+import { hkdfSync } from 'node:crypto'
+import { closeSync, copyFileSync, existsSync, openSync, readSync, renameSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type Sqlite from 'better-sqlite3'
+import { OxbowError } from '../../types/index.ts'
+import { busyTimeoutMs } from '../limits.ts'
+import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
+import { lockWorkspace } from '../sqlite/workspace-lock.ts'
+import { fileFault, toStoreError } from '../store-fault.ts'
+
+export interface CipherChoice {
+  /** Master keys as 64 hexadecimal digits: the one in use, and the next one while it is being changed. */
+  readonly masters: readonly string[]
+  /** A file that is not encrypted is refused, and a new one is made encrypted. */
+  readonly required: boolean
+}
+
+export interface Cipher extends CipherChoice {
+  readonly Sqlite: typeof Sqlite
+}
+
+export async function loadCipher(choice: CipherChoice): Promise<Cipher> {
+  // @ts-expect-error Its types are not where its exports say; it has the interface of the usual build.
+  const { default: loaded } = (await import('better-sqlite3-multiple-ciphers')) as { default: typeof Sqlite }
+  return { ...choice, Sqlite: loaded }
+}
+
+/** @returns the text that the cipher's `key` pragma takes; 256 bits that need no stretching. */
+export function fileKey(master: string): string {
+  return `raw:${Buffer.from(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'oxbow store file', 32)).toString('hex')}`
+}
+
+const plainHead = 'SQLite format 3\0'
+
+/** @returns whether the file holds something that is not a plain database: one that is encrypted, or damaged. */
+export function isEncrypted(path: string): boolean {
+  const head = Buffer.alloc(plainHead.length)
+  const file = openSync(path, 'r')
+  try {
+    return readSync(file, head, 0, head.length, 0) > 0 && head.toString('latin1') !== plainHead
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** @throws OxbowError `denied` when no key opens it */
+export function openEncrypted({ Sqlite, masters }: Cipher, path: string, readonly: boolean): Sqlite.Database {
+  for (const master of masters) {
+    const raw = new Sqlite(path, { readonly, timeout: busyTimeoutMs })
+    try {
+      raw.pragma(`key = '${fileKey(master)}'`)
+      raw.pragma('schema_version')
+      return raw
+    } catch (error) {
+      raw.close()
+      if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_NOTADB')) throw error
+    }
+  }
+  throw new OxbowError('denied', `The database ${path} is encrypted, and the key or the passphrase is not its own.`, {
+    hint: 'Set the passphrase that it was encrypted with, or restore the key file from a backup. Nothing was changed.',
+  })
+}
+
+export function assertMayBePlain({ required }: CipherChoice, path: string): void {
+  if (!required) return
+  throw new OxbowError('bad_config', `The database ${path} is not encrypted, and store.encrypt is on.`, {
+    hint: 'Run `oxbow store encrypt`, or turn store.encrypt off.',
+  })
+}
+
+export interface Conversion {
+  readonly path: string
+  /** `masters` opens what is there. */
+  readonly cipher: Cipher
+  /** Master key of what shall be; null: plain. */
+  readonly to: string | null
+}
+
+/** @throws OxbowError `workspace_busy` while a guest uses the store, `not_found`, `denied` for a wrong key, `store_corrupt` */
+export function convertFile({ path, cipher, to }: Conversion): void {
+  if (!existsSync(path)) {
+    throw new OxbowError('not_found', `There is no store at ${path}.`, { hint: 'Start Oxbow once in this workspace to make one.' })
+  }
+  const lock = lockWorkspace(path)
+  const copy = `${path}.converting`
+  try {
+    removeDatabase(copy)
+    withFile(cipher, path, (raw) => {
+      assertSound(raw, path)
+      // The file has everything then, and its log nothing.
+      raw.pragma('wal_checkpoint(TRUNCATE)')
+      raw.pragma('journal_mode = DELETE')
+    })
+    copyFileSync(path, copy)
+    withFile(cipher, copy, (raw) => raw.pragma(`rekey = '${to === null ? '' : fileKey(to)}'`))
+    withFile({ ...cipher, masters: to === null ? [] : [to] }, copy, (raw) => assertSound(raw, copy))
+    syncFile(copy)
+    renameSync(copy, path)
+    syncFile(dirname(path))
+  } catch (error) {
+    throw fileFault(error, path)
+  } finally {
+    // A disk that was full has its room again.
+    removeDatabase(copy)
+    lock.release()
+  }
+}
+
+function withFile(cipher: Cipher, path: string, work: (raw: Sqlite.Database) => unknown): void {
+  const raw = isEncrypted(path) ? openEncrypted(cipher, path, false) : new cipher.Sqlite(path)
+  try {
+    work(raw)
+  } catch (error) {
+    throw toStoreError(error)
+  } finally {
+    raw.close()
+  }
+}
+
+function assertSound(raw: Sqlite.Database, path: string): void {
+  const found = raw.pragma('quick_check(1)', { simple: true })
+  if (found === 'ok') return
+  throw new OxbowError('store_corrupt', `The database ${path} is damaged (${String(found)}).`, {
+    hint: 'Restore a backup first; nothing was changed.',
+  })
+}

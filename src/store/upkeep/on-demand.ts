@@ -1,0 +1,43 @@
+/**
+ * What other modules ask of upkeep, of keys and secrets, and of the Zoey adapter. Each answer is loaded when it is asked for: a guest
+ * that only serves needs none of them.
+ */
+import type { KeyQuestion, KeyReport, StoreQuestion } from '../../types/index.ts'
+import type { KeyDeps } from '../secrets/answer-keys.ts'
+import type { Cipher, CipherChoice } from '../secrets/file-encryption.ts'
+import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
+import type { UpkeepDeps } from './connection.ts'
+
+type Answers = { readonly [Ask in StoreQuestion['ask']]: (question: StoreQuestion & { ask: Ask }, deps: UpkeepDeps) => Promise<object> }
+
+const answers: Answers = {
+  status: async (_, deps) => (await import('./store-care.ts')).storeStatus(deps),
+  migrate: async (question, deps) => (await import('./store-care.ts')).migrateStore(deps, question),
+  vacuum: async (_, deps) => (await import('./store-care.ts')).vacuumStore(deps),
+  verify: async (_, deps) => (await import('./store-check.ts')).verifyStore(deps),
+  backup: async ({ path, keep }, deps) => (await import('../transfer/store-backup.ts')).backupStore(deps, path, keep),
+  restore: async ({ path, replace }, deps) => (await import('../transfer/store-restore.ts')).restoreStore(deps, path, replace),
+  move: async ({ to }, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, to),
+}
+
+/** @returns the report of an `oxbow store` verb; see types/upkeep.ts */
+export async function answerStore(question: StoreQuestion, deps: UpkeepDeps): Promise<object> {
+  const answer: (question: never, deps: UpkeepDeps) => Promise<object> = answers[question.ask]
+  return answer(question as never, deps)
+}
+
+export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<KeyReport> {
+  return (await import('../secrets/answer-keys.ts')).answerKeys(question, deps)
+}
+
+export async function storedSecrets(names: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
+  return (await import('../secrets/answer-keys.ts')).storedSecrets(names, deps)
+}
+
+export async function loadCipher(choice: CipherChoice): Promise<Cipher> {
+  return (await import('../secrets/file-encryption.ts')).loadCipher(choice)
+}
+
+export async function openZoeyAdapter(options: ZoeyOptions): Promise<ZoeyAdapter> {
+  return (await import('../zoey/zoey-adapter.ts')).openZoeyAdapter(options)
+}
