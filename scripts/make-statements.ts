@@ -1,6 +1,6 @@
 /** `node scripts/make-statements.ts`: writes down the statements that the stores run, after a change in `src/store/sql/`. */
 import { writeFileSync } from 'node:fs'
-import { buildStatements } from '../src/store/sql/build-statements.ts'
+import { buildStatements } from '../src/store/sql/statements.ts'
 
 for (const dialect of ['sqlite', 'postgres'] as const) {
   writeFileSync(new URL(`../src/store/${dialect}/statements.json`, import.meta.url), `${lines(buildStatements(dialect), 2)}\n`)

@@ -1,4 +1,4 @@
-/** Limits of the store room, each with its reason. */
+/** Limits of the store, each with its reason: of the journal, of Postgres, of upkeep, of memory and its search. */
 
 /** Larger bodies go to the blob table by hash, so that a scan of the journal never reads a file or a long answer. */
 export const maxInlineBodyBytes = 4_096
@@ -72,8 +72,6 @@ export const scanPage = 64
  */
 export const backgroundNiceness = 5
 
-/** Limits of what is kept for memory, each with its reason. */
-
 /** One passage. They are cut to about 640; this only bounds what a mistake can do. */
 export const maxPassageChars: number = 1024 * 1024
 /** Passages of one entry: a book of ten million characters. */
@@ -115,8 +113,6 @@ export const comparedBeyond = 24
 export const maxHeldCharacters: number = 4 * 1024 * 1024
 /** Models whose vectors are held at once: the active one, and one that is being built. */
 export const heldModels = 2
-
-/** Limits of the index of pgvector, each with its reason. */
 
 /** More numbers in a vector an HNSW index of pgvector does not take. */
 export const maxNearDims = 4_000

@@ -1,4 +1,4 @@
-/** Which store a configuration means, and how it is opened. */
+/** Opens the store that a configuration names: a SQLite file or a Postgres database; or one in memory. */
 import { type Clock, type StoreConfig, systemClock, type UserId } from '../types/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
@@ -46,14 +46,9 @@ export function cipherChoice({ config, masters = [] }: Pick<StoreChoice, 'config
 export async function shownStore(choice: Pick<StoreChoice, 'config' | 'environment' | 'path'>): Promise<string> {
   const url = storeAddress(choice)
   if (url === '') return choice.path
-  const { parseAddress } = await import('./postgres/postgres-address.ts')
+  const { parseAddress } = await import('./postgres/postgres-store.ts')
   return parseAddress(url).shown
 }
-
-/**
- * A store that is gone with its process: SQLite's engine and the usual client on an in-memory database, without threads. For
- * tests, and for whoever needs a store for a moment. (What an agent remembers, `MemoryStore`, is in `memory.ts`.)
- */
 
 interface InMemoryOptions {
   readonly user: UserId
@@ -61,14 +56,19 @@ interface InMemoryOptions {
   readonly clock?: Clock
 }
 
+/**
+ * A store that ends with its process: SQLite's engine and the usual client on an in-memory database, without threads. For tests, and
+ * for stores that are needed for a moment. (What an agent remembers, `MemoryStore`, is in `memory.ts`.)
+ */
 export async function openMemoryStore(options: InMemoryOptions): Promise<Store> {
   const { user, clock = systemClock } = options
   // Loaded here and not above: a guest that uses the file store keeps these out of its main thread.
   const { openDatabase } = await import('./sqlite/sqlite-database.ts')
-  const { createReader, createWriter } = await import('./sqlite/sqlite-engine.ts')
+  const { createReadEngine } = await import('./sqlite/read-engine.ts')
+  const { createWriteEngine } = await import('./sqlite/write-engine.ts')
   const database = openDatabase({ path: ':memory:', readOnly: false })
-  const write = await createWriter(database, { user, durability: 'normal', now: clock.now })
-  const read = createReader(database, user)
+  const write = await createWriteEngine(database, { user, durability: 'normal', now: clock.now })
+  const read = createReadEngine(database, user)
   /** Answers come later and failures are typed, as from a thread. */
   const typed = async <Result>(work: () => Result): Promise<Result> => {
     await Promise.resolve()

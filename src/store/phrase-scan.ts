@@ -1,11 +1,14 @@
+/**
+ * Finds phrases in the bodies of the journal, ignoring case, letter width and white space. The store's thread scans in slices: each
+ * answer has the matching records and how far the scan has come, and the caller continues from there. Between two slices the thread
+ * serves other reads.
+ */
 import { parseErased } from './chain.ts'
 import { scanPage, scanSliceMs } from './limits.ts'
 import type { ScanAnswer } from './store-message.ts'
 import type { ScanQuery } from './store.ts'
 
-/** Whether a text, or anything in a record's body, says one of some phrases: without regard to case, width of letters and white space. */
-
-/** Deepest that JSON within JSON is looked into: arguments of a tool call within a message within an exchange. */
+/** How deep nested JSON is searched: arguments of a tool call within a message within an exchange. */
 const maxDepth = 12
 
 // oxlint-disable-next-line no-control-regex -- most texts are ASCII, and need the least of it
@@ -16,10 +19,10 @@ export function foldPhrase(text: string): string {
   return lower.replace(/\s+/g, ' ').trim()
 }
 
-/** Without what nobody sees (soft hyphens, zero width); ß as ss, ς as σ, and i with its dot or without, as upper case has them. */
+/** Drops invisible characters (soft hyphens, zero width); ß becomes ss, ς becomes σ, and dotted and dotless i are one, as in upper case. */
 function foldLetters(text: string): string {
-  const seen = text.replace(/\p{Default_Ignorable_Code_Point}/gu, '').normalize('NFKC')
-  const lower = seen.toLowerCase().toUpperCase().toLowerCase()
+  const visible = text.replace(/\p{Default_Ignorable_Code_Point}/gu, '').normalize('NFKC')
+  const lower = visible.toLowerCase().toUpperCase().toLowerCase()
   return lower.replaceAll('ς', 'σ').replaceAll('i\u0307', 'i').normalize('NFKC')
 }
 
@@ -27,7 +30,7 @@ export interface PhraseMatch {
   /** As they were given. */
   readonly phrases: readonly string[]
   inText(text: string): boolean
-  /** @param body JSON as the journal has it. Looks into texts that are JSON themselves, and into bytes as base64. */
+  /** @param body JSON as in the journal. Strings that are JSON themselves are searched too, and so are the events of a stream. */
   inBody(body: string): boolean
 }
 
@@ -43,13 +46,13 @@ export function matchPhrases(phrases: readonly string[]): PhraseMatch {
     if (Array.isArray(value)) return value.some((each) => inValue(each, depth + 1)) || inValue(pieces(value), depth + 1)
     return typeof value === 'object' && value !== null && Object.values(value).some((each) => inValue(each, depth + 1))
   }
-  /** Lines of a stream are JSON one by one, and what they say is in pieces. */
+  /** Each line of a stream is JSON, and its text is split over several lines. */
   const inner = (text: string, depth: number): boolean => {
     const whole = parsed(text)
     if (whole !== undefined) return inValue(whole, depth + 1)
     if (!/^(?:data:|event:|\{)/m.test(text)) return false
     const events = text.split('\n').map((line) => parsed(line.replace(/^data: ?/, '')))
-    return events.some((event) => event !== undefined && inValue(event, depth + 1)) || inText(events.map(lastTexts).join(''))
+    return events.some((event) => event !== undefined && inValue(event, depth + 1)) || inText(events.map(eventText).join(''))
   }
   return {
     phrases,
@@ -70,13 +73,13 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Parts of a message, put together: a phrase may be spread over them. */
+/** Joins the parts of a message: a phrase may span them. */
 function pieces(values: readonly unknown[]): string {
   return values.map((value) => (typeof value === 'object' && value !== null && 'text' in value ? String(value.text) : '')).join('')
 }
 
-/** The texts of one event of a stream, e.g. the piece of an answer that it brings. */
-function lastTexts(event: unknown): string {
+/** The text that one event of a stream adds, e.g. to an answer. */
+function eventText(event: unknown): string {
   if (typeof event !== 'object' || event === null) return ''
   return Object.entries(event)
     .map(([key, value]) =>
@@ -84,15 +87,10 @@ function lastTexts(event: unknown): string {
         ? /^(?:content|text|delta|arguments|partial_json|reasoning\w*)$/.test(key)
           ? value
           : ''
-        : lastTexts(value),
+        : eventText(value),
     )
     .join('')
 }
-
-/**
- * Looking for phrases in the bodies of a journal, where the journal is: in the store's thread, in slices. Whoever asks gets the
- * records that say it and how far the look has come, and asks again from there; between two slices the thread answers others.
- */
 
 type Row = readonly (string | number)[]
 

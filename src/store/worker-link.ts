@@ -1,4 +1,7 @@
-/** What passes between the store's main side and its workers: numbered questions, numbered answers. */
+/**
+ * Both ends of a store worker: the messages (numbered requests, numbered answers), the main thread's link, which rejects all open
+ * requests when the worker dies, and the worker's loop.
+ */
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { type Failure, type OxbowError, toError, type UserId } from '../types/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
@@ -21,8 +24,10 @@ export interface SqliteRole {
 /** What the worker of a Postgres store is started with. */
 export interface PostgresRole {
   readonly role: 'postgres'
-  /** May hold a password; stays in the process. */
+  /** As parsed; may hold a password and stays in the process. */
   readonly url: string
+  /** The same for people, without the password. */
+  readonly shown: string
   readonly user: UserId
   readonly durability: Durability
   readonly exclusive: boolean
@@ -46,10 +51,8 @@ export type Question =
 type WorkerRequest = readonly [id: number, question: Question]
 export type WorkerAnswer = readonly [id: number, failure: Failure | null, result: unknown]
 
-/** In place of the number of a question: what a worker has to say without having been asked, that writing works again. */
+/** In place of a request's number: the worker reports, unasked, that writing works again. */
 export const mendedNotice = 0
-
-/** Starts a store worker and asks it: each question has one answer, and a worker that dies answers all that are open. */
 
 export interface WorkerLink {
   /** @throws OxbowError as the worker reports it; `store_failed` when it died. */
@@ -66,8 +69,8 @@ interface Open {
   reject(error: OxbowError): void
 }
 
-/** @param file the worker's program @param noticed is told of a notice that nobody asked for */
-export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, noticed: () => void = () => {}): WorkerLink {
+/** @param file the worker's program @param onMended is called when the worker reports that writing works again */
+export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, onMended: () => void = () => {}): WorkerLink {
   const worker = new Worker(file, { workerData: role, name: `oxbow-store-${role.role}`, execArgv: [] })
   const open = new Map<number, Open>()
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
@@ -81,7 +84,7 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, not
   }
   worker.on('message', ([id, failure, result]: WorkerAnswer) => {
     if (id === mendedNotice) {
-      noticed()
+      onMended()
       return
     }
     const entry = open.get(id)
@@ -116,9 +119,10 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, not
   }
 }
 
-/** The worker's side of a `WorkerLink`: each question gets one answer or one failure, and the thread ends after `close`. */
-
-/** @param typed what an engine's failure is to whoever asked */
+/**
+ * The worker's side: each request gets one answer or one failure, and the thread ends after `close`.
+ * @param typed converts an engine's failure to the error that is sent
+ */
 export function serveWorker(
   port: MessagePort,
   answer: (question: Question) => Promise<unknown>,

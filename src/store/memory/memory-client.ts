@@ -1,4 +1,7 @@
-/** What the client and an engine say to each other about memory: what is asked, and what it is answered with. */
+/**
+ * Memory as its users see it: methods become messages to an engine, and input that cannot be stored is refused before it is sent.
+ * The messages and the form in which search results travel are here too.
+ */
 import type {
   Apart,
   FoundPassage,
@@ -14,6 +17,29 @@ import type {
   MemoryStore,
 } from '../memory.ts'
 import { checkedChanges, checkedSearch } from './memory-input.ts'
+
+interface MemoryWay {
+  write(changes: readonly MemoryChange[]): Promise<void>
+  read(read: MemoryRead): Promise<unknown>
+}
+
+export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
+  const ask = async <Ask extends MemoryRead['ask']>(asked: MemoryRead & { ask: Ask }) => (await read(asked)) as MemoryAnswers[Ask]
+  return {
+    async change(changes) {
+      if (changes.length > 0) await write(checkedChanges(changes))
+    },
+    search: async (search) => readFound(await ask({ ask: 'search', search: checkedSearch(search) })),
+    items: (ids) => ask({ ask: 'items', ids }),
+    list: (filter, limit, after) => ask({ ask: 'list', filter, limit, after: after ?? null }),
+    around: (stream, place, before, after) => ask({ ask: 'around', stream, place, before, after }),
+    withHash: (hash) => ask({ ask: 'with_hash', hash }),
+    withoutVector: (model, limit) => ask({ ask: 'without_vector', model, limit }),
+    cursor: (name) => ask({ ask: 'cursor', name }),
+    models: () => ask({ ask: 'models' }),
+    stats: () => ask({ ask: 'stats' }),
+  }
+}
 
 export type MemoryRead =
   | { readonly ask: 'search'; readonly search: MemorySearch }
@@ -51,10 +77,9 @@ export interface MemoryAnswers {
 }
 
 /**
- * What a search found, as it travels between threads: texts in JSON, which cost next to nothing to send. Neighbours are read only
- * where somebody looks at them: most of those that are sent are not.
+ * What a search found, as it travels between threads: as JSON, which costs next to nothing to send. Neighbours are parsed only when
+ * they are looked at; most of them never are.
  */
-
 export interface SentFound {
   /** Hits of both lists and their passages. */
   readonly found: string
@@ -82,29 +107,4 @@ function readFound({ found, beside }: SentFound): MemoryFound {
   const read = JSON.parse(found) as Omit<MemoryFound, 'beside'>
   if (beside === undefined) return read
   return { ...read, beside: new Map([...beside].map(([id, text]) => [id, () => JSON.parse(text) as readonly FoundPassage[]])) }
-}
-
-/** Memory as its users see it: methods become messages, and what cannot be kept is refused before it travels. */
-
-interface MemoryWay {
-  write(changes: readonly MemoryChange[]): Promise<void>
-  read(read: MemoryRead): Promise<unknown>
-}
-
-export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
-  const ask = async <Ask extends MemoryRead['ask']>(asked: MemoryRead & { ask: Ask }) => (await read(asked)) as MemoryAnswers[Ask]
-  return {
-    async change(changes) {
-      if (changes.length > 0) await write(checkedChanges(changes))
-    },
-    search: async (search) => readFound(await ask({ ask: 'search', search: checkedSearch(search) })),
-    items: (ids) => ask({ ask: 'items', ids }),
-    list: (filter, limit, after) => ask({ ask: 'list', filter, limit, after: after ?? null }),
-    around: (stream, place, before, after) => ask({ ask: 'around', stream, place, before, after }),
-    withHash: (hash) => ask({ ask: 'with_hash', hash }),
-    withoutVector: (model, limit) => ask({ ask: 'without_vector', model, limit }),
-    cursor: (name) => ask({ ask: 'cursor', name }),
-    models: () => ask({ ask: 'models' }),
-    stats: () => ask({ ask: 'stats' }),
-  }
 }

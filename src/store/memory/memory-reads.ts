@@ -1,15 +1,14 @@
+/**
+ * Reads of memory, written once for all databases: generators that yield queries and are resumed with the rows. SQLite answers at
+ * once, Postgres when it has the answer. The queries are text with `:name` for values; all but those of the word index are here.
+ */
 import { blockPassages } from '../limits.ts'
 import type { MemoryFilter } from '../memory.ts'
-import type { Dialect } from '../sql/dialect.ts'
+import type { Dialect } from '../sql/user-tables.ts'
 import type { Template } from '../sql/template.ts'
 import type { ListAfter } from './memory-client.ts'
 import { listSeparator } from './memory-input.ts'
 import { entryColumns } from './memory-rows.ts'
-
-/**
- * Reads are written once for all databases: as generators that say what they want to know and are handed the rows. SQLite
- * answers at once, Postgres when it has the answer.
- */
 
 export interface Ask {
   /** With `:name` for values; every database we use understands it. */
@@ -60,8 +59,6 @@ export async function answerLater<Result>(
   }
 }
 
-/** Statements of memory: text with `:name` for values, as templates of either dialect. They are few and the same for both where they can be. */
-
 /** Rows of memory belong to a user: there is no statement without one. */
 interface Of {
   readonly user: string
@@ -81,8 +78,6 @@ export function statementMaker(dialect: Dialect): StatementMaker {
     return { sql, parameters }
   }
 }
-
-/** Every statement that reads memory, but those of the index of words. The same for every database. */
 
 const columns = entryColumns.map((column) => `e.${column}`).join(', ')
 /** In the order of `SlotRow`. */
@@ -152,8 +147,6 @@ export const readTexts: Readonly<Record<Name, string>> = {
   kinds: 'select kind, count(*) as count from memory_entry where "user" = :user group by kind order by kind',
   passageBytes: 'select count(*) as count, coalesce(sum(length(body)), 0) as bytes from memory_passage where "user" = :user',
 }
-
-/** The statement of a list: a condition for each part of the filter. Both dialects know these words, but one function has two names. */
 
 interface ListQuery {
   /** Its slots are `user`, `limit` and those of `args`. */

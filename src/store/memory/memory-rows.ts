@@ -1,4 +1,4 @@
-/** An entry as a row, the same in every dialect: lists are texts, fenced by a separator so that one of them can be looked for. */
+/** Rows of memory, the same in every dialect. Lists of an entry are stored as one text, with separators around each item so that it can be searched for. */
 import type { Label, SessionId } from '../../types/index.ts'
 import type { MemoryEntry, MemoryKind, MemoryTier, MemoryType, Protection } from '../memory.ts'
 import { listSeparator } from './memory-input.ts'
@@ -140,8 +140,6 @@ export function textKey(text: string): number {
   for (let i = 0; i < text.length; i++) key = Math.imul(key ^ text.charCodeAt(i), 0x01000193)
   return key >>> 0
 }
-
-/** Rows of memory as every database has them. */
 
 /** How far a user's memory has come. */
 export interface StateRow {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { OxbowError } from '../../types/index.ts'
-import type { Dialect } from '../sql/dialect.ts'
+import type { Dialect } from '../sql/user-tables.ts'
 import {
   type AppliedStep,
   asApplied,

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Compilable, type SchemaModule, type Sql, sql } from 'kysely'
-import { builderOf, type Dialect } from '../sql/dialect.ts'
+import { builderOf, type Dialect } from '../sql/user-tables.ts'
 
 /** `?` at the end: may be null. */
 export type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'

@@ -1,11 +1,12 @@
 import { OxbowError } from '../../types/index.ts'
 
 /**
- * What is known of each step of the tables, a line a step, without its statements: this is what a start reads. The statements
- * are in `steps/step-<id>-<name>.ts` and are loaded only when a step has to run.
+ * The version of a database: facts about each step of the tables, a line a step, and what this program may do with a database in
+ * which some of them have run. This is what a start reads. The statements are in `migration-steps.ts`, which is loaded only when a
+ * step has to run.
  *
- * A step that was released is never changed: a new one follows it. Its checksum says so, here and in every database that it
- * has run in; the test of this folder prints the right one for a step that is new.
+ * A step that was released is never changed: a new one follows it. Its checksum says so, here and in every database in which it has
+ * run; `migration-steps.test.ts` prints the right one for a new step.
  */
 
 export interface MigrationFacts {
@@ -45,8 +46,6 @@ export const migrationFacts: readonly MigrationFacts[] = [
 
 /** The version of a database in which every step has run. */
 export const newestStep: number = migrationFacts.at(-1)?.id ?? 0
-
-/** Decides what this program may do with a database, from the steps that ran in it. */
 
 /** A step that ran in a database, as the database tells it. */
 export interface AppliedStep {

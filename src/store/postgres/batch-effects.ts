@@ -14,7 +14,7 @@ import {
   spendColumns,
   uniqueCall,
 } from '../sql/journal-rules.ts'
-import type { Tables } from '../sql/tables.ts'
+import type { Tables } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import type { Projection } from '../store.ts'
 

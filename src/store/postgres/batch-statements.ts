@@ -1,6 +1,6 @@
 /** The statements of a batch. Raw, for they take rows as JSON, which no builder writes; every value is a parameter. */
 import type { UserId } from '../../types/index.ts'
-import type { Tables } from '../sql/tables.ts'
+import type { Tables } from '../sql/template.ts'
 import type { Effects, Wanted } from './batch-effects.ts'
 import { jsonRows, type Query } from './postgres-session.ts'
 

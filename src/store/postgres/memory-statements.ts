@@ -1,4 +1,4 @@
-/** Every statement that changes memory in Postgres. Rows come as one JSON array, so that a thousand take one trip; bytes in it are hex. */
+/** Statements of memory in Postgres: all that change it, and the reads that need a form of their own. Rows travel as one JSON array, with bytes as hex, so that a thousand take one trip. */
 import { Buffer } from 'node:buffer'
 import { blockPassages } from '../limits.ts'
 import { foundSlots, readTexts, slotColumns } from '../memory/memory-reads.ts'
@@ -173,16 +173,15 @@ export const memoryWrites: Readonly<Record<Name, NamedText>> = {
   ),
 }
 
-/**
- * Statements that read memory, as Postgres is asked them where its planner would go by statistics that are older than the rows: each
- * key is looked up by itself (`offset 0` keeps the planner from turning that round). Else it takes a user to have one row, and walks
- * over all of them for each key.
- */
-
 const entries = entryColumns.join(', ')
 const passages = (wanted: string): string =>
   `cross join lateral (select ${wanted} from memory_passage where "user" = :user and entry = e.key offset 0) p`
 
+/**
+ * Reads of memory that Postgres must be asked in another form. Its planner goes by statistics that may be older than the rows: then it
+ * expects one row for a user and scans all of them for each key. So each key is looked up by itself; `offset 0` keeps the planner
+ * from turning that round.
+ */
 const robust = new Map<string, string>([
   [
     readTexts.found,
@@ -204,7 +203,7 @@ const robust = new Map<string, string>([
   ],
 ])
 
-/** @returns the statement as it is to be asked here */
+/** @returns the form of the statement for Postgres. */
 export function robustText(text: string): string {
   return robust.get(text) ?? text
 }

@@ -1,6 +1,6 @@
 /**
- * Changes of memory in Postgres, within the transaction of their batch, which holds the user's lock. Rows go in and out in
- * bulk: changes of different entries do not depend on each other, so all of a call that are of different ids are done together.
+ * Changes of memory in Postgres, within the transaction of their batch, which holds the user's lock. Rows are read and written in
+ * bulk: changes of different entries do not depend on each other, so all those of a call that have different ids run together.
  */
 import type { UserId } from '../../types/index.ts'
 import { keptRemovals } from '../limits.ts'
@@ -162,13 +162,8 @@ function stored(row: EntryRow): object {
   return Object.fromEntries(Object.keys(entryTypes).map((column) => [column, row[column as keyof EntryRow]]))
 }
 
-/** Vectors as Postgres keeps them: the rows of SQLite, each read, changed and written back once a call. */
-
-interface VectorWork {
-  readonly session: PostgresSession
-  readonly user: UserId
-  readonly version: number
-}
+/** Vectors stand in rows of several, as in SQLite: each row is read, changed and written back once a call. */
+type VectorWork = Omit<Work, 'state'>
 
 /** @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
 async function putVectors(work: VectorWork, model: string, vectors: readonly PassageVector[]): Promise<void> {

@@ -1,4 +1,13 @@
-/** The table of an index: its name, and what the database says of it. */
+/**
+ * The index of pgvector (HNSW over sixteen bits a number) for users with so many vectors that they are no longer held in eight bits.
+ *
+ * Upkeep builds it while no guest writes: building takes minutes, and each vector added some milliseconds, which no turn should wait
+ * for. A removal takes its vectors out at once; new vectors wait for upkeep. A search takes candidates from the index, compares what
+ * was written since one by one, and scores both by the stored vectors, as without an index.
+ *
+ * pgvector filters what it has found, not what it searches: so filters are applied here, to more and more candidates, and where too
+ * few of a thousand pass, the index is not used. A filter never makes a search return too few hits.
+ */
 import { createHash } from 'node:crypto'
 import type { UserId } from '../../types/index.ts'
 import { copiedBlocks, maxCandidates, maxNearDims, maxTailBlocks, nearPerHit, nearSpare, rebuiltPart } from '../limits.ts'
@@ -39,8 +48,6 @@ export function nearText(vector: Float32Array): string | null {
   return length > 0 ? `[${Array.from(vector, (value) => (value / length).toFixed(5)).join(',')}]` : null
 }
 
-/** What changes of memory do to indexes of pgvector, in their transaction. New vectors do not: they are put into them by upkeep. */
-
 /** Within a transaction: the indexes of a user whose rows go. */
 export async function dropNear(session: PostgresSession, user: UserId, model: string | null = null): Promise<void> {
   const rows = await session.objects<NearRow>({
@@ -58,12 +65,6 @@ export async function removeNear(session: PostgresSession, user: UserId, passage
     await session.rows({ text: `delete from ${name} where passage = any(cast($1 as bigint[]))`, values: [`{${passages.join(',')}}`] })
   }
 }
-
-/**
- * Makes the index of pgvector where a user has so many vectors that they are no longer held in eight bits, and brings it up to date.
- * Done by upkeep, while no guest writes: an index takes minutes to make, and each vector that is put into it some milliseconds,
- * which nobody's turn should wait for.
- */
 
 export type NearState = 'not needed' | 'current' | 'made' | 'extended' | 'no pgvector'
 
@@ -176,14 +177,6 @@ async function copyVectors(
     if (blocks.length < copiedBlocks) return
   }
 }
-
-/**
- * The nearest vectors by an index of pgvector (HNSW over sixteen bits a number), where upkeep has made one: candidates come from
- * it, what was written since is compared one by one, and the scores are those of what is kept, as without an index.
- *
- * pgvector filters what it has found, not what it looks for: so a filter is applied here, to more and more candidates, and where
- * too few of a thousand pass the index is left aside. A search is never short for a filter.
- */
 
 const tailText = `select version, block, mask, bytes from memory_vectors
   where "user" = :user and model = :model and version > :version order by version limit :limit`

@@ -1,4 +1,4 @@
-/** Reads of memory, answered by Postgres. */
+/** Reads of memory in Postgres: queries that can be foreseen are sent ahead, so that a search takes one trip instead of four. */
 import type { UserId } from '../../types/index.ts'
 import { blockPassages } from '../limits.ts'
 import type { MemoryRead } from '../memory/memory-client.ts'
@@ -106,8 +106,6 @@ function createQueries(): (asked: Ask) => Query {
 function bound({ sql, parameters }: Template<never>, args: object): Query {
   return { text: sql, values: bind(parameters, args) }
 }
-
-/** Single vectors out of the rows that hold several: only their bytes travel. */
 
 /**
  * The place of a vector in its row is the number of those before it, by the bits of the mask. Rows of the form with an odd number of

@@ -1,4 +1,4 @@
-/** The steps of the tables in Postgres: the driver that runs them, and what a database says of them. */
+/** What a Postgres database has: the version of its tables, with the driver that migrates them, and pgvector. */
 import { appliedSteps, migrate, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from './postgres-session.ts'
@@ -34,8 +34,6 @@ export async function migrateTables(session: PostgresSession, shown: string): Pr
 export async function checkTables(session: PostgresSession, shown: string): Promise<void> {
   assertUsable(judgeSchema(await appliedSteps(postgresMigrationDriver(session, shown))), 'read', shown)
 }
-
-/** What is said of a database without pgvector, by a guest at its start and by upkeep: nothing is wrong, and it can be better. */
 
 export const noPgvector =
   'Warning: no pgvector in this database, so vectors are compared one by one: exact, and slower the more there are. scripts/install-pgvector.sh, then `create extension vector` as an administrator, then `oxbow store vacuum`.'

@@ -2,14 +2,13 @@
  * The store in a Postgres database: a thread with one connection that writes and some that read. One database may hold many
  * users; every statement says whose rows it is about.
  */
-import type { UserId } from '../../types/index.ts'
+import { OxbowError, type UserId } from '../../types/index.ts'
 import { patienceMs as usualPatienceMs } from '../limits.ts'
 import { startStoreWorker } from '../worker-link.ts'
 import { createStoreClient } from '../store-client.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
-import { parseAddress } from './postgres-address.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?sslmode=…` */
@@ -29,17 +28,17 @@ export interface PostgresOptions {
 
 /**
  * Resolves at once: everything asked before the server answers waits, and `opened()` tells how it went.
- * @throws OxbowError `bad_config` for an address that is none
+ * @throws OxbowError `bad_config` for text that is not an address
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<OpeningStore> {
   const { url, user, pool, durability, readOnly = false, exclusive = false, patienceMs = usualPatienceMs } = options
-  parseAddress(url)
+  const address = parseAddress(url)
   let mended = (): void => {}
-  const role = { role: 'postgres', url, user, pool, durability, readOnly, exclusive, patienceMs } as const
+  const role = { role: 'postgres', ...address, user, pool, durability, readOnly, exclusive, patienceMs } as const
   const worker = startStoreWorker(role, workerFile(), () => mended())
   let warning = ''
-  const opened = worker.ask({ ask: 'open' }).then((said) => void (warning = typeof said === 'string' ? said : ''))
-  // Whoever asks gets the failure; nobody has to.
+  const opened = worker.ask({ ask: 'open' }).then((answer) => void (warning = typeof answer === 'string' ? answer : ''))
+  // The failure goes to those who await it; nobody has to.
   opened.catch(() => {})
   const link: EngineLink = {
     write: async (batch) => (await worker.ask({ ask: 'write', batch })) as readonly WriteResult[],
@@ -59,4 +58,43 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Openi
 function workerFile(): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return new URL(`./postgres-worker.${extension}`, import.meta.url)
+}
+
+export interface PostgresAddress {
+  /** For the driver; may hold a password. */
+  readonly url: string
+  /** For people, logs and errors. */
+  readonly shown: string
+}
+
+/** Longer texts are not addresses. */
+const maxAddressChars = 4_096
+
+/**
+ * @param text what libpq understands: `postgres://user:password@host:port/database?sslmode=verify-full`; `PGHOST` … and `~/.pgpass`
+ * fill in what it leaves out
+ * @throws OxbowError `bad_config` that does not repeat the address: it may hold a password
+ */
+export function parseAddress(text: string): PostgresAddress {
+  const refuse = (why: string): OxbowError =>
+    new OxbowError('bad_config', `The address of the store cannot be used: ${why}.`, {
+      hint: 'Write it as postgres://user@host:5432/database, in `store.url` or in the variable that `store.url_env` names.',
+    })
+  if (text.length > maxAddressChars) throw refuse(`it is longer than ${maxAddressChars} characters`)
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw refuse('it is not a URL (a special character of a password is written as %40, %3A, %2F …)')
+  }
+  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') throw refuse(`it begins with ${url.protocol}//`)
+  const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
+  const mode = url.searchParams.get('sslmode')
+  if (mode !== null && !modes.includes(mode)) throw refuse(`sslmode is none of ${modes.join(', ')}`)
+  const host = url.searchParams.get('host') ?? url.host
+  const user = url.username === '' ? '' : `${url.username}@`
+  const database = url.pathname === '/' ? '' : url.pathname
+  // `sslmode=require` means what it means to libpq; the driver's own reading of it is about to change.
+  if (mode !== null) url.searchParams.set('uselibpqcompat', 'true')
+  return { url: url.href, shown: `postgres://${user}${host}${database}` }
 }

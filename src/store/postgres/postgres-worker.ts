@@ -6,15 +6,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { storeFault } from '../store-fault.ts'
 import { mendedNotice, type PostgresRole, type Question, serveWorker, type WorkerAnswer } from '../worker-link.ts'
 import { openPgDriver } from './postgres-session.ts'
-import { parseAddress } from './postgres-address.ts'
 import { createPostgresEngine, type PostgresEngine } from './postgres-engine.ts'
 import { postgresFault } from './postgres-fault.ts'
 
 function serve(): void {
   const port = parentPort
   if (port === null) return
-  const { url, pool, ...role } = workerData as PostgresRole
-  const { shown } = parseAddress(url)
+  const { url, shown, pool, ...role } = workerData as PostgresRole
   const driver = openPgDriver({ url, connections: pool, name: `oxbow ${role.user}` })
   const mended = (): void => port.postMessage([mendedNotice, null, null] satisfies WorkerAnswer)
   const starting: Promise<PostgresEngine> = createPostgresEngine({ ...role, driver, shown, mended })

@@ -1,3 +1,12 @@
+/**
+ * The word index in Postgres: a row for each word and bucket of 4 096 passages, with four bytes a passage: twelve bits of its place in
+ * the bucket, ten of how often the word occurs in its terms, ten of how often in its context. So a ranking reads some fifty rows and
+ * not thousands, and computes the same scores as SQLite's.
+ *
+ * Passage numbers only grow, so a full bucket never changes but for removals: its rows are written once, when it is full. Passages
+ * behind the last full bucket, at most 4 095, have no rows: each searching thread counts their words itself. Writing rows with each
+ * passage would write ten times as many, nearly all of them longer versions of others.
+ */
 import type { UserId } from '../../types/index.ts'
 import { ask, type Ask } from '../memory/memory-reads.ts'
 import type { PassageRow } from '../memory/memory-rows.ts'
@@ -83,13 +92,6 @@ export function countWords(terms: string, context: string): Map<string, { terms:
   return counts
 }
 
-/**
- * The index of words in Postgres as passages come and go. Numbers of passages only grow, so a bucket whose last number is given
- * never gets a passage more: its rows are written then, each once. What stands behind the last full bucket has no rows; whoever
- * searches reads those few thousand passages and counts their words itself (`open-words.ts`). To write rows with each passage
- * would write ten times as many, nearly all of them longer versions of others.
- */
-
 export interface IndexedPassage {
   readonly id: number
   readonly terms: string
@@ -148,11 +150,6 @@ export async function indexAll(session: PostgresSession, user: UserId): Promise<
   if ((await session.rows({ ...memoryWrites.hasPostings, values: [user] })).length === 0) await indexFull(session, user, 0, next)
 }
 
-/**
- * Words of the passages behind the last full bucket, which have no rows in the index: a searching thread counts them once and
- * holds them until their bucket is full. They are at most 4 095 passages.
- */
-
 export interface OpenWords {
   /** The first passage that is not known yet. */
   next(): number
@@ -187,8 +184,6 @@ export function createOpenWords(): OpenWords {
     postings: (term) => words.get(term) ?? [],
   }
 }
-
-/** Where words stand in Postgres: rows of the words that are asked for, and the words of passages that have no rows yet. */
 
 /** The state's row is there, or there is nothing. */
 type Row = readonly [what: 'end' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { isOxbowError, type ErrorCode } from '../../types/index.ts'
 import { recordOf } from '../store-contract.ts'
+import { ann } from '../store-fixture.ts'
 import { canonicalRecords } from './chain-fixture.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
-import { parseAddress } from './postgres-address.ts'
+import { openPostgresStore, parseAddress } from './postgres-store.ts'
 import { postgresSkip, startPostgres, usePostgres } from './postgres-fixture.ts'
 
 const postgres = usePostgres()
@@ -137,9 +138,10 @@ test('sslmode means what it means to libpq: encrypted by require, the server kno
   await server.sql('select pg_reload_conf()')
   await server.sql('create database safe owner oxbow')
   const encrypted = async (mode: string): Promise<unknown> => {
-    const { store, engine } = await openEngine(pgDriver(parseAddress(`${server.url('safe')}?${mode}`).url), { patienceMs: 100 })
+    const url = `${server.url('safe')}?${mode}`
+    const store = await openPostgresStore({ url, user: ann, pool: 2, durability: 'normal', patienceMs: 100 })
     try {
-      await engine.open()
+      await store.opened()
       return (
         await server.sql(`select ssl from pg_stat_ssl s join pg_stat_activity a using (pid) where datname = 'safe' and usename = 'oxbow'`)
       )[0]?.['ssl']

@@ -8,7 +8,7 @@
 import { emptyChain, type UserId } from '../../types/index.ts'
 import type { Hasher } from '../chain.ts'
 import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
-import type { EraseStatements } from '../sql/erase-statements.ts'
+import type { EraseStatements } from '../sql/statements.ts'
 import { bind } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
@@ -153,15 +153,13 @@ async function rollBack(session: PostgresSession): Promise<void> {
 
 function ignore(): void {}
 
-/** Erases bodies in the transaction of a batch. The old rows stay in the table's file until it is vacuumed. */
-
 interface EraseDeps {
   readonly statements: EraseStatements
   readonly user: UserId
   readonly hash: Hasher
 }
 
-/** @returns what an `erase` of a batch runs, and its result. */
+/** @returns what an `erase` of a batch runs. The old rows stay in the table's file until it is vacuumed. */
 export function createEraser({ statements, user, hash }: EraseDeps): (session: PostgresSession, extra: Extra) => Promise<WriteResult> {
   return async (session, extra) => {
     if (extra.kind !== 'erase') return null

@@ -1,4 +1,4 @@
-/** Reads of memory, for any database. Each sees one moment: whoever answers them does so in one snapshot. */
+/** Reads of memory, for any database. Each sees one moment: its queries run in one snapshot. */
 import type { UserId } from '../../types/index.ts'
 import type { MemoryItem, MemoryKind, MemoryModel, MemoryStats } from '../memory.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
@@ -13,7 +13,7 @@ import {
   textKey,
 } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
-import type { Dialect } from '../sql/dialect.ts'
+import type { Dialect } from '../sql/user-tables.ts'
 import { createMemorySearch, listLimit, type Nearest, readAround, type TextRanking } from './memory-search.ts'
 import type { VectorReading } from './vector-block.ts'
 
@@ -88,8 +88,6 @@ function createUnembedded(user: UserId): Answers['without_vector'] {
     })
   }
 }
-
-/** How much there is, and how many bytes it takes. */
 
 /** Keys, times and links of an entry with its places in indexes, about. */
 const entryBytes = 360

@@ -1,6 +1,6 @@
 /**
- * The search, in a thread that keeps the main one free. It holds what it must know of each passage, and vectors or their signs;
- * each search first takes in what changed since the one before, whoever changed it.
+ * The search, in a thread of its own. It holds what it needs of each passage, and vectors or their signs; each search first reads what
+ * changed since the previous one, whoever changed it.
  */
 import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
 import { maxListed } from '../limits.ts'
@@ -126,8 +126,6 @@ function wrongModel(model: string, dims: number, kept: number | undefined): Oxbo
     kept === undefined ? `Memory keeps no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
   return new OxbowError('bad_input', what, { hint: 'Ask with the model that is active, or rebuild: `oxbow memory reindex`.' })
 }
-
-/** Passages with their entries, as they are handed out, and those next to an entry in its stream. */
 
 interface AroundPlace {
   readonly stream: string

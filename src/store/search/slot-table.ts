@@ -1,6 +1,6 @@
 /**
- * What a search must know of every passage, held in columns: a slot a passage, some 80 bytes each. By it a filter is part of
- * ranking: a passage that does not pass is never scored, so a search is never left with fewer hits than there are.
+ * What a search needs of every passage, held in columns: a slot for each passage, some 80 bytes each. So a filter is part of ranking:
+ * a passage that does not pass is never scored, and a search is never left with fewer hits than there are.
  */
 import type { MemoryFilter } from '../memory.ts'
 import { textList } from '../memory/memory-rows.ts'
@@ -185,8 +185,6 @@ function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, nu
   return tests
 }
 
-/** Which passage has which slot. */
-
 /** Passages whose slots stand side by side: neighbours are asked for together. So few, that a passage left alone costs little. */
 const pagePassages = 256
 
@@ -249,8 +247,6 @@ export function createPlaces(): Places {
     count: () => count,
   }
 }
-
-/** Columns by slot grow with the slots. */
 
 type Column = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>
 

@@ -117,8 +117,6 @@ function turned(bytes: Uint8Array<ArrayBuffer>, width: number): Uint8Array<Array
   return bytes
 }
 
-/** The rules by which vectors are kept, the same in every dialect: an engine only reads and writes rows by them. */
-
 type ModelChange = Extract<MemoryChange, { change: 'model' }>
 
 /** @returns the model that these vectors are of. @throws OxbowError `bad_input` for one that is not kept, or a vector of another size */
@@ -175,8 +173,6 @@ export function changedBlock(
 function refusal(message: string): OxbowError {
   return new OxbowError('bad_input', message, { hint: 'Make the vectors anew: `oxbow memory reindex`. Nothing was written.' })
 }
-
-/** Reads single vectors, to compare them exactly. */
 
 export interface VectorReading {
   /** @returns the vectors of these passages that there are */

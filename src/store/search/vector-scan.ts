@@ -83,10 +83,9 @@ function dotAt(held: Float32Array, from: number, vector: Float32Array, dims: num
   return a + b + (c + d)
 }
 
-/** Vectors held whole, each brought to length 1. */
-
 const firstSlots = 1_024
 
+/** Holds vectors whole, each normalised to length 1. */
 export function createExactScan(dims: number): VectorScan {
   let room = firstSlots
   let held = new Float32Array(room * dims)

@@ -1,4 +1,4 @@
-/** The rules of the journal and of what follows from it, the same in every dialect. An engine only reads and writes rows by them. */
+/** The rules of the journal and of its projections, the same in every dialect. An engine only reads and writes rows by them. */
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import type { ChainHead, JournalRecord, NewRecord, Phase, Spend, UserId } from '../../types/index.ts'
@@ -15,8 +15,8 @@ import {
 } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
 import type { Erased, SessionRow } from '../store.ts'
-import type { EraseStatements } from './erase-statements.ts'
-import type { Tables } from './tables.ts'
+import type { EraseStatements } from './statements.ts'
+import type { Tables } from './template.ts'
 
 /** After a record of such a phase the call is no longer open. */
 export function closesCall(phase: Phase): boolean {
@@ -87,12 +87,6 @@ export function claimedLane(lane: Lane | undefined, owner: string, leaseMs: numb
   return { owner, epoch: (lane?.epoch ?? 0) + 1, lease_until: now + leaseMs }
 }
 
-/**
- * How bodies are erased, for every dialect: each becomes its hash, wherever it was kept, and blobs go that nothing holds. A
- * generator, which yields the statements to run in the open transaction and takes their rows: SQLite runs them at once, Postgres
- * with a trip to its server each.
- */
-
 interface EraseStep {
   readonly statement: keyof EraseStatements
   readonly args: object
@@ -119,6 +113,11 @@ function* change<Name extends keyof EraseStatements>(statement: Name, args: Type
 
 const anyHash = /[0-9a-f]{64}/g
 
+/**
+ * Erases bodies: each becomes its hash, wherever it is stored, and blobs that nothing refers to any more are deleted. A generator: it
+ * yields the statements to run in the open transaction and is resumed with their rows. SQLite runs them at once, Postgres with a trip
+ * to its server each.
+ */
 export function* eraseBodies({ user, hash: hasher }: EraseDeps, seqs: readonly number[], reason: string): EraseSteps<Erased> {
   const going: { readonly record: JournalRecord; readonly bytes: Buffer }[] = []
   const kept: number[] = []

@@ -3,8 +3,7 @@ import type { CallId, ChainHead, Phase, SessionId } from '../../types/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import type { RecordQuery } from '../store.ts'
-import type { Tables } from './tables.ts'
-import { template, type SlotMaker, type Template } from './template.ts'
+import { type SlotMaker, type Tables, template, type Template } from './template.ts'
 import type { UserTables } from './user-tables.ts'
 
 interface Of {

@@ -1,5 +1,6 @@
-/** A statement that is built once and run many times: its values are named slots. */
+/** The tables, and statements as templates: built once and run many times, with named slots for values. */
 import type { Compilable } from 'kysely'
+import type { CallId, JournalRecord, SessionId } from '../../types/index.ts'
 
 interface Slot {
   readonly slot: string
@@ -28,4 +29,34 @@ export function bind(parameters: readonly unknown[], args: object): unknown[] {
 
 function isSlot(value: unknown): value is Slot {
   return typeof value === 'object' && value !== null && 'slot' in value
+}
+
+/**
+ * The tables, the same in every dialect. `journal` and `blob` are the source of truth; the others are projections of the journal that
+ * commit with it and could be rebuilt from it.
+ */
+export interface Tables {
+  journal: JournalRecord & { readonly user: string }
+  blob: { user: string; hash: string; bytes: Uint8Array }
+  /** Records that carry conversation, so that history reads nothing else. */
+  message: { user: string; session: string; seq: number }
+  /** Intents that nothing has closed yet. */
+  open_call: { user: string; call: CallId; seq: number }
+  session: {
+    user: string
+    id: SessionId
+    title: string
+    created_at: number
+    active_at: number
+    turns: number
+    labels: string
+    scratchpad: string
+    archived: number
+    deleted: number
+    parent: SessionId | ''
+    forked: number
+    summary: CallId | ''
+  }
+  account: { user: string; scope: string; micro_dollars: number; tokens: number }
+  lane: { user: string; session: SessionId; owner: string; epoch: number; lease_until: number }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import postgresTexts from '../postgres/statements.json' with { type: 'json' }
 import sqliteTexts from '../sqlite/statements.json' with { type: 'json' }
-import { buildStatements } from './build-statements.ts'
+import { buildStatements } from './statements.ts'
 import { template } from './template.ts'
 import type { UserTables } from './user-tables.ts'
 

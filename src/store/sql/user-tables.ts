@@ -3,15 +3,24 @@
  * about does not compile. `tables.of(slot)` takes only a slot maker that knows `user`, and what it hands out is bound to that
  * user already; a row that is inserted must have the column. (A table that is joined is bound by joining on its `user`.)
  */
-import type { Kysely } from 'kysely'
-import type { Tables } from './tables.ts'
-import type { SlotMaker } from './template.ts'
+import {
+  type Dialect as KyselyDialect,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { SlotMaker, Tables } from './template.ts'
 
-export interface OfUser {
+interface OfUser {
   readonly user: string
 }
 
-export type TablesOfUser = Pick<Kysely<Tables>, 'selectFrom' | 'insertInto' | 'updateTable' | 'deleteFrom'>
+type TablesOfUser = Pick<Kysely<Tables>, 'selectFrom' | 'insertInto' | 'updateTable' | 'deleteFrom'>
 
 export interface UserTables {
   of(slot: SlotMaker<OfUser>): TablesOfUser
@@ -40,4 +49,27 @@ export function userTables(db: Kysely<Tables>): UserTables {
       }
     },
   }
+}
+
+/** The two dialects of SQL that the stores use. */
+export type Dialect = 'sqlite' | 'postgres'
+
+const dialects: Readonly<Record<Dialect, KyselyDialect>> = {
+  sqlite: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+  postgres: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+}
+
+/** It only compiles: statements run in an engine, or in the driver of migrations. */
+export function builderOf<Tables>(dialect: Dialect): Kysely<Tables> {
+  return new Kysely({ dialect: dialects[dialect] })
 }

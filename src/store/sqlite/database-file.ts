@@ -1,4 +1,4 @@
-/** The steps of the tables in SQLite: what a file says of them, and the driver that runs them. */
+/** A SQLite database as a file: the version of its tables, the driver that migrates them, its copies and its log. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import type { MigrationDriver } from '../migrations/migration-runner.ts'
 import { type AppliedStep, judgeSchema, newestStep, type Schema, stepsByNumber } from '../migrations/schema-version.ts'
@@ -77,8 +77,6 @@ function copyBeside(database: SchemaConnection, path: string): string {
   renameSync(unfinished, path)
   return path
 }
-
-/** A database as files on the disk: its log beside it, copies, and what must be there after a loss of power. */
 
 /** The database and its log. */
 export function removeDatabase(path: string): void {

@@ -158,8 +158,6 @@ function trimmedState({ writes, user, state, version }: Work): StateRow {
   return { ...state, trimmed: version, removals: 0 }
 }
 
-/** Vectors as they are written: into rows of several, each of which is read, changed and written back once a call. */
-
 interface VectorWriter {
   /** @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
   put(model: string, vectors: readonly PassageVector[], version: number): void
@@ -208,8 +206,6 @@ function createVectorWriter(writes: MemoryWrites, user: UserId): VectorWriter {
     },
   }
 }
-
-/** Every statement that changes memory in SQLite, and the reads that decide about a change. */
 
 interface Of {
   readonly user: string

@@ -8,27 +8,21 @@ import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import { openScanSlice } from '../phrase-scan.ts'
 import type { RecordQuery } from '../store.ts'
-import type { SqliteMemory } from './sqlite-memory.ts'
+import { createSqliteMemory, type SqliteMemory } from './sqlite-memory.ts'
 import type { Database, Statement } from './sqlite-database.ts'
+import texts from './statements.json' with { type: 'json' }
+
+/** Written by `scripts/make-statements.ts`. */
+const { read: statements, records: recordStatements }: Pick<Statements, 'read' | 'records'> = texts
 
 /** @throws OxbowError `store_corrupt` or `store_failed` */
 export type ReadEngine = (read: Read) => ReadResults[Read['kind']]
 
-export interface ReadDeps {
-  readonly database: Database
-  readonly statements: Pick<Statements, 'read' | 'records'>
-  readonly user: UserId
-  /** Made with the first read of memory. */
-  readonly memory: () => SqliteMemory
-}
-
 type Row = (string | number)[]
 type Answers = { readonly [Kind in Read['kind']]: (read: Read & { kind: Kind }) => ReadResults[Kind] }
 
-export function createReadEngine(deps: ReadDeps): ReadEngine {
-  const { database, user } = deps
-  const { read: statements } = deps.statements
-  const records = createRecordReader(deps)
+export function createReadEngine(database: Database, user: UserId): ReadEngine {
+  const records = createRecordReader(database, user)
   const history = database.prepare(statements.history)
   const openIntents = database.prepare(statements.openIntents)
   const head = database.prepare(statements.head)
@@ -36,7 +30,6 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
   const session = database.prepare(statements.session)
   const sessions = database.prepare(statements.sessions)
   const spent = database.prepare(statements.spent)
-
   const bodyAt = database.prepare(statements.bodyAt)
 
   const bytesOf = (hash: string): Uint8Array | null => blob.get({ user, hash })?.bytes ?? null
@@ -52,6 +45,7 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
     throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
   }
 
+  /** Made with the first read of memory. */
   let memory: SqliteMemory | null = null
 
   const answers: Answers = {
@@ -73,7 +67,7 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
     blob: ({ hash }) => bytesOf(hash),
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
-    memory: ({ read }) => (memory ??= deps.memory())(read),
+    memory: ({ read }) => (memory ??= createSqliteMemory(database, user))(read),
     spent({ scope }) {
       const row = spent.get({ user, scope })
       return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }
@@ -90,11 +84,11 @@ export function createReadEngine(deps: ReadDeps): ReadEngine {
 }
 
 /** A statement for each shape of query, prepared when it is first asked for. */
-function createRecordReader({ database, statements, user }: ReadDeps): (query: RecordQuery) => Row[] {
+function createRecordReader(database: Database, user: UserId): (query: RecordQuery) => Row[] {
   const prepared = new Map<string, Statement<RecordArgs, never>>()
   return (query) => {
     const shape = recordsShape(query)
-    const statement = prepared.get(shape) ?? database.prepare(statements.records[shape]!)
+    const statement = prepared.get(shape) ?? database.prepare(recordStatements[shape]!)
     prepared.set(shape, statement)
     return statement.rows(recordArgs(user, query))
   }

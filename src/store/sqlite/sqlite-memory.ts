@@ -1,4 +1,4 @@
-/** Reads of memory, answered by SQLite at once. */
+/** Reads of memory in SQLite: answered at once, with its full-text index as the word index. */
 import type { UserId } from '../../types/index.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { answerNow, ask, type Ask, statementMaker } from '../memory/memory-reads.ts'
@@ -38,14 +38,13 @@ export function createSqliteMemory(database: Database, user: UserId): SqliteMemo
   return (read) => database.snapshot(() => answerNow(reader(read), answer))
 }
 
-/**
- * Ranking by words in SQLite: FTS5 keeps where words occur, and says it through its list of them (`fts5vocab`); scores are made
- * of that by our own words. FTS5's own ranking gives the same ones, but reads a row of lengths for each passage that has a word.
- */
-
 /** Every place of a word as `<passage><column>`, with commas between: one value, for a row each would take longer than all the rest. */
 const text = 'select cast(group_concat(doc || col) as blob) as places from temp.memory_words where term = :term'
 
+/**
+ * Ranks by words. FTS5 stores where words occur and lists it (`fts5vocab`); scores are computed here. FTS5's own ranking gives the
+ * same scores, but reads a row of lengths for each passage that has a word.
+ */
 function createTextRanking(database: Database, user: UserId): TextRanking {
   const rankByWords = createWordRanking()
   let hasIndex = false

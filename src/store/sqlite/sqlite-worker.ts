@@ -34,10 +34,10 @@ function createAnswers(role: SqliteRole): Answers {
       database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })
     },
     async serve() {
-      const { createReader, createWriter } = await import('./sqlite-engine.ts')
+      const [{ createReadEngine }, { createWriteEngine }] = await Promise.all([import('./read-engine.ts'), import('./write-engine.ts')])
       const { user, durability } = role
-      if (role.role === 'writer') writer = await createWriter(serving(database), { user, durability, now: systemClock.now })
-      reader = createReader(serving(database), user)
+      if (role.role === 'writer') writer = await createWriteEngine(serving(database), { user, durability, now: systemClock.now })
+      reader = createReadEngine(serving(database), user)
     },
     write: ({ batch }) => serving(writer)(batch),
     read: ({ read }) => serving(reader)(read),

@@ -5,7 +5,8 @@ import { storeFault } from '../store-fault.ts'
 import { ann } from '../store-fixture.ts'
 import { encodeBatch, type Write } from '../store-message.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
-import { createReader, createWriter } from './sqlite-engine.ts'
+import { createReadEngine } from './read-engine.ts'
+import { createWriteEngine } from './write-engine.ts'
 
 const appending = (call: string, message = 0): Write => ({
   kind: 'append',
@@ -22,7 +23,7 @@ test('when the disk fills while a bad write is looked for, what is stored is ack
       return database.transaction(work)
     },
   }
-  const write = await createWriter(filling, { user: ann, durability: 'normal', now: () => 0 })
+  const write = await createWriteEngine(filling, { user: ann, durability: 'normal', now: () => 0 })
   // The whole batch, then two of its writes alone; a projection of a record that is not there makes the batch fail.
   room = 3
   const results = write(encodeBatch([appending('a'), appending('bad', 9), appending('c'), appending('d')]))
@@ -30,6 +31,6 @@ test('when the disk fills while a bad write is looked for, what is stored is ack
     results.map((result) => (typeof result === 'object' && result !== null ? result.code : result)),
     [1, 'bad_input', 'store_full', 'store_full'],
   )
-  assert.equal((createReader(database, ann)({ kind: 'head' }) as { seq: number }).seq, 1)
+  assert.equal((createReadEngine(database, ann)({ kind: 'head' }) as { seq: number }).seq, 1)
   database.close()
 })

@@ -1,6 +1,6 @@
 /** Executes batches of writes: each batch is one transaction, each write in it happens whole or not at all. */
 import { type ChainHead, emptyChain, type Failure, type NewRecord, type UserId } from '../../types/index.ts'
-import type { Hasher } from '../chain.ts'
+import { createHasher, type Hasher } from '../chain.ts'
 import {
   type ChainDeps,
   chainRecord,
@@ -12,13 +12,17 @@ import {
   spendColumns,
   uniqueCall,
 } from '../sql/journal-rules.ts'
-import type { EraseStatements } from '../sql/erase-statements.ts'
-import type { WriteStatements } from '../sql/write-statements.ts'
+import type { EraseStatements, Statements, WriteStatements } from '../sql/statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
 import { decodeBatch, type DecodedWrite, type Extra, type WriteBatch, type WriteResult } from '../store-message.ts'
 import type { Erased, Projection } from '../store.ts'
-import type { MemoryWriter } from './memory-writer.ts'
+import { schemaOf, sqliteMigrationDriver } from './database-file.ts'
+import { createMemoryWriter, type MemoryWriter } from './memory-writer.ts'
 import type { Database, Durability, Statement } from './sqlite-database.ts'
+import texts from './statements.json' with { type: 'json' }
+
+/** Written by `scripts/make-statements.ts`. */
+const statements: Pick<Statements, 'write' | 'erase'> = texts
 
 /** @throws OxbowError `store_full`, `store_corrupt` or `store_failed`: then nothing of the batch is in the store. */
 export type WriteEngine = (batch: WriteBatch) => readonly WriteResult[]
@@ -28,12 +32,15 @@ type Prepared = {
 }
 type PreparedFrom<Args, Row> = { readonly types?: { readonly args: Args; readonly row: Row } }
 
-interface WriteDeps extends ChainDeps {
-  readonly database: Database
-  readonly statements: WriteStatements
+export interface WriteOptions {
+  readonly user: UserId
   readonly durability: Durability
   /** Unix milliseconds, for leases. */
   readonly now: () => number
+}
+
+interface WriteDeps extends ChainDeps, WriteOptions {
+  readonly database: Database
   readonly erase: Eraser
   readonly memory: MemoryWriter
 }
@@ -44,9 +51,27 @@ interface Work extends WriteDeps {
   head: ChainHead
 }
 
-export function createWriteEngine(deps: WriteDeps): WriteEngine {
+/** Brings the tables up to date first. */
+export async function createWriteEngine(database: Database, options: WriteOptions): Promise<WriteEngine> {
+  if (schemaOf(database).state === 'behind') {
+    // The statements of the steps are loaded only when one has to run.
+    const { migrate } = await import('../migrations/migration-runner.ts')
+    await migrate(sqliteMigrationDriver(database), { now: options.now })
+  }
+  const { user } = options
+  const hash = await createHasher()
+  return engineOver({
+    ...options,
+    database,
+    hash,
+    erase: createEraser({ database, user, hash }),
+    memory: createMemoryWriter(database, user),
+  })
+}
+
+function engineOver(deps: WriteDeps): WriteEngine {
   const { database, durability, user } = deps
-  const prepared = prepareAll(database, deps.statements)
+  const prepared = prepareAll(database, statements.write)
 
   // The head is read anew in each transaction: another process may have appended meanwhile.
   const commit = (writes: readonly DecodedWrite[]): readonly WriteResult[] =>
@@ -82,8 +107,8 @@ export function createWriteEngine(deps: WriteDeps): WriteEngine {
       if (batch.extras.some(({ kind }) => kind === 'erase')) database.emptyLog()
       return results
     } catch (error) {
-      const known = toStoreError(error)
-      if (known.code !== 'bad_input') throw known
+      const fault = toStoreError(error)
+      if (fault.code !== 'bad_input') throw fault
       const results = commitEach(writes)
       deps.memory.settle()
       return results
@@ -91,8 +116,8 @@ export function createWriteEngine(deps: WriteDeps): WriteEngine {
   }
 }
 
-function prepareAll(database: Database, statements: WriteStatements): Prepared {
-  return Object.fromEntries(Object.entries(statements).map(([name, template]) => [name, database.prepare(template)])) as unknown as Prepared
+function prepareAll(database: Database, templates: WriteStatements): Prepared {
+  return Object.fromEntries(Object.entries(templates).map(([name, template]) => [name, database.prepare(template)])) as unknown as Prepared
 }
 
 function applyWrite(work: Work, write: DecodedWrite): WriteResult {
@@ -153,28 +178,25 @@ function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: E
   return lane.epoch
 }
 
-/** Erases bodies in the transaction of a batch. */
-
 interface EraseDeps {
   readonly database: Database
-  readonly statements: EraseStatements
   readonly user: UserId
   readonly hash: Hasher
 }
 
 type Eraser = (seqs: readonly number[], reason: string) => Erased
 
-export function createEraser({ database, statements, user, hash }: EraseDeps): Eraser {
+function createEraser({ database, user, hash }: EraseDeps): Eraser {
   const prepared = new Map<keyof EraseStatements, Statement<object, object>>()
   return (seqs, reason) => {
     const steps = eraseBodies({ user, hash }, seqs, reason)
     for (let step = steps.next(); ;) {
       if (step.done === true) return step.value
       const { statement, args, changes } = step.value
-      const known = prepared.get(statement) ?? database.prepare<object, object>(statements[statement])
-      prepared.set(statement, known)
-      if (changes) known.run(args)
-      step = steps.next(changes ? [] : known.all(args))
+      const ready = prepared.get(statement) ?? database.prepare<object, object>(statements.erase[statement])
+      prepared.set(statement, ready)
+      if (changes) ready.run(args)
+      step = steps.next(changes ? [] : ready.all(args))
     }
   }
 }

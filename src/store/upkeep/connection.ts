@@ -8,7 +8,7 @@ import { appliedSteps, type MigrationDriver } from '../migrations/migration-runn
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from '../postgres/postgres-session.ts'
 import type { Cipher } from '../secrets/file-encryption.ts'
-import type { Dialect } from '../sql/dialect.ts'
+import type { Dialect } from '../sql/user-tables.ts'
 import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
 import { sqliteMigrationDriver } from '../sqlite/database-file.ts'
 import { lockWorkspace } from '../sqlite/workspace-lock.ts'
@@ -155,7 +155,7 @@ export interface PostgresConnection extends UpkeepConnection {
 export async function connectPostgres(address: string, wish: Wish): Promise<PostgresConnection> {
   const [{ openPgDriver }, { parseAddress }, { postgresFault }, { postgresMigrationDriver }] = await Promise.all([
     import('../postgres/postgres-session.ts'),
-    import('../postgres/postgres-address.ts'),
+    import('../postgres/postgres-store.ts'),
     import('../postgres/postgres-fault.ts'),
     import('../postgres/postgres-schema.ts'),
   ])
