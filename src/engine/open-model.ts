@@ -79,7 +79,10 @@ function isInProcess({ wire }: Service): boolean {
   return wire === 'offline' || wire === 'scripted' || wire === 'replay'
 }
 
-async function openService(service: Service, { model, book, packageFolders = [], stateFolder, clock, limits }: OpenerOptions): Promise<OpenModel> {
+async function openService(
+  service: Service,
+  { model, book, packageFolders = [], stateFolder, clock, limits }: OpenerOptions,
+): Promise<OpenModel> {
   const { key, headers, official, baseUrl, packageName } = service
   const facts = (name: string) => book.factsOf(service, name)
   switch (service.wire) {

@@ -55,6 +55,13 @@ export const minSharedBytes = 1_024
 export const bytesPerToken = 4
 /** A reservation that proves too small grows by at least this many output tokens. */
 export const minReservedTokens = 256
+/** Output reserved for the first answer of a conversation: most answers are shorter. */
+export const firstOutputTokens = 1_024
+/** Output reserved for an answer, as a multiple of the longest of these latest ones. */
+export const outputMargin = 2
+export const rememberedAnswers = 4
+/** Conversations whose usage is remembered, some 200 bytes each; others begin with the upper bounds. */
+export const maxExpectedUsages = 1_000
 /** Long outputs whose labels are known: some 150 bytes each; of others the strictest is taken. */
 export const maxKnownOutputs = 10_000
 /** Sessions between one and the first that it was forked from, over others. */

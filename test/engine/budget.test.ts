@@ -96,3 +96,37 @@ test('a money budget that is used up refuses the next message before a request l
   const { failure } = await conversation.say('Two.')
   assert.deepEqual([failure?.code, endpoint.asked.length], ['budget_exhausted', 1], JSON.stringify(failure))
 })
+
+test('a service that reports more than its window holds ends the turn, and the cap holds', async () => {
+  using workspace = makeWorkspace()
+  await using endpoint = await startEndpoint(() => chat({ text: 'Hello.', usage: { input: 1_200_000, output: 20_000 } }))
+  const micro_dollars = 20_000
+  const providers = { mine: provider(endpoint, { inputPrice: 1, outputPrice: 1 }) }
+  const config = { model: { name: 'mine/m' }, providers, budget: { user: { micro_dollars } } }
+  await using guest = startGuest({ workspace, config })
+  using terminal = await openReady(guest, workspace)
+  const { status, failure, reply } = await (await openConversation(terminal)).say('Hello?')
+  assert.deepEqual([status, failure?.code], ['failed', 'model_garbled'])
+  assert.match(reply, /mine\/m reports 1200000 tokens of input and 20000 of output, but its window holds 50000/)
+  const { body } = await terminal.record((record) => record.name === 'model.generate' && record.phase === 'outcome')
+  const { spent } = body as unknown as { spent: { microDollars: number } }
+  assert.ok(spent.microDollars <= micro_dollars, `${spent.microDollars} booked`)
+})
+
+test('what is reserved lies close to what the request before it cost', async () => {
+  using workspace = makeWorkspace()
+  await using endpoint = await startEndpoint(() => chat({ text: 'Hello.', usage: { input: 118, output: 10 } }))
+  const providers = { mine: provider(endpoint, { inputPrice: 1, outputPrice: 1, maxOutputTokens: 8_000 }) }
+  const config = { model: { name: 'mine/m' }, providers, budget: { user: { micro_dollars: 12_000 } } }
+  await using guest = startGuest({ workspace, config })
+  using terminal = await openReady(guest, workspace)
+  const conversation = await openConversation(terminal)
+  for (let turn = 0; turn < 3; turn += 1) assert.equal((await conversation.say('Hello?')).reply, 'Hello.')
+  const reserved = terminal.frames.flatMap((frame) => {
+    const record = frame.type === 'record' ? frame.payload.record : null
+    if (record?.name !== 'model.generate' || record.phase !== 'intent') return []
+    return [(record.body as unknown as { reserved: { microDollars: number } }).reserved.microDollars]
+  })
+  // 118 of input, what is new since, and the least that is reserved for an answer.
+  assert.ok(reserved.length === 3 && reserved.slice(1).every((each) => each < 118 + 256 + 100), String(reserved))
+})

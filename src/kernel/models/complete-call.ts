@@ -52,7 +52,12 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
         maxOutputTokens: Math.min(facts.maxOutputTokens, maxCompletionTokens),
         settings: {},
       }
-      const done = await runGeneration(asked, await tokensOf({ model, system, text }), context, deps)
+      const done = await runGeneration(
+        asked,
+        { inputTokens: await tokensOf({ model, system, text }), outputTokens: asked.maxOutputTokens },
+        context,
+        deps,
+      )
       return { ...done, output: { text: textOf(done.output.message), spent: done.spent ?? noSpend } }
     },
   }

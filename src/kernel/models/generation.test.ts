@@ -98,7 +98,12 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
   const cleaner = createCleaner({ workspaceRoot: '', secrets: new Map([['KEY', secret]]), keep: async () => '' })
   const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens }
   try {
-    const { output, spent } = await runGeneration(asked, 50, context, { engine, events, moneyIsLimited, cleaner })
+    const { output, spent } = await runGeneration(asked, { inputTokens: 50, outputTokens: maxOutputTokens }, context, {
+      engine,
+      events,
+      moneyIsLimited,
+      cleaner,
+    })
     return { output, failure: null, spent: spent ?? assert.fail('nothing was spent'), told, reserved }
   } catch (error) {
     if (!(error instanceof OxbowError)) throw error
@@ -143,6 +148,31 @@ void describe('a generation', () => {
     assert.deepEqual(spent, { microDollars: 1200, tokens: 1100 })
     assert.equal(output?.finish, 'stop')
     assert.equal('repaired' in (output ?? {}), false)
+  })
+
+  void it('whose reported usage is over what was reserved is booked while the budget covers it', async () => {
+    const batches = [[say('x'), finish(usage(1000, 100))]]
+    const { reserved } = await run({ batches })
+    assert.deepEqual(reserved, [{ microDollars: 1200 - 250, tokens: 1100 - 150 }])
+    const { failure, spent } = await run({ batches, covers: 0 })
+    assert.equal(failure?.code, 'budget_exhausted')
+    assert.match(failure?.message ?? '', /test\/m reports 1000 tokens of input and 100 of output, more than the 50 and 100/)
+    assert.deepEqual(spent, { microDollars: 50 + 200, tokens: 150 }, 'no more than what was reserved')
+    assert.deepEqual(kept(failure), [{ type: 'text', text: 'x' }])
+  })
+
+  void it('whose reported usage no window allows fails, whatever the budget, and is booked as reserved', async () => {
+    for (const its of [usage(10_001, 1), usage(1, 1_000_000)]) {
+      const { failure, spent, reserved } = await run({ batches: [[say('x'), finish(its)]] })
+      assert.equal(failure?.code, 'model_garbled')
+      assert.match(failure?.message ?? '', /test\/m reports .* but its window holds 10000/)
+      assert.ok(spent.tokens <= 150)
+      assert.deepEqual(reserved, [])
+    }
+    const error: ModelEvent = { type: 'error', failure: why, usage: usage(5_000_000, 3) }
+    assert.deepEqual((await run({ batches: [[error]] })).spent, { microDollars: 56, tokens: 53 })
+    const { spent } = await run({ batches: [[restarted('test/m', usage(5_000_000, 3))], [finish()]] })
+    assert.deepEqual(spent, { microDollars: 56 + 20, tokens: 53 + 15 })
   })
 
   void it('says what was mended in its tool calls', async () => {
@@ -193,12 +223,12 @@ void describe('a generation', () => {
   })
 
   void it('whose tool call grows past what is covered is stopped though nothing of it was given out', async () => {
-    const batches = [[say('I write. ')], 300, 1_500, 2_500, 1_000_000, [finish()]]
+    const batches = [[say('I write. ')], 300, 1_500, 3_000, 1_000_000, [finish()]]
     const { failure, spent, reserved } = await run({ batches, covers: 2 })
     assert.equal(failure?.code, 'budget_exhausted')
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'I write. ' }])
-    assert.equal(reserved.length, 3, 'what was covered, and the one that was not')
-    assert.deepEqual(spent.tokens, 50 + 2_500 / 4)
+    assert.equal(reserved.length, 4, 'what was covered, and the two sizes that were not')
+    assert.deepEqual(spent.tokens, 50 + 3_000 / 4)
     assert.equal((await run({ batches })).output?.finish, 'stop')
   })
 

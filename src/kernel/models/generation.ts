@@ -1,6 +1,10 @@
 /**
- * One generation, from its first event to its last: what was said is told to followers as it comes, counted against the
- * reservation, and put together to a message. A failure keeps what was said and what it cost.
+ * One generation, from its first event to its last: its text goes to followers as it comes, is counted against the reservation,
+ * and becomes a message. A failure keeps the text so far and what it cost.
+ *
+ * A reservation covers what an answer usually takes and grows with the answer while the budgets cover more. What a service
+ * reports beyond that is booked only as far as the budgets cover it, and what no window of the model allows is not booked: either ends
+ * the generation as a failure of that service.
  */
 import { priceOf } from '../../engine/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
@@ -15,6 +19,7 @@ import {
   type JsonObject,
   type ModelEvent,
   type ModelFacts,
+  modelLabel,
   noSpend,
   OxbowError,
   type Sealed,
@@ -33,6 +38,12 @@ export interface GenerationDeps {
   readonly moneyIsLimited: boolean
   /** An endpoint that repeats its key does not get it into the journal. */
   readonly cleaner: Pick<Cleaner, 'hideSecrets' | 'hideSecretBytes'>
+}
+
+/** Tokens that a generation has reserved before it begins. */
+export interface ReservedTokens {
+  readonly inputTokens: number
+  readonly outputTokens: number
 }
 
 type Part = AssistantMessage['parts'][number]
@@ -61,14 +72,14 @@ interface Running {
 
 export async function runGeneration(
   asked: GenerateRequest,
-  inputTokens: number,
+  reserved: ReservedTokens,
   context: CallContext,
   deps: GenerationDeps,
 ): Promise<Done<GenerateOutput>> {
   const facts = await deps.engine.facts(asked.model)
   const running: Running = {
     asked,
-    inputTokens,
+    inputTokens: reserved.inputTokens,
     context,
     deps,
     facts,
@@ -76,7 +87,7 @@ export async function runGeneration(
     bytes: 0,
     chars: 0,
     enough: false,
-    allowedTokens: asked.maxOutputTokens,
+    allowedTokens: reserved.outputTokens,
     spent: noSpend,
   }
   const control = new AbortController()
@@ -164,7 +175,7 @@ function show({ context, deps }: Running, text: string): void {
 /** The answer begins anew, perhaps by another model: what the dead try cost stays, what it said is void. */
 async function restart(running: Running, { model, why, usage }: Extract<ModelEvent, { type: 'restarted' }>): Promise<void> {
   const { context, deps } = running
-  const lost = costOf(running.facts, usage)
+  const lost = costOf(running.facts, usableUsage(running, usage))
   const next = await deps.engine.facts(model)
   if (deps.moneyIsLimited && next.price === null) throw broken(running, unpriced(next), usage)
   const [before, after] = [running.facts, next].map((facts) => answerCost(running, facts))
@@ -175,7 +186,6 @@ async function restart(running: Running, { model, why, usage }: Extract<ModelEve
   running.parts = []
   running.bytes = 0
   running.chars = 0
-  running.allowedTokens = running.asked.maxOutputTokens
   const { session, turn } = context.caller
   if (session !== '' && turn !== '') deps.events.restarted({ session, turn, call: context.id, model, why: why.message })
 }
@@ -187,8 +197,11 @@ function tokensSoFar({ bytes, chars }: Running): number {
 /** @returns false when the answer is longer than was reserved for, as far as its length tells, and the budgets cover no more. */
 function covered(running: Running): boolean {
   while (tokensSoFar(running) > running.allowedTokens) {
-    const more = Math.max(minReservedTokens, Math.ceil(running.asked.maxOutputTokens / 4))
-    if (!running.context.reserveMore(costOf(running.facts, { inputTokens: 0, outputTokens: more, estimated: true }))) return false
+    // Twice as much, so that a long answer asks a few times; near the end of a budget as little as helps.
+    const more = [Math.max(minReservedTokens, running.allowedTokens), minReservedTokens].find((tokens) =>
+      running.context.reserveMore(costOf(running.facts, { inputTokens: 0, outputTokens: tokens, estimated: true })),
+    )
+    if (more === undefined) return false
     running.allowedTokens += more
   }
   return true
@@ -198,8 +211,11 @@ function overdrawn(running: Running): OxbowError {
   return broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens: tokensSoFar(running), estimated: true })
 }
 
+/** @throws OxbowError for usage that cannot be true, or that the budgets do not cover */
 function finished(running: Running, { reason, usage, repaired }: Finish): Done<GenerateOutput> {
   const { parts, facts, spent, deps } = running
+  const problem = usageProblem(running, usage)
+  if (problem !== null) throw broken(running, problem, usage)
   const output = {
     message: { role: 'assistant', parts: withoutSecrets(parts, deps) },
     finish: reason,
@@ -207,6 +223,49 @@ function finished(running: Running, { reason, usage, repaired }: Finish): Done<G
     ...(repaired !== undefined && { repaired }),
   } as const
   return { output, spent: addSpend(spent, costOf(facts, usage)) }
+}
+
+/** @returns null for usage that the reservation covers, if need be after it has grown */
+function usageProblem(running: Running, usage: Usage): Failure | null {
+  const { facts, inputTokens, allowedTokens } = running
+  const tokens = `${usage.inputTokens} tokens of input and ${usage.outputTokens} of output`
+  if (isImpossible(facts, usage)) {
+    return {
+      code: 'model_garbled',
+      message: `${modelLabel(facts)} reports ${tokens}, but its window holds ${facts.contextTokens}. The budget counts what was reserved: ${inputTokens} and ${allowedTokens}.`,
+      hint: 'Check what the service bills. If the window of the model is larger, set its context_tokens; else use another service.',
+    }
+  }
+  if (isCovered(running, usage) || running.context.reserveMore(excess(running, usage))) return null
+  return {
+    code: 'budget_exhausted',
+    message: `${modelLabel(facts)} reports ${tokens}, more than the ${inputTokens} and ${allowedTokens} that were reserved, and the budget does not cover the rest. It counts what was reserved.`,
+    hint: 'Check what the service bills. To go on, raise [budget.session] or [budget.user] in config.toml and send another message.',
+  }
+}
+
+/** No service can have read or written more than a whole window. */
+function isImpossible({ contextTokens }: ModelFacts, { inputTokens, outputTokens }: Usage): boolean {
+  return inputTokens > contextTokens || outputTokens > contextTokens
+}
+
+/** What the usage costs over what was reserved. */
+function excess({ facts, inputTokens, allowedTokens }: Running, usage: Usage): Spend {
+  const reserved = costOf(facts, { inputTokens, outputTokens: allowedTokens, estimated: true })
+  const { microDollars, tokens } = costOf(facts, usage)
+  return { microDollars: Math.max(0, microDollars - reserved.microDollars), tokens: Math.max(0, tokens - reserved.tokens) }
+}
+
+/** @returns reported usage, reduced to what was reserved where the budgets do not cover all of it. Our own estimates stay. */
+function usableUsage(running: Running, usage: Usage): Usage {
+  if (usage.estimated || (!isImpossible(running.facts, usage) && isCovered(running, usage))) return usage
+  const inputTokens = Math.min(usage.inputTokens, running.inputTokens)
+  return { inputTokens, outputTokens: Math.min(usage.outputTokens, running.allowedTokens), estimated: true }
+}
+
+function isCovered(running: Running, usage: Usage): boolean {
+  const { microDollars, tokens } = excess(running, usage)
+  return microDollars === 0 && tokens === 0
 }
 
 /** What was said before the failure stays part of the conversation, unless the guest only stops to go on later. */
@@ -217,7 +276,7 @@ function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
   const outcome = keep ? { message: { role: 'assistant', parts: said } } : {}
   return new OxbowError(failure.code, failure.message, {
     hint: failure.hint,
-    data: { spent: { ...addSpend(spent, costOf(facts, usage)) }, outcome: outcome as unknown as JsonObject },
+    data: { spent: { ...addSpend(spent, costOf(facts, usableUsage(running, usage))) }, outcome: outcome as unknown as JsonObject },
   })
 }
 
@@ -229,9 +288,9 @@ function withoutSecrets(parts: readonly Part[], { cleaner }: GenerationDeps): re
   )
 }
 
-/** What a whole answer may cost with a model. */
-function answerCost({ asked, inputTokens }: Running, facts: ModelFacts): Spend {
-  return costOf(facts, { inputTokens, outputTokens: asked.maxOutputTokens, estimated: true })
+/** What is reserved, at the price of a model. */
+function answerCost({ allowedTokens, inputTokens }: Running, facts: ModelFacts): Spend {
+  return costOf(facts, { inputTokens, outputTokens: allowedTokens, estimated: true })
 }
 
 export function costOf({ price }: ModelFacts, usage: Usage): Spend {

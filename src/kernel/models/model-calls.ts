@@ -10,12 +10,14 @@ import {
   type JsonObject,
   type Message,
   once,
+  type SessionId,
   type ToolSpec,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder, type ExchangeRecorder } from './exchange-record.ts'
-import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
+import { createExpectedUsage } from './expected-usage.ts'
+import { costOf, type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
 
 export interface GenerateInput {
   readonly model: string
@@ -36,7 +38,7 @@ export interface ModelCallDeps extends GenerationDeps {
 /** The longest generation; the engine's own stall limits end a dead one much sooner. */
 const generateTimeoutMs = 30 * 60_000
 
-const input: z.ZodType<GenerateInput> = z.object({
+const generateInput: z.ZodType<GenerateInput> = z.object({
   model: z.string(),
   system: z.string(),
   // Made by our own runtime from checked records: a schema over a long history would cost more than the turn.
@@ -49,6 +51,8 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const { engine, config, tools, moneyIsLimited } = deps
   const recorder = config.recording === 'raw' ? createExchangeRecorder((bytes) => deps.cleaner.hideSecretBytes(bytes)) : null
   let erasures = 0
+  const usages = createExpectedUsage()
+  const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(config)
   /** What was erased must not be what later requests are told by. */
   const recorderNow = (recording: ExchangeRecorder): ExchangeRecorder => {
@@ -73,7 +77,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const generate: Call<GenerateInput, GenerateOutput> = {
     name: 'model.generate',
     summary: 'Asks the model for the next message of a conversation.',
-    input,
+    input: generateInput,
     output: z.custom<GenerateOutput>(),
     example: { model: 'openai/gpt-5-mini', system: '', messages: [], maxOutputTokens: 1024, inputTokens: 100 },
     tier: 'read_only',
@@ -82,17 +86,23 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     audience: ['runtime'],
     labels: { adds: [], sink: true },
     timeoutMs: generateTimeoutMs,
-    async reserve({ model, system, messages, maxOutputTokens, inputTokens }, exact, { rights, session }) {
+    async reserve(input, exact, { rights, session }) {
+      const { model, system, messages, maxOutputTokens, inputTokens } = input
       const facts = await engine.facts(model)
       if (moneyIsLimited) await assertPriced(model)
+      const bound = { inputTokens, outputTokens: maxOutputTokens }
+      const expected = usages.expect(conversationOf(session, model), bound, facts)
       const counted = exact
         ? await engine.estimateInput({ model, system, messages: await show(messages, model), tools: tools(rights), cacheKey: session })
         : inputTokens
-      return costOf(facts, { inputTokens: Math.min(counted, inputTokens), outputTokens: maxOutputTokens, estimated: true })
+      const reserved = { ...expected, inputTokens: Math.min(counted, expected.inputTokens) }
+      reservedFor.set(input, reserved)
+      return costOf(facts, { ...reserved, estimated: true })
     },
     recordInput: ({ messages, system, ...rest }) => ({ ...rest, messages: messages.length, systemBytes: system.length }),
     recordOutput: (output) => output as unknown as JsonObject,
-    async run({ model, system, messages, maxOutputTokens, inputTokens }, context) {
+    async run(input, context) {
+      const { model, system, messages, maxOutputTokens, inputTokens } = input
       const { session, rights } = context.caller
       const asked: GenerateRequest = {
         model,
@@ -104,10 +114,17 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
         ...(session !== '' && { cacheKey: session }),
         ...(recorder !== null && { onExchange: (exchange) => context.record(recorderNow(recorder).bodyOf(session, context.id, exchange)) }),
       }
-      return runGeneration(asked, inputTokens, context, deps)
+      const bound = { inputTokens, outputTokens: maxOutputTokens }
+      const done = await runGeneration(asked, reservedFor.get(input) ?? bound, context, deps)
+      usages.learn(conversationOf(session, model), bound, done.output.usage)
+      return done
     },
   }
   return [generate]
+}
+
+function conversationOf(session: SessionId | '', model: string): string {
+  return `${session} ${model}`
 }
 
 function settingsOf({ temperature, top_p: topP, effort }: Config['model']): GenerateSettings {
