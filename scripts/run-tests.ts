@@ -1,7 +1,6 @@
 /**
- * `npm test` and `npm run test:full`: every test file in exactly one of four lanes, each lane a process that goes through its files one
- * after another. Files are spread over the lanes by how long they took when `--record` was last given (test/durations.json). Two
- * cores carry four lanes, because a test waits for other processes most of its time.
+ * `npm test` and `npm run test:full`: four lanes, each a process that takes one test file after another from a queue, the longest first
+ * (test/durations.json, written by `--record`). Two cores carry four lanes, because a test waits for other processes most of its time.
  *
  * A failure is printed when it happens. A lane that passes its deadline, or in which nothing happens for a while, is killed with all
  * that it started, and the test that it was in is named.
@@ -13,7 +12,6 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
-import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { slowFiles } from '../test/support/slow-files.ts'
@@ -33,28 +31,21 @@ const slowMs = 10_000
 const durationsFile = fileURLToPath(new URL('../test/durations.json', import.meta.url))
 const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts']
 
-/** These share a container engine and its storage, so they are in one lane; machines are emulated, so they compute all the time. */
+/** These share a container engine and its storage, or emulate machines, which compute all the time: only the first lane takes them. */
 const sharesEngine =
   /^test\/(?:containers|isolation|lying-machine|kernels|browser|egress)\/|^src\/sandbox\/(?:container|micro-vm|image|microsandbox)/
 
-interface Lane {
-  readonly name: string
-  readonly files: readonly string[]
+interface Queue {
+  /** @returns the next file, or undefined when there is none for this lane */
+  next(lane: number): string | undefined
 }
 
-/** Longest first, each to the lane with the least to do. */
-function spread(files: readonly string[], durations: Readonly<Record<string, number>>): readonly Lane[] {
-  const lanes = Array.from({ length: laneCount }, () => ({ files: [] as string[], ms: 0 }))
-  const costOf = (file: string): number => durations[file] ?? 500
-  const put = (lane: (typeof lanes)[number] | undefined, file: string): void => {
-    if (lane === undefined) return
-    lane.files.push(file)
-    lane.ms += costOf(file)
-  }
-  for (const file of files.filter((name) => sharesEngine.test(name))) put(lanes[0], file)
-  const rest = files.filter((name) => !sharesEngine.test(name)).sort((a, b) => costOf(b) - costOf(a))
-  for (const file of rest) put([...lanes].sort((a, b) => a.ms - b.ms)[0], file)
-  return lanes.filter((lane) => lane.files.length > 0).map((lane, index) => ({ name: `lane ${index + 1}`, files: lane.files.sort() }))
+function createQueue(files: readonly string[], durations: Readonly<Record<string, number>>): Queue {
+  const costOf = (file: string): number => durations[file] ?? 1_000
+  const longestFirst = [...files].sort((a, b) => costOf(b) - costOf(a))
+  const shared = longestFirst.filter((file) => sharesEngine.test(file))
+  const others = longestFirst.filter((file) => !sharesEngine.test(file))
+  return { next: (lane) => (lane === 0 ? shared.shift() : undefined) ?? others.shift() }
 }
 
 /** What was counted, in the names and order of Node's own closing lines. */
@@ -62,7 +53,6 @@ const counts = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0
 const taken = new Map<string, number>()
 const skips = new Map<string, number>()
 const failures: string[] = []
-const root = process.cwd()
 
 function fail(what: string, text: string): void {
   const shown = `✖ ${what}\n${text.replaceAll(/^/gm, '    ')}\n`
@@ -70,49 +60,46 @@ function fail(what: string, text: string): void {
   process.stdout.write(`\n${shown}\n`)
 }
 
-/** @returns whether it went through all its files and none of its tests failed */
-async function runLane({ name, files }: Lane, running: Set<ChildProcess>): Promise<boolean> {
-  const child = fork(fileURLToPath(new URL('test-lane.ts', import.meta.url)), [...files], {
+/** @returns whether it took files until none was left; its failures are counted apart */
+async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): Promise<boolean> {
+  const child = fork(fileURLToPath(new URL('test-lane.ts', import.meta.url)), {
     execArgv: preloads.flatMap((file) => ['--import', file]),
     env: full ? { ...process.env, OXBOW_TEST_SCALE: 'full' } : process.env,
     // A group of its own, so that what its tests have started can be ended with it.
     detached: true,
   })
   running.add(child)
-  let current = { file: '', test: '' }
-  let began = { file: '', tests: 0, ms: 0 }
-  let ended = false
+  const current = { file: '', test: '', tests: 0, ms: 0 }
+  let isDone = false
+  let isReplaced = false
   const stop = (why: string): void => {
-    fail(`${name}: ${why}`, `It was in ${current.file}: ${current.test}`)
-    ended = true
+    fail(`lane ${lane + 1}: ${why}`, `It was in ${current.file}: ${current.test}`)
+    isDone = true
     killGroup(child)
   }
   const deadline = setTimeout(() => stop(`not over after ${laneDeadlineMs / 60_000} minutes`), laneDeadlineMs)
   let silence = setTimeout(() => {}, 0)
-  const reportFile = (): void => {
-    if (began.file !== '') process.stdout.write(`✔ ${began.file}  ${began.tests} tests  ${(began.ms / 1000).toFixed(1)} s\n`)
+  const takeNext = (): void => {
+    if (current.file !== '') process.stdout.write(`✔ ${current.file}  ${current.tests} tests  ${(current.ms / 1000).toFixed(1)} s\n`)
+    const file = queue.next(lane)
+    Object.assign(current, { file: file ?? '', test: 'loading', tests: 0, ms: 0 })
+    isDone = file === undefined
+    if (file === undefined) child.disconnect()
+    else child.send(file)
   }
   child.on('message', (message: LaneMessage) => {
     clearTimeout(silence)
-    if (message.type === 'ended') {
-      ended = true
-      reportFile()
-      return
-    }
     silence = setTimeout(() => stop(`nothing happened for ${silenceMs / 60_000} minutes`), silenceMs)
-    const file = relative(root, message.file)
-    if (message.type === 'started') current = { file, test: message.name }
-    else if (message.type === 'noted') {
-      if (positionals.length > 0) process.stdout.write(`ℹ ${message.text}\n`)
-    } else {
-      if (began.file !== file) {
-        reportFile()
-        began = { file, tests: 0, ms: 0 }
-      }
-      count(message, file)
-      if (message.nesting === 0) began.ms += message.ms
-      if (message.kind === 'test') began.tests++
-    }
+    if (message.type === 'idle') takeNext()
+    else if (message.type === 'started') current.test = message.name
+    else if (message.type === 'finished') {
+      count(message, current.file)
+      if (message.nesting === 0) current.ms += message.ms
+      if (message.kind === 'test') current.tests++
+    } else if (message.type === 'left_open') {
+      fail(`${current.file}: leaves something open after its last test`, message.resources.join(', '))
+      isReplaced = true
+    } else if (positionals.length > 0) process.stdout.write(`ℹ ${message.text}\n`)
   })
   const code = await new Promise<number | null>((resolve) => {
     child.once('error', () => resolve(null))
@@ -120,10 +107,10 @@ async function runLane({ name, files }: Lane, running: Set<ChildProcess>): Promi
   })
   clearTimeout(deadline)
   clearTimeout(silence)
-  if (!ended) fail(`${name}: broke off`, `It was in ${current.file}: ${current.test}`)
+  if (!isDone && !isReplaced) fail(`lane ${lane + 1}: broke off`, `It was in ${current.file}: ${current.test}`)
   killGroup(child)
   running.delete(child)
-  return code === 0
+  return isReplaced ? runLane(lane, queue, running) : code === 0
 }
 
 function count(message: LaneMessage & { readonly type: 'finished' }, file: string): void {
@@ -188,8 +175,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.exit(130)
   })
 }
-const outcomes = await Promise.all(spread(files, readDurations()).map((lane) => runLane(lane, running)))
+const queue = createQueue(files, readDurations())
+const outcomes = await Promise.all(Array.from({ length: laneCount }, (_, lane) => runLane(lane, queue, running)))
 printSummary(beganAt)
 if (flags.record === true) recordDurations()
 if (files.length === 0) process.stderr.write(`No test file matches ${positionals.join(' or ')}.\n`)
-process.exitCode = files.length > 0 && outcomes.every(Boolean) ? 0 : 1
+process.exitCode = files.length > 0 && outcomes.every(Boolean) && failures.length === 0 ? 0 : 1

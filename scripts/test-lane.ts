@@ -1,16 +1,16 @@
 /**
- * One lane of `npm test`: goes through the test files named in its arguments, one after another in this process, and sends what
- * happens to its parent (scripts/run-tests.ts). Exits when the last test has ended, whatever a test left open.
+ * One lane of `npm test`: runs the test files that its parent (scripts/run-tests.ts) sends, one after another in this process, and
+ * reports what happens. Ends when its parent disconnects, whatever a test left open.
  */
 import { run } from 'node:test'
 import { inspect } from 'node:util'
 
-/** What a lane tells its parent. `ended` is the last message; a lane that exits without it broke off. */
+/** What a lane reports. `idle` asks for the next file; a lane that exits before its parent disconnects broke off. */
 export type LaneMessage =
-  | { readonly type: 'started'; readonly file: string; readonly name: string }
+  | { readonly type: 'idle' }
+  | { readonly type: 'started'; readonly name: string }
   | {
       readonly type: 'finished'
-      readonly file: string
       readonly name: string
       /** 0 for a test at the top of its file: only these durations are added up. */
       readonly nesting: number
@@ -20,30 +20,49 @@ export type LaneMessage =
       /** The reason of a skip, the error of a failure. */
       readonly text: string
     }
-  | { readonly type: 'noted'; readonly file: string; readonly text: string }
-  | { readonly type: 'ended'; readonly failed: number }
+  | { readonly type: 'noted'; readonly text: string }
+  /** The tests of a file have ended, but something keeps the process alive. The lane exits, and another one takes its place. */
+  | { readonly type: 'left_open'; readonly resources: readonly string[] }
 
-/** Functions are left out of the inspected error; what a test prints itself goes straight to the terminal. */
 const send = (message: LaneMessage): void => void process.send?.(message)
 
-let failed = 0
-for await (const { type, data } of run({ files: process.argv.slice(2), isolation: 'none' })) {
-  if (type === 'test:start') send({ type: 'started', file: data.file ?? '', name: data.name })
-  else if (type === 'test:diagnostic' && data.file !== undefined) send({ type: 'noted', file: data.file, text: data.message })
-  else if (type === 'test:pass' || type === 'test:fail') {
-    const error = type === 'test:fail' ? data.details.error : undefined
-    if (error !== undefined) failed++
-    send({
-      type: 'finished',
-      file: data.file ?? '',
-      name: data.name,
-      nesting: data.nesting,
-      kind: data.details.type === 'suite' ? 'suite' : 'test',
-      ms: data.details.duration_ms,
-      outcome: error !== undefined ? 'fail' : data.skip !== undefined ? 'skip' : data.todo !== undefined ? 'todo' : 'pass',
-      text: error !== undefined ? inspect(error.cause ?? error, { depth: 8 }) : typeof data.skip === 'string' ? data.skip : '',
-    })
+/** After its last test a file has this long to close what it opened. */
+const closingMs = 10_000
+
+async function runFile(file: string): Promise<void> {
+  // The run is over when nothing keeps the process alive: the channel to the parent must not.
+  process.channel?.unref()
+  let pending = 0
+  let closing = setTimeout(() => {}, 0)
+  for await (const { type, data } of run({ files: [file], isolation: 'none' })) {
+    if (type === 'test:enqueue' && data.nesting === 0) pending++
+    if (type === 'test:complete' && data.nesting === 0) pending--
+    clearTimeout(closing)
+    if (pending === 0) closing = setTimeout(giveUp, closingMs).unref()
+    if (type === 'test:start') send({ type: 'started', name: data.name })
+    else if (type === 'test:diagnostic' && data.file !== undefined) send({ type: 'noted', text: data.message })
+    else if (type === 'test:pass' || type === 'test:fail') {
+      const error = type === 'test:fail' ? data.details.error : undefined
+      send({
+        type: 'finished',
+        name: data.name,
+        nesting: data.nesting,
+        kind: data.details.type === 'suite' ? 'suite' : 'test',
+        ms: data.details.duration_ms,
+        outcome: error !== undefined ? 'fail' : data.skip !== undefined ? 'skip' : data.todo !== undefined ? 'todo' : 'pass',
+        text: error !== undefined ? inspect(error.cause ?? error, { depth: 8 }) : typeof data.skip === 'string' ? data.skip : '',
+      })
+    }
   }
+  clearTimeout(closing)
+  process.channel?.ref()
+  send({ type: 'idle' })
 }
-// Messages are sent in order: when the last one is out, all are.
-process.send?.({ type: 'ended', failed } satisfies LaneMessage, () => process.exit(failed === 0 ? 0 : 1))
+
+function giveUp(): void {
+  process.send?.({ type: 'left_open', resources: process.getActiveResourcesInfo() } satisfies LaneMessage, () => process.exit(1))
+}
+
+process.on('message', (file: string) => void runFile(file))
+process.on('disconnect', () => process.exit(0))
+send({ type: 'idle' })

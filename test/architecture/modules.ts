@@ -256,7 +256,7 @@ export const waivers: readonly Waiver[] = [
   },
   {
     rule: 'computed_import',
-    path: 'src/engine/ai-sdk/package-load.ts',
+    path: 'src/engine/ai-sdk/provider-package.ts',
     about: 'computed at run time',
     reason: 'the one place that loads what a configuration names; the name is held to the grammar of package names',
   },

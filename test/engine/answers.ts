@@ -1,5 +1,5 @@
 /** Answers of the chat-completions and Anthropic wires, as bytes, and what a guest's configuration says to reach them. */
-import { messageSse, type MockMessage } from '../../src/engine/anthropic/anthropic-mock.ts'
+import { messageSse, type MockMessage } from '../../src/engine/anthropic/fake-anthropic.ts'
 import type { PlainAnswer, PlainEndpoint } from './plain-endpoint.ts'
 
 export interface ChatAnswer {
