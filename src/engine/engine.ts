@@ -5,12 +5,10 @@
 import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random, ToolSpec, Usage } from '../types/index.ts'
 import { toError, toFailure } from '../types/index.ts'
 import { type ModelLimits, modelLimits } from './limits.ts'
-import { createModelBook, type KnownModel } from './model-book.ts'
+import { createModelBook, createOpener, type KnownModel } from './open-model.ts'
 import { noUsage } from './model-problem.ts'
-import { createOpener } from './open-model.ts'
 import { readModelName, type ServiceConfig } from './services.ts'
-import { createRepairCounts, type RepairCounts } from './repair/repair-counts.ts'
-import { mendCalls } from './repair/repair-tool-calls.ts'
+import { createRepairCounts, mendCalls, type RepairCounts } from './repair/repair-tool-calls.ts'
 import { createRequestTokens } from './tokens/request-tokens.ts'
 
 export interface EngineOptions {

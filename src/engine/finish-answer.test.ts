@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ModelEvent, ToolCallPart, ToolSpec, Usage } from '../types/index.ts'
 import { finishAnswer } from './engine.ts'
-import { createRepairCounts } from './repair/repair-counts.ts'
+import { createRepairCounts } from './repair/repair-tool-calls.ts'
 
 const usage: Usage = { inputTokens: 10, outputTokens: 5, estimated: false }
 const parameters = { type: 'object', properties: { path: { type: 'string' } } }

@@ -25,6 +25,6 @@ export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDep
 
 /** An optional package, when it is first needed: from Oxbow's own installation, else from these folders. @throws OxbowError `bad_config` with the line that installs it */
 export async function loadOptionalPackage(name: string, folders: readonly string[]): Promise<unknown> {
-  const packages = await import('./ai-sdk/package-load.ts')
+  const packages = await import('./ai-sdk/provider-package.ts')
   return packages.loadPackage(name, folders)
 }

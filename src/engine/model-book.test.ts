@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { isOxbowError, parseConfig } from '../types/index.ts'
-import { createModelBook, type ModelBook } from './model-book.ts'
+import { createModelBook, type ModelBook } from './open-model.ts'
 import { findService } from './services.ts'
 
 const env = { OPENAI_API_KEY: 'k', ANTHROPIC_API_KEY: 'k' }

@@ -2,7 +2,7 @@
  * What can go wrong between us and a model endpoint, as values. An endpoint's own words are hostile text: they are cut,
  * stripped of control characters, and every trace of the key is taken out before they may stand in an error.
  */
-import type { ErrorCode, Failure, Usage } from '../types/index.ts'
+import { type ErrorCode, type Failure, truncate, type Usage } from '../types/index.ts'
 import { endpointMessageChars, maxErrorDepth } from './limits.ts'
 
 export interface Problem {
@@ -37,7 +37,6 @@ const overflowWords = new RegExp(
     'context (?:window|limit|length) (?:is )?exceed',
     'exceed(?:s|ed)? (?:the )?context (?:limit|window)',
     'model_context_window_exceeded',
-    ' answered 413\\b',
     'prompt is too long',
     'input is too long',
     'input token count.{0,40}exceeds',
@@ -66,7 +65,7 @@ export function cleanEndpointText(text: string, key: string): string {
     // oxlint-disable-next-line no-control-regex -- terminal escapes of a hostile endpoint must not reach a terminal
     .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
     .trim()
-  return clean.length > endpointMessageChars ? `${clean.slice(0, endpointMessageChars)}…` : clean
+  return truncate(clean, endpointMessageChars)
 }
 
 function escapeRegExp(text: string): string {
@@ -84,8 +83,13 @@ export interface ErrorAnswer {
   readonly redirect: string
 }
 
-/** Maps an HTTP status other than 200 to a code, a sentence and a hint. */
+/** Maps an HTTP status other than 200 to a code, a sentence and a hint. The status itself is kept in the failure. */
 export function problemOfStatus(answer: ErrorAnswer): Problem {
+  const found = classify(answer)
+  return { ...found, failure: { ...found.failure, status: answer.status } }
+}
+
+function classify(answer: ErrorAnswer): Problem {
   const { status, origin } = answer
   const retryAfterMs = answer.retryAfterMs ?? retryDelayIn(answer.body)
   const said = cleanEndpointText(messageIn(answer.body), answer.key)
@@ -109,9 +113,8 @@ export function problemOfStatus(answer: ErrorAnswer): Problem {
     const hint = 'Redirects are not followed, so that the key does not travel. Set the base URL to the final address.'
     return problem('model_refused', `${origin} answered ${status}, a redirect${target}.`, hint)
   }
-  if (status === 404) {
-    return problem('model_refused', sentence, 'Check the model name and the base URL.')
-  }
+  if (status === 404) return problem('model_refused', sentence, 'Check the model name and the base URL.')
+  if (status === 413) return problem('context_overflow', sentence, overflowHint)
   if (status >= 400) return problem('model_refused', sentence, 'The endpoint does not accept this request; its message says why.')
   return problem('model_garbled', sentence, 'The endpoint does not speak the protocol that was expected: check the base URL.')
 }

@@ -97,6 +97,8 @@ export interface Failure {
   readonly message: string
   /** What the person or the model can do next. */
   readonly hint: string
+  /** The HTTP status with which an endpoint refused, where that is what failed. */
+  readonly status?: number
 }
 
 interface ErrorDetails {

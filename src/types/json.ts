@@ -18,3 +18,13 @@ export function nestsDeeper(value: unknown, levels: number): boolean {
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+/** @returns what a JSON text holds, or null when it is not valid JSON or not an object */
+export function parseObject(text: string): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}

@@ -2,13 +2,14 @@
  * A bridge to any provider of the AI SDK: a package over the interface of `@ai-sdk/provider` becomes a `Model`. The package
  * speaks to its service in its own way; what is added here are the limits, the stop and the record that every wire has.
  */
-import type { Clock, GenerateRequest, Model, ModelEvent, ModelFacts } from '../../types/index.ts'
-import { createBatchQueue } from '../http/batch-queue.ts'
-import type { ModelLimits } from '../limits.ts'
-import { type Generation, type GenerationDeps, runGeneration, stopGeneration, takeWaiting } from './generation.ts'
-import { loadPackage } from './package-load.ts'
-import { createProvider, type LoadedModel } from './provider-factory.ts'
-import { createWatchedFetch } from './watched-fetch.ts'
+import type { Clock, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import { type BatchQueue, createBatchQueue } from '../http/http-model.ts'
+import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
+import { cancelled, noUsage, type Problem, problem } from '../model-problem.ts'
+import { writeCallOptions } from './prompt-writer.ts'
+import { createProvider, createWatchedFetch, type LoadedModel, loadPackage, type WatchedFetch } from './provider-package.ts'
+import { createPartReader, type PartReader } from './part-reader.ts'
+import { problemOfError } from './provider-problem.ts'
 
 export interface AiSdkModelOptions {
   /** npm package of the provider, as `@ai-sdk/mistral`. */
@@ -73,4 +74,244 @@ export function createAiSdkModel(options: AiSdkModelOptions): AiSdkModel {
       for (const generation of running) stopGeneration(generation)
     },
   }
+}
+
+/** One generation through a provider package: asks it, reads its parts under the limits, and ends exactly once. */
+
+export interface GenerationDeps {
+  readonly wire: string
+  readonly packageName: string
+  readonly origin: string
+  readonly key: string
+  readonly facts: (model: string) => ModelFacts
+  readonly clock: Clock
+  readonly limits: ModelLimits
+  readonly open: (model: string) => Promise<LoadedModel>
+  readonly watch: WatchedFetch['watch']
+}
+
+export interface Generation {
+  readonly deps: GenerationDeps
+  readonly request: GenerateRequest
+  readonly queue: BatchQueue<ModelEvent>
+  readonly reader: PartReader
+  /** Ends the package's work. */
+  readonly control: AbortController
+  readonly onOver: () => void
+  over: boolean
+  /** Something came since the start: silence is measured from the last of it. */
+  begun: boolean
+  shown: boolean
+  /** What waits is shown as soon as the network has been read. */
+  showing: boolean
+  /** Characters read since the caller last looked. */
+  ahead: number
+  timer: NodeJS.Timeout | null
+  /** Goes on when the caller has taken what waits. */
+  wake: (() => void) | null
+  readonly exchange: { url: string; status: number; request: Uint8Array; response: Uint8Array[]; bytes: number }
+}
+
+/** Starts at once; never throws. @param onOver called once, when the last event is in the queue */
+export function runGeneration(
+  deps: GenerationDeps,
+  request: GenerateRequest,
+  signal: AbortSignal,
+  queue: BatchQueue<ModelEvent>,
+  onOver: (generation: Generation) => void,
+): Generation {
+  const { origin, key, limits, wire } = deps
+  const exchange: Generation['exchange'] = { url: '', status: 0, request: new Uint8Array(), response: [], bytes: 0 }
+  const onAbort = (): void => stopGeneration(generation)
+  const generation: Generation = {
+    deps,
+    request,
+    queue,
+    reader: createPartReader({
+      limits,
+      origin,
+      key,
+      wire,
+      model: request.model,
+      // Known once the package has made its request; read only for an estimate, afterwards.
+      get requestChars() {
+        return exchange.request.length
+      },
+      problemOf: (error) => problemOfError(error, deps),
+    }),
+    control: new AbortController(),
+    onOver: () => {
+      signal.removeEventListener('abort', onAbort)
+      onOver(generation)
+    },
+    over: false,
+    begun: false,
+    shown: false,
+    showing: false,
+    ahead: 0,
+    timer: null,
+    wake: null,
+    exchange,
+  }
+  if (signal.aborted) stopGeneration(generation)
+  else {
+    signal.addEventListener('abort', onAbort)
+    void pump(generation)
+  }
+  return generation
+}
+
+async function pump(generation: Generation): Promise<void> {
+  const { deps, request, control, queue, reader } = generation
+  let parts: ReadableStreamDefaultReader<unknown> | null = null
+  try {
+    const loaded = await deps.open(request.model)
+    if (generation.over) return
+    deps.watch(control.signal, watchOf(generation))
+    waitFor(generation, deps.limits.firstByteMs)
+    const facts = deps.facts(request.model)
+    const options = writeCallOptions(request, { wire: deps.wire, facts, loaded, signal: control.signal })
+    const result: { stream: ReadableStream<unknown> } = await loaded.model.doStream(options)
+    parts = result.stream.getReader()
+    for (;;) {
+      const { done, value } = await parts.read()
+      if (done || generation.over) break
+      alive(generation)
+      if (!reader.feed(value, queue.batch)) break
+      generation.ahead += sizeOf(value)
+      if (queue.batch.length > 0) showSoon(generation)
+      else if (sizeOf(value) > 0) request.onProgress?.()
+      if (generation.ahead > deps.limits.pauseAtChars) await untilTaken(generation)
+    }
+    end(generation, reader.problem(null))
+  } catch (error) {
+    end(generation, reader.problem(problemOfError(error, deps)))
+  } finally {
+    generation.control.abort()
+    parts?.cancel().catch(() => undefined)
+  }
+}
+
+function sizeOf(part: unknown): number {
+  const { delta } = (part ?? {}) as { delta?: unknown }
+  return typeof delta === 'string' ? delta.length : 0
+}
+
+/** All parts that came with one read of the network are one batch. */
+function showSoon(generation: Generation): void {
+  generation.shown = true
+  if (generation.showing) return
+  generation.showing = true
+  setImmediate(() => {
+    generation.showing = false
+    generation.queue.flush()
+  })
+}
+
+async function untilTaken(generation: Generation): Promise<void> {
+  clear(generation)
+  await new Promise<void>((resolve) => {
+    generation.wake = resolve
+  })
+  generation.wake = null
+  if (!generation.over) waitFor(generation, generation.deps.limits.betweenBytesMs)
+}
+
+/** The caller has taken all that waited. */
+export function takeWaiting(generation: Generation): void {
+  generation.ahead = 0
+  generation.wake?.()
+}
+
+/** Ends with `cancelled`, whatever the package does about it. */
+export function stopGeneration(generation: Generation): void {
+  last(generation, cancelled)
+}
+
+function end(generation: Generation, found: Problem | null): void {
+  if (found === null) last(generation, null)
+  else last(generation, found.failure, found.retry ? { retry: { waitMs: found.waitMs } } : {})
+}
+
+function last(generation: Generation, failure: Failure | null, retry: { retry?: { waitMs: number | null } } = {}): void {
+  if (generation.over) return
+  generation.over = true
+  clear(generation)
+  generation.onOver()
+  tellExchange(generation)
+  const { queue, reader } = generation
+  if (failure === null) queue.batch.push(...reader.finish())
+  else queue.batch.push({ type: 'error', failure, usage: usageOf(generation), ...retry })
+  queue.end()
+  generation.wake?.()
+  generation.control.abort()
+}
+
+/** A tool call is shown only whole, and is paid for also when it breaks off. A try that made nothing counts as none. */
+function usageOf({ shown, reader }: Generation): Usage {
+  const usage = reader.usage()
+  return shown || usage.outputTokens > 0 ? usage : noUsage
+}
+
+function waitFor(generation: Generation, ms: number): void {
+  clear(generation)
+  generation.timer = setTimeout(() => {
+    const what = generation.begun ? 'stopped sending' : 'did not begin to answer'
+    const hint = 'Send the message again, or use another endpoint.'
+    end(generation, problem('model_stalled', `${generation.deps.origin} ${what} in time.`, hint))
+  }, ms)
+}
+
+function clear(generation: Generation): void {
+  if (generation.timer !== null) clearTimeout(generation.timer)
+  generation.timer = null
+}
+
+/** Something came: the wait for the next begins anew. */
+function alive(generation: Generation): void {
+  if (generation.over || generation.timer === null) return
+  if (generation.begun) generation.timer.refresh()
+  else {
+    generation.begun = true
+    waitFor(generation, generation.deps.limits.betweenBytesMs)
+  }
+}
+
+function watchOf(generation: Generation): Parameters<WatchedFetch['watch']>[1] {
+  const { exchange, deps } = generation
+  const kept = generation.request.onExchange !== undefined
+  return {
+    onRequest: (url, body) => {
+      Object.assign(exchange, { url: url.origin + url.pathname, status: 0, request: body, response: [], bytes: 0 })
+    },
+    onResponse: (status, type) => {
+      exchange.status = status
+      // Packages read any text as a stream of events, and a page as an empty one.
+      if (status === 200 && /^text\/html/i.test(type)) end(generation, garbled(deps.origin, 'answered with a page instead of an answer'))
+    },
+    onBytes: (bytes) => {
+      alive(generation)
+      exchange.bytes += bytes.length
+      if (kept && exchange.bytes <= maxRecordedBytes) exchange.response.push(bytes)
+      if (exchange.bytes > deps.limits.maxAnswerChars) end(generation, garbled(deps.origin, 'sent an answer without end'))
+    },
+  }
+}
+
+function garbled(origin: string, what: string): Problem {
+  return problem('model_garbled', `${origin} ${what}.`, 'Check base_url and the package of the provider.')
+}
+
+/** A package that does not use the fetch that it is given tells nothing of its exchange. */
+function tellExchange({ deps, request, exchange }: Generation): void {
+  if (exchange.url === '') return
+  const { url, status } = exchange
+  request.onExchange?.({
+    wire: deps.wire,
+    model: request.model,
+    url,
+    status,
+    request: [exchange.request],
+    response: Buffer.concat(exchange.response),
+  })
 }

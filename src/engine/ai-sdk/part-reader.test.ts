@@ -4,9 +4,8 @@ import * as fc from 'fast-check'
 import type { ModelEvent } from '../../types/index.ts'
 import { systemClock } from '../../types/index.ts'
 import { modelLimits, type ModelLimits } from '../limits.ts'
-import { createPartReader } from './part-reader.ts'
+import { createPartReader, readUsage } from './part-reader.ts'
 import { problemOfError } from './provider-problem.ts'
-import { readUsage } from './usage-reader.ts'
 
 const context = { packageName: 'pkg', origin: 'http://test', key: 'secret-key', clock: systemClock }
 

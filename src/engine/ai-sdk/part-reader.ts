@@ -2,14 +2,13 @@
  * Reads the parts that a provider package streams. The package is code that was chosen; what it hands on was said by an
  * endpoint, so every field is looked at before it is used. An answer is whole when its `finish` names a reason.
  */
-import type { FinishReason, ModelEvent, Sealed, ToolCallPart, Usage } from '../../types/index.ts'
-import type { JsonObject } from '../../types/index.ts'
-import { type Answer, createAnswer, fail, garbled, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import type { LanguageModelV2Usage, LanguageModelV4Usage } from '@ai-sdk/provider'
+import type { FinishReason, JsonObject, ModelEvent, Sealed, ToolCallPart, Usage } from '../../types/index.ts'
+import { type Answer, createAnswer, fail, garbled, isCount, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
 import type { Problem } from '../model-problem.ts'
 import type { ReaderOptions } from '../wire.ts'
-import { readUsage } from './usage-reader.ts'
 
-export interface PartReaderOptions extends ReaderOptions {
+interface PartReaderOptions extends ReaderOptions {
   readonly wire: string
   /** Turns what the package throws or streams as an error into a problem. */
   readonly problemOf: (error: unknown) => Problem
@@ -201,4 +200,47 @@ function readFinish(answer: PartAnswer, part: Part): void {
 function lastEvents(answer: PartAnswer): ModelEvent[] {
   const calls = answer.calls.map((call): ModelEvent => ({ type: 'tool_call', call }))
   return [...calls, { type: 'finish', reason: answer.reason ?? 'stop', usage: usageOf(answer) }]
+}
+
+/** Usage as provider packages report it: flat numbers in version 2 of the interface, nested ones since. */
+
+/** @param metadata of the last part. @returns null when the totals are not there. */
+export function readUsage(value: unknown, metadata: unknown): Usage | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { inputTokens } = value as { inputTokens?: unknown }
+  return typeof inputTokens === 'object' ? readNested(value) : readFlat(value, metadata)
+}
+
+type Loose<T> = { readonly [Key in keyof T]?: unknown }
+
+function readNested(value: object): Usage | null {
+  const { inputTokens, outputTokens } = value as Loose<LanguageModelV4Usage>
+  const input = (inputTokens ?? {}) as Loose<LanguageModelV4Usage['inputTokens']>
+  const output = (outputTokens ?? {}) as Loose<LanguageModelV4Usage['outputTokens']>
+  if (!isCount(input.total) || !isCount(output.total)) return null
+  return usage(input.total, output.total, input.cacheRead, input.cacheWrite, output.reasoning)
+}
+
+/** What was read from a cache counts as input or beside it, as the service behind has it: Anthropic's count beside it. */
+function readFlat(value: object, metadata: unknown): Usage | null {
+  const { inputTokens: input, outputTokens: output, reasoningTokens, cachedInputTokens } = value as Loose<LanguageModelV2Usage>
+  if (!isCount(input) || !isCount(output)) return null
+  const read = isCount(cachedInputTokens) ? cachedInputTokens : 0
+  const { anthropic } = (metadata ?? {}) as { anthropic?: { cacheCreationInputTokens?: unknown } | null }
+  const beside = (typeof anthropic === 'object' && anthropic !== null) || read > input
+  const written = anthropic?.cacheCreationInputTokens
+  const total = beside ? input + read + (isCount(written) ? written : 0) : input
+  return usage(total, output, read, beside ? written : 0, reasoningTokens)
+}
+
+function usage(inputTokens: number, outputTokens: number, read: unknown, written: unknown, reasoning: unknown): Usage {
+  const some = (count: unknown): count is number => isCount(count) && count > 0
+  return {
+    inputTokens,
+    outputTokens,
+    ...(some(read) ? { cacheReadTokens: read } : {}),
+    ...(some(written) ? { cacheWriteTokens: written } : {}),
+    ...(some(reasoning) ? { reasoningTokens: reasoning } : {}),
+    estimated: false,
+  }
 }

@@ -3,8 +3,7 @@ import { describe, it } from 'node:test'
 import type { AssistantMessage, GenerateRequest, MediaPart, Message, ModelFacts, Sealed, ToolMessage } from '../../types/index.ts'
 import { plainFacts, userMessage } from '../../types/index.ts'
 import { requestOf } from '../model-contract.ts'
-import { writeCallOptions } from './call-options.ts'
-import { type PromptOptions, writePrompt } from './prompt-writer.ts'
+import { type PromptOptions, writeCallOptions, writePrompt } from './prompt-writer.ts'
 
 type Loose = Record<string, any>
 

@@ -7,8 +7,7 @@ import { isOxbowError, type ModelFacts, plainFacts, systemClock } from '../../ty
 import { modelLimits } from '../limits.ts'
 import { collect, requestOf } from '../model-contract.ts'
 import { createAiSdkModel } from './ai-sdk-model.ts'
-import { loadPackage } from './package-load.ts'
-import { createProvider, pickFactory, type ProviderSettings } from './provider-factory.ts'
+import { createProvider, loadPackage, pickFactory, type ProviderSettings } from './provider-package.ts'
 
 const make = (): null => null
 

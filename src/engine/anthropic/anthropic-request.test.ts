@@ -4,9 +4,9 @@ import type { MessageCreateParamsStreaming } from '@anthropic-ai/sdk/resources/m
 import * as fc from 'fast-check'
 import type { AssistantMessage, MediaPart, Message, ToolMessage, ToolResultPart } from '../../types/index.ts'
 import { userMessage } from '../../types/index.ts'
-import { factsOf } from './anthropic-mock.ts'
+import { factsOf } from './fake-anthropic.ts'
 import { requestOf } from '../model-contract.ts'
-import { createMessageWriter } from './message-request.ts'
+import { createMessageWriter } from './anthropic-wire.ts'
 
 const writer = createMessageWriter({ facts: factsOf, official: true })
 const call = (id: string, text = '{}') => ({ type: 'tool_call', id, name: 'file_read', arguments: text }) as const

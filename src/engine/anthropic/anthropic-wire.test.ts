@@ -7,8 +7,7 @@ import { systemClock, userMessage } from '../../types/index.ts'
 import { createHttpModel, type HttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
-import type { AnthropicMock, MockAnswer, MockMessage } from './anthropic-mock.ts'
-import { factsOf, messageSse, sseOf, startAnthropicMock } from './anthropic-mock.ts'
+import { type AnthropicMock, factsOf, messageSse, type MockAnswer, type MockMessage, sseOf, startAnthropicMock } from './fake-anthropic.ts'
 import { anthropicWire } from './anthropic-wire.ts'
 
 function modelOn(mock: AnthropicMock, key = 'sk-ant-test'): HttpModel {

@@ -6,9 +6,9 @@ import type { AssistantMessage, ModelEvent } from '../../types/index.ts'
 import { userMessage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { requestOf } from '../model-contract.ts'
-import { factsOf, messageSse, type MockBlock } from './anthropic-mock.ts'
+import { factsOf, messageSse, type MockBlock } from './fake-anthropic.ts'
 import { createMessageReader } from './message-answer.ts'
-import { createMessageWriter } from './message-request.ts'
+import { createMessageWriter } from './anthropic-wire.ts'
 
 type Part = AssistantMessage['parts'][number]
 

@@ -6,7 +6,7 @@ import type { ModelEvent, Usage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { problem, problemOfStatus } from '../model-problem.ts'
 import type { ReaderOptions } from '../wire.ts'
-import { messageSse, type MockBlock, type MockMessage, sseOf } from './anthropic-mock.ts'
+import { messageSse, type MockBlock, type MockMessage, sseOf } from './fake-anthropic.ts'
 import { createMessageReader } from './message-answer.ts'
 
 const dropped = problem('model_unreachable', 'dropped', 'again')

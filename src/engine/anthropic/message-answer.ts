@@ -4,13 +4,11 @@
  *
  * Thinking ends with the seal that must be given back with it: its signature, or the encrypted data that stands in its place.
  */
-import type { FinishReason, ModelEvent, Sealed, ToolCallPart } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, seal } from '../answer.ts'
-import type { Problem } from '../model-problem.ts'
+import { type FinishReason, type ModelEvent, parseObject, type Sealed, type ToolCallPart, type Usage } from '../../types/index.ts'
+import { type Answer, createAnswer, createFeed, fail, garbled, isCount, problemAtEnd, say, seal, streamError } from '../answer.ts'
+import { charsPerToken } from '../limits.ts'
+import { type Problem, problemOfStatus } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
-import { eventProblem } from './event-problem.ts'
-import { countUsage, messageUsage, type UsageCounts } from './message-usage.ts'
-import { isObjectText } from './sendable-text.ts'
 
 interface ToolBlock {
   readonly type: 'tool'
@@ -237,5 +235,77 @@ function lastEvents(answer: MessageAnswer): ModelEvent[] {
 /** An answer that was cut short by its limit may end inside a call, and one that was refused means none of its calls. */
 function wholeCalls({ calls, reason }: MessageAnswer): ToolBlock[] {
   if (reason === 'refusal') return []
-  return calls.filter(({ name, pieces }) => name !== '' && (reason !== 'length' || isObjectText(pieces)))
+  return calls.filter(({ name, pieces }) => name !== '' && (reason !== 'length' || parseObject(pieces) !== null))
+}
+
+/** Usage of this wire: three kinds of input beside each other, and counts that are totals each time they come. */
+
+interface UsageCounts {
+  /** Neither read from a cache nor written to one. */
+  input: number | null
+  cacheRead: number
+  cacheWrite: number
+  output: number | null
+  reasoning: number
+  /** The count of the output came at its end; the one at the start counts nearly nothing of it. */
+  final: boolean
+}
+
+/** Takes what is there; a count that is missing, null or no count stays as it was. */
+function countUsage(counts: UsageCounts, usage: Readonly<Record<string, unknown>>, atEnd: boolean): void {
+  const { input_tokens: input, output_tokens: output, output_tokens_details: details } = usage
+  const { cache_read_input_tokens: read, cache_creation_input_tokens: write } = usage
+  if (isCount(input)) counts.input = input
+  if (isCount(read)) counts.cacheRead = read
+  if (isCount(write)) counts.cacheWrite = write
+  if (typeof details === 'object' && details !== null && 'thinking_tokens' in details && isCount(details.thinking_tokens)) {
+    counts.reasoning = details.thinking_tokens
+  }
+  if (!isCount(output)) return
+  counts.output = output
+  counts.final ||= atEnd
+}
+
+/** As reported; what is missing, of an answer that broke off the output, is estimated from lengths. */
+function messageUsage({ options, outputChars }: Answer, counts: UsageCounts): Usage {
+  const { input, cacheRead, cacheWrite, output, final } = counts
+  const total = (input ?? 0) + cacheRead + cacheWrite
+  const told = input !== null && isCount(total)
+  const estimate = Math.ceil(outputChars / charsPerToken)
+  const outputTokens = final && output !== null ? output : Math.max(output ?? 0, estimate)
+  const reasoning = Math.min(counts.reasoning, outputTokens)
+  return {
+    inputTokens: told ? total : Math.ceil(options.requestChars / charsPerToken),
+    outputTokens,
+    ...(told && cacheRead > 0 ? { cacheReadTokens: cacheRead } : {}),
+    ...(told && cacheWrite > 0 ? { cacheWriteTokens: cacheWrite } : {}),
+    ...(reasoning > 0 ? { reasoningTokens: reasoning } : {}),
+    estimated: !told || !final,
+  }
+}
+
+/** An error that came inside a stream: it names its kind where an answer of its own would have had a status. */
+
+const statusOf: ReadonlyMap<unknown, number> = new Map([
+  ['invalid_request_error', 400],
+  ['authentication_error', 401],
+  ['billing_error', 402],
+  ['permission_error', 403],
+  ['not_found_error', 404],
+  ['conflict_error', 409],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['api_error', 500],
+  ['timeout_error', 504],
+  ['overloaded_error', 529],
+])
+
+/** @param error hostile: only texts and numbers are taken from it. An unknown kind counts as the service's own failure. */
+function eventProblem(error: unknown, options: ReaderOptions): Problem {
+  const { type, message, code } = (typeof error === 'object' && error !== null ? error : { message: error }) as Record<string, unknown>
+  const said = typeof message === 'string' ? message : ''
+  const status = statusOf.get(type)
+  if (status === undefined) return streamError({ message: said, code: typeof code === 'number' ? code : null }, options)
+  const { key, origin } = options
+  return problemOfStatus({ status, body: JSON.stringify({ message: said }), key, origin, retryAfterMs: null, redirect: '' })
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Usage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
-import { messageSse, sseOf } from './anthropic-mock.ts'
+import { messageSse, sseOf } from './fake-anthropic.ts'
 import { createMessageReader } from './message-answer.ts'
 
 /** What is known once this much of a stream has come. */

@@ -5,9 +5,8 @@ import { createAnthropic } from '@ai-sdk/anthropic'
 import type { Model as AnthropicModel } from '@anthropic-ai/sdk/resources/messages'
 import type { Effort, GenerateSettings } from '../../types/index.ts'
 import { requestOf } from '../model-contract.ts'
-import { factsOf } from './anthropic-mock.ts'
-import { createMessageWriter } from './message-request.ts'
-import { modelDialect } from './model-dialect.ts'
+import { factsOf } from './fake-anthropic.ts'
+import { createMessageWriter, modelDialect } from './anthropic-wire.ts'
 
 interface Asked {
   readonly thinking?: { readonly type: string }

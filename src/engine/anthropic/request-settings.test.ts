@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import type { GenerateSettings, JsonObject, Message } from '../../types/index.ts'
 import { userMessage } from '../../types/index.ts'
 import { requestOf } from '../model-contract.ts'
-import { factsOf } from './anthropic-mock.ts'
-import { createMessageWriter } from './message-request.ts'
+import { factsOf } from './fake-anthropic.ts'
+import { createMessageWriter } from './anthropic-wire.ts'
 
 const writer = createMessageWriter({ facts: factsOf, official: true })
 const tools = [{ name: 'x', description: '', parameters: { type: 'object' } }]

@@ -1,6 +1,6 @@
 /** JSON Schema as the service takes it: a schema that it does not take refuses the whole request. */
 import type { Tool } from '@anthropic-ai/sdk/resources/messages'
-import type { Json, JsonObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject } from '../../types/index.ts'
 
 const formats = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'uri', 'ipv4', 'ipv6', 'uuid']
 
@@ -96,10 +96,6 @@ function part(value: Json): Json {
 
 function mapped(schemas: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, part(schema)]))
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return isNested(value) && !Array.isArray(value)
 }
 
 function isNested(value: Json | undefined): boolean {

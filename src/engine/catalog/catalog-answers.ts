@@ -1,7 +1,7 @@
 /** Answers to what a person asks about models from the command line: one JSON document at a time. */
 import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
-import { overridesOf } from '../model-book.ts'
+import { overridesOf } from '../open-model.ts'
 import { readModelName } from '../services.ts'
 import type { Catalog, CatalogModel } from './catalog.ts'
 import { catalogFilesIn, loadCatalog } from './catalog.ts'

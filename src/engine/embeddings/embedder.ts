@@ -4,11 +4,10 @@
  */
 import type { Clock, Embedded, EmbedOptions, Random, Usage } from '../../types/index.ts'
 import { toError } from '../../types/index.ts'
-import { createEndpoint, type Endpoint } from '../http/http-exchange.ts'
-import { postJson } from '../http/json-exchange.ts'
+import { createEndpoint, type Endpoint, postJson } from '../http/http-exchange.ts'
 import { charsPerToken, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
 import { type Problem, problem } from '../model-problem.ts'
-import { retryWaitMs } from '../reliability/backoff.ts'
+import { retryWaitMs } from '../reliability/reliable-model.ts'
 import type { EmbeddingWire } from './embedding-wire.ts'
 import { geminiEmbeddings } from './gemini-embeddings.ts'
 import { openaiEmbeddings } from './openai-embeddings.ts'

@@ -6,7 +6,7 @@ import type { ModelEvent, Usage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { problem } from '../model-problem.ts'
 import { createGeminiReader } from './gemini-answer.ts'
-import { chunkOf, sseOf } from './gemini-mock.ts'
+import { chunkOf, sseOf } from './fake-gemini.ts'
 
 const dropped = problem('model_unreachable', 'dropped', 'again', true)
 

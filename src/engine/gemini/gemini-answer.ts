@@ -3,13 +3,12 @@
  * finish reason, or said that it blocked the request; a stream that just ends is an error, never an answer. There is no end
  * mark: chunks with usage alone may follow, so the stream is read to its end.
  */
-import type { ModelEvent, ToolCallPart } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, seal, streamError } from '../answer.ts'
-import type { Problem } from '../model-problem.ts'
+import type { BlockedReason, FinishReason as GeminiReason, GenerateContentResponseUsageMetadata } from '@google/genai'
+import type { FinishReason, ModelEvent, ToolCallPart, Usage } from '../../types/index.ts'
+import { type Answer, createAnswer, createFeed, fail, garbled, isCount, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import { cleanEndpointText, type Problem, problem } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
-import { brokenProblem, type Ending, endingOf, httpStatusOf, isBlock, refusalSentence } from './gemini-ending.ts'
-import { sealPart } from './gemini-seal.ts'
-import { geminiUsage, noCounts, takeCounts, type TokenCounts } from './gemini-usage.ts'
+import { sealPart } from './gemini-parts.ts'
 
 /** What is known of an answer so far. */
 interface GeminiAnswer extends Answer {
@@ -144,4 +143,140 @@ function fieldsOf(value: unknown): Fields {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** How Gemini says that it is done, and why: finish reasons of an answer, block reasons of a request, errors by RPC name. */
+
+/** `broken` is an answer that cannot be used; the same request may pass. */
+type Ending = Exclude<FinishReason, 'tool_calls'> | 'broken'
+
+/**
+ * @returns null for a value that ends nothing. A reason that is not known is taken for `broken`: nearly all of them are, and
+ * a cut answer must not pass for a whole one.
+ */
+function endingOf(reason: string): Ending | null {
+  switch (reason as `${GeminiReason}` | '') {
+    case '':
+    case 'FINISH_REASON_UNSPECIFIED':
+      return null
+    case 'STOP':
+      return 'stop'
+    case 'MAX_TOKENS':
+    case 'CONTINUATION':
+      return 'length'
+    case 'SAFETY':
+    case 'RECITATION':
+    case 'LANGUAGE':
+    case 'BLOCKLIST':
+    case 'PROHIBITED_CONTENT':
+    case 'SPII':
+    case 'IMAGE_SAFETY':
+    case 'IMAGE_PROHIBITED_CONTENT':
+    case 'IMAGE_RECITATION':
+      return 'refusal'
+    case 'MALFORMED_FUNCTION_CALL':
+    case 'UNEXPECTED_TOOL_CALL':
+    case 'TOO_MANY_TOOL_CALLS':
+    case 'MALFORMED_RESPONSE':
+    case 'NO_IMAGE':
+    case 'IMAGE_OTHER':
+    case 'OTHER':
+      return 'broken'
+    default:
+      return 'broken'
+  }
+}
+
+/** @returns whether the request itself was blocked: there is no answer, and none will come. */
+function isBlock(reason: unknown): reason is string {
+  const value = reason as `${BlockedReason}` | ''
+  return typeof reason === 'string' && value !== '' && value !== 'BLOCKED_REASON_UNSPECIFIED' && reason !== 'BLOCK_REASON_UNSPECIFIED'
+}
+
+/** What a person reads in place of an answer. @param said the endpoint's own words, or empty */
+function refusalSentence(what: 'request' | 'answer', reason: string, said: string, key: string): string {
+  const why = cleanEndpointText(said === '' ? reason : `${reason}, ${said}`, key)
+  return what === 'request' ? `[The service did not take this request: ${why}]` : `[The service stopped this answer: ${why}]`
+}
+
+/** @param said the endpoint's own words, or empty */
+function brokenProblem({ origin, key }: ReaderOptions, reason: string, said: string): Problem {
+  const why = cleanEndpointText(said === '' ? reason : `${reason}, ${said}`, key)
+  const message = `${origin} ended the answer as one that cannot be used: ${why}.`
+  if (/TOOL_CALL|FUNCTION_CALL/.test(reason)) {
+    return problem('model_garbled', message, 'The model wrote a tool call that its service cannot read: send the message again.', true)
+  }
+  return problem('model_overloaded', message, 'The endpoint failed on its side: try again in a moment.', true)
+}
+
+/** Errors may come with an RPC name and without its number (google.rpc.Code, as HTTP statuses). */
+function httpStatusOf(name: unknown): number | null {
+  switch (name) {
+    case 'INVALID_ARGUMENT':
+    case 'FAILED_PRECONDITION':
+    case 'OUT_OF_RANGE':
+      return 400
+    case 'UNAUTHENTICATED':
+      return 401
+    case 'PERMISSION_DENIED':
+      return 403
+    case 'NOT_FOUND':
+      return 404
+    case 'RESOURCE_EXHAUSTED':
+      return 429
+    case 'UNKNOWN':
+    case 'INTERNAL':
+    case 'DATA_LOSS':
+      return 500
+    case 'UNAVAILABLE':
+      return 503
+    case 'DEADLINE_EXCEEDED':
+      return 504
+    default:
+      return null
+  }
+}
+
+/** Gemini's token counts, normalised. They stand in most chunks, are those of the answer so far, and are not always all there. */
+
+type Reported = { readonly [Name in keyof GenerateContentResponseUsageMetadata]: unknown }
+
+/** The newest of each count; null: not reported so far. */
+interface TokenCounts {
+  prompt: number | null
+  toolUse: number | null
+  cached: number | null
+  said: number | null
+  thought: number | null
+}
+
+function noCounts(): TokenCounts {
+  return { prompt: null, toolUse: null, cached: null, said: null, thought: null }
+}
+
+/** Takes the counts of one chunk over those before. */
+function takeCounts(counts: TokenCounts, reported: Reported): void {
+  if (isCount(reported.promptTokenCount)) counts.prompt = reported.promptTokenCount
+  if (isCount(reported.toolUsePromptTokenCount)) counts.toolUse = reported.toolUsePromptTokenCount
+  if (isCount(reported.cachedContentTokenCount)) counts.cached = reported.cachedContentTokenCount
+  if (isCount(reported.candidatesTokenCount)) counts.said = reported.candidatesTokenCount
+  if (isCount(reported.thoughtsTokenCount)) counts.thought = reported.thoughtsTokenCount
+}
+
+/**
+ * `promptTokenCount` holds what was read from the cache, but not what a tool used; `candidatesTokenCount` leaves thoughts out.
+ * What was not reported is estimated, and then the usage says so.
+ */
+function geminiUsage(answer: Answer, { prompt, toolUse, cached, said, thought }: TokenCounts): Usage {
+  const guess = usageOf(answer)
+  const outputKnown = said !== null || thought !== null || answer.outputChars === 0
+  const inputTokens = prompt === null ? guess.inputTokens : prompt + (toolUse ?? 0)
+  const cacheReadTokens = Math.min(cached ?? 0, inputTokens)
+  return {
+    inputTokens,
+    outputTokens: outputKnown ? (said ?? 0) + (thought ?? 0) : guess.outputTokens,
+    ...(cacheReadTokens > 0 ? { cacheReadTokens } : {}),
+    ...(thought !== null && thought > 0 ? { reasoningTokens: thought } : {}),
+    estimated: prompt === null || !outputKnown,
+  }
 }

@@ -1,9 +1,20 @@
-/** Messages as Gemini's parts. A message becomes JSON text here, once; `gemini-request.ts` puts the texts together. */
+/** Messages as Gemini's parts. A message becomes JSON text here, once; `gemini-wire.ts` puts the texts together. */
 import type { Blob, FunctionResponse, FunctionResponsePart, Part } from '@google/genai'
-import type { AssistantMessage, InputKind, MediaPart, ModelFacts, ToolCallPart, ToolMessage, UserMessage } from '../../types/index.ts'
+import type {
+  AssistantMessage,
+  InputKind,
+  Json,
+  JsonObject,
+  MediaPart,
+  ModelFacts,
+  Sealed,
+  ToolCallPart,
+  ToolMessage,
+  UserMessage,
+} from '../../types/index.ts'
 import { maxToolNameChars } from '../limits.ts'
-import { openSeal } from './gemini-seal.ts'
-import { isNewGeneration } from './gemini-traits.ts'
+import { isNewGeneration } from './gemini-settings.ts'
+import { sendableName, sendableObject } from '../http/request-body.ts'
 
 /** What a model takes, and its name, for which seals are opened. */
 export interface PartContext {
@@ -45,7 +56,7 @@ export function ownId(call: ToolCallPart, model: string): string {
   return openSeal(call.sealed, model)?.id ?? ''
 }
 
-export interface ResultJson {
+interface ResultJson {
   readonly response: string
   /** Media for which a response has no place: they follow all responses of the step. May be empty. */
   readonly after: string
@@ -62,7 +73,7 @@ export function resultParts({ parts: [result] }: ToolMessage, id: string, { mode
     else after.push(part)
   }
   const text = result.text.toWellFormed()
-  const functionResponse: FunctionResponse = { name: sendableName(result.name), response: result.ok ? { result: text } : { error: text } }
+  const functionResponse: FunctionResponse = { name: functionName(result.name), response: result.ok ? { result: text } : { error: text } }
   if (id !== '') functionResponse.id = id
   if (inside.length > 0) functionResponse.parts = inside
   return { response: joined([{ functionResponse }]), after: joined(after) }
@@ -74,32 +85,28 @@ function textPart(text: string): Part {
 }
 
 /** A name that a model made up may be one that the service refuses, and with it the whole conversation. */
-function sendableName(name: string): string {
-  const clean = name.replaceAll(/[^\w.:-]/g, '_').slice(0, maxToolNameChars)
+function functionName(name: string): string {
+  const clean = sendableName(name, maxToolNameChars, /[^\w.:-]/g)
   return /^[A-Za-z_]/.test(clean) ? clean : `_${clean}`.slice(0, maxToolNameChars)
 }
 
 function callPart(call: ToolCallPart, { model }: PartContext): Part {
   const seal = openSeal(call.sealed, model)
-  const part: Part = { functionCall: { name: sendableName(call.name), args: sendableArguments(call.arguments) } }
+  const part: Part = { functionCall: { name: functionName(call.name), args: sendableArguments(call.arguments) } }
   if (seal !== null && seal.id !== '') part.functionCall = { ...part.functionCall, id: seal.id }
   if (seal !== null && seal.signature !== '') part.thoughtSignature = seal.signature
   return part
 }
 
-/** Arguments must be an object. What is none is wrapped, so that the model can still read what it wrote. */
-function sendableArguments(text: string): Record<string, unknown> {
+function sendableArguments(text: string): JsonObject {
+  const value = sendableObject(text.toWellFormed())
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      // Text that nests too deep can be read but not written.
-      JSON.stringify(value)
-      return value as Record<string, unknown>
-    }
+    // Text that nests too deep can be read but not written.
+    JSON.stringify(value)
+    return value
   } catch {
-    // Not JSON, or too deep: the wrapped form.
+    return { invalid_arguments: text.toWellFormed() }
   }
-  return text.trim() === '' ? {} : { invalid_arguments: text.toWellFormed() }
 }
 
 function mediaPart(media: MediaPart, facts: ModelFacts): Part {
@@ -134,4 +141,42 @@ function fitsResponse(mediaType: string): boolean {
 
 function joined(parts: readonly Part[]): string {
   return parts.map((part) => JSON.stringify(part)).join(',')
+}
+
+/**
+ * What Gemini wants back with a part of its answer: the signature of its thought, and the id it gave a call. A signature
+ * belongs to the very part it came with, and a stream often brings it with a last, empty part; so the seal says how many
+ * characters at the end of the merged text were that part, and the request gives two parts back.
+ */
+
+export const wireName = 'gemini'
+
+interface PartSeal {
+  /** Base64, opaque. Empty: there was none. */
+  readonly signature: string
+  /** The id that the endpoint itself gave a call; empty: it gave none. */
+  readonly id: string
+  /** Characters at the end of a text that the signature belongs to. */
+  readonly chars: number
+}
+
+/** @returns the seal of a part, or null when the part came with nothing to keep. */
+export function sealPart(model: string, { signature, id, chars }: PartSeal): Sealed | null {
+  if (signature === '' && id === '') return null
+  const data: Record<string, Json> = {}
+  if (signature !== '') data['signature'] = signature
+  if (id !== '') data['id'] = id
+  if (chars > 0) data['chars'] = chars
+  return { wire: wireName, model, data }
+}
+
+/** @returns what was sealed, or null for a seal of another wire or model: to this one it means nothing. */
+function openSeal(sealed: Sealed | undefined, model: string): PartSeal | null {
+  if (sealed === undefined || sealed.wire !== wireName || sealed.model !== model) return null
+  const { signature, id, chars } = sealed.data
+  return {
+    signature: typeof signature === 'string' ? signature : '',
+    id: typeof id === 'string' ? id : '',
+    chars: typeof chars === 'number' && chars > 0 ? chars : 0,
+  }
 }

@@ -5,8 +5,8 @@ import type { AssistantMessage, MediaPart, Message, ModelFacts, Sealed, ToolMess
 import { userMessage } from '../../types/index.ts'
 import { requestOf } from '../model-contract.ts'
 import { createGeminiReader } from './gemini-answer.ts'
-import { chunkOf, sseOf } from './gemini-mock.ts'
-import { createGeminiWriter } from './gemini-request.ts'
+import { chunkOf, sseOf } from './fake-gemini.ts'
+import { createGeminiWriter } from './gemini-wire.ts'
 import { modelLimits } from '../limits.ts'
 
 const facts: ModelFacts = {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Effort, GenerateSettings, ModelFacts } from '../../types/index.ts'
 import { requestOf } from '../model-contract.ts'
-import { createGeminiWriter } from './gemini-request.ts'
-import { geminiSchema } from './gemini-schema.ts'
+import { geminiSchema } from './gemini-settings.ts'
+import { createGeminiWriter } from './gemini-wire.ts'
 
 const tool = { name: 'x', description: 'X.', parameters: { type: 'object' } }
 

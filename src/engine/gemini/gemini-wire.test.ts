@@ -7,7 +7,7 @@ import { systemClock } from '../../types/index.ts'
 import { createHttpModel, type HttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
-import { chunkOf, type GeminiMock, type MockAnswer, type MockRequest, sseOf, startGeminiMock } from './gemini-mock.ts'
+import { chunkOf, type GeminiMock, type MockAnswer, type MockRequest, sseOf, startGeminiMock } from './fake-gemini.ts'
 import { geminiWire } from './gemini-wire.ts'
 
 const facts: ModelFacts = {

@@ -4,12 +4,9 @@
  */
 import type { Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
-import { cancelled, noUsage } from '../model-problem.ts'
-import type { Problem } from '../model-problem.ts'
+import { cancelled, noUsage, type Problem } from '../model-problem.ts'
 import type { AnswerReader, Wire } from '../wire.ts'
-import { type BatchQueue, createBatchQueue } from './batch-queue.ts'
-import type { Endpoint, Exchange } from './http-exchange.ts'
-import { createEndpoint, startExchange } from './http-exchange.ts'
+import { createEndpoint, type Endpoint, type Exchange, startExchange } from './http-exchange.ts'
 import { type BodyPieces, bytesOf, lengthOf } from './request-body.ts'
 
 export interface HttpModelOptions {
@@ -182,4 +179,65 @@ function tellExchange({ asked, received, body, status, exchange }: Generation): 
 function usageOf({ shown, reader }: Generation): Usage {
   const usage = reader.usage()
   return shown || usage.outputTokens > 0 ? usage : noUsage
+}
+
+/**
+ * Hands events from callbacks (a socket, a timer) to one reader. Everything that came since the reader last looked is one
+ * batch, so a fast producer costs the reader one promise and not one for each event.
+ */
+export interface BatchQueue<T> extends AsyncIterator<readonly T[]> {
+  /** What waits. A producer appends here and then calls `flush`; never keep a reference over a `flush`. */
+  batch: T[]
+  flush(): void
+  /** Gives out what waits, then ends. Later flushes do nothing. */
+  end(): void
+}
+
+export interface QueueHooks {
+  /** The reader has taken all that waited. */
+  readonly onTake: () => void
+  /** The reader stopped before the end. */
+  readonly onReturn: () => void
+}
+
+export function createBatchQueue<T>(hooks: QueueHooks): BatchQueue<T> {
+  let waiting: ((result: IteratorResult<readonly T[]>) => void) | null = null
+  let ended = false
+
+  const take = (): IteratorResult<readonly T[]> => {
+    if (queue.batch.length === 0) return { done: true, value: undefined }
+    const value = queue.batch
+    queue.batch = []
+    hooks.onTake()
+    return { done: false, value }
+  }
+  const flush = (): void => {
+    if (waiting === null || (queue.batch.length === 0 && !ended)) return
+    const resolve = waiting
+    waiting = null
+    resolve(take())
+  }
+  const queue: BatchQueue<T> = {
+    batch: [],
+    flush,
+    end: () => {
+      ended = true
+      flush()
+    },
+    next: () => {
+      if (queue.batch.length > 0 || ended) return Promise.resolve(take())
+      return new Promise((resolve) => {
+        waiting = resolve
+      })
+    },
+    return: () => {
+      const running = !ended
+      ended = true
+      queue.batch = []
+      if (running) hooks.onReturn()
+      flush()
+      return Promise.resolve({ done: true, value: undefined })
+    },
+  }
+  return queue
 }

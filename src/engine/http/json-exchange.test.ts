@@ -4,8 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { describe, it } from 'node:test'
 import { systemClock } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
-import { createEndpoint } from './http-exchange.ts'
-import { type JsonAnswer, postJson } from './json-exchange.ts'
+import { createEndpoint, type JsonAnswer, postJson } from './http-exchange.ts'
 
 /** A server that answers each request by what the function says; null drops the connection. */
 async function withServer(

@@ -2,14 +2,12 @@
  * Reads the SSE stream of one chat completion. Pure: text in, events out, no socket and no clock. An answer is whole when
  * the endpoint gave a finish reason or said [DONE]; a stream that just ends is an error, never an answer.
  */
-import type { FinishReason, ModelEvent, ToolCallPart } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, streamError, usageOf } from '../answer.ts'
+import { type FinishReason, type JsonObject, type ModelEvent, parseObject, type Sealed, type ToolCallPart } from '../../types/index.ts'
+import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import { maxAnswerItems } from '../limits.ts'
 import type { Problem } from '../model-problem.ts'
+import { boundedObject, listOf, readChatUsage, recordOf, textOf } from '../openai/message-parts.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
-import { chatWireName, createThoughts, type Thoughts } from './chat-thought.ts'
-import { listOf, recordOf, textOf } from '../openai/endpoint-json.ts'
-import { readChatUsage } from '../openai/reported-usage.ts'
-import { createToolCallAssembly, type ToolCallAssembly } from './tool-call-assembly.ts'
 
 /** What is known of an answer so far. */
 interface ChatAnswer extends Answer {
@@ -100,20 +98,159 @@ function lastEvents(answer: ChatAnswer): ModelEvent[] {
 /** An answer that was cut short by its limit may end inside a call, and one that was refused means none of its calls. */
 function wholeCalls(calls: readonly ToolCallPart[], ended: FinishReason): readonly ToolCallPart[] {
   if (ended === 'refusal') return []
-  return ended === 'length' ? calls.filter(({ arguments: text }) => isObjectText(text)) : calls
-}
-
-function isObjectText(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-  } catch {
-    return false
-  }
+  return ended === 'length' ? calls.filter(({ arguments: text }) => parseObject(text) !== null) : calls
 }
 
 function finishReason(text: string): FinishReason {
   if (text === 'length' || text === 'max_tokens') return 'length'
   if (text === 'content_filter') return 'refusal'
   return text === 'tool_calls' || text === 'function_call' ? 'tool_calls' : 'stop'
+}
+
+/**
+ * Reasoning of a chat completion. The protocol has no place for it, so each service has its own: `reasoning_content`
+ * (DeepSeek and many that follow it), `reasoning` (vLLM, Groq, Ollama), `reasoning_details` (OpenRouter, with signatures and
+ * encrypted pieces). Some refuse the next request when it does not come back: it is sealed with the field that it came in.
+ */
+
+export const chatWireName = 'openai-chat'
+
+type ThoughtField = 'reasoning_content' | 'reasoning' | 'reasoning_details'
+
+interface Thoughts {
+  read(delta: Readonly<Record<string, unknown>>): void
+  /** Something else begins: what was thought so far is one part. */
+  close(): void
+}
+
+function createThoughts(answer: Answer): Thoughts {
+  let field: ThoughtField | null = null
+  let details: JsonObject[] = []
+  let pieces = 0
+  return {
+    read: (delta) => {
+      let detailed = ''
+      for (const value of listOf(delta['reasoning_details'])) {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) continue
+        const detail = boundedObject(value)
+        detailed += textOf(detail['text']) || textOf(detail['summary'])
+        field = 'reasoning_details'
+        if (joinDetail(details, detail)) continue
+        pieces += 1
+        if (pieces > maxAnswerItems) return garbled(answer, 'sent more pieces of reasoning than any model has')
+      }
+      const [name, text] = plainThought(delta)
+      if (name !== null) field ??= name
+      const said = text || detailed
+      if (said !== '') say(answer, 'reasoning', said)
+    },
+    close: () => {
+      if (field === null) return
+      const data: JsonObject = field === 'reasoning_details' ? { field, details } : { field }
+      seal(answer, 'reasoning', { wire: chatWireName, model: answer.options.model, data })
+      field = null
+      details = []
+    },
+  }
+}
+
+/** Services in transition send the same text under two names: the first that holds any is taken. */
+function plainThought(delta: Readonly<Record<string, unknown>>): [ThoughtField | null, string] {
+  for (const name of ['reasoning_content', 'reasoning'] as const) {
+    const text = textOf(delta[name])
+    if (text !== '') return [name, text]
+  }
+  return [null, '']
+}
+
+/** Joins the pieces in which one text or summary streams. @returns false when it began a new detail. */
+function joinDetail(details: JsonObject[], detail: JsonObject): boolean {
+  const last = details.at(-1)
+  const kind = detail['type'] === 'reasoning.text' ? 'text' : detail['type'] === 'reasoning.summary' ? 'summary' : null
+  if (last === undefined || kind === null || last['type'] !== detail['type'] || last['index'] !== detail['index']) {
+    details.push(detail)
+    return false
+  }
+  // Later pieces bring what the first had not yet, above all the signature.
+  const news = Object.entries(detail).filter(([, value]) => value !== null && value !== '')
+  details[details.length - 1] = { ...last, ...Object.fromEntries(news), [kind]: textOf(last[kind]) + textOf(detail[kind]) }
+  return true
+}
+
+/** Tool calls of a chat completion, put together from the pieces in which they stream. */
+
+interface Slot {
+  id: string
+  name: string
+  pieces: string
+  /** What the service adds to a call and demands back, as Google's compatible endpoint does with its signatures. */
+  extra: JsonObject | null
+}
+
+/**
+ * Puts tool calls together from deltas. Services differ: some number their calls, some leave the index out, some send no id,
+ * some repeat the id with every piece, some send one id twice for two calls. Ids are kept as they came.
+ */
+interface ToolCallAssembly {
+  /** @returns characters that came, or null when the delta cannot be read or there are too many calls. */
+  add(delta: unknown): number | null
+  /** Something of a call came, even if it cannot be used. */
+  began(): boolean
+  /** Calls in the order in which they began; those without a name are left out. */
+  calls(): ToolCallPart[]
+}
+
+function createToolCallAssembly(maxCalls: number, toSealed: (data: JsonObject) => Sealed): ToolCallAssembly {
+  const byIndex = new Map<number, Slot>()
+  const slots: Slot[] = []
+
+  const open = (): Slot | null => {
+    if (slots.length >= maxCalls) return null
+    const slot: Slot = { id: '', name: '', pieces: '', extra: null }
+    slots.push(slot)
+    return slot
+  }
+  const slotFor = (index: unknown, id: string, name: string): Slot | null => {
+    if (typeof index === 'number') {
+      const known = byIndex.get(index)
+      // One index with a new id and a new name is another call: some services number every call 0.
+      if (known !== undefined && (id === '' || id === known.id || name === '')) return known
+      const made = open()
+      if (made !== null) byIndex.set(index, made)
+      return made
+    }
+    const last = slots.at(-1)
+    if (last !== undefined && (name === '' || (id !== '' && id === last.id && last.pieces === ''))) return last
+    return open()
+  }
+
+  return {
+    add: (delta) => {
+      if (typeof delta !== 'object' || delta === null) return null
+      const { index, id, function: called, extra_content: extra } = delta as Record<string, unknown>
+      const { name, arguments: piece } = (typeof called === 'object' && called !== null ? called : {}) as Record<string, unknown>
+      const idText = typeof id === 'string' ? id : ''
+      const nameText = typeof name === 'string' ? name : ''
+      const slot = slotFor(index, idText, nameText)
+      if (slot === null) return null
+      if (slot.id === '') slot.id = idText
+      if (slot.name === '') slot.name = nameText
+      // Some services give the arguments as an object instead of its text.
+      const text = typeof piece === 'string' ? piece : piece === undefined || piece === null ? '' : JSON.stringify(piece)
+      slot.pieces += text
+      if (typeof extra === 'object' && extra !== null) slot.extra = boundedObject(extra)
+      return text.length + nameText.length
+    },
+    calls: () =>
+      slots
+        .filter((slot) => slot.name !== '')
+        .map((slot, place) => ({
+          type: 'tool_call',
+          id: slot.id === '' ? `call_${place}` : slot.id,
+          name: slot.name,
+          arguments: slot.pieces === '' ? '{}' : slot.pieces,
+          ...(slot.extra !== null && { sealed: toSealed({ extra_content: slot.extra }) }),
+        })),
+    began: () => slots.some((slot) => slot.name !== '' || slot.pieces !== ''),
+  }
 }

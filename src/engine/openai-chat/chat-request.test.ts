@@ -14,8 +14,7 @@ import type {
 import { userMessage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { requestOf } from '../model-contract.ts'
-import { chatWire } from './chat-wire.ts'
-import { createChatWriter } from './chat-request.ts'
+import { chatWire, createChatWriter } from './chat-wire.ts'
 import { testFacts } from '../openai/facts-fixture.ts'
 
 const call = (id: string, text = '{}') => ({ type: 'tool_call', id, name: 'file_read', arguments: text }) as const

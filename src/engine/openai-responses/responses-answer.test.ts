@@ -7,7 +7,7 @@ import type { ModelEvent, Sealed, Usage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { problem } from '../model-problem.ts'
 import { createResponseReader } from './responses-answer.ts'
-import { responseStream, streamOf } from './responses-mock.ts'
+import { responseStream, streamOf } from './fake-responses.ts'
 
 const dropped = problem('model_unreachable', 'dropped', 'again')
 const usage = { input_tokens: 7, output_tokens: 5 }

@@ -15,9 +15,8 @@ import { userMessage } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { requestOf } from '../model-contract.ts'
 import { testFacts } from '../openai/facts-fixture.ts'
-import { responseStream } from './responses-mock.ts'
-import { createResponsesWriter } from './responses-request.ts'
-import { responsesWire } from './responses-wire.ts'
+import { responseStream } from './fake-responses.ts'
+import { createResponsesWriter, responsesWire } from './responses-wire.ts'
 
 const body = (request: Partial<GenerateRequest>, facts: Partial<ModelFacts> = {}, official = false): Record<string, unknown> =>
   JSON.parse(

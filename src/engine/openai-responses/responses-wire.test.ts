@@ -8,7 +8,7 @@ import { createHttpModel, type HttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
 import { testFacts } from '../openai/facts-fixture.ts'
-import { responseStream, stalls, startResponsesMock, streamOf } from './responses-mock.ts'
+import { responseStream, stalls, startResponsesMock, streamOf } from './fake-responses.ts'
 import { responsesWire } from './responses-wire.ts'
 
 const modelAt = (url: string): HttpModel =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { effortOf } from './request-settings.ts'
-import { readChatUsage, readResponseUsage } from './reported-usage.ts'
+import { readChatUsage, readResponseUsage } from './message-parts.ts'
 
 void describe('the effort that is asked of a model', () => {
   const efforts = ['none', 'minimal', 'low', 'medium', 'high'] as const

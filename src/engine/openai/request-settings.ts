@@ -1,9 +1,16 @@
 /** Settings that both protocols of OpenAI share, each on the vendor's own scale. */
 import type { ReasoningEffort } from 'openai/resources/shared'
-import type { Effort, GenerateRequest, GenerateSettings, JsonObject, ModelFacts } from '../../types/index.ts'
-import { openAiCacheKeyChars } from '../limits.ts'
-import { sendableName } from './sendable-call.ts'
-import { strictSchema } from './strict-schema.ts'
+import {
+  type Effort,
+  type GenerateRequest,
+  type GenerateSettings,
+  isObject,
+  type Json,
+  type JsonObject,
+  type ModelFacts,
+} from '../../types/index.ts'
+import { openAiCacheKeyChars, openAiNameChars, strictSchemaDepth } from '../limits.ts'
+import { sendableName } from '../http/request-body.ts'
 
 /**
  * The nearest effort that the model knows; another one would be refused. Source: the vendor's reasoning guide and its error
@@ -19,7 +26,7 @@ export function effortOf(effort: Effort, model: string, official: boolean): Reas
   return 'none'
 }
 
-export interface Sampling {
+interface Sampling {
   temperature?: number
   top_p?: number
 }
@@ -30,7 +37,7 @@ export function samplingOf(settings: GenerateSettings, facts: ModelFacts): Sampl
   return { ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { top_p: topP }) }
 }
 
-export interface OutputSchema {
+interface OutputSchema {
   readonly name: string
   readonly schema: { [key: string]: unknown }
   readonly strict: boolean
@@ -41,7 +48,7 @@ export function outputSchemaOf(settings: GenerateSettings, facts: ModelFacts): O
   if (settings.output === undefined || !facts.structuredOutput) return null
   const { name, schema } = settings.output
   const strict: JsonObject | null = strictSchema(schema)
-  return { name: sendableName(name), schema: { ...(strict ?? schema) }, strict: strict !== null }
+  return { name: sendableName(name, openAiNameChars), schema: { ...(strict ?? schema) }, strict: strict !== null }
 }
 
 /** @returns the tools that the model can be told of. */
@@ -52,4 +59,95 @@ export function toolsOf(request: GenerateRequest, facts: ModelFacts): GenerateRe
 export function cacheKeyOf(request: GenerateRequest, official: boolean): { prompt_cache_key?: string } {
   const { cacheKey } = request
   return official && cacheKey !== undefined ? { prompt_cache_key: cacheKey.slice(0, openAiCacheKeyChars) } : {}
+}
+
+/**
+ * JSON Schema as OpenAI's strict mode takes it: every object closed, every property required, and only the keywords that the
+ * mode knows. Both only narrow: what is made for the strict schema fits the given one, but for `oneOf`, which becomes `anyOf`.
+ * Rules: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas".
+ */
+
+const kept: ReadonlySet<string> = new Set(
+  'title description type enum const pattern multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minItems maxItems'.split(' '),
+)
+/** They say nothing of what is allowed. */
+const dropped: ReadonlySet<string> = new Set('$schema $comment default examples readOnly writeOnly deprecated'.split(' '))
+const formats: ReadonlySet<unknown> = new Set('date-time time date duration email hostname ipv4 ipv6 uuid'.split(' '))
+
+/** @returns null for a schema that strict mode cannot express. */
+export function strictSchema(schema: JsonObject): JsonObject | null {
+  return schema['type'] === 'object' ? strictOf(schema, 1) : null
+}
+
+function strictOf(value: Json | undefined, depth: number): JsonObject | null {
+  if (!isObject(value) || depth > strictSchemaDepth) return null
+  if (typeof value['$ref'] === 'string') return referenceOf(value)
+  if (value['type'] === undefined && value['anyOf'] === undefined && value['oneOf'] === undefined) return null
+  const made: Record<string, Json> = {}
+  for (const [keyword, content] of Object.entries(value)) {
+    if (dropped.has(keyword) || isOfObjects(keyword)) continue
+    const strict = kept.has(keyword) ? content : strictKeyword(keyword, content, depth)
+    if (strict === null) return null
+    made[keyword === 'oneOf' ? 'anyOf' : keyword] = strict
+  }
+  if (!mayBe(value, 'object')) return isOpenArray(value) ? null : made
+  const closed = closedObject(value, depth)
+  return closed === null ? null : { ...made, ...closed }
+}
+
+/** A reference stands alone in strict mode, without even a description. */
+function referenceOf(value: JsonObject): JsonObject | null {
+  const others = Object.keys(value).filter((keyword) => !['$ref', 'title', 'description'].includes(keyword) && !dropped.has(keyword))
+  return others.length === 0 ? { $ref: value['$ref'] as string } : null
+}
+
+function strictKeyword(keyword: string, content: Json, depth: number): Json | null {
+  if (keyword === 'format') return formats.has(content) ? content : null
+  if (keyword === 'items') return strictOf(content, depth + 1)
+  if (keyword === '$defs' || keyword === 'definitions') return isObject(content) ? strictMap(content, depth + 1) : null
+  if ((keyword !== 'anyOf' && keyword !== 'oneOf') || !Array.isArray(content)) return null
+  const choices: JsonObject[] = []
+  for (const choice of content as readonly Json[]) {
+    const strict = strictOf(choice, depth + 1)
+    if (strict === null) return null
+    choices.push(strict)
+  }
+  return choices
+}
+
+function strictMap(schemas: JsonObject, depth: number): JsonObject | null {
+  const made: [string, JsonObject][] = []
+  for (const [name, schema] of Object.entries(schemas)) {
+    const strict = strictOf(schema, depth)
+    if (strict === null) return null
+    made.push([name, strict])
+  }
+  return Object.fromEntries(made)
+}
+
+function closedObject(value: JsonObject, depth: number): JsonObject | null {
+  const { properties, required, additionalProperties: more } = value
+  // A map of unknown keys cannot be closed without losing its meaning.
+  if (more !== undefined && more !== false) return null
+  if (!isObject(properties)) return more === false ? { properties: {}, required: [], additionalProperties: false } : null
+  const must = new Set<unknown>(Array.isArray(required) ? required : [])
+  const strict = strictMap(properties, depth + 1)
+  if (strict === null) return null
+  const names = Object.keys(strict)
+  if ([...must].some((name) => typeof name !== 'string' || !Object.hasOwn(strict, name))) return null
+  // A property that may be missing can end a recursion; required, it would never end.
+  if (names.some((name) => !must.has(name) && JSON.stringify(strict[name]).includes('"$ref"'))) return null
+  return { properties: strict, required: names, additionalProperties: false }
+}
+
+function isOfObjects(keyword: string): boolean {
+  return keyword === 'properties' || keyword === 'required' || keyword === 'additionalProperties'
+}
+
+function isOpenArray(value: JsonObject): boolean {
+  return mayBe(value, 'array') && value['items'] === undefined
+}
+
+function mayBe({ type }: JsonObject, name: string): boolean {
+  return type === name || (Array.isArray(type) && type.includes(name))
 }

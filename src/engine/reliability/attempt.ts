@@ -5,16 +5,23 @@
  * One timer runs at a time: it watches the try against a deadline that moves, or gives a try that was stopped a moment to say
  * what it used.
  */
-import type { Clock, Failure, GenerateRequest, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import {
+  type Clock,
+  type Failure,
+  type GenerateRequest,
+  type ModelEvent,
+  type ModelFacts,
+  toFailure,
+  type Usage,
+} from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
-import type { Retry } from './chain-report.ts'
-import { endedOpen, stalled, thrown, tooSmall } from './own-failures.ts'
-import type { Route } from './route.ts'
+import type { Refused } from './breakers.ts'
+import type { Retry, Route, RouteFailure } from './route.ts'
 
 export type Batch = readonly ModelEvent[]
 
-export interface AttemptOptions {
+interface AttemptOptions {
   readonly route: Route
   readonly clock: Clock
   readonly limits: ModelLimits
@@ -152,9 +159,9 @@ function watchFor(run: Run, ms: number): void {
 }
 
 function watch(run: Run): void {
-  const { clock, limits, totalAt, route, outOfTime } = run.options
+  const { clock, limits, totalAt, route } = run.options
   const now = clock.monotonicMs()
-  if (now >= totalAt) return stop(run, outOfTime())
+  if (now >= totalAt) return stop(run, run.options.outOfTime())
   const limit = run.begun ? limits.betweenTokensMs : limits.firstTokenMs
   const waits = run.pulling || run.iterator === null
   const due = waits ? run.quietSince + limit : now + limit
@@ -184,4 +191,59 @@ function close(run: Run): void {
   run.over = true
   clearTimeout(run.timer)
   run.iterator?.return?.().catch(() => undefined)
+}
+
+/** What the wrapper itself finds wrong with a try, as sentences for people. Endpoints' own words are cleaned by their wires. */
+
+function stalled({ label }: Route, begun: boolean, limitMs: number): Failure {
+  const what = begun
+    ? `stopped in the middle of its answer: nothing came for ${time(limitMs)}`
+    : `did not begin to answer in ${time(limitMs)}`
+  return { code: 'model_stalled', message: `${label} ${what}.`, hint: 'Send the message again, or use another model.' }
+}
+
+/** @param failures of the routes before; the last one is why there was not more time for this one */
+export function outOfTime(failures: readonly RouteFailure[], { totalMs }: Pick<ModelLimits, 'totalMs'>): Failure {
+  const before = failures.at(-1)
+  const why = before === undefined ? '' : ` Before, ${before.label}: ${before.failure.message}`
+  return {
+    code: 'timeout',
+    message: `No answer was finished in ${time(totalMs)}, all tries together.${why}`,
+    hint: 'Send the message again, ask for less at once, or use a faster model.',
+  }
+}
+
+export function leftAlone({ endpoint }: Route, { waitMs, failures, last }: Refused, clock: Clock): Failure {
+  const when =
+    waitMs === 0
+      ? 'when the request that tries it now has its answer'
+      : `in ${time(waitMs)}, at ${new Date(clock.now() + waitMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  return {
+    code: last.code,
+    message: `${endpoint} failed ${failures} times in a row and is asked again ${when}. The last time: ${last.message}`,
+    hint: 'Wait, or use another model: model.fallback names models that are asked instead.',
+  }
+}
+
+function tooSmall({ label }: Route, { contextTokens }: ModelFacts): Failure {
+  return {
+    code: 'limit_reached',
+    message: `The conversation does not fit the window of ${label}, ${contextTokens} tokens.`,
+    hint: 'Name a fallback with a larger window.',
+  }
+}
+
+function endedOpen({ label }: Route): Failure {
+  return { code: 'model_garbled', message: `${label} ended its answer without saying how.`, hint: 'Send the message again.' }
+}
+
+/** The model's own code or its loading is at fault, unless the error says better. */
+function thrown({ label }: Route, error: unknown): Failure {
+  const failure = toFailure(error, 'internal_failure', 'Try another model, and report this.')
+  return failure.code === 'internal_failure' ? { ...failure, message: `${label} could not be asked: ${failure.message}` } : failure
+}
+
+function time(ms: number): string {
+  if (ms >= 120_000) return `${Math.round(ms / 60_000)} minutes`
+  return ms < 1_000 ? `${Math.round(ms)} ms` : ms < 1_500 ? 'a second' : `${Math.round(ms / 1000)} seconds`
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { modelLimits } from '../limits.ts'
-import { retryWaitMs } from './backoff.ts'
+import { retryWaitMs } from './reliable-model.ts'
 
 const chance = (byte: number) => ({ bytes: (count: number) => new Uint8Array(count).fill(byte) })
 const wait = (waitMs: number | null, tries = 1, byte = 0) => retryWaitMs({ waitMs }, tries, modelLimits, chance(byte))

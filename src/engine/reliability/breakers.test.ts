@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Failure } from '../../types/index.ts'
-import { createBreakers, type Breakers } from './breakers.ts'
+import { type Breakers, createBreakers } from './breakers.ts'
 import { manualClock, type ManualClock } from './chain-fixture.ts'
 
 const failure: Failure = { code: 'model_overloaded', message: 'Too much.', hint: 'Wait.' }

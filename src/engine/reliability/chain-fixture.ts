@@ -2,7 +2,7 @@
 import type { Clock, ErrorCode, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { modelLimits, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
-import { createBreakers, type Breakers } from './breakers.ts'
+import { type Breakers, createBreakers } from './breakers.ts'
 import { createReliableModel } from './reliable-model.ts'
 import type { Route } from './route.ts'
 
@@ -60,10 +60,13 @@ export const usage = (outputTokens: number): Usage => ({ inputTokens: 10, output
 export const finish = (outputTokens: number): ModelEvent => ({ type: 'finish', reason: 'stop', usage: usage(outputTokens) })
 
 /** @param waitMs undefined: not to be tried again */
-export function broken(code: ErrorCode, more: { waitMs?: number | null; message?: string; used?: Usage } = {}): ModelEvent {
-  const { waitMs, message = `It is ${code}.`, used = noUsage } = more
+export function broken(
+  code: ErrorCode,
+  more: { waitMs?: number | null; message?: string; status?: number; used?: Usage } = {},
+): ModelEvent {
+  const { waitMs, message = `It is ${code}.`, status, used = noUsage } = more
   const retry = waitMs === undefined ? {} : { retry: { waitMs } }
-  return { type: 'error', failure: { code, message, hint: 'None.' }, usage: used, ...retry }
+  return { type: 'error', failure: { code, message, hint: 'None.', ...(status !== undefined && { status }) }, usage: used, ...retry }
 }
 
 export const dropped: ModelEvent = broken('model_unreachable', { waitMs: null, message: 'It dropped.' })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ErrorCode } from '../../types/index.ts'
 import { problemOfStatus } from '../model-problem.ts'
-import { kindOf } from './failure-kind.ts'
+import { kindOf } from './breakers.ts'
 
 const answered = (status: number, message = '', origin = 'https://api.example') =>
   problemOfStatus({ status, body: JSON.stringify({ error: { message } }), key: '', origin, retryAfterMs: null, redirect: '' }).failure

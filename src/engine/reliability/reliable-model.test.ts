@@ -162,8 +162,8 @@ void describe('the next model of the chain', () => {
     for (const first of [
       broken('model_auth'),
       broken('model_rate_limited'),
-      broken('model_refused', { message: 'https://x answered 404: no such model' }),
-      broken('model_refused', { message: 'https://x answered 402.' }),
+      broken('model_refused', { message: 'https://x answered 404: no such model', status: 404 }),
+      broken('model_refused', { message: 'https://x answered 402.', status: 402 }),
       broken('model_garbled'),
       broken('model_stalled'),
       broken('model_rate_limited', { waitMs: 60_000 }),
@@ -177,7 +177,7 @@ void describe('the next model of the chain', () => {
 
   void it('is not asked when a request was understood and refused, was too long, or was cancelled', async () => {
     for (const first of [
-      broken('model_refused', { message: 'https://x answered 400: no.' }),
+      broken('model_refused', { message: 'https://x answered 400: no.', status: 400 }),
       broken('context_overflow'),
       broken('cancelled'),
     ]) {

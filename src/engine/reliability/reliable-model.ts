@@ -6,16 +6,22 @@
  * go to the next route, or report. Batches are passed on as they come, and nothing is done for a single event. A tool call cannot
  * come twice, because wires give tool calls only together with the finish.
  */
-import type { Failure, GenerateRequest, Model, ModelFacts } from '../../types/index.ts'
+import { type Failure, type GenerateRequest, type Model, type ModelFacts, type Random, retryDelayMs } from '../../types/index.ts'
+import type { ModelLimits } from '../limits.ts'
 import { cancelled } from '../model-problem.ts'
-import { type Attempt, type Batch, type Ending, startAttempt } from './attempt.ts'
-import { retryWaitMs } from './backoff.ts'
-import type { Leave } from './breakers.ts'
-import { chainFailure, type DeadTry, lastWords, restartsBefore, type Retry, type RouteFailure } from './chain-report.ts'
-import { isContextOverflow, kindOf } from './failure-kind.ts'
-import { leftAlone, outOfTime } from './own-failures.ts'
-import type { ReliableOptions, Route } from './route.ts'
-import { outputRoom } from './request-fit.ts'
+import { type Attempt, type Batch, type Ending, leftAlone, outOfTime, startAttempt } from './attempt.ts'
+import { isContextOverflow, kindOf, type Leave } from './breakers.ts'
+import {
+  chainFailure,
+  type DeadTry,
+  lastWords,
+  outputRoom,
+  type ReliableOptions,
+  restartsBefore,
+  type Retry,
+  type Route,
+  type RouteFailure,
+} from './route.ts'
 
 interface Generation {
   readonly options: ReliableOptions
@@ -34,7 +40,7 @@ interface Generation {
   tries: number
   /** How often an answer broke off after something of it was shown. */
   brokenOff: number
-  /** What the consumer knows and what it is yet to be told: see chain-report.ts. */
+  /** What the consumer knows and what it is yet to be told: see route.ts. */
   label: string
   dead: DeadTry[]
   readonly failures: RouteFailure[]
@@ -255,4 +261,27 @@ function abandon(generation: Generation): Promise<IteratorResult<Batch>> {
   }
   waiting?.(done)
   return Promise.resolve(done)
+}
+
+/** When the same request is made again, as numbers; nothing here waits. */
+
+export type BackoffLimits = Pick<ModelLimits, 'maxTries' | 'backoffBaseMs' | 'backoffCapMs' | 'retryAfterCapMs'>
+
+/**
+ * Full jitter: drawn evenly between nothing and a ceiling that doubles with each try, so that many clients that failed
+ * together do not come back together. An endpoint that says how long to wait is taken at its word, up to the cap.
+ *
+ * @param retry as in a model's error event; undefined when the same request would fail again
+ * @param tries made so far, at least 1
+ * @returns milliseconds to wait before the next try, or null when there is none
+ */
+export function retryWaitMs(
+  retry: { readonly waitMs: number | null } | undefined,
+  tries: number,
+  limits: BackoffLimits,
+  random: Random,
+): number | null {
+  if (retry === undefined || tries >= limits.maxTries) return null
+  if (retry.waitMs !== null) return retry.waitMs <= limits.retryAfterCapMs ? retry.waitMs : null
+  return retryDelayMs(tries - 1, random, { firstMs: limits.backoffBaseMs, mostMs: limits.backoffCapMs })
 }

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import type { MediaPart, Message } from '../../types/index.ts'
 import { requestOf } from '../model-contract.ts'
 import { facts } from './chain-fixture.ts'
-import { outputRoom } from './request-fit.ts'
+import { outputRoom } from './route.ts'
 
 const room = (contextTokens: number, messages: readonly Message[], maxOutputTokens = 4_000): number | null =>
   outputRoom(requestOf('', { messages, system: '', maxOutputTokens }), { ...facts, contextTokens, maxOutputTokens: 8_000 })

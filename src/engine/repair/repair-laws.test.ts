@@ -3,8 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { FinishReason, Json, ToolCallPart, ToolSpec } from '../../types/index.ts'
 import { readLenientJson } from './lenient-json.ts'
-import { createRepairCounts } from './repair-counts.ts'
-import { repairToolCalls } from './repair-tool-calls.ts'
+import { createRepairCounts, repairToolCalls } from './repair-tool-calls.ts'
 
 const tools: readonly ToolSpec[] = ['file_read', 'shell_exec'].map((name) => ({
   name,

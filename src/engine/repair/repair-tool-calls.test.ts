@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { FinishReason, ToolCallPart, ToolSpec } from '../../types/index.ts'
-import { createRepairCounts, type RepairKind } from './repair-counts.ts'
-import { repairToolCalls } from './repair-tool-calls.ts'
+import { createRepairCounts, type RepairKind, repairToolCalls } from './repair-tool-calls.ts'
 
 const tool = (name: string, fields: readonly string[], required: readonly string[] = []): ToolSpec => ({
   name,

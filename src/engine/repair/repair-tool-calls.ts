@@ -2,11 +2,17 @@
  * Mends the tool calls of one answer: names, arguments and ids, each only where one reading is possible. What is not certain
  * stays as it was, and whoever runs the call says precisely what is wrong with it. A call that is in order is never touched.
  */
-import type { FinishReason, ModelEvent, ToolCallPart, ToolSpec } from '../../types/index.ts'
-import { modelLimits } from '../limits.ts'
-import { mendArguments } from './repair-arguments.ts'
-import type { RepairCounts } from './repair-counts.ts'
-import { mendName } from './repair-name.ts'
+import {
+  type FinishReason,
+  isObject,
+  type Json,
+  type JsonObject,
+  type ModelEvent,
+  type ToolCallPart,
+  type ToolSpec,
+} from '../../types/index.ts'
+import { maxLikenessChars, maxRepairChars, maxRepairRounds, modelLimits } from '../limits.ts'
+import { readLenientJson, readMembers } from './lenient-json.ts'
 
 /** Wires give all tool calls of an answer together with its finish. */
 export function mendCalls(
@@ -97,4 +103,241 @@ function repairIds(calls: readonly ToolCallPart[], counts: RepairCounts): readon
     counts.call_id += 1
     return { ...call, id }
   })
+}
+
+/**
+ * Mends the arguments of one tool call where it is certain what was meant. What comes out is JSON objects; what is not
+ * certain is null, and the call stays as it was: the gate tells the model precisely what is wrong with it.
+ *
+ * An answer that was cut is never completed: a half command must not run. So nothing is mended in text that is no JSON when
+ * the answer did not end by itself.
+ */
+
+interface MendedArguments {
+  /** JSON objects, at least one: each is a call of its own. */
+  readonly objects: readonly string[]
+  /** Empty when nothing had to be done. */
+  readonly kinds: readonly RepairKind[]
+}
+
+interface MendOptions {
+  /** Unset for a tool that nobody knows: its wrapping cannot be told from its arguments. */
+  readonly tool: ToolSpec | undefined
+  /** The answer ended by itself. */
+  readonly whole: boolean
+  /** Most calls that may come of this one. */
+  readonly maxObjects: number
+}
+
+/** @returns null when the arguments must stay as they are. Never throws. */
+function mendArguments(text: string, options: MendOptions): MendedArguments | null {
+  const kinds: RepairKind[] = []
+  let current = text
+  for (let round = 0; round <= maxRepairRounds; round++) {
+    const step = mendOnce(current, options)
+    if (step === null) return null
+    if (step.kind === null) return { objects: step.objects, kinds }
+    if (!kinds.includes(step.kind)) kinds.push(step.kind)
+    if ('objects' in step) return several(step.objects, options, kinds)
+    current = step.text
+  }
+  return null
+}
+
+/** `kind` null: these are the arguments. Else what was mended, and the text, or the several objects, that came of it. */
+type Step =
+  | { readonly kind: null; readonly objects: readonly [string] }
+  | { readonly kind: RepairKind; readonly text: string }
+  | { readonly kind: 'split_calls'; readonly objects: readonly string[] }
+
+function mendOnce(text: string, options: MendOptions): Step | null {
+  const parsed = parse(text)
+  if (parsed === undefined) return options.whole ? mendText(text, options) : null
+  if (typeof parsed === 'string') return { kind: 'double_encoded', text: parsed }
+  if (parsed === null) return options.whole ? { kind: 'empty_arguments', text: '{}' } : null
+  if (!isObject(parsed)) return null
+  const inner = unwrap(text, parsed, options.tool)
+  return inner === null ? { kind: null, objects: [text] } : { kind: 'wrapped_arguments', text: inner }
+}
+
+/** Text that is no JSON, of an answer that ended by itself. */
+function mendText(text: string, { maxObjects }: MendOptions): Step | null {
+  const trimmed = text.trim()
+  if (trimmed === '') return { kind: 'empty_arguments', text: '{}' }
+  if (trimmed.length > maxRepairChars) return null
+  if (trimmed.length > 6 && trimmed.startsWith('```') && trimmed.endsWith('```')) {
+    return { kind: 'code_fence', text: trimmed.slice(3, -3).replace(/^[\w+-]*/, '') }
+  }
+  const objects = readObjects(trimmed, maxObjects)
+  if (objects === null) return null
+  const [only] = objects
+  return objects.length === 1 && only !== undefined ? { kind: 'syntax', text: only } : { kind: 'split_calls', objects }
+}
+
+/** @returns the objects that the text consists of, or null when it does not consist of objects. */
+function readObjects(text: string, most: number): readonly string[] | null {
+  const objects: string[] = []
+  for (let at = 0; at < text.length;) {
+    if (text[at] !== '{' || objects.length === most) return null
+    // Only one that stands alone may lack its brackets: among several, nobody knows where the first was to end.
+    const value = readLenientJson(text, at, objects.length === 0)
+    if (value === null) return null
+    objects.push(value.json)
+    at = value.end
+    if (objects.length === 1 && /^[\s}\]]*$/.test(text.slice(at))) break
+    const gap = /\s*,?\s*/y
+    gap.lastIndex = at
+    gap.exec(text)
+    at = gap.lastIndex
+    // A comma at the end promises an object that is not there.
+    if (at >= text.length && text.endsWith(',')) return null
+  }
+  return objects
+}
+
+/** Several objects, each a call. Services that send arguments once in pieces and once whole, or begin with `{}`, mean one. */
+function several(objects: readonly string[], options: MendOptions, kinds: RepairKind[]): MendedArguments | null {
+  const distinct = objects.filter((json, place) => json !== objects[place - 1])
+  if (distinct.length > 1 && distinct[0] === '{}' && needsArguments(options.tool)) distinct.shift()
+  if (distinct.length < objects.length) kinds.push('echoed_arguments')
+  if (distinct.length === 1) kinds.splice(kinds.indexOf('split_calls'), 1)
+  const mended: string[] = []
+  for (const json of distinct) {
+    const one = mendArguments(json, { ...options, maxObjects: 1 })
+    if (one === null) return null
+    mended.push(...one.objects)
+    for (const kind of one.kinds) if (!kinds.includes(kind)) kinds.push(kind)
+  }
+  return { objects: mended, kinds }
+}
+
+function needsArguments(tool: ToolSpec | undefined): boolean {
+  const required = tool?.parameters['required']
+  return Array.isArray(required) && required.length > 0
+}
+
+/** Keys under which models put all arguments, and those beside which they put the tool's name. */
+const wrappers: ReadonlySet<string> = new Set(['arguments', 'args', 'parameters', 'params', 'input', 'tool_input'])
+const namings: ReadonlySet<string> = new Set(['name', 'tool', 'tool_name', 'function'])
+
+/** @returns the arguments inside of a wrapping that the tool's own schema rules out, or null. */
+function unwrap(text: string, value: JsonObject, tool: ToolSpec | undefined): string | null {
+  const known = knownFields(tool)
+  const names = Object.keys(value)
+  if (tool === undefined || known === null || names.length > 2 || names.some((name) => Object.hasOwn(known, name))) return null
+  const wrapper = names.find((name) => wrappers.has(name))
+  const naming = names.find((name) => name !== wrapper)
+  if (wrapper === undefined) return null
+  if (naming !== undefined && !(namings.has(naming) && isNameOf(value[naming], tool))) return null
+  // A name that stands there twice has two values: which one was meant?
+  const members = readMembers(text, 2)
+  if (members === null || members.length !== names.length) return null
+  const inner = members.find((member) => member.name === wrapper)?.json
+  return inner !== undefined && holdsObject(inner) ? inner : null
+}
+
+/** The fields of a tool's schema; null when it takes any field, or does not say. */
+function knownFields(tool: ToolSpec | undefined): JsonObject | null {
+  const { properties, additionalProperties, patternProperties } = tool?.parameters ?? {}
+  if (additionalProperties !== undefined && additionalProperties !== false) return null
+  return isObject(properties) && patternProperties === undefined ? properties : null
+}
+
+function isNameOf(value: Json | undefined, tool: ToolSpec): boolean {
+  return typeof value === 'string' && sameToolName(value, tool.name)
+}
+
+/** An object, or a string that holds one. */
+function holdsObject(json: string): boolean {
+  const value = parse(json)
+  return isObject(typeof value === 'string' ? parse(value) : value)
+}
+
+/** @returns undefined for what is no JSON. */
+function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}
+
+/** Finds the tool that a misspelt name can only mean. Case, separators and the prefixes and suffixes of chat templates differ. */
+
+/**
+ * @param names all tools on offer
+ * @returns the one tool that is meant, or null when it is none or more than one.
+ */
+function mendName(name: string, names: Iterable<string>): string | null {
+  if (name.length > maxLikenessChars) return null
+  const all = [...names]
+  for (const spelling of [name, stripTemplate(name)]) {
+    const key = keyOf(spelling)
+    const found = key === '' ? [] : all.filter((known) => keyOf(known) === key)
+    if (found.length === 1) return found[0] ?? null
+    if (found.length > 1) return null
+  }
+  return null
+}
+
+function sameToolName(name: string, known: string): boolean {
+  return mendName(name, [known]) === known
+}
+
+/** Letters and digits alone, in lower case: `File.Read`, `file-read` and `fileRead` are `file_read`. */
+function keyOf(name: string): string {
+  return name.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '')
+}
+
+/** Without `functions.` before it (OpenAI), `default_api:` (Gemini), `:0` (Kimi) or `<|channel|>…` (gpt-oss) behind it. */
+function stripTemplate(name: string): string {
+  return name
+    .trim()
+    .replace(/<\|[^]*$/, '')
+    .replace(/^(?:functions?|tools?|default_api)[.:/]+/i, '')
+    .replace(/:\d+$/, '')
+}
+
+/** What was mended in the tool calls of models, and what could not be, counted by kind for the status and for metrics. */
+
+export type RepairKind =
+  /** No arguments at all, or `null`: taken for an empty object. */
+  | 'empty_arguments'
+  /** The arguments stood in a Markdown code fence. */
+  | 'code_fence'
+  /** The arguments were a JSON string that holds JSON. */
+  | 'double_encoded'
+  /** Quotes, commas, raw line breaks, names or closing brackets were mended. */
+  | 'syntax'
+  /** Several objects in one call became several calls. */
+  | 'split_calls'
+  /** The same object once more, or an empty one before the real one, was left out. */
+  | 'echoed_arguments'
+  /** The arguments were wrapped under a key that the tool does not know. */
+  | 'wrapped_arguments'
+  | 'tool_name'
+  /** An id was missing, or there twice. */
+  | 'call_id'
+  /** Left as they were: nobody can say what was meant. The gate answers with what is wrong. */
+  | 'broken_arguments'
+  /** Left as it was: no tool, or more than one, is meant. The registry answers with the nearest names. */
+  | 'unknown_tool'
+
+/** Counts go up and never down; the owner reads them whenever it likes. */
+export type RepairCounts = Record<RepairKind, number>
+
+export function createRepairCounts(): RepairCounts {
+  return {
+    empty_arguments: 0,
+    code_fence: 0,
+    double_encoded: 0,
+    syntax: 0,
+    split_calls: 0,
+    echoed_arguments: 0,
+    wrapped_arguments: 0,
+    tool_name: 0,
+    call_id: 0,
+    broken_arguments: 0,
+    unknown_tool: 0,
+  }
 }
