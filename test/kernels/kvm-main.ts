@@ -29,8 +29,8 @@ import { tellReports } from './situation-report.ts'
 const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
 const suites =
   msb === null
-    ? ['src/sandbox/micro-vm/micro-vm-contract.test.ts', 'test/isolation/abuse-micro-vm.test.ts']
-    : ['src/sandbox/microsandbox/microsandbox-contract.test.ts']
+    ? ['src/sandbox/micro-vm/micro-vm-contract.full.test.ts', 'test/isolation/abuse-micro-vm.full.test.ts']
+    : ['src/sandbox/microsandbox/microsandbox-contract.full.test.ts']
 const insideImage = '/opt/image'
 /** The program and its library, and the root of its machines. */
 const insideMsb = { package: '/opt/msb', root: '/opt/msb-root' }
