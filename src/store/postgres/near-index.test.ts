@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { UserId } from '../../types/index.ts'
 import { anything, put } from '../contract/memory-fixture.ts'
 import type { MemoryFilter, MemoryStore } from '../memory.ts'
@@ -7,7 +7,6 @@ import { ann } from '../store-fixture.ts'
 import type { Store } from '../store.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
 import { buildNear, type NearState } from './near-index.ts'
-import { startPglite } from './pglite-fixture.ts'
 import { pgvectorSkip, postgresSkip, usePostgres } from './postgres-fixture.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 
@@ -24,8 +23,6 @@ interface Subject {
 }
 
 const postgres = usePostgres()
-let pglite: ReturnType<typeof startPglite> | null = null
-after(async () => (await pglite)?.[Symbol.asyncDispose]())
 
 async function subject(driver: PostgresDriver, user: UserId, work: (subject: Subject) => Promise<void>): Promise<void> {
   const { store } = await openEngine(driver, { user })
@@ -54,26 +51,13 @@ async function subject(driver: PostgresDriver, user: UserId, work: (subject: Sub
   }
 }
 
-const engines = [
-  {
-    name: 'Postgres',
-    skip: pgvectorSkip(),
-    async with(work: (subject: Subject) => Promise<void>) {
-      await using database = await postgres.database()
-      await database.sql('create extension vector')
-      await subject(pgDriver(database.url), ann, work)
-    },
-  },
-  {
-    name: 'PGlite',
-    skip: false,
-    async with(work: (subject: Subject) => Promise<void>) {
-      const server = await (pglite ??= startPglite())
-      await server.empty()
-      await subject(server.driver(), ann, work)
-    },
-  },
-]
+const skip = pgvectorSkip()
+
+async function on(work: (subject: Subject) => Promise<void>): Promise<void> {
+  await using database = await postgres.database()
+  await database.sql('create extension vector')
+  await subject(pgDriver(database.url), ann, work)
+}
 
 /** The same numbers everywhere. */
 function vectorOf(seed: number): Float32Array<ArrayBuffer> {
@@ -97,72 +81,70 @@ async function nearest(memory: MemoryStore, seed: number, filter: MemoryFilter =
 
 const ids = (hits: readonly (readonly [string, number])[]): readonly string[] => hits.map(([id]) => id)
 
-for (const { name, skip, with: on } of engines) {
-  test(`on ${name} an index finds what is found without one, with the same scores, and is asked`, { skip }, () =>
-    on(async ({ store: { memory }, session, build, indexed }) => {
-      const questions = Array.from({ length: 30 }, (_, i) => 1_000 + i)
-      const before = await Promise.all(questions.map((seed) => nearest(memory, seed)))
-      assert.equal(await build(), 'made')
-      assert.equal(await indexed(), count)
-      const now = await Promise.all(questions.map((seed) => nearest(memory, seed)))
-      const scores = new Map(now.flatMap((hits, i) => hits.map(([id, score]) => [`${i} ${id}`, score] as const)))
-      const same = before.flatMap((hits, i) => hits.map(([id, score]) => Math.abs((scores.get(`${i} ${id}`) ?? 0) - score) < 1e-6))
-      // An index of this kind may miss one now and then.
-      assert.ok(same.filter(Boolean).length >= 0.99 * same.length, `${same.filter(Boolean).length} of ${same.length}`)
-      // What the index does not know is not found: it is what is asked.
-      const [best] = await nearest(memory, 7)
-      const [row] = await session.rows({ text: 'select name from memory_near', values: [] })
-      await session.exec(`delete from ${String(row?.[0])} where passage = 8`)
-      assert.equal(best?.[0], 'e7')
-      assert.ok(!ids(await nearest(memory, 7)).includes('e7'))
-    }),
-  )
+test('an index finds what is found without one, with the same scores, and is asked', { skip }, () =>
+  on(async ({ store: { memory }, session, build, indexed }) => {
+    const questions = Array.from({ length: 30 }, (_, i) => 1_000 + i)
+    const before = await Promise.all(questions.map((seed) => nearest(memory, seed)))
+    assert.equal(await build(), 'made')
+    assert.equal(await indexed(), count)
+    const now = await Promise.all(questions.map((seed) => nearest(memory, seed)))
+    const scores = new Map(now.flatMap((hits, i) => hits.map(([id, score]) => [`${i} ${id}`, score] as const)))
+    const same = before.flatMap((hits, i) => hits.map(([id, score]) => Math.abs((scores.get(`${i} ${id}`) ?? 0) - score) < 1e-6))
+    // An index of this kind may miss one now and then.
+    assert.ok(same.filter(Boolean).length >= 0.99 * same.length, `${same.filter(Boolean).length} of ${same.length}`)
+    // What the index does not know is not found: it is what is asked.
+    const [best] = await nearest(memory, 7)
+    const [row] = await session.rows({ text: 'select name from memory_near', values: [] })
+    await session.exec(`delete from ${String(row?.[0])} where passage = 8`)
+    assert.equal(best?.[0], 'e7')
+    assert.ok(!ids(await nearest(memory, 7)).includes('e7'))
+  }),
+)
 
-  test(`on ${name} what is new or changed since the index was made is found at once, and upkeep puts it in`, { skip }, () =>
-    on(async ({ store: { memory }, build, indexed }) => {
-      await build()
-      await memory.change([put('new', 'text 2000')])
-      await embed(memory, 0)
-      assert.equal((await nearest(memory, 2_000))[0]?.[0], 'new')
-      await memory.change([{ change: 'vectors', model: 'm', vectors: [{ passage: 10, vector: vectorOf(3_000) }] }])
-      assert.equal((await nearest(memory, 3_000))[0]?.[0], 'e9')
-      assert.ok(!ids(await nearest(memory, 9)).includes('e9'))
-      assert.equal(await indexed(), count)
-      assert.equal(await build(), 'extended')
-      assert.equal(await indexed(), count + 1)
-      assert.equal(await build(), 'current')
-      assert.equal((await nearest(memory, 2_000))[0]?.[0], 'new')
-      assert.equal((await nearest(memory, 3_000))[0]?.[0], 'e9')
-      assert.ok(!ids(await nearest(memory, 9)).includes('e9'))
-    }),
-  )
+test('what is new or changed since the index was made is found at once, and upkeep puts it in', { skip }, () =>
+  on(async ({ store: { memory }, build, indexed }) => {
+    await build()
+    await memory.change([put('new', 'text 2000')])
+    await embed(memory, 0)
+    assert.equal((await nearest(memory, 2_000))[0]?.[0], 'new')
+    await memory.change([{ change: 'vectors', model: 'm', vectors: [{ passage: 10, vector: vectorOf(3_000) }] }])
+    assert.equal((await nearest(memory, 3_000))[0]?.[0], 'e9')
+    assert.ok(!ids(await nearest(memory, 9)).includes('e9'))
+    assert.equal(await indexed(), count)
+    assert.equal(await build(), 'extended')
+    assert.equal(await indexed(), count + 1)
+    assert.equal(await build(), 'current')
+    assert.equal((await nearest(memory, 2_000))[0]?.[0], 'new')
+    assert.equal((await nearest(memory, 3_000))[0]?.[0], 'e9')
+    assert.ok(!ids(await nearest(memory, 9)).includes('e9'))
+  }),
+)
 
-  test(`on ${name} a filter that few pass leaves no search with an index short`, { skip }, () =>
-    on(async ({ store: { memory }, build }) => {
-      const before = await nearest(memory, 5, { tags: ['rare'] })
-      await build()
-      assert.equal(before.length, 4)
-      assert.deepEqual(ids(await nearest(memory, 5, { tags: ['rare'] })), ids(before))
-      assert.equal((await nearest(memory, 5, anything, 300)).length, 300)
-    }),
-  )
+test('a filter that few pass leaves no search with an index short', { skip }, () =>
+  on(async ({ store: { memory }, build }) => {
+    const before = await nearest(memory, 5, { tags: ['rare'] })
+    await build()
+    assert.equal(before.length, 4)
+    assert.deepEqual(ids(await nearest(memory, 5, { tags: ['rare'] })), ids(before))
+    assert.equal((await nearest(memory, 5, anything, 300)).length, 300)
+  }),
+)
 
-  test(`on ${name} what is erased leaves the index at once, and a model that is dropped takes its table with it`, { skip }, () =>
-    on(async ({ store: { memory }, session, build, indexed }) => {
-      await build()
-      await memory.change([{ change: 'erase', id: 'e7' }])
-      assert.equal(await indexed(), count - 1)
-      assert.ok(!ids(await nearest(memory, 7)).includes('e7'))
-      await memory.change([{ change: 'model', model: 'm', dims, state: 'dropped' }])
-      assert.equal(await indexed(), 0)
-      const tables = await session.rows({
-        text: `select 1 from pg_class where relname like 'memory\\_near\\__%' and relkind = 'r'`,
-        values: [],
-      })
-      assert.deepEqual(tables, [])
-    }),
-  )
-}
+test('what is erased leaves the index at once, and a model that is dropped takes its table with it', { skip }, () =>
+  on(async ({ store: { memory }, session, build, indexed }) => {
+    await build()
+    await memory.change([{ change: 'erase', id: 'e7' }])
+    assert.equal(await indexed(), count - 1)
+    assert.ok(!ids(await nearest(memory, 7)).includes('e7'))
+    await memory.change([{ change: 'model', model: 'm', dims, state: 'dropped' }])
+    assert.equal(await indexed(), 0)
+    const tables = await session.rows({
+      text: `select 1 from pg_class where relname like 'memory\\_near\\__%' and relkind = 'r'`,
+      values: [],
+    })
+    assert.deepEqual(tables, [])
+  }),
+)
 
 test('without pgvector nothing is made, and vectors are found all the same', { skip: postgresSkip() }, async () => {
   await using database = await postgres.database()

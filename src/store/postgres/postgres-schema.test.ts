@@ -1,42 +1,26 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { assertRejects } from '../store-fixture.ts'
 import { migrationFacts, newestStep } from '../migrations/schema-version.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { pgDriver } from './engine-fixture.ts'
-import { startPglite } from './pglite-fixture.ts'
 import { postgresSkip, usePostgres } from './postgres-fixture.ts'
 import { postgresMigrationDriver } from './postgres-schema.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
 const postgres = usePostgres()
-let pglite: ReturnType<typeof startPglite> | null = null
-after(async () => (await pglite)?.[Symbol.asyncDispose]())
 
-const engines = [
-  {
-    name: 'Postgres',
-    skip: postgresSkip(),
-    async with(work: (session: PostgresSession) => Promise<void>) {
-      await using database = await postgres.database()
-      const session = await pgDriver(database.url).connect()
-      try {
-        await work(session)
-      } finally {
-        await session.close()
-      }
-    },
-  },
-  {
-    name: 'PGlite',
-    skip: false,
-    async with(work: (session: PostgresSession) => Promise<void>) {
-      const server = await (pglite ??= startPglite())
-      await server.empty()
-      await work(await server.driver().connect())
-    },
-  },
-]
+const skip = postgresSkip()
+
+async function inDatabase(work: (session: PostgresSession) => Promise<void>): Promise<void> {
+  await using database = await postgres.database()
+  const session = await pgDriver(database.url).connect()
+  try {
+    await work(session)
+  } finally {
+    await session.close()
+  }
+}
 
 /** Every column and index that there is, but the table of steps. */
 async function shape(session: PostgresSession): Promise<readonly unknown[]> {
@@ -52,47 +36,45 @@ async function shape(session: PostgresSession): Promise<readonly unknown[]> {
   return [...columns, ...indexes]
 }
 
-for (const engine of engines) {
-  test(`on ${engine.name} each step can be taken back and made again, and leaves the tables as they were`, { skip: engine.skip }, () =>
-    engine.with(async (session) => {
-      const driver = postgresMigrationDriver(session, 'postgres://test')
-      const first = await migrate(driver, { now: () => 1 })
-      assert.equal(first.steps.length, migrationFacts.length)
-      assert.deepEqual((await migrate(driver, { now: () => 2 })).steps, [])
-      const newest = await shape(session)
-      assert.ok(newest.length > 100)
-      for (const { id } of migrationFacts.toReversed().slice(1)) {
-        const there = await shape(session)
-        assert.deepEqual((await migrate(driver, { now: () => 3, to: id, withoutCopy: true })).to, id)
-        await migrate(driver, { now: () => 4, to: id + 1, withoutCopy: true })
-        assert.deepEqual(await shape(session), there, `step ${id + 1}`)
-        await migrate(driver, { now: () => 5, to: id, withoutCopy: true })
-      }
-      await migrate(driver, { now: () => 6, withoutCopy: true })
-      assert.deepEqual(await shape(session), newest)
-    }),
-  )
+test('each step can be taken back and made again, and leaves the tables as they were', { skip }, () =>
+  inDatabase(async (session) => {
+    const driver = postgresMigrationDriver(session, 'postgres://test')
+    const first = await migrate(driver, { now: () => 1 })
+    assert.equal(first.steps.length, migrationFacts.length)
+    assert.deepEqual((await migrate(driver, { now: () => 2 })).steps, [])
+    const newest = await shape(session)
+    assert.ok(newest.length > 100)
+    for (const { id } of migrationFacts.toReversed().slice(1)) {
+      const there = await shape(session)
+      assert.deepEqual((await migrate(driver, { now: () => 3, to: id, withoutCopy: true })).to, id)
+      await migrate(driver, { now: () => 4, to: id + 1, withoutCopy: true })
+      assert.deepEqual(await shape(session), there, `step ${id + 1}`)
+      await migrate(driver, { now: () => 5, to: id, withoutCopy: true })
+    }
+    await migrate(driver, { now: () => 6, withoutCopy: true })
+    assert.deepEqual(await shape(session), newest)
+  }),
+)
 
-  test(`on ${engine.name} a step that fails takes all of its run back`, { skip: engine.skip }, () =>
-    engine.with(async (session) => {
-      const driver = postgresMigrationDriver(session, 'postgres://test')
-      await migrate(driver, { now: () => 1, to: 2 })
-      // In the way of the third step.
-      await session.exec('create table memory_passage (id int)')
-      const before = await shape(session)
-      await assert.rejects(migrate(driver, { now: () => 2, withoutCopy: true }), /memory_passage/)
-      assert.deepEqual(await shape(session), before)
-      await session.exec('drop table memory_passage')
-      assert.equal((await migrate(driver, { now: () => 3, withoutCopy: true })).to, newestStep)
-    }),
-  )
+test('a step that fails takes all of its run back', { skip }, () =>
+  inDatabase(async (session) => {
+    const driver = postgresMigrationDriver(session, 'postgres://test')
+    await migrate(driver, { now: () => 1, to: 2 })
+    // In the way of the third step.
+    await session.exec('create table memory_passage (id int)')
+    const before = await shape(session)
+    await assert.rejects(migrate(driver, { now: () => 2, withoutCopy: true }), /memory_passage/)
+    assert.deepEqual(await shape(session), before)
+    await session.exec('drop table memory_passage')
+    assert.equal((await migrate(driver, { now: () => 3, withoutCopy: true })).to, newestStep)
+  }),
+)
 
-  test(`on ${engine.name} a step that writes rows anew asks for a copy that a person makes`, { skip: engine.skip }, () =>
-    engine.with(async (session) => {
-      const driver = postgresMigrationDriver(session, 'postgres://test')
-      await migrate(driver, { now: () => 1, to: 5 })
-      await assertRejects(migrate(driver, { now: () => 2 }), 'bad_input', /writes rows of postgres:\/\/test anew/)
-      assert.equal((await migrate(driver, { now: () => 3, withoutCopy: true })).from, 5)
-    }),
-  )
-}
+test('a step that writes rows anew asks for a copy that a person makes', { skip }, () =>
+  inDatabase(async (session) => {
+    const driver = postgresMigrationDriver(session, 'postgres://test')
+    await migrate(driver, { now: () => 1, to: 5 })
+    await assertRejects(migrate(driver, { now: () => 2 }), 'bad_input', /writes rows of postgres:\/\/test anew/)
+    assert.equal((await migrate(driver, { now: () => 3, withoutCopy: true })).from, 5)
+  }),
+)

@@ -1,10 +1,10 @@
+/**
+ * The Postgres driver, over `pg`, and what a session of it can do. Statements that are sent without awaiting each other go out together
+ * and are answered in order: a transaction costs two trips and not ten. Loaded in the store's worker only: parsing large answers takes
+ * time that the event loop does not have.
+ */
 import pg from 'pg'
 import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
-
-/**
- * What the engine needs of a Postgres driver. `pg` fills it; in tests PGlite does, too. Statements that are asked without
- * waiting go out together and are answered in order: a transaction costs two trips and not ten.
- */
 
 /** One value of a row: whole numbers as numbers, `bytea` as bytes. */
 export type Cell = string | number | boolean | null | Uint8Array
@@ -65,8 +65,6 @@ export function storedValues(values: readonly unknown[]): unknown[] {
 export function jsonRows(rows: readonly unknown[]): string {
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'string' ? toStored(value) : value))
 }
-
-/** The driver over `pg`. Loaded in the store's worker only: parsing large answers takes time that the event loop has not. */
 
 interface PgOptions {
   readonly url: string

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3'
+import type { UserId } from '../../types/index.ts'
+import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { buildStatements } from '../sql/statements.ts'
 import { recordsShape } from '../sql/read-statements.ts'
 import { createStoreClient } from '../store-client.ts'
@@ -14,6 +16,12 @@ describeStoreContract('the SQLite store', async () => {
   const files = storeFolder()
   const store = await files.open({ exclusive: true })
   return { store, drop: () => files[Symbol.asyncDispose]() }
+})
+
+describeMemoryContract('the SQLite store', async () => {
+  const files = storeFolder()
+  const store = await files.open()
+  return { store, other: () => files.open({ user: 'bob' as UserId }), drop: () => files[Symbol.asyncDispose]() }
 })
 
 const all: RecordQuery = { order: 'oldest_first', limit: 10_000, hydrate: true }
