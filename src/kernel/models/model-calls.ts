@@ -4,6 +4,7 @@ import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   type Blobs,
   type Call,
+  type CallContext,
   type Config,
   type GenerateRequest,
   type GenerateSettings,
@@ -15,7 +16,7 @@ import {
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { processRight } from '../stages/policy.ts'
-import { createExchangeRecorder, type ExchangeRecorder } from './exchange-record.ts'
+import { createExchangeRecorder } from './exchange-record.ts'
 import { createExpectedUsage } from './expected-usage.ts'
 import { costOf, type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
 
@@ -49,18 +50,10 @@ const generateInput: z.ZodType<GenerateInput> = z.object({
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const { engine, config, tools, moneyIsLimited } = deps
-  const recorder = config.recording === 'raw' ? createExchangeRecorder((bytes) => deps.cleaner.hideSecretBytes(bytes)) : null
-  let erasures = 0
+  const recording = createRecording(deps)
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(config)
-  /** What was erased must not be what later requests are told by. */
-  const recorderNow = (recording: ExchangeRecorder): ExchangeRecorder => {
-    const now = deps.journal.erasures()
-    if (now !== erasures) recording.drop()
-    erasures = now
-    return recording
-  }
   const shower = once(async () => (await import('../attachments/shown-files.ts')).createFileShower(deps.blobs))
   /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
@@ -112,7 +105,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
         maxOutputTokens,
         settings,
         ...(session !== '' && { cacheKey: session }),
-        ...(recorder !== null && { onExchange: (exchange) => context.record(recorderNow(recorder).bodyOf(session, context.id, exchange)) }),
+        ...recording(context),
       }
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const done = await runGeneration(asked, reservedFor.get(input) ?? bound, context, deps)
@@ -121,6 +114,22 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     },
   }
   return [generate]
+}
+
+/** @returns what makes a request record its exchanges; nothing where only what was understood of them is kept */
+function createRecording({ config, cleaner, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
+  if (config.recording !== 'raw') return () => ({})
+  const recorder = createExchangeRecorder((bytes) => cleaner.hideSecretBytes(bytes))
+  let erasures = 0
+  return (context) => ({
+    onExchange(exchange) {
+      // Later requests must not refer to one that was erased.
+      const now = journal.erasures()
+      if (now !== erasures) recorder.drop()
+      erasures = now
+      context.record(recorder.bodyOf(context.caller.session, context.id, exchange))
+    },
+  })
 }
 
 function conversationOf(session: SessionId | '', model: string): string {
