@@ -37,7 +37,7 @@ export default defineConfig([
         groups: [
           { name: 'error', test: /src\/types\/error\.ts$/, priority: 3 },
           { name: 'store', test: /src\/guest\/guest-store\.ts$/, priority: 2 },
-          { name: 'start', test: /src\/guest\/(guest|lasting-guest)\.ts$/, priority: 1 },
+          { name: 'start', test: /src\/guest\/guest\.ts$/, priority: 1 },
         ],
       },
     },

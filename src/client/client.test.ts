@@ -6,31 +6,31 @@ import { describe, test } from 'node:test'
 import { createFakeKernel } from '../gateway/fake-kernel.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { type OxbowError, type SessionId, systemRandom } from '../types/index.ts'
-import { createScreen, hasCode, startHouse, startRelay } from './house-fixture.ts'
+import { createScreen, hasCode, startTestGateway, startRelay } from './client-fixture.ts'
 import { connect, type ConnectionState } from './index.ts'
 
 void describe('the first connection', () => {
   void test('brings the greeting of the guest', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
-    assert.deepEqual(client.greeting(), house.kernel.status())
-    assert.deepEqual(await client.status(), house.kernel.status())
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
+    assert.deepEqual(client.greeting(), fixture.kernel.status())
+    assert.deepEqual(await client.status(), fixture.kernel.status())
   })
 
   void test('with a wrong token fails for good and says where the right one is', async () => {
-    await using house = await startHouse()
-    await assert.rejects(house.open({ token: createToken(systemRandom) }), hasCode('unauthenticated'))
+    await using fixture = await startTestGateway()
+    await assert.rejects(fixture.open({ token: createToken(systemRandom) }), hasCode('unauthenticated'))
   })
 
   void test('to nobody, to something else or to no address fails at once', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     const dead = await startRelay(1)
     const nobody = `ws://127.0.0.1:${dead.port}/ws`
     await dead.close()
-    await assert.rejects(house.open({ url: nobody }), hasCode('guest_unreachable'))
-    await assert.rejects(house.open({ url: house.url.replace('/ws', '/other') }), hasCode('not_found'))
-    await assert.rejects(house.open({ url: 'nonsense' }), hasCode('bad_input'))
-    await assert.rejects(house.open({ token: 'two\nlines' }), hasCode('bad_input'))
+    await assert.rejects(fixture.open({ url: nobody }), hasCode('guest_unreachable'))
+    await assert.rejects(fixture.open({ url: fixture.url.replace('/ws', '/other') }), hasCode('not_found'))
+    await assert.rejects(fixture.open({ url: 'nonsense' }), hasCode('bad_input'))
+    await assert.rejects(fixture.open({ token: 'two\nlines' }), hasCode('bad_input'))
   })
 
   void test('to one that never says hello is given up', async () => {
@@ -47,8 +47,8 @@ void describe('the first connection', () => {
 
 void describe('requests', () => {
   void test('have their results, and failures with code and hint', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession('Taxes')
     assert.deepEqual(
       (await client.listSessions()).map(({ title }) => title),
@@ -58,7 +58,7 @@ void describe('requests', () => {
     assert.equal(sent.duplicate, false)
     assert.equal((await client.sendTurn({ session: id, text: 'hi', clientId: sent.clientId })).duplicate, true)
     assert.equal(await client.cancelTurn(id), true)
-    const call = house.kernel.park(id)
+    const call = fixture.kernel.park(id)
     await client.approve(call, true)
     await assert.rejects(client.approve(call, true), hasCode('not_found'))
     assert.equal((await client.call('test.echo', { a: 1 })).status, 'ok')
@@ -67,22 +67,22 @@ void describe('requests', () => {
   })
 
   void test('that are too big are refused here, where it costs no connection', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
     await assert.rejects(client.sendTurn({ session: id, text: 'x'.repeat(5_000_000) }), hasCode('limit_reached'))
     assert.equal((await client.listSessions()).length, 1)
   })
 
   void test('that are not answered in time fail, and say that it may still be done', async () => {
-    await using house = await startHouse(createFakeKernel(async () => new Promise(() => {})))
-    const client = await house.open({ limits: { requestTimeoutMs: 20 } })
+    await using fixture = await startTestGateway(createFakeKernel(async () => new Promise(() => {})))
+    const client = await fixture.open({ limits: { requestTimeoutMs: 20 } })
     await assert.rejects(client.createSession(), hasCode('timeout'))
   })
 
   void test('beyond what may wait fail at once', async () => {
-    await using house = await startHouse(createFakeKernel(async () => new Promise(() => {})))
-    const client = await house.open({ limits: { maxWaiting: 1 } })
+    await using fixture = await startTestGateway(createFakeKernel(async () => new Promise(() => {})))
+    const client = await fixture.open({ limits: { maxWaiting: 1 } })
     const first = client.createSession()
     await assert.rejects(client.createSession(), hasCode('limit_reached'))
     await client.close()
@@ -93,54 +93,54 @@ void describe('requests', () => {
 
 void describe('a lost connection', () => {
   void test('whose acknowledgement was lost sends the message again, and it is one message', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
-    house.relay.mute()
+    fixture.relay.mute()
     const sending = client.sendTurn({ session: id, text: 'once' })
-    const watcher = await house.open()
-    while (house.kernel.messages.length === 0) await watcher.status()
-    house.relay.cut()
+    const watcher = await fixture.open()
+    while (fixture.kernel.messages.length === 0) await watcher.status()
+    fixture.relay.cut()
     assert.equal((await sending).duplicate, true)
-    assert.deepEqual(house.kernel.messages, ['once'])
+    assert.deepEqual(fixture.kernel.messages, ['once'])
   })
 
   void test('whose answer was lost asks for its new session again, and it is one session', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
-    house.relay.mute()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
+    fixture.relay.mute()
     const creating = client.createSession('Taxes')
-    const watcher = await house.open()
+    const watcher = await fixture.open()
     while ((await watcher.listSessions()).length === 0);
-    house.relay.cut()
+    fixture.relay.cut()
     assert.deepEqual(await watcher.listSessions(), [await creating])
   })
 
   void test('fails what may not be done twice and says that its end is not known', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
-    const call = house.kernel.park(id)
-    house.relay.mute()
+    const call = fixture.kernel.park(id)
+    fixture.relay.mute()
     const approving = client.approve(call, true)
     const listing = client.listSessions()
-    const watcher = await house.open()
-    while (house.kernel.decisions.length === 0) await watcher.status()
-    house.relay.cut()
+    const watcher = await fixture.open()
+    while (fixture.kernel.decisions.length === 0) await watcher.status()
+    fixture.relay.cut()
     await assert.rejects(approving, (error: OxbowError) => error.code === 'guest_unreachable' && /not known/.test(error.message))
     assert.equal((await listing).length, 1)
   })
 
   void test('is told, and so is the new one', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     const states: ConnectionState['type'][] = []
     const back = Promise.withResolvers<void>()
     const onState = ({ type }: ConnectionState): void => {
       states.push(type)
       if (states.length === 3) back.resolve()
     }
-    const client = await house.open({ onState })
-    house.relay.cut()
+    const client = await fixture.open({ onState })
+    fixture.relay.cut()
     await back.promise
     assert.deepEqual(states, ['connected', 'reconnecting', 'connected'])
     await client.close()
@@ -148,13 +148,13 @@ void describe('a lost connection', () => {
   })
 
   void test('is the end without reconnection: everything that waits fails and followers are told', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     const gone = Promise.withResolvers<ConnectionState>()
-    const client = await house.open({ reconnect: false, onState: (state) => state.type === 'gone' && gone.resolve(state) })
+    const client = await fixture.open({ reconnect: false, onState: (state) => state.type === 'gone' && gone.resolve(state) })
     const { id } = await client.createSession()
     const screen = createScreen()
     await client.follow(id, 0, screen.handler)
-    house.relay.cut()
+    fixture.relay.cut()
     await gone.promise
     assert.equal(screen.events.at(-1)?.type, 'ended')
     await assert.rejects(client.status(), hasCode('guest_unreachable'))
@@ -162,27 +162,27 @@ void describe('a lost connection', () => {
   })
 
   void test('is not made again when the guest has another token now', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     const gone = Promise.withResolvers<ConnectionState>()
-    const client = await house.open({ onState: (state) => state.type === 'gone' && gone.resolve(state) })
-    const other = await startGateway({ kernel: house.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
+    const client = await fixture.open({ onState: (state) => state.type === 'gone' && gone.resolve(state) })
+    const other = await startGateway({ kernel: fixture.kernel, host: '127.0.0.1', port: 0, token: createToken(systemRandom) })
     await using _ = { [Symbol.asyncDispose]: other.close }
-    house.relay.retarget(Number(new URL(other.url).port))
-    house.relay.cut()
+    fixture.relay.retarget(Number(new URL(other.url).port))
+    fixture.relay.cut()
     const state = await gone.promise
     assert.ok(state.type === 'gone' && state.failure.code === 'unauthenticated')
     await client.close()
   })
 
   void test('can be closed while it is away', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     const away = Promise.withResolvers<void>()
-    const client = await house.open({
+    const client = await fixture.open({
       limits: { retryFirstMs: 600_000, retryMostMs: 600_000 },
       random: { bytes: (count) => new Uint8Array(count).fill(0x7f) },
       onState: ({ type }) => type === 'reconnecting' && away.resolve(),
     })
-    house.relay.cut()
+    fixture.relay.cut()
     await away.promise
     const waiting = client.status()
     await client.close()

@@ -1,23 +1,29 @@
 /**
- * The typed gateway client that every terminal uses. It holds one connection and comes back when that is lost: messages that
- * were not acknowledged are sent again under the same id, and every followed session goes on from its cursor.
+ * The typed gateway client that every terminal uses. It keeps one connection and reconnects when that is lost: messages that were
+ * not acknowledged are sent again with the same id, and every followed session continues from its cursor.
  */
 import {
+  type CallId,
+  type CallOutcome,
   type Clock,
   createIdMaker,
   type GuestStatus,
+  type IdMaker,
+  type Json,
   type Random,
+  type SentFile,
   type ServerFrame,
   type SessionId,
+  type SessionInfo,
   systemClock,
   systemRandom,
+  type TurnId,
 } from '../types/index.ts'
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
-import { gatewayMethods, type GatewayMethods } from './gateway-methods.ts'
 import { type ClientLimits, clientLimits } from './limits.ts'
-import { type ConnectionState, keepConnected } from './reconnect.ts'
-import { type Answer, createRequests, type Requests } from './requests.ts'
+import { type ConnectionState, keepConnected } from './connection.ts'
+import { type Answer, createRequests, type Question, type Requests } from './requests.ts'
 
 export interface ConnectOptions {
   /** `ws://host:port/ws` */
@@ -25,9 +31,9 @@ export interface ConnectOptions {
   readonly token: string
   /** Name of the terminal, e.g. `cli`. */
   readonly client: string
-  /** False: the first lost connection is the end. Default true. */
+  /** False: a lost connection is not retried. Default true. */
   readonly reconnect?: boolean
-  /** Told when the connection is lost, when it is back, and when it will not come back. */
+  /** Called when the connection is lost, restored, or given up. */
   readonly onState?: (state: ConnectionState) => void
   readonly clock?: Clock
   readonly random?: Random
@@ -36,18 +42,18 @@ export interface ConnectOptions {
 
 /** Every method rejects with an OxbowError: the guest's failure, or `timeout`, `guest_unreachable`, `limit_reached`. */
 export interface Client extends GatewayMethods {
-  /** What the guest said when the connection was made last; `status` asks anew. */
+  /** The guest's status when the client last connected; `status` requests the current one. */
   greeting(): GuestStatus
   /**
-   * Everything of the session after `cursor` (0: all), then live, across reconnections. Resolves when the past was told; the
+   * Everything of the session after `cursor` (0: all), then live, across reconnections. Resolves once the past is complete; the
    * handler runs before and after. @throws OxbowError `not_found`; later failures are the handler's last event.
    */
   follow(session: SessionId, cursor: number, handler: FollowHandler): Promise<Following>
-  /** Resolves when the connection is closed; what still waits for an answer fails with `cancelled`. */
+  /** Resolves when the connection is closed; unanswered requests fail with `cancelled`. */
   close(): Promise<void>
 }
 
-/** Resolves when the guest has said hello. @throws OxbowError `guest_unreachable`, `unauthenticated` … for the first connection */
+/** Resolves when the guest has answered hello. @throws OxbowError `guest_unreachable`, `unauthenticated` … for the first connection */
 export async function connect(options: ConnectOptions): Promise<Client> {
   const { url, token, client, clock = systemClock, random = systemRandom } = options
   const limits: ClientLimits = { ...clientLimits, ...options.limits }
@@ -60,7 +66,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     reconnect: options.reconnect ?? true,
     onState: options.onState ?? (() => {}),
     onFrame(frame) {
-      // A snapshot is both an answer and a part of the stream: the stream sees it first.
+      // A snapshot is both an answer and part of the stream: the stream receives it first.
       if (isStreamFrame(frame) && !following.receive(frame)) connection.restart()
       else if (frame.type === 'error') settleError(requests, frame.payload)
       else if ('request_id' in frame.payload) requests.settle(frame.payload.request_id, frame as Answer)
@@ -94,4 +100,69 @@ function isStreamFrame(frame: ServerFrame): frame is StreamFrame {
 
 function settleError(requests: Requests, { request_id, ...failure }: Extract<ServerFrame, { type: 'error' }>['payload']): void {
   if (request_id !== null) requests.settle(request_id, failure)
+}
+
+export interface SendMessage {
+  readonly session: SessionId
+  readonly text: string
+  readonly model?: string | undefined
+  readonly attachments?: readonly SentFile[] | undefined
+  /** To send a failed message again: the same id is the same message. */
+  readonly clientId?: CallId
+}
+
+export interface SentMessage {
+  readonly clientId: CallId
+  readonly turn: TurnId
+  /** Of the message's record. */
+  readonly cursor: number
+  readonly duplicate: boolean
+}
+
+interface GatewayMethods {
+  status(): Promise<GuestStatus>
+  /** Survives reconnections: retried until it is answered, created once. */
+  createSession(title?: string): Promise<SessionInfo>
+  /** Newest activity first. */
+  listSessions(limit?: number): Promise<readonly SessionInfo[]>
+  /** Resolves when the message is in the journal. Survives reconnections: retried until it is acknowledged, delivered once. */
+  sendTurn(message: SendMessage): Promise<SentMessage>
+  /** @returns whether a turn was running */
+  cancelTurn(session: SessionId): Promise<boolean>
+  approve(call: CallId, allow: boolean): Promise<void>
+  /** Makes a system call as the user. A refusal is an outcome, not an error. */
+  call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
+}
+
+function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: ClientLimits, newId: IdMaker): GatewayMethods {
+  /** A request that only reads or carries an id: it may be sent again on the next connection. */
+  const again = async (question: Question): Promise<Answer> => ask(question, { repeatable: true, timeoutMs: requestTimeoutMs })
+  /** A request that might happen twice if it were sent twice: it fails when the connection is lost. */
+  const once = async (question: Question): Promise<Answer> => ask(question, { repeatable: false, timeoutMs: requestTimeoutMs })
+
+  return {
+    status: async () => resultOf(await again({ type: 'status', payload: {} })) as GuestStatus,
+    createSession: async (title) =>
+      resultOf(await again({ type: 'create_session', payload: { title, client_id: newId() as CallId } })) as SessionInfo,
+    listSessions: async (limit = 50) => resultOf(await again({ type: 'list_sessions', payload: { limit } })) as readonly SessionInfo[],
+    async sendTurn({ session, text, model, attachments, clientId = newId() as CallId }): Promise<SentMessage> {
+      const answer = await again({ type: 'send_turn', payload: { session, client_id: clientId, text, model, attachments } })
+      if (answer.type !== 'ack') throw new Error(`The gateway answered a message with ${answer.type}.`)
+      const { turn, cursor, duplicate } = answer.payload
+      return { clientId, turn, cursor, duplicate }
+    },
+    cancelTurn: async (session) =>
+      (resultOf(await once({ type: 'cancel_turn', payload: { session } })) as { cancelled: boolean }).cancelled,
+    approve: async (call, allow) => void (await once({ type: 'approve', payload: { call, allow } })),
+    async call(name, input, session) {
+      const answer = await ask({ type: 'call', payload: { name, input, session } }, { repeatable: false, timeoutMs: callTimeoutMs })
+      return resultOf(answer) as CallOutcome
+    },
+  }
+}
+
+/** The gateway speaks the same protocol version, so its results have the expected type. */
+function resultOf(answer: Answer): unknown {
+  if (answer.type !== 'result') throw new Error(`The gateway answered with ${answer.type} where a result was expected.`)
+  return answer.payload.result
 }

@@ -1,4 +1,9 @@
-/** One followed session: a cursor that goes back only with the journal, and a stream of events without gaps or repetitions. */
+/**
+ * One followed session: a cursor that goes back only with the journal, and a stream of events without gaps or repetitions.
+ *
+ * Deltas, snapshots and final records each carry part of the same reply. Whatever is lost or repeated in between, a screen that
+ * appends every `text` and starts over at every `restart` ends with exactly the reply.
+ */
 import {
   assertNever,
   type CallId,
@@ -11,24 +16,23 @@ import {
   type SessionId,
   type TurnId,
 } from '../types/index.ts'
-import { addDelta, nothingShown, setWhole, type Shown, type Step, type TextEvent } from './reply-text.ts'
 
 /**
- * What a screen needs, in order. All text of the assistant comes as `text` (or `restart`), also that of the past, before the
- * record that ends its step; so a screen needs to draw text in one place only.
+ * What a screen needs, in order. All text of the assistant, past and live, comes as `text` or `restart` before the record that ends
+ * its step, so a screen draws text in one place only.
  */
 export type FollowEvent =
   | TextEvent
   | { readonly type: 'record'; readonly record: RecordView }
   | ({ readonly type: 'progress' } & Readonly<Omit<ServerPayloads['progress'], 'session'>>)
-  /** All of the past was told; again after each reconnection. `pending` is every approval that waits. */
+  /** The past is complete; sent again after each reconnection. `pending` contains every waiting approval. */
   | {
       readonly type: 'caught_up'
       readonly cursor: number
       readonly turn: TurnId | null
       readonly pending: readonly PendingApproval[]
     }
-  /** The last event: the session can be followed no longer. */
+  /** The last event: the session can no longer be followed. */
   | { readonly type: 'ended'; readonly failure: Failure }
 
 export type FollowHandler = (event: FollowEvent) => void
@@ -37,9 +41,9 @@ export type StreamFrame = Extract<ServerFrame, { type: 'record' | 'snapshot' | '
 
 export interface Follower {
   readonly session: SessionId
-  /** The newest record that was handed on. */
+  /** The newest record passed to the handler. */
   cursor(): number
-  /** @returns false when text was lost and the session must be subscribed to again. */
+  /** @returns false when text was lost and the client must subscribe again */
   receive(frame: StreamFrame): boolean
   end(failure: Failure): void
 }
@@ -47,7 +51,7 @@ export interface Follower {
 export function createFollower(session: SessionId, from: number, handler: FollowHandler): Follower {
   let cursor = from
   let shown = nothingShown
-  /** What is shown of replies that are said to their end and not on record yet: the next one may be quicker than a commit. */
+  /** Shown replies that are complete and not yet in the journal: the next one may begin before the commit. */
   const unrecorded = new Map<CallId, Shown>()
 
   const show = (step: Step): void => {
@@ -63,7 +67,7 @@ export function createFollower(session: SessionId, from: number, handler: Follow
       const before = shown.call === record.call ? shown : (unrecorded.get(record.call) ?? nothingShown)
       const { event } = setWhole(before, { turn: record.turn, call: record.call, text })
       if (event !== null) handler(event)
-      // The journal has the word now: nothing more will be said under this call.
+      // The record is final: no more text of this call follows.
       if (shown.call === record.call) shown = nothingShown
     }
     if (record.phase !== 'intent') unrecorded.delete(record.call)
@@ -96,9 +100,9 @@ export function createFollower(session: SessionId, from: number, handler: Follow
         }
         case 'snapshot': {
           const { turn, call, text, pending } = frame.payload
-          // Nothing is said at this moment; what is shown may still be of an answer that begins anew under the same call.
+          // Without a call no reply is running; the shown text may belong to an answer that restarts under the same call.
           if (call !== null) show(setWhole(shown, { turn: turn ?? '', call, text }))
-          // Before the own one only when the journal was put back to an earlier state: then all that comes is new.
+          // Lower than the own cursor only when the journal was restored to an earlier state: everything after it is new.
           cursor = frame.payload.cursor
           handler({ type: 'caught_up', cursor, turn, pending })
           return true
@@ -110,10 +114,72 @@ export function createFollower(session: SessionId, from: number, handler: Follow
   }
 }
 
-/** @returns the assistant's whole text in a record that ends a step of a reply, or null. */
+/** @returns the assistant's whole text in a record that ends a step of a reply, or null */
 function replyText({ phase, body }: RecordView): string | null {
   if (phase === 'intent' || typeof body !== 'object' || body === null || !('message' in body)) return null
   const message = body['message'] as unknown as Message | null
   if (message?.role !== 'assistant' || !Array.isArray(message.parts)) return null
   return message.parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
+}
+
+/** The text of a step that was shown so far. */
+export interface Shown {
+  readonly call: CallId | null
+  readonly text: string
+}
+
+export const nothingShown: Shown = { call: null, text: '' }
+
+export interface TextEvent {
+  /** `text`: append it to the call's text. `restart`: replace the call's text with this. */
+  readonly type: 'text' | 'restart'
+  readonly turn: TurnId | ''
+  readonly call: CallId
+  readonly text: string
+  /** Of a `restart`: which model restarts the answer, and why. Unset when only the shown text was wrong. */
+  readonly cause?: RestartCause
+}
+
+export interface RestartCause {
+  /** `provider/model` */
+  readonly model: string
+  readonly why: string
+}
+
+interface ReplyText {
+  readonly turn: TurnId | ''
+  readonly call: CallId
+  readonly text: string
+}
+
+/** The next event, and the text shown after it. */
+export interface Step {
+  readonly shown: Shown
+  readonly event: TextEvent | null
+}
+
+/** @returns null when text before `offset` was lost, so that only a snapshot helps */
+export function addDelta(shown: Shown, delta: ReplyText & { readonly offset: number }): Step | null {
+  const before = shown.call === delta.call ? shown.text : ''
+  if (delta.offset > before.length) return null
+  // Almost every delta: no text is compared or copied.
+  if (delta.offset === before.length) return step(delta, before + delta.text, 'text', delta.text)
+  const overlap = before.slice(delta.offset)
+  if (overlap.startsWith(delta.text)) return { shown, event: null }
+  if (delta.text.startsWith(overlap))
+    return step(delta, before + delta.text.slice(overlap.length), 'text', delta.text.slice(overlap.length))
+  const whole = before.slice(0, delta.offset) + delta.text
+  return step(delta, whole, 'restart', whole)
+}
+
+/** @param whole the text so far, of a snapshot or of the record that ends the step */
+export function setWhole(shown: Shown, whole: ReplyText): Step {
+  const before = shown.call === whole.call ? shown.text : ''
+  if (!whole.text.startsWith(before)) return step(whole, whole.text, 'restart', whole.text)
+  return step(whole, whole.text, 'text', whole.text.slice(before.length))
+}
+
+function step({ turn, call }: ReplyText, now: string, type: TextEvent['type'], text: string): Step {
+  const isNothing = type === 'text' && text === ''
+  return { shown: { call, text: now }, event: isNothing ? null : { type, turn, call, text } }
 }

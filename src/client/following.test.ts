@@ -3,21 +3,21 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { CallId, SessionId } from '../types/index.ts'
-import { createScreen, hasCode, startHouse } from './house-fixture.ts'
+import { createScreen, hasCode, startTestGateway } from './client-fixture.ts'
 
 void describe('following', () => {
   void test('gives the past, then what comes, and all text of the assistant as text', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
-    const told = house.kernel.say(id, 'Once upon a time')
-    house.kernel.finish(id)
-    const running = house.kernel.say(id, 'Hel')
+    const told = fixture.kernel.say(id, 'Once upon a time')
+    fixture.kernel.finish(id)
+    const running = fixture.kernel.say(id, 'Hel')
     const screen = createScreen()
     const following = await client.follow(id, 0, screen.handler)
-    house.kernel.say(id, 'lo')
-    house.kernel.progress(id)
-    house.kernel.finish(id)
+    fixture.kernel.say(id, 'lo')
+    fixture.kernel.progress(id)
+    fixture.kernel.finish(id)
     await screen.until(() => screen.count('record') === 2)
     assert.deepEqual(
       screen.events.map(({ type }) => type),
@@ -29,10 +29,10 @@ void describe('following', () => {
   })
 
   void test('shows approvals that wait', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
-    const call = house.kernel.park(id)
+    const call = fixture.kernel.park(id)
     const screen = createScreen()
     await client.follow(id, 0, screen.handler)
     const caughtUp = screen.events.find((event) => event.type === 'caught_up')
@@ -43,39 +43,39 @@ void describe('following', () => {
   })
 
   void test('a text that was cleaned in the journal replaces what was streamed', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
     const screen = createScreen()
     await client.follow(id, 0, screen.handler)
-    const call = house.kernel.say(id, 'the key is hunter2')
-    house.kernel.finish(id, 'the key is [secret]')
+    const call = fixture.kernel.say(id, 'the key is hunter2')
+    fixture.kernel.finish(id, 'the key is [secret]')
     await screen.until(() => screen.count('record') === 1)
     assert.equal(screen.text.get(call), 'the key is [secret]')
     assert.equal(screen.count('restart'), 1)
   })
 
   void test('stops when told, and the session can be followed anew from any cursor', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const { id } = await client.createSession()
-    house.kernel.record(id, 'a.b')
+    fixture.kernel.record(id, 'a.b')
     const [first, second] = [createScreen(), createScreen()]
     const following = await client.follow(id, 0, first.handler)
     await assert.rejects(client.follow(id, 0, second.handler), hasCode('bad_input'))
     following.stop()
     // Told to the subscription that was left: it must not be taken for part of the new one.
-    house.kernel.record(id, 'a.b')
+    fixture.kernel.record(id, 'a.b')
     await client.follow(id, 0, second.handler)
-    house.kernel.record(id, 'a.b')
+    fixture.kernel.record(id, 'a.b')
     await second.until(() => second.count('record') === 3)
     assert.deepEqual([first.seqs(), second.seqs()], [[1], [1, 2, 3]])
-    assert.equal(house.kernel.followers(id), 1)
+    assert.equal(fixture.kernel.followers(id), 1)
   })
 
   void test('of an unknown session fails', async () => {
-    await using house = await startHouse()
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const client = await fixture.open()
     const unknown = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
     await assert.rejects(
       client.follow(unknown, 0, () => assert.fail('nothing to tell')),
@@ -84,12 +84,14 @@ void describe('following', () => {
   })
 
   void test('a slow terminal is sent away, comes back with its cursor and misses nothing', async () => {
-    await using house = await startHouse()
-    const { id } = await house.kernel.createSession()
+    await using fixture = await startTestGateway()
+    const { id } = await fixture.kernel.createSession()
     // More than the gateway buffers for one reader, told at once.
-    for (let i = 0; i < 40; i++) house.kernel.record(id, 'a.b', 'x'.repeat(1_000_000))
+    for (let i = 0; i < 40; i++) fixture.kernel.record(id, 'a.b', 'x'.repeat(1_000_000))
     const states: string[] = []
-    const client = await house.open({ onState: (state) => states.push(state.type === 'reconnecting' ? state.failure.message : state.type) })
+    const client = await fixture.open({
+      onState: (state) => states.push(state.type === 'reconnecting' ? state.failure.message : state.type),
+    })
     const screen = createScreen()
     await client.follow(id, 0, screen.handler)
     assert.deepEqual(
@@ -100,9 +102,9 @@ void describe('following', () => {
   })
 
   void test('any weather: every record once and in order, every reply whole, with nothing shown twice', { timeout: 60_000 }, async () => {
-    await using house = await startHouse()
-    const { kernel, relay } = house
-    const client = await house.open()
+    await using fixture = await startTestGateway()
+    const { kernel, relay } = fixture
+    const client = await fixture.open()
     const act = fc.constantFrom('say', 'say', 'say', 'finish', 'record', 'cut', 'mute', 'wait')
     await fc.assert(
       fc.asyncProperty(fc.array(act, { minLength: 5, maxLength: 40 }), async (acts) => {

@@ -6,7 +6,7 @@ import type { Requests } from './requests.ts'
 
 /** One session that is followed. */
 export interface Following {
-  /** The newest record that the handler has seen: where to go on from another time. */
+  /** The newest record that the handler has received: where to continue later. */
   cursor(): number
   /** The handler is not called after this returns. */
   stop(): void
@@ -14,35 +14,34 @@ export interface Following {
 
 export interface Followings {
   follow(session: SessionId, cursor: number, handler: FollowHandler): Promise<Following>
-  /** @returns false when text was lost, so that only a new connection can help. */
+  /** @returns false when text was lost, so that only a new connection helps */
   receive(frame: StreamFrame): boolean
-  /** There is a connection: every session goes on from its cursor. */
+  /** There is a connection: every session continues from its cursor. */
   up(): void
   down(): void
-  /** There is no next connection. @param closed by the terminal itself: then no handler needs to be told */
+  /** There is no next connection. @param closed by the terminal itself, so that no handler needs to know */
   end(failure: Failure, closed: boolean): void
 }
 
 interface Entry {
   readonly follower: Follower
-  /** Settled when the past was told for the first time. */
+  /** Settled when the past is complete for the first time. */
   readonly ready: PromiseWithResolvers<void>
   isReady: boolean
-  /** On this connection. Until then, frames of the session belong to a subscription that was left. */
+  /** On this connection. Before that, frames of the session belong to an earlier subscription. */
   subscribed: boolean
 }
 
-/** What all parts below share. */
 interface State {
   readonly entries: Map<SessionId, Entry>
   connected: boolean
-  /** Counts connections and losses, so that a late answer is known to be late. */
+  /** Counts connections and losses, to recognize late answers. */
   connection: number
-  over: Failure | null
+  ended: Failure | null
 }
 
 export function createFollowing(requests: Requests, limits: ClientLimits): Followings {
-  const state: State = { entries: new Map(), connected: false, connection: 0, over: null }
+  const state: State = { entries: new Map(), connected: false, connection: 0, ended: null }
   const { entries } = state
   const leavings = createLeavings(requests, limits.requestTimeoutMs)
   const change = (connected: boolean): void => {
@@ -54,8 +53,8 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
 
   return {
     async follow(session, cursor, handler) {
-      if (state.over !== null) throw toError(state.over)
-      if (entries.has(session)) throw followedAlready(session)
+      if (state.ended !== null) throw toError(state.ended)
+      if (entries.has(session)) throw alreadyFollowed(session)
       const entry: Entry = {
         follower: createFollower(session, cursor, (event) => entries.get(session) === entry && handler(event)),
         ready: Promise.withResolvers(),
@@ -63,9 +62,9 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
         subscribed: false,
       }
       entries.set(session, entry)
-      // It may fail while nobody waits for it yet.
+      // It may be rejected before anything awaits it.
       entry.ready.promise.catch(() => {})
-      // Frames of the subscription before are still on their way until its end is answered.
+      // Frames of the previous subscription may arrive until its end is answered.
       await leavings.of(session)
       if (state.connected && !entry.subscribed) subscribe(entry)
       await entry.ready.promise
@@ -93,7 +92,7 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
     },
     end(failure, closed) {
       change(false)
-      state.over = failure
+      state.ended = failure
       for (const [session, entry] of entries) {
         if (!closed || !entry.isReady) fail(entry, toError(failure))
         entries.delete(session)
@@ -111,14 +110,14 @@ async function subscribeTo(state: State, entry: Entry, requests: Requests, timeo
     entry.isReady = true
     entry.ready.resolve()
   } catch (error) {
-    // A lost connection is made good by the next one; a session that was left is nobody's any more.
+    // The next connection subscribes again; a session that is no longer followed needs nothing.
     if (connection !== state.connection || state.entries.get(session) !== entry) return
     fail(entry, error)
     state.entries.delete(session)
   }
 }
 
-/** Subscriptions that were ended here and not yet there. */
+/** Subscriptions that the client has ended and the gateway has not confirmed. */
 function createLeavings(
   requests: Requests,
   timeoutMs: number,
@@ -138,13 +137,13 @@ function createLeavings(
   }
 }
 
-function followedAlready(session: SessionId): OxbowError {
-  return new OxbowError('bad_input', `Session ${session} is followed already.`, { hint: 'Stop the first following, or share its events.' })
+function alreadyFollowed(session: SessionId): OxbowError {
+  return new OxbowError('bad_input', `Session ${session} is already followed.`, { hint: 'Stop following it first, or share the events.' })
 }
 
 const once = { repeatable: false, uncounted: true } as const
 
-/** Before the past was told the failure is that of `follow`, after it the stream's last event. */
+/** Until the past is complete `follow` rejects; after that the failure is the stream's last event. */
 function fail(entry: Entry, error: unknown): void {
   if (!entry.isReady) return entry.ready.reject(error)
   if (!isOxbowError(error)) throw error

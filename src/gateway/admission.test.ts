@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { systemRandom } from '../types/index.ts'
-import { refuseSource, refuseToken } from './admission.ts'
-import { createToken } from './token.ts'
+import { createToken, refuseSource, refuseToken } from './admission.ts'
 
 const token = createToken(systemRandom)
-const door = { host: '127.0.0.1', token }
+const rules = { host: '127.0.0.1', token }
 const isServed = (host: string | undefined, origin?: string, configured = '127.0.0.1'): boolean =>
   refuseSource({ ...(host !== undefined && { host }), ...(origin !== undefined && { origin }) }, { host: configured, token }) === null
 
@@ -52,9 +51,9 @@ void describe('the source of a request', () => {
 
 void describe('the token', () => {
   void test('is taken from the header or, for browsers, from the offered protocols', () => {
-    assert.equal(refuseToken({ authorization: `Bearer ${token}` }, door), null)
-    assert.equal(refuseToken({ authorization: `bearer ${token}` }, door), null)
-    assert.equal(refuseToken({ 'sec-websocket-protocol': `oxbow, bearer.${token}` }, door), null)
+    assert.equal(refuseToken({ authorization: `Bearer ${token}` }, rules), null)
+    assert.equal(refuseToken({ authorization: `bearer ${token}` }, rules), null)
+    assert.equal(refuseToken({ 'sec-websocket-protocol': `oxbow, bearer.${token}` }, rules), null)
   })
 
   void test('missing, empty, wrong, shortened or in another scheme it opens nothing', () => {
@@ -68,15 +67,15 @@ void describe('the token', () => {
       token,
       `Bearer ${token} ${token}`,
     ]
-    for (const authorization of wrong) assert.equal(refuseToken({ authorization }, door)?.code, 'unauthenticated', authorization)
+    for (const authorization of wrong) assert.equal(refuseToken({ authorization }, rules)?.code, 'unauthenticated', authorization)
     for (const protocol of ['oxbow', 'bearer.', `bearer.${token.slice(1)}`]) {
-      assert.equal(refuseToken({ 'sec-websocket-protocol': protocol }, door)?.code, 'unauthenticated', protocol)
+      assert.equal(refuseToken({ 'sec-websocket-protocol': protocol }, rules)?.code, 'unauthenticated', protocol)
     }
-    assert.equal(refuseToken({}, door)?.code, 'unauthenticated')
+    assert.equal(refuseToken({}, rules)?.code, 'unauthenticated')
   })
 
   void test('a wrong header is not made good by a right protocol', () => {
-    assert.equal(refuseToken({ authorization: 'Bearer x', 'sec-websocket-protocol': `bearer.${token}` }, door)?.code, 'unauthenticated')
+    assert.equal(refuseToken({ authorization: 'Bearer x', 'sec-websocket-protocol': `bearer.${token}` }, rules)?.code, 'unauthenticated')
   })
 
   void test('has 256 bits and is another one each time', () => {
@@ -85,6 +84,6 @@ void describe('the token', () => {
   })
 
   void test('is not told to the one who does not know it', () => {
-    assert.ok(!JSON.stringify(refuseToken({ authorization: 'Bearer x' }, door)).includes(token))
+    assert.ok(!JSON.stringify(refuseToken({ authorization: 'Bearer x' }, rules)).includes(token))
   })
 })

@@ -1,46 +1,44 @@
 /**
- * Who may open a connection. Three questions, each closed unless answered: does the request name this host (a page whose
- * name was rebound to loopback does not), does a browser page come from this host itself, does it carry the token.
+ * Who may open a connection. A request must name this host (a page whose name was rebound to loopback does not), a browser page
+ * must come from this host itself, and the request must carry the bearer token.
  */
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
-import type { Failure } from '../types/index.ts'
-import { isSameToken } from './token.ts'
+import type { Failure, Random } from '../types/index.ts'
+import { tokenBytes } from './limits.ts'
 
-interface Door {
-  /** The configured host, as the person wrote it. */
+interface AdmissionRules {
+  /** The configured host, as written in the configuration. */
   readonly host: string
   readonly token: string
 }
 
-/** The subprotocol that the gateway speaks. A browser cannot set headers, so it offers the token beside it. */
+/** The gateway's subprotocol. A browser cannot set headers, so it sends the token as a second subprotocol. */
 export const subprotocol = 'oxbow'
 const tokenProtocol = 'bearer.'
 
-/** @returns why the host or origin is not served, or null. */
-export function refuseSource(headers: IncomingHttpHeaders, door: Door): Failure | null {
+/** @returns why the host or origin is refused, or null */
+export function refuseSource(headers: IncomingHttpHeaders, rules: AdmissionRules): Failure | null {
   const host = headers.host ?? ''
-  if (!isServedHost(host, door.host)) {
-    return denied(
-      `The gateway does not answer for the host ${JSON.stringify(host)}.`,
-      'Connect to 127.0.0.1, localhost or the configured host.',
-    )
+  if (!isServedHost(host, rules.host)) {
+    return denied(`The gateway does not serve the host ${JSON.stringify(host)}.`, 'Connect to 127.0.0.1, localhost or the configured host.')
   }
   const { origin } = headers
-  // Same origin to the letter: a page of another port of this machine is another program.
+  // Exactly the same origin: a page from another port of this machine is another program.
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
-    return denied(`Pages from ${JSON.stringify(origin)} may not talk to this gateway.`, 'Open the page that this gateway serves itself.')
+    return denied(`Pages from ${JSON.stringify(origin)} may not connect to this gateway.`, 'Open the page that this gateway serves.')
   }
   return null
 }
 
-/** @returns why the token is not good, or null. Absent, empty and wrong look the same from outside. */
-export function refuseToken(headers: IncomingHttpHeaders, door: Door): Failure | null {
-  const given = bearerOf(headers)
-  if (given !== null && isSameToken(given, door.token)) return null
+/** @returns why the token is refused, or null. Absent, empty and wrong are indistinguishable from outside. */
+export function refuseToken(headers: IncomingHttpHeaders, rules: AdmissionRules): Failure | null {
+  const bearer = bearerOf(headers)
+  if (bearer !== null && isSameToken(bearer, rules.token)) return null
   return {
     code: 'unauthenticated',
-    message: given === null ? 'The bearer token is missing.' : 'The bearer token is wrong.',
+    message: bearer === null ? 'The bearer token is missing.' : 'The bearer token is wrong.',
     hint: 'Send `Authorization: Bearer <token>` with the text of the guest’s ipc/token file; it changes at every start.',
   }
 }
@@ -58,7 +56,7 @@ function isServedHost(header: string, configured: string): boolean {
     .replace(/^\[|\]$/g, '')
   if (name === undefined) return false
   if (isLoopback(name) || name === configured.toLowerCase()) return true
-  // Behind a wildcard address any of the machine's own addresses is right; only names can be rebound.
+  // With a wildcard address any address of the machine is served; only names can be rebound.
   return (configured === '0.0.0.0' || configured === '::') && isIP(name) !== 0
 }
 
@@ -68,4 +66,18 @@ function isLoopback(name: string): boolean {
 
 function denied(message: string, hint: string): Failure {
   return { code: 'denied', message, hint }
+}
+
+/** @returns a bearer token: 256 random bits as base64url */
+export function createToken(random: Random): string {
+  return Buffer.from(random.bytes(tokenBytes)).toString('base64url')
+}
+
+/** Compares digests, so that the time reveals neither content nor length of the secret. */
+function isSameToken(token: string, secret: string): boolean {
+  return timingSafeEqual(digest(token), digest(secret))
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }

@@ -1,19 +1,38 @@
 /**
- * One terminal's connection: hello first, then every frame gets exactly one answer. It ends by the peer, by silence, by
- * falling behind, or with the gateway; what was asked before still happens, only nobody is told.
+ * One terminal's connection, from the WebSocket handshake to its end: hello first, then every frame gets exactly one answer. It
+ * ends when the peer leaves, goes silent or reads too slowly, or with the gateway; requests already received still run. The gateway
+ * loads this file with the first terminal.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { RawData, WebSocket } from 'ws'
-import type { Kernel } from '../kernel/index.ts'
-import { type ClientFrame, type Failure, protocolVersion } from '../types/index.ts'
-import { errorText, type EventTexts, frameText, resultText } from './frame-text.ts'
-import { type GatewayLimits, oversizeFactor } from './limits.ts'
-import { createOutbox, type Outbox } from './outbox.ts'
-import { readFrame } from './read-frame.ts'
-import { answerRequest, describeFailure } from './requests.ts'
-import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import type { Kernel, KernelEvent } from '../kernel/index.ts'
+import { type ClientFrame, type Failure, OxbowError, protocolVersion, type RecordView, type SessionId } from '../types/index.ts'
+import { subprotocol } from './admission.ts'
+import { answerRequest, createEventTexts, describeFailure, errorText, type EventTexts, frameText, readFrame, resultText } from './frames.ts'
+import { type GatewayLimits, maxReasonBytes, oversizeFactor, batchMs } from './limits.ts'
 
-export interface ConnectionDeps {
+/** @param connections contains the connection while it is open */
+export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>) => void
+
+export function createHandshake(deps: Omit<ConnectionDeps, 'texts'>): Handshake {
+  const served = { ...deps, texts: createEventTexts() }
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: hardFrameLimit(deps.limits),
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+  })
+  return (request, stream, head, connections) =>
+    server.handleUpgrade(request, stream, head, (socket) => {
+      const connection = serveConnection(socket, stream, served)
+      connections.add(connection)
+      socket.once('close', () => connections.delete(connection))
+    })
+}
+
+interface ConnectionDeps {
   readonly kernel: Kernel
   readonly texts: EventTexts
   readonly limits: GatewayLimits
@@ -21,10 +40,10 @@ export interface ConnectionDeps {
 }
 
 export interface Connection {
-  /** Called at intervals: ends a peer that is silent, or has not said hello, since the last call; asks for a sign of life. */
+  /** Called at intervals: ends a peer that has not answered a ping or said hello since the last call, and pings again. */
   check(): void
   close(code: number, reason: string): void
-  /** Cuts the connection without a goodbye. */
+  /** Ends the connection without a close frame. */
   cut(): void
 }
 
@@ -40,7 +59,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     texts: deps.texts,
     max: limits.maxSubscriptions,
     send: outbox.send,
-    sendPatiently: outbox.sendPatiently,
+    sendBatched: outbox.sendBatched,
   })
   let greeted = false
   let alive = true
@@ -70,9 +89,9 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
   }
 
   socket.on('message', (raw: RawData, isBinary: boolean) => {
-    // Frames that were already on their way when the connection began to close.
+    // Frames that were under way when the connection began to close.
     if (!outbox.open) return
-    // The default `binaryType` hands over one Buffer.
+    // With the default `binaryType` this is a single Buffer.
     const data = raw as Buffer
     if (data.length > limits.maxFrameBytes) {
       fail(null, frameTooBig(data.length, limits.maxFrameBytes))
@@ -100,7 +119,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
   }
 }
 
-/** Answers requests one by one as the kernel is done with them, and no more at once than the limit. */
+/** Answers each request when the kernel has, up to the limit at once. */
 function createAnswering({ kernel, limits, onBug }: ConnectionDeps, outbox: Outbox, subscriptions: Subscriptions) {
   let inFlight = 0
   return async (frame: Exclude<ClientFrame, { type: 'hello' | 'unsubscribe' }>): Promise<void> => {
@@ -118,15 +137,15 @@ function createAnswering({ kernel, limits, onBug }: ConnectionDeps, outbox: Outb
   }
 }
 
-/** What `ws` itself refuses to read, with 1009 and no further word. */
-export function hardFrameLimit(limits: GatewayLimits): number {
+/** `ws` itself refuses larger frames, with close code 1009 and no error frame. */
+function hardFrameLimit(limits: GatewayLimits): number {
   return limits.maxFrameBytes * oversizeFactor
 }
 
 const secondHello: Failure = {
   code: 'bad_input',
-  message: 'This connection has said hello before.',
-  hint: 'type: say hello once, as the first frame.',
+  message: 'This connection has already sent hello.',
+  hint: 'type: send hello once, as the first frame.',
 }
 const helloFirst: Failure = {
   code: 'bad_input',
@@ -134,23 +153,174 @@ const helloFirst: Failure = {
   hint: 'type: send a hello frame with the protocol version first.',
 }
 
-function otherProtocol(asked: number): Failure {
+function otherProtocol(requested: number): Failure {
   const hint = `protocol: must be ${protocolVersion}. Update the older of the two, terminal or guest.`
-  return { code: 'bad_input', message: `This guest speaks protocol ${protocolVersion}, not ${asked}.`, hint }
+  return { code: 'bad_input', message: `This guest speaks protocol ${protocolVersion}, not ${requested}.`, hint }
 }
 
 function inFlightFull(max: number): Failure {
   return {
     code: 'limit_reached',
-    message: `${max} requests of this connection wait for their answer.`,
-    hint: 'Wait for answers before asking more.',
+    message: `${max} requests of this connection are waiting for an answer.`,
+    hint: 'Wait for answers before sending more requests.',
   }
 }
 
 function frameTooBig(bytes: number, max: number): Failure {
   return {
     code: 'limit_reached',
-    message: `The frame has ${bytes} bytes; ${max} is the most.`,
+    message: `The frame has ${bytes} bytes; the limit is ${max}.`,
     hint: 'Send less text, or put it in a file of the workspace and name the file.',
   }
 }
+
+type SubscribeFrame = Extract<ClientFrame, { type: 'subscribe' }>
+
+/** The sessions that one connection follows. */
+interface Subscriptions {
+  /** Resolves when the snapshot, which is the answer, has been sent. @throws OxbowError */
+  add(frame: SubscribeFrame): Promise<void>
+  /** Nothing of the session is sent once this returns. */
+  remove(session: SessionId): void
+  clear(): void
+}
+
+interface SubscriptionDeps {
+  readonly kernel: Kernel
+  readonly texts: EventTexts
+  readonly max: number
+  readonly send: (text: string | Buffer) => void
+  /** For events whose delay of a few milliseconds nobody notices. */
+  readonly sendBatched: (text: string | Buffer) => void
+}
+
+/** Events that the user waits for: the end of a turn, and a question to them. */
+function isUrgent({ name, phase }: RecordView): boolean {
+  return phase === 'parked' || (name === 'turn.send' && phase === 'outcome')
+}
+
+interface Subscription {
+  readonly leaving: AbortController
+  /** Set once the past has been sent. */
+  stop: (() => void) | null
+}
+
+function createSubscriptions({ kernel, texts, max, send, sendBatched }: SubscriptionDeps): Subscriptions {
+  const subscriptions = new Map<SessionId, Subscription>()
+
+  const end = (subscription: Subscription): void => {
+    subscription.leaving.abort()
+    subscription.stop?.()
+  }
+  return {
+    async add({ payload }) {
+      const { session, cursor, request_id } = payload
+      if (subscriptions.has(session)) {
+        throw new OxbowError('bad_input', `This connection already follows session ${session}.`, { hint: 'session: unsubscribe first.' })
+      }
+      if (subscriptions.size >= max) {
+        throw new OxbowError('limit_reached', `A connection follows at most ${max} sessions.`, { hint: 'Unsubscribe from one first.' })
+      }
+      const subscription: Subscription = { leaving: new AbortController(), stop: null }
+      const { signal } = subscription.leaving
+      subscriptions.set(session, subscription)
+      const listener = (event: KernelEvent): void => {
+        if (signal.aborted) return
+        if (event.type === 'record' && !isUrgent(event.record)) return sendBatched(texts.of(event))
+        if (event.type !== 'snapshot') return send(texts.of(event))
+        const { type, ...snapshot } = event
+        send(frameText({ type, payload: { request_id, ...snapshot } }))
+      }
+      try {
+        subscription.stop = await kernel.follow(session, cursor, listener, signal)
+      } catch (error) {
+        if (subscriptions.get(session) === subscription) subscriptions.delete(session)
+        if (!signal.aborted) throw error
+      }
+      if (!signal.aborted) return
+      // It may have been aborted just after the past was sent.
+      subscription.stop?.()
+      throw new OxbowError('cancelled', `The subscription to session ${session} ended before it began.`, { hint: 'Subscribe again.' })
+    },
+    remove(session) {
+      const subscription = subscriptions.get(session)
+      subscriptions.delete(session)
+      if (subscription !== undefined) end(subscription)
+    },
+    clear() {
+      subscriptions.forEach(end)
+      subscriptions.clear()
+    },
+  }
+}
+
+/**
+ * Writes to one terminal. Frames of one turn of the event loop leave in a single write at its end, so that the request to a model or
+ * the commit that the loop is about goes first: the write is the most expensive step of a message. A reader that falls too far
+ * behind is disconnected instead of buffered for; it reconnects with its cursor and misses nothing.
+ */
+interface Outbox {
+  /** Sends at the end of this turn of the event loop; does nothing once the connection is closing. */
+  send(text: string | Buffer): void
+  /** Sends with the next frame, after `batchMs` at the latest: for events that nobody waits for. */
+  sendBatched(text: string | Buffer): void
+  /** Sends a close frame, with as much of the reason as fits; frames sent before still arrive. */
+  close(code: number, reason: string): void
+  readonly open: boolean
+}
+
+const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013, reason: 'too slow: reconnect with your cursor' }
+
+/**
+ * @param stream the stream under the socket, corked between writes
+ * @param onClose called once, as soon as nothing more will be sent, which may be long before a slow reader receives the close frame
+ */
+function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number, onClose: () => void): Outbox {
+  let open = true
+  /** When the frames under the cork are written; `idle`: there are none. */
+  let flush: 'idle' | 'later' | 'now' = 'idle'
+  let timer: NodeJS.Timeout | undefined
+  const uncork = (): void => {
+    clearTimeout(timer)
+    flush = 'idle'
+    stream.uncork()
+  }
+  const shut = (): void => {
+    if (!open) return
+    open = false
+    onClose()
+  }
+  const close = (code: number, reason: string): void => {
+    shut()
+    socket.close(code, truncateReason(reason))
+  }
+  const put = (text: string | Buffer, when: 'later' | 'now'): void => {
+    if (!open) return
+    if (socket.bufferedAmount > maxBufferedBytes) return close(tooSlow.code, tooSlow.reason)
+    if (flush === 'idle') stream.cork()
+    if (flush !== 'now' && when === 'now') setImmediate(uncork)
+    if (flush === 'idle' && when === 'later') timer = setTimeout(uncork, batchMs)
+    if (flush !== 'now') flush = when
+    socket.send(text, sendOptions)
+  }
+  socket.once('close', () => {
+    clearTimeout(timer)
+    shut()
+  })
+  return {
+    send: (text) => put(text, 'now'),
+    sendBatched: (text) => put(text, 'later'),
+    close,
+    get open() {
+      return open
+    },
+  }
+}
+
+/** A longer reason would throw. Never cuts within a character. */
+function truncateReason(reason: string): string {
+  return new TextDecoder().decode(Buffer.from(reason).subarray(0, maxReasonBytes), { stream: true })
+}
+
+/** The buffers contain JSON text, never binary data. */
+const sendOptions = { binary: false } as const

@@ -5,10 +5,9 @@ import { registerHooks } from 'node:module'
 import { connect as connectTcp } from 'node:net'
 import { describe, test } from 'node:test'
 import { type CallId, createIdMaker, OxbowError, type ServerFrame, systemClock, systemRandom } from '../types/index.ts'
-import { type House, startHouse } from './house-fixture.ts'
+import { type TestGateway, openTerminal, startTestGateway } from './gateway-fixture.ts'
 import { createFakeKernel } from './fake-kernel.ts'
-import { openTerminal } from './terminal-fixture.ts'
-import { createToken } from './token.ts'
+import { createToken } from './admission.ts'
 
 const newId = createIdMaker(systemClock, systemRandom)
 
@@ -18,8 +17,8 @@ function failureOf(frame: ServerFrame) {
 }
 
 /** Speaks HTTP by hand: `fetch` would choose the Host header itself. */
-async function request(house: House, text: string): Promise<string> {
-  const { port } = new URL(house.http)
+async function request(fixture: TestGateway, text: string): Promise<string> {
+  const { port } = new URL(fixture.http)
   const socket = connectTcp(Number(port), '127.0.0.1')
   socket.setEncoding('utf8')
   socket.write(text.replaceAll('\n', '\r\n'))
@@ -31,22 +30,22 @@ async function request(house: House, text: string): Promise<string> {
 
 void describe('who is let in', () => {
   void test('what serves a terminal and could not be loaded once, as without a free descriptor, is loaded for the next one', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     const hooks = registerHooks({
       resolve(specifier, context, next) {
-        if (specifier === './handshake.ts') throw new Error('EMFILE: too many open files')
+        if (specifier === './connection.ts') throw new Error('EMFILE: too many open files')
         return next(specifier, context)
       },
     })
-    await assert.rejects(house.open(), /closed/).finally(() => hooks.deregister())
-    const terminal = await house.open()
+    await assert.rejects(fixture.open(), /closed/).finally(() => hooks.deregister())
+    const terminal = await fixture.open()
     terminal.socket.terminate()
-    assert.match(String(house.bugs), /EMFILE/)
+    assert.match(String(fixture.bugs), /EMFILE/)
   })
 
   void test('health is told to anyone and says nothing else; all other paths are not found', async () => {
-    await using house = await startHouse()
-    const ask = (line: string) => request(house, `${line} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)
+    await using fixture = await startTestGateway()
+    const ask = (line: string) => request(fixture, `${line} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)
     assert.match(await ask('GET /health'), /^HTTP\/1\.1 200 [^]*\r\n\r\n\{"ok":true\}$/)
     for (const line of ['GET /', 'POST /health', 'GET /ws', 'GET /health/x', 'GET //health']) {
       assert.match(await ask(line), /^HTTP\/1\.1 404 [^]*"code":"not_found"/, line)
@@ -54,33 +53,33 @@ void describe('who is let in', () => {
   })
 
   void test('a request for another host is refused, also for health', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     assert.match(
-      await request(house, 'GET /health HTTP/1.1\nHost: evil.example\nConnection: close\n\n'),
+      await request(fixture, 'GET /health HTTP/1.1\nHost: evil.example\nConnection: close\n\n'),
       /^HTTP\/1\.1 403 [^]*"code":"denied"/,
     )
   })
 
   void test('no connection is made without the token, with a wrong one, from a strange page, for a strange host or at another path', async () => {
-    await using house = await startHouse()
-    const { url } = house.gateway
+    await using fixture = await startTestGateway()
+    const { url } = fixture.gateway
     await assert.rejects(openTerminal(url, ''), /HTTP 401/)
     await assert.rejects(openTerminal(url, createToken(systemRandom)), /HTTP 401/)
-    await assert.rejects(openTerminal(`${url}?token=${house.token}`, ''), /HTTP 401/)
-    await assert.rejects(openTerminal(url, house.token, { headers: { origin: 'http://evil.example' } }), /HTTP 403/)
-    await assert.rejects(openTerminal(url, house.token, { headers: { host: 'evil.example' } }), /HTTP 403/)
-    await assert.rejects(openTerminal(url.replace('/ws', '/other'), house.token), /HTTP 404/)
+    await assert.rejects(openTerminal(`${url}?token=${fixture.token}`, ''), /HTTP 401/)
+    await assert.rejects(openTerminal(url, fixture.token, { headers: { origin: 'http://evil.example' } }), /HTTP 403/)
+    await assert.rejects(openTerminal(url, fixture.token, { headers: { host: 'evil.example' } }), /HTTP 403/)
+    await assert.rejects(openTerminal(url.replace('/ws', '/other'), fixture.token), /HTTP 404/)
   })
 
   void test('a browser page of the gateway itself comes in with the token among its protocols', async () => {
-    await using house = await startHouse()
-    const headers = { origin: house.http, 'sec-websocket-protocol': `oxbow, bearer.${house.token}`, 'sec-websocket-version': '13' }
+    await using fixture = await startTestGateway()
+    const headers = { origin: fixture.http, 'sec-websocket-protocol': `oxbow, bearer.${fixture.token}`, 'sec-websocket-version': '13' }
     const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
-    const { port } = new URL(house.http)
+    const { port } = new URL(fixture.http)
     const socket = connectTcp(Number(port), '127.0.0.1')
     socket.setEncoding('utf8')
-    const host = house.http.replace('http://', '')
+    const host = fixture.http.replace('http://', '')
     socket.write(
       `GET /ws HTTP/1.1\nHost: ${host}\nUpgrade: websocket\nConnection: Upgrade\n${key}\n${lines.join('')}\n`.replaceAll('\n', '\r\n'),
     )
@@ -90,27 +89,27 @@ void describe('who is let in', () => {
   })
 
   void test('more connections than the limit are turned away until one leaves', async () => {
-    await using house = await startHouse({ limits: { maxConnections: 1 } })
-    const first = await house.open()
-    await assert.rejects(house.open(), /HTTP 413/)
+    await using fixture = await startTestGateway({ limits: { maxConnections: 1 } })
+    const first = await fixture.open()
+    await assert.rejects(fixture.open(), /HTTP 413/)
     first.socket.close()
     await first.closed
     // The server sees the end of its side at most one exchange later.
-    await request(house, 'GET /health HTTP/1.1\nHost: localhost\nConnection: close\n\n')
-    await house.open()
+    await request(fixture, 'GET /health HTTP/1.1\nHost: localhost\nConnection: close\n\n')
+    await fixture.open()
   })
 
   void test('whoever is sent away hears why, also where the store failed', async () => {
     const fault = { code: 'store_failed', message: `No connection is left: ${'ü'.repeat(100)}`, hint: '' } as const
     for (const [readOnly, reason] of [
       [null, /^the guest is stopping$/],
-      [fault, /^the guest begins anew: No connection is left: ü+$/],
+      [fault, /^the guest is restarting: No connection is left: ü+$/],
     ] as const) {
       const kernel = createFakeKernel()
       const { status } = kernel
-      await using house = await startHouse({ kernel: { ...kernel, status: () => ({ ...status(), read_only: readOnly }) } })
-      const terminal = await house.open()
-      await house.gateway.close()
+      await using fixture = await startTestGateway({ kernel: { ...kernel, status: () => ({ ...status(), read_only: readOnly }) } })
+      const terminal = await fixture.open()
+      await fixture.gateway.close()
       const closed = await terminal.closed
       assert.equal(closed.code, 1001)
       assert.match(closed.reason, reason)
@@ -118,14 +117,14 @@ void describe('who is let in', () => {
   })
 
   void test('a gateway without a token does not start', async () => {
-    for (const token of ['', 'short']) await assert.rejects(startHouse({ token }), (error: OxbowError) => error.code === 'bad_config')
+    for (const token of ['', 'short']) await assert.rejects(startTestGateway({ token }), (error: OxbowError) => error.code === 'bad_config')
   })
 
   void test('an address that is taken is an error of the configuration that names it', async () => {
-    await using house = await startHouse()
-    const port = Number(new URL(house.http).port)
+    await using fixture = await startTestGateway()
+    const port = Number(new URL(fixture.http).port)
     await assert.rejects(
-      startHouse({ port }),
+      startTestGateway({ port }),
       (error: OxbowError) => error.code === 'bad_config' && error.message.includes(`127.0.0.1:${port}`),
     )
   })
@@ -133,24 +132,24 @@ void describe('who is let in', () => {
 
 void describe('hello', () => {
   void test('is answered with the protocol and the status of the guest', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
     const [ack] = terminal.frames
-    assert.deepEqual(ack, { type: 'hello_ack', payload: { request_id: 'ask-1', protocol: 1, status: house.kernel.status() } })
+    assert.deepEqual(ack, { type: 'hello_ack', payload: { request_id: 'ask-1', protocol: 1, status: fixture.kernel.status() } })
   })
 
   void test('with another protocol ends the connection and says which end to update', async () => {
-    await using house = await startHouse()
-    const terminal = await openTerminal(house.gateway.url, house.token, { greet: false })
+    await using fixture = await startTestGateway()
+    const terminal = await openTerminal(fixture.gateway.url, fixture.token, { greet: false })
     const failure = failureOf(await terminal.ask('hello', { protocol: 99, client: 'test' }))
     assert.match(failure.hint, /protocol: must be 1/)
     assert.equal((await terminal.closed).code, 1008)
   })
 
   void test('must come first: anything else, garbage too, ends the connection', async () => {
-    await using house = await startHouse()
+    await using fixture = await startTestGateway()
     for (const frame of [{ type: 'status', payload: { request_id: 'r' } }, 'garbage', Buffer.from([0, 1, 2])]) {
-      const terminal = await openTerminal(house.gateway.url, house.token, { greet: false })
+      const terminal = await openTerminal(fixture.gateway.url, fixture.token, { greet: false })
       terminal.send(frame)
       assert.equal((await terminal.take('error')).code, 'bad_input')
       assert.equal((await terminal.closed).code, 1008)
@@ -158,8 +157,8 @@ void describe('hello', () => {
   })
 
   void test('is an error the second time, and the connection goes on', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
     assert.equal(failureOf(await terminal.ask('hello', { protocol: 1, client: 'again' })).code, 'bad_input')
     assert.equal((await terminal.ask('status', {})).type, 'result')
   })
@@ -167,11 +166,11 @@ void describe('hello', () => {
 
 void describe('requests', () => {
   void test('each get exactly one answer under their own id', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
     const created = (await terminal.ask('create_session', { title: 'Taxes' })) as Extract<ServerFrame, { type: 'result' }>
     const { id: session } = created.payload.result as { id: string }
-    const call = house.kernel.park(session as never)
+    const call = fixture.kernel.park(session as never)
     const answers = await Promise.all([
       terminal.ask('status', {}),
       terminal.ask('list_sessions', {}),
@@ -188,7 +187,7 @@ void describe('requests', () => {
     assert.deepEqual(types, ['result', 'result', 'ack', 'error', 'result', 'result', 'result', 'error', 'result', 'result'])
     assert.equal(failureOf(answers[3]).code, 'cancelled')
     assert.equal(failureOf(answers[7]).code, 'not_found')
-    assert.deepEqual(house.kernel.decisions, [{ call, allow: true }])
+    assert.deepEqual(fixture.kernel.decisions, [{ call, allow: true }])
     await terminal.ask('status', {})
     const ids = terminal.frames.flatMap((frame) => ('request_id' in frame.payload ? [frame.payload.request_id] : []))
     assert.equal(new Set(ids).size, ids.length)
@@ -196,9 +195,9 @@ void describe('requests', () => {
   })
 
   void test('a message that is sent twice, at once or later, is one turn', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
-    const { id: session } = await house.kernel.createSession()
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
+    const { id: session } = await fixture.kernel.createSession()
     const frame = { session, client_id: newId(), text: 'once' }
     const [first, second] = await Promise.all([terminal.ask('send_turn', frame), terminal.ask('send_turn', frame)])
     const third = await terminal.ask('send_turn', frame)
@@ -209,12 +208,12 @@ void describe('requests', () => {
     )
     assert.equal(new Set(acks.map(({ turn }) => turn)).size, 1)
     assert.equal(new Set(acks.map(({ cursor }) => cursor)).size, 1)
-    assert.deepEqual(house.kernel.messages, ['once'])
+    assert.deepEqual(fixture.kernel.messages, ['once'])
   })
 
   void test('garbage is answered with what is wrong, and the connection goes on', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
     for (const garbage of ['{"type":', Buffer.from([0xff, 0, 1]), '[]', { type: 'nope', payload: {} }]) terminal.send(garbage)
     for (let i = 0; i < 4; i++) {
       const { code, hint, request_id } = await terminal.take('error')
@@ -226,36 +225,36 @@ void describe('requests', () => {
   })
 
   void test('an oversized frame is named and closes with 1009; an enormous one just closes', async () => {
-    await using house = await startHouse({ limits: { maxFrameBytes: 1_000 } })
-    const terminal = await house.open()
+    await using fixture = await startTestGateway({ limits: { maxFrameBytes: 1_000 } })
+    const terminal = await fixture.open()
     terminal.send('x'.repeat(1_001))
     const failure = await terminal.take('error')
     assert.equal(failure.code, 'limit_reached')
-    assert.match(failure.message, /1001 bytes; 1000/)
+    assert.match(failure.message, /1001 bytes; the limit is 1000/)
     assert.equal((await terminal.closed).code, 1009)
-    const second = await house.open()
+    const second = await fixture.open()
     second.send('x'.repeat(100_000))
     assert.equal((await second.closed).code, 1009)
   })
 
   void test('text that is not UTF-8 closes the connection', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
     terminal.socket.send(Buffer.from([0xc3, 0x28]), { binary: false })
     assert.equal((await terminal.closed).code, 1007)
   })
 
   void test('a fault of ours is reported to us and never blamed on the caller', async () => {
-    await using house = await startHouse()
-    const terminal = await house.open()
-    house.kernel.failNextList(new TypeError('secret is undefined'))
+    await using fixture = await startTestGateway()
+    const terminal = await fixture.open()
+    fixture.kernel.failNextList(new TypeError('secret is undefined'))
     const failure = failureOf(await terminal.ask('list_sessions', {}))
     assert.equal(failure.code, 'internal_failure')
     assert.ok(!JSON.stringify(failure).includes('secret'))
-    assert.equal(house.bugs.length, 1)
-    house.kernel.failNextList(new OxbowError('store_failed', 'The store failed.', { hint: 'Restart.' }))
+    assert.equal(fixture.bugs.length, 1)
+    fixture.kernel.failNextList(new OxbowError('store_failed', 'The store failed.', { hint: 'Restart.' }))
     assert.deepEqual(failureOf(await terminal.ask('list_sessions', {})).code, 'store_failed')
-    assert.equal(house.bugs.length, 1)
+    assert.equal(fixture.bugs.length, 1)
   })
 
   void test('over the limit in flight are refused at once, the others answered', async () => {
@@ -264,10 +263,10 @@ void describe('requests', () => {
     const kernel = createFakeKernel(async () => {
       if (held) await gate.promise
     })
-    await using house = await startHouse({ kernel, limits: { maxInFlight: 2 } })
+    await using fixture = await startTestGateway({ kernel, limits: { maxInFlight: 2 } })
     const { id: session } = await kernel.createSession()
     held = true
-    const terminal = await house.open()
+    const terminal = await fixture.open()
     const send = () => terminal.ask('send_turn', { session, client_id: newId(), text: 'hi' })
     const [one, two, three] = [send(), send(), send()]
     assert.equal(failureOf(await three).code, 'limit_reached')
@@ -282,12 +281,12 @@ void describe('requests', () => {
 
 void describe('following', () => {
   void test('tells the past by cursor, then a snapshot of the running reply, then what comes', async () => {
-    await using house = await startHouse()
-    const { kernel } = house
+    await using fixture = await startTestGateway()
+    const { kernel } = fixture
     const { id: session } = await kernel.createSession()
     const [first, second] = [kernel.record(session, 'a.b', { n: 1 }), kernel.record(session, 'a.b', { n: 2 })]
     const call = kernel.say(session, 'Hel')
-    const terminal = await house.open()
+    const terminal = await fixture.open()
     assert.equal((await terminal.ask('subscribe', { session, cursor: first.seq })).type, 'snapshot')
     kernel.say(session, 'lo')
     kernel.progress(session)
@@ -309,13 +308,13 @@ void describe('following', () => {
   })
 
   void test('two terminals on one session see the same', async () => {
-    await using house = await startHouse()
-    const { id: session } = await house.kernel.createSession()
-    const terminals = await Promise.all([house.open(), house.open()])
+    await using fixture = await startTestGateway()
+    const { id: session } = await fixture.kernel.createSession()
+    const terminals = await Promise.all([fixture.open(), fixture.open()])
     await Promise.all(terminals.map((terminal) => terminal.ask('subscribe', { session, cursor: 0 })))
     await terminals[0]?.ask('send_turn', { session, client_id: newId() as CallId, text: 'hi' })
-    house.kernel.say(session, 'Hello')
-    house.kernel.finish(session)
+    fixture.kernel.say(session, 'Hello')
+    fixture.kernel.finish(session)
     for (const terminal of terminals) {
       assert.deepEqual((await terminal.take('record')).record.body, { text: 'hi' })
       assert.equal((await terminal.take('delta')).text, 'Hello')
@@ -324,25 +323,25 @@ void describe('following', () => {
   })
 
   void test('ends with unsubscribe or with the connection', async () => {
-    await using house = await startHouse()
-    const { id: session } = await house.kernel.createSession()
-    const terminal = await house.open()
+    await using fixture = await startTestGateway()
+    const { id: session } = await fixture.kernel.createSession()
+    const terminal = await fixture.open()
     await terminal.ask('subscribe', { session, cursor: 0 })
     await terminal.ask('unsubscribe', { session })
-    assert.equal(house.kernel.followers(session), 0)
-    house.kernel.record(session, 'a.b')
+    assert.equal(fixture.kernel.followers(session), 0)
+    fixture.kernel.record(session, 'a.b')
     await terminal.ask('subscribe', { session, cursor: 1 })
-    assert.equal(house.kernel.followers(session), 1)
+    assert.equal(fixture.kernel.followers(session), 1)
     assert.ok(terminal.frames.every(({ type }) => type !== 'record'))
     terminal.socket.terminate()
-    const other = await house.open()
-    while (house.kernel.followers(session) > 0) await other.ask('status', {})
+    const other = await fixture.open()
+    while (fixture.kernel.followers(session) > 0) await other.ask('status', {})
   })
 
   void test('of an unknown session, twice, or of too many is refused', async () => {
-    await using house = await startHouse({ limits: { maxSubscriptions: 1 } })
-    const [one, two] = [await house.kernel.createSession(), await house.kernel.createSession()]
-    const terminal = await house.open()
+    await using fixture = await startTestGateway({ limits: { maxSubscriptions: 1 } })
+    const [one, two] = [await fixture.kernel.createSession(), await fixture.kernel.createSession()]
+    const terminal = await fixture.open()
     assert.equal(failureOf(await terminal.ask('subscribe', { session: newId(), cursor: 0 })).code, 'not_found')
     assert.equal((await terminal.ask('subscribe', { session: one.id, cursor: 0 })).type, 'snapshot')
     assert.equal(failureOf(await terminal.ask('subscribe', { session: one.id, cursor: 0 })).code, 'bad_input')

@@ -1,7 +1,6 @@
 /**
- * The gateway: the one door through which terminals reach the kernel. HTTP that is upgraded to a WebSocket at `/ws`, and a
- * health answer that says nothing but that it lives. It keeps no state of its own: all that a terminal can ask for again is
- * the kernel's.
+ * The gateway: the only way for terminals to reach the kernel. HTTP upgraded to a WebSocket at `/ws`, and a health check that
+ * reveals only that the guest is running. It keeps no state of its own: whatever a terminal can ask for again is the kernel's.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,64 +9,64 @@ import type { Kernel } from '../kernel/index.ts'
 import { errorTable, type Failure, once, OxbowError } from '../types/index.ts'
 import { refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
-import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutLookShare } from './limits.ts'
+import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutCheckPart } from './limits.ts'
 
 export interface GatewayOptions {
   readonly kernel: Kernel
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
-  /** A unix socket to listen on in place of host and port; `url` then says where terminals come from. */
+  /** A unix socket to listen on instead of host and port; `url` is then the address that terminals use. */
   readonly socket?: { readonly path: string; readonly url: string }
-  /** From `createToken`. Without it nobody is let in, so the gateway does not start. */
+  /** From `createToken`. The gateway does not start without it. */
   readonly token: string
   readonly limits?: Partial<GatewayLimits>
-  /** Told about errors that only a fault of ours explains; without it they go to stderr, the guest's log. */
+  /** Receives errors that only a bug explains; absent: they go to stderr, the guest's log. */
   readonly onBug?: (error: unknown) => void
 }
 
 export interface Gateway {
   /** `ws://host:port/ws` */
   readonly url: string
-  /** Says goodbye to every terminal and resolves when all are gone. The kernel stays open. */
+  /** Closes every connection and resolves when all are closed. The kernel stays open. */
   close(): Promise<void>
 }
 
-/** @throws OxbowError `bad_config` when the token is none or the address cannot be listened on */
+/** @throws OxbowError `bad_config` for an unusable token or address */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { kernel, token, host } = options
   if (token.length < minTokenLength) {
     throw new OxbowError('bad_config', 'The gateway’s token is too short to protect anything.', {
-      hint: 'Start the guest again: it makes a new one.',
+      hint: 'Restart the guest: it makes a new one.',
     })
   }
   const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
   const connections = new Set<Connection>()
   const onBug = options.onBug ?? writeBug
   let isClosing = false
-  const handshakes = once(async () => (await import('./handshake.ts')).createHandshake({ kernel, limits, onBug }))
+  const loadHandshake = once(async () => (await import('./connection.ts')).createHandshake({ kernel, limits, onBug }))
 
   // A static import of node:http would load undici at start.
   const { requestTimeoutMs } = limits
   const server = process.getBuiltinModule('node:http').createServer({
     requestTimeout: requestTimeoutMs,
     headersTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: requestTimeoutMs * timeoutLookShare,
+    connectionsCheckingInterval: requestTimeoutMs * timeoutCheckPart,
   })
-  // Sockets that are not let in yet count too; they live for little longer than `requestTimeoutMs`.
+  // Sockets that are not accepted yet count too; they live little longer than `requestTimeoutMs`.
   server.maxConnections = limits.maxConnections * 2
   server.on('request', (request, response) => answerHttp(request, response, refuseSource(request.headers, options)))
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy())
     const refusal = refuseUpgrade(request, options)
     if (refusal !== null) return refuse(stream, refusal)
-    const letIn = async (): Promise<void> => {
-      const handshake = await handshakes()
+    const accept = async (): Promise<void> => {
+      const handshake = await loadHandshake()
       if (isClosing) stream.destroy()
       else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
       else handshake(request, stream, head, connections)
     }
-    letIn().catch((error: unknown) => {
+    accept().catch((error: unknown) => {
       stream.destroy()
       onBug(error)
     })
@@ -81,20 +80,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       isClosing = true
       clearInterval(keepAlive)
       const closed = new Promise((resolve) => server.close(resolve))
-      const reason = farewell(kernel)
+      const reason = closeReason(kernel)
       connections.forEach((connection) => connection.close(1001, reason))
-      const patience = setTimeout(() => connections.forEach((connection) => connection.cut()), limits.closeGraceMs)
+      const grace = setTimeout(() => connections.forEach((connection) => connection.cut()), limits.closeGraceMs)
       server.closeAllConnections()
       await closed
-      clearTimeout(patience)
+      clearTimeout(grace)
     },
   }
 }
 
-/** Why terminals are sent away: a guest whose store failed begins anew, and whoever waits for an answer should hear why. */
-function farewell(kernel: Kernel): string {
+/** A guest whose store failed restarts; terminals that wait for an answer should see why. */
+function closeReason(kernel: Kernel): string {
   const fault = kernel.status().read_only
-  return fault === null ? 'the guest is stopping' : `the guest begins anew: ${fault.message}`
+  return fault === null ? 'the guest is stopping' : `the guest is restarting: ${fault.message}`
 }
 
 async function listen(server: import('node:http').Server, { host, port, socket }: GatewayOptions): Promise<void> {
@@ -129,13 +128,13 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, refusal:
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, 'cache-control': 'no-store' }).end(body)
 }
 
-/** Answers a request for an upgrade as plain HTTP, then closes. */
+/** Answers an upgrade request with plain HTTP, then closes. */
 function refuse(stream: Duplex, failure: Failure): void {
   const body = JSON.stringify({ error: failure })
   const status = errorTable[failure.code].http
   const reason = process.getBuiltinModule('node:http').STATUS_CODES[status] ?? ''
   const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
-  // The server leaves upgraded sockets half open; nobody would close this one.
+  // The server leaves upgraded sockets half open, so this one must be closed here.
   stream.once('finish', () => stream.destroy())
   stream.end(`HTTP/1.1 ${status} ${reason}\r\n${headers}\r\n\r\n${body}`)
 }
@@ -143,11 +142,11 @@ function refuse(stream: Duplex, failure: Failure): void {
 const nothingHere: Failure = {
   code: 'not_found',
   message: 'There is nothing at this address.',
-  hint: 'Open a WebSocket at /ws, or ask GET /health.',
+  hint: 'Open a WebSocket at /ws, or GET /health.',
 }
 
 function full(max: number): Failure {
-  return { code: 'limit_reached', message: `The gateway serves ${max} connections at most.`, hint: 'Close terminals that are not needed.' }
+  return { code: 'limit_reached', message: `The gateway serves at most ${max} connections.`, hint: 'Close terminals that you do not need.' }
 }
 
 function writeBug(error: unknown): void {

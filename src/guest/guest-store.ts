@@ -1,9 +1,9 @@
-/** Opens a guest's store. A file of its own, so that the database's worker can start before everything else is loaded. */
+/** A guest's store and the secrets in it. `main.ts` loads this file first, so that the database's worker starts before everything else is loaded. */
 import { join } from 'node:path'
-import { openStore, type OpeningStore, shownStore, storeAddress } from '../store/index.ts'
-import { type GuestEnvelope, OxbowError } from '../types/index.ts'
+import { answerKeys, type OpeningStore, openStore, shownStore, storeAddress, storedSecrets } from '../store/index.ts'
+import { type GuestEnvelope, type KeyQuestion, type KeyReport, OxbowError, systemClock, toFailure } from '../types/index.ts'
 
-/** @throws OxbowError `bad_config` for an address that is none, or where the guest has no way to it */
+/** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
 export async function openGuestStore({
   user,
   workspaceRoot,
@@ -15,14 +15,14 @@ export async function openGuestStore({
   const path = join(workspaceRoot, 'internal', 'oxbow.db')
   const choice = { config: config.store, environment: keys, path, user, exclusive: true, ...(masters !== undefined && { masters }) }
   if (isolation !== undefined && storeAddress(choice) !== '') {
-    throw new OxbowError('bad_config', 'A guest that is isolated itself has no network, and cannot reach a store in Postgres.', {
+    throw new OxbowError('bad_config', 'An isolated guest has no network and cannot reach a store in Postgres.', {
       hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
     })
   }
   return openStore(choice)
 }
 
-/** Is the store a database server, and no file? */
+/** @returns whether the store is a database server, not a file */
 export function isOnServer({ config, keys }: GuestEnvelope): boolean {
   return storeAddress({ config: config.store, environment: keys }) !== ''
 }
@@ -30,4 +30,32 @@ export function isOnServer({ config, keys }: GuestEnvelope): boolean {
 /** @returns for people: `file`, or the address of the database without its password */
 export function shownAddress({ config, keys: environment }: GuestEnvelope): Promise<string> {
   return shownStore({ config: config.store, environment, path: 'file' })
+}
+
+/** Answers `oxbow secret` and the commands that encrypt the store. */
+export function answerKeyQuestion(question: KeyQuestion, envelope: GuestEnvelope): Promise<KeyReport> {
+  const { masterKeys = [] } = envelope
+  if (masterKeys.length === 0) throw new Error('the envelope has no master keys')
+  return answerKeys(question, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
+}
+
+/** @returns the envelope with the stored secrets that its configuration names; variables of the host's environment take precedence */
+export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestEnvelope> {
+  const { wantedKeys = [], masterKeys = [] } = envelope
+  if (wantedKeys.length === 0 || masterKeys.length === 0) return envelope
+  try {
+    const secrets = await storedSecrets(wantedKeys, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
+    const unused = Object.entries(secrets).filter(([name, value]) => (envelope.keys[name] ?? value) !== value)
+    return { ...envelope, keys: { ...secrets, ...envelope.keys }, unusedSecrets: Object.fromEntries(unused) }
+  } catch (error) {
+    // A store that must be migrated first has none, and opening a broken store reports why.
+    if (error instanceof OxbowError && error.code === 'denied') throw error
+    console.error(`secrets cannot be read: ${toFailure(error, 'store_failed', '').message}`)
+    return envelope
+  }
+}
+
+function placeOf({ user, workspaceRoot, config, keys }: GuestEnvelope) {
+  const url = storeAddress({ config: config.store, environment: keys })
+  return { user, url, file: join(workspaceRoot, 'internal', 'oxbow.db') }
 }

@@ -1,18 +1,27 @@
 /**
  * The composition root: builds one user's guest from its parts. Nothing else names implementations.
  *
- * Order matters for the time until the gateway accepts: the store's worker starts first and opens the database while the
- * rest is loaded and wired; the sandbox and the model wire start on first need, and the calls are loaded with the first one.
+ * Order matters for the time until the gateway accepts: the store's worker starts first and opens the database while the rest is
+ * loaded and wired. Sandbox, model wire and memory start on first need, and the calls are loaded with the first one.
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel } from '../kernel/index.ts'
-import type { Memory } from '../memory/index.ts'
+import { createMemory, type Memory } from '../memory/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
-import { type Call, type ChainHead, type Config, type GuestEnvelope, isOxbowError, systemClock, systemRandom } from '../types/index.ts'
-import { openGuestMemory, watchMemoryFolders } from './guest-memory.ts'
+import {
+  type Call,
+  type ChainHead,
+  type Config,
+  type GuestEnvelope,
+  isOxbowError,
+  type Sandbox,
+  systemClock,
+  systemRandom,
+} from '../types/index.ts'
 import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
 
@@ -22,8 +31,8 @@ export interface Guest {
   readonly kernel: Kernel
   /** The newest record, for the runner to sign. */
   head(): Promise<ChainHead>
-  /** It only reads, and its store, a server that was away, is well again: composed anew it works. A file is no server: its faults stay. */
-  canBeTakenUp(): boolean
+  /** The guest only reads, and its database server works again, so a restart helps. The faults of a file stay. */
+  canRestart(): boolean
   /** Stops turns where they stand and releases the workspace. */
   close(): Promise<void>
 }
@@ -31,9 +40,9 @@ export interface Guest {
 export interface GuestOptions {
   /** Lets a test put faults between the kernel and its store. */
   readonly wrapStore?: (store: Store) => Store
-  /** Lets a test lose patience with a model sooner. */
+  /** Lets a test shorten the time limits of models. */
   readonly modelLimits?: Partial<ModelLimits>
-  /** Of a guest that is taken up again: its terminals know both. */
+  /** Of a guest that restarts: its terminals know both. */
   readonly token?: string
   readonly port?: number
 }
@@ -51,10 +60,10 @@ export async function startGuest(
   const { user, version, workspaceRoot, config } = envelope
   const opened = await opening
   const store = options.wrapStore?.(opened) ?? opened
-  /** Whatever keeps the process alive, the newest first. */
-  let begun: readonly { close(): Promise<void> }[] = [store]
+  /** Whatever keeps the process alive, newest first. */
+  let open: readonly { close(): Promise<void> }[] = [store]
   try {
-    // Side by side: none of them holds anything before its first use.
+    // In parallel: none of them acquires anything before its first use.
     const [ways, engine] = await Promise.all([
       openHostWays(envelope),
       openEngine({
@@ -69,7 +78,7 @@ export async function startGuest(
       }),
     ])
     const { sandbox } = ways
-    const memory = openGuestMemory(store, config.memory)
+    const memory = createMemory({ store, config: config.memory, clock: systemClock })
     const kernel = createKernel({
       user,
       version,
@@ -88,12 +97,12 @@ export async function startGuest(
       random: systemRandom,
     })
     // The kernel closes its store and its sandbox.
-    begun = [kernel, ways]
+    open = [kernel, ways]
     const { token = createToken(systemRandom), port = config.gateway.port } = options
-    const door = { ...config.gateway, port, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) }
-    const gateway = await startGateway({ kernel, ...door })
-    begun = [gateway, kernel, ways]
-    await usable(opened)
+    const listener = { ...config.gateway, port, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) }
+    const gateway = await startGateway({ kernel, ...listener })
+    open = [gateway, kernel, ways]
+    await untilUsable(opened)
     const watching = await watchMemoryFolders(kernel, sandbox, config.memory)
     const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {
@@ -101,34 +110,34 @@ export async function startGuest(
       token,
       kernel,
       head: () => store.head(),
-      canBeTakenUp: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
+      canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
       async close() {
         announcement.withdraw()
         for (const part of [watching, gateway, kernel, ways]) await part.close()
       },
     }
   } catch (error) {
-    for (const part of begun) await part.close()
+    for (const part of open) await part.close()
     throw error
   }
 }
 
-/** The calls that do things: loaded with the first one that is made. */
+/** Loads the calls of `tools`, with the first call that is made. */
 async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: Config, memory: Memory): Promise<readonly Call[]> {
   const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
   const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
   return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
 }
 
-/** What must not leave, by the name that stands for it. */
+/** Secrets to scrub from everything that leaves, by the name that replaces them. */
 function secretsOf({ keys, unusedSecrets = {} }: GuestEnvelope): ReadonlyMap<string, string> {
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
   const unused = Object.entries(unusedSecrets).map(([name, value]) => [`${name} (stored)`, value] as const)
   return new Map([...used, ...unused])
 }
 
-/** Resolves when the store is open, or can at least be read: then the kernel says why it does not write. */
-async function usable(store: OpeningStore): Promise<void> {
+/** Resolves when the store is open or can at least be read; in that case the kernel reports why it does not write. */
+async function untilUsable(store: OpeningStore): Promise<void> {
   try {
     await store.opened()
     const warning = store.warning?.() ?? ''
@@ -141,13 +150,13 @@ async function usable(store: OpeningStore): Promise<void> {
   }
 }
 
-/** Leaves address and token where only the owner's programs can read them. @throws OxbowError `store_full`, `store_failed` */
+/** Writes address and token to files that only the owner's programs can read. @throws OxbowError `store_full`, `store_failed` */
 function announce(workspaceRoot: string, where: { readonly url: string; readonly pid: number }, token: string): { withdraw(): void } {
   const write = (name: string, text: string): string => {
     const path = join(workspaceRoot, 'ipc', name)
     try {
       writeFileSync(path, text, { mode: 0o600 })
-      // An older file keeps its mode when it is written again.
+      // `mode` does not apply to an existing file.
       chmodSync(path, 0o600)
     } catch (error) {
       throw fileFault(error, path)
@@ -157,4 +166,97 @@ function announce(workspaceRoot: string, where: { readonly url: string; readonly
   write('token', token)
   const path = write('gateway.json', JSON.stringify(where))
   return { withdraw: () => rmSync(path, { force: true }) }
+}
+
+/** Without configured folders nothing is loaded or started. */
+async function watchMemoryFolders(kernel: Kernel, sandbox: Sandbox, { folders }: Config['memory']): Promise<{ close(): Promise<void> }> {
+  if (folders.length === 0) return { close: async () => {} }
+  const { watchFolders } = await import('../tools/index.ts')
+  return watchFolders({ folders, sandbox, ingest: (path) => kernel.call('memory.ingest', { path }) })
+}
+
+/** A guest that restarts itself when its store works again. */
+export interface LastingGuest {
+  readonly url: string
+  /** @throws while the guest restarts */
+  head(): Promise<ChainHead>
+  /** Resolves with the error that a restart fails with; pending as long as the guest works. */
+  readonly lost: Promise<unknown>
+  /** Also ends a guest that is restarting. */
+  close(): Promise<void>
+}
+
+export interface LastingDeps {
+  readonly openStore?: (envelope: GuestEnvelope) => Promise<OpeningStore>
+  readonly start?: typeof startGuest
+  /** Called after a restart. */
+  readonly recovered?: () => void
+  readonly checkMs?: number
+}
+
+/** Time between checks. A check is two comparisons, and the end of an outage is noticed soon. */
+const usualCheckMs = 1_000
+/** Maximum delay between two restarts: a fault that returns at once must not become a busy loop. */
+const maxDelayMs: number = 5 * 60_000
+
+/**
+ * A guest whose store fails for longer than its retries only reads, because its memory may be ahead of the journal. As soon as the store
+ * works again, the guest is closed and started anew in the same process, with the same address and token. Its start reconciles the
+ * journal as after a crash: turns continue, nothing acknowledged is lost, and terminals reconnect.
+ *
+ * @param opening the first store, which may already be opening @throws as `startGuest`
+ */
+export async function startLastingGuest(
+  envelope: GuestEnvelope,
+  { openStore = openGuestStore, start = startGuest, recovered = () => {}, checkMs = usualCheckMs }: LastingDeps,
+  opening: Promise<OpeningStore> = openStore(envelope),
+): Promise<LastingGuest> {
+  const first = await start(envelope, {}, opening)
+  const { url, token } = first
+  const address: GuestOptions = { token, port: Number(new URL(url).port) }
+  const ending = new AbortController()
+  const lost = Promise.withResolvers<unknown>()
+  let guest: Guest | null = first
+  let restarting: Promise<void> | null = null
+  let delayMs = checkMs
+  let triedAt = -Infinity
+
+  const restart = async (): Promise<void> => {
+    const now = performance.now()
+    delayMs = now - triedAt > maxDelayMs ? checkMs : Math.min(delayMs * 2, maxDelayMs)
+    triedAt = now
+    await sleep(delayMs, undefined, { signal: ending.signal }).catch(() => {})
+    const old = guest
+    guest = null
+    await old?.close()
+    while (!ending.signal.aborted) {
+      try {
+        guest = await start(envelope, address, openStore(envelope))
+        recovered()
+        return
+      } catch (error) {
+        // Retryable: wait for the store. Anything else needs a person.
+        if (!isOxbowError(error) || !error.retryable) return lost.resolve(error)
+        delayMs = Math.min(delayMs * 2, maxDelayMs)
+        await sleep(delayMs, undefined, { signal: ending.signal }).catch(() => {})
+      }
+    }
+  }
+  const timer = setInterval(() => {
+    if (restarting !== null || guest?.canRestart() !== true) return
+    restarting = restart()
+      .catch(lost.resolve)
+      .finally(() => (restarting = null))
+  }, checkMs).unref()
+  return {
+    url,
+    lost: lost.promise,
+    head: () => guest?.head() ?? Promise.reject(new Error('the guest is restarting')),
+    async close() {
+      clearInterval(timer)
+      ending.abort()
+      await restarting
+      await guest?.close()
+    },
+  }
 }

@@ -1,4 +1,4 @@
-/** How a guest reaches what is outside of it: itself, on the host; or through its runner, when it is isolated. */
+/** How a guest reaches the world: directly on the host, or through its runner when it is isolated. */
 import { dirname, join } from 'node:path'
 import { createSandbox, loadRemoteEnds, openEgress, openEgressProxy } from '../sandbox/index.ts'
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
@@ -8,33 +8,33 @@ export interface HostWays {
   readonly sandbox: Sandbox
   readonly egress: Egress
   readonly search: Call | null
-  /** The way out for programs in the sandbox; absent: they have none. */
+  /** Network access for programs in the sandbox; absent: they have none. */
   readonly proxy?: Pick<EgressProxy, 'issue'>
-  /** Where the gateway listens in place of an address. */
+  /** The socket on which the gateway listens instead of an address. */
   readonly gateway?: { readonly path: string; readonly url: string }
-  /** Of the process that terminals speak with. */
+  /** The process that terminals connect to. */
   readonly pid: number
-  /** Closes what the kernel does not: everything but the sandbox. */
+  /** Closes everything but the sandbox, which the kernel closes. */
   close(): Promise<void>
 }
 
-/** The system's programs are the same everywhere; others tell where somebody keeps theirs. */
+/** Folders that are the same on every system; other paths reveal where a user keeps programs. */
 const ofSystem = /^\/(usr|bin|sbin|lib|lib64|opt)\//
 
-/** @returns where this program and its Node are installed: sandboxes are shown parts of both. */
+/** @returns where Oxbow and its Node are installed; sandboxes show parts of both */
 export function ownFolders(): readonly string[] {
   const installed = import.meta.dirname.replace(/\/(src\/guest|dist)$/, '')
   const node = process.execPath.startsWith(`${installed}/`) ? [] : [process.execPath]
   return [installed, ...node].filter((path) => !ofSystem.test(path))
 }
 
-/** @returns what TierOptions asks for, where an isolated guest cannot have put anything */
+/** @returns the folders of TierOptions, in places where an isolated guest cannot write */
 export function sandboxFolders({ workspaceRoot, config, catalogFolder }: GuestEnvelope): { cacheFolder: string; imageFolder: string } {
   const cacheFolder = join(workspaceRoot, config.sandbox.isolate_guest ? 'hands' : 'internal')
   return { cacheFolder, imageFolder: catalogFolder === undefined ? cacheFolder : join(dirname(catalogFolder), 'images') }
 }
 
-/** Nothing is started before its first use. @throws OxbowError `bad_config` */
+/** Starts nothing before its first use. @throws OxbowError `bad_config` */
 export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
   const { workspaceRoot, config, keys, isolation } = envelope
   if (isolation !== undefined) return openIsolatedWays(envelope, isolation)
@@ -74,7 +74,7 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
   }
 }
 
-/** Tools are loaded with the first call; only a search that is on is looked at before, because it may not be configured well. */
+/** Tools are loaded with the first call; only an enabled search is loaded now, to check its configuration. */
 async function openSearch(config: Config, keys: GuestEnvelope['keys'], open: typeof openEgress): Promise<Call | null> {
   return config.web.search === 'off' ? null : (await import('../tools/index.ts')).openSearch(config, keys, open)
 }

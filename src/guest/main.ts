@@ -1,29 +1,28 @@
 /**
- * The guest program. It is started by a runner, reads one envelope from stdin and reports on stdout, a JSON document a line:
- * it serves until stdin ends,
- * or answers the one question of the envelope and exits. Its argument only names it in a list of processes.
+ * The guest program. A runner starts it and writes one envelope to its stdin. It serves until stdin ends, or answers the envelope's
+ * question and exits; its reports on stdout are one JSON document a line. Its argument only names it in process lists.
  */
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { assertNever, errorTable, type GuestEnvelope, type GuestQuestion, type GuestReport, toFailure } from '../types/index.ts'
 
-/** How often the runner is told the head of the journal, when it has moved. */
+/** How often the runner receives the head of the journal, if it has changed. */
 const headIntervalMs = 10_000
 
 const say = (document: object): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
 const report: (report: GuestReport) => void = say
 
-// A runner that was killed cannot be told anything any more; the end of stdin says so, and stopping in order goes on.
+// A write to a runner that was killed fails; the end of stdin stops the guest in an orderly way.
 process.stdout.on('error', () => {})
 
 async function main(): Promise<void> {
   const input = createInterface({ input: process.stdin })
-  const given = new Promise<GuestEnvelope>((resolve, reject) => {
+  const firstLine = new Promise<GuestEnvelope>((resolve, reject) => {
     input.once('line', (line) => resolve(JSON.parse(line) as GuestEnvelope))
-    input.once('close', () => reject(new Error('stdin ended before an envelope came')))
+    input.once('close', () => reject(new Error('stdin ended before an envelope arrived')))
   })
   const ended = new Promise<void>((resolve) => input.once('close', resolve))
-  const envelope = await given
+  const envelope = await firstLine
   return envelope.question === undefined ? serve(envelope, ended) : answerQuestion(envelope.question, envelope, ended)
 }
 
@@ -52,22 +51,22 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
       return
     }
     case 'wasm-run': {
-      const { runToolFile } = await import('./tool-file.ts')
-      const unwanted = new AbortController()
-      void ended.then(() => unwanted.abort())
-      return say(await runToolFile(question.tool, unwanted.signal))
+      const { runToolFile } = await import('./sandbox-questions.ts')
+      const cancelled = new AbortController()
+      void ended.then(() => cancelled.abort())
+      return say(await runToolFile(question.tool, cancelled.signal))
     }
     case 'image-build': {
-      const { buildImage } = await import('./image-build.ts')
+      const { buildImage } = await import('./sandbox-questions.ts')
       return say(await buildImage(question.image, envelope))
     }
     case 'keys': {
-      const { answerKeyQuestion } = await import('./store-upkeep.ts')
-      return whileAsked(ended, async () => say(await answerKeyQuestion(question.keys, envelope)))
+      const { answerKeyQuestion } = await import('./guest-store.ts')
+      return untilCancelled(ended, async () => say(await answerKeyQuestion(question.keys, envelope)))
     }
     case 'store': {
       const { upkeep } = await import('./store-upkeep.ts')
-      return whileAsked(ended, async () => upkeep(question.store, envelope, say))
+      return untilCancelled(ended, async () => upkeep(question.store, envelope, say))
     }
     default:
       return assertNever(question)
@@ -75,14 +74,14 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
 }
 
 /**
- * Ends where it stands when the program that asked has ended: a person who stopped it, or its machine that did, wants nothing changed any
- * more. Upkeep survives a kill at any moment, so this end is as good as any other; a step that cannot be left is finished first.
+ * Exits as soon as the program that asked has ended, because nobody wants the change any more. Upkeep survives a kill at any moment;
+ * a step that cannot be interrupted is finished first.
  */
-async function whileAsked(ended: Promise<void>, work: () => Promise<void>): Promise<void> {
+async function untilCancelled(ended: Promise<void>, work: () => Promise<void>): Promise<void> {
   let isOver = false
   void ended.then(() => {
     if (isOver) return
-    console.error('whoever asked has ended: stopped here. The same command goes on, or begins anew.')
+    console.error('stopped, because the command that asked has ended. Run it again to continue.')
     process.exit(errorTable.cancelled.exit)
   })
   try {
@@ -92,35 +91,32 @@ async function whileAsked(ended: Promise<void>, work: () => Promise<void>): Prom
   }
 }
 
-async function serve(given: GuestEnvelope, ended: Promise<void>): Promise<void> {
-  // Loaded only where there may be some.
-  const envelope =
-    (given.wantedKeys?.length ?? 0) === 0
-      ? given
-      : await import('./store-upkeep.ts').then(({ withStoredSecrets }) => withStoredSecrets(given))
-  const { openGuestStore } = await import('./guest-store.ts')
+async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<void> {
+  // The database's worker starts before anything else is loaded.
+  const { openGuestStore, withStoredSecrets } = await import('./guest-store.ts')
+  const envelope = await withStoredSecrets(received)
   const store = openGuestStore(envelope)
-  const [{ startGuest }, { startLastingGuest }] = await Promise.all([import('./guest.ts'), import('./lasting-guest.ts')])
-  const mended = (): void => console.error('the store is well again, and so is the guest')
-  const guest = await startLastingGuest(envelope, { openStore: openGuestStore, startGuest, mended }, store)
-  // Before anybody knows that it serves: until here a signal ends the process where it stands, as a crash would.
+  const { startLastingGuest } = await import('./guest.ts')
+  const recovered = (): void => console.error('the store works again, and the guest has restarted')
+  const guest = await startLastingGuest(envelope, { recovered }, store)
+  // Before the guest is announced; an earlier signal ends the process at once, as a crash would.
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
   report({ type: 'ready', url: guest.url, pid: process.pid })
 
-  let told = 0
-  const tellHead = async (): Promise<void> => {
+  let lastSeq = 0
+  const reportHead = async (): Promise<void> => {
     const head = await guest.head().catch(() => null)
-    if (head === null || head.seq === told) return
-    told = head.seq
+    if (head === null || head.seq === lastSeq) return
+    lastSeq = head.seq
     report({ type: 'head', ...head })
   }
-  const timer = setInterval(() => void tellHead(), headIntervalMs)
+  const timer = setInterval(() => void reportHead(), headIntervalMs)
 
   const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
   clearInterval(timer)
-  await tellHead()
+  await reportHead()
   await guest.close()
   if (lost !== undefined) throw lost.error
 }
@@ -129,7 +125,7 @@ try {
   await main()
   process.stdin.destroy()
 } catch (error) {
-  const failure = toFailure(error, 'internal_failure', 'This is a fault of Oxbow. The log has the details.')
+  const failure = toFailure(error, 'internal_failure', 'This is a bug in Oxbow. The log has the details.')
   console.error(error)
   report({ type: 'fatal', ...failure })
   process.exitCode = errorTable[failure.code].exit

@@ -5,8 +5,17 @@ import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { openStore, type Store } from '../store/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
-import { namedSession } from './named-session.ts'
-import { type Call, type Config, type GuestEnvelope, type GuestQuestion, isErased, type JournalRecord } from '../types/index.ts'
+import {
+  type Call,
+  type Config,
+  type GuestEnvelope,
+  type GuestQuestion,
+  isErased,
+  isUuid,
+  type JournalRecord,
+  OxbowError,
+  type SessionId,
+} from '../types/index.ts'
 
 type Question<Command extends GuestQuestion['command']> = Extract<GuestQuestion, { command: Command }>
 
@@ -108,4 +117,25 @@ async function* show(store: Store, { session, after, limit = defaultShown }: Que
     cursor = page.at(-1)?.seq ?? cursor
     left -= page.length
   }
+}
+
+/** How many of the newest sessions are searched for a prefix; a whole id is not searched for. */
+const searchedSessions = 10_000
+const shownIds = 5
+
+/** Resolves the beginning of a session's id. @throws OxbowError `not_found`, or `bad_input` when it fits several sessions */
+async function namedSession(store: Pick<Store, 'sessions'>, named: string): Promise<SessionId> {
+  if (isUuid(named)) return named as SessionId
+  const prefix = named.trim().toLowerCase()
+  const found = prefix === '' ? [] : (await store.sessions(searchedSessions)).filter(({ id }) => id.startsWith(prefix))
+  const [only] = found
+  if (only === undefined)
+    throw new OxbowError('not_found', `no session begins with ${JSON.stringify(named)}`, {
+      hint: '`oxbow sessions --archived` lists them all.',
+    })
+  if (found.length === 1) return only.id
+  const shown = found.slice(0, shownIds).map(({ id }) => id)
+  throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}: ${shown.join(', ')}`, {
+    hint: 'Give more characters of the id.',
+  })
 }

@@ -1,8 +1,7 @@
-/** `oxbow store`, `oxbow secret` and store encryption: questions that a guest program answers before it exits, without serving. */
+/** Answers `oxbow store`: upkeep of a user's store, in a guest program that exits afterwards. */
 import { join } from 'node:path'
 import { verifyJournal } from '../kernel/index.ts'
 import {
-  answerKeys,
   answerStore,
   cipherChoice,
   loadCipher,
@@ -10,18 +9,8 @@ import {
   openPostgresStore,
   openSqliteStore,
   storeAddress,
-  storedSecrets,
 } from '../store/index.ts'
-import {
-  type GuestEnvelope,
-  type KeyQuestion,
-  type KeyReport,
-  OxbowError,
-  type StoreProgress,
-  type StoreQuestion,
-  systemClock,
-  toFailure,
-} from '../types/index.ts'
+import { type GuestEnvelope, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
 const progressMs = 100
@@ -76,31 +65,4 @@ function progressLines(say: (line: object) => void): (what: string, done: number
     last = { what: progress, at }
     say({ progress, done, total } satisfies StoreProgress)
   }
-}
-
-export function answerKeyQuestion(question: KeyQuestion, envelope: GuestEnvelope): Promise<KeyReport> {
-  const { masterKeys = [] } = envelope
-  if (masterKeys.length === 0) throw new Error('the envelope has no master keys')
-  return answerKeys(question, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
-}
-
-/** @returns the envelope with the secrets that its configuration names; what the host's environment has goes before them */
-export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestEnvelope> {
-  const { wantedKeys = [], masterKeys = [] } = envelope
-  if (wantedKeys.length === 0 || masterKeys.length === 0) return envelope
-  try {
-    const found = await storedSecrets(wantedKeys, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
-    const unused = Object.entries(found).filter(([name, value]) => (envelope.keys[name] ?? value) !== value)
-    return { ...envelope, keys: { ...found, ...envelope.keys }, unusedSecrets: Object.fromEntries(unused) }
-  } catch (error) {
-    // A store that has still to be brought up to date has none, and one that fails says so itself.
-    if (error instanceof OxbowError && error.code === 'denied') throw error
-    console.error(`secrets cannot be read: ${toFailure(error, 'store_failed', '').message}`)
-    return envelope
-  }
-}
-
-function placeOf({ user, workspaceRoot, config, keys }: GuestEnvelope) {
-  const url = storeAddress({ config: config.store, environment: keys })
-  return { user, url, file: join(workspaceRoot, 'internal', 'oxbow.db') }
 }

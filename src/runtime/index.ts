@@ -1,14 +1,3 @@
-export { createMessageCounter, type MessageCounter, tokensOfAll } from './context-window.ts'
-export { runTurn } from './pipeline.ts'
-export { itemsBehind } from './rolling.ts'
-export type {
-  Composed,
-  ContextProvider,
-  Evaluator,
-  GenerateOutput,
-  Reminder,
-  RollingSummary,
-  RuntimeDeps,
-  SummarizeOutput,
-  TurnResult,
-} from './runtime.ts'
+export { type ContextProvider, type Evaluator, type Reminder, type RuntimeDeps, runTurn, type TurnResult } from './pipeline.ts'
+export type { Composed, GenerateOutput, RollingSummary } from './turn-loop.ts'
+export { createMessageCounter, itemsBehind, type MessageCounter, type SummarizeOutput, tokensOfAll } from './window.ts'

@@ -1,21 +1,67 @@
 /**
- * The way of one message inside an agent, in the seven steps of the design: receive, decide, compose, generate ⇄ act,
- * evaluate, emit, return. Everything it needs it asks for by `process.call`.
+ * One message through an agent in seven steps: receive, decide, compose, generate ⇄ act, evaluate, emit, return. Everything it
+ * needs it requests by `process.call`.
  */
-import { assertNever, type ConversationItem, type Failure, headOf, type Process, textOf, toolCallsOf } from '../types/index.ts'
+import {
+  assertNever,
+  type ConversationItem,
+  type Failure,
+  headOf,
+  lastSaid,
+  type Process,
+  recalledItem,
+  type SessionId,
+  textOf,
+  toolCallsOf,
+  type TurnId,
+} from '../types/index.ts'
 import { providerDeadlineMs, safetyTokens } from './limits.ts'
-import { remind } from './reminder.ts'
-import type { Composed, ContextProvider, RuntimeDeps, TurnResult } from './runtime.ts'
-import { isFuller } from './rolling.ts'
-import { type LoopRun, runTurnLoop } from './turn-loop.ts'
+import { type Composed, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
+import { isFuller } from './window.ts'
 
-/** Runs one turn of a process to its end. Never throws for what a model, a tool or a person did. */
+export interface RuntimeDeps extends LoopDeps {
+  /** Tokens of the tool descriptions, which every generation carries. */
+  readonly toolTokens: number
+  readonly providers: readonly ContextProvider[]
+  readonly evaluators: readonly Evaluator[]
+  /** Decides whether memory is asked before a turn; absent: it is not. */
+  readonly reminder?: Reminder
+}
+
+/** Knows whether recalling can find anything. */
+export interface Reminder {
+  /** A promise only on the first look: a turn without memories must not cost a call. */
+  hasOthers(session: SessionId): boolean | Promise<boolean>
+}
+
+/** Adds a section to the system prompt. Runs beside the others, with a deadline; an empty text adds nothing. */
+export interface ContextProvider {
+  readonly name: string
+  provide(process: Process): string | Promise<string>
+}
+
+/** Looks at a finished turn. Runs after the reply, in the background. */
+export interface Evaluator {
+  readonly name: string
+  evaluate(process: Process, result: TurnResult): Promise<void>
+}
+
+/** How a turn ended. The reply of `limit` and `failed` says what was done and what is left; an `ok` one has a failure when its answer is truncated. */
+export interface TurnResult {
+  readonly status: 'ok' | 'failed' | 'cancelled' | 'limit'
+  readonly turn: TurnId
+  readonly reply: string
+  readonly steps: number
+  readonly failure: Failure | null
+}
+
+/** Runs one turn of a process to its end. Never throws because of a model, a tool or a user. */
 export async function runTurn(process: Process, deps: RuntimeDeps): Promise<TurnResult> {
-  // 1. Receive: the message is on record since it was acknowledged; here it comes with what was said before.
+  // 1. Receive: the message, in the journal since it was acknowledged, with the conversation before it.
   const received = await receive(process)
   if ('status' in received) return received
 
-  // 2. Decide: an agent answers what has content.
+  // 2. Decide: only a message with content gets an answer.
   if (!shouldRespond(received.items)) return result(process, 'ok', '', 0)
 
   // 3. Compose the context from the providers.
@@ -25,11 +71,11 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
   const run = await runTurnLoop(process, composed, deps)
   const ended = accountFor(process, run)
 
-  // 5. Evaluate in the background: the reply does not wait, and an evaluator's failure is its own.
+  // 5. Evaluate in the background: the reply does not wait, and an evaluator that fails affects nothing else.
   for (const evaluator of deps.evaluators) void evaluator.evaluate(process, ended).catch(() => {})
   void rollWhenFull(process, run, deps).catch(() => {})
 
-  // 6. Emit and 7. return: the outcome of the turn is the event, and the gate records it.
+  // 6. Emit and 7. return: the turn's outcome is the event; the gate records it.
   return ended
 }
 
@@ -51,18 +97,18 @@ function shouldRespond(conversation: readonly ConversationItem[]): boolean {
 
 async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
-  const [told, conversation] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
-  const system = told.filter((section) => section !== '').join('\n\n')
-  // A byte is at most one token: the bound needs no tokenizer.
+  const [texts, conversation] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
+  const system = texts.filter((section) => section !== '').join('\n\n')
+  // A byte is at most one token, so the upper bound needs no tokenizer.
   return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary }
 }
 
-/** A conversation that nearly fills the window is summed up before the next message comes. */
+/** Summarizes a conversation that nearly fills the window, before the next message arrives. */
 async function rollWhenFull(process: Process, { room, visible }: LoopRun, { rolling, counter }: RuntimeDeps): Promise<void> {
   if (rolling !== undefined && (await isFuller(visible, room * rolling.triggerRatio, counter))) rolling.later(process, room)
 }
 
-/** A provider that fails or is late is left out: it must not keep a person waiting. */
+/** A provider that fails or is too slow is left out: the user is waiting. */
 async function withDeadline(provider: ContextProvider, process: Process): Promise<string> {
   let timer: NodeJS.Timeout | undefined
   try {
@@ -81,10 +127,10 @@ function result(process: Process, status: TurnResult['status'], reply: string, s
   return { status, turn: process.turn, reply, steps, failure: null }
 }
 
-/** Puts the end of a turn into words: the model's reply, or an honest account of what was done and what is left. */
+/** The turn's reply: the model's answer, or a report of what was done and what is left. */
 function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResult {
   const base = { turn: process.turn, steps }
-  // The call of its message is the turn's id. Where a summary stands for that, all that is held came after it.
+  // The call of a turn's message is the turn's id. If a summary replaces that message, all loaded items came after it.
   const turn = items.slice(items.findLastIndex(({ call }) => String(call) === process.turn) + 1)
   switch (end.kind) {
     case 'reply':
@@ -94,10 +140,10 @@ function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResul
       const failure: Failure = timeIsOver
         ? {
             code: 'timeout',
-            message: 'The time of this turn is over.',
-            hint: 'Send another message to go on; `turn.time_limit_s` in config.toml sets the limit.',
+            message: 'The turn reached its time limit.',
+            hint: 'Send another message to continue; `turn.time_limit_s` in config.toml sets the limit.',
           }
-        : { code: 'cancelled', message: 'The turn was cancelled.', hint: 'Send another message to go on.' }
+        : { code: 'cancelled', message: 'The turn was cancelled.', hint: 'Send another message to continue.' }
       return { ...base, status: timeIsOver ? 'limit' : 'cancelled', reply: describe(failure, turn), failure }
     }
     case 'failed':
@@ -108,20 +154,20 @@ function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResul
   }
 }
 
-/** @param turn what came after the turn's message */
+/** @param turn the items after the turn's message */
 function describe(failure: Failure, turn: readonly ConversationItem[]): string {
   const done = new Map<string, number>()
   let failed = 0
-  let asked = 0
+  let requested = 0
   for (const { message } of turn) {
-    if (message.role === 'assistant') asked += toolCallsOf(message).length
+    if (message.role === 'assistant') requested += toolCallsOf(message).length
     const [part] = message.parts
     if (message.role !== 'tool' || part?.type !== 'tool_result') continue
     if (part.ok) done.set(part.name, (done.get(part.name) ?? 0) + 1)
     else failed++
   }
   const finished = [...done].map(([name, times]) => (times === 1 ? name : `${name} ×${times}`)).join(', ')
-  const left = asked - failed - [...done.values()].reduce((sum, times) => sum + times, 0)
+  const left = requested - failed - [...done.values()].reduce((sum, times) => sum + times, 0)
   const words = turn.map(({ message }) => (message.role === 'assistant' ? textOf(message).trim() : '')).findLast((text) => text !== '')
   return [
     `I had to stop: ${failure.message}`,
@@ -130,4 +176,41 @@ function describe(failure: Failure, turn: readonly ConversationItem[]): string {
     ...(words === undefined ? [] : [`Last words: ${headOf(words, 500)}`]),
     failure.hint,
   ].join('\n')
+}
+
+/**
+ * Once per turn, what memory finds for the newest message is inserted directly before it. There it costs least: everything before it
+ * stays the same, and so does a provider's prompt cache. The call's outcome is part of the conversation from then on, so that a
+ * turn that is resumed or replayed shows the same.
+ *
+ * @returns the conversation with the recalled item; if anything fails, the conversation unchanged
+ */
+async function remind(
+  process: Process,
+  conversation: readonly ConversationItem[],
+  reminder: Reminder | undefined,
+): Promise<readonly ConversationItem[]> {
+  const at = lastSaid(conversation)
+  const message = conversation[at]
+  // The turn is under way already, or memory was asked before a crash.
+  if (reminder === undefined || message === undefined || at < conversation.length - 1 || isRecalled(conversation[at - 1]))
+    return conversation
+  try {
+    const has = reminder.hasOthers(process.session)
+    if (!(typeof has === 'boolean' ? has : await has)) return conversation
+    // The kernel adds the recalled item to its own array while this waits.
+    const items = [...conversation]
+    const oldest = items.find((item) => item.message.role === 'user' && !isRecalled(item)) ?? message
+    const id = process.newCallId()
+    const input = { text: textOf(message.message), oldest: oldest === message ? '' : oldest.call }
+    const outcome = await process.call('memory.recall', input, id)
+    if (outcome.status !== 'ok' || outcome.text === '') return items
+    return items.toSpliced(at, 0, recalledItem(id, outcome.text))
+  } catch {
+    return conversation
+  }
+}
+
+function isRecalled(item: ConversationItem | undefined): boolean {
+  return item?.message.role === 'user' && item.message.recalled === true
 }

@@ -11,10 +11,10 @@ import {
   toolResult,
   userMessage,
 } from '../types/index.ts'
-import { createMessageCounter } from './context-window.ts'
+import { createMessageCounter } from './window.ts'
 import { createFakeProcess, type FakeProcess, ok } from './fake-process.ts'
 import { runTurn } from './pipeline.ts'
-import type { RuntimeDeps } from './runtime.ts'
+import type { RuntimeDeps } from './pipeline.ts'
 
 const usage = { inputTokens: 1, outputTokens: 1, estimated: false }
 const deps: RuntimeDeps = {
@@ -61,18 +61,18 @@ test('a turn without tools is one history read and one generation', async () => 
   assert.deepEqual(names(process), ['session.history', 'model.generate'])
 })
 
-test('an answer that reached its limit before it said anything is no reply: the person is told why there is none', async () => {
+test('an answer that reaches its limit without any text is no reply, and the turn says why', async () => {
   const cut = ok({ message: { role: 'assistant', parts: [{ type: 'reasoning', text: 'Hm.' }] }, finish: 'length', usage })
   const result = await runTurn(scripted([asks(['write_a']), cut], { write_a: () => ok({}, 'written') }), deps)
   assert.deepEqual([result.status, result.failure?.code], ['limit', 'limit_reached'])
   assert.match(result.reply, /1000 tokens of one answer[^]*Done in this turn: write_a/)
 })
 
-test('an answer that reached its limit amid its text is a reply that says it is cut, once', async () => {
+test('an answer that reaches its limit in mid-text is a reply that says once that it is truncated', async () => {
   const cut = ok({ message: { role: 'assistant', parts: [{ type: 'text', text: 'Once upon' }] }, finish: 'length', usage })
   const result = await runTurn(scripted([cut]), deps)
   assert.deepEqual([result.status, result.reply, result.failure?.code], ['ok', 'Once upon', 'limit_reached'])
-  assert.match(result.failure?.message ?? '', /is cut.*1000 tokens/)
+  assert.match(result.failure?.message ?? '', /is truncated.*1000 tokens/)
 })
 
 test('results go back to the model in the order of the calls, whatever order they end in', async () => {

@@ -1,33 +1,80 @@
 /**
- * The turn loop: generate, act, and again, until the model answers without asking for a tool, or something ends the turn.
+ * The turn loop: generate, act, repeat, until the model answers without a tool call or something ends the turn.
  *
- * What to do next depends only on the conversation: tool calls without results are carried out, else the model is asked. So
- * a turn that a crash cut off resumes by being run again on what the journal kept.
+ * The next step depends only on the conversation: if it has tool calls without results, they run; otherwise the model is asked. So a
+ * turn that a crash interrupted resumes by running again on what the journal kept.
  */
 import {
+  type AssistantMessage,
   type Attachment,
   type CallId,
   type ConversationItem,
   conversationItem,
   type Failure,
+  type FinishReason,
   type ModelFacts,
   modelLabel,
   type Process,
   sentMessage,
   textOf,
+  toolCallId,
+  type ToolCallPart,
   toolCallsOf,
+  toolResult,
   unfenced,
+  type Usage,
 } from '../types/index.ts'
-import { fitConversation } from './context-window.ts'
-import { dispatch, pendingCalls, createLoopDetector } from './dispatch.ts'
-import { tokensPerMessage } from './limits.ts'
-import { roomAfterOverflow, stillTooLong, tooLong } from './overflow.ts'
-import { itemsBehind, type Rolled, rollNow, visibleItems } from './rolling.ts'
-import type { Composed, GenerateOutput, RuntimeDeps } from './runtime.ts'
+import { maxParallelCalls, maxRepeats, tokensPerMessage } from './limits.ts'
+import {
+  fitConversation,
+  itemsBehind,
+  type MessageCounter,
+  type Rolled,
+  rollNow,
+  roomAfterOverflow,
+  stillTooLong,
+  tooLong,
+  visibleItems,
+} from './window.ts'
 
-/** How the loop ended, before it is put into words. */
-export type LoopEnd =
-  /** With a failure when the answer is cut. */
+export interface LoopDeps {
+  readonly facts: ModelFacts
+  readonly counter: MessageCounter
+  /** Maximum number of generations in one turn. */
+  readonly maxTurns: number
+  /** Summarizes what no longer fits the window; absent: it is left out. */
+  readonly rolling?: RollingSummary
+}
+
+export interface RollingSummary {
+  /** The part of the window that is full when a summary is made. */
+  readonly triggerRatio: number
+  /** Has one made in the background, after the turn. Never throws. @param room tokens that the conversation may take */
+  later(process: Process, room: number): void
+}
+
+/** What a turn begins with. */
+export interface Composed {
+  readonly system: string
+  /** Upper bound of the tokens of the system prompt and the tools. */
+  readonly systemTokens: number
+  readonly conversation: readonly ConversationItem[]
+  /** Replaces the messages before `conversation`. */
+  readonly summary: ConversationItem | null
+}
+
+/** Output of the `model.generate` call. */
+export interface GenerateOutput {
+  readonly message: AssistantMessage
+  readonly finish: FinishReason
+  readonly usage: Usage
+  /** How many tool calls were repaired, by kind; absent when none was. */
+  readonly repaired?: Readonly<Record<string, number>>
+}
+
+/** How the loop ended. */
+type LoopEnd =
+  /** `failure` is set when the answer is truncated. */
   | { readonly kind: 'reply'; readonly text: string; readonly failure: Failure | null }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly failure: Failure }
@@ -35,15 +82,15 @@ export type LoopEnd =
 
 export interface LoopRun {
   readonly end: LoopEnd
-  /** The conversation as far as it came, for the account of what was done. */
+  /** The conversation at the end, for the report of what was done. */
   readonly items: readonly ConversationItem[]
   readonly steps: number
-  /** What a model is shown of it, the summary first, and the tokens that it may take. */
+  /** The part of it that a model is shown, the summary first, and the tokens that it may take. */
   readonly visible: readonly ConversationItem[]
   readonly room: number
 }
 
-export async function runTurnLoop(process: Process, composed: Composed, deps: RuntimeDeps): Promise<LoopRun> {
+export async function runTurnLoop(process: Process, composed: Composed, deps: LoopDeps): Promise<LoopRun> {
   const items = [...composed.conversation]
   const loops = createLoopDetector()
   const room = deps.facts.contextTokens - deps.facts.maxOutputTokens - composed.systemTokens
@@ -55,14 +102,14 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
   for (;;) {
     if (process.signal.aborted) return ended({ kind: 'stopped' })
 
-    // Act: whatever the model asked for and has no result yet, also when it was asked before a crash.
+    // Act: run the tool calls that have no result yet, including those requested before a crash.
     const last = lastGeneration(items)
     const pending = last === null ? [] : pendingCalls(last.item, toolCallsOf(last.message), last.answered)
     let isLooping = false
     for (const result of await dispatch(process, pending)) {
       items.push(result)
       const verdict = watch(loops, pending, result)
-      // What was asked for in the same answer was asked before the model was told.
+      // Calls of the same answer were requested before the model saw the notice.
       isLooping ||= verdict === 'stop' && notice === ''
       if (verdict === 'warn')
         notice = 'Notice: you have made the same call three times with the same result. Do something else, or say what stops you.'
@@ -70,15 +117,15 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
     if (isLooping) return ended({ kind: 'limit', failure: looping })
     if (process.signal.aborted) return ended({ kind: 'stopped' })
 
-    // The newest generation may have ended the turn, also before a crash.
+    // The newest generation may have ended the turn, even before a crash.
     const unusable = endOf(items.at(-1), deps.facts)
     if (unusable !== null) return ended(unusable)
 
-    // Steer: messages that came meanwhile are part of the conversation from here, while this turn can answer them.
+    // Steer: messages that arrived meanwhile join the conversation, as long as this turn can still answer them.
     const mail = steps < deps.maxTurns && process.hasMail() ? await takeMail(process) : []
     items.push(...mail)
 
-    // Done: the model has answered and nobody has added anything.
+    // Done: the model has answered and no new message has arrived.
     const reply = items.at(-1)
     if (reply?.message.role === 'assistant' && toolCallsOf(reply.message).length === 0)
       return ended({ kind: 'reply', text: textOf(reply.message), failure: reply.ended === 'length' ? cutOff(deps.facts) : null })
@@ -94,16 +141,16 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Ru
   }
 }
 
-/** @returns how the turn ends with a generation of which nothing can be used; null: it goes on, or this is its reply. */
+/** @returns how the turn ends when its newest generation is unusable; null: it goes on, or this is its reply */
 function endOf(item: ConversationItem | undefined, facts: ModelFacts): LoopEnd | null {
   if (item?.ended === undefined) return null
   if (item.ended === 'cancelled') return { kind: 'stopped' }
   if (item.ended !== 'length') return { kind: 'failed', failure: item.ended }
-  // Thought or a tool call took all that one answer may have.
+  // Reasoning or a tool call used up the tokens of the answer.
   return isSilent(item) ? { kind: 'limit', failure: usedUp(facts) } : null
 }
 
-/** The newest generation with the tool calls of it that have results; null when something newer than its results came. */
+/** @returns the newest generation and which of its tool calls have results; null when a newer message follows */
 function lastGeneration(items: readonly ConversationItem[]) {
   const answered = new Set<CallId>()
   for (let i = items.length - 1; i >= 0; i--) {
@@ -127,26 +174,26 @@ interface Mail {
   readonly attachments?: readonly Attachment[]
 }
 
-/** Tokens that the conversation may take in this turn: less than is known of the model, once an endpoint has said so. */
 interface Window extends Rolled {
+  /** Tokens that the conversation may take in this turn; reduced when an endpoint finds it too long. */
   room: number
-  /** A summary would not help: there is nothing to sum up. */
+  /** There is nothing left to summarize. */
   hopeless: boolean
 }
 
-/** Asks the model. A conversation that the endpoint finds too long is shortened and sent once more. */
+/** Asks the model. A conversation that the endpoint finds too long is shortened and sent again, once. */
 async function generate(
   process: Process,
   items: readonly ConversationItem[],
   { system, systemTokens }: Pick<Composed, 'system' | 'systemTokens'>,
   window: Window,
-  { facts, counter, rolling }: RuntimeDeps,
+  { facts, counter, rolling }: LoopDeps,
 ): Promise<{ readonly item: ConversationItem } | { readonly end: LoopEnd }> {
   for (let isSecond = false; ; isSecond = true) {
     const fit = () => fitConversation(itemsBehind(items, window.through), window.room, counter, window.summary)
     let fitted = await fit()
     if (fitted.dropped > 0 && rolling !== undefined && !window.hopeless) {
-      // The window is over: only now a turn waits for a summary.
+      // Only when the window is exceeded does a turn wait for a summary.
       const rolled = await rollNow(process, window.room)
       window.hopeless = rolled === null
       if (rolled !== null) {
@@ -180,32 +227,32 @@ function watch(
   pending: ReturnType<typeof pendingCalls>,
   result: ConversationItem,
 ): 'fine' | 'warn' | 'stop' {
-  const asked = pending.find((call) => call.id === result.call)
+  const call = pending.find(({ id }) => id === result.call)
   const [part] = result.message.parts
-  return asked === undefined || part?.type !== 'tool_result'
+  return call === undefined || part?.type !== 'tool_result'
     ? 'fine'
-    : loops.observe(asked.part.name, asked.part.arguments, unfenced(part.text))
+    : loops.observe(call.part.name, call.part.arguments, unfenced(part.text))
 }
 
 const looping: Failure = {
   code: 'limit_reached',
-  message: 'The same call was made with the same result again and again, also after I was told.',
-  hint: 'Say it differently, or name another way.',
+  message: 'I made the same call with the same result again and again, even after a warning.',
+  hint: 'Rephrase the request, or suggest another way.',
 }
 
 function usedUp(facts: ModelFacts): Failure {
   return {
     code: 'limit_reached',
-    message: `${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer before it said anything.`,
-    hint: 'Ask for less at once, e.g. a file in parts; `model.max_output_tokens` in config.toml sets the limit, `model.effort` how much is thought.',
+    message: `${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer before it wrote any text.`,
+    hint: 'Ask for less at once, e.g. a file in parts. `model.max_output_tokens` in config.toml sets the limit, `model.effort` the amount of reasoning.',
   }
 }
 
 function cutOff(facts: ModelFacts): Failure {
   return {
     code: 'limit_reached',
-    message: `The answer is cut: ${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer. What it was going to do next was not done.`,
-    hint: 'Send another message to go on; `model.max_output_tokens` in config.toml sets the limit.',
+    message: `The answer is truncated: ${modelLabel(facts)} used up the ${facts.maxOutputTokens} tokens of one answer. Anything it was about to do next was not done.`,
+    hint: 'Send another message to continue; `model.max_output_tokens` in config.toml sets the limit.',
   }
 }
 
@@ -214,5 +261,55 @@ function tooManySteps(max: number): Failure {
     code: 'limit_reached',
     message: `The limit of ${max} model calls in one turn is reached.`,
     hint: 'Send another message to go on; `turn.max_turns` in config.toml sets the limit.',
+  }
+}
+
+interface PendingCall {
+  readonly id: CallId
+  readonly part: ToolCallPart
+}
+
+/** @returns the calls of a generation that have no result yet, in order. */
+function pendingCalls(generation: ConversationItem, calls: readonly ToolCallPart[], answered: ReadonlySet<CallId>): readonly PendingCall[] {
+  return calls.map((part, index) => ({ id: toolCallId(generation.call, index), part })).filter((call) => !answered.has(call.id))
+}
+
+/**
+ * Runs the tool calls of one generation: adjacent read-only calls in parallel, all others one by one.
+ * @returns a result for each call, in order; calls that have not begun when the turn is stopped get none
+ */
+async function dispatch(process: Process, calls: readonly PendingCall[]): Promise<readonly ConversationItem[]> {
+  const results: ConversationItem[] = []
+  for (let at = 0; at < calls.length && !process.signal.aborted;) {
+    const batch = [calls[at++]!]
+    if (process.isReadOnly(batch[0]!.part.name))
+      while (at < calls.length && batch.length < maxParallelCalls && process.isReadOnly(calls[at]!.part.name)) batch.push(calls[at++]!)
+    results.push(...(await Promise.all(batch.map((call) => runCall(process, call)))))
+  }
+  return results
+}
+
+/** However a call ends, the model reads a result: it can correct itself or go on without. */
+async function runCall(process: Process, { id, part }: PendingCall): Promise<ConversationItem> {
+  const outcome = await process.callTool(part.name, part.arguments, id)
+  return toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
+}
+
+/** Detects a model that repeats the same call with the same arguments and result. */
+interface LoopDetector {
+  /** @returns `warn` at the last repetition that is allowed, `stop` at the next */
+  observe(name: string, args: string, result: string): 'fine' | 'warn' | 'stop'
+}
+
+function createLoopDetector(): LoopDetector {
+  let last = ''
+  let times = 0
+  return {
+    observe(name, args, result) {
+      const key = JSON.stringify([name, args, result])
+      times = key === last ? times + 1 : 1
+      last = key
+      return times < maxRepeats ? 'fine' : times === maxRepeats ? 'warn' : 'stop'
+    },
   }
 }

@@ -3,21 +3,19 @@
  * pages are made from it; the gate is driven by it.
  */
 import type { z } from 'zod'
-import type { Clock } from './clock.ts'
+import type { Clock } from './system.ts'
 import type { Failure } from './error.ts'
 import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
-import type { Json, JsonObject } from './json.ts'
+import type { Label } from './record.ts'
+import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
-import type { Attachment, Blobs, KeptFile } from './kept-file.ts'
+import type { Attachment, Blobs, KeptFile } from './message.ts'
 
 /** Sets scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
 
 /** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
 export type Effect = 'none' | 'idempotent' | 'once'
-
-/** What data may contain. Labels are joined into the caller's context when it reads, and never leave it. */
-export type Label = 'untrusted' | 'private'
 
 /** Who is offered a call: a model as a tool, a person's terminal, or only the runtime. */
 export type Audience = 'model' | 'terminal' | 'runtime'

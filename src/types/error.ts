@@ -3,7 +3,7 @@
  * expected outcome (denied, missing, budget used up) is a value and uses the same codes. `docs/errors.md` is generated
  * from this table and a test holds the two, and the places that raise each code, together.
  */
-import type { JsonObject } from './json.ts'
+import type { JsonObject } from './text.ts'
 
 export type ErrorCode =
   | 'bad_input'

@@ -6,12 +6,10 @@
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
-import type { UserId } from './id.ts'
-import type { Json } from './json.ts'
-import type { KeyQuestion } from './keys.ts'
 import type { SandboxStatus } from './hands.ts'
+import type { UserId } from './id.ts'
 import type { ChainHead, SignedHead } from './record.ts'
-import type { StoreQuestion } from './upkeep.ts'
+import type { Json } from './text.ts'
 
 export interface GuestEnvelope {
   readonly user: UserId
@@ -149,3 +147,148 @@ export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('t
   z.object({ type: z.literal('head'), seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
   z.object({ type: z.literal('fatal'), code: z.string(), message: z.string(), hint: z.string() }),
 ])
+
+/** What `oxbow secret`, and `oxbow store encrypt|decrypt|rekey`, ask of a guest program that does nothing else, and its answers. */
+
+export type KeyQuestion =
+  | { readonly ask: 'set'; readonly name: string; readonly value: string }
+  | { readonly ask: 'list' }
+  | { readonly ask: 'remove'; readonly name: string }
+  /** Seals every secret under a new data key. */
+  | { readonly ask: 'rotate_data' }
+  /** From the first of the master keys to the last: wraps the data keys anew, and encrypts the file anew when it is encrypted. */
+  | { readonly ask: 'change_master' }
+  | { readonly ask: 'encrypt' }
+  | { readonly ask: 'decrypt' }
+
+export interface KeyReport {
+  /** Secrets by name, when they were asked for. */
+  readonly secrets: readonly { readonly name: string; readonly updatedAt: number }[]
+  /** Secrets or data keys that were changed. */
+  readonly changed: number
+  readonly encrypted: boolean
+}
+
+/** What `oxbow store` asks a guest program that does nothing else, and what it is answered with: progress lines, then a report. */
+
+export type StoreQuestion =
+  | { readonly ask: 'status' }
+  | { readonly ask: 'migrate'; readonly to?: number; readonly dryRun: boolean; readonly withoutCopy: boolean }
+  /** `path` is absolute; empty: a file of its own in the folder of backups. */
+  | { readonly ask: 'backup'; readonly path: string; readonly keep?: number }
+  | { readonly ask: 'restore'; readonly path: string; readonly replace: boolean }
+  | { readonly ask: 'verify' }
+  | { readonly ask: 'vacuum' }
+  /** `to`: an address of Postgres, which may hold a password, or `file`: the file in the workspace. */
+  | { readonly ask: 'move'; readonly to: string }
+
+/** One step of longer work. `total` is 0 where nobody knows. */
+export interface StoreProgress {
+  readonly progress: string
+  readonly done: number
+  readonly total: number
+}
+
+export interface StoreStatus {
+  readonly where: string
+  readonly dialect: 'sqlite' | 'postgres'
+  /** Version of its tables, and the newest that this program knows. */
+  readonly version: number
+  readonly newest: number
+  readonly state: string
+  /** Steps that have not run. */
+  readonly pending: readonly string[]
+  /** Bytes that it takes, as far as it can tell. */
+  readonly bytes: number
+  readonly head: { readonly seq: number; readonly hash: string }
+  /** Rows of the user, by table. */
+  readonly rows: Readonly<Record<string, number>>
+  /** How vectors are looked through in Postgres, for a person; empty where there is nothing to say. */
+  readonly vectors: string
+  /** Copies that were made before steps and restores, and backups in their folder. */
+  readonly copies: readonly { readonly path: string; readonly bytes: number }[]
+}
+
+export interface MigrateReport {
+  readonly from: number
+  readonly to: number
+  readonly steps: readonly string[]
+  readonly copy: string | null
+  readonly dryRun: boolean
+}
+
+export interface BackupManifest {
+  readonly format: 'oxbow.backup.1'
+  readonly user: string
+  /** Version of the tables. */
+  readonly schema: number
+  readonly head: { readonly seq: number; readonly hash: string }
+  readonly rows: Readonly<Record<string, number>>
+  /** Unix milliseconds. */
+  readonly madeAt: number
+  /** Of the database in the file, without the manifest: its length, and its BLAKE3 in lower-case hex. */
+  readonly bytes: number
+  readonly hash: string
+}
+
+export interface BackupReport {
+  readonly path: string
+  readonly manifest: BackupManifest
+  /** Older ones that `--keep` removed. */
+  readonly removed: readonly string[]
+}
+
+export interface RestoreReport {
+  readonly from: string
+  readonly where: string
+  readonly manifest: BackupManifest
+  /** Where the store is that stood there before; null when none did. */
+  readonly replaced: string | null
+}
+
+export interface StoreProblem {
+  readonly what: string
+  readonly todo: string
+}
+
+export interface StoreVerifyReport {
+  readonly ok: boolean
+  readonly where: string
+  readonly checked: readonly string[]
+  readonly problems: readonly StoreProblem[]
+}
+
+export interface VacuumReport {
+  readonly where: string
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly ms: number
+  /** What became of the index of vectors in Postgres, for a person; empty where there is nothing to say. */
+  readonly vectors: string
+}
+
+export interface MoveReport {
+  readonly from: string
+  readonly to: string
+  /** Rows by table, each verified by checksum on both sides. */
+  readonly rows: Readonly<Record<string, number>>
+  /** True when it went on from where another one stopped. */
+  readonly resumed: boolean
+  /** The line of configuration that makes Oxbow use it. */
+  readonly configure: string
+  readonly ms: number
+}
+
+/** What `oxbow doctor` tells of one thing that it tried. */
+export interface DoctorCheck {
+  readonly name: string
+  /** `weak`: it works, and something that was asked for is not in force. */
+  readonly state: 'ok' | 'weak' | 'missing'
+  /** What was seen, and what that means. One line. */
+  readonly says: string
+  /** What to do about it, as a command where there is one; '' where there is nothing to do. */
+  readonly fix: string
+  /** True for the tier of the configuration: without it there are no files and no commands. */
+  readonly required: boolean
+  readonly ms: number
+}

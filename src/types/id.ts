@@ -2,7 +2,7 @@
  * Branded ids. Ids made here are UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then random bits, so ids sort
  * by the time they were made and an index on them grows at its end.
  */
-import type { Clock, Random } from './clock.ts'
+import type { Clock, Random } from './system.ts'
 
 declare const brand: unique symbol
 type Branded<Name extends string> = string & { readonly [brand]: Name }

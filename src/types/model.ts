@@ -1,6 +1,6 @@
 /** The port to language models. Everything about wires, keys and retries is behind it. */
 import type { Failure } from './error.ts'
-import type { JsonObject } from './json.ts'
+import type { JsonObject } from './text.ts'
 import type { Message, Sealed, ToolCallPart } from './message.ts'
 
 /** A tool as a model sees it. `parameters` is JSON Schema. */

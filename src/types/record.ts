@@ -11,6 +11,9 @@ import type { CallId, SessionId, TurnId } from './id.ts'
  */
 export type Phase = 'intent' | 'parked' | 'decided' | 'started' | 'exchange' | 'outcome' | 'refused' | 'reconciled'
 
+/** What data may contain. A caller that reads labelled data takes on its labels and never loses them. */
+export type Label = 'untrusted' | 'private'
+
 export interface NewRecord {
   /** Unix milliseconds. */
   readonly at: number

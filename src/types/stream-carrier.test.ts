@@ -4,10 +4,17 @@ import { once } from 'node:events'
 import { Duplex, duplexPair } from 'node:stream'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { carryStreams } from './stream-carrier.ts'
-import type { StreamCarrier } from './stream-carrier.ts'
-import { createStreamReader, encodeStreamHead, leastFrameCost, maxStreamPayload, streamWindow } from './stream-frame.ts'
-import type { StreamFrame, StreamFrameKind } from './stream-frame.ts'
+import {
+  carryStreams,
+  createStreamReader,
+  encodeStreamHead,
+  leastFrameCost,
+  maxStreamPayload,
+  type StreamCarrier,
+  type StreamFrame,
+  type StreamFrameKind,
+  streamWindow,
+} from './stream-carrier.ts'
 
 interface Pair {
   /** Opens a stream. @returns the two ends that are joined by it, and the connection that was made for it */

@@ -1,58 +1,145 @@
 /**
- * Carries connections over one port, byte for byte, each at the pace of its own reader: a stream whose reader stands still holds
- * up no other, and costs no more than its window. One side opens streams, the other makes a connection for each.
+ * Carries many connections over one port, byte for byte, for a sandbox into which no socket can be shown. Each flows at the pace of
+ * its own reader: a stream whose reader stalls holds up no other, and costs at most its window. One side opens streams, the other
+ * connects each of them.
  *
- * The side that accepts may have a stranger at its port. Whatever the stranger sends, nothing throws; what is held is a window and
- * a piece for each stream; and while answers pile up unread, nothing more is read. What breaks form or bounds ends all.
+ *     kind u8 | stream u32 | amount u32 | payload        big-endian; `amount` bytes of payload in `data`, none in all others
+ *
+ *     open     begins a stream; its number is higher than all earlier ones
+ *     data     bytes of it
+ *     end      no more bytes from this side
+ *     credit   the other side may send `amount` more
+ *     close    the stream is over; what was sent before still counts
+ *
+ * A data frame uses up at least `leastFrameCost` of its sender's window, so that a flood of small frames costs the receiver no more
+ * than large ones. The accepting side may face an attacker: whatever it receives, nothing throws; it buffers one window and one
+ * frame for each stream; while answers pile up unread it stops reading; a violation of form or bounds ends all streams.
+ *
+ * This file imports nothing but types, because hands load it alone.
  */
 import type { Duplex } from 'node:stream'
-import { createStreamReader, encodeStreamHead, frameCost, leastFrameCost, maxStreamPayload, streamWindow } from './stream-frame.ts'
-import type { StreamFrame, StreamFrameKind } from './stream-frame.ts'
+
+export type StreamFrameKind = 'open' | 'data' | 'end' | 'credit' | 'close'
+
+/** One frame. The listener may keep `payload`, which is empty for all kinds but `data`. */
+export interface StreamFrame {
+  readonly kind: StreamFrameKind
+  readonly stream: number
+  readonly amount: number
+  readonly payload: Buffer
+}
+
+const kinds: readonly StreamFrameKind[] = ['open', 'data', 'end', 'credit', 'close']
+const headBytes = 9
+const nothing: Buffer = Buffer.alloc(0)
+
+/** Small enough that other streams never wait long. */
+export const maxStreamPayload: number = 32 * 1024
+/** What either side may send of one stream before it receives credit. */
+export const streamWindow: number = 256 * 1024
+/** What buffering a frame costs, whatever its size. */
+export const leastFrameCost = 1_024
+
+export function frameCost(payloadBytes: number): number {
+  return Math.max(payloadBytes, leastFrameCost)
+}
+
+/** The head of a frame; the payload of `data` follows it. */
+export function encodeStreamHead(kind: StreamFrameKind, stream: number, amount = 0): Buffer {
+  const head = Buffer.allocUnsafe(headBytes)
+  head.writeUInt8(kinds.indexOf(kind) + 1, 0)
+  head.writeUInt32BE(stream, 1)
+  head.writeUInt32BE(amount, 5)
+  return head
+}
+
+/**
+ * Buffers at most one unfinished frame.
+ * @returns a function that takes bytes as they arrive and returns null, or why they are not valid frames; after that it ignores all bytes
+ */
+export function createStreamReader(onFrame: (frame: StreamFrame) => void): (bytes: Buffer) => string | null {
+  const head = Buffer.alloc(headBytes)
+  let have = 0
+  let payload = nothing
+  let filled = 0
+  let problem: string | null = null
+  const problemOfHead = (): string | null => {
+    const kind = kinds[head.readUInt8(0) - 1]
+    if (kind === undefined) return 'an unknown kind of frame'
+    const amount = head.readUInt32BE(5)
+    return amount > mostOf[kind] || (amount === 0) !== (mostOf[kind] === 0) ? `a frame "${kind}" of ${amount}` : null
+  }
+  return (bytes) => {
+    let at = 0
+    while (at < bytes.length) {
+      if (problem !== null) return problem
+      if (have < headBytes) {
+        const copied = bytes.copy(head, have, at)
+        have += copied
+        at += copied
+        if (have < headBytes) return null
+        problem = problemOfHead()
+        if (problem !== null) return problem
+        payload = kinds[head.readUInt8(0) - 1] === 'data' ? Buffer.allocUnsafe(head.readUInt32BE(5)) : nothing
+        filled = 0
+      }
+      const copied = bytes.copy(payload, filled, at)
+      filled += copied
+      at += copied
+      if (filled < payload.length) return null
+      have = 0
+      onFrame({ kind: kinds[head.readUInt8(0) - 1]!, stream: head.readUInt32BE(1), amount: head.readUInt32BE(5), payload })
+    }
+    return problem
+  }
+}
+
+const mostOf: Readonly<Record<StreamFrameKind, number>> = { open: 0, data: maxStreamPayload, end: 0, credit: streamWindow, close: 0 }
 
 export interface CarrierOptions {
-  /** Streams at once; one more is closed as soon as it opens. */
+  /** Maximum number of streams; another one is closed as soon as it opens. */
   readonly maxStreams: number
-  /** The connection of a stream that the other side opens; null: it is closed. Absent where only this side opens. */
+  /** Connects a stream that the other side opens; null closes it. Absent if only this side opens streams. */
   readonly accept?: () => Duplex | null
-  /** Called once, when the other side has broken form or bounds, with what it did. All connections are gone by then. */
+  /** Called once, with the other side's violation, after all connections are closed. */
   readonly onBroken: (problem: string) => void
 }
 
 export interface StreamCarrier {
-  /** Begins a stream for a connection, or ends that when there are too many. */
+  /** Opens a stream for a connection, or ends the connection when there are too many. */
   open(near: Duplex): void
-  /** Connections that are carried now. */
+  /** The number of open connections. */
   count(): number
-  /** Ends every connection; the port stays as it is, and is read no more. */
+  /** Ends every connection and stops reading; the port stays open. */
   close(): void
 }
 
 interface Stream {
   readonly id: number
   readonly near: Duplex
-  /** What may still be sent. */
+  /** Bytes that may still be sent. */
   credit: number
-  /** What has come and was not given back as credit: all of it, and that which the connection has taken. */
+  /** Received and not returned as credit: in total, and the part that the connection has consumed. */
   held: number
   taken: number
   saidEnd: boolean
   heardEnd: boolean
-  /** The other side has said that this is over. */
+  /** The other side has closed it. */
   over: boolean
 }
 
 interface Carried extends CarrierOptions {
   readonly port: Duplex
   readonly streams: Map<number, Stream>
-  /** Those that may have something to send, in turn. */
+  /** Streams that may have something to send, in order. */
   readonly ready: Set<Stream>
   lastId: number
   isOver: boolean
 }
 
-/** Above it answers have piled up at the port, and the other side is not read. Pieces of streams alone never come to that. */
+/** Above this, unread answers have piled up at the port, and the carrier stops reading. Data of streams alone never reaches it. */
 const maxUnreadBytes: number = 256 * 1024
-/** Credit is given back in pieces of this size: few frames, and the sender never runs dry. */
+/** Credit is returned in steps of this size: few frames, and the sender never stalls. */
 const creditStep: number = streamWindow / 4
 
 export function carryStreams(port: Duplex, options: CarrierOptions): StreamCarrier {
@@ -69,7 +156,7 @@ export function carryStreams(port: Duplex, options: CarrierOptions): StreamCarri
   const read = (bytes: Buffer): void => {
     const problem = push(bytes)
     if (problem !== null) broken(problem)
-    // The side that opens reads on whatever happens: only so can the other one be sure to get rid of its answers.
+    // The opening side always keeps reading, so that the accepting side can always send its answers.
     if (options.accept !== undefined && !carried.isOver && port.writableLength > maxUnreadBytes) port.pause()
   }
   const close = (): void => {

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { startGuest } from '../../src/guest/guest.ts'
-import { startLastingGuest } from '../../src/guest/lasting-guest.ts'
+import { startGuest, startLastingGuest } from '../../src/guest/guest.ts'
 import { openPostgresStore } from '../../src/store/index.ts'
 import { createDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { chat, provider } from '../engine/answers.ts'
@@ -27,12 +26,12 @@ test(
     using workspace = makeWorkspace()
     const config = { model: { name: 'mine/m' }, providers: { mine: provider(model) } }
     const envelope = envelopeFor(workspace.root, config, false, { OXBOW_STORE_URL: database.url })
-    const mended = Promise.withResolvers<void>()
+    const recovered = Promise.withResolvers<void>()
     const guest = await startLastingGuest(envelope, {
       openStore: () => openPostgresStore({ url: database.url, user, pool: 4, durability: 'normal', exclusive: true, patienceMs }),
-      startGuest,
-      mended: mended.resolve,
-      lookMs: 50,
+      start: startGuest,
+      recovered: recovered.resolve,
+      checkMs: 50,
     })
     try {
       using before = await openTerminal(guest.url, workspace)
@@ -49,7 +48,7 @@ test(
       const refused = await before.ask('send_turn', { session: conversation.session, client_id: newId(), text: 'Never.' })
       assert.equal(refused.type, 'error', JSON.stringify(refused))
       await server.start()
-      await mended.promise
+      await recovered.promise
       assert.equal(tokenOf(workspace), token)
       using after = await openTerminal(guest.url, workspace)
       assert.equal(after.status.read_only, null)

@@ -157,7 +157,7 @@ function toolNames(tools: unknown): readonly string[] {
   })
 }
 
-/** The fence of `types/fence.ts`: its mark holds a part of the id of its call. */
+/** The fence of `types/text.ts`: its mark holds a part of the id of its call. */
 function withoutMarks(text: string): string {
   return text.replaceAll(/<<data [0-9a-f]{12}(?:\.\d+)?/g, '<<data').replaceAll(/[0-9a-f]{12}(?:\.\d+)?>>/g, '>>')
 }

@@ -20,7 +20,7 @@ const answers: Answers = {
   move: async ({ to }, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, to),
 }
 
-/** @returns the report of an `oxbow store` verb; see types/upkeep.ts */
+/** @returns the report of an `oxbow store` verb; see types/guest.ts */
 export async function answerStore(question: StoreQuestion, deps: UpkeepDeps): Promise<object> {
   const answer: (question: never, deps: UpkeepDeps) => Promise<object> = answers[question.ask]
   return answer(question as never, deps)

@@ -1,7 +1,7 @@
 /**
  * One set of conversations for all wires: what people, models and plugins really bring about, and what a careless one of them
  * could. All of it must become a request that the vendor takes. Calls without results and results without calls are not
- * among them: the runtime's window never hands one out (`src/runtime/context-window.ts`).
+ * among them: the runtime's window never hands one out (`src/runtime/window.ts`).
  */
 import type { GenerateRequest, JsonObject, Message, ToolMessage, ToolSpec } from '../../../src/types/index.ts'
 import { userMessage } from '../../../src/types/index.ts'

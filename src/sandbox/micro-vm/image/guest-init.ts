@@ -15,7 +15,7 @@ import { nodeFlags } from '../../bubblewrap/launch-command.ts'
 
 export const controlPort = 'oxbow.control'
 export const handsPort = 'oxbow.hands'
-/** Of the hands with a way out, and that way: connections to the egress proxy (types/stream-frame.ts). */
+/** Of the hands with a way out, and that way: connections to the egress proxy (types/stream-carrier.ts). */
 export const onlinePort = 'oxbow.online'
 export const egressPort = 'oxbow.egress'
 /** Said on the control port: the machine waits for its word; the workspace is there. */

@@ -1,0 +1,278 @@
+/**
+ * One connection to the gateway: opened, greeted, watched for silence, and opened again when it is lost, until the client closes it
+ * or reconnecting cannot help. The only file that uses the WebSocket library.
+ */
+import { type ClientOptions, type RawData, WebSocket } from 'ws'
+import {
+  type Clock,
+  type Failure,
+  type GuestStatus,
+  isErrorCode,
+  OxbowError,
+  protocolVersion,
+  type Random,
+  retryDelayMs,
+  type ServerFrame,
+  toError,
+} from '../types/index.ts'
+import { type ClientLimits, maxReadBytes, maxRefusalBytes } from './limits.ts'
+
+export type ConnectionState =
+  | { readonly type: 'connected'; readonly status: GuestStatus }
+  | { readonly type: 'reconnecting'; readonly failure: Failure; readonly delayMs: number }
+  /** The client does not reconnect. */
+  | { readonly type: 'gone'; readonly failure: Failure }
+
+/** Which requests fail with a connection: those sent that must not be repeated; all that were sent, because they would end the next one too; all. */
+export type LossScope = 'unrepeatable' | 'sent' | 'all'
+
+interface ReconnectDeps {
+  readonly wire: Omit<WireOptions, 'onOpen' | 'onFrame' | 'onEnd'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly reconnect: boolean
+  readonly onFrame: WireOptions['onFrame']
+  readonly onState: (state: ConnectionState) => void
+  readonly onUp: (send: (text: string) => void) => void
+  /** A connection, or an attempt to open one, failed and will be retried. */
+  readonly onDown: (failure: Failure, fails: LossScope) => void
+  readonly onGone: (failure: Failure, closed: boolean) => void
+}
+
+interface Link {
+  /** The guest's status at the newest hello. */
+  greeting(): GuestStatus
+  /** Replaces a connection whose events cannot be followed. */
+  restart(): void
+  close(): Promise<void>
+}
+
+const closedHere: Failure = { code: 'cancelled', message: 'The client was closed.', hint: 'Connect again.' }
+
+/** Resolves with the first connection; rejects when that fails. */
+export function keepConnected(deps: ReconnectDeps): Promise<Link> {
+  const { wire: options, clock, random, onState } = deps
+  const first = Promise.withResolvers<Link>()
+  const gone = Promise.withResolvers<void>()
+  let wire: Wire | null = null
+  let greeting: GuestStatus | null = null
+  let retry: NodeJS.Timeout | undefined
+  let closing = false
+  let attempt = 0
+  let lostAtMs: number | null = null
+
+  const open = (): void => {
+    wire = openWire({ ...options, onOpen: opened, onFrame: deps.onFrame, onEnd: ended })
+  }
+  const opened = (status: GuestStatus): void => {
+    const current = wire
+    greeting = status
+    attempt = 0
+    lostAtMs = null
+    first.resolve(link)
+    onState({ type: 'connected', status })
+    deps.onUp((text) => current?.send(text))
+  }
+  const ended = ({ failure, mayReturn, tooBig }: WireEnd): void => {
+    wire = null
+    if (greeting === null) return first.reject(toError(failure))
+    if (closing) return leave(closedHere)
+    lostAtMs ??= clock.monotonicMs()
+    const isLate = clock.monotonicMs() - lostAtMs >= options.limits.giveUpMs
+    if (!deps.reconnect || !mayReturn || isLate) return leave(failure)
+    deps.onDown(failure, tooBig ? 'sent' : 'unrepeatable')
+    const delayMs = retryDelayMs(attempt++, random, { firstMs: options.limits.retryFirstMs, mostMs: options.limits.retryMostMs })
+    retry = setTimeout(open, delayMs)
+    onState({ type: 'reconnecting', failure, delayMs })
+  }
+  const leave = (failure: Failure): void => {
+    deps.onGone(failure, closing)
+    if (!closing) onState({ type: 'gone', failure })
+    closing = true
+    gone.resolve()
+  }
+  const link: Link = {
+    greeting: () => greeting as GuestStatus,
+    restart: () => wire?.cut(),
+    close() {
+      clearTimeout(retry)
+      if (!closing) {
+        closing = true
+        if (wire === null) leave(closedHere)
+        else wire.close()
+      }
+      return gone.promise
+    },
+  }
+  open()
+  return first.promise
+}
+
+interface Wire {
+  send(text: string): void
+  /** Sends a close frame; `onEnd` follows. */
+  close(): void
+  /** Ends the connection at once, because its events cannot be followed; `onEnd` follows, without a frame before it. */
+  cut(): void
+}
+
+interface WireOptions {
+  readonly url: string
+  readonly token: string
+  /** Name of the terminal, for the guest's log. */
+  readonly client: string
+  readonly limits: ClientLimits
+  /** The guest has answered hello. */
+  readonly onOpen: (status: GuestStatus) => void
+  readonly onFrame: (frame: Exclude<ServerFrame, { type: 'hello_ack' }>) => void
+  /** Called exactly once, as the last callback; also when the connection was never made. */
+  readonly onEnd: (end: WireEnd) => void
+}
+
+const helloId = 'hello'
+const startHint = 'Start it with `oxbow`, or see its log in the workspace’s logs folder.'
+const noGateway: WireEnd = {
+  failure: unreachable('What answers at this address is not a gateway.', 'Check the address.'),
+  mayReturn: false,
+  tooBig: false,
+}
+const silent: WireEnd = { failure: unreachable('The guest stopped responding.'), mayReturn: true, tooBig: false }
+const outOfStep: WireEnd = { failure: unreachable('The connection to the guest lost part of the reply.'), mayReturn: true, tooBig: false }
+
+/** @throws OxbowError `bad_input` for an invalid address or token */
+function openWire({ url, token, client, limits, onOpen, onFrame, onEnd }: WireOptions): Wire {
+  const socket = createSocket(url, { headers: { authorization: `Bearer ${token}` }, perMessageDeflate: false, maxPayload: maxReadBytes })
+  let end: WireEnd | null = null
+  let ended = false
+  let closing = false
+  let lastFailure: Failure | null = null
+
+  const finish = (reason: WireEnd): void => {
+    if (ended) return
+    ended = true
+    clearTimeout(watch)
+    onEnd(reason)
+  }
+  const cut = (reason: WireEnd): void => {
+    end ??= reason
+    socket.terminate()
+  }
+  // Until hello this bounds the opening; then everything received resets it.
+  let watch = setTimeout(() => cut(silent), limits.openTimeoutMs)
+  const resetWatch = (): void => void watch.refresh()
+
+  const receive = (frame: ServerFrame): void => {
+    if (frame.type === 'hello_ack') {
+      clearTimeout(watch)
+      watch = setTimeout(() => cut(silent), limits.silenceMs)
+      return onOpen(frame.payload.status)
+    }
+    if (frame.type === 'error') {
+      const { request_id, ...failure } = frame.payload
+      if (request_id === null || request_id === helloId) lastFailure = failure
+    }
+    onFrame(frame)
+  }
+
+  socket.on('open', () =>
+    socket.send(
+      JSON.stringify({ type: 'hello', payload: { request_id: helloId, protocol: protocolVersion, client: client.slice(0, 100) } }),
+    ),
+  )
+  socket.on('message', (raw: RawData) => {
+    if (ended || closing || end !== null) return
+    resetWatch()
+    const frame = parse(raw as Buffer)
+    if (frame !== null) receive(frame)
+    else cut(noGateway)
+  })
+  socket.on('ping', resetWatch)
+  socket.on('unexpected-response', (_, response) => {
+    let body = ''
+    response.setEncoding('utf8')
+    response.on('data', (text: string) => body.length < maxRefusalBytes && (body += text))
+    response.on('close', () => {
+      finish(refusedUpgrade(response.statusCode ?? 0, body))
+      socket.terminate()
+    })
+  })
+  socket.on('error', (error) => (end ??= broken(error)))
+  socket.on('close', (code, reason) => finish(end ?? closedBy(code, reason.toString(), lastFailure)))
+
+  return {
+    send: (text) => socket.send(text),
+    close() {
+      closing = true
+      clearTimeout(watch)
+      watch = setTimeout(() => socket.terminate(), limits.closeTimeoutMs)
+      socket.close(1000)
+    },
+    cut: () => cut(outOfStep),
+  }
+}
+
+function createSocket(url: string, options: ClientOptions): WebSocket {
+  try {
+    return new WebSocket(url, 'oxbow', options)
+  } catch (error) {
+    throw new OxbowError('bad_input', `Cannot connect to ${JSON.stringify(url)}.`, {
+      hint: 'The address is ws://host:port/ws; the token is the only line of the guest’s token file.',
+      cause: error,
+    })
+  }
+}
+
+function parse(data: Buffer): ServerFrame | null {
+  try {
+    const value = JSON.parse(data.toString()) as ServerFrame | null
+    const isFrame = typeof value?.type === 'string' && typeof value.payload === 'object' && (value.payload as object | null) !== null
+    return isFrame && !Array.isArray(value.payload) ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** Why a connection ended, and whether reconnecting can help. */
+interface WireEnd {
+  readonly failure: Failure
+  /** False: the next attempt would end the same way. */
+  readonly mayReturn: boolean
+  /** A frame was too big for the gateway: sending it again would end the next connection too. */
+  readonly tooBig: boolean
+}
+
+/** The gateway refused the upgrade with plain HTTP. @param body possibly truncated */
+function refusedUpgrade(status: number, body: string): WireEnd {
+  const failure = failureIn(body) ?? unreachable(`Something else answers at this address (HTTP ${status}).`, 'Check the gateway’s address.')
+  // A full gateway may accept later; a wrong token, host or path stays wrong.
+  return { failure, mayReturn: failure.code === 'limit_reached', tooBig: false }
+}
+
+/** No connection could be made, or it broke. */
+function broken(error: Error): WireEnd {
+  return { failure: unreachable(`The guest cannot be reached (${error.message}).`, startHint), mayReturn: true, tooBig: false }
+}
+
+/** @param last the last error frame without a request id: the gateway sends one before it refuses a connection */
+function closedBy(code: number, reason: string, last: Failure | null): WireEnd {
+  const detail = reason === '' ? '' : `: ${reason}`
+  const failure = unreachable(`The connection to the guest was closed (${code}${detail}).`, startHint)
+  if (code === 1008) return { failure: last ?? failure, mayReturn: false, tooBig: false }
+  if (code !== 1009) return { failure, mayReturn: true, tooBig: false }
+  const tooBig = { code: 'limit_reached', message: `A frame was too large for the gateway${detail}.`, hint: 'Send less at once.' } as const
+  return { failure: last ?? tooBig, mayReturn: true, tooBig: true }
+}
+
+export function unreachable(message: string, hint: string = startHint): Failure {
+  return { code: 'guest_unreachable', message, hint }
+}
+
+function failureIn(body: string): Failure | null {
+  try {
+    const { error } = JSON.parse(body) as { error?: Partial<Record<string, unknown>> }
+    const { code, message = '', hint = '' } = error ?? {}
+    return isErrorCode(code) && typeof message === 'string' && typeof hint === 'string' ? { code, message, hint } : null
+  } catch {
+    return null
+  }
+}

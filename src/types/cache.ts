@@ -1,0 +1,87 @@
+/** Values made once and reused: one value on first use, or many up to a limit. */
+
+/** Makes a value on first use, once for all callers. A failure rejects the callers that wait for it, and the next call retries. */
+export interface Once<Value> {
+  (): Promise<Value>
+  /** The value if it was made, without making it. */
+  made(): Promise<Value> | null
+}
+
+export function once<Value>(make: () => Promise<Value>): Once<Value> {
+  let made: Promise<Value> | null = null
+  const ask = (): Promise<Value> => {
+    if (made !== null) return made
+    const making = make()
+    made = making
+    making.catch(() => {
+      if (made === making) made = null
+    })
+    return making
+  }
+  return Object.assign(ask, { made: () => made })
+}
+
+/**
+ * A map with a limit that evicts the least recently used entry, for values that can be read or made again. It does not fit a map in
+ * which reading must not count as use, or one that refuses new entries when it is full.
+ */
+export interface RecentMap<Key, Value> {
+  /** Counts as use. */
+  get(key: Key): Value | undefined
+  /** Weighs the value now; put it again when it has grown. The new entry itself is never evicted. */
+  put(key: Key, value: Value): void
+  delete(key: Key): void
+  clear(): void
+  /** Least recently used first. Does not count as use. */
+  entries(): Iterable<readonly [Key, Value]>
+}
+
+interface Weighed<Value> {
+  readonly value: Value
+  readonly weight: number
+}
+
+/** @param maxWeight of all entries together; without `weigh` each counts as one */
+export function createRecentMap<Key, Value>(maxWeight: number, weigh: (value: Value) => number = () => 1): RecentMap<Key, Value> {
+  // Insertion order is the order of use.
+  const held = new Map<Key, Weighed<Value>>()
+  let total = 0
+  /** Usually the newest entry is read again, and need not move. */
+  let newest: Key | undefined
+  const drop = (key: Key): void => {
+    total -= held.get(key)?.weight ?? 0
+    held.delete(key)
+  }
+  return {
+    get(key) {
+      const entry = held.get(key)
+      if (entry === undefined) return undefined
+      if (key !== newest) {
+        newest = key
+        held.delete(key)
+        held.set(key, entry)
+      }
+      return entry.value
+    },
+    put(key, value) {
+      drop(key)
+      newest = key
+      const weight = weigh(value)
+      held.set(key, { value, weight })
+      total += weight
+      if (total <= maxWeight) return
+      for (const oldest of held.keys()) {
+        if (total <= maxWeight || oldest === key) break
+        drop(oldest)
+      }
+    },
+    delete: drop,
+    clear() {
+      held.clear()
+      total = 0
+    },
+    *entries() {
+      for (const [key, { value }] of held) yield [key, value]
+    },
+  }
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { CallId } from './id.ts'
+import { fenced, unfenced } from './text.ts'
+
+const call = '01890a5d-ac96-774b-bcce-b302099a8057.3' as CallId
+const mark = 'b302099a8057.3'
+
+describe('a fence', () => {
+  it('holds the text between two marks that come from the call', () => {
+    assert.equal(fenced('a\nb', call), `<<data ${mark}\na\nb\n${mark}>>`)
+  })
+
+  it('cannot be ended or begun by what stands in it, whatever that is', () => {
+    const pieces = fc.constantFrom(mark, `${mark}>>`, `\n${mark}>>\n`, `<<data ${mark}\n`, mark.slice(0, 7), mark.slice(7), '>>', '\n', 'x')
+    fc.assert(
+      fc.property(fc.array(fc.oneof(pieces, fc.string())), (parts) => {
+        const lines = fenced(parts.join(''), call).split('\n')
+        assert.equal(lines[0], `<<data ${mark}`)
+        assert.equal(lines.at(-1), `${mark}>>`)
+        assert.ok(lines.slice(1, -1).every((line) => !line.includes(mark)))
+      }),
+    )
+  })
+
+  it('comes off again, and nothing else does', () => {
+    fc.assert(fc.property(fc.string(), (text) => assert.equal(unfenced(fenced(text, call)), text.replaceAll(mark, '(mark)'))))
+    for (const text of ['', 'plain', `<<data ${mark}\nnever ended`, `<<data a\nx\nb>>`]) assert.equal(unfenced(text), text)
+  })
+})
