@@ -163,23 +163,23 @@ export function addDelta(shown: Shown, delta: ReplyText & { readonly offset: num
   const before = shown.call === delta.call ? shown.text : ''
   if (delta.offset > before.length) return null
   // Almost every delta: no text is compared or copied.
-  if (delta.offset === before.length) return step(delta, before + delta.text, 'text', delta.text)
+  if (delta.offset === before.length) return stepTo(delta, before + delta.text, 'text', delta.text)
   const overlap = before.slice(delta.offset)
   if (overlap.startsWith(delta.text)) return { shown, event: null }
   if (delta.text.startsWith(overlap))
-    return step(delta, before + delta.text.slice(overlap.length), 'text', delta.text.slice(overlap.length))
+    return stepTo(delta, before + delta.text.slice(overlap.length), 'text', delta.text.slice(overlap.length))
   const whole = before.slice(0, delta.offset) + delta.text
-  return step(delta, whole, 'restart', whole)
+  return stepTo(delta, whole, 'restart', whole)
 }
 
 /** @param whole the text so far, of a snapshot or of the record that ends the step */
 export function setWhole(shown: Shown, whole: ReplyText): Step {
   const before = shown.call === whole.call ? shown.text : ''
-  if (!whole.text.startsWith(before)) return step(whole, whole.text, 'restart', whole.text)
-  return step(whole, whole.text, 'text', whole.text.slice(before.length))
+  if (!whole.text.startsWith(before)) return stepTo(whole, whole.text, 'restart', whole.text)
+  return stepTo(whole, whole.text, 'text', whole.text.slice(before.length))
 }
 
-function step({ turn, call }: ReplyText, now: string, type: TextEvent['type'], text: string): Step {
+function stepTo({ turn, call }: ReplyText, now: string, type: TextEvent['type'], text: string): Step {
   const isNothing = type === 'text' && text === ''
   return { shown: { call, text: now }, event: isNothing ? null : { type, turn, call, text } }
 }

@@ -90,7 +90,7 @@ void describe('a client frame', () => {
         .record({ type: fc.constantFrom('hello', 'call', 'approve', 'subscribe', 'send_turn'), payload: fc.jsonValue() })
         .map((frame) => JSON.stringify(frame)),
     )
-    fc.assert(fc.property(frames, (text) => void read(text)))
+    fc.assert(fc.property(frames, (frame) => void read(frame)))
     fc.assert(fc.property(fc.uint8Array(), fc.boolean(), (bytes, isBinary) => void readFrame(Buffer.from(bytes), isBinary)))
   })
 })
@@ -100,8 +100,8 @@ const id = fc.uuid()
 
 void test('frames put together by hand are what JSON.stringify makes of them, lone surrogates too', () => {
   fc.assert(
-    fc.property(id, id, text, fc.nat(), text, (session, turn, call, offset, said) => {
-      const payload = { session: session as SessionId, turn: turn as TurnId, call: call as CallId, offset, text: said }
+    fc.property(id, id, text, fc.nat(), text, (inSession, turn, call, offset, piece) => {
+      const payload = { session: inSession as SessionId, turn: turn as TurnId, call: call as CallId, offset, text: piece }
       assert.equal(
         createEventTexts()
           .of({ type: 'delta', ...payload })

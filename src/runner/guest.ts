@@ -17,7 +17,16 @@ import {
   systemClock,
 } from '../types/index.ts'
 import { keyNames, keysFor } from './config-layers.ts'
-import { asReport, fatalError, guestFlags, type GuestProcess, type GuestProgram, guestVariables, ownGuestProgram, spawnGuest } from './guest-process.ts'
+import {
+  asReport,
+  fatalError,
+  guestFlags,
+  type GuestProcess,
+  type GuestProgram,
+  guestVariables,
+  ownGuestProgram,
+  spawnGuest,
+} from './guest-process.ts'
 import { type HeadSigner, openHeadSigner, readSeal } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
@@ -219,11 +228,7 @@ const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['
  * @returns the answer, one JSON document at a time. Leaving early stops the guest. @throws OxbowError what the guest reports
  * as fatal, or `guest_unreachable` when it ends badly without a word.
  */
-export async function* askOffline(
-  options: Omit<GuestSetup, 'warn'>,
-  asked: OfflineQuestion,
-  masters?: readonly string[],
-): AsyncGenerator {
+export async function* askOffline(options: Omit<GuestSetup, 'warn'>, asked: OfflineQuestion, masters?: readonly string[]): AsyncGenerator {
   const { home, workspace, env } = options
   const question = asked.command === 'audit-verify' ? { ...asked, ...readSeal(home, workspace.user) } : asked
   const envelope = { ...envelopeFor(options, withoutStore.has(asked.command) ? [] : masters), question }

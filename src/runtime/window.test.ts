@@ -175,7 +175,7 @@ const asks = (process: FakeProcess) =>
     .filter(({ name }) => name === 'model.generate')
     .map(({ input, id }) => ({ ...(input as { readonly messages: readonly Message[]; readonly inputTokens: number }), id }))
 
-async function tokens(messages: readonly Message[]): Promise<number> {
+async function exactTokens(messages: readonly Message[]): Promise<number> {
   await deps.counter.count(messages)
   return tokensOfAll(messages, deps.counter)
 }
@@ -185,7 +185,7 @@ test('a conversation that the endpoint finds too long is sent once more, in 60 %
   assert.deepEqual([ended.status, ended.reply, ended.steps], ['ok', 'hi', 1])
   const [first, second] = asks(process)
   assert.equal(first?.messages.length, 50)
-  const [sent, again] = [await tokens(first.messages), await tokens(second?.messages ?? [])]
+  const [sent, again] = [await exactTokens(first.messages), await exactTokens(second?.messages ?? [])]
   assert.ok(again <= sent * 0.6 && again > sent * 0.5, `${again} of ${sent}`)
   assert.deepEqual(second?.messages, first.messages.slice(-second!.messages.length))
   assert.notEqual(second?.id, first.id)
@@ -212,7 +212,7 @@ test('every step may be shortened once, and what one has learned holds for the n
   const calls = answers(asking('{}').parts)
   const { ended, process } = await run(talk(50, 100), [overflows(), calls, overflows(), calls, says('hi')])
   assert.deepEqual([ended.reply, ended.steps], ['hi', 3])
-  const sent = await Promise.all(asks(process).map(({ messages }) => tokens(messages)))
+  const sent = await Promise.all(asks(process).map(({ messages }) => exactTokens(messages)))
   assert.equal(sent.length, 5)
   assert.ok(
     sent[1]! <= sent[0]! * 0.6 && sent[2]! <= sent[0]! * 0.6 && sent[3]! <= sent[2]! * 0.6 && sent[4]! <= sent[2]! * 0.6,

@@ -57,9 +57,7 @@ const addChanging: AddVerbs = (memory, terminal, choose) => {
       'after',
       examples('oxbow memory edit note-1f0a… "I live in Busan." --supersede --from 2026-03-01', 'oxbow memory edit note-1f0a… --trust'),
     )
-    .action((id, text, options) =>
-      choose(async () => (await import('./memory.ts')).memoryEdit(id, text, options, terminal)),
-    )
+    .action((id, text, options) => choose(async () => (await import('./memory.ts')).memoryEdit(id, text, options, terminal)))
   userVerb(memory.command('pin <id>'), 'keep a note or a fact from fading')
     .option('--undo', 'take the pin off')
     .option('--json', 'print one JSON object')
@@ -118,8 +116,6 @@ const addTidying: AddVerbs = (memory, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow memory undo 019a8f0e-…'))
     .action((id, options) =>
-      choose(async () =>
-        (await import('./memory.ts')).askAndPrint({ name: 'memory.undo', input: { report: id } }, options, terminal),
-      ),
+      choose(async () => (await import('./memory.ts')).askAndPrint({ name: 'memory.undo', input: { report: id } }, options, terminal)),
     )
 }

@@ -61,24 +61,18 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--undo', 'bring it back')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow sessions archive 019a', 'oxbow sessions archive 019a --undo'))
-    .action((session, options) =>
-      choose(async () => (await import('./sessions.ts')).archiveSession(session, options, terminal)),
-    )
+    .action((session, options) => choose(async () => (await import('./sessions.ts')).archiveSession(session, options, terminal)))
   userVerb(sessions.command('fork <session>'), 'start a session that goes on from a point of another one')
     .option('--at <number>', 'the #number of the last message that both share', parseCount(Number.MAX_SAFE_INTEGER, 1))
     .option('--title <title>', 'title of the new one')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow sessions fork 019a', 'oxbow sessions fork 019a --at 42 --title "Another way"'))
-    .action((session, options) =>
-      choose(async () => (await import('./sessions.ts')).forkSession(session, options, terminal)),
-    )
+    .action((session, options) => choose(async () => (await import('./sessions.ts')).forkSession(session, options, terminal)))
   userVerb(sessions.command('delete <session>'), 'erase all that was said in a session, also from memory and from the journal')
     .option('--yes', 'do it; without it, what would go is told')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow sessions delete 019a', 'oxbow sessions delete 019a --yes'))
-    .action((session, options) =>
-      choose(async () => (await import('./sessions.ts')).deleteSession(session, options, terminal)),
-    )
+    .action((session, options) => choose(async () => (await import('./sessions.ts')).deleteSession(session, options, terminal)))
 
   userVerb(program.command('media <session>'), 'list the files that an agent has sent in a session, or save them')
     .option('--save <folder>', 'write them into this folder; none that is there is replaced')
