@@ -34,6 +34,10 @@ export const transferIdleMs = 60_000
 export const maxTransferName = 100
 /** Largest file that can be edited, and that an edit makes: it is held in memory twice. */
 export const maxEditBytes: number = 16 * mib
+/** Digits of a content's hash: 48 bits tell any two contents of one file apart, and cost a model few tokens. */
+export const hashDigits = 12
+/** How often a change is worked out anew when another program has changed the file in between. */
+export const maxReplaceTries = 5
 /** Places that one edit replaces: what stands between them becomes a text each. */
 export const maxEditPlaces = 1_000_000
 /** Lines that are compared to find the nearest match of a failed edit; keeps a miss in a huge file quick. */

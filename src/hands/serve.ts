@@ -9,6 +9,7 @@ import type { BrowserOptions } from './browser/chromium-launch.ts'
 import { commandOperations, type CommandOptions, type CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
+import { createPathLocks } from './files/path-locks.ts'
 import type { Root } from './files/workspace-path.ts'
 import type { HandlersOf } from './handlers.ts'
 import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
@@ -39,14 +40,15 @@ interface Families {
 function openFamilies({ roots, commands, sessions: place, browser: options }: HandsOptions, shutdown: Operations['shutdown']): Families {
   const swept = sweepUploads(roots)
   const uploads = createUploads(roots)
-  const archives = openArchives(roots)
+  const locks = createPathLocks()
+  const archives = openArchives(roots, locks)
   const sessions = openSessions(place)
   const browser = openBrowser(options)
   const watches = openWatches(roots)
   return {
     ops: {
       shutdown,
-      ...fileOperations(roots, uploads),
+      ...fileOperations(roots, uploads, locks),
       ...archives.ops,
       ...surveyOperations(roots),
       ...watches.ops,

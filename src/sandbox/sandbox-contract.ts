@@ -53,8 +53,10 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
 
     it('reads back what was written, and says whether the file is new', async () => {
       const text = 'one\nzwei ü\n\n  three'
-      assert.deepEqual(await ask('write', { path: '/shared/deep/er/a.txt', text }), { bytes: Buffer.byteLength(text), created: true })
-      assert.deepEqual(await ask('write', { path: '/shared/deep/er/a.txt', text }), { bytes: Buffer.byteLength(text), created: false })
+      const first = await ask('write', { path: '/shared/deep/er/a.txt', text })
+      assert.deepEqual([first.bytes, first.created, first.was], [Buffer.byteLength(text), true, ''])
+      const second = await ask('write', { path: '/shared/deep/er/a.txt', text })
+      assert.deepEqual([second.bytes, second.created, second.was], [Buffer.byteLength(text), false, first.hash])
       const read = await ask('read', { path: '/shared/deep/er/a.txt', ...all })
       assert.deepEqual(read, { text, fromLine: 1, lines: 4, totalLines: 4, bytes: Buffer.byteLength(text), truncated: false })
     })
@@ -143,15 +145,17 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       const path = '/shared/put/deep'
       const put = (offset: number, text: string, last: boolean, overwrite = false) =>
         ask('put', { path, upload: 'one', offset, content: Buffer.from(text), last, overwrite })
-      assert.deepEqual(await put(0, 'abc', false), { bytes: 3, created: true })
+      assert.deepEqual(await put(0, 'abc', false), { bytes: 3, created: true, hash: '', was: '' })
       await refusedWith('bad_input', put(7, 'x', false))
       await refusedWith('not_found', ask('read', { path, ...all }))
-      assert.deepEqual(await put(3, 'de', true), { bytes: 5, created: true })
+      const whole = await put(3, 'de', true)
+      assert.deepEqual([whole.bytes, whole.created, whole.was], [5, true, ''])
       assert.equal((await ask('read', { path, ...all })).text, 'abcde')
       await refusedWith('not_found', put(5, 'f', true, true))
       await refusedWith('tool_failed', put(0, 'new', true))
-      assert.deepEqual(await put(0, 'new', true, true), { bytes: 3, created: false })
-      assert.deepEqual(await put(0, '', true, true), { bytes: 0, created: false })
+      const replaced = await put(0, 'new', true, true)
+      assert.deepEqual([replaced.bytes, replaced.created, replaced.was], [3, false, whole.hash])
+      assert.equal((await put(0, '', true, true)).was, replaced.hash)
       assert.equal((await ask('read', { path, ...all })).text, '')
       await refusedWith(
         'path_refused',
@@ -225,8 +229,30 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       await ask('write', { path, text: 'a\nb\nb\n' })
       await refusedWith('edit_mismatch', ask('edit', { path, find: 'b', replace: 'c', all: false }))
       await refusedWith('edit_mismatch', ask('edit', { path, find: 'nowhere', replace: 'c', all: false }))
-      assert.deepEqual(await ask('edit', { path, find: 'b', replace: '$&', all: true }), { replaced: 2, firstLine: 2 })
-      assert.equal((await ask('read', { path, ...all })).text, 'a\n$&\n$&')
+      const edited = await ask('edit', { path, find: 'b', replace: '$&', all: true })
+      assert.deepEqual([edited.replaced, edited.firstLine], [2, 2])
+      const read = await ask('read', { path, ...all })
+      assert.deepEqual([read.text, read.hash], ['a\n$&\n$&', edited.hash])
+    })
+
+    it('changes a file only if it has the hash that is asked for', async () => {
+      const path = '/shared/hashed'
+      const { hash } = await ask('write', { path, text: 'one' })
+      assert.match(hash, /^[0-9a-f]{12}$/)
+      const edited = await ask('edit', { path, find: 'one', replace: 'two', all: false, ifHash: hash })
+      assert.equal(edited.was, hash)
+      assert.match(await refusedWith('edit_mismatch', ask('write', { path, text: 'x', ifHash: hash })), new RegExp(edited.hash))
+      assert.match(await refusedWith('edit_mismatch', ask('edit', { path, find: 'two', replace: 'x', all: false, ifHash: hash })), /hash/)
+      assert.equal((await ask('read', { path, ...all })).text, 'two')
+      assert.equal((await ask('write', { path, text: 'x', ifHash: edited.hash })).created, false)
+    })
+
+    it('keeps every one of many edits of one file that come at once', async () => {
+      const path = '/shared/appended'
+      await ask('write', { path, text: 'end\n' })
+      const lines = Array.from({ length: 8 }, (_, i) => `x${i}`)
+      await Promise.all(lines.map((line) => ask('edit', { path, find: 'end', replace: `${line}\nend`, all: false })))
+      assert.deepEqual((await ask('read', { path, ...all })).text.split('\n').toSorted(), ['end', ...lines])
     })
 
     it('deletes files, and folders only when told to', async () => {

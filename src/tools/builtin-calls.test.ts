@@ -16,9 +16,9 @@ function workspace(files: Record<string, string> = {}, options: FakeSandboxOptio
     clock: { now: () => Date.UTC(2026, 10, 21, 12, 0, 0), monotonicMs: () => 0 },
     sandbox: createFakeSandbox(map, options),
   } as unknown as CallContext
-  const run = async (name: string, input: object): Promise<Done<any>> => {
+  const run = async (name: string, input: object, session = 'one'): Promise<Done<any>> => {
     const call = everything.find((each) => each.name === name)!
-    const done = await call.run(call.input.parse(input), context)
+    const done = await call.run(call.input.parse(input), { ...context, caller: { ...context.caller, session: session as never } })
     call.output.parse(done.output)
     return done
   }
@@ -76,10 +76,11 @@ describe('every built-in call', () => {
 describe('file calls', () => {
   it('take relative paths below /shared and answer in words for a model', async () => {
     const { run, files } = workspace()
-    assert.equal((await run('file.write', { path: 'a/b.txt', text: 'x\ny\n' })).text, 'Wrote 4 bytes to /shared/a/b.txt, a new file.')
-    assert.equal(
-      (await run('file.edit', { path: 'a/b.txt', find: 'y', replace: 'z' })).text,
-      'Replaced 1 occurrence in /shared/a/b.txt, at line 2.',
+    const { text, output } = await run('file.write', { path: 'a/b.txt', text: 'x\ny\n' })
+    assert.equal(text, `Wrote 4 bytes to /shared/a/b.txt, a new file (hash ${output.hash}).`)
+    assert.match(
+      (await run('file.edit', { path: 'a/b.txt', find: 'y', replace: 'z', if_hash: output.hash })).text!,
+      /^Replaced 1 occurrence in \/shared\/a\/b\.txt, at line 2 \(hash [0-9a-f]{12}\)\.$/,
     )
     assert.equal(files.get('/shared/a/b.txt'), 'x\nz\n')
     assert.equal((await run('file.list', { depth: 3 })).text, '/shared:\na/\na/b.txt  4 bytes')
@@ -88,6 +89,23 @@ describe('file calls', () => {
     assert.equal((await run('file.delete', { path: 'a', recursive: true })).text, 'Deleted /shared/a (1 entry).')
     assert.equal((await run('file.delete', { path: 'a' })).text, '/shared/a does not exist: nothing to delete.')
     assert.equal((await run('file.list', {})).text, '/shared is empty.')
+  })
+
+  it('say that another session has changed a file since this one last read it, and refuse when told to', async () => {
+    const { run, files } = workspace({ '/shared/f': 'a\n' })
+    const { output, text } = await run('file.read', { path: 'f' })
+    assert.match(text!, new RegExp(`\\[Hash ${output.hash}\\.\\]$`))
+    assert.doesNotMatch((await run('file.edit', { path: 'f', find: 'a', replace: 'b' }, 'two')).text!, /Somebody else/)
+    await assert.rejects(run('file.write', { path: 'f', text: 'mine', if_hash: output.hash }), /does not hold the content with hash/)
+    assert.equal(files.get('/shared/f'), 'b\n')
+    assert.match(
+      (await run('file.write', { path: '/shared/f', text: 'mine\n' })).text!,
+      /Somebody else had changed it since you last read it/,
+    )
+    assert.doesNotMatch((await run('file.write', { path: 'f', text: 'mine again\n' })).text!, /Somebody else/)
+    const diff = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-mine again\n+theirs\n'
+    assert.match((await run('file.patch', { diff }, 'two')).text!, /Somebody else had changed it/)
+    assert.match((await run('file.edit', { path: 'f', find: 'theirs', replace: 'x' })).text!, /Somebody else had changed it/)
   })
 
   it('list a name that holds line ends or control characters as one line in quotes, so that it makes no entry that is not there', async () => {
@@ -111,13 +129,14 @@ describe('file calls', () => {
 
   it('number the lines and say where the next page begins', async () => {
     const { run } = workspace({ '/shared/f': 'a\nb\nc\n', '/shared/empty': '' })
-    assert.equal((await run('file.read', { path: 'f' })).text, '    1\ta\n    2\tb\n    3\tc\n')
+    const { hash } = (await run('file.read', { path: 'f' })).output
+    assert.equal((await run('file.read', { path: 'f' })).text, `    1\ta\n    2\tb\n    3\tc\n\n[Hash ${hash}.]`)
     assert.equal(
       (await run('file.read', { path: 'f', from_line: 2, max_lines: 1 })).text,
-      '    2\tb\n\n[Lines 2 to 2 of 3. Continue with from_line 3.]',
+      `    2\tb\n\n[Lines 2 to 2 of 3. Continue with from_line 3. Hash ${hash}.]`,
     )
     assert.equal((await run('file.read', { path: 'f', from_line: 7 })).text, '/shared/f has only 3 lines.')
-    assert.equal((await run('file.read', { path: 'empty' })).text, '/shared/empty is empty.')
+    assert.equal((await run('file.read', { path: 'empty' })).text, '/shared/empty is empty (hash e3b0c44298fc).')
   })
 
   it('read a file of any size page by page, no page over what a model is shown', async () => {
@@ -192,7 +211,10 @@ describe('file calls', () => {
   it('move, and patch many files at once', async () => {
     const { run, files } = workspace({ '/shared/src/main.ts': "import { serve } from './serve.ts'\nconst port = 80\nserve(port)\n" })
     const example = everything.find((call) => call.name === 'file.patch')!.example as object
-    assert.equal((await run('file.patch', example)).text, 'Changed /shared/src/main.ts (+1 -1).\nCreated /shared/CHANGES (+1 -0).')
+    assert.equal(
+      (await run('file.patch', example)).text,
+      'Changed /shared/src/main.ts (+1 -1, hash f6b6e47207f7).\nCreated /shared/CHANGES (+1 -0, hash cebb92e5597e).',
+    )
     assert.match(files.get('/shared/src/main.ts')!, /8080/)
     assert.equal((await run('file.move', { from: 'src', to: '/tmp/old' })).text, 'Moved the folder /shared/src to /tmp/old.')
     assert.equal(

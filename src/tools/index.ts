@@ -2,8 +2,7 @@
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, SandboxStatus } from '../types/index.ts'
 import { browserCalls } from './browser/browser-calls.ts'
-import { fileDelete, fileEdit, fileWrite } from './files/change-calls.ts'
-import { fileMove, filePatch } from './files/patch-calls.ts'
+import { changeCalls } from './files/change-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
 import { attachmentSave } from './media/attachment-calls.ts'
@@ -19,6 +18,7 @@ import { sessionOpen, shellBackground } from './shell/open-calls.ts'
 import { sessionRead, sessionWrite } from './shell/talk-calls.ts'
 import { timeNow } from './time-calls.ts'
 import { vaultCopyTo, vaultList } from './vault/vault-calls.ts'
+import { createSeenFiles } from './workspace-arguments.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
@@ -45,9 +45,10 @@ export function builtinCalls(
   further: readonly Call[] = [],
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
-  if (sandbox.files) calls.push(fileRead, fileBytes, fileList, fileSearch, fileWrite, fileEdit, filePatch, fileMove, fileDelete)
-  if (sandbox.files) calls.push(attachmentSave, mediaSend)
-  if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo)
+  const seen = createSeenFiles()
+  if (sandbox.files) calls.push(fileRead(seen), fileBytes, fileList, fileSearch, ...changeCalls(seen))
+  if (sandbox.files) calls.push(attachmentSave(seen), mediaSend)
+  if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo(seen))
   const proxy = sandbox.profiles?.includes('online') === true ? web?.proxy : undefined
   const online = proxy === undefined ? undefined : onlineSessions(proxy)
   if (sandbox.shell) calls.push(shellExec, shellBackground, ...sessionCalls(online))

@@ -33,6 +33,8 @@ export const maxSkip = 100_000
 /** Text of one write. Larger files are made by commands. */
 export const maxWriteCharacters: number = 4 * 1024 * 1024
 export const maxPathCharacters = 4_096
+/** Files of all sessions whose last seen hash is remembered: some 200 KB. */
+export const maxSeenFiles = 2_000
 
 export const defaultCommandSeconds = 60
 export const maxCommandSeconds = 600

@@ -1,8 +1,8 @@
-/** What the calls on the workspace have in common. */
+/** What the calls on the workspace have in common: paths, hands, facts for the gate, and what each session has seen of a file. */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type CallContext, type HandsOp, type HandsOps, OxbowError } from '../types/index.ts'
-import { maxPathCharacters } from './limits.ts'
+import { type Call, type CallContext, type Caller, createRecentMap, type HandsOp, type HandsOps, OxbowError } from '../types/index.ts'
+import { changeTimeoutMs, maxPathCharacters, maxSeenFiles } from './limits.ts'
 
 export const pathArgument: z.ZodString = z.string().min(1).max(maxPathCharacters)
 
@@ -42,4 +42,47 @@ export function listedPath(path: string): string {
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`
+}
+
+type Shared = 'tier' | 'right' | 'audience' | 'labels'
+
+/** Looks and changes nothing. What it brings in was written by anybody. */
+export const looking: Pick<Call, Shared | 'effect'> = {
+  tier: 'read_only',
+  right: 'file.read',
+  effect: 'none',
+  audience: ['model', 'terminal'],
+  labels: { adds: ['untrusted'], sink: false },
+}
+
+export const changing: Pick<Call, Shared | 'timeoutMs'> = {
+  tier: 'side_effecting',
+  right: 'file.write',
+  audience: ['model', 'terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: changeTimeoutMs,
+}
+
+/**
+ * Which content of a file each session has read or written last, by hash: so that a change can say that somebody else was there in
+ * between. In memory only: after a restart nothing is said.
+ */
+export interface SeenFiles {
+  note(caller: Caller, path: string, hash: string): void
+  /** Notes the new content. @returns whether `was` is not what the session had seen of it */
+  replace(caller: Caller, path: string, was: string, hash: string): boolean
+}
+
+export function createSeenFiles(): SeenFiles {
+  const hashes = createRecentMap<string, string>(maxSeenFiles)
+  const keyOf = (caller: Caller, path: string): string => `${caller.session}\0${posix.normalize(path)}`
+  return {
+    note: (caller, path, hash) => hashes.put(keyOf(caller, path), hash),
+    replace(caller, path, was, hash) {
+      const key = keyOf(caller, path)
+      const seen = hashes.get(key) ?? ''
+      hashes.put(key, hash)
+      return seen !== '' && was !== '' && seen !== was
+    },
+  }
 }

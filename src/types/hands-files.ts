@@ -5,7 +5,8 @@
 export interface FileOps {
   read: {
     input: { path: string; fromLine: number; maxLines: number; maxBytes: number }
-    output: { text: string; fromLine: number; lines: number; totalLines: number; bytes: number; truncated: boolean }
+    /** `hash` is that of the whole file: see `write`. */
+    output: { text: string; fromLine: number; lines: number; totalLines: number; bytes: number; truncated: boolean; hash: string }
   }
   bytes: {
     input: { path: string; offset: number; maxBytes: number }
@@ -37,9 +38,13 @@ export interface FileOps {
       truncated: boolean
     }
   }
+  /**
+   * `hash` is that of the new content, `was` that of the content before; '' where there was none, or it was not looked at.
+   * With `ifHash` only a file that has this hash is replaced.
+   */
   write: {
-    input: { path: string; text: string }
-    output: { bytes: number; created: boolean }
+    input: { path: string; text: string; ifHash?: string | undefined }
+    output: { bytes: number; created: boolean; hash: string; was: string }
   }
   /**
    * Writes a file in pieces, in their order: each says with `offset` what has come before. The file shows the whole of it when
@@ -48,7 +53,8 @@ export interface FileOps {
    */
   put: {
     input: { path: string; upload: string; offset: number; content: Uint8Array; last: boolean; overwrite: boolean }
-    output: { bytes: number; created: boolean }
+    /** `hash` and `was` come with the last piece. */
+    output: { bytes: number; created: boolean; hash: string; was: string }
   }
   /** A link itself, not what it leads to. `missing`: nothing has this name, and the rest is empty. `linkTarget` is '' for what is no link. */
   stat: {
@@ -62,8 +68,8 @@ export interface FileOps {
     }
   }
   edit: {
-    input: { path: string; find: string; replace: string; all: boolean }
-    output: { replaced: number; firstLine: number }
+    input: { path: string; find: string; replace: string; all: boolean; ifHash?: string | undefined }
+    output: { replaced: number; firstLine: number; hash: string; was: string }
   }
   /** A unified diff of any number of files below `path`: all of it is applied, or nothing. */
   patch: {
@@ -90,4 +96,7 @@ export interface PatchedFile {
   removed: number
   hunks: number
   shifted: number
+  /** '' for a file that is gone, or was not there. */
+  hash: string
+  was: string
 }

@@ -1,5 +1,6 @@
 /** What hands do with archives, by operation. */
 import type { ArchiveOps } from '../../types/index.ts'
+import type { PathLocks } from '../files/path-locks.ts'
 import type { Root } from '../files/workspace-path.ts'
 import type { HandlersOf } from '../handlers.ts'
 import { createPacker } from './pack-folder.ts'
@@ -11,9 +12,9 @@ export interface Archives {
   close(): Promise<void>
 }
 
-export function openArchives(roots: readonly Root[]): Archives {
+export function openArchives(roots: readonly Root[], locks: PathLocks): Archives {
   const packer = createPacker(roots)
-  const unpacker = createUnpacker(roots)
+  const unpacker = createUnpacker(roots, locks)
   return {
     ops: { archive: (input, signal) => packer.archive(input, signal), unpack: (input, signal) => unpacker.unpack(input, signal) },
     async close() {

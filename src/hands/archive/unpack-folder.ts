@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { makeFolderFor, renameToFree, syncFolder, temporaryBeside } from '../files/write-file.ts'
 import { maxTransfers, transferIdleMs } from '../limits.ts'
@@ -28,7 +29,7 @@ interface Unpacker {
   close(): Promise<void>
 }
 
-export function createUnpacker(roots: readonly Root[], idleMs: number = transferIdleMs): Unpacker {
+export function createUnpacker(roots: readonly Root[], locks: PathLocks = createPathLocks(), idleMs: number = transferIdleMs): Unpacker {
   const unpackings = createTransfers<Unpacking>(maxTransfers, idleMs)
   return {
     async unpack(input, signal) {
@@ -39,7 +40,7 @@ export function createUnpacker(roots: readonly Root[], idleMs: number = transfer
         () => begin(roots, input.path),
         async (unpacking) => {
           try {
-            await takePiece(unpacking, input, signal)
+            await takePiece(unpacking, input, locks, signal)
           } catch (error) {
             throw fromSystemError(error, unpacking.target.virtual)
           }
@@ -87,7 +88,7 @@ async function makeTarget(roots: readonly Root[], path: string): Promise<Place> 
   return toRealPlace(roots, path)
 }
 
-async function takePiece(unpacking: Unpacking, input: Input, signal: AbortSignal): Promise<void> {
+async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, signal: AbortSignal): Promise<void> {
   const { reader, stage, staged, target } = unpacking
   const { content } = input
   for (const event of reader.push(Buffer.from(content.buffer, content.byteOffset, content.byteLength))) {
@@ -100,7 +101,11 @@ async function takePiece(unpacking: Unpacking, input: Input, signal: AbortSignal
   await utimes(staged, now, now)
   if (!input.last) return
   reader.finish()
-  await mergeFolder(staged, target, input.overwrite)
+  await locks.run(
+    () => Promise.resolve([target.real]),
+    signal,
+    () => mergeFolder(staged, target, input.overwrite),
+  )
 }
 
 // Brings what was unpacked beside a folder into it. First all is looked at: what stands in the way refuses the whole. Then each

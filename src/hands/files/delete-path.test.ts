@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { toReplyFailure } from '../failure.ts'
-import { deletePath } from './delete-path.ts'
+import { deletePath } from './move-path.ts'
 
 it('a tree that is deeper than a path may be long is left to the command that can delete it', async () => {
   const real = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-deep-')))

@@ -1,25 +1,40 @@
 /** Replaces exact text. A text that is missing or stands more than once is an error that says how to do better. */
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
-import { excerptCharacters, excerptLines, maxBlockCompares, maxCompareLines, maxEditBytes, maxEditPlaces } from '../limits.ts'
+import {
+  excerptCharacters,
+  excerptLines,
+  maxBlockCompares,
+  maxCompareLines,
+  maxEditBytes,
+  maxEditPlaces,
+  maxReplaceTries,
+} from '../limits.ts'
+import { contentHash, requireHash } from './file-state.ts'
 import { readWholeText } from './read-file.ts'
-import { type Place, refuseGuarded, type Root } from './workspace-path.ts'
-import { replaceFile } from './write-file.ts'
+import { type Place, refuseGuarded, type Root, toPlace } from './workspace-path.ts'
+import { replaceFile, restless } from './write-file.ts'
 
 export async function editFile(roots: readonly Root[], input: HandsOps['edit']['input']): Promise<HandsOps['edit']['output']> {
   if (input.find === '') throw failed('bad_input', 'The text to find is empty.', 'Give the exact text to replace.')
-  const { place, text, mode } = await readWholeText(roots, input.path)
-  refuseGuarded(roots, place)
-  const { count, first } = placesOf(text, input.find)
-  if (count === 0) throw notFound(place, text, input.find)
-  if (count > 1 && !input.all) throw moreThanOnce(place, text, count, first)
-  refuseTooMuch(place, text, input, count)
-  try {
-    await replaceFile({ ...place, mode }, Buffer.from(text.split(input.find).join(input.replace)))
-  } catch (error) {
-    throw fromSystemError(error, place.virtual)
+  const { ifHash = '' } = input
+  for (let tries = 0; tries < maxReplaceTries; tries += 1) {
+    const { place, text, mode, hash: was, standing } = await readWholeText(roots, input.path)
+    refuseGuarded(roots, place)
+    if (ifHash !== '') requireHash(place, was, ifHash)
+    const { count, first } = placesOf(text, input.find)
+    if (count === 0) throw notFound(place, text, input.find)
+    if (count > 1 && !input.all) throw moreThanOnce(place, text, count, first)
+    refuseTooMuch(place, text, input, count)
+    const bytes = Buffer.from(text.split(input.find).join(input.replace))
+    try {
+      if (!(await replaceFile({ ...place, mode }, bytes, standing))) continue
+    } catch (error) {
+      throw fromSystemError(error, place.virtual)
+    }
+    return { replaced: count, firstLine: lineAt(text, first[0] ?? 0), hash: contentHash(bytes), was }
   }
-  return { replaced: count, firstLine: lineAt(text, first[0] ?? 0) }
+  throw restless(toPlace(roots, input.path).virtual)
 }
 
 /** Places do not overlap: they are what a replacement would replace. `first` are as many as an error names. */

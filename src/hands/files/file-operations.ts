@@ -4,27 +4,55 @@ import { listFolder } from '../find/walk-folder.ts'
 import { searchFiles } from '../find/search-files.ts'
 import type { HandlersOf } from '../handlers.ts'
 import { patchFiles } from '../patch/patch-files.ts'
-import { deletePath } from './delete-path.ts'
+import { deletePath, movePath } from './move-path.ts'
 import { editFile } from './edit-file.ts'
-import { movePath } from './move-path.ts'
-import { readBytes, readFile } from './read-file.ts'
+import { readBytes, readFile, statPath } from './read-file.ts'
 import type { Uploads } from '../transfer/put-file.ts'
-import { statPath } from './stat-path.ts'
+import { contentPaths, createPathLocks, namePaths, type PathLocks } from './path-locks.ts'
 import type { Root } from './workspace-path.ts'
 import { writeFile } from './write-file.ts'
 
-export function fileOperations(roots: readonly Root[], uploads: Uploads): HandlersOf<FileOps> {
+/** @param locks shared with everything else that changes files */
+export function fileOperations(roots: readonly Root[], uploads: Uploads, locks: PathLocks = createPathLocks()): HandlersOf<FileOps> {
   return {
     read: (input, signal) => readFile(roots, input, signal),
     bytes: (input, signal) => readBytes(roots, input, signal),
     list: (input, signal) => listFolder(roots, input, signal),
     search: (input, signal) => searchFiles(roots, input, signal),
-    write: (input) => writeFile(roots, input),
-    put: (input, signal) => uploads.put(input, signal),
     stat: (input) => statPath(roots, input),
-    edit: (input) => editFile(roots, input),
-    patch: (input, signal) => patchFiles(roots, input, signal),
-    move: (input, signal) => movePath(roots, input, signal),
-    delete: (input, signal) => deletePath(roots, input, signal),
+    write: (input, signal) =>
+      locks.run(
+        () => contentPaths(roots, [input.path]),
+        signal,
+        () => writeFile(roots, input),
+      ),
+    edit: (input, signal) =>
+      locks.run(
+        () => contentPaths(roots, [input.path]),
+        signal,
+        () => editFile(roots, input),
+      ),
+    patch: (input, signal) => patchFiles(roots, input, signal, locks),
+    // Only the last piece touches the file.
+    put: (input, signal) =>
+      input.last
+        ? locks.run(
+            () => contentPaths(roots, [input.path]),
+            signal,
+            () => uploads.put(input, signal),
+          )
+        : uploads.put(input, signal),
+    move: (input, signal) =>
+      locks.run(
+        () => namePaths(roots, [input.from, input.to]),
+        signal,
+        () => movePath(roots, input, signal),
+      ),
+    delete: (input, signal) =>
+      locks.run(
+        () => namePaths(roots, [input.path]),
+        signal,
+        () => deletePath(roots, input, signal),
+      ),
   }
 }

@@ -1,8 +1,12 @@
 /** Reads a range of lines in one pass: memory is bounded by the range, not by the file. */
+import type { Stats } from 'node:fs'
+import { lstat, readlink } from 'node:fs/promises'
+import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
-import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxEditBytes, maxReadBytes, readBlockBytes } from '../limits.ts'
-import { openRegularFile, type Place, type Root } from './workspace-path.ts'
+import { contentHash, createContentHash, type Standing } from './file-state.ts'
+import { isInside, openRegularFile, type Place, type Root, toNamedPlace, toPlace, toVirtual } from './workspace-path.ts'
 
 const newline = 10
 
@@ -62,6 +66,7 @@ export async function readFile(
   const { file, virtual, stats } = await openRegularFile(roots, input.path)
   try {
     const picker = createLinePicker(input)
+    const hash = createContentHash()
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     for (;;) {
       throwIfCancelled(signal)
@@ -71,9 +76,10 @@ export async function readFile(
       const block = buffer.subarray(0, bytesRead)
       if (block.includes(0) || !decodes(decoder, block, bytesRead > 0)) throw notText(virtual, stats.size)
       if (bytesRead === 0) break
+      hash.update(block)
       picker.push(block)
     }
-    return { ...picker.finish(), fromLine: input.fromLine, bytes: stats.size }
+    return { ...picker.finish(), fromLine: input.fromLine, bytes: stats.size, hash: hash.digest() }
   } finally {
     await file.close()
   }
@@ -101,6 +107,8 @@ interface WholeText {
   readonly place: Place
   readonly text: string
   readonly mode: number
+  readonly hash: string
+  readonly standing: Standing
 }
 
 /** A text file that is to be written back: byte for byte what its text says. @throws `not_text`, `limit_reached` or as opening does. */
@@ -114,7 +122,7 @@ export async function readWholeText(roots: readonly Root[], path: string): Promi
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
     // Bytes that do not survive the way through text would be damaged by writing it back.
     if (bytes.includes(0) || !Buffer.from(text).equals(bytes)) throw notText(virtual, stats.size)
-    return { place: { virtual, real }, text, mode: stats.mode & 0o777 }
+    return { place: { virtual, real }, text, mode: stats.mode & 0o777, hash: contentHash(bytes), standing: stats }
   } finally {
     await file.close()
   }
@@ -145,4 +153,42 @@ export async function readBytes(
   } finally {
     await file.close()
   }
+}
+
+/** Says what stands under a name, without following a last link. */
+
+type Output = HandsOps['stat']['output']
+
+const missing: Output = { kind: 'missing', bytes: 0, modifiedMs: 0, executable: false, linkTarget: '' }
+
+export async function statPath(roots: readonly Root[], input: HandsOps['stat']['input']): Promise<Output> {
+  const place = toPlace(roots, input.path)
+  try {
+    // A root has no folder above it here, and is no link.
+    const { real } = place.isRoot ? place : await toNamedPlace(roots, place)
+    const stats = await lstat(real)
+    const kind = kindOf(stats)
+    return {
+      kind,
+      bytes: kind === 'folder' ? 0 : stats.size,
+      modifiedMs: stats.mtimeMs,
+      executable: kind === 'file' && (stats.mode & 0o111) !== 0,
+      linkTarget: kind === 'link' ? shownTarget(roots, await readlink(real)) : '',
+    }
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error))) return missing
+    throw fromSystemError(error, place.virtual)
+  }
+}
+
+/** Without a sandbox a link may name a place of the host, which is nobody's business here. */
+function shownTarget(roots: readonly Root[], target: string): string {
+  if (!posix.isAbsolute(target) || roots.every(({ virtual, real }) => virtual === real)) return target
+  return isInside(roots, target) ? toVirtual(roots, target) : '(outside the workspace)'
+}
+
+function kindOf(stats: Stats): Exclude<Output['kind'], 'missing'> {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'folder'
+  return stats.isSymbolicLink() ? 'link' : 'other'
 }

@@ -48,6 +48,33 @@ export async function toRealPlace(roots: readonly Root[], path: string): Promise
   }
 }
 
+/** @returns where a path will stand, links on the way followed, the last part not. Nothing is made. @throws `path_refused`. */
+export async function resolveNew(roots: readonly Root[], place: Place): Promise<string> {
+  const parent = posix.dirname(place.real)
+  const standing = await nearestStanding(parent)
+  const real = await realpath(standing).catch(() => null)
+  if (real === null) throw failed('path_refused', `${place.virtual} leads through a link that leads nowhere.`, otherPath)
+  if (!isInside(roots, real)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, otherPath)
+  return posix.join(real, place.real.slice(standing.length))
+}
+
+export const otherPath = 'Choose a path under /shared or /tmp that is no link.'
+
+async function nearestStanding(folder: string): Promise<string> {
+  const stats = await lstat(folder).catch(() => null)
+  return stats === null ? nearestStanding(posix.dirname(folder)) : folder
+}
+
+/**
+ * The name itself, which may be a link or nothing: only the folders on the way are followed.
+ * @throws `path_refused` when they lead out; system errors
+ */
+export async function toNamedPlace(roots: readonly Root[], place: Place): Promise<Place> {
+  const folder = await realpath(posix.dirname(place.real))
+  if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
+  return { virtual: place.virtual, real: `${folder}/${posix.basename(place.real)}` }
+}
+
 /** A regular file, open for reading. The caller closes it. @throws `not_found` or `path_refused`. */
 export async function openRegularFile(roots: readonly Root[], path: string): Promise<Place & { file: FileHandle; stats: Stats }> {
   const place = await toRealPlace(roots, path)
@@ -97,8 +124,6 @@ function outside(roots: readonly Root[], path: string): Error {
 // at its start; this holds in every tier, and for repositories that came later. Commands are not held by it. A folder with
 // `HEAD`, `objects` and `refs` is a repository without any `.git`: git takes it for one as soon as somebody stands in it. So no
 // file call makes a `HEAD`, and where there is one the same parts are left alone.
-
-// Past the door of types on purpose: see serve.ts.
 
 /** @param place where something is to be written, moved to, or moved away from. @throws `path_refused` */
 export function refuseGuarded(roots: readonly Root[], place: Place): void {

@@ -1,25 +1,43 @@
-/** Writes a file whole or not at all: a temporary file beside it, synced, then renamed over it. Links are followed to the end. */
+/**
+ * Puts a content in place of a file, whole or not at all: a temporary file beside it, synced, then renamed over it. Links are
+ * followed to the end, and nothing is ever made outside the workspace.
+ */
 import { constants, link, lstat, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode } from '../failure.ts'
-import { isInside, type Place, refuseGuarded, refuseSpecial, type Root, toPlace } from './workspace-path.ts'
+import { maxReplaceTries } from '../limits.ts'
+import { contentHash, isStanding, requireHash, type Standing, stateOf } from './file-state.ts'
+import { isInside, otherPath, type Place, refuseGuarded, refuseSpecial, resolveNew, type Root, toPlace } from './workspace-path.ts'
 
 /** Permission bits that are kept; setuid, setgid and sticky bits are not. */
 const modeBits = 0o777
+const newFileMode = 0o644
 
 export async function writeFile(roots: readonly Root[], input: HandsOps['write']['input']): Promise<HandsOps['write']['output']> {
-  const target = await toTarget(roots, input.path)
-  try {
-    const bytes = Buffer.from(input.text)
-    await replaceFile(target, bytes)
-    return { bytes: bytes.length, created: target.mode === null }
-  } catch (error) {
-    throw fromSystemError(error, target.virtual)
+  const bytes = Buffer.from(input.text)
+  const { ifHash = '' } = input
+  for (let tries = 0; tries < maxReplaceTries; tries += 1) {
+    const target = await toTarget(roots, input.path)
+    try {
+      const { hash: was, standing } = await stateOf(roots, target, ifHash !== '')
+      if (ifHash !== '') requireHash(target, standing === null ? null : was, ifHash)
+      // Without a condition it replaces whatever is there by now; only a new file must be new.
+      const expected = target.mode === null ? 'nothing' : ifHash === '' ? 'anything' : standing!
+      if (!(await replaceFile(target, bytes, expected))) continue
+      return { bytes: bytes.length, created: target.mode === null, hash: contentHash(bytes), was }
+    } catch (error) {
+      throw fromSystemError(error, target.virtual)
+    }
   }
+  throw restless(toPlace(roots, input.path).virtual)
 }
 
-interface Target extends Place {
+export function restless(virtual: string): Error {
+  return failed('tool_failed', `Another program keeps changing ${virtual}. Nothing was changed.`, 'Try again when it has finished.')
+}
+
+export interface Target extends Place {
   /** Mode of the file that is replaced; null when there is none. */
   readonly mode: number | null
 }
@@ -36,7 +54,7 @@ export async function toTarget(roots: readonly Root[], path: string): Promise<Ta
 }
 
 async function resolveTarget(roots: readonly Root[], place: Place): Promise<Target> {
-  const refuse = (why: string) => failed('path_refused', `${place.virtual} ${why}`, 'Choose a path under /shared or /tmp that is no link.')
+  const refuse = (why: string) => failed('path_refused', `${place.virtual} ${why}`, otherPath)
   const standing = await lstat(place.real).catch(() => null)
   if (standing === null) {
     refuseGuarded(roots, { ...place, real: await resolveNew(roots, place) })
@@ -52,27 +70,6 @@ async function resolveTarget(roots: readonly Root[], place: Place): Promise<Targ
   return { virtual: place.virtual, real, mode: stats.mode & modeBits }
 }
 
-// How new files and folders come to stand where they should: never outside the workspace, whole or not at all, durable.
-
-const newFileMode = 0o644
-
-/** @returns where a path will stand, links on the way followed, the last part not. Nothing is made. @throws `path_refused`. */
-export async function resolveNew(roots: readonly Root[], place: Place): Promise<string> {
-  const parent = posix.dirname(place.real)
-  const standing = await nearestStanding(parent)
-  const real = await realpath(standing).catch(() => null)
-  if (real === null) throw failed('path_refused', `${place.virtual} leads through a link that leads nowhere.`, hint)
-  if (!isInside(roots, real)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, hint)
-  return posix.join(real, place.real.slice(standing.length))
-}
-
-const hint = 'Choose a path under /shared or /tmp that is no link.'
-
-async function nearestStanding(folder: string): Promise<string> {
-  const stats = await lstat(folder).catch(() => null)
-  return stats === null ? nearestStanding(posix.dirname(folder)) : folder
-}
-
 /**
  * Makes the folders that a path needs. Checked before, so that none is made outside, and after.
  * @returns the path as it really is, and the topmost folder that was made, or null
@@ -81,7 +78,7 @@ export async function makeFolderFor(roots: readonly Root[], place: Place): Promi
   const resolved = await resolveNew(roots, place)
   const made = (await mkdir(posix.dirname(resolved), { recursive: true })) ?? null
   const parent = await realpath(posix.dirname(resolved))
-  if (!isInside(roots, parent)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, hint)
+  if (!isInside(roots, parent)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, otherPath)
   return { real: `${parent}/${posix.basename(resolved)}`, made }
 }
 
@@ -97,7 +94,7 @@ export async function removeMade({ real, made }: { readonly real: string; readon
   }
 }
 
-/** A name that nobody has in the same folder: the clock in nanoseconds does not repeat. Loading node:crypto costs 4 MB. */
+/** A name that nobody has in the same folder: the clock in nanoseconds does not repeat. */
 export function temporaryBeside(real: string): string {
   return `${posix.dirname(real)}/.oxbow-${process.hrtime.bigint().toString(36)}.tmp`
 }
@@ -127,16 +124,28 @@ export async function writeTemporary(real: string, bytes: Buffer, mode: number |
   }
 }
 
-/** Durable when it resolves. @param target `mode`: null for that of a new file. @throws system errors; then the file is as it was. */
-export async function replaceFile(target: Place & { readonly mode: number | null }, bytes: Buffer): Promise<void> {
+/**
+ * Durable when it resolves.
+ * @param target `mode`: null for that of a new file
+ * @param expected what stands there: a file as it was read, nothing, or whatever it is
+ * @returns false when something else stands there. @throws system errors. In both cases the file is as it was
+ */
+export async function replaceFile(target: Target, bytes: Buffer, expected: Standing | 'nothing' | 'anything'): Promise<boolean> {
   const temporary = await writeTemporary(target.real, bytes, target.mode)
   try {
-    await rename(temporary, target.real)
+    if (expected === 'nothing') await renameToFree(temporary, target.real)
+    else if (expected === 'anything' || (await isStanding(target.real, expected))) await rename(temporary, target.real)
+    else {
+      await rm(temporary, { force: true })
+      return false
+    }
   } catch (error) {
     await rm(temporary, { force: true })
+    if (expected === 'nothing' && systemCode(error) === 'EEXIST') return false
     throw error
   }
   await syncFolder(posix.dirname(target.real))
+  return true
 }
 
 /** Gives a regular file a name that must be free. @throws EEXIST when it is taken: a plain rename would replace what stands there. */

@@ -1,7 +1,7 @@
 /** Diffs, held against git: what it writes is applied here, byte for byte, and what does not fit is said precisely. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import { chmod, link, lstat, mkdir, mkdtemp, readFile, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -271,7 +271,7 @@ describe('a diff', () => {
     real: join(top, name),
     text,
     mode: null,
-    existed,
+    standing: existed ? lstatSync(join(top, name)) : null,
   })
 
   it('is put back whole when its last file cannot be written', async () => {

@@ -6,33 +6,59 @@ import { constants, copyFile, link, lstat, rename, rm, unlink } from 'node:fs/pr
 import { posix } from 'node:path'
 import type { HandsOps, PatchedFile } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
+import { contentHash, isStanding, type Standing } from '../files/file-state.ts'
+import { contentPaths, createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { readWholeText } from '../files/read-file.ts'
-import { type Place, refuseGuarded, type Root, toPlace } from '../files/workspace-path.ts'
-import { makeFolderFor, removeMade, renameToFree, resolveNew, syncFolder, temporaryBeside, writeTemporary } from '../files/write-file.ts'
+import { type Place, refuseGuarded, resolveNew, type Root, toPlace } from '../files/workspace-path.ts'
+import { makeFolderFor, removeMade, renameToFree, syncFolder, temporaryBeside, writeTemporary } from '../files/write-file.ts'
 import { maxPatchBytes } from '../limits.ts'
 import { fitHunks } from './fit-hunks.ts'
 import { type FileDiff, parseDiff } from './parse-diff.ts'
 
 /** What a file is while the diff is worked out. `text` null: there is none. */
-type Draft = { -readonly [Key in keyof Change]: Change[Key] } & { isLink: boolean }
+type Draft = { -readonly [Key in keyof Change]: Change[Key] } & {
+  readonly isLink: boolean
+  /** Hash of what it held before the diff. */
+  readonly was: string
+}
+type FileFacts = Omit<PatchedFile, 'hash' | 'was'>
 
 export async function patchFiles(
   roots: readonly Root[],
   input: HandsOps['patch']['input'],
   signal: AbortSignal,
+  locks: PathLocks = createPathLocks(),
+): Promise<HandsOps['patch']['output']> {
+  const diff = parseDiff(input.diff)
+  const pathOf = (name: string): string => (posix.isAbsolute(name) ? name : `${input.path}/${name}`)
+  const paths = diff.flatMap(({ old, now }) => [old, now].flatMap((name) => (name === null ? [] : [pathOf(name)])))
+  return locks.run(
+    () => contentPaths(roots, [...new Set(paths)]),
+    signal,
+    () => applyDiff(roots, diff, pathOf, signal),
+  )
+}
+
+async function applyDiff(
+  roots: readonly Root[],
+  diff: readonly FileDiff[],
+  pathOf: (name: string) => string,
+  signal: AbortSignal,
 ): Promise<HandsOps['patch']['output']> {
   const drafts = new Map<string, Draft>()
   const open = createOpener(roots, drafts)
-  const files: PatchedFile[] = []
-  for (const file of parseDiff(input.diff)) {
+  const done: { readonly facts: FileFacts; readonly target: Draft }[] = []
+  for (const file of diff) {
     throwIfCancelled(signal)
-    files.push(await applyFile(file, (name) => open(posix.isAbsolute(name) ? name : `${input.path}/${name}`)))
+    done.push(await applyFile(file, (name) => open(pathOf(name))))
   }
-  const changes = [...drafts.values()].filter((draft) => draft.text !== null || draft.existed)
+  const changes = [...drafts.values()].filter((draft) => draft.text !== null || draft.standing !== null)
   const bytes = changes.reduce((sum, { text }) => sum + (text === null ? 0 : Buffer.byteLength(text)), 0)
   if (bytes > maxPatchBytes) throw tooMuch()
   throwIfCancelled(signal)
   await commitChanges(roots, changes)
+  // A diff may name a file twice: what counts is what it holds now.
+  const files = done.map(({ facts, target }) => ({ ...facts, hash: target.text === null ? '' : contentHash(target.text), was: target.was }))
   return { files }
 }
 
@@ -47,16 +73,23 @@ function createOpener(roots: readonly Root[], drafts: Map<string, Draft>) {
     const place = toPlace(roots, path)
     if (place.isRoot) throw failed('path_refused', `${place.virtual} is a folder.`, 'Name a file in it.')
     try {
-      const standing = await lstat(place.real).catch(() => null)
-      const whole = standing === null ? null : await readWholeText(roots, place.virtual)
+      const named = await lstat(place.real).catch(() => null)
+      const whole = named === null ? null : await readWholeText(roots, place.virtual)
       const real = whole?.place.real ?? (await resolveNew(roots, place))
       refuseGuarded(roots, { virtual: place.virtual, real })
       const known = drafts.get(real)
       if (known !== undefined) return known
       bytes += whole === null ? 0 : Buffer.byteLength(whole.text)
       if (bytes > maxPatchBytes) throw tooMuch()
-      const isLink = standing?.isSymbolicLink() === true
-      const draft = { virtual: place.virtual, real, text: whole?.text ?? null, mode: whole?.mode ?? null, existed: whole !== null, isLink }
+      const draft = {
+        virtual: place.virtual,
+        real,
+        text: whole?.text ?? null,
+        mode: whole?.mode ?? null,
+        standing: whole?.standing ?? null,
+        isLink: named?.isSymbolicLink() === true,
+        was: whole?.hash ?? '',
+      }
       drafts.set(real, draft)
       return draft
     } catch (error) {
@@ -65,7 +98,10 @@ function createOpener(roots: readonly Root[], drafts: Map<string, Draft>) {
   }
 }
 
-async function applyFile(file: FileDiff, open: (name: string) => Promise<Draft>): Promise<PatchedFile> {
+async function applyFile(
+  file: FileDiff,
+  open: (name: string) => Promise<Draft>,
+): Promise<{ readonly facts: FileFacts; readonly target: Draft }> {
   const source = await open(file.old ?? file.now!)
   const target = file.now === null || file.old === null ? source : await open(file.now)
   const { virtual } = target
@@ -103,7 +139,8 @@ async function applyFile(file: FileDiff, open: (name: string) => Promise<Draft>)
   target.mode = file.executable === null ? mode : withExecutable(mode, file.executable)
   const change = file.old === null ? 'created' : file.now === null ? 'deleted' : target === source ? 'changed' : 'moved'
   const { added, removed, shifted } = fitted
-  return { path: virtual, from: change === 'moved' ? source.virtual : '', change, added, removed, hunks: file.hunks.length, shifted }
+  const from = change === 'moved' ? source.virtual : ''
+  return { facts: { path: virtual, from, change, added, removed, hunks: file.hunks.length, shifted }, target }
 }
 
 /** Who may read may run, as git does it. */
@@ -121,8 +158,8 @@ interface Change extends Place {
   readonly text: string | null
   /** null: that of a new file. */
   readonly mode: number | null
-  /** A file stands there now. */
-  readonly existed: boolean
+  /** The file that stands there, as it was read; null where there is none. */
+  readonly standing: Standing | null
 }
 
 interface Prepared extends Change {
@@ -167,14 +204,14 @@ export async function commitChanges(roots: readonly Root[], changes: readonly Ch
 
 async function prepare(roots: readonly Root[], change: Change, undo: Undo[], leftovers: string[]): Promise<Prepared> {
   let { real } = change
-  if (!change.existed) {
+  if (change.standing === null) {
     const place = await makeFolderFor(roots, change)
     undo.push(() => removeMade(place))
     real = place.real
   }
   const waiting = change.text === null ? null : await writeTemporary(real, Buffer.from(change.text), change.mode)
   if (waiting !== null) leftovers.push(waiting)
-  if (!change.existed) return { ...change, real, waiting, kept: null }
+  if (change.standing === null) return { ...change, real, waiting, kept: null }
   const kept = temporaryBeside(real)
   leftovers.push(kept)
   // A second name costs nothing and cannot fail later; where a file system has none, a copy.
@@ -182,7 +219,11 @@ async function prepare(roots: readonly Root[], change: Change, undo: Undo[], lef
   return { ...change, real, waiting, kept }
 }
 
-async function putInPlace({ real, waiting, kept }: Prepared, undo: Undo[]): Promise<void> {
+async function putInPlace({ virtual, real, waiting, kept, standing }: Prepared, undo: Undo[]): Promise<void> {
+  if (standing !== null && !(await isStanding(real, standing))) {
+    const hint = 'Read it again, and write the diff for what stands in it.'
+    throw failed('edit_mismatch', `Another program has changed ${virtual} meanwhile. Nothing was changed.`, hint)
+  }
   // Said before it is done: to put back what still stands changes nothing.
   if (kept !== null) undo.push(() => rename(kept, real))
   if (waiting === null) await unlink(real)

@@ -8,6 +8,7 @@ import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxReadBytes, maxUploads, transferIdleMs } from '../limits.ts'
+import { type ContentHash, createContentHash, stateOf } from '../files/file-state.ts'
 import { renameToFree, syncFolder, temporaryBeside, toTarget } from '../files/write-file.ts'
 import { createTransfers, noteUpload, type Transfer } from './transfers.ts'
 import type { Place, Root } from '../files/workspace-path.ts'
@@ -18,6 +19,7 @@ type Input = HandsOps['put']['input']
 interface Upload extends Transfer, Place {
   readonly temporary: string
   readonly file: FileHandle
+  readonly hash: ContentHash
   /** Mode of the file that stands there; null when there was none. */
   readonly mode: number | null
   bytes: number
@@ -42,12 +44,11 @@ export function createUploads(roots: readonly Root[], idleMs: number = transferI
           try {
             await append(upload, input.content)
             throwIfCancelled(signal)
-            if (input.last) await finish(upload, input.overwrite)
+            const facts = input.last ? await finish(roots, upload, input.overwrite) : { created: upload.mode === null, hash: '', was: '' }
+            return { movedBytes: input.content.length, last: input.last, output: { bytes: upload.bytes, ...facts } }
           } catch (error) {
-            throw systemCode(error) === 'EEXIST' ? taken(upload.virtual) : fromSystemError(error, upload.virtual)
+            throw fromSystemError(error, upload.virtual)
           }
-          const output = { bytes: upload.bytes, created: upload.mode === null }
-          return { movedBytes: input.content.length, last: input.last, output }
         },
       )
     },
@@ -79,7 +80,7 @@ async function begin(roots: readonly Root[], input: Input): Promise<Upload> {
       await rm(temporary, { force: true })
       await note.remove()
     }
-    return { ...target, temporary, file, bytes: 0, close }
+    return { ...target, temporary, file, hash: createContentHash(), bytes: 0, close }
   } catch (error) {
     throw fromSystemError(error, target.virtual)
   }
@@ -91,12 +92,32 @@ async function append(upload: Upload, content: Uint8Array): Promise<void> {
     written += bytesWritten
     upload.bytes += bytesWritten
   }
+  upload.hash.update(content)
 }
 
-async function finish(upload: Upload, overwrite: boolean): Promise<void> {
-  if (upload.mode !== null) await upload.file.chmod(upload.mode)
-  await upload.file.sync()
-  if (overwrite) await rename(upload.temporary, upload.real)
-  else await renameToFree(upload.temporary, upload.real)
-  await syncFolder(posix.dirname(upload.real))
+/** The caller holds the path. What stands there is looked at again: the first piece may have come long before. */
+async function finish(roots: readonly Root[], upload: Upload, overwrite: boolean): Promise<Omit<HandsOps['put']['output'], 'bytes'>> {
+  const { virtual, temporary, file } = upload
+  const { real, mode } = await toTarget(roots, virtual)
+  if (real !== upload.real) throw failed('tool_failed', `${virtual} leads elsewhere now. Nothing was written.`, 'Send the file again.')
+  if (mode !== null && !overwrite) throw taken(virtual)
+  if (mode !== null) await file.chmod(mode)
+  await file.sync()
+  const { hash: was } = await stateOf(roots, { virtual, mode }, false)
+  const created = mode === null && (await isNewName(upload, overwrite))
+  if (!created) await rename(temporary, real)
+  await syncFolder(posix.dirname(real))
+  return { created, hash: upload.hash.digest(), was }
+}
+
+/** Gives it the name unless another program was first. @returns false when the name is taken and may be replaced */
+async function isNewName({ virtual, real, temporary }: Upload, overwrite: boolean): Promise<boolean> {
+  try {
+    await renameToFree(temporary, real)
+    return true
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
+    if (!overwrite) throw taken(virtual)
+    return false
+  }
 }

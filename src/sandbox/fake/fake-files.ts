@@ -1,4 +1,5 @@
 /** The files of the sandbox in memory: the same answers and errors as hands give. */
+import { hash } from 'node:crypto'
 import { OxbowError } from '../../types/index.ts'
 import type { ErrorCode, FileOps, HandsOp, HandsOps } from '../../types/index.ts'
 import { patchTexts } from './fake-patch.ts'
@@ -31,6 +32,7 @@ function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations,
         totalLines: all.length,
         bytes: Buffer.byteLength(text),
         truncated: fromLine - 1 + shown.length < all.length,
+        hash: hashOf(text),
       }
     },
     bytes({ path, offset, maxBytes }) {
@@ -70,34 +72,38 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
       if (before.length !== offset)
         throw fail(before.length === 0 ? 'not_found' : 'bad_input', `The next piece begins at ${before.length}.`)
       const now = Buffer.concat([before, content])
+      const was = last ? hashOf(files.get(path)) : ''
       if (last) files.set(path, now.toString())
       if (last) uploads.delete(upload)
       else uploads.set(upload, now)
-      return { bytes: now.length, created }
+      return { bytes: now.length, created, hash: last ? hashOf(now.toString()) : '', was }
     },
-    write({ path, text }) {
+    write({ path, text, ifHash = '' }) {
       if (isFolder(files, path)) throw fail('path_refused', `${path} is a folder.`)
       const created = !files.has(known(path))
+      const was = requireHash(files, path, ifHash)
       files.set(path, text)
-      return { bytes: Buffer.byteLength(text), created }
+      return { bytes: Buffer.byteLength(text), created, hash: hashOf(text), was }
     },
-    edit({ path, find, replace, all }) {
+    edit({ path, find, replace, all, ifHash = '' }) {
       const text = textOf(files, path)
+      const was = requireHash(files, path, ifHash)
       const parts = text.split(find)
       if (parts.length === 1) throw fail('edit_mismatch', `The text to replace is not in ${path}.`)
       if (parts.length > 2 && !all) throw fail('edit_mismatch', `The text to replace stands ${parts.length - 1} times in ${path}.`)
-      files.set(path, parts.join(replace))
-      return { replaced: parts.length - 1, firstLine: parts[0]!.split('\n').length }
+      const edited = parts.join(replace)
+      files.set(path, edited)
+      return { replaced: parts.length - 1, firstLine: parts[0]!.split('\n').length, hash: hashOf(edited), was }
     },
     patch({ path, diff }) {
-      const patched = patchTexts(diff, known(path), (file) => files.get(known(file)))
+      const patched = patchTexts(diff, known(path), (file) => files.get(known(file)), hashOf)
       if ('misfit' in patched) throw fail('edit_mismatch', `The diff does not fit ${patched.misfit}.`)
       if (patched.length === 0) throw fail('bad_input', 'This is no unified diff: it names no file.')
       for (const { facts, text } of patched) {
         if (text === null) files.delete(facts.path)
         else files.set(facts.path, text)
       }
-      return { files: patched.map((each) => each.facts) }
+      return { files: patched.map(({ facts }) => ({ ...facts, hash: hashOf(files.get(facts.path)) })) }
     },
     move({ from, to, overwrite }) {
       const inside = [...files.keys()].filter((file) => file === known(from) || file.startsWith(`${from}/`))
@@ -123,6 +129,18 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
       return { deleted: Math.max(1, inside.length) }
     },
   }
+}
+
+/** @returns the hash of what stands there, '' for nothing */
+function requireHash(files: ReadonlyMap<string, string>, path: string, wanted: string): string {
+  const now = hashOf(files.get(path))
+  if (wanted === '' || now === wanted) return now
+  throw fail('edit_mismatch', `${path} does not hold the content with hash ${wanted}: its hash is ${now} now.`)
+}
+
+/** As hands shorten it. @returns '' for no file */
+export function hashOf(text: string | undefined): string {
+  return text === undefined ? '' : hash('sha256', text).slice(0, 12)
 }
 
 const roots = ['/shared', '/tmp']

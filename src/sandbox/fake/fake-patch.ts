@@ -3,7 +3,7 @@ import type { PatchedFile } from '../../types/index.ts'
 
 /** What the diff would do; `text` null: the file is gone. */
 export interface FakePatch {
-  readonly facts: PatchedFile
+  readonly facts: Omit<PatchedFile, 'hash'>
   readonly text: string | null
 }
 
@@ -12,6 +12,7 @@ export function patchTexts(
   diff: string,
   base: string,
   textOf: (path: string) => string | undefined,
+  was: (text: string | undefined) => string,
 ): FakePatch[] | { readonly misfit: string } {
   const done: FakePatch[] = []
   const at = (name: string): string => `${base}/${name.replace(/^[ab]\//, '')}`
@@ -30,7 +31,16 @@ export function patchTexts(
     }
     const count = (mark: RegExp): number => hunks.join('\n').match(mark)?.length ?? 0
     const change = old === '/dev/null' ? 'created' : now === '/dev/null' ? 'deleted' : 'changed'
-    const facts = { path, from: '', change, added: count(/^\+/gm), removed: count(/^-/gm), hunks: hunks.length, shifted: 0 } as const
+    const facts = {
+      path,
+      from: '',
+      change,
+      added: count(/^\+/gm),
+      removed: count(/^-/gm),
+      hunks: hunks.length,
+      shifted: 0,
+      was: was(textOf(path)),
+    } as const
     done.push({ facts, text: change === 'deleted' ? null : text })
   }
   return done

@@ -25,13 +25,26 @@ describe('a reply of hands', () => {
       [{ failure: { code: 'not_found', message: '', hint: '' } }, 'hello'],
     ]
     for (const [reply, content] of lies) assert.equal(parse(reply, content).kind, 'garbage', JSON.stringify(reply))
-    assert.equal(parseReply('edit', JSON.stringify({ ok: { replaced: 1, firstLine: 1 }, bytes: 1 }), Buffer.from('x')).kind, 'garbage')
+    assert.equal(
+      parseReply('edit', JSON.stringify({ ok: { replaced: 1, firstLine: 1, hash: '', was: '' }, bytes: 1 }), Buffer.from('x')).kind,
+      'garbage',
+    )
   })
 
   it('about a patch or a move says only what those can do', () => {
-    const file = { path: '/shared/a', from: '', change: 'changed', added: 1, removed: 0, hunks: 1, shifted: 0 }
+    const file = {
+      path: '/shared/a',
+      from: '',
+      change: 'changed',
+      added: 1,
+      removed: 0,
+      hunks: 1,
+      shifted: 0,
+      hash: '0123456789ab',
+      was: '',
+    }
     assert.equal(kind('patch', { files: [file] }), 'ok')
-    for (const wrong of [{ change: 'lost' }, { added: -1 }, { path: 'x'.repeat(9_000) }, { more: 1 }]) {
+    for (const wrong of [{ change: 'lost' }, { added: -1 }, { path: 'x'.repeat(9_000) }, { hash: 'x' }, { more: 1 }]) {
       assert.equal(kind('patch', { files: [{ ...file, ...wrong }] }), 'garbage', JSON.stringify(wrong).slice(0, 40))
     }
     assert.equal(kind('move', { kind: 'file', replaced: true }), 'ok')
@@ -45,7 +58,7 @@ describe('a reply of hands', () => {
     for (const open of ['[', '{"a":']) assert.equal(parseReply('stat', open.repeat(5_000_000), none).kind, 'garbage')
 
     const text = '[,{"\\\n'.repeat(1_000_000)
-    assert.equal(kind('read', { text, fromLine: 1, lines: 1, totalLines: 1, bytes: text.length, truncated: false }), 'ok')
+    assert.equal(kind('read', { text, fromLine: 1, lines: 1, totalLines: 1, bytes: text.length, truncated: false, hash: '' }), 'ok')
     const entry = { path: 'a', kind: 'file', bytes: 1, executable: false, modifiedMs: 1, stamp: '1', target: '' }
     assert.equal(kind('survey', { entries: Array.from({ length: 200_000 }, () => entry), truncated: false }), 'ok')
     // A string that never ends holds up nobody.

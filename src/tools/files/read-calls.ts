@@ -2,8 +2,7 @@
 import { z } from 'zod'
 import { type Call, type CallContext, type Done, type HandsOps, isOxbowError } from '../../types/index.ts'
 import { defaultPageBytes, defaultPageLines, maxPageLines, maxRangeBytes, pageBytes, readTimeoutMs } from '../limits.ts'
-import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
-import { looking } from './call-facts.ts'
+import { askHands, looking, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface ReadInput {
   path: string
@@ -17,12 +16,14 @@ interface ReadOutput {
   lines: number
   total_lines: number
   bytes: number
+  hash: string
 }
 
 /** As much as tells what kind a file is. */
 const headBytes = 4_096
 
-export const fileRead: Call<ReadInput, ReadOutput> = {
+/** @param seen takes note of what each session has read */
+export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
   ...looking,
   name: 'file.read',
   summary: 'Reads a text file, or a range of its lines, with line numbers; shows a picture.',
@@ -43,6 +44,7 @@ export const fileRead: Call<ReadInput, ReadOutput> = {
     lines: z.int(),
     total_lines: z.int(),
     bytes: z.int(),
+    hash: z.string(),
   }),
   example: { path: 'notes/todo.md', from_line: 1, max_lines: 200 },
   timeoutMs: readTimeoutMs,
@@ -65,12 +67,14 @@ export const fileRead: Call<ReadInput, ReadOutput> = {
       lines: shown,
       total_lines: page.totalLines,
       bytes: page.bytes,
+      hash: page.hash,
     }
+    seen.note(context.caller, path, page.hash)
     // Hands cut only a line that alone fills the page, and lose less than one character (4 bytes) of the room.
     const cutLine = page.truncated && page.lines === 1 && Buffer.byteLength(page.text) > pageBytes - 4
     return { output, text: `${numbered}${readNote(output, cutLine)}` }
   },
-}
+})
 
 /** @returns null for what is no picture. */
 async function showPicture(path: string, context: CallContext): Promise<Done<ReadOutput> | null> {
@@ -78,7 +82,7 @@ async function showPicture(path: string, context: CallContext): Promise<Done<Rea
   const { isPicture, pictureLine, readPicture } = await import('../media/picture.ts')
   if (!isPicture(head.content)) return null
   const picture = await readPicture(path, 'work', context)
-  const output = { path, text: '', from_line: 1, lines: 0, total_lines: 0, bytes: head.totalBytes }
+  const output = { path, text: '', from_line: 1, lines: 0, total_lines: 0, bytes: head.totalBytes, hash: '' }
   if (typeof picture !== 'string') return { output, text: pictureLine(path, picture), files: [picture.file] }
   return {
     output,
@@ -101,13 +105,13 @@ function numberLines(text: string, count: number, from: number): { shown: number
 }
 
 function readNote(page: ReadOutput, cutLine: boolean): string {
-  if (page.total_lines === 0) return `${page.path} is empty.`
+  if (page.total_lines === 0) return `${page.path} is empty (hash ${page.hash}).`
   if (page.lines === 0) return `${page.path} has only ${plural(page.total_lines, 'line')}.`
   const next = page.from_line + page.lines
   const cut = cutLine ? `\n[Line ${page.from_line} is too long and was cut. Use a command such as cut -c or jq for the rest of it.]` : ''
   return next > page.total_lines
-    ? cut
-    : `${cut}\n[Lines ${page.from_line} to ${next - 1} of ${page.total_lines}. Continue with from_line ${next}.]`
+    ? `${cut}\n[Hash ${page.hash}.]`
+    : `${cut}\n[Lines ${page.from_line} to ${next - 1} of ${page.total_lines}. Continue with from_line ${next}. Hash ${page.hash}.]`
 }
 
 interface BytesInput {

@@ -2,8 +2,7 @@
 import { z } from 'zod'
 import type { Call, HandsOps } from '../../types/index.ts'
 import { listTimeoutMs, maxContextLines, maxListDepth, maxListEntries, maxMatches, maxSkip, pageBytes, searchTimeoutMs } from '../limits.ts'
-import { askHands, listedPath, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
-import { looking } from './call-facts.ts'
+import { askHands, listedPath, looking, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
 
 const globArgument = z.string().max(1_000).default('')
 const skipArgument = z.int().min(0).max(maxSkip).default(0)

@@ -1,8 +1,8 @@
 /** `attachment.save`: puts a file that came with a message of this turn into the workspace. */
 import { z } from 'zod'
-import { type Attachment, type Call, type CallContext, OxbowError } from '../../types/index.ts'
+import { type Attachment, type Call, type CallContext, type HandsOps, OxbowError } from '../../types/index.ts'
 import { attachmentTimeoutMs, maxSavedBytes } from '../limits.ts'
-import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { askHands, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface SaveInput {
   index: number
@@ -14,10 +14,12 @@ interface SaveOutput {
   path: string
   mime_type: string
   bytes_written: number
+  created: boolean
+  hash: string
   source_index: number
 }
 
-export const attachmentSave: Call<SaveInput, SaveOutput> = {
+export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => ({
   name: 'attachment.save',
   summary: 'Saves a file that the person attached to a message of this turn.',
   input: z.strictObject({
@@ -30,6 +32,8 @@ export const attachmentSave: Call<SaveInput, SaveOutput> = {
     path: z.string(),
     mime_type: z.string(),
     bytes_written: z.int(),
+    created: z.boolean(),
+    hash: z.string(),
     source_index: z.int(),
   }),
   example: { index: 0, path: 'photo.png', overwrite: false },
@@ -42,11 +46,16 @@ export const attachmentSave: Call<SaveInput, SaveOutput> = {
   async run(input, context) {
     const attachment = choose(input.index, context.attachments())
     const path = toWorkspacePath(input.path)
-    const written = await putPieces(attachment, path, input.overwrite, context)
-    const output = { saved: true, path, mime_type: attachment.media_type, bytes_written: written, source_index: input.index }
-    return { output, text: `Saved attachment ${input.index} to ${path}: ${plural(written, 'byte')}, ${attachment.media_type}.` }
+    const { bytes, created, hash, was } = await putPieces(attachment, path, input.overwrite, context)
+    const facts = { mime_type: attachment.media_type, bytes_written: bytes, created, hash, source_index: input.index }
+    const changed = seen.replace(context.caller, path, was, hash)
+      ? ' Somebody else had changed the file that it replaces since you last read it.'
+      : ''
+    const replaced = created ? '' : ', in place of the file that was there'
+    const text = `Saved attachment ${input.index} to ${path}${replaced}: ${plural(bytes, 'byte')}, ${attachment.media_type} (hash ${hash}).${changed}`
+    return { output: { saved: true, path, ...facts }, text }
   },
-}
+})
 
 function choose(index: number, attachments: readonly Attachment[]): Attachment {
   const found = attachments.find((each) => each.index === index)
@@ -62,16 +71,22 @@ function choose(index: number, attachments: readonly Attachment[]): Attachment {
   })
 }
 
-/** Whole or not at all: hands show the file when its last piece has come. @returns how much was written. */
-async function putPieces({ pieces }: Attachment, path: string, overwrite: boolean, context: CallContext): Promise<number> {
+/** Whole or not at all: hands show the file when its last piece has come. */
+async function putPieces(
+  { pieces }: Attachment,
+  path: string,
+  overwrite: boolean,
+  context: CallContext,
+): Promise<HandsOps['put']['output']> {
   let offset = 0
+  let done: HandsOps['put']['output'] = { bytes: 0, created: false, hash: '', was: '' }
   for (const [i, hash] of pieces.entries()) {
     const content = await context.blobs.read(hash)
     if (content === null)
       throw new OxbowError('not_found', 'A part of this attachment is lost.', { hint: 'Ask the person to attach it again.' })
     const last = i === pieces.length - 1
-    await askHands(context, 'put', { path, upload: context.id, offset, content, last, overwrite }, attachmentTimeoutMs)
+    done = await askHands(context, 'put', { path, upload: context.id, offset, content, last, overwrite }, attachmentTimeoutMs)
     offset += content.length
   }
-  return offset
+  return done
 }

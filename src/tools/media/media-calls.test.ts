@@ -5,6 +5,7 @@ import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import type { Attachment, Call, CallContext, Done } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import { attachmentSave } from './attachment-calls.ts'
+import { createSeenFiles } from '../workspace-arguments.ts'
 import { mediaSend } from './media-calls.ts'
 
 /** A turn with these attachments, whose pieces are texts. */
@@ -26,6 +27,7 @@ function turn(files: Record<string, string> = {}, attached: readonly (readonly s
     const found = await attachments
     const context = {
       id: 'c.0',
+      caller: { session: 's' },
       signal: new AbortController().signal,
       sandbox: createFakeSandbox(map),
       attachments: () => found,
@@ -46,35 +48,44 @@ function turn(files: Record<string, string> = {}, attached: readonly (readonly s
   return { run, refusal, files: map, kept }
 }
 
+const save = attachmentSave(createSeenFiles())
+
 describe('attachment.save', () => {
   it('writes all pieces as one file and says what it is', async () => {
     const { run, files } = turn({}, [['a'], ['one ', 'two']])
-    const { output, text } = await run(attachmentSave, { index: 1, path: 'notes/in.txt' })
+    const { output, text } = await run(save, { index: 1, path: 'notes/in.txt' })
     assert.equal(files.get('/shared/notes/in.txt'), 'one two')
-    assert.deepEqual(output, { saved: true, path: '/shared/notes/in.txt', mime_type: 'text/plain', bytes_written: 7, source_index: 1 })
-    assert.equal(text, 'Saved attachment 1 to /shared/notes/in.txt: 7 bytes, text/plain.')
+    const { hash } = output as { hash: string }
+    assert.deepEqual(output, {
+      saved: true,
+      path: '/shared/notes/in.txt',
+      mime_type: 'text/plain',
+      bytes_written: 7,
+      created: true,
+      hash,
+      source_index: 1,
+    })
+    assert.equal(text, `Saved attachment 1 to /shared/notes/in.txt: 7 bytes, text/plain (hash ${hash}).`)
   })
 
   it('refuses what is not attached, and says what is', async () => {
-    assert.match(await turn().refusal(attachmentSave, { index: 0, path: 'x' }), /^not_found: Nothing is attached/)
-    assert.match(
-      await turn({}, [['a'], ['b']]).refusal(attachmentSave, { index: 2, path: 'x' }),
-      /no attachment 2\. Use an index from 0 to 1/,
-    )
+    assert.match(await turn().refusal(save, { index: 0, path: 'x' }), /^not_found: Nothing is attached/)
+    assert.match(await turn({}, [['a'], ['b']]).refusal(save, { index: 2, path: 'x' }), /no attachment 2\. Use an index from 0 to 1/)
   })
 
   it('replaces a file only when told so', async () => {
     const { run, refusal, files } = turn({ '/shared/x': 'old' }, [['new']])
-    assert.match(await refusal(attachmentSave, { index: 0, path: 'x' }), /\/shared\/x already exists/)
+    assert.match(await refusal(save, { index: 0, path: 'x' }), /\/shared\/x already exists/)
     assert.equal(files.get('/shared/x'), 'old')
-    await run(attachmentSave, { index: 0, path: 'x', overwrite: true })
+    const { text } = await run(save, { index: 0, path: 'x', overwrite: true })
+    assert.match(text!, /in place of the file that was there/)
     assert.equal(files.get('/shared/x'), 'new')
   })
 
   it('writes nothing into the vault or out of the workspace', async () => {
     const { refusal } = turn({}, [['a']])
-    assert.match(await refusal(attachmentSave, { index: 0, path: '/vault/x' }), /^path_refused: .*vault_copy_to/)
-    assert.match(await refusal(attachmentSave, { index: 0, path: '/etc/x' }), /^path_refused/)
+    assert.match(await refusal(save, { index: 0, path: '/vault/x' }), /^path_refused: .*vault_copy_to/)
+    assert.match(await refusal(save, { index: 0, path: '/etc/x' }), /^path_refused/)
   })
 })
 

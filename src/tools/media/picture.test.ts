@@ -6,6 +6,7 @@ import { type CallContext, type Hands, OxbowError } from '../../types/index.ts'
 import { fileRead } from '../files/read-calls.ts'
 import { maxPictureBytes } from '../limits.ts'
 import { keepPicture } from './picture.ts'
+import { createSeenFiles } from '../workspace-arguments.ts'
 import { pngOf } from './picture-fixture.ts'
 
 function shelf() {
@@ -91,9 +92,10 @@ describe('file.read of a picture', () => {
       return { content: content.subarray(offset, offset + maxBytes), offset, totalBytes: content.length }
     }
     const sandbox = { ...createFakeSandbox(), hands: () => Promise.resolve({ ask } as unknown as Hands) }
-    const context = { id: 'c.0', signal: new AbortController().signal, sandbox, blobs } as unknown as CallContext
-    const done = await fileRead.run(fileRead.input.parse({ path: 'a.png' }), context)
-    fileRead.output.parse(done.output)
+    const context = { id: 'c.0', caller: { session: 's' }, signal: new AbortController().signal, sandbox, blobs } as unknown as CallContext
+    const call = fileRead(createSeenFiles())
+    const done = await call.run(call.input.parse({ path: 'a.png' }), context)
+    call.output.parse(done.output)
     return done
   }
 

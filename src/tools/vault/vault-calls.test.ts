@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { CallContext } from '../../types/index.ts'
 import { maxVaultBytes, vaultPieceBytes } from '../limits.ts'
+import { createSeenFiles } from '../workspace-arguments.ts'
 import { vaultCopyTo } from './vault-calls.ts'
 
 interface Vault {
@@ -30,20 +31,23 @@ async function copy({ bytes, modified, told = [] }: Vault) {
   const work = {
     async ask(_: string, { offset, content, last }: { offset: number; content: Uint8Array; last: boolean }) {
       put.push({ offset, bytes: content.length, last })
-      return { bytes: offset + content.length, created: true }
+      return { bytes: offset + content.length, created: true, hash: '', was: '' }
     },
   }
   const context = {
     id: 'g.0',
+    caller: { session: 's' },
     signal: new AbortController().signal,
     sandbox: { hands: async (profile: string) => (profile === 'vault-read' ? vault : work) },
     record: (body: unknown) => recorded.push(body),
   } as unknown as CallContext
   const input = { source_path: '/vault/a', destination_path: '/shared/a', overwrite: false }
-  const outcome = await vaultCopyTo.run(input, context).then(
-    ({ output }) => output,
-    (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
-  )
+  const outcome = await vaultCopyTo(createSeenFiles())
+    .run(input, context)
+    .then(
+      ({ output }) => output,
+      (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
+    )
   return { outcome, asked, put, recorded }
 }
 

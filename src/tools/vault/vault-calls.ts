@@ -8,7 +8,7 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Hands, OxbowError } from '../../types/index.ts'
 import { listTimeoutMs, maxListDepth, maxListEntries, maxSkip, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
-import { listedPath, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { listedPath, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface ListInput {
   path: string
@@ -76,7 +76,7 @@ interface CopyOutput {
   created: boolean
 }
 
-export const vaultCopyTo: Call<CopyInput, CopyOutput> = {
+export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   name: 'vault.copy_to',
   summary: 'Copies a file out of the vault into the workspace, without showing it; a person is asked first.',
   input: z.strictObject({
@@ -103,14 +103,18 @@ export const vaultCopyTo: Call<CopyInput, CopyOutput> = {
   async run({ source_path, destination_path, overwrite }, context) {
     const source = toVaultPath(source_path)
     const destination = toWorkspacePath(destination_path)
-    const copied = await copyOut(source, destination, overwrite, context)
+    const { was, hash, ...copied } = await copyOut(source, destination, overwrite, context)
+    const note = seen.replace(context.caller, destination, was, hash)
+      ? ' Somebody else had changed the file that it replaces since you last read it.'
+      : ''
+    const replaced = copied.created ? '' : ', in place of the file that was there'
     const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
     return {
       output,
-      text: `Copied ${source} to ${destination}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.`,
+      text: `Copied ${source} to ${destination}${replaced}: ${plural(copied.bytes, 'byte')}, sha256 ${copied.sha256}.${note}`,
     }
   },
-}
+})
 
 /** One id for both steps, on record with each. */
 function operationOf({ id }: CallContext): string {
@@ -123,7 +127,7 @@ async function copyOut(
   destination: string,
   overwrite: boolean,
   context: CallContext,
-): Promise<{ bytes: number; sha256: string; created: boolean }> {
+): Promise<{ bytes: number; sha256: string; created: boolean; hash: string; was: string }> {
   const operation = operationOf(context)
   const limits = { signal: context.signal, timeoutMs: vaultTimeoutMs }
   const vault = await context.sandbox.hands('vault-read')
@@ -147,8 +151,12 @@ async function copyOut(
       throw changed(source)
     const sha256 = last ? hash.digest('hex') : ''
     if (last) context.record({ operation, step: 'write', path: destination, bytes: end, sha256 })
-    const { created } = await work.ask('put', { path: destination, upload: operation, offset, content, last, overwrite }, limits)
-    if (last) return { bytes: end, sha256, created }
+    const {
+      created,
+      hash: written,
+      was,
+    } = await work.ask('put', { path: destination, upload: operation, offset, content, last, overwrite }, limits)
+    if (last) return { bytes: end, sha256, created, hash: written, was }
     offset = end
     piece = await vault.ask('bytes', { path: source, offset, maxBytes: vaultPieceBytes }, limits)
   }

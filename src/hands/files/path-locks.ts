@@ -1,0 +1,110 @@
+/**
+ * Serialises what changes files, by real path: requests of different sessions run side by side, and each of them reads, checks
+ * and replaces a file as one step. One that moves, deletes or unpacks into a folder has all that is below it.
+ *
+ * A request takes all its paths at once and waits only for requests that came before it, so no two can wait for each other.
+ *
+ * What holds where: all file calls of one guest are answered by one process, so they are serialised with each other. Commands,
+ * other hands over the same folder and programs of the host are not. Against those a change looks again right before its rename
+ * (`isStanding` in file-state.ts); what remains is the time between that look and the rename, some microseconds.
+ */
+import { realpath } from 'node:fs/promises'
+import { cancelled, failed, isFailureError, throwIfCancelled } from '../failure.ts'
+import { isInside, resolveNew, type Root, toNamedPlace, toPlace } from './workspace-path.ts'
+
+export interface PathLocks {
+  /**
+   * @param resolve gives the real paths; called again after a wait, because a link or folder on the way may have been moved meanwhile
+   * @throws the failure `cancelled` when the request is cancelled while it waits; what `resolve` and `work` throw
+   */
+  run<Output>(resolve: () => Promise<readonly string[]>, signal: AbortSignal, work: () => Promise<Output>): Promise<Output>
+}
+
+interface Holder {
+  readonly paths: readonly string[]
+  readonly released: Promise<void>
+}
+
+/** Whoever moves folders around faster than this gets a failure, not an endless wait. */
+const maxTries = 10
+
+export function createPathLocks(): PathLocks {
+  const holders = new Set<Holder>()
+
+  /** @returns what releases them, and whether they were waited for */
+  const acquire = async (paths: readonly string[], signal: AbortSignal): Promise<{ release: () => void; waited: boolean }> => {
+    const { promise: released, resolve } = Promise.withResolvers<void>()
+    const holder: Holder = { paths, released }
+    const earlier = [...holders].filter((each) => overlap(each.paths, paths)).map((each) => each.released)
+    holders.add(holder)
+    const release = (): void => {
+      holders.delete(holder)
+      resolve()
+    }
+    try {
+      if (earlier.length > 0) await orCancelled(Promise.all(earlier), signal)
+      return { release, waited: earlier.length > 0 }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+  return {
+    async run(resolve, signal, work) {
+      for (let tries = 0; tries < maxTries; tries += 1) {
+        const paths = await resolve()
+        throwIfCancelled(signal)
+        const { release, waited } = await acquire(paths, signal)
+        try {
+          if (waited && (await resolve()).join('\0') !== paths.join('\0')) continue
+          return await work()
+        } finally {
+          release()
+        }
+      }
+      throw failed('tool_failed', 'The path leads elsewhere again and again.', 'Try again when nobody moves the folders around.')
+    },
+  }
+}
+
+function overlap(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((one) => others.some((other) => one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`)))
+}
+
+async function orCancelled(waiting: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(cancelled())
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([waiting, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** @returns where the content of each path stands or will stand, every link followed. @throws `path_refused` or `bad_input` */
+export function contentPaths(roots: readonly Root[], paths: readonly string[]): Promise<readonly string[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      const place = toPlace(roots, path)
+      const real = await realpath(place.real).catch(() => null)
+      return real !== null && isInside(roots, real) ? real : resolveNew(roots, place)
+    }),
+  )
+}
+
+/** @returns where each name itself stands: only the folders on the way are followed. @throws as contentPaths */
+export function namePaths(roots: readonly Root[], paths: readonly string[]): Promise<readonly string[]> {
+  return Promise.all(
+    paths.map(async (path) => {
+      const place = toPlace(roots, path)
+      if (place.isRoot) return place.real
+      const named = await toNamedPlace(roots, place).catch((error: unknown) => {
+        if (isFailureError(error)) throw error
+        return null
+      })
+      return named === null ? resolveNew(roots, place) : named.real
+    }),
+  )
+}
