@@ -1,4 +1,5 @@
 /** The program `oxbow`. The version is answered before anything is loaded; everything else comes from the compile cache. */
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** As in package.json; a constant costs no start time, and a test compares the two. */
@@ -9,27 +10,43 @@ if (args.length === 1 && args[0] === '--version') {
   process.stdout.write(`${version}\n`)
 } else {
   const home = process.env['OXBOW_HOME'] || (process.env['HOME'] && join(process.env['HOME'], '.oxbow'))
-  // In the home, which only its owner can enter: code from a cache in a shared folder could be anybody's.
-  if (home) process.getBuiltinModule('node:module').enableCompileCache(join(home, 'runner', 'compile-cache'))
+  const cache = home ? cacheFolder(home) : null
+  if (cache !== null) process.getBuiltinModule('node:module').enableCompileCache(cache)
   const { runProgram } = await import('./program.ts')
   const { printFailure } = await import('./terminal.ts')
   const { stdin: input, stdout: output, stderr: errors, env } = process
   let unwritten: Error | null = null
-  // Whoever reads, `head` above all, may have enough before we are done: the work goes on, and ends as it ends.
+  // A reader such as `head` may close the pipe early; the work goes on to its end.
   errors.on('error', () => {})
   output.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') unwritten ??= error
   })
-  // A disk that is full has cut off what a script will take for the whole.
+  // On a full disk a script must not take a part of the output for all of it.
   process.on('exit', () => {
     if (unwritten === null) return
-    const hint = 'Its end is missing: see to the room on the disk. What an agent did is done, and in the journal.'
+    const hint = 'The end of the output is missing: free some disk space. The work itself is done and in the journal.'
     process.exitCode ||= printFailure(
       { errors },
-      { code: 'bad_input', message: `the output cannot be written: ${unwritten.message}`, hint },
+      { code: 'bad_input', message: `cannot write the output: ${unwritten.message}`, hint },
     )
   })
   process.exitCode = await runProgram(args, { input, output, errors, env, version })
   // An open terminal would keep the program alive.
   input.destroy()
+}
+
+/**
+ * Only its owner can enter the home: in a shared folder anybody could put code into the cache. Created one folder at a time, because
+ * Node never returns when it creates parents where the system creates none, as in /proc.
+ */
+function cacheFolder(home: string): string | null {
+  const runner = join(home, 'runner')
+  const cache = join(runner, 'compile-cache')
+  try {
+    for (const folder of [home, runner, cache]) if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
+    return cache
+  } catch {
+    // Without a cache it starts more slowly; opening the home reports what is wrong.
+    return null
+  }
 }

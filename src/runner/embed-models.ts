@@ -2,11 +2,11 @@
  * Models that make vectors of texts, in the home's folder `embedders/`: which are there, and how one gets there. What comes over
  * the network is three files of data that nothing runs; each has a bound, and its hash is told to the person.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isAlive, OxbowError } from '../types/index.ts'
 import { forgetOrigin, isBegun, mayAsk, type PulledFile, pullFile } from './pull-file.ts'
-import { type Home, hostFiles } from './home.ts'
+import { type Home, hostFiles, makeFolder } from './home.ts'
 import { embedderLeftoverMs } from './limits.ts'
 
 interface PulledEmbedder {
@@ -57,7 +57,7 @@ export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, f
   const folder = join(root, 'embedders')
   const pulling = join(folder, `.pulling-${name}-${process.pid}`)
   hostFiles(() => {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     clearLeftovers(folder)
     takeUp(folder, name, pulling)
   })
@@ -124,5 +124,5 @@ function takeUp(folder: string, name: string, pulling: string): void {
     if (existsSync(pulling)) rmSync(path, { recursive: true, force: true })
     else renameSync(path, pulling)
   }
-  mkdirSync(pulling, { recursive: true, mode: 0o700 })
+  makeFolder(pulling)
 }

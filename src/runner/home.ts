@@ -9,9 +9,9 @@
  *   users/<user>/internal ipc logs       not
  *   users/<user>/hands                   nor by a guest that is isolated: what its runner writes meanwhile
  */
-import { chmodSync, existsSync, linkSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { OxbowError } from '../types/index.ts'
 import type { UserId } from '../types/index.ts'
 import { maxUserLength } from './limits.ts'
@@ -103,17 +103,48 @@ export function placeFirst(draft: string, path: string): void {
   }
 }
 
-/** Makes the folders, parents first. One that is there already is closed to others too: older modes are not trusted. */
+/** Creates the folders, parents first. Closes existing ones to other users too: their modes are not trusted. */
 function makePrivate(folders: readonly string[]): void {
   for (const folder of folders) {
+    let action = 'created'
     try {
-      mkdirSync(folder, { recursive: true, mode: ownerOnly })
+      makeFolder(folder)
+      action = 'used'
       chmodSync(folder, ownerOnly)
     } catch (cause) {
-      throw new OxbowError('bad_config', `the folder ${folder} cannot be made: ${(cause as Error).message}`, {
-        hint: 'Set OXBOW_HOME to a folder that you own and can write.',
+      throw new OxbowError('bad_config', `the folder ${folder} cannot be ${action}: ${reasonOf(cause, folder)}`, {
+        hint: 'Set OXBOW_HOME to a folder that you can write to: OXBOW_HOME=/path/to/folder oxbow',
         cause,
       })
     }
   }
+}
+
+/**
+ * As `mkdirSync` with `recursive`, which never returns where the parent exists and nothing can be created in it, as in /proc.
+ * @throws the system's own error
+ */
+export function makeFolder(folder: string, mode: number = ownerOnly): void {
+  try {
+    mkdirSync(folder, { mode })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return
+    const parent = dirname(folder)
+    if (code !== 'ENOENT' || existsSync(parent)) throw error
+    makeFolder(parent, mode)
+    makeFolder(folder, mode)
+  }
+}
+
+/** Why the system refused it, in words that say what to change. */
+function reasonOf(error: unknown, folder: string): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  let existing = dirname(folder)
+  while (!existsSync(existing)) existing = dirname(existing)
+  if (code === 'ENOENT') return `nothing can be created in ${existing}`
+  if (code === 'EROFS') return 'the file system is read-only'
+  if (code === 'EACCES' || code === 'EPERM') return `you may not write to ${existing}`
+  if (code === 'ENOTDIR' || code === 'EEXIST') return 'a file is in its place'
+  return message
 }

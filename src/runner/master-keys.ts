@@ -4,11 +4,11 @@
  * parameters by which scrypt makes it. It goes to the guest in its envelope, and never into an argument, a log or a journal.
  */
 import { randomBytes, scryptSync } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { isAlive, OxbowError } from '../types/index.ts'
 import type { Config, UserId } from '../types/index.ts'
-import { hostFiles, placeFirst } from './home.ts'
+import { hostFiles, makeFolder, placeFirst } from './home.ts'
 import type { Home, HostEnv } from './home.ts'
 import { scryptBlock, scryptCost, scryptLanes } from './limits.ts'
 
@@ -99,7 +99,7 @@ function passphraseOf({ env }: KeyPlace, name: string): string | null {
 
 function pathOf({ home, user }: KeyPlace): string {
   const folder = join(home.runner, 'keys')
-  hostFiles(() => mkdirSync(folder, { recursive: true, mode: 0o700 }))
+  hostFiles(() => makeFolder(folder))
   return join(folder, `${user}.json`)
 }
 

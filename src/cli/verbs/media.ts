@@ -1,7 +1,7 @@
 /** `oxbow media`: the files that an agent has sent in a session; `--save` fetches them. */
-import { mkdir, open, unlink } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { usersFolder } from '../../runner/index.ts'
+import { makeFolder, usersFolder } from '../../runner/index.ts'
 import { cleanFileName, OxbowError, type RecordView, type SessionId, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { findSession } from './sessions.ts'
@@ -50,9 +50,14 @@ interface SaveTo {
 export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
   // The agent chose the name already; a link of its own would choose the folder, too.
   await ownWay(folder, workspaces)
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw new OxbowError('bad_input', `${folder} cannot be made: ${cause.message}`, { hint: 'Choose another folder for --save.', cause })
-  })
+  try {
+    makeFolder(folder, 0o777)
+  } catch (cause) {
+    throw new OxbowError('bad_input', `${folder} cannot be created: ${(cause as Error).message}`, {
+      hint: 'Choose another folder for --save.',
+      cause,
+    })
+  }
   const contents: Buffer[] = []
   for (const piece of sent.pieces) contents.push(await readPiece(piece, gateway))
   // The name comes from a record, and so from a sandbox: a shell or an editor would run what begins with a dot in the right folder.
