@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Starts Oxbow on Node 24: the bundle when it was built, the sources when not. Plain JavaScript that an old Node can read, because
- * its first duty is to find a newer Node: the one that npm has installed beside Oxbow.
+ * Starts Oxbow on Node 24: the bundle if it was built, else the sources. Plain JavaScript that an old Node can read: its first task
+ * is to find a newer Node, the one that npm has installed with Oxbow.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -22,7 +22,7 @@ if (Number(process.versions.node.split('.')[0]) >= wantedMajor) {
   if (node === null) {
     process.stderr.write(
       `error: Oxbow needs Node ${wantedMajor} or newer; this is Node ${process.versions.node}\n` +
-        `hint: npm ci brings it along on Linux and Windows; elsewhere install it from https://nodejs.org\n`,
+        `hint: run npm ci, which installs it on Linux and Windows; elsewhere install it from https://nodejs.org\n`,
     )
     process.exitCode = 1
   } else {
@@ -41,13 +41,13 @@ function findNode() {
   }
 }
 
-/** Hands everything over, and ends as the other ends. */
+/** Runs the program with another Node, passes signals on, and exits as it exits. */
 function runWith(node) {
   const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: 'inherit' })
-  // Ctrl+C reaches both; the child decides what it means.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
+  // Ctrl+C in a terminal reaches the child too, which takes two at once for one; `kill` reaches this process alone.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
-    process.stderr.write(`error: ${node} cannot be started: ${error.message}\nhint: remove node_modules and run npm ci\n`)
+    process.stderr.write(`error: cannot start ${node}: ${error.message}\nhint: Remove node_modules and run npm ci.\n`)
     process.exitCode = 1
   })
   child.on('exit', (code, signal) => {

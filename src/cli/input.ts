@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as passed } from 'node:timers/promises'
 import { OxbowError } from '../types/index.ts'
-import { maxPipedBytes, silentPipeMs, typedAheadMs } from './limits.ts'
+import { maxPipedBytes, silentPipeMs, sameInterruptMs, typedAheadMs } from './limits.ts'
 import type { Terminal } from './terminal.ts'
 
 /**
@@ -110,4 +110,24 @@ function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
     input.on('data', take)
     input.resume()
   })
+}
+
+/**
+ * Calls `stop` at the first SIGINT; the next one ends the program. Two at once count as one: a Ctrl+C comes from the terminal and from
+ * bin/oxbow.js.
+ * @returns what takes it back
+ */
+export function onInterrupt(stop: () => void): () => void {
+  let stoppedAt: number | null = null
+  const take = (): void => {
+    if (stoppedAt !== null && performance.now() - stoppedAt < sameInterruptMs) return
+    if (stoppedAt === null) {
+      stoppedAt = performance.now()
+      return stop()
+    }
+    process.off('SIGINT', take)
+    process.kill(process.pid, 'SIGINT')
+  }
+  process.on('SIGINT', take)
+  return () => void process.off('SIGINT', take)
 }

@@ -19,6 +19,8 @@ export const guestEndMs = 12_000
 export const guestEndPollMs = 50
 /** The second Ctrl+C within this time ends the program whatever it is doing. */
 export const doubleInterruptMs = 2_000
+/** A SIGINT within this time of another is the same Ctrl+C, passed on by bin/oxbow.js; nobody presses twice so fast. */
+export const sameInterruptMs = 500
 /** Characters of a call's input in its one line; the whole input is in the journal. */
 export const maxCallLineChars = 80
 /** Shortest id shown: the first characters of a UUIDv7 are the time in about minutes. */

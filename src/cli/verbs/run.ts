@@ -8,7 +8,7 @@ import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-c
 import type { SentMessage } from '../../client/index.ts'
 import { findSession } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
-import { dropTypedAhead, readPiped } from '../input.ts'
+import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
@@ -103,14 +103,14 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
   })
   const watch = await Promise.race([watching, lost])
   const cancel = (): void => void gateway.cancelTurn(session).catch(failed.reject)
-  process.once('SIGINT', cancel)
+  const ignoreInterrupt = onInterrupt(cancel)
   try {
     const ended = await Promise.race([watch.over, stuck.promise, failed.promise, lost])
     if ('call' in ended) return reportWaiting(ended, watch.view(), { session, options, terminal })
     if (streams) reply.finish(ended.reply)
     return reportEnd(ended, { session, options, terminal })
   } finally {
-    process.off('SIGINT', cancel)
+    ignoreInterrupt()
     over.abort()
     watch.stop()
     reply.breakLine()

@@ -3,11 +3,13 @@ import { ensureGuest } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { onInterrupt } from '../input.ts'
 
 export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
   const options = guestSetup(choice, terminal)
   const stopped = new Promise<null>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(null))
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null))
+    onInterrupt(() => resolve(null))
   })
   const guest = await ensureGuest(options)
   if (!guest.owned) {
