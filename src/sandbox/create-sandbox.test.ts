@@ -6,8 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { createSandbox } from './create-sandbox.ts'
 import { createFakeSandbox } from './fake/fake-sandbox.ts'
 import { asker, describeSandboxContract, refusedWith } from './sandbox-contract.ts'
-import { makeWorkbench, testBrowser, testLimits } from './sandbox-workbench.ts'
-import type { Workbench } from './sandbox-workbench.ts'
+import { makeWorkbench, testBrowser, testLimits, type Workbench } from './sandbox-fixture.ts'
 
 describeSandboxContract('bubblewrap', () => makeWorkbench())
 describeSandboxContract('insecure', () => makeWorkbench({ insecure: true }))

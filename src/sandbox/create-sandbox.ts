@@ -1,13 +1,13 @@
-/** Chooses what holds hands on this machine: the tier that was asked for, or the lowest one that the configuration allows. */
+/** Chooses the tier that isolates hands on this machine: the configured one, or a lower one that the configuration allows. */
+import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
-import { ownSearchPath } from './bubblewrap/sandbox-tools.ts'
+import { ownSearchPath } from './host-programs.ts'
 import { keepHands } from './keep-hands.ts'
 import { isPlan } from './tier-plan.ts'
-import type { EgressSocket, TierOptions, TierPlan, TierProvider } from './tier-plan.ts'
-import { prepareFolders } from './workspace-folders.ts'
+import type { EgressSocket, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
 
 export interface SandboxOptions {
   /** Folder of the workspace; its `shared` and `tmp` become `/shared` and `/tmp`, its `vault` is what `vault-read` sees. */
@@ -43,37 +43,107 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     ...(egressSocket !== undefined && { egressSocket }),
   }
   if (options.insecure) {
-    const { planInsecure } = await import('./insecure-plan.ts')
-    const { status, plan } = planInsecure(tierOptions, limits.tier)
-    return keepHands(status, plan, logger)
+    return keepHands({ ...insecureStatus, asked: limits.tier }, await planInsecure(tierOptions), logger)
   }
   const problems: Failure[] = []
   for (const tier of tiersToTry(limits)) {
-    const plan = await (await providers[tier]()).plan(tierOptions)
+    const plan = await planTier(tier, tierOptions)
     if (isPlan(plan)) return keepHands(statusOf(tier, plan, limits.tier, problems[0] ?? null), plan, logger)
     problems.push(plan)
   }
   return withoutHands(problems[0]!, limits.tier)
 }
 
-/** A machine has a disk of its own. @returns see TierOptions.diskProblem */
-async function putDisk(workspaceRoot: string, limits: Config['sandbox']): Promise<string | null> {
-  if (limits.disk === 'folder' || limits.disk_mb === null || limits.tier === 'micro_vm') return null
-  return (await import('./disk/held-disk.ts')).holdDisk(workspaceRoot, limits)
+/** Makes the folders of a workspace where they are missing. @returns their real paths. @throws a system error */
+export async function prepareFolders(workspaceRoot: string): Promise<WorkspaceFolders> {
+  const [shared, tmp, vault] = await Promise.all(
+    ['shared', 'tmp', 'vault'].map(async (name) => {
+      const folder = join(workspaceRoot, name)
+      await mkdir(folder, { recursive: true })
+      return realpath(folder)
+    }),
+  )
+  return { shared: shared!, tmp: tmp!, vault: vault! }
 }
 
-/** The tier that was asked for is a minimum: a weaker one only where the configuration names the lowest. */
+/** A micro VM has its own disk. @returns see TierOptions.diskProblem */
+async function putDisk(workspaceRoot: string, limits: Config['sandbox']): Promise<string | null> {
+  if (limits.disk === 'folder' || limits.disk_mb === null || limits.tier === 'micro_vm') return null
+  return (await import('./disk.ts')).holdDisk(workspaceRoot, limits)
+}
+
+/** The configured tier is a minimum: lower ones are tried only where the configuration names the lowest. Highest first. */
 function tiersToTry({ tier, allow_lower: lowest }: Config['sandbox']): readonly SandboxTier[] {
   if (lowest === '') return [tier]
   const from = sandboxTiers.indexOf(lowest)
   return sandboxTiers.slice(from, Math.max(from, sandboxTiers.indexOf(tier)) + 1).toReversed()
 }
 
-/** A tier that is not asked for costs no start. */
-const providers: Readonly<Record<SandboxTier, () => Promise<TierProvider>>> = {
-  process: async () => (process.platform === 'darwin' ? (await import('./srt/srt-tier.ts')).srtTier : bubblewrapTier),
-  container: async () => (await import('./container/container-tier.ts')).containerTier,
-  micro_vm: async () => (await import('./micro-vm/micro-vm-tier.ts')).microVmTier,
+interface ProviderChoice {
+  /** Absent: always. */
+  readonly isFor?: (limits: Config['sandbox']) => boolean
+  /** Loaded only when it is tried, so that providers of other tiers do not slow down a start. */
+  readonly load: () => Promise<TierProvider>
+}
+
+/** The providers of each tier, in the order in which they are tried. */
+const providers: Readonly<Record<SandboxTier, readonly ProviderChoice[]>> = {
+  process: [
+    { isFor: () => process.platform !== 'darwin', load: () => Promise.resolve(bubblewrapTier) },
+    { isFor: () => process.platform === 'darwin', load: async () => (await import('./srt-tier.ts')).srtTier },
+  ],
+  container: [{ load: async () => (await import('./container/container-tier.ts')).containerTier }],
+  micro_vm: [
+    {
+      isFor: ({ micro_vm: { provider } }) => provider !== 'microsandbox',
+      load: async () => (await import('./micro-vm/qemu-tier.ts')).qemuTier,
+    },
+    {
+      isFor: ({ micro_vm: { provider } }) => provider !== 'qemu',
+      load: async () => (await import('./micro-vm/microsandbox-tier.ts')).microsandboxTier,
+    },
+  ],
+}
+
+/** @returns the plan of the first provider that has one; else the failure of the first provider, which is the one that docs describe */
+async function planTier(tier: SandboxTier, options: TierOptions): Promise<TierPlan | Failure> {
+  const failures: Failure[] = []
+  for (const { isFor, load } of providers[tier]) {
+    if (isFor?.(options.limits) === false) continue
+    const plan = await (await load()).plan(options)
+    if (isPlan(plan)) return plan
+    failures.push(plan)
+  }
+  return failures[0]!
+}
+
+/** `--insecure`: file tools in a process without a sandbox, which maps `/shared` and `/tmp`. No commands. */
+async function planInsecure({ folders }: TierOptions): Promise<Pick<TierPlan, 'start' | 'close'>> {
+  const [{ findHandsEntry }, { startHands }] = await Promise.all([
+    import('./bubblewrap/hands-program.ts'),
+    import('./hands/hands-process.ts'),
+  ])
+  // A separate process here too: a hostile pattern or a huge file cannot block the kernel.
+  const args = ['--disable-warning=ExperimentalWarning', findHandsEntry(), '--mapped', folders.shared, folders.tmp]
+  return {
+    start: () => startHands({ file: process.execPath, args, cwd: folders.shared, data: [] }, () => Promise.resolve()),
+    close: () => Promise.resolve(),
+  }
+}
+
+const insecureStatus: Omit<SandboxStatus, 'asked'> = {
+  tier: 'insecure',
+  provider: '',
+  files: true,
+  shell: false,
+  profiles: ['work'],
+  problem: {
+    code: 'sandbox_missing',
+    message: 'Started with --insecure: file tools run without a sandbox, commands are off.',
+    hint: 'Start without --insecure; oxbow doctor says what is missing for that.',
+  },
+  limits: [],
+  degraded: ['everything: no sandbox; paths are checked, nothing else is limited'],
 }
 
 function statusOf(tier: SandboxTier, plan: TierPlan, asked: SandboxTier, missing: Failure | null): SandboxStatus {

@@ -7,9 +7,10 @@ import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
 import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
-import type * as remoteEnds from './remote/remote-ends.ts'
+import type * as passEnds from './remote/egress-passes.ts'
+import type * as sandboxEnds from './remote/remote-sandbox.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
-import type { VmImage, VmImageBuild } from './micro-vm/image/vm-image.ts'
+import type { VmImage, VmImageBuild } from './micro-vm/vm-image.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -19,9 +20,9 @@ export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
 export type { EgressPass } from './egress/proxy/passes.ts'
 export type { Visit, Visits } from './egress/proxy/visit-log.ts'
-export type { SocketRelay } from './remote/socket-relay.ts'
-export type { SandboxService } from './remote/serve-sandbox.ts'
-export type RemoteEnds = typeof remoteEnds
+export type { SocketRelay, SandboxService } from './remote/remote-sandbox.ts'
+/** Both ends of what an isolated guest reaches through its runner. */
+export type RemoteEnds = typeof sandboxEnds & typeof passEnds
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export type { HostFolder } from './wasm/host-folder.ts'
 export { maxToolCodeBytes } from './limits.ts'
@@ -63,9 +64,10 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
   }
 }
 
-/** For isolated guests and their runners; see remote-ends.ts. */
-export function loadRemoteEnds(): Promise<RemoteEnds> {
-  return import('./remote/remote-ends.ts')
+/** For isolated guests and their runners. */
+export async function loadRemoteEnds(): Promise<RemoteEnds> {
+  const [sandbox, passes] = await Promise.all([import('./remote/remote-sandbox.ts'), import('./remote/egress-passes.ts')])
+  return { ...sandbox, ...passes }
 }
 
 /** Puts a guest into a container of its own. @throws OxbowError `sandbox_missing` */
@@ -87,7 +89,7 @@ export async function* examineMachine(options: DoctorOptions): AsyncGenerator<Do
 
 /** Makes the image that micro VMs start from. @throws OxbowError `sandbox_missing` that says what to install */
 export async function buildVmImage(build: VmImageBuild): Promise<VmImage> {
-  const image = await import('./micro-vm/image/vm-image.ts')
+  const image = await import('./micro-vm/vm-image.ts')
   return image.buildVmImageBelow(build)
 }
 

@@ -11,7 +11,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config, Sandbox } from '../types/index.ts'
 import { asker, refusedWith } from './sandbox-contract.ts'
-import { makeWorkbench } from './sandbox-workbench.ts'
+import { makeWorkbench } from './sandbox-fixture.ts'
 
 /** Which sandbox is meant: that of this kernel process, over this workspace. */
 export interface KilledSandbox {

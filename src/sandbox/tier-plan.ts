@@ -1,7 +1,39 @@
 /** What each tier brings: how to find out whether this machine has it, and how to start hands in it. */
 import type { Config, Failure, Profile, SandboxTier } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
-import type { WorkspaceFolders } from './workspace-folders.ts'
+
+/** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
+export const sandboxUid = 60_999
+
+// Paths inside, the same in every tier that has its own root.
+export const insideNode = '/opt/oxbow/node'
+/** Where hands with a way out find the egress proxy. */
+export const insideEgressSocket = '/run/oxbow/egress.sock'
+
+/** Hands do little in JavaScript: fewer threads leave more of the process limit to commands, and a small young heap stays small. */
+export const nodeFlags: readonly string[] = ['--v8-pool-size=1', '--max-semi-space-size=1']
+
+/** The folders of a workspace that a sandbox may see; real paths on the host. */
+export interface WorkspaceFolders {
+  readonly shared: string
+  readonly tmp: string
+  readonly vault: string
+}
+
+/** A folder or file of the host and its path inside; both absolute. */
+export interface FolderMount {
+  readonly host: string
+  readonly inside: string
+  readonly writable: boolean
+  /** Parts of it with rules of their own; see git-guard.ts. */
+  readonly guarded?: readonly GuardedPath[]
+}
+
+/** A path below a folder: real folders all the way, with a file or a folder at its end. */
+export interface GuardedPath {
+  readonly path: string
+  readonly writable: boolean
+}
 
 export type OnlineProfile = 'online' | 'browser'
 export type EgressSocket = (profile: OnlineProfile) => Promise<string>

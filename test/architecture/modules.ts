@@ -217,11 +217,7 @@ export interface Waiver {
   readonly reason: string
 }
 
-const onlyTests = 'is started and imported by tests only'
-
 export const waivers: readonly Waiver[] = [
-  { rule: 'needs_test_code', path: 'src/sandbox/bubblewrap/kernel-to-kill.ts', about: 'sandbox-contract.ts', reason: onlyTests },
-  { rule: 'needs_test_code', path: 'src/sandbox/sandbox-workbench.ts', about: 'sandbox-contract.ts', reason: onlyTests },
   {
     rule: 'past_public_api',
     path: 'src/hands/serve.ts',

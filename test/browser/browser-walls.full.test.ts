@@ -7,7 +7,7 @@ import type { RequestListener } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { WebSocketServer } from 'ws'
 import { asker, refusedWith } from '../../src/sandbox/sandbox-contract.ts'
-import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
+import { sandboxUid } from '../../src/sandbox/tier-plan.ts'
 import { chromiumProcesses, noBrowser, openBrowserBench, refOf } from './browser-bench.ts'
 import type { BrowserBench } from './browser-bench.ts'
 

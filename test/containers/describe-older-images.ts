@@ -5,11 +5,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 import { removeArguments } from '../../src/sandbox/container/container-command.ts'
 import { buildContainerImage } from '../../src/sandbox/image/container-image.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 
 interface ImageStore {
   readonly engine: 'podman' | 'docker'

@@ -7,7 +7,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 
 /** Its places are known before it is started. */
 export interface DockerService {

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 
 export interface PlainAccount extends AsyncDisposable {
   readonly uid: number

@@ -1,8 +1,8 @@
 /** The container tier against the hostile program, with the kernel of this machine and with gVisor's. */
 import { describe } from 'node:test'
-import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
+import { sandboxUid } from '../../src/sandbox/tier-plan.ts'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-fixture.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { describeAbuse, prepareRepository } from './describe-abuse.ts'
 
 for (const kernel of ['runc', 'gvisor'] as const) {

@@ -1,8 +1,8 @@
 /** The micro-VM tier against the hostile program. */
 import { describe } from 'node:test'
-import { sandboxUid } from '../../src/sandbox/bubblewrap/launch-command.ts'
+import { sandboxUid } from '../../src/sandbox/tier-plan.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { describeAbuse, prepareRepository } from './describe-abuse.ts'
 
 /** Smaller than what the program writes, and with fewer inodes (2 048) than it creates names: the disk is the quota. */

@@ -1,8 +1,7 @@
 /** Stands for a kernel in the contract `kill means kill`: starts what resists in a sandbox, says so, and waits to be killed. */
 import { startResistance } from '../../src/sandbox/kill-contract.ts'
 import type { Resistance } from '../../src/sandbox/kill-contract.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import type { WorkbenchOptions } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench, type WorkbenchOptions } from '../../src/sandbox/sandbox-fixture.ts'
 
 const { kind, ...place } = JSON.parse(process.argv[2]!) as Pick<WorkbenchOptions, 'limits' | 'searchPath'> & { kind: Resistance }
 const bench = await makeWorkbench(place)

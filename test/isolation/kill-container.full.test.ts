@@ -8,7 +8,7 @@ import { describe, it } from 'node:test'
 import { testImage, withoutContainers } from '../../src/sandbox/container/container-fixture.ts'
 import { describeKillContract, leftOnceGone, startResistance } from '../../src/sandbox/kill-contract.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { containerLeftovers, containersOf, handsOf } from './container-leftovers.ts'
 
 const image = withoutContainers() === false ? (await testImage()).image : ''

@@ -1,5 +1,5 @@
 /** Stands for a kernel that a plain user has started: runs the hostile program in its sandbox, and says in JSON what was seen. */
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { bringAbuse, buildAbuse } from './abuse-program.ts'
 import { prepareRepository } from './describe-abuse.ts'
 import { layBait } from './host-bait.ts'

@@ -1,8 +1,7 @@
 /** The calls on shells, as a model makes them, in a real sandbox. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../src/tools/index.ts'
 import type { Call, CallContext, Done } from '../../src/types/index.ts'
 

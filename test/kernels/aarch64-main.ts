@@ -12,7 +12,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { moduleNames } from '../../src/sandbox/micro-vm/image/kernel-file.ts'
+import { moduleNames } from '../../src/sandbox/micro-vm/kernel-file.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
 import { bootMachine } from './boot-machine.ts'
 import type { MachineModel } from './boot-machine.ts'

@@ -8,7 +8,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { packInitramfs } from '../../src/sandbox/micro-vm/image/initramfs.ts'
+import { packInitramfs } from '../../src/sandbox/micro-vm/vm-image.ts'
 
 /** What is different between processors. */
 export interface MachineModel {

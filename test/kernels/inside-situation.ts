@@ -8,10 +8,9 @@ import { after, before, describe, it } from 'node:test'
 import { removeStaleCgroups } from '../../src/sandbox/cgroup/cgroup-limits.ts'
 import { scopeCommand } from '../../src/sandbox/cgroup/systemd-scope.ts'
 import { planBubblewrap } from '../../src/sandbox/bubblewrap/bubblewrap-plan.ts'
-import { ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
+import { ownSearchPath } from '../../src/sandbox/host-programs.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import type { Expected } from './situations.ts'
 
 const { limits, folder } = JSON.parse(process.env['OXBOW_EXPECTS'] ?? '{"limits":[],"folder":null}') as Expected

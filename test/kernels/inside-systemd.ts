@@ -7,8 +7,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { leafName } from '../../src/sandbox/cgroup/cgroup-delegation.ts'
 import { asker } from '../../src/sandbox/sandbox-contract.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
-import type { Workbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import type { SystemdExpected } from './systemd-situations.ts'
 
 const { limits, folder, madeBy } = JSON.parse(process.env['OXBOW_EXPECTS']!) as SystemdExpected

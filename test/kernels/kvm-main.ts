@@ -15,10 +15,10 @@ import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } f
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
 import { buildRootTree, isRootTree } from '../../src/sandbox/image/root-tree.ts'
-import { findKernelPackage, loadKernel } from '../../src/sandbox/micro-vm/image/kernel-file.ts'
+import { findKernelPackage, loadKernel } from '../../src/sandbox/micro-vm/kernel-file.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
 import { bootMachine, x64Machine } from './boot-machine.ts'
@@ -30,7 +30,7 @@ const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
 const suites =
   msb === null
     ? ['src/sandbox/micro-vm/micro-vm-contract.full.test.ts', 'test/isolation/abuse-micro-vm.full.test.ts']
-    : ['src/sandbox/microsandbox/microsandbox-contract.full.test.ts']
+    : ['src/sandbox/micro-vm/microsandbox-contract.full.test.ts']
 const insideImage = '/opt/image'
 /** The program and its library, and the root of its machines. */
 const insideMsb = { package: '/opt/msb', root: '/opt/msb-root' }

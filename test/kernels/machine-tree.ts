@@ -9,7 +9,7 @@ import { cp, copyFile, mkdir, readFile, realpath, symlink, writeFile } from 'nod
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { findHandsEntry, loadHandsProgram } from '../../src/sandbox/bubblewrap/hands-program.ts'
-import { sharedLibraries } from '../../src/sandbox/image/shared-libraries.ts'
+import { sharedLibraries } from '../../src/sandbox/image/root-tree.ts'
 
 const run = promisify(execFile)
 const maxBuffer = 64 * 1024 * 1024

@@ -5,9 +5,9 @@ import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { findProgram, ownSearchPath } from '../../src/sandbox/bubblewrap/sandbox-tools.ts'
-import { insideHands } from '../../src/sandbox/micro-vm/image/guest-init.ts'
-import { handsMarkFile, imageFiles } from '../../src/sandbox/micro-vm/image/image-folder.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
+import { insideHands } from '../../src/sandbox/micro-vm/guest-init.ts'
+import { handsMarkFile, imageFiles } from '../../src/sandbox/micro-vm/qemu-command.ts'
 
 export interface LyingImage {
   readonly folder: string

@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { asks, inOrder, newCallId, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
-import { makeWorkbench } from '../../src/sandbox/sandbox-workbench.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../src/tools/index.ts'
 import type { CallId, Json, RecordView } from '../../src/types/index.ts'
 

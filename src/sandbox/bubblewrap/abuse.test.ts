@@ -5,8 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { asker, refusedWith } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
-import type { Workbench } from '../sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 
 /** A name that only this process has in its environment. */
 const secretName = 'OXBOW_ABUSE_TEST_SECRET'

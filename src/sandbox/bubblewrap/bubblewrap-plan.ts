@@ -1,13 +1,47 @@
-/** What this machine offers for the Linux sandbox. */
+/** What this machine offers for the Linux sandbox: the launcher's programs, the system call filter, control groups. */
 import { readFileSync } from 'node:fs'
 import type { Failure } from '../../types/index.ts'
-import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-parent.ts'
+import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-delegation.ts'
 import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
 import { systemdView } from '../cgroup/systemd-scope.ts'
-import { findProgram, findSandboxTools } from './sandbox-tools.ts'
-import type { SandboxTools } from './sandbox-tools.ts'
-import { seccompFilter } from './seccomp-filter.ts'
-import { syscallNumbers } from './syscall-numbers.ts'
+import { findProgram } from '../host-programs.ts'
+import { seccompFilter, syscallNumbers } from './seccomp-filter.ts'
+
+/** Absolute paths: the launcher runs without a search path. */
+export interface SandboxTools {
+  readonly bwrap: string
+  readonly prlimit: string
+  readonly setpriv: string
+  readonly unshare: string
+  readonly mount: string
+  readonly mkdir: string
+  readonly sh: string
+}
+
+/** Programs and the Debian package that brings each. */
+const packages: Readonly<Record<keyof SandboxTools, string>> = {
+  bwrap: 'bubblewrap',
+  prlimit: 'util-linux',
+  setpriv: 'util-linux',
+  unshare: 'util-linux',
+  mount: 'mount',
+  mkdir: 'coreutils',
+  sh: 'dash',
+}
+
+/** @returns the tools, or why there is no sandbox and which package to install. */
+export function findSandboxTools(searchPath: string): SandboxTools | Failure {
+  const names = Object.keys(packages) as (keyof SandboxTools)[]
+  const found = names.map((name) => [name, findProgram(name, searchPath)] as const)
+  const missing = found.filter(([, path]) => path === null).map(([name]) => name)
+  if (missing.length === 0) return Object.fromEntries(found) as unknown as SandboxTools
+  const install = [...new Set(missing.map((name) => packages[name]))].join(' ')
+  return {
+    code: 'sandbox_missing',
+    message: `No sandbox: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed. File and shell tools are off.`,
+    hint: `Install with: apt-get install ${install} (or your system's package of that name).`,
+  }
+}
 
 export interface BubblewrapPlan {
   readonly tools: SandboxTools

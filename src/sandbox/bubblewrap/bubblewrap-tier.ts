@@ -1,10 +1,9 @@
-/** The Linux sandbox as a tier: what will be in force, and what is not. */
+/** The Linux sandbox as a tier: its profiles, and which limits are in force and which are not. */
 import { once, type Profile } from '../../types/index.ts'
-import { findBrowser } from '../browser/find-browser.ts'
-import { findDiskLimit } from '../disk/disk-limit.ts'
+import { findBrowser } from '../browser.ts'
+import { findDiskLimit } from '../disk.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
-import { holds, planBubblewrap } from './bubblewrap-plan.ts'
-import type { BubblewrapPlan } from './bubblewrap-plan.ts'
+import { type BubblewrapPlan, holds, planBubblewrap } from './bubblewrap-plan.ts'
 
 export const bubblewrapTier: TierProvider = {
   tier: 'process',
@@ -15,8 +14,8 @@ export const bubblewrapTier: TierProvider = {
 }
 
 function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
-  // What hands need to start is loaded with the first of them; all starts share what it counts.
-  const starter = once(async () => (await import('./start/bubblewrap-start.ts')).createStarter(plan, options))
+  // Loaded with the first start of hands; all starts share its counters.
+  const starter = once(async () => (await import('./bubblewrap-start.ts')).createStarter(plan, options))
   return {
     provider: 'bubblewrap',
     profiles: profilesOf(options),

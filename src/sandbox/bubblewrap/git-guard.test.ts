@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { HandsProcess } from '../hands/hands-process.ts'
-import { standWhereTheyShould } from './guard-check.ts'
-import { createGuard } from './git-guard.ts'
-import type { GuardedPath } from './git-guard.ts'
+import { createGuard, standWhereTheyShould } from './git-guard.ts'
+import type { GuardedPath } from '../tier-plan.ts'
 
 const makeRepository = (path: string): void => {
   mkdirSync(join(path, '.git/hooks'), { recursive: true })

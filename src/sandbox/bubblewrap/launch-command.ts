@@ -7,25 +7,11 @@
  * - Root in a user namespace is still root for files, so root steps down to a uid of its own first: hidden-mounts.ts.
  * - Hooks of repositories stay as they are: git-guard.ts.
  */
-import { existsSync, statSync } from 'node:fs'
-import type { Stats } from 'node:fs'
+import { existsSync, type Stats, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
-import type { GuardedPath } from './git-guard.ts'
-import { hiddenMounts, quote } from './hidden-mounts.ts'
-import type { HiddenMounts } from './hidden-mounts.ts'
-import type { SandboxTools } from './sandbox-tools.ts'
-
-/** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
-export const sandboxUid = 60_999
-
-/** A folder of the host and where it stands inside; both absolute. */
-export interface FolderMount {
-  readonly host: string
-  readonly inside: string
-  readonly writable: boolean
-  /** Parts of it with rules of their own; see git-guard.ts. */
-  readonly guarded?: readonly GuardedPath[]
-}
+import { type FolderMount, insideEgressSocket, insideNode, nodeFlags, sandboxUid } from '../tier-plan.ts'
+import type { SandboxTools } from './bubblewrap-plan.ts'
 
 export interface LaunchPlan {
   readonly tools: SandboxTools
@@ -55,7 +41,7 @@ export interface LaunchPlan {
   readonly egressSocket?: string
 }
 
-export interface LaunchCommand {
+interface LaunchCommand {
   readonly file: string
   readonly args: readonly string[]
   /** What the process reads at descriptors 3, 4, …; each must be written and ended. */
@@ -63,9 +49,6 @@ export interface LaunchCommand {
 }
 
 const firstDescriptor = 3
-const insideNode = '/opt/oxbow/node'
-/** Where hands with a way out find the egress proxy. */
-export const insideEgressSocket = '/run/oxbow/egress.sock'
 
 export function launchCommand(plan: LaunchPlan): LaunchCommand {
   const hidden = plan.asRoot ? hide(plan) : nothingHidden
@@ -128,9 +111,6 @@ function stepDown(devices: readonly string[]): readonly string[] {
   ]
 }
 
-/** Hands do little in JavaScript: fewer threads leave more of the process limit to commands, and a small young heap stays small. */
-export const nodeFlags: readonly string[] = ['--v8-pool-size=1', '--max-semi-space-size=1']
-
 /** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
 function systemFolders(devices: readonly string[]): string[] {
   return [
@@ -184,4 +164,55 @@ function hide({ folders, node, egressSocket, tools }: LaunchPlan): HiddenMounts 
     files,
     tools,
   )
+}
+
+/**
+ * Root steps down to a uid of its own before bubblewrap starts, and that uid cannot walk to folders below /root. So what it cannot
+ * walk to is bound to other places first, in a mount namespace that nobody else sees.
+ *
+ * Every program that is started costs a millisecond or two, so there is one `mount` a folder and nothing else: folders go over
+ * folders of the system that the sandbox shows nothing of. Only a file needs a file to go over, and so a tmpfs to make it in.
+ */
+
+interface HiddenMounts {
+  /** Shell commands that bind everything; '' when nothing has to be. */
+  readonly script: string
+  /** Where a path of the host is then. */
+  placeOf(host: string): string
+}
+
+/** Every Linux has some of them (Filesystem Hierarchy Standard). */
+const places = ['/mnt', '/media', '/srv', '/opt', '/home', '/boot']
+
+/** @param needed paths on the host that the sandbox is made of, and those of the programs that make it: nothing goes over these */
+export function hiddenMounts(folders: readonly string[], files: readonly string[], tools: SandboxTools): HiddenMounts {
+  const hiddenFolders = folders.filter((path) => !isReachable(path))
+  const hiddenFiles = files.filter((path) => !isReachable(path))
+  const needed = [...folders, ...files, ...Object.values(tools)]
+  const free = places.filter((place) => existsSync(place) && !needed.some((path) => `${path}/`.startsWith(`${place}/`)))
+  const direct = hiddenFiles.length === 0 && hiddenFolders.length <= free.length
+  const at = new Map<string, string>()
+  if (direct) for (const [i, path] of hiddenFolders.entries()) at.set(path, free[i]!)
+  else for (const [i, path] of [...hiddenFolders, ...hiddenFiles].entries()) at.set(path, `${free[0] ?? '/mnt'}/${i}`)
+  const binds = [...at].map(([from, to]) => `${tools.mount} --bind ${quote(from)} ${to}`)
+  const make = direct
+    ? []
+    : [
+        `${tools.mount} -t tmpfs -o mode=711,size=64k,nosuid,nodev tmpfs ${free[0] ?? '/mnt'}`,
+        ...(hiddenFolders.length === 0 ? [] : [`${tools.mkdir} ${hiddenFolders.map((path) => at.get(path)).join(' ')}`]),
+        ...hiddenFiles.map((path) => `: > ${at.get(path)}`),
+      ]
+  return { script: [...make, ...binds].join('\n'), placeOf: (host) => at.get(host) ?? host }
+}
+
+/** Whether anybody may walk to it. */
+function isReachable(path: string): boolean {
+  for (let at = dirname(path); ; at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) return false
+    if (at === dirname(at)) return true
+  }
+}
+
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -5,7 +5,7 @@ import { existsSync, globSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { asker } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
+import { makeWorkbench } from '../sandbox-fixture.ts'
 
 const asRoot = process.getuid?.() === 0
 const exec = { cwd: '/shared', stdin: '', timeoutMs: 20_000, maxOutputBytes: 10_000 }

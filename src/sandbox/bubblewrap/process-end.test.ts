@@ -7,8 +7,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { asker, refusedWith } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
-import type { Workbench } from '../sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 
 /** Leaves a daemon that has its own session, init as its parent, and no mark in its environment. */
 const daemon = (name: string) =>
@@ -88,7 +87,7 @@ describe('the processes of a command', () => {
 
 describe('the death of the kernel', () => {
   it('ends the whole sandbox, daemons included, and lets no descriptor of it reach a command', { timeout: 120_000 }, async () => {
-    const script = join(import.meta.dirname, 'kernel-to-kill.ts')
+    const script = join(import.meta.dirname, 'stopped-hands-fixture.ts')
     // 77 stands for a descriptor that somebody left open before the kernel was started.
     const kernel = spawn('bash', ['-c', 'exec 77</etc/shadow; exec "$0" "$1"', process.execPath, script], {
       stdio: ['ignore', 'pipe', 'inherit'],

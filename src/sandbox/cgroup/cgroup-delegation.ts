@@ -1,3 +1,56 @@
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { maxCgroupMoves } from '../limits.ts'
+
+/** Where control groups can be made, and what bounds they get. */
+
+/** What control groups can bound. */
+export type CgroupLimit = 'memory' | 'pids' | 'cpu'
+
+/** In the order in which people are told of them. */
+export const cgroupLimits: readonly CgroupLimit[] = ['memory', 'pids', 'cpu']
+
+/** One controller's folder under which groups can be made. */
+export interface CgroupParent {
+  readonly folder: string
+  readonly version: 1 | 2
+  readonly limits: readonly CgroupLimit[]
+  /** Absent: groups are made by hand. Else the folder is systemd's, which makes scopes in it when it is asked to. */
+  readonly scopes?: ScopeMaker
+}
+
+/** How a manager of systemd is asked. Absolute paths. */
+interface ScopeMaker {
+  readonly systemdRun: string
+  readonly env: string
+  /** Of the person whose manager it is; null for the system's. */
+  readonly runtimeFolder: string | null
+}
+
+export interface CgroupBounds {
+  readonly memoryBytes: number
+  readonly processes: number
+  /** Processors; null or absent for all there are. */
+  readonly cpus?: number | null
+}
+
+/** Files of control groups as they are read: one that is not there, or that nobody may read, says nothing. */
+
+/** @returns '' for what cannot be read. */
+export function readGroupFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** @returns those of our limits that a file of controllers names. */
+export function limitsNamedIn(path: string): readonly CgroupLimit[] {
+  const names = readGroupFile(path).trim().split(/\s+/)
+  return cgroupLimits.filter((limit) => names.includes(limit))
+}
+
 /**
  * Finds the folder of control groups, version 2, under which groups can be made, and makes it ready.
  *
@@ -7,11 +60,6 @@
  * (`Delegate=yes`, or the groups of a container): all that is in it moves into a leaf first, as every manager of a subtree does.
  * Beside systemd nothing is touched above the unit that it has handed over: see systemd-scope.ts.
  */
-import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
-import { maxCgroupMoves } from '../limits.ts'
-import { limitsNamedIn, readGroupFile } from './cgroup-files.ts'
-import type { CgroupLimit, CgroupParent } from './cgroup-parent.ts'
 
 /** Holds the processes of a group that hands its controllers down. It stays: we are in it. */
 export const leafName = 'oxbow-main'

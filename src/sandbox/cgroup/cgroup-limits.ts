@@ -4,9 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findDelegation, isWritable } from './cgroup-delegation.ts'
-import { cgroupLimits } from './cgroup-parent.ts'
-import type { CgroupBounds, CgroupParent } from './cgroup-parent.ts'
+import { type CgroupBounds, cgroupLimits, type CgroupParent, findDelegation, isWritable } from './cgroup-delegation.ts'
 import { findScopes, findUnit, isDelegated, scopeCommand } from './systemd-scope.ts'
 import type { SystemdView } from './systemd-scope.ts'
 

@@ -8,10 +8,9 @@
  */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { runOnHost } from '../image/host-command.ts'
+import { runOnHost } from '../host-programs.ts'
 import { managerAnswerMs } from '../limits.ts'
-import { limitsNamedIn } from './cgroup-files.ts'
-import type { CgroupBounds, CgroupParent } from './cgroup-parent.ts'
+import { type CgroupBounds, type CgroupParent, limitsNamedIn } from './cgroup-delegation.ts'
 
 /** The unit that this process is in, as far as the path of its group tells. */
 export interface SystemdUnit {

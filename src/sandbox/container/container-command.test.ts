@@ -1,7 +1,7 @@
 /** The line that starts a container, flag by flag: what it holds is tried where engines are. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { testLimits } from '../sandbox-workbench.ts'
+import { testLimits } from '../sandbox-fixture.ts'
 import { removeArguments, runArguments } from './container-command.ts'
 import type { ContainerPlan } from './container-command.ts'
 

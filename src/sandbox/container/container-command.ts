@@ -7,9 +7,8 @@
  * - Limits of open files and processes by name: the engine's own are above what a root without CAP_SYS_RESOURCE may set.
  * - `.git` is mounted onto itself, else it could be renamed away from its read-only parts.
  */
-import { nodeFlags } from '../bubblewrap/launch-command.ts'
-import type { FolderMount } from '../bubblewrap/launch-command.ts'
-import { insideNode } from '../image/root-tree.ts'
+import { insideNode, nodeFlags } from '../tier-plan.ts'
+import type { FolderMount } from '../tier-plan.ts'
 import { containerProcessLimit, gvisorMinProcesses, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
 import type { Config } from '../../types/index.ts'
 

@@ -11,8 +11,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { engineVariables } from '../../types/index.ts'
 import type { Config, Failure } from '../../types/index.ts'
-import { findProgram } from '../bubblewrap/sandbox-tools.ts'
-import { runOnHost } from '../image/host-command.ts'
+import { findProgram, runOnHost } from '../host-programs.ts'
 
 export interface ContainerEngine {
   readonly name: 'podman' | 'docker'
@@ -166,7 +165,7 @@ export async function findImage(engine: ContainerEngine, wanted: string, install
 async function inspectImage({ name, file, env }: ContainerEngine, wanted: string): Promise<FoundImage | Failure> {
   const args = ['image', 'inspect', '--format', '{{.Id}} {{.Config.Labels}}', wanted]
   const { exitCode, stdout, stderr } = await runOnHost(file, args, { env })
-  const [, image, labels = ''] = /^(?:sha256:)?([0-9a-f]{64}) (.*)$/m.exec(stdout) ?? []
+  const [, image, labels = ''] = /^(?:sha256:)?([0-9a-f]{64})(?: (.*))?$/m.exec(stdout) ?? []
   if (image !== undefined) return { image, browser: browserIn(labels) }
   return exitCode === 0 || saysNoImage(stderr) ? noImage(wanted) : noAnswer(name, wanted, stderr)
 }

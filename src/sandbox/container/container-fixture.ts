@@ -3,10 +3,10 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { ownSearchPath } from '../host-programs.ts'
 import { buildContainerImage } from '../image/container-image.ts'
 import type { BuiltImage } from '../image/container-image.ts'
-import type { RootExtra } from '../image/root-parts.ts'
+import type { RootExtra } from '../image/root-entries.ts'
 import { findEngine } from './container-engine.ts'
 
 /** False where containers can be made; else what to install, as the reason for a test that is skipped. */

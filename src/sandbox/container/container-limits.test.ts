@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Config, SandboxStatus } from '../../types/index.ts'
 import { createSandbox } from '../create-sandbox.ts'
-import { testBrowser, testLimits } from '../sandbox-workbench.ts'
+import { testBrowser, testLimits } from '../sandbox-fixture.ts'
 
 /** @param info memory, processes, processors, security options and runtimes, as the status asks for them */
 async function statusOf(info: string, more: Partial<Config['sandbox']['container']> = {}): Promise<SandboxStatus> {

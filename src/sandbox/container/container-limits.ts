@@ -1,8 +1,8 @@
 /** What an engine can hold a container to on this machine, and what a container is held to, in the words of the status. */
 import { existsSync } from 'node:fs'
 import type { Config, Failure } from '../../types/index.ts'
-import { findDiskLimit } from '../disk/disk-limit.ts'
-import { runOnHost } from '../image/host-command.ts'
+import { findDiskLimit } from '../disk.ts'
+import { runOnHost } from '../host-programs.ts'
 import type { TierOptions } from '../tier-plan.ts'
 import { processesOfContainer } from './container-command.ts'
 import type { HeldLimit } from './container-command.ts'

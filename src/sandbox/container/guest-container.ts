@@ -5,15 +5,14 @@
 import { toError } from '../../types/index.ts'
 import type { Config, Failure, OxbowError } from '../../types/index.ts'
 import { join } from 'node:path'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { runOnHost } from '../image/host-command.ts'
+import { ownSearchPath, runOnHost } from '../host-programs.ts'
 import { guestMemoryMb, guestProcesses, noFileLimitMb } from '../limits.ts'
 import { removeArguments, runArguments } from './container-command.ts'
 import { findEngine, findImage, installationOf } from './container-engine.ts'
-import { containerName, endRemains, reapOrphans, takeId } from './container-remains.ts'
+import { containerName, endRemains, reapOrphans, takeId } from './container-process.ts'
 import { findEngineLimits } from './container-limits.ts'
-import { keepFile } from './kept-file.ts'
-import { seccompProfile } from './seccomp-profile.ts'
+import { keepFile } from '../kept-files.ts'
+import { seccompProfile } from '../bubblewrap/seccomp-filter.ts'
 
 export interface GuestContainerOptions {
   readonly limits: Config['sandbox']

@@ -1,11 +1,13 @@
 /** Tries, inside the process tier, what must not work there, and what the tools need. */
 import type { Hands } from '../../types/index.ts'
-import { findBrowser } from '../browser/find-browser.ts'
-import { missing, ok, weak } from './attempt.ts'
-import type { Attempt, Finding } from './attempt.ts'
-import { startTimeoutMs } from './limits.ts'
-import { askCommand, withSandbox } from './tier-attempts.ts'
-import type { Machine } from './tier-attempts.ts'
+import { findBrowser } from '../browser.ts'
+import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
+import type { CgroupLimit } from '../cgroup/cgroup-delegation.ts'
+import { createCgroup } from '../cgroup/cgroup-limits.ts'
+import { findProgram, runOnHost } from '../host-programs.ts'
+import { runTool } from '../wasm/run-tool.ts'
+import { commandTimeoutMs, spinMs, startTimeoutMs } from './limits.ts'
+import { askCommand, type Attempt, type Finding, type Machine, missing, ok, weak, withSandbox, groupsFix } from './tier-attempts.ts'
 
 export function insideAttempts(machine: Machine): readonly Attempt[] {
   const inside = (name: string, profile: 'work' | 'online' | 'browser', use: (hands: Hands) => Promise<Finding>): Attempt => ({
@@ -88,4 +90,87 @@ async function browses(hands: Hands): Promise<Finding> {
   const { tabs } = await hands.ask('browserTabs', { ...who, action: 'list' }, limits)
   if (tabs.length > 0) return ok('Chromium runs in the sandbox, behind the egress proxy')
   throw opened
+}
+
+/** Tries what bounds a sandbox as a whole: a control group is made, and removed. */
+
+const words: Readonly<Record<CgroupLimit, string>> = { memory: 'memory', pids: 'processes', cpu: 'processor time' }
+const tryScope = 'Check that this prints "true": systemd-run --user --scope echo true   (as root without --user)'
+
+export function limitsAttempt(searchPath: string): Attempt {
+  return {
+    name: 'limits',
+    timeoutMs: commandTimeoutMs,
+    async run() {
+      const plan = await planBubblewrap(searchPath)
+      const cgroups = 'code' in plan ? [] : plan.cgroups
+      const held = new Set(cgroups.flatMap(({ limits }) => limits))
+      if (held.size === 0) {
+        return weak('no writable control group: each process is limited by itself, not the sandbox as a whole', groupsFix)
+      }
+      const problem = await tryGroup(cgroups, searchPath)
+      if (problem !== '') return missing(problem, tryScope)
+      const all = Object.keys(words) as CgroupLimit[]
+      const named = (limits: readonly CgroupLimit[]): string => limits.map((limit) => words[limit]).join(', ')
+      const says = `${named(all.filter((limit) => held.has(limit)))} of a sandbox, by control groups of version ${cgroups[0]?.version}`
+      const lacking = all.filter((limit) => !held.has(limit))
+      return lacking.length === 0 ? ok(says) : weak(`${says}; not ${named(lacking)}`, groupsFix)
+    },
+  }
+}
+
+/** @returns why a group cannot be made after all; '' when it can. @throws a system error where it is made by hand, and cannot be */
+async function tryGroup(parents: BubblewrapPlan['cgroups'], searchPath: string): Promise<string> {
+  const bounds = { memoryBytes: 64 * 1024 * 1024, processes: 32, cpus: 1 }
+  const group = createCgroup(parents, `doctor-${process.hrtime.bigint().toString(36)}`, bounds)
+  try {
+    const [file, ...args] = group.command
+    if (file === undefined) return ''
+    const { exitCode, stderr } = await runOnHost(file, [...args, findProgram('true', searchPath) ?? '/bin/true'])
+    return exitCode === 0 ? '' : `systemd-run makes no scope: ${stderr}`
+  } finally {
+    group.remove()
+  }
+}
+
+/** Tries tools of programs: a module that ends, one that never does, and one that wants more memory than it may have. */
+
+export const wasmAttempt: Attempt = {
+  name: 'WASM tools',
+  timeoutMs: startTimeoutMs,
+  async run() {
+    const ends = await runModule(nothing)
+    if (!ends.ok) return missing(`a module cannot be run: ${ends.failure.message}`, 'Please report this.')
+    if ((await runModule(forever)).ok) return missing('a module that never ends was not ended', 'Please report this.')
+    const grown = await runModule(grows)
+    if (!grown.ok) return missing('a module got more memory than it may have', 'Please report this.')
+    return ok('run, ended at their time limit, held to their memory')
+  },
+}
+
+function runModule(body: readonly number[]): ReturnType<typeof runTool> {
+  return runTool({ kind: 'wasi', code: moduleOf(body), input: null, limits: { timeoutMs: spinMs, memoryMb: 2 } })
+}
+
+// Instructions of WebAssembly, by the binary format of its specification, section 5.4.
+const nothing = [0x0b]
+/** loop br 0 end */
+const forever = [0x03, 0x40, 0x0c, 0x00, 0x0b, 0x0b]
+/** 2000 pages are asked for; anything but -1 is a trap. */
+const grows = [0x41, 0xd0, 0x0f, 0x40, 0x00, 0x41, 0x7f, 0x47, 0x04, 0x40, 0x00, 0x0b, 0x0b]
+
+const magic = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]
+
+/** A module with one page of memory and `_start`, which has this body. */
+function moduleOf(body: readonly number[]): Uint8Array {
+  const text = (word: string): number[] => [word.length, ...Buffer.from(word)]
+  const section = (id: number, bytes: readonly number[]): number[] => [id, bytes.length, ...bytes]
+  return Uint8Array.from([
+    ...magic,
+    ...section(1, [1, 0x60, 0, 0]),
+    ...section(3, [1, 0]),
+    ...section(5, [1, 0, 1]),
+    ...section(7, [2, ...text('memory'), 2, 0, ...text('_start'), 0, 0]),
+    ...section(10, [1, body.length + 1, 0, ...body]),
+  ])
 }

@@ -2,20 +2,21 @@
  * Examines this machine by doing: each part is used once, as a guest would use it, in a workspace of its own that is removed
  * after. What is merely installed is no finding: files of devices and versions of programs have lied about what works.
  */
+import { statSync } from 'node:fs'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Config, DoctorCheck } from '../../types/index.ts'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { type Config, type DoctorCheck, engineVariables } from '../../types/index.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { findEngine, findImage, installationOf } from '../container/container-engine.ts'
 import { createEgressProxy } from '../egress/proxy/egress-proxy.ts'
-import { attempt } from './attempt.ts'
-import { diskAttempt } from './disk-attempt.ts'
-import { insideAttempts } from './inside-attempts.ts'
-import { keptCheck } from './kept-check.ts'
-import { limitsAttempt } from './limits-attempt.ts'
-import { processTier, tierAttempts } from './tier-attempts.ts'
-import { wasmAttempt } from './wasm-attempt.ts'
-import { workspaceAttempt } from './workspace-attempt.ts'
+import { ownSearchPath } from '../host-programs.ts'
+import { bootId, keptAnswer } from '../kept-files.ts'
+import { kvmUsers } from '../micro-vm/accelerator.ts'
+import { handsMark, imagesName } from '../micro-vm/qemu-command.ts'
+import { diskAttempt, workspaceAttempt } from './workspace-attempts.ts'
+import { insideAttempts, limitsAttempt, wasmAttempt } from './inside-attempts.ts'
+import { attempt, type Attempt, type Machine, processTier, tierAttempts } from './tier-attempts.ts'
 
 export interface DoctorOptions {
   readonly config: Pick<Config, 'sandbox' | 'browser' | 'egress'>
@@ -52,4 +53,49 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
     await proxy.close()
     await rm(workspaceRoot, { recursive: true, force: true })
   }
+}
+
+/**
+ * A tier that takes seconds to try out is tried once for each start of the machine, and again when something of what it is made of has
+ * changed: programs, image, configuration, Node, hands, the user, who may use /dev/kvm. What does not work is tried each time: somebody is mending it.
+ */
+
+const programs = ['bwrap', 'podman', 'docker', 'runc', 'runsc', 'qemu-system-x86_64', 'mke2fs', 'msb']
+
+/** Never rejects. */
+export async function keptCheck(each: Attempt, machine: Machine): Promise<DoctorCheck> {
+  // Quick, and what everything else is tried in.
+  if (each.name === processTier) return attempt(each)
+  const folder = machine.cacheFolder
+  if (folder === undefined) return attempt(each)
+  let isNew = false
+  const find = (): Promise<DoctorCheck> => {
+    isNew = true
+    return attempt(each)
+  }
+  const file = join(folder, 'doctor', `${each.name.replaceAll(/\W+/g, '-')}.json`)
+  const check = await keptAnswer(file, await questionOf(each, machine), find, ({ state }) => state !== 'missing')
+  return isNew
+    ? check
+    : { ...check, says: `${check.says} (found before, since the machine started)`, ms: 0, required: each.required ?? false }
+}
+
+async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPath(), imageFolder = '' }: Machine): Promise<string> {
+  const made = [
+    ...searchPath.split(':').flatMap((folder) => programs.map((program) => join(folder, program))),
+    join(imageFolder, imagesName),
+  ]
+  const told = engineVariables.map((variable) => process.env[variable] ?? '')
+  const engine = findEngine(limits.container, searchPath)
+  const image = 'code' in engine ? null : await findImage(engine, limits.container.image, installationOf(imageFolder))
+  // Of another Oxbow: its machines need another image.
+  const hands = handsMark(loadHandsProgram(findHandsEntry()))
+  const stamps = [...new Set(made)].map(stampOf)
+  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', kvmUsers(), limits, told, image, hands, stamps])
+}
+
+/** Another one when a file or folder was written. */
+function stampOf(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size}`
 }

@@ -5,8 +5,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { Hands } from '../../types/index.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
-import type { Workbench } from '../sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 import { refusedWith } from '../sandbox-contract.ts'
 
 const calm = { signal: new AbortController().signal, timeoutMs: 60_000 }

@@ -1,7 +1,7 @@
 /** What sessions and jobs do in every tier, whatever shell its image has. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { Workbench } from '../sandbox-workbench.ts'
+import type { Workbench } from '../sandbox-fixture.ts'
 import { sessionBench } from './session-fixture.ts'
 import type { SessionBench } from './session-fixture.ts'
 

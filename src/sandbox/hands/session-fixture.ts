@@ -1,7 +1,7 @@
 /** Sessions of a real sandbox in short words, for tests. */
 import type { HandsOps } from '../../types/index.ts'
 import { asker } from '../sandbox-contract.ts'
-import type { Workbench } from '../sandbox-workbench.ts'
+import type { Workbench } from '../sandbox-fixture.ts'
 
 type Read = HandsOps['sessionRead']
 

@@ -2,7 +2,7 @@
 import { it } from 'node:test'
 import { testImage, withoutContainers } from '../container/container-fixture.ts'
 import { vmFixture } from '../micro-vm/vm-fixture.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
+import { makeWorkbench } from '../sandbox-fixture.ts'
 import { describeSessionContract } from './session-contract.ts'
 
 describeSessionContract('process', () => makeWorkbench())

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { refusedWith } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
-import type { Workbench } from '../sandbox-workbench.ts'
+import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 import { sessionBench } from './session-fixture.ts'
 import type { SessionBench } from './session-fixture.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { asker } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
+import { makeWorkbench } from '../sandbox-fixture.ts'
 
 it('what is written into a folder that cannot be read is written, and said to be', async () => {
   const { sandbox, remove } = await makeWorkbench()

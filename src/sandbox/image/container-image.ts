@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OxbowError, toError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { ownSearchPath, runOnHost } from '../host-programs.ts'
 import {
   appLabel,
   baseLabel,
@@ -18,12 +18,10 @@ import {
 } from '../container/container-engine.ts'
 import type { ContainerEngine } from '../container/container-engine.ts'
 import { rootBuildMs } from '../limits.ts'
-import { runOnHost } from './host-command.ts'
-import { findBrowser } from '../browser/find-browser.ts'
-import { ownName, removeOrphans } from './made-files.ts'
-import { planRootTree } from './root-tree.ts'
-import type { RootPlan, RootTree } from './root-tree.ts'
-import type { RootExtra } from './root-parts.ts'
+import { findBrowser } from '../browser.ts'
+import { ownName, removeOrphans } from '../kept-files.ts'
+import { planRootTree, type RootPlan, type RootTree } from './root-tree.ts'
+import type { RootExtra } from './root-entries.ts'
 
 export interface ImageBuild {
   readonly container: Config['sandbox']['container']

@@ -4,13 +4,9 @@ import { chmod, lstat, mkdtemp, readFile, readdir, readlink, realpath, rm, stat,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { runOnHost } from './host-command.ts'
-import { addFrom } from './root-entries.ts'
-import type { RootEntries } from './root-entries.ts'
-import { buildRootTree, isRootTree } from './root-tree.ts'
-import type { RootTree, RootTreeOptions } from './root-tree.ts'
-import { parseLdd } from './shared-libraries.ts'
+import { ownSearchPath, runOnHost } from '../host-programs.ts'
+import { addFrom, type RootEntries } from './root-entries.ts'
+import { buildRootTree, isRootTree, parseLdd, type RootTree, type RootTreeOptions } from './root-tree.ts'
 
 const found = (await runOnHost('/bin/sh', ['-c', 'command -v busybox && command -v ldd'])).exitCode === 0
 const skip = found ? false : 'needs busybox: apt-get install busybox-static'

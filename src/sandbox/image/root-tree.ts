@@ -16,16 +16,26 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Failure } from '../../types/index.ts'
-import { sandboxUid } from '../bubblewrap/launch-command.ts'
 import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
+import { runOnHost } from '../host-programs.ts'
+import { makeFolder } from '../kept-files.ts'
 import { rootBuildMs } from '../limits.ts'
-import { runOnHost } from './host-command.ts'
-import { makeFolder } from './made-files.ts'
-import { addFile, addFrom, addText, entriesKey, mergedFolders, withFolders } from './root-entries.ts'
-import type { RootEntries, RootEntry } from './root-entries.ts'
-import { accountFiles, commonParts, extraParts, isLeftOut } from './root-parts.ts'
-import type { RootExtra } from './root-parts.ts'
-import { sharedLibraries } from './shared-libraries.ts'
+import { insideNode, sandboxUid } from '../tier-plan.ts'
+import {
+  accountFiles,
+  addFile,
+  addFrom,
+  addText,
+  commonParts,
+  entriesKey,
+  extraParts,
+  isLeftOut,
+  mergedFolders,
+  type RootEntries,
+  type RootEntry,
+  type RootExtra,
+  withFolders,
+} from './root-entries.ts'
 
 export interface RootTreeOptions {
   readonly extras: readonly RootExtra[]
@@ -44,8 +54,6 @@ export interface RootTree {
   readonly fresh: boolean
 }
 
-/** Where Node stands inside, as in the process tier. */
-export const insideNode = '/opt/oxbow/node'
 const systemFolders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin']
 /** Empty folders that something is mounted on. */
 const mountPoints = ['/shared', '/tmp', '/vault', '/run', '/proc', '/sys', '/dev', '/var/tmp']
@@ -182,4 +190,24 @@ async function writeEntry(path: string, entry: RootEntry, strip: string | null):
   }
   chmodSync(path, entry.mode)
   if (process.getuid?.() === 0) chownSync(path, 0, 0)
+}
+
+/** The libraries that programs of the host need to run somewhere else, as the loader itself names them. */
+
+/** As many as fit into one run of ldd, which is a script that takes 20 ms for each start. */
+const batch = 50
+
+/** @param programs absolute paths. Scripts and static programs need nothing. @returns absolute paths, the loader among them. */
+export async function sharedLibraries(ldd: string, programs: readonly string[]): Promise<readonly string[]> {
+  const found = new Set<string>()
+  for (let at = 0; at < programs.length; at += batch) {
+    const { stdout } = await runOnHost(ldd, programs.slice(at, at + batch))
+    for (const path of parseLdd(stdout)) found.add(path)
+  }
+  return [...found].sort()
+}
+
+/** `libc.so.6 => /lib/libc.so.6 (0x7f…)`, and the loader as `/lib64/ld-linux.so.2 (0x7f…)`; headings end with a colon. */
+export function parseLdd(said: string): readonly string[] {
+  return said.split('\n').flatMap((line) => /^\t(?:\S+ => )?(\/\S+) \(0x[0-9a-f]+\)$/.exec(line)?.[1] ?? [])
 }

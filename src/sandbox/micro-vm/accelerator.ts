@@ -1,11 +1,11 @@
 /** Finds out how fast a machine can run here: with the processor's help, or emulated. */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../types/index.ts'
+import { bootId, keptAnswer } from '../kept-files.ts'
 import { opensByGroup } from '../bubblewrap/launch-command.ts'
-import { runOnHost } from '../image/host-command.ts'
+import { runOnHost } from '../host-programs.ts'
 
 export interface Accelerator {
   readonly accel: 'kvm' | 'tcg'
@@ -28,13 +28,9 @@ export interface AcceleratorQuestion {
 }
 
 /** Never throws. */
-export async function findAccelerator({ asked, folder, cpuinfo, bootId, device, boots }: AcceleratorQuestion): Promise<Accelerator> {
-  const file = join(folder, 'accelerator.json')
-  const question = `${bootId} ${asked} ${device}`
-  const kept = await readAnswer(file, question)
-  if (kept !== null) return kept
-  const tscKhz = await clockOf(cpuinfo)
-  const found = async (): Promise<Accelerator> => {
+export function findAccelerator({ asked, folder, cpuinfo, device, boots, ...host }: AcceleratorQuestion): Promise<Accelerator> {
+  const find = async (): Promise<Accelerator> => {
+    const tscKhz = await clockOf(cpuinfo)
     if (asked === 'tcg') return { accel: 'tcg', tscKhz, reason: '' }
     if (asked === 'kvm') return { accel: 'kvm', tscKhz, reason: '' }
     if (!/^flags\s*:.*\b(?:vmx|svm)\b/m.test(cpuinfo)) return { accel: 'tcg', tscKhz, reason: 'the processor has no vmx or svm' }
@@ -43,28 +39,12 @@ export async function findAccelerator({ asked, folder, cpuinfo, bootId, device, 
     if (await boots(tscKhz)) return { accel: 'kvm', tscKhz, reason: '' }
     return { accel: 'tcg', tscKhz, reason: 'no machine starts with /dev/kvm here' }
   }
-  const answer = await found()
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeFile(file, JSON.stringify({ for: question, answer }), { mode: 0o600 })
-  } catch {
-    // It is found out again the next time.
-  }
-  return answer
+  return keptAnswer(join(folder, 'accelerator.json'), `${host.bootId} ${asked} ${device}`, find, () => true)
 }
 
 /** A machine of root is nobody's: QEMU runs there without root's rights. */
 const notOpen =
   '/dev/kvm may not be opened: give it to the group kvm (chgrp kvm /dev/kvm, chmod 660), and a user who is not root to that group (usermod -aG kvm)'
-
-async function readAnswer(file: string, question: string): Promise<Accelerator | null> {
-  try {
-    const kept = JSON.parse(await readFile(file, 'utf8')) as { for: string; answer: Accelerator }
-    return kept.for === question ? kept.answer : null
-  } catch {
-    return null
-  }
-}
 
 /** The kernel log knows the clock of the time stamp counter; `cpu MHz` is the same where the clock does not change. */
 async function clockOf(cpuinfo: string): Promise<number> {
@@ -79,8 +59,7 @@ const defaultMegahertz = 2_500
 
 /** @returns what this host says of itself. */
 export function hostFacts(): Pick<AcceleratorQuestion, 'cpuinfo' | 'bootId' | 'device'> {
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  return { cpuinfo: readFileSync('/proc/cpuinfo', 'utf8'), bootId, device: kvmUsers() }
+  return { cpuinfo: readFileSync('/proc/cpuinfo', 'utf8'), bootId: bootId(), device: kvmUsers() }
 }
 
 /** @returns who may use /dev/kvm, and whether a machine of ours may; another text when that changes. */

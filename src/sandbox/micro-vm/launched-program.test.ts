@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
+import { ownSearchPath } from '../host-programs.ts'
 import { launchProgram } from './launched-program.ts'
 
 const plan = await planBubblewrap(ownSearchPath())

@@ -1,19 +1,14 @@
 /** One micro VM from start to end. */
-import { openSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import { openSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import { encodeMessage, greetingId, OxbowError } from '../../types/index.ts'
+import { carryStreams, encodeMessage, greetingId, OxbowError } from '../../types/index.ts'
 import type { BubblewrapPlan } from '../bubblewrap/bubblewrap-plan.ts'
-import { attachHands } from '../hands/hands-process.ts'
-import type { HandsProcess } from '../hands/hands-process.ts'
-import { machineOverheadMb, maxControlBytes, restoreTimeoutMs } from '../limits.ts'
-import { goingWord, goWord } from './image/guest-init.ts'
-import { launchProgram } from './launched-program.ts'
-import type { LaunchedProgram } from './launched-program.ts'
-import { wayOut } from './machine-way-out.ts'
-import type { WayOut } from './machine-way-out.ts'
-import { insideDisk, insideImage, qemuCommand } from './qemu-command.ts'
-import type { MachineShape } from './qemu-command.ts'
+import { attachHands, type HandsProcess } from '../hands/hands-process.ts'
+import { machineOverheadMb, maxControlBytes, maxProxyConnections, restoreTimeoutMs } from '../limits.ts'
+import { goingWord, goWord } from './guest-init.ts'
+import { type LaunchedProgram, launchProgram } from './launched-program.ts'
+import { insideDisk, insideImage, type MachineShape, qemuCommand } from './qemu-command.ts'
 
 export interface MachineParts {
   readonly launcher: BubblewrapPlan
@@ -41,7 +36,7 @@ export interface Machine extends HandsProcess {
   readonly online: OnlineHands | null
 }
 
-export interface OnlineHands extends Pick<HandsProcess, 'hands'> {
+interface OnlineHands extends Pick<HandsProcess, 'hands'> {
   readonly way: WayOut
 }
 
@@ -145,4 +140,33 @@ export function heard({ control, exited, diagnostics }: LaunchedMachine, word: s
       resolve()
     })
   })
+}
+
+/**
+ * The way out of a machine that has no network: a port on which the hands that may use it share connections, each of which becomes
+ * one to the socket of the egress proxy. Who is let through is judged there. What comes from the port may be from anybody inside.
+ */
+
+interface WayOut {
+  /** From now on connections are made. Before, each is closed: no command has been let out yet. @param socket of the proxy, on the host */
+  open(socket: string): void
+}
+
+/** @param kill ends the machine: one that breaks the form of the port is not to be trusted */
+export function wayOut(port: Duplex, { kill, logger }: { kill(): void; logger(message: string): void }): WayOut {
+  const { connect } = process.getBuiltinModule('node:net')
+  let path: string | null = null
+  carryStreams(port, {
+    maxStreams: maxProxyConnections,
+    accept: () => (path === null ? null : connect({ path, allowHalfOpen: true })),
+    onBroken(problem) {
+      logger(`The micro VM was ended: ${problem} on its way to the web.`)
+      kill()
+    },
+  })
+  return {
+    open(socket) {
+      path = socket
+    },
+  }
 }

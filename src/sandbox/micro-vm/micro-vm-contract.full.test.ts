@@ -1,7 +1,7 @@
 /** A machine does what every sandbox does. */
 import { it } from 'node:test'
 import { describeSandboxContract } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
+import { makeWorkbench } from '../sandbox-fixture.ts'
 import { vmFixture } from './vm-fixture.ts'
 
 const { limits, skip } = await vmFixture()

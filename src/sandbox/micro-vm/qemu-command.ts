@@ -1,11 +1,78 @@
+/** Finds the programs that make a machine. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Failure } from '../../types/index.ts'
+import { findProgram } from '../host-programs.ts'
+import { translationMb } from '../limits.ts'
+import { controlPort, egressPort, guestArguments, type GuestSettings, handsPort, onlinePort } from './guest-init.ts'
+
+/** Absolute paths. */
+export interface MachinePrograms {
+  readonly qemu: string
+  readonly mke2fs: string
+}
+
+/** @returns the programs, or why there is no machine and what to install. */
+export function microVmPrograms(searchPath: string): MachinePrograms | Failure {
+  const qemu = findProgram('qemu-system-x86_64', searchPath)
+  const mke2fs = findProgram('mke2fs', searchPath)
+  if (process.arch === 'x64' && qemu !== null && mke2fs !== null) return { qemu, mke2fs }
+  if (process.arch !== 'x64') {
+    return {
+      code: 'sandbox_missing',
+      message: `No micro VM on ${process.arch} yet: its image is made for x86_64.`,
+      hint: 'Set sandbox.tier = "container" or "process" in config.toml.',
+    }
+  }
+  const missing = [qemu === null ? 'qemu-system-x86_64' : '', mke2fs === null ? 'mke2fs' : ''].filter(Boolean)
+  return {
+    code: 'sandbox_missing',
+    message: `No micro VM: ${missing.join(' and ')} not installed.`,
+    hint: 'Install with: apt-get install qemu-system-x86 e2fsprogs. QEMU uses KVM where there is one.',
+  }
+}
+
+/** Where the image of a machine stands, for those who start one. What builds it is not loaded with this. */
+
+/** The files of an image, in a folder that is never changed once it has its name. */
+export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
+/** Which hands are in it: a hash of their program. */
+export const handsMarkFile = 'hands.sha256'
+/** Where images are kept, in the image folder. */
+export const imagesName = 'vm'
+/** Holds the name of the image that was built last. */
+export const currentName = 'current'
+
+/** @param folder of an image, or one with images. @returns the image's own folder; null when there is none. Never throws. */
+export async function findVmImage(folder: string): Promise<string | null> {
+  const isImage = (path: string): boolean => Object.values(imageFiles).every((name) => existsSync(join(path, name)))
+  if (isImage(folder)) return folder
+  try {
+    const image = join(folder, (await readFile(join(folder, currentName), 'utf8')).trim())
+    return isImage(image) ? image : null
+  } catch {
+    return null
+  }
+}
+
+export function handsMark(program: string): string {
+  return createHash('sha256').update(program).digest('hex')
+}
+
+/** Hands and kernel speak one protocol: an image of another version must be built anew. Never throws. */
+export async function holdsHands(image: string, program: string): Promise<boolean> {
+  return readFile(join(image, handsMarkFile), 'utf8').then(
+    (mark) => mark === handsMark(program),
+    () => false,
+  )
+}
+
 /**
  * The command line of QEMU. The machine has a processor, memory, two disks and two serial ports (four, with a way out), and nothing else: no network,
  * no display, no bus on which something could be plugged in.
  */
-import { controlPort, egressPort, guestArguments, handsPort, onlinePort } from './image/guest-init.ts'
-import { translationMb } from '../limits.ts'
-import type { GuestSettings } from './image/guest-init.ts'
-import { imageFiles } from './image/image-folder.ts'
 
 /** What makes two machines the same to a snapshot. */
 export interface MachineShape {
@@ -22,7 +89,7 @@ export const insideImage = '/image'
 export const insideDisk = '/disk'
 export const diskFile = 'workspace.ext4'
 
-export interface Descriptors {
+interface Descriptors {
   readonly control: number
   /** Hands with a way out, and the way: where the settings have them. */
   readonly online?: number

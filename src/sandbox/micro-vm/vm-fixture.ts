@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isOxbowError } from '../../types/index.ts'
 import type { Config } from '../../types/index.ts'
-import { ownSearchPath } from '../bubblewrap/sandbox-tools.ts'
-import { buildVmImage } from './image/vm-image.ts'
-import { microVmPrograms } from './machine-programs.ts'
+import { ownSearchPath } from '../host-programs.ts'
+import { buildVmImage } from './vm-image.ts'
+import { microVmPrograms } from './qemu-command.ts'
 
 export interface VmFixture {
   /** What makes `makeWorkbench` make a machine. */

@@ -10,9 +10,8 @@ import { encodeFrame, encodeMessage } from '../../types/index.ts'
 import type { Sandbox } from '../../types/index.ts'
 import { asker, describeSandboxContract, refusedWith } from '../sandbox-contract.ts'
 import type { SandboxUnderTest } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-workbench.ts'
-import { connectSandbox } from './connect-sandbox.ts'
-import { handsSocket, serveSandbox } from './serve-sandbox.ts'
+import { makeWorkbench } from '../sandbox-fixture.ts'
+import { connectSandbox, handsSocket, serveSandbox } from './remote-sandbox.ts'
 
 interface Served extends SandboxUnderTest {
   readonly folder: string

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Script } from 'node:vm'
 import { asker } from '../../sandbox-contract.ts'
-import { makeWorkbench } from '../../sandbox-workbench.ts'
+import { makeWorkbench } from '../../sandbox-fixture.ts'
 import { findCode, makeCode, startFiles } from './hands-code.ts'
 
 const program = 'function one() { return 1 }\nmodule.exports = one()'

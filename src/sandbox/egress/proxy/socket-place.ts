@@ -2,7 +2,7 @@
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sandboxUid } from '../../bubblewrap/launch-command.ts'
+import { sandboxUid } from '../../tier-plan.ts'
 import { maxSocketPathBytes } from '../../limits.ts'
 
 export interface SocketPlace {

@@ -1,0 +1,145 @@
+/** Starts hands in the Linux sandbox: a launch for each start, over the same folders. */
+import { readFileSync, realpathSync } from 'node:fs'
+import { isOxbowError, OxbowError, type Profile } from '../../types/index.ts'
+import { browserView } from '../browser.ts'
+import { type Cgroup, createCgroup, removeStaleCgroups } from '../cgroup/cgroup-limits.ts'
+import { type HandsProcess, startHands } from '../hands/hands-process.ts'
+import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
+import { cgroupRemoveMs } from '../limits.ts'
+import {
+  type FolderMount,
+  type GuardedPath,
+  insideEgressSocket,
+  sandboxUid,
+  type TierOptions,
+  type WorkspaceFolders,
+} from '../tier-plan.ts'
+import { createEntrance } from '../workspace-entrance.ts'
+import { type BubblewrapPlan, holds } from './bubblewrap-plan.ts'
+import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
+import { launchCommand, type LaunchPlan } from './launch-command.ts'
+import { findCode, makeCode, startFiles } from './start/hands-code.ts'
+
+const insideProgram = '/opt/oxbow/hands.cjs'
+
+/** @returns a function that starts hands; each start is a new sandbox over the same folders. */
+export function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Profile) => Promise<HandsProcess> {
+  const { folders, limits } = options
+  const { asRoot, guard, enter } = createEntrance(folders)
+  let program: string | null = null
+  let code: Buffer | null = null
+  let starts = 0
+
+  const startIn = async (profile: Profile, leave: () => void, guarded: readonly GuardedPath[] = []): Promise<HandsProcess> => {
+    const view = await viewOf(profile, options)
+    program ??= loadHandsProgram(findHandsEntry())
+    code ??= findCode(program, options.imageFolder)
+    const { files, entry } = startFiles(insideProgram, code)
+    removeStaleCgroups(plan.cgroups)
+    const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
+      memoryBytes: view.memoryMb * 1024 * 1024,
+      processes: view.processes,
+      cpus: limits.cpus,
+    })
+    try {
+      const command = launchCommand({
+        ...view,
+        folders: view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)),
+        tools: plan.tools,
+        filter: plan.filter,
+        asRoot,
+        node: realpathSync(process.execPath),
+        cgroupEntries: group.entries,
+        cgroupCommand: group.command,
+        memoryByCgroup: holds(plan.cgroups, 'memory'),
+        maxFileMb: view.maxFileMb,
+        files: [{ path: insideProgram, text: program }, ...files, ...view.files, ...terminals(), ...accounts(asRoot)],
+        entry,
+      })
+      const started = startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
+      // They take some 60 ms, in which there is nothing to do here.
+      code ??= makeCode(program, options.imageFolder)
+      const hands = await started
+      // Processes of a killed kernel may have been dying before; by now their group is empty.
+      removeStaleCgroups(plan.cgroups)
+      return hands
+    } catch (error) {
+      // Also when it did not come to a process.
+      group.remove()
+      throw explained(error)
+    }
+  }
+  return async (profile) => {
+    const leave = await enter(profile)
+    try {
+      const seesShared = profile === 'work' || profile === 'online'
+      return await (seesShared ? guard.during((guarded) => startIn(profile, leave, guarded)) : startIn(profile, leave))
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+}
+
+type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket'>
+
+/** What a profile sees, what its hands are told, and what it may use. */
+async function viewOf(profile: Profile, options: TierOptions): Promise<View> {
+  const { folders, limits, egressSocket } = options
+  const bounds = { memoryMb: limits.memory_mb, processes: limits.max_processes, maxFileMb: limits.max_file_mb, files: [] }
+  if (profile === 'work') return { ...bounds, folders: workMounts(folders), entryArgs: [] }
+  if (profile === 'vault-read') return { ...bounds, folders: [vaultMount(folders.vault)], entryArgs: ['--vault'] }
+  const online = { ...bounds, entryArgs: ['--relay', insideEgressSocket], egressSocket: await egressSocket!(profile) }
+  if (profile === 'online') return { ...online, folders: workMounts(folders) }
+  const seen = browserView(options)
+  return { ...online, ...seen, entryArgs: [...online.entryArgs, ...seen.entryArgs] }
+}
+
+function workMounts({ shared, tmp }: WorkspaceFolders): readonly FolderMount[] {
+  return [
+    { host: shared, inside: '/shared', writable: true },
+    { host: tmp, inside: '/tmp', writable: true },
+  ]
+}
+
+function vaultMount(vault: string): FolderMount {
+  return { host: vault, inside: '/vault', writable: false }
+}
+
+/** A group can be removed when its last process is gone, a moment after the kill: so this also waits for that. */
+async function removed(group: Cgroup): Promise<void> {
+  const until = performance.now() + cgroupRemoveMs
+  while (!group.remove() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** As a copy: where root starts the sandbox, hands could not walk to the file. */
+function terminals(): { path: string; text: Buffer }[] {
+  const addon = findPtyAddon()
+  return addon === null ? [] : [{ path: insidePtyAddon, text: readFileSync(addon) }]
+}
+
+/** Programs ask who they are; without these files `git`, `ssh` and many a script fail over it. */
+function accounts(asRoot: boolean): { path: string; text: string }[] {
+  const uid = asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid)
+  const gid = asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid)
+  return [
+    { path: '/etc/passwd', text: `agent:x:${uid}:${gid}:agent:/tmp:/bin/sh\n` },
+    { path: '/etc/group', text: `agent:x:${gid}:\n` },
+  ]
+}
+
+/** What a launcher that failed means for the person. */
+function explained(error: unknown): unknown {
+  if (!isOxbowError(error, 'sandbox_failed')) return error
+  const namespaces = /namespace|uid map|Operation not permitted|Permission denied|must be superuser/i.test(error.message)
+  const scope = /Failed to (?:connect to bus|create bus|start transient)/.test(error.message)
+  if (scope) {
+    const hint =
+      'Check that `systemd-run --user --scope true` works (as root without --user): systemd makes the control group of the sandbox.'
+    return new OxbowError('sandbox_missing', error.message, { hint, cause: error })
+  }
+  const hint = namespaces
+    ? 'User namespaces seem to be off: see `sysctl user.max_user_namespaces kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns`.'
+    : 'Check that `bwrap --unshare-all --ro-bind / / true` works on this machine.'
+  return new OxbowError('sandbox_missing', error.message, { hint, cause: error })
+}

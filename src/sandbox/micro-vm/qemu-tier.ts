@@ -1,0 +1,140 @@
+/**
+ * The strongest tier: hands in a virtual machine with its own kernel. QEMU itself runs inside the launcher of the process tier. Every
+ * start restores a snapshot; the first start of a configuration boots a machine and makes that snapshot.
+ */
+import { dirname, join } from 'node:path'
+import { type Config, type Failure, OxbowError, type Profile } from '../../types/index.ts'
+import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { kvmProbeMs, machineDiskMb } from '../limits.ts'
+import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
+import { type Accelerator, findAccelerator, hostFacts } from './accelerator.ts'
+import type { GuestSettings } from './guest-init.ts'
+import { sandboxUser } from './launched-program.ts'
+import { machineBoots, machineSnapshot, type SnapshotParts } from './machine-snapshot.ts'
+import { openMachineWorkspace } from './machine-workspace.ts'
+import { type Machine, startMachine } from './machine.ts'
+import { findVmImage, holdsHands, imagesName, type MachinePrograms, type MachineShape, microVmPrograms } from './qemu-command.ts'
+
+export const qemuTier: TierProvider = {
+  tier: 'micro_vm',
+  async plan(options) {
+    const launcher = await planBubblewrap(options.searchPath)
+    if ('code' in launcher) return launcher
+    const programs = microVmPrograms(options.searchPath)
+    if ('code' in programs) return programs
+    const asked = options.limits.micro_vm.image
+    const image = await findVmImage(asked === '' ? join(options.imageFolder, imagesName) : asked)
+    if (image === null) return noImage(asked)
+    if (!(await holdsHands(image, loadHandsProgram(findHandsEntry())))) return otherImage
+    const partsOf = (accel: MachineShape['accel'], tscKhz: number, profile: GuestSettings['profile']): SnapshotParts => ({
+      launcher,
+      qemu: programs.qemu,
+      image,
+      shape: { accel, tscKhz, ...sizeOf(options.limits), settings: settingsOf(options, profile) },
+      diskMb: options.limits.disk_mb ?? machineDiskMb,
+    })
+    const accelerator = await findAccelerator({
+      asked: options.limits.micro_vm.accel,
+      folder: options.imageFolder,
+      ...hostFacts(),
+      boots: (tscKhz) => machineBoots(partsOf('kvm', tscKhz, 'work'), kvmProbeMs),
+    })
+    return tierPlan(options, launcher, programs, accelerator, (profile) => partsOf(accelerator.accel, accelerator.tscKhz, profile))
+  },
+}
+
+const snapshotsName = 'snapshots'
+
+function tierPlan(
+  options: TierOptions,
+  launcher: BubblewrapPlan,
+  { mke2fs }: MachinePrograms,
+  { accel, reason }: Accelerator,
+  partsOf: (profile: GuestSettings['profile']) => SnapshotParts,
+): TierPlan {
+  // Beside the image: who has one has the other.
+  const snapshots = join(dirname(partsOf('work').image), snapshotsName)
+  const workspace = openMachineWorkspace({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb })
+  const { egressSocket, logger } = options
+  const startIn =
+    (profile: GuestSettings['profile']) =>
+    async (diskFolder: string): Promise<Machine> => {
+      const parts = partsOf(profile)
+      return startMachine({ ...parts, diskFolder }, await machineSnapshot(parts, snapshots), logger)
+    }
+  const machine = shareMachine(() => workspace.startWork(startIn('work')))
+  return {
+    provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
+    profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
+    limits: limitsInForce(options.limits, partsOf('work')),
+    degraded: reason === '' ? [] : [`speed: emulated, some 50 times slower, for ${reason}`],
+    async start(profile) {
+      if (profile === 'vault-read') return workspace.startVault(startIn(profile))
+      if (profile === 'work') return machine()
+      if (profile !== 'online' || egressSocket === undefined) throw notOffered(profile)
+      const socket = await egressSocket(profile)
+      const { online, isOpen, kill } = await machine()
+      online!.way.open(socket)
+      return { hands: online!.hands, isOpen, kill }
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+/**
+ * Hands of `work` and of `online` are in one machine, over one disk: what the one writes the other one reads at once.
+ * @returns a function that starts it where none runs; the next one starts when the one before has ended
+ */
+function shareMachine(start: () => Promise<Machine>): () => Promise<Machine> {
+  let current: Promise<Machine> | null = null
+  return async () => {
+    const known = current
+    const running = await known?.catch(() => null)
+    if (running?.isOpen() !== true && current === known) current = Promise.resolve(running?.kill()).then(start)
+    return current!
+  }
+}
+
+function sizeOf({ memory_mb: memoryMb, cpus }: Config['sandbox']): Pick<MachineShape, 'memoryMb' | 'processors'> {
+  return { memoryMb: Math.max(memoryMb, minMachineMb), processors: Math.ceil(cpus ?? 1) }
+}
+
+/** The kernel and Node of the guest need this much before anything is done. */
+const minMachineMb = 256
+
+function settingsOf({ limits, egressSocket }: TierOptions, profile: GuestSettings['profile']): GuestSettings {
+  const online = profile === 'work' && egressSocket !== undefined
+  return { profile, online, uid: sandboxUser(), processes: limits.max_processes, maxFileMb: limits.max_file_mb }
+}
+
+function limitsInForce(limits: Config['sandbox'], { shape, diskMb }: SnapshotParts): readonly string[] {
+  return [
+    `network: ${shape.settings.online ? 'none but the egress proxy, for calls that may use it' : 'none'}`,
+    `memory: ${shape.memoryMb} MB for the machine`,
+    `processors: ${shape.processors}`,
+    `disk: ${diskMb} MB for the workspace and /tmp`,
+    `processes: ${limits.max_processes}`,
+    `largest file: ${limits.max_file_mb} MB`,
+  ]
+}
+
+function noImage(asked: string): Failure {
+  return {
+    code: 'sandbox_missing',
+    message: asked === '' ? 'No micro VM: its image was not built yet.' : 'No micro VM: sandbox.micro_vm.image names no image.',
+    hint: 'Build it with: oxbow image build --vm',
+  }
+}
+
+const otherImage: Failure = {
+  code: 'sandbox_missing',
+  message: 'No micro VM: its image was built by another version of Oxbow.',
+  hint: 'Build it anew with: oxbow image build --vm',
+}
+
+function notOffered(profile: Profile): OxbowError {
+  return new OxbowError('sandbox_missing', `A micro VM has no profile "${profile}".`, {
+    hint: 'Use the process or the container tier for it.',
+  })
+}

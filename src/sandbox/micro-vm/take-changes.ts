@@ -1,0 +1,136 @@
+/**
+ * Finds out what a machine has changed in /shared since the last time, and brings it to the host, into a folder of its own, file
+ * by file under numbers: nothing is applied yet. The machine is a stranger: names, sizes and counts are checked first.
+ */
+import { createHash } from 'node:crypto'
+import { mkdtemp, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Hands, isOxbowError, OxbowError, type SurveyedEntry } from '../../types/index.ts'
+import { importPieceBytes, importRequestMs, importsAtOnce, maxImportEntries } from '../limits.ts'
+
+/** What a machine had of each path when it was last looked at. Only good for comparing. */
+type Stamps = ReadonlyMap<string, string>
+
+export interface TakenEntry {
+  readonly path: string
+  readonly kind: 'file' | 'folder' | 'link'
+  /** As in TreeEntry. */
+  readonly content: string
+  readonly executable: boolean
+  readonly modifiedMs: number
+  /** Of a file: where its bytes stand now. */
+  readonly staged: string
+}
+
+export interface TakenChanges {
+  /** New or different, folders before what is in them. */
+  readonly entries: readonly TakenEntry[]
+  /** All that is there. */
+  readonly paths: ReadonlySet<string>
+  /** Folders whose content the machine cannot see itself. */
+  readonly closed: readonly string[]
+  readonly stamps: Stamps
+}
+
+/** @throws OxbowError `sandbox_failed` when what it says cannot be true; what hands throw */
+export async function surveyMachine(hands: Hands, signal: AbortSignal): Promise<readonly SurveyedEntry[]> {
+  const input = { path: '/shared', maxEntries: maxImportEntries }
+  const { entries, truncated } = await hands.ask('survey', input, { signal, timeoutMs: importRequestMs })
+  if (truncated) throw refused(`more than ${maxImportEntries} files and folders`)
+  const kinds = new Map<string, SurveyedEntry['kind']>()
+  for (const { path, kind } of entries) {
+    if (!isPlain(path)) throw refused('a path that leaves the folder')
+    if (kinds.has(path)) throw refused('a path that comes twice')
+    const slash = path.lastIndexOf('/')
+    if (slash !== -1 && kinds.get(path.slice(0, slash)) !== 'folder') throw refused('an entry without its folder')
+    kinds.set(path, kind)
+  }
+  return entries
+}
+
+export function stampsOf(entries: readonly SurveyedEntry[]): Stamps {
+  return new Map(entries.map((entry) => [entry.path, stampOf(entry)]))
+}
+
+/** @param folder in which a folder for the files is made; the caller removes it. @throws as surveyMachine does */
+export async function takeChanges(
+  hands: Hands,
+  known: Stamps,
+  folder: string,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<TakenChanges> {
+  const survey = await surveyMachine(hands, signal)
+  const stamps = new Map(stampsOf(survey))
+  const different = survey.filter((entry) => known.get(entry.path) !== stamps.get(entry.path))
+  const budget = { left: maxBytes }
+  const taken = new Map<string, TakenEntry>()
+  const files = different.filter(({ kind }) => kind === 'file')
+  const staging = await mkdtemp(join(folder, 'files-'))
+  let next = 0
+  const takeSome = async (): Promise<void> => {
+    for (let i = next++; i < files.length; i = next++) {
+      const file = files[i]!
+      const staged = join(staging, String(i))
+      const content = await takeFile(hands, file.path, staged, budget, signal)
+      // What cannot be read now is looked at again the next time.
+      if (content === null) stamps.delete(file.path)
+      else taken.set(file.path, { ...factsOf(file), kind: 'file', content, staged })
+    }
+  }
+  await Promise.all(Array.from({ length: importsAtOnce }, takeSome))
+  const entries = different.flatMap((entry): TakenEntry[] => {
+    const file = taken.get(entry.path)
+    if (file !== undefined) return [file]
+    if (entry.kind === 'folder') return [{ ...factsOf(entry), kind: 'folder', content: '', staged: '' }]
+    return entry.kind === 'link' ? [{ ...factsOf(entry), kind: 'link', content: entry.target, staged: '' }] : []
+  })
+  const closed = survey.filter(({ kind }) => kind === 'closed').map(({ path }) => path)
+  return { entries, paths: new Set(survey.map(({ path }) => path)), closed, stamps }
+}
+
+/** @returns the hash of what is in the file now; null when it cannot be read. */
+async function takeFile(hands: Hands, path: string, staged: string, budget: { left: number }, signal: AbortSignal): Promise<string | null> {
+  const hash = createHash('sha256')
+  const file = await open(staged, 'wx', 0o600)
+  try {
+    for (let offset = 0; ;) {
+      const input = { path: `/shared/${path}`, offset, maxBytes: importPieceBytes }
+      const { content } = await hands.ask('bytes', input, { signal, timeoutMs: importRequestMs })
+      if (content.length === 0) return hash.digest('hex')
+      if ((budget.left -= content.length) < 0) throw refused('more than its disk can hold')
+      hash.update(content)
+      await file.write(content)
+      offset += content.length
+      if (content.length < importPieceBytes) return hash.digest('hex')
+    }
+  } catch (error) {
+    if (isOxbowError(error, 'not_found') || isOxbowError(error, 'path_refused') || isOxbowError(error, 'tool_failed')) return null
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+function factsOf({ path, executable, modifiedMs }: SurveyedEntry): Pick<TakenEntry, 'path' | 'executable' | 'modifiedMs'> {
+  return { path, executable, modifiedMs }
+}
+
+function stampOf({ kind, executable, stamp, target }: SurveyedEntry): string {
+  return [kind, executable, stamp, target].join(' ')
+}
+
+/** Relative, and the same file whoever reads it. */
+function isPlain(path: string): boolean {
+  if (path.includes('\0')) return false
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= maxNameBytes)
+}
+
+/** Longest name of a file on Linux (NAME_MAX). */
+const maxNameBytes = 255
+
+function refused(why: string): OxbowError {
+  return new OxbowError('sandbox_failed', `What the micro VM says of its workspace was refused: ${why}.`, {
+    hint: 'Nothing of it was taken over; it stays on the disk of the micro VM.',
+  })
+}

@@ -1,0 +1,53 @@
+/** A real sandbox over a temporary workspace, for tests. Fails, and says what to install, where there is none. */
+import assert from 'node:assert/strict'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Config, parseConfig } from '../types/index.ts'
+import { createSandbox } from './create-sandbox.ts'
+import type { SandboxUnderTest } from './sandbox-contract.ts'
+import type { EgressSocket } from './tier-plan.ts'
+
+const defaults = parseConfig({}, 'the default configuration')
+export const testLimits: Config['sandbox'] = { ...defaults.sandbox, memory_mb: 384, max_processes: 96, max_file_mb: 16 }
+export const testBrowser: Config['browser'] = defaults.browser
+
+export interface Workbench extends SandboxUnderTest {
+  /** The workspace on the host. */
+  readonly root: string
+}
+
+export interface WorkbenchOptions {
+  readonly insecure?: boolean
+  readonly limits?: Partial<Config['sandbox']>
+  readonly egressSocket?: EgressSocket
+  /** See TierOptions. */
+  readonly imageFolder?: string
+  readonly searchPath?: string
+  /** Prepares the workspace before the sandbox is made. */
+  readonly before?: (root: string) => Promise<void>
+}
+
+export async function makeWorkbench({
+  insecure = false,
+  limits,
+  egressSocket,
+  imageFolder,
+  searchPath,
+  before,
+}: WorkbenchOptions = {}): Promise<Workbench> {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sandbox-')))
+  await before?.(root)
+  const sandbox = await createSandbox({
+    workspaceRoot: root,
+    limits: { ...testLimits, ...limits },
+    browser: defaults.browser,
+    insecure,
+    ...(egressSocket !== undefined && { egressSocket }),
+    ...(imageFolder !== undefined && { imageFolder }),
+    ...(searchPath !== undefined && { searchPath }),
+  })
+  const { tier, problem } = sandbox.status
+  assert.notEqual(tier, 'none', `${problem?.message} ${problem?.hint}`)
+  return { root, sandbox, remove: () => rm(root, { recursive: true, force: true }) }
+}

@@ -1,0 +1,196 @@
+/**
+ * The process tier where there is no bubblewrap of our own: macOS, by `@anthropic-ai/sandbox-runtime` (sandbox-exec there). It has no
+ * mount namespaces, so hands see the folders of the workspace where they are, and map `/shared` and `/tmp` to them.
+ *
+ * The same code runs on Linux, where the runtime takes bubblewrap and socat: its tests do that. It is never chosen there, as
+ * bubblewrap-tier.ts holds more in a quarter of the time. What differs between the systems is in hidden-folders.ts.
+ */
+import { existsSync, realpathSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Failure, OxbowError, type Profile } from '../types/index.ts'
+import { findHandsEntry, loadHandsProgram } from './bubblewrap/hands-program.ts'
+import { quote } from './bubblewrap/launch-command.ts'
+import { findDiskLimit } from './disk.ts'
+import { type HandsProcess, startHands } from './hands/hands-process.ts'
+import { keepFile } from './kept-files.ts'
+import { maxOpenFiles } from './limits.ts'
+import { nodeFlags, type TierOptions, type TierPlan, type TierProvider } from './tier-plan.ts'
+
+/** What of the runtime is used here; its own types are of an optional package. */
+export interface Runtime {
+  initialize(config: RuntimeConfig): Promise<void>
+  checkDependenciesAsync(): Promise<{ readonly errors: readonly string[] }>
+  wrapWithSandboxArgv(command: string, shell: string, config: Partial<RuntimeConfig>): Promise<{ readonly argv: readonly string[] }>
+  reset(): Promise<void>
+}
+
+export interface FilesystemRules {
+  readonly denyRead: readonly string[]
+  readonly allowRead: readonly string[]
+  readonly allowWrite: readonly string[]
+  readonly denyWrite: readonly string[]
+}
+
+export interface RuntimeConfig {
+  readonly network: { readonly allowedDomains: readonly string[]; readonly deniedDomains: readonly string[] }
+  readonly filesystem: FilesystemRules
+}
+
+const noNetwork: RuntimeConfig['network'] = { allowedDomains: [], deniedDomains: [] }
+
+export const srtTier: TierProvider = {
+  tier: 'process',
+  async plan(options) {
+    const runtime = await loadRuntime()
+    if ('code' in runtime) return runtime
+    const { errors } = await runtime.checkDependenciesAsync()
+    if (errors.length > 0) return missing(errors.join(' '), 'On Linux: apt-get install bubblewrap socat ripgrep.')
+    return tierPlan(runtime, options)
+  },
+}
+
+/** @returns it, or what to install */
+export async function loadRuntime(): Promise<Runtime | Failure> {
+  try {
+    const loaded = (await import('@anthropic-ai/sandbox-runtime')) as unknown as { SandboxManager: Runtime }
+    return loaded.SandboxManager
+  } catch {
+    return missing('the package @anthropic-ai/sandbox-runtime is not installed.', 'npm install @anthropic-ai/sandbox-runtime')
+  }
+}
+
+function missing(what: string, hint: string): Failure {
+  return { code: 'sandbox_missing', message: `No sandbox: ${what} File and shell tools are off.`, hint }
+}
+
+export function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
+  const { folders, limits, diskProblem } = options
+  const disk = findDiskLimit(folders, limits.disk_mb, diskProblem)
+  let ready: Promise<void> | null = null
+  return {
+    provider: 'sandbox-runtime',
+    profiles: ['work', 'vault-read'],
+    shell: false,
+    limits: ['network: none', `largest file: ${limits.max_file_mb} MB`, ...disk.inForce],
+    degraded: [
+      'commands: off; this provider has no way to end all that a command has started',
+      'memory: not limited',
+      'processes: not limited',
+      'programs and settings of the machine can be read; homes and other disks cannot',
+      ...disk.missing,
+    ],
+    async start(profile) {
+      const rules = rulesFor(profile, options, process.platform)
+      // One for the whole process: the runtime has no second. What a profile may do comes with each command.
+      ready ??= runtime.initialize({ network: noNetwork, filesystem: rules })
+      const initialized = ready
+      try {
+        await initialized.catch((error: unknown) => {
+          // The next start tries anew.
+          if (ready === initialized) ready = null
+          throw error
+        })
+        return await startUnder(runtime, rules, options, profile)
+      } catch (error) {
+        throw explained(error)
+      }
+    },
+    async close() {
+      await ready?.catch(() => undefined)
+      if (ready !== null) await runtime.reset()
+      ready = null
+    },
+  }
+}
+
+async function startUnder(runtime: Runtime, rules: FilesystemRules, options: TierOptions, profile: Profile): Promise<HandsProcess> {
+  const { folders, limits } = options
+  const hands = keepFile(handsFile(options), loadHandsProgram(findHandsEntry()))
+  const mapped = profile === 'vault-read' ? ['--mapped-vault', folders.vault] : ['--mapped', folders.shared, folders.tmp]
+  const words = [realpathSync(process.execPath), ...nodeFlags, hands, ...mapped]
+  // In blocks of 512 bytes, as POSIX says of sh.
+  const bounds = `ulimit -f ${limits.max_file_mb * 2048}; ulimit -n ${maxOpenFiles}; ulimit -c 0`
+  const { file, args } = await underRuntime(runtime, rules, folders.tmp, `${bounds}; exec ${words.map(quote).join(' ')}`)
+  return startHands({ file, args, cwd: dirname(hands), data: [] }, () => Promise.resolve())
+}
+
+/** Nothing of our environment: the runtime would pass all of it on. */
+export async function underRuntime(
+  runtime: Runtime,
+  filesystem: FilesystemRules,
+  home: string,
+  command: string,
+): Promise<{ readonly file: string; readonly args: readonly string[] }> {
+  const { argv } = await runtime.wrapWithSandboxArgv(command, '/bin/sh', { network: noNetwork, filesystem })
+  return { file: '/usr/bin/env', args: ['-i', `PATH=${runtimePath(process.platform)}`, `HOME=${home}`, ...argv] }
+}
+
+/** Homes are closed as a whole, and of the workspace what a profile sees is opened again. */
+export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJS.Platform): FilesystemRules {
+  const { folders } = options
+  const seen = profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp]
+  const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...runtimeHelpers()]
+  return {
+    denyRead: [...hiddenFolders(platform, ownHome()), realpathSync(tmpdir()), dirname(folders.shared)],
+    allowRead: [...seen, ...program],
+    allowWrite: profile === 'vault-read' ? [] : seen,
+    denyWrite: [],
+  }
+}
+
+/** @returns '/' where there is none */
+function ownHome(): string {
+  const home = homedir()
+  return isAbsolute(home) && existsSync(home) ? realpathSync(home) : '/'
+}
+
+/** Programs that the runtime starts inside: where it is installed may be hidden, in a home for one. */
+function runtimeHelpers(): readonly string[] {
+  const entry = fileURLToPath(import.meta.resolve('@anthropic-ai/sandbox-runtime'))
+  const name = '/sandbox-runtime'
+  const root = entry.slice(0, entry.lastIndexOf(name) + name.length)
+  return [realpathSync(root)].map((folder) => join(folder, 'vendor')).filter((folder) => existsSync(folder))
+}
+
+function handsFile({ cacheFolder }: TierOptions): string {
+  return join(cacheFolder, 'hands-mapped', 'hands.cjs')
+}
+
+function explained(error: unknown): OxbowError {
+  const message = error instanceof Error ? error.message : 'unknown failure'
+  return new OxbowError('sandbox_missing', message, { hint: 'See docs/isolation.md, “macOS”.', cause: error })
+}
+
+/**
+ * Where the systems differ for the sandbox runtime: which folders of the machine hold what is not for agents. Everything else of
+ * it can be read, as on any system with several users. The lists of macOS were never tried on one.
+ */
+
+const everywhere = ['/opt', '/root', '/home', '/mnt', '/media', '/srv', '/boot'] as const
+
+/** Homes, other disks, what services keep. /etc and /private/etc stay: linkers, TLS and names need them. */
+const ofMacOs = [
+  '/Users',
+  '/Volumes',
+  '/Network',
+  '/private/var/root',
+  '/private/var/db/dslocal',
+  '/private/var/log',
+  '/Library/Keychains',
+] as const
+
+const ofLinux = [...everywhere, '/var', '/etc/shadow', '/etc/gshadow', '/etc/ssh', '/run'] as const
+
+/** @param home of the person, as a real path: it may be somewhere else than homes usually are */
+export function hiddenFolders(platform: NodeJS.Platform, home: string): readonly string[] {
+  const usual = platform === 'darwin' ? ofMacOs : ofLinux
+  // Accounts of services often have the root folder for a home.
+  return home === '/' || usual.some((folder) => `${home}/`.startsWith(`${folder}/`)) ? usual : [...usual, home]
+}
+
+/** Programs that the runtime itself needs, where they usually are. */
+export function runtimePath(platform: NodeJS.Platform): string {
+  return platform === 'darwin' ? '/usr/bin:/bin:/usr/sbin:/sbin:/opt/homebrew/bin:/usr/local/bin' : '/usr/bin:/bin:/usr/sbin:/sbin'
+}
