@@ -51,7 +51,7 @@ export default defineConfig([
     deps: { ...common.deps, neverBundle: [...common.deps.neverBundle, /^pg-native$/] },
   },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
-  { ...common, entry: { 'text-worker': 'src/memory/thread/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
+  { ...common, entry: { 'text-worker': 'src/memory/text/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. See hands-program.ts for the format.

@@ -1,9 +1,8 @@
 /** The rankings that are compared: the parts of recall, both fusions as recall makes them and nothing else, and the whole of it. Each gives ids of entries, best first. */
 import type { TextEngine } from '../../src/memory/index.ts'
-import { inOrder } from '../../src/memory/recall/candidate.ts'
+import { fuseLists, inOrder } from '../../src/memory/recall/fuse-lists.ts'
 import { createRecall } from '../../src/memory/recall/create-recall.ts'
 import { askedDays } from '../../src/memory/recall/day-terms.ts'
-import { fuseLists } from '../../src/memory/recall/fuse-lists.ts'
 import { contextWeight } from '../../src/memory/recall/recall-limits.ts'
 import type { MemoryStore } from '../../src/store/index.ts'
 import { depths } from './recall-score.ts'

@@ -2,20 +2,24 @@
  * Memory, as the rest of the house sees it: what keeps, finds and forgets, behind one port. Nothing of it is started or loaded before
  * its first use: an idle guest has the record of its options and nothing else.
  */
-import type { MemoryStats, Store } from '../store/index.ts'
-import type { Clock, Config, SessionId } from '../types/index.ts'
+import { createHasher, type Hasher, type MemoryEntry, type MemoryStats, type MemoryStore, type Store } from '../store/index.ts'
+import { type Clock, type Config, once, type Once, OxbowError, type SessionId, toFailure } from '../types/index.ts'
+import type { EmbeddingService } from './embed/service-embedder.ts'
+import type { AskedEngine, VectorIndex } from './embed/vector-index.ts'
+import type { Forgetting } from './forget/forget.ts'
+import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
 import type { Documents } from './keep/documents.ts'
+import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './keep/exclusive-writer.ts'
+import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
+import type { Provenance } from './keep/provenance.ts'
 import type { Transfer } from './keep/transfer.ts'
-import type { Provenance } from './keep/why.ts'
-import type { Forgetting } from './forget/forget.ts'
-import type { EraseBodies, Eraser } from './forget/gone-fact.ts'
-import type { EmbeddingService } from './embed/service-embedder.ts'
-import type { Recall } from './recalled.ts'
-import type { TextEngine } from './text-engine.ts'
+import type { Recall } from './recall/recalled.ts'
+import type { TurnMemory, TurnQuestion, TurnRecall } from './recall/turn-recall.ts'
+import type { Wanted } from './recall/wanted.ts'
+import type { TextEngine } from './text/text-engine.ts'
 import type { Tidy } from './tidy/tidy.ts'
-import type { TurnMemory, TurnQuestion } from './said/turn-recall.ts'
 
 export interface Memory {
   /** Whether a turn of this session has anything to be reminded of. A promise only the first time. */
@@ -83,4 +87,244 @@ export interface MemoryOptions {
   readonly catchUpMs?: number
   /** For tests: how long a question waits for its vector. */
   readonly questionMs?: number
+}
+
+/** Puts memory together from its parts, each loaded when it is first asked for. */
+export function createMemory(options: MemoryOptions): Memory {
+  const { store, config, clock } = options
+  const presence = createMemoryPresence(store.memory)
+  let closed = false
+  const ending = new AbortController()
+  const writer = createExclusiveWriter(store.memory)
+  const readers = lazyReaders(options, writer, (...asked) => embed(...asked))
+  const { text, wanted, recall, vectors } = readers
+  const makeVectors = (): void => {
+    if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke(), notSaidHere)
+  }
+  const deps: KeepDeps = {
+    memory: writer.memory,
+    writer,
+    store,
+    text,
+    hash: once((): Promise<Hasher> => createHasher()),
+    clock,
+    changed({ put = [], gone = [] }) {
+      presence.put(put)
+      if (put.length > 0) makeVectors()
+      if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
+    },
+  }
+  const erasers: Eraser[] = []
+  let embed: EmbeddingService['embed'] = notConnected
+  let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
+  const forgetting = lazyForgetting(deps, erasers)
+  const indexer = once(() =>
+    openIndex(deps, {
+      keeps: config.index_messages,
+      catchUpMs: options.catchUpMs,
+      settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
+    }),
+  )
+  const turnRecall = lazyTurnRecall(deps, recall, config)
+  const keepers = lazyKeepers(deps, config)
+  // Where messages are not kept, a turn that forgot something is waited for all the same.
+  const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
+  return {
+    hasOthers: (session) => config.recall && config.recall_tokens > 0 && presence.hasOthers(session),
+    poke() {
+      // Once, for what a stop left undone; later ones follow from what is put.
+      if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
+      if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
+    },
+    caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
+    recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
+    tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
+    recall,
+    ...keepers,
+    forgetting,
+    onForget: (eraser) => void erasers.push(eraser),
+    why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await keepers.notes()).find(id)),
+    async stats() {
+      const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
+      return report(deps, (await indexer.made())?.fault() ?? null, embedding)
+    },
+    reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
+    eraseBy: (erase) => void (eraseBodies = erase),
+    embedBy: (by) => void (embed = by),
+    async close() {
+      closed = true
+      ending.abort()
+      await closeAll(readers, indexer.made())
+    },
+  }
+}
+
+function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: MemoryOptions['config']): Once<TurnRecall> {
+  const { recall_results: limit, recall_tokens: tokens } = config
+  return once(async () => (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens }))
+}
+
+function lazyForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Once<Forgetting> {
+  return once(async () => (await import('./forget/forget.ts')).createForgetting(deps, erasers))
+}
+
+async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {
+  return (await import('./keep/journal-index.ts')).createJournalIndex({ ...deps, ...own })
+}
+
+/** What writes: notes and what becomes of them, documents, whole files, and the tidying. */
+function lazyKeepers(
+  deps: KeepDeps,
+  { consolidation }: MemoryOptions['config'],
+): Pick<Memory, 'notes' | 'corrections' | 'documents' | 'transfer' | 'tidy'> {
+  const notes = once(async () => (await import('./keep/notes.ts')).createNotes(deps))
+  return {
+    notes,
+    corrections: once(async () => (await import('./keep/corrections.ts')).createCorrections(deps, await notes())),
+    documents: once(async () => (await import('./keep/documents.ts')).createDocuments(deps)),
+    transfer: once(async () => (await import('./keep/transfer.ts')).createTransfer(deps)),
+    tidy: once(async () => (await import('./tidy/tidy.ts')).createTidy(deps, { speed: consolidation.fading })),
+  }
+}
+
+interface Reindexing {
+  readonly indexer: () => Promise<JournalIndex>
+  /** Null: nothing has vectors. */
+  readonly vectors: (() => Promise<VectorIndex>) | null
+}
+
+async function reindex(deps: KeepDeps, { indexer, vectors }: Reindexing, signal: AbortSignal): Promise<Reindexed> {
+  const messages = await (await indexer()).rebuild(signal)
+  const { rereadWritten } = await import('./keep/journal-index.ts')
+  const written = await rereadWritten(deps, signal)
+  // With a service they take as long as they take; why they stand still is in the report.
+  await vectors?.().then((index) => void index.rebuild().catch(() => {}))
+  return { messages, written, vectors: vectors !== null }
+}
+
+/** What reads, ranks and makes vectors. */
+interface Readers {
+  readonly text: Once<TextEngine>
+  readonly wanted: Once<Wanted>
+  readonly recall: Once<Recall>
+  readonly vectors: Once<VectorIndex>
+  /** Why questions are asked without a vector; null while they have one. */
+  questionFault(): unknown
+}
+
+function lazyReaders(options: MemoryOptions, writer: ExclusiveWriter, embed: EmbeddingService['embed']): Readers {
+  const { store, clock } = options
+  const text = once(options.text ?? (() => startText(options, { embed })))
+  const vectors = once(async (): Promise<VectorIndex> => {
+    const [{ createVectorIndex }, { isServiceName }, { lastVectorsMs }] = await Promise.all([
+      import('./embed/vector-index.ts'),
+      import('./text/text-engine.ts'),
+      import('./embed/embed-limits.ts'),
+    ])
+    const lastMs = isServiceName(options.config.embedder) ? 0 : (options.lastVectorsMs ?? lastVectorsMs)
+    return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs, lastMs })
+  })
+  const wanted = once(async () => (await import('./recall/wanted.ts')).createWanted(writer, clock))
+  let asking: AskedEngine | null = null
+  const recall = once(async (): Promise<Recall> => {
+    const [{ createRecall }, { askedMeanwhile }] = await Promise.all([
+      import('./recall/create-recall.ts'),
+      import('./embed/vector-index.ts'),
+    ])
+    const { meanwhile, poke } = await vectors()
+    // A guest that only answers goes on with what a stop left undone, too.
+    poke()
+    asking = askedMeanwhile(await text(), { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
+    return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
+  })
+  return { text, wanted, recall, vectors, questionFault: () => asking?.fault() ?? null }
+}
+
+async function startText({ config }: MemoryOptions, service: EmbeddingService): Promise<TextEngine> {
+  const { createTextEngine } = await import('./text/text-thread.ts')
+  return createTextEngine({ embedder: config.embedder, service })
+}
+
+/** A store that fails, or what cannot be loaded, says so to whoever asks next. */
+function notSaidHere(): void {}
+
+/** Until the kernel says how a service is asked. */
+const notConnected: EmbeddingService['embed'] = (model) =>
+  Promise.reject(
+    new OxbowError('bad_config', `The embedder ${model} is a service, and none can be asked here.`, {
+      hint: 'Set memory.embedder to words-50k, or ask a running guest.',
+    }),
+  )
+
+/** What counts, indexes and makes vectors has its last words; a service that is being asked for vectors is not waited for. */
+async function closeAll({ text, wanted, vectors }: Readers, index: Promise<JournalIndex> | null): Promise<void> {
+  await (await wanted.made())?.close()
+  await (await index)?.close()
+  await (await vectors.made())?.lastOnes()
+  const ended = vectors.made()?.then((made) => made.close())
+  await (await text.made())?.close()
+  await ended
+}
+
+/** @param indexing why nothing new is found @param embedding why what is found is found by words only */
+async function report({ memory, store }: KeepDeps, indexing: unknown, embedding: unknown): Promise<MemoryReport> {
+  const [stats, indexed, head] = await Promise.all([memory.stats(), memory.cursor('journal'), store.head()])
+  const active = stats.models.find(({ state }) => state === 'active')
+  const said = (fault: unknown): string => toFailure(fault, 'internal_failure', '').message
+  return {
+    ...stats,
+    indexed,
+    journal: head.seq,
+    waiting: active === undefined ? 0 : Math.max(0, stats.passages - active.vectors),
+    problem: indexing !== null ? said(indexing) : embedding !== null ? `found by words only: ${said(embedding)}` : null,
+  }
+}
+
+/**
+ * Whether there is anything to recall at all, known without asking: a turn of somebody who has said nothing elsewhere must not cost
+ * a look. Asked of the store once, then kept by what is written here.
+ */
+
+interface MemoryPresence {
+  /** Whether memory holds anything but the messages of this session. A promise only the first time. */
+  hasOthers(session: SessionId): boolean | Promise<boolean>
+  /** Whether memory holds anything at all. */
+  hasAny(): Promise<boolean>
+  put(entries: readonly MemoryEntry[]): void
+}
+
+/** Nothing; messages of one session alone; or more than that. */
+type Held = { readonly kind: 'nothing' } | { readonly kind: 'one'; readonly session: string } | { readonly kind: 'more' }
+
+function createMemoryPresence(memory: MemoryStore): MemoryPresence {
+  let held: Held | null = null
+  let asked: Promise<void> | null = null
+  const put = (entries: readonly Pick<MemoryEntry, 'kind' | 'session'>[]): void => {
+    for (const { kind, session } of entries) {
+      if (held === null || held.kind === 'more') return
+      if (kind !== 'message' || (held.kind === 'one' && held.session !== session)) held = { kind: 'more' }
+      else held = { kind: 'one', session }
+    }
+  }
+  const ask = async (): Promise<void> => {
+    const [newest] = await memory.list({}, 1)
+    let found: Held = { kind: 'nothing' }
+    if (newest !== undefined) {
+      const [other] = newest.kind !== 'message' || newest.session === '' ? [newest] : await memory.list({ notSession: newest.session }, 1)
+      found = other === undefined ? { kind: 'one', session: newest.session } : { kind: 'more' }
+    }
+    // What was written meanwhile was seen by the look or is counted below.
+    held ??= found
+  }
+  const answer = (session: SessionId): boolean =>
+    held !== null && (held.kind === 'more' || (held.kind === 'one' && held.session !== session))
+  const known = (): Promise<void> => (asked ??= ask().finally(() => (asked = null)))
+  return {
+    hasOthers: (session) => (held === null ? known().then(() => answer(session)) : answer(session)),
+    async hasAny() {
+      if (held === null) await known()
+      return held?.kind !== 'nothing'
+    },
+    put,
+  }
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { readTokenizer } from '../../src/memory/embed/model2vec/tokenizer-json.ts'
+import { readTokenizer } from '../../src/memory/embed/tokenizer.ts'
 import { createTextEngine } from '../../src/memory/index.ts'
 import { oddTexts, type TrueModel, trueModels } from './true-models.ts'
 

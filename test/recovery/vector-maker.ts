@@ -1,6 +1,6 @@
 /** A program that makes vectors in a file until it is killed: `node vector-maker.ts FILE`. It tells its parent after some batches. */
 import { createVectorIndex } from '../../src/memory/embed/vector-index.ts'
-import { createLocalTextEngine } from '../../src/memory/thread/create-text-engine.ts'
+import { createLocalTextEngine } from '../../src/memory/text/text-thread.ts'
 import { type MemoryItem, openSqliteStore } from '../../src/store/index.ts'
 import type { UserId } from '../../src/types/index.ts'
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { createVectorIndex } from '../../src/memory/embed/vector-index.ts'
-import { createLocalTextEngine } from '../../src/memory/thread/create-text-engine.ts'
+import { createLocalTextEngine } from '../../src/memory/text/text-thread.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import type { UserId } from '../../src/types/index.ts'
 
@@ -28,7 +28,7 @@ void it('making vectors goes on where a killed guest stopped, and loses nothing'
       const index = createVectorIndex({ memory: store.memory, text: async () => text, monotonicMs: () => performance.now() })
       await index.caughtUp()
       assert.equal(index.fault(), null)
-      assert.deepEqual((await store.memory.stats()).models, [{ model: 'hash-64-v1', dims: 64, state: 'active', vectors: 2_000 }])
+      assert.deepEqual((await store.memory.stats()).models, [{ model: 'hash-64-v2', dims: 64, state: 'active', vectors: 2_000 }])
       await index.close()
     } finally {
       await store.close()

@@ -1,5 +1,5 @@
 /** Limits and weights of embedders, each with its reason. */
-import type { FusionWeights } from '../text-engine.ts'
+import type { FusionWeights } from '../text/text-engine.ts'
 
 /** Words of a text that a table of words looks at: a passage has a hundred; more would only blur what it is about. */
 export const maxEmbeddedUnits: number = 8 * 1024

@@ -7,9 +7,8 @@ import { basename, dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { loadOptionalPackage } from '../../engine/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import type { Embedder } from '../text-engine.ts'
+import { type Embedder, toUnit } from '../text/text-engine.ts'
 import { maxDims, maxEmbeddedUnits, strongWeights } from './embed-limits.ts'
-import { toUnit } from './unit-vector.ts'
 
 const packageName = '@huggingface/transformers'
 /** Texts in one run of the model: more need memory and save nothing on a processor. */

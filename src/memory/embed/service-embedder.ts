@@ -5,9 +5,8 @@
  */
 import type { Embedded, Engine } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import type { Embedder, EmbedderFacts } from '../text-engine.ts'
+import { type Embedder, type EmbedderFacts, toUnit } from '../text/text-engine.ts'
 import { maxDims, maxServiceTexts, strongWeights } from './embed-limits.ts'
-import { toUnit } from './unit-vector.ts'
 
 /** What makes vectors. */
 export type EmbeddingService = Pick<Engine, 'embed'>

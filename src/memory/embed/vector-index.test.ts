@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { type MemoryItem, type MemoryStore, openMemoryStore, type Store } from '../../store/index.ts'
-import { OxbowError, type UserId } from '../../types/index.ts'
-import type { TextEngine } from '../text-engine.ts'
-import { createLocalTextEngine } from '../thread/create-text-engine.ts'
-import { askedMeanwhile } from './asked-meanwhile.ts'
-import { createVectorIndex, type VectorIndex } from './vector-index.ts'
+import { isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
+import type { TextEngine } from '../text/text-engine.ts'
+import { createLocalTextEngine } from '../text/text-thread.ts'
+import { askedMeanwhile, createVectorIndex, type VectorIndex } from './vector-index.ts'
 
 const user = 'ada' as UserId
 const item = (id: string, text: string): MemoryItem => ({
@@ -101,7 +100,7 @@ void describe('the index of vectors', () => {
     index.poke()
     await done.promise
     await index.close()
-    assert.deepEqual(await modelsOf(store), ['hash-64-v1 active 3'])
+    assert.deepEqual(await modelsOf(store), ['hash-64-v2 active 3'])
   })
 
   void it('does nothing without an embedder', async () => {
@@ -126,7 +125,7 @@ void describe('the index of vectors', () => {
     }).caughtUp()
     assert.ok(seen.length >= 3)
     for (const models of seen)
-      assert.ok(models.includes('hash-64-v1 active 40') && models.some((each) => each.startsWith('words-50k-v1 building')))
+      assert.ok(models.includes('hash-64-v2 active 40') && models.some((each) => each.startsWith('words-50k-v1 building')))
     assert.deepEqual(new Set(found), new Set(['n7']))
     assert.deepEqual(await modelsOf(store), ['words-50k-v1 active 40'])
   })
@@ -147,7 +146,7 @@ void describe('the index of vectors', () => {
       seen.push((await asked.embedder())?.id, await near(store, asked, 'ox number 7'))
     })
     await index.caughtUp()
-    assert.deepEqual(new Set(seen), new Set(['hash-64-v1', 'n7']))
+    assert.deepEqual(new Set(seen), new Set(['hash-64-v2', 'n7']))
     assert.equal((await asked.embedder())?.id, 'words-50k-v1')
     assert.ok((await near(store, asked, 'ox number')) !== undefined)
     assert.equal(await text.embedderOf('acme/embed@8'), null)
@@ -156,11 +155,11 @@ void describe('the index of vectors', () => {
   void it('does not mix vectors of another size under the same name, it makes them again', async () => {
     const store = keep(await openMemoryStore({ user }))
     await fill(store.memory, 3)
-    await store.memory.change([{ change: 'model', model: 'hash-64-v1', dims: 8, state: 'active' }])
+    await store.memory.change([{ change: 'model', model: 'hash-64-v2', dims: 8, state: 'active' }])
     const index = indexOver(store, engine('hash'))
     await index.caughtUp()
     assert.deepEqual([index.fault(), (await store.memory.stats()).models[0]?.dims], [null, 64])
-    assert.deepEqual(await modelsOf(store), ['hash-64-v1 active 3'])
+    assert.deepEqual(await modelsOf(store), ['hash-64-v2 active 3'])
   })
 
   void it('keeps its work for later when the embedder fails, and says why it stands still', async () => {
@@ -173,9 +172,9 @@ void describe('the index of vectors', () => {
     const index = indexOver(store, engine('hash', { embed }))
     await index.caughtUp()
     assert.equal(index.fault(), busy)
-    assert.deepEqual(await modelsOf(store), ['hash-64-v1 active 16'])
+    assert.deepEqual(await modelsOf(store), ['hash-64-v2 active 16'])
     await index.caughtUp()
-    assert.deepEqual([index.fault(), await modelsOf(store)], [null, ['hash-64-v1 active 30']])
+    assert.deepEqual([index.fault(), await modelsOf(store)], [null, ['hash-64-v2 active 30']])
   })
 
   void it('makes all vectors again when it is told to', async () => {
@@ -184,6 +183,59 @@ void describe('the index of vectors', () => {
     const index = indexOver(store, engine('hash'))
     await index.caughtUp()
     await index.rebuild()
-    assert.deepEqual(await modelsOf(store), ['hash-64-v1 active 20'])
+    assert.deepEqual(await modelsOf(store), ['hash-64-v2 active 20'])
+  })
+})
+
+const vector = Float32Array.of(1, 0)
+const embed = (answer: () => Promise<readonly Float32Array<ArrayBuffer>[]>): TextEngine =>
+  ({ embed: answer }) as Partial<TextEngine> as TextEngine
+
+void describe('the text engine as recall uses it', () => {
+  void it('goes without a vector that does not come in time, waits for no other meanwhile, and asks again when it has come', async () => {
+    const slow = Promise.withResolvers<readonly Float32Array<ArrayBuffer>[]>()
+    let asked = 0
+    const answers = [() => slow.promise, async () => [vector]]
+    const questions = askedMeanwhile(
+      embed(() => answers[asked++]!()),
+      { meanwhile: () => null, monotonicMs: () => 0, patienceMs: 5 },
+    )
+    assert.equal((await questions.embed(['one'], 'query'))[0]?.length, 0)
+    assert.ok(isOxbowError(questions.fault(), 'model_stalled'))
+    assert.equal((await questions.embed(['two'], 'query'))[0]?.length, 0)
+    assert.equal(asked, 1)
+    slow.resolve([vector])
+    await slow.promise
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(await questions.embed(['three'], 'query'), [vector])
+    assert.equal(questions.fault(), null)
+  })
+
+  void it('asks no service in vain for half a minute after a failure', async () => {
+    let now = 0
+    let asked = 0
+    const questions = askedMeanwhile(
+      embed(async () => {
+        asked += 1
+        throw new OxbowError('model_overloaded', 'busy', { hint: '' })
+      }),
+      { meanwhile: () => null, monotonicMs: () => now },
+    )
+    for (const at of [0, 1, 29_999, 30_000]) {
+      now = at
+      assert.equal((await questions.embed(['one'], 'query'))[0]?.length, 0)
+    }
+    assert.equal(asked, 2)
+    assert.ok(isOxbowError(questions.fault(), 'model_overloaded'))
+  })
+
+  void it('says a mistake of the configuration instead of hiding it', async () => {
+    const questions = askedMeanwhile(
+      embed(async () => {
+        throw new OxbowError('bad_config', 'no such embedder', { hint: '' })
+      }),
+      { meanwhile: () => null, monotonicMs: () => 0 },
+    )
+    await assert.rejects(questions.embed(['one'], 'query'), (error) => isOxbowError(error, 'bad_config'))
   })
 })

@@ -1,15 +1,46 @@
+/** Opens the table that ships with Oxbow. It stands beside this file, and beside the bundle. */
+import { readFileSync } from 'node:fs'
+import { OxbowError } from '../../types/index.ts'
+import { isStopWord } from '../text/english-words.ts'
+import { stem } from '../text/terms.ts'
+import { type AskedTerms, type Embedder, type EmbedPurpose, type PassageTerms, toUnit } from '../text/text-engine.ts'
+import {
+  contextCloseness,
+  fewestCompared,
+  leastKnownShare,
+  lightWordShare,
+  maxClosenessTerms,
+  maxClosenessWords,
+  maxEmbeddedUnits,
+  maxHeldWords,
+  secondNearest,
+  tableWeights,
+} from './embed-limits.ts'
+import { isLightTerm, namesIn, placeOfTerm, placesOf, tellingWords } from './known-words.ts'
+import { readWordTable, withoutShared, type WordTable } from './word-table.ts'
+
+/** Changes with the table, and with how texts are read by it: vectors of two ids are never compared. */
+const builtInId = 'words-50k-v1'
+
+/** Blocks for some milliseconds: for the thread. @throws OxbowError `bad_config` when the table is missing or damaged */
+export function openBuiltInWords(): Embedder {
+  const file = new URL('./words-50k.bin', import.meta.url)
+  let bytes: Uint8Array<ArrayBuffer>
+  try {
+    bytes = readFileSync(file)
+  } catch (cause) {
+    const hint = 'Install Oxbow again, or set memory.embedder to none.'
+    throw new OxbowError('bad_config', 'The table of word vectors is missing.', { hint, cause })
+  }
+  return createWordEmbedder(readWordTable(bytes), builtInId)
+}
+
 /**
  * Vectors of texts from a table of word vectors: the mean of the words that say something. Weights by how rare a word is, and
  * taking out the direction that all texts share, were measured and are worse (evidence recall at 10 on generated dialogues: mean
  * without stop words 0.32, by rarity 0.26 to 0.31, with the first direction out 0.30; with stop words 0.17). Names in a question are
  * left out: all turns that call somebody by name are near it otherwise.
  */
-import type { Embedder, EmbedPurpose } from '../text-engine.ts'
-import { maxEmbeddedUnits, tableWeights } from './embed-limits.ts'
-import { toUnit } from './unit-vector.ts'
-import { namesIn, placesOf, tellingWords } from './words/known-words.ts'
-import { createWordCloseness } from './words/word-closeness.ts'
-import type { WordTable } from './word-table.ts'
 
 export function createWordEmbedder(table: WordTable, id: string): Embedder {
   const closeness = createWordCloseness(table)
@@ -31,4 +62,132 @@ function embedOne(table: WordTable, whole: string, purpose: EmbedPurpose = 'docu
   // Of nothing but names, these are what it asks about.
   for (const word of others.length > 0 ? others : all) for (const place of placesOf(table, word)) table.addTo(vector, place, 1)
   return toUnit(vector)
+}
+
+/**
+ * How close passages are to a question, word by word: for each word of the question the nearest word of the passage counts, by
+ * cosine, and rare words of the question more than common ones. It sees what the mean of all words of a turn blurs, and is therefore
+ * the stronger of the two; but it needs the words, so it ranks what was found and finds nothing. What stood before a passage counts,
+ * too, less than the passage itself: an answer often leaves the matter to the question.
+ *
+ * A word of the question that has something near it in every passage tells none of them apart, whether or not it stands in one: its
+ * weight is the mean of how rare it is and of how rare what is near it is.
+ *
+ * Words are read as terms of the index, which are made already; what is in no table, and every name, is near nothing but itself.
+ */
+
+/** @returns 0 to 1 for each passage, in order; null for a question of whose words too few are known, as in another language. Never throws. */
+export type WordCloseness = (question: AskedTerms, passages: readonly PassageTerms[]) => readonly number[] | null
+
+type Vector = Float32Array | null
+
+export function createWordCloseness(table: WordTable): WordCloseness {
+  let clean: ((place: number) => Float32Array) | null = null
+  const held = new Map<string, Vector>()
+  const vectorOf = (term: string): Vector => {
+    const known = held.get(term)
+    if (known !== undefined) return known
+    if (held.size >= maxHeldWords) held.clear()
+    clean ??= withoutShared(table)
+    const place = placeOfTerm(table, term)
+    // Small words are near everything that is small.
+    const vector = place < 0 || isStopWord(table.wordAt(place)) ? null : clean(place)
+    held.set(term, vector)
+    return vector
+  }
+  return ({ question, terms }, passages) => {
+    const names = new Set([...namesIn(question)].flatMap((name) => name.split(/['-]/)).map((name) => stem(name)))
+    const common = terms.filter((term) => !names.has(term) && !/\d/.test(term))
+    if (common.filter((term) => vectorOf(term) !== null).length < leastKnownShare * Math.max(1, common.length)) return null
+    const numbers = numberTerms()
+    const own = passages.map((passage) => numbers.of(passage.terms))
+    const before = passages.map(({ context }) => numbers.of(context))
+    const asked = terms
+      .map((term) => ({ term, having: own.filter((each) => each.includes(numbers.number(term))).length }))
+      .sort((a, b) => a.having - b.having)
+      .slice(0, maxClosenessWords)
+    const sums = passages.map(() => 0)
+    let all = 0
+    for (const { term, having } of asked) {
+      const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
+      const nearest = own.map((each) => nearestTwo(each, near))
+      const softly = nearest.reduce((sum, each) => sum + each * each, 0)
+      const weight = ((rarity(own.length, having) + rarity(own.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
+      all += weight
+      for (const [i, itself] of nearest.entries()) {
+        const wider = Math.max(itself, most(before[i] ?? [], near))
+        sums[i] = (sums[i] ?? 0) + weight * ((1 - contextCloseness) * itself + contextCloseness * wider)
+      }
+    }
+    return sums.map((sum) => (all === 0 ? 0 : Math.min(1, sum / all)))
+  }
+}
+
+/** Gives each term of a question and its passages a number, so that each is compared once. */
+function numberTerms(): {
+  of(terms: string): readonly number[]
+  number(term: string): number
+  terms(): readonly string[]
+} {
+  const known = new Map<string, number>()
+  const number = (term: string): number => {
+    const there = known.get(term)
+    if (there !== undefined) return there
+    known.set(term, known.size)
+    return known.size - 1
+  }
+  return {
+    number,
+    of: (terms) => {
+      const distinct = new Set<number>()
+      for (const term of terms.split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
+      return [...distinct]
+    },
+    terms: () => [...known.keys()],
+  }
+}
+
+/**
+ * Among these passages: those of a search are the ones that a common word does not tell apart. Of few it is assumed that they are
+ * among more, so that a word that a small memory does not have is not all that counts.
+ * @param having how many have it; each that has something near it may count for a part
+ */
+function rarity(passages: number, having: number): number {
+  return Math.log(1 + (Math.max(passages, fewestCompared) - having + 0.5) / (having + 0.5))
+}
+
+/** By number of the term: 1 for the same, never below 0. */
+function nearTo(term: string, vector: Vector, terms: readonly string[], vectorOf: (term: string) => Vector): Float32Array {
+  return Float32Array.from(terms, (each) => {
+    if (each === term) return 1
+    const other = vector === null ? null : vectorOf(each)
+    return vector === null || other === null ? 0 : Math.max(0, dot(vector, other))
+  })
+}
+
+/** 1 where the word itself is there; else the second nearest counts, too. */
+function nearestTwo(terms: readonly number[], near: Float32Array): number {
+  let best = 0
+  let second = 0
+  for (const term of terms) {
+    const each = near[term] ?? 0
+    if (each > best) {
+      second = best
+      best = each
+    } else if (each > second) second = each
+  }
+  return best >= 1 ? 1 : (1 - secondNearest) * best + secondNearest * second
+}
+
+/** Of what stood before one word is enough: it names the matter and need not say anything of it. */
+function most(terms: readonly number[], near: Float32Array): number {
+  let best = 0
+  for (const term of terms) best = Math.max(best, near[term] ?? 0)
+  return best
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number)
+  return sum
 }

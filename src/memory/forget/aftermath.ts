@@ -1,3 +1,112 @@
+/** What forgetting tells those who made something of what was said. */
+import { foldPhrase, matchPhrases, type PhraseMatch } from '../../store/index.ts'
+import {
+  type AssistantMessage,
+  type CallId,
+  type JournalRecord,
+  type JsonObject,
+  type RecentMap,
+  type SessionId,
+  toolCallsOf,
+  toolPlace,
+  type TurnId,
+} from '../../types/index.ts'
+import type { KeepDeps } from '../keep/exclusive-writer.ts'
+import { turnPage } from '../keep/keep-limits.ts'
+import { bodyOf, messageId } from '../keep/message-record.ts'
+import { recordAt } from '../keep/provenance.ts'
+import { nearWords } from '../summary/sentences.ts'
+import { eraseEntries, eraseMarks, marksThatSay } from './erase-entries.ts'
+import { entriesThatSay, isErasedRecord, isMeant, recordsThatSay } from './find-said.ts'
+
+/** Erases bodies of the journal, and puts on record that they are. */
+export type EraseBodies = (
+  seqs: readonly number[],
+  reason: string,
+) => Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
+
+/** Forgets what a part of the house made of what was said: summaries, warm conversations, titles. @returns how many things it changed. */
+export type Eraser = (gone: GoneFact) => Promise<number>
+
+export interface GoneFact extends PhraseMatch {
+  /** What was forgotten, in words; they are not to be kept anywhere. */
+  readonly texts: readonly string[]
+  /** Records whose bodies went. */
+  readonly seqs: readonly number[]
+  /** Sessions in which it was said. */
+  readonly sessions: readonly SessionId[]
+}
+
+/** Why a body is gone, in its place in the journal. */
+export const forgottenReason = 'forgotten by memory.forget'
+
+/** Ends a forgetting: what could not go because a turn still ran, and what that turn said of it, goes now. */
+
+/** @returns how many things were changed */
+export async function eraseDerived(erasers: readonly Eraser[], gone: GoneFact): Promise<number> {
+  let derived = 0
+  for (const eraser of erasers) derived += await eraser(gone)
+  return derived
+}
+
+interface SettleDeps extends KeepDeps {
+  readonly erasers: readonly Eraser[]
+  /** What calls have forgotten, in words, until their turns have ended. */
+  readonly words: Pick<RecentMap<CallId, readonly string[]>, 'get' | 'delete'>
+}
+
+interface By {
+  readonly signal: AbortSignal
+  readonly erase: EraseBodies
+}
+
+export async function settle(deps: SettleDeps, owed: OwedForgetting, { signal, erase }: By): Promise<OwedForgetting | null> {
+  const phrases = deps.words.get(owed.call) ?? (await askedWords(deps, owed))
+  const ended: TurnWords[] = []
+  let waits = false
+  for (const turn of await turnsOf(deps, owed)) {
+    if (await hasEnded(deps, turn)) ended.push(...(await wordsOfTurn(deps, turn, phrases, owed.seq, signal)))
+    else waits = true
+  }
+  const seqs = [...new Set([...owed.later, ...ended.flatMap((said) => said.seqs)])].sort((a, b) => a - b)
+  const kept = seqs.length === 0 ? [] : (await erase(seqs, forgottenReason)).kept
+  await eraseMessages(
+    deps,
+    seqs.filter((seq) => !kept.includes(seq)),
+  )
+  for (const said of ended) await eraseMade(deps, said, signal)
+  // A turn that runs now in one of these sessions has seen it, and puts on record what it has seen.
+  waits ||= await isBusy(deps, new Set(ended.map(({ session }) => session)))
+  if (waits || kept.length > 0) return { ...owed, later: kept }
+  deps.words.delete(owed.call)
+  return null
+}
+
+async function isBusy({ store }: Pick<KeepDeps, 'store'>, sessions: ReadonlySet<SessionId>): Promise<boolean> {
+  return (
+    sessions.size > 0 &&
+    (await store.openIntents()).some(({ name, session }) => name === 'turn.send' && session !== '' && sessions.has(session))
+  )
+}
+
+/** What was indexed of these records meanwhile says the same. */
+async function eraseMessages(deps: KeepDeps, seqs: readonly number[]): Promise<void> {
+  const records = await Promise.all(seqs.map((seq) => recordAt(deps, seq)))
+  const said = records.filter((record): record is JournalRecord => record !== null && record.phase !== 'exchange')
+  const ids = new Set(said.flatMap(({ call }) => [messageId(call, 'user'), messageId(call, 'agent')]))
+  const items = await deps.memory.items([...ids])
+  if (items.length > 0) await eraseEntries(deps, items)
+}
+
+/** What the turn noted of it, and what was made of what it said: titles, summaries. */
+async function eraseMade(deps: SettleDeps, { session, at, seqs, phrases }: TurnWords, signal: AbortSignal): Promise<void> {
+  const match = matchPhrases(phrases)
+  const noted = phrases.length === 0 ? [] : await entriesThatSay(deps, match, signal, { createdAfter: at - 1 })
+  if (noted.length > 0) await eraseEntries(deps, noted)
+  if (phrases.length > 0) await eraseMarks(deps, match, await marksThatSay(deps, match, signal))
+  await eraseDerived(deps.erasers, { ...match, texts: phrases, seqs, sessions: [session] })
+}
+
 /**
  * What a turn says that was told to forget, or that ran meanwhile: its own words about it go when it has ended. They are looked for
  * in its messages also in other words, since an agent seldom repeats a phrase as it was; what is erased of a message is erased of the
@@ -7,23 +116,6 @@
  * question of the agent, which is a message of the turn and goes last; where nobody knows them any more, all goes that the agent said
  * in that turn after it forgot.
  */
-import { foldPhrase, matchPhrases } from '../../store/index.ts'
-import {
-  type AssistantMessage,
-  type CallId,
-  type JournalRecord,
-  type JsonObject,
-  type SessionId,
-  toolCallsOf,
-  toolPlace,
-  type TurnId,
-} from '../../types/index.ts'
-import { bodyOf } from '../keep/record-body.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { turnPage } from '../keep/keep-limits.ts'
-import { recordAt } from '../keep/provenance-record.ts'
-import { isErasedRecord, isMeant, recordsThatSay } from './find-said.ts'
-import { nearWords } from './near-words.ts'
 
 /** A `memory.forget` whose turn, or whose neighbours, were still running. */
 export interface OwedForgetting {
@@ -37,7 +129,7 @@ export interface OwedForgetting {
   readonly running: readonly TurnId[]
 }
 
-export interface TurnWords {
+interface TurnWords {
   readonly session: SessionId
   /** When the turn began, unix milliseconds. */
   readonly at: number
@@ -50,7 +142,7 @@ export interface TurnWords {
 type Deps = Pick<KeepDeps, 'store'>
 
 /** Turns that an owed forgetting waits for: its own, and those whose records it could not erase. */
-export async function turnsOf(deps: Deps, { turn, later, running }: OwedForgetting): Promise<ReadonlySet<TurnId>> {
+async function turnsOf(deps: Deps, { turn, later, running }: OwedForgetting): Promise<ReadonlySet<TurnId>> {
   const turns = new Set<TurnId>(running)
   if (turn !== '') turns.add(turn)
   for (const seq of later) {
@@ -60,14 +152,14 @@ export async function turnsOf(deps: Deps, { turn, later, running }: OwedForgetti
   return turns
 }
 
-export async function hasEnded({ store }: Deps, turn: TurnId): Promise<boolean> {
+async function hasEnded({ store }: Deps, turn: TurnId): Promise<boolean> {
   const call = turn as string as CallId
   const ends = await store.records({ call, phases: ['outcome', 'refused', 'reconciled'], order: 'newest_first', limit: 1, hydrate: false })
   return ends.length > 0
 }
 
 /** @returns the words of a forgetting that an agent asked for; null when they are erased, or it named memories that are gone. */
-export async function askedWords({ store }: Deps, { call }: Pick<OwedForgetting, 'call'>): Promise<readonly string[] | null> {
+async function askedWords({ store }: Deps, { call }: Pick<OwedForgetting, 'call'>): Promise<readonly string[] | null> {
   const place = toolPlace(call)
   if (place === null) return null
   const [asked] = await store.records({ call: place.generation, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
@@ -93,7 +185,7 @@ function textArgument(args: string): string {
  * @param phrases what was forgotten, folded; null: nobody knows it any more
  * @param since seq of the forgetting
  */
-export async function wordsOfTurn(
+async function wordsOfTurn(
   deps: Deps,
   turn: TurnId,
   phrases: readonly string[] | null,

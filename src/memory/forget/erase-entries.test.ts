@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryStore } from '../../store/index.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { createLoneWriter } from '../lone-writer.ts'
+import { createExclusiveWriter, type KeepDeps } from '../keep/exclusive-writer.ts'
 import { createVectorIndex } from '../embed/vector-index.ts'
 import { openRecallBed } from '../recall/recall-fixture.ts'
 import { eraseEntries } from './erase-entries.ts'
@@ -25,7 +24,7 @@ test('what was erased is not found by the turn behind it, neither by words nor w
   const changed = ({ put = [], gone = [] }: Parameters<KeepDeps['changed']>[0]): void => {
     told.push(...gone.map((id) => `${id} gone`), ...put.map(({ id }) => `${id} put`))
   }
-  await eraseEntries({ ...createLoneWriter(memory), changed }, await memory.items(['e0']))
+  await eraseEntries({ writer: createExclusiveWriter(memory), changed }, await memory.items(['e0']))
   assert.deepEqual(told, ['e0 gone', 'e1 put'])
   const model = (await bed.text.embedder())?.id ?? ''
   assert.equal((await memory.withoutVector(model, 10)).length, 1)
@@ -54,7 +53,7 @@ test('of two neighbours that are erased at the same time none comes back', async
     return found
   }
   const memory: MemoryStore = Object.assign(Object.create(bed.store.memory), { items })
-  const deps = { ...createLoneWriter(memory), changed: () => {} }
+  const deps = { writer: createExclusiveWriter(memory), changed: () => {} }
   await eraseEntries(deps, [first!])
   await other
   assert.deepEqual(await bed.store.memory.list({}, 10), [])

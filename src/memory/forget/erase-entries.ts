@@ -3,19 +3,18 @@
  * would still tell what was said.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem, PhraseMatch } from '../../store/index.ts'
-import { extraOf } from '../entry-extra.ts'
-import { entryPages } from '../entry-pages.ts'
+import { entryPages, extraOf } from '../keep/memory-item.ts'
 import { termsOfDay } from '../recall/day-terms.ts'
-import type { KeepDeps } from '../keep-deps.ts'
+import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { eraseBatch, listPage, writeBatch } from '../keep/keep-limits.ts'
 
-export async function eraseEntries({ alone, changed }: Pick<KeepDeps, 'alone' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
+export async function eraseEntries({ writer, changed }: Pick<KeepDeps, 'writer' | 'changed'>, items: readonly MemoryItem[]): Promise<void> {
   const gone = new Set(items.map(({ entry }) => entry.id))
   const put: MemoryEntry[] = []
   for (let at = 0; at < items.length; at += eraseBatch) {
     const batch = items.slice(at, at + eraseBatch)
     // A neighbour is written again: who erases that one meanwhile must not find it back.
-    const behind = await alone(async (memory) => {
+    const behind = await writer.run(async (memory) => {
       const next = await Promise.all(
         batch.filter(({ entry }) => entry.kind === 'message').map(({ entry }) => memory.around(entry.stream, entry.place, 0, 1)),
       )
@@ -66,13 +65,13 @@ export async function marksThatSay(
 
 /** Takes marks that say it off what stays. @returns how many entries had some */
 export async function eraseMarks(
-  { alone, changed, clock }: Pick<KeepDeps, 'alone' | 'changed' | 'clock'>,
+  { writer, changed, clock }: Pick<KeepDeps, 'writer' | 'changed' | 'clock'>,
   match: Pick<PhraseMatch, 'inText'>,
   marked: readonly Marked[],
 ): Promise<number> {
   let erased = 0
   for (let at = 0; at < marked.length; at += writeBatch) {
-    const changes = await alone(async (memory) => {
+    const changes = await writer.run(async (memory) => {
       const items = await memory.items(marked.slice(at, at + writeBatch).map(({ entry }) => entry.id))
       const made = items.map((item) => withoutMarks(item, match, clock.now()))
       if (made.length > 0) await memory.change(made)

@@ -14,15 +14,13 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { wholeText } from '../keep/keep-item.ts'
+import type { KeepDeps } from '../keep/exclusive-writer.ts'
+import { wholeText } from '../keep/memory-item.ts'
 import { maxHeldForgettings } from '../keep/keep-limits.ts'
-import { joinedLabels } from '../keep/provenance-record.ts'
+import { joinedLabels } from '../keep/provenance.ts'
 import { eraseEntries, eraseMarks, type Marked, marksThatSay } from './erase-entries.ts'
-import type { OwedForgetting } from './aftermath.ts'
+import { type EraseBodies, eraseDerived, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
 import { entriesThatSay, isMeant, recordsThatSay } from './find-said.ts'
-import { type EraseBodies, type Eraser, forgottenReason } from './gone-fact.ts'
-import { eraseDerived, settle } from './settle.ts'
 
 export interface ForgetQuestion {
   /** Entries: they go, and with them everything that says what they say. */
@@ -101,7 +99,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.put(call, found.phrases)
       const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
       // What was being indexed or tidied has read it before: that is on its way no longer, and goes, too.
-      await deps.alone(async () => {})
+      await deps.writer.run(async () => {})
       const late = await findKept(match, signal)
       const lateMarks = await eraseKept(late, match)
       const isNone = late.items.length + late.marked.length === 0

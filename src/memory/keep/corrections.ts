@@ -1,14 +1,14 @@
 /** Correction as a verb: one memory takes the place of another, contradicts it, or confirms it. Nothing is lost by a correction. */
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { type CallContext, OxbowError } from '../../types/index.ts'
-import { extraOf } from '../entry-extra.ts'
-import type { KeepDeps } from '../keep-deps.ts'
+import { extraOf } from './memory-item.ts'
+import type { KeepDeps } from './exclusive-writer.ts'
 import { maxRelations } from './keep-limits.ts'
 import { noteIdOf, type Notes } from './notes.ts'
 import { pinTag, protectionNow } from '../tidy/decay.ts'
 import { withRelated } from '../tidy/tidy-change.ts'
-import { byAgent } from './provenance-record.ts'
-import { cleanTags } from './tags.ts'
+import { byAgent } from './provenance.ts'
+import { cleanTags } from './note-rules.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
 
@@ -36,7 +36,8 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
   const { clock } = deps
   const entryOf = async (id: string): Promise<MemoryEntry> => (await notes.find(id)).entry
   /** Read and changed with no change between: what others say of it at the same time, or forget, would be undone. */
-  const change = (made: () => Promise<readonly MemoryChange[]>): Promise<void> => deps.alone(async (memory) => memory.change(await made()))
+  const change = (made: () => Promise<readonly MemoryChange[]>): Promise<void> =>
+    deps.writer.run(async (memory) => memory.change(await made()))
   return {
     async supersede(id, { content, tags, from }, asking) {
       const before = await entryOf(id)
@@ -97,9 +98,9 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
 }
 
 /** Of two who supersede an entry at once the second is told, and what it wrote goes again. */
-async function takePlace({ alone, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
+async function takePlace({ writer, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
   const { supersededBy: next } = patch
-  const other = await alone(async (memory) => {
+  const other = await writer.run(async (memory) => {
     const entry = (await memory.items([id]))[0]?.entry
     if (entry !== undefined && entry.supersededBy !== next && (await hasSuccessor(memory, entry))) {
       await memory.change([{ change: 'erase', id: next }])

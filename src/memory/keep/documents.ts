@@ -1,16 +1,13 @@
 /** Documents: a text that stands in memory under its address, as sections that are neighbours. The same again is nothing, another replaces. */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { type CallContext, type Label, OxbowError } from '../../types/index.ts'
-import { entryPages } from '../entry-pages.ts'
-import type { TextFormat } from '../text-engine.ts'
-import { extraOf } from '../entry-extra.ts'
-import { freshFacts, makeItem } from './keep-item.ts'
-import type { KeepDeps } from '../keep-deps.ts'
+import { entryPages, extraOf, freshFacts, makeItem } from './memory-item.ts'
+import type { TextFormat } from '../text/text-engine.ts'
+import type { KeepDeps } from './exclusive-writer.ts'
 import { eraseBatch, listPage, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
 import { baseImportance } from './memory-types.ts'
-import { joinedLabels, originOf } from './provenance-record.ts'
-import { withoutSecrets } from './secret-shapes.ts'
-import { cleanTags } from './tags.ts'
+import { cleanTags, withoutSecrets } from './note-rules.ts'
+import { joinedLabels, originOf } from './provenance.ts'
 
 export interface DocumentText {
   /** Where it is, as a person would name it: `/shared/docs/plan.md`, a URL. */

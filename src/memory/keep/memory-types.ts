@@ -1,9 +1,24 @@
-/**
- * What a note is about, told by how it begins to speak: phrases in English and Korean, as the reference has them. A rule that is
- * wrong costs a little rank and nothing else.
- */
+/** What a note is about, told by how it begins to speak: phrases in English and Korean. A rule that is wrong costs a little rank and nothing else. */
 import type { MemoryType } from '../../store/index.ts'
-import { fading } from '../tidy/decay.ts'
+
+interface Fading {
+  /** Of a new entry, 0 to 1. */
+  readonly importance: number
+  /** An hour. */
+  readonly rate: number
+}
+
+export const fading: Readonly<Record<MemoryType, Fading>> = {
+  user_profile: { importance: 0.95, rate: 0.001 },
+  preference: { importance: 0.9, rate: 0.002 },
+  decision: { importance: 0.8, rate: 0.005 },
+  knowledge: { importance: 0.75, rate: 0.006 },
+  skill: { importance: 0.75, rate: 0.008 },
+  fact: { importance: 0.6, rate: 0.015 },
+  episode: { importance: 0.5, rate: 0.025 },
+  session: { importance: 0.4, rate: 0.04 },
+  conversation: { importance: 0.35, rate: 0.06 },
+}
 
 export const memoryTypes: readonly MemoryType[] = Object.keys(fading) as MemoryType[]
 

@@ -2,15 +2,13 @@
 import { createHash } from 'node:crypto'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { type CallContext, type CallId, type Label, OxbowError } from '../../types/index.ts'
-import { type EntryExtra, extraOf } from '../entry-extra.ts'
-import { freshFacts, makeItem, wholeText } from './keep-item.ts'
-import type { KeepDeps } from '../keep-deps.ts'
+import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
+import type { KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags } from './keep-limits.ts'
 import { personProtection } from '../tidy/decay.ts'
 import { baseImportance, typeOf } from './memory-types.ts'
-import { byAgent, joinedLabels, type Origin, originOf } from './provenance-record.ts'
-import { secretIn } from './secret-shapes.ts'
-import { cleanTags } from './tags.ts'
+import { cleanTags, secretIn } from './note-rules.ts'
+import { byAgent, joinedLabels, type Origin, originOf } from './provenance.ts'
 
 type Asking = Pick<CallContext, 'id' | 'caller'>
 
@@ -63,7 +61,7 @@ export function createNotes(deps: KeepDeps): Notes {
       const text = cleanNote(content)
       const origin = await originOf(deps, asking)
       // Read and written with no change between: what is said about it or forgotten meanwhile would be undone.
-      const item = await deps.alone(async (alone) => {
+      const item = await deps.writer.run(async (exclusive) => {
         const { entry: before } = await findNote(id)
         const made = await makeItem(deps, {
           entry: rewritten(before, { text, tags, origin, asking, now: clock.now() }),
@@ -71,7 +69,7 @@ export function createNotes(deps: KeepDeps): Notes {
           format: 'markdown',
           before: '',
         })
-        await alone.change([{ change: 'put', item: made }])
+        await exclusive.change([{ change: 'put', item: made }])
         return made
       })
       deps.changed({ put: [item.entry] })
@@ -136,10 +134,10 @@ async function saveNote(
   } as const
   const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
   // Looked for and written with no change between: somebody else may note the same now, or forget one of the tags.
-  const known = await deps.alone(async (alone) => {
+  const known = await deps.writer.run(async (exclusive) => {
     const same = more.supersedes === undefined ? await sameNote(deps, item) : null
     const change = same === null ? ({ change: 'put', item } as const) : withTags(same, item.entry)
-    if (change !== null) await alone.change([change])
+    if (change !== null) await exclusive.change([change])
     return same
   })
   if (known !== null) return { id: known.id, fresh: false }

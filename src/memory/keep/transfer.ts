@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import type { SessionId } from '../../types/index.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { wholeText } from './keep-item.ts'
+import type { KeepDeps } from './exclusive-writer.ts'
+import { wholeText } from './memory-item.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
 import { memoryTypes } from './memory-types.ts'
 

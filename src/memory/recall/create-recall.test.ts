@@ -1,7 +1,7 @@
 /** Recall over a real store and the real text engine. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Recalled } from '../recalled.ts'
+import type { Recalled } from './recalled.ts'
 import { boundTokens } from './fit-budget.ts'
 import { dayMs, now, openRecallBed } from './recall-fixture.ts'
 

@@ -9,21 +9,12 @@
  */
 import type { Beside, MemoryFound, MemoryStore } from '../../store/index.ts'
 import { isOxbowError } from '../../types/index.ts'
-import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
-import type { EmbedderFacts, TextEngine } from '../text-engine.ts'
-import { type Candidate, inOrder } from './candidate.ts'
-import { collapse } from './collapse.ts'
-import { raiseAskedAbout } from './raise/asked-about.ts'
-import { addCloseness } from './raise/closeness.ts'
+import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
+import type { EmbedderFacts, TextEngine } from '../text/text-engine.ts'
+import { type Candidate, fuseLists, inOrder, mergeParts } from './fuse-lists.ts'
+import { boundTokens, collapse, type CountTokens, fitBudget, type Fitted, joinNeighbours, passesFilter } from './fit-budget.ts'
+import { addCloseness, addPriors, lowerSayingLittle, raiseAskedAbout, raiseExact, raiseSameTalk } from './raise.ts'
 import { askedDays } from './day-terms.ts'
-import { raiseExact } from './raise/exact-words.ts'
-import { raiseSameTalk } from './raise/same-talk.ts'
-import { lowerSayingLittle } from './raise/says-little.ts'
-import { boundTokens, type CountTokens, type Fitted, fitBudget, joinNeighbours } from './fit-budget.ts'
-import { fuseLists } from './fuse-lists.ts'
-import { mergeParts } from './merge-parts.ts'
-import { passesFilter } from './passes-filter.ts'
-import { addPriors } from './priors.ts'
 import {
   besideFirst,
   candidatesPerResult,

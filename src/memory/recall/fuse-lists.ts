@@ -1,3 +1,38 @@
+/** A passage on its way to being a result. Each step of ranking makes new ones; none changes what it is given. */
+import type { FoundPassage, Hit, MemoryFound } from '../../store/index.ts'
+import type { FusionWeights } from '../text/text-engine.ts'
+import { leastCertainty, partShare, rankOffset } from './recall-limits.ts'
+
+export interface Candidate {
+  readonly passage: FoundPassage
+  /** Ranks from 1 and scores in the two lists; null when it is not in that list. */
+  readonly textRank: number | null
+  readonly textScore: number | null
+  readonly vectorRank: number | null
+  readonly vectorScore: number | null
+  /** Its cosine as fusion has it: 0, or the last of a full list, to 1, the best. */
+  readonly near: number
+  /** Word by word, 0 to 1; null when it was not asked for. */
+  readonly closeness: number | null
+  /** Fused, with all that was added to it. */
+  readonly score: number
+  readonly exact: readonly string[]
+  readonly prior: number
+  readonly holds: boolean
+  readonly standsFor: readonly string[]
+}
+
+/** Best first; what holds before what does not; equal scores by the newer entry, then by id, so that the order is always the same. */
+export function inOrder(list: readonly Candidate[]): Candidate[] {
+  return [...list].sort(
+    (a, b) =>
+      Number(b.holds) - Number(a.holds) ||
+      b.score - a.score ||
+      b.passage.entry.createdAt - a.passage.entry.createdAt ||
+      b.passage.id - a.passage.id,
+  )
+}
+
 /**
  * Makes one list of two.
  *
@@ -7,12 +42,8 @@
  *
  * By reciprocal rank: only ranks count.
  */
-import type { Hit, MemoryFound } from '../../store/index.ts'
-import type { FusionWeights } from '../text-engine.ts'
-import type { Candidate } from './candidate.ts'
-import { leastCertainty, rankOffset } from './recall-limits.ts'
 
-export interface FusionOptions {
+interface FusionOptions {
   readonly fusion: 'weights' | 'reciprocal_rank'
   readonly weights: Pick<FusionWeights, 'text' | 'vector'>
   /** Distinct terms that were asked for. */
@@ -90,4 +121,24 @@ function textCertainty(found: MemoryFound, terms: readonly string[]): number {
   const has = new Set(`${best.terms} ${best.context}`.split(' '))
   const share = terms.filter((term) => has.has(term)).length / terms.length
   return leastCertainty + (1 - leastCertainty) * share
+}
+
+/** The lists of a question that asks several things. */
+
+/**
+ * @param lists of the whole question first, then of its parts. A passage has its best score: what answers one part well goes
+ * before what has a little of all.
+ */
+export function mergeParts(lists: readonly (readonly Candidate[])[]): Candidate[] {
+  const best = new Map<number, Candidate>()
+  for (const [i, list] of lists.entries()) {
+    for (const candidate of list) {
+      const score = i === 0 ? candidate.score : candidate.score * partShare
+      const known = best.get(candidate.passage.id)
+      if (known === undefined) best.set(candidate.passage.id, { ...candidate, score })
+      // Its ranks stay those of the whole question, where it has any.
+      else if (score > known.score) best.set(candidate.passage.id, { ...known, score })
+    }
+  }
+  return [...best.values()]
 }

@@ -1,10 +1,10 @@
 /** For tests: a memory with a few entries in it, and recall over it. */
 import { type FoundPassage, type MemoryChange, type MemoryEntry, openMemoryStore, type Store } from '../../store/index.ts'
 import type { SessionId, UserId } from '../../types/index.ts'
-import type { Recall, Recalled, RecallQuestion } from '../recalled.ts'
-import type { TextEngine } from '../text-engine.ts'
-import { createLocalTextEngine } from '../thread/create-text-engine.ts'
-import type { Candidate } from './candidate.ts'
+import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
+import type { TextEngine } from '../text/text-engine.ts'
+import { createLocalTextEngine } from '../text/text-thread.ts'
+import type { Candidate } from './fuse-lists.ts'
 import { createRecall } from './create-recall.ts'
 import { dayTerms, termsOfDay } from './day-terms.ts'
 

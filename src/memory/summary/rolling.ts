@@ -1,6 +1,5 @@
-/** What the kernel needs of summaries, loaded when the first one is made or read. */
-export { forgetInSummary } from './forget-words.ts'
+/** All that the kernel needs of summaries, as one module: it is loaded when the first summary is made or read. */
+export { nearWords } from './sentences.ts'
 export { makeSummary, stepsToLeave, summaryTokens } from './make-summary.ts'
-export { nearWords } from '../forget/near-words.ts'
-export { readTitle, titleInstructions, titleRequest } from './title.ts'
-export { describeSummary, emptySummary, readSummary } from './summary.ts'
+export { readTitle, titleInstructions, titleRequest } from './model-summary.ts'
+export { describeSummary, emptySummary, forgetInSummary, readSummary } from './summary.ts'

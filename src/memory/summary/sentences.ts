@@ -1,13 +1,7 @@
-/** Sentences of what was said, and how much each weighs for a summary that no model writes. */
+/** Sentences: where they end, how much each weighs in a summary that no model writes, and whether two say the same in other words. */
+import { foldPhrase } from '../../store/index.ts'
 import { truncate } from '../../types/index.ts'
 import { maxScannedChars, maxSentenceChars, minSentenceChars } from './summary-limits.ts'
-
-export interface Sentence {
-  /** Of the journal record that it was said in; 0 when that is not known any more. */
-  readonly seq: number
-  readonly text: string
-  readonly weight: number
-}
 
 const decided =
   /\b(decid|agree|chose|choos|prefer|always|never|must|deadline|important|remember|goal|plan|because|instead)\w*|결정|목표|항상|절대|중요|기억/iu
@@ -40,4 +34,46 @@ export function weightOf(sentence: string): number {
   const names = Math.min(3, (sentence.slice(1).match(/(?<![.!?]\s)\b\p{Lu}[\p{L}\d]+/gu) ?? []).length)
   const marks = /[`/_]|\p{L}\d|https?:/u.test(sentence) ? 1 : 0
   return 1 + numbers * 0.75 + names * 0.5 + marks * 0.75 + (decided.test(sentence) ? 1.5 : 0) - (sentence.endsWith('?') ? 0.75 : 0)
+}
+
+/** A sentence tells what was forgotten when most of its words, or most of those of the forgotten text, are the other's. */
+export function sharesMost(said: ReadonlySet<string>, forgotten: ReadonlySet<string>): boolean {
+  const shared = [...said].filter((word) => forgotten.has(word)).length
+  return shared > 0 && shared >= 0.6 * Math.min(said.size, forgotten.size)
+}
+
+/** Words of three letters or more, but for those that stand everywhere. */
+export function wordsOf(text: string): ReadonlySet<string> {
+  const folded = foldPhrase(text)
+  const words = folded.match(/[\p{L}\d]{3,}/gu) ?? folded.match(/[\p{L}\d]+/gu) ?? []
+  return new Set(words.filter((word) => !common.has(word)))
+}
+
+const common: ReadonlySet<string> = new Set(
+  'the and for that this with you your are was were has have had not but will can our its his her they them from what when who which about into would there their been'.split(
+    ' ',
+  ),
+)
+
+interface NearMatch {
+  tells(text: string): boolean
+}
+
+/** @param texts what was forgotten */
+export function nearWords(texts: readonly string[]): NearMatch {
+  const known = texts
+    .flatMap((text) => [text, ...sentencesOf(text)])
+    .map(wordsOf)
+    .filter(isTelling)
+  return {
+    tells: (text) => {
+      const said = [text, ...sentencesOf(text)].map(wordsOf)
+      return known.some((words) => said.some((each) => sharesMost(each, words)))
+    },
+  }
+}
+
+/** One plain word ("address") stands in many sentences that tell nothing; one with a digit tells. */
+function isTelling(words: ReadonlySet<string>): boolean {
+  return words.size > 1 || [...words].some((word) => /\d/u.test(word))
 }

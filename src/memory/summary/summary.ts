@@ -3,9 +3,11 @@
  * manifest (where the originals are). Each one is made of the one before and of what is new, and says which came last.
  */
 import { z } from 'zod'
-import { type CallId, fenced, type Label } from '../../types/index.ts'
-import { rangeLine, type Range } from './manifest.ts'
+import { foldPhrase, matchPhrases } from '../../store/index.ts'
+import { type CallId, fenced, type Label, truncate } from '../../types/index.ts'
 import type { Pin } from './pins.ts'
+import { sentencesOf, sharesMost, wordsOf } from './sentences.ts'
+import { maxAboutChars, maxRanges } from './summary-limits.ts'
 
 export interface Summary {
   /** 1, 2, 3 … in a session: a summary that was made of another one than the newest is refused. */
@@ -85,4 +87,74 @@ const summarySchema: z.ZodType<Summary> = z.object({
 /** @returns the summary that stands on record; null for what was erased, or was written by a version that is not known */
 export function readSummary(body: unknown): Summary | null {
   return summarySchema.safeParse(body).data ?? null
+}
+
+/** The manifest: which records left the window, as ranges of their seqs, so that each of them can be asked for again. */
+
+export interface Range {
+  /** Seqs of the first and the last record, both included. */
+  readonly from: number
+  readonly to: number
+  /** 0: nobody counted. */
+  readonly messages: number
+  readonly about: string
+}
+
+/**
+ * @param kept ranges before, in order
+ * @param added ranges behind them, in order
+ * @returns both in order, at most `max`: where there are more, the neighbours with the fewest messages become one, older ones first
+ */
+export function addRanges(kept: readonly Range[], added: readonly Range[], max: number = maxRanges): readonly Range[] {
+  const ranges = [...kept, ...added]
+  while (ranges.length > Math.max(1, max)) {
+    let at = 0
+    let least = Infinity
+    for (let i = 0; i + 1 < ranges.length; i++) {
+      const messages = ranges[i]!.messages + ranges[i + 1]!.messages
+      if (messages < least) [at, least] = [i, messages]
+    }
+    ranges.splice(at, 2, joinRanges(ranges[at]!, ranges[at + 1]!))
+  }
+  return ranges
+}
+
+function joinRanges(a: Range, b: Range): Range {
+  const half = maxAboutChars >> 1
+  const about = a.about === '' || b.about === '' ? a.about + b.about : `${truncate(a.about, half - 1)}; ${truncate(b.about, half - 1)}`
+  return { from: a.from, to: b.to, messages: a.messages + b.messages, about: truncate(about, maxAboutChars) }
+}
+
+export function rangeLine({ from, to, messages, about }: Range): string {
+  return `- #${from} to #${to}${messages > 0 ? `, ${messages} messages` : ''}${about === '' ? '' : `: ${about}`}`
+}
+
+/** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
+export function forgetInSummary(
+  summary: Summary,
+  { seqs, texts }: { readonly seqs: readonly number[]; readonly texts: readonly string[] },
+): Summary {
+  const known = texts.map(wordsOf).filter((words) => words.size > 0)
+  // Scripts without spaces have a sentence for a word: there the phrase itself is looked for.
+  const exact = matchPhrases(texts.map(foldPhrase).filter((phrase) => phrase !== ''))
+  return withoutTold(summary, new Set(seqs), (text) => exact.inText(text) || known.some((words) => sharesMost(wordsOf(text), words)))
+}
+
+function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: string) => boolean): Summary {
+  const lines = summary.text.split('\n').flatMap((text) => {
+    const [mark = '', seq] = /^\[#(\d+)\] /u.exec(text) ?? []
+    if (seqs.has(Number(seq ?? 0))) return []
+    if (!tells(text.slice(mark.length)) && !sentencesOf(text).some(tells)) return [text]
+    const sentences = sentencesOf(text.slice(mark.length))
+    const left = sentences.filter((sentence) => !tells(sentence))
+    // What no sentence tells alone stands across two of them.
+    return left.length === 0 || left.length === sentences.length ? [] : [mark + left.join(' ')]
+  })
+  const pins = summary.pins.filter(({ seq, text }) => !seqs.has(seq) && !tells(text))
+  const ranges = summary.ranges.map((range): Range =>
+    tells(range.about) || range.about.split('; ').some(tells) ? { ...range, about: '' } : range,
+  )
+  const text = lines.join('\n')
+  const same = text === summary.text && pins.length === summary.pins.length && ranges.every((range, i) => range === summary.ranges[i])
+  return same ? summary : { ...summary, text, pins, ranges }
 }

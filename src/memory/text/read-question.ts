@@ -1,9 +1,8 @@
 /** Reads a question for recall: the words that matter, what must stand as it is written, and its parts. */
-import type { ReadQuestion } from '../text-engine.ts'
-import { cleanText } from './clean.ts'
-import { isStopWord } from './stop-words.ts'
+import type { ReadQuestion } from './text-engine.ts'
+import { cleanText, isName, termsOf } from './terms.ts'
+import { isStopWord } from './english-words.ts'
 import { maxExact, maxQuestionParts, maxQuestionTerms, maxQuestionUnits } from './text-limits.ts'
-import { isName, termsOf } from './terms.ts'
 
 /** Each kind of quotes by itself, with a bound, so that one that is never closed costs nothing. */
 const quoted =

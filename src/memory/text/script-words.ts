@@ -1,3 +1,8 @@
+/** Segmenters of ICU: making one takes a millisecond and more, so each is made once. They hold nothing of a text. */
+export const graphemes: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' })
+const words: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'word' })
+export const sentences: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'sentence' })
+
 /**
  * Words of scripts that do not put spaces between them, or not only there. A dictionary cuts the same word differently in
  * different sentences, so pairs of neighbouring characters stand beside it: whatever word is asked for, its pairs are there.
@@ -6,7 +11,6 @@
  * - Korean: the word, the word without its particle, and pairs of syllables.
  * - Thai, Lao, Khmer, Burmese: words of ICU's dictionaries, and pairs of grapheme clusters.
  */
-import { graphemes, words } from './segmenters.ts'
 
 /** What is asked and what is kept differ: a question does not look for every character that is part of its words. */
 export type Side = 'kept' | 'asked'

@@ -60,7 +60,7 @@ void describe('terms', () => {
 
   void it('have names whole and in their parts', () => {
     const cases: readonly (readonly [string, readonly string[]])[] = [
-      ['see src/memory/text-engine.ts!', ['src/memory/text-engine.ts', 'memori', 'text', 'engin', 'ts']],
+      ['see src/memory/recall.ts!', ['src/memory/recall.ts', 'memori', 'recal', 'ts']],
       ['getUserName()', ['getusernam', 'user', 'name']],
       ['HTTPServer', ['httpserver', 'http', 'server']],
       ['MAX_RETRY_COUNT', ['max_retry_count', 'retri', 'count']],

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { MemoryType, Protection } from '../../store/index.ts'
-import { fadedImportance, fading, protectionOf, retention, type Tiered, tiersOf } from './decay.ts'
+import { fading } from '../keep/memory-types.ts'
+import { fadedImportance, protectionOf, retention, type Tiered, tiersOf } from './decay.ts'
 import { hotEntries, hotTokens, warmEntries } from './tidy-limits.ts'
 
 const hour = 3_600_000

@@ -1,6 +1,7 @@
 /** How memories fade: by what they are about, how often they were wanted, and how well they are protected. */
-import { extraOf } from '../entry-extra.ts'
-import type { MemoryEntry, MemoryTier, MemoryType, Protection } from '../../store/index.ts'
+import { extraOf } from '../keep/memory-item.ts'
+import { fading } from '../keep/memory-types.ts'
+import type { MemoryEntry, MemoryTier, Protection } from '../../store/index.ts'
 import {
   bytesPerToken,
   hotEntries,
@@ -12,25 +13,6 @@ import {
   warmEntries,
   warmTokens,
 } from './tidy-limits.ts'
-
-interface Fading {
-  /** Of a new entry, 0 to 1. */
-  readonly importance: number
-  /** An hour. */
-  readonly rate: number
-}
-
-export const fading: Readonly<Record<MemoryType, Fading>> = {
-  user_profile: { importance: 0.95, rate: 0.001 },
-  preference: { importance: 0.9, rate: 0.002 },
-  decision: { importance: 0.8, rate: 0.005 },
-  knowledge: { importance: 0.75, rate: 0.006 },
-  skill: { importance: 0.75, rate: 0.008 },
-  fact: { importance: 0.6, rate: 0.015 },
-  episode: { importance: 0.5, rate: 0.025 },
-  session: { importance: 0.4, rate: 0.04 },
-  conversation: { importance: 0.35, rate: 0.06 },
-}
 
 /** Whoever wears it never fades. */
 export const pinTag = 'pinned'

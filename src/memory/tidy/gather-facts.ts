@@ -1,11 +1,10 @@
 /** Gathers facts out of what people have said since the last time: by rules, and by a model where one is named. */
 import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
-import { entryPages, itemsOf } from '../entry-pages.ts'
-import { freshFacts, makeItem, wholeText } from '../keep/keep-item.ts'
-import type { KeepDeps } from '../keep-deps.ts'
+import { entryPages, freshFacts, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
+import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
-import { fading } from './decay.ts'
+import { fading } from '../keep/memory-types.ts'
 import { sameValue, type Statement, statementsOf, topicOf } from './statements.ts'
 import { listedAtOnce, maxFactChars, maxFactsEach, maxGathered, maxModelChars, maxModelQuestions, readAtOnce } from './tidy-limits.ts'
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { reportText } from './report-text.ts'
-import { tidyStepSchema } from './tidy-change.ts'
+import { reportText, tidyStepSchema } from './tidy-change.ts'
 import { day, type House, openHouse } from './tidy-fixture.ts'
 
 /** A cold fact as tidying leaves it, `days` ago. */

@@ -6,9 +6,8 @@
  * or pinned them. They can be learned again from where they were said, and a report is taken back with them. Nothing else ever goes.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
-import { entryPages, itemsOf } from '../entry-pages.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { wholeText } from '../keep/keep-item.ts'
+import { entryPages, itemsOf, wholeText } from '../keep/memory-item.ts'
+import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { fadedImportance, pinTag, protectionNow, scoreOf, type Tiered, tiersOf } from './decay.ts'
 import { changeOf, dropOf, type TidyChange } from './tidy-change.ts'
 import {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { mergeDuplicates } from './compare.ts'
-import { areAlike, comparable, saysTheSame } from './likeness.ts'
+import { areAlike, comparable, mergeDuplicates, saysTheSame } from './compare.ts'
 import { sameValue, statementsOf } from './statements.ts'
 
 const states = (text: string): readonly string[] =>

@@ -1,11 +1,10 @@
 /** Memory for tests of tidying: a store, a clock that is told the time, and what people say and note. */
 import { createHasher, type MemoryItem, openMemoryStore, type Store } from '../../store/index.ts'
 import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
-import { freshFacts, makeItem } from '../keep/keep-item.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { createLoneWriter } from '../lone-writer.ts'
+import { freshFacts, makeItem } from '../keep/memory-item.ts'
+import { createExclusiveWriter, type KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
-import { createLocalTextEngine } from '../thread/create-text-engine.ts'
+import { createLocalTextEngine } from '../text/text-thread.ts'
 import type { PruneLimits } from './prune.ts'
 import type { TidyStep } from './tidy-change.ts'
 import { createTidy, type Tidied, type Tidy } from './tidy.ts'
@@ -40,7 +39,8 @@ export async function openHouse(limits?: PruneLimits): Promise<House> {
   const clock = { at: 1_000 * day }
   const now: Clock = { now: () => clock.at, monotonicMs: () => clock.at }
   const given = { store: withJournal(store), text: async () => text, hash: createHasher, clock: now, changed: () => {} }
-  const deps: KeepDeps = { ...createLoneWriter(store.memory), ...given }
+  const writer = createExclusiveWriter(store.memory)
+  const deps: KeepDeps = { memory: writer.memory, writer, ...given }
   const tidy = createTidy(deps, limits)
   const steps: TidyStep[] = []
   let seq = 0

@@ -4,9 +4,8 @@ import type { SessionId } from '../../types/index.ts'
 import type { AskModel } from '../summary/make-summary.ts'
 import { maxRelations } from '../keep/keep-limits.ts'
 import { createNotes } from '../keep/notes.ts'
-import { createAccessCounter } from '../wanted/accesses.ts'
-import { reportText } from './report-text.ts'
-import { tidyStepSchema } from './tidy-change.ts'
+import { createAccessCounter } from '../recall/wanted.ts'
+import { reportText, tidyStepSchema } from './tidy-change.ts'
 import { day, type House, journalEnd, openHouse } from './tidy-fixture.ts'
 import { listedAtOnce, maxGathered } from './tidy-limits.ts'
 import { createTidy } from './tidy.ts'
@@ -297,7 +296,7 @@ describe('accesses', () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.', { extra: '{"call":"c1"}' })
     const said = await house.says('I saw the gate.')
-    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
+    const counter = createAccessCounter(house.deps.writer.run, house.deps.clock)
     const wanted = async (...sessions: readonly (string | undefined)[]): Promise<unknown> => {
       for (const session of sessions) {
         counter.count(
@@ -321,7 +320,7 @@ describe('accesses', () => {
   it('in three sessions protect what was wanted but once in each', async () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.')
-    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
+    const counter = createAccessCounter(house.deps.writer.run, house.deps.clock)
     for (const session of ['a', 'b']) counter.count([{ id, fits: 1 }], session as SessionId)
     await counter.flush()
     await house.run()
@@ -332,9 +331,9 @@ describe('accesses', () => {
   it('wait for whoever reads and writes alone, and take nothing of that back', async () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.', { extra: '{"call":"c1"}' })
-    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
+    const counter = createAccessCounter(house.deps.writer.run, house.deps.clock)
     counter.count([{ id, fits: 1 }], 'a' as SessionId)
-    const flushed = await house.deps.alone(async (memory) => {
+    const flushed = await house.deps.writer.run(async (memory) => {
       const flushing = counter.flush()
       // As long as it takes to read what is there.
       await memory.items([id])
@@ -348,7 +347,7 @@ describe('accesses', () => {
   it('are counted together and written once', async () => {
     await using house = await openHouse()
     const id = await house.note('The gate is green.')
-    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
+    const counter = createAccessCounter(house.deps.writer.run, house.deps.clock)
     house.clock.at += day
     for (let i = 0; i < 3; i++) counter.count([id, id, 'gone'].map((each) => ({ id: each, fits: 1 })))
     await counter.flush()
@@ -360,7 +359,7 @@ describe('accesses', () => {
     await using house = await openHouse()
     const found = [await house.note('The gate is green.'), await house.note('The fence is blue.'), await house.note('The wall is red.')]
     const born = (await house.store.memory.items(found)).map(({ entry }) => entry.accessedAt)
-    const counter = createAccessCounter(house.deps.alone, house.deps.clock)
+    const counter = createAccessCounter(house.deps.writer.run, house.deps.clock)
     house.clock.at += 40 * day
     counter.count(found.map((id, i) => ({ id, fits: [1, 0.5, 0][i]! })))
     await counter.flush()

@@ -6,13 +6,11 @@
  */
 import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.ts'
-import { entryPages, itemsOf } from '../entry-pages.ts'
-import type { KeepDeps } from '../keep-deps.ts'
-import { makeItem, wholeText } from '../keep/keep-item.ts'
+import { entryPages, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
+import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
-import { type Known, findContradictions, mergeDuplicates } from './compare.ts'
+import { comparable, findContradictions, type Known, mergeDuplicates } from './compare.ts'
 import { factItem, gatherStatements, messagesSince, statementIn, statesTheSame } from './gather-facts.ts'
-import { comparable } from './likeness.ts'
 import { changesOf, pruneChanges, type PruneLimits } from './prune.ts'
 import { changeOf, patchOf, stillFits, type TidyChange, type TidyStep, undoOf, withRelated } from './tidy-change.ts'
 import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits.ts'
@@ -75,7 +73,9 @@ export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
       for (let phase = await memory.cursor(phaseDone); phase < phases.length; phase++) {
         ports.signal.throwIfAborted()
         const plan = await phases[phase]!(run)
-        await deps.alone((alone) => carryOut(run, plan, alone, { change: 'cursor', cursor: { name: phaseDone, seq: phase + 1 } }))
+        await deps.writer.run((exclusive) =>
+          carryOut(run, plan, exclusive, { change: 'cursor', cursor: { name: phaseDone, seq: phase + 1 } }),
+        )
       }
       const ended: MemoryChange[] = [
         { change: 'cursor', cursor: { name: phaseDone, seq: 0 } },

@@ -1,0 +1,157 @@
+/** From a text to what the store keeps of it: passages with their terms, made by the text thread, and a hash of the whole. */
+import type { MemoryEntry, MemoryFilter, MemoryItem, MemoryStore, Passage } from '../../store/index.ts'
+import type { KeepDeps } from './exclusive-writer.ts'
+import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
+import type { TextFormat } from '../text/text-engine.ts'
+import { maxContextCharacters, maxRelations, maxSections, maxSessions } from './keep-limits.ts'
+
+export interface Draft {
+  readonly entry: Omit<MemoryEntry, 'hash'>
+  readonly text: string
+  readonly format: TextFormat
+  /** Text of the turn before; empty when there is none. */
+  readonly before: string
+}
+
+export async function makeItem({ text: engine, hash }: Pick<KeepDeps, 'text' | 'hash'>, draft: Draft): Promise<MemoryItem> {
+  const text = await engine()
+  const before = draft.before.slice(0, maxContextCharacters)
+  const [cut, beforeTerms, hashed] = await Promise.all([
+    text.cut(draft.text, draft.format),
+    before === '' ? '' : text.terms(before),
+    hash().then((hasher) => hasher(draft.text)),
+  ])
+  const at = draft.entry.createdAt
+  const context = joinTerms(beforeTerms, termsOfDay(at).join(' '))
+  const passages = cut.map((passage) => ({
+    ...passage,
+    // Days that a text names, seen from when it was said, and that day itself.
+    context: joinTerms(passage.context, joinTerms(context, dayTerms(passage.text, at).join(' '))),
+  }))
+  return { entry: { ...draft.entry, hash: hashed }, passages }
+}
+
+function joinTerms(a: string, b: string): string {
+  return a === '' || b === '' ? a + b : `${a} ${b}`
+}
+
+/** Puts a text together again from its passages, which overlap. What stood between two of them, and was no text, is one space. */
+export function wholeText(passages: readonly Pick<Passage, 'start' | 'text'>[]): string {
+  let whole = ''
+  let end = 0
+  for (const { start, text } of passages) {
+    if (start >= end) whole += `${' '.repeat(start > end && whole !== '' ? 1 : 0)}${text}`
+    else whole += text.slice(end - start)
+    end = Math.max(end, start + text.length)
+  }
+  return whole
+}
+
+/** What every new entry begins with. */
+export const freshFacts: Pick<
+  MemoryEntry,
+  | 'session'
+  | 'stream'
+  | 'place'
+  | 'tags'
+  | 'labels'
+  | 'validTo'
+  | 'supersededBy'
+  | 'contradicts'
+  | 'confirmedBy'
+  | 'tier'
+  | 'protection'
+  | 'accesses'
+  | 'seq'
+> = {
+  session: '',
+  stream: '',
+  place: 0,
+  tags: [],
+  labels: [],
+  validTo: null,
+  supersededBy: '',
+  contradicts: [],
+  confirmedBy: [],
+  tier: 'warm',
+  protection: 'none',
+  accesses: 0,
+  seq: 0,
+}
+
+/** What the maker of an entry leaves in it beside its text: where it comes from, and what became of it. */
+
+export interface EntryExtra {
+  /** The call that wrote it, and who made that call in which session and turn. */
+  readonly call?: string
+  readonly actor?: string
+  readonly session?: string
+  readonly turn?: string
+  /** The first sessions in which it was wanted, distinct, `maxSessions` at most. */
+  readonly sessions?: readonly string[]
+  /** Ids of what it took the place of. */
+  readonly supersedes?: readonly string[]
+  /** A person who said that it may be trusted. */
+  readonly promoted?: { readonly by: string; readonly at: number }
+  /** Of a document: its title, and the hash of the file. */
+  readonly title?: string
+  readonly file?: string
+  readonly sections?: number
+}
+
+/** Never throws: an import may have brought anything, and what is not fit is not there. */
+export function extraOf(entry: Pick<MemoryEntry, 'extra'>): EntryExtra {
+  try {
+    const value: unknown = JSON.parse(entry.extra === '' ? '{}' : entry.extra)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+    return Object.fromEntries(Object.entries(value).filter(([name, each]) => fits(name, each)))
+  } catch {
+    return {}
+  }
+}
+
+function fits(name: string, value: unknown): boolean {
+  if (/^(?:call|actor|session|turn|title|file)$/.test(name)) return typeof value === 'string'
+  if (name === 'supersedes') return Array.isArray(value) && value.length <= maxRelations && value.every((id) => typeof id === 'string')
+  if (name === 'sessions') return Array.isArray(value) && value.length <= maxSessions && value.every((id) => typeof id === 'string')
+  if (name === 'sections') return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maxSections
+  if (name !== 'promoted') return true
+  const { by, at } = (typeof value === 'object' ? (value ?? {}) : {}) as { readonly by?: unknown; readonly at?: unknown }
+  return typeof by === 'string' && typeof at === 'number'
+}
+
+/** Memory looked through from end to end, some of it at a time: the event loop is free between two pages. */
+
+/** Entries that pass, the newest first, `size` at a time; no page is empty. What is written meanwhile may be missed, nothing comes twice. */
+export async function* entryPages(
+  memory: Pick<MemoryStore, 'list'>,
+  filter: MemoryFilter,
+  size: number,
+): AsyncGenerator<readonly MemoryEntry[], void, undefined> {
+  for (let last: MemoryEntry | undefined; ;) {
+    const page = await memory.list(filter, size, last)
+    if (page.length > 0) yield page
+    last = page.at(-1)
+    if (last === undefined || page.length < size) return
+  }
+}
+
+/** @returns entries with their texts, in order, read `size` at a time; what is gone meanwhile is left out */
+export async function itemsOf(
+  memory: Pick<MemoryStore, 'items'>,
+  entries: readonly Pick<MemoryEntry, 'id'>[],
+  size: number,
+): Promise<readonly MemoryItem[]> {
+  const items: MemoryItem[] = []
+  for (let at = 0; at < entries.length; at += size) items.push(...(await memory.items(entries.slice(at, at + size).map(({ id }) => id))))
+  return items
+}
+
+/**
+ * Superseded entries end when what took their place began; one whose end was not written down no longer holds at any time
+ * after it was changed.
+ */
+export function holdsAt(entry: Pick<MemoryEntry, 'validFrom' | 'validTo' | 'supersededBy' | 'updatedAt'>, at: number): boolean {
+  if (entry.validFrom > at || (entry.validTo !== null && entry.validTo <= at)) return false
+  return entry.supersededBy === '' || entry.validTo !== null || at < entry.updatedAt
+}

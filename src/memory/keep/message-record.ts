@@ -1,0 +1,75 @@
+/**
+ * Which records of the journal are something that was said: what a person sent, and what the agent answered in the end. Not the
+ * words between two tool calls, and not what tools brought: a document is in memory when somebody ingests it.
+ */
+import { parseErased, parseReference, type Store } from '../../store/index.ts'
+import {
+  type AssistantMessage,
+  type CallId,
+  type JournalRecord,
+  type JsonObject,
+  type Label,
+  textOf,
+  toolCallsOf,
+} from '../../types/index.ts'
+import { maxMessageCharacters } from './keep-limits.ts'
+import { withoutSecrets } from './note-rules.ts'
+
+export interface SaidMessage {
+  readonly id: string
+  readonly author: 'user' | 'agent'
+  readonly text: string
+  readonly record: JournalRecord
+}
+
+type Named = Pick<JournalRecord, 'name' | 'phase'>
+
+/** Whether the body of a record matters at all: the others need not be read. */
+export function mayMatter({ name, phase }: Named): boolean {
+  if (name === 'turn.send') return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
+  if (name === 'model.generate') return phase === 'intent' || phase === 'outcome'
+  return false
+}
+
+/** @param body of the record, parsed. @returns null when nothing was said to anybody. */
+export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | null {
+  const said = (author: SaidMessage['author'], text: unknown): SaidMessage | null => {
+    if (typeof text !== 'string' || text.trim() === '' || record.session === '') return null
+    return { id: messageId(record.call, author), author, text: withoutSecrets(text.slice(0, maxMessageCharacters)), record }
+  }
+  if (record.name === 'turn.send' && record.phase === 'started') return said('user', body['text'])
+  if (record.name === 'turn.send' && (record.phase === 'outcome' || record.phase === 'reconciled')) {
+    // The model's own last word is a generation's; this is what the person was told without one.
+    const isOwn = body['status'] === 'ok' || body['status'] === 'merged'
+    return isOwn ? null : said('agent', body['reply'])
+  }
+  if (record.name !== 'model.generate' || record.phase !== 'outcome') return null
+  const message = body['message'] as unknown as AssistantMessage | undefined
+  if (message === undefined || !Array.isArray(message.parts) || toolCallsOf(message).length > 0) return null
+  return said('agent', textOf(message))
+}
+
+/** One call can bring two messages: what was sent, and what was answered without a model. */
+export function messageId(call: CallId, author: SaidMessage['author']): string {
+  return `message:${call}${author === 'agent' ? ':reply' : ''}`
+}
+
+/** Labels that the caller's context held when a call began. */
+export function heldLabels(body: JsonObject): readonly Label[] {
+  const labels = body['labels']
+  return Array.isArray(labels) ? labels.filter((label): label is Label => label === 'untrusted' || label === 'private') : []
+}
+
+/** @returns null for a body that was erased, or is none. */
+export async function bodyOf(store: Pick<Store, 'blob'>, { body }: Pick<JournalRecord, 'body'>): Promise<JsonObject | null> {
+  if (parseErased(body) !== null) return null
+  const kept = parseReference(body)
+  const bytes = kept === null ? null : await store.blob(kept.blob)
+  const text = kept === null ? body : bytes === null ? '' : Buffer.from(bytes).toString()
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as JsonObject) : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,148 @@
+/** Why something is remembered: where it comes from, down to the record of the journal, and what has been said about it since. */
+import { type MemoryEntry, type MemoryItem, parseErased } from '../../store/index.ts'
+import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
+import { heldLabels } from './message-record.ts'
+import type { KeepDeps } from './exclusive-writer.ts'
+import { type EntryExtra, extraOf, holdsAt, wholeText } from './memory-item.ts'
+
+/** Another memory, as it is named in an answer about this one. */
+export interface Related {
+  readonly id: string
+  readonly text: string
+}
+
+export interface Provenance {
+  readonly id: string
+  readonly kind: MemoryEntry['kind']
+  readonly type: MemoryEntry['type']
+  readonly text: string
+  readonly tags: readonly string[]
+  readonly labels: readonly Label[]
+  readonly importance: number
+  readonly tier: MemoryEntry['tier']
+  readonly protection: MemoryEntry['protection']
+  readonly accesses: number
+  readonly created_at: number
+  readonly updated_at: number
+  readonly valid_from: number
+  readonly valid_to: number | null
+  readonly holds: boolean
+  /** Who wrote it: the caller, in which session and turn, by which call. Empty texts: unknown. */
+  readonly by: { readonly actor: string; readonly session: string; readonly turn: string; readonly call: string; readonly author: string }
+  /** The record it was made from; null when it was made from none. */
+  readonly record: RecordOf | null
+  readonly promoted: EntryExtra['promoted'] | null
+  readonly superseded_by: Related | null
+  readonly supersedes: readonly Related[]
+  readonly contradicts: readonly Related[]
+  readonly confirmed_by: readonly Related[]
+}
+
+export interface RecordOf {
+  readonly seq: number
+  readonly at: number
+  readonly actor: string
+  readonly session: string
+  readonly turn: string
+  readonly call: string
+  readonly name: string
+  readonly phase: string
+  readonly hash: string
+  /** Its body is gone; the hash still stands for it. */
+  readonly erased: boolean
+}
+
+export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>, { entry, passages }: MemoryItem): Promise<Provenance> {
+  const extra = extraOf(entry)
+  const [there, supersededBy, supersedes, contradicts, confirmedBy] = await Promise.all([
+    recordAt(deps, entry.seq),
+    related(deps, entry.supersededBy === '' ? [] : [entry.supersededBy]),
+    related(deps, extra.supersedes ?? []),
+    related(deps, entry.contradicts),
+    related(deps, entry.confirmedBy),
+  ])
+  const record = there !== null && isOf(there, entry, extra) ? there : null
+  return {
+    id: entry.id,
+    kind: entry.kind,
+    type: entry.type,
+    text: wholeText(passages),
+    tags: entry.tags,
+    labels: entry.labels,
+    importance: entry.importance,
+    tier: entry.tier,
+    protection: entry.protection,
+    accesses: entry.accesses,
+    created_at: entry.createdAt,
+    updated_at: entry.updatedAt,
+    valid_from: entry.validFrom,
+    valid_to: entry.validTo,
+    holds: holdsAt(entry, deps.clock.now()),
+    by: {
+      actor: extra.actor ?? record?.actor ?? '',
+      session: extra.session ?? record?.session ?? entry.session,
+      turn: extra.turn ?? record?.turn ?? '',
+      call: extra.call ?? record?.call ?? '',
+      author: entry.author,
+    },
+    record: record === null ? null : describeRecord(record),
+    promoted: extra.promoted ?? null,
+    superseded_by: supersededBy[0] ?? null,
+    supersedes,
+    contradicts,
+    confirmed_by: confirmedBy,
+  }
+}
+
+/** What was imported from another journal has its place there, and another record is at that place here. */
+function isOf({ call }: JournalRecord, { id }: MemoryEntry, extra: EntryExtra & { readonly from?: unknown }): boolean {
+  const named = extra.call ?? /^message:([^:]+)/.exec(typeof extra.from === 'string' ? extra.from : id)?.[1]
+  return named === undefined || named === call
+}
+
+function describeRecord({ seq, at, actor, session, turn, call, name, phase, hash, body }: JournalRecord): RecordOf {
+  return { seq, at, actor, session, turn, call, name, phase, hash, erased: parseErased(body) !== null }
+}
+
+/** Of one that is gone the id is left. */
+async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly string[]): Promise<readonly Related[]> {
+  const items = ids.length === 0 ? [] : await memory.items(ids)
+  const texts = new Map(items.map(({ entry, passages }) => [entry.id, wholeText(passages)]))
+  return ids.map((id) => ({ id, text: texts.get(id) ?? '' }))
+}
+
+/** From a call to its place in the journal: where an entry comes from, and what its maker's context had held. */
+
+export interface Origin {
+  /** Seq of the intent; 0 when it is not found. */
+  readonly seq: number
+  /** What a person says is theirs to say; what an agent writes carries all that it has seen. */
+  readonly labels: readonly Label[]
+  readonly extra: { readonly call: string; readonly actor: string; readonly session: string; readonly turn: string }
+}
+
+/** Whether an agent makes the call, and not a person. */
+export function byAgent({ caller }: Pick<CallContext, 'caller'>): boolean {
+  return caller.actor.startsWith('agent:')
+}
+
+/** Each once, in the order in which they are kept. */
+export function joinedLabels(...lists: readonly (readonly Label[])[]): readonly Label[] {
+  return [...new Set(lists.flat())].sort()
+}
+
+/** The intent of a call that changes something is on record before it runs. */
+export async function originOf({ store }: Pick<KeepDeps, 'store'>, asking: Pick<CallContext, 'id' | 'caller'>): Promise<Origin> {
+  const { id, caller } = asking
+  const [intent] = await store.records({ call: id, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
+  const extra = { call: id, actor: caller.actor, session: caller.session, turn: caller.turn }
+  const labels = intent === undefined || !byAgent(asking) ? [] : heldLabels(JSON.parse(intent.body))
+  return { seq: intent?.seq ?? 0, labels, extra }
+}
+
+/** The record itself; null when nothing has this seq. Erased bodies come as their marks. */
+export async function recordAt({ store }: Pick<KeepDeps, 'store'>, seq: number): Promise<JournalRecord | null> {
+  if (seq <= 0) return null
+  const [record] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: true })
+  return record ?? null
+}

@@ -1,0 +1,17 @@
+/** Parts of memory that are loaded with their first use, so that a guest that only waits has none of them. */
+import type { Recall } from './recall/recalled.ts'
+import type { RecallDeps } from './recall/create-recall.ts'
+
+export async function openRecall(deps: RecallDeps): Promise<Recall> {
+  const { createRecall } = await import('./recall/create-recall.ts')
+  return createRecall(deps)
+}
+
+export function loadSummary(): Promise<typeof import('./summary/rolling.ts')> {
+  return import('./summary/rolling.ts')
+}
+
+/** How tidying is recorded and reported. */
+export function loadTidy(): Promise<typeof import('./tidy/tidy-change.ts')> {
+  return import('./tidy/tidy-change.ts')
+}

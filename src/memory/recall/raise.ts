@@ -1,0 +1,201 @@
+/** How close candidates are word by word: asked once the lists are one, because it needs their terms. */
+import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
+import { isStopWord } from '../text/english-words.ts'
+import { holdsAt } from '../keep/memory-item.ts'
+import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
+import type { Candidate } from './fuse-lists.ts'
+import {
+  askingCost,
+  dayBonus,
+  exactBonus,
+  fitsFrom,
+  importanceBonus,
+  nearShare,
+  reactionCost,
+  recencyBonus,
+  recencyHalfLifeMs,
+  sameTalk,
+  speakerBonus,
+  tellingWords,
+} from './recall-limits.ts'
+
+/** @param share what closeness counts, of the embedder. Scores stay 0 to 1. A list of which nothing can be said stays as it is. @throws as the text engine */
+export async function addCloseness(
+  list: readonly Candidate[],
+  question: AskedTerms,
+  engine: Pick<TextEngine, 'closeness'>,
+  share: number,
+): Promise<readonly Candidate[]> {
+  if (list.length === 0) return list
+  const closeness = await engine.closeness(
+    question,
+    list.map(({ passage: { terms, context } }) => ({ terms, context })),
+  )
+  if (closeness === null) return list
+  return list.map((candidate, i) => ({
+    ...candidate,
+    score: (1 - share - nearShare) * candidate.score + share * (closeness[i] ?? 0) + nearShare * candidate.near,
+    closeness: closeness[i] ?? 0,
+  }))
+}
+
+/** What a question says of the turn that answers it, beside its words: who speaks there, and whether it names a day. */
+
+/** A turn of a transcript says who speaks: `Ada:`, `Mrs. Tran:`. */
+const speaker = /^(\p{Lu}[\p{L}\p{M}'’.-]{1,30}(?: \p{Lu}[\p{L}\p{M}'’.-]{0,30}){0,2}): /u
+const asksWhen = /\b(?:when|what day|which day|what date|what month|which month|what year|which year)\b/i
+const dayTerm = /^[dmy]\d{4,8}$/
+/** Of the day on which it was said: every turn has these. */
+const ownDayTerms = 3
+
+/** Raises turns of those whom the question names, and, where it asks when, turns that name a day. */
+export function raiseAskedAbout(list: readonly Candidate[], question: string): Candidate[] {
+  const asked = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
+  const when = asksWhen.test(question)
+  return list.map((candidate) => {
+    const { text, context } = candidate.passage
+    const bonus = (isNamed(text, asked) ? speakerBonus : 0) + (when && namesDay(context) ? dayBonus : 0)
+    return bonus === 0 ? candidate : { ...candidate, score: candidate.score + bonus }
+  })
+}
+
+/** By the whole name or by the first. */
+function isNamed(text: string, asked: string): boolean {
+  const name = speaker.exec(text)?.[1]
+  if (name === undefined) return false
+  const plain = name.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
+  return asked.includes(` ${plain} `) || asked.includes(` ${plain.split(' ')[0]} `)
+}
+
+function namesDay(context: string): boolean {
+  return context.split(' ').filter((term) => dayTerm.test(term)).length > ownDayTerms
+}
+
+/**
+ * Turns that answer nothing, whatever is asked: those that only ask, and those that only react. A question repeats the words of what
+ * it asks for, and `Wow, pottery!` those of what was told, so both are near by their words. Only turns are looked at: a short note was
+ * written down because it says something.
+ */
+
+/** Runs to the sign that ends a sentence; each character is read once. */
+const sentence = /[^.!?？؟。！…]+[.!?？؟。！…]*/gu
+const asks = /[?？؟]["'”’)*_]*\s*$/u
+
+/** Takes from each at most `askingCost + reactionCost`; none falls below 0. */
+export function lowerSayingLittle(list: readonly Candidate[]): Candidate[] {
+  return list.map((candidate) => {
+    const { entry, text, terms } = candidate.passage
+    const cost = entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0
+    return cost === 0 ? candidate : { ...candidate, score: Math.max(0, candidate.score - cost) }
+  })
+}
+
+/** Of its characters, those of sentences that ask. */
+function askingShare(text: string): number {
+  if (!/[?？؟]/u.test(text)) return 0
+  let all = 0
+  let asking = 0
+  for (const [each] of text.matchAll(sentence)) {
+    all += each.length
+    if (asks.test(each)) asking += each.length
+  }
+  return all === 0 ? 0 : asking / all
+}
+
+/** How many words it has that say something, of those that are enough. */
+function tellingShare(terms: string): number {
+  const distinct = new Set<string>()
+  for (const term of terms.split(' ')) {
+    if (term !== '' && !isStopWord(term)) distinct.add(term)
+    if (distinct.size >= tellingWords) return 1
+  }
+  return distinct.size / tellingWords
+}
+
+/**
+ * Talk stays with a matter for some turns and goes to and fro: where a turn fits well, those two and four turns away are more likely to
+ * be about the same than they show by themselves ("I was there with my sister"). The turn next to it is not raised: each is searched with
+ * the one before it already, and what is between two turns of one person is the other's reaction.
+ */
+
+/** Raises each turn by shares of how well turns near it fit. @param apart which entries of the list are near each other */
+export function raiseSameTalk(list: readonly Candidate[], apart: readonly Apart[]): Candidate[] {
+  const turns = list.filter(({ passage }) => passage.entry.kind === 'message')
+  const turnOf = new Map(turns.map(({ passage }) => [passage.id, passage.entry.id]))
+  // Of a long turn in several passages the best counts.
+  const fits = new Map<string, number>()
+  for (const { passage, score } of turns) fits.set(passage.entry.id, Math.max(score - fitsFrom, fits.get(passage.entry.id) ?? 0))
+  const raises = new Map<string, number>()
+  for (const [earlier, later, entries] of apart) {
+    const [one, other, share] = [turnOf.get(earlier), turnOf.get(later), sameTalk.get(entries)]
+    if (one === undefined || other === undefined || share === undefined) continue
+    raises.set(one, (raises.get(one) ?? 0) + share * (fits.get(other) ?? 0))
+    raises.set(other, (raises.get(other) ?? 0) + share * (fits.get(one) ?? 0))
+  }
+  return list.map((candidate) => {
+    const raise = raises.get(candidate.passage.entry.id) ?? 0
+    return raise === 0 ? candidate : { ...candidate, score: candidate.score + raise }
+  })
+}
+
+/** What stands in a text as it was asked for. */
+
+/**
+ * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case, runs of white
+ * space and what nobody sees do not count; a name must stand alone, so that `v1.2` is not found in `v1.20`.
+ */
+export function raiseExact(list: readonly Candidate[], exact: readonly string[]): Candidate[] {
+  const wanted = exact.map((phrase) => ({ phrase, plain: foldPhrase(phrase) })).filter(({ plain }) => plain !== '')
+  if (wanted.length === 0) return [...list]
+  return list.map((candidate) => {
+    const text = foldPhrase(candidate.passage.text)
+    const stand = wanted.filter(({ plain }) => standsIn(text, plain)).map(({ phrase }) => phrase)
+    return stand.length === 0
+      ? candidate
+      : { ...candidate, exact: stand, score: candidate.score + (exactBonus * stand.length) / wanted.length }
+  })
+}
+
+const wordSign = /[\p{L}\p{M}\p{N}]/u
+/** Scripts without spaces: a word stands alone anywhere. */
+const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Khmer}\p{Script=Lao}\p{Script=Hangul}]/u
+
+/** Between parts of one name; a path or a place in a file (`main.ts:12`) is another thing that has the name in it. */
+const joint = /[._@-]/u
+
+function standsIn(text: string, phrase: string): boolean {
+  for (let at = text.indexOf(phrase); at >= 0; at = text.indexOf(phrase, at + 1)) {
+    const end = at + phrase.length
+    const before = endsThere(text.charAt(at - 1), phrase.charAt(0), text.charAt(at - 2))
+    if (before && endsThere(text.charAt(end), phrase.charAt(phrase.length - 1), text.charAt(end + 1))) return true
+  }
+  return false
+}
+
+/** @param beyond what stands on the other side of `outside` */
+function endsThere(outside: string, inside: string, beyond: string): boolean {
+  if (!wordSign.test(inside) || unspaced.test(outside) || unspaced.test(inside)) return true
+  return !wordSign.test(outside) && !(joint.test(outside) && wordSign.test(beyond))
+}
+
+/** What is known of an entry before anything is asked: whether it holds, how new it is, how much it matters. */
+
+/** @param at the time that is asked about */
+export function addPriors(list: readonly Candidate[], at: number): Candidate[] {
+  return list.map((candidate) => {
+    const { entry } = candidate.passage
+    const prior = priorOf(entry, at)
+    return { ...candidate, prior, score: candidate.score + prior, holds: holdsAt(entry, at) }
+  })
+}
+
+/** 0 to `recencyBonus + importanceBonus`. */
+export function priorOf(entry: MemoryEntry, at: number): number {
+  const age = Math.max(0, at - entry.createdAt)
+  return recencyBonus * 2 ** (-age / recencyHalfLifeMs) + importanceBonus * effectiveImportance(entry)
+}
+
+/** What is looked up often matters more: importance × (1 + ln(1 + accesses)), at most 1. */
+function effectiveImportance({ importance, accesses }: Pick<MemoryEntry, 'importance' | 'accesses'>): number {
+  return Math.min(1, Math.max(0, importance) * (1 + Math.log1p(Math.max(0, accesses))))
+}

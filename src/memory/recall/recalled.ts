@@ -1,0 +1,120 @@
+/** What recall is asked, and what it answers. */
+import type { FoundPassage, MemoryFilter } from '../../store/index.ts'
+import type { SessionId } from '../../types/index.ts'
+
+export interface RecallQuestion {
+  readonly text: string
+  /** Without `validAt`: what holds now goes first, what no longer holds comes last and says so. */
+  readonly filter: MemoryFilter
+  /** In which it is asked; absent: in none, as by a person at a command line. */
+  readonly session?: SessionId
+  /** Most results, and most tokens of their text together. */
+  readonly limit: number
+  readonly tokens: number
+  /** How the two lists become one. Absent: by weights of the embedder. */
+  readonly fusion?: 'weights' | 'reciprocal_rank'
+}
+
+/** Why a result was found; every number as it was used. */
+export interface RecallReason {
+  /** Rank from 1 in the list of words and in that of vectors; null when it is not in that list. */
+  readonly textRank: number | null
+  readonly textScore: number | null
+  readonly vectorRank: number | null
+  readonly vectorScore: number | null
+  /** How close its words are to those of the question, one by one, 0 to 1; null where no table of words compared them. */
+  readonly closeness: number | null
+  /** Quoted phrases and identifiers of the question that stand in it. */
+  readonly exact: readonly string[]
+  /** What recency and importance added to the fused score. */
+  readonly prior: number
+  /** Ids of near-duplicates that it stands for. */
+  readonly standsFor: readonly string[]
+}
+
+export interface Recalled {
+  /** The entry's id. */
+  readonly id: string
+  readonly passage: FoundPassage
+  /** The passage with the neighbours that were joined to it, oldest first, cut to the budget. */
+  readonly text: string
+  /** Ids of the entries that these neighbours are of. */
+  readonly joined: readonly string[]
+  /** 0 to 1 and a little more; comparable within one answer only. */
+  readonly score: number
+  readonly ageMs: number
+  /** False: superseded, or past its time. */
+  readonly holds: boolean
+  readonly why: RecallReason
+}
+
+export interface Recall {
+  /** Best first. Never throws for what a question says: a question without words finds nothing. */
+  recall(question: RecallQuestion): Promise<readonly Recalled[]>
+}
+
+/**
+ * What of a search is about the matter that was asked for: something is always nearest, and needs not be near. Chosen by false
+ * reminders against missed ones, see docs/memory.md, "What a turn is reminded of".
+ */
+
+/** The nearest memory must be this close to what was asked, word by word, or nothing is near; then what is not far behind the best is, too. */
+const leastCloseness = 0.35
+const leastScore = 0.5
+/** The same where words were not compared one by one: without a table of words, and in languages that it does not know. */
+const leastScoreAlone = 0.35
+/** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
+const leastNearness = 0.7
+
+/** @returns those of one answer that are near enough, in their order; none of them when even the best is not */
+export function nearEnough(found: readonly Recalled[]): readonly Recalled[] {
+  const best = Math.max(0, ...found.map(({ score }) => score))
+  const behind = (share: number): readonly Recalled[] => found.filter(({ score }) => score >= best * share)
+  if (found.every(({ why }) => why.closeness === null)) return behind(leastScoreAlone).filter(isAbout)
+  return found.some(({ why }) => (why.closeness ?? 0) >= leastCloseness || why.exact.length > 0) ? behind(leastScore) : []
+}
+
+/** What shares no word with what was asked must be near by itself. */
+function isAbout({ why: { textRank, vectorScore } }: Recalled): boolean {
+  return textRank !== null || (vectorScore !== null && vectorScore >= leastNearness)
+}
+
+/** What was recalled, in words. */
+
+/** One memory as a model reads it: what it is, how old, who said it, whether it may be trusted. */
+export function describeRecalled({ id, text, passage: { entry }, holds }: Recalled, now: number): string {
+  const marks = [
+    sourceOf(entry),
+    ageOf(now - entry.createdAt),
+    ...(entry.tags.length > 0 ? [`tags: ${entry.tags.join(', ')}`] : []),
+    ...(entry.labels.includes('untrusted') ? ['untrusted'] : []),
+    ...(holds ? [] : [entry.supersededBy === '' ? 'holds no longer' : `superseded by ${entry.supersededBy}`]),
+    ...(entry.contradicts.length > 0 ? [`contradicted by ${entry.contradicts[0]}`] : []),
+  ]
+  // Only what can be rewritten is named: an id costs as much as a sentence.
+  const name = entry.kind === 'note' || entry.kind === 'fact' ? `[${id}] ` : ''
+  return `${name}${marks.join('; ')}\n${text}`
+}
+
+function sourceOf({ kind, author }: { readonly kind: string; readonly author: string }): string {
+  if (kind === 'message') return author === 'user' ? 'the person said' : 'you said'
+  if (kind === 'document') return `document ${author}`
+  return kind === 'note' ? `note by ${author === 'user' ? 'the person' : 'you'}` : kind
+}
+
+const minute = 60_000
+const units = [
+  ['year', 365 * 24 * 60 * minute],
+  ['month', 30 * 24 * 60 * minute],
+  ['day', 24 * 60 * minute],
+  ['hour', 60 * minute],
+  ['minute', minute],
+] as const
+
+function ageOf(ms: number): string {
+  for (const [name, length] of units) {
+    const count = Math.floor(ms / length)
+    if (count >= 1) return `${count} ${name}${count === 1 ? '' : 's'} ago`
+  }
+  return 'just now'
+}

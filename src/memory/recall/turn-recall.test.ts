@@ -1,0 +1,77 @@
+/** What a turn is reminded of, over a real store and real recall. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CallId, Clock, SessionId } from '../../types/index.ts'
+import { messageId } from '../keep/message-record.ts'
+import { now, openRecallBed } from './recall-fixture.ts'
+import { createTurnRecall } from './turn-recall.ts'
+
+const clock: Clock = { now: () => now, monotonicMs: () => 0 }
+const session = 's2' as SessionId
+const facts = [
+  'My sister moved to Lisbon last spring and works in a bakery there.',
+  'The boiler in the cellar was repaired by a man from the county.',
+  'We adopted an old greyhound, and the dog sleeps all day.',
+  'The meeting about the garden is on Tuesdays.',
+]
+
+async function remindedOf(embedder: string, texts: readonly string[], message: string): Promise<readonly string[]> {
+  await using bed = await openRecallBed(embedder)
+  await bed.keep(texts)
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
+  return (await turns.recall({ session, text: message, oldest: '' })).ids
+}
+
+test('a turn is reminded of what it is about, also in other words', async () => {
+  assert.deepEqual((await remindedOf('words-50k', facts, 'Where does my sister live now?')).slice(0, 1), ['e0'])
+  assert.deepEqual((await remindedOf('words-50k', facts, 'What kind of pet did we get?')).slice(0, 1), ['e2'])
+  assert.deepEqual((await remindedOf('words-50k', facts.slice(2, 3), 'What kind of dog do we have?')).slice(0, 1), ['e0'])
+})
+
+test('a turn is not reminded of what only shares a word with it, or of whatever happens to be nearest', async () => {
+  for (const chore of ['Fix the typo in src/main.ts and commit it.', 'Convert this CSV to JSON.', 'Is 7919 a prime number?']) {
+    assert.deepEqual(await remindedOf('words-50k', facts, chore), [], chore)
+  }
+})
+
+test('an identifier that stands there exactly is told, however little else does', async () => {
+  const told = await remindedOf(
+    'words-50k',
+    [...facts, 'It is ORD-48213.'],
+    'Please compare the whole pricing table of the order list with ORD-48213',
+  )
+  assert.deepEqual(told.slice(0, 1), ['e4'])
+})
+
+test('without a table of words, and in a language that it does not know, a word in common is enough', async () => {
+  assert.deepEqual((await remindedOf('none', facts, 'Is the boiler warm?')).slice(0, 1), ['e1'])
+  const korean = ['우리 고양이는 소파에서 잠을 잔다.', '회의는 화요일에 있다.']
+  assert.deepEqual((await remindedOf('words-50k', korean, '고양이 이름이 뭐야?')).slice(0, 1), ['e0'])
+})
+
+test('neighbours that were told together are not told again, whichever of them a later message is nearer to', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['My sister Clara plays the cello in Lisbon.', 'Every Tuesday she rehearses in the old church.'])
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 1, tokens: 1_000 })
+  const first = await turns.recall({ session, text: 'Where does Clara play the cello?', oldest: '' })
+  assert.deepEqual(first.ids.slice(0, 1), ['e0'])
+  assert.match(first.text, /old church/)
+  assert.deepEqual((await turns.recall({ session, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids, [])
+  const other = 's3' as SessionId
+  assert.deepEqual((await turns.recall({ session: other, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids.slice(0, 1), [
+    'e1',
+  ])
+})
+
+test('of its own session a turn is reminded of what was said before the window, and not of the message that the window begins with', async () => {
+  await using bed = await openRecallBed('none')
+  const calls = ['c0', 'c1', 'c2'] as CallId[]
+  const texts = ['My sister Clara plays the cello in Lisbon.', 'Where does Clara play the cello?', 'Clara, the cello, in short?']
+  await bed.keep(texts.map((text, i) => ({ text, id: messageId(calls[i]!, 'user'), session, stream: session })))
+  const remindedFrom = async (oldest: CallId): Promise<readonly string[]> => {
+    const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
+    return (await turns.recall({ session, text: 'And Clara, the cello?', oldest })).ids
+  }
+  assert.deepEqual(await remindedFrom(calls[0]!), [])
+  assert.deepEqual(await remindedFrom(calls[1]!), ['message:c0'])
+})

@@ -1,0 +1,171 @@
+/** What tidying adds to recall: it counts what was wanted, and puts what is hot before what fits the message. */
+import type { MemoryEntry, MemoryItem, MemoryPatch, MemoryStore } from '../../store/index.ts'
+import { type Clock, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
+import type { ExclusiveWriter } from '../keep/exclusive-writer.ts'
+import { maxSessions } from '../keep/keep-limits.ts'
+import { extraOf, holdsAt, wholeText } from '../keep/memory-item.ts'
+import { joinedLabels } from '../keep/provenance.ts'
+import type { TurnMemory, TurnQuestion } from './turn-recall.ts'
+import { accessDelayMs, hotEntries, hotFreshMs, maxHeldAccesses, maxHotSessions } from '../tidy/tidy-limits.ts'
+import { nearEnough, type Recall } from './recalled.ts'
+
+export interface Wanted {
+  /** The same recall; what it finds is counted. */
+  counting(recall: Recall): Recall
+  /** Adds what is hot to what was recalled before a turn. */
+  withHot(question: TurnQuestion, recalled: TurnMemory): Promise<TurnMemory>
+  readonly hot: Pick<HotEntries, 'drop'>
+  close(): Promise<void>
+}
+
+export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wanted {
+  const accesses = createAccessCounter(run, clock)
+  const hot = createHotEntries(memory, clock)
+  return {
+    hot,
+    counting: (inner) => ({
+      async recall(question) {
+        const found = await inner.recall(question)
+        const best = found[0]?.score ?? 0
+        // What was only nearest was not wanted.
+        const fitting = nearEnough(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 }))
+        accesses.count(fitting, question.session)
+        return found
+      },
+    }),
+    async withHot({ session }, recalled) {
+      const told = await hot.tell(session)
+      if (told.text === '') return recalled
+      return {
+        text: [told.text, recalled.text].filter((text) => text !== '').join('\n\n'),
+        ids: [...new Set([...told.ids, ...recalled.ids])],
+        labels: joinedLabels(told.labels, recalled.labels),
+      }
+    },
+    close: () => accesses.flush().catch(() => {}),
+  }
+}
+
+/** What is shown before every conversation, whatever it is about: the hot entries. Each is told once in a session. */
+
+export interface HotText {
+  /** Empty when there is nothing to tell. */
+  readonly text: string
+  readonly ids: readonly string[]
+  readonly labels: readonly Label[]
+}
+
+export interface HotEntries {
+  tell(session: SessionId): Promise<HotText>
+  /** The tiers were changed. */
+  drop(): void
+}
+
+export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries {
+  const told = createRecentMap<SessionId, ReadonlySet<string>>(maxHotSessions)
+  let held: { readonly at: number; readonly ids: readonly string[] } | null = null
+  const hot = async (): Promise<readonly string[]> => {
+    const now = clock.now()
+    if (held === null || now - held.at >= hotFreshMs || now < held.at) {
+      const entries = await memory.list({ tiers: ['hot'], validAt: now }, hotEntries)
+      held = { at: now, ids: entries.map(({ id }) => id) }
+    }
+    return held.ids
+  }
+  /** Only ids are held: what was forgotten, rewritten or has ended since is not told as it was. */
+  const asTheyAre = async (ids: readonly string[]): Promise<readonly MemoryItem[]> =>
+    ids.length === 0 ? [] : (await memory.items(ids)).filter(({ entry }) => holdsAt(entry, clock.now()))
+  return {
+    drop: () => (held = null),
+    async tell(session) {
+      const before = told.get(session) ?? new Set<string>()
+      const fresh = await asTheyAre((await hot()).filter((id) => !before.has(id)))
+      told.put(session, new Set([...before, ...fresh.map(({ entry }) => entry.id)]))
+      return {
+        text: fresh.map(({ passages }) => `- ${wholeText(passages)}`).join('\n'),
+        ids: fresh.map(({ entry }) => entry.id),
+        labels: joinedLabels(...fresh.map(({ entry }) => entry.labels)),
+      }
+    },
+  }
+}
+
+/** Counts what is recalled, in batches: what is wanted fades slower and is better protected. */
+
+export interface AccessCounter {
+  /**
+   * Never throws, and nobody waits for it. @param fits how well each fitted what was asked, 0 to 1; the best counts
+   * @param session in which it was asked
+   */
+  count(found: readonly { readonly id: string; readonly fits: number }[], session?: SessionId): void
+  /** Writes what waits. */
+  flush(): Promise<void>
+}
+
+/** @param run counts are read, raised and written back: no change may come in between */
+export function createAccessCounter(run: ExclusiveWriter['run'], clock: Clock): AccessCounter {
+  let held = new Map<string, Held>()
+  let timer: NodeJS.Timeout | undefined
+  const flush = async (): Promise<void> => {
+    clearTimeout(timer)
+    timer = undefined
+    const counted = held
+    held = new Map()
+    if (counted.size === 0) return
+    await run(async (memory) => {
+      const items = await memory.items([...counted.keys()])
+      const at = clock.now()
+      await memory.change(
+        items.map(({ entry }) => ({
+          change: 'patch',
+          id: entry.id,
+          patch: accessed(entry, counted.get(entry.id) ?? { times: 0, fits: 0, sessions: [] }, at),
+        })),
+      )
+    })
+  }
+  const later = (): void => void flush().catch(() => {})
+  return {
+    count(found, session) {
+      const best = new Map<string, number>()
+      for (const { id, fits } of found) best.set(id, Math.max(fits, best.get(id) ?? 0))
+      for (const [id, fits] of best) {
+        const before = held.get(id)
+        const sessions = session === undefined ? (before?.sessions ?? []) : [...new Set([...(before?.sessions ?? []), session])]
+        held.set(id, { times: (before?.times ?? 0) + 1, fits: Math.max(fits, before?.fits ?? 0), sessions })
+      }
+      if (held.size === 0) return
+      if (held.size >= maxHeldAccesses) return later()
+      timer ??= setTimeout(later, accessDelayMs).unref()
+    },
+    flush,
+  }
+}
+
+interface Held {
+  readonly times: number
+  readonly fits: number
+  readonly sessions: readonly SessionId[]
+}
+
+/**
+ * An access brings back half of what time has taken, and all of it for what fits best: the time since the last one shrinks by that
+ * part. So what is only found beside something else fades on, slower.
+ */
+function accessed(entry: MemoryEntry, { times, fits, sessions }: Held, at: number): MemoryPatch {
+  const since = Math.max(0, at - Math.max(entry.accessedAt, entry.createdAt))
+  const left = 1 - (0.5 + 0.5 * Math.min(1, Math.max(0, fits)))
+  return {
+    accesses: entry.accesses + times,
+    accessedAt: Math.max(entry.accessedAt, Math.round(at - since * left)),
+    ...wantedIn(entry, sessions),
+  }
+}
+
+/** Of what fades it is kept in which sessions it was wanted, as many of them as make a difference. */
+function wantedIn(entry: MemoryEntry, sessions: readonly SessionId[]): Pick<MemoryPatch, 'extra'> {
+  const before = extraOf(entry).sessions ?? []
+  const all = [...new Set([...before, ...sessions])].slice(0, maxSessions)
+  if (all.length === before.length || (entry.kind !== 'note' && entry.kind !== 'fact')) return {}
+  return { extra: JSON.stringify({ ...extraOf(entry), sessions: all }) }
+}

@@ -1,0 +1,200 @@
+/** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
+import type { Worker } from 'node:worker_threads'
+import { OxbowError, toError } from '../../types/index.ts'
+import { type EmbeddingService, openServiceEmbedder } from '../embed/service-embedder.ts'
+import {
+  builtInEmbedder,
+  builtInNameOf,
+  type EmbedderFacts,
+  type EmbedPurpose,
+  isServiceName,
+  type TextAnswer,
+  type TextEngine,
+  type TextQuestion,
+  type TextQuestions,
+  type TextThreadRole,
+} from './text-engine.ts'
+import { maxAskedUnits, threadIdleMs } from './text-limits.ts'
+
+export interface TextEngineOptions {
+  /** `memory.embedder` of the configuration. */
+  readonly embedder: string
+  /** Serves `provider/model`. Absent: such a name is refused. */
+  readonly service?: EmbeddingService
+  readonly idleMs?: number
+}
+
+/** Nothing is started or read before the first question. A bad name of an embedder fails when the embedder is asked for. */
+export function createTextEngine(options: TextEngineOptions): TextEngine {
+  const isService = isServiceName(options.embedder)
+  const thread = createTextThread({ embedder: isService ? 'none' : options.embedder, idleMs: options.idleMs ?? threadIdleMs })
+  return engineOver(
+    (name, ask) => thread.ask(name, ask),
+    options,
+    () => thread.close(),
+  )
+}
+
+/** The same without a thread, for tests: it blocks. */
+export function createLocalTextEngine(options: Omit<TextEngineOptions, 'idleMs'>): TextEngine {
+  const isService = isServiceName(options.embedder)
+  const loading = import('./text-answers.ts').then(({ createTextAnswers }) => createTextAnswers(isService ? 'none' : options.embedder))
+  const ask: Ask = async (name, question) => (await loading)[name](question)
+  return engineOver(ask, options, async () => {
+    await loading
+  })
+}
+
+type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']) => Promise<TextQuestions[Name]['answer']>
+
+function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
+  const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
+  // They never change, and every question begins with them; a failure is not kept.
+  let known: Promise<EmbedderFacts | null> | null = null
+  const ownFacts = (): Promise<EmbedderFacts | null> => {
+    if (known !== null) return known
+    const asked = ask('embedder', {})
+    known = asked
+    asked.catch(() => (known = null))
+    return asked
+  }
+  return {
+    cut: (text, format) => ask('cut', { text, format }),
+    terms: (text) => ask('terms', { text }),
+    read: (question) => ask('read', { question }),
+    embedder: () => (remote === null ? ownFacts() : remote.facts()),
+    embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),
+    closeness: ({ question, terms }, passages) =>
+      ask('closeness', { question, terms, passages, ...(remote === null ? {} : { embedder: builtInEmbedder }) }),
+    async embedderOf(model) {
+      const own = builtInNameOf(model)
+      const facts = own === null ? null : await ask('embedder', { embedder: own })
+      if (own === null || facts === null || facts.id !== model) return null
+      return { ...facts, embed: (texts, purpose) => ask('embed', { texts, embedder: own, ...asPurpose(purpose) }) }
+    },
+    async close() {
+      remote?.close()
+      await close()
+    },
+  }
+}
+
+function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: EmbedPurpose } {
+  return purpose === undefined ? {} : { purpose }
+}
+
+/**
+ * Asks the thread that reads texts. It starts on the first question and ends when it was idle for a while; one that dies fails
+ * the questions that it had, and the next question starts another. Each question has one answer, and none hangs.
+ */
+
+export interface TextThread {
+  /** @throws OxbowError as the thread reports it; `limit_reached` for too much at once; `tool_failed` when it died; `cancelled` once closed */
+  ask<Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']): Promise<TextQuestions[Name]['answer']>
+  /** Ends the thread; what it was asked fails with `cancelled`. Never throws. */
+  close(): Promise<void>
+}
+
+interface Waiting {
+  resolve(answer: never): void
+  reject(error: OxbowError): void
+}
+
+interface Running {
+  readonly worker: Worker
+  readonly waiting: Map<number, Waiting>
+}
+
+export interface TextThreadOptions extends TextThreadRole {
+  readonly idleMs: number
+}
+
+export function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
+  let running: Running | null = null
+  let idle: NodeJS.Timeout | undefined
+  let nextId = 0
+  let closed = false
+
+  const stop = async (): Promise<void> => {
+    clearTimeout(idle)
+    const old = running
+    running = null
+    if (old === null) return
+    failAll(old, new OxbowError('cancelled', 'Memory is closed.', { hint: 'Start the guest again.' }))
+    await old.worker.terminate()
+  }
+  const start = (): Running => {
+    const started = startWorker({ embedder }, () => {
+      if (started.waiting.size > 0) return
+      // Nothing is asked: the thread neither keeps the process alive nor stays for long.
+      started.worker.unref()
+      clearTimeout(idle)
+      idle = setTimeout(() => void stop(), idleMs).unref()
+    })
+    started.worker.once('exit', () => {
+      if (running === started) running = null
+    })
+    return started
+  }
+  return {
+    ask: (name, ask) => {
+      if (closed) return Promise.reject(new OxbowError('cancelled', 'Memory is closed.', { hint: 'Start the guest again.' }))
+      const units = unitsOf(ask)
+      if (units > maxAskedUnits) {
+        const hint = `Give at most ${maxAskedUnits} characters at once.`
+        return Promise.reject(new OxbowError('limit_reached', `${units} characters are too much to read at once.`, { hint }))
+      }
+      clearTimeout(idle)
+      running ??= start()
+      const { worker, waiting } = running
+      const id = nextId++
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve, reject })
+        worker.ref()
+        worker.postMessage([id, { name, ...ask } as TextQuestion], [])
+      })
+    },
+    async close() {
+      closed = true
+      await stop()
+    },
+  }
+}
+
+function startWorker(role: TextThreadRole, answered: () => void): Running {
+  const { Worker } = process.getBuiltinModule('node:worker_threads')
+  // Beside this file there is text-worker.ts in the sources and text-worker.js in the bundle.
+  const file = import.meta.url.endsWith('.ts') ? './text-worker.ts' : './text-worker.js'
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: role, name: 'oxbow-text', execArgv: [] })
+  const running: Running = { worker, waiting: new Map() }
+  worker.on('message', ([id, failure, answer]: TextAnswer) => {
+    const waiting = running.waiting.get(id)
+    running.waiting.delete(id)
+    if (failure === null) waiting?.resolve(answer as never)
+    else waiting?.reject(toError(failure))
+    answered()
+  })
+  const lost = (why: string, cause?: unknown): void => {
+    const hint = 'It is started again with the next text; nothing that was kept is lost.'
+    failAll(running, new OxbowError('tool_failed', `The thread that reads texts ended: ${why}.`, { hint, cause }))
+  }
+  worker.once('error', (error: unknown) => lost(error instanceof Error ? error.message : String(error), error))
+  worker.once('exit', (code) => lost(`exit code ${code}`))
+  return running
+}
+
+function failAll({ waiting }: Running, error: OxbowError): void {
+  for (const each of waiting.values()) each.reject(error)
+  waiting.clear()
+}
+
+interface Asked {
+  readonly text?: string
+  readonly question?: string
+  readonly texts?: readonly string[]
+  readonly embedder?: string
+}
+
+function unitsOf(ask: Asked): number {
+  return (ask.text ?? ask.question ?? '').length + (ask.texts ?? []).reduce((sum, text) => sum + text.length, 0)
+}
