@@ -52,7 +52,7 @@ export default defineConfig([
   },
   { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
   { ...common, entry: { 'text-worker': 'src/memory/text/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
-  { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/thread/tool-worker.ts' } },
+  { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. See hands-program.ts for the format.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },

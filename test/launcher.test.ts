@@ -18,7 +18,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const home = mkdtempSync(join(tmpdir(), 'oxbow-launcher-'))
     shareCompileCache(home)
     const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
-    const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(asOldNode)}`, launcher, 'serve'], { env, detached: true })
+    const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(asOldNode)}`, launcher, 'serve'], {
+      env,
+      detached: true,
+    })
     try {
       let output = ''
       child.stdout.on('data', (bytes: Buffer) => (output += String(bytes)))

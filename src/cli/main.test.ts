@@ -59,7 +59,10 @@ void test('a read-only home says that it is read-only, whether its folders exist
       const env = { PATH: process.env['PATH'], OXBOW_HOME }
       const ended = spawnSync('bwrap', args, { env, input: '', encoding: 'utf8', timeout: 30_000 })
       assert.equal(ended.status, 3)
-      assert.match(ended.stderr, new RegExp(`^error: the folder ${home}\\S* ${problem}: the file system is read-only\nhint: Set OXBOW_HOME`))
+      assert.match(
+        ended.stderr,
+        new RegExp(`^error: the folder ${home}\\S* ${problem}: the file system is read-only\nhint: Set OXBOW_HOME`),
+      )
     }
   } finally {
     rmSync(home, { recursive: true })

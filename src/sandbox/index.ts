@@ -5,7 +5,7 @@
 import { type Config, type DoctorCheck, once } from '../types/index.ts'
 import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
-import type { EgressProxy } from './egress/proxy/egress-proxy.ts'
+import type { EgressProxy } from './egress/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 import type * as passEnds from './remote/egress-passes.ts'
 import type * as sandboxEnds from './remote/remote-sandbox.ts'
@@ -17,9 +17,8 @@ export type { GuestContainer, GuestContainerOptions } from './container/guest-co
 export { createSandbox } from './create-sandbox.ts'
 export type { SandboxOptions } from './create-sandbox.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
-export type { EgressProxy } from './egress/proxy/egress-proxy.ts'
-export type { EgressPass } from './egress/proxy/passes.ts'
-export type { Visit, Visits } from './egress/proxy/visit-log.ts'
+export type { EgressProxy } from './egress/egress-proxy.ts'
+export type { EgressPass, Visit, Visits } from './egress/proxy-passes.ts'
 export type { SocketRelay, SandboxService } from './remote/remote-sandbox.ts'
 /** Both ends of what an isolated guest reaches through its runner. */
 export type RemoteEnds = typeof sandboxEnds & typeof passEnds
@@ -56,7 +55,7 @@ export async function openEgress(config: Config['egress'], through?: string): Pr
  * @param folder for its sockets; of the workspace, and not seen by agents
  */
 export function openEgressProxy(config: Config['egress'], folder: string): EgressProxy {
-  const proxy = once(async () => (await import('./egress/proxy/egress-proxy.ts')).createEgressProxy(config, folder))
+  const proxy = once(async () => (await import('./egress/egress-proxy.ts')).createEgressProxy(config, folder))
   return {
     socket: async (profile) => (await proxy()).socket(profile),
     issue: async (profile, hosts) => (await proxy()).issue(profile, hosts),

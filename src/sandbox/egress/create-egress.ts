@@ -3,17 +3,10 @@
  * It runs on the kernel's side, never in hands. It fetches and nothing else: no other method, no body sent, no cookies kept.
  */
 import { isUtf8 } from 'node:buffer'
-import { isOxbowError, OxbowError } from '../../types/index.ts'
-import type { Config } from '../../types/index.ts'
+import { type Config, isOxbowError, OxbowError } from '../../types/index.ts'
 import { fetchTimeoutMs, maxFetchBytes, maxFetches, maxRedirects } from '../limits.ts'
-import type { Body } from './body-read.ts'
-import { readBody } from './body-read.ts'
-import type { Admit } from './egress-policy.ts'
-import { openPolicy } from './open-policy.ts'
-import type { PolicyOptions } from './open-policy.ts'
-import { connectionFailure, requestPinned } from './pinned-request.ts'
-import type { ExtraHeaders } from './pinned-request.ts'
-import { createSlots } from './slots.ts'
+import { type Body, connectionFailure, type ExtraHeaders, readBody, requestPinned } from './pinned-request.ts'
+import { type Admit, createSlots, openPolicy, type PolicyOptions } from './egress-policy.ts'
 import { admitThrough } from './through-proxy.ts'
 
 export interface Fetched {

@@ -4,8 +4,7 @@ import fc from 'fast-check'
 import { isOxbowError, parseConfig } from '../../types/index.ts'
 import type { ErrorCode } from '../../types/index.ts'
 import { createAddressJudge } from './address-kinds.ts'
-import type { Destination } from './egress-policy.ts'
-import { createPolicy } from './egress-policy.ts'
+import { createPolicy, type Destination } from './egress-policy.ts'
 
 /** What the name server of these tests says; every other name has a public address. */
 const names: Readonly<Record<string, readonly string[]>> = {

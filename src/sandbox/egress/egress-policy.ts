@@ -2,13 +2,10 @@
  * Who may be reached. A URL is admitted by its name, its port and every address that its name has; what comes out are the very
  * addresses to connect to, so that a name server that changes its mind between check and connection changes nothing.
  */
-import { OxbowError } from '../../types/index.ts'
-import type { Config } from '../../types/index.ts'
-import { maxAddresses, maxUrlCharacters } from '../limits.ts'
-import type { AddressKind, JudgeAddress } from './address-kinds.ts'
-import type { EgressRule } from './egress-rules.ts'
-import { parseRules } from './egress-rules.ts'
-import type { ResolveName } from './name-lookup.ts'
+import type { BlockList } from 'node:net'
+import { type Config, OxbowError } from '../../types/index.ts'
+import { maxAddresses, maxLookups, maxUrlCharacters } from '../limits.ts'
+import { type AddressKind, contains, createAddressJudge, createRanges, type JudgeAddress } from './address-kinds.ts'
 
 /** What may be connected to, and as whom to address it. */
 export interface Destination {
@@ -25,7 +22,7 @@ export interface Destination {
 /** @throws OxbowError `bad_input`, `denied`, `not_found`, or the signal's reason */
 export type Admit = (url: string, signal: AbortSignal) => Promise<Destination>
 
-export interface PolicyDeps {
+interface PolicyDeps {
   readonly resolve: ResolveName
   readonly judge: JudgeAddress
 }
@@ -93,4 +90,180 @@ export function refused(host: string, port: number, why: string): OxbowError {
   return new OxbowError('denied', `${host}:${port} may not be reached: ${why}.`, {
     hint: 'Go on without it. A person can open it with egress.allow in config.toml.',
   })
+}
+
+/** The policy as it stands on this machine: its resolver, its own addresses. Both ways out have it, a fetch and the proxy. */
+
+export interface PolicyOptions {
+  readonly lookup?: Lookup
+  readonly ownAddresses?: () => readonly string[]
+  /** Look-ups at once. */
+  readonly lookups?: number
+}
+
+/** Nothing is looked up before it is asked. @throws OxbowError `bad_config` */
+export function openPolicy(config: Config['egress'], { lookup, ownAddresses, lookups = maxLookups }: PolicyOptions): Admit {
+  const judge = createAddressJudge(ownAddresses ?? addressesOfThisMachine)
+  return createPolicy(config, { resolve: createNameLookup(lookup, lookups), judge })
+}
+
+function addressesOfThisMachine(): readonly string[] {
+  const { networkInterfaces } = process.getBuiltinModule('node:os')
+  return Object.values(networkInterfaces()).flatMap((one) => (one ?? []).map(({ address }) => address))
+}
+
+/**
+ * The spellings of `egress.allow` and `egress.deny`: a name, `*.name` (what is below it), an address or a range, each with or
+ * without a port: `api.local:8080`, `*.example.com`, `10.1.0.0/16`, `192.168.1.5:8080`, `[fd00::5]:80`, `[fd00::/8]:80`.
+ */
+
+export interface EgressRule {
+  /** Null: as the list that it stands in has it. */
+  readonly port: number | null
+  /** A host, in the spelling of URL and without the dot at its end. Rules of addresses know no names. */
+  readonly fitsName: (host: string) => boolean
+  readonly fitsAddress: (address: string) => boolean
+}
+
+const never = (): boolean => false
+
+/** @throws OxbowError `bad_config` that names the entry which cannot be read */
+export function parseRules(key: string, entries: readonly string[]): readonly EgressRule[] {
+  return entries.map((entry) => {
+    const rule = parseRule(entry.trim())
+    if (rule !== null) return rule
+    throw new OxbowError('bad_config', `egress.${key} holds "${entry}", which is no host, address or range.`, {
+      hint: 'Write for example "api.local:8080", "*.example.com", "192.168.1.5:80", "10.1.0.0/16" or "[fd00::/8]:80".',
+    })
+  })
+}
+
+/** The same spellings, as a call names hosts. @throws OxbowError `bad_input` that names the entry which cannot be read */
+export function parseHosts(entries: readonly string[]): readonly EgressRule[] {
+  return entries.map((entry) => {
+    const rule = parseRule(entry.trim())
+    if (rule !== null) return rule
+    throw new OxbowError('bad_input', `hosts holds ${JSON.stringify(entry)}, which is no host.`, {
+      hint: 'Write hosts without a scheme or path, e.g. "example.com", "*.example.com" or "example.com:443".',
+    })
+  })
+}
+
+function parseRule(entry: string): EgressRule | null {
+  const { isIPv6 } = process.getBuiltinModule('node:net')
+  const bare = isIPv6(entry.split('/')[0] ?? '')
+  const match = bare ? [entry, entry] : /^(\[[^[\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(entry)
+  if (match === null) return null
+  const place = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1')
+  const port = match[2] === undefined ? null : Number(match[2])
+  if (port !== null && (port < 1 || port > 65_535)) return null
+  const bracketed = entry.startsWith('[')
+  const range = toRange(place)
+  if (range !== null) return bracketed && !isIPv6(place.split('/')[0] ?? '') ? null : addressRule(range, port)
+  return bracketed ? null : nameRule(place.toLowerCase(), port)
+}
+
+function toRange(place: string): BlockList | null {
+  const { isIP } = process.getBuiltinModule('node:net')
+  const [address = '', bits, more] = place.split('/')
+  const family = isIP(address)
+  if (family === 0 || address.includes('%') || more !== undefined) return null
+  if (bits !== undefined && (!/^\d{1,3}$/.test(bits) || Number(bits) > (family === 6 ? 128 : 32))) return null
+  return createRanges([place])
+}
+
+function addressRule(range: BlockList, port: number | null): EgressRule {
+  return { port, fitsName: never, fitsAddress: (address) => contains(range, address) }
+}
+
+function nameRule(place: string, port: number | null): EgressRule | null {
+  const below = place.startsWith('*.')
+  const name = toHostName(below ? place.slice(2) : place)
+  if (name === null) return null
+  return { port, fitsName: (host) => (below ? host.endsWith(`.${name}`) : host === name), fitsAddress: never }
+}
+
+/** @returns the name as a URL has it (small letters, punycode), or null when a URL would take it for something else */
+function toHostName(text: string): string | null {
+  const { isIP } = process.getBuiltinModule('node:net')
+  if (!/^[\p{L}\p{M}\p{N}._-]+$/u.test(text)) return null
+  const host = (URL.parse(`http://${text}/`)?.hostname ?? '').replace(/\.$/, '')
+  return host.split('.').includes('') || isIP(host) !== 0 || host.startsWith('[') ? null : host
+}
+
+/**
+ * Names to addresses, as the machine resolves them (hosts file included). The system's resolver cannot be stopped and holds one
+ * of the few threads that file access needs too: few look-ups run at once, and whoever gives up waits no longer.
+ */
+
+/** @throws OxbowError `not_found`, or the signal's reason */
+type ResolveName = (host: string, signal: AbortSignal) => Promise<readonly string[]>
+
+/** @returns every address of the name */
+type Lookup = (host: string) => Promise<readonly string[]>
+
+export function createNameLookup(lookup: Lookup = systemLookup, lookups: number = maxLookups): ResolveName {
+  const inSlot = createSlots(lookups)
+  return async (host, signal) => {
+    const looking = inSlot(signal, () => lookup(host))
+    const addresses = await untilAborted(looking, signal).catch((error: unknown) => {
+      signal.throwIfAborted()
+      throw noAddress(host, error)
+    })
+    if (addresses.length === 0) throw noAddress(host, undefined)
+    return addresses
+  }
+}
+
+async function systemLookup(host: string): Promise<readonly string[]> {
+  const found = await process.getBuiltinModule('node:dns').promises.lookup(host, { all: true })
+  return found.map(({ address }) => address)
+}
+
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const stop = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function noAddress(host: string, cause: unknown): OxbowError {
+  return new OxbowError('not_found', `No address is known for ${host}.`, { hint: 'Check the spelling of the host.', cause })
+}
+
+/** Runs the work when a slot is free. Rejects with the signal's reason when that aborts while it waits. */
+export type InSlot = <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>
+
+export function createSlots(max: number): InSlot {
+  let free = max
+  const waiting: (() => void)[] = []
+  const enter = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const go = (): void => {
+        signal.removeEventListener('abort', leave)
+        free -= 1
+        resolve()
+      }
+      const leave = (): void => {
+        waiting.splice(waiting.indexOf(go), 1)
+        reject(signal.reason)
+      }
+      if (signal.aborted) return reject(signal.reason)
+      if (free > 0) return go()
+      signal.addEventListener('abort', leave, { once: true })
+      waiting.push(go)
+    })
+  return async (signal, work) => {
+    await enter(signal)
+    try {
+      return await work()
+    } finally {
+      free += 1
+      waiting.shift()?.()
+    }
+  }
 }

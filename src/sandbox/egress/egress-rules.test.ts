@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isOxbowError } from '../../types/index.ts'
-import { parseRules } from './egress-rules.ts'
+import { parseRules } from './egress-policy.ts'
 
 const rule = (entry: string) => parseRules('allow', [entry])[0]!
 

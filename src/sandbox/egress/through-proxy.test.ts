@@ -9,9 +9,8 @@ import { describe, it } from 'node:test'
 import { isOxbowError, parseConfig } from '../../types/index.ts'
 import type { ErrorCode } from '../../types/index.ts'
 import { siteCertificate, siteKey } from './certificate-fixture.ts'
-import { createEgress } from './create-egress.ts'
-import type { Egress } from './create-egress.ts'
-import { createEgressProxy } from './proxy/egress-proxy.ts'
+import { createEgress, type Egress } from './create-egress.ts'
+import { createEgressProxy } from './egress-proxy.ts'
 import { never, onSite, startServer } from './web-fixture.ts'
 
 /** @param port of `site.test`, which alone may be reached */

@@ -6,8 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { OxbowError } from '../../types/index.ts'
 import { maxRefusalBytes } from '../limits.ts'
-import { parseTarget } from './egress-policy.ts'
-import type { Admit, Destination } from './egress-policy.ts'
+import { type Admit, type Destination, parseTarget } from './egress-policy.ts'
 
 /** @param socket of the proxy */
 export function admitThrough(socket: string): Admit {

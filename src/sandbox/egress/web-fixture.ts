@@ -4,8 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createRawServer } from 'node:net'
 import { parseConfig } from '../../types/index.ts'
-import type { Egress, EgressOptions, Fetched } from './create-egress.ts'
-import { createEgress } from './create-egress.ts'
+import { createEgress, type Egress, type EgressOptions, type Fetched } from './create-egress.ts'
 
 export interface Site {
   /** `http://site.test:<port>`. */

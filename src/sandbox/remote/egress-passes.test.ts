@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { withProxy } from '../egress/proxy/proxy-fixture.ts'
+import { withProxy } from '../egress/proxy-fixture.ts'
 import { connectPasses, servePasses } from './egress-passes.ts'
 
 async function withPasses(run: (place: { folder: string; passes: ReturnType<typeof connectPasses> }) => Promise<void>): Promise<void> {

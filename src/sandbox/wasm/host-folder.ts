@@ -11,8 +11,7 @@ import { lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, unlink } from
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
 import { maxToolFiles, toolFileBytes } from '../limits.ts'
-import { isPlainPath } from './tool-request.ts'
-import type { ToolChange, ToolFile, ToolMount } from './wasm-tool.ts'
+import { isPlainPath, type ToolChange, type ToolFile, type ToolMount } from './wasm-tool.ts'
 
 export interface HostFolder {
   readonly mount: ToolMount

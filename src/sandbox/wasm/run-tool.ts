@@ -18,10 +18,8 @@ import {
   toolHeapMb,
   toolStartTimeoutMs,
 } from '../limits.ts'
-import { readOutput, sharedOutput } from './tool-output.ts'
-import { defaultToolLimits, refuseRequest } from './tool-request.ts'
-import type { HostFunctions, ToolLimits, ToolOutcome, WasmTool } from './wasm-tool.ts'
-import type { HostReply, ToolEnd, ToolJob, ToolMessage } from './worker-message.ts'
+import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
+import { defaultToolLimits, type HostFunctions, refuseRequest, type ToolLimits, type ToolOutcome, type WasmTool } from './wasm-tool.ts'
 
 /** Never rejects: whatever the tool does is an outcome. */
 export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
@@ -101,7 +99,7 @@ async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run)
 
 function startThread(job: ToolJob, port: MessagePort): Worker {
   // Beside this file's folder there is thread/tool-worker.ts in the sources, beside the bundle tool-worker.js.
-  const file = import.meta.url.endsWith('.ts') ? './thread/tool-worker.ts' : './tool-worker.js'
+  const file = import.meta.url.endsWith('.ts') ? './tool-worker.ts' : './tool-worker.js'
   return new Worker(new URL(file, import.meta.url), {
     workerData: job,
     transferList: [port],

@@ -1,19 +1,15 @@
 /** A real proxy in a folder of its own for tests, and clients that speak to it byte by byte. */
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
-import { connect } from 'node:net'
-import type { Socket } from 'node:net'
+import type { RequestListener } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RequestListener } from 'node:http'
-import { parseConfig } from '../../../types/index.ts'
-import type { PolicyOptions } from '../open-policy.ts'
-import { createEgressProxy } from './egress-proxy.ts'
-import type { EgressProxy } from './egress-proxy.ts'
-import type { EgressPass } from './passes.ts'
-import type { Visit } from './visit-log.ts'
-import type { Site } from '../web-fixture.ts'
-import { onSite } from '../web-fixture.ts'
+import { parseConfig } from '../../types/index.ts'
+import type { EgressPass, Visit } from './proxy-passes.ts'
+import type { PolicyOptions } from './egress-policy.ts'
+import { createEgressProxy, type EgressProxy } from './egress-proxy.ts'
+import { onSite, type Site } from './web-fixture.ts'
 
 export interface ProxyUnderTest {
   readonly proxy: EgressProxy

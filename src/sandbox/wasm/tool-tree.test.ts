@@ -3,10 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OpenFile, wasi } from '@bjorn3/browser_wasi_shim'
 import fc from 'fast-check'
-import { isPlainPath } from '../tool-request.ts'
 import { isFailed } from './tool-failure.ts'
-import { mountFolders, movePath, type MountedFolder } from './tool-tree.ts'
-import { changesIn } from './tree-changes.ts'
+import { changesIn, type MountedFolder, mountFolders, movePath } from './tool-tree.ts'
+import { isPlainPath } from './wasm-tool.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const all = BigInt(wasi.RIGHTS_FD_READ | wasi.RIGHTS_FD_WRITE)

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sharedOutput } from '../tool-output.ts'
-import type { ToolJob } from '../worker-message.ts'
 import { openScriptEngine } from './script-run.ts'
+import { sharedOutput, type ToolJob } from './tool-channel.ts'
 
 void test('the interpreter ends a tool that spins by itself, without a keeper that ends its thread', async () => {
   const engine = await openScriptEngine(24)

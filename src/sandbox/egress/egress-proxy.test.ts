@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { describe, it } from 'node:test'
-import { maxProxyHeaderBytes } from '../../limits.ts'
-import { onSite, startRawSite } from '../web-fixture.ts'
 import { by, readAll, readUntil, rowsOf, through, withProxy } from './proxy-fixture.ts'
+import { onSite, startRawSite } from './web-fixture.ts'
+import { maxProxyHeaderBytes } from '../limits.ts'
 
 describe('the egress proxy, for plain requests', () => {
   it('sends a request on as it was, without what belongs to the connection or to the proxy', async () => {

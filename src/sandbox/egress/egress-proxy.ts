@@ -4,19 +4,18 @@
  * plain requests with a whole URL; it ends no TLS, keeps nothing and adds nothing. Its clients are hostile: a wedged one costs a
  * connection of its own profile, and nothing it sends throws here.
  */
+import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Config } from '../../../types/index.ts'
-import { maxProxyConnections, maxProxyHeaderBytes, maxProxyLookups, proxyHeaderMs } from '../../limits.ts'
-import type { OnlineProfile } from '../../tier-plan.ts'
-import { openPolicy } from '../open-policy.ts'
-import type { PolicyOptions } from '../open-policy.ts'
-import { forwardRequest } from './forward.ts'
-import { createPasses } from './passes.ts'
-import type { EgressPass, Passes } from './passes.ts'
-import { makeSocketPlace, openToHands } from './socket-place.ts'
-import type { SocketPlace } from './socket-place.ts'
-import { openTunnel } from './tunnel.ts'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Config } from '../../types/index.ts'
+import { sandboxUid } from '../tier-plan.ts'
+import { maxProxyConnections, maxProxyHeaderBytes, maxProxyLookups, maxSocketPathBytes, proxyHeaderMs } from '../limits.ts'
+import type { OnlineProfile } from '../tier-plan.ts'
+import { openPolicy, type PolicyOptions } from './egress-policy.ts'
+import { forwardRequest, openTunnel } from './proxy-connection.ts'
+import { createPasses, type EgressPass, type Passes } from './proxy-passes.ts'
 
 export interface EgressProxy {
   /** Listens from the first call for a profile on. @returns the path of its socket @throws a system error, and tries anew next time */
@@ -118,3 +117,33 @@ async function listen(server: Server, path: string): Promise<void> {
   server.on('error', () => undefined)
   await openToHands(path)
 }
+
+/** Where the proxy's sockets are: in a folder that only the kernel's user can enter, as sandboxes are shown the socket alone. */
+
+export interface SocketPlace {
+  readonly path: (name: string) => string
+  remove(): Promise<void>
+}
+
+/**
+ * @param folder of the workspace, not seen by agents; what a killed kernel has left there is removed
+ * @param longest bytes of a file name in it
+ * @throws a system error when the folder cannot be made
+ */
+export async function makeSocketPlace(folder: string, longest: number): Promise<SocketPlace> {
+  const fits = Buffer.byteLength(folder) + 1 + longest <= maxSocketPathBytes
+  const place = fits ? folder : await mkdtemp(join(tmpdir(), 'oxbow-egress-'))
+  if (fits) {
+    await rm(folder, { recursive: true, force: true })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  }
+  return { path: (name) => join(place, name), remove: () => rm(place, { recursive: true, force: true }) }
+}
+
+/** Only root and the uid of hands may connect: their own where the kernel is no root. */
+export async function openToHands(socketPath: string): Promise<void> {
+  await chmod(socketPath, 0o600)
+  if (process.getuid?.() === 0) await chown(socketPath, sandboxUid, sandboxUid)
+}
+
+/** What a client of the proxy asks for, read strictly: two readings of one request are how proxies are tricked. */

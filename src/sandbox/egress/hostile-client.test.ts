@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { onSite } from '../web-fixture.ts'
 import { readUntil, startProxy } from './proxy-fixture.ts'
+import { onSite } from './web-fixture.ts'
 
 /** Pieces of requests, in an order that may make sense or none. */
 const piece = fc.oneof(

@@ -1,5 +1,5 @@
 /** How a run can fail, in words. Runs inside the thread, so it knows errors by shape and loads nothing. */
-import type { ErrorCode, Failure } from '../../../types/index.ts'
+import type { ErrorCode, Failure } from '../../types/index.ts'
 import { webAssembly } from './web-assembly.ts'
 
 export const failed = (code: ErrorCode, message: string, hint: string): { readonly failure: Failure } => ({

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, it } from 'node:test'
-import { isOxbowError } from '../../../types/index.ts'
-import { maxProxyConnections } from '../../limits.ts'
-import { onSite } from '../web-fixture.ts'
+import { maxProxyConnections } from '../limits.ts'
 import { by, readAll, startProxy, through, withProxy } from './proxy-fixture.ts'
+import { onSite } from './web-fixture.ts'
+import { isOxbowError } from '../../types/index.ts'
 
-describe('the egress proxy, as a wall', () => {
+describe('what the egress proxy refuses', () => {
   const closed =
     '127.0.0.1 127.1 2130706433 0x7f000001 0177.0.0.1 0x7f.1 127.0.0.1. 0.0.0.0 10.1.2.3 192.168.0.1 169.254.169.254 2852039166 0xa9fea9fe ' +
     '100.100.100.200 100.64.0.1 224.0.0.1 255.255.255.255 [::1] [::] [::ffff:127.0.0.1] [::ffff:a9fe:a9fe] [64:ff9b::a9fe:a9fe] [2002:7f00:1::] ' +
@@ -147,7 +147,7 @@ describe('the egress proxy, as a wall', () => {
 
   it('finds a short place when the workspace lies deep', async () => {
     const { createEgressProxy } = await import('./egress-proxy.ts')
-    const { parseConfig } = await import('../../../types/index.ts')
+    const { parseConfig } = await import('../../types/index.ts')
     const proxy = createEgressProxy(parseConfig({}, 'this test').egress, `/tmp/${'deep/'.repeat(30)}`)
     const path = await proxy.socket('online')
     assert.ok(Buffer.byteLength(path) < 108)

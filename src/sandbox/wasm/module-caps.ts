@@ -8,7 +8,7 @@
  */
 import { failed, type Failed } from './tool-failure.ts'
 
-export interface ModuleCaps {
+interface ModuleCaps {
   readonly pages: number
   readonly tableEntries: number
   readonly tables: number

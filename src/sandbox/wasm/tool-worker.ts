@@ -1,10 +1,9 @@
 /** The thread of one tool: it runs the tool of its `workerData`, says what came of it, and ends. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ToolEnd, ToolJob, ToolMessage } from '../worker-message.ts'
 import { createHostBridge } from './host-bridge.ts'
 import { failed, isFailed } from './tool-failure.ts'
-import { mountFolders } from './tool-tree.ts'
-import { changesIn } from './tree-changes.ts'
+import type { ToolEnd, ToolJob, ToolMessage } from './tool-channel.ts'
+import { changesIn, mountFolders } from './tool-tree.ts'
 
 const send = (message: ToolMessage, transfer: readonly ArrayBuffer[] = []): void => {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window

@@ -2,9 +2,9 @@
  * Calls of the host from inside the thread: the tool waits, the keeper's event loop does not. The name and the input go out as
  * a message, the thread sleeps on shared memory until the answer lies in the port.
  */
-import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
-import { maxHostCalls, maxHostNameChars, maxToolInputBytes } from '../../limits.ts'
-import type { HostReply, ToolMessage } from '../worker-message.ts'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { maxHostCalls, maxHostNameChars, maxToolInputBytes } from '../limits.ts'
+import type { HostReply, ToolMessage } from './tool-channel.ts'
 import { failed } from './tool-failure.ts'
 
 /** @returns the reply as JSON, see `HostReply`. Never throws. */

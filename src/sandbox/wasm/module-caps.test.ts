@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { assemble, echo, leb } from '../wasm-fixture.ts'
 import { capModule } from './module-caps.ts'
-import { webAssembly, type WasmMemory } from './web-assembly.ts'
+import { assemble, echo, leb } from './wasm-fixture.ts'
+import { type WasmMemory, webAssembly } from './web-assembly.ts'
 
 const caps = {
   pages: 16,

@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../types/index.ts'
-import type { ToolChange, ToolLimits, ToolMount, WasmTool } from './wasm-tool.ts'
+import type { OutputText, ToolChange, ToolLimits, ToolMount, WasmTool } from './wasm-tool.ts'
 
 /** The thread's `workerData`. */
 export interface ToolJob {
@@ -37,4 +37,34 @@ export type ToolEnd =
 export type HostReply = { readonly ok: Json } | { readonly error: Failure }
 
 /** Bytes before the text in the memory of an output: how many were kept, and how many were dropped, as two Uint32. */
-export const outputHeadBytes = 8
+const outputHeadBytes = 8
+
+/** What a tool writes, in memory that thread and keeper share: the beginning is kept, the rest is counted. */
+
+export type OutputWriter = (bytes: Uint8Array) => void
+
+export function sharedOutput(maxBytes: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(outputHeadBytes + maxBytes)
+}
+
+/** In the thread. Bytes are there before the count that covers them. */
+export function writerOf(shared: SharedArrayBuffer): OutputWriter {
+  const counts = new Uint32Array(shared, 0, 2)
+  const room = new Uint8Array(shared, outputHeadBytes)
+  return (bytes) => {
+    const kept = Atomics.load(counts, 0)
+    const fits = bytes.subarray(0, room.length - kept)
+    room.set(fits, kept)
+    Atomics.store(counts, 0, kept + fits.length)
+    // Counted up to 4 GiB: past that it is only "very much".
+    const dropped = Atomics.load(counts, 1) + bytes.length - fits.length
+    Atomics.store(counts, 1, Math.min(dropped, 0xffff_ffff))
+  }
+}
+
+/** In the keeper, also after the thread was ended in the middle of a write. */
+export function readOutput(shared: SharedArrayBuffer): OutputText {
+  const counts = new Uint32Array(shared, 0, 2)
+  const kept = new Uint8Array(shared, outputHeadBytes).slice(0, Atomics.load(counts, 0))
+  return { text: new TextDecoder().decode(kept), droppedBytes: Atomics.load(counts, 1) }
+}
