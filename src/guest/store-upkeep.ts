@@ -4,7 +4,6 @@ import { verifyJournal } from '../kernel/index.ts'
 import {
   answerStore,
   cipherChoice,
-  loadCipher,
   type OpeningStore,
   openPostgresStore,
   openSqliteStore,
@@ -22,7 +21,7 @@ export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, s
   const file = join(internal, 'oxbow.db')
   const url = storeAddress({ config: config.store, environment: keys })
   const choice = cipherChoice({ config: { ...config.store, encrypt: false }, masters })
-  const cipher = choice === null ? {} : { cipher: await loadCipher(choice) }
+  const cipher = choice === null ? {} : { cipher: choice }
   const report = await answerStore(question, {
     place: { user, file, url, backups: join(internal, 'backups'), ...cipher },
     now: systemClock.now,

@@ -131,7 +131,7 @@ function planContainer(
 
 /** The store's native part is no part of the bundle: where it is really installed, with the packages that it needs beside it. */
 function nativePackages(entry: string): string {
-  const store = realpathSync(createRequire(entry).resolve('better-sqlite3/package.json'))
+  const store = realpathSync(createRequire(entry).resolve('better-sqlite3-multiple-ciphers/package.json'))
   const at = store.lastIndexOf('/node_modules/')
   return at === -1 ? dirname(store) : store.slice(0, at + '/node_modules'.length)
 }

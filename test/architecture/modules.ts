@@ -145,8 +145,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('store', 'base', [], {
     packages: {
-      'better-sqlite3': 'SQLite, in a worker',
-      'better-sqlite3-multiple-ciphers': 'the same with the whole file encrypted, where that is asked for',
+      'better-sqlite3-multiple-ciphers': 'SQLite, in a worker; the build that can encrypt the whole file',
       pg: 'Postgres, where its address is configured',
       kysely: 'one query layer over SQLite and Postgres',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',

@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import type { UserId } from '../../types/index.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { describeStoreContract } from '../store-contract.ts'
-import { ann } from '../store-fixture.ts'
 import type { Store } from '../store.ts'
 import { pgDriver } from './engine-fixture.ts'
 import { postgresSkip, usePostgres } from './postgres-fixture.ts'
@@ -13,41 +12,41 @@ import { openPostgresStore } from './postgres-store.ts'
 const postgres = usePostgres()
 const skip = postgresSkip()
 
+/** One database for all cases, each with users of its own: making a database and its tables takes most of a second. */
+let database: ReturnType<typeof postgres.database> | null = null
+let cases = 0
+
+const open = async (user: string, exclusive = false): Promise<Store> => {
+  const { url } = await (database ??= postgres.database())
+  return openPostgresStore({ url, user: user as UserId, pool: 3, durability: 'normal', exclusive })
+}
+
 if (skip === false) {
   describeStoreContract('the Postgres store', async () => {
-    const database = await postgres.database()
-    const store = await openPostgresStore({ url: database.url, user: ann, pool: 3, durability: 'normal', exclusive: true })
-    return {
-      store,
-      async drop() {
-        await store.close()
-        await database[Symbol.asyncDispose]()
-      },
-    }
+    const store = await open(`ann${cases++}`, true)
+    return { store, drop: () => store.close() }
   })
 
   describeMemoryContract('the Postgres store', async () => {
-    const database = await postgres.database()
-    const opened: Store[] = []
-    const open = async (user: UserId): Promise<Store> => {
-      const store = await openPostgresStore({ url: database.url, user, pool: 3, durability: 'normal' })
-      opened.push(store)
-      return store
-    }
+    const user = `ann${cases++}`
+    const stores = [await open(user)]
     return {
-      store: await open(ann),
-      other: () => open('bob' as UserId),
+      store: stores[0]!,
+      async other() {
+        const store = await open(`${user}-bob`)
+        stores.push(store)
+        return store
+      },
       async drop() {
-        for (const store of opened) await store.close()
-        await database[Symbol.asyncDispose]()
+        for (const store of stores) await store.close()
       },
     }
   })
 }
 
 test('a session that writes and one that reads plan a statement once, by its index, and compile none', { skip }, async () => {
-  await using database = await postgres.database()
-  const driver = pgDriver(database.url)
+  await using own = await postgres.database()
+  const driver = pgDriver(own.url)
   const settings = async (session: PostgresSession): Promise<unknown> =>
     (
       await session.rows({

@@ -1,7 +1,7 @@
 /** Answers what is asked about secrets and about the encryption of the file. */
 import { existsSync } from 'node:fs'
 import type { Clock, KeyQuestion, KeyReport, UserId } from '../../types/index.ts'
-import { type CipherChoice, convertFile, isEncrypted, loadCipher } from './file-encryption.ts'
+import { type CipherChoice, convertFile, isEncrypted } from './file-encryption.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { connectStore, type StorePlace, type UpkeepConnection, using } from '../upkeep/connection.ts'
 import { keyFromHex, open, openSecrets, type Secrets } from './secret-store.ts'
@@ -19,12 +19,12 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
   const first = deps.masters[0] ?? ''
   const last = deps.masters.at(-1) ?? ''
   if (ask === 'encrypt' || ask === 'decrypt') {
-    await convert(deps, ask === 'encrypt' ? first : null)
+    convert(deps, ask === 'encrypt' ? first : null)
     return report(deps, [], 0)
   }
   if (ask === 'change_master') {
     // The file first: when it is done, both keys still open what is left.
-    if (isFileEncrypted(deps)) await convert(deps, last)
+    if (isFileEncrypted(deps)) convert(deps, last)
     const changed = await withSecrets(deps, 'write', async (secrets) => secrets.rewrap(keyFromHex(last)))
     return report(deps, [], changed)
   }
@@ -54,14 +54,14 @@ function isFileEncrypted({ place }: Pick<KeyDeps, 'place' | 'masters'>): boolean
   return place.url === '' && existsSync(place.file) && isEncrypted(place.file)
 }
 
-async function convert({ place, masters }: KeyDeps, to: string | null): Promise<void> {
-  convertFile({ path: place.file, cipher: await loadCipher({ masters, required: false }), to })
+function convert({ place, masters }: KeyDeps, to: string | null): void {
+  convertFile({ path: place.file, cipher: { masters, required: false }, to })
 }
 
 async function withSecrets<Result>(deps: KeyDeps, wish: 'read' | 'write', work: (secrets: Secrets) => Promise<Result>): Promise<Result> {
   const { place, masters, clock } = deps
   const choice: CipherChoice = { masters, required: false }
-  const cipher = isFileEncrypted(deps) ? { cipher: await loadCipher(choice) } : {}
+  const cipher = isFileEncrypted(deps) ? { cipher: choice } : {}
   return using(connectStore({ ...place, backups: '', ...cipher }, wish), async (db) => {
     if (wish === 'write') await migrate(db.migration, { now: clock.now })
     return work(openSecrets({ db, user: place.user, master: await masterOf(db, place.user, masters), clock }))

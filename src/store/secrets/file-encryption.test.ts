@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { recordOf } from '../store-contract.ts'
 import { assertRejects, type StoreFolder, storeFolder } from '../store-fixture.ts'
 import { openDatabase } from '../sqlite/sqlite-database.ts'
-import { type CipherChoice, convertFile, isEncrypted, loadCipher, openEncrypted } from './file-encryption.ts'
+import { type CipherChoice, convertFile, isEncrypted, openEncrypted } from './file-encryption.ts'
 
 const planted = 'planted-where-nobody-may-read'
 const one = '11'.repeat(32)
@@ -37,7 +38,7 @@ async function bodies(files: StoreFolder, cipher?: CipherChoice): Promise<number
 }
 
 const convert = async (path: string, from: readonly string[], to: string | null): Promise<void> =>
-  convertFile({ path, cipher: await loadCipher({ masters: from, required: false }), to })
+  convertFile({ path, cipher: { masters: from, required: false }, to })
 
 test('an encrypted store is read with its key, and neither its file nor its log holds plain text', async () => {
   await using files = storeFolder()
@@ -114,9 +115,8 @@ test('a process that is killed at any step of a conversion leaves a store that o
       }
     }
     syncBuiltinESMExports()
-    const { loadCipher } = await import(${JSON.stringify(new URL('./file-encryption.ts', import.meta.url).href)})
     const { convertFile } = await import(${JSON.stringify(new URL('./file-encryption.ts', import.meta.url).href)})
-    convertFile({ path: process.argv[1], cipher: await loadCipher({ masters: [], required: false }), to: ${JSON.stringify(one)} })`
+    convertFile({ path: process.argv[1], cipher: { masters: [], required: false }, to: ${JSON.stringify(one)} })`
   for (const step of ['before copyFileSync', 'after copyFileSync', 'before fsyncSync', 'before renameSync', 'after renameSync']) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program, files.path, step], { stdio: 'ignore' })
     const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
@@ -132,8 +132,7 @@ for (const cipher of [undefined, choice(one)]) {
   test(`what a process that died while it changed the mode of the log had begun is taken back by who only reads (${cipher === undefined ? 'a plain file' : 'an encrypted one'})`, async () => {
     await using files = storeFolder()
     await fill(files, cipher)
-    const used = await loadCipher(cipher ?? choice())
-    const raw = cipher === undefined ? new used.Sqlite(files.path) : openEncrypted(used, files.path, false)
+    const raw = cipher === undefined ? new Sqlite(files.path) : openEncrypted(cipher, files.path, false)
     raw.pragma('journal_mode = DELETE')
     // So small that what is not committed goes to the file, and what it was before is safe beside it: as the process leaves it.
     raw.pragma('cache_size = 1')
@@ -142,7 +141,7 @@ for (const cipher of [undefined, choice(one)]) {
     const copy = join(files.folder, 'left.db')
     for (const end of ['', '-journal']) copyFileSync(`${files.path}${end}`, `${copy}${end}`)
     raw.close()
-    const database = openDatabase({ path: copy, readOnly: true, ...(cipher !== undefined && { cipher: used }) })
+    const database = openDatabase({ path: copy, readOnly: true, ...(cipher !== undefined && { cipher }) })
     assert.deepEqual(database.query("select name from sqlite_schema where name = 'begun'"), [])
     assert.deepEqual(database.query('select count(*) as records from journal'), [{ records: 20 }])
     assert.throws(() => database.exec('create table more (text)'), /readonly/)

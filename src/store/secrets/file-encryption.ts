@@ -1,6 +1,6 @@
 /**
- * Encryption of the whole SQLite file (ChaCha20-Poly1305 for each page, its log too), by a build of SQLite that is loaded only
- * when it is needed. The key of the file is derived from the master key, which the runner keeps.
+ * Encryption of the whole SQLite file (ChaCha20-Poly1305 for each page, its log too), by the build of SQLite that all stores
+ * use. The key of the file is derived from the master key, which the runner keeps.
  *
  * A file is encrypted, decrypted or rekeyed in a copy beside it, which replaces it in one step once it is whole. If the process ends
  * before that step, the file is unchanged and the next call starts over.
@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer'
 import { hkdfSync } from 'node:crypto'
 import { closeSync, copyFileSync, existsSync, openSync, readSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { OxbowError } from '../../types/index.ts'
 import { busyTimeoutMs } from '../limits.ts'
 import { removeDatabase, syncFile } from '../sqlite/database-file.ts'
@@ -21,16 +21,6 @@ export interface CipherChoice {
   readonly masters: readonly string[]
   /** A file that is not encrypted is refused, and a new one is made encrypted. */
   readonly required: boolean
-}
-
-export interface Cipher extends CipherChoice {
-  readonly Sqlite: typeof Sqlite
-}
-
-export async function loadCipher(choice: CipherChoice): Promise<Cipher> {
-  // @ts-expect-error Its types are not where its exports say; it has the interface of the usual build.
-  const { default: loaded } = (await import('better-sqlite3-multiple-ciphers')) as { default: typeof Sqlite }
-  return { ...choice, Sqlite: loaded }
 }
 
 /** @returns the text that the cipher's `key` pragma takes; 256 bits that need no stretching. */
@@ -52,7 +42,7 @@ export function isEncrypted(path: string): boolean {
 }
 
 /** @throws OxbowError `denied` when no key opens it */
-export function openEncrypted({ Sqlite, masters }: Cipher, path: string, readonly: boolean): Sqlite.Database {
+export function openEncrypted({ masters }: CipherChoice, path: string, readonly: boolean): Sqlite.Database {
   for (const master of masters) {
     const raw = new Sqlite(path, { readonly, timeout: busyTimeoutMs })
     try {
@@ -79,7 +69,7 @@ export function assertMayBePlain({ required }: CipherChoice, path: string): void
 export interface Conversion {
   readonly path: string
   /** `masters` opens what is there. */
-  readonly cipher: Cipher
+  readonly cipher: CipherChoice
   /** Master key of what shall be; null: plain. */
   readonly to: string | null
 }
@@ -114,8 +104,8 @@ export function convertFile({ path, cipher, to }: Conversion): void {
   }
 }
 
-function withFile(cipher: Cipher, path: string, work: (raw: Sqlite.Database) => unknown): void {
-  const raw = isEncrypted(path) ? openEncrypted(cipher, path, false) : new cipher.Sqlite(path)
+function withFile(cipher: CipherChoice, path: string, work: (raw: Sqlite.Database) => unknown): void {
+  const raw = isEncrypted(path) ? openEncrypted(cipher, path, false) : new Sqlite(path)
   try {
     work(raw)
   } catch (error) {

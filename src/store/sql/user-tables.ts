@@ -70,6 +70,6 @@ const dialects: Readonly<Record<Dialect, KyselyDialect>> = {
 }
 
 /** It only compiles: statements run in an engine, or in the driver of migrations. */
-export function builderOf<Tables>(dialect: Dialect): Kysely<Tables> {
+export function builderOf<Schema>(dialect: Dialect): Kysely<Schema> {
   return new Kysely({ dialect: dialects[dialect] })
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, statSync } from 'node:fs'
 import { test } from 'node:test'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { migrate, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { statementText, stepTools } from '../migrations/migration-step.ts'
 import { migrationSteps } from '../migrations/migration-steps.ts'

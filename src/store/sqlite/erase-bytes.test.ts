@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import type { JournalRecord } from '../../types/index.ts'
 import { createHasher, firstFormatHash, parseErased, recordHolds } from '../chain.ts'
 import { recordOf } from '../store-contract.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import fc from 'fast-check'
 import type { UserId } from '../../types/index.ts'
 import { embedAll, foundByText, put, textSearch, vectorOf } from '../contract/memory-fixture.ts'

@@ -4,9 +4,9 @@
  */
 import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
-import { assertMayBePlain, type Cipher, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
+import { assertMayBePlain, type CipherChoice, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/schema-version.ts'
 import { bind, type Template } from '../sql/template.ts'
@@ -48,7 +48,7 @@ interface DatabaseOptions {
   /** Also one whose tables this program may not use: for looking at what it is. */
   readonly anyVersion?: boolean
   /** For a file that is encrypted, or shall be. */
-  readonly cipher?: Cipher
+  readonly cipher?: CipherChoice
 }
 
 /** @throws OxbowError `not_found`, `store_full`, `store_corrupt` or `store_failed`; also for a file of a newer version. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { test } from 'node:test'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import type { UserId } from '../../types/index.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { buildStatements } from '../sql/statements.ts'

@@ -24,11 +24,9 @@ function createAnswers(role: SqliteRole): Answers {
     return engine
   }
   return {
-    async open() {
+    open() {
       if (role.exclusive) lock = lockWorkspace(role.path)
-      // Loaded only where a file is encrypted.
-      const cipher =
-        role.cipher === undefined ? {} : { cipher: await (await import('../secrets/file-encryption.ts')).loadCipher(role.cipher) }
+      const cipher = role.cipher === undefined ? {} : { cipher: role.cipher }
       // Of an opening that came to nothing behind this point.
       database?.close()
       database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })

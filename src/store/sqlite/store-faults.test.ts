@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { createHasher, recordHash } from '../chain.ts'
 import { recordOf } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'

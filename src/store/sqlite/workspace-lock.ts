@@ -3,7 +3,7 @@
  * the process ends, however it ends, so there is nothing stale to clean up. The pid beside it is only for people.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { isAlive, OxbowError } from '../../types/index.ts'
 import { storeFault } from '../store-fault.ts'
 

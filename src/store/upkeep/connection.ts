@@ -7,7 +7,7 @@ import { OxbowError, type UserId } from '../../types/index.ts'
 import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from '../postgres/postgres-session.ts'
-import type { Cipher } from '../secrets/file-encryption.ts'
+import type { CipherChoice } from '../secrets/file-encryption.ts'
 import type { Dialect } from '../sql/user-tables.ts'
 import { type Database, openDatabase } from '../sqlite/sqlite-database.ts'
 import { sqliteMigrationDriver } from '../sqlite/database-file.ts'
@@ -114,7 +114,7 @@ export interface SqliteConnection extends UpkeepConnection {
 }
 
 /** @throws OxbowError as opening a store does */
-export function connectSqlite(path: string, wish: Wish, cipher?: Cipher): SqliteConnection {
+export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice): SqliteConnection {
   const encrypted = cipher === undefined ? {} : { cipher }
   const database = openDatabase({ path, readOnly: wish !== 'write', anyVersion: wish === 'any version', ...encrypted })
   const driver = sqliteMigrationDriver(database)
@@ -210,7 +210,7 @@ export interface StorePlace {
   /** Where backups go when no path is given, and where they are looked for. */
   readonly backups: string
   /** Where the file may be encrypted. */
-  readonly cipher?: Cipher
+  readonly cipher?: CipherChoice
 }
 
 export type Tell = (what: string, done: number, total: number) => void

@@ -4,7 +4,6 @@
  */
 import type { KeyQuestion, KeyReport, StoreQuestion } from '../../types/index.ts'
 import type { KeyDeps } from '../secrets/answer-keys.ts'
-import type { Cipher, CipherChoice } from '../secrets/file-encryption.ts'
 import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
 import type { UpkeepDeps } from './connection.ts'
 
@@ -32,10 +31,6 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
 
 export async function storedSecrets(names: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
   return (await import('../secrets/answer-keys.ts')).storedSecrets(names, deps)
-}
-
-export async function loadCipher(choice: CipherChoice): Promise<Cipher> {
-  return (await import('../secrets/file-encryption.ts')).loadCipher(choice)
 }
 
 export async function openZoeyAdapter(options: ZoeyOptions): Promise<ZoeyAdapter> {
