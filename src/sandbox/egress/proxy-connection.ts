@@ -4,15 +4,9 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorCode, isOxbowError, OxbowError } from '../../types/index.ts'
 import { maxInterimAnswers, maxProxyBytes, maxResponseHeaderBytes, proxyConnectMs, proxyIdleMs } from '../limits.ts'
-import type { Admit, Destination } from './egress-policy.ts'
+import type { Destination } from './egress-policy.ts'
 import { connectionFailure, connectPinned } from './pinned-request.ts'
-import type { Passes, VisitLog } from './proxy-passes.ts'
-
-export interface ProxyDeps {
-  readonly admit: Admit
-  /** Null: nobody asks what went through. */
-  readonly log: VisitLog | null
-}
+import type { Passes, ProxyDeps } from './proxy-passes.ts'
 
 interface Reached {
   readonly to: Destination

@@ -10,7 +10,12 @@ import type { Socket } from 'node:net'
 import { OxbowError } from '../../types/index.ts'
 import { maxVisitHostCharacters, maxVisitRows } from '../limits.ts'
 import { type Admit, type EgressRule, parseHosts, parseTarget, refused } from './egress-policy.ts'
-import type { ProxyDeps } from './proxy-connection.ts'
+
+export interface ProxyDeps {
+  readonly admit: Admit
+  /** Null: nobody asks what went through. */
+  readonly log: VisitLog | null
+}
 
 export interface EgressPass {
   /** Lower-case hex. */
