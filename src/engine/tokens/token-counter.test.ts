@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import type { Worker } from 'node:worker_threads'
 import { describe, it } from 'node:test'
+import { brotliDecompressSync } from 'node:zlib'
+import cl100kRanks from 'gpt-tokenizer/bpeRanks/cl100k_base'
+import o200kRanks from 'gpt-tokenizer/bpeRanks/o200k_base'
 import { modelToEncodingMap } from 'gpt-tokenizer/mapping'
 import { chatEnabledModels } from 'gpt-tokenizer/modelsChatEnabled.gen'
 import { countTokens as countCl100k } from 'gpt-tokenizer/encoding/cl100k_base'
@@ -50,6 +55,17 @@ void describe('the token counter', () => {
     await counter.close()
     await refused
     await assert.rejects(counter.count(['x']), (error) => isOxbowError(error, 'cancelled'))
+  })
+})
+
+void describe('the tokenizer', () => {
+  void it('is what scripts/make-tokenizer.ts makes of the package that is installed', () => {
+    const read = (name: string): Buffer => readFileSync(new URL(name, import.meta.url))
+    const { version } = createRequire(import.meta.url)('gpt-tokenizer/package.json') as { version: string }
+    assert.match(read('gpt-tokenizer.js').toString(), new RegExp(`^/\\* Made by .* from gpt-tokenizer ${version.replaceAll('.', '\\.')};`))
+    for (const [name, ranks] of Object.entries({ o200k_base: o200kRanks, cl100k_base: cl100kRanks })) {
+      assert.deepEqual(JSON.parse(brotliDecompressSync(read(`${name}.json.br`)).toString()), ranks, name)
+    }
   })
 })
 

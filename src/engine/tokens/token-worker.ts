@@ -2,18 +2,34 @@
  * Runs in a worker: counts tokens of OpenAI's encodings, each loaded when it is first asked for. Text that spells a special
  * token is counted as plain text.
  */
+import { readFileSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
+import { brotliDecompressSync } from 'node:zlib'
 import { tokenizerPieceChars } from '../limits.ts'
+import { GptEncoding } from './gpt-tokenizer.js'
 import type { TokenEncoding } from './token-counter.ts'
 
 type Count = (text: string, options: { disallowedSpecial: Set<string> }) => number
 
 const plain = { disallowedSpecial: new Set<string>() }
 
-async function load(encoding: TokenEncoding): Promise<Count> {
-  const { countTokens } =
-    encoding === 'o200k_base' ? await import('gpt-tokenizer/encoding/o200k_base') : await import('gpt-tokenizer/encoding/cl100k_base')
-  return countTokens
+/** Written by `scripts/make-tokenizer.ts`. */
+const rankFiles: Readonly<Record<TokenEncoding, URL>> = {
+  o200k_base: new URL('./o200k_base.json.br', import.meta.url),
+  cl100k_base: new URL('./cl100k_base.json.br', import.meta.url),
+}
+
+/** Loads each encoding once. */
+function createLoader(): (encoding: TokenEncoding) => Count {
+  const loaded = new Map<TokenEncoding, Count>()
+  return (encoding) => {
+    const known = loaded.get(encoding)
+    if (known !== undefined) return known
+    const ranks = JSON.parse(brotliDecompressSync(readFileSync(rankFiles[encoding])).toString()) as (string | number[])[]
+    const { countTokens } = GptEncoding.getEncodingApi(encoding, () => ranks)
+    loaded.set(encoding, countTokens)
+    return countTokens
+  }
 }
 
 function count(text: string, countTokens: Count): number {
@@ -45,9 +61,10 @@ interface Question {
   readonly encoding: TokenEncoding
 }
 
+const load = createLoader()
+
 parentPort?.on('message', ({ id, texts, encoding }: Question) => {
-  void load(encoding).then((countTokens) => {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
-    parentPort?.postMessage({ id, counts: texts.map((text) => count(text, countTokens)) })
-  })
+  const countTokens = load(encoding)
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
+  parentPort?.postMessage({ id, counts: texts.map((text) => count(text, countTokens)) })
 })
