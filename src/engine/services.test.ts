@@ -142,6 +142,9 @@ void describe('the name of a model', () => {
     assert.equal(read('mine/a/b', {}, { mine: { base_url: 'http://x' } }), 'mine | a/b')
     assert.equal(read('offline', { provider: 'offline' }), 'offline | offline')
     assert.equal(read('constructor/x', {}), 'openai | constructor/x')
+    assert.equal(read('offline', {}), 'offline | offline', 'also where a key is set')
+    assert.equal(read('', { name: 'offline' }), 'offline | offline')
+    assert.equal(read('replay', {}), 'replay | replay')
   })
 
   void it('is the configured one when it is empty, and that one may begin like a provider', () => {

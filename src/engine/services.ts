@@ -60,10 +60,11 @@ export function readModelName(text: string, services: ServiceConfig): ModelName 
   const isConfigured = text.trim() === ''
   const asked = isConfigured ? chosen.name.trim() : text.trim()
   const standard = defaultProvider(services)
-  const before = asked.slice(0, Math.max(0, asked.indexOf('/')))
+  // What runs in this process is named without a model.
+  const before = inProcess.has(asked) ? asked : asked.slice(0, Math.max(0, asked.indexOf('/')))
   const known = inProcess.has(before) || Object.hasOwn(builtinProviders, before) || Object.hasOwn(providers, before)
   const ofChosen = isConfigured && chosen.provider !== 'auto' && before !== standard
-  if (known && !ofChosen) return { provider: before, model: asked.slice(before.length + 1) }
+  if (known && !ofChosen) return { provider: before, model: asked.slice(before.length + 1) || (inProcess.has(before) ? before : '') }
   if (inProcess.has(standard)) return { provider: standard, model: standard === 'offline' ? 'offline' : asked || standard }
   return { provider: standard, model: asked === '' ? (builtinProviders[standard]?.defaultModel ?? '') : asked }
 }

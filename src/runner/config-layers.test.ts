@@ -31,6 +31,8 @@ void test('the user file wins over the home file, and the command line over both
     assert.equal(config.model.name, 'c')
     assert.equal(config.model.base_url, 'http://b')
     assert.equal(config.turn.max_turns, 7)
+    writeFileSync(join(home.root, 'config.toml'), '[model]\nprovider = "openai"\n')
+    assert.equal(loadConfig(home, workspace, { model: 'offline' }).model.provider, 'offline')
   })
 })
 

@@ -23,7 +23,8 @@ export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOv
   if (overrides.model !== undefined) model['name'] = overrides.model
   // A model that is named with its provider is asked from that one, whatever the files say.
   const provider = overrides.model?.split('/')[0] ?? ''
-  if (overrides.model?.includes('/') && Object.hasOwn(builtinProviders, provider)) model['provider'] = provider
+  const isNamed = overrides.model?.includes('/') === true && Object.hasOwn(builtinProviders, provider)
+  if (isNamed || provider === 'offline') model['provider'] = provider
   if (overrides.baseUrl !== undefined) model['base_url'] = overrides.baseUrl
   const merged = configFiles(home, workspace)
     .map(({ path }) => readLayer(path))

@@ -65,6 +65,12 @@ void test('an unknown model is an error with the nearest names and what to set',
     assert.match(error.hint, /\[providers\.openai\.models\."gpt5minni"\]/)
     return true
   })
+  await assert.rejects(findModelFacts(catalog, 'openai', 'claude-sonnet-4-5', noOverrides), (error) => {
+    assert.ok(isOxbowError(error, 'bad_config'))
+    assert.match(error.message, /openai has no model "claude-sonnet-4-5"; there is anthropic\/claude-sonnet-4-5/)
+    assert.match(error.hint, /anthropic\/claude-sonnet-4-5, and set ANTHROPIC_API_KEY/)
+    return true
+  })
   await assert.rejects(findModelFacts(catalog, 'nobody', 'm', noOverrides), (error) => isOxbowError(error, 'bad_config'))
 })
 

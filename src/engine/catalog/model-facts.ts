@@ -1,7 +1,7 @@
 /** From an entry of the catalog, and what the configuration says over it, to the facts that the engine works with. */
-import { OxbowError } from '../../types/index.ts'
+import { builtinProviders, OxbowError } from '../../types/index.ts'
 import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
-import { usualOutputTokens } from '../limits.ts'
+import { nearestNames, usualOutputTokens } from '../limits.ts'
 import type { Catalog, CatalogModel } from './catalog.ts'
 import type { Origin } from './catalog-layers.ts'
 import { priceOfCost } from './price.ts'
@@ -12,6 +12,8 @@ export interface AskedModel {
   readonly name: string
   /** Names to offer when it is unknown. */
   readonly nearest?: readonly string[]
+  /** Ids of other providers that have a model of this name. */
+  readonly elsewhere?: readonly string[]
 }
 
 const inputKinds: readonly InputKind[] = ['text', 'image', 'pdf', 'audio', 'video']
@@ -26,7 +28,16 @@ const pdfWithPictures: ReadonlySet<string> = new Set(['anthropic', 'google', 'op
 export async function findModelFacts(catalog: Catalog, provider: string, name: string, overrides: ModelOverrides): Promise<ModelFacts> {
   const model = await catalog.lookup(provider, name)
   const isUnknown = model === null && overrides.context_tokens === null
-  return modelFacts(model, overrides, { provider, name, ...(isUnknown && { nearest: await catalog.nearest(provider, name) }) })
+  if (!isUnknown) return modelFacts(model, overrides, { provider, name })
+  const [nearest, elsewhere] = await Promise.all([catalog.nearest(provider, name), providersWith(catalog, name)])
+  return modelFacts(model, overrides, { provider, name, nearest, elsewhere })
+}
+
+/** @returns those of the built-in providers that the catalog knows to have the model */
+async function providersWith(catalog: Catalog, name: string): Promise<readonly string[]> {
+  const ids = Object.keys(builtinProviders)
+  const found = await Promise.all(ids.map((id) => catalog.lookup(id, name)))
+  return ids.filter((_, place) => found[place] !== null).slice(0, nearestNames)
 }
 
 /**
@@ -95,7 +106,16 @@ function priceWith(known: ModelPrice | null, overrides: ModelOverrides, { provid
   }
 }
 
-function unknownModel({ provider, name, nearest = [] }: AskedModel): OxbowError {
+function unknownModel({ provider, name, nearest = [], elsewhere = [] }: AskedModel): OxbowError {
+  const [other] = elsewhere
+  if (other !== undefined) {
+    const key = builtinProviders[other]?.keyEnv[0]
+    const labels = elsewhere.map((id) => `${id}/${name}`)
+    return new OxbowError('bad_config', `${provider} has no model ${JSON.stringify(name)}; there is ${labels.join(', ')}`, {
+      hint: `Name the model with its provider, ${labels[0]}${key === undefined ? '' : `, and set ${key}`}.`,
+      data: { provider, model: name, elsewhere: labels },
+    })
+  }
   const near = nearest.length === 0 ? '' : `; the nearest known are ${nearest.join(', ')}`
   return new OxbowError('bad_config', `unknown model ${JSON.stringify(name)} of ${provider}${near}`, {
     hint:
