@@ -57,6 +57,16 @@ void test('an unknown verb or option is a usage error with a hint', async () => 
   }
 })
 
+void test('a misspelt verb is answered with the nearest one', async () => {
+  for (const [typed, meant] of [
+    ['runn', 'run'],
+    ['sesions', 'sessions'],
+    ['stauts', 'status'],
+  ] as const)
+    assert.match((await type(typed)).err, new RegExp(`^error: there is no verb "${typed}"; did you mean ${meant}\\?\nhint: `))
+  assert.doesNotMatch((await type('summarise')).err, /did you mean/)
+})
+
 void test('a count is a number that was typed: an empty one, as of a variable that is not set, would keep no backup', async () => {
   for (const args of [
     ['store', 'backup', '--keep', ''],

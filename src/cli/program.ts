@@ -34,10 +34,12 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   })
   // Every other word would be taken for an argument of the default verb.
   const [first = ''] = args
-  if (/^[^-]/.test(first) && first !== 'help' && !program.commands.some((command) => command.name() === first)) {
+  const names = program.commands.map((command) => command.name())
+  if (/^[^-]/.test(first) && first !== 'help' && !names.includes(first)) {
     printNotice(
       terminal,
-      `error: there is no verb ${JSON.stringify(first)}\nhint: oxbow --help lists them; a message goes behind run: oxbow run "…"`,
+      `error: there is no verb ${JSON.stringify(first)}${suggestion(first, names)}\n` +
+        'hint: oxbow --help lists the verbs; to send a message, type oxbow run "…"',
     )
     return usageExit
   }
@@ -74,4 +76,26 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
 /** Commander ends help, version and usage errors with an exception that has said everything already. */
 function isCommanderEnd(error: unknown): error is { exitCode: number } {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.') && 'exitCode' in error
+}
+
+function suggestion(typed: string, names: readonly string[]): string {
+  const [nearest] = names.map((name) => ({ name, edits: editDistance(typed, name) })).toSorted((a, b) => a.edits - b.edits)
+  return nearest === undefined || nearest.edits > maxTypos ? '' : `; did you mean ${nearest.name}?`
+}
+
+/** More than two typos are another word. */
+const maxTypos = 2
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= a.length; i++) {
+    const above = row
+    row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min(replaced, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1))
+    }
+  }
+  return row[b.length] ?? 0
 }

@@ -51,6 +51,52 @@ void test('a wrong key is named with its file and line', () => {
   })
 })
 
+void test('an unknown table is reported at its own line, also when its header names a table below it', () => {
+  withHome((home, workspace) => {
+    writeFileSync(join(home.root, 'config.toml'), '# a\n[model]\nname = "a"\n\n# b\n[policy.calls]\n"file.read" = "ask"\n')
+    assert.throws(
+      () => loadConfig(home, workspace),
+      (error) => isOxbowError(error, 'bad_config') && error.message.includes('line 6, policy: '),
+    )
+  })
+})
+
+for (const [line, provider, variable, words] of [
+  ['api_key_env = "sk-proj-4f9a1c2b3d"', 'openai', 'OPENAI_API_KEY', 'line 3, model.api_key_env: takes the name of a variable'],
+  ['api_key_env = "AIzaSyA4f9a1c2b3dA4f9a1c2b3d"', 'gemini', 'GEMINI_API_KEY', 'line 3, model.api_key_env: takes the name of a variable'],
+  ['api_key = "sk-proj-4f9a1c2b3d"', 'anthropic', 'ANTHROPIC_API_KEY', 'line 3, model.api_key: does not belong in a file'],
+] as const) {
+  void test(`a key in a file is refused with the verb that keeps it, and not repeated: ${line.split(' = ')[0]} of ${provider}`, () => {
+    withHome((home, workspace) => {
+      writeFileSync(join(home.root, 'config.toml'), `[model]\nprovider = "${provider}"\n${line}\n`)
+      assert.throws(
+        () => loadConfig(home, workspace),
+        (error) =>
+          isOxbowError(error, 'bad_config') &&
+          error.message.includes(words) &&
+          error.hint.includes(`oxbow secret set ${variable}`) &&
+          !/4f9a/.test(error.message + error.hint),
+      )
+    })
+  })
+}
+
+void test('a key of a named provider is refused with the variable of that provider', () => {
+  withHome((home, workspace) => {
+    const path = join(home.root, 'config.toml')
+    for (const [provider, variable] of [
+      ['mistral', 'MISTRAL_API_KEY'],
+      ['my-own', 'MY_OWN_API_KEY'],
+    ] as const) {
+      writeFileSync(path, `[providers.${provider}]\nbase_url = "http://localhost:1"\napi_key = "secret"\n`)
+      assert.throws(
+        () => loadConfig(home, workspace),
+        (error) => isOxbowError(error, 'bad_config') && error.hint.includes(`oxbow secret set ${variable}`),
+      )
+    }
+  })
+})
+
 void test('text that is not TOML is named with line and column', () => {
   withHome((home, workspace) => {
     writeFileSync(join(home.root, 'config.toml'), '[model]\nname = \n')

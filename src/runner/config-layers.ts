@@ -74,17 +74,58 @@ function readLayer(path: string): Table {
   const text = readConfigFile(path)
   if (text === null) return {}
   const table = parseToml(path, text)
-  const checked = configSchema.safeParse(table)
-  if (!checked.success) {
-    const wrong = checked.error.issues.map((issue) => {
-      const unknownKeys = issue.code === 'unrecognized_keys' ? issue.keys : []
-      const key = [...issue.path, ...unknownKeys.slice(0, 1)].map(String)
-      return `line ${lineOfKey(text, key)}, ${key.join('.')}: ${issue.message}`
-    })
-    throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`)
-  }
+  const secrets = misplacedKeys(table)
+  const wrong = [...secrets, ...schemaErrors(table)].map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)
+  if (wrong.length > 0) throw badConfig(`${path} cannot be used: ${wrong.join('; ')}`, undefined, secrets[0]?.variable)
   anchorPaths(table, dirname(path))
   return table
+}
+
+interface KeyError {
+  /** Path of the key, outermost table first. */
+  readonly key: readonly string[]
+  readonly message: string
+}
+
+function schemaErrors(table: Table): readonly KeyError[] {
+  const checked = configSchema.safeParse(table)
+  return (checked.error?.issues ?? []).flatMap((issue) => {
+    const path = issue.path.map(String)
+    if (issue.code !== 'unrecognized_keys') return [{ key: path, message: issue.message }]
+    const isService = path[0] === 'model' || path[0] === 'providers'
+    const unknown = issue.keys.filter((name) => name !== 'api_key' || !isService)
+    return unknown.map((name) => ({ key: [...path, name], message: 'there is no such key' }))
+  })
+}
+
+/** Keys of services that stand in the file itself, where backups and agents may find them. The messages do not repeat them. */
+function misplacedKeys(table: Table): readonly (KeyError & { readonly variable: string })[] {
+  const { model, providers } = table
+  const sections: readonly (readonly [path: readonly string[], section: unknown, provider: string])[] = [
+    [['model'], model, isTable(model) ? String(model['provider']) : ''],
+    ...Object.entries(isTable(providers) ? providers : {}).map(([id, section]) => [['providers', id], section, id] as const),
+  ]
+  return sections.flatMap(([path, section, provider]) => {
+    if (!isTable(section)) return []
+    const variable = keyVariable(provider)
+    const name = section['api_key_env']
+    const isKey = typeof name === 'string' && name !== '' && !isVariableName(name)
+    return [
+      ...('api_key' in section ? [{ key: [...path, 'api_key'], message: 'does not belong in a file', variable }] : []),
+      ...(isKey ? [{ key: [...path, 'api_key_env'], message: 'takes the name of a variable, not the key itself', variable }] : []),
+    ]
+  })
+}
+
+/** Keys of some services have the form of a variable's name, too. */
+function isVariableName(text: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(text) && !/^(?:(?:sk|gsk|hf|xai)_|AIza)\w{16,}$/.test(text)
+}
+
+function keyVariable(provider: string): string {
+  const id = ['', 'auto', 'undefined'].includes(provider) ? 'openai' : provider
+  const known = Object.hasOwn(builtinProviders, id) ? builtinProviders[id]?.keyEnv[0] : undefined
+  return known ?? `${id.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}_API_KEY`
 }
 
 /** @returns the file's text; null when there is no file. @throws OxbowError `bad_config` when it cannot be read, or is no UTF-8 */
@@ -161,19 +202,20 @@ function isTable(value: unknown): value is Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function badConfig(message: string, cause?: unknown): OxbowError {
-  return new OxbowError('bad_config', message, {
-    hint: 'Mend the lines named above; docs/configuration.md lists every key with its default.',
-    cause,
-  })
+/** @param secret variable under which a key that stands in the file belongs into the store */
+function badConfig(message: string, cause?: unknown, secret?: string): OxbowError {
+  const hint =
+    secret === undefined
+      ? 'Correct the lines named above; docs/configuration.md lists every key with its default.'
+      : `Remove the key from the file, then store it: oxbow secret set ${secret}`
+  return new OxbowError('bad_config', message, { hint, cause })
 }
 
-/** Finds where a key stands in TOML text: the parser gives values without places. */
-
 /**
+ * The parser gives values without places.
  * @param key path of the key, outermost table first
- * @returns the line, counted from 1, of the longest part of the path that is written there; 1 when none is. A guess for people:
- * keys inside inline tables and multi-line strings are not looked into.
+ * @returns the line, counted from 1, of the first line that has most of the path; 1 when none has any. A guess for people: it does not
+ * look into inline tables and multi-line strings.
  */
 function lineOfKey(text: string, key: readonly string[]): number {
   let best = { line: 1, depth: 0 }
@@ -182,9 +224,12 @@ function lineOfKey(text: string, key: readonly string[]): number {
     const header = /^\s*\[\[?([^\]]+)\]/.exec(line)?.[1]
     const assigned = header === undefined ? /^\s*([^=#]+?)\s*=/.exec(line)?.[1] : undefined
     if (header !== undefined) table = partsOf(header)
+    if ((header ?? assigned) === undefined) continue
     const path = assigned === undefined ? table : [...table, ...partsOf(assigned)]
-    const isPrefix = path.every((part, at) => part === key[at])
-    if ((header ?? assigned) !== undefined && isPrefix && path.length > best.depth) best = { line: index + 1, depth: path.length }
+    // The header of a table below the key stands for the key itself.
+    const depth = Math.min(path.length, key.length)
+    const fits = path.slice(0, depth).every((part, at) => part === key[at])
+    if (fits && depth > best.depth) best = { line: index + 1, depth }
   }
   return best.line
 }
