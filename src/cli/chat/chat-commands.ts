@@ -49,8 +49,8 @@ const chatHelp = `/new [title]   start another session
 /cost          what was spent
 /status        model, memory, sandbox and its limits
 /help          this list
-/quit          leave; so do Ctrl+D, and Ctrl+C when nothing runs
-Ctrl+C clears the line, and stops the running turn. A message sent while a turn runs is read at its next step.
+/quit          leave; Ctrl+D and a double Ctrl+C do the same
+Ctrl+C clears the line and stops the running turn. A message sent while a turn runs is read at its next step.
 A pasted text of several lines is one message.`
 
 /**

@@ -235,6 +235,7 @@ void test('Ctrl+C that has cleared a line stops the turn that runs, and does not
   const later = new Promise((resolve) => setImmediate(resolve, 'still there'))
   assert.equal(await Promise.race([idle.over, later]), 'still there')
   idle.interrupt()
+  idle.interrupt()
   assert.equal(await idle.over, null)
   const fake = fakeGateway()
   const { type, interrupt, end, over } = startChat(fake)
@@ -245,8 +246,16 @@ void test('Ctrl+C that has cleared a line stops the turn that runs, and does not
   await over
 })
 
-void test('Ctrl+C leaves at once when nothing runs', async () => {
-  const { interrupt, over } = startChat(fakeGateway())
+void test('Ctrl+C when nothing runs asks for a second one, and one that comes later asks again', async () => {
+  let now = 0
+  const { interrupt, over, shown } = startChat(fakeGateway(), { now: () => now })
+  const later = (): Promise<unknown> => Promise.race([over, new Promise((resolve) => setImmediate(resolve, 'still there'))])
+  interrupt()
+  assert.equal(shown.text, '  Press Ctrl+C again to leave.\n')
+  now = 5_000
+  interrupt()
+  assert.equal(await later(), 'still there')
+  now = 5_500
   interrupt()
   assert.equal(await over, null)
 })

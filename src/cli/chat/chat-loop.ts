@@ -52,8 +52,9 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
     if (cleared && session?.isRunning() !== true) return
     const again = deps.now() - interruptedAt < doubleInterruptMs
     interruptedAt = deps.now()
-    if (again || session === null || !session.isRunning()) return leave()
-    screen.line('  stopping the turn; Ctrl+C again leaves')
+    if (again) return leave()
+    if (session?.isRunning() !== true) return screen.line('  Press Ctrl+C again to leave.')
+    screen.line('  Stopping the turn. Press Ctrl+C again to leave.')
     deps.gateway.cancelTurn(session.id).catch(report)
   }
   const screen = deps.makeScreen({ onLine, onInterrupt, onEnd: leave })

@@ -46,7 +46,7 @@ void test('a call that asks is answered in the chat, and its line shows the time
   })
 })
 
-void test('Ctrl+C stops the turn that waits, and the next one leaves', async () => {
+void test('Ctrl+C stops the turn that waits', async () => {
   await withHome(async (home) => {
     askForTime(home)
     const pty = openPty(home)
@@ -54,7 +54,19 @@ void test('Ctrl+C stops the turn that waits, and the next one leaves', async () 
     pty.type('what time is it\r')
     await pty.see('allow? [y/n]')
     pty.type('\u0003')
-    await pty.see('stopping the turn')
+    await pty.see('Stopping the turn')
+    await pty.see('› ')
+    pty.type('/quit\r')
+    assert.equal(await pty.exit, 0)
+  })
+})
+
+void test('Ctrl+C on an empty line asks for a second one', async () => {
+  await withHome(async (home) => {
+    const pty = openPty(home)
+    await pty.see('› ')
+    pty.type('\u0003')
+    await pty.see('Press Ctrl+C again to leave.')
     await pty.see('› ')
     pty.type('\u0003')
     assert.equal(await pty.exit, 0)

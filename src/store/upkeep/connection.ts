@@ -263,7 +263,7 @@ export async function assertNobodyWrites(db: UpkeepConnection, user: UserId): Pr
   const { text, values } = guestLockQuery(user)
   const [row] = await db.rows(text.replace('$1', '?'), values as readonly string[])
   if (row?.[0] as unknown as boolean) return
-  throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'End it first.' })
+  throw new OxbowError('workspace_busy', `A guest of ${user} uses ${db.where}.`, { hint: 'Stop it first, on whichever machine it runs.' })
 }
 
 type Opening = UpkeepConnection | Promise<UpkeepConnection>
