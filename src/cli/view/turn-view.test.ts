@@ -59,6 +59,31 @@ void test('a refused call is refused, a command with bad news failed, an outcome
   assert.equal(status('outcome', {}), 'unknown')
 })
 
+void test('a refused call shows its input and why it was refused, without the advice to the model', () => {
+  const view = fold(
+    record(generation, 'model.generate', 'outcome', {
+      status: 'ok',
+      message: { role: 'assistant', parts: [{ type: 'tool_call', id: 'a', name: 'file_write', arguments: '{"path":"a.txt"}' }] },
+    }),
+    record(`${generation}.0`, 'file.write', 'refused', {
+      status: 'refused',
+      code: 'denied',
+      message: 'file.write is denied by the policy of this workspace.',
+      text: 'Error (denied): file.write is denied by the policy of this workspace. Go on without it.',
+    }),
+  )
+  assert.deepEqual(view.calls, [
+    {
+      call: `${generation}.0`,
+      name: 'file.write',
+      input: '{"path":"a.txt"}',
+      status: 'refused',
+      text: 'file.write is denied by the policy of this workspace.',
+      ms: null,
+    },
+  ])
+})
+
 void test('calls of the runtime are no calls of a person, but what they spend counts', () => {
   const view = fold(record(generation, 'session.history', 'outcome', { status: 'ok', spent: { microDollars: 1, tokens: 1 } }))
   assert.deepEqual(view.calls, [])

@@ -26,7 +26,7 @@ export interface CallView {
   /** JSON text. */
   readonly input: string
   readonly status: CallStatus
-  /** What the model was told, when it is over. */
+  /** What came of it: for a refused call why, for any other what the model reads. */
   readonly text: string
   readonly ms: number | null
 }
@@ -43,6 +43,8 @@ export interface TurnView {
   readonly media: readonly SentMedia[]
   /** Text of the newest model answer. */
   readonly said: string
+  /** Inputs of its tool calls, by call: a refused call has no record of its input. */
+  readonly inputs: Readonly<Record<string, string>>
   readonly model: string
   readonly steps: number
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number }
@@ -61,6 +63,7 @@ export function newTurnView(turn: string): TurnView {
     calls: [],
     media: [],
     said: '',
+    inputs: {},
     model: '',
     steps: 0,
     usage,
@@ -90,7 +93,7 @@ export function foldRecord(view: TurnView, record: RecordView): TurnView {
   const settled = withSpend(view, body)
   if (record.name === 'model.generate') return foldGeneration(settled, record, body)
   if (!isToolCall(record)) return settled
-  const calls = foldCall(settled.calls, record, body)
+  const calls = foldCall(settled, record, body)
   const sent = record.name === 'media.send' && record.phase === 'outcome' ? mediaIn(record.body) : null
   const media = sent === null ? settled.media : [...settled.media, sent]
   if (isOver(settled)) return { ...settled, calls, media }
@@ -120,12 +123,15 @@ function foldGeneration(view: TurnView, record: RecordView, body: Fields): TurnV
   if (record.phase !== 'outcome') return view
   const usage = fields(body['usage'])
   const parts = fields(body['message'])['parts']
-  const said = Array.isArray(parts)
-    ? parts.map((part) => (fields(part)['type'] === 'text' ? textIn(fields(part)['text']) : '')).join('')
-    : ''
+  const all = Array.isArray(parts) ? parts.map(fields) : []
+  const ofType = (type: string): readonly Fields[] => all.filter((part) => part['type'] === type)
+  const inputs = ofType('tool_call').map((part, at) => [`${record.call}.${at}`, textIn(part['arguments'])] as const)
   return {
     ...view,
-    said,
+    said: ofType('text')
+      .map((part) => textIn(part['text']))
+      .join(''),
+    inputs: Object.fromEntries(inputs),
     model: textIn(body['model']) || view.model,
     steps: view.steps + 1,
     usage: {
@@ -135,14 +141,14 @@ function foldGeneration(view: TurnView, record: RecordView, body: Fields): TurnV
   }
 }
 
-function foldCall(calls: readonly CallView[], record: RecordView, body: Fields): readonly CallView[] {
-  const empty: CallView = { call: record.call, name: record.name, input: '', status: 'running', text: '', ms: null }
+function foldCall({ calls, inputs }: TurnView, record: RecordView, body: Fields): readonly CallView[] {
+  const empty: CallView = { call: record.call, name: record.name, input: inputs[record.call] ?? '', status: 'running', text: '', ms: null }
   const before = calls.find((call) => call.call === record.call) ?? empty
   const after = isEnd(record)
     ? {
         ...before,
         status: callStatus(record, body),
-        text: textIn(body['text']),
+        text: (record.phase === 'refused' && textIn(body['message'])) || textIn(body['text']),
         ms: typeof body['ms'] === 'number' ? body['ms'] : before.ms,
       }
     : { ...before, input: inputOf(body) || before.input, status: record.phase === 'parked' ? ('waiting' as const) : ('running' as const) }

@@ -51,7 +51,8 @@ export function refusal(failure: Failure): Refusal {
 }
 
 export function refusalBody({ failure, text }: Refusal): JsonObject {
-  return { status: 'refused', code: failure.code, text }
+  // A terminal shows a person the message; the rest of the text is advice to a model.
+  return { status: 'refused', code: failure.code, message: failure.message, hint: failure.hint, text }
 }
 
 export function cancelledOutcome(message: string): Refusal {
