@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { CallId, SessionId } from '../types/index.ts'
 import { createScreen, hasCode, startTestGateway } from './client-fixture.ts'
+import { scaled } from '../../test/support/scale.ts'
 
 void describe('following', () => {
   void test('gives the past, then what comes, and all text of the assistant as text', async () => {
@@ -133,7 +134,7 @@ void describe('following', () => {
         for (const [call, text] of said) assert.equal(screen.text.get(call), text)
         assert.equal(screen.count('restart'), 0)
       }),
-      { numRuns: 60 },
+      { numRuns: scaled(60) },
     )
   })
 })

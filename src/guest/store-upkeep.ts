@@ -1,14 +1,7 @@
 /** Answers `oxbow store`: upkeep of a user's store, in a guest program that exits afterwards. */
 import { join } from 'node:path'
 import { verifyJournal } from '../kernel/index.ts'
-import {
-  answerStore,
-  cipherChoice,
-  type OpeningStore,
-  openPostgresStore,
-  openSqliteStore,
-  storeAddress,
-} from '../store/index.ts'
+import { answerStore, cipherChoice, type OpeningStore, openPostgresStore, openSqliteStore, storeAddress } from '../store/index.ts'
 import { type GuestEnvelope, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */

@@ -17,6 +17,7 @@ import {
 import { minArgumentBytes, minResultBytes } from './limits.ts'
 import { createShortener } from './shortening.ts'
 import { createMessageCounter, fitConversation, type MessageCounter, tokensOfAll } from './window.ts'
+import { scaled } from '../../test/support/scale.ts'
 
 const count = async (texts: readonly string[]): Promise<number[]> => texts.map((text) => Math.ceil(Buffer.byteLength(text) / 3))
 const seal: Sealed = { wire: 'w', model: 'm', data: { signature: 'S' } }
@@ -101,7 +102,7 @@ test('a conversation fits whenever what cannot be cut fits, and every message of
         )
       })
     }),
-    { numRuns: 300 },
+    { numRuns: scaled(300) },
   )
 })
 

@@ -15,6 +15,7 @@ import {
   type StreamFrameKind,
   streamWindow,
 } from './stream-carrier.ts'
+import { scaled } from '../../test/support/scale.ts'
 
 interface Pair {
   /** Opens a stream. @returns the two ends that are joined by it, and the connection that was made for it */
@@ -326,7 +327,7 @@ describe('a stranger at the port', () => {
         acceptor.close()
         await until(() => acceptor.count() === 0)
       }),
-      { numRuns: 100 },
+      { numRuns: scaled(100) },
     )
   })
 })

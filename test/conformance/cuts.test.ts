@@ -14,6 +14,7 @@ import { readEvents } from './our-answer.ts'
 import { type Replay, startReplayServer } from './replay-server.ts'
 import { answers, type CaseName, caseNames } from './streams/answers.ts'
 import { openWire, type Subject, subjects } from './subjects.ts'
+import { scaled } from '../support/scale.ts'
 
 const bytesFor = ({ streams }: Subject, name: CaseName): Uint8Array | null => {
   const telling = streams[name]
@@ -77,7 +78,7 @@ for (const subject of subjects) {
         playing = { pieces: [bytes.subarray(0, Math.floor(part * bytes.length))], end }
         assertNeverWrong(name, await collect(model, requestOf('x', { model: 'm' })), `${framing}, ${end}`)
       })
-      await fc.assert(law, { numRuns: 40 })
+      await fc.assert(law, { numRuns: scaled(40) })
     })
 
     void it('is whole again when it was only split, at every byte between two pieces', async () => {

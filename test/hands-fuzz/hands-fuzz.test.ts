@@ -11,6 +11,7 @@ import { fuzzTargets } from './fuzz-targets.ts'
 import type { FuzzTarget } from './fuzz-targets.ts'
 import { brittle } from './planted-fault.ts'
 import { streamTargets } from './stream-targets.ts'
+import { scaled } from '../support/scale.ts'
 
 const seed = Date.now() % 2 ** 31
 
@@ -48,7 +49,7 @@ describe('garbage between kernel and hands', () => {
     for (const target of streams) {
       await fc.assert(
         fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), async (bytes) => void (await target.run(Buffer.from(bytes)))),
-        { numRuns: 50 },
+        { numRuns: scaled(50) },
       )
     }
   })

@@ -7,6 +7,7 @@ import { userMessage } from '../../types/index.ts'
 import { factsOf } from './fake-anthropic.ts'
 import { requestOf } from '../model-contract.ts'
 import { createMessageWriter } from './anthropic-wire.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const writer = createMessageWriter({ facts: factsOf, official: true })
 const call = (id: string, text = '{}') => ({ type: 'tool_call', id, name: 'file_read', arguments: text }) as const
@@ -346,7 +347,7 @@ void describe('the text of a request', () => {
         const ids = got.flatMap(({ content }) => content.flatMap((block) => (block.type === 'tool_use' ? [block['id']] : [])))
         assert.equal(new Set(ids).size, ids.length)
       }),
-      { numRuns: 500 },
+      { numRuns: scaled(500) },
     )
   })
 })

@@ -8,6 +8,7 @@ import { problem, problemOfStatus } from '../model-problem.ts'
 import type { ReaderOptions } from '../wire.ts'
 import { messageSse, type MockBlock, type MockMessage, sseOf } from './fake-anthropic.ts'
 import { createMessageReader } from './message-answer.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const dropped = problem('model_unreachable', 'dropped', 'again')
 const options: ReaderOptions = { limits: modelLimits, origin: 'http://test', key: 'sk-ant-secret', model: 'm', requestChars: 40 }
@@ -356,7 +357,7 @@ void describe('a stream that goes wrong', () => {
         const got = read(events.map((event) => `data: ${JSON.stringify(event)}\n\n`))
         assert.ok(got.whole || got.message !== '')
       }),
-      { numRuns: 500 },
+      { numRuns: scaled(500) },
     )
   })
 

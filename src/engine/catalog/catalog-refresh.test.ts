@@ -11,6 +11,7 @@ import { catalogFolder } from './catalog-fixture.ts'
 import { checkCatalogText } from './catalog-file.ts'
 import { convertCatalog, takeCatalog } from './catalog-refresh.ts'
 import { loadCatalog } from './catalog.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const now = new Date('2026-11-21T08:00:00Z')
 
@@ -160,7 +161,7 @@ void test('whatever comes, it becomes a catalog that can be read, or it is refus
         assert.ok(isOxbowError(error, 'bad_input'), String(error))
       }
     }),
-    { numRuns: 500 },
+    { numRuns: scaled(500) },
   )
   assert.ok(taken > 20, `${taken} of 500 were catalogs`)
 })

@@ -11,6 +11,7 @@ import { isOxbowError, systemClock, systemRandom } from '../../types/index.ts'
 import { maxEmbeddingChars, maxEmbeddingTexts, modelLimits } from '../limits.ts'
 import { batchesOf, createEmbedder, type Embedder, type EmbedderOptions } from './embedder.ts'
 import { readVector } from './embedding-wire.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const key = 'private.0123456789abcdef'
 
@@ -165,7 +166,7 @@ void describe('an embedder', () => {
           assert.ok(batch.length > 0 && batch.length <= maxEmbeddingTexts && (batch.length === 1 || chars <= maxEmbeddingChars))
         }
       }),
-      { numRuns: 50 },
+      { numRuns: scaled(50) },
     )
   })
 

@@ -7,6 +7,7 @@ import { modelLimits } from '../limits.ts'
 import { problem } from '../model-problem.ts'
 import { createGeminiReader } from './gemini-answer.ts'
 import { chunkOf, sseOf } from './fake-gemini.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const dropped = problem('model_unreachable', 'dropped', 'again', true)
 
@@ -288,7 +289,7 @@ void describe('a hostile Gemini endpoint', () => {
         const { usage } = read(pieces, cut)
         assert.ok(Number.isFinite(usage.inputTokens) && Number.isFinite(usage.outputTokens))
       }),
-      { numRuns: 500 },
+      { numRuns: scaled(500) },
     )
   })
 

@@ -6,6 +6,7 @@ import { recalledItem, userMessage } from '../../types/index.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
 import { answer, createOfflineModel } from './offline-model.ts'
 import { introduction } from './reply-phrasing.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const names = ['file_list', 'file_read', 'file_search', 'file_write', 'file_edit', 'file_delete', 'shell_exec', 'time_now']
 const tools = names.map((name) => ({ name, description: name, parameters: {} }))
@@ -179,7 +180,7 @@ void describe('the offline interpreter', () => {
         const events = answer(requestOf('', { messages, tools }))
         assert.equal(events.filter((event) => event.type === 'finish').length, 1)
       }),
-      { numRuns: 500 },
+      { numRuns: scaled(500) },
     )
     assert.equal((await collect(createOfflineModel(), requestOf('', { messages: [] }))).at(-1)?.type, 'finish')
   })

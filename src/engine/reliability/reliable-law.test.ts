@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import type { ErrorCode, ModelEvent } from '../../types/index.ts'
 import { collect, requestOf } from '../model-contract.ts'
 import { broken, chain, fakeModel, fastLimits, type Step, usage } from './chain-fixture.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 interface Try {
   /** How many texts each batch holds. */
@@ -109,7 +110,7 @@ void it('a consumer that honours restarts holds exactly one try at the end, whol
       if (held.text !== '') assert.equal(held.label, `fake/${held.text.charAt(0)}`)
       for (const model of models) assert.ok(model.requests.length <= fastLimits.maxTries && model.running === 0)
     }),
-    { numRuns: 300 },
+    { numRuns: scaled(300) },
   )
 })
 
@@ -137,6 +138,6 @@ void it('whenever it is cancelled or left, it ends at most once, stops its model
       )
       assert.equal(getEventListeners(control.signal, 'abort').length, 0)
     }),
-    { numRuns: 200 },
+    { numRuns: scaled(200) },
   )
 })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { FinishReason, Json, ToolCallPart, ToolSpec } from '../../types/index.ts'
 import { readLenientJson } from './lenient-json.ts'
 import { createRepairCounts, repairToolCalls } from './repair-tool-calls.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const tools: readonly ToolSpec[] = ['file_read', 'shell_exec'].map((name) => ({
   name,
@@ -94,7 +95,7 @@ void describe('the repair of tool calls', () => {
         assert.equal(new Set(once.map((call) => call.id)).size, once.length)
         assert.ok(repair(once, reason).every((call, place) => call === once[place]))
       }),
-      { numRuns: 2_000 },
+      { numRuns: scaled(2_000) },
     )
   })
 
@@ -110,7 +111,7 @@ void describe('the repair of tool calls', () => {
           for (const name of namesIn(value)) if (/^[\w ]*$/.test(name)) assert.ok(plain.includes(name), `${name} in ${call.arguments}`)
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: scaled(2_000) },
     )
   })
 
@@ -121,7 +122,7 @@ void describe('the repair of tool calls', () => {
         assert.ok(read !== null && read.end === text.length && !read.closed)
         assert.deepEqual(JSON.parse(read.json), JSON.parse(text))
       }),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 
@@ -135,7 +136,7 @@ void describe('the repair of tool calls', () => {
           assert.equal(repair([call], 'length')[0], call)
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 })

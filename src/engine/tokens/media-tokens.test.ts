@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { MediaPart } from '../../types/index.ts'
 import { gif, jpeg, png, webp } from './media-fixture.ts'
 import { createMediaTokens, mediaTokens } from './media-tokens.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const image = (bytes: Uint8Array, mediaType = 'image/png'): MediaPart => ({
   type: 'media',
@@ -123,7 +124,7 @@ void describe('a picture', () => {
         const most = mediaTokens(image(Buffer.alloc(0)), wire, model)
         assert.ok(Number.isSafeInteger(tokens) && tokens >= 1 && tokens <= most, `${tokens} of ${most}`)
       }),
-      { numRuns: 2_000 },
+      { numRuns: scaled(2_000) },
     )
   })
 
@@ -152,7 +153,7 @@ void describe('a picture', () => {
         const part = image(Buffer.concat([head.subarray(0, cut), tail]))
         assert.ok(mediaTokens(part, 'anthropic', 'claude-opus-5') >= 1)
       }),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 })

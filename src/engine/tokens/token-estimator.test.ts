@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { Usage } from '../../types/index.ts'
 import { requestsOf, sessions } from './estimate-fixture.ts'
 import { createTokenEstimator, type TokenEstimate } from './token-estimator.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const usage = (inputTokens: number, estimated = false): Usage => ({ inputTokens, outputTokens: 1, estimated })
 
@@ -128,7 +129,7 @@ void describe('the token estimate', () => {
         assert.ok(Number.isInteger(found.tokens) && Number.isInteger(found.errorBound) && found.errorBound >= 0)
         assert.ok(!(counted < 1e12) || found.tokens >= counted / 4)
       }),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 })

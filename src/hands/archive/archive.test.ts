@@ -14,6 +14,7 @@ import { encodeRecord } from './pax-records.ts'
 import { encodeHeader } from './tar-header.ts'
 import type { TarHeader } from './tar-header.ts'
 import { createUnpacker } from './unpack-folder.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const calm = new AbortController().signal
 
@@ -160,7 +161,7 @@ describe('an archive', () => {
           assert.deepEqual(await tree(host(`${at}-out`)), await tree(host(at)))
         },
       ),
-      { numRuns: 40 },
+      { numRuns: scaled(40) },
     )
   })
 

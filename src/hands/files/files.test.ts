@@ -25,6 +25,7 @@ import { readFile } from './read-file.ts'
 import { searchFiles } from '../find/search-files.ts'
 import { type Root, toPlace } from './workspace-path.ts'
 import { writeFile } from './write-file.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const calm = new AbortController().signal
 
@@ -106,7 +107,7 @@ describe('file operations', () => {
         assert.equal(total, got.length)
         assert.equal(got.join('\n'), text.replace(/\n$/, ''))
       }),
-      { numRuns: 60 },
+      { numRuns: scaled(60) },
     )
   })
 

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { createGuard } from './pattern.ts'
 import { walkFolder } from './walk-folder.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const signal = new AbortController().signal
 
@@ -141,7 +142,7 @@ describe('what a search leaves out', () => {
         const shown = theirs.filter((each) => !each.split('/').includes('.git')).sort()
         assert.deepEqual(await ours(top), shown, JSON.stringify({ files, said, git }))
       }),
-      { numRuns: 60 },
+      { numRuns: scaled(60) },
     )
   })
 
@@ -170,7 +171,7 @@ describe('what a search leaves out', () => {
         const theirs = run('git', ['ls-files', '--others', '--exclude-standard', '-z'], top)
         assert.deepEqual((await ours(top)).filter(isShown), theirs.filter(isShown).sort(), JSON.stringify({ files, said }))
       }),
-      { numRuns: 60 },
+      { numRuns: scaled(60) },
     )
   })
 })

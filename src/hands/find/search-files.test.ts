@@ -11,6 +11,7 @@ import type { Root } from '../files/workspace-path.ts'
 import { searchBlockBytes, smallFileBytes } from '../limits.ts'
 import { listFolder } from './walk-folder.ts'
 import { searchFiles } from './search-files.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 type Input = HandsOps['search']['input']
 type Match = HandsOps['search']['output']['matches'][number]
@@ -72,7 +73,7 @@ describe('searching', () => {
         }
         assert.deepEqual(shown(found), ripgrep(wanted, contextLines))
       }),
-      { numRuns: 80 },
+      { numRuns: scaled(80) },
     )
   })
 

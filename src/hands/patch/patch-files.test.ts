@@ -12,6 +12,7 @@ import type { ErrorCode, Failure } from '../../types/index.ts'
 import { toReplyFailure } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { commitChanges, patchFiles } from './patch-files.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const signal = new AbortController().signal
 
@@ -100,7 +101,7 @@ describe('a diff', () => {
         assert.deepEqual(await all(), wanted, diff)
         for (const folder of ['old', 'now']) await rm(join(home, folder), { recursive: true })
       }),
-      { numRuns: 60 },
+      { numRuns: scaled(60) },
     )
   })
 
@@ -122,7 +123,7 @@ describe('a diff', () => {
         assert.doesNotMatch(failure?.message ?? '', /unexpectedly/)
         if (failure !== null) assert.deepEqual(await all(), was)
       }),
-      { numRuns: 400 },
+      { numRuns: scaled(400) },
     )
   })
 

@@ -9,6 +9,7 @@ import { toReplyFailure } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { createUploads } from './put-file.ts'
 import { sweepUploads } from './transfers.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const calm = new AbortController().signal
 type Input = HandsOps['put']['input']
@@ -60,7 +61,7 @@ describe('a file that is written in pieces', () => {
         }
         assert.ok(Buffer.concat(pieces).equals(await readFile(join(top, 'shared/a'))))
       }),
-      { numRuns: 40 },
+      { numRuns: scaled(40) },
     )
     assert.deepEqual([await inShared(), await notes()], [['a'], []])
     await uploads.close()

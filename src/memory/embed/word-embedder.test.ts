@@ -9,6 +9,7 @@ import { createLocalTextEngine } from '../text/text-thread.ts'
 import { namesIn } from './known-words.ts'
 import { createWordEmbedder, openBuiltInWords } from './word-embedder.ts'
 import { encodeWordTable, readWordTable } from './word-table.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const cosine = (one: Float32Array, other: Float32Array): number => one.reduce((sum, value, place) => sum + value * (other[place] ?? 0), 0)
 const copyOf = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => Uint8Array.from(bytes)
@@ -185,7 +186,7 @@ void describe('closeness word by word', () => {
         assert.equal(found.length, texts.length)
         for (const each of found) assert.ok(each >= 0 && each <= 1, String(each))
       }),
-      { numRuns: 50 },
+      { numRuns: scaled(50) },
     )
   })
 })

@@ -7,6 +7,7 @@ import { addRanges, describeSummary, emptySummary, forgetInSummary, type Range, 
 import { readModelSummary } from './model-summary.ts'
 import { findPins, mergePins } from './pins.ts'
 import { maxPins, maxPinsChars, maxRanges } from './summary-limits.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const call = '01890a5d-ac96-774b-bcce-b302099a8057' as CallId
 const fence = (text: string): string => `<<\n${text}\n>>`
@@ -157,7 +158,7 @@ describe('making a summary', () => {
           assert.ok(Buffer.byteLength(describeSummary(made, call)) <= summaryTokens(room) * 3 + 200)
         },
       ),
-      { numRuns: 50 },
+      { numRuns: scaled(50) },
     )
   })
 

@@ -5,6 +5,7 @@ import { isOxbowError } from '../../types/index.ts'
 import type { CutPassage, TextFormat } from './text-engine.ts'
 import { cutText } from './cut.ts'
 import { maxCutUnits, overlapUnits, passageUnits } from './text-limits.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 /** The text again, from passages that overlap; throws where they leave a hole. */
 function together(passages: readonly CutPassage[]): string {
@@ -59,7 +60,7 @@ void describe('cutting a text', () => {
           assert.ok(end - passage.start <= overlapUnits && passage.start >= (passages[place - 1]?.start ?? 0))
         }
       }),
-      { numRuns: 400 },
+      { numRuns: scaled(400) },
     )
   })
 

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { readQuestion } from './read-question.ts'
 import { maxTermLength } from './text-limits.ts'
 import { termsOf } from './terms.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const terms = (text: string): string => termsOf(text).join(' ')
 /** Does a question of this word share a term with the text, while another text does not? */
@@ -148,7 +149,7 @@ void describe('terms', () => {
           assert.ok(term.isWellFormed() && !/[\s\p{Cc}\p{Lu}]/u.test(term), JSON.stringify(term))
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 

@@ -5,6 +5,7 @@ import type { MemoryType, Protection } from '../../store/index.ts'
 import { fading } from '../keep/memory-types.ts'
 import { fadedImportance, protectionOf, retention, type Tiered, tiersOf } from './decay.ts'
 import { hotEntries, hotTokens, warmEntries } from './tidy-limits.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -133,7 +134,7 @@ describe('tiers', () => {
         for (const { id, holds } of entries) if (!holds) assert.equal(tiers.get(id), 'cold')
         assert.equal(tiers.size, new Set(entries.map(({ id }) => id)).size)
       }),
-      { numRuns: 40 },
+      { numRuns: scaled(40) },
     )
   })
 

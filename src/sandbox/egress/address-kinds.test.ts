@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createAddressJudge } from './address-kinds.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const judge = createAddressJudge(() => ['192.0.32.7', '2a00:1450::7'])
 
@@ -59,7 +60,7 @@ describe('an address', () => {
       assert.equal(plain(address), range?.[2] ?? 'public', address)
     }
     for (const value of nearEdges) if (value >= 0 && value < 2 ** 32) check(value)
-    fc.assert(fc.property(fc.nat(2 ** 32 - 1), check), { numRuns: 500 })
+    fc.assert(fc.property(fc.nat(2 ** 32 - 1), check), { numRuns: scaled(500) })
   })
 
   it('of IPv6 outside 2000::/3 is never public, and has no spelling that is', () => {
@@ -72,7 +73,7 @@ describe('an address', () => {
         assert.notEqual(judge(spelled), 'public')
         assert.equal(judge(new URL(`http://[${spelled}]/`).hostname.slice(1, -1)), judge(spelled))
       }),
-      { numRuns: 500 },
+      { numRuns: scaled(500) },
     )
   })
 })

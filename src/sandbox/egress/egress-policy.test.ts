@@ -5,6 +5,7 @@ import { isOxbowError, parseConfig } from '../../types/index.ts'
 import type { ErrorCode } from '../../types/index.ts'
 import { createAddressJudge } from './address-kinds.ts'
 import { createPolicy, type Destination } from './egress-policy.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 /** What the name server of these tests says; every other name has a public address. */
 const names: Readonly<Record<string, readonly string[]>> = {
@@ -241,7 +242,7 @@ describe('every spelling of a closed address', () => {
       .chain((host) => fc.constantFrom(host, `${host}.`))
     await fc.assert(
       fc.asyncProperty(spelled, (host) => refuses(`http://${host}/`, 'denied')),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 
@@ -249,7 +250,7 @@ describe('every spelling of a closed address', () => {
     const anyBytes = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(fc.oneof(closedBytes, anyBytes).chain(embedded), (host) => refuses(`http://${host}/`, 'denied')),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 
@@ -284,7 +285,7 @@ describe('every spelling of a closed address', () => {
         })
         for (const address of admitted?.addresses ?? []) assert.equal(judge(address), 'public')
       }),
-      { numRuns: 1_000 },
+      { numRuns: scaled(1_000) },
     )
   })
 })

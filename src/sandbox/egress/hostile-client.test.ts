@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { readUntil, startProxy } from './proxy-fixture.ts'
 import { onSite } from './web-fixture.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 /** Pieces of requests, in an order that may make sense or none. */
 const piece = fc.oneof(
@@ -62,7 +63,7 @@ describe('whatever a client of the proxy sends', () => {
               if (!abrupt) await readUntil(socket, /^HTTP\/1\.1 \d/)
               socket.destroy()
             }),
-            { numRuns: 400 },
+            { numRuns: scaled(400) },
           )
           const good = `GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\n`
           assert.match(await say(good), /^HTTP\/1\.1 200 [^]*reached$/m)

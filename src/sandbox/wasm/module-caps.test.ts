@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { capModule } from './module-caps.ts'
 import { assemble, echo, leb } from './wasm-fixture.ts'
 import { type WasmMemory, webAssembly } from './web-assembly.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const caps = {
   pages: 16,
@@ -122,7 +123,7 @@ void test('law: whatever the bytes are, the answer is a module or a failure, and
         assert.throws(() => (exports['memory'] as WasmMemory).grow(16), RangeError)
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: scaled(2_000) },
   )
 })
 

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { isFailed } from './tool-failure.ts'
 import { changesIn, type MountedFolder, mountFolders, movePath } from './tool-tree.ts'
 import { isPlainPath } from './wasm-tool.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const all = BigInt(wasi.RIGHTS_FD_READ | wasi.RIGHTS_FD_WRITE)
@@ -209,6 +210,6 @@ void test('law: whatever a tool does, read-only mounts stay as they are, changes
       for (const { path } of changes) assert.ok(path.startsWith('/rw/') && isPlainPath(path.slice(4)), path)
       assert.ok(changes.reduce((sum, each) => sum + (each.kind === 'written' ? each.bytes.length : 0), 0) <= 2_000)
     }),
-    { numRuns: 500 },
+    { numRuns: scaled(500) },
   )
 })

@@ -5,6 +5,7 @@ import { entryOf, itemOf, textSearch } from '../contract/memory-fixture.ts'
 import { openMemoryStore } from '../open-store.ts'
 import type { MemoryChange } from '../memory.ts'
 import { ann } from '../store-fixture.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const id = fc.integer({ min: 0, max: 11 })
 /** An id has one place of its own, in the stream that it is put in. */
@@ -33,6 +34,6 @@ test('whatever came, went and came again, what a search brings along is what the
         await store.close()
       },
     ),
-    { numRuns: 40 },
+    { numRuns: scaled(40) },
   )
 })

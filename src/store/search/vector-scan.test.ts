@@ -7,6 +7,7 @@ import { createSignScan } from './sign-scan.ts'
 import { createSmallScan } from './small-scan.ts'
 import { createTop } from './top-slots.ts'
 import { createExactScan, type ScanQuestion, type VectorScan } from './vector-scan.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const dims = 64
 const goesFirst = (a: number, b: number): boolean => a < b
@@ -126,7 +127,7 @@ test('none of the best is left out of what is compared exactly, of vectors in wh
       const whole = { ...asked, limit: wanted.size, high: vectors.length, goesFirst }
       assert.deepEqual(scoresOf(small, whole, vectors, nearest(small, vectors, asked)), scoresOf(small, whole, vectors, [...wanted]))
     }),
-    { numRuns: 400 },
+    { numRuns: scaled(400) },
   )
   assert(leftOut > 400, `${leftOut} were left out in all`)
 })

@@ -8,6 +8,7 @@ import { maxPictureBytes } from '../limits.ts'
 import { keepPicture } from './picture.ts'
 import { createSeenFiles } from '../workspace-arguments.ts'
 import { pngOf } from './picture-fixture.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 function shelf() {
   const kept: Uint8Array[] = []
@@ -78,7 +79,7 @@ describe('a picture for a model', () => {
         )
         assert.ok(typeof found === 'string' || (found.width > 0 && found.height > 0))
       }),
-      { numRuns: 300 },
+      { numRuns: scaled(300) },
     )
   })
 })

@@ -3,6 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { pieceCharacters } from '../limits.ts'
 import { withoutHidden, withoutHiddenPieces } from './decode-text.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 /** As they are smuggled: a byte for each selector. */
 const selectors = (text: string): string => Array.from(Buffer.from(text), (byte) => String.fromCodePoint(0xe0100 + byte - 16)).join('')
@@ -27,7 +28,7 @@ it('a long text is the same when it is read in pieces, wherever they end', async
     const text = `${'x'.repeat(pieceCharacters - 6)}${before}${after}`
     assert.deepEqual(await withoutHiddenPieces(text, signal), Buffer.from(withoutHidden(text)))
   })
-  await fc.assert(property, { numRuns: 300 })
+  await fc.assert(property, { numRuns: scaled(300) })
 })
 
 it('and others have their turn meanwhile, of whom one may end it', async () => {

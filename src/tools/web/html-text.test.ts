@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { createReader } from './html-reader.ts'
 import { readHtml } from './html-text.ts'
 import { createTextWriter } from './text-writer.ts'
+import { scaled } from '../../../test/support/scale.ts'
 
 const signal = new AbortController().signal
 const read = (html: string, marks = true) => readHtml(html, { url: 'https://e.example/a/b', marks, signal })
@@ -173,7 +174,7 @@ describe('a hostile page', () => {
           if (!parts.some((part) => part.startsWith('<pre'))) assert.doesNotMatch(got, /\n{4,}/)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: scaled(300) },
     )
   })
 })
