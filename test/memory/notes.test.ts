@@ -212,6 +212,16 @@ describe('a correction', () => {
     assert.equal((await guest.ask<Why>('memory.why', { note_id: old })).superseded_by?.id, next)
   })
 
+  it('may hold from before a note without a date was written: until then that one held since ever', async () => {
+    await using guest = await openMemoryFixture()
+    const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
+    const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Busan.', from: '2020-03-01' })
+    const asOf = async (as_of: string) => (await guest.ask<Hit[]>('memory.search', { query: 'where do I live', as_of }))[0]?.note_id
+    assert.deepEqual([await asOf('1960-01-01'), await asOf('2020-06-01')], [old, next])
+    const dated = await guest.call('memory.supersede', { note_id: next, content: 'I live in Ulsan.', from: '2019-01-01' })
+    assert.equal(dated.status === 'failed' && dated.failure.code, 'bad_input', 'a note with a date does not begin earlier')
+  })
+
   it('does not lengthen the time of what had ended before', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I work at the harbour.' })

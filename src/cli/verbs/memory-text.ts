@@ -124,13 +124,16 @@ interface Named {
   readonly text: string
 }
 
+/** The first moment that a date can name: nobody has said since when it holds. */
+const sinceEver = -8.64e15
+
 export function whyText(why: ShownWhy): string {
   const named = (what: string, all: readonly Named[]): string[] =>
     all.map(({ id, text }) => `${what} ${id}: ${plainLine(text, 50) || '(gone)'}`)
   const { by, record } = why
   const lines = [
     `kind        ${why.kind}, ${why.type.replace('_', ' ')}${why.tags.length > 0 ? `, tags ${why.tags.map((tag) => plainLine(tag, 64)).join(', ')}` : ''}`,
-    `holds       ${why.holds ? 'yes' : 'no'}, from ${formatTime(why.valid_from)}${why.valid_to === null ? '' : ` until ${formatTime(why.valid_to)}`}`,
+    `holds       ${why.holds ? 'yes' : 'no'}${why.valid_from <= sinceEver ? '' : `, from ${formatTime(why.valid_from)}`}${why.valid_to === null ? '' : ` until ${formatTime(why.valid_to)}`}`,
     `trust       ${why.labels.includes('untrusted') ? 'untrusted: written by others, or after reading what others wrote' : 'yes'}${
       why.promoted === null ? '' : `, by ${plainLine(why.promoted.by, 60)} since ${formatTime(why.promoted.at)}`
     }`,

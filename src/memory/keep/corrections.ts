@@ -46,9 +46,9 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       if (await hasSuccessor(deps.memory, before)) throw supersededAlready(before)
       const now = clock.now()
       const since = from ?? now
-      if (since < before.validFrom) {
-        throw new OxbowError('bad_input', 'It would hold before what it takes the place of.', {
-          hint: `Give a later date, or none for now; or say first since when ${id} held (memory_valid, oxbow memory edit ${id} --from DATE).`,
+      if (since < before.validFrom && !isUndated(before)) {
+        throw new OxbowError('bad_input', `${id} begins only later than that date.`, {
+          hint: `Give a later date, or none for now. To change when ${id} began: memory_valid, oxbow memory edit ${id} --from DATE.`,
         })
       }
       const isPerson = !byAgent(asking)
@@ -61,7 +61,8 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         ...(!isPerson && { labels: before.labels }),
       })
       const validTo = Math.min(since, before.validTo ?? since)
-      await takePlace(deps, id, { supersededBy: next, validTo, updatedAt: now })
+      const validFrom = since < before.validFrom ? sinceEver : before.validFrom
+      await takePlace(deps, id, { supersededBy: next, validFrom, validTo, updatedAt: now })
       return next
     },
     contradict: (id, other) =>
@@ -96,6 +97,14 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
     pin: (id, isPinned) => change(async () => [pinOf(await entryOf(id), isPinned, clock.now())]),
   }
 }
+
+/** Nobody has said since when it holds: its beginning is when it was written. */
+function isUndated({ validFrom, createdAt }: MemoryEntry): boolean {
+  return validFrom === createdAt
+}
+
+/** The first moment that a date can name. */
+const sinceEver = -8.64e15
 
 /** Of two who supersede an entry at once the second is told, and what it wrote goes again. */
 async function takePlace({ writer, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
