@@ -236,7 +236,7 @@ async function intend(
   const open = past.find((entry) => entry.phase === 'intent')
   if (open !== undefined) return { firstSeq: open.seq, duplicate: false }
   const body = {
-    input: call.recordInput === undefined ? (input as Json) : call.recordInput(input),
+    input: call.recordInput === undefined ? (input as Json) : call.recordInput(input, passing.caller),
     effect: call.effect,
     ...(held.length > 0 && { labels: held }),
     ...(reserved !== noSpend && { reserved: { ...reserved } }),

@@ -2,7 +2,7 @@ export { createMemory, type Memory, type MemoryOptions, type MemoryReport, type 
 export type { Forgettable, Forgotten, ForgetQuestion } from './forget/forget.ts'
 export type { GoneFact } from './forget/aftermath.ts'
 export type { DocumentText, Ingested } from './keep/documents.ts'
-export { cleanTag } from './keep/note-rules.ts'
+export { cleanTag, looksLikeId } from './keep/note-rules.ts'
 export type { Imported, ExportPage } from './keep/transfer.ts'
 export type { Provenance, Related } from './keep/provenance.ts'
 export { nearEnough, describeRecalled, type Recall, type Recalled, type RecallQuestion, type RecallReason } from './recall/recalled.ts'

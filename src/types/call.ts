@@ -107,8 +107,8 @@ export interface Call<Input = any, Output = any> {
    * that bound does not fit into a budget.
    */
   readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
-  /** What the journal keeps of the input, when all of it would repeat what is recorded elsewhere. */
-  readonly recordInput?: (input: Input) => Json
+  /** What the journal keeps of the input, where all of it stands elsewhere or must not stay. */
+  readonly recordInput?: (input: Input, caller: Caller) => Json
   /** Fields of the outcome record, in place of `text`, or beside one that `run` gives; a `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>

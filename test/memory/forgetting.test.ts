@@ -8,7 +8,7 @@ import { verifyJournal } from '../../src/kernel/index.ts'
 import { asks, inOrder, says, user } from '../../src/kernel/kernel-fixture.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { textOf } from '../../src/types/index.ts'
+import { type Call, textOf } from '../../src/types/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
 interface Forgotten {
@@ -58,6 +58,43 @@ describe('what is forgotten', () => {
     assert.equal(report.ok, true)
     await guest.kernel.close()
     assert.deepEqual(filesWith(file.folder, 'Quetzal'), [])
+  })
+
+  it('is not written back by a person who searches for it: the journal has a hash of the question', async () => {
+    await using file = await openFile()
+    const guest = await openMemoryFixture({ store: file.store })
+    await guest.turn(`Remember this: ${secret}.`)
+    await guest.memory.caughtUp()
+    await guest.ask('memory.forget', { text: secret })
+    await guest.ask('memory.search', { query: 'Quetzal' })
+    await guest.call('memory.search', { query: secret, include_conversation: true, as_of: '2026-02-31' })
+    await guest.kernel.close()
+    assert.deepEqual(filesWith(file.folder, 'Quetzal'), [])
+  })
+
+  it('goes from the questions that an older version kept, and from those of an agent that say it', async () => {
+    await using file = await openFile()
+    const steps = [asks(['memory_search', { query: `what is it: ${secret}?` }]), says('nothing')]
+    const older = (call: Call): Call => {
+      const { recordInput: _, ...rest } = call
+      return call.name === 'memory.search' ? rest : call
+    }
+    const guest = await openMemoryFixture({ store: file.store, changeCall: older, play: () => steps.shift() ?? says('ok') })
+    await guest.ask('memory.search', { query: 'quetzal safe' })
+    await guest.ask('memory.search', { query: 'cats' })
+    await guest.turn('look it up')
+    await guest.memory.caughtUp()
+    const done = await guest.ask<Forgotten>('memory.forget', { text: secret })
+    assert.equal(done.left, 0)
+    await guest.kernel.close()
+    assert.deepEqual([filesWith(file.folder, 'uetzal'), filesWith(file.folder, 'cats').length > 0], [[], true])
+  })
+
+  it('is asked for by --text where a person names a word in place of an id', async () => {
+    await using guest = await openMemoryFixture()
+    const refused = await guest.call('memory.forget', { ids: ['colour'] })
+    assert.ok(!refused.text.includes('colour'), 'the record of the failure does not say it')
+    assert.match(refused.status === 'failed' ? refused.failure.hint : '', /oxbow memory forget --text/)
   })
 
   it('by the id of a note takes along what says the same, and leaves the rest', async () => {

@@ -19,6 +19,8 @@ export interface MemoryFixture extends Fixture {
 
 export interface MemoryFixtureOptions extends Omit<FixtureOptions, 'memory'> {
   readonly store?: Store
+  /** Puts another call in the place of one of memory's own. */
+  readonly changeCall?: (call: Call) => Call
 }
 
 export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock = systemClock): Memory {
@@ -39,7 +41,7 @@ export async function openMemoryFixture(options: MemoryFixtureOptions = {}): Pro
     ...options,
     store,
     memory,
-    calls: [...patiently(memoryCalls(memory)), ...(options.calls ?? [])],
+    calls: [...patiently(memoryCalls(memory)).map(options.changeCall ?? ((call) => call)), ...(options.calls ?? [])],
     play: (request, signal) => {
       asked.push(request)
       return play === undefined ? answer() : play(request, signal)

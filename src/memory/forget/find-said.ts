@@ -6,7 +6,8 @@ import { foldPhrase, type MemoryEntry, type MemoryFilter, type MemoryItem, type 
 import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
 import { entryPages, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
-import { forgetItems, maxExchanges, maxForgotten, minForgetCharacters, minForgetDense } from '../keep/keep-limits.ts'
+import { forgetItems, maxExchanges, maxForgotten, maxQueryWords, minForgetCharacters, minForgetDense } from '../keep/keep-limits.ts'
+import { nearWords, wordsOf } from '../summary/sentences.ts'
 import { statementIn } from '../tidy/gather-facts.ts'
 
 /** @throws OxbowError `limit_reached` for more than can be meant */
@@ -80,6 +81,36 @@ export async function recordsThatSay(
   }
   for (const call of spoken) for (const record of await exchangesOf({ store }, call)) found.set(record.seq, record)
   return [...found.values()].sort((a, b) => a.seq - b.seq)
+}
+
+/**
+ * What persons have searched for, as older versions kept it word for word, where it tells one of the phrases: in few words, which the
+ * phrases themselves do not stand in.
+ */
+export async function queriesAbout(
+  { store }: Pick<KeepDeps, 'store'>,
+  phrases: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly JournalRecord[]> {
+  const near = nearWords(phrases)
+  const words = [...new Set(phrases.flatMap((phrase) => [...wordsOf(phrase)]))].filter(isMeant)
+  const longest = words.sort((a, b) => b.length - a.length).slice(0, maxQueryWords)
+  const found: JournalRecord[] = []
+  const end = (await store.head()).seq
+  for (let cursor = 0; cursor < end && longest.length > 0;) {
+    signal.throwIfAborted()
+    const slice = await store.scan({ after: cursor, before: end + 1, phrases: longest })
+    found.push(...slice.records.filter((record) => near.tells(personsQuery(record))))
+    cursor = slice.upto
+  }
+  return found
+}
+
+/** Empty where it is none. */
+function personsQuery({ name, phase, actor, body }: JournalRecord): string {
+  if (name !== 'memory.search' || phase !== 'intent' || actor.startsWith('agent:')) return ''
+  const { input } = JSON.parse(body) as { readonly input?: { readonly query?: unknown } }
+  return typeof input?.query === 'string' ? input.query : ''
 }
 
 /** What a generation and its endpoint said to each other, as far as it is there. */

@@ -17,10 +17,11 @@ import {
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { wholeText } from '../keep/memory-item.ts'
 import { maxHeldForgettings } from '../keep/keep-limits.ts'
+import { looksLikeId } from '../keep/note-rules.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { eraseEntries, eraseMarks, type Marked, marksThatSay } from './erase-entries.ts'
 import { type EraseBodies, eraseDerived, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
-import { entriesThatSay, isMeant, recordsThatSay } from './find-said.ts'
+import { entriesThatSay, isMeant, queriesAbout, recordsThatSay } from './find-said.ts'
 
 export interface ForgetQuestion {
   /** Entries: they go, and with them everything that says what they say. */
@@ -74,10 +75,14 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
     return { items: [...entries.values()], marked: await marksThatSay(deps, match, signal, new Set(entries.keys())) }
   }
+  const findRecords = async (phrases: readonly string[], signal: AbortSignal): Promise<readonly JournalRecord[]> => {
+    const found = [...(await recordsThatSay(deps, phrases, signal)), ...(await queriesAbout(deps, phrases, signal))]
+    return [...new Map(found.map((record) => [record.seq, record])).values()].sort((a, b) => a.seq - b.seq)
+  }
   const find = async (question: ForgetQuestion, signal: AbortSignal): Promise<Found> => {
     const { items, phrases } = await readQuestion(deps, question)
     const match = matchPhrases(phrases)
-    return { match, phrases, ...(await findKept(match, signal, items)), records: await recordsThatSay(deps, phrases, signal) }
+    return { match, phrases, ...(await findKept(match, signal, items)), records: await findRecords(phrases, signal) }
   }
   const eraseKept = async ({ items, marked }: Kept, match: PhraseMatch): Promise<number> => {
     await eraseEntries(deps, items)
@@ -103,7 +108,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const late = await findKept(match, signal)
       const lateMarks = await eraseKept(late, match)
       const isNone = late.items.length + late.marked.length === 0
-      const [kept, leftRecords] = await Promise.all([isNone ? late : findKept(match, signal), recordsThatSay(deps, found.phrases, signal)])
+      const [kept, leftRecords] = await Promise.all([isNone ? late : findKept(match, signal), findRecords(found.phrases, signal)])
       const later = new Set(erased.kept)
       const left = kept.items.length + kept.marked.length + leftRecords.filter(({ seq }) => !later.has(seq)).length
       return {
@@ -146,8 +151,10 @@ async function readQuestion(
   const items = await memory.items(ids)
   const missing = ids.filter((id) => !items.some(({ entry }) => entry.id === id))
   if (missing.length > 0) {
-    throw new OxbowError('not_found', `There is no memory ${missing.slice(0, 3).join(', ')}.`, {
-      hint: 'A search gives the ids (memory_search, oxbow memory search); forget by `text` what has none.',
+    // A word in place of an id may be what is to be forgotten: it must not stand in the record of the failure.
+    const named = missing.filter(looksLikeId).slice(0, 3)
+    throw new OxbowError('not_found', named.length === 0 ? 'No memory has this id.' : `There is no memory ${named.join(', ')}.`, {
+      hint: 'Ids come from a search. To forget a word or a phrase, give it as `text` (oxbow memory forget --text "the phrase").',
     })
   }
   const phrase = foldPhrase(text)

@@ -36,6 +36,8 @@ export const turnPage = 100
 export const maxHeldForgettings = 100
 /** Exchanges of one generation: its tries. */
 export const maxExchanges = 500
+/** Words of what is forgotten that are looked for in what was searched for, the longest: the others are seldom what tells it. */
+export const maxQueryWords = 16
 /** Bodies erased at once, as the store allows. */
 export const eraseBatch = 1_000
 /** A phrase shorter than this stands in too many places to be meant. */

@@ -55,3 +55,8 @@ export function secretIn(text: string): 'handle' | 'key' | null {
 export function withoutSecrets(text: string): string {
   return shapes.reduce((rest, shape) => rest.replace(new RegExp(shape.source, `${shape.flags}g`), '[left out: looks like a secret]'), text)
 }
+
+/** Whether memory makes ids like this one. What a person types in place of an id may be what nobody is to read. */
+export function looksLikeId(id: string): boolean {
+  return /^(?:note|fact)-[0-9a-f]+$|^message:[0-9a-f.-]+(?::reply)?$|^document:[0-9a-f]+:\d+$/.test(id)
+}

@@ -1,4 +1,5 @@
 /** What the calls about memory have in common. */
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Call } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
@@ -29,6 +30,11 @@ export const noteId: z.ZodString = z.string().min(1).max(200).describe('Id of th
 export const content: z.ZodString = z.string().min(1).max(100_000).describe('The fact, in a sentence or two.')
 
 export const tags: z.ZodArray<z.ZodString> = z.array(z.string().max(1_000)).max(100).describe('Words to find it by.')
+
+/** In hexadecimal: what stands in the journal for words that must not. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
 
 /** A day or a moment, as people and models write it: `2026-11-21`, `2026-11-21T10:00Z`. A day means its end. */
 export const moment: z.ZodString = z

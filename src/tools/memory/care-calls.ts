@@ -1,10 +1,10 @@
 /** Looking after memory: why something is in it, what is in it, reading the journal again, and forgetting. */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { looksLikeId } from '../../memory/index.ts'
 import type { Forgettable, Forgotten, Memory, MemoryReport, Provenance, Reindexed } from '../../memory/index.ts'
 import { type Call, type JsonObject } from '../../types/index.ts'
 import { plural } from '../workspace-arguments.ts'
-import { changing, looking, noteId } from './call-facts.ts'
+import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import { forgetTimeoutMs, maxForgetCharacters, maxForgetIds, shownCharacters, shownPlaces } from './memory-limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
@@ -54,7 +54,11 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
     example: { ids: ['note-0198'], text: '', dry_run: true },
     audience: ['model', 'terminal'],
     // The record of forgetting must not be where it is remembered.
-    recordInput: ({ ids, text, dry_run: dry }) => ({ ids, dry_run: dry, text_sha256: text === '' ? '' : sha256(text) }),
+    recordInput: ({ ids, text, dry_run: dry }) => ({
+      ids: ids.map((id) => (looksLikeId(id) ? id : sha256(id))),
+      dry_run: dry,
+      text_sha256: text === '' ? '' : sha256(text),
+    }),
     recordOutput,
     async run({ ids, text, dry_run: dry }, context) {
       await memory.caughtUp()
@@ -88,10 +92,6 @@ function recordOutput(output: ForgetOutput): JsonObject {
     running,
     left,
   }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }
 
 function previewText({ entries, records, marks }: Forgettable): string {

@@ -1,8 +1,8 @@
 /** `memory.search`: what was noted, ingested and said, with why it was found. */
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
-import type { Call, Label } from '../../types/index.ts'
-import { looking, moment, tags, toMoment } from './call-facts.ts'
+import type { Call, Json, Label } from '../../types/index.ts'
+import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultSearchResults, maxQueryCharacters, maxSearchResults, searchTokens } from './memory-limits.ts'
 
 interface SearchInput {
@@ -50,6 +50,11 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
     output: z.custom<readonly SearchHit[]>(),
     example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },
     audience: ['model', 'terminal'],
+    // What a person looks for may be what was forgotten, or what nobody is to know: the journal has its hash.
+    recordInput: ({ query, ...rest }, { actor }) => ({
+      ...(actor.startsWith('agent:') ? { query } : { query_sha256: sha256(query) }),
+      ...(rest as { readonly [key: string]: Json }),
+    }),
     recordOutput: (hits) => ({ hits: hits.map(({ note_id: id, score }) => ({ id, score })) }),
     async run({ query, top_k: limit, include_conversation: withTalk, tags: wanted, as_of: asOf }, { clock, caller }) {
       await memory.caughtUp()
