@@ -15,7 +15,7 @@ const common = {
   dts: false,
   clean: false,
   report: false,
-  deps: { alwaysBundle: [/./], neverBundle: [/^better-sqlite3-multiple-ciphers$/, /^@anthropic-ai\/sandbox-runtime$/, /^node:/] },
+  deps: { alwaysBundle: [/./], neverBundle: [/^better-sqlite3-multiple-ciphers$/, /^node:/] },
 } as const
 
 export default defineConfig([

@@ -96,7 +96,7 @@ describe('hands under the sandbox runtime', { skip }, () => {
   })
 
   it('are in the same place as this program, which finds nothing of the machine and no network', async () => {
-    const runtime = await loadRuntime()
+    const runtime = await loadRuntime('/nowhere')
     assert.ok(!('code' in runtime))
     const options = await optionsAt(made.root)
     const { shared, tmp } = options.folders
@@ -127,6 +127,29 @@ describe('hands under the sandbox runtime', { skip }, () => {
   it('stay within the size of one file', async () => {
     const large = 'x'.repeat((testLimits.max_file_mb + 1) * 1024 * 1024)
     await assert.rejects(asker(sandbox)('write', { path: '/tmp/large', text: large }))
+  })
+})
+
+describe('the sandbox runtime as an optional package', () => {
+  it('is loaded from the home where it is installed there, and else says which command installs it', async () => {
+    const home = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-srt-home-')))
+    const load = async (): Promise<unknown> => {
+      // The package is installed here for tests: the hook hides it, as where only the dependencies of Oxbow are installed.
+      const script = `import { loadRuntime } from ${JSON.stringify(join(import.meta.dirname, 'srt-tier.ts'))}
+        const hide = { resolve(name, context, next) { if (name === '@anthropic-ai/sandbox-runtime') throw new Error('not here'); return next(name, context) } }
+        process.getBuiltinModule('node:module').registerHooks(hide)
+        console.log(JSON.stringify(await loadRuntime(${JSON.stringify(home)})))`
+      return JSON.parse((await run(process.execPath, ['--input-type=module', '-e', script])).stdout)
+    }
+    const { message, hint } = (await load()) as { message: string; hint: string }
+    assert.match(message, /sandbox-runtime is not installed/)
+    assert.equal(hint, `Run: npm install --prefix '${home}' @anthropic-ai/sandbox-runtime@0.0.83`)
+    const folder = join(home, 'node_modules/@anthropic-ai/sandbox-runtime')
+    await mkdir(join(folder, 'dist'), { recursive: true })
+    await writeFile(join(folder, 'package.json'), '{"type":"module","main":"./dist/index.js"}')
+    await writeFile(join(folder, 'dist/index.js'), 'export const SandboxManager = { mark: 7 }')
+    assert.deepEqual(await load(), { mark: 7 })
+    await rm(home, { recursive: true })
   })
 })
 

@@ -8,7 +8,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Failure, OxbowError, type Profile } from '../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from './bubblewrap/hands-program.ts'
 import { quote } from './bubblewrap/launch-command.ts'
@@ -43,7 +43,7 @@ const noNetwork: RuntimeConfig['network'] = { allowedDomains: [], deniedDomains:
 export const srtTier: TierProvider = {
   tier: 'process',
   async plan(options) {
-    const runtime = await loadRuntime()
+    const runtime = await loadRuntime(homeOf(options))
     if ('code' in runtime) return runtime
     const { errors } = await runtime.checkDependenciesAsync()
     if (errors.length > 0) return missing(errors.join(' '), 'On Linux: apt-get install bubblewrap socat ripgrep.')
@@ -51,14 +51,50 @@ export const srtTier: TierProvider = {
   },
 }
 
-/** @returns it, or what to install */
-export async function loadRuntime(): Promise<Runtime | Failure> {
-  try {
-    const loaded = (await import('@anthropic-ai/sandbox-runtime')) as unknown as { SandboxManager: Runtime }
-    return loaded.SandboxManager
-  } catch {
-    return missing('the package @anthropic-ai/sandbox-runtime is not installed.', 'npm install @anthropic-ai/sandbox-runtime')
+const packageName = '@anthropic-ai/sandbox-runtime'
+/** The version that this file was tested with: the package is a beta, and its interface may change. */
+const packageVersion = '0.0.83'
+
+/**
+ * It is no dependency of Oxbow, because only macOS needs its 18 MB. It is loaded from Oxbow's own installation, else from the Oxbow home.
+ * @param home where the person may have installed it; its code runs with everything that this process may do
+ * @returns the package, or how to install it
+ */
+export async function loadRuntime(home: string): Promise<Runtime | Failure> {
+  const folder = runtimeFolder(home)
+  if (folder === null) {
+    return missing(`the package ${packageName} is not installed.`, `Run: ${installCommand(home)}`)
   }
+  try {
+    const loaded = (await import(pathToFileURL(join(folder, 'dist/index.js')).href)) as { SandboxManager: Runtime }
+    return loaded.SandboxManager
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    return missing(`the package ${packageName} cannot be loaded: ${why}.`, `Run: ${installCommand(home)}`)
+  }
+}
+
+function installCommand(home: string): string {
+  return `npm install --prefix ${quote(home)} ${packageName}@${packageVersion}`
+}
+
+/** @returns real path of the package's folder; null where it is not installed */
+function runtimeFolder(home: string): string | null {
+  const found = [ownRuntime(), join(home, 'node_modules', packageName)].find((folder) => folder !== null && existsSync(folder))
+  return found === undefined || found === null ? null : realpathSync(found)
+}
+
+function ownRuntime(): string | null {
+  try {
+    return dirname(dirname(fileURLToPath(import.meta.resolve(packageName))))
+  } catch {
+    return null
+  }
+}
+
+/** @returns the Oxbow home: the folder that holds the folder of images */
+function homeOf({ imageFolder }: TierOptions): string {
+  return dirname(imageFolder)
 }
 
 function missing(what: string, hint: string): Failure {
@@ -131,7 +167,7 @@ export async function underRuntime(
 export function rulesFor(profile: Profile, options: TierOptions, platform: NodeJS.Platform): FilesystemRules {
   const { folders } = options
   const seen = profile === 'vault-read' ? [folders.vault] : [folders.shared, folders.tmp]
-  const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...runtimeHelpers()]
+  const program = [dirname(handsFile(options)), realpathSync(process.execPath), ...runtimeHelpers(homeOf(options))]
   return {
     denyRead: [...hiddenFolders(platform, ownHome()), realpathSync(tmpdir()), dirname(folders.shared)],
     allowRead: [...seen, ...program],
@@ -146,12 +182,10 @@ function ownHome(): string {
   return isAbsolute(home) && existsSync(home) ? realpathSync(home) : '/'
 }
 
-/** Programs that the runtime starts inside: where it is installed may be hidden, in a home for one. */
-function runtimeHelpers(): readonly string[] {
-  const entry = fileURLToPath(import.meta.resolve('@anthropic-ai/sandbox-runtime'))
-  const name = '/sandbox-runtime'
-  const root = entry.slice(0, entry.lastIndexOf(name) + name.length)
-  return [realpathSync(root)].map((folder) => join(folder, 'vendor')).filter((folder) => existsSync(folder))
+/** Programs that the runtime starts inside. The package may be installed in a folder that is hidden there, such as a home. */
+function runtimeHelpers(home: string): readonly string[] {
+  const folder = runtimeFolder(home)
+  return folder === null ? [] : [join(folder, 'vendor')].filter((path) => existsSync(path))
 }
 
 function handsFile({ cacheFolder }: TierOptions): string {
@@ -163,11 +197,8 @@ function explained(error: unknown): OxbowError {
   return new OxbowError('sandbox_missing', message, { hint: 'See docs/isolation.md, “macOS”.', cause: error })
 }
 
-/**
- * Where the systems differ for the sandbox runtime: which folders of the machine hold what is not for agents. Everything else of
- * it can be read, as on any system with several users. The lists of macOS were never tried on one.
- */
-
+// Folders of the machine that hold what is not for agents, for each system. Everything else can be read, as by any other user of the
+// machine. The lists for macOS are from documentation and were never tried on a Mac.
 const everywhere = ['/opt', '/root', '/home', '/mnt', '/media', '/srv', '/boot'] as const
 
 /** Homes, other disks, what services keep. /etc and /private/etc stay: linkers, TLS and names need them. */

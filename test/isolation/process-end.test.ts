@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { asker, refusedWith } from '../sandbox-contract.ts'
-import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
+import { asker, refusedWith } from '../../src/sandbox/sandbox-contract.ts'
+import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 
 /** Leaves a daemon that has its own session, init as its parent, and no mark in its environment. */
 const daemon = (name: string) =>
@@ -87,7 +87,7 @@ describe('the processes of a command', () => {
 
 describe('the death of the kernel', () => {
   it('ends the whole sandbox, daemons included, and lets no descriptor of it reach a command', { timeout: 120_000 }, async () => {
-    const script = join(import.meta.dirname, 'stopped-hands-fixture.ts')
+    const script = join(import.meta.dirname, 'stopped-hands.ts')
     // 77 stands for a descriptor that somebody left open before the kernel was started.
     const kernel = spawn('bash', ['-c', 'exec 77</etc/shadow; exec "$0" "$1"', process.execPath, script], {
       stdio: ['ignore', 'pipe', 'inherit'],

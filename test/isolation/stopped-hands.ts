@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { asker } from '../sandbox-contract.ts'
-import { makeWorkbench } from '../sandbox-fixture.ts'
+import { asker } from '../../src/sandbox/sandbox-contract.ts'
+import { makeWorkbench } from '../../src/sandbox/sandbox-fixture.ts'
 
 const bench = await makeWorkbench()
 const mark = `oxbow-daemon-${process.pid}`
