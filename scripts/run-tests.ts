@@ -69,7 +69,7 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
     detached: true,
   })
   running.add(child)
-  const current = { file: '', test: '', tests: 0, ms: 0 }
+  const current = { file: '', test: '', tests: 0, failed: 0, ms: 0 }
   let isDone = false
   let isReplaced = false
   const stop = (why: string): void => {
@@ -80,9 +80,12 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
   const deadline = setTimeout(() => stop(`not over after ${laneDeadlineMs / 60_000} minutes`), laneDeadlineMs)
   let silence = setTimeout(() => {}, 0)
   const takeNext = (): void => {
-    if (current.file !== '') process.stdout.write(`✔ ${current.file}  ${current.tests} tests  ${(current.ms / 1000).toFixed(1)} s\n`)
+    if (current.file !== '')
+      process.stdout.write(
+        `${current.failed > 0 ? '✖' : '✔'} ${current.file}  ${current.tests} tests  ${(current.ms / 1000).toFixed(1)} s\n`,
+      )
     const file = queue.next(lane)
-    Object.assign(current, { file: file ?? '', test: 'loading', tests: 0, ms: 0 })
+    Object.assign(current, { file: file ?? '', test: 'loading', tests: 0, failed: 0, ms: 0 })
     isDone = file === undefined
     if (file === undefined) child.disconnect()
     else child.send(file)
@@ -96,6 +99,7 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
       count(message, current.file)
       if (message.nesting === 0) current.ms += message.ms
       if (message.kind === 'test') current.tests++
+      if (message.outcome === 'fail') current.failed++
     } else if (message.type === 'left_open') {
       fail(`${current.file}: leaves something open after its last test`, message.resources.join(', '))
       isReplaced = true

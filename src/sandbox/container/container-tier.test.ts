@@ -12,6 +12,7 @@ import { describeContainerContract } from './container-contract.ts'
 import { findEngine, findImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
 import { testImage, withoutContainers } from './container-fixture.ts'
+import { isFull } from '../../../test/support/scale.ts'
 
 const without = withoutContainers()
 const image = without === false ? (await testImage()).image : ''
@@ -20,7 +21,7 @@ const make = (more: WorkbenchOptions = {}): Promise<Workbench> => makeWorkbench(
 
 if (without === false) {
   describeSandboxContract('container', () => make())
-  if (withoutContainers('gvisor') === false) {
+  if (isFull && withoutContainers('gvisor') === false) {
     describeSandboxContract('container with gVisor', () => make({ limits: { container: { ...limits.container, kernel: 'gvisor' } } }))
   }
   const finding = { state: 'ok', says: 'podman with runc; in force: memory, processes, processors', fix: '' } as const
