@@ -1,6 +1,5 @@
 /** Grammar of what changes files: write, append, edit, delete. */
-import type { Rule } from './command-text.ts'
-import { fullPath } from './command-text.ts'
+import { fullPath, type Rule } from './command.ts'
 
 const path = String.raw`(?:(?:a|the|my)\s+)?(?:new\s+)?(?:file\s+)?(?:(?:named|called)\s+)?(\0\d+\0|[^\s\0]+)`
 

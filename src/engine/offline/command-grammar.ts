@@ -3,10 +3,9 @@
  * politeness, fillers and word order; never guesses a path or a text that was not said.
  */
 import { commandChars, unquotedChars } from '../limits.ts'
-import type { Command } from './command.ts'
-import type { Rule, Sentence } from './command-text.ts'
-import { readSentence } from './command-text.ts'
+import { type Command, readSentence, type Rule, type Sentence } from './command.ts'
 import { changeRules } from './change-grammar.ts'
+import { dailyRules } from './daily-grammar.ts'
 import { lookRules } from './look-grammar.ts'
 
 const courtesy =
@@ -39,7 +38,7 @@ const talk: Rule = (body) => {
   return null
 }
 
-const rules: readonly Rule[] = [talk, ...changeRules, ...lookRules]
+const rules: readonly Rule[] = [talk, ...dailyRules, ...changeRules, ...lookRules]
 
 /** @returns the commands of a message in order: one, or several joined by "then", `;` or lines. Never throws. */
 export function readCommands(message: string): readonly Command[] {

@@ -1,10 +1,8 @@
 /** What to do next for a command: the tool calls it needs now, or, when their results are there, what to say. */
-import type { Command, PlannedCall, Step, ToolCommand } from './command.ts'
-import { unsaid } from './command.ts'
-import { appendPlan } from './append-plan.ts'
+import { type Command, type PlannedCall, type Step, type ToolCommand, unsaid } from './command.ts'
+import { appendPlan, summaryPlan, todoPlan } from './file-plans.ts'
 import type { Exchange } from './conversation.ts'
-import { phrase, sayHello, sayHelp, sayMissing, sayThanks, sayUnknown } from './reply-phrasing.ts'
-import { summaryPlan } from './summary-plan.ts'
+import { phrase, sayAbsent, sayHello, sayHelp, sayMissing, saySum, sayThanks, sayUnknown } from './reply-phrasing.ts'
 
 export interface PlanContext {
   /** Names of the tools that are offered. */
@@ -22,11 +20,17 @@ export function nextStep(command: Command, done: readonly Exchange[], context: P
     case 'thanks':
       return { say: sayThanks() }
     case 'unknown':
-      return { say: sayUnknown(context.tools) }
+      return { say: sayUnknown() }
     case 'unclear':
       return { say: sayMissing(command.missing, command.example) }
     case 'story':
       return { say: context.story() }
+    case 'sum':
+      return { say: saySum(command) }
+    case 'absent':
+      return { say: sayAbsent(command.what) }
+    case 'todo':
+      return offered(todoPlan(command, done), context)
     case 'append':
       return offered(appendPlan(command, done), context)
     case 'summarise':
@@ -38,6 +42,10 @@ export function nextStep(command: Command, done: readonly Exchange[], context: P
     case 'edit':
     case 'delete':
     case 'run':
+    case 'remember':
+    case 'recall':
+    case 'fetch':
+    case 'web_search':
     case 'time':
       break
   }
@@ -79,6 +87,14 @@ function singleCall(command: ToolCommand): PlannedCall {
       return { name: 'file_delete', arguments: { path: command.path, recursive: command.recursive } }
     case 'run':
       return { name: 'shell_exec', arguments: { command: command.command } }
+    case 'remember':
+      return { name: 'memory_save', arguments: { content: command.text } }
+    case 'recall':
+      return { name: 'memory_search', arguments: { query: command.query, include_conversation: true } }
+    case 'fetch':
+      return { name: 'web_fetch', arguments: { url: command.url } }
+    case 'web_search':
+      return { name: 'web_search', arguments: { query: command.query } }
     case 'time':
       break
   }

@@ -1,7 +1,5 @@
 /** Grammar of what only looks: list, read, search, summarise. */
-import { unsaid } from './command.ts'
-import type { Rule, Sentence } from './command-text.ts'
-import { fullPath } from './command-text.ts'
+import { fullPath, type Rule, type Sentence, unsaid } from './command.ts'
 
 const where = String.raw`(?:in|inside|of|under|within|at|from|on)`
 const filler =

@@ -128,8 +128,32 @@ void describe('the offline interpreter', () => {
     assert.match(textOfEvents(events), /the tool shell_exec is not available/)
   })
 
-  void it('answers what it does not know with a short list', () => {
-    assert.match(converse('paint me a cow', never).said, /did not understand.*\n- list the files/)
+  void it('answers what it does not know, and what Oxbow cannot do yet, in one line', () => {
+    const { messages } = converse('hello', never)
+    for (const [text, says] of [
+      ['paint me a cow', /did not understand.*OPENAI_API_KEY/],
+      ['undo', /cannot undo.*earlier versions/],
+      ['remind me to call Bob', /no reminders/],
+      ['2+2', /^2\+2 = 4$/],
+      ['1/0', /no value/],
+    ] as const) {
+      const { said } = converse(text, never, messages)
+      assert.match(said, says)
+      assert.equal(said.includes('\n'), false, said)
+    }
+    const offline = answer(requestOf('', { messages: [...messages, userMessage('remember that I use metric units')], tools }))
+    assert.match(textOfEvents(offline), /the tool memory_save is not available/)
+  })
+
+  void it('begins a list, adds to it, and does not replace one that is there', () => {
+    const absent = { failed: '/shared/todo.md does not exist.' }
+    const begun = converse('make me a to-do list: milk and eggs', (name) => (name === 'file_read' ? absent : 'Wrote 30 bytes.'))
+    assert.equal(begun.calls[1], 'file_write {"path":"/shared/todo.md","text":"# To do\\n\\n- [ ] milk\\n- [ ] eggs\\n"}')
+    const there = '    1\t# To do\n    2\t- [ ] milk\n'
+    const added = converse('add eggs to my to-do list', (name) => (name === 'file_read' ? there : 'Replaced 1 occurrence.'))
+    assert.match(added.calls[1] ?? '', /^file_edit .*- \[ \] milk\\n- \[ \] eggs"/)
+    const again = converse('make me a to-do list', () => there)
+    assert.deepEqual([again.calls.length, /already, \/shared\/todo\.md:\n\n# To do/.test(again.said)], [1, true])
   })
 
   void it('never crashes, and ends with one finish, on any conversation', async () => {
@@ -152,6 +176,9 @@ void describe('the offline interpreter', () => {
         'lines 1-',
         'append',
         'summarise',
+        'remember',
+        'to-do list',
+        '2 + (',
         '$',
         '\0',
       ),

@@ -1,4 +1,5 @@
 /** Every sentence the offline interpreter says. */
+import { headOf, truncate } from '../../types/index.ts'
 import { shownResultChars, storyActs } from '../limits.ts'
 import type { Command, ToolCommand } from './command.ts'
 import type { Exchange } from './conversation.ts'
@@ -16,12 +17,16 @@ const forms: readonly (readonly [tool: string, form: string])[] = [
   ['file_delete', 'delete old.txt'],
   ['shell_exec', 'run ls -l'],
   ['file_read', 'summarise the files'],
+  ['file_edit', 'add milk to my to-do list'],
+  ['memory_save', 'remember that I use metric units'],
+  ['memory_search', 'what do you remember about my car'],
+  ['web_fetch', 'fetch https://example.org'],
   ['time_now', 'what time is it'],
 ]
 
 function formsFor(tools: ReadonlySet<string>): string {
   const lines = forms.filter(([tool]) => tools.has(tool)).map(([, form]) => `- ${form}`)
-  return [...lines, '- what did you do', '- help'].join('\n')
+  return [...lines, '- 2 + 2', '- what did you do', '- help'].join('\n')
 }
 
 export function sayHelp(tools: ReadonlySet<string>): string {
@@ -30,8 +35,18 @@ export function sayHelp(tools: ReadonlySet<string>): string {
   return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model, set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or OPENAI_BASE_URL and start again.`
 }
 
-export function sayUnknown(tools: ReadonlySet<string>): string {
-  return `I did not understand that; I only follow fixed rules. You can say:\n${formsFor(tools)}`
+export function sayUnknown(): string {
+  return 'I did not understand that: without a language model I only follow fixed rules. Say "help" for them, or set a key such as OPENAI_API_KEY for a model.'
+}
+
+export function sayAbsent(what: 'undo' | 'reminders'): string {
+  return what === 'undo'
+    ? 'I cannot undo: Oxbow does not keep earlier versions of files yet. Say "what did you do" for a list of the changes.'
+    : 'I cannot remind you: Oxbow has no reminders and no schedule yet. Say "add … to my to-do list" to write it down.'
+}
+
+export function saySum({ expression, value }: Extract<Command, { kind: 'sum' }>): string {
+  return Number.isFinite(value) ? `${expression} = ${Number(value.toPrecision(12))}` : `${expression} has no value that I can give.`
 }
 
 export function sayMissing(missing: string, example: string): string {
@@ -51,7 +66,7 @@ export function sayFailed(what: string, exchange: Exchange): string {
   return result === null ? `I could not ${what}: no result came back.` : `I could not ${what}.\n${cut(result.text)}`
 }
 
-type Phrased = ToolCommand | Extract<Command, { kind: 'append' }>
+type Phrased = ToolCommand | Extract<Command, { kind: 'append' | 'todo' }>
 
 const verbs: Readonly<Record<Phrased['kind'], string>> = {
   list: 'list',
@@ -62,6 +77,11 @@ const verbs: Readonly<Record<Phrased['kind'], string>> = {
   edit: 'edit',
   delete: 'delete',
   run: 'run the command',
+  todo: 'write',
+  remember: 'remember it',
+  recall: 'search memory',
+  fetch: 'read the page',
+  web_search: 'search the web',
   time: 'tell the time',
 }
 
@@ -97,7 +117,7 @@ export function tellStory(exchanges: readonly Exchange[]): string {
   const shown = exchanges.slice(-storyActs)
   const lines = shown.map(({ call, result }) => {
     const ended = result === null ? 'no result' : result.ok ? 'done' : `failed: ${firstLine(result.text)}`
-    return `- ${call.name} ${short(call.arguments, 100)} — ${ended}`
+    return `- ${call.name} ${truncate(call.arguments, 100)} — ${ended}`
   })
   const before = exchanges.length - shown.length
   const head = `I made ${exchanges.length} tool call${exchanges.length === 1 ? '' : 's'} that I can still see:`
@@ -107,14 +127,10 @@ export function tellStory(exchanges: readonly Exchange[]): string {
 }
 
 function firstLine(text: string): string {
-  return short(text.trim().split('\n')[0] ?? '', 100)
-}
-
-function short(text: string, chars: number): string {
-  return text.length > chars ? `${text.slice(0, chars - 1)}…` : text
+  return truncate(text.trim().split('\n')[0] ?? '', 100)
 }
 
 function cut(text: string): string {
   const clean = text.replace(/\s+$/, '')
-  return clean.length > shownResultChars ? `${clean.slice(0, shownResultChars)}\n… (the rest is left out)` : clean
+  return clean.length > shownResultChars ? `${headOf(clean, shownResultChars)}\n… (the rest is left out)` : clean
 }
