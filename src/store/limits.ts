@@ -30,8 +30,8 @@ export const keptLogBytes: number = 32 * 1024 * 1024
 /** With less room on the disk SQLite cannot open a file that has a log: its index of the log is made in steps of this size. */
 export const leastRoomBytes: number = 32 * 1024
 
-/** Postgres: how long one connection may take to be made. A server that is there answers in milliseconds, one far away in one second. */
-export const connectMs = 5_000
+/** Postgres: how long one connection may take to be made. A server nearby answers in milliseconds, one far away in one second. */
+export const connectMs = 2_000
 /** One statement. A scan of a whole journal takes seconds; one that takes longer is stuck, and holds others up. */
 export const maxStatementMs = 30_000
 /** How much longer the client waits than the server, for the server's own words to arrive. */
@@ -40,6 +40,8 @@ export const statementGraceMs = 5_000
 export const idleSessionMs = 60_000
 /** How long a write waits for a server that is gone: a restart takes one or two seconds, a failover five to ten. */
 export const patienceMs = 15_000
+/** The same before the store was open once: a person is waiting for the start, and the address may be wrong. With a start it makes less than 3 s. */
+export const startPatienceMs = 2_000
 /** Between two attempts to connect: at first, and at most. */
 export const firstRetryMs = 50
 export const longestRetryMs = 2_000

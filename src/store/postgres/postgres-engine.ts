@@ -5,7 +5,14 @@
  */
 import { type Failure, isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
-import { firstRetryMs, longestRetryMs, maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs } from '../limits.ts'
+import {
+  firstRetryMs,
+  longestRetryMs,
+  maxConflictRetries,
+  maxWaitingReads,
+  patienceMs as usualPatienceMs,
+  startPatienceMs as usualStartPatienceMs,
+} from '../limits.ts'
 import type { Statements } from '../sql/statements.ts'
 import { failureOf } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
@@ -30,6 +37,8 @@ export interface EngineOptions {
   readonly exclusive: boolean
   readonly readOnly: boolean
   readonly patienceMs?: number
+  /** How long opening, and what is asked before it succeeded, waits for a server that is down; never longer than `patienceMs`. */
+  readonly startPatienceMs?: number
   /** Called when writing works again after it did not. */
   readonly mended?: () => void
 }
@@ -42,7 +51,7 @@ export interface PostgresEngine extends EngineLink {
 }
 
 export async function createPostgresEngine(options: EngineOptions): Promise<PostgresEngine> {
-  const { driver, user, shown, readOnly, patienceMs = usualPatienceMs } = options
+  const { driver, user, shown, readOnly, patienceMs = usualPatienceMs, startPatienceMs = usualStartPatienceMs } = options
   const hash = await createHasher()
   const erase = createEraser({ statements: statements.erase, user, hash })
   const deps: TransactionDeps = { user, hash, own: { erase, memory: memoryWrite(user) } }
@@ -57,11 +66,15 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     mended: options.mended ?? (() => {}),
   })
   const read = createReader({ statements, user, memory: createPostgresMemory(user) })
-  const reads = createReads(options, patienceMs, writer)
+  let wasRead = false
+  const patience = (): number => (wasRead || writer.everReady() ? patienceMs : Math.min(patienceMs, startPatienceMs))
+  const reads = createReads(options, patience, writer)
   let opening: Promise<void> | null = null
 
   const open = (): Promise<void> => {
-    opening ??= readOnly ? reads.run((session) => checkTables(session, shown)) : writer.ready(Date.now() + patienceMs).then(() => {})
+    opening ??= readOnly
+      ? reads.run((session) => checkTables(session, shown)).then(() => void (wasRead = true))
+      : writer.ready(Date.now() + patience()).then(() => {})
     // A server that was away at the start may come: then the next one who asks tries again.
     opening.catch(() => (opening = null))
     return opening
@@ -73,7 +86,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
       if (readOnly) throw new OxbowError('store_failed', 'The store was opened for reading only.', { hint: 'Open it for writing.' })
       const commit: SynchronousCommit = batch.sync || options.durability === 'full' ? 'on' : 'local'
       const writes = decodeBatch(batch)
-      const all = (some: readonly DecodedWrite[]) => commitWrites({ writer, deps, shown, commit, until: Date.now() + patienceMs }, some)
+      const all = (some: readonly DecodedWrite[]) => commitWrites({ writer, deps, shown, commit, until: Date.now() + patience() }, some)
       try {
         return await all(writes)
       } catch (error) {
@@ -84,6 +97,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     async read<Kind extends Read['kind']>(request: Read & { kind: Kind }) {
       await open().catch((error: unknown) => {
         // What cannot be written may still be read, but for what is another guest's or no store at all.
+        if (readOnly) throw error
         if (!writer.everReady() && (isOxbowError(error, 'workspace_busy') || isOxbowError(error, 'bad_config'))) throw error
       })
       return (await reads.run((session) => read(session, request))) as ReadResults[Kind]
@@ -163,10 +177,10 @@ interface Reads {
 }
 
 /** Reads are repeated while the server is away, as long as patience lasts; once it is known to be down they are tried once. */
-function createReads({ driver, shown }: EngineOptions, patienceMs: number, writer: WriteSession): Reads {
+function createReads({ driver, shown }: EngineOptions, patience: () => number, writer: WriteSession): Reads {
   let waiting = 0
   const tried = async <Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result> => {
-    const until = Date.now() + patienceMs
+    const until = Date.now() + patience()
     for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
       let isLost = false
       try {

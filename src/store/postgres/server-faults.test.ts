@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { recordOf } from '../store-contract.ts'
-import { assertRejects } from '../store-fixture.ts'
+import { ann, assertRejects } from '../store-fixture.ts'
 import type { Store } from '../store.ts'
 import { canonicalRecords } from './chain-fixture.ts'
 import { cutLine } from './cut-fixture.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
 import { openPgDriver } from './postgres-session.ts'
 import { createDatabase, postgresSkip, startPostgres, usePostgres } from './postgres-fixture.ts'
+import { openPostgresStore } from './postgres-store.ts'
 
 const postgres = usePostgres()
 const skip = postgresSkip()
@@ -91,7 +94,7 @@ test('a server that is not there yet when the store opens is waited for', { skip
   await using server = await startPostgres()
   const database = await createDatabase(server)
   await server.stop('fast')
-  const { store, engine } = await openEngine(pgDriver(database.url), { exclusive: true })
+  const { store, engine } = await openEngine(pgDriver(database.url), { exclusive: true, startPatienceMs: 15_000 })
   const opening = engine.open()
   const first = store.append({ records: [recordOf('a', 'intent')] })
   await server.start()
@@ -99,6 +102,43 @@ test('a server that is not there yet when the store opens is waited for', { skip
   assert.equal((await first).firstSeq, 1)
   await store.close()
 })
+
+test('a server that is down when the store opens is named in seconds, whether it refuses connections or never answers', async () => {
+  const silent = createServer(() => {})
+  const closed = createServer()
+  const ports = await Promise.all([silent, closed].map(listening))
+  await once(closed.close(), 'close')
+  const stores = await Promise.all(
+    ports.flatMap((port) =>
+      [false, true].map((readOnly) => {
+        const url = `postgres://oxbow@127.0.0.1:${port}/oxbow`
+        return openPostgresStore({ url, user: ann, pool: 2, durability: 'normal', readOnly })
+      }),
+    ),
+  )
+  const refusals = stores.map((store) => assertRejects(store.opened(), 'store_failed', /cannot be used now \(postgres:\/\/oxbow@127/))
+  try {
+    // Two seconds and the start of a thread; with what a busy machine adds still less than the fifteen that a running store waits.
+    await Promise.race([Promise.all(refusals), rejectAfter(10_000)])
+    await Promise.all(stores.map((store) => assertRejects(store.openIntents(), 'store_failed')))
+  } finally {
+    silent.close()
+    await Promise.all(stores.map((store) => store.close()))
+  }
+})
+
+function listening(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : 0)
+    })
+  })
+}
+
+function rejectAfter(ms: number): Promise<never> {
+  return new Promise((_, reject) => void setTimeout(() => reject(new Error(`not within ${ms} ms`)), ms).unref())
+}
 
 test('a standby is read, refuses to write with advice, and is written once it is the primary', { skip }, async () => {
   await using server = await startPostgres({ durable: true })
