@@ -32,7 +32,7 @@ export interface KillSubject {
   readonly without?: Partial<Readonly<Record<Resistance, string>>>
 }
 
-/** What issue 4 promises. */
+/** What docs/isolation.md promises. */
 const goneWithinMs = 2_000
 /** As many looks fit into that time where nothing else runs: on a machine that is slower than that the time is longer, too. */
 const looksWithin = 50
@@ -88,18 +88,17 @@ export function describeKillContract(name: string, { limits, searchPath, leftove
 
     for (const kind of Object.keys(resistance) as Resistance[]) {
       it(`leaves nothing of ${kind} when the sandbox is closed`, { timeout, skip: without[kind] ?? false }, async () => {
-        const bench = await makeWorkbench(place)
+        await using bench = await makeWorkbench(place)
         const of = { kernelPid: process.pid, root: bench.root }
         await startResistance(bench.sandbox, kind)
         assert.notDeepEqual(await leftovers(of), [], 'what runs must be found')
         await bench.sandbox.close()
         assert.deepEqual(await leftAfterAWhile(of), [])
-        await bench.remove()
       })
     }
 
     it('leaves nothing when the launcher is killed, and the next request has a new sandbox', { timeout }, async () => {
-      const bench = await makeWorkbench(place)
+      await using bench = await makeWorkbench(place)
       const of = { kernelPid: process.pid, root: bench.root }
       await startResistance(bench.sandbox, 'a daemon of its own session that ignores SIGTERM')
       const exec = { cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 }
@@ -110,7 +109,6 @@ export function describeKillContract(name: string, { limits, searchPath, leftove
       assert.equal((await asker(bench.sandbox)('exec', { ...exec, command: 'echo alive' }, { timeoutMs: 60_000 })).stdout, 'alive\n')
       await bench.sandbox.close()
       assert.deepEqual(await leftAfterAWhile(of), [])
-      await bench.remove()
     })
 
     for (const kind of ['a fork storm', 'a daemon of its own session that ignores SIGTERM', 'stopped processes'] as const) {
@@ -120,23 +118,20 @@ export function describeKillContract(name: string, { limits, searchPath, leftove
         async () => {
           const script = join(import.meta.dirname, '../../test/isolation/kernel-to-kill.ts')
           const kernel = spawn(process.execPath, [script, JSON.stringify({ ...place, kind })], { stdio: ['ignore', 'pipe', 'inherit'] })
-          const [told] = (await once(kernel.stdout, 'data')) as [Buffer]
-          const { root } = JSON.parse(told.toString()) as { root: string }
+          // Also after a failure: a kernel or a sandbox that lives on would keep the process of all tests from ending.
+          await using made = new AsyncDisposableStack()
+          made.defer(() => void kernel.kill('SIGKILL'))
+          const [line] = (await once(kernel.stdout, 'data')) as [Buffer]
+          const { root } = JSON.parse(line.toString()) as { root: string }
+          made.defer(() => rm(root, { recursive: true, force: true }))
           const of = { kernelPid: kernel.pid!, root }
           assert.notDeepEqual(await leftovers(of), [], 'what runs must be found')
           kernel.kill('SIGKILL')
           await once(kernel, 'exit')
-          // What nobody is there to clear away, the next start does.
-          const next = await makeWorkbench(place)
-          try {
-            await next.sandbox.hands('work')
-            assert.deepEqual(await leftAfterAWhile(of), [])
-          } finally {
-            // Also after a failure: a sandbox that lives on would keep the process of all tests from ending.
-            await next.sandbox.close()
-            await next.remove()
-            await rm(root, { recursive: true })
-          }
+          // The next start clears away what a killed kernel has left.
+          const next = made.use(await makeWorkbench(place))
+          await next.sandbox.hands('work')
+          assert.deepEqual(await leftAfterAWhile(of), [])
         },
       )
     }

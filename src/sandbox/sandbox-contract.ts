@@ -40,15 +40,16 @@ const whole = { glob: '', all: false, skip: 0, maxEntries: 100 }
 
 export function describeSandboxContract(name: string, make: () => Promise<SandboxUnderTest>): void {
   describe(`sandbox contract: ${name}`, () => {
-    let made: SandboxUnderTest
+    let made: SandboxUnderTest | undefined
     let ask: Ask
     before(async () => {
       made = await make()
       ask = asker(made.sandbox)
     })
     after(async () => {
-      await made.sandbox.close()
-      await made.remove()
+      // Without a sandbox where `make` has failed.
+      await made?.sandbox.close()
+      await made?.remove()
     })
 
     it('reads back what was written, and says whether the file is new', async () => {

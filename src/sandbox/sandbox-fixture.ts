@@ -12,7 +12,8 @@ const defaults = parseConfig({}, 'the default configuration')
 export const testLimits: Config['sandbox'] = { ...defaults.sandbox, memory_mb: 384, max_processes: 96, max_file_mb: 16 }
 export const testBrowser: Config['browser'] = defaults.browser
 
-export interface Workbench extends SandboxUnderTest {
+/** Disposing of it closes the sandbox and removes the workspace, also where a test has done either already. */
+export interface Workbench extends SandboxUnderTest, AsyncDisposable {
   /** The workspace on the host. */
   readonly root: string
 }
@@ -36,7 +37,10 @@ export async function makeWorkbench({
   searchPath,
   before,
 }: WorkbenchOptions = {}): Promise<Workbench> {
+  await using made = new AsyncDisposableStack()
   const root = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-sandbox-')))
+  const remove = (): Promise<void> => rm(root, { recursive: true, force: true })
+  made.defer(remove)
   await before?.(root)
   const sandbox = await createSandbox({
     workspaceRoot: root,
@@ -47,7 +51,9 @@ export async function makeWorkbench({
     ...(imageFolder !== undefined && { imageFolder }),
     ...(searchPath !== undefined && { searchPath }),
   })
+  made.defer(() => sandbox.close())
   const { tier, problem } = sandbox.status
   assert.notEqual(tier, 'none', `${problem?.message} ${problem?.hint}`)
-  return { root, sandbox, remove: () => rm(root, { recursive: true, force: true }) }
+  const kept = made.move()
+  return { root, sandbox, remove, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

@@ -54,7 +54,9 @@ function createLookup(): (host: string) => Promise<readonly string[]> {
 
 /** @param limits of another tier than the usual one */
 export async function openOnlineBench(limits: Partial<Config['sandbox']> = {}): Promise<OnlineBench> {
+  await using made = new AsyncDisposableStack()
   const files = makeSiteFiles()
+  made.defer(() => rmSync(files, { recursive: true }))
   const asked: string[] = []
   let gone = 0
   const listener: RequestListener = (request, response) => {
@@ -71,11 +73,14 @@ export async function openOnlineBench(limits: Partial<Config['sandbox']> = {}): 
   }
   const plain = createHttpServer(listener)
   const secure = createHttpsServer({ key: siteKey, cert: siteCertificate }, listener)
-  const [http, https] = [await listen(plain), await listen(secure)]
+  const [http, https] = [await listen(plain, made), await listen(secure, made)]
   const { egress } = parseConfig({ egress: { allow: [`site.test:${http}`, `site.test:${https}`] } }, 'this test')
   const place = mkdtempSync(join(tmpdir(), 'oxbow-online-'))
+  made.defer(() => rmSync(place, { recursive: true }))
   const proxy = createEgressProxy(egress, join(place, 'egress'), { lookup: createLookup(), ownAddresses: () => [] })
-  const bench = await makeWorkbench({ limits, egressSocket: proxy.socket })
+  made.defer(() => proxy.close())
+  const bench = made.use(await makeWorkbench({ limits, egressSocket: proxy.socket }))
+  const kept = made.move()
   return {
     bench,
     proxy,
@@ -88,16 +93,7 @@ export async function openOnlineBench(limits: Partial<Config['sandbox']> = {}): 
       const input = { command, cwd: '/tmp', stdin: '', timeoutMs: 60_000, maxOutputBytes: 100_000, ...(pass !== undefined && { pass }) }
       return hands.ask('exec', input, { signal: new AbortController().signal, timeoutMs: 70_000 })
     },
-    async [Symbol.asyncDispose]() {
-      await bench.sandbox.close()
-      await bench.remove()
-      await proxy.close()
-      for (const server of [plain, secure]) {
-        server.closeAllConnections()
-        await once(server.close(), 'close')
-      }
-      for (const folder of [files, place]) rmSync(folder, { recursive: true })
-    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
 
@@ -113,9 +109,13 @@ function flood(response: ServerResponse): ServerResponse {
 
 export const siteText: string = marker
 
-async function listen(server: Server): Promise<number> {
+async function listen(server: Server, made: AsyncDisposableStack): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  made.defer(async () => {
+    server.closeAllConnections()
+    await once(server.close(), 'close')
+  })
   return (server.address() as AddressInfo).port
 }
 

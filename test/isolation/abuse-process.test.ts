@@ -22,18 +22,18 @@ describeAbuse('process', asRoot ? sandboxUid : null, () => makeWorkbench({ befor
 describe('the hostile program without a sandbox', () => {
   it('is let in wherever a plain user is, so that what it reports as blocked was blocked by the sandbox', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-abuse-'))
+    await using made = new AsyncDisposableStack()
+    made.defer(() => rm(folder, { recursive: true }))
     await chmod(folder, 0o755)
     const program = join(folder, 'abuse')
     await writeFile(program, await buildAbuse(), { mode: 0o755 })
     const uid = asRoot ? sandboxUid : null
-    const bait = await layBait(uid)
+    await using bait = await layBait(uid)
     const child = spawn(program, [], { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'], ...(uid !== null && { uid, gid: uid }) })
     child.stdin.end(bait.text)
     let text = ''
     child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()))
     await once(child, 'close')
-    await bait.remove()
-    await rm(folder, { recursive: true })
     const open = parseObservations(text).filter(({ verdict }) => verdict === 'allowed')
     // What every Linux offers to every user; the rest depends on the machine.
     const always = [13, 25, 26, 27, 28, 44, 45, 46, 48, 52, 63, 64, 67, 74, 93]
@@ -50,9 +50,9 @@ describe('the table of expected results', () => {
     const seen: Observation[] = checkNumbers
       .filter((number) => number !== 5)
       .map((number) => ({ number, name: 'x', verdict: number === 38 ? 'allowed' : 'blocked', detail: '' }))
-    const told = surprises('process', seen)
-    assert.ok(told.includes('worse: 38 x () in process is allowed'))
-    assert.ok(told.includes('better: 55 x () in process is blocked; take it out of test/isolation/expected.ts'))
-    assert.ok(told.includes('5 was not observed in process'))
+    const found = surprises('process', seen)
+    assert.ok(found.includes('worse: 38 x () in process is allowed'))
+    assert.ok(found.includes('better: 55 x () in process is blocked; take it out of test/isolation/expected.ts'))
+    assert.ok(found.includes('5 was not observed in process'))
   })
 })

@@ -16,15 +16,15 @@ export function describeAbuse(tier: AbuseTier, uid: number | null, make: () => P
   describe(`a hostile program in ${tier}`, () => {
     let made: SandboxUnderTest
     let bait: Bait
+    /** What `before` has made so far: it may fail half way, and bait that is left would keep the test process from ending. */
+    const opened = new AsyncDisposableStack()
     before(async () => {
-      bait = await layBait(uid)
+      bait = opened.use(await layBait(uid))
       made = await make()
+      opened.defer(() => made.remove())
+      opened.defer(() => made.sandbox.close())
     })
-    after(async () => {
-      await made.sandbox.close()
-      await made.remove()
-      await bait.remove()
-    })
+    after(() => opened.disposeAsync())
 
     it('gets what the table of expected results says, no less and no more', { timeout: 400_000 }, async () => {
       await bringAbuse(made.sandbox, await buildAbuse())

@@ -7,12 +7,11 @@ import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export interface Bait {
+export interface Bait extends AsyncDisposable {
   /** Told to the program on standard input, a `key=value` a line. */
   readonly text: string
   /** True while nobody has ended the process with the marker. */
   processLives(): boolean
-  remove(): Promise<void>
 }
 
 const secretName = 'OXBOW_BAIT_TOKEN'
@@ -21,37 +20,39 @@ const secretName = 'OXBOW_BAIT_TOKEN'
 export async function layBait(uid: number | null): Promise<Bait> {
   const name = `oxbow-bait-${process.pid}-${process.hrtime.bigint().toString(36)}`
   const secret = `hunter2-${name}`
+  await using laid = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-bait-'))
+  laid.defer(() => rm(folder, { recursive: true, force: true }))
   await chmod(folder, 0o777)
   const file = join(folder, 'file')
   await writeFile(file, 'readable by anybody', { mode: 0o644 })
   const path = join(folder, 'socket')
-  const servers = await Promise.all([listen({ path }), listen({ path: `\0${name}` }), listen({ host: '127.0.0.1', port: 0 })])
+  for (const where of [{ path }, { path: `\0${name}` }]) laid.use(await listen(where))
   await chmod(path, 0o777)
-  const address = servers[2].address()
+  const address = laid.use(await listen({ host: '127.0.0.1', port: 0 })).address()
   const port = typeof address === 'object' ? address?.port : 0
-  const [segment] = /\d+/.exec(execFileSync('ipcmk', ['-M', '4096', '-p', '0666'], { encoding: 'utf8' })) ?? []
+  const [segment = ''] = /\d+/.exec(execFileSync('ipcmk', ['-M', '4096', '-p', '0666'], { encoding: 'utf8' })) ?? []
+  laid.defer(() => void execFileSync('ipcrm', ['-m', segment]))
   process.env[secretName] = secret
+  laid.defer(() => void delete process.env[secretName])
   const child = spawn('/bin/sleep', ['3600'], {
     argv0: name,
     env: { [secretName]: secret },
     stdio: 'ignore',
     ...(uid !== null && { uid, gid: uid }),
   })
+  laid.defer(async () => {
+    if (child.kill('SIGKILL')) await once(child, 'exit')
+  })
   await once(child, 'spawn')
   const keys = { marker: name, secret, socket: path, abstract: name, file, port, pid: child.pid }
+  const kept = laid.move()
   return {
     text: Object.entries(keys)
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
     processLives: () => child.exitCode === null && child.signalCode === null,
-    async remove() {
-      delete process.env[secretName]
-      execFileSync('ipcrm', ['-m', segment ?? ''])
-      if (child.kill('SIGKILL')) await once(child, 'exit')
-      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-      await rm(folder, { recursive: true })
-    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
 

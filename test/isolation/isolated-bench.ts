@@ -51,7 +51,11 @@ export async function startRunner(workspace: TestWorkspace, config: object, engi
     new Promise<string>((resolve) => createInterface({ input: child.stdout }).once('line', resolve)),
     gone.then(() => assert.fail(`the runner ended: ${errors}`)),
   ])
-  const { url } = JSON.parse(await inTime(first, () => `the runner: ${errors}`)) as { url: string }
+  const line = await inTime(first, () => `the runner: ${errors}`).catch((error: unknown) => {
+    child.kill('SIGKILL')
+    throw error
+  })
+  const { url } = JSON.parse(line) as { url: string }
   const pid = child.pid!
   const containers = (): readonly string[] => ask('ps', '--all', '--quiet', '--filter', `label=oxbow.guest=${pid}`)
   return {

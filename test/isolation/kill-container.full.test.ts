@@ -28,7 +28,7 @@ if (withoutGvisor === false) {
 
 describe('a fork storm in gVisor', { skip: withoutGvisor }, () => {
   it('is over with its container at the latest when the sandbox is closed, and leaves nothing', { timeout: 60_000 }, async () => {
-    const bench = await makeWorkbench({ limits: limitsWith('gvisor') })
+    await using bench = await makeWorkbench({ limits: limitsWith('gvisor') })
     const of = { kernelPid: process.pid, root: bench.root }
     await asker(bench.sandbox)('stat', { path: '/tmp' })
     assert.notDeepEqual(await containerLeftovers(of), [])
@@ -36,15 +36,17 @@ describe('a fork storm in gVisor', { skip: withoutGvisor }, () => {
     await startResistance(bench.sandbox, 'a fork storm').catch(() => undefined)
     await bench.sandbox.close()
     assert.deepEqual(await leftOnceGone(() => containerLeftovers(of)), [])
-    await bench.remove()
   })
 })
 
 describe('the death of the kernel', { skip: without }, () => {
   it('ends a container whose hands are stopped, with nobody there to start another one', { timeout: 60_000 }, async () => {
     const script = join(import.meta.dirname, 'kernel-to-kill.ts')
-    const told = JSON.stringify({ limits: limitsWith('runc'), kind: 'a daemon of its own session that ignores SIGTERM' })
-    const kernel = spawn(process.execPath, [script, told], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const options = JSON.stringify({ limits: limitsWith('runc'), kind: 'a daemon of its own session that ignores SIGTERM' })
+    const kernel = spawn(process.execPath, [script, options], { stdio: ['ignore', 'pipe', 'inherit'] })
+    // Also after a failure: a kernel that lives on would keep the process of all tests from ending.
+    using made = new DisposableStack()
+    made.defer(() => void kernel.kill('SIGKILL'))
     const [line] = (await once(kernel.stdout, 'data')) as [Buffer]
     const { root } = JSON.parse(line.toString()) as { root: string }
     const of = { kernelPid: kernel.pid!, root }

@@ -13,4 +13,4 @@ const { status } = bench.sandbox
 await bench.sandbox.close()
 await bench.remove()
 process.stdout.write(JSON.stringify({ seen, status, uid: process.getuid?.(), baitLives: bait.processLives() }))
-await bait.remove()
+await bait[Symbol.asyncDispose]()

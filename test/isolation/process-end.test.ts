@@ -92,12 +92,15 @@ describe('the death of the kernel', () => {
     const kernel = spawn('bash', ['-c', 'exec 77</etc/shadow; exec "$0" "$1"', process.execPath, script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    let told = ''
+    // Also after a failure: a kernel that lives on would keep the process of all tests from ending.
+    using made = new DisposableStack()
+    made.defer(() => void kernel.kill('SIGKILL'))
+    let line = ''
     for await (const chunk of kernel.stdout) {
-      told += String(chunk)
-      if (told.endsWith('\n')) break
+      line += String(chunk)
+      if (line.endsWith('\n')) break
     }
-    const { root, mark, descriptors } = JSON.parse(told) as { root: string; mark: string; descriptors: string }
+    const { root, mark, descriptors } = JSON.parse(line) as { root: string; mark: string; descriptors: string }
     assert.equal(descriptors, '0\n1\n2\n3\n')
     // The daemon has been started, and shows its name a moment later.
     while ((await processesWith(mark)).length !== 1) await new Promise((resolve) => setImmediate(resolve))

@@ -13,8 +13,7 @@ describe('shell calls in a real sandbox', () => {
     bench = await makeWorkbench()
   })
   after(async () => {
-    await bench.sandbox.close()
-    await bench.remove()
+    await bench?.[Symbol.asyncDispose]()
   })
   const run = async (name: string, input: object, signal = new AbortController().signal): Promise<Done<any>> => {
     const context = { signal, sandbox: bench.sandbox, caller: { session: 'one', audience: 'model' } } as unknown as CallContext

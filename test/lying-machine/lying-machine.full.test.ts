@@ -101,8 +101,8 @@ describe('a machine whose hands lie', { skip }, () => {
     proxy?.close()
     await bench?.sandbox.close()
     await bench?.remove()
-    await rm(folder, { recursive: true, force: true })
     await image?.remove()
+    await rm(folder, { recursive: true, force: true })
   })
   const leftovers = () => processLeftovers({ kernelPid: process.pid, root: bench!.root })
 

@@ -21,8 +21,7 @@ describe('a hostile command in the sandbox', () => {
   })
   after(async () => {
     delete process.env[secretName]
-    await bench.sandbox.close()
-    await bench.remove()
+    await bench?.[Symbol.asyncDispose]()
   })
   const exec = (command: string, timeoutMs = 20_000) =>
     asker(bench.sandbox)('exec', { command, cwd: '/shared', stdin: '', timeoutMs, maxOutputBytes: 1_000_000 })

@@ -22,8 +22,7 @@ describe('the nine traps', () => {
   })
   after(async () => {
     delete process.env[secretName]
-    await bench.sandbox.close()
-    await bench.remove()
+    await bench?.[Symbol.asyncDispose]()
   })
   const exec = (command: string) =>
     asker(bench.sandbox)('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 20_000, maxOutputBytes: 100_000 })

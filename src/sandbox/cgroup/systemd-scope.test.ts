@@ -7,7 +7,7 @@ import { createCgroup, findCgroupParents, removeStaleCgroups } from './cgroup-li
 import { findUnit, isDelegated, systemdView } from './systemd-scope.ts'
 import type { SystemdView } from './systemd-scope.ts'
 
-/** Ordinary folders stand for control groups and for systemd's sockets: what a real one does is shown by test/kernels/systemd-main.ts. */
+/** Ordinary folders stand for control groups and for systemd's sockets: what a real one does is shown by test/rigs/systemd-main.ts. */
 describe('control groups beside systemd', () => {
   let top: string
   let [root, run] = ['', '']

@@ -50,8 +50,7 @@ export function describeContainerContract(name: string, subject: ContainerSubjec
       bench = await make({ before: prepare, egressSocket: (profile) => Promise.resolve(join(outside, `${profile}.sock`)) })
     })
     after(async () => {
-      await bench.sandbox.close()
-      await bench.remove()
+      await bench?.[Symbol.asyncDispose]()
       await rm(outside, { recursive: true })
     })
     const prepare = async (root: string): Promise<void> => {

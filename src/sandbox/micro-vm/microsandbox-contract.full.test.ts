@@ -16,7 +16,7 @@ const make = (): Promise<Workbench> =>
 
 if (image === undefined) {
   void it('sandbox contract: microsandbox', {
-    skip: 'set OXBOW_TEST_MSB_IMAGE to an image with Node 24, or a root, as test/kernels/kvm-main.ts --msb does',
+    skip: 'set OXBOW_TEST_MSB_IMAGE to an image with Node 24, or a root, as test/rigs/kvm-main.ts --msb does',
   })
 } else {
   describeSandboxContract('microsandbox', make)

@@ -1,4 +1,4 @@
-/** That microsandbox is chosen only when a machine of it starts, and refused otherwise. Real ones start in test/kernels/kvm-main.ts alone. */
+/** That microsandbox is chosen only when a machine of it starts, and refused otherwise. Real ones start in test/rigs/kvm-main.ts alone. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'

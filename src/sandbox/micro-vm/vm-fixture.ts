@@ -18,7 +18,7 @@ export interface VmFixture {
 /** A run takes long, and others, of other versions, may run beside it: none takes away what another one has found at its start. */
 const oldImages = 8
 
-/** Downloads a kernel package (27 MB) where none is kept. `OXBOW_TEST_IMAGE` names an image, for machines with KVM: test/kernels/kvm-main.ts. */
+/** Downloads a kernel package (27 MB) where none is kept. `OXBOW_TEST_IMAGE` names an image, for machines with KVM: test/rigs/kvm-main.ts. */
 export async function vmFixture(): Promise<VmFixture> {
   const folder = join(tmpdir(), `oxbow-test-machines-${process.getuid?.() ?? 0}`)
   const given = process.env['OXBOW_TEST_IMAGE']

@@ -1,8 +1,7 @@
 /** What a machine of systemd is told beside what Debian has in it: two people, and a service that goes through the situations. */
-import { beginMark, cacheScript, downMark, endMark } from './guest-scripts.ts'
-import { insideNode, repository } from './machine-tree.ts'
-import { people } from './systemd-situations.ts'
-import type { SystemdSituation } from './systemd-situations.ts'
+import { beginMark, cacheScript, downMark, endMark } from '../kernels/guest-scripts.ts'
+import { insideNode, repository } from '../kernels/machine-tree.ts'
+import { people, type SystemdSituation } from './systemd-situations.ts'
 
 /** Files by their path, without the slash before it; those below `opt` are programs. */
 export function systemdFiles(situations: readonly SystemdSituation[]): Readonly<Record<string, string>> {
@@ -76,7 +75,7 @@ busybox reboot -f
 }
 
 function situationScript({ name, run, expects, suites }: SystemdSituation): string {
-  const files = ['test/kernels/inside-situation.ts', 'test/kernels/inside-systemd.ts', ...suites].join(' ')
+  const files = ['test/kernels/inside-situation.ts', 'test/rigs/inside-systemd.ts', ...suites].join(' ')
   return `echo '${beginMark} ${name}'
 cat > /run/rig/settings <<'END'
 OXBOW_EXPECTS='${JSON.stringify(expects)}'

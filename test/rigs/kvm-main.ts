@@ -3,28 +3,28 @@
  * SVM, which QEMU emulates), with Debian's kernel and its kvm_amd. A person starts it, as root; it takes some minutes:
  *
  *     apt-get install qemu-system-x86 e2fsprogs lz4 busybox-static bubblewrap
- *     node test/kernels/kvm-main.ts
- *     node test/kernels/kvm-main.ts --msb FOLDER
+ *     node test/rigs/kvm-main.ts
+ *     node test/rigs/kvm-main.ts --msb FOLDER
  *
  * It goes through the contract of every sandbox: with QEMU, and there the hostile program too, or with microsandbox, whose package for this system was unpacked in FOLDER:
  * npm pack @superradcompany/microsandbox-linux-x64-gnu@0.6.18. Its exit code is 0 when all tests have passed.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
+import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
 import { buildRootTree, isRootTree } from '../../src/sandbox/image/root-tree.ts'
 import { findKernelPackage, loadKernel } from '../../src/sandbox/micro-vm/kernel-file.ts'
 import { vmFixture } from '../../src/sandbox/micro-vm/vm-fixture.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
-import { bootMachine, x64Machine } from './boot-machine.ts'
-import { beginMark, cacheScript, deviceScript, downMark, endMark, initScript } from './guest-scripts.ts'
-import { addInstalled, addRepository, insideNode, makeFolders, repository } from './machine-tree.ts'
-import { tellReports } from './situation-report.ts'
+import { bootMachine, x64Machine } from '../kernels/boot-machine.ts'
+import { beginMark, cacheScript, deviceScript, downMark, endMark, initScript } from '../kernels/guest-scripts.ts'
+import { addInstalled, addRepository, insideNode, makeFolders, repository } from '../kernels/machine-tree.ts'
+import { tellReports } from '../kernels/situation-report.ts'
 
 const msb = process.argv[2] === '--msb' ? resolve(process.argv[3] ?? '') : null
 const suites =

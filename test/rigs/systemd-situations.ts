@@ -2,7 +2,7 @@
  * Where Oxbow may find itself on a machine of systemd, as a person gets there, and what it must make of it. `login` and
  * `service` are shell functions of systemd-scripts.ts: the one logs somebody in on a terminal, through PAM, the other starts a service.
  */
-import type { Expected } from './situations.ts'
+import type { Expected } from '../kernels/situations.ts'
 
 export interface SystemdSituation {
   readonly name: string

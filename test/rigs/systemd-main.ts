@@ -3,7 +3,7 @@
  * and services that are started. A person starts it, as root; Debian's packages are downloaded once, and it takes some minutes:
  *
  *     apt-get install debootstrap qemu-system-x86 e2fsprogs lz4
- *     node test/kernels/systemd-main.ts [FOLDER [PATTERN]]
+ *     node test/rigs/systemd-main.ts [FOLDER [PATTERN]]
  *
  * Debian is kept in the folder. PATTERN is a regular expression over the names of the situations. Its exit code is 0 when all tests have passed.
  */
@@ -16,10 +16,10 @@ import { promisify } from 'node:util'
 import { findPtyAddon } from '../../src/sandbox/hands/pty-addon.ts'
 import { findKernelPackage, loadKernel, moduleNames } from '../../src/sandbox/micro-vm/kernel-file.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
-import { bootMachine, x64Machine } from './boot-machine.ts'
-import { initScript } from './guest-scripts.ts'
-import { addRepository } from './machine-tree.ts'
-import { tellReports } from './situation-report.ts'
+import { bootMachine, x64Machine } from '../kernels/boot-machine.ts'
+import { initScript } from '../kernels/guest-scripts.ts'
+import { addRepository } from '../kernels/machine-tree.ts'
+import { tellReports } from '../kernels/situation-report.ts'
 import { systemdFiles } from './systemd-scripts.ts'
 import { people, systemdSituations } from './systemd-situations.ts'
 

@@ -3,24 +3,22 @@
  * hostile program, kill means kill, control groups. A person starts it; 150 MB are downloaded, and it takes a quarter of an hour:
  *
  *     apt-get install qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
- *     node test/kernels/aarch64-main.ts [FOLDER]
+ *     node test/rigs/aarch64-main.ts [FOLDER]
  *
  * Downloads are kept in the folder. Its exit code is 0 when all tests have passed.
  */
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { moduleNames } from '../../src/sandbox/micro-vm/kernel-file.ts'
 import { buildAbuse } from '../isolation/abuse-program.ts'
-import { bootMachine } from './boot-machine.ts'
-import type { MachineModel } from './boot-machine.ts'
-import { initScript, startScript } from './guest-scripts.ts'
-import { addRepository, makeFolders, packages, repository } from './machine-tree.ts'
-import { tellReports } from './situation-report.ts'
-import { situations } from './situations.ts'
-import type { Situation } from './situations.ts'
+import { bootMachine, type MachineModel } from '../kernels/boot-machine.ts'
+import { initScript, startScript } from '../kernels/guest-scripts.ts'
+import { addRepository, makeFolders, packages, repository } from '../kernels/machine-tree.ts'
+import { tellReports } from '../kernels/situation-report.ts'
+import { type Situation, situations } from '../kernels/situations.ts'
 
 const run = async (file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> =>
   (await promisify(execFile)(file, args, { env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 })).stdout
@@ -32,8 +30,8 @@ const machine: MachineModel = {
 }
 
 const suites: readonly string[] = [
-  ...['abuse', 'limits-in-force', 'process-end', 'seccomp-filter', 'traps'].map((name) => `src/sandbox/bubblewrap/${name}.test.ts`),
-  ...['abuse-process', 'kill-process', 'host-side'].map((name) => `test/isolation/${name}.test.ts`),
+  ...['abuse', 'limits-in-force', 'seccomp-filter', 'traps'].map((name) => `src/sandbox/bubblewrap/${name}.test.ts`),
+  ...['abuse-process', 'kill-process', 'process-end', 'host-side'].map((name) => `test/isolation/${name}.test.ts`),
 ]
 
 const aarch64Situations: readonly Situation[] = situations
