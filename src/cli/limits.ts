@@ -8,6 +8,8 @@ export const silentPipeMs = 1_000
 export const maxLinks = 40
 /** Sessions that a prefix is looked up in; the gateway lists no more. */
 export const maxListedSessions = 1_000
+/** Sessions that `/sessions` shows at once: they fit a terminal of 24 lines. */
+export const sessionsOnPage = 20
 /** Sessions that one connection follows at once: below what the gateway takes. */
 export const maxFollowedSessions = 50
 /** Records read to show where a session stands. */

@@ -1,6 +1,6 @@
-import type { Json, SessionId } from '../../types/index.ts'
+import type { Json, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
-import { maxListedSessions } from '../limits.ts'
+import { maxListedSessions, sessionsOnPage } from '../limits.ts'
 import { ask } from '../verbs/memory.ts'
 import type { Screen } from '../screen/screen.ts'
 import { changeSession, sessionTable } from '../verbs/sessions.ts'
@@ -23,7 +23,7 @@ import type { Conversation } from './conversation.ts'
 
 type ChatCommand =
   | { readonly kind: 'new'; readonly title: string }
-  | { readonly kind: 'sessions' }
+  | { readonly kind: 'sessions'; readonly page: number }
   | { readonly kind: 'switch'; readonly prefix: string }
   | { readonly kind: 'rename'; readonly title: string }
   | { readonly kind: 'archive' }
@@ -38,7 +38,7 @@ type ChatCommand =
   | { readonly kind: 'unknown'; readonly name: string }
 
 const chatHelp = `/new [title]   start another session
-/sessions      list sessions
+/sessions [N]  list sessions, twenty at a time; N is the page
 /switch ID     go to a session; the beginning of its id is enough
 /rename TITLE  give this session another title
 /archive       put this session away, and start another
@@ -74,8 +74,9 @@ export function parseCommand(line: string): ChatCommand | null {
       return { kind: 'rename', title: argument }
     case 'fork':
       return { kind: 'fork', at: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }
-    case 'archive':
     case 'sessions':
+      return { kind: 'sessions', page: /^\d{1,4}$/.test(argument) ? Math.max(1, Number(argument)) : 1 }
+    case 'archive':
     case 'cancel':
     case 'cost':
     case 'status':
@@ -105,6 +106,16 @@ interface Obeying {
 
 const maxNameChars = 40
 const maxNoteChars = 200
+
+/** A session without a message is listed only while the chat is in it. */
+function sessionPage(listed: readonly SessionInfo[], current: SessionId | null, page: number): string {
+  const shown = listed.filter(({ id, turns, busy, parent }) => turns > 0 || busy || parent !== undefined || id === current)
+  const pages = Math.max(1, Math.ceil(shown.length / sessionsOnPage))
+  const at = Math.min(page, pages)
+  if (shown.length === 0) return 'No sessions yet.'
+  const rows = sessionTable(shown, { current, from: (at - 1) * sessionsOnPage, count: sessionsOnPage })
+  return pages === 1 ? rows : `${rows}\n  Page ${at} of ${pages}${at < pages ? `; /sessions ${at + 1} shows the next one.` : '.'}`
+}
 
 /** What keeps the session of the chat in order. @returns what was done, in words */
 async function keepSession(
@@ -139,7 +150,7 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
       return conversation.reopen(command.prefix)
     case 'sessions': {
       const listed = await gateway.listSessions(maxListedSessions)
-      return screen.line(listed.length === 0 ? 'No sessions yet.' : sessionTable(listed))
+      return screen.line(sessionPage(listed, session?.id ?? null, command.page))
     }
     case 'rename':
     case 'archive':

@@ -7,6 +7,7 @@ import type { GatewayPort } from '../guest-connection.ts'
 import { runChat } from './chat-loop.ts'
 import type { ChatDeps } from './chat-loop.ts'
 import type { ScreenEvents } from '../screen/screen.ts'
+import { banner } from './turn-printer.ts'
 
 const turn = 'turn-1'
 const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057'
@@ -274,6 +275,48 @@ void test('/switch reminds of the last exchange and asks what waits there', asyn
   assert.ok(fake.asked.includes('approve g.0 false'))
   end()
   await over
+})
+
+void test('/sessions shows twenty at a time, marks the current one, and hides those without a message', async () => {
+  const fake = fakeGateway()
+  const listed = Array.from({ length: 45 }, (_, at) => ({
+    ...{ id: `01890a5d-ac${String(at).padStart(2, '0')}-774b-bcce-b302099a8057`, title: `T${at}`, created_at: 0, active_at: 0, busy: false },
+    turns: at === 3 ? 0 : 1,
+  })) as unknown as SessionInfo[]
+  fake.gateway.listSessions = async () => [{ ...listed[0], id: sessionId, title: 'mine', turns: 0 } as SessionInfo, ...listed]
+  const { type, shown, end, over } = startChat(fake)
+  await type('hello')
+  shown.text = ''
+  await type('/sessions')
+  const rows = shown.text.trimEnd().split('\n')
+  assert.equal(rows.length, 21)
+  assert.match(rows[0] ?? '', /^\* {2}\S+ .* 0 turns {2}mine$/)
+  assert.match(rows[1] ?? '', /^ {3}\S+ .* 1 turn {3}T0$/)
+  assert.ok(!shown.text.includes(' T3\n'))
+  assert.equal(rows[20], '  Page 1 of 3; /sessions 2 shows the next one.')
+  shown.text = ''
+  await type('/sessions 9')
+  assert.match(shown.text, / T44\n {2}Page 3 of 3\.\n$/)
+  end()
+  await over
+})
+
+void test('a session whose first message is refused is removed again', async () => {
+  const fake = fakeGateway()
+  fake.gateway.sendTurn = () => Promise.reject(new OxbowError('bad_config', 'there is no such model', { hint: 'name another' }))
+  const { type, shown, end, over } = startChat(fake)
+  await type('hello')
+  assert.match(shown.text, /error: there is no such model/)
+  assert.ok(fake.asked.includes('call session.delete'))
+  await type('again')
+  assert.equal(fake.asked.filter((asked) => asked === 'create').length, 2)
+  end()
+  await over
+})
+
+void test('what has no limit is no line of the start', () => {
+  const sandbox = { ...told.sandbox, limits: ['memory: 7', 'disk: no limit in all, sandbox.disk_mb is not set'] }
+  assert.match(banner({ ...told, sandbox }, '1', Infinity), /\nlimits: memory: 7\n/)
 })
 
 void test('commands that are not there, and failures of the gateway, are said and end nothing', async () => {

@@ -1,7 +1,7 @@
 /** The session that a chat is in, and how it gets into another. */
 import type { CallId, Failure, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
-import { findSession } from '../verbs/sessions.ts'
+import { findSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
 import { formatBytes } from '../view/terminal-text.ts'
@@ -55,12 +55,21 @@ export function createConversation(deps: ConversationDeps): Conversation {
       await open(info, await recent(info))
     },
     async send(text) {
-      // A session is made with its first message: looking around leaves none behind.
-      const current = session ?? (await open(await gateway.createSession(), []))
-      const steering = current.isRunning()
+      // A session is created with its first message: looking around leaves none behind.
       const files = attached
       const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
-      const { turn } = await gateway.sendTurn({ session: current.id, text, ...(model !== undefined && { model }), ...attachments })
+      const isNew = session === null
+      const current = session ?? (await open(await gateway.createSession(), []))
+      const steering = current.isRunning()
+      const message = { session: current.id, text, ...(model !== undefined && { model }), ...attachments }
+      const { turn } = await gateway.sendTurn(message).catch(async (error: unknown) => {
+        if (isNew) await removeUnused(gateway, current.id, error)
+        if (isNew && session === current) {
+          current.stop()
+          session = null
+        }
+        throw error
+      })
       // Kept until now: a message that could not be sent is sent again with its files.
       attached = attached.filter((file) => !files.includes(file))
       if (steering) screen.line('  sent; it is read at the next step')

@@ -65,9 +65,11 @@ export const messagePrompt = '› '
 /** @param columns width of the terminal: its lines end between words */
 export function banner(status: GuestStatus, version: string, columns: number): string {
   const { held, limits, problems } = describeSandbox(status.sandbox)
+  // `oxbow status` and `oxbow doctor` also list what has no limit.
+  const inForce = limits.filter((limit) => !limit.includes(': no limit'))
   const lines = [
     `Oxbow ${version} · model ${describeModel(status)} · sandbox ${held}`,
-    limits.length === 0 ? '' : `limits: ${limits.join('; ')}`,
+    inForce.length === 0 ? '' : `limits: ${inForce.join('; ')}`,
     ...problems.map((problem) => `! ${problem}`),
   ]
   if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)

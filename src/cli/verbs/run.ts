@@ -6,7 +6,7 @@ import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnI
 import { exitOf, isInteractive, printFailure, printLine, printNotice, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
 import type { SentMessage } from '../../client/index.ts'
-import { findSession } from './sessions.ts'
+import { findSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
 import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
@@ -54,7 +54,11 @@ function sendOnce(text: string, files: Parameters<typeof uploadFiles>[0], { sess
   return async (gateway: GatewayPort): Promise<SentMessage & { readonly session: SessionId }> => {
     if (files.length > 0) attachments ??= await uploadFiles(files, gateway)
     session ??= (prefix === undefined ? await gateway.createSession() : await findSession(gateway, prefix)).id
-    sent ??= await gateway.sendTurn({ session, text, clientId, model, attachments })
+    const to = session
+    sent ??= await gateway.sendTurn({ session: to, text, clientId, model, attachments }).catch(async (error: unknown) => {
+      if (prefix === undefined) await removeUnused(gateway, to, error)
+      throw error
+    })
     return { ...sent, session }
   }
 }

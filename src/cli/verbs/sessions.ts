@@ -1,5 +1,5 @@
 /** `oxbow sessions`: newest activity first. */
-import { type CallOutcome, type Json, OxbowError, type SessionInfo, toError } from '../../types/index.ts'
+import { type CallOutcome, isOxbowError, type Json, OxbowError, type SessionId, type SessionInfo, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
@@ -30,10 +30,18 @@ function noneFound({ search }: SessionsOptions): string {
 /** Columns of a title: the rest of the line is id, time and turns. */
 const titleChars = 48
 
-/** @returns one line a session; the id is as short as it can be and still be told from the others. */
-export function sessionTable(listed: readonly SessionInfo[]): string {
+interface Part {
+  /** The session that is marked; null for none. */
+  readonly current?: SessionId | null
+  readonly from?: number
+  readonly count?: number
+}
+
+/** @returns one line a session; ids are as short as they can be and still differ from each other. */
+export function sessionTable(listed: readonly SessionInfo[], { current, from = 0, count = listed.length }: Part = {}): string {
   const ids = listed.map((session) => session.id)
-  const rows = listed.map((session) => [
+  const rows = listed.slice(from, from + count).map((session) => [
+    ...(current === undefined ? [] : [session.id === current ? '*' : ' ']),
     shortId(session.id, ids),
     formatTime(session.active_at),
     `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
@@ -90,6 +98,11 @@ export async function changeSession(gateway: GatewayPort, name: string, input: J
   const outcome: CallOutcome = await gateway.call(name, input)
   if (outcome.status === 'ok') return outcome.output as { readonly session: string }
   throw toError(outcome.failure)
+}
+
+/** A session whose first message was refused stays in no list. After a lost connection the message may have arrived, so it stays. */
+export async function removeUnused(gateway: Pick<GatewayPort, 'call'>, session: SessionId, error: unknown): Promise<void> {
+  if (!isOxbowError(error, 'guest_unreachable')) await gateway.call('session.delete', { session }).catch(() => {})
 }
 
 export interface ChangeOptions extends GuestChoice {
