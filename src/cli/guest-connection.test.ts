@@ -1,13 +1,14 @@
 /** A verb whose guest ends under it: the real program beside real guests, with a scripted model. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from '../../test/support/compile-cache.ts'
 import { errorTable } from '../types/index.ts'
+import { openPty } from './chat/pty-fixture.ts'
 import { describeStale } from './guest-connection.ts'
 
 const program = fileURLToPath(new URL('main.ts', import.meta.url))
@@ -17,6 +18,7 @@ interface Started {
   readonly over: Promise<{ exit: number | null; out: string; err: string }>
   says(text: string): Promise<void>
   interrupt(): void
+  kill(): void
 }
 
 function start(home: string, ...args: readonly string[]): Started {
@@ -36,6 +38,7 @@ function start(home: string, ...args: readonly string[]): Started {
       while (!out.includes(text)) await new Promise<void>((resolve) => (wake = resolve))
     },
     interrupt: () => void child.kill('SIGINT'),
+    kill: () => void child.kill('SIGKILL'),
   }
 }
 
@@ -79,22 +82,82 @@ void test(
       const { exit, out, err } = await run.over
       assert.equal(exit, 0, err)
       assert.equal((JSON.parse(out) as { reply: string }).reply, 'done')
-      assert.match(err, /\nnotice: The guest has ended with the terminal that had started it; this one starts another\.\n$/)
+      assert.match(err, /^notice: the terminal that had started the guest has closed; starting another to finish the turn$/m)
       const { out: sessions } = await start(home, 'sessions').over
       assert.match(sessions, /^\S+ .* 1 turn  hello\n$/)
     })
   },
 )
 
-void test('a turn whose own guest dies ends with what happened', { timeout: 120_000 }, async () => {
+/** Kills the guest that serves now. @param last pid of the one before. @returns its pid */
+async function killGuest(home: string, last: number): Promise<number> {
+  for (;;) {
+    const pid = Number(/"pid":(\d+)/.exec(readText(join(home, 'users/default/ipc/gateway.json')))?.[1] ?? last)
+    if (pid !== last) {
+      process.kill(pid, 'SIGKILL')
+      return pid
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+function readText(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
+
+void test('a turn goes on however often its guest dies, and is one turn', { timeout: 120_000 }, async () => {
   await withHome(async (home) => {
     const run = start(home, 'run', 'hello')
     await asking(home)
-    const { pid } = JSON.parse(readFileSync(join(home, 'users/default/ipc/gateway.json'), 'utf8')) as { pid: number }
-    process.kill(pid, 'SIGKILL')
-    const { exit, err } = await run.over
-    assert.equal(exit, errorTable.guest_unreachable.exit)
-    assert.match(err, /^error: the guest ended \(SIGKILL\)\nhint: Start Oxbow again/)
+    let last = 0
+    for (let deaths = 0; deaths < 3; deaths++) last = await killGuest(home, last)
+    configure(home, says({ text: 'done' }))
+    await killGuest(home, last)
+    const { exit, out, err } = await run.over
+    assert.deepEqual([exit, out], [0, 'done\n'], err)
+    assert.ok((err.match(/^notice: .*[^.]; starting another to finish the turn$/gm)?.length ?? 0) >= 3, err)
+    assert.match((await start(home, 'sessions').over).out, /^\S+ .* 1 turn  hello\n$/)
+  })
+})
+
+void test('a run that cannot finish its turn names the session and how to go on', { timeout: 120_000 }, async () => {
+  await withHome(async (home) => {
+    configure(home, JSON.stringify({ turns: [{ steps: [{ events: [{ error: { code: 'model_rejected', message: 'no' } }] }] }] }))
+    const failed = await start(home, 'run', 'hello').over
+    assert.notEqual(failed.exit, 0)
+    const id = /^(\S+)/.exec((await start(home, 'sessions').over).out)?.[1] ?? ''
+    assert.ok(failed.err.includes(`\nnotice: the session is ${id}`), failed.err)
+    assert.match(failed.err, /oxbow run --continue "…" or oxbow run --session [0-9a-f-]+ "…" goes on with it\n$/)
+  })
+})
+
+void test('--continue goes on with the newest session that has a message', { timeout: 120_000 }, async () => {
+  await withHome(async (home) => {
+    configure(home, says({ text: 'done' }))
+    const none = await start(home, 'run', '--continue', 'hello').over
+    assert.equal(none.exit, errorTable.not_found.exit)
+    assert.match(none.err, /^error: there is no session to continue\nhint: Leave out --continue to start one\.\n$/)
+    for (const args of [['first'], ['second'], ['--continue', 'third']]) assert.equal((await start(home, 'run', ...args).over).exit, 0)
+    assert.match((await start(home, 'sessions').over).out, /^\S+ .* 2 turns  second\n\S+ .* 1 turn {3}first\n$/)
+    const both = await start(home, 'run', '--continue', '--session', '0', 'x').over
+    assert.equal(both.exit, errorTable.bad_input.exit)
+  })
+})
+
+void test('a chat that opens after an interrupted turn says so and shows how to go on', { timeout: 120_000 }, async () => {
+  await withHome(async (home) => {
+    const run = start(home, 'run', 'hello there')
+    await asking(home)
+    run.kill()
+    await run.over
+    const pty = openPty(home, ['chat'], { OXBOW_HOME: home })
+    await pty.see('was interrupted and is running again')
+    await pty.see('/continue')
+    await pty.see('› ')
+    pty.type('/continue\r')
+    await pty.see('› hello there')
+    pty.type('/quit\r')
+    assert.equal(await pty.exit, 0)
   })
 })
 

@@ -17,8 +17,18 @@ import {
   type RunningGuest,
   type Workspace,
 } from '../runner/index.ts'
-import { builtinProviders, type Failure, type GuestStatus, isAlive, isOxbowError, toError } from '../types/index.ts'
-import { guestEndMs, guestEndPollMs } from './limits.ts'
+import {
+  builtinProviders,
+  type Failure,
+  type GuestStatus,
+  isAlive,
+  isOxbowError,
+  retryDelayMs,
+  systemRandom,
+  toError,
+  toFailure,
+} from '../types/index.ts'
+import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, type Terminal } from './terminal.ts'
 import { defaultUser } from './verb-parts.ts'
 import { isOffline } from './view/status-text.ts'
@@ -72,8 +82,8 @@ type Use<Result> = (connection: Connection) => Promise<Result>
 /** What a verb ends with whose guest belonged to another terminal. */
 export const orphaned: Failure = {
   code: 'guest_unreachable',
-  message: 'The guest has ended with the terminal that had started it.',
-  hint: 'oxbow chat --session ID goes on where this one stopped; oxbow sessions lists the ids.',
+  message: 'the terminal that had started the guest has closed',
+  hint: 'oxbow chat --continue goes on where this one stopped.',
 }
 
 /** Runs `use` with a connected guest, until that is gone. A guest that was started for it is stopped after it, also when `use` throws. */
@@ -81,26 +91,45 @@ export async function withGuest<Result>(choice: GuestChoice, terminal: Terminal,
   return withConnection(choice, terminal, (connection) => Promise.race([use(connection), lossOf(connection)]))
 }
 
+export interface GuestLife {
+  /** Rejects when the guest is gone. */
+  readonly lost: Promise<never>
+  /** Something was finished that the next guest does not repeat. */
+  progressed(): void
+}
+
 /**
- * As `withGuest`, and again in another guest when that of another terminal ends: `use` keeps what it has done, and waits for
- * nothing without `lost`.
+ * As `withGuest`, and again in another guest each time one dies, until nothing was finished for `stuckGuestMs`. `use` keeps what it has
+ * done, and waits for nothing without `lost`.
  */
 export async function withLastingGuest<Result>(
   choice: GuestChoice,
   terminal: Terminal,
-  use: (connection: Connection, lost: Promise<never>) => Promise<Result>,
+  use: (connection: Connection, life: GuestLife) => Promise<Result>,
 ): Promise<Result> {
+  let lostAt: number | null = null
+  let losses = 0
+  const progressed = (): void => {
+    lostAt = null
+    losses = 0
+  }
   for (;;) {
     const ended = await withConnection(choice, terminal, async (connection) => {
       try {
-        return { result: await use(connection, lossOf(connection)) }
+        return { result: await use(connection, { lost: lossOf(connection), progressed }) }
       } catch (error) {
-        if (await wasEnding(connection.guest, error)) return null
-        throw error
+        return { error, isGone: await isGone(connection.guest, error) }
       }
-    })
-    if (ended !== null) return ended.result
-    printNotice(terminal, 'notice: The guest has ended with the terminal that had started it; this one starts another.')
+    }).catch((error: unknown) => ({ error, isGone: losses > 0 && isOxbowError(error, 'guest_unreachable') }))
+    if ('result' in ended) return ended.result
+    lostAt ??= performance.now()
+    if (!ended.isGone || performance.now() - lostAt > stuckGuestMs) throw ended.error
+    printNotice(
+      terminal,
+      `notice: ${plainText(toFailure(ended.error, 'guest_unreachable', '').message)}; starting another to finish the turn`,
+    )
+    losses += 1
+    if (losses > 1) await sleep(retryDelayMs(losses, systemRandom, { firstMs: guestRestartMs, mostMs: maxGuestRestartMs }))
   }
 }
 
@@ -144,7 +173,7 @@ async function joinGuest(setup: GuestSetup, onState: (state: ConnectionState) =>
       return { guest, gateway, gone: gone.promise }
     } catch (error) {
       await guest.stop()
-      if (!(await wasEnding(guest, error))) throw error
+      if (guest.owned || !(await isGone(guest, error))) throw error
     }
   }
 }
@@ -157,9 +186,10 @@ function lossOf({ gone }: Pick<Connection, 'gone'>): Promise<never> {
   return lost
 }
 
-/** @returns whether it failed because another terminal ends its guest, once that is gone. */
-async function wasEnding({ owned, pid }: RunningGuest, error: unknown): Promise<boolean> {
-  if (owned || !isOxbowError(error, 'guest_unreachable')) return false
+/** @returns whether it failed because the guest is gone; one of another terminal may still be ending. */
+async function isGone({ owned, pid }: RunningGuest, error: unknown): Promise<boolean> {
+  if (!isOxbowError(error, 'guest_unreachable')) return false
+  if (owned) return true
   for (let waitedMs = 0; isAlive(pid) && waitedMs < guestEndMs; waitedMs += guestEndPollMs) await sleep(guestEndPollMs)
   return !isAlive(pid)
 }

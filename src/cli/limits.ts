@@ -16,6 +16,14 @@ export const maxFollowedSessions = 50
 export const recentRecords = 200
 /** A guest that was started for it takes up the turns that waited: they are at their questions by then, unless a model is asked first. */
 export const resumedTurnMs = 10_000
+/** A run gives up when its guests have died for so long without finishing a call or an answer. */
+export const stuckGuestMs = 120_000
+/** Pauses before the second and later restarts of a guest: a machine without memory needs time, a person is waiting. */
+export const guestRestartMs = 250
+export const maxGuestRestartMs = 5_000
+/** A chat gives up when so many guests in a row have lived for less than this. */
+export const maxShortGuestLives = 5
+export const shortGuestLifeMs = 30_000
 /** A guest that its terminal ends has gone by then; see guestStopTimeoutMs of the runner. */
 export const guestEndMs = 12_000
 export const guestEndPollMs = 50

@@ -3,7 +3,7 @@ import type { GatewayPort } from '../guest-connection.ts'
 import { maxListedSessions, sessionsOnPage } from '../limits.ts'
 import { ask } from '../verbs/memory.ts'
 import type { Screen } from '../screen/screen.ts'
-import { changeSession, sessionTable } from '../verbs/sessions.ts'
+import { changeSession, newestSession, sessionTable } from '../verbs/sessions.ts'
 import {
   forgetText,
   searchText,
@@ -24,6 +24,7 @@ import type { Conversation } from './conversation.ts'
 type ChatCommand =
   | { readonly kind: 'new'; readonly title: string }
   | { readonly kind: 'sessions'; readonly page: number }
+  | { readonly kind: 'continue' }
   | { readonly kind: 'switch'; readonly prefix: string }
   | { readonly kind: 'rename'; readonly title: string }
   | { readonly kind: 'archive' }
@@ -39,7 +40,8 @@ type ChatCommand =
 
 const chatHelp = `/new [title]   start another session
 /sessions [N]  list sessions, twenty at a time; N is the page
-/switch ID     go to a session; the beginning of its id is enough
+/continue      go to the session that was used last
+/switch ID     go to a session; the first characters of its id are enough
 /rename TITLE  give this session another title
 /archive       put this session away, and start another
 /fork [N]      go on from here, or from message #N, in a session of its own
@@ -77,6 +79,7 @@ export function parseCommand(line: string): ChatCommand | null {
     case 'sessions':
       return { kind: 'sessions', page: /^\d{1,4}$/.test(argument) ? Math.max(1, Number(argument)) : 1 }
     case 'archive':
+    case 'continue':
     case 'cancel':
     case 'cost':
     case 'status':
@@ -146,6 +149,8 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
   switch (command.kind) {
     case 'new':
       return conversation.begin(command.title)
+    case 'continue':
+      return conversation.reopen((await newestSession(gateway)).id)
     case 'switch':
       return conversation.reopen(command.prefix)
     case 'sessions': {

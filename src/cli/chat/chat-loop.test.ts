@@ -280,7 +280,11 @@ void test('/switch reminds of the last exchange and asks what waits there', asyn
 void test('/sessions shows twenty at a time, marks the current one, and hides those without a message', async () => {
   const fake = fakeGateway()
   const listed = Array.from({ length: 45 }, (_, at) => ({
-    ...{ id: `01890a5d-ac${String(at).padStart(2, '0')}-774b-bcce-b302099a8057`, title: `T${at}`, created_at: 0, active_at: 0, busy: false },
+    id: `01890a5d-ac${String(at).padStart(2, '0')}-774b-bcce-b302099a8057`,
+    title: `T${at}`,
+    created_at: 0,
+    active_at: 0,
+    busy: false,
     turns: at === 3 ? 0 : 1,
   })) as unknown as SessionInfo[]
   fake.gateway.listSessions = async () => [{ ...listed[0], id: sessionId, title: 'mine', turns: 0 } as SessionInfo, ...listed]

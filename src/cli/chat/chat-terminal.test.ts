@@ -100,7 +100,7 @@ void test('a chat in the guest of another terminal goes on when that one leaves'
     await second.see('› ')
     first.type('/quit\r')
     assert.equal(await first.exit, 0)
-    await second.see('this one starts another')
+    await second.see('starting another guest')
     await second.see('› help')
     await second.see('› ')
     second.type('/sessions\r')

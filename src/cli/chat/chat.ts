@@ -2,32 +2,38 @@
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, usersFolder } from '../../runner/index.ts'
 import type { Config, Failure, GuestStatus } from '../../types/index.ts'
-import { type Connection, type GuestChoice, orphaned, withConnection } from '../guest-connection.ts'
-import { setupLookMs, shownServices } from '../limits.ts'
+import { type Connection, type GuestChoice, withConnection } from '../guest-connection.ts'
+import { maxListedSessions, maxShortGuestLives, setupLookMs, shortGuestLifeMs, shownServices } from '../limits.ts'
 import { createPlainScreen } from '../screen/screen.ts'
 import { createTtyScreen } from '../screen/tty-screen.ts'
 import { columnsOf, isInteractive, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { readRecent } from '../turn-watch.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
+import { newestSession } from '../verbs/sessions.ts'
 import { isOffline } from '../view/status-text.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { plainLine, plainText } from '../view/terminal-text.ts'
 import { runChat } from './chat-loop.ts'
 import { banner } from './turn-printer.ts'
 
 export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
+  readonly continue?: boolean | undefined
 }
 
 /** @returns the exit code. */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   let { session } = options
+  let deaths = 0
   const onSession = (id: string): void => void (session = id)
   for (let isFirst = true; ; isFirst = false) {
+    const beganAt = performance.now()
     const failure = await chatOnce({ ...options, session }, terminal, { isFirst, onSession })
     if (failure === null) return 0
-    // A pipe has read on in its input, and what is lost of it cannot be told.
-    if (failure !== orphaned || !isInteractive(terminal)) return printFailure(terminal, failure)
-    printText(terminal, '  — the guest has ended with the terminal that had started it; this one starts another —')
+    deaths = performance.now() - beganAt < shortGuestLifeMs ? deaths + 1 : 1
+    // A pipe has read on in its input, and which part of it is lost is unknown.
+    const goesOn = failure.code === 'guest_unreachable' && isInteractive(terminal) && deaths <= maxShortGuestLives
+    if (!goesOn) return printFailure(terminal, failure)
+    printText(terminal, `  — ${plainText(failure.message).replace(/\.$/, '')}; starting another guest —`)
   }
 }
 
@@ -39,18 +45,19 @@ interface Round {
 
 function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
   return withConnection(options, terminal, async (connection) => {
-    const { gateway, setup } = connection
+    const { gateway, guest, setup } = connection
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
+    const session = options.session ?? (options.continue === true ? (await newestSession(gateway)).id : undefined)
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
-      recent: (session) => readRecent(setup, session.id),
+      recent: ({ id }) => readRecent(setup, id),
       model: options.model,
       user: options.user,
-      session: options.session,
+      session,
       onSession,
       workspaces: usersFolder(setup.home),
       oneByOne: !person,
@@ -61,11 +68,27 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
         const connectionNews = createConnectionNews(person ? tell : () => {})
         connection.onConnection(connectionNews)
         const { config } = setup
+        // A guest that was just started takes up what the last one left; beside another terminal, running turns are no news.
+        if (person && isFirst && session === undefined && guest.owned) void tellOfInterrupted(gateway, tell)
         if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
       },
     })
   })
 }
+
+async function tellOfInterrupted(gateway: Connection['gateway'], tell: (text: string) => void): Promise<void> {
+  const running = (await gateway.listSessions(maxListedSessions).catch(() => [])).filter(({ busy }) => busy)
+  const [newest] = running
+  if (newest === undefined) return
+  const title = JSON.stringify(plainLine(newest.title, interruptedTitleChars))
+  const what =
+    running.length === 1
+      ? `The turn in ${title} was interrupted and is running again`
+      : `${running.length} turns were interrupted and are running again`
+  tell(`  ${what}; /continue goes ${running.length === 1 ? 'there' : `to the newest, ${title}`}.`)
+}
+
+const interruptedTitleChars = 40
 
 async function tellOfServices({ setup }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
   const [shared] = configFiles(setup.home, setup.workspace)

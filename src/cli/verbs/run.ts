@@ -3,10 +3,10 @@ import { createInterface } from 'node:readline/promises'
 import { openHome, usersFolder } from '../../runner/index.ts'
 import { createIdMaker, OxbowError, systemClock, systemRandom } from '../../types/index.ts'
 import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnId } from '../../types/index.ts'
-import { exitOf, isInteractive, printFailure, printLine, printNotice, type Terminal } from '../terminal.ts'
+import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
-import type { SentMessage } from '../../client/index.ts'
-import { findSession, removeUnused } from './sessions.ts'
+import type { FollowEvent, SentMessage } from '../../client/index.ts'
+import { findSession, newestSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
 import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
@@ -19,6 +19,7 @@ import { ofUser } from '../verb-parts.ts'
 export interface RunOptions extends GuestChoice {
   readonly json?: boolean | undefined
   readonly session?: string | undefined
+  readonly continue?: boolean | undefined
   readonly yes?: boolean | undefined
   readonly attach?: readonly string[] | undefined
 }
@@ -35,31 +36,69 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const workspaces = usersFolder(openHome(terminal.env))
   const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
-  const send = sendOnce(text, files, options)
+  const sender = createSender(text, files, options)
+  const onProgress = newOutcomes()
   let isFirst = true
-  return withLastingGuest(options, terminal, async ({ gateway }, lost) => {
+  const ran = await withLastingGuest(options, terminal, async ({ gateway }, { lost, progressed }) => {
     if (isFirst && options.json !== true) tellOfMissing((await Promise.race([gateway.status(), lost])).sandbox, terminal)
     isFirst = false
-    const { session, turn, cursor } = await Promise.race([send(gateway), lost])
-    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal })
+    const { session, turn, cursor } = await Promise.race([sender.send(gateway), lost])
+    const isProgress = (event: FollowEvent): void => void (onProgress(event) && progressed())
+    return finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent: isProgress })
+  }).catch((error: unknown) => {
+    if (sender.session() === undefined || options.json === true) throw error
+    return { exit: reportFailure(terminal, error), isOpen: true }
   })
+  if (ran.isOpen && options.json !== true) {
+    const user = ofUser(options.user)
+    const id = sender.session() ?? ''
+    printNotice(
+      terminal,
+      `notice: the session is ${id}; oxbow run --continue${user} "…" or oxbow run --session ${id}${user} "…" goes on with it`,
+    )
+  }
+  return ran.exit
 }
 
-/** @returns what sends it; asked again, it goes on behind what is done. A session that nobody knows of may be left, empty. */
-function sendOnce(text: string, files: Parameters<typeof uploadFiles>[0], { session: prefix, model }: RunOptions) {
+/** @returns what tells whether an event is an outcome that it has not seen: after a restart earlier ones are sent again. */
+function newOutcomes(): (event: FollowEvent) => boolean {
+  let last = 0
+  return (event) => {
+    if (event.type !== 'record' || event.record.phase !== 'outcome' || event.record.seq <= last) return false
+    last = event.record.seq
+    return true
+  }
+}
+
+interface Sender {
+  /** Sends the message once; called again, it goes on after what is done. */
+  send(gateway: GatewayPort): Promise<SentMessage & { readonly session: SessionId }>
+  /** Known once there is one. */
+  session(): SessionId | undefined
+}
+
+function createSender(text: string, files: Parameters<typeof uploadFiles>[0], options: RunOptions): Sender {
+  const { session: prefix, model } = options
+  const isNew = prefix === undefined && options.continue !== true
   const clientId = createIdMaker(systemClock, systemRandom)() as CallId
   let attachments: readonly SentFile[] | undefined
   let session: SessionId | undefined
   let sent: SentMessage | undefined
-  return async (gateway: GatewayPort): Promise<SentMessage & { readonly session: SessionId }> => {
-    if (files.length > 0) attachments ??= await uploadFiles(files, gateway)
-    session ??= (prefix === undefined ? await gateway.createSession() : await findSession(gateway, prefix)).id
-    const to = session
-    sent ??= await gateway.sendTurn({ session: to, text, clientId, model, attachments }).catch(async (error: unknown) => {
-      if (prefix === undefined) await removeUnused(gateway, to, error)
-      throw error
-    })
-    return { ...sent, session }
+  const choose = async (gateway: GatewayPort): Promise<SessionId> => {
+    if (prefix !== undefined) return (await findSession(gateway, prefix)).id
+    return (isNew ? await gateway.createSession() : await newestSession(gateway)).id
+  }
+  return {
+    session: () => (sent === undefined ? undefined : session),
+    async send(gateway) {
+      if (files.length > 0) attachments ??= await uploadFiles(files, gateway)
+      const to = (session ??= await choose(gateway))
+      sent ??= await gateway.sendTurn({ session: to, text, clientId, model, attachments }).catch(async (error: unknown) => {
+        if (isNew) await removeUnused(gateway, to, error)
+        throw error
+      })
+      return { ...sent, session: to }
+    },
   }
 }
 
@@ -77,10 +116,17 @@ interface Finish {
   readonly cursor: number
   readonly options: Pick<RunOptions, 'json' | 'yes' | 'user'>
   readonly terminal: Terminal
+  readonly onEvent: (event: FollowEvent) => void
 }
 
-/** Waits for the turn, decides what it asks where that is possible, prints how it ended. @returns the exit code. */
-async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal }: Finish): Promise<number> {
+interface Ran {
+  readonly exit: number
+  /** It did not come to its end, and a person may want to go on. */
+  readonly isOpen: boolean
+}
+
+/** Waits for the turn, decides what it asks where that is possible, prints how it ended. */
+async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent }: Finish): Promise<Ran> {
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
   const stuck = Promise.withResolvers<PendingApproval>()
@@ -101,6 +147,7 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
     turn,
     cursor,
     onEvent: (event, view) => {
+      onEvent(event)
       if (streams) reply.take(event, view.turn)
     },
     onPending: (pending) => void (questions = questions.then(() => decide(pending)).catch(failed.reject)),
@@ -110,9 +157,9 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
   const ignoreInterrupt = onInterrupt(cancel)
   try {
     const ended = await Promise.race([watch.over, stuck.promise, failed.promise, lost])
-    if ('call' in ended) return reportWaiting(ended, watch.view(), { session, options, terminal })
+    if ('call' in ended) return { exit: reportWaiting(ended, watch.view(), { session, options, terminal }), isOpen: false }
     if (streams) reply.finish(ended.reply)
-    return reportEnd(ended, { session, options, terminal })
+    return { exit: reportEnd(ended, { session, options, terminal }), isOpen: ended.status !== 'ok' }
   } finally {
     ignoreInterrupt()
     over.abort()

@@ -40,13 +40,15 @@ interface Part {
 /** @returns one line a session; ids are as short as they can be and still differ from each other. */
 export function sessionTable(listed: readonly SessionInfo[], { current, from = 0, count = listed.length }: Part = {}): string {
   const ids = listed.map((session) => session.id)
-  const rows = listed.slice(from, from + count).map((session) => [
-    ...(current === undefined ? [] : [session.id === current ? '*' : ' ']),
-    shortId(session.id, ids),
-    formatTime(session.active_at),
-    `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
-    `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(put away) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
-  ])
+  const rows = listed
+    .slice(from, from + count)
+    .map((session) => [
+      ...(current === undefined ? [] : [session.id === current ? '*' : ' ']),
+      shortId(session.id, ids),
+      formatTime(session.active_at),
+      `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
+      `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(put away) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
+    ])
   return table(rows)
 }
 
@@ -87,6 +89,13 @@ export async function findSession(gateway: GatewayPort, prefix: string, listing:
   throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}: ${some.join(', ')}`, {
     hint: 'Give more characters of the id.',
   })
+}
+
+/** @returns the session that was used last. @throws OxbowError `not_found` */
+export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>): Promise<SessionInfo> {
+  const newest = (await gateway.listSessions(maxListedSessions)).find(({ turns, busy }) => turns > 0 || busy)
+  if (newest !== undefined) return newest
+  throw new OxbowError('not_found', 'there is no session to continue', { hint: 'Leave out --continue to start one.' })
 }
 
 /** `oxbow sessions rename`, `archive`, `fork` and `delete`. */

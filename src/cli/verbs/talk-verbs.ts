@@ -1,15 +1,20 @@
 /** The verbs that talk with an agent, and let it work. */
+import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
+const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
+
 export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
   guestVerb(program.command('chat', { isDefault: true }), 'talk with the agent in the terminal')
-    .option('--session <id>', 'continue a session; the beginning of its id is enough')
-    .addHelpText('after', examples('oxbow chat', 'oxbow chat --session 019a', 'oxbow chat --model gpt-5-mini'))
+    .addOption(continueOption())
+    .option('--session <id>', 'continue this session; the first characters of its id are enough')
+    .addHelpText('after', examples('oxbow chat', 'oxbow chat --continue', 'oxbow chat --session 019a', 'oxbow chat --model gpt-5-mini'))
     .action((options) => choose(async () => (await import('../chat/chat.ts')).chat(options, terminal)))
 
   guestVerb(program.command('run [text...]'), 'run one turn and print the reply; piped text is added to the message')
-    .option('--session <id>', 'continue a session; the beginning of its id is enough')
+    .addOption(continueOption())
+    .option('--session <id>', 'continue this session; the first characters of its id are enough')
     .option('--json', 'print one JSON object instead of the reply')
     .option('--yes', 'approve every call of this turn that asks')
     .option('--attach <file>', 'send a file with the message; may be given again', collect)
@@ -17,7 +22,8 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
       'after',
       examples(
         'oxbow run "list the files here"',
-        'oxbow run "what did you do?" --session 019a',
+        'oxbow run --continue "now fix the second one"',
+        'oxbow run --session 019a "what did you do?"',
         'cat notes.txt | oxbow run "summarise" --json',
         'oxbow run "what is this?" --attach photo.jpg',
       ),
