@@ -4,6 +4,8 @@ import { formatBytes, formatTime, plainLine, plainText } from '../view/terminal-
 export interface ShownHit {
   readonly note_id: string
   readonly text: string
+  /** The sentence of it that matches. Absent from a guest of an older version. */
+  readonly match?: string
   readonly score: number
   /** The nearest there was, and perhaps about something else. */
   readonly weak: boolean
@@ -28,20 +30,20 @@ const columns = 78
 const maxLines = 6
 const maxWeakLines = 1
 
-/** @returns words in lines of at most `width`, each behind two spaces; a word that is longer has a line of its own. */
-function wrapped(text: string, lines: number): string {
+/** @returns words in lines of at most 78 characters with what they begin with; a word that is longer has a line of its own. */
+function wrapped(text: string, lines: number, begin = '  '): string {
   const out: string[] = []
   for (const paragraph of plainText(text).split('\n')) {
     let line = ''
     for (const word of paragraph.split(/\s+/).filter((each) => each !== '')) {
-      if (line !== '' && line.length + 1 + word.length > columns - 2) {
+      if (line !== '' && line.length + 1 + word.length > columns - begin.length) {
         out.push(line)
         line = word
       } else line = line === '' ? word : `${line} ${word}`
     }
     if (line !== '') out.push(line)
   }
-  const shown = out.slice(0, lines).map((line) => `  ${line.slice(0, 400)}`)
+  const shown = out.slice(0, lines).map((line) => `${begin}${line.slice(0, 400)}`)
   return out.length > lines ? `${shown.join('\n')} …` : shown.join('\n')
 }
 
@@ -54,6 +56,14 @@ export function searchText(hits: readonly ShownHit[], withWhy: boolean): string 
     ...(weak.length === 0 ? [] : ['Perhaps about something else:']),
     ...weak.map((hit) => hitText(hit, withWhy)),
   ].join('\n\n')
+}
+
+/** The sentence that matches goes first: what stands before it in the text may be longer than what is shown. */
+function shownLines({ text, match = '', weak }: ShownHit): readonly string[] {
+  if (match === '') return [wrapped(text, weak ? maxWeakLines : maxLines)]
+  const marked = wrapped(match, weak ? maxWeakLines : maxLines, '  > ')
+  const rest = text.replace(match, () => '').replace(/^(?:person|agent):\s*$/gmu, '')
+  return weak || rest.trim() === '' ? [marked] : [marked, wrapped(rest, maxLines)]
 }
 
 function hitText(hit: ShownHit, withWhy: boolean): string {
@@ -74,7 +84,7 @@ function hitText(hit: ShownHit, withWhy: boolean): string {
   ]
   return [
     marks.join(' · '),
-    wrapped(hit.text, hit.weak ? maxWeakLines : maxLines),
+    ...shownLines(hit),
     ...(hit.holds ? [] : [hit.superseded_by === '' ? '  (holds no longer)' : `  (superseded by ${plainLine(hit.superseded_by, 80)})`]),
     ...(withWhy ? [`  ${why.join(', ')}`] : []),
     `  ${plainLine(hit.note_id, 120)}`,

@@ -247,7 +247,7 @@ async function draftOf(run: Run, { id, author, text, record }: SaidMessage): Pro
     stream: session,
     place: record.seq,
     author,
-    labels: await labelsOf(run, record),
+    labels: ownLabels(author, record, await labelsOf(run, record)),
     createdAt: record.at,
     updatedAt: record.at,
     validFrom: record.at,
@@ -257,6 +257,11 @@ async function draftOf(run: Run, { id, author, text, record }: SaidMessage): Pro
     extra: JSON.stringify({ call: record.call, actor: record.actor, session, turn: record.turn }),
   } as const
   return { entry, text, format: 'markdown', before }
+}
+
+/** What a person writes is the person's own, also where the conversation has seen what others wrote. */
+function ownLabels(author: SaidMessage['author'], { actor }: JournalRecord, held: readonly Label[]): readonly Label[] {
+  return author === 'user' && actor.startsWith('user:') ? held.filter((label) => label !== 'untrusted') : held
 }
 
 /** Of the call's own intent: what its context had held by then. */

@@ -12,7 +12,16 @@ import { isOxbowError } from '../../types/index.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text/text-engine.ts'
 import { type Candidate, fuseLists, inOrder, mergeParts } from './fuse-lists.ts'
-import { boundTokens, collapse, type CountTokens, fitBudget, type Fitted, joinNeighbours, passesFilter } from './fit-budget.ts'
+import {
+  boundTokens,
+  collapse,
+  type CountTokens,
+  fitBudget,
+  type Fitted,
+  joinNeighbours,
+  matchingSentences,
+  passesFilter,
+} from './fit-budget.ts'
 import { addCloseness, addPriors, lowerSayingLittle, raiseAskedAbout, raiseExact, raiseSameTalk } from './raise.ts'
 import { askedDays } from './day-terms.ts'
 import {
@@ -76,7 +85,14 @@ export function createRecall(deps: RecallDeps): Recall {
       const { fitted, left } = fitBudget(distinct, question.tokens, count)
       const beside = new Map(searched.flatMap(({ found }) => [...(found.beside ?? [])]))
       const joined = await joinAll(deps, question, { fitted, left, beside }, count)
-      return joined.map((each) => asRecalled(each, deps.now()))
+      const found = joined.map((each) => asRecalled(each, deps.now()))
+      if (question.withMatch !== true) return found
+      const matches = await matchingSentences(
+        deps.text,
+        { question: text, terms: asked[0]?.terms ?? [] },
+        found.map(({ passage }) => passage.text),
+      )
+      return found.map((each, i) => ({ ...each, match: matches[i] ?? '' }))
     },
   }
 }
@@ -188,5 +204,5 @@ async function joinAll(
 function asRecalled({ candidate, text, joined = [] }: Fitted, now: number): Recalled {
   const { passage, textRank, textScore, vectorRank, vectorScore, closeness, exact, prior, standsFor, score, holds } = candidate
   const why = { textRank, textScore, vectorRank, vectorScore, closeness, exact, prior, standsFor }
-  return { id: passage.entry.id, passage, text, joined, score, ageMs: Math.max(0, now - passage.entry.createdAt), holds, why }
+  return { id: passage.entry.id, passage, text, match: '', joined, score, ageMs: Math.max(0, now - passage.entry.createdAt), holds, why }
 }

@@ -1,5 +1,6 @@
 /** One result for what says the same: the best stays and names what it stands for. */
 import type { FoundPassage, MemoryEntry, MemoryFilter } from '../../store/index.ts'
+import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
 import type { Candidate } from './fuse-lists.ts'
 import { duplicateShare, duplicateWords } from './recall-limits.ts'
 
@@ -180,4 +181,31 @@ export function passesFilter(entry: MemoryEntry, filter: MemoryFilter): boolean 
   if (filter.createdAfter !== undefined && entry.createdAt <= filter.createdAfter) return false
   if (filter.createdBefore !== undefined && entry.createdAt >= filter.createdBefore) return false
   return before === undefined || entry.stream !== before.stream || entry.place <= before.place
+}
+
+/** Ends of sentences and lines. */
+const sentenceEnd = /(?<=[.!?…]["')\]]?)\s+|(?<=[。！？])|\n+/u
+
+/** @returns of each text the sentence that fits the question best, by its words and by words of a near meaning; of equals the first */
+export async function matchingSentences(
+  engine: Pick<TextEngine, 'terms' | 'closeness'>,
+  question: AskedTerms,
+  texts: readonly string[],
+): Promise<readonly string[]> {
+  const sentences = texts.flatMap((text, of) =>
+    text.split(sentenceEnd).flatMap((each) => (each.trim() === '' ? [] : [{ of, text: each.trim() }])),
+  )
+  const terms = await Promise.all(sentences.map((each) => engine.terms(each.text)))
+  const closeness = await engine.closeness(
+    question,
+    terms.map((each) => ({ terms: each, context: '' })),
+  )
+  const wanted = new Set(question.terms)
+  const best = texts.map(() => ({ text: '', fits: -1 }))
+  for (const [i, { of, text }] of sentences.entries()) {
+    const shared = new Set((terms[i] ?? '').split(' ').filter((term) => wanted.has(term))).size
+    const fits = shared / Math.max(1, wanted.size) + (closeness?.[i] ?? 0)
+    if (fits > best[of]!.fits) best[of] = { text, fits }
+  }
+  return best.map(({ text }) => text)
 }

@@ -13,6 +13,8 @@ export interface RecallQuestion {
   readonly tokens: number
   /** How the two lists become one. Absent: by weights of the embedder. */
   readonly fusion?: 'weights' | 'reciprocal_rank'
+  /** For people who look through results: which sentence of each matches. */
+  readonly withMatch?: boolean
 }
 
 /** Why a result was found; every number as it was used. */
@@ -38,6 +40,8 @@ export interface Recalled {
   readonly passage: FoundPassage
   /** The passage with the neighbours that were joined to it, oldest first, cut to the budget. */
   readonly text: string
+  /** The sentence of the passage that fits the question best; empty unless it was asked for. */
+  readonly match: string
   /** Ids of the entries that these neighbours are of. */
   readonly joined: readonly string[]
   /** 0 to 1 and a little more; comparable within one answer only. */

@@ -17,6 +17,8 @@ interface SearchInput {
 interface SearchHit {
   readonly note_id: string
   readonly text: string
+  /** The sentence of it that fits best. */
+  readonly match: string
   readonly score: number
   /** True: the nearest there was, and perhaps about something else. */
   readonly weak: boolean
@@ -65,7 +67,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
         ...(asOf !== undefined && { validAt: toMoment(asOf) }),
       }
       const { session } = caller
-      const asked = { text: query, filter, limit, tokens: searchTokens, ...(session !== '' && { session }) }
+      const asked = { text: query, filter, limit, tokens: searchTokens, withMatch: true, ...(session !== '' && { session }) }
       const found = await recall.recall(asked)
       const labels = [...new Set(found.flatMap(({ passage }) => passage.entry.labels))].sort()
       const near = new Set(nearEnough(found))
@@ -82,10 +84,11 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
   }
 }
 
-function hitOf({ id, text, score, holds, why, passage: { entry } }: Recalled, weak: boolean): SearchHit {
+function hitOf({ id, text, match, score, holds, why, passage: { entry } }: Recalled, weak: boolean): SearchHit {
   return {
     note_id: id,
     text,
+    match,
     score: Number(score.toFixed(4)),
     weak,
     source: sources[entry.kind],
