@@ -31,8 +31,11 @@ export function storeFolder(folder?: string): StoreFolder {
       return store
     },
     async [Symbol.asyncDispose]() {
-      for (const store of opened) await store.close()
-      if (folder === undefined) rmSync(own, { recursive: true, force: true })
+      try {
+        for (const store of opened) await store.close()
+      } finally {
+        if (folder === undefined) rmSync(own, { recursive: true, force: true })
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -40,6 +40,22 @@ test('a server of its own is killed, starts again with what was committed, and l
     await server.start()
   }
   assert.equal(existsSync(folder), false)
+})
+
+test('a server that does not start says why, and leaves neither a process nor its folder', { skip: postgresSkip() }, async () => {
+  const before = process.env['TMPDIR']
+  const place = mkdtempSync(join(tmpdir(), 'oxbow-place-'))
+  chmodSync(place, 0o755)
+  process.env['TMPDIR'] = place
+  const starting = startPostgres({ settings: ['no_such_setting = 1'] })
+  if (before === undefined) delete process.env['TMPDIR']
+  else process.env['TMPDIR'] = before
+  try {
+    await assert.rejects(starting, /does not start[^]*no_such_setting/)
+    assert.deepEqual(readdirSync(place), [])
+  } finally {
+    rmSync(place, { recursive: true })
+  }
 })
 
 const skipAsUser = process.getuid?.() !== 0 && 'only root runs the server as another account'
