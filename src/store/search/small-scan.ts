@@ -1,9 +1,10 @@
 /**
- * Vectors held in eight bits a number: a quarter of what was given, and all compared at once by `dot-program`. What comes out is
- * in nearly the right order, so a few more than were asked for are compared exactly with what is in the database.
+ * Vectors held in eight bits a number, a quarter of their size, and all compared at once by a WebAssembly program (`dot-program.wat`). The
+ * result is in nearly the right order, so a few more than were asked for are then compared exactly with what is in the database.
  */
+import { Buffer } from 'node:buffer'
 import { comparedBeyond } from '../limits.ts'
-import { createDotProgram, widen } from './dot-program.ts'
+import program from './dot-program.json' with { type: 'json' }
 import { widerColumn } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 import { compareExactly, type VectorScan } from './vector-scan.ts'
@@ -93,4 +94,66 @@ function largest(vector: Float32Array): number {
   let most = 0
   for (const value of vector) most = Math.max(most, Math.abs(value))
   return most
+}
+
+/** Part of the global `WebAssembly`, whose types come with the DOM. */
+interface Assembly {
+  readonly Memory: new (size: { readonly initial: number }) => WideMemory
+  readonly Module: new (program: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> }
+}
+
+interface WideMemory {
+  /** Another one after it grew. */
+  readonly buffer: ArrayBuffer
+  grow(pages: number): number
+}
+
+interface DotProgram {
+  readonly memory: WideMemory
+  /**
+   * Writes for each of `count` vectors the sum of products with the question, as int32. All but the counts are addresses in `memory`.
+   * @param codes `stride` bytes (int8) for each vector, one after the other @param question `stride` numbers of sixteen bits
+   * @param stride a multiple of 16; what a vector does not need of it is zero
+   */
+  readonly run: (codes: number, stride: number, question: number, count: number, sums: number) => void
+}
+
+const pageBytes = 65_536
+
+/** @param bytes initial size of its memory */
+export function createDotProgram(bytes: number): DotProgram {
+  const assembly = (globalThis as unknown as { readonly WebAssembly: Assembly }).WebAssembly
+  const memory = new assembly.Memory({ initial: Math.ceil(bytes / pageBytes) })
+  return { memory, run: compiled(assembly, memory) ?? createPlainDot(memory) }
+}
+
+/** @returns null on a processor without these instructions */
+function compiled(assembly: Assembly, memory: WideMemory): DotProgram['run'] | null {
+  try {
+    const { exports } = new assembly.Instance(new assembly.Module(Buffer.from(program.wasm, 'base64')), { o: { memory } })
+    return exports['run'] as DotProgram['run']
+  } catch {
+    return null
+  }
+}
+
+/** The same without WebAssembly, number by number. */
+export function createPlainDot(memory: WideMemory): DotProgram['run'] {
+  return (from, width, asking, many, to) => {
+    const numbers = new Int8Array(memory.buffer)
+    const other = new Int16Array(memory.buffer, asking, width)
+    const into = new Int32Array(memory.buffer, to, many)
+    for (let i = 0; i < many; i++) {
+      let total = 0
+      for (let n = 0, at = from + i * width; n < width; n++, at++) total += (numbers[at] as number) * (other[n] as number)
+      into[i] = total
+    }
+  }
+}
+
+/** Grows the memory to this many bytes in all. */
+function widen(memory: WideMemory, bytes: number): void {
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)
+  if (missing > 0) memory.grow(missing)
 }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { comparedBeyond } from '../limits.ts'
-import { createDotProgram, createPlainDot } from './dot-program.ts'
+import { assembleDotProgram } from './assemble-fixture.ts'
+import program from './dot-program.json' with { type: 'json' }
 import { createSignScan } from './sign-scan.ts'
-import { createSmallScan } from './small-scan.ts'
+import { createDotProgram, createPlainDot, createSmallScan } from './small-scan.ts'
 import { createTop } from './top-slots.ts'
 import { createExactScan, type ScanQuestion, type VectorScan } from './vector-scan.ts'
 import { scaled } from '../../../test/support/scale.ts'
@@ -143,21 +144,25 @@ test('a slot far beyond the others gets room, and what was held stays', () => {
   )
 })
 
+test('the program is what its source assembles to', async () => {
+  assert.equal(program.wasm, await assembleDotProgram(), 'run: node scripts/make-dot-program.ts')
+})
+
 test('the instructions add up what plain numbers add up to, at their largest too', () => {
   const stride = 48
-  const program = createDotProgram(stride * 2 + stride * 9 + 40)
-  const plain = createPlainDot(program.memory)
-  assert.match(String(program.run), /native code/, 'the processor lacks the instructions, or they are wrong')
+  const dot = createDotProgram(stride * 2 + stride * 9 + 40)
+  const plain = createPlainDot(dot.memory)
+  assert.match(String(dot.run), /native code/, 'the processor lacks the instructions, or they are wrong')
   const [codesAt, sumsAt] = [stride * 2, stride * 11]
   const codes = fc.array(fc.integer({ min: -127, max: 127 }), { minLength: stride * 9, maxLength: stride * 9 })
   const asked = fc.array(fc.constantFrom(-32_767, -5, 0, 1, 32_767), { minLength: stride, maxLength: stride })
   fc.assert(
     fc.property(codes, asked, (held, question) => {
-      new Int8Array(program.memory.buffer).set(held, codesAt)
-      new Int16Array(program.memory.buffer).set(question)
-      const sums = [program.run, plain].map((run) => {
+      new Int8Array(dot.memory.buffer).set(held, codesAt)
+      new Int16Array(dot.memory.buffer).set(question)
+      const sums = [dot.run, plain].map((run) => {
         run(codesAt, stride, 0, 9, sumsAt)
-        return [...new Int32Array(program.memory.buffer, sumsAt, 9)]
+        return [...new Int32Array(dot.memory.buffer, sumsAt, 9)]
       })
       assert.deepEqual(sums[0], sums[1])
     }),
