@@ -15,6 +15,12 @@ const report: (report: GuestReport) => void = say
 // A write to a runner that was killed fails; the end of stdin stops the guest in an orderly way.
 process.stdout.on('error', () => {})
 
+/** Of the runner: its end, and what it writes behind the envelope. */
+interface Input {
+  readonly ended: Promise<void>
+  readonly nextLine: () => Promise<string>
+}
+
 async function main(): Promise<void> {
   const input = createInterface({ input: process.stdin })
   const firstLine = new Promise<GuestEnvelope>((resolve, reject) => {
@@ -23,10 +29,11 @@ async function main(): Promise<void> {
   })
   const ended = new Promise<void>((resolve) => input.once('close', resolve))
   const envelope = await firstLine
-  return envelope.question === undefined ? serve(envelope, ended) : answerQuestion(envelope.question, envelope, ended)
+  const nextLine = (): Promise<string> => new Promise((resolve) => void input.once('line', resolve))
+  return envelope.question === undefined ? serve(envelope, ended) : answerQuestion(envelope.question, envelope, { ended, nextLine })
 }
 
-async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, ended: Promise<void>): Promise<void> {
+async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, { ended, nextLine }: Input): Promise<void> {
   const { config, keys: env, workspaceRoot, catalogFolder: folder } = envelope
   switch (question.command) {
     case 'audit-verify':
@@ -66,7 +73,7 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
     }
     case 'store': {
       const { upkeep } = await import('./store-upkeep.ts')
-      return untilCancelled(ended, async () => upkeep(question.store, envelope, say))
+      return untilCancelled(ended, async () => upkeep(question.store, envelope, { say, nextLine }))
     }
     default:
       return assertNever(question)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
-import { openStore, type Store } from '../store/index.ts'
+import { openStore, type Store, storeAddress } from '../store/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import {
   type Call,
@@ -44,7 +44,8 @@ export async function* answer(
   })
   try {
     await store.opened()
-    if (question.command === 'audit-verify') yield await verifyJournal(store, question.heads, question.publicKey)
+    if (question.command === 'audit-verify')
+      yield await verifyJournal(store, { seal: question.seal, isShared: storeAddress({ config: config.store, environment: keys }) !== '' })
     else if (question.command === 'audit-recording') yield* recording(store, question.session)
     else yield* show(store, question)
   } finally {

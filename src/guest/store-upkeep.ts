@@ -2,13 +2,18 @@
 import { join } from 'node:path'
 import { verifyJournal } from '../kernel/index.ts'
 import { answerStore, cipherChoice, type OpeningStore, openPostgresStore, openSqliteStore, storeAddress } from '../store/index.ts'
-import { type GuestEnvelope, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
+import { type GuestEnvelope, type GuestReport, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
 const progressMs = 100
 
-/** @param say takes progress lines, and the report as the last one */
-export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, say: (line: object) => void): Promise<void> {
+/** Lines to the runner (progress, and the report as the last one) and from it. */
+interface Runner {
+  readonly say: (line: object) => void
+  readonly nextLine: () => Promise<string>
+}
+
+export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, { say, nextLine }: Runner): Promise<void> {
   const { user, workspaceRoot, config, keys, masterKeys: masters = [] } = envelope
   const internal = join(workspaceRoot, 'internal')
   const file = join(internal, 'oxbow.db')
@@ -19,6 +24,10 @@ export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, s
     place: { user, file, url, backups: join(internal, 'backups'), ...cipher },
     now: systemClock.now,
     tell: progressLines(say),
+    async signRestore(restore) {
+      say({ type: 'restoring', ...restore } satisfies GuestReport)
+      await nextLine()
+    },
     async verifyChain(at) {
       const pool = config.store.pool
       const options = { user, durability: 'normal', readOnly: true, ...(choice !== null && { cipher: choice }) } as const
@@ -34,7 +43,7 @@ async function chainProblems(store: OpeningStore): Promise<readonly string[]> {
   try {
     await store.opened()
     // A backup is older than the newest heads: only `oxbow audit verify` knows what must be there.
-    const report = await verifyJournal(store, [], '')
+    const report = await verifyJournal(store, { seal: null })
     if (report.ok) return []
     const { first_bad: bad, erased } = report
     return [

@@ -28,6 +28,8 @@ export interface GuestProcess {
   readonly lines: AsyncIterable<unknown>
   /** Resolves when the process is gone, never rejects. */
   readonly gone: Promise<{ readonly exitCode: number | null; readonly signal: string | null }>
+  /** Writes one line to its stdin. */
+  send(line: object): void
   /** Closes stdin, which asks the guest to stop, and kills its process group when it does not. Resolves when it is gone. */
   stop(): Promise<void>
 }
@@ -108,6 +110,7 @@ export async function spawnGuest({ home, workspace, envelope, program, env, laun
     pid,
     lines: jsonLines(child.stdout),
     gone,
+    send: (line) => void child.stdin.write(`${JSON.stringify(line)}\n`),
     async stop() {
       child.stdin.end()
       const timer = setTimeout(() => killGroup(pid), guestStopTimeoutMs)

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isOxbowError, parseConfig } from '../types/index.ts'
+import { isOxbowError, parseConfig, parseHead } from '../types/index.ts'
 import { askOffline, ensureGuest, findGuest, type GuestSetup } from './guest.ts'
 import { readSeal } from './head-signing.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
@@ -186,8 +186,8 @@ await listen()`
     const guest = await ensureGuest(options)
     await guest.stop()
     assert.deepEqual(
-      readSeal(options.home, options.workspace.user).heads.map((head) => head.seq),
-      [5],
+      readSeal(options.home, options.workspace.user).lines.map((line) => parseHead(line)?.seq),
+      [0, 5],
     )
     assert.match(warnings.join(), /record 4/)
   })
@@ -204,8 +204,8 @@ await listen()`
     const guest = await ensureGuest(options)
     await guest.stop()
     assert.deepEqual(
-      readSeal(options.home, options.workspace.user).heads.map((head) => head.seq),
-      [5],
+      readSeal(options.home, options.workspace.user).lines.map((line) => parseHead(line)?.seq),
+      [0, 5],
     )
     assert.deepEqual(warnings, [])
   })
@@ -233,14 +233,14 @@ void test('a guest that is killed is noticed', async () => {
 
 void test('an offline question gets its documents and the seal of the runner', async () => {
   const script = `
-const { heads, publicKey, ...question } = envelope.question
-say({ heads, publicKey: publicKey.slice(0, 26), question })
+const { seal: { publicKey, ...seal }, ...question } = envelope.question
+say({ seal, publicKey: publicKey.slice(0, 26), question })
 say({ command: process.argv[2] })
 process.exit(0)`
   await withGuest(script, async (options) => {
     const answer = await collect(askOffline(options, { command: 'audit-verify' }))
     assert.deepEqual(answer, [
-      { heads: [], publicKey: '-----BEGIN PUBLIC KEY-----', question: { command: 'audit-verify' } },
+      { seal: { lines: [], count: null }, publicKey: '-----BEGIN PUBLIC KEY-----', question: { command: 'audit-verify' } },
       { command: 'audit-verify' },
     ])
   })

@@ -11,6 +11,7 @@ import {
   type Failure,
   type GuestEnvelope,
   type GuestQuestion,
+  type GuestReport,
   isAlive,
   isOxbowError,
   OxbowError,
@@ -27,7 +28,7 @@ import {
   ownGuestProgram,
   spawnGuest,
 } from './guest-process.ts'
-import { type HeadSigner, openHeadSigner, readSeal } from './head-signing.ts'
+import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries, portProbeTimeoutMs } from './limits.ts'
@@ -184,6 +185,7 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn
     return fatal ?? unreachable(`the guest ended (${signal ?? `exit code ${exitCode}`})`, workspace)
   }
   const over = read().then((failure) => {
+    signer.close()
     ready.resolve(failure as OxbowError)
     return failure
   })
@@ -230,14 +232,17 @@ const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['
  */
 export async function* askOffline(options: Omit<GuestSetup, 'warn'>, asked: OfflineQuestion, masters?: readonly string[]): AsyncGenerator {
   const { home, workspace, env } = options
-  const question = asked.command === 'audit-verify' ? { ...asked, ...readSeal(home, workspace.user) } : asked
+  const question = asked.command === 'audit-verify' ? { ...asked, seal: readSeal(home, workspace.user) } : asked
   const envelope = { ...envelopeFor(options, withoutStore.has(asked.command) ? [] : masters), question }
   const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
   try {
     for await (const line of guest.lines) {
       const report = asReport(line)
       if (report?.type === 'fatal') throw fatalError(report)
-      yield line
+      if (report?.type === 'restoring') {
+        signFor(options, asked, report)
+        guest.send({ signed: true })
+      } else yield line
     }
     const { exitCode, signal } = await guest.gone
     if (exitCode === 0) return
@@ -250,6 +255,13 @@ export async function* askOffline(options: Omit<GuestSetup, 'warn'>, asked: Offl
   } finally {
     await guest.stop()
   }
+}
+
+/** Only a guest that was asked to restore gets a restore signed. */
+function signFor({ home, workspace }: Omit<GuestSetup, 'warn'>, asked: OfflineQuestion, report: GuestReport & { type: 'restoring' }): void {
+  if (asked.command !== 'store' || asked.store.ask !== 'restore') throw unreachable('the guest restores a store unasked', workspace)
+  const { call, from, to } = report
+  signRestore(home, workspace.user, systemClock, { call, from, to, by: asked.store.by })
 }
 
 /** Finds the guest that already serves a workspace: it has left its address and token in `ipc/`, which only the user can read. */

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { verify } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { signedHeadText } from '../types/index.ts'
-import type { Clock, SignedHead } from '../types/index.ts'
-import { openHeadSigner, readSeal, thinOut } from './head-signing.ts'
+import { checkHeads, type Clock, parseHead, signedHeadText } from '../types/index.ts'
+import { openHeadSigner, readSeal, signRestore, thinOut } from './head-signing.ts'
 import { openHome, parseUser } from './home.ts'
 import type { Home } from './home.ts'
-import { maxSignedHeads } from './limits.ts'
+import { headCountDelayMs, maxSignedHeads } from './limits.ts'
 
 const user = parseUser('ada')
 const clock: Clock = { now: () => 1_700_000_000_000, monotonicMs: () => 0 }
@@ -24,21 +23,22 @@ function withHome(check: (home: Home) => void): void {
   }
 }
 
-function isSigned(signed: SignedHead, publicKey: string, name: string): boolean {
-  return verify(null, Buffer.from(signedHeadText(name, signed)), publicKey, Buffer.from(signed.signature, 'base64'))
+const seqs = (home: Home): readonly (number | undefined)[] => readSeal(home, user).lines.map((line) => parseHead(line)?.seq)
+
+function faults(home: Home): readonly string[] {
+  const seal = readSeal(home, user)
+  return checkHeads(user, seal, createPublicKey(seal.publicKey)).faults.map(({ why }) => why)
 }
 
 void test('a reported head is signed, kept over a restart, and holds for its user only', () => {
   withHome((home) => {
     assert.equal(openHeadSigner(home, user, clock).sign(head(3)), null)
     assert.equal(openHeadSigner(home, user, clock).sign(head(9)), null)
-    const { heads, publicKey } = readSeal(home, user)
-    assert.deepEqual(
-      heads.map((signed) => signed.seq),
-      [3, 9],
-    )
-    assert.ok(heads.every((signed) => isSigned(signed, publicKey, 'ada')))
-    assert.ok(!isSigned(heads[0]!, publicKey, 'eve'))
+    assert.deepEqual(seqs(home), [0, 3, 9])
+    const seal = readSeal(home, user)
+    const key = createPublicKey(seal.publicKey)
+    assert.deepEqual(checkHeads('ada', seal, key).faults, [])
+    assert.ok(checkHeads('eve', seal, key).faults.length >= 3)
     assert.equal(statSync(join(home.runner, 'signing-key.pem')).mode & 0o777, 0o600)
   })
 })
@@ -50,7 +50,7 @@ void test('a journal that goes back behind a signed head is reported and not sig
     assert.match(signer.sign(head(8)) ?? '', /record 8/)
     assert.match(signer.sign(head(9, 'b')) ?? '', /another record 9/)
     assert.equal(signer.sign(head(9)), null)
-    assert.equal(readSeal(home, user).heads.length, 1)
+    assert.deepEqual(seqs(home), [0, 9])
   })
 })
 
@@ -59,10 +59,7 @@ void test('a torn last line is dropped and harms no other', () => {
     openHeadSigner(home, user, clock).sign(head(1))
     appendFileSync(join(home.runner, 'heads', 'ada.jsonl'), '{"seq":2,"ha')
     openHeadSigner(home, user, clock).sign(head(3))
-    assert.deepEqual(
-      readSeal(home, user).heads.map((signed) => signed.seq),
-      [1, 3],
-    )
+    assert.deepEqual(seqs(home), [0, 1, 3])
   })
 })
 
@@ -74,17 +71,18 @@ void test('the file of heads stays bounded, and the first and the newest heads s
       .trimEnd()
       .split('\n')
     assert.ok(lines.length <= maxSignedHeads)
-    const { heads } = readSeal(home, user)
-    assert.equal(heads[0]?.seq, 1)
-    assert.equal(heads.at(-1)?.seq, maxSignedHeads * 2)
+    assert.deepEqual([seqs(home)[0], seqs(home).at(-1)], [0, maxSignedHeads * 2])
+    assert.deepEqual(faults(home), [])
   })
 })
 
-void test('thinning keeps order and the newer half', () => {
-  const heads = [1, 2, 3, 4, 5, 6].map((seq) => ({ ...head(seq), at: 0, signature: '' }))
+void test('thinning keeps order, the newer half, and restores', () => {
+  const restore = { call: '', from: head(1), by: '', fault: '' }
+  const heads = [1, 2, 3, 4, 5, 6, 7, 8].map((seq) => ({ ...head(seq), at: 0, signature: '', ...(seq === 4 && { restore }) }))
+  const kept = thinOut(heads.map((signed) => JSON.stringify(signed)))
   assert.deepEqual(
-    thinOut(heads).map((signed) => signed.seq),
-    [1, 3, 4, 5, 6],
+    kept.map((line) => parseHead(line)?.seq),
+    [1, 3, 4, 5, 6, 7, 8],
   )
 })
 
@@ -102,9 +100,114 @@ void test('a head that cannot be written is told once and ends nothing, and the 
     appendFileSync(path, '{"seq":2,"ha')
     assert.equal(signer.sign(head(4)), null)
     assert.equal(signer.sign(head(5)), null)
-    assert.deepEqual(
-      readSeal(home, user).heads.map(({ seq }) => seq),
-      [1, 4, 5],
-    )
+    assert.deepEqual(seqs(home), [0, 1, 4, 5])
+  })
+})
+
+const headsFile = (home: Home): string => join(home.runner, 'heads', 'ada.jsonl')
+const countFile = (home: Home): string => join(home.runner, 'heads', 'ada.count.json')
+
+void test('a head that is removed, changed or moved breaks the chain, and nothing is signed over it', () => {
+  const harms: readonly ((lines: string[]) => readonly string[])[] = [
+    (lines) => lines.toSpliced(2, 1),
+    (lines) => lines.toSpliced(0, 1),
+    (lines) => lines.slice(0, -1),
+    (lines) => lines.slice(0, 1),
+    () => [],
+    (lines) => [...lines.slice(0, 2), lines[3]!, lines[2]!, lines[4]!],
+    (lines) => lines.with(2, lines[2]!.replace('"seq":2', '"seq":7')),
+  ]
+  for (const harm of harms) {
+    withHome((home) => {
+      const signer = openHeadSigner(home, user, clock)
+      for (const seq of [1, 2, 3, 4]) assert.equal(signer.sign(head(seq)), null)
+      signer.close()
+      assert.deepEqual(faults(home), [])
+      const lines = readFileSync(headsFile(home), 'utf8').trimEnd().split('\n')
+      const harmed = harm(lines)
+        .map((line) => `${line}\n`)
+        .join('')
+      writeFileSync(headsFile(home), harmed)
+      assert.ok(faults(home).length > 0, String(harm))
+      const next = openHeadSigner(home, user, clock)
+      assert.match(next.sign(head(9)) ?? '', /were changed: .*Nothing is signed/)
+      assert.equal(next.sign(head(10)), null)
+      next.close()
+      assert.equal(readFileSync(headsFile(home), 'utf8'), harmed)
+    })
+  }
+})
+
+void test('a count that is removed, changed or of other heads is found', () => {
+  withHome((home) => {
+    const signer = openHeadSigner(home, user, clock)
+    signer.sign(head(1))
+    const early = readFileSync(countFile(home), 'utf8')
+    signer.sign(head(2))
+    signer.close()
+    const good = readFileSync(countFile(home), 'utf8')
+    writeFileSync(countFile(home), good.replace('"n":3', '"n":2'))
+    assert.match(faults(home).join(), /count of signed heads is not the runner’s/)
+    rmSync(countFile(home))
+    assert.match(faults(home).join(), /count of signed heads was removed/)
+    // One that is older says less, and nothing that is wrong.
+    writeFileSync(countFile(home), early)
+    assert.deepEqual(faults(home), [])
+  })
+})
+
+void test('heads are counted when they are a minute old, and the newest when the guest has ended', () => {
+  withHome((home) => {
+    let now = clock.now()
+    const signer = openHeadSigner(home, user, { ...clock, now: () => now })
+    const counted = (): number => (JSON.parse(readFileSync(countFile(home), 'utf8')) as { n: number }).n
+    assert.equal(counted(), 1)
+    signer.sign(head(1))
+    signer.sign(head(2))
+    assert.equal(counted(), 1)
+    now += headCountDelayMs
+    signer.sign(head(3))
+    assert.equal(counted(), 3)
+    signer.close()
+    assert.equal(counted(), 4)
+  })
+})
+
+void test('heads of a version that did not chain them are kept, and covered by the first chained one', () => {
+  withHome((home) => {
+    readSeal(home, user)
+    const key = createPrivateKey(readFileSync(join(home.runner, 'signing-key.pem')))
+    const older = [3, 5].map((seq) => {
+      const stamped = { ...head(seq), at: clock.now() }
+      return JSON.stringify({ ...stamped, signature: sign(null, Buffer.from(signedHeadText(user, stamped)), key).toString('base64') })
+    })
+    mkdirSync(join(home.runner, 'heads'))
+    writeFileSync(headsFile(home), older.map((line) => `${line}\n`).join(''))
+    assert.deepEqual(faults(home), [])
+    const signer = openHeadSigner(home, user, clock)
+    signer.sign(head(9))
+    signer.close()
+    assert.deepEqual(seqs(home), [3, 5, 5, 9])
+    assert.deepEqual(faults(home), [])
+    const lines = readFileSync(headsFile(home), 'utf8')
+    writeFileSync(headsFile(home), lines.replace(`${older[0]}\n`, ''))
+    assert.match(faults(home).join(), /before it were changed or removed/)
+  })
+})
+
+void test('a restore is signed also over heads that were cut, says so, and heads go on behind it', () => {
+  withHome((home) => {
+    const signer = openHeadSigner(home, user, clock)
+    for (const seq of [1, 2, 3]) signer.sign(head(seq))
+    signer.close()
+    const lines = readFileSync(headsFile(home), 'utf8').split('\n')
+    writeFileSync(headsFile(home), `${lines.slice(0, 2).join('\n')}\n`)
+    signRestore(home, user, clock, { call: 'c', from: head(3), to: head(2, 'b'), by: 'ann' })
+    const restored = parseHead(readSeal(home, user).lines.at(-1) ?? '')
+    assert.match(restored?.restore?.fault ?? '', /heads were removed/)
+    assert.deepEqual(faults(home), [])
+    const next = openHeadSigner(home, user, clock)
+    assert.equal(next.sign(head(4)), null)
+    assert.deepEqual(faults(home), [])
   })
 })

@@ -1,91 +1,236 @@
 /**
  * The runner's seal on a guest's journal. A guest that is taken over can rewrite its own chain; it cannot rewrite the heads
- * that were signed before, because key and heads stand in `runner/`, which no guest is given.
+ * that were signed before, because key and heads are in `runner/`, which no guest is given. See types/head-chain.ts for the form.
+ *
+ * A head is appended without a flush: a loss of power may take the newest ones, as it may take the newest records. The count must
+ * never be ahead of the heads on the disk, so it names a head that is a minute old, and the newest one when a guest has ended.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, fdatasyncSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { OxbowError, signedHeadText } from '../types/index.ts'
-import type { ChainHead, Clock, SignedHead, UserId } from '../types/index.ts'
+import {
+  type ChainHead,
+  checkHeads,
+  type Clock,
+  emptyChain,
+  type HeadCount,
+  headCountText,
+  type HeadSeal,
+  linkHash,
+  OxbowError,
+  parseHead,
+  parseHeadCount,
+  type RestoreFact,
+  type SignedHead,
+  signedHeadText,
+  type UserId,
+  writeWhole,
+} from '../types/index.ts'
 import { hostFiles, placeFirst } from './home.ts'
 import type { Home } from './home.ts'
-import { maxSignedHeads } from './limits.ts'
+import { headCountDelayMs, maxSignedHeads } from './limits.ts'
 
 export interface HeadSigner {
   /**
    * Signs a head and appends it to the user's file. A head that is already signed is left alone.
-   * @returns what is wrong when the chain went back or changed under a signed head (nothing is signed then), or, once, when it cannot
-   * be written; else null
+   * @returns what is wrong when the chain went back or changed under a signed head (nothing is signed then), or, once, when heads
+   * were removed or cannot be written; else null
    */
   sign(head: ChainHead): string | null
+  /** Counts the newest head. Call when the guest has ended; never throws. */
+  close(): void
 }
 
-/** The same file for reading, by `audit verify`. */
-export interface Seal {
-  readonly heads: readonly SignedHead[]
-  /** PEM. */
-  readonly publicKey: string
-}
-
+/** @throws OxbowError for a key or heads that cannot be read */
 export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSigner {
-  const { key, path, kept } = hostFiles(() => openSeal(home, user))
-  let heads = kept
-  /** The file has these heads, and no half of another one. */
-  let isWhole = true
+  const file = hostFiles(() => openHeads(home, user))
+  let fault = hostFiles(() => file.read())
+  /** The file has what was signed, and no half of another line. */
+  let isWhole = fault !== null || file.last()?.n !== undefined || file.begin(clock.now())
+  let isReported = false
+  const faultOnce = (): string | null => {
+    if (isReported) return null
+    isReported = true
+    return `the heads that were signed for ${user} were changed: ${fault}. Nothing is signed; run \`oxbow audit verify\``
+  }
   return {
     sign(head) {
-      const last = heads.at(-1)
+      const last = file.last()
       if (last !== undefined && last.seq === head.seq && last.hash === head.hash) return null
       if (last !== undefined && head.seq <= last.seq) {
         return `the journal of ${user} says its head is record ${head.seq}, but the runner has signed another record ${last.seq}; run \`oxbow audit verify\``
       }
-      const at = clock.now()
-      const signature = sign(null, Buffer.from(signedHeadText(user, { ...head, at })), key).toString('base64')
-      const signed: SignedHead = { seq: head.seq, hash: head.hash, at, signature }
-      const next = heads.length < maxSignedHeads ? [...heads, signed] : thinOut([...heads, signed])
       try {
-        if (isWhole && next.length > heads.length) appendFileSync(path, toLine(signed), { mode: 0o600 })
-        else replaceFile(path, next.map(toLine).join(''))
+        if (isWhole) fault = file.read()
+        if (fault !== null) return faultOnce()
+        file.add(head, clock.now(), isWhole)
+        isWhole = true
+        return null
       } catch (error) {
         // A guest that can still be read is not ended for it: the next head seals this one too.
         const isNews = isWhole
         isWhole = false
-        return isNews ? `the head of the journal of ${user} cannot be kept in ${path}: ${(error as Error).message}` : null
+        return isNews ? `the head of the journal of ${user} cannot be kept in ${file.path}: ${(error as Error).message}` : null
       }
-      heads = next
-      isWhole = true
-      return null
+    },
+    close() {
+      try {
+        if (fault === null && isWhole) file.countNewest()
+      } catch {
+        // The next guest counts it.
+      }
     },
   }
 }
 
-export function readSeal(home: Home, user: UserId): Seal {
-  return hostFiles(() => {
-    const publicKey = createPublicKey(signingKey(home)).export({ type: 'spki', format: 'pem' }).toString()
-    return { heads: readHeads(headsPath(home, user)), publicKey }
+/**
+ * Signs that a restore is about to replace the journal, before anything is replaced: `audit verify` then takes heads of what was
+ * replaced as such, once the journal itself says that the restore took place. What is wrong with older heads is kept in it.
+ * @throws OxbowError when it cannot be written: the restore must not go on
+ */
+export function signRestore(
+  home: Home,
+  user: UserId,
+  clock: Clock,
+  restore: Omit<RestoreFact, 'fault'> & { readonly to: ChainHead },
+): void {
+  hostFiles(() => {
+    const file = openHeads(home, user)
+    const fault = file.read()
+    const { to, ...fact } = restore
+    file.addBase(to, clock.now(), { ...fact, fault: fault ?? '' })
+    file.countNewest()
   })
 }
 
-function openSeal(home: Home, user: UserId): { key: KeyObject; path: string; kept: readonly SignedHead[] } {
+/** The same file for reading, by `audit verify`. */
+export function readSeal(home: Home, user: UserId): HeadSeal {
+  return hostFiles(() => {
+    const publicKey = createPublicKey(signingKey(home)).export({ type: 'spki', format: 'pem' }).toString()
+    const { heads, count } = headPaths(home, user)
+    return { lines: wholeLines(readText(heads) ?? ''), count: readText(count), publicKey }
+  })
+}
+
+function openHeads(home: Home, user: UserId) {
   const key = signingKey(home)
-  const path = headsPath(home, user)
-  const kept = readHeads(path)
-  // A line that a power loss tore would swallow the next one.
-  if (!(readText(path) ?? '\n').endsWith('\n')) replaceFile(path, kept.map(toLine).join(''))
-  return { key, path, kept }
+  const { heads: path, count: countPath } = headPaths(home, user)
+  let lines: readonly string[] = []
+  let bytes = -1
+  const count = openCount(user, key, countPath)
+  let fault: string | null = null
+  const last = (): SignedHead | undefined => parseHead(lines.at(-1) ?? '') ?? undefined
+  const base = (before: readonly string[], head: ChainHead, at: number, restore?: RestoreFact): string => {
+    const n = Math.max(last()?.n ?? before.length, restore === undefined ? 0 : count.n()) + 1
+    return baseLine(user, key, before, { n, seq: head.seq, hash: head.hash, at, ...(restore !== undefined && { restore }) })
+  }
+  const replace = (next: readonly string[]): void => {
+    const text = next.map((line) => `${line}\n`).join('')
+    writeWhole(path, text)
+    lines = next
+    bytes = Buffer.byteLength(text)
+  }
+  return {
+    path,
+    last,
+    /**
+     * Reads the file when it is not what this process wrote: at first, and after a restore by another process. Drops a line that a
+     * power loss tore. @returns what is wrong with the heads, or null
+     */
+    read(): string | null {
+      if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === bytes) return fault
+      const text = readText(path) ?? ''
+      lines = wholeLines(text)
+      bytes = Buffer.byteLength(text)
+      // The rest of a torn line would swallow the next one.
+      if (text !== '' && !text.endsWith('\n')) replace(lines)
+      fault = checkHeads(user, { lines, count: count.read() }, null).faults[0]?.why ?? null
+      return fault
+    },
+    /** Signs the first head of the chain, which covers what an older version has signed. @returns false when the disk refuses it */
+    begin(at: number): boolean {
+      lines = [...lines, base(lines, last() ?? emptyChain, at)]
+      try {
+        replace(lines)
+        count.put(lines.at(-1))
+        return true
+      } catch {
+        return false
+      }
+    },
+    add({ seq, hash }: ChainHead, at: number, isWhole: boolean) {
+      if (lines.length >= maxSignedHeads) {
+        const kept = thinOut(lines)
+        replace([...kept, base(kept, { seq, hash }, at)])
+        return count.put(lines.at(-1))
+      }
+      const line = signedLine(user, key, { n: (last()?.n ?? 0) + 1, seq, hash, at, previous: linkHash(lines.at(-1) ?? '') })
+      if (!isWhole) replace([...lines, line])
+      else {
+        appendFileSync(path, `${line}\n`, { mode: 0o600 })
+        lines = [...lines, line]
+        bytes += Buffer.byteLength(line) + 1
+      }
+      count.put(lines.findLast((older) => (parseHead(older)?.at ?? 0) <= at - headCountDelayMs))
+    },
+    addBase: (head: ChainHead, at: number, restore: RestoreFact): void => replace([...lines, base(lines, head, at, restore)]),
+    countNewest() {
+      if ((last()?.n ?? 0) <= count.n()) return
+      flush(path)
+      count.put(lines.at(-1))
+    },
+  }
 }
 
-/** Keeps the newest half and every second one of the older half. The first head always stays. */
-export function thinOut(heads: readonly SignedHead[]): readonly SignedHead[] {
-  const middle = heads.length >> 1
-  return heads.filter((_, index) => index >= middle || index % 2 === 0)
+function openCount(user: UserId, key: KeyObject, path: string) {
+  let counted = 0
+  return {
+    n: (): number => counted,
+    read(): string | null {
+      const text = readText(path)
+      counted = parseHeadCount(text)?.n ?? 0
+      return text
+    },
+    /** Counts the head of this line and all before it. A head that is counted already is left alone. */
+    put(line: string | undefined) {
+      const n = parseHead(line ?? '')?.n
+      if (line === undefined || n === undefined || n <= counted) return
+      const count = { n, last: linkHash(line) }
+      const signature = sign(null, Buffer.from(headCountText(user, count)), key).toString('base64')
+      writeWhole(path, `${JSON.stringify({ ...count, signature } satisfies HeadCount)}\n`)
+      counted = n
+    },
+  }
 }
 
-function headsPath(home: Home, user: UserId): string {
-  const folder = join(home.runner, 'heads')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  return join(folder, `${user}.jsonl`)
+function baseLine(user: UserId, key: KeyObject, before: readonly string[], head: Omit<SignedHead, 'signature'>): string {
+  return signedLine(user, key, { ...head, previous: linkHash(...before), covers: before.length })
+}
+
+function signedLine(user: UserId, key: KeyObject, head: Omit<SignedHead, 'signature'>): string {
+  const signature = sign(null, Buffer.from(signedHeadText(user, head)), key).toString('base64')
+  return JSON.stringify({ ...head, signature } satisfies SignedHead)
+}
+
+function flush(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    fdatasyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Keeps the newest half and every second one of the older half; the first head and those of restores always. */
+export function thinOut(lines: readonly string[]): readonly string[] {
+  const middle = lines.length >> 1
+  return lines.filter((line, index) => index >= middle || index % 2 === 0 || parseHead(line)?.restore !== undefined)
+}
+
+function headPaths(home: Home, user: UserId): { readonly heads: string; readonly count: string } {
+  const path = join(home.runner, 'heads', user)
+  return { heads: `${path}.jsonl`, count: `${path}.count.json` }
 }
 
 /** The key pair of this runner, made at first need. */
@@ -112,15 +257,11 @@ function parseKey(path: string, pem: string): KeyObject {
   }
 }
 
-/** Lines that do not parse are left out: a torn last line after a power loss, never a reason to stop. */
-function readHeads(path: string): readonly SignedHead[] {
-  return (readText(path) ?? '').split('\n').flatMap((line) => {
-    try {
-      return line === '' ? [] : [JSON.parse(line) as SignedHead]
-    } catch {
-      return []
-    }
-  })
+/** The last line may be torn after a power loss: it counts only when it is a head. */
+function wholeLines(text: string): readonly string[] {
+  const lines = text.split('\n')
+  const rest = lines.pop() ?? ''
+  return (parseHead(rest) === null ? lines : [...lines, rest]).filter((line) => line !== '')
 }
 
 function readText(path: string): string | null {
@@ -130,13 +271,4 @@ function readText(path: string): string | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
-}
-
-function toLine(head: SignedHead): string {
-  return `${JSON.stringify(head)}\n`
-}
-
-function replaceFile(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
 }

@@ -20,7 +20,7 @@ export const maxGuestLogBytes: number = 8 * 1024 * 1024
 export const maxUserLength = 64
 /** A configuration is written by hand; anything larger is another file. */
 export const maxConfigBytes: number = 1024 * 1024
-/** Signed heads kept for a user; over it, every second one of the older half goes, so old history gets sparser. */
+/** Signed heads kept for a user, about 1 MB; over it, every second one of the older half goes, so old history gets sparser. */
 export const maxSignedHeads = 2_048
 /** Loopback port of an isolated guest at which it finds its way to models; its own, so nobody else has it. */
 export const isolatedProxyPort = 8119
@@ -36,3 +36,5 @@ export const embedderRedirects = 5
 export const embedderTries = 5
 /** How long half a model is kept for a pull that goes on with it: who wants it tries again within days. */
 export const embedderLeftoverMs: number = 7 * 24 * 60 * 60_000
+/** A signed head is counted when it is this old: by then it is on the disk, so that no loss of power leaves a count without its head. */
+export const headCountDelayMs = 60_000

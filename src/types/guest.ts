@@ -7,8 +7,9 @@ import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
 import type { SandboxStatus } from './hands.ts'
+import type { HeadSeal, RestoreFact } from './head-chain.ts'
 import type { UserId } from './id.ts'
-import type { ChainHead, SignedHead } from './record.ts'
+import type { ChainHead } from './record.ts'
 import type { Json } from './text.ts'
 
 export interface GuestEnvelope {
@@ -49,8 +50,7 @@ export const engineVariables = [
 
 /** What a guest program is asked that does not serve, but answers and ends. */
 export type GuestQuestion =
-  /** With the heads that the runner has signed, oldest first, and the PEM of the key that signed them. */
-  | { readonly command: 'audit-verify'; readonly heads: readonly SignedHead[]; readonly publicKey: string }
+  | { readonly command: 'audit-verify'; /** Null: the journal is checked by itself. */ readonly seal: HeadSeal | null }
   /** Of a session the beginning of its id is enough. */
   | { readonly command: 'audit-show'; readonly session?: string; readonly after?: number; readonly limit?: number }
   | { readonly command: 'audit-recording'; readonly session: string }
@@ -138,13 +138,18 @@ export interface ToolReport {
 export type GuestReport =
   | { readonly type: 'ready'; readonly url: string; readonly pid: number }
   | ({ readonly type: 'head' } & ChainHead)
+  /** A restore is about to replace the journal; the guest waits for a line that says the runner has signed it. */
+  | ({ readonly type: 'restoring' } & Pick<RestoreFact, 'call' | 'from'> & { readonly to: ChainHead })
   /** The guest's last word, a failure. Its code may be one of another version. */
   | { readonly type: 'fatal'; readonly code: string; readonly message: string; readonly hint: string }
+
+const chainHead = { seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }
 
 /** A guest may have been taken over, and whatever runs in it can write lines: what is no report is passed over. */
 export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), url: z.string(), pid: z.int() }),
-  z.object({ type: z.literal('head'), seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({ type: z.literal('head'), ...chainHead }),
+  z.object({ type: z.literal('restoring'), call: z.uuid(), from: z.object(chainHead), to: z.object(chainHead) }),
   z.object({ type: z.literal('fatal'), code: z.string(), message: z.string(), hint: z.string() }),
 ])
 
@@ -176,7 +181,8 @@ export type StoreQuestion =
   | { readonly ask: 'migrate'; readonly to?: number; readonly dryRun: boolean; readonly withoutCopy: boolean }
   /** `path` is absolute; empty: a file of its own in the folder of backups. */
   | { readonly ask: 'backup'; readonly path: string; readonly keep?: number }
-  | { readonly ask: 'restore'; readonly path: string; readonly replace: boolean }
+  /** `by`: account of the person who asks. */
+  | { readonly ask: 'restore'; readonly path: string; readonly replace: boolean; readonly by: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'vacuum' }
   /** `to`: an address of Postgres, which may hold a password, or `file`: the file in the workspace. */
@@ -242,6 +248,8 @@ export interface RestoreReport {
   readonly from: string
   readonly where: string
   readonly manifest: BackupManifest
+  /** The newest record of the journal that was replaced; 0: there was none that could be read. */
+  readonly cutBackFrom: number
   /** Where the store is that stood there before; null when none did. */
   readonly replaced: string | null
 }

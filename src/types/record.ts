@@ -64,16 +64,3 @@ export interface ChainHead {
 }
 
 export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
-
-/** A chain head that the runner has signed and keeps out of the guest's reach. */
-export interface SignedHead extends ChainHead {
-  /** When the runner signed, Unix milliseconds. */
-  readonly at: number
-  /** Ed25519 over `signedHeadText`, base64. */
-  readonly signature: string
-}
-
-/** @returns the text that a runner signs for a head; user and time are in it, so that no head can pass for another's. */
-export function signedHeadText(user: string, head: ChainHead & { readonly at: number }): string {
-  return JSON.stringify(['oxbow-head-1', user, head.seq, head.hash, head.at])
-}

@@ -42,8 +42,7 @@ test('a guest on Postgres answers, goes on after it was killed, and its journal 
   assert.equal(existsSync(workspace.database), false, 'no file is made beside it')
 
   const envelope = { ...envelopeFor(workspace.root, {}, false, keys) }
-  for await (const report of answer({ command: 'audit-verify', heads: [], publicKey: '' }, envelope))
-    assert.equal((report as { ok: boolean }).ok, true)
+  for await (const report of answer({ command: 'audit-verify', seal: null }, envelope)) assert.equal((report as { ok: boolean }).ok, true)
   const store = await openStore({ config: envelope.config.store, environment: keys, path: workspace.database, user, readOnly: true })
   assert.deepEqual(await store.openIntents(), [])
   await store.close()

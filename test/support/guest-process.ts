@@ -58,7 +58,7 @@ export function startGuest({ workspace, config = {}, entry = guestEntry, args = 
   const started = Promise.withResolvers<Awaited<TestGuest['started']>>()
   createInterface({ input: child.stdout }).on('line', (line) => {
     const report = JSON.parse(line) as GuestReport
-    if (report.type !== 'head') started.resolve(report)
+    if (report.type === 'ready' || report.type === 'fatal') started.resolve(report)
   })
   void gone.then(started.resolve)
   const ended = (): Promise<GuestEnd> => inTime(gone, () => `the end of guest ${child.pid}; it says: ${stderr}`)

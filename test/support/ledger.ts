@@ -22,7 +22,7 @@ export async function readLedger(workspace: Pick<TestWorkspace, 'database'>): Pr
   try {
     const entries = (await allRecords(store)).map(parse)
     entries.forEach((entry, i) => assert.equal(entry.seq, i + 1, 'seq has no gaps'))
-    const report = await verifyJournal(store, [], '')
+    const report = await verifyJournal(store, { seal: null })
     assert.equal(report.ok, true, `the chain verifies: ${JSON.stringify(report)}`)
     await assertBudgetsAddUp(store, entries)
     return {

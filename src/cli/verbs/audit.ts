@@ -23,9 +23,25 @@ interface VerifyReport {
   readonly blobs: number
   readonly first_bad: Bad | null
   readonly open: readonly { readonly seq: number; readonly name: string }[]
-  readonly signed_heads: { readonly checked: number; readonly bad: readonly Bad[] }
+  readonly signed_heads: SignedHeads
+  readonly projections: readonly string[]
   readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
   readonly ms: number
+}
+
+interface SignedHeads {
+  readonly checked: number
+  readonly chained_from: number | null
+  readonly bad: readonly Bad[]
+  readonly restores: readonly Restored[]
+}
+
+interface Restored {
+  readonly at: number
+  readonly by: string
+  readonly from: number
+  readonly to: number
+  readonly fault: string
 }
 
 interface Bad {
@@ -81,13 +97,35 @@ export async function auditRecording(session: string, options: AuditOptions, ter
   })
 }
 
-function describeReport({ ok, records, blobs, first_bad: firstBad, open, signed_heads: heads, erased, ms }: VerifyReport): string {
+function chained({ checked, chained_from: from }: SignedHeads): string {
+  if (checked === 0) return ''
+  return from === null ? ', which an older Oxbow did not chain' : `, chained from record ${from} on`
+}
+
+function restoredText({ at, by, from, to, fault }: Restored): string {
+  const was = fault === '' ? '' : `; before that, signed heads were not whole: ${fault}`
+  return `  restored from a backup on ${formatTime(at)} by ${by}: from record ${from} to record ${to}${was}`
+}
+
+function describeReport({
+  ok,
+  records,
+  blobs,
+  first_bad: firstBad,
+  open,
+  signed_heads: heads,
+  projections,
+  erased,
+  ms,
+}: VerifyReport): string {
   const bad = ({ seq, why }: Bad): string => `record ${seq}: ${why}`
   return [
     ok ? 'The journal verifies.' : 'The journal does NOT verify.',
-    `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads`,
+    `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads${chained(heads)}`,
+    ...heads.restores.map(restoredText),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
-    ...heads.bad.map((head) => `  signed head of ${bad(head)}`),
+    ...heads.bad.map((head) => `  signed heads, ${bad(head)}`),
+    ...projections.map((why) => `  beside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies were erased; their hashes hold the chain together`]),
     ...(erased.unchecked === 0
       ? []

@@ -1,4 +1,5 @@
 /** `oxbow store`: asks a guest program that does nothing else, shows how far it is, and says what came of it. */
+import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { askOffline } from '../../runner/index.ts'
 import { type MoveReport, OxbowError, type StoreProgress, type StoreQuestion, type StoreVerifyReport } from '../../types/index.ts'
@@ -43,8 +44,17 @@ export interface RestoreOptions extends StoreOptions {
 }
 
 export function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
-  const question = { ask: 'restore', path: resolve(path), replace: options.replace ?? false } as const
+  const question = { ask: 'restore', path: resolve(path), replace: options.replace ?? false, by: accountName() } as const
   return show(question, text.describeRestore, options, terminal)
+}
+
+/** Of the person, for the record. An account without a name has its number. */
+function accountName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.() ?? '')
+  }
 }
 
 /** @returns 0 when nothing is wrong, else the code of a damaged store. */

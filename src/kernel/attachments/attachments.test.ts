@@ -243,7 +243,7 @@ describe('audit verify', () => {
     await guest.send('look', [file('a.png', png('a'))])
     await guest.send('long '.repeat(2_000), [file('b.png', png('b'))])
     await guest[Symbol.asyncDispose]()
-    assert.deepEqual((await verifyJournal(store, [], '')).first_bad, null)
+    assert.deepEqual((await verifyJournal(store, { seal: null })).first_bad, null)
     for (const [fill, harm, why] of [
       ['a', () => null, /^the blob \w+ that it names is missing$/],
       ['b', () => png('c'), /^the blob \w+ that it names was changed$/],
@@ -252,7 +252,7 @@ describe('audit verify', () => {
         const bytes = await store.blob(hash)
         return bytes !== null && Buffer.from(bytes).equals(png(fill)) ? harm() : bytes
       }
-      const { first_bad: bad } = await verifyJournal(Object.assign(Object.create(store), { blob }) as typeof store, [], '')
+      const { first_bad: bad } = await verifyJournal(Object.assign(Object.create(store), { blob }) as typeof store, { seal: null })
       assert.match(bad?.why ?? '', why)
       const [record] = await store.records({ after: bad!.seq - 1, order: 'oldest_first', limit: 1, hydrate: false })
       assert.deepEqual([record?.name, record?.phase], ['turn.send', 'intent'])

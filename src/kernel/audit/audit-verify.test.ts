@@ -5,7 +5,7 @@ import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { createHasher, recordHash, openMemoryStore, type Store } from '../../store/index.ts'
 import { recordOf } from '../../store/store-contract.ts'
 import { ann, storeFolder, tamper } from '../../store/store-fixture.ts'
-import type { ChainHead, JournalRecord, SignedHead } from '../../types/index.ts'
+import type { ChainHead, HeadSeal, JournalRecord, SignedHead } from '../../types/index.ts'
 import { emptyChain, signedHeadText } from '../../types/index.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
@@ -16,6 +16,11 @@ const large = JSON.stringify({ text: 'x'.repeat(6_000) })
 function signed(head: ChainHead, key: KeyObject = privateKey): SignedHead {
   const stamped = { ...head, at: 1_795_236_000_000 }
   return { ...stamped, signature: sign(null, Buffer.from(signedHeadText(ann, stamped)), key).toString('base64') }
+}
+
+/** As an older version kept heads: not chained, and without a count. */
+function sealOf(heads: readonly SignedHead[]): HeadSeal {
+  return { lines: heads.map((head) => JSON.stringify(head)), count: null, publicKey: pem }
 }
 
 /** Twenty calls, each an intent and an outcome: seq 1 to 40. The outcomes of calls 3 and 7 (seq 8 and 16) share a blob. */
@@ -40,7 +45,7 @@ async function afterHarm(...statements: string[]): Promise<Harmed> {
   await store.close()
   tamper(files.path, ...statements)
   const reading = await files.open({ readOnly: true })
-  return { headBefore, report: await verifyJournal(reading, [signed(headBefore)], pem) }
+  return { headBefore, report: await verifyJournal(reading, { seal: sealOf([signed(headBefore)]) }) }
 }
 
 async function onSound(check: (store: Store) => Promise<void>): Promise<void> {
@@ -55,7 +60,7 @@ test('a sound journal verifies, with its signed heads, its blobs counted once, a
     const early = await store.records({ after: 11, order: 'oldest_first', limit: 1, hydrate: false })
     await store.append({ records: [recordOf('waits', 'intent'), recordOf('waits', 'parked'), recordOf('no', 'refused')] })
     const heads = [signed(early[0] as JournalRecord), signed(await store.head())]
-    const { ms, ...report } = await verifyJournal(store, heads, pem)
+    const { ms, ...report } = await verifyJournal(store, { seal: sealOf(heads) })
     assert.ok(ms >= 0)
     assert.deepEqual(report, {
       ok: true,
@@ -63,22 +68,23 @@ test('a sound journal verifies, with its signed heads, its blobs counted once, a
       blobs: 1,
       first_bad: null,
       open: [{ seq: 41, call: 'waits', name: 'file.read' }],
-      signed_heads: { checked: 2, bad: [] },
+      signed_heads: { checked: 2, chained_from: null, bad: [], restores: [] },
+      projections: [],
       erased: { bodies: 0, unchecked: 0, unexplained: [] },
     })
   }))
 
 test('an empty journal verifies', async () => {
   const store = await openMemoryStore({ user: ann })
-  const report = await verifyJournal(store, [], '')
+  const report = await verifyJournal(store, { seal: null })
   await store.close()
   assert.deepEqual([report.ok, report.records], [true, 0])
 })
 
 test('a head that was signed before the first record holds', () =>
   onSound(async (store) => {
-    const report = await verifyJournal(store, [signed(emptyChain), { ...signed(emptyChain), hash: 'f'.repeat(64) }], pem)
-    assert.deepEqual([report.signed_heads.checked, report.signed_heads.bad.length], [2, 1])
+    const report = await verifyJournal(store, { seal: sealOf([signed(emptyChain), { ...signed(emptyChain), hash: 'f'.repeat(64) }]) })
+    assert.deepEqual([report.signed_heads?.checked, report.signed_heads?.bad.length], [2, 1])
   }))
 
 test('names and bodies that are no valid Unicode verify, and so do bodies that look like references', () =>
@@ -86,16 +92,19 @@ test('names and bodies that are no valid Unicode verify, and so do bodies that l
     const odd = { name: 'x\udc00', actor: '\u0000', body: '{"text":"\udfff"}' }
     const reference = { body: `{"blob":"${'0'.repeat(64)}","bytes":3}` }
     await store.append({ records: [recordOf('\ud800', 'refused', odd), recordOf('r', 'refused', reference)] })
-    const { first_bad, records, blobs } = await verifyJournal(store, [], '')
+    const { first_bad, records, blobs } = await verifyJournal(store, { seal: null })
     assert.deepEqual({ first_bad, records, blobs }, { first_bad: null, records: 42, blobs: 2 })
   }))
 
 test('a journal longer than a page verifies whole', async () => {
   const store = await openMemoryStore({ user: ann })
   for (let i = 0; i < 6; i++) await store.append({ records: Array.from({ length: 2_000 }, (_, k) => recordOf(`c${i}-${k}`, 'refused')) })
-  const report = await verifyJournal(store, [signed(await store.head())], pem)
+  const report = await verifyJournal(store, { seal: sealOf([signed(await store.head())]) })
   await store.close()
-  assert.deepEqual([report.ok, report.records, report.signed_heads], [true, 12_000, { checked: 1, bad: [] }])
+  assert.deepEqual(
+    [report.ok, report.records, report.signed_heads],
+    [true, 12_000, { checked: 1, chained_from: null, bad: [], restores: [] }],
+  )
 })
 
 const harms: readonly { what: string; statements: readonly string[]; seq: number; sound?: number; why: RegExp }[] = [
@@ -155,7 +164,7 @@ for (const { what, statements, seq, sound = seq - 1, why } of harms) {
 
 test('heads behind the first bad record are not judged: what stood there is not known', async () => {
   const { report } = await afterHarm(`update journal set body = '{}' where seq = 21`)
-  assert.deepEqual(report.signed_heads, { checked: 0, bad: [] })
+  assert.deepEqual(report.signed_heads, { checked: 0, chained_from: null, bad: [], restores: [] })
 })
 
 test('records that were given to another user do not hold there', async () => {
@@ -164,15 +173,15 @@ test('records that were given to another user do not hold there', async () => {
   await fill(store)
   await store.close()
   tamper(files.path, `update journal set user = 'eve'`)
-  const report = await verifyJournal(await files.open({ readOnly: true, user: 'eve' as typeof ann }), [], '')
+  const report = await verifyJournal(await files.open({ readOnly: true, user: 'eve' as typeof ann }), { seal: null })
   assert.equal(report.first_bad?.seq, 1)
 })
 
 test('a cut end is found by a signed head, and by nothing else', async () => {
   const { report, headBefore } = await afterHarm('delete from journal where seq > 38')
   assert.deepEqual([report.ok, report.first_bad, report.records], [false, null, 38])
-  assert.equal(report.signed_heads.bad[0]?.seq, headBefore.seq)
-  assert.match(report.signed_heads.bad[0]?.why ?? '', /end was cut off/)
+  assert.equal(report.signed_heads?.bad[0]?.seq, headBefore.seq)
+  assert.match(report.signed_heads?.bad[0]?.why ?? '', /end was cut off/)
 })
 
 test('a journal written anew in good order is found by a signed head', async () => {
@@ -183,10 +192,10 @@ test('a journal written anew in good order is found by a signed head', async () 
   await store.close()
   await rewriteFrom(files.path, 21)
   const reading = await files.open({ readOnly: true })
-  assert.equal((await verifyJournal(reading, [], '')).ok, true)
-  const report = await verifyJournal(reading, [signed(head)], pem)
-  assert.deepEqual([report.ok, report.first_bad, report.signed_heads.bad.length], [false, null, 1])
-  assert.match(report.signed_heads.bad[0]?.why ?? '', /another record here/)
+  assert.equal((await verifyJournal(reading, { seal: null })).ok, true)
+  const report = await verifyJournal(reading, { seal: sealOf([signed(head)]) })
+  assert.deepEqual([report.ok, report.first_bad, report.signed_heads?.bad.length], [false, null, 1])
+  assert.match(report.signed_heads?.bad[0]?.why ?? '', /another record here/)
 })
 
 /** Changes a body and makes every hash after it right again: what only a signature can show. */
@@ -209,16 +218,16 @@ test('a head whose signature is not the runner’s is bad, whatever the journal 
     const head = await store.head()
     const stranger = generateKeyPairSync('ed25519').privateKey
     const forged = [signed(head, stranger), { ...signed(head), at: 1 }, { ...signed(head), signature: '' }]
-    const report = await verifyJournal(store, [...forged, signed(head)], pem)
+    const report = await verifyJournal(store, { seal: sealOf([...forged, signed(head)]) })
     assert.equal(report.ok, false)
-    assert.deepEqual([report.signed_heads.checked, report.signed_heads.bad.length], [4, 3])
+    assert.deepEqual([report.signed_heads?.checked, report.signed_heads?.bad.length], [4, 3])
   }))
 
 test('an outcome of a call that never began, or that had ended, is found', async () => {
   for (const records of [[recordOf('ghost', 'outcome')], [recordOf('ghost', 'reconciled')], [recordOf('c4', 'outcome')]]) {
     await onSound(async (store) => {
       await store.append({ records })
-      const report = await verifyJournal(store, [], '')
+      const report = await verifyJournal(store, { seal: null })
       assert.equal(report.first_bad?.seq, 41)
       assert.match(report.first_bad.why, /never begun, or had ended/)
     })
@@ -228,7 +237,7 @@ test('an outcome of a call that never began, or that had ended, is found', async
 test('a call that begins again before it has ended is found: one end would hide that the other is missing', () =>
   onSound(async (store) => {
     await store.append({ records: [recordOf('twice', 'intent'), recordOf('twice', 'intent'), recordOf('twice', 'outcome')] })
-    const report = await verifyJournal(store, [], '')
+    const report = await verifyJournal(store, { seal: null })
     assert.equal(report.first_bad?.seq, 42)
     assert.match(report.first_bad.why, /record 41 had begun/)
   }))
@@ -237,6 +246,6 @@ test('a call may be reconciled, and one that was refused may begin and be refuse
   onSound(async (store) => {
     await store.append({ records: [recordOf('lost', 'intent'), recordOf('lost', 'reconciled')] })
     await store.append({ records: (['refused', 'intent', 'parked', 'refused'] as const).map((phase) => recordOf('late', phase)) })
-    const report = await verifyJournal(store, [], '')
+    const report = await verifyJournal(store, { seal: null })
     assert.deepEqual([report.first_bad, report.open], [null, []])
   }))

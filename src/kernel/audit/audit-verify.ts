@@ -1,25 +1,29 @@
 /**
  * `audit verify`: reads a user's whole journal in order and checks that nothing was changed, removed, or left out.
  *
- * Every record is hashed again and held to its neighbour; every blob is hashed once; every call that began has an end, or is
- * named as open; every head that the runner signed stands in the chain as it was signed; every body that was erased is one that
- * a later record says was erased. The next page is read while this one is hashed, and only the ids of calls without an end and the
- * places of erased bodies are kept, so memory does not grow with the journal.
+ * Every record is hashed again and compared with its neighbour; every blob is hashed once; every call that began has an end, or is
+ * named as open; every head that the runner signed is in the chain as it was signed; every body that was erased is one that
+ * a later record says was erased; accounts and titles are what the records make them. The next page is read while this one is
+ * hashed, and only ids of open calls, places of erased bodies and a little for each session are kept.
  */
-import { createPublicKey, verify } from 'node:crypto'
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
-import { type CallId, emptyChain, type JournalRecord, type KeptFile, type SignedHead, signedHeadText } from '../../types/index.ts'
+import { type CallId, emptyChain, type HeadSeal, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
+import { createProjectionAudit } from './projection-audit.ts'
+import { type BadRecord, createHeadAudit, type SignedHeadsReport } from './signed-heads.ts'
 
 export interface AuditReport {
   readonly ok: boolean
   readonly records: number
   readonly blobs: number
   /** The first record that does not hold, and why. */
-  readonly first_bad: { readonly seq: number; readonly why: string } | null
+  readonly first_bad: BadRecord | null
   /** Calls that have begun and not ended: under way, waiting for a person, or cut off and not yet taken up again. */
   readonly open: readonly { readonly seq: number; readonly call: CallId; readonly name: string }[]
-  readonly signed_heads: { readonly checked: number; readonly bad: readonly { readonly seq: number; readonly why: string }[] }
+  /** Null: the journal was not held against signed heads. */
+  readonly signed_heads: SignedHeadsReport | null
+  /** What the store keeps beside the journal and is not as the journal says, in words. */
+  readonly projections: readonly string[]
   /**
    * `unchecked`: records of the first format whose bodies were erased, so that only their place could be checked. `unexplained`:
    * records whose bodies are gone and of which no record says so, the first hundred.
@@ -33,29 +37,51 @@ const pageSize = 5_000
 /** Open calls, and unexplained erasures, that are named in the report; a journal with more has another problem. */
 const maxNamed = 100
 
-/** @param publicKey PEM of the runner's key; empty when there are no signed heads to check */
-export async function verifyJournal(store: Store, heads: readonly SignedHead[], publicKey: string): Promise<AuditReport> {
+/** How often records that a guest writes meanwhile are caught up with, before accounts and titles are left alone. */
+const maxCatchUps = 20
+
+export interface AuditOptions {
+  /** What the runner has signed; null: the journal is checked by itself. */
+  readonly seal: HeadSeal | null
+  /** The journal is in a database that other machines may use with runners of their own. */
+  readonly isShared?: boolean
+}
+
+export async function verifyJournal(store: Store, { seal, isShared = false }: AuditOptions): Promise<AuditReport> {
   const began = performance.now()
-  const check = createCheck(store, await createHasher(), heads)
-  for (let page = readPage(store, 0); ;) {
-    const records = await page
-    const last = records.at(-1)
-    if (last === undefined) break
-    page = readPage(store, last.seq)
-    page.catch(() => {})
-    await check.take(records)
-    if (check.firstBad() !== null) break
+  const heads = seal === null ? null : createHeadAudit(store.user, seal, isShared)
+  const check = createCheck(store, await createHasher(), (record) => heads?.take(record))
+  const readOn = async (): Promise<void> => {
+    for (let page = readPage(store, check.seq()); ;) {
+      const records = await page
+      const last = records.at(-1)
+      if (last === undefined) return
+      page = readPage(store, last.seq)
+      page.catch(() => {})
+      await check.take(records)
+      if (check.firstBad() !== null) return
+    }
   }
-  const signed = check.signedHeads(store.user, publicKey)
+  await readOn()
+  let projections: readonly string[] = []
+  for (let tries = 0; tries < maxCatchUps && check.firstBad() === null; tries++) {
+    projections = await check.projections()
+    if (projections.length === 0 || (await store.head()).seq === check.seq()) break
+    await readOn()
+    projections = []
+  }
   const firstBad = check.firstBad()
+  const signed = heads?.report(firstBad?.seq ?? Infinity) ?? null
   const erased = check.erased()
+  const isSigned = signed === null || signed.bad.length === 0
   return {
-    ok: firstBad === null && signed.bad.length === 0 && erased.unexplained.length === 0,
+    ok: firstBad === null && isSigned && erased.unexplained.length === 0 && projections.length === 0,
     records: check.records(),
     blobs: check.blobs(),
     first_bad: firstBad,
     open: check.open(),
     signed_heads: signed,
+    projections: firstBad === null ? projections : [],
     erased,
     ms: Math.round(performance.now() - began),
   }
@@ -65,14 +91,15 @@ function readPage(store: Store, after: number): Promise<readonly JournalRecord[]
   return store.records({ after, order: 'oldest_first', limit: pageSize, hydrate: false })
 }
 
-function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
+/** @param onSound is given each record that holds */
+function createCheck(store: Store, hash: Hasher, onSound: (record: JournalRecord) => void) {
   let head = emptyChain
   let bad: AuditReport['first_bad'] = null
   let count = 0
   const openCalls = new Map<CallId, { seq: number; call: CallId; name: string }>()
   const seenBlobs = new Set<string>()
   const erasures = createErasures(maxNamed)
-  const wanted = new Map(heads.map((signed) => [signed.seq, signed.seq === emptyChain.seq ? emptyChain.hash : '']))
+  const projections = createProjectionAudit(store)
 
   /** @returns why the record does not hold by itself or after its neighbour, or null. */
   const judge = (record: JournalRecord): string | null => {
@@ -116,18 +143,19 @@ function createCheck(store: Store, hash: Hasher, heads: readonly SignedHead[]) {
         if (pieces === null) why = 'it names files in a way that nobody can read'
         for (const piece of pieces ?? []) if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
         if (why !== null) return void (bad = { seq: record.seq, why })
+        if (projections.reads(record)) projections.take(record, await bodyOf(store, record, reference?.blob))
+        onSound(record)
         head = record
         count++
-        if (wanted.has(record.seq)) wanted.set(record.seq, record.hash)
       }
     },
+    seq: () => head.seq,
+    projections: projections.compare,
     firstBad: () => bad,
     records: () => count,
     blobs: () => seenBlobs.size,
     erased: erasures.report,
     open: () => [...openCalls.values()].slice(0, maxNamed),
-    signedHeads: (user: string, publicKey: string) =>
-      judgeHeads(heads, user, publicKey, bad?.seq ?? Infinity, (seq) => wanted.get(seq) ?? ''),
   }
 }
 
@@ -137,6 +165,11 @@ async function wasErased(store: Store, seq: number, erasures: Erasures): Promise
   if (now === undefined || parseErased(now.body) === null) return false
   erasures.add(seq, now.body)
   return true
+}
+
+async function bodyOf(store: Store, { body }: JournalRecord, blob: string | undefined): Promise<string> {
+  const bytes = blob === undefined ? null : await store.blob(blob)
+  return bytes === null ? body : Buffer.from(bytes).toString()
 }
 
 /** Records that name pieces of files beside their bodies. Of results with pictures only that of a page can be so long that it is a blob itself. */
@@ -149,9 +182,8 @@ function keepsFiles({ name, phase, body }: JournalRecord): boolean {
  * @param blob where the body is, when the record holds but its name; its hash was checked
  * @returns null for a body that no program of ours wrote: whoever writes the store can give it a hash that is right
  */
-async function piecesOf(store: Store, { body }: JournalRecord, blob: string | undefined): Promise<readonly string[] | null> {
-  const bytes = blob === undefined ? null : await store.blob(blob)
-  const text = bytes === null ? body : Buffer.from(bytes).toString()
+async function piecesOf(store: Store, record: JournalRecord, blob: string | undefined): Promise<readonly string[] | null> {
+  const text = await bodyOf(store, record, blob)
   if (!text.includes('"pieces"')) return []
   try {
     const { input, media, files } = JSON.parse(text) as {
@@ -165,24 +197,4 @@ async function piecesOf(store: Store, { body }: JournalRecord, blob: string | un
   } catch {
     return null
   }
-}
-
-function judgeHeads(
-  heads: readonly SignedHead[],
-  user: string,
-  publicKey: string,
-  upTo: number,
-  hashAt: (seq: number) => string,
-): AuditReport['signed_heads'] {
-  if (heads.length === 0) return { checked: 0, bad: [] }
-  const key = createPublicKey(publicKey)
-  const checked = heads.filter((head) => head.seq < upTo)
-  const bad = checked.flatMap((head) => {
-    if (!verify(null, Buffer.from(signedHeadText(user, head)), key, Buffer.from(head.signature, 'base64')))
-      return [{ seq: head.seq, why: 'the signature is not the runner’s' }]
-    const found = hashAt(head.seq)
-    if (found === '') return [{ seq: head.seq, why: 'the journal ends before this signed record: its end was cut off' }]
-    return found === head.hash ? [] : [{ seq: head.seq, why: 'the journal has another record here than the one that was signed' }]
-  })
-  return { checked: checked.length, bad }
 }

@@ -29,7 +29,7 @@ test('an audit counts the bodies that a record says were erased, and the journal
   await store.append({ records: Array.from({ length: 450 }, (_, i) => recordOf(`c${i}`, 'refused')) })
   const seqs = Array.from({ length: 410 }, (_, i) => i + 1)
   assert.deepEqual(await journalOf(store).erase(forget, seqs, 'asked by ann'), { bodies: 410, blobs: 0, kept: [] })
-  const report = await verifyJournal(store, [], '')
+  const report = await verifyJournal(store, { seal: null })
   assert.deepEqual([report.ok, report.erased], [true, { bodies: 410, unchecked: 0, unexplained: [] }])
   await store.close()
 })
@@ -40,7 +40,7 @@ test('a body that is gone without a record that says so is named, and the journa
   await store.append({ records: ['a', 'b', 'c'].map((call) => recordOf(call, 'refused')) })
   await journalOf(store).erase(forget, [1], '')
   await store.erase([3], 'nobody says so')
-  const report = await verifyJournal(store, [], '')
+  const report = await verifyJournal(store, { seal: null })
   assert.deepEqual([report.ok, report.first_bad, report.erased.unexplained], [false, null, [3]])
 })
 
@@ -50,7 +50,7 @@ test('a record cannot be changed under the name of an erased one', async () => {
   await store.append({ records: ['a', 'b'].map((call) => recordOf(call, 'refused')) })
   await store.close()
   tamper(files.path, `update journal set body = '{"erased":"${'0'.repeat(64)}","bytes":2,"reason":""}' where seq = 2`)
-  const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
+  const report = await verifyJournal(await files.open({ readOnly: true }), { seal: null })
   assert.equal(report.first_bad?.seq, 2)
   assert.match(report.first_bad.why, /content was changed/)
 })
@@ -63,7 +63,7 @@ test('a record cannot be rewritten as an erased one of an older format, of which
   await store.close()
   const forged = `{"erased":"${'0'.repeat(64)}","bytes":2,"reason":"asked by ann"}`
   tamper(files.path, `update journal set body = '${forged}', actor = 'user:eve', at = 5 where seq <= 2`)
-  const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
+  const report = await verifyJournal(await files.open({ readOnly: true }), { seal: null })
   assert.deepEqual([report.ok, report.erased.unexplained], [false, [1, 2]])
 })
 
@@ -74,10 +74,10 @@ test('the reason that stands in the place of a body is the one that is on record
   // Cut in the middle of a character: what is left is still the reason.
   await journalOf(store).erase(forget, [1], `${'x'.repeat(maxReasonChars - 1)}\u{1f600}`)
   await journalOf(store).erase(forget, [2], 'asked by ann')
-  assert.equal((await verifyJournal(store, [], '')).ok, true)
+  assert.equal((await verifyJournal(store, { seal: null })).ok, true)
   await store.close()
   tamper(files.path, `update journal set body = replace(body, 'asked by ann', 'asked by eve') where seq = 2`)
-  const report = await verifyJournal(await files.open({ readOnly: true }), [], '')
+  const report = await verifyJournal(await files.open({ readOnly: true }), { seal: null })
   assert.deepEqual([report.ok, report.erased.unexplained], [false, [2]])
 })
 
@@ -100,7 +100,7 @@ test('records whose hashes are right and whose bodies are nonsense are found, an
       const store = await openMemoryStore({ user: ann })
       const begun = phase === 'outcome' ? [recordOf('a', 'intent', { name })] : []
       await store.append({ records: [...begun, recordOf('a', phase, { name, body })] })
-      const report = await verifyJournal(store, [], '')
+      const report = await verifyJournal(store, { seal: null })
       assert.ok(report.first_bad === null || /is no|nobody can read/.test(report.first_bad.why), report.first_bad?.why)
       await store.close()
     }
@@ -153,7 +153,7 @@ test('a session goes on after its messages, calls and results were erased; its m
   ])
   const told = second.events.filter((event) => event.type === 'record').map(({ record }) => record.body)
   assert(told.some(isErased), 'followers are told that it was erased')
-  assert.equal((await verifyJournal(store, [], '')).ok, true)
+  assert.equal((await verifyJournal(store, { seal: null })).ok, true)
   await second.kernel.close()
 })
 

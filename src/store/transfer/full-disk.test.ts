@@ -36,7 +36,7 @@ test('a backup to a disk that fills leaves nothing there, and a restore to one l
   assert.deepEqual(readdirSync(disk.path), [])
   const path = join(files.folder, 'backup')
   await ask(place, { ask: 'backup', path })
-  await assertRejects(ask(placeIn(disk.path), { ask: 'restore', path, replace: false }), 'store_full')
+  await assertRejects(ask(placeIn(disk.path), { ask: 'restore', path, replace: false, by: 'ann' }), 'store_full')
   assert.deepEqual(
     readdirSync(disk.path).filter((name) => !name.endsWith('.lock')),
     [],

@@ -26,6 +26,19 @@ function contentOf(path: string): string {
   return JSON.stringify(rows)
 }
 
+/** The same without the two records that say it was restored. */
+function restoredContentOf(path: string): string {
+  const raw = new Sqlite(path)
+  const rows = raw.prepare(`select name, phase from journal order by seq desc limit 2`).raw().all()
+  assert.deepEqual(rows, [
+    ['store.restore', 'outcome'],
+    ['store.restore', 'intent'],
+  ])
+  raw.exec(`delete from journal where name = 'store.restore'`)
+  raw.close()
+  return contentOf(path)
+}
+
 test('a backup of a store that is written meanwhile is a moment of it, says what it holds, and verifies', async () => {
   await using files = storeFolder()
   await filled(files)
@@ -55,10 +68,10 @@ test('a restored store is what was backed up, in every table, and goes on; what 
   const later = await files.open()
   await later.append({ records: [recordOf('later', 'intent')] })
   await later.close()
-  await assertRejects(ask(place, { ask: 'restore', path, replace: false }), 'bad_input', /is not empty/)
-  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true })
+  await assertRejects(ask(place, { ask: 'restore', path, replace: false, by: 'ann' }), 'bad_input', /is not empty/)
+  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true, by: 'ann' })
   assert.ok(replaced !== null)
-  assert.equal(contentOf(files.path), before)
+  assert.equal(restoredContentOf(files.path), before)
   const kept = new Sqlite(replaced, { readonly: true })
   assert.equal(kept.prepare('select max(seq) from journal').pluck().get(), manifest.head.seq + 1)
   kept.close()
@@ -77,7 +90,7 @@ test('a folder is no backup, and a name or a folder that the disk refuses is sai
   await using files = storeFolder()
   await filled(files)
   const place = placeIn(files.folder)
-  await assertRejects(ask(place, { ask: 'restore', path: files.folder, replace: false }), 'bad_input', /it is no file/)
+  await assertRejects(ask(place, { ask: 'restore', path: files.folder, replace: false, by: 'ann' }), 'bad_input', /it is no file/)
   for (const name of ['x'.repeat(300), 'x'.repeat(250)]) {
     await assertRejects(ask(place, { ask: 'backup', path: join(files.folder, name) }), 'store_failed', /cannot be written \(ENAMETOOLONG\)/)
   }
@@ -97,9 +110,9 @@ test('a backup is restored where no store is', async () => {
   await filled(files)
   const { path } = await ask<BackupReport>(placeIn(files.folder), { ask: 'backup', path: join(files.folder, 'b') })
   await using empty = storeFolder()
-  const { replaced } = await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false })
+  const { replaced } = await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' })
   assert.equal(replaced, null)
-  assert.equal(contentOf(empty.path), contentOf(files.path))
+  assert.equal(restoredContentOf(empty.path), contentOf(files.path))
   assert.deepEqual(
     readdirSync(empty.folder).filter((name) => name.includes('restoring')),
     [],
@@ -120,7 +133,11 @@ test('a backup that would run something with each write, or puts another table b
     const path = join(files.folder, 'backup')
     await ask(placeIn(files.folder), { ask: 'backup', path })
     await using empty = storeFolder()
-    await assertRejects(ask(placeIn(empty.folder), { ask: 'restore', path, replace: false }), 'bad_input', /holds a (trigger|view)/)
+    await assertRejects(
+      ask(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' }),
+      'bad_input',
+      /holds a (trigger|view)/,
+    )
     assert.equal(existsSync(empty.path), false)
   }
 })
@@ -135,7 +152,7 @@ test('a backup that is cut short, changed, or of somebody else is refused, and t
   const before = readFileSync(files.path)
   const refused = async (bytes: Uint8Array, why: RegExp): Promise<void> => {
     writeFileSync(path, bytes)
-    await assertRejects(ask(place, { ask: 'restore', path, replace: true }), 'bad_input', why)
+    await assertRejects(ask(place, { ask: 'restore', path, replace: true, by: 'ann' }), 'bad_input', why)
   }
   for (const length of [0, 10, 5_000, good.length - 1, good.length - 30]) await refused(good.subarray(0, length), /cut short|damaged/)
   const middle = Buffer.from(good)
@@ -154,11 +171,11 @@ test('a backup that is cut short, changed, or of somebody else is refused, and t
   await refused(Buffer.concat([good, good.subarray(-24)]), /damaged/)
   writeFileSync(path, good)
   await assertRejects(
-    ask({ ...place, user: 'bob' as UserId }, { ask: 'restore', path, replace: true }),
+    ask({ ...place, user: 'bob' as UserId }, { ask: 'restore', path, replace: true, by: 'ann' }),
     'bad_input',
     /of user "ann", not of bob/,
   )
-  await assertRejects(ask(place, { ask: 'restore', path: join(files.folder, 'none'), replace: true }), 'not_found')
+  await assertRejects(ask(place, { ask: 'restore', path: join(files.folder, 'none'), replace: true, by: 'ann' }), 'not_found')
   assert.deepEqual(readFileSync(files.path), before)
   assert.equal(existsSync(`${files.path}.restoring`), false)
 })
@@ -170,7 +187,7 @@ test('a backup whose checksum is right but whose chain does not hold is refused'
   const path = join(files.folder, 'backup')
   await ask(placeIn(files.folder), { ask: 'backup', path })
   await using empty = storeFolder()
-  await assertRejects(ask(placeIn(empty.folder), { ask: 'restore', path, replace: false }), 'bad_input', /record 7/)
+  await assertRejects(ask(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' }), 'bad_input', /record 7/)
   assert.equal(existsSync(empty.path), false)
 })
 
@@ -182,9 +199,9 @@ test('a backup of an older version is brought up to date on its way back', async
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
   assert.deepEqual([manifest.schema, manifest.head.seq], [2, 66])
   await using empty = storeFolder()
-  await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false })
+  await ask<RestoreReport>(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' })
   const status = await ask<StoreStatus>(placeIn(empty.folder), { ask: 'status' })
-  assert.deepEqual([status.state, status.head.seq, status.rows['message']], ['current', 66, 60])
+  assert.deepEqual([status.state, status.head.seq, status.rows['message']], ['current', 68, 60])
 })
 
 test('of older backups as many are kept as are asked for, and nothing else in the folder is removed', async () => {
@@ -220,9 +237,9 @@ test('a backup never replaces a file, and a damaged store is kept whole when it 
   truncateSync(files.path, 30_000)
   appendFileSync(files.path, 'damage')
   const damaged = readFileSync(files.path)
-  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true })
+  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true, by: 'ann' })
   assert.deepEqual(readFileSync(replaced ?? ''), damaged)
-  assert.equal((await (await files.open()).head()).seq, 66)
+  assert.equal((await (await files.open()).head()).seq, 68)
 })
 
 test('a store that a guest holds is neither restored nor vacuumed nor migrated', async () => {
@@ -233,7 +250,7 @@ test('a store that a guest holds is neither restored nor vacuumed nor migrated',
   await ask(place, { ask: 'backup', path })
   const guest = await files.open({ exclusive: true })
   await guest.opened()
-  await assertRejects(ask(place, { ask: 'restore', path, replace: true }), 'workspace_busy')
+  await assertRejects(ask(place, { ask: 'restore', path, replace: true, by: 'ann' }), 'workspace_busy')
   await assertRejects(ask(place, { ask: 'vacuum' }), 'workspace_busy')
   await assertRejects(ask(place, { ask: 'migrate', dryRun: false, withoutCopy: false }), 'workspace_busy')
   assert.equal((await guest.head()).seq, 66)

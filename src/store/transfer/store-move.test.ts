@@ -151,14 +151,14 @@ test('a backup of Postgres is a file like any other, and is restored to a file o
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
   assert.deepEqual([manifest.head.seq, manifest.rows['memory_entry']], [66, 40])
   await using home = storeFolder()
-  await ask<RestoreReport>(placeIn(home.folder), { ask: 'restore', path, replace: false })
-  await assertWorks(placeIn(home.folder), 66)
+  await ask<RestoreReport>(placeIn(home.folder), { ask: 'restore', path, replace: false, by: 'ann' })
+  await assertWorks(placeIn(home.folder), 68)
 
   await assertWorks(place, 66)
-  await assertRejects(ask(place, { ask: 'restore', path, replace: false }), 'bad_input', /has rows of this user already/)
-  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true })
+  await assertRejects(ask(place, { ask: 'restore', path, replace: false, by: 'ann' }), 'bad_input', /is not empty/)
+  const { replaced } = await ask<RestoreReport>(place, { ask: 'restore', path, replace: true, by: 'ann' })
   assert.ok(replaced !== null && existsSync(replaced))
-  await assertWorks(place, 66)
+  await assertWorks(place, 68)
   const old = depsOf(place)
   assert.deepEqual(await old.verifyChain({ url: database.url }), [])
 })
@@ -174,7 +174,7 @@ test(
     const place = { ...file, url: database.url }
     const { path } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
     await assertWorks(place, 66)
-    const restore = { ask: 'restore', path, replace: true } as const
+    const restore = { ask: 'restore', path, replace: true, by: 'ann' } as const
     for (const last of ['session', 'words of memory', 'comparing zoey']) {
       const meanwhile: Promise<unknown>[] = []
       const stop = {
@@ -193,7 +193,7 @@ test(
     await store.close()
     await ask<RestoreReport>(place, restore)
     assert.deepEqual(await database.sql('select * from move_cursor'), [])
-    await assertWorks(place, 66)
+    await assertWorks(place, 68)
   },
 )
 

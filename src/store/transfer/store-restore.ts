@@ -2,29 +2,50 @@
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { OxbowError, type RestoreReport } from '../../types/index.ts'
+import {
+  type BackupManifest,
+  type CallId,
+  type ChainHead,
+  createIdMaker,
+  emptyChain,
+  type NewRecord,
+  OxbowError,
+  type Phase,
+  restoreCall,
+  type RestoreReport,
+  type StoreQuestion,
+  systemClock,
+  systemRandom,
+} from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { openSqliteStore } from '../sqlite/sqlite-store.ts'
 import { fileFault } from '../store-fault.ts'
 import {
   alone,
   assertNobodyWrites,
   connectSqlite,
+  connectStore,
   headOf,
-  rowCounts,
+  type SignedRestore,
   type StorePlace,
+  tableNames,
+  type UpkeepConnection,
   type UpkeepDeps,
   using,
 } from '../upkeep/connection.ts'
 import { readBackup, stamp } from './backup-file.ts'
-import { copyAll, dropCursors, forget, hasCursors, isFilled, notEmpty, openTarget } from './store-move.ts'
+import { copyAll, dropCursors, forget, hasCursors, isFilled, openTarget } from './store-move.ts'
 import { backupStore } from './store-backup.ts'
 
+type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
+
 /**
- * Nothing of the store that is there is touched before the backup has been checked whole: its hash, its pages, its chain.
+ * Nothing of the store that is there is touched before the backup has been checked whole: its hash, its pages, its chain. The restored
+ * journal says itself that it was restored, and the runner has signed that before the old one goes.
  * @throws OxbowError `bad_input` for a file that is no good, or a store that is not empty
  */
-export async function restoreStore(deps: UpkeepDeps, path: string, replace: boolean): Promise<RestoreReport> {
+export async function restoreStore(deps: UpkeepDeps, { path, replace, by }: RestoreQuestion): Promise<RestoreReport> {
   const { place } = deps
   deps.tell('checking the backup', 0, 0)
   const manifest = await readBackup(path)
@@ -39,18 +60,76 @@ export async function restoreStore(deps: UpkeepDeps, path: string, replace: bool
     try {
       await copyFile(path, copy)
       await truncate(copy, manifest.bytes)
+      const current = await currentStore(place)
+      if (current.hasRows && !replace) throw notReplaced(current.where)
       await makeReady(deps, copy, manifest.head)
-      if (place.url !== '') {
-        const replaced = await restoreRows(deps, copy, replace)
-        return { from: path, where: replaced.where, manifest, replaced: replaced.kept }
-      }
-      const replaced = await putInPlace(deps, copy, replace)
-      return { from: path, where: place.file, manifest, replaced }
+      const restore = { call: newId(), from: current.head, to: manifest.head }
+      await appendRestore(deps, copy, restore, { by, manifest })
+      await deps.signRestore(restore)
+      const replaced = place.url === '' ? putInPlace(deps, copy, current.hasRows) : await restoreRows(deps, copy, current.hasRows)
+      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, replaced }
     } catch (error) {
       throw fileFault(error, place.file)
     } finally {
       removeDatabase(copy)
     }
+  })
+}
+
+const newId = createIdMaker(systemClock, systemRandom)
+
+interface CurrentStore {
+  readonly where: string
+  readonly hasRows: boolean
+  readonly head: ChainHead
+}
+
+/** What cannot be read is not empty. Folds the log of a file into it on the way. */
+async function currentStore(place: StorePlace): Promise<CurrentStore> {
+  const { file, url, user, cipher } = place
+  if (url === '' && !existsSync(file)) return { where: file, hasRows: false, head: emptyChain }
+  const look = async (db: UpkeepConnection): Promise<CurrentStore> => {
+    await assertNobodyWrites(db, user)
+    const head = (await tableNames(db)).has('journal') ? await headOf(db, user) : emptyChain
+    // An unfinished move is no store.
+    const isMoving = url !== '' && (await hasCursors(db, user))
+    return { where: url === '' ? file : db.where, hasRows: !isMoving && (await isFilled(db, user)), head }
+  }
+  if (url !== '') return using(connectStore(place, 'any version'), look)
+  try {
+    return await using(connectSqlite(file, 'write', cipher), look)
+  } catch {
+    return { where: file, hasRows: true, head: emptyChain }
+  }
+}
+
+/** Makes the restored journal say what became of the one before it. */
+async function appendRestore(
+  { place: { user, cipher }, now }: UpkeepDeps,
+  path: string,
+  { call, from }: SignedRestore,
+  { by, manifest }: { readonly by: string; readonly manifest: BackupManifest },
+): Promise<void> {
+  const keys = cipher === undefined ? {} : { cipher: { masters: cipher.masters, required: cipher.required } }
+  const store = await openSqliteStore({ path, user, durability: 'full', ...keys })
+  try {
+    await store.opened()
+    const record = (phase: Phase, body: object): NewRecord => {
+      const ids = { actor: `user:${user}`, session: '', turn: '', call: call as CallId } as const
+      return { at: now(), ...ids, name: restoreCall, phase, body: JSON.stringify(body) }
+    }
+    const { madeAt, head, hash } = manifest
+    const input = { from, to: head, by, backup: { made_at: madeAt, hash } }
+    await store.append({ records: [record('intent', { input }), record('outcome', { status: 'ok' })] })
+  } finally {
+    await store.close()
+  }
+  removeLog(path)
+}
+
+function notReplaced(where: string): OxbowError {
+  return new OxbowError('bad_input', `The store ${where} is not empty.`, {
+    hint: 'Give --replace to put the backup in its place; what is there now is kept.',
   })
 }
 
@@ -77,15 +156,8 @@ function notWhole(why: string): OxbowError {
 }
 
 /** @returns where the old store is kept now; null when there was none, or an empty one */
-async function putInPlace({ place, now }: UpkeepDeps, copy: string, replace: boolean): Promise<string | null> {
-  const { file } = place
-  const rows = existsSync(file) ? await contentOf(place) : 'none'
-  if (rows === 'some' && !replace) {
-    throw new OxbowError('bad_input', `The store ${file} is not empty.`, {
-      hint: 'Give --replace to put the backup in its place; a copy of the old one is kept beside it.',
-    })
-  }
-  const kept = rows === 'some' ? `${file}.replaced-${stamp(now())}` : null
+function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: boolean): string | null {
+  const kept = isKept ? `${file}.replaced-${stamp(now())}` : null
   if (kept !== null) linkSync(file, kept)
   // A log that could not be folded in goes with its file: over another file it would destroy it.
   for (const suffix of ['-wal', '-shm']) {
@@ -98,37 +170,19 @@ async function putInPlace({ place, now }: UpkeepDeps, copy: string, replace: boo
   return kept
 }
 
-/** Folds the log of the old file into it on the way. What cannot be read is not empty. */
-async function contentOf({ file, user, cipher }: StorePlace): Promise<'none' | 'some'> {
-  try {
-    return await using(connectSqlite(file, 'write', cipher), async (db) => {
-      const counts = Object.values(await rowCounts(db, user))
-      return counts.some((count) => count > 0) ? 'some' : 'none'
-    })
-  } catch {
-    return 'some'
-  }
-}
-
 /**
  * In one transaction: whoever reads meanwhile sees the old store, and a restore that ends anywhere before its end leaves it as it was.
  * What arrived is compared with the copy, whose journal was checked.
- * @returns where the rows are kept that stood there before
+ * @returns where the rows are kept that were there before
  */
-async function restoreRows(
-  deps: UpkeepDeps,
-  from: string,
-  replace: boolean,
-): Promise<{ readonly where: string; readonly kept: string | null }> {
+async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Promise<string | null> {
   const { place, now } = deps
-  return using(connectSqlite(from, 'read', deps.place.cipher), (source) =>
+  return using(connectSqlite(from, 'read', place.cipher), (source) =>
     using(openTarget(place), async (db) => {
       await assertNobodyWrites(db, place.user)
       await migrate(db.migration, { now })
       let kept: string | null = null
-      // An unfinished move is no store.
-      if (!(await hasCursors(db, place.user)) && (await isFilled(db, place.user))) {
-        if (!replace) throw notEmpty(db, 'Give --replace to put the backup in its place; a backup of what is there is made first.')
+      if (isKept) {
         mkdirSync(place.backups, { recursive: true, mode: 0o700 })
         kept = (await backupStore(deps, join(place.backups, `${place.user}-replaced-${now()}.oxbow-backup`), undefined)).path
       }
@@ -139,7 +193,7 @@ async function restoreRows(
         await copyAll(deps, source, open)
         await dropCursors(open, place.user)
       })
-      return { where: db.where, kept }
+      return kept
     }),
   )
 }

@@ -69,6 +69,7 @@ export function depsOf(place: StorePlace, more: Partial<UpkeepDeps> = {}): Upkee
     place,
     now: Date.now,
     tell: () => {},
+    signRestore: async () => {},
     verifyChain: (at) => chainProblems('file' in at ? { ...place, url: '', file: at.file } : { ...place, url: at.url }),
     ...more,
   }

@@ -3,7 +3,7 @@
  * keeps guests out meanwhile. Runs in process, because a program that does upkeep does nothing else.
  */
 import { existsSync } from 'node:fs'
-import { OxbowError, type UserId } from '../../types/index.ts'
+import { type ChainHead, OxbowError, type UserId } from '../../types/index.ts'
 import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from '../postgres/postgres-session.ts'
@@ -215,11 +215,23 @@ export interface StorePlace {
 
 export type Tell = (what: string, done: number, total: number) => void
 
+/** Heads of the journal that is replaced and of the one that replaces it, and the call under which that one says so. */
+export interface SignedRestore {
+  readonly call: string
+  readonly from: ChainHead
+  readonly to: ChainHead
+}
+
 export interface UpkeepDeps {
   readonly place: StorePlace
   /** Unix milliseconds. */
   readonly now: () => number
   readonly tell: Tell
+  /**
+   * Has the runner sign that the journal is about to be replaced. Resolves when that is on the disk.
+   * @throws OxbowError when it is not: nothing may be replaced then
+   */
+  readonly signRestore: (restore: SignedRestore) => Promise<void>
   /**
    * Reads the whole journal of the store at a file or an address, and checks it.
    * @returns what is wrong with it, in words for a person; empty when it verifies

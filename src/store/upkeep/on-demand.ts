@@ -15,7 +15,7 @@ const answers: Answers = {
   vacuum: async (_, deps) => (await import('./store-care.ts')).vacuumStore(deps),
   verify: async (_, deps) => (await import('./store-check.ts')).verifyStore(deps),
   backup: async ({ path, keep }, deps) => (await import('../transfer/store-backup.ts')).backupStore(deps, path, keep),
-  restore: async ({ path, replace }, deps) => (await import('../transfer/store-restore.ts')).restoreStore(deps, path, replace),
+  restore: async (question, deps) => (await import('../transfer/store-restore.ts')).restoreStore(deps, question),
   move: async ({ to }, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, to),
 }
 

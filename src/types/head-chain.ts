@@ -1,0 +1,161 @@
+/**
+ * The heads of a journal that a runner has signed, as the lines of one file, oldest first.
+ *
+ * Each head names its number and the SHA-256 of the line before it, so none can be removed, inserted or reordered. A base names the
+ * hash of all lines before it instead: the first head of the chain, one behind older lines that were thinned out, and one behind
+ * heads of a version that did not chain them. A count beside the file, signed too, says how many heads there were: without it,
+ * the newest could be removed together with the records that they cover. Heads without a number are of a version before the chain.
+ */
+import { createHash, verify, type KeyObject } from 'node:crypto'
+import { isObject } from './text.ts'
+import type { ChainHead } from './record.ts'
+
+/** A chain head that the runner has signed and keeps out of the guest's reach. */
+export interface SignedHead extends ChainHead {
+  /** When the runner signed, Unix milliseconds. */
+  readonly at: number
+  /** Ed25519 over `signedHeadText`, base64. */
+  readonly signature: string
+  /** How many heads were signed until then, with this one. Absent: of a version before the chain. */
+  readonly n?: number
+  /** SHA-256 of the line before; of a base, of all lines before, joined by line feeds. Lower-case hex. */
+  readonly previous?: string
+  /** Set in a base: how many lines stand before it. */
+  readonly covers?: number
+  /** The head is that of a backup which was put in place of the journal. */
+  readonly restore?: RestoreFact
+}
+
+/** Name of the call by which a restored journal says that it was restored. */
+export const restoreCall = 'store.restore'
+
+export interface RestoreFact {
+  /** Id of the call under which the restored journal says so itself, right behind this head. */
+  readonly call: string
+  /** Head of the journal that was replaced. */
+  readonly from: ChainHead
+  /** Account of the person who asked for it. */
+  readonly by: string
+  /** What was wrong with the signed heads before it; empty: nothing. */
+  readonly fault: string
+}
+
+/** What `audit verify` checks the journal against. */
+export interface HeadSeal {
+  readonly lines: readonly string[]
+  /** Content of the count's file; null where there is none. */
+  readonly count: string | null
+  /** PEM. */
+  readonly publicKey: string
+}
+
+/** @returns the text that a runner signs for a head; user and time are in it, so that no head can pass for another's. */
+export function signedHeadText(user: string, head: Omit<SignedHead, 'signature'>): string {
+  const { seq, hash, at, n, previous, covers = null, restore } = head
+  if (n === undefined) return JSON.stringify(['oxbow-head-1', user, seq, hash, at])
+  const restored = restore === undefined ? null : [restore.call, restore.from.seq, restore.from.hash, restore.by, restore.fault]
+  return JSON.stringify(['oxbow-head-2', user, n, seq, hash, at, previous, covers, restored])
+}
+
+export interface HeadCount {
+  readonly n: number
+  /** `linkHash` of the line of the head with this number. */
+  readonly last: string
+  /** Ed25519 over `headCountText`, base64. */
+  readonly signature: string
+}
+
+export function headCountText(user: string, { n, last }: Pick<HeadCount, 'n' | 'last'>): string {
+  return JSON.stringify(['oxbow-head-count-1', user, n, last])
+}
+
+export function linkHash(...lines: readonly string[]): string {
+  return createHash('sha256').update(lines.join('\n')).digest('hex')
+}
+
+/** @returns the head that a line holds, or null */
+export function parseHead(line: string): SignedHead | null {
+  const value = parseObject(line)
+  const holds = value !== null && ['seq', 'at'].every((key) => Number.isSafeInteger(value[key])) && typeof value['hash'] === 'string'
+  return holds && typeof value['signature'] === 'string' ? (value as unknown as SignedHead) : null
+}
+
+export function parseHeadCount(text: string | null): HeadCount | null {
+  const value = text === null ? null : parseObject(text)
+  const holds = value !== null && Number.isSafeInteger(value['n']) && typeof value['last'] === 'string'
+  return holds && typeof value['signature'] === 'string' ? (value as unknown as HeadCount) : null
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+export interface HeadFault {
+  /** Place of the line in the file; Infinity: of the whole file. */
+  readonly index: number
+  readonly seq: number
+  readonly why: string
+}
+
+export interface CheckedHeads {
+  /** By line; null for one that cannot be read. */
+  readonly heads: readonly (SignedHead | null)[]
+  readonly faults: readonly HeadFault[]
+}
+
+/** Checks lines and count by themselves, not against a journal. @param key null: signatures are not checked */
+export function checkHeads(user: string, { lines, count }: Pick<HeadSeal, 'lines' | 'count'>, key: KeyObject | null): CheckedHeads {
+  const heads = lines.map(parseHead)
+  const faults = heads.flatMap((head, index): HeadFault[] => {
+    if (head === null) return [{ index, seq: heads[index - 1]?.seq ?? 0, why: 'the line of a signed head cannot be read' }]
+    const isSigned = key === null || verify(null, Buffer.from(signedHeadText(user, head)), key, Buffer.from(head.signature, 'base64'))
+    return isSigned ? [] : [{ index, seq: head.seq, why: 'the signature is not the runner’s' }]
+  })
+  const last = heads.at(-1)
+  const whole = (why: string): HeadFault => ({ index: Infinity, seq: last?.seq ?? 0, why })
+  return { heads, faults: [...faults, ...linkFaults(lines, heads), ...countFaults(user, lines, heads, count, key).map(whole)] }
+}
+
+function linkFaults(lines: readonly string[], heads: readonly (SignedHead | null)[]): readonly HeadFault[] {
+  const base = heads.findLastIndex((head) => head?.covers !== undefined)
+  const first = heads[base]
+  if (first === undefined || first === null) {
+    const index = heads.findIndex((head) => head?.n !== undefined)
+    return index < 0 ? [] : [{ index, seq: heads[index]?.seq ?? 0, why: 'signed heads before it were removed' }]
+  }
+  const before = heads[base - 1]
+  const holds =
+    first.covers === base &&
+    first.previous === linkHash(...lines.slice(0, base)) &&
+    (before?.n === undefined || before.n === (first.n ?? 0) - 1 || first.restore !== undefined)
+  if (!holds) return [{ index: base, seq: first.seq, why: 'signed heads before it were changed or removed' }]
+  return heads.slice(base + 1).flatMap((head, at): HeadFault[] => {
+    const index = base + 1 + at
+    const isNext = head?.n === (heads[index - 1]?.n ?? 0) + 1 && head.previous === linkHash(lines[index - 1] ?? '')
+    return isNext ? [] : [{ index, seq: head?.seq ?? 0, why: 'it does not follow the signed head before it: one was changed or removed' }]
+  })
+}
+
+function countFaults(
+  user: string,
+  lines: readonly string[],
+  heads: readonly (SignedHead | null)[],
+  text: string | null,
+  key: KeyObject | null,
+): readonly string[] {
+  const isChained = heads.some((head) => head?.n !== undefined)
+  if (text === null) return isChained ? ['the count of signed heads was removed'] : []
+  const count = parseHeadCount(text)
+  if (count === null) return ['the count of signed heads cannot be read']
+  if (key !== null && !verify(null, Buffer.from(headCountText(user, count)), key, Buffer.from(count.signature, 'base64')))
+    return ['the count of signed heads is not the runner’s']
+  const newest = heads.at(-1)?.n ?? 0
+  if (newest < count.n) return [`the runner has signed ${count.n} heads, and the newest here is number ${newest}: heads were removed`]
+  const counted = heads.findIndex((head) => head?.n === count.n)
+  return linkHash(lines[counted] ?? '') === count.last ? [] : [`signed head ${count.n} is not the one that was counted`]
+}
