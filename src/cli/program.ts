@@ -62,9 +62,9 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
       writeErr: (text) => terminal.errors.write(writtenOut(text)),
     })
     .configureHelp({ minWidthToWrap: leastHelpColumns })
-    .showHelpAfterError('hint: --help behind a verb lists what it takes')
+    .showHelpAfterError('hint: add --help to see the options')
   program
-    .description('A local-first operating system for AI agents. Without a verb: chat.')
+    .description('A local-first operating system for AI agents. Without a verb, oxbow starts a chat.')
     .version(terminal.version, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .addHelpText('after', examples('oxbow', 'oxbow run "summarise the files here"', 'git diff | oxbow run "review this" --json'))

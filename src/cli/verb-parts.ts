@@ -32,15 +32,15 @@ export function ofUser(user: string): string {
 }
 
 export function userVerb(command: Command, summary: string): Command {
-  return plainVerb(command, summary).option('--user <name>', 'whose workspace', defaultUser)
+  return plainVerb(command, summary).option('--user <name>', 'user whose workspace to use', defaultUser)
 }
 
 /** A verb that may start a guest with the person's choices. */
 export function guestVerb(command: Command, summary: string): Command {
   return userVerb(command, summary)
-    .option('--model <name>', 'model to ask')
-    .option('--base-url <url>', 'endpoint of an OpenAI-compatible service')
-    .option('--insecure', 'work without a sandbox: files under path rules only, no shell')
+    .option('--model <name>', 'model to use')
+    .option('--base-url <url>', 'address of an OpenAI-compatible service')
+    .option('--insecure', 'run without a sandbox: files only, no shell')
 }
 
 export function examples(...lines: readonly string[]): string {

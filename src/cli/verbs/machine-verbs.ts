@@ -3,28 +3,28 @@ import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addModelVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('models [provider]'), 'list models with size, price and abilities')
-    .option('--discover', 'find model services that run on this machine, and how to use them')
-    .option('--json', 'print one JSON object a line')
+  userVerb(program.command('models [provider]'), 'list models with size, price and capabilities')
+    .option('--discover', 'find model services on this machine')
+    .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow models anthropic', 'oxbow models --json', 'oxbow models --discover'))
     .action((provider, options) => choose(async () => (await import('./models.ts')).printModels(provider, options, terminal)))
 
   const catalog = verbGroup(
     program.command('catalog'),
-    'what is known of models, and where it is from',
+    'show, update and verify the model catalog',
     'oxbow catalog show openai/gpt-5',
     'oxbow catalog refresh',
   )
-  userVerb(catalog.command('refresh'), 'fetch newer facts and prices, and show what they change')
-    .option('--url <url>', 'an api.json in the schema of models.dev', 'https://models.dev/api.json')
+  userVerb(catalog.command('refresh'), 'update the catalog and show what changed')
+    .option('--url <url>', 'source, in the schema of models.dev', 'https://models.dev/api.json')
     .option('--json', 'print the report as one JSON object')
     .addHelpText('after', examples('oxbow catalog refresh', 'oxbow catalog refresh --url https://intranet.example/api.json'))
     .action((options) => choose(async () => (await import('./models.ts')).catalogRefresh(options, terminal)))
-  userVerb(catalog.command('verify'), 'check the catalog files, and that every configured model is known and priced')
-    .option('--json', 'print one JSON object a line')
+  userVerb(catalog.command('verify'), 'verify the catalog and the configured models')
+    .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow catalog verify'))
     .action((options) => choose(async () => (await import('./models.ts')).catalogVerify(options, terminal)))
-  userVerb(catalog.command('show <model>'), 'show what is known of one model, and who says so')
+  userVerb(catalog.command('show <model>'), 'show what is known about a model, with sources')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow catalog show anthropic/claude-haiku-4-5', 'oxbow catalog show openai/gpt-5 --json'))
     .action((model, options) => choose(async () => (await import('./models.ts')).catalogShow(model, options, terminal)))
@@ -35,24 +35,21 @@ export const addModelVerbs: AddVerbs = (program, terminal, choose) => {
 export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
   const embed = verbGroup(
     program.command('embed'),
-    'models that memory finds by meaning with',
+    'manage the embedding models that memory search uses',
     'oxbow embed list',
     'oxbow embed pull potion-base-8M',
   )
-  plainVerb(embed.command('list'), 'list those that are on this machine, and how each is chosen')
-    .option('--json', 'print one JSON object a line')
+  plainVerb(embed.command('list'), 'list the embedding models on this machine')
+    .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow embed list'))
     .action((options) => choose(async () => (await import('./embed.ts')).embedList(options, terminal)))
-  plainVerb(embed.command('pull <name>'), 'fetch a model2vec model from the Hugging Face hub, and show the hashes of its files')
-    .option('--from <url>', 'where its config.json, tokenizer.json and model.safetensors are')
+  plainVerb(embed.command('pull <name>'), 'download a model2vec model and show its hashes')
+    .option('--from <url>', 'folder with config.json, tokenizer.json and model.safetensors')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow embed pull potion-base-8M', 'oxbow embed pull mine --from https://intranet.example/models/mine'))
     .action((name, options) => choose(async () => (await import('./embed.ts')).embedPull(name, options, terminal)))
-  plainVerb(
-    embed.command('use <name>'),
-    'choose what makes vectors: writes memory.embedder into the configuration, and leaves the rest of it as it is',
-  )
-    .option('--user <name>', 'for this user alone, in its own config.toml')
+  plainVerb(embed.command('use <name>'), 'choose the embedding model: set memory.embedder in config.toml')
+    .option('--user <name>', 'set it for one user only')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -66,16 +63,16 @@ export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
 export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
   const wasm = verbGroup(
     program.command('wasm'),
-    'run tools of programs, in memory',
+    'run WASM and JavaScript tools',
     'oxbow wasm run tool.wasm',
     'oxbow wasm run tool.js --input \'{"n": 3}\'',
   )
-  userVerb(wasm.command('run <file>'), 'run a module or a JavaScript tool once, with nothing but the folders that are mounted')
-    .option('--mount <dir>', 'a folder that the tool sees as /<its name>; dir:rw lets it write there', collect)
-    .option('--input <json>', 'its input: on standard input of a command, argument of a function')
-    .option('--function <name>', 'call this export with JSON instead of running a command')
-    .option('--timeout <seconds>', 'most time it may take', parseCount(maxToolSeconds))
-    .option('--memory <mib>', 'most memory it may take', parseCount(maxToolMemoryMib))
+  userVerb(wasm.command('run <file>'), 'run a tool once, with access to mounted folders only')
+    .option('--mount <dir>', 'mount a folder as /<name>, read-only unless :rw is added', collect)
+    .option('--input <json>', 'input of the tool, as JSON')
+    .option('--function <name>', 'call this export instead of running a command')
+    .option('--timeout <seconds>', 'time limit', parseCount(maxToolSeconds))
+    .option('--memory <mib>', 'memory limit', parseCount(maxToolMemoryMib))
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -89,25 +86,25 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
 
   const image = verbGroup(
     program.command('image'),
-    'images for the container and the micro-VM tier',
+    'build images for containers and micro VMs',
     'oxbow image build',
     'oxbow image build --with ripgrep,git,python,bash',
     'oxbow image build --vm',
   )
-  userVerb(image.command('build'), 'make the image that containers run, from programs of this machine; nothing is downloaded for them')
-    .option('--with <names>', 'further programs: ripgrep, git, python, bash, browser')
-    .option('--engine <name>', 'podman or docker instead of the configured one')
-    .option('--vm', 'make what micro VMs start from; a kernel package of Debian is downloaded once')
-    .option('--kernel <file>', 'with --vm: this package linux-image-…-cloud-amd64.deb, and no download')
+  userVerb(image.command('build'), 'build an image from programs of this machine')
+    .option('--with <names>', 'programs to add: ripgrep, git, python, bash, browser')
+    .option('--engine <name>', 'use podman or docker')
+    .option('--vm', 'build for micro VMs; downloads a Debian kernel package once')
+    .option('--kernel <file>', 'with --vm: use this linux-image-…-cloud-amd64.deb')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
     .action((options) => choose(async () => (await import('./image.ts')).imageBuild(options, terminal)))
 
-  guestVerb(program.command('status'), 'show what this machine offers, and what is missing')
+  guestVerb(program.command('status'), 'show the model, the store, the sandbox and its limits')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow status'))
     .action((options) => choose(async () => (await import('./doctor.ts')).status(options, terminal)))
-  userVerb(program.command('doctor'), 'try out what this machine offers, and say how to get what is missing')
+  userVerb(program.command('doctor'), 'test this machine and show how to install what is missing')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow doctor', 'oxbow doctor --json'))
     .action((options) => choose(async () => (await import('./doctor.ts')).doctor(options, terminal)))
@@ -118,26 +115,26 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
 export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
   const secret = verbGroup(
     program.command('secret'),
-    'keys and tokens, kept sealed in the store',
+    'manage keys and tokens, encrypted in the store',
     'oxbow secret set OPENAI_API_KEY',
     'oxbow secret list',
     'oxbow secret rotate',
   )
 
-  userVerb(secret.command('set <name>'), 'keep a secret; its value is typed without being shown, or piped in')
+  userVerb(secret.command('set <name>'), 'store a secret, typed hidden or piped in')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret set OPENAI_API_KEY', 'oxbow secret set OPENAI_API_KEY < key.txt'))
     .action((name, options) => choose(async () => (await import('./keys.ts')).secretSet(name, options, terminal)))
-  userVerb(secret.command('list'), 'list the names of secrets; never their values')
+  userVerb(secret.command('list'), 'list the names of secrets')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret list', 'oxbow secret list --json'))
     .action((options) => choose(async () => (await import('./keys.ts')).secretList(options, terminal)))
-  userVerb(secret.command('remove <name>'), 'forget a secret')
+  userVerb(secret.command('remove <name>'), 'remove a secret')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret remove OPENAI_API_KEY'))
     .action((name, options) => choose(async () => (await import('./keys.ts')).secretRemove(name, options, terminal)))
-  userVerb(secret.command('rotate'), 'change the master key; with --data seal every secret anew')
-    .option('--data', 'a new data key instead, and every secret sealed under it')
+  userVerb(secret.command('rotate'), 'rotate the master key, or with --data the data key')
+    .option('--data', 'rotate the data key and re-encrypt every secret')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret rotate', 'oxbow secret rotate --data'))
     .action((options) => choose(async () => (await import('./keys.ts')).secretRotate(options, terminal)))
@@ -150,42 +147,42 @@ const maxKept = 10_000
 export const addStoreVerbs: AddVerbs = (program, terminal, choose) => {
   const store = verbGroup(
     program.command('store'),
-    'the database of journal and memory: look after it, move it',
+    'back up, verify, migrate and move the database',
     'oxbow store status',
     'oxbow store backup',
     'oxbow store move postgres://oxbow@localhost/oxbow',
   )
 
-  userVerb(store.command('status'), 'where the store is, its version, its size, and what copies there are')
+  userVerb(store.command('status'), 'show location, version, size and backups')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store status', 'oxbow store status --json'))
     .action((options) => choose(async () => (await import('./store.ts')).storeStatus(options, terminal)))
-  userVerb(store.command('migrate'), 'bring its tables to the version of this Oxbow, or back to an older one')
-    .option('--to <version>', 'this version instead of the newest', parseCount(Number.MAX_SAFE_INTEGER))
-    .option('--dry-run', 'only list the steps')
-    .option('--yes', 'a copy has been made: also steps that write rows anew, without another copy')
+  userVerb(store.command('migrate'), 'migrate the database to this version or an older one')
+    .option('--to <version>', 'target version', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--dry-run', 'list the steps without running them')
+    .option('--yes', 'skip the copy before steps that rewrite rows')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store migrate --dry-run', 'oxbow store migrate', 'oxbow store migrate --to 2'))
     .action((options) => choose(async () => (await import('./store.ts')).storeMigrate(options, terminal)))
-  userVerb(store.command('backup [path]'), 'make a backup, also while a guest works; one file that verifies itself')
-    .option('--keep <n>', 'remove all but the newest n backups of that folder', parseCount(maxKept))
+  userVerb(store.command('backup [path]'), 'create a backup, also while Oxbow runs')
+    .option('--keep <n>', 'keep the newest n backups in the folder and remove the rest', parseCount(maxKept))
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store backup', 'oxbow store backup --keep 7', 'oxbow store backup /mnt/disk/oxbow.oxbow-backup'))
     .action((path, options) => choose(async () => (await import('./store.ts')).storeBackup(path, options, terminal)))
-  userVerb(store.command('restore <path>'), 'put a backup in place; it is checked whole before anything is touched')
-    .option('--replace', 'in place of a store that is not empty, of which a copy is kept')
+  userVerb(store.command('restore <path>'), 'restore a backup after verifying all of it')
+    .option('--replace', 'replace a store that is not empty, keeping a copy of it')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store restore oxbow.oxbow-backup', 'oxbow store restore oxbow.oxbow-backup --replace'))
     .action((path, options) => choose(async () => (await import('./store.ts')).storeRestore(path, options, terminal)))
-  userVerb(store.command('verify'), 'check pages, references, blobs, memory and the chain of the journal')
+  userVerb(store.command('verify'), 'verify pages, references, blobs, memory and the journal')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store verify'))
     .action((options) => choose(async () => (await import('./store.ts')).storeVerify(options, terminal)))
-  userVerb(store.command('vacuum'), 'give room that nothing uses back to the disk')
+  userVerb(store.command('vacuum'), 'return unused space to the disk')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store vacuum'))
     .action((options) => choose(async () => (await import('./store.ts')).storeVacuum(options, terminal)))
-  userVerb(store.command('move <url>'), 'copy the store to Postgres, or with `file` to the workspace; goes on where it was stopped')
+  userVerb(store.command('move <url>'), 'move the store to Postgres or back to a file; resumable')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -196,15 +193,15 @@ export const addStoreVerbs: AddVerbs = (program, terminal, choose) => {
       ),
     )
     .action((url, options) => choose(async () => (await import('./store.ts')).storeMove(url, options, terminal)))
-  userVerb(store.command('encrypt'), 'encrypt the whole file; with a passphrase when OXBOW_PASSPHRASE is set, else with a key file')
+  userVerb(store.command('encrypt'), 'encrypt the store, with OXBOW_PASSPHRASE or a key file')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store encrypt'))
     .action((options) => choose(async () => (await import('./keys.ts')).storeEncrypt(options, terminal)))
-  userVerb(store.command('decrypt'), 'undo the encryption of the file')
+  userVerb(store.command('decrypt'), 'decrypt the store')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store decrypt'))
     .action((options) => choose(async () => (await import('./keys.ts')).storeDecrypt(options, terminal)))
-  userVerb(store.command('rekey'), 'change the key of the file and of secrets; a new passphrase is in OXBOW_NEW_PASSPHRASE')
+  userVerb(store.command('rekey'), 'change the key of the store and the secrets, with OXBOW_NEW_PASSPHRASE')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow store rekey'))
     .action((options) => choose(async () => (await import('./keys.ts')).changeMaster(options, terminal)))

@@ -45,7 +45,7 @@ function forPeople(failure: Failure): Failure {
   const what = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
   if (what === undefined) return failure
   const message = what.replace(/field `(\w+)[^`]*`/g, (_, field: string) => positional[field] ?? `--${field.replaceAll('_', '-')}`)
-  return { ...failure, message, hint: '--help behind the verb lists what it takes.' }
+  return { ...failure, message, hint: 'Add --help to see the options.' }
 }
 
 /** One call, printed: as JSON, or in words. @returns the exit code: 12 when the call has bad news */
