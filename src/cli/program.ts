@@ -64,7 +64,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
     .configureHelp({ minWidthToWrap: leastHelpColumns })
     .showHelpAfterError('hint: add --help to see the options')
   program
-    .description('A local-first operating system for AI agents. Without a verb, oxbow starts a chat.')
+    .description('A local-first operating system for AI agents. Without a verb: chat.')
     .version(terminal.version, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .addHelpText('after', examples('oxbow', 'oxbow run "summarise the files here"', 'git diff | oxbow run "review this" --json'))

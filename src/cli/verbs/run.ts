@@ -54,7 +54,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
     const id = sender.session() ?? ''
     printNotice(
       terminal,
-      `notice: the session is ${id}; oxbow run --continue${user} "…" or oxbow run --session ${id}${user} "…" goes on with it`,
+      `notice: the session is ${id}; oxbow run --continue "…"${user} or oxbow run --session ${id} "…"${user} goes on with it`,
     )
   }
   return ran.exit
