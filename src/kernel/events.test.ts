@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import type { CallId, RecordView, SessionId, TurnId } from '../types/index.ts'
 import { createEvents, type Events } from './events.ts'
-import type { KernelEvent } from './facade.ts'
+import type { KernelEvent } from './events.ts'
 import { user } from './kernel-fixture.ts'
 import { followPage } from './limits.ts'
 

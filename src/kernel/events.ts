@@ -4,11 +4,25 @@
  */
 import type { Store } from '../store/index.ts'
 import type { CallId, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
-import type { KernelEvent } from './facade.ts'
 import { followPage } from './limits.ts'
+
+type Told<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
+
+/**
+ * What a follower of a session receives, in order: every record after its cursor, one `snapshot`, then live events. A `delta` is the
+ * coalesced text of one tick. All followers are handed the same object, so that it is made into a frame once.
+ */
+export type KernelEvent =
+  | { readonly type: 'record'; readonly record: RecordView }
+  | Omit<Told<'snapshot'>, 'request_id'>
+  | Told<'delta'>
+  | Told<'reply_restarted'>
+  | Told<'progress'>
 
 export interface Events {
   publish(record: RecordView): void
+  /** @param listener called with the outcome of each turn, after all followers of its session */
+  onTurnEnd(listener: (outcome: RecordView) => void): void
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
   restarted(event: ServerPayloads['reply_restarted']): void
   progress(event: ServerPayloads['progress']): void
@@ -25,6 +39,7 @@ interface Topic {
 export function createEvents(store: Store, pending: (session: SessionId) => readonly PendingApproval[]): Events {
   const topics = new Map<SessionId, Topic>()
   const dirty = new Set<SessionId>()
+  const turnEndListeners: ((outcome: RecordView) => void)[] = []
   let flushing = false
 
   const topicOf = (session: SessionId): Topic => {
@@ -36,29 +51,26 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     const topic = topics.get(session)
     if (topic !== undefined && topic.listeners.size === 0 && topic.running === null) topics.delete(session)
   }
-  const flush = (session: SessionId): void => {
-    const topic = topics.get(session)
-    const running = topic?.running
-    if (!running || running.shown === running.text.length) return
-    const offset = running.shown
-    running.shown = running.text.length
-    emit(topic, { type: 'delta', session, turn: running.turn, call: running.call, offset, text: running.text.slice(offset) })
-  }
+  const flush = (session: SessionId): void => flushText(topics.get(session), session)
   const flushAll = (): void => {
     flushing = false
     for (const session of dirty) flush(session)
     dirty.clear()
   }
+  const publishTo = (session: SessionId, record: RecordView): void => {
+    const topic = topics.get(session)
+    if (topic === undefined) return
+    flush(session)
+    // The outcome of a generation contains its whole text, which replaces the streamed one.
+    if (topic.running?.call === record.call && record.phase === 'outcome') topic.running = null
+    emit(topic, { type: 'record', record })
+    release(session)
+  }
   return {
     publish(record) {
       if (record.session === '' || record.phase === 'exchange') return
-      const topic = topics.get(record.session)
-      if (topic === undefined) return
-      flush(record.session)
-      // The record of a generation's outcome holds its whole text: from here the journal speaks for it.
-      if (topic.running?.call === record.call && record.phase === 'outcome') topic.running = null
-      emit(topic, { type: 'record', record })
-      release(record.session)
+      publishTo(record.session, record)
+      if (record.name === 'turn.send' && record.phase === 'outcome') turnEndListeners.forEach((listener) => listener(record))
     },
     delta(session, turn, call, text) {
       const topic = topicOf(session)
@@ -69,6 +81,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       flushing = true
       setImmediate(flushAll)
     },
+    onTurnEnd: (listener) => void turnEndListeners.push(listener),
     restarted(event) {
       const topic = topics.get(event.session)
       if (topic?.running?.call === event.call) topic.running = null
@@ -96,6 +109,15 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
 /** A journal that ends before a cursor was put back to an earlier state: what comes from now on is new. */
 async function inJournal(store: Store, cursor: number): Promise<number> {
   return cursor === 0 ? 0 : Math.min(cursor, (await store.head()).seq)
+}
+
+/** Emits the text of the running reply that has not been shown. */
+function flushText(topic: Topic | undefined, session: SessionId): void {
+  const running = topic?.running
+  if (!running || running.shown === running.text.length) return
+  const { turn, call, text, shown: offset } = running
+  running.shown = text.length
+  emit(topic, { type: 'delta', session, turn, call, offset, text: text.slice(offset) })
 }
 
 function emit(topic: Topic | undefined, event: KernelEvent): void {

@@ -1,5 +1,4 @@
 export { verifyJournal } from './audit/audit-verify.ts'
-export { describedKernelCalls } from './calls/described-calls.ts'
-export type * from './facade.ts'
-export { createKernel } from './kernel.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
+export type { KernelEvent } from './events.ts'
+export { createKernel, describedKernelCalls, type Kernel, type SendTurn } from './kernel.ts'

@@ -5,10 +5,9 @@
  * A store that fails makes the journal fail for good: every later append is refused with the same failure, so the guest
  * turns read-only and nothing happens that is not recorded.
  */
-import type { Append, Erased, Projection, Store } from '../store/index.ts'
-import { erasureBody } from './audit/erasures.ts'
-import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
+import type { Append, Erased, Projection, SessionRow, Store } from '../store/index.ts'
 import {
+  type Call,
   type Caller,
   type CallId,
   type Clock,
@@ -17,12 +16,21 @@ import {
   isOxbowError,
   type JsonObject,
   type NewRecord,
+  noSpend,
   type Phase,
   type RecordView,
   type SessionId,
+  type Spend,
   toError,
   toFailure,
+  type UserId,
 } from '../types/index.ts'
+import { erasureBody } from './audit/erasures.ts'
+import { carriesConversation } from './conversation/conversations.ts'
+import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
+import type { Sessions } from './sessions.ts'
+import type { Budgets } from './stages/budgets.ts'
+import { userCaller } from './stages/policy.ts'
 
 export interface Entry {
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
@@ -30,9 +38,11 @@ export interface Entry {
   readonly name: string
   readonly phase: Phase
   readonly body: JsonObject
+  /** Of an outcome; see `Call.projection`. */
+  readonly projection?: Call['projection']
 }
 
-export interface AppendOptions {
+interface AppendOptions {
   readonly unique?: boolean
   readonly sync?: boolean
   /** Nobody looks for it at once: it may wait a moment for company in its commit. */
@@ -43,7 +53,8 @@ export interface AppendOptions {
 
 export interface Journal {
   readonly store: Store
-  /** Set once the store has failed, in an append or in a read that met damage. */
+  attach(listener: JournalListener): void
+  /** Set once the store has failed, in an append or in a read that found damage. */
   fault(): Failure | null
   /** Makes the journal refuse everything from now on, for a failure that was met elsewhere than in an append. */
   fail(error: unknown): void
@@ -72,31 +83,39 @@ export interface Journal {
 interface JournalDeps {
   readonly store: Store
   readonly clock: Clock
-  /** What follows from an entry; pure state of its own subsystem. */
+  /** The rows that an entry changes. */
   readonly project: (entry: Entry, at: number, index: number) => readonly Projection[]
-  /** Told at once, before the commit, in order: what is kept in memory must not lag behind the next call. */
-  readonly observe: (entry: Entry) => void
-  /** Told after the commit, in order. */
-  readonly publish: (record: RecordView) => void
-  readonly onFault: (failure: Failure) => void
-  /** Told when another worker has taken a session over. Until this resolves, appends of the session carry the stale epoch. */
-  readonly onStale: (session: SessionId) => Promise<void>
-  /** Told when bodies were erased, or another worker has written: what is held of records may not be what the store has. */
-  readonly onChanged: () => void
 }
 
-export function createJournal({ store, clock, project, observe, publish, onFault, onStale, onChanged }: JournalDeps): Journal {
+/** An entry with the session of its caller. */
+export type ObservedEntry = Entry & { readonly session: SessionId | '' }
+
+/** A subsystem that follows the journal. Listeners are called in the order in which they were attached. */
+export interface JournalListener {
+  /** Called at once, before the commit, in order: state in memory must not lag behind the next call. */
+  readonly observe?: (entry: ObservedEntry) => void
+  /** Called after the commit, in order. */
+  readonly publish?: (record: RecordView) => void
+  readonly onFault?: (failure: Failure) => void
+  /** Called when another worker has taken over a session. Until it resolves, appends of the session carry the stale epoch. */
+  readonly onStale?: (session: SessionId) => Promise<void>
+  /** Called when bodies were erased or another worker has written: cached records may differ from the store's. */
+  readonly onChanged?: () => void
+}
+
+export function createJournal({ store, clock, project }: JournalDeps): Journal {
+  const listeners = createListeners()
   let failure: Failure | null = null
-  const epochs = createEpochs((session) => onStale(session).then(onChanged))
+  const epochs = createEpochs(listeners.stale)
   let newest: Promise<void> = Promise.resolve()
   let waiting = 0
-  const left = (): void => void (waiting -= 1)
+  const written = (): void => void (waiting -= 1)
   let erasures = 0
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
     failure = toFailure(error, 'store_failed', 'Restart the guest; `oxbow audit verify` shows what is intact.')
-    onFault(failure)
+    listeners.fault(failure)
   }
 
   const append: Journal['append'] = async (entries, options = {}) => {
@@ -105,15 +124,15 @@ export function createJournal({ store, clock, project, observe, publish, onFault
     const records = entries.map((entry) => recordOf(entry, at))
     const projections = entries.flatMap((entry, index) => project(entry, at, index))
     const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
-    if (options.unique !== true) entries.forEach(observe)
+    if (options.unique !== true) entries.forEach(listeners.observe)
     try {
       const writing = store.append({ records, projections, ...options, ...(fence !== undefined && { fence }) })
       const earlier = newest
       waiting += 1
       // The store takes in order what it takes; a refusal may come sooner.
-      newest = writing.then(left, () => (left(), earlier))
+      newest = writing.then(written, () => (written(), earlier))
       const appended = await writing
-      if (!appended.duplicate) entries.forEach((entry, i) => publish(view(entry, at, appended.firstSeq + i)))
+      if (!appended.duplicate) entries.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
       // A stale epoch refuses one append; everything else is the store itself.
@@ -129,6 +148,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
       const met = store.fault()
       return failure ?? (met === null ? null : toFailure(met, 'store_failed', ''))
     },
+    attach: listeners.attach,
     fail,
     append,
     fence: epochs.fence,
@@ -141,7 +161,7 @@ export function createJournal({ store, clock, project, observe, publish, onFault
         await append([{ ...of, phase: 'exchange', body: erasureBody(some, reason) }], { sync: true })
         const { bodies, blobs, kept } = await store.erase(some, reason)
         erasures += 1
-        onChanged()
+        listeners.changed()
         total.bodies += bodies
         total.blobs += blobs
         total.kept.push(...kept)
@@ -154,8 +174,34 @@ export function createJournal({ store, clock, project, observe, publish, onFault
   }
 }
 
+/** Calls all listeners, in the order in which they were attached. */
+function createListeners() {
+  const listeners: JournalListener[] = []
+  const changed = (): void => {
+    for (const listener of listeners) listener.onChanged?.()
+  }
+  return {
+    attach: (listener: JournalListener): void => void listeners.push(listener),
+    observe(entry: Entry): void {
+      const observed = { ...entry, session: entry.caller.session }
+      for (const listener of listeners) listener.observe?.(observed)
+    },
+    publish(record: RecordView): void {
+      for (const listener of listeners) listener.publish?.(record)
+    },
+    fault(failure: Failure): void {
+      for (const listener of listeners) listener.onFault?.(failure)
+    },
+    async stale(session: SessionId): Promise<void> {
+      await Promise.all(listeners.flatMap((listener) => listener.onStale?.(session) ?? []))
+      changed()
+    },
+    changed,
+  }
+}
+
 /** The epochs of the lanes that this guest holds. */
-function createEpochs(onStale: JournalDeps['onStale']) {
+function createEpochs(onStale: (session: SessionId) => Promise<void>) {
   const held = createRecentMap<SessionId, { readonly epoch: number; isStale: boolean }>(maxHeldEpochs)
   return {
     fence: (session: SessionId, epoch: number): void => held.put(session, { epoch, isStale: false }),
@@ -181,4 +227,51 @@ function recordOf({ caller: { actor, session, turn }, call, name, phase, body }:
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {
   return { seq, at, actor: caller.actor, session: caller.session, turn: caller.turn, call, name, phase, body }
+}
+
+/**
+ * What follows from a record for the small tables of the store; they commit with it and could be made again from the
+ * journal (see the decision "The journal is the only history").
+ */
+
+interface ProjectorDeps {
+  readonly user: UserId
+  readonly sessions: Sessions
+  readonly budgets: Budgets
+}
+
+/** @returns a function from an entry, its time and its place in the append to what commits with it. */
+export function createProjector({ user, sessions, budgets }: ProjectorDeps): JournalDeps['project'] {
+  const sessionRow = (entry: Entry, at: number) => {
+    const { caller, call, name, phase, body } = entry
+    const { session } = caller
+    const changes = body['status'] === 'ok' ? entry.projection : undefined
+    if (changes === 'new_session') return sessions.created(body['id'] as SessionId, body['title'] as string, at)
+    if (changes === 'session' && body['change'] !== undefined)
+      return sessions.kept(body['session'] as SessionId, body['change'] as Partial<SessionRow>)
+    if (session === '') return null
+    if (name === 'session.summarize' && phase === 'exchange' && 'epoch' in body) return sessions.changed(session, { summary: call })
+    if (changes === 'scratchpad') return sessions.changed(session, { scratchpad: call })
+    const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
+    return beginsTurn
+      ? sessions.turnStarted(session, body['text'] as string, at)
+      : phase === 'outcome' || phase === 'intent'
+        ? sessions.takeChanged(session)
+        : null
+  }
+
+  return (entry, at, index) => {
+    const { session, turn } = entry.caller
+    const projections: Projection[] = []
+    const row = sessionRow(entry, at)
+    if (row) projections.push({ kind: 'session', session: row })
+    if (carriesConversation(entry)) projections.push({ kind: 'message', record: index })
+    const spent = entry.body['spent'] as Spend | undefined
+    if (spent !== undefined) {
+      // The gate settles what it ran; what a crash cut off is counted here.
+      if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
+      projections.push(...budgets.projections(session, spent))
+    }
+    return projections
+  }
 }

@@ -22,8 +22,8 @@ import {
   systemRandom,
   type UserId,
 } from '../types/index.ts'
-import { createKernel } from './kernel.ts'
-import type { Kernel, KernelEvent } from './facade.ts'
+import type { KernelEvent } from './events.ts'
+import { createKernel, type Kernel } from './kernel.ts'
 
 export const user = 'ada' as UserId
 export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId

@@ -1,6 +1,7 @@
 /**
- * Puts one user's kernel together. Every subsystem owns one matter; they meet in the journal and in the gate, so these two are made
- * first. What either tells, or runs, of a part that is made later is reached by a closure, which runs later still.
+ * Puts one user's kernel together, in three steps: what is recorded (`Records`), the calls and the gate that they pass (`Calls`), the
+ * turns that make them (`Turns`). Each step uses only the steps before it: what a later part needs from the journal it attaches itself.
+ * The one exception is the registry, which describes calls about turns, and therefore asks for them with the first call.
  */
 import type { Memory } from '../memory/index.ts'
 import type { RollingSummary } from '../runtime/index.ts'
@@ -15,32 +16,34 @@ import {
   type Engine,
   type IdMaker,
   type Random,
-  type RecordView,
   type Sandbox,
   type SessionId,
   type UserId,
 } from '../types/index.ts'
-import { type Background, createBackground } from './background/background.ts'
-import { forgetBy } from './background/forget-by.ts'
-import { createTidyDue } from './background/tidy-due.ts'
-import { createTitleDue } from './background/title-due.ts'
+import {
+  type Background,
+  type Complete,
+  createBackground,
+  createComplete,
+  createEmbed,
+  createTidyDue,
+  createTitleDue,
+} from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import { createConversations } from './conversation/conversations.ts'
-import { createScratchpads } from './conversation/scratchpads.ts'
-import { createSummaries } from './conversation/summaries.ts'
+import { type Conversations, createConversations } from './conversation/conversations.ts'
+import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
+import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import { createEvents, type Events } from './events.ts'
-import { createGate, type Gate, type GateDeps } from './gate.ts'
-import { createJournal, type Journal } from './journal.ts'
-import { type Complete, createComplete, createEmbed } from './models/ask-model.ts'
-import { createProjector } from './projections.ts'
-import { createRegistry } from './registry.ts'
+import { forgetBy } from './forgetting.ts'
+import { createGate, type Gate } from './gate.ts'
+import { createJournal, createProjector, type Journal } from './journal.ts'
+import { createRegistry, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
-import { type Approvals, createApprovals } from './stages/approvals.ts'
-import { createBudgets } from './stages/budgets.ts'
-import { type CleanerDeps, createCleaner } from './stages/cleaning.ts'
-import { createKeptOutputs, type KeptOutputs } from './stages/kept-outputs.ts'
+import { type Budgets, createBudgets } from './stages/budgets.ts'
+import { type Cleaner, createCleaner } from './stages/cleaning.ts'
+import { type Approvals, createApprovals, createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls } from './stages/running-calls.ts'
-import { createAgent } from './turns/agent.ts'
+import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes, type Lanes } from './turns/lanes.ts'
 import type { OpenTurn } from './turns/recovery.ts'
 
@@ -49,123 +52,175 @@ export interface KernelOptions {
   readonly version: string
   readonly config: Config
   readonly store: Store
-  /** For people: `file`, or an address without its password. */
+  /** For users: `file`, or an address without its password. */
   readonly storeName?: string
-  /** What a person should know about a store that works; empty: nothing. */
+  /** A warning about a store that works; empty: none. */
   readonly storeWarning?: () => string
   readonly engine: Engine
   readonly sandbox: Sandbox
-  /** The calls that do things: files, shell … The kernel adds its own. Asked once, when the first call is made. */
+  /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
   readonly calls: () => Promise<readonly Call[]>
   /** Closed with the kernel; absent: nothing is remembered. */
   readonly memory?: Memory
   /** Empty when there is none. */
   readonly workspaceRoot: string
-  /** Where Oxbow itself is installed, when no model shall read it. */
+  /** Folders where Oxbow is installed, to hide from models. */
   readonly hostFolders?: readonly string[]
-  /** Values that must never reach a model, a log or a person, by the name that stands for them. */
+  /** Values that must never reach a model, a log or a user, by the name that replaces them. */
   readonly secrets: ReadonlyMap<string, string>
   readonly clock: Clock
   readonly random: Random
 }
 
-/** What the facade speaks with. */
-export interface KernelParts {
+/** What is recorded, and what is read back from it. */
+interface Records {
   readonly newId: IdMaker
   readonly approvals: Approvals
-  readonly events: Events
   readonly sessions: Sessions
+  readonly budgets: Budgets
+  readonly events: Events
   readonly journal: Journal
-  readonly gate: Gate
+  readonly conversations: Conversations
+  readonly scratchpads: Scratchpads
   readonly blobs: Blobs
-  readonly lanes: Lanes
+}
+
+/** The calls, the gate, and what makes calls of its own. */
+interface Calls {
+  readonly registry: Registry
+  readonly cleaner: Cleaner
+  readonly keptOutputs: KeptOutputs
+  readonly runningTurns: RunningTurns
+  readonly gate: Gate
   readonly background: Background
-  /** Turns that a crash cut off and that are on their way again. */
+  readonly summaries: Summaries
+  /** @param model to ask; empty: the usual one */
+  readonly completeBy: (model: string) => Complete
+}
+
+interface Turns {
+  readonly lanes: Lanes
+  /** Turns that a crash interrupted and that are resuming. */
   readonly recovered: Map<CallId, OpenTurn>
 }
 
+export type KernelParts = Records & Calls & Turns
+
 export function assembleParts(options: KernelOptions): KernelParts {
-  const { user, config, store, engine, sandbox, clock, memory } = options
-  const newId = createIdMaker(clock, options.random)
+  const records = buildRecords(options)
+  const calls = buildCalls(options, records, async () => {
+    const [tools, { kernelCalls }] = await Promise.all([options.calls(), import('./calls/kernel-calls.ts')])
+    return [...tools, ...kernelCalls(callDeps(options, parts))]
+  })
+  const turns = buildTurns(options, records, calls)
+  const parts: KernelParts = { ...records, ...calls, ...turns }
+  attachMemory(options, parts)
+  return parts
+}
+
+function buildRecords({ user, config, store, clock, random }: KernelOptions): Records {
   const approvals = createApprovals()
-  const events = createEvents(store, approvals.pending)
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget)
-  const journal: Journal = createJournal({
-    store,
+  const events = createEvents(store, approvals.pending)
+  const journal = createJournal({ store, clock, project: createProjector({ user, sessions, budgets }) })
+  const conversations = createConversations({ store, lineage: sessions.load }, journal.flushed)
+  const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
+  journal.attach({ observe: conversations.observe, onChanged: conversations.drop })
+  journal.attach({ observe: scratchpads.observe, onChanged: scratchpads.drop })
+  journal.attach({ publish: events.publish })
+  const blobs: Blobs = { keep: store.putBlob, read: store.blob }
+  return { newId: createIdMaker(clock, random), approvals, sessions, budgets, events, journal, conversations, scratchpads, blobs }
+}
+
+/** @param describe loads the descriptions of all calls, with the first one that is made */
+function buildCalls(options: KernelOptions, records: Records, describe: () => Promise<readonly Call[]>): Calls {
+  const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [], secrets } = options
+  const { newId, sessions, journal, events } = records
+  const registry = createRegistry(describe)
+  const keptOutputs = createKeptOutputs(store)
+  const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
+  const runningTurns = createRunningTurns()
+  const gate = createGate({
+    ...records,
+    registry,
+    cleaner,
+    running: createRunningCalls(clock, events.progress),
+    sandbox,
     clock,
-    project: createProjector({ user, sessions, budgets, conversations: () => conversations }),
-    observe: (entry) => [conversations, scratchpads, lanes].forEach((each) => each.observe({ ...entry, session: entry.caller.session })),
-    publish(record) {
-      // Followers first: whoever looks at a turn that is over comes behind everything else.
-      events.publish(record)
-      if (record.name === 'turn.send' && record.phase === 'outcome') turnEnded.forEach((tell) => tell(record))
-    },
+    approval: config.approval,
+    flow: config.flow,
+    labels: sessions,
+    attachments: runningTurns.attachments,
+  })
+  const background = createBackground({ user, gate, newId })
+  const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
+  const { summary } = config.memory
+  const complete = completeBy(summary.model)
+  const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
+  journal.attach({ onChanged: summaries.drop })
+  return { registry, cleaner, keptOutputs, runningTurns, gate, background, summaries, completeBy }
+}
+
+function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
+  const { user, config, engine, sandbox, clock, memory } = options
+  const { newId, sessions, journal, scratchpads } = records
+  const { registry, gate, runningTurns, cleaner, background } = calls
+  const { section: scratchpad } = scratchpads
+  const rolling = rollingBy(background, config.memory.summary)
+  const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
+  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, ...given })
+  const recovered = new Map<CallId, OpenTurn>()
+  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn, recovered })
+  journal.attach({
+    observe: lanes.observe,
     onFault: () => void lanes.stop(),
     onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
-    onChanged: () => [conversations, scratchpads, summaries].forEach((each) => each.drop()),
   })
-  const keptOutputs = createKeptOutputs()
-  const cleaner = createCleaner({ ...options, keep: keepNoted(store, keptOutputs) })
-  const blobs: Blobs = { keep: store.putBlob, read: store.blob }
-  const registry = createRegistry(() => allCalls(options, callDeps()))
-  const running = createRunningCalls(clock, events.progress)
-  const stages = { registry, journal, approvals, budgets, cleaner, running, sandbox, clock, blobs }
-  const attachments: GateDeps['attachments'] = (turn) => (turn === '' ? [] : (agent.turn(turn)?.attachments() ?? []))
-  const gate = createGate({ ...stages, approval: config.approval, flow: config.flow, labels: sessions, attachments })
+  return { lanes, recovered }
+}
 
-  const lineage = sessions.load
-  const { summary, consolidation, titles } = config.memory
-  const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
-  const summaries = createSummaries({ store, lineage, journal, sessions, config: summary, engine, complete: completeBy(summary.model) })
-  const conversations = createConversations({ store, lineage }, journal.flushed)
-  const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
+/** What happens after turns, and what memory asks the kernel for. */
+function attachMemory(options: KernelOptions, parts: KernelParts): void {
+  const { user, store, clock, config, memory } = options
+  const { consolidation, titles } = config.memory
+  const { events, sessions, journal, gate, summaries, background, newId } = parts
+  if (memory !== undefined) {
+    events.onTurnEnd(memory.poke)
+    events.onTurnEnd(createTidyDue({ memory, store, clock, config: consolidation, background }))
+    forgetBy(memory, { user, store, journal, gate, summaries, newId })
+    memory.embedBy(createEmbed({ user, gate, newId }))
+  }
+  if (titles.model !== '') events.onTurnEnd(createTitleDue({ sessions, background }))
+}
 
-  const background = createBackground({ user, gate, newId })
-  const turnEnded: ((record: RecordView) => void)[] = []
-  if (memory !== undefined) turnEnded.push(memory.poke, createTidyDue({ memory, store, clock, config: consolidation, background }))
-  if (titles.model !== '') turnEnded.push(createTitleDue({ sessions, background }))
-  const recovered = new Map<CallId, OpenTurn>()
-  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn: (turn) => agent.runTurn(turn), recovered })
-  const told = { scrub: cleaner.scrub, scratchpad: scratchpads.section, reminder: memory, rolling: rollingBy(background, summary) }
-  const agent = createAgent({ config, engine, sandbox, registry, gate, newId, ...told })
-  if (memory !== undefined) forgetBy(memory, { user, store, journal, gate, summaries, newId })
-  memory?.embedBy(createEmbed({ user, gate, newId }))
-
-  const owners = { store, engine, memory, journal, approvals, sessions, budgets, events, lanes, blobs, cleaner, keptOutputs, recovered }
-  const said = { conversations, summaries, scratchpads, lineage, background }
-  const given = { user, contextTokens: engine.model.contextTokens, consolidation, titles, config: config.model }
-  const callDeps = (): KernelCallDeps => ({
-    ...owners,
-    ...said,
-    ...given,
-    moneyIsLimited: config.budget.session.micro_dollars !== null || config.budget.user.micro_dollars !== null,
+/** What the kernel's own calls use. */
+function callDeps({ user, config, store, engine, memory }: KernelOptions, parts: KernelParts): KernelCallDeps {
+  const { newId, sessions, runningTurns, registry, completeBy } = parts
+  const { consolidation, titles } = config.memory
+  const { session, user: ofUser } = config.budget
+  return {
+    ...parts,
+    user,
+    store,
+    engine,
+    memory,
+    consolidation,
+    titles,
+    config: config.model,
+    lineage: sessions.load,
+    contextTokens: engine.model.contextTokens,
+    moneyIsLimited: session.micro_dollars !== null || ofUser.micro_dollars !== null,
     askForFacts: completeBy(consolidation.model),
     askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
     newSessionId: () => newId() as SessionId,
-    past: (message) => recovered.get(message) ?? { started: false, into: null, cancelled: false },
-    laneTurn: (turn) => agent.turn(turn),
+    laneTurn: runningTurns.find,
     references: registry.references,
-    tools: (rights) => registry.tools(rights),
-  })
-  return { newId, approvals, events, sessions, journal, gate, blobs, lanes, background, recovered }
-}
-
-async function allCalls({ calls }: KernelOptions, deps: KernelCallDeps): Promise<readonly Call[]> {
-  const [given, { kernelCalls }] = await Promise.all([calls(), import('./calls/kernel-calls.ts')])
-  return [...given, ...kernelCalls(deps)]
-}
-
-/** What was too long to show whole can be read in parts, by whoever may know what it is labelled with. */
-function keepNoted(store: Pick<Store, 'putBlob'>, keptOutputs: KeptOutputs): CleanerDeps['keep'] {
-  return async (bytes, labels) => {
-    const hash = await store.putBlob(bytes)
-    keptOutputs.note(hash, labels)
-    return hash
+    tools: registry.tools,
   }
 }
 
-/** How the runtime has a conversation summed up; undefined where summaries are off. */
+/** How the runtime has a conversation summarized; undefined when summaries are off. */
 function rollingBy(
   background: Background,
   { enabled, trigger_ratio: triggerRatio }: Config['memory']['summary'],

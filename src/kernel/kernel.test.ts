@@ -30,7 +30,7 @@ test('a refused call is told to the model and does not run', async () => {
   await fixture.kernel.approve((await fixture.record((record) => record.phase === 'parked')).call, false)
   assert.equal((await turn)['reply'], 'all right')
   const [part] = requests[1]!.messages.at(-1)!.parts
-  assert.match(part?.type === 'tool_result' ? part.text : '', /A person refused/)
+  assert.match(part?.type === 'tool_result' ? part.text : '', /The user refused/)
 })
 
 test('deciding about a call that does not wait is an error with advice', async () => {

@@ -1,22 +1,60 @@
 /** The kernel's facade over its parts, and how they take up what a crash cut off. */
 import type { Store } from '../store/index.ts'
 import {
+  type Call,
   type CallId,
   type CallOutcome,
+  type Config,
+  type GuestStatus,
+  type Json,
   modelLabel,
   OxbowError,
+  type SentFile,
   type SessionId,
   type SessionInfo,
   toError,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import type { Kernel } from './facade.ts'
+import type { KernelCallDeps } from './calls/kernel-calls.ts'
+import type { KernelEvent } from './events.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
 import { queueFull } from './turns/lanes.ts'
 import { reconcile } from './turns/recovery.ts'
+
+export interface SendTurn {
+  readonly session: SessionId
+  /** Made by the terminal, once for each message; it becomes the id of the `turn.send` call. */
+  readonly clientId: CallId
+  readonly text: string
+  readonly model?: string | undefined
+  readonly attachments?: readonly SentFile[] | undefined
+}
+
+export interface Kernel {
+  status(): GuestStatus
+  /** @param clientId made by the terminal; becomes the id of the session, and asking again with it gives the same one */
+  createSession(title?: string, clientId?: CallId): Promise<SessionInfo>
+  listSessions(limit: number): Promise<readonly SessionInfo[]>
+  /** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
+  sendTurn(send: SendTurn): Promise<{ readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean }>
+  /** @returns whether a turn was running. */
+  cancelTurn(session: SessionId): Promise<boolean>
+  /** Decides a parked call. @throws OxbowError `not_found` when none waits under this id. */
+  approve(call: CallId, allow: boolean): Promise<void>
+  /** Makes a call that is offered to terminals, as the user, through the gate. */
+  call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
+  /**
+   * @param leaving ends it while the past is told, and has no part in it afterwards
+   * @returns a function that stops the following
+   * @throws OxbowError `not_found` for an unknown session, or the reason of `leaving`
+   */
+  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
+  /** Stops turns where they stand (they continue at the next start) and flushes. */
+  close(): Promise<void>
+}
 
 /**
  * The kernel can be asked at once: what needs the store waits until it is open and the turns that were cut off are on their way
@@ -78,7 +116,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       if (!lanes.admit(session)) throw queueFull(session)
       try {
         await sessions.load(session)
-        const files = attachments.length === 0 ? null : await (await import('./attachments/take-in.ts')).takeIn(attachments, blobs)
+        const files = attachments.length === 0 ? null : await (await import('./attachments.ts')).takeIn(attachments, blobs)
         const turn = clientId as string as TurnId
         const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
         const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
@@ -141,4 +179,10 @@ function expectOk(outcome: CallOutcome): unknown {
 function refused(outcome: CallOutcome): OxbowError {
   if (outcome.status === 'ok') throw new Error('not a refusal')
   return toError(outcome.failure)
+}
+
+/** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */
+export async function describedKernelCalls({ model }: Config): Promise<readonly Call[]> {
+  const { kernelCalls } = await import('./calls/kernel-calls.ts')
+  return kernelCalls({ config: model } as KernelCallDeps)
 }

@@ -107,6 +107,11 @@ export interface Call<Input = any, Output = any> {
    * that bound does not fit into a budget.
    */
   readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
+  /**
+   * The row of the store's tables that a successful outcome changes; the journal writes it with the record. `new_session`: from the
+   * fields `id` and `title` of the record; `session`: from `session` and `change`; `scratchpad`: the call is the session's newest.
+   */
+  readonly projection?: 'new_session' | 'session' | 'scratchpad'
   /** What the journal keeps of the input, where all of it stands elsewhere or must not stay. */
   readonly recordInput?: (input: Input, caller: Caller) => Json
   /** Fields of the outcome record, in place of `text`, or beside one that `run` gives; a `status` here replaces the general one. */

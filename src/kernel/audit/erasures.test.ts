@@ -16,11 +16,6 @@ function journalOf(store: Store): Journal {
     store,
     clock: systemClock,
     project: () => [],
-    observe: () => {},
-    publish: () => {},
-    onFault: () => {},
-    onStale: async () => {},
-    onChanged: () => {},
   })
 }
 

@@ -1,16 +1,29 @@
 /** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
-import type { Call } from '../../types/index.ts'
-import { type EmbedCallDeps, embedCall } from '../models/embed-call.ts'
-import { completeCall } from '../models/complete-call.ts'
-import { type KeptFileCallDeps, keptFileCalls } from './kept-file-calls.ts'
+import { z } from 'zod'
+import type { Store } from '../../store/index.ts'
+import {
+  type Blobs,
+  type BudgetLimit,
+  type Call,
+  type CallId,
+  maxPieceBytes,
+  OxbowError,
+  type PendingApproval,
+  type Spend,
+} from '../../types/index.ts'
+import { decodeBase64 } from '../attachments.ts'
+import type { CallReference } from '../call-reference.ts'
+import type { Journal } from '../journal.ts'
+import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
+import { completeCall, embedCall, type EmbedCallDeps } from '../models/side-calls.ts'
+import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
+import type { Approvals, KeptOutputs } from '../stages/policy.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
-import { type SessionKeepingDeps, sessionKeepingCalls } from './session-keeping-calls.ts'
-import { type SummaryCallDeps, summaryCalls } from './summary-calls.ts'
-import { type TitleCallDeps, titleCall } from './title-call.ts'
+import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
+import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
-import { type SystemCallDeps, systemCalls } from './system-calls.ts'
 
 export type KernelCallDeps = SystemCallDeps &
   SessionCallDeps &
@@ -37,4 +50,227 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...tidyCalls(deps),
     titleCall(deps),
   ]
+}
+
+/** Calls about the system itself: what it can do, what it has spent, what it kept, and what waits for a person. */
+
+export interface SystemCallDeps {
+  readonly store: Store
+  readonly user: string
+  readonly budgets: Budgets
+  readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
+  readonly references: () => readonly CallReference[]
+  readonly approvals: Approvals
+  readonly journal: Journal
+  /** Turns that go on after a restart, by their messages, until they are over. */
+  readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
+}
+
+export function systemCalls(deps: SystemCallDeps): readonly Call[] {
+  return [readOutput(deps), showBudget(deps), listCalls(deps), decideCall(deps)]
+}
+
+/** Room for the frame around a part, so that reading a part is never cut again. */
+const maxPartBytes = maxResultBytes - 512
+
+function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
+  return {
+    name: 'output.read',
+    summary: 'Reads a part of an output that was too long to show whole.',
+    input: z.strictObject({
+      id: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'must be the id that the cut output named')
+        .describe('The id that the cut output named.'),
+      from_byte: z.int().nonnegative().default(0).describe('Where to begin.'),
+      max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).describe('How much to read.'),
+    }),
+    output: z.object({ text: z.string() }),
+    example: { id: '0'.repeat(64), from_byte: 16_000, max_bytes: 8_000 },
+    tier: 'read_only',
+    right: 'file.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: ['untrusted'], sink: false },
+    timeoutMs: 10_000,
+    async run({ id, from_byte: from, max_bytes: max }) {
+      const bytes = await store.blob(id)
+      if (bytes === null)
+        throw new OxbowError('not_found', `There is no kept output ${id}.`, { hint: 'Use the id exactly as the cut output named it.' })
+      const to = Math.min(bytes.length, from + max)
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to)
+      const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
+      return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}`, labels: keptOutputs.labelsOf(id) }
+    },
+  }
+}
+
+interface BudgetView {
+  readonly session: { spent: Spend; reserved: Spend; limit: BudgetLimit } | null
+  readonly user: { spent: Spend; reserved: Spend; limit: BudgetLimit }
+}
+
+function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView> {
+  return {
+    name: 'budget.show',
+    summary: 'Shows what the session and the user have spent, in micro-dollars and tokens, and the limits.',
+    input: z.strictObject({}),
+    output: z.custom<BudgetView>(),
+    example: {},
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    async run(_, { caller }) {
+      await budgets.load(caller.session)
+      const session = caller.session === '' ? null : budgets.view(sessionScope(caller.session))
+      return { output: { session, user: budgets.view(userScope(user)) } }
+    },
+  }
+}
+
+function listCalls({ references }: SystemCallDeps): Call<object, readonly CallReference[]> {
+  return {
+    name: 'system.calls',
+    summary: 'Lists every system call with its rights, tier and schema.',
+    input: z.strictObject({}),
+    output: z.custom<readonly CallReference[]>(),
+    example: {},
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: (output) => ({ calls: output.length }),
+    run: async () => ({ output: references() }),
+  }
+}
+
+function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
+  /** Decisions on their way to the record. */
+  const deciding = new Set<CallId>()
+  return {
+    name: 'call.decide',
+    summary: 'Approves or refuses a call that waits for a person.',
+    input: z.strictObject({
+      call: z.string().describe('Id of the waiting call.'),
+      allow: z.boolean().describe('True runs it, false refuses it.'),
+    }) as unknown as z.ZodType<{ call: CallId; allow: boolean }>,
+    output: z.object({ decided: z.boolean() }),
+    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, allow: true },
+    tier: 'side_effecting',
+    right: 'call.decide',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    async run({ call, allow }, { caller }) {
+      // Of two persons that answer at once the first decides: the other one must not believe that it did.
+      if (deciding.has(call)) throw notWaiting(call)
+      deciding.add(call)
+      try {
+        await decide(deps, call, allow, caller.actor)
+      } finally {
+        deciding.delete(call)
+      }
+      return { output: { decided: true } }
+    },
+  }
+}
+
+/** Puts a person's decision on record, then wakes the call that waits for it. @throws OxbowError `not_found` */
+async function decide(deps: SystemCallDeps, call: CallId, allow: boolean, by: string): Promise<void> {
+  const { approvals, journal } = deps
+  const here = approvals.find(call)
+  const waiting = here ?? (await parkedOf(deps, call))
+  if (waiting === null) throw notWaiting(call)
+  const caller = { actor: by, session: waiting.session, turn: waiting.turn }
+  await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
+  // One that was not up again yet after a restart finds the decision on record; one that was cancelled meanwhile does not run.
+  if (!approvals.decide(call, allow) && here !== undefined) throw notWaiting(call)
+}
+
+function notWaiting(call: CallId): OxbowError {
+  return new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
+}
+
+/** A call that was parked before a restart, and whose turn is not so far again that it waits. */
+async function parkedOf({ journal, recovered }: SystemCallDeps, call: CallId): Promise<PendingApproval | null> {
+  const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
+  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '' || !recovered.has(newest.turn as string as CallId))
+    return null
+  const { session, turn, name, at } = newest
+  return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
+}
+
+/** Calls by which terminals bring files in and take them out, piece by piece: what the journal keeps by its content. */
+
+export interface KeptFileCallDeps {
+  readonly blobs: Blobs
+}
+
+/** Base64 of the largest piece. */
+const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
+
+export function keptFileCalls(deps: KeptFileCallDeps): readonly Call[] {
+  return [putPiece(deps), readPiece(deps)]
+}
+
+function putPiece({ blobs }: KeptFileCallDeps): Call<{ data: string }, { piece: string; bytes: number }> {
+  return {
+    name: 'attachment.put',
+    summary: 'Keeps a piece of a file that is about to be attached to a message.',
+    input: z.strictObject({
+      data: z.string().min(1).max(maxPieceCharacters).describe(`The piece as base64, at most ${maxPieceBytes} bytes.`),
+    }),
+    output: z.strictObject({ piece: z.string(), bytes: z.int() }),
+    example: { data: 'aGVsbG8=' },
+    tier: 'side_effecting',
+    right: 'turn.send',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 30_000,
+    // The bytes are the blob; the outcome names it.
+    recordInput: ({ data }) => ({ base64_characters: data.length }),
+    recordOutput: (output) => ({ ...output }),
+    async run({ data }) {
+      const bytes = decodeBase64(data)
+      if (bytes === null)
+        throw new OxbowError('bad_input', 'The data is no base64.', { hint: 'data: base64 with padding, without a prefix.' })
+      return { output: { piece: await blobs.keep(bytes), bytes: bytes.length } }
+    },
+  }
+}
+
+function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data: string; bytes: number }> {
+  return {
+    name: 'media.read',
+    summary: 'Reads a piece of a file that an agent has sent or a person has attached, as base64.',
+    input: z.strictObject({
+      piece: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'must be a hash of `pieces`')
+        .describe('One hash of the `pieces` that the record names.'),
+    }),
+    output: z.strictObject({ data: z.string(), bytes: z.int() }),
+    example: { piece: '0'.repeat(64) },
+    tier: 'read_only',
+    right: 'media.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: ['untrusted', 'private'], sink: false },
+    timeoutMs: 30_000,
+    recordOutput: ({ bytes }) => ({ bytes }),
+    async run({ piece }) {
+      const bytes = await blobs.read(piece)
+      if (bytes === null) throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash as the record has it.' })
+      if (bytes.length > maxPieceBytes)
+        throw new OxbowError('limit_reached', 'This is no piece of a file: it is too large.', { hint: 'Read it with output.read.' })
+      return { output: { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'), bytes: bytes.length } }
+    },
+  }
 }

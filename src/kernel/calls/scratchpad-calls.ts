@@ -64,6 +64,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     example: { items: ['Goal: report on oxen', 'Done: read sources 1 and 2', 'Next: draft in /shared/report.md'] },
     tier: 'side_effecting',
     effect: 'idempotent',
+    projection: 'scratchpad',
     recordOutput,
     run: async ({ items }, context) => ({
       output: changed(context, items),
@@ -78,6 +79,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     example: {},
     tier: 'side_effecting',
     effect: 'idempotent',
+    projection: 'scratchpad',
     recordOutput,
     run: async (_, context) => ({ output: changed(context, []), text: 'The scratchpad is empty.' }),
   }

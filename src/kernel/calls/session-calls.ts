@@ -29,8 +29,8 @@ export interface SessionCallDeps {
   readonly journal: Pick<Journal, 'flushed'>
   readonly conversations: Conversations
   readonly summaries: Pick<Summaries, 'read'>
-  /** What a crash left of a message's way, while recovery sends it on. */
-  readonly past: (message: CallId) => TurnPast
+  /** Turns that a crash interrupted and that are resuming, by the call of their message. */
+  readonly recovered: ReadonlyMap<CallId, TurnPast>
   readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
   readonly contextTokens: number
 }
@@ -54,6 +54,7 @@ function createSession({ store }: SessionCallDeps): Call<{ title?: string | unde
     tier: 'side_effecting',
     right: 'session.write',
     effect: 'idempotent',
+    projection: 'new_session',
     audience: ['terminal'],
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
@@ -103,7 +104,9 @@ const keptFile: z.ZodType<KeptFile> = z.strictObject({
     .describe('Hashes of its pieces, as attachment.put gave them.'),
 })
 
-function sendTurn({ lanes, past }: SessionCallDeps): Call<TurnInput, LaneResult> {
+const noPast: TurnPast = { started: false, into: null, cancelled: false }
+
+function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneResult> {
   return {
     name: 'turn.send',
     summary: 'Sends a message to the agent of a session; its outcome is the reply.',
@@ -122,7 +125,9 @@ function sendTurn({ lanes, past }: SessionCallDeps): Call<TurnInput, LaneResult>
     // A turn ends by its own limits, which stand still while a person is waited for.
     timeoutMs: Infinity,
     recordOutput: (output) => output as unknown as JsonObject,
-    run: async (input, context) => ({ output: await lanes.run(context.id, context.caller, input, context.signal, past(context.id)) }),
+    run: async (input, context) => ({
+      output: await lanes.run(context.id, context.caller, input, context.signal, recovered.get(context.id) ?? noPast),
+    }),
   }
 }
 

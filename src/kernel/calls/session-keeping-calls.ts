@@ -13,12 +13,12 @@ import {
   type SessionId,
   toolPlace,
 } from '../../types/index.ts'
-import { type HistoryDeps, historyPages } from '../conversation/history-pages.ts'
+import { type HistoryDeps, historyPages } from '../conversation/conversations.ts'
 import { changesScratchpad } from '../conversation/scratchpads.ts'
 import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
 import { historyPage, maxForkDepth, maxSessionsRead } from '../limits.ts'
-import type { Background } from '../background/background.ts'
+import type { Background } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Lanes } from '../turns/lanes.ts'
 import { sessionId } from './session-calls.ts'
@@ -54,7 +54,11 @@ interface Kept {
   readonly change: Partial<Omit<SessionRow, 'id'>>
 }
 
-const kept = { output: z.custom<Kept>(), recordOutput: (output: Kept): JsonObject => ({ ...output, change: { ...output.change } }) }
+const kept = {
+  output: z.custom<Kept>(),
+  projection: 'session' as const,
+  recordOutput: (output: Kept): JsonObject => ({ ...output, change: { ...output.change } }),
+}
 
 export function sessionKeepingCalls(deps: SessionKeepingDeps): readonly Call[] {
   return [rename(deps), archive(deps), erase(deps), fork(deps)]

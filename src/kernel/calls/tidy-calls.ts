@@ -18,7 +18,7 @@ import {
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxTidySteps, tidyLeaseMs, tidyTimeoutMs } from '../limits.ts'
-import type { Complete } from '../models/ask-model.ts'
+import type { Complete } from '../background.ts'
 
 export interface TidyCallDeps {
   readonly user: UserId

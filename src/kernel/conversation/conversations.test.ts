@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { it, test } from 'node:test'
 import { loadSummary } from '../../memory/index.ts'
-import type { HistoryRow } from '../../store/index.ts'
-import { type CallId, type SessionId, textOf, type UserId } from '../../types/index.ts'
+import { type HistoryRow, openMemoryStore, type Store } from '../../store/index.ts'
+import { type CallId, type GenerateRequest, type SessionId, textOf, type UserId } from '../../types/index.ts'
+import { asks, openFixture, says, user } from '../kernel-fixture.ts'
 import { userCaller } from '../stages/policy.ts'
 import { createConversations } from './conversations.ts'
 import { createScratchpads } from './scratchpads.ts'
 import { createSummaries, type SummaryDeps } from './summaries.ts'
 
-const session = 's' as SessionId
+const oneSession = 's' as SessionId
 
 /** A store whose first answer is what it was when it was asked, and comes after something was erased. */
 function erasing(body: string, drop: () => void) {
@@ -29,7 +30,7 @@ void test('what is erased while a conversation is read is not in it, then or lat
   const history = erasing(JSON.stringify({ text: 'my pin is 9182' }), () => conversations.drop())
   const conversations = createConversations({ store: { history: async () => [...(await history())] }, lineage }, async () => {})
   for (let i = 0; i < 2; i++) {
-    const items = await conversations.read(session, 1_000)
+    const items = await conversations.read(oneSession, 1_000)
     assert.deepEqual(
       items.map(({ message }) => textOf(message)),
       ['(erased)'],
@@ -41,7 +42,7 @@ void test('what is erased while a scratchpad is read is not in it, then or later
   const records = erasing(JSON.stringify({ items: ['my pin is 9182'], updated_at: 1 }), () => scratchpads.drop())
   const deps = { store: { records } as never, flushed: async () => {}, changedBy: () => 'c' as CallId }
   const scratchpads = createScratchpads(deps)
-  for (let i = 0; i < 2; i++) assert.deepEqual((await scratchpads.read(session)).items, [])
+  for (let i = 0; i < 2; i++) assert.deepEqual((await scratchpads.read(oneSession)).items, [])
 })
 
 void test('what is erased while a summary is read is not in it, then or later', async () => {
@@ -50,7 +51,7 @@ void test('what is erased while a summary is read is not in it, then or later', 
   const journal = { flushed: async () => {} }
   const deps = { store: { records }, journal, sessions: { summary: () => 'c' }, engine: { countTokens: async () => [] } }
   const summaries = createSummaries(deps as unknown as SummaryDeps)
-  for (let i = 0; i < 2; i++) assert.equal(await summaries.read(session), null)
+  for (let i = 0; i < 2; i++) assert.equal(await summaries.read(oneSession), null)
 })
 
 void test('many short messages weigh more than their text: what was used longest ago makes room for them in time', async () => {
@@ -60,7 +61,14 @@ void test('many short messages weigh more than their text: what was used longest
   const conversations = createConversations({ store: { history }, lineage }, async () => {})
   const sessions = Array.from({ length: 60 }, (_, i) => `s${i}` as SessionId)
   for (const id of sessions) {
-    conversations.fresh(id)
+    conversations.observe({
+      session: '',
+      call: `${id}-0` as CallId,
+      name: 'session.create',
+      phase: 'outcome',
+      projection: 'new_session',
+      body: { status: 'ok', id },
+    })
     for (let i = 0; i < 1_000; i++)
       conversations.observe({ session: id, call: `${id}-${i}` as CallId, name: 'turn.send', phase: 'started', body: { text: 'x' } })
   }
@@ -73,9 +81,39 @@ void test('whoever waits for a summary that is made for another one stops waitin
   const control = new AbortController()
   const deps = { store: { claimLane: () => new Promise(() => {}) }, engine: { countTokens: async () => [] } }
   const summaries = createSummaries(deps as unknown as SummaryDeps)
-  const asked = { id: 'c' as CallId, caller: userCaller('ada' as UserId, session, ''), signal: AbortSignal.any([]), overflows: false }
-  void summaries.roll(session, 1, asked)
-  const second = summaries.roll(session, 1, { ...asked, signal: control.signal, overflows: true })
+  const asked = { id: 'c' as CallId, caller: userCaller('ada' as UserId, oneSession, ''), signal: AbortSignal.any([]), overflows: false }
+  void summaries.roll(oneSession, 1, asked)
+  const second = summaries.roll(oneSession, 1, { ...asked, signal: control.signal, overflows: true })
   control.abort('cancelled')
   await assert.rejects(second, (reason) => reason === 'cancelled')
+})
+
+const named = ['turn.send', 'memory.recall', 'model.generate', 'session.history', '__proto__'] as const
+
+/** A guest that was talked into asking for calls of the runtime by their names. */
+async function play(store: Store, seen: GenerateRequest[], session?: Awaited<ReturnType<typeof openFixture>>['session']) {
+  const steps = session === undefined ? [asks(...named.map((name) => [name] as const)), says('well')] : [says('on')]
+  await using fixture = await openFixture({
+    store: { ...store, close: async () => {} },
+    ...(session !== undefined && { session }),
+    play: (request) => {
+      seen.push(request)
+      return steps.shift() ?? says('on')
+    },
+  })
+  await fixture.turn('go')
+  if (session === undefined) await fixture.turn('and on')
+  return fixture.session
+}
+
+it('a tool call that has the name of a call of the runtime keeps its result, warm and read back', async () => {
+  const store = await openMemoryStore({ user })
+  const seen: GenerateRequest[] = []
+  const session = await play(store, seen)
+  await play(store, seen, session)
+  for (const { messages } of seen.slice(1)) {
+    const results = messages.flatMap((message) => (message.role === 'tool' ? [message.parts[0].name] : []))
+    assert.deepEqual(results, named)
+  }
+  await store.close()
 })

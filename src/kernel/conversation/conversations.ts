@@ -2,10 +2,32 @@
  * Warm conversations: the newest part of each session's history, kept as long as memory allows, so that a turn reads
  * nothing back and old messages keep their identity (and with it their cached wire form and token count).
  */
-import { type AssistantMessage, type CallId, type ConversationItem, createRecentMap, type SessionId } from '../../types/index.ts'
-import { maxWarmBytes } from '../limits.ts'
-import { type FoldInput, insertItem, toItem } from './fold.ts'
-import { type HistoryDeps, historyPages } from './history-pages.ts'
+import type { HistoryRow, Store } from '../../store/index.ts'
+import {
+  type AssistantMessage,
+  type Attachment,
+  type Call,
+  type CallId,
+  type ConversationItem,
+  conversationItem,
+  createRecentMap,
+  erasedText,
+  type Failure,
+  isErased,
+  type JsonObject,
+  type KeptFile,
+  type Label,
+  lastSaid,
+  type Message,
+  type Phase,
+  recalledItem,
+  sentMessage,
+  type SessionId,
+  toolCallsOf,
+  toolPlace,
+  toolResult,
+} from '../../types/index.ts'
+import { historyPage, maxForkDepth, maxWarmBytes } from '../limits.ts'
 
 export interface Conversations {
   /**
@@ -13,10 +35,8 @@ export interface Conversations {
    * that stands at `since` or before, but for what the person asked last.
    */
   read(session: SessionId, maxBytes: number, since?: number): Promise<readonly ConversationItem[]>
-  /** A session that was made just now has nothing to be read back. */
-  fresh(session: SessionId): void
-  /** Folds a record that was appended just now. Cold sessions are left cold. */
-  observe(record: FoldInput & { readonly session: SessionId | '' }): void
+  /** Folds an entry that was just appended. Sessions that are not cached stay so, except new ones, which have no history to read. */
+  observe(record: FoldInput & { readonly session: SessionId | ''; readonly projection?: Call['projection'] }): void
   /** Bodies were erased: what is warm may be among them and is read anew. */
   drop(): void
 }
@@ -52,9 +72,10 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       drops += 1
       warm.clear()
     },
-    fresh: (session) => warm.put(session, { items: [], bytes: 0, complete: true }),
     observe(record) {
       const { session } = record
+      const created = record.projection === 'new_session' ? createdSession(record.body) : null
+      if (created !== null) return warm.put(created, { items: [], bytes: 0, complete: true })
       const held = session === '' ? undefined : warm.get(session)
       if (session === '' || held === undefined) return
       const item = toItem(record, (generation) => findGeneration(held.items, generation))
@@ -64,6 +85,11 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       warm.put(session, held)
     },
   }
+}
+
+function createdSession(body: unknown): SessionId | null {
+  const { status, id } = body as { readonly status?: string; readonly id?: SessionId }
+  return status === 'ok' && id !== undefined ? id : null
 }
 
 async function load(history: HistoryDeps, session: SessionId, maxBytes: number, since: number): Promise<Warm> {
@@ -108,4 +134,138 @@ function findGeneration(items: readonly ConversationItem[], generation: CallId):
     if (call === generation) return message.role === 'assistant' ? message : undefined
   }
   return undefined
+}
+
+/**
+ * A conversation is a fold over journal records: the same function builds it live, record by record, and cold, from rows
+ * read back. Each item keeps the id of the call it came from; a tool result finds its place by its call id, which is its
+ * generation's id, a dot, and its index.
+ */
+
+/** The call that recalls before a turn. */
+const recallName = 'memory.recall'
+
+interface FoldInput {
+  readonly call: CallId
+  readonly name: string
+  readonly phase: Phase
+  readonly body: unknown
+}
+
+/** @returns the item that a record adds, or null when it carries no conversation. `known` finds generations by call id. */
+export function toItem(record: FoldInput, known: (generation: CallId) => AssistantMessage | undefined): ConversationItem | null {
+  const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'finish', string>> & {
+    code?: Failure['code']
+    message?: Message
+    ok?: boolean
+    labels?: readonly Label[]
+    attachments?: readonly Attachment[]
+    files?: readonly KeptFile[]
+  }
+  // A model may ask for anything by any name: what is a tool call is told by its id.
+  const place = toolPlace(record.call)
+  if (place === null && record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
+  if (isErased(record.body)) return toErasedItem(record, known)
+  if (place === null && record.name === 'turn.send') {
+    if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
+    // A turn that ended without the model's own last word: what the person was told is part of the conversation.
+    if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
+      return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })
+    return null
+  }
+  if (place !== null) {
+    const asked = known(place.generation)
+    const part = asked === undefined ? undefined : toolCallsOf(asked)[place.index]
+    if (part === undefined || !isFinal(record.phase)) return null
+    const ok = body.status === 'ok' && body.ok !== false
+    return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: body.files })
+  }
+  if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
+  const item = conversationItem(record.call, body.message)
+  if (body.status === 'ok') return body.finish === 'length' ? { ...item, ended: 'length' } : item
+  const { code = 'model_garbled', text: message = '' } = body
+  return { ...item, ended: code === 'cancelled' ? 'cancelled' : { code, message, hint: '' } }
+}
+
+/** That something was said here stays, so that questions and answers keep their order; what it was is gone. */
+function toErasedItem(
+  { call, name, phase }: FoldInput,
+  known: (generation: CallId) => AssistantMessage | undefined,
+): ConversationItem | null {
+  const place = toolPlace(call)
+  if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, sentMessage(erasedText))
+  if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
+  const generation = known(place.generation)
+  const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
+  return part === undefined ? null : toolResult(call, part, { ok: true, text: erasedText, labels: undefined })
+}
+
+/**
+ * Puts an item in its place: tool results follow their generation in the order of its calls, what was recalled stands before the
+ * message that it was recalled for, all else goes to the end.
+ */
+function insertItem(items: ConversationItem[], added: ConversationItem): void {
+  const place = toolPlace(added.call)
+  let at = items.length
+  if (added.message.role === 'user' && added.message.recalled === true) at = Math.max(0, lastSaid(items))
+  if (place !== null) while (at > 0 && follows(items[at - 1]!.call, added.call, place.generation)) at--
+  items.splice(at, 0, added)
+}
+
+function follows(candidate: CallId, added: CallId, generation: CallId): boolean {
+  const place = toolPlace(candidate)
+  return place !== null && place.generation === generation && place.index > (toolPlace(added)?.index ?? 0)
+}
+
+function isFinal(phase: Phase): boolean {
+  return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
+}
+
+/** Whether an entry has to be found again when the conversation is read back. Never false where `toItem` gives an item. */
+export function carriesConversation({
+  call,
+  name,
+  phase,
+  body,
+}: {
+  readonly call: CallId
+  readonly name: string
+  readonly phase: Phase
+  readonly body: JsonObject
+}): boolean {
+  if (toolPlace(call) !== null) return isFinal(phase)
+  if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
+  if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
+  return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
+}
+
+/** A session's history as it is in the store, newest first: its own records, and behind them those of the session it was forked from. */
+
+/** Where a forked session's history goes on: in `parent`, from `forked` downwards. */
+type Lineage = (session: SessionId) => Promise<{ readonly parent: SessionId | ''; readonly forked: number }>
+
+export interface HistoryDeps {
+  readonly store: Pick<Store, 'history'>
+  readonly lineage: Lineage
+}
+
+/** @param before seq that all rows are below; null: none. Pages are never empty. */
+export async function* historyPages(
+  { store, lineage }: HistoryDeps,
+  session: SessionId,
+  before: number | null = null,
+): AsyncGenerator<readonly HistoryRow[]> {
+  let [from, below]: [SessionId, number | null] = [session, before]
+  for (let depth = 0; depth <= maxForkDepth; depth++) {
+    for (;;) {
+      const page = await store.history(from, below, historyPage)
+      if (page.length > 0) yield page
+      below = page.at(-1)?.seq ?? below
+      if (page.length < historyPage) break
+    }
+    const { parent, forked } = await lineage(from)
+    if (parent === '') return
+    from = parent
+    below = Math.min(below ?? Infinity, forked + 1)
+  }
 }

@@ -6,21 +6,24 @@ import {
   type Call,
   type CallContext,
   type Config,
+  createRecentMap,
   type GenerateRequest,
   type GenerateSettings,
   type JsonObject,
   type Message,
+  type ModelFacts,
   once,
   type SessionId,
   type ToolSpec,
+  type Usage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
+import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
-import { createExpectedUsage } from './expected-usage.ts'
 import { costOf, type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
 
-export interface GenerateInput {
+interface GenerateInput {
   readonly model: string
   readonly system: string
   readonly messages: readonly Message[]
@@ -54,7 +57,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(config)
-  const shower = once(async () => (await import('../attachments/shown-files.ts')).createFileShower(deps.blobs))
+  const shower = once(async () => (await import('../attachments.ts')).createFileShower(deps.blobs))
   /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
@@ -138,4 +141,47 @@ function conversationOf(session: SessionId | '', model: string): string {
 
 function settingsOf({ temperature, top_p: topP, effort }: Config['model']): GenerateSettings {
   return { ...(temperature !== null && { temperature }), ...(topP !== null && { topP }), ...(effort !== null && { effort }) }
+}
+
+/**
+ * What the next request of a conversation will take, from what the service reported for the ones before it: reservations then lie
+ * close to what a call costs, and a small budget is not taken up by calls that use a fraction of it.
+ *
+ * Input: the loop counts bytes, an upper bound several times too large. A request that goes on from the one before it costs what was
+ * reported for that, and at most the bytes that are new. Output: the model's limit is what a runaway answer takes, hundreds of times a
+ * usual one. A few times the longest of the latest answers is reserved instead, and more as the answer grows (`generation.ts`).
+ * Reasoning may stay unseen until it is billed, so a reasoning model has its whole limit reserved until it has reported.
+ */
+
+interface ExpectedUsage {
+  /** @param conversation any key @param bound upper bounds @returns at most the bounds */
+  expect(conversation: string, bound: ReservedTokens, facts: Pick<ModelFacts, 'reasoning'>): ReservedTokens
+  /** @param bound as it was given for the request that was answered */
+  learn(conversation: string, bound: ReservedTokens, usage: Usage): void
+}
+
+interface Known {
+  /** Upper bound of the newest request's input, and what was reported for it. */
+  readonly bound: number
+  readonly reported: number
+  /** Newest last. */
+  readonly outputs: readonly number[]
+}
+
+export function createExpectedUsage(): ExpectedUsage {
+  const all = createRecentMap<string, Known>(maxExpectedUsages)
+  return {
+    expect(conversation, { inputTokens, outputTokens }, { reasoning }) {
+      const known = all.get(conversation)
+      if (known === undefined) return { inputTokens, outputTokens: reasoning ? outputTokens : Math.min(outputTokens, firstOutputTokens) }
+      const usual = Math.max(minReservedTokens, outputMargin * Math.max(...known.outputs))
+      const grown = inputTokens >= known.bound ? known.reported + (inputTokens - known.bound) : inputTokens
+      return { inputTokens: Math.min(inputTokens, grown), outputTokens: Math.min(outputTokens, usual) }
+    },
+    learn(conversation, { inputTokens }, usage) {
+      if (usage.estimated) return
+      const outputs = [...(all.get(conversation)?.outputs ?? []), usage.outputTokens].slice(-rememberedAnswers)
+      all.put(conversation, { bound: inputTokens, reported: usage.inputTokens, outputs })
+    },
+  }
 }

@@ -1,29 +1,96 @@
-/** Stage 9, clean: what leaves a call is cut to size, free of host paths, and free of secrets that this guest holds. */
+/**
+ * Stage 9, clean: the result of a call is labelled, truncated, and freed of host paths and of the secrets that this guest holds, before
+ * its caller or the journal receives it.
+ */
+import {
+  assertNever,
+  type Call,
+  type CallOutcome,
+  type Done,
+  type Failure,
+  type Json,
+  type JsonObject,
+  type Spend,
+} from '../../types/index.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { Labels } from './policy.ts'
+import { refusalText } from './refusals.ts'
 
 export interface Cleaner {
-  /** Host paths become the paths of the sandbox, secrets become handles. */
+  /** Replaces host paths by those of the sandbox, and secrets by handles. */
   scrub(text: string): string
-  /** Secrets become handles, and nothing else is changed: for what is kept as it was sent. */
+  /** Replaces only secrets: for what is kept as it was sent. */
   hideSecrets(text: string): string
-  /** As `hideSecrets`, for bytes in any encoding that has ASCII in it. @returns the same bytes when they hold none. */
+  /** As `hideSecrets`, for bytes in any encoding that includes ASCII. @returns the same bytes if they contain no secret */
   hideSecretBytes(bytes: Buffer): Buffer
-  /** @returns the text, or its head and tail around a note that names where the whole can be read. */
+  /** @returns the text, or its head and tail around a note that says where the full text can be read */
   fit(text: string, labels: Labels): Promise<string>
 }
 
 export interface CleanerDeps {
   readonly workspaceRoot: string
-  /** Other folders of the host of which a sandbox names parts, as its table of mounts does. */
+  /** Other host folders that a sandbox names, as its table of mounts does. */
   readonly hostFolders?: readonly string[]
-  /** Secret values by the name that stands for them. */
+  /** Secrets by the name that replaces them. */
   readonly secrets: ReadonlyMap<string, string>
-  /** Keeps the whole text. @returns its hash. */
+  /** Keeps the full text. @returns its hash */
   readonly keep: (bytes: Uint8Array, labels: Labels) => Promise<string>
 }
 
-/** A secret shorter than this would blank out ordinary words. */
+/** What running a call gave. */
+export type Ran =
+  | { readonly done: Done<unknown> }
+  | { readonly failure: Failure; readonly cancelled: boolean; readonly labels: Labels; readonly spent?: Spend; readonly extra?: JsonObject }
+
+/** @returns the outcome of a call as its caller receives it, and as it is recorded */
+export async function clean(cleaner: Cleaner, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
+  if ('failure' in ran) {
+    const failure = { ...ran.failure, message: cleaner.scrub(ran.failure.message), hint: cleaner.scrub(ran.failure.hint) }
+    const status = ran.cancelled ? 'cancelled' : 'failed'
+    return { status, failure, text: await cleaner.fit(refusalText(failure), labels), ...(labels.length > 0 && { labels }) }
+  }
+  const { done } = ran
+  const files = done.files === undefined || done.files.length === 0 ? {} : { files: done.files }
+  const base = { status: 'ok', output: done.output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
+  // The runtime reads outputs, not texts; only text for a model or user is truncated.
+  if (call.recordOutput !== undefined && done.text === undefined) return { ...base, text: '' }
+  return { ...base, text: await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output)), labels) }
+}
+
+/** @param fields of `Call.recordOutput`; null: the call has none @param extra fields of a failure */
+export function outcomeBody(
+  outcome: CallOutcome,
+  {
+    ms,
+    spent,
+    fields,
+    extra,
+  }: { readonly ms: number; readonly spent: Spend; readonly fields: JsonObject | null; readonly extra?: JsonObject | undefined },
+): JsonObject {
+  const cost = spent.tokens === 0 && spent.microDollars === 0 ? {} : { spent: { ...spent } }
+  switch (outcome.status) {
+    case 'ok': {
+      const { text, ok, labels, files } = outcome
+      const shown =
+        fields === null || text !== ''
+          ? { text, ok, ...(labels !== undefined && { labels }), ...(files !== undefined && { files: files as unknown as Json }) }
+          : {}
+      return { status: 'ok', ms, ...cost, ...shown, ...fields }
+    }
+    case 'failed':
+    case 'cancelled': {
+      const { status, failure, text, labels } = outcome
+      return { status, ms, ...cost, code: failure.code, text, ...(labels !== undefined && { labels }), ...extra }
+    }
+    case 'refused':
+    case 'unknown':
+      return { status: outcome.status, ms, code: outcome.failure.code, text: outcome.text }
+    default:
+      return assertNever(outcome)
+  }
+}
+
+/** Shorter secrets would replace parts of ordinary words. */
 const minSecretLength = 8
 
 export function createCleaner({ workspaceRoot, hostFolders = [], secrets, keep }: CleanerDeps): Cleaner {

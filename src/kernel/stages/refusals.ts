@@ -1,4 +1,4 @@
-/** Outcomes of calls that did not succeed, in the words that a model or a person reads. */
+/** Outcomes of calls: the text that a model or user reads when one did not succeed, and the outcome read back from a record. */
 import {
   assertNever,
   type Call,
@@ -6,22 +6,22 @@ import {
   type Failure,
   isErased,
   type JournalRecord,
+  type JsonObject,
   type KeptFile,
   type Label,
-  type JsonObject,
   OxbowError,
 } from '../../types/index.ts'
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
-/** The outcome that an earlier life of this call recorded. */
+/** @returns the outcome that was recorded before a restart */
 export function replay(record: JournalRecord): CallOutcome {
-  const found: unknown = JSON.parse(record.body)
-  if (isErased(found)) {
-    const failure = { code: 'not_found', message: 'What came of this call was erased.', hint: found.reason } as const
+  const recorded: unknown = JSON.parse(record.body)
+  if (isErased(recorded)) {
+    const failure = { code: 'not_found', message: 'The result of this call was erased.', hint: recorded.reason } as const
     return { status: 'failed', failure, text: refusalText(failure) }
   }
-  const body = found as {
+  const body = recorded as {
     status?: string
     text?: string
     ok?: boolean
@@ -40,10 +40,10 @@ export function replay(record: JournalRecord): CallOutcome {
   return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text, ...labelled }
 }
 
-/** What a model reads about a call that did not succeed. A message of several lines ends with what was found: the hint is no part of it. */
+/** The text that a model reads about a call that did not succeed. A message of several lines ends with output, so the hint follows on a line of its own. */
 export function refusalText({ code, message, hint }: Failure): string {
-  const told = `Error (${code}): ${message}`
-  return hint === '' ? told : `${told}${message.includes('\n') ? '\n' : ' '}${hint}`
+  const text = `Error (${code}): ${message}`
+  return hint === '' ? text : `${text}${message.includes('\n') ? '\n' : ' '}${hint}`
 }
 
 export function refusal(failure: Failure): Refusal {
@@ -63,22 +63,22 @@ export function stopFailure(call: Call, reason: 'cancelled' | 'timeout' | 'time_
   switch (reason) {
     case 'timeout':
       return new OxbowError('timeout', `${call.name} took longer than ${call.timeoutMs / 1000} s and was stopped.`, {
-        hint: 'Do less in one call, or ask for a longer time limit where the call has one.',
+        hint: 'Do less in one call, or set a longer time limit if the call has one.',
       })
     case 'time_limit':
       return {
         code: 'timeout',
-        message: `The turn's time was over while ${call.name} ran; it was stopped.`,
-        hint: 'Send another message to go on.',
+        message: `The turn reached its time limit while ${call.name} ran; it was stopped.`,
+        hint: 'Send another message to continue.',
       }
     case 'shutdown':
       return {
         code: 'cancelled',
         message: `The guest stopped while ${call.name} ran; its effect may be partial.`,
-        hint: 'Check before you do it again.',
+        hint: 'Check before you repeat it.',
       }
     case 'cancelled':
-      return { code: 'cancelled', message: `${call.name} was cancelled.`, hint: 'What it did before may be there.' }
+      return { code: 'cancelled', message: `${call.name} was cancelled.`, hint: 'Its effect may be partial.' }
     default:
       return assertNever(reason)
   }

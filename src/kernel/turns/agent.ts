@@ -1,4 +1,4 @@
-/** The agent: turns of a lane become processes that the runtime runs. A process is its agent's only handle on the world. */
+/** The agent: the turns of a lane become processes that the runtime runs. A process is an agent's only access to the world. */
 import {
   type ContextProvider,
   createMessageCounter,
@@ -9,6 +9,7 @@ import {
   type TurnResult,
 } from '../../runtime/index.ts'
 import {
+  type Attachment,
   type Caller,
   type CallId,
   type CallOutcome,
@@ -27,11 +28,33 @@ import type { LaneTurn } from './lanes.ts'
 import type { Registry } from '../registry.ts'
 import { processRight } from '../stages/policy.ts'
 
-export interface Agent {
-  runTurn(turn: LaneTurn): Promise<TurnResult>
-  /** The turn that runs under this id, for the calls that a process makes about its own turn. */
-  turn(id: TurnId): LaneTurn | undefined
+/** The turns that are running, for the calls that a process makes about its own turn. */
+export interface RunningTurns {
+  find(id: TurnId): LaneTurn | undefined
+  /** Files of the messages of a turn. */
+  attachments(id: TurnId | ''): readonly Attachment[]
+  /** Keeps a turn as long as it runs. */
+  during<Value>(turn: LaneTurn, run: () => Promise<Value>): Promise<Value>
 }
+
+export function createRunningTurns(): RunningTurns {
+  const turns = new Map<TurnId, LaneTurn>()
+  return {
+    find: (id) => turns.get(id),
+    attachments: (id) => (id === '' ? [] : (turns.get(id)?.attachments() ?? [])),
+    async during(turn, run) {
+      turns.set(turn.id, turn)
+      try {
+        return await run()
+      } finally {
+        turns.delete(turn.id)
+      }
+    },
+  }
+}
+
+/** Runs a turn of a lane. */
+type Agent = (turn: LaneTurn) => Promise<TurnResult>
 
 interface AgentDeps {
   readonly config: Config
@@ -40,18 +63,19 @@ interface AgentDeps {
   readonly registry: Registry
   readonly gate: Gate
   readonly newId: () => string
-  /** Takes host paths and secrets out of what a model is told of its surroundings. */
+  readonly runningTurns: RunningTurns
+  /** Removes host paths and secrets from the system prompt. */
   readonly scrub: (text: string) => string
-  /** What the agent noted for itself in a session, in words for it. */
+  /** The scratchpad of a session, as a section of the system prompt. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
-  /** What the agent is reminded of before a turn, where it may read memory; absent: nothing. */
+  /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
   readonly reminder?: Reminder | undefined
-  /** Sums up what no longer fits; absent: it is left out. */
+  /** Summarizes what no longer fits; absent: it is left out. */
   readonly rolling?: RollingSummary | undefined
 }
 
-export function createAgent({ config, engine, sandbox, registry, gate, newId, scrub, scratchpad, reminder, rolling }: AgentDeps): Agent {
-  const turns = new Map<TurnId, LaneTurn>()
+export function createAgent(deps: AgentDeps): Agent {
+  const { config, engine, sandbox, registry, gate, newId, runningTurns, scrub, scratchpad, reminder, rolling } = deps
   const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
   const actor = `agent:${config.agent.name}`
   const base: Omit<RuntimeDeps, 'facts' | 'toolTokens'> = {
@@ -65,36 +89,29 @@ export function createAgent({ config, engine, sandbox, registry, gate, newId, sc
     ...(rolling !== undefined && { rolling }),
     ...(reminder !== undefined && rights.has('memory.read') && { reminder }),
   }
-  // Made at the first turn: schemas of all tools are a tenth of a start.
+  // Made with the first turn: the schemas of all tools take a tenth of a start.
   let toolText: string | null = null
   const textOfTools = (): string => (toolText ??= JSON.stringify(registry.tools(rights)))
   const counted = once(async (): Promise<number> => {
     const [count = Buffer.byteLength(textOfTools())] = await engine.countTokens([textOfTools()])
     return Math.ceil(count * foreignFactor)
   })
-  // A byte is at most one token: a bound that needs no tokenizer, unless the window is too small for bounds.
+  // A byte is at most one token: an upper bound without a tokenizer, unless the window is too small for it.
   const toolTokens = (contextTokens: number): number | Promise<number> => {
     const bound = Buffer.byteLength(textOfTools())
     return bound * roomyFactor <= contextTokens ? bound : counted()
   }
-  return {
-    async runTurn(turn) {
-      turns.set(turn.id, turn)
-      try {
-        const process = createProcess({ gate, registry, newId, rights, actor }, turn)
-        const facts = await engine.facts(turn.input.model ?? '')
-        return await runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
-      } finally {
-        turns.delete(turn.id)
-      }
-    },
-    turn: (id) => turns.get(id),
-  }
+  return (turn) =>
+    runningTurns.during(turn, async () => {
+      const process = createProcess({ gate, registry, newId, rights, actor }, turn)
+      const facts = await engine.facts(turn.input.model ?? '')
+      return runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
+    })
 }
 
 /**
- * Who the agent is, where it works, and how it should treat what it reads.
- * @param surroundings what is true of the workspace now, e.g. that the shell is off
+ * The system prompt: who the agent is, where it works, and how to treat what it reads.
+ * @param surroundings the state of the workspace, e.g. that the shell is off
  */
 function createCharacter({ name, instructions }: Config['agent'], surroundings: () => string): ContextProvider {
   const lines = [
@@ -107,16 +124,16 @@ function createCharacter({ name, instructions }: Config['agent'], surroundings: 
   return { name: 'character', provide: () => [...lines, surroundings(), instructions].filter((line) => line !== '').join('\n') }
 }
 
-/** A window this many times the bound of the tools has room enough for the bound. */
+/** With a window at least this many times the upper bound, the bound is used instead of a count. */
 const roomyFactor = 4
-/** Tokens that another tokenizer may make of the same text. */
+/** How many more tokens another tokenizer may make of the same text. */
 const foreignFactor = 1.25
 
 interface ProcessDeps {
   readonly gate: Gate
   readonly registry: Registry
   readonly newId: () => string
-  /** Rights of the agent. The same set for every process of it, so that its tools are made once. */
+  /** Rights of the agent: the same set for all its processes, so that its tools are made once. */
   readonly rights: ReadonlySet<string>
   readonly actor: string
 }
@@ -128,7 +145,7 @@ function createProcess({ gate, registry, newId, rights, actor }: ProcessDeps, tu
   const asker = { user, actor, rights, session, turn: turn.id, process: id }
   const asRuntime: Caller = { ...asker, audience: 'runtime' }
   const asModel: Caller = { ...asker, audience: 'model' }
-  // Only calls that a resumed turn names by id can have a past.
+  // Only calls that a resumed turn names by id can have earlier records.
   const ask = (caller: Caller, name: string, input: unknown, callId?: CallId): Promise<CallOutcome> =>
     gate.call(caller, name, input, {
       id: callId ?? (newId() as CallId),

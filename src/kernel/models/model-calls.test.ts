@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { firstOutputTokens, minReservedTokens, outputMargin } from '../limits.ts'
-import { createExpectedUsage } from './expected-usage.ts'
+import { createExpectedUsage } from './model-calls.ts'
 
 const bound = { inputTokens: 8_000, outputTokens: 32_000 }
 const plain = { reasoning: false }

@@ -1,14 +1,42 @@
+/** What the kernel does when memory forgets: bodies of the journal go, with a record of it, and so do words of summaries and titles. */
+import { type GoneFact, loadSummary, type Memory } from '../memory/index.ts'
+import { foldPhrase, type Store } from '../store/index.ts'
+import { type CallId, isErased, type JournalRecord, type SessionId, type UserId } from '../types/index.ts'
+import type { Summaries } from './conversation/summaries.ts'
+import type { Gate } from './gate.ts'
+import type { Journal } from './journal.ts'
+import { maxSessionsRead } from './limits.ts'
+import { processRight, userCaller } from './stages/policy.ts'
+
+interface ForgetDeps {
+  readonly user: UserId
+  readonly store: Store
+  readonly journal: Journal
+  readonly gate: Gate
+  readonly summaries: Summaries
+  readonly newId: () => string
+}
+
+export function forgetBy(memory: Memory, { user, store, journal, gate, summaries, newId }: ForgetDeps): void {
+  memory.eraseBy((seqs, reason) => {
+    const caller = { actor: 'kernel', session: '', turn: '' } as const
+    return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
+  })
+  memory.onForget(async (gone) => {
+    const { forgetInSummary } = await loadSummary()
+    let changed = 0
+    for (const session of gone.sessions) {
+      const asked = { id: newId() as CallId, caller: userCaller(user, session, '') }
+      if (await summaries.rewrite(session, (summary) => forgetInSummary(summary, gone), asked)) changed++
+    }
+    return changed + (await forgetTitles({ user, store, journal, gate, newId }, gone))
+  })
+}
+
 /**
  * Titles of sessions must not keep what was forgotten: one that says it goes, from the row and from the records that gave it. In the
  * sessions where it was said also a title that tells it in other words, since a model or a cut first line seldom repeat a phrase.
  */
-import { type GoneFact, loadSummary } from '../../memory/index.ts'
-import { foldPhrase, type Store } from '../../store/index.ts'
-import { type CallId, isErased, type JournalRecord, type SessionId, type UserId } from '../../types/index.ts'
-import type { Gate } from '../gate.ts'
-import type { Journal } from '../journal.ts'
-import { maxSessionsRead } from '../limits.ts'
-import { processRight, userCaller } from '../stages/policy.ts'
 
 interface ForgetTitlesDeps {
   readonly user: UserId
@@ -19,7 +47,7 @@ interface ForgetTitlesDeps {
 }
 
 /** @returns how many titles went */
-export async function forgetTitles(deps: ForgetTitlesDeps, gone: GoneFact): Promise<number> {
+async function forgetTitles(deps: ForgetTitlesDeps, gone: GoneFact): Promise<number> {
   const { user, store, journal, gate, newId } = deps
   const { nearWords, readTitle } = await loadSummary()
   const near = nearWords(gone.texts)

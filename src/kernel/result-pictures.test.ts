@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openMemoryStore } from '../../store/index.ts'
-import type { Call, CallContext, Done, GenerateRequest, KeptFile, Message, ModelEvent } from '../../types/index.ts'
-import { conversationItem, toolResult } from '../../types/index.ts'
-import { verifyJournal } from '../audit/audit-verify.ts'
-import { asks, type FixtureOptions, openFixture, says, testCall, user } from '../kernel-fixture.ts'
-import { createFileShower } from './shown-files.ts'
+import { openMemoryStore } from '../store/index.ts'
+import {
+  type Call,
+  type CallContext,
+  conversationItem,
+  type Done,
+  type GenerateRequest,
+  type KeptFile,
+  type Message,
+  type ModelEvent,
+  toolResult,
+} from '../types/index.ts'
+import { createFileShower } from './attachments.ts'
+import { verifyJournal } from './audit/audit-verify.ts'
+import { asks, type FixtureOptions, openFixture, says, testCall, user } from './kernel-fixture.ts'
 
 const bytesOf = (name: string): Buffer => Buffer.from(`\x89PNG ${name}`, 'latin1')
 

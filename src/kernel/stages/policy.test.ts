@@ -3,12 +3,10 @@ import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Store } from '../../store/index.ts'
+import { builtinCalls } from '../../tools/index.ts'
 import { type Call, type Caller, configSchema, type Decision, type Label, type SessionId } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
-import { flowRefusal, judgeFlow } from './flow.ts'
-import { createKeptOutputs } from './kept-outputs.ts'
-import { leadsOutside } from './policy.ts'
-import { builtinCalls } from '../../tools/index.ts'
+import { createKeptOutputs, flowRefusal, judgeFlow, leadsOutside } from './policy.ts'
 
 const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow
 const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent'), { labels: { adds: [], sink: true } })
@@ -177,6 +175,6 @@ describe('an output that is read in parts', () => {
   })
 
   it('counts as private where nobody knows any more what it is', () => {
-    assert.deepEqual(createKeptOutputs().labelsOf('0'.repeat(64)), ['private', 'untrusted'])
+    assert.deepEqual(createKeptOutputs({ putBlob: async () => '' }).labelsOf('0'.repeat(64)), ['private', 'untrusted'])
   })
 })

@@ -1,0 +1,174 @@
+/** Calls that the kernel makes for itself while nobody waits: they are on record and under budgets like any other, and end with the guest. */
+import type { Memory } from '../memory/index.ts'
+import type { Store } from '../store/index.ts'
+import {
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type Clock,
+  type Config,
+  type Embedded,
+  type EmbedOptions,
+  type Engine,
+  type RecordView,
+  type SessionId,
+  type Spend,
+  toError,
+  type UserId,
+} from '../types/index.ts'
+import type { Gate } from './gate.ts'
+import { tidyCheckMs } from './limits.ts'
+import type { Completion } from './models/side-calls.ts'
+import type { Sessions } from './sessions.ts'
+import { processRight } from './stages/policy.ts'
+
+export interface Background {
+  /** Never throws; a failure is in the journal. The same call of the same session is not made twice at once. */
+  run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
+  /** Stops what runs for a session, and resolves when nothing of it does. */
+  end(session: SessionId): Promise<void>
+  /** Stops what runs. */
+  close(): Promise<void>
+}
+
+interface BackgroundDeps {
+  readonly user: UserId
+  readonly gate: Gate
+  readonly newId: () => string
+}
+
+interface Running {
+  readonly session: SessionId | ''
+  readonly settled: Promise<CallOutcome | null>
+  readonly control: AbortController
+}
+
+export function createBackground({ user, gate, newId }: BackgroundDeps): Background {
+  const stopping = new AbortController()
+  const running = new Map<string, Running>()
+  const rights: ReadonlySet<string> = new Set([processRight])
+  return {
+    async run(session, name, input) {
+      const key = `${session} ${name}`
+      if (stopping.signal.aborted || running.has(key)) return null
+      const caller: Caller = { user, actor: 'kernel', rights, audience: 'runtime', session, turn: '', process: '' }
+      const control = new AbortController()
+      const signal = AbortSignal.any([stopping.signal, control.signal])
+      const call = gate.call(caller, name, input, { id: newId() as CallId, signal })
+      const settled = call.catch(() => null).finally(() => running.delete(key))
+      running.set(key, { session, settled, control })
+      return settled
+    },
+    async end(session) {
+      const its = [...running.values()].filter((each) => each.session === session)
+      for (const { control } of its) control.abort('cancelled')
+      await Promise.all(its.map(({ settled }) => settled))
+    },
+    async close() {
+      stopping.abort('shutdown')
+      while (running.size > 0) await Promise.all([...running.values()].map(({ settled }) => settled))
+    },
+  }
+}
+
+/** Decides when memory is tidied: after so many hours, or so many new sessions, and only when something was said. */
+
+interface TidyDueDeps {
+  readonly memory: Memory
+  readonly store: Pick<Store, 'sessions'>
+  readonly clock: Clock
+  readonly config: Config['memory']['consolidation']
+  readonly background: Background
+}
+
+/** @returns what is told of the end of each turn. It costs nothing until the next look is due. */
+export function createTidyDue({ memory, store, clock, config, background }: TidyDueDeps): () => void {
+  if (!config.enabled) return () => {}
+  let nextLook = clock.now() + tidyCheckMs
+  const look = async (): Promise<void> => {
+    const last = await (await memory.tidy()).lastAt()
+    const newest = await store.sessions(config.min_sessions)
+    const enough = newest.filter(({ createdAt }) => createdAt > last).length >= config.min_sessions
+    const longAgo = last > 0 && clock.now() - last >= config.every_h * 60 * 60 * 1_000
+    if (enough || longAgo) await background.run('', 'memory.tidy', {})
+  }
+  return () => {
+    if (clock.now() < nextLook) return
+    nextLook = clock.now() + tidyCheckMs
+    void look().catch(() => {})
+  }
+}
+
+/** Decides when a session gets its title: after its first reply. */
+
+interface TitleDueDeps {
+  readonly sessions: Pick<Sessions, 'load'>
+  readonly background: Pick<Background, 'run'>
+}
+
+/** @returns what is told of the end of each turn */
+export function createTitleDue({ sessions, background }: TitleDueDeps): (record: RecordView) => void {
+  const look = async ({ session, body }: RecordView): Promise<void> => {
+    if (session === '' || (body as { status?: unknown }).status !== 'ok') return
+    const { turns } = await sessions.load(session)
+    if (turns === 1) await background.run(session, 'session.title', {})
+  }
+  return (record) => void look(record).catch(() => {})
+}
+
+/** How the kernel and memory ask a model beside turns: by the calls `model.complete` and `model.embed`, as everything that is asked. */
+
+const runtimeRights: ReadonlySet<string> = new Set([processRight])
+
+/**
+ * Asks a model beside the conversation, under the budgets of the caller's session and as part of no turn: no terminal takes it for a
+ * reply. Null when there is none to ask, or it fails, or the budget does not cover it.
+ * @param onSpent told what it cost
+ */
+export type Complete = (
+  caller: Caller,
+  question: { readonly system: string; readonly text: string },
+  signal: AbortSignal,
+  onSpent?: (spend: Spend) => void,
+) => Promise<string | null>
+
+interface CompleteDeps {
+  readonly gate: Gate
+  readonly newId: () => string
+  readonly engine: Pick<Engine, 'model'>
+  /** Model to ask; empty: the usual one. */
+  readonly model: Config['memory']['summary']['model']
+}
+
+export function createComplete({ gate, newId, engine, model }: CompleteDeps): Complete {
+  return async (caller, { system, text }, signal, onSpent) => {
+    if (model === '' && engine.model.provider === 'offline') return null
+    const asker: Caller = { ...caller, actor: 'kernel', rights: runtimeRights, audience: 'runtime', turn: '', process: '' }
+    const outcome = (await gate.call(
+      asker,
+      'model.complete',
+      { model, system, text },
+      { id: newId() as CallId, signal },
+    )) as CallOutcome<Completion>
+    if (outcome.status !== 'ok') return null
+    onSpent?.(outcome.output.spent)
+    return outcome.output.text
+  }
+}
+
+interface EmbedByDeps {
+  readonly user: UserId
+  readonly gate: Gate
+  readonly newId: () => string
+}
+
+/** @returns the way of memory to a service: `model.embed`, made by the kernel for the user. A refusal is thrown, nothing was sent then. */
+export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed'] {
+  const caller: Caller = { user, actor: 'kernel', rights: runtimeRights, audience: 'runtime', session: '', turn: '', process: '' }
+  return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {
+    const id = newId() as CallId
+    const outcome = (await gate.call(caller, 'model.embed', { model, texts, purpose }, { id, signal })) as CallOutcome<Embedded>
+    if (outcome.status === 'ok') return outcome.output
+    throw toError(outcome.failure)
+  }
+}
