@@ -9,7 +9,7 @@ import type { GenerateRequest, ModelEvent, ModelFacts, RawExchange } from '../..
 import { plainFacts, systemClock } from '../../types/index.ts'
 import { type ModelLimits, modelLimits } from '../limits.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
-import { contractScenario } from '../scripted/contract-scenario.ts'
+import { contractScenario } from '../scripted/scenario-fixture.ts'
 import type { ScenarioStep } from '../scripted/scenario.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
 import { type AiSdkModel, createAiSdkModel } from './ai-sdk-model.ts'

@@ -3,13 +3,10 @@ import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { overridesOf } from '../open-model.ts'
 import { readModelName } from '../services.ts'
-import type { Catalog, CatalogModel } from './catalog.ts'
-import { catalogFilesIn, loadCatalog } from './catalog.ts'
-import { downloadCatalog } from './catalog-download.ts'
-import { checkCatalogText, readCatalogText } from './catalog-file.ts'
-import { takeCatalog } from './catalog-refresh.ts'
+import { type Catalog, catalogFilesIn, type CatalogModel, loadCatalog } from './catalog.ts'
+import { downloadCatalog, takeCatalog } from './catalog-refresh.ts'
+import { checkCatalogText, readCatalogText, readOverlay } from './catalog-file.ts'
 import { findModelFacts, modelFacts, originsOf } from './model-facts.ts'
-import { readOverlay } from './overlay-file.ts'
 
 /** What a question is answered from. */
 export interface CatalogDeps {

@@ -1,11 +1,10 @@
 /** Takes a models.dev `api.json` into the home: checks it, writes it in the catalog's own form, and tells what it changes. */
-import { OxbowError, writeWhole } from '../../types/index.ts'
-import { maxUnreadablePart } from '../limits.ts'
+import { isObject, type JsonObject, OxbowError, writeWhole } from '../../types/index.ts'
+import { catalogDownloadMs, catalogRedirects, maxCatalogBytes, maxUnreadablePart } from '../limits.ts'
+import { modelEntry, modelId, type ProviderEntry, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
 import { type CatalogModel, loadCatalog } from './catalog.ts'
-import type { ProviderEntry } from './catalog-entry.ts'
-import { modelEntry, modelId, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
 
-export interface CatalogChange {
+interface CatalogChange {
   readonly model: string
   readonly what: 'new' | 'gone' | 'price' | 'size' | 'deprecated'
   /** What it was and what it is, in words; empty where there is nothing to compare. */
@@ -13,7 +12,7 @@ export interface CatalogChange {
   readonly after: string
 }
 
-export interface RefreshReport {
+interface RefreshReport {
   readonly path: string
   readonly providers: number
   readonly models: number
@@ -32,7 +31,7 @@ export async function takeCatalog(text: string, source: string, path: string, no
   return { path, providers: read.providers, models: read.models, leftOut: read.leftOut, changes: changesBetween(before, after) }
 }
 
-export interface ConvertedCatalog {
+interface ConvertedCatalog {
   /** In the catalog's own form. */
   readonly text: string
   readonly providers: number
@@ -82,11 +81,9 @@ function parse(text: string, source: string): unknown {
   }
 }
 
-function entriesOf(value: unknown): [string, Record<string, unknown>][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
-  return Object.entries(value as Record<string, unknown>).filter(
-    (pair): pair is [string, Record<string, unknown>] => typeof pair[1] === 'object' && pair[1] !== null,
-  )
+function entriesOf(value: unknown): [string, JsonObject][] {
+  if (!isObject(value)) return []
+  return Object.entries(value).filter((pair): pair is [string, JsonObject] => isObject(pair[1]))
 }
 
 const byId = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
@@ -134,6 +131,80 @@ function writeCatalog(path: string, text: string): void {
 function notCatalog(source: string, what: string, cause?: unknown): OxbowError {
   return new OxbowError('bad_input', `what ${source} gives is no catalog: ${what}`, {
     hint: 'The catalog stays as it was. It must be the api.json of models.dev, or a file in its schema.',
+    cause,
+  })
+}
+
+interface DownloadLimits {
+  readonly timeMs: number
+  readonly maxBytes: number
+}
+
+const usual: DownloadLimits = { timeMs: catalogDownloadMs, maxBytes: maxCatalogBytes }
+
+/**
+ * A catalog decides what models cost, so it comes over TLS (or from this machine), is bounded in size and time, and is never taken
+ * from another host than the one that was named.
+ * @returns the text. @throws OxbowError `bad_input` for an address that may not be used, `tool_failed` for a download that fails. */
+export async function downloadCatalog(address: string, limits: DownloadLimits = usual): Promise<string> {
+  const first = checkedUrl(address)
+  const signal = AbortSignal.timeout(limits.timeMs)
+  try {
+    let url = first
+    for (let hops = 0; hops <= catalogRedirects; hops++) {
+      const response = await fetch(url.href, { redirect: 'manual', signal, headers: { accept: 'application/json' } })
+      if (response.status < 300 || response.status >= 400) return await readBody(response, url, limits.maxBytes)
+      await response.body?.cancel()
+      url = redirected(url, response.headers.get('location'))
+    }
+    throw failed(`${first.origin} redirects more than ${catalogRedirects} times`)
+  } catch (cause) {
+    if (cause instanceof OxbowError) throw cause
+    if (signal.aborted) throw failed(`${first.origin} did not send all of it within ${limits.timeMs / 1000} seconds`, cause)
+    throw failed(`${first.origin} cannot be reached: ${reasonOf(cause)}`, cause)
+  }
+}
+
+function checkedUrl(address: string): URL {
+  const url = URL.canParse(address) ? new URL(address) : null
+  const isLocal = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url !== null && url.username === '' && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) return url
+  throw new OxbowError('bad_input', `${JSON.stringify(address.slice(0, 200))} is no address that a catalog may come from`, {
+    hint: 'Give an https address without user name; http is for this machine only.',
+  })
+}
+
+function redirected(from: URL, location: string | null): URL {
+  const to = location !== null && URL.canParse(location, from.href) ? new URL(location, from.href) : null
+  if (to === null) throw failed(`${from.origin} redirects to nowhere`)
+  if (to.origin !== from.origin) throw failed(`${from.origin} redirects to ${to.origin}, which is not followed`)
+  return to
+}
+
+async function readBody(response: Response, url: URL, maxBytes: number): Promise<string> {
+  if (!response.ok) {
+    await response.body?.cancel()
+    throw failed(`${url.origin} answered ${response.status}`)
+  }
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw failed(`${url.origin} sends more than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** What `fetch` says is "fetch failed"; the reason stands in its cause. */
+function reasonOf(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  return inner instanceof Error ? inner.message || inner.name : String(inner)
+}
+
+function failed(what: string, cause?: unknown): OxbowError {
+  return new OxbowError('tool_failed', `the catalog cannot be fetched: ${what}`, {
+    hint: 'The catalog stays as it was. Try again later, or name another address with --url.',
     cause,
   })
 }

@@ -4,12 +4,9 @@
  * error of whoever asks, not of the start.
  */
 import { join } from 'node:path'
-import type { ModelEntry, Overlay, ProviderEntry } from './catalog-entry.ts'
-import { providerIdsIn, readCatalogText, readProvider } from './catalog-file.ts'
-import { layOver, nothingSaid } from './catalog-layers.ts'
-import type { LayeredEntry, Origin } from './catalog-layers.ts'
-import { findModelId, nearestIds } from './model-alias.ts'
-import { entryOf, readOverlay } from './overlay-file.ts'
+import { maxModelNameChars, nearestNames } from '../limits.ts'
+import type { ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
+import { entryOf, providerIdsIn, readCatalogText, readOverlay, readProvider } from './catalog-file.ts'
 
 export interface CatalogFiles {
   readonly overlay?: string
@@ -71,7 +68,7 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
   const load = (provider: string): Promise<LoadedProvider> => {
     const known = loaded.get(provider)
     if (known !== undefined) return known
-    const loading = overlay().then((said) => loadProvider(provider, { sources, overlay: said, read: readCatalogText }))
+    const loading = overlay().then((laid) => loadProvider(provider, { sources, overlay: laid, read: readCatalogText }))
     // A file that was broken may have been mended when it is asked for again.
     loading.catch(() => loaded.delete(provider))
     loaded.set(provider, loading)
@@ -84,9 +81,9 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
   /** Each file is read once, and nothing is kept. */
   const loadAll = async (): Promise<readonly LoadedProvider[]> => {
     const texts = new Map(await Promise.all(sources.map(async ({ path }) => [path, await readCatalogText(path)] as const)))
-    const [said, ids] = await Promise.all([overlay(), providers()])
+    const [laid, ids] = await Promise.all([overlay(), providers()])
     const read = async (path: string | null): Promise<string | null> => texts.get(path) ?? null
-    return Promise.all(ids.map((id) => loadProvider(id, { sources, overlay: said, read })))
+    return Promise.all(ids.map((id) => loadProvider(id, { sources, overlay: laid, read })))
   }
   return {
     async lookup(provider, name) {
@@ -130,9 +127,9 @@ async function loadProvider(id: string, { sources, overlay, read: readText }: Lo
   }
   const over = overlay !== null && Object.hasOwn(overlay.providers, id) ? overlay.providers[id] : undefined
   if (over !== undefined) {
-    const { models: said = {}, ...provider } = over
+    const { models: changed = {}, ...provider } = over
     known = { ...known, ...provider }
-    for (const [name, entry] of Object.entries(said)) {
+    for (const [name, entry] of Object.entries(changed)) {
       const below = models.get(name)
       models.set(name, { ...layOver(below ?? nothingSaid, entry, 'overlay'), sources: below?.sources ?? [] })
     }
@@ -149,8 +146,8 @@ function withCapabilities(model: LayeredEntry, provider: string, name: string, o
   if (overlay === null) return model
   const { provider_defaults: defaults, overrides } = overlay.capabilities
   const key = `${provider}/${name}`
-  const said = [Object.hasOwn(defaults, provider) && defaults[provider], Object.hasOwn(overrides, key) && overrides[key]]
-  return said.reduce<LayeredEntry>(
+  const both = [Object.hasOwn(defaults, provider) && defaults[provider], Object.hasOwn(overrides, key) && overrides[key]]
+  return both.reduce<LayeredEntry>(
     (below, capabilities) => (capabilities ? layOver(below, entryOf(capabilities, below.entry), 'overlay') : below),
     { entry: model.entry, origins: model.origins },
   )
@@ -158,4 +155,103 @@ function withCapabilities(model: LayeredEntry, provider: string, name: string, o
 
 function describeProvider(id: string, { name = id, api = '', env = [], npm = '' }: ProviderEntry): CatalogProvider {
   return { id, name, api, env, npm }
+}
+
+/** Who said a value, the strongest last. `configuration` and `assumed` are of facts, which are made from entries. */
+export type Origin = 'assumed' | 'package' | 'refreshed' | 'overlay' | 'configuration'
+
+export interface LayeredEntry {
+  readonly entry: ModelEntry
+  /** By key of the entry, `limit.context`, `limit.output` and `modalities.input` with both. */
+  readonly origins: Readonly<Record<string, Origin>>
+}
+
+export const nothingSaid: LayeredEntry = { entry: {}, origins: {} }
+
+/** A cost is taken whole: prices of two sources do not belong together. */
+const whole = ['name', 'reasoning', 'tool_call', 'temperature', 'structured_output', 'release_date', 'cost', 'status'] as const
+
+/** Lays one source over another, value by value, and remembers the origin of each. */
+export function layOver(below: LayeredEntry, above: ModelEntry, origin: Origin): LayeredEntry {
+  const entry: Record<string, unknown> = { ...below.entry }
+  const origins: Record<string, Origin> = { ...below.origins }
+  for (const key of whole) {
+    if (above[key] === undefined) continue
+    entry[key] = above[key]
+    origins[key] = origin
+  }
+  for (const [key, value] of Object.entries(above.limit ?? {})) if (value !== undefined) origins[`limit.${key}`] = origin
+  for (const [key, value] of Object.entries(above.modalities ?? {})) if (value !== undefined) origins[`modalities.${key}`] = origin
+  entry['limit'] = { ...below.entry.limit, ...defined(above.limit) }
+  entry['modalities'] = { ...below.entry.modalities, ...defined(above.modalities) }
+  return { entry, origins }
+}
+
+function defined(values: object | undefined): object {
+  return Object.fromEntries(Object.entries(values ?? {}).filter(([, value]) => value !== undefined))
+}
+
+/** A day's snapshot of a model, as vendors name it: `-20250929`, `-2024-08-06`, `@20250929`. */
+const dated = /[-@](?:20\d{6}|20\d\d-\d\d-\d\d)$/
+/** Names that mean the newest: `-latest`, and `@default` of Vertex. */
+const moving = /(?:-latest|@default)$/
+/** Stable versions of Gemini: `gemini-2.0-flash-001`. */
+const numbered = /-00\d$/
+
+/**
+ * Finds a model by another of its names: with `models/` before it, a snapshot of a model that is known without the date, or the
+ * newest snapshot of a model that is known only with one. Never a guess: another version is another model.
+ * @returns the id, or null
+ */
+export function findModelId(ids: ReadonlySet<string>, name: string): string | null {
+  if (name.length > maxModelNameChars) return null
+  if (ids.has(name)) return name
+  const bare = name.replace(/^models\//, '')
+  for (const part of [dated, moving, numbered, null]) {
+    if (part !== null && !part.test(bare)) continue
+    const base = part === null ? bare : bare.replace(part, '')
+    if (ids.has(base)) return base
+    // A certain day or number is never taken for another one.
+    if (part === dated || part === numbered) continue
+    if (ids.has(`${base}-latest`)) return `${base}-latest`
+    const snapshots = [...ids].filter((id) => dated.test(id) && id.replace(dated, '') === base).sort()
+    const newest = snapshots.at(-1)
+    if (newest !== undefined) return newest
+  }
+  return null
+}
+
+/** @returns up to three of the ids that are most like the name, the nearest first; none that is not like it at all. */
+export function nearestIds(ids: Iterable<string>, name: string): string[] {
+  const wanted = plain(name.slice(0, maxModelNameChars))
+  if (wanted === '') return []
+  return [...ids]
+    .map((id) => {
+      const other = plain(id)
+      // A part of a name is typed more often than a name is misspelt.
+      const within = other.includes(wanted) || wanted.includes(other)
+      return { id, distance: distanceOf(wanted, other) / Math.max(wanted.length, other.length) - (within ? 0.3 : 0) }
+    })
+    .filter(({ distance }) => distance < 0.5)
+    .sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1))
+    .slice(0, nearestNames)
+    .map(({ id }) => id)
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+}
+
+/** Edits (insert, delete, replace) between two texts. */
+function distanceOf(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
 }

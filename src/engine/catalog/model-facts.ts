@@ -2,8 +2,7 @@
 import { builtinProviders, OxbowError } from '../../types/index.ts'
 import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
 import { nearestNames, usualOutputTokens } from '../limits.ts'
-import type { Catalog, CatalogModel } from './catalog.ts'
-import type { Origin } from './catalog-layers.ts'
+import type { Catalog, CatalogModel, Origin } from './catalog.ts'
 import { priceOfCost } from './price.ts'
 
 /** The model that somebody named. */

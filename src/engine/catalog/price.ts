@@ -1,6 +1,6 @@
 /** What a generation costs. The one price table of the product: budgets, reservations and reports all ask here. */
 import type { ModelPrice, Usage } from '../../types/index.ts'
-import type { CostRates, ModelCost } from './catalog-entry.ts'
+import type { CostRates, ModelCost } from './catalog-schema.ts'
 
 /** Dollars to micro-dollars; also tokens that a price is for. */
 const million = 1_000_000

@@ -9,8 +9,7 @@ import * as fc from 'fast-check'
 import { parse as parseToml } from 'smol-toml'
 import { parseConfig } from '../../types/index.ts'
 import { maxDiscoveryBytes } from '../limits.ts'
-import { discoverServices, type FoundService } from './discover.ts'
-import { identifyService } from './service-kinds.ts'
+import { discoverServices, type FoundService, identifyService } from './discover.ts'
 
 type Answers = Readonly<Record<string, unknown>>
 

@@ -1,16 +1,16 @@
 /**
- * Vectors for texts, from a service. Texts go out in batches that every known service takes, and come back in their order;
- * vectors that do not all have one size, or are not numbers, are an error and never a result.
+ * Vectors for texts, from a service. Texts go out in batches that every known service accepts, and come back in their order;
+ * vectors that differ in size, or are not numbers, are an error and never a result. Below are the two protocols: how each asks for
+ * vectors and reads the answer, without a socket, a clock or a retry.
  */
-import type { Clock, Embedded, EmbedOptions, Random, Usage } from '../../types/index.ts'
-import { toError } from '../../types/index.ts'
+import type { Content, EmbedContentConfig } from '@google/genai'
+import type { EmbeddingCreateParams } from 'openai/resources/embeddings'
+import { type Clock, type Embedded, type EmbedOptions, type Random, toError, type Usage } from '../../types/index.ts'
+import { isCount } from '../answer.ts'
 import { createEndpoint, type Endpoint, postJson } from '../http/http-exchange.ts'
-import { charsPerToken, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
+import { charsPerToken, maxDimensions, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
 import { type Problem, problem } from '../model-problem.ts'
 import { retryWaitMs } from '../reliability/reliable-model.ts'
-import type { EmbeddingWire } from './embedding-wire.ts'
-import { geminiEmbeddings } from './gemini-embeddings.ts'
-import { openaiEmbeddings } from './openai-embeddings.ts'
 
 export interface EmbedderOptions {
   readonly wire: 'openai' | 'gemini'
@@ -31,8 +31,6 @@ export interface Embedder {
   embed(model: string, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Embedded>
   close(): void
 }
-
-const wires: Readonly<Record<EmbedderOptions['wire'], EmbeddingWire>> = { openai: openaiEmbeddings, gemini: geminiEmbeddings }
 
 interface Asked {
   readonly options: EmbedderOptions
@@ -150,3 +148,110 @@ function addUsage(a: Usage, b: Usage): Usage {
 function garbled({ endpoint }: Asked, what: string): Problem {
   return problem('model_garbled', `${endpoint.origin} ${what}.`, 'Check the base URL, and that the model is one for embeddings.')
 }
+
+/** The vectors of one request, in the order of its texts, or a sentence's end that says what is wrong with the answer. */
+type ReadVectors = { readonly vectors: readonly Float32Array[]; readonly model: string; readonly usage: Usage | null } | string
+
+interface EmbeddingWire {
+  path(model: string): string
+  headers(key: string): Readonly<Record<string, string>>
+  /** @param plain numbers in place of base64, for a service that does not know it. @returns the body as JSON text */
+  write(model: string, texts: readonly string[], options: EmbedOptions, plain: boolean): string
+  /** @param count texts that were sent. Nothing about the answer is trusted. */
+  read(answer: object, count: number): ReadVectors
+}
+
+/** Reads a list of numbers or their base64 (float32, little end first). @returns null when it is neither, or holds no numbers */
+export function readVector(value: unknown, most: number = maxDimensions): Float32Array | null {
+  const vector = typeof value === 'string' ? fromBase64(value, most) : fromNumbers(value, most)
+  return vector !== null && vector.length > 0 && vector.every(Number.isFinite) ? vector : null
+}
+
+function fromBase64(text: string, most: number): Float32Array | null {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length % 4 !== 0 || bytes.length > most * 4) return null
+  return Float32Array.from({ length: bytes.length / 4 }, (_, place) => bytes.readFloatLE(place * 4))
+}
+
+function fromNumbers(value: unknown, most: number): Float32Array | null {
+  if (!Array.isArray(value) || value.length > most) return null
+  // A text or null among them would become a number: it becomes none.
+  return Float32Array.from(value, (each: unknown) => (typeof each === 'number' ? each : Number.NaN))
+}
+
+/** `/embeddings` of OpenAI and of compatible services. */
+const openaiEmbeddings: EmbeddingWire = {
+  path: () => '/embeddings',
+  headers: (key) => (key === '' ? {} : { authorization: `Bearer ${key}` }),
+  write: (model, texts, { dimensions }, plain) => {
+    const params: EmbeddingCreateParams = {
+      model,
+      // The service refuses an empty text, and with it the whole batch.
+      input: texts.map((text) => (text === '' ? ' ' : text)),
+      // A quarter of the bytes of numbers, and nothing to parse.
+      encoding_format: plain ? 'float' : 'base64',
+      ...(dimensions === undefined ? {} : { dimensions }),
+    }
+    return JSON.stringify(params)
+  },
+  read: readOpenaiAnswer,
+}
+
+function readOpenaiAnswer(answer: { data?: unknown; model?: unknown; usage?: unknown }, count: number): ReadVectors {
+  const { data, model, usage } = answer
+  if (!Array.isArray(data) || data.length !== count) return `sent another number of vectors than the ${count} it was asked for`
+  const vectors: Float32Array[] = []
+  for (const [place, item] of data.entries()) {
+    const { index = place, embedding } = (item ?? {}) as { index?: unknown; embedding?: unknown }
+    const vector = readVector(embedding)
+    if (vector === null) return 'sent a vector that is none'
+    if (!isCount(index) || index >= count || vectors[index] !== undefined) return 'sent vectors in no order'
+    vectors[index] = vector
+  }
+  const { prompt_tokens: inputTokens } = (usage ?? {}) as { prompt_tokens?: unknown }
+  return {
+    vectors,
+    model: typeof model === 'string' ? model : '',
+    usage: isCount(inputTokens) ? { inputTokens, outputTokens: 0, estimated: false } : null,
+  }
+}
+
+/** One of the requests of a batch, as the API has it; the official package builds it from these types. */
+type EmbedRequest = Pick<EmbedContentConfig, 'taskType' | 'outputDimensionality'> & { readonly model: string; readonly content: Content }
+
+/** `:batchEmbedContents` of the Gemini API. */
+const geminiEmbeddings: EmbeddingWire = {
+  path: (model) => `/${resourceOf(model)}:batchEmbedContents`,
+  headers: (key) => (key === '' ? {} : { 'x-goog-api-key': key }),
+  write: (model, texts, options) => JSON.stringify({ requests: texts.map((text) => geminiRequest(model, text, options)) }),
+  read: readGeminiAnswer,
+}
+
+function resourceOf(model: string): string {
+  const name = model.replace(/^models\//, '')
+  return `models/${encodeURIComponent(name)}`
+}
+
+function geminiRequest(model: string, text: string, { purpose, dimensions }: EmbedOptions): EmbedRequest {
+  return {
+    model: resourceOf(model),
+    content: { parts: [{ text: text === '' ? ' ' : text }] },
+    ...(purpose === undefined ? {} : { taskType: purpose === 'query' ? 'RETRIEVAL_QUERY' : 'RETRIEVAL_DOCUMENT' }),
+    ...(dimensions === undefined ? {} : { outputDimensionality: dimensions }),
+  }
+}
+
+function readGeminiAnswer(answer: { embeddings?: unknown; usageMetadata?: unknown }, count: number): ReadVectors {
+  const { embeddings, usageMetadata } = answer
+  if (!Array.isArray(embeddings) || embeddings.length !== count) return `sent another number of vectors than the ${count} it was asked for`
+  const vectors: Float32Array[] = []
+  for (const item of embeddings as unknown[]) {
+    const vector = readVector((item as { values?: unknown } | null)?.values)
+    if (vector === null) return 'sent a vector that is none'
+    vectors.push(vector)
+  }
+  const { promptTokenCount: inputTokens } = (usageMetadata ?? {}) as { promptTokenCount?: unknown }
+  return { vectors, model: '', usage: isCount(inputTokens) ? { inputTokens, outputTokens: 0, estimated: false } : null }
+}
+
+const wires: Readonly<Record<EmbedderOptions['wire'], EmbeddingWire>> = { openai: openaiEmbeddings, gemini: geminiEmbeddings }

@@ -4,11 +4,22 @@
  */
 import type { GenerateRequest, Model, ModelEvent } from '../../types/index.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
-import type { PlannedCall } from './command.ts'
 import { readCommands } from './command-grammar.ts'
-import { nextStep } from './command-plan.ts'
-import { callId, exchangesOf, readUnanswered } from './conversation.ts'
-import { introduction, tellStory } from './reply-phrasing.ts'
+import { type Command, type PlannedCall, type Step, type ToolCommand, unsaid } from './command.ts'
+import { callId, type Exchange, exchangesOf, readUnanswered } from './conversation.ts'
+import { appendPlan, summaryPlan, todoPlan } from './file-plans.ts'
+import {
+  introduction,
+  phrase,
+  sayAbsent,
+  sayHello,
+  sayHelp,
+  sayMissing,
+  saySum,
+  sayThanks,
+  sayUnknown,
+  tellStory,
+} from './reply-phrasing.ts'
 
 export function createOfflineModel(): Model {
   return {
@@ -49,4 +60,102 @@ function callEvents(calls: readonly PlannedCall[], place: number, before: number
     })),
     { type: 'finish', reason: 'tool_calls', usage: noUsage },
   ]
+}
+
+export interface PlanContext {
+  /** Names of the tools that are offered. */
+  readonly tools: ReadonlySet<string>
+  /** The story of the conversation so far, made when it is asked for. */
+  readonly story: () => string
+}
+
+/** @returns the tool calls that the command needs now or, when their results are there, what to say */
+export function nextStep(command: Command, done: readonly Exchange[], context: PlanContext): Step {
+  switch (command.kind) {
+    case 'help':
+      return { say: sayHelp(context.tools) }
+    case 'hello':
+      return { say: sayHello() }
+    case 'thanks':
+      return { say: sayThanks() }
+    case 'unknown':
+      return { say: sayUnknown() }
+    case 'unclear':
+      return { say: sayMissing(command.missing, command.example) }
+    case 'story':
+      return { say: context.story() }
+    case 'sum':
+      return { say: saySum(command) }
+    case 'absent':
+      return { say: sayAbsent(command.what) }
+    case 'todo':
+      return offered(todoPlan(command, done), context)
+    case 'append':
+      return offered(appendPlan(command, done), context)
+    case 'summarise':
+      return offered(summaryPlan(command, done), context)
+    case 'list':
+    case 'read':
+    case 'search':
+    case 'write':
+    case 'edit':
+    case 'delete':
+    case 'run':
+    case 'remember':
+    case 'recall':
+    case 'fetch':
+    case 'web_search':
+    case 'time':
+      break
+  }
+  const first = done[0]
+  return first === undefined ? offered({ calls: [singleCall(command)] }, context) : { say: phrase(command, first) }
+}
+
+/** A call that is not offered is never made; the person is told which one is missing. */
+function offered(step: Step, context: PlanContext): Step {
+  if ('say' in step) return step
+  const missing = step.calls.find((call) => !context.tools.has(call.name))
+  if (missing === undefined) return step
+  return { say: `I cannot do that here: the tool ${missing.name} is not available in this conversation.` }
+}
+
+function singleCall(command: ToolCommand): PlannedCall {
+  switch (command.kind) {
+    case 'list':
+      return { name: 'file_list', arguments: { path: command.path, depth: command.depth } }
+    case 'read':
+      return {
+        name: 'file_read',
+        arguments: {
+          path: command.path,
+          ...(command.fromLine === unsaid ? {} : { from_line: command.fromLine }),
+          ...(command.maxLines === unsaid ? {} : { max_lines: command.maxLines }),
+        },
+      }
+    case 'search':
+      return {
+        name: 'file_search',
+        arguments: { pattern: command.pattern, path: command.path, regex: command.regex, ignore_case: true },
+      }
+    case 'write':
+      return { name: 'file_write', arguments: { path: command.path, text: command.text } }
+    case 'edit':
+      return { name: 'file_edit', arguments: { path: command.path, find: command.find, replace: command.replace, all: command.all } }
+    case 'delete':
+      return { name: 'file_delete', arguments: { path: command.path, recursive: command.recursive } }
+    case 'run':
+      return { name: 'shell_exec', arguments: { command: command.command } }
+    case 'remember':
+      return { name: 'memory_save', arguments: { content: command.text } }
+    case 'recall':
+      return { name: 'memory_search', arguments: { query: command.query, include_conversation: true } }
+    case 'fetch':
+      return { name: 'web_fetch', arguments: { url: command.url } }
+    case 'web_search':
+      return { name: 'web_search', arguments: { query: command.query } }
+    case 'time':
+      break
+  }
+  return { name: 'time_now', arguments: {} }
 }

@@ -6,7 +6,7 @@ import type { ModelEvent } from '../../types/index.ts'
 import { modelLimits } from '../limits.ts'
 import { problem } from '../model-problem.ts'
 import type { ScenarioEvent, ScenarioStep } from '../scripted/scenario.ts'
-import { wireParts } from '../scripted/scenario-wire.ts'
+import { wireParts } from '../scripted/scripted-server.ts'
 import { createChatAnswerReader } from './chat-answer.ts'
 
 const options = { limits: modelLimits, origin: 'http://test', key: '', model: 'm', requestChars: 40 }

@@ -13,8 +13,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import type { ErrorCode } from '../../types/index.ts'
-import { OxbowError, errorTable } from '../../types/index.ts'
+import { type ErrorCode, errorTable, type Message, OxbowError, textOf } from '../../types/index.ts'
 
 /** One thing that an answer does. Exactly one of the keys that name an event stands in each. */
 export type ScenarioEvent =
@@ -73,7 +72,7 @@ export interface Scenario {
 
 const chunking = { count: z.int().min(1).max(10_000_000).optional(), chunk: z.int().min(1).optional() }
 
-const event = z.union([
+const eventSchema = z.union([
   z.strictObject({ text: z.string(), ...chunking }),
   z.strictObject({ reasoning: z.string(), ...chunking }),
   z.strictObject({
@@ -95,7 +94,7 @@ const event = z.union([
   z.strictObject({ garbage: z.string() }),
 ])
 
-const step = z.strictObject({
+const stepSchema = z.strictObject({
   match: z.string().optional(),
   http: z
     .strictObject({
@@ -105,14 +104,14 @@ const step = z.strictObject({
       times: z.int().min(1).optional(),
     })
     .optional(),
-  events: z.array(event).default([]),
+  events: z.array(eventSchema).default([]),
   finish: z.enum(['stop', 'tool_calls', 'length', 'content_filter', 'none']).optional(),
   usage: z.strictObject({ input: z.int().nonnegative(), output: z.int().nonnegative() }).nullable().optional(),
   split_bytes: z.int().min(1).optional(),
 })
 
 const scenarioSchema: z.ZodType<Scenario> = z.strictObject({
-  turns: z.array(z.strictObject({ match: z.string().optional(), steps: z.array(step).min(1) })).min(1),
+  turns: z.array(z.strictObject({ match: z.string().optional(), steps: z.array(stepSchema).min(1) })).min(1),
 })
 
 /** @throws OxbowError `bad_config` that names what is wrong in the file. */
@@ -128,4 +127,56 @@ export async function loadScenario(file: string): Promise<Scenario> {
   if (parsed.success) return parsed.data
   const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'top level'}: ${issue.message}`)
   throw new OxbowError('bad_config', `The scenario ${file} cannot be used: ${wrong.join('; ')}`, { hint })
+}
+
+/** What the choice looks at, the same for messages in process and on the wire. */
+export interface RequestView {
+  /** User messages in the whole request. */
+  readonly userMessages: number
+  readonly lastUserText: string
+  /** Assistant messages after the last user message. */
+  readonly answersSince: number
+  /** Text of the last message, a tool result included. */
+  readonly lastText: string
+}
+
+/** @returns the step, or a sentence that says which one is missing. */
+export function chooseStep(scenario: Scenario, view: RequestView): ScenarioStep | string {
+  const matched = scenario.turns.find((turn) => turn.match !== undefined && view.lastUserText.includes(turn.match))
+  const ordered = scenario.turns.filter((turn) => turn.match === undefined)
+  const turn = matched ?? ordered[Math.min(Math.max(view.userMessages, 1), ordered.length) - 1]
+  if (turn === undefined) return 'The scenario has no turn for this message.'
+  const matchedStep = turn.steps.find((step) => step.match !== undefined && view.lastText.includes(step.match))
+  const step = matchedStep ?? turn.steps.filter((each) => each.match === undefined)[view.answersSince]
+  return step ?? `The scenario has no step ${view.answersSince + 1} for this turn.`
+}
+
+/** A message of either form, reduced to what a choice needs. */
+export interface ViewedMessage {
+  readonly role: string
+  readonly text: string
+}
+
+export function viewRequest(messages: readonly ViewedMessage[]): RequestView {
+  const lastUser = messages.findLastIndex((message) => message.role === 'user')
+  return {
+    userMessages: messages.filter((message) => message.role === 'user').length,
+    lastUserText: messages[lastUser]?.text ?? '',
+    answersSince: messages.slice(lastUser + 1).filter((message) => message.role === 'assistant').length,
+    lastText: messages.at(-1)?.text ?? '',
+  }
+}
+
+export function viewMessages(messages: readonly Message[]): RequestView {
+  return viewRequest(
+    messages.map((message) => ({ role: message.role, text: message.role === 'tool' ? message.parts[0].text : textOf(message) })),
+  )
+}
+
+/** Cuts and repeats a text as its event says. */
+export function chunksOf(text: string, event: { count?: number | undefined; chunk?: number | undefined }): string[] {
+  const pieces: string[] = []
+  const size = event.chunk ?? Math.max(1, text.length)
+  for (let from = 0; from < text.length || from === 0; from += size) pieces.push(text.slice(from, from + size))
+  return Array.from({ length: event.count ?? 1 }, () => pieces).flat()
 }

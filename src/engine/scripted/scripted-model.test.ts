@@ -9,7 +9,7 @@ import { describe, it } from 'node:test'
 import type { Message } from '../../types/index.ts'
 import { isOxbowError, userMessage } from '../../types/index.ts'
 import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
-import { contractScenario } from './contract-scenario.ts'
+import { contractScenario } from './scenario-fixture.ts'
 import { loadScenario } from './scenario.ts'
 import { createScriptedModel } from './scripted-model.ts'
 

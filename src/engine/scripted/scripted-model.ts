@@ -2,8 +2,7 @@
 import type { FinishReason, GenerateRequest, Model, ModelEvent, Usage } from '../../types/index.ts'
 import { charsPerToken } from '../limits.ts'
 import { cancelled, noUsage, problem, problemOfStatus } from '../model-problem.ts'
-import type { Scenario, ScenarioEvent, ScenarioStep } from './scenario.ts'
-import { chooseStep, chunksOf, viewMessages } from './step-choice.ts'
+import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewMessages } from './scenario.ts'
 
 const origin = 'The scripted model'
 const hint = 'The scenario says so.'

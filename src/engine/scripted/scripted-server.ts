@@ -4,11 +4,10 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { ChatCompletionChunk } from 'openai/resources/chat/completions'
+import { isObject } from '../../types/index.ts'
 import { maxScriptedRequestBytes } from '../limits.ts'
-import type { Scenario, ScenarioStep } from './scenario.ts'
-import type { WirePart } from './scenario-wire.ts'
-import { wireParts } from './scenario-wire.ts'
-import { chooseStep, viewRequest } from './step-choice.ts'
+import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewRequest } from './scenario.ts'
 
 export interface ScriptedServer {
   /** Base URL, to which `/chat/completions` is added. */
@@ -154,10 +153,93 @@ function parseBody(text: string): { messages: WireMessage[] } | null {
 function textIn(content: unknown): string {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return ''
-  return content.map((part: unknown) => (typeof part === 'object' && part !== null && 'text' in part ? String(part.text) : '')).join('')
+  return content.map((part: unknown) => (isObject(part) && typeof part['text'] === 'string' ? part['text'] : '')).join('')
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify({ error: { message, type: 'invalid_request_error' } }))
+}
+
+export type WirePart = { readonly bytes: Buffer } | { readonly delayMs: number } | 'drop' | 'stall'
+
+type Choice = ChatCompletionChunk['choices'][number]
+type Delta = Choice['delta'] & { reasoning_content?: string }
+
+/** Turns a step into the bytes of an answer and the pauses between them. @param last text of the request's last message, for `{{last}}` */
+export function wireParts(step: ScenarioStep, last: string): readonly WirePart[] {
+  const parts: WirePart[] = []
+  let text = [sse(completionChunk({ role: 'assistant', content: '' }, null))]
+  const flush = (): void => {
+    const bytes = Buffer.from(text.join(''))
+    text = []
+    const size = step.split_bytes ?? bytes.length
+    for (let from = 0; from < bytes.length; from += size) parts.push({ bytes: bytes.subarray(from, from + size) })
+  }
+  let calls = 0
+  for (const event of step.events) {
+    if ('delay_ms' in event) {
+      flush()
+      parts.push({ delayMs: event.delay_ms })
+    } else if ('drop' in event || 'stall' in event) {
+      flush()
+      return [...parts, 'drop' in event ? 'drop' : 'stall']
+    } else if ('error' in event) {
+      text.push(sse({ error: { message: event.message ?? 'scripted error', code: statusOf(event.error) } }))
+      flush()
+      return parts
+    } else {
+      for (const piece of pieces(event, calls, last)) text.push(piece)
+      if ('tool_call' in event) calls += 1
+    }
+  }
+  if (step.finish !== 'none') {
+    text.push(sse(completionChunk({}, step.finish ?? (calls > 0 ? 'tool_calls' : 'stop'))))
+    if (step.usage !== null) text.push(usageChunk(step))
+    text.push('data: [DONE]\n\n')
+  }
+  flush()
+  return parts
+}
+
+function pieces(event: ScenarioEvent, place: number, last: string): string[] {
+  if ('garbage' in event) return [event.garbage]
+  if ('reasoning' in event) {
+    return chunksOf(event.reasoning, event).map((reasoning) => sse(completionChunk({ reasoning_content: reasoning }, null)))
+  }
+  if ('tool_call' in event) {
+    const call = event.tool_call
+    const given = typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments ?? {})
+    const size = Math.max(1, Math.ceil(given.length / (call.pieces ?? 1)))
+    const index = call.no_index === true ? {} : { index: place }
+    const head = { ...index, id: call.id ?? `call_${place}`, type: 'function', function: { name: call.name, arguments: '' } }
+    const deltas = [head, ...chunksOf(given, { chunk: size }).map((piece) => ({ ...index, function: { arguments: piece } }))]
+    return deltas.map((delta) => sse(completionChunk({ tool_calls: [delta as NonNullable<Delta['tool_calls']>[number]] }, null)))
+  }
+  if (!('text' in event)) return []
+  const said = event.text.replaceAll('{{last}}', () => last)
+  // A repeated text is serialised once: a step of 100 000 chunks is made in no time.
+  const once = chunksOf(said, { chunk: event.chunk }).map((content) => sse(completionChunk({ content }, null)))
+  return [once.join('').repeat(event.count ?? 1)]
+}
+
+function completionChunk(delta: Delta, finish: Choice['finish_reason']): ChatCompletionChunk {
+  return { ...envelope, choices: [{ index: 0, delta, finish_reason: finish }] }
+}
+
+const envelope = { id: 'chatcmpl-scripted', object: 'chat.completion.chunk', created: 0, model: 'scripted' } as const
+
+function usageChunk(step: ScenarioStep): string {
+  const { input, output } = step.usage ?? { input: 10, output: 10 }
+  const usage = { prompt_tokens: input, completion_tokens: output, total_tokens: input + output }
+  return sse({ ...envelope, choices: [], usage } satisfies ChatCompletionChunk)
+}
+
+function sse(value: object): string {
+  return `data: ${JSON.stringify(value)}\n\n`
+}
+
+function statusOf(code: string): number {
+  const statuses: Record<string, number> = { model_auth: 401, model_refused: 400, model_rate_limited: 429 }
+  return statuses[code] ?? 500
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
+import { countPdfPages } from './media-size.ts'
 import { mediaTokens } from './media-tokens.ts'
-import { countPdfPages } from './pdf-pages.ts'
 
 const page = '<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]>>'
 const padding = `%${'x'.repeat(20_000)}\n`
