@@ -64,7 +64,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     ...readsOf(read),
     memory: createMemoryClient({
       write: (changes) => write({ kind: 'memory', changes }, () => {}),
-      read: (asked) => read({ kind: 'memory', read: asked }),
+      read: (request) => read({ kind: 'memory', read: request }),
     }),
     async close() {
       if (closed) return
@@ -124,13 +124,13 @@ function closedFault(): OxbowError {
 }
 
 function blobTooLarge(bytes: number): OxbowError {
-  return new OxbowError('limit_reached', `A blob has ${bytes} bytes; ${maxBlobBytes} is the most.`, {
+  return new OxbowError('limit_reached', `A blob has ${bytes} bytes; the limit is ${maxBlobBytes}.`, {
     hint: 'Keep it as a file in the workspace.',
   })
 }
 
 function tooManyErased(count: number): OxbowError {
-  return new OxbowError('limit_reached', `${count} bodies shall be erased at once; ${maxErasedAtOnce} is the most.`, {
+  return new OxbowError('limit_reached', `${count} bodies are too many to erase at once; the limit is ${maxErasedAtOnce}.`, {
     hint: 'Erase them in parts.',
   })
 }
@@ -161,14 +161,14 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
   }
   const run = async (): Promise<void> => {
     while (waiting.length > 0) {
-      if (urgent === 0) await lingers()
-      // Until the event loop comes round: whatever follows from what it handles now shares the batch.
-      await comesRound()
+      if (urgent === 0) await linger()
+      // One turn of the event loop: writes that follow from the events it handles now share the batch.
+      await yieldToEventLoop()
       await sendOne()
     }
     running = null
   }
-  const lingers = (): Promise<void> =>
+  const linger = (): Promise<void> =>
     new Promise((resolve) => {
       const timer = setTimeout(resolve, lingerMs)
       hurry = () => {
@@ -180,8 +180,8 @@ function createBatcher(send: (writes: readonly Write[]) => Promise<readonly Writ
     add: (write, convert) =>
       new Promise((resolve, reject) => {
         if (waiting.length >= maxWaitingWrites) {
-          const hint = 'Wait for answers before sending more.'
-          reject(new OxbowError('limit_reached', `${maxWaitingWrites} writes wait for the store already.`, { hint }))
+          const hint = 'Wait for answers before you send more.'
+          reject(new OxbowError('limit_reached', `${maxWaitingWrites} writes are already waiting for the store.`, { hint }))
           return
         }
         const settle = (result: WriteResult): void => {
@@ -207,7 +207,7 @@ function isUrgent(write: Write): boolean {
   return write.kind !== 'append' || write.append.lazy !== true
 }
 
-function comesRound(): Promise<void> {
+function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 

@@ -35,7 +35,10 @@ export function toStoreError(error: unknown): OxbowError {
   const code = sqliteCodeOf(error)
   const text = error instanceof Error ? error.message : String(error)
   if (code === null || valueCodes.some((start) => code.startsWith(start))) {
-    return new OxbowError('bad_input', `This cannot be stored: ${text}.`, { hint: 'Mend the record; nothing was written.', cause: error })
+    return new OxbowError('bad_input', `This cannot be stored: ${text}.`, {
+      hint: 'Correct the record; nothing was written.',
+      cause: error,
+    })
   }
   const fault = faultCode(code)
   return storeFault(fault, `${says[fault]} (${code}: ${text}).`, error)

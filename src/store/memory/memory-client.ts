@@ -24,20 +24,20 @@ interface MemoryWay {
 }
 
 export function createMemoryClient({ write, read }: MemoryWay): MemoryStore {
-  const ask = async <Ask extends MemoryRead['ask']>(asked: MemoryRead & { ask: Ask }) => (await read(asked)) as MemoryAnswers[Ask]
+  const send = async <Ask extends MemoryRead['ask']>(request: MemoryRead & { ask: Ask }) => (await read(request)) as MemoryAnswers[Ask]
   return {
     async change(changes) {
       if (changes.length > 0) await write(checkedChanges(changes))
     },
-    search: async (search) => readFound(await ask({ ask: 'search', search: checkedSearch(search) })),
-    items: (ids) => ask({ ask: 'items', ids }),
-    list: (filter, limit, after) => ask({ ask: 'list', filter, limit, after: after ?? null }),
-    around: (stream, place, before, after) => ask({ ask: 'around', stream, place, before, after }),
-    withHash: (hash) => ask({ ask: 'with_hash', hash }),
-    withoutVector: (model, limit) => ask({ ask: 'without_vector', model, limit }),
-    cursor: (name) => ask({ ask: 'cursor', name }),
-    models: () => ask({ ask: 'models' }),
-    stats: () => ask({ ask: 'stats' }),
+    search: async (search) => readFound(await send({ ask: 'search', search: checkedSearch(search) })),
+    items: (ids) => send({ ask: 'items', ids }),
+    list: (filter, limit, after) => send({ ask: 'list', filter, limit, after: after ?? null }),
+    around: (stream, place, before, after) => send({ ask: 'around', stream, place, before, after }),
+    withHash: (hash) => send({ ask: 'with_hash', hash }),
+    withoutVector: (model, limit) => send({ ask: 'without_vector', model, limit }),
+    cursor: (name) => send({ ask: 'cursor', name }),
+    models: () => send({ ask: 'models' }),
+    stats: () => send({ ask: 'stats' }),
   }
 }
 

@@ -22,12 +22,12 @@ import {
 export const listSeparator = '\u001f'
 
 function refuse(what: string): never {
-  throw new OxbowError('bad_input', `This cannot be kept in memory: ${what}.`, { hint: 'Mend it; nothing was written.' })
+  throw new OxbowError('bad_input', `This cannot be stored in memory: ${what}.`, { hint: 'Correct it; nothing was written.' })
 }
 
 /** @throws OxbowError `bad_input`. @returns the changes in the form in which they are kept */
 export function checkedChanges(changes: readonly MemoryChange[]): readonly MemoryChange[] {
-  if (changes.length > maxChanges) refuse(`${changes.length} changes at once, ${maxChanges} are the most`)
+  if (changes.length > maxChanges) refuse(`${changes.length} changes at once; the limit is ${maxChanges}`)
   return changes.map(checkedChange)
 }
 
@@ -61,7 +61,7 @@ function checkedItem({ entry, passages }: MemoryItem): MemoryItem {
   if (entry.validTo !== null) checkNumber(entry.validTo)
   checkWhole(entry.accesses, 'a count of accesses')
   checkNumber(entry.importance)
-  if (passages.length > maxPassages) refuse(`${passages.length} passages, ${maxPassages} are the most`)
+  if (passages.length > maxPassages) refuse(`${passages.length} passages; the limit is ${maxPassages}`)
   return { entry: keptEntry(entry), passages: passages.map(checkedPassage) }
 }
 
@@ -103,7 +103,7 @@ function checkedPatch(patch: MemoryPatch): MemoryPatch {
 }
 
 function checkedTags(tags: readonly string[]): readonly string[] {
-  if (tags.length > maxTags) refuse(`${tags.length} tags, ${maxTags} are the most`)
+  if (tags.length > maxTags) refuse(`${tags.length} tags; the limit is ${maxTags}`)
   for (const tag of tags) checkLength(tag, maxTagChars, 'a tag')
   return checkedList(tags)
 }
@@ -119,7 +119,7 @@ function checkedList(list: readonly string[]): readonly string[] {
 }
 
 function checkedExtra(extra: string): string {
-  checkLength(extra, maxExtraChars, 'what is noted beside')
+  checkLength(extra, maxExtraChars, 'the extra data')
   return keptText(extra)
 }
 
@@ -128,8 +128,8 @@ function checkName(name: string, what: string): void {
   checkLength(name, maxNameChars, what)
 }
 
-function checkLength(text: string, most: number, what: string): void {
-  if (text.length > most) refuse(`${what} has ${text.length} characters, ${most} are the most`)
+function checkLength(text: string, max: number, what: string): void {
+  if (text.length > max) refuse(`${what} has ${text.length} characters; the limit is ${max}`)
 }
 
 function checkWhole(value: number, what: string): void {

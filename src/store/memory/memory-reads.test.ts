@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { answerLater, answerNow, ask, type Ask, askAhead, type Asking } from './memory-reads.ts'
+import { runAsync, runSync, queryRows, type ReadQuery, prefetch, type QuerySteps } from './memory-reads.ts'
 
-const [first, second, third]: readonly [Ask, Ask, Ask] = [
+const [first, second, third]: readonly [ReadQuery, ReadQuery, ReadQuery] = [
   { text: 'first', args: {} },
   { text: 'second', args: {} },
   { text: 'third', args: {} },
 ]
 
-function* three(): Asking<readonly unknown[]> {
-  yield* askAhead(second)
-  const a = yield* ask<string>(first)
-  yield* askAhead(third)
-  const b = yield* ask<string>(second)
-  return [...a, ...b, ...(yield* ask<string>(third))]
+function* three(): QuerySteps<readonly unknown[]> {
+  yield* prefetch(second)
+  const a = yield* queryRows<string>(first)
+  yield* prefetch(third)
+  const b = yield* queryRows<string>(second)
+  return [...a, ...b, ...(yield* queryRows<string>(third))]
 }
 
 test('what is asked ahead is known before anything else is answered, and its answer is had when it is asked', async () => {
   const heard: string[] = []
   const open = Promise.withResolvers<readonly unknown[]>()
-  const done = answerLater(
+  const done = runAsync(
     three(),
     ({ text }) => {
       heard.push(`asked ${text}`)
@@ -35,7 +35,7 @@ test('what is asked ahead is known before anything else is answered, and its ans
 
 test('where answers come at once nothing is asked ahead', () => {
   const heard: string[] = []
-  const result = answerNow(three(), ({ text }) => {
+  const result = runSync(three(), ({ text }) => {
     heard.push(text)
     return [text]
   })

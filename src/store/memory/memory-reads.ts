@@ -10,7 +10,7 @@ import type { ListAfter } from './memory-client.ts'
 import { listSeparator } from './memory-input.ts'
 import { entryColumns } from './memory-rows.ts'
 
-export interface Ask {
+export interface ReadQuery {
   /** With `:name` for values; every database we use understands it. */
   readonly text: string
   readonly args: object
@@ -22,39 +22,39 @@ export interface Ask {
   readonly ahead?: true
 }
 
-export type Asking<Result> = Generator<Ask, Result, readonly unknown[]>
+export type QuerySteps<Result> = Generator<ReadQuery, Result, readonly unknown[]>
 
 /** Asks, and says what the rows are. */
-export function* ask<Row>(asked: Ask): Generator<Ask, readonly Row[], readonly unknown[]> {
-  return (yield asked) as readonly Row[]
+export function* queryRows<Row>(query: ReadQuery): Generator<ReadQuery, readonly Row[], readonly unknown[]> {
+  return (yield query) as readonly Row[]
 }
 
 /** Says what is going to be asked. */
-export function* askAhead(asked: Ask): Asking<void> {
-  yield { ...asked, ahead: true }
+export function* prefetch(query: ReadQuery): QuerySteps<void> {
+  yield { ...query, ahead: true }
 }
 
 /** What is asked ahead has its answer when it is asked: at once. */
-export function answerNow<Result>(asking: Asking<Result>, answer: (asked: Ask) => readonly unknown[]): Result {
-  for (let step = asking.next(); ;) {
+export function runSync<Result>(steps: QuerySteps<Result>, answer: (query: ReadQuery) => readonly unknown[]): Result {
+  for (let step = steps.next(); ;) {
     if (step.done === true) return step.value
-    step = asking.next(step.value.ahead === true ? [] : answer(step.value))
+    step = steps.next(step.value.ahead === true ? [] : answer(step.value))
   }
 }
 
 /** @param ahead is told what will be asked, and does not throw */
-export async function answerLater<Result>(
-  asking: Asking<Result>,
-  answer: (asked: Ask) => Promise<readonly unknown[]>,
-  ahead: (asked: Ask) => void,
+export async function runAsync<Result>(
+  steps: QuerySteps<Result>,
+  answer: (query: ReadQuery) => Promise<readonly unknown[]>,
+  ahead: (query: ReadQuery) => void,
 ): Promise<Result> {
-  for (let step = asking.next(); ;) {
+  for (let step = steps.next(); ;) {
     if (step.done === true) return step.value
     if (step.value.ahead === true) {
       ahead(step.value)
-      step = asking.next([])
+      step = steps.next([])
     } else {
-      step = asking.next(await answer(step.value))
+      step = steps.next(await answer(step.value))
     }
   }
 }

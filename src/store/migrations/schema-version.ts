@@ -74,12 +74,12 @@ export interface Schema {
 export function judgeSchema(applied: readonly AppliedStep[], facts: readonly MigrationFacts[] = migrationFacts): Schema {
   const version = Math.max(0, ...applied.map(({ id }) => id))
   const program = facts.at(-1)?.id ?? 0
-  const known = new Map(facts.map((fact) => [fact.id, fact]))
-  const changed = applied.find(({ id, checksum }) => known.has(id) && known.get(id)?.checksum !== checksum)
-  const foreign = applied.find(({ id }) => id <= program && !known.has(id))
+  const byId = new Map(facts.map((fact) => [fact.id, fact]))
+  const changed = applied.find(({ id, checksum }) => byId.has(id) && byId.get(id)?.checksum !== checksum)
+  const foreign = applied.find(({ id }) => id <= program && !byId.has(id))
   const wrong = changed ?? foreign
   if (wrong !== undefined) return { state: 'changed', version, about: `${wrong.id} (${wrong.name})` }
-  if (applied.every(({ id }) => known.has(id))) return { state: applied.length === facts.length ? 'current' : 'behind', version }
+  if (applied.every(({ id }) => byId.has(id))) return { state: applied.length === facts.length ? 'current' : 'behind', version }
   if (applied.some((ran) => ran.reads_from > program)) return { state: 'too_new', version }
   return { state: applied.some((ran) => ran.writes_from > program) ? 'read_only' : 'ahead', version }
 }

@@ -91,12 +91,12 @@ function idOf(change: EntryChange): string {
 async function changeEntries(work: Work, changes: readonly EntryChange[]): Promise<void> {
   const { session, user } = work
   const rows = await session.objects<KeyedEntryRow>({ ...memoryWrites.entries, values: [user, jsonRows(changes.map(idOf))] })
-  const known = new Map(rows.map((row) => [row.id, row]))
+  const existing = new Map(rows.map((row) => [row.id, row]))
   const gone: KeyedEntryRow[] = []
   const patched: { row: KeyedEntryRow; patch: MemoryPatch }[] = []
   const items: MemoryItem[] = []
   for (const change of changes) {
-    const row = known.get(idOf(change))
+    const row = existing.get(idOf(change))
     if (change.change === 'put') items.push(change.item)
     if (row === undefined) continue
     if (change.change === 'patch') patched.push({ row, patch: change.patch })

@@ -11,12 +11,12 @@
 import { createHash } from 'node:crypto'
 import type { UserId } from '../../types/index.ts'
 import { copiedBlocks, maxCandidates, maxNearDims, maxTailBlocks, nearPerHit, nearSpare, rebuiltPart } from '../limits.ts'
-import { ask, type Ask, type Asking } from '../memory/memory-reads.ts'
+import { queryRows, type ReadQuery, type QuerySteps } from '../memory/memory-reads.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import type { Nearest } from '../search/memory-search.ts'
 import type { SlotTable } from '../search/slot-table.ts'
 import { blockOf, openBlock, type VectorReading } from '../search/vector-block.ts'
-import { compareExactly, formFor, type ScanQuestion } from '../search/vector-scan.ts'
+import { compareExactly, formFor, type VectorQuery } from '../search/vector-scan.ts'
 import { memoryWrites } from './memory-statements.ts'
 import { pgvectorVersion } from './postgres-schema.ts'
 import type { PostgresSession } from './postgres-session.ts'
@@ -183,7 +183,7 @@ const tailText = `select version, block, mask, bytes from memory_vectors
 const effortText = `select set_config('hnsw.ef_search', cast(:effort as text), true)`
 
 /** What every search of vectors asks first: who knows it may ask it before. */
-export function nearQuestion(user: UserId, model: string): Ask {
+export function nearQuery(user: UserId, model: string): ReadQuery {
   return { text: 'select model, began, name, version from memory_near where "user" = :user and model = :model', args: { user, model } }
 }
 
@@ -198,13 +198,13 @@ interface Tail {
 export function createNearSearch(user: UserId, reading: VectorReading): Nearest {
   const tails = new Map<string, Tail>()
 
-  function* tailOf(row: NearRow, dims: number): Asking<Tail | null> {
-    const known = tails.get(row.model)
-    const usable = known !== undefined && known.began === row.began && known.made === row.version
-    const tail: Tail = usable ? known : { began: row.began, made: row.version, seen: row.version, blocks: new Map() }
+  function* tailOf(row: NearRow, dims: number): QuerySteps<Tail | null> {
+    const before = tails.get(row.model)
+    const usable = before !== undefined && before.began === row.began && before.made === row.version
+    const tail: Tail = usable ? before : { began: row.began, made: row.version, seen: row.version, blocks: new Map() }
     tails.set(row.model, tail)
     const args = { user, model: row.model, version: tail.seen, limit: maxTailBlocks + 1 }
-    const rows = yield* ask<BlockRow & { readonly version: number }>({ text: tailText, args })
+    const rows = yield* queryRows<BlockRow & { readonly version: number }>({ text: tailText, args })
     if (rows.length > maxTailBlocks) {
       tails.delete(row.model)
       return null
@@ -215,7 +215,7 @@ export function createNearSearch(user: UserId, reading: VectorReading): Nearest 
   }
 
   return function* (model, slots, question) {
-    const [row] = yield* ask<NearRow>(nearQuestion(user, model.model))
+    const [row] = yield* queryRows<NearRow>(nearQuery(user, model.model))
     const name = row === undefined || row.began !== model.began ? null : safeName(row.name)
     if (row === undefined || name === null) return null
     const wanted = nearText(question.vector)
@@ -239,17 +239,17 @@ interface Sought {
   readonly name: string
   readonly wanted: string
   readonly slots: SlotTable
-  readonly question: ScanQuestion
+  readonly question: VectorQuery
   readonly tail: Tail
 }
 
 /** @returns passages that pass, enough of them to answer; null where too few of all that pgvector gives do */
-function* passing({ name, wanted, slots, question, tail }: Sought): Asking<readonly number[] | null> {
-  const text = `select passage from ${name} order by v <=> cast(cast(:wanted as text) as halfvec) limit :most`
+function* passing({ name, wanted, slots, question, tail }: Sought): QuerySteps<readonly number[] | null> {
+  const text = `select passage from ${name} order by v <=> cast(cast(:wanted as text) as halfvec) limit :limit`
   const enough = question.limit + nearSpare / 2
-  for (const most of [Math.min(maxCandidates, question.limit * nearPerHit + nearSpare), maxCandidates]) {
-    yield* ask({ text: effortText, args: { effort: most } })
-    const rows = yield* ask<readonly [number]>({ text, args: { wanted, most }, arrays: true })
+  for (const limit of [Math.min(maxCandidates, question.limit * nearPerHit + nearSpare), maxCandidates]) {
+    yield* queryRows({ text: effortText, args: { effort: limit } })
+    const rows = yield* queryRows<readonly [number]>({ text, args: { wanted, limit }, arrays: true })
     const found = rows.map(([passage]) => passage)
     const good = found.filter((passage) => {
       const slot = slots.slotOf(passage)

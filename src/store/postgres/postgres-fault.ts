@@ -97,8 +97,8 @@ function stateOf(error: unknown): string {
 
 function kindOf(error: unknown, state: string, isLost: boolean): FaultKind {
   if (isTakenSeq(error)) return 'conflict'
-  const known = kinds.find(([start]) => state.startsWith(start))?.[1]
-  if (known !== undefined) return known
+  const listed = kinds.find(([start]) => state.startsWith(start))?.[1]
+  if (listed !== undefined) return listed
   if (state !== '') return 'odd'
   if (isTls(error)) return 'setup'
   return isLost || isOfNetwork(error) ? 'away' : 'value'

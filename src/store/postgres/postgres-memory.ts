@@ -2,14 +2,14 @@
 import type { UserId } from '../../types/index.ts'
 import { blockPassages } from '../limits.ts'
 import type { MemoryRead } from '../memory/memory-client.ts'
-import { answerLater, ask, type Ask, readTexts, statementMaker } from '../memory/memory-reads.ts'
+import { runAsync, queryRows, type ReadQuery, readTexts, statementMaker } from '../memory/memory-reads.ts'
 import type { ModelRow } from '../memory/memory-rows.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
 import { blockOf, openBlock, type VectorReading } from '../search/vector-block.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { createPostingRanking, type PostingRanking } from './posting-index.ts'
 import { robustText } from './memory-statements.ts'
-import { createNearSearch, nearQuestion } from './near-index.ts'
+import { createNearSearch, nearQuery } from './near-index.ts'
 import type { PostgresSession, Query } from './postgres-session.ts'
 
 /** @throws OxbowError `bad_input` or `store_corrupt`, or what the driver throws */
@@ -27,20 +27,20 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
     nearest: createNearSearch(user, vectorReading),
     *indexBytes() {
       const text = 'select coalesce(sum(length(postings)), 0)::bigint as bytes from memory_posting where "user" = :user'
-      return (yield* ask<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
+      return (yield* queryRows<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
     },
   })
   /** What searches hold is of one moment: they go one after the other. */
   let last: Promise<unknown> = Promise.resolve()
   const run = async (session: PostgresSession, read: MemoryRead): Promise<unknown> => {
-    const send = (asked: Ask): Promise<readonly unknown[]> =>
-      asked.arrays === true ? session.rows(queryOf(asked)) : session.objects(queryOf(asked))
+    const send = (query: ReadQuery): Promise<readonly unknown[]> =>
+      query.arrays === true ? session.rows(queryOf(query)) : session.objects(queryOf(query))
     const began = session.exec('begin isolation level repeatable read read only')
     const early = createEarly(send)
-    for (const asked of foreseen(user, ranking, read)) early.send(asked)
+    for (const query of foreseen(user, ranking, read)) early.send(query)
     try {
       await began
-      return await answerLater(reader(read), (asked) => early.answer(asked) ?? send(asked), early.send)
+      return await runAsync(reader(read), (query) => early.answer(query) ?? send(query), early.send)
     } finally {
       // Nobody waits for the end of what only read; whoever has the session next is answered behind it.
       if (!session.isLost()) session.exec('commit').catch(ignore)
@@ -55,33 +55,33 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
 }
 
 /** What a search is going to ask whatever it finds: sent with its beginning, it takes one trip and not four. */
-function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): readonly Ask[] {
+function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): readonly ReadQuery[] {
   if (read.ask !== 'search') return []
   const { text, vector } = read.search
-  const asked: Ask[] = [{ text: readTexts.state, args: { user } }]
-  if (vector !== undefined) asked.push({ text: readTexts.models, args: { user } }, nearQuestion(user, vector.model))
-  if (text !== undefined && text.terms.length > 0) asked.push(ranking.question(text))
-  return asked
+  const query: ReadQuery[] = [{ text: readTexts.state, args: { user } }]
+  if (vector !== undefined) query.push({ text: readTexts.models, args: { user } }, nearQuery(user, vector.model))
+  if (text !== undefined && text.terms.length > 0) query.push(ranking.question(text))
+  return query
 }
 
 interface Early {
-  send(asked: Ask): void
+  send(query: ReadQuery): void
   /** @returns the answer to what was sent early, once; null for anything else */
-  answer(asked: Ask): Promise<readonly unknown[]> | null
+  answer(query: ReadQuery): Promise<readonly unknown[]> | null
 }
 
-function createEarly(send: (asked: Ask) => Promise<readonly unknown[]>): Early {
+function createEarly(send: (query: ReadQuery) => Promise<readonly unknown[]>): Early {
   const answers = new Map<string, Promise<readonly unknown[]>>()
-  const keyOf = ({ text, args }: Ask): string => JSON.stringify([text, args])
+  const keyOf = ({ text, args }: ReadQuery): string => JSON.stringify([text, args])
   return {
-    send(asked) {
-      const answer = send(asked)
+    send(query) {
+      const answer = send(query)
       answer.catch(ignore)
-      answers.set(keyOf(asked), answer)
+      answers.set(keyOf(query), answer)
     },
-    answer(asked) {
+    answer(query) {
       if (answers.size === 0) return null
-      const key = keyOf(asked)
+      const key = keyOf(query)
       const answer = answers.get(key) ?? null
       answers.delete(key)
       return answer
@@ -91,14 +91,14 @@ function createEarly(send: (asked: Ask) => Promise<readonly unknown[]>): Early {
 
 function ignore(): void {}
 
-/** Statements that are asked again and again are prepared under a name. */
-function createQueries(): (asked: Ask) => Query {
+/** Statements that are query again and again are prepared under a name. */
+function createQueries(): (query: ReadQuery) => Query {
   const sql = statementMaker('postgres')
-  const known = new Map<string, { readonly name: string; readonly template: Template<never> }>()
+  const prepared = new Map<string, { readonly name: string; readonly template: Template<never> }>()
   return ({ text, args, once }) => {
     if (once === true) return bound(sql(text), args)
-    const query = known.get(text) ?? { name: `memory_${known.size}`, template: sql(robustText(text)) }
-    known.set(text, query)
+    const query = prepared.get(text) ?? { name: `memory_${prepared.size}`, template: sql(robustText(text)) }
+    prepared.set(text, query)
     return { ...bound(query.template, args), name: query.name }
   }
 }
@@ -125,7 +125,7 @@ const text = `select s.passage, substring(s.bytes for s.head) || substring(s.byt
         where (v.mask >> w.place) & 1 = 1) s`
 
 function readVectors(user: UserId): VectorReading {
-  const question = ({ model }: ModelRow, passages: readonly number[]): Ask => ({
+  const question = ({ model }: ModelRow, passages: readonly number[]): ReadQuery => ({
     text,
     args: { user, model, passages: JSON.stringify(passages) },
     arrays: true,
@@ -133,7 +133,7 @@ function readVectors(user: UserId): VectorReading {
   return {
     question,
     *read(model, passages) {
-      const rows = yield* ask<readonly [number, Uint8Array]>(question(model, passages))
+      const rows = yield* queryRows<readonly [number, Uint8Array]>(question(model, passages))
       const vectors = new Map<number, Float32Array>()
       for (const [passage, bytes] of rows) {
         const mask = 1 << (passage % blockPassages)

@@ -8,10 +8,10 @@
  * passage would write ten times as many, nearly all of them longer versions of others.
  */
 import type { UserId } from '../../types/index.ts'
-import { ask, type Ask } from '../memory/memory-reads.ts'
+import { queryRows, type ReadQuery } from '../memory/memory-reads.ts'
 import type { PassageRow } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
-import type { AskedText, TextRanking } from '../search/memory-search.ts'
+import type { TextQuery, TextRanking } from '../search/memory-search.ts'
 import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
 import { hexOf, memoryWrites } from './memory-statements.ts'
 import { jsonRows, type PostgresSession, toStored } from './postgres-session.ts'
@@ -69,9 +69,9 @@ export function eachPosting(bytes: Uint8Array, see: (posting: number) => void): 
 export function addWords(words: Map<string, number[]>, passage: number, terms: string, context: string): void {
   for (const [word, counts] of countWords(terms, context)) {
     const posting = packPosting(passage, counts.terms, counts.context)
-    const known = words.get(word)
-    if (known === undefined) words.set(word, [posting])
-    else known.push(posting)
+    const postings = words.get(word)
+    if (postings === undefined) words.set(word, [posting])
+    else postings.push(posting)
   }
 }
 
@@ -205,23 +205,23 @@ const text = `with state as materialized (select next_passage, next_passage / ${
 export interface PostingRanking {
   readonly rank: TextRanking
   /** The only question that ranking these words will ask: who knows it may ask it before. */
-  question(asked: AskedText): Ask
+  question(query: TextQuery): ReadQuery
 }
 
 export function createPostingRanking(user: UserId): PostingRanking {
   const open = createOpenWords()
   const rankByWords = createWordRanking()
-  const question = ({ terms }: AskedText): Ask => ({
+  const question = ({ terms }: TextQuery): ReadQuery => ({
     text,
     args: { user, terms: JSON.stringify(terms.map(toStored)), next: open.next() },
     arrays: true,
   })
   return {
     question,
-    *rank(slots, filter, asked) {
-      const { terms, contextWeight, limit } = asked
+    *rank(slots, filter, query) {
+      const { terms, contextWeight, limit } = query
       if (terms.length === 0 || limit === 0 || slots.count() === 0) return []
-      const rows = yield* ask<Row>(question(asked))
+      const rows = yield* queryRows<Row>(question(query))
       const end = rows.find(([what]) => what === 'end')?.[2] ?? 0
       open.takeIn(
         rows.flatMap(([what, , id, body]) => (what === 'passage' ? [{ id, body }] : [])),

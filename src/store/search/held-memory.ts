@@ -1,7 +1,7 @@
 /** What a searching thread holds of one user's memory: slots of passages, and vectors of the models that were asked for. */
 import { createRecentMap, type RecentMap, type UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
-import { ask, type Ask, type Asking, readTexts } from '../memory/memory-reads.ts'
+import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
 import { heldModels, maxHeldCharacters } from '../limits.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { createSlotTable, type SlotRow, type SlotTable } from './slot-table.ts'
@@ -25,9 +25,9 @@ export interface HeldMemory {
   /** What was removed and what changed after that version. */
   takeIn(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
   /** @returns what `scan` will ask first about vectors of a model that are held; null for others */
-  question(user: UserId, model: string): Ask | null
+  question(user: UserId, model: string): ReadQuery | null
   /** @returns the vectors of a model, up to date */
-  scan(user: UserId, model: ModelRow): Asking<VectorScan>
+  scan(user: UserId, model: ModelRow): QuerySteps<VectorScan>
   hits(scored: readonly ScoredSlot[]): readonly Hit[]
 }
 
@@ -79,18 +79,18 @@ export function createHeldMemory(): HeldMemory {
       version = state.version
     },
     question(user, model) {
-      const known = scans.get(model)
-      return known === undefined ? null : blocksQuestion(user, model, known.version, -1)
+      const scan = scans.get(model)
+      return scan === undefined ? null : blocksQuery(user, model, scan.version, -1)
     },
     *scan(user, model) {
       const { dims } = model
-      const known = scans.get(model.model)
-      const usable = known !== undefined && known.began === model.began && mayStay(known.scan.form, model.vectors, dims)
-      let held = usable ? known : null
+      const before = scans.get(model.model)
+      const usable = before !== undefined && before.began === model.began && mayStay(before.scan.form, model.vectors, dims)
+      let held = usable ? before : null
       if (held?.version === version) return held.scan
       const from = held?.version ?? 0
       for (let after = -1; ;) {
-        const rows = yield* ask<BlockRow>(blocksQuestion(user, model.model, from, after))
+        const rows = yield* queryRows<BlockRow>(blocksQuery(user, model.model, from, after))
         const vectors = rows.map((row) => openBlock(row, dims))
         held ??= keep(model, createScan(model, vectors))
         for (const block of vectors) takeVectors(held.scan, slots, block)
@@ -104,7 +104,7 @@ export function createHeldMemory(): HeldMemory {
   }
 }
 
-function blocksQuestion(user: UserId, model: string, version: number, after: number): Ask {
+function blocksQuery(user: UserId, model: string, version: number, after: number): ReadQuery {
   return { text: readTexts.blocksSince, args: { user, model, version, after, limit: blocksAtOnce } }
 }
 

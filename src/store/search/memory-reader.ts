@@ -2,7 +2,7 @@
 import type { UserId } from '../../types/index.ts'
 import type { MemoryItem, MemoryKind, MemoryModel, MemoryStats } from '../memory.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
-import { ask, type Asking, listQuery, readTexts } from '../memory/memory-reads.ts'
+import { queryRows, type QuerySteps, listQuery, readTexts } from '../memory/memory-reads.ts'
 import {
   type EntryRow,
   type KeyedEntryRow,
@@ -24,13 +24,13 @@ interface ReaderParts {
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
   /** Bytes of the index of words. */
-  readonly indexBytes: () => Asking<number>
+  readonly indexBytes: () => QuerySteps<number>
 }
 
 /** @throws OxbowError `bad_input` or `store_corrupt`, and whatever the database throws */
-type MemoryReader = (read: MemoryRead) => Asking<MemoryAnswers[MemoryRead['ask']]>
+type MemoryReader = (read: MemoryRead) => QuerySteps<MemoryAnswers[MemoryRead['ask']]>
 
-type Answers = { readonly [Name in MemoryRead['ask']]: (read: MemoryRead & { ask: Name }) => Asking<MemoryAnswers[Name]> }
+type Answers = { readonly [Name in MemoryRead['ask']]: (read: MemoryRead & { ask: Name }) => QuerySteps<MemoryAnswers[Name]> }
 
 export function createMemoryReader(parts: ReaderParts): MemoryReader {
   const { dialect, user, indexBytes } = parts
@@ -39,8 +39,8 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
     *items({ ids }) {
       const items: MemoryItem[] = []
       for (const id of ids) {
-        for (const row of yield* ask<KeyedEntryRow>({ text: readTexts.entry, args: { user, id } })) {
-          const passages = yield* ask<PassageRow>({ text: readTexts.passagesOf, args: { user, entry: row.key } })
+        for (const row of yield* queryRows<KeyedEntryRow>({ text: readTexts.entry, args: { user, id } })) {
+          const passages = yield* queryRows<PassageRow>({ text: readTexts.passagesOf, args: { user, entry: row.key } })
           items.push({ entry: rowEntry(row), passages: passages.map(({ part, start, body }) => ({ part, start, ...unpackBody(body) })) })
         }
       }
@@ -48,21 +48,23 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
     },
     *list({ filter, limit, after }) {
       const { text, args } = listQuery(dialect, filter, after)
-      return (yield* ask<EntryRow>({ text, args: { ...args, user, limit: listLimit(limit) }, once: true })).map(rowEntry)
+      return (yield* queryRows<EntryRow>({ text, args: { ...args, user, limit: listLimit(limit) }, once: true })).map(rowEntry)
     },
     around: (read) => readAround(user, read),
     *with_hash({ hash }) {
-      return (yield* ask<{ id: string }>({ text: readTexts.withHash, args: { user, hash, hash_key: textKey(hash) } })).map(({ id }) => id)
+      return (yield* queryRows<{ id: string }>({ text: readTexts.withHash, args: { user, hash, hash_key: textKey(hash) } })).map(
+        ({ id }) => id,
+      )
     },
     without_vector: createUnembedded(user),
     *cursor({ name }) {
-      return (yield* ask<{ seq: number }>({ text: readTexts.cursor, args: { user, name } }))[0]?.seq ?? 0
+      return (yield* queryRows<{ seq: number }>({ text: readTexts.cursor, args: { user, name } }))[0]?.seq ?? 0
     },
     models: () => readModels(user),
     stats: () => readStats(user, indexBytes),
   }
   return (read) => {
-    const answer: (read: never) => Asking<MemoryAnswers[MemoryRead['ask']]> = answers[read.ask]
+    const answer: (read: never) => QuerySteps<MemoryAnswers[MemoryRead['ask']]> = answers[read.ask]
     return answer(read as never)
   }
 }
@@ -71,17 +73,17 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
 function createUnembedded(user: UserId): Answers['without_vector'] {
   const complete = new Map<string, { readonly began: number; readonly below: number }>()
   return function* ({ model, limit }) {
-    const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
+    const models = yield* queryRows<ModelRow>({ text: readTexts.models, args: { user } })
     const began = models.find((one) => one.model === model)?.began
-    const known = complete.get(model)
-    const from = known !== undefined && known.began === began ? known.below : 0
-    const most = listLimit(limit)
-    const rows = yield* ask<Pick<PassageRow, 'id' | 'body'>>({
+    const checked = complete.get(model)
+    const from = checked !== undefined && checked.began === began ? checked.below : 0
+    const maxRows = listLimit(limit)
+    const rows = yield* queryRows<Pick<PassageRow, 'id' | 'body'>>({
       text: readTexts.withoutVector,
-      args: { user, model, from_id: from, limit: most },
+      args: { user, model, from_id: from, limit: maxRows },
     })
-    const [state] = yield* ask<StateRow>({ text: readTexts.state, args: { user } })
-    if (began !== undefined && most > 0) complete.set(model, { began, below: rows[0]?.id ?? state?.next_passage ?? 0 })
+    const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
+    if (began !== undefined && maxRows > 0) complete.set(model, { began, below: rows[0]?.id ?? state?.next_passage ?? 0 })
     return rows.map(({ id, body }) => {
       const { text, context } = unpackBody(body)
       return { id, text, context }
@@ -92,14 +94,14 @@ function createUnembedded(user: UserId): Answers['without_vector'] {
 /** Keys, times and links of an entry with its places in indexes, about. */
 const entryBytes = 360
 
-function* readModels(user: UserId): Asking<readonly MemoryModel[]> {
-  const rows = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
+function* readModels(user: UserId): QuerySteps<readonly MemoryModel[]> {
+  const rows = yield* queryRows<ModelRow>({ text: readTexts.models, args: { user } })
   return rows.map(({ model, dims, state, vectors }) => ({ model, dims, state, vectors }))
 }
 
-function* readStats(user: UserId, indexBytes: () => Asking<number>): Asking<MemoryStats> {
-  const kinds = yield* ask<{ kind: MemoryKind; count: number }>({ text: readTexts.kinds, args: { user } })
-  const [passages] = yield* ask<{ count: number; bytes: number }>({ text: readTexts.passageBytes, args: { user } })
+function* readStats(user: UserId, indexBytes: () => QuerySteps<number>): QuerySteps<MemoryStats> {
+  const kinds = yield* queryRows<{ kind: MemoryKind; count: number }>({ text: readTexts.kinds, args: { user } })
+  const [passages] = yield* queryRows<{ count: number; bytes: number }>({ text: readTexts.passageBytes, args: { user } })
   const models = yield* readModels(user)
   const entries = kinds.reduce((sum, { count }) => sum + count, 0)
   const vectorBytes = models.reduce((sum, { vectors, dims }) => sum + vectors * dims * 4, 0)

@@ -6,22 +6,22 @@ import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
 import { maxListed } from '../limits.ts'
 import type { Apart, FoundPassage, Hit, MemorySearch } from '../memory.ts'
 import { type SentFound, sentFound } from '../memory/memory-client.ts'
-import { ask, type Ask, askAhead, type Asking, foundArgs, readTexts } from '../memory/memory-reads.ts'
+import { queryRows, type ReadQuery, prefetch, type QuerySteps, foundArgs, readTexts } from '../memory/memory-reads.ts'
 import { type FoundRow, type ModelRow, rowEntry, type StateRow, textKey } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import { createHeldMemory, type HeldMemory } from './held-memory.ts'
-import type { ScanQuestion } from './vector-scan.ts'
+import type { VectorQuery } from './vector-scan.ts'
 import type { SlotRow, SlotTable } from './slot-table.ts'
 import type { ScoredSlot } from './top-slots.ts'
 import type { VectorReading } from './vector-block.ts'
 
-export type AskedText = NonNullable<MemorySearch['text']>
+export type TextQuery = NonNullable<MemorySearch['text']>
 
 /** Ranks by words; each database has its own index of them. */
-export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], asked: AskedText) => Asking<readonly ScoredSlot[]>
+export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], query: TextQuery) => QuerySteps<readonly ScoredSlot[]>
 
 /** An index of vectors that a database may have. @returns null where it does not serve: then what is held here is looked through */
-export type Nearest = (model: ModelRow, slots: SlotTable, question: ScanQuestion) => Asking<readonly ScoredSlot[] | null>
+export type Nearest = (model: ModelRow, slots: SlotTable, question: VectorQuery) => QuerySteps<readonly ScoredSlot[] | null>
 
 interface SearchParts {
   readonly user: UserId
@@ -31,7 +31,7 @@ interface SearchParts {
 }
 
 /** One search at a time: what it holds is of one moment. @throws OxbowError `bad_input` */
-export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => Asking<SentFound> {
+export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => QuerySteps<SentFound> {
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside, apart } }) {
@@ -54,16 +54,16 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
 }
 
 /** @returns what stands next to the first hits */
-function besideOf(slots: SlotTable, hits: readonly Hit[], asked: MemorySearch['beside']): ReadonlyMap<number, readonly number[]> {
-  if (asked === undefined) return new Map()
-  const { first, before, after } = asked
+function besideOf(slots: SlotTable, hits: readonly Hit[], wanted: MemorySearch['beside']): ReadonlyMap<number, readonly number[]> {
+  if (wanted === undefined) return new Map()
+  const { first, before, after } = wanted
   return new Map(hits.slice(0, first).map(({ passage }) => [passage, slots.beside(slots.slotOf(passage), before, after)]))
 }
 
-function apartOf(slots: SlotTable, hits: ReadonlySet<number>, most: number): readonly Apart[] {
+function apartOf(slots: SlotTable, hits: ReadonlySet<number>, maxApart: number): readonly Apart[] {
   const byEntry = new Map([...hits].map((passage) => [slots.entryOf(slots.slotOf(passage)), passage]))
   return [...byEntry.values()].flatMap((later) =>
-    slots.earlier(slots.slotOf(later), most).flatMap((entry, i): Apart[] => {
+    slots.earlier(slots.slotOf(later), maxApart).flatMap((entry, i): Apart[] => {
       const earlier = byEntry.get(entry)
       return earlier === undefined ? [] : [[earlier, later, i + 1]]
     }),
@@ -75,16 +75,16 @@ function wantedOf(hits: readonly Hit[], beside: ReadonlyMap<number, readonly num
 }
 
 /** @param model of the vectors that are going to be compared */
-function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): Asking<void> {
-  const [state] = yield* ask<StateRow>({ text: readTexts.state, args: { user } })
+function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): QuerySteps<void> {
+  const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
   if (state === undefined || !held.isBehind(state.version)) return
   const version = held.since(state)
-  const changed: Ask = { text: readTexts.slotsSince, args: { user, version }, arrays: true }
-  yield* askAhead(changed)
+  const changed: ReadQuery = { text: readTexts.slotsSince, args: { user, version }, arrays: true }
+  yield* prefetch(changed)
   const vectors = model === undefined || version === 0 ? null : held.question(user, model)
-  if (vectors !== null) yield* askAhead(vectors)
-  const removed = yield* ask<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
-  const rows = yield* ask<SlotRow>(changed)
+  if (vectors !== null) yield* prefetch(vectors)
+  const removed = yield* queryRows<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
+  const rows = yield* queryRows<SlotRow>(changed)
   // Only now: had a read failed, the next search would begin where this one did.
   held.takeIn(
     state,
@@ -94,26 +94,26 @@ function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): Ask
 }
 
 /** What is to be asked yet to say what the hits are. */
-type LaterHits = () => Asking<readonly Hit[]>
+type LaterHits = () => QuerySteps<readonly Hit[]>
 
 function* vectorSearch(
   { user, vectorReading, nearest }: SearchParts,
   held: HeldMemory,
   filter: MemorySearch['filter'],
-  asked: NonNullable<MemorySearch['vector']>,
-): Asking<readonly Hit[] | LaterHits> {
-  const models = yield* ask<ModelRow>({ text: readTexts.models, args: { user } })
-  const model = models.find((one) => one.model === asked.model)
-  if (model === undefined || model.dims !== asked.vector.length) throw wrongModel(asked.model, asked.vector.length, model?.dims)
+  wanted: NonNullable<MemorySearch['vector']>,
+): QuerySteps<readonly Hit[] | LaterHits> {
+  const models = yield* queryRows<ModelRow>({ text: readTexts.models, args: { user } })
+  const model = models.find((one) => one.model === wanted.model)
+  if (model === undefined || model.dims !== wanted.vector.length) throw wrongModel(wanted.model, wanted.vector.length, model?.dims)
   const { slots } = held
-  const question = { ...asked, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
+  const question = { ...wanted, high: slots.high(), passes: slots.passing(filter), goesFirst: slots.goesFirst }
   const near = nearest === undefined ? null : yield* nearest(model, slots, question)
   if (near !== null) return held.hits(near)
   const scan = yield* held.scan(user, model)
   const first = scan.search(question)
   if (scan.form === 'whole') return held.hits(first)
   const passages = first.map(({ slot }) => slots.passageOf(slot))
-  if (vectorReading.question !== undefined) yield* askAhead(vectorReading.question(model, passages))
+  if (vectorReading.question !== undefined) yield* prefetch(vectorReading.question(model, passages))
   return function* () {
     const vectors = yield* vectorReading.read(model, passages)
     const bySlot = [...vectors].map(([passage, vector]) => [slots.slotOf(passage), vector] as const)
@@ -124,7 +124,7 @@ function* vectorSearch(
 function wrongModel(model: string, dims: number, kept: number | undefined): OxbowError {
   const what =
     kept === undefined ? `Memory keeps no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
-  return new OxbowError('bad_input', what, { hint: 'Ask with the model that is active, or rebuild: `oxbow memory reindex`.' })
+  return new OxbowError('bad_input', what, { hint: 'ReadQuery with the model that is active, or rebuild: `oxbow memory reindex`.' })
 }
 
 interface AroundPlace {
@@ -142,35 +142,35 @@ function foundPassage(row: FoundRow): FoundPassage {
 
 /** Reads passages in parts: what is known to be wanted is asked for before all of it is known. */
 interface PassageReading {
-  want(ids: Iterable<number>): Asking<void>
+  want(ids: Iterable<number>): QuerySteps<void>
   /** @returns all that were wanted, and are there, as they travel */
-  read(): Asking<ReadonlyMap<number, string>>
+  read(): QuerySteps<ReadonlyMap<number, string>>
 }
 
 /** @param held what is there already; it takes in what is read */
 function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>, 'get' | 'put'>): PassageReading {
   const wanted = new Set<number>()
   const found = new Map<number, string>()
-  const questions: Ask[] = []
+  const questions: ReadQuery[] = []
   return {
     *want(ids) {
       const missing: number[] = []
       for (const id of ids) {
         if (wanted.has(id)) continue
         wanted.add(id)
-        const known = held.get(id)
-        if (known === undefined) missing.push(id)
-        else found.set(id, known)
+        const text = held.get(id)
+        if (text === undefined) missing.push(id)
+        else found.set(id, text)
       }
       for (const some of foundArgs(missing)) {
         const question = { text: readTexts.found, args: { user, ...some } }
         questions.push(question)
-        yield* askAhead(question)
+        yield* prefetch(question)
       }
     },
     *read() {
       for (const question of questions) {
-        for (const row of yield* ask<FoundRow>(question)) {
+        for (const row of yield* queryRows<FoundRow>(question)) {
           const text = JSON.stringify(foundPassage(row))
           held.put(row.passage, text)
           found.set(row.passage, text)
@@ -181,14 +181,14 @@ function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>
   }
 }
 
-export function* readAround(user: UserId, { stream, place, before, after }: AroundPlace): Asking<readonly FoundPassage[]> {
-  const asked = (text: string, limit: number) =>
-    ask<{ key: number }>({ text, args: { user, stream, stream_key: textKey(stream), place, limit: listLimit(limit) } })
-  const earlier = yield* asked(readTexts.entriesBefore, before)
-  const later = yield* asked(readTexts.entriesAfter, after)
+export function* readAround(user: UserId, { stream, place, before, after }: AroundPlace): QuerySteps<readonly FoundPassage[]> {
+  const entries = (text: string, limit: number) =>
+    queryRows<{ key: number }>({ text, args: { user, stream, stream_key: textKey(stream), place, limit: listLimit(limit) } })
+  const earlier = yield* entries(readTexts.entriesBefore, before)
+  const later = yield* entries(readTexts.entriesAfter, after)
   const found: FoundPassage[] = []
   for (const { key } of [...earlier.toReversed(), ...later]) {
-    const rows = yield* ask<FoundRow>({ text: readTexts.foundOf, args: { user, entry: key } })
+    const rows = yield* queryRows<FoundRow>({ text: readTexts.foundOf, args: { user, entry: key } })
     found.push(...rows.map(foundPassage))
   }
   return found

@@ -14,11 +14,11 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
   const bytes = Math.ceil(dims / 8)
   let room = firstSlots
   let codes = new Uint8Array(room * bytes)
-  let known = new Uint8Array(room)
+  let present = new Uint8Array(room)
   const grow = (slot: number): void => {
     room = Math.max(room * 2, slot + 1)
     codes = widerColumn(codes, room * bytes)
-    known = widerColumn(known, room)
+    present = widerColumn(present, room)
   }
   return {
     dims,
@@ -26,11 +26,11 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
     set(slot, vector) {
       if (slot >= room) grow(slot)
       const length = lengthOf(vector)
-      known[slot] = length > 0 ? 1 : 0
+      present[slot] = length > 0 ? 1 : 0
       for (let byte = 0; byte < bytes; byte++) codes[slot * bytes + byte] = signsOf(vector, byte * 8, length, mean)
     },
     drop(slot) {
-      if (slot < room) known[slot] = 0
+      if (slot < room) present[slot] = 0
     },
     compare: (question, vectors) => compareExactly(question, dims, vectors),
     search({ vector, limit, high, passes, goesFirst }) {
@@ -38,7 +38,7 @@ export function createSignScan(dims: number, mean: Float32Array): VectorScan {
       const table = signTable(vector, bytes)
       const likely = createTop(Math.max(minRescored, limit * rescoredPerHit), goesFirst)
       for (let slot = 0; slot < Math.min(high, room); slot++) {
-        if (known[slot] === 1 && passes(slot)) likely.add(slot, tableScore(table, codes, slot * bytes, bytes))
+        if (present[slot] === 1 && passes(slot)) likely.add(slot, tableScore(table, codes, slot * bytes, bytes))
       }
       return likely.taken()
     },

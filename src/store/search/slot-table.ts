@@ -43,7 +43,7 @@ export interface SlotTable {
   /** The number of the entry that a slot's passage is of. */
   entryOf(slot: number): number
   /** @returns the entries before a slot's in its stream, the nearest first */
-  earlier(slot: number, most: number): readonly number[]
+  earlier(slot: number, limit: number): readonly number[]
   /** Of two that score alike: the newer entry goes first, then the earlier passage. @returns whether `a` does */
   goesFirst(a: number, b: number): boolean
 }
@@ -122,7 +122,7 @@ export function createSlotTable(): SlotTable {
     },
     beside: (slot, before, after) => streams.beside(slot, before, after).map(passageOf),
     entryOf: (slot) => numbers.entry[slot] ?? 0,
-    earlier: (slot, most) => streams.earlier(slot, most).map((each) => numbers.entry[each] ?? 0),
+    earlier: (slot, limit) => streams.earlier(slot, limit).map((each) => numbers.entry[each] ?? 0),
     goesFirst(a, b) {
       const newer = (numbers.createdAt[a] ?? 0) - (numbers.createdAt[b] ?? 0)
       return newer === 0 ? passageOf(a) < passageOf(b) : newer > 0
@@ -139,8 +139,8 @@ function emptyColumns(room: number): Record<Coded, CodedColumn> {
 }
 
 function codeOf({ names, codeOf: codes }: CodedColumn, name: string): number {
-  const known = codes.get(name)
-  if (known !== undefined) return known
+  const code = codes.get(name)
+  if (code !== undefined) return code
   codes.set(name, names.length)
   names.push(name)
   return names.length - 1
@@ -220,8 +220,8 @@ export function createPlaces(): Places {
   const slotOf = (passage: number): number => (pageOf(passage)?.[passage % pagePassages] ?? 0) - 1
   return {
     take(passage) {
-      const known = slotOf(passage)
-      if (known >= 0) return known
+      const taken = slotOf(passage)
+      if (taken >= 0) return taken
       const slot = free.pop() ?? high++
       if (slot >= passages.length) passages = widerColumn(passages, passages.length * 2)
       let own = pageOf(passage)

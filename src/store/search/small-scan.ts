@@ -1,6 +1,6 @@
 /**
  * Vectors held in eight bits a number, a quarter of their size, and all compared at once by a WebAssembly program (`dot-program.wat`). The
- * result is in nearly the right order, so a few more than were asked for are then compared exactly with what is in the database.
+ * result is in nearly the right order, so a few more than were query for are then compared exactly with what is in the database.
  */
 import { Buffer } from 'node:buffer'
 import { comparedBeyond } from '../limits.ts'
@@ -9,14 +9,14 @@ import { widerColumn } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 import { compareExactly, type VectorScan } from './vector-scan.ts'
 
-const mostSmall = 127
-const mostAsked = 32_767
+const maxSmall = 127
+const maxQuery = 32_767
 /** Sums of products stay below this. */
-const mostSum = 2_147_483_647
+const maxSum = 2_147_483_647
 /** Vectors that are compared at once: their sums take 16 kB. */
 const atOnce = 4_096
 const firstSlots = 1_024
-const mostOff = 4
+const maxOff = 4
 
 export function createSmallScan(dims: number): VectorScan {
   const stride = Math.ceil(dims / 16) * 16
@@ -36,10 +36,10 @@ export function createSmallScan(dims: number): VectorScan {
     set(slot, vector) {
       if (slot >= scales.length) makeRoom(slot)
       const held = new Int8Array(memory.buffer, codesAt + slot * stride, dims)
-      const most = largest(vector)
+      const peak = largest(vector)
       let squares = 0
       for (let i = 0; i < dims; i++) {
-        const value = most === 0 ? 0 : Math.round(((vector[i] as number) / most) * mostSmall)
+        const value = peak === 0 ? 0 : Math.round(((vector[i] as number) / peak) * maxSmall)
         held[i] = value
         squares += value * value
       }
@@ -50,11 +50,11 @@ export function createSmallScan(dims: number): VectorScan {
     },
     compare: (question, vectors) => compareExactly(question, dims, vectors),
     search({ vector, limit, high, passes, goesFirst }) {
-      const most = largest(vector)
-      if (most === 0 || limit === 0) return []
-      const factor = Math.min(mostAsked, Math.floor(mostSum / (mostSmall * dims))) / most
-      const asked = new Int16Array(memory.buffer, 0, stride)
-      for (let i = 0; i < dims; i++) asked[i] = Math.round((vector[i] as number) * factor)
+      const peak = largest(vector)
+      if (peak === 0 || limit === 0) return []
+      const factor = Math.min(maxQuery, Math.floor(maxSum / (maxSmall * dims))) / peak
+      const query = new Int16Array(memory.buffer, 0, stride)
+      for (let i = 0; i < dims; i++) query[i] = Math.round((vector[i] as number) * factor)
       const top = createTop(limit + comparedBeyond, goesFirst)
       const end = Math.min(high, scales.length)
       const sums = new Int32Array(memory.buffer, sumsAt, atOnce)
@@ -71,29 +71,29 @@ export function createSmallScan(dims: number): VectorScan {
           }
         }
       }
-      return likely(top.taken(), limit, asked, scales)
+      return likely(top.taken(), limit, query, scales)
     },
   }
 }
 
 /**
  * Leaves out what cannot be among the best: each number is off by half of one at most, up or down by chance, so a score is off by
- * more than `mostOff` ones of its vector once in 10 ^ 13 times (Hoeffding's bound for numbers of a question of length 1).
+ * more than `maxOff` ones of its vector once in 10 ^ 13 times (Hoeffding's bound for numbers of a question of length 1).
  */
-function likely(scored: readonly ScoredSlot[], limit: number, asked: Int16Array, scales: Float32Array): readonly ScoredSlot[] {
+function likely(scored: readonly ScoredSlot[], limit: number, query: Int16Array, scales: Float32Array): readonly ScoredSlot[] {
   const last = scored[limit - 1]
   if (last === undefined) return scored
   let squares = 0
-  for (const value of asked) squares += value * value
-  const off = (slot: number): number => mostOff * Math.sqrt(squares) * (scales[slot] as number)
+  for (const value of query) squares += value * value
+  const off = (slot: number): number => maxOff * Math.sqrt(squares) * (scales[slot] as number)
   const least = last.score - off(last.slot)
   return scored.filter(({ slot, score }, i) => i < limit || score + off(slot) >= least)
 }
 
 function largest(vector: Float32Array): number {
-  let most = 0
-  for (const value of vector) most = Math.max(most, Math.abs(value))
-  return most
+  let peak = 0
+  for (const value of vector) peak = Math.max(peak, Math.abs(value))
+  return peak
 }
 
 /** Part of the global `WebAssembly`, whose types come with the DOM. */

@@ -11,7 +11,7 @@ interface StreamOrder {
   /** @returns slots of the entries next to a slot's, in order */
   beside(slot: number, before: number, after: number): readonly number[]
   /** @returns a slot of each of the entries before a slot's, the nearest first. However long they are, it costs a few steps for each. */
-  earlier(slot: number, most: number): readonly number[]
+  earlier(slot: number, limit: number): readonly number[]
 }
 
 interface Columns {
@@ -64,11 +64,11 @@ export function createStreamOrder({ placeOf, entryOf, passageOf, streamOf }: Col
       }
       return [...list.slice(first, from), ...list.slice(to, last)]
     },
-    earlier(slot, most) {
+    earlier(slot, limit) {
       const list = ordered(streamOf(slot))
       const found: number[] = []
       let next = firstAt(list, (each) => placeOf(each) >= placeOf(slot))
-      while (next > 0 && found.length < most) {
+      while (next > 0 && found.length < limit) {
         const last = list[next - 1] as number
         found.push(last)
         next = firstAt(list, (each) => placeOf(each) > placeOf(last) || (placeOf(each) === placeOf(last) && entryOf(each) >= entryOf(last)))

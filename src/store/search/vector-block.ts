@@ -11,7 +11,7 @@ import { endianness } from 'node:os'
 import { OxbowError, type UserId } from '../../types/index.ts'
 import { blockPassages, minScaledDims } from '../limits.ts'
 import type { MemoryChange, PassageVector } from '../memory.ts'
-import { ask, type Ask, type Asking, readTexts } from '../memory/memory-reads.ts'
+import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
 import type { BlockRow, ModelRow } from '../memory/memory-rows.ts'
 import { storeFault } from '../store-fault.ts'
 
@@ -27,9 +27,9 @@ export function blockOf(passage: number): number {
 
 const scaledForm = 1
 /** Most that sixteen bits hold, alike on both sides of zero. */
-const mostScaled = 32_767
+const maxScaled = 32_767
 /** A little below the largest float32, so that no rounding makes it infinite. */
-const mostKept = 3.4e38
+const maxKept = 3.4e38
 
 /** @returns the vectors of a block, or those that are wanted of them, by passage. @throws OxbowError `store_corrupt` when its length is not that of its mask */
 export function openBlock(
@@ -87,14 +87,14 @@ function scaledAt(bytes: Uint8Array, from: number, dims: number): Float32Array<A
 }
 
 function scaled(vector: Float32Array): Uint8Array {
-  let most = 0
-  for (const value of vector) most = Math.max(most, Math.abs(value))
+  let largest = 0
+  for (const value of vector) largest = Math.max(largest, Math.abs(value))
   // As it is kept: what is read is multiplied by this very number.
-  const scale = Math.fround(Math.min(most, mostKept) / mostScaled)
+  const scale = Math.fround(Math.min(largest, maxKept) / maxScaled)
   const numbers = new Int16Array(vector.length)
   if (scale > 0) {
     for (let i = 0; i < vector.length; i++) {
-      numbers[i] = Math.max(-mostScaled, Math.min(mostScaled, Math.round((vector[i] as number) / scale)))
+      numbers[i] = Math.max(-maxScaled, Math.min(maxScaled, Math.round((vector[i] as number) / scale)))
     }
   }
   const bytes = new Uint8Array(scaledBytes(vector.length))
@@ -149,9 +149,9 @@ export function modelsAfter(
 export type BlockChange = (vectors: Map<number, Float32Array>, passages: readonly number[]) => boolean
 
 export function putting(vectors: readonly PassageVector[]): BlockChange {
-  const given = new Map(vectors.map(({ passage, vector }) => [passage, vector]))
+  const added = new Map(vectors.map(({ passage, vector }) => [passage, vector]))
   return (held, passages) => {
-    for (const passage of passages) held.set(passage, given.get(passage) as Float32Array)
+    for (const passage of passages) held.set(passage, added.get(passage) as Float32Array)
     return true
   }
 }
@@ -176,9 +176,9 @@ function refusal(message: string): OxbowError {
 
 export interface VectorReading {
   /** @returns the vectors of these passages that there are */
-  read(model: ModelRow, passages: readonly number[]): Asking<ReadonlyMap<number, Float32Array>>
+  read(model: ModelRow, passages: readonly number[]): QuerySteps<ReadonlyMap<number, Float32Array>>
   /** The only question that reading them will ask, where it is one: who knows it may ask it before. */
-  question?(model: ModelRow, passages: readonly number[]): Ask
+  question?(model: ModelRow, passages: readonly number[]): ReadQuery
 }
 
 /** Whole rows of several vectors: where a row is read from memory that is at hand. */
@@ -188,7 +188,7 @@ export function readBlocks(user: UserId): VectorReading {
       const wanted = new Set(passages)
       const vectors = new Map<number, Float32Array>()
       for (const block of new Set(passages.map(blockOf))) {
-        const [row] = yield* ask<BlockRow>({ text: readTexts.block, args: { user, model, block } })
+        const [row] = yield* queryRows<BlockRow>({ text: readTexts.block, args: { user, model, block } })
         if (row === undefined) continue
         for (const [passage, vector] of openBlock(row, dims, wanted)) vectors.set(passage, vector)
       }

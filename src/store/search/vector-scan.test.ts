@@ -7,7 +7,7 @@ import program from './dot-program.json' with { type: 'json' }
 import { createSignScan } from './sign-scan.ts'
 import { createDotProgram, createPlainDot, createSmallScan } from './small-scan.ts'
 import { createTop } from './top-slots.ts'
-import { createExactScan, type ScanQuestion, type VectorScan } from './vector-scan.ts'
+import { createExactScan, type VectorQuery, type VectorScan } from './vector-scan.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
 const dims = 64
@@ -29,11 +29,7 @@ function clustered(count: number): readonly Float32Array[] {
   return Array.from({ length: count }, (_, i) => Float32Array.from({ length: dims }, (_v, d) => (centres[i % 40]?.[d] ?? 0) + 0.5 * next()))
 }
 
-function nearest(
-  scan: VectorScan,
-  vectors: readonly Float32Array[],
-  question: Omit<ScanQuestion, 'goesFirst' | 'high'>,
-): readonly number[] {
+function nearest(scan: VectorScan, vectors: readonly Float32Array[], question: Omit<VectorQuery, 'goesFirst' | 'high'>): readonly number[] {
   const asked = { ...question, high: vectors.length, goesFirst }
   const first = scan.search(asked)
   const last =
@@ -47,7 +43,7 @@ function nearest(
 }
 
 /** Slots that score alike may stand for each other. */
-function scoresOf(scan: VectorScan, question: ScanQuestion, vectors: readonly Float32Array[], slots: readonly number[]): readonly string[] {
+function scoresOf(scan: VectorScan, question: VectorQuery, vectors: readonly Float32Array[], slots: readonly number[]): readonly string[] {
   const pairs = slots.map((slot) => [slot, vectors[slot] as Float32Array] as const)
   return scan.compare(question, pairs).map(({ score }) => score.toFixed(6))
 }

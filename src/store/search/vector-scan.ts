@@ -14,16 +14,16 @@ type VectorForm = 'whole' | 'small' | 'signs'
 export interface VectorScan {
   readonly dims: number
   readonly form: VectorForm
-  /** A vector of zeros is known, and never found. */
+  /** A vector of zeros is present, and never found. */
   set(slot: number, vector: Float32Array): void
   drop(slot: number): void
   /** Best first, by cosine where vectors are held whole; else candidates, more than were asked for, to be compared exactly. */
-  search(question: ScanQuestion): readonly ScoredSlot[]
+  search(question: VectorQuery): readonly ScoredSlot[]
   /** Best first, by cosine. */
-  compare(question: ScanQuestion, vectors: Iterable<readonly [number, Float32Array]>): readonly ScoredSlot[]
+  compare(question: VectorQuery, vectors: Iterable<readonly [number, Float32Array]>): readonly ScoredSlot[]
 }
 
-export interface ScanQuestion {
+export interface VectorQuery {
   readonly vector: Float32Array
   readonly limit: number
   /** Slots lie below. */
@@ -46,7 +46,7 @@ export function mayStay(held: VectorForm, vectors: number, dims: number): boolea
 }
 
 export function compareExactly(
-  { vector, limit, goesFirst }: ScanQuestion,
+  { vector, limit, goesFirst }: VectorQuery,
   dims: number,
   vectors: Iterable<readonly [number, Float32Array]>,
 ): readonly ScoredSlot[] {
@@ -90,7 +90,7 @@ export function createExactScan(dims: number): VectorScan {
   let room = firstSlots
   let held = new Float32Array(room * dims)
   /** 1: has a vector that points somewhere. */
-  let known = new Uint8Array(room)
+  let present = new Uint8Array(room)
   return {
     dims,
     form: 'whole',
@@ -98,14 +98,14 @@ export function createExactScan(dims: number): VectorScan {
       if (slot >= room) {
         room = Math.max(room * 2, slot + 1)
         held = widerColumn(held, room * dims)
-        known = widerColumn(known, room)
+        present = widerColumn(present, room)
       }
       const length = lengthOf(vector)
-      known[slot] = length > 0 ? 1 : 0
+      present[slot] = length > 0 ? 1 : 0
       for (let i = 0; i < dims; i++) held[slot * dims + i] = length > 0 ? (vector[i] as number) / length : 0
     },
     drop(slot) {
-      if (slot < room) known[slot] = 0
+      if (slot < room) present[slot] = 0
     },
     compare: (question, vectors) => compareExactly(question, dims, vectors),
     search({ vector, limit, high, passes, goesFirst }) {
@@ -114,7 +114,7 @@ export function createExactScan(dims: number): VectorScan {
       if (length === 0) return []
       const unit = vector.map((value) => value / length)
       for (let slot = 0; slot < Math.min(high, room); slot++) {
-        if (known[slot] === 1 && passes(slot)) top.add(slot, dotAt(held, slot * dims, unit, dims))
+        if (present[slot] === 1 && passes(slot)) top.add(slot, dotAt(held, slot * dims, unit, dims))
       }
       return top.taken()
     },

@@ -1,7 +1,7 @@
 /** Reads of memory in SQLite: answered at once, with its full-text index as the word index. */
 import type { UserId } from '../../types/index.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
-import { answerNow, ask, type Ask, statementMaker } from '../memory/memory-reads.ts'
+import { runSync, queryRows, type ReadQuery, statementMaker } from '../memory/memory-reads.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
 import type { TextRanking } from '../search/memory-search.ts'
 import { readBlocks } from '../search/vector-block.ts'
@@ -15,14 +15,14 @@ export type SqliteMemory = (read: MemoryRead) => MemoryAnswers[MemoryRead['ask']
 export function createSqliteMemory(database: Database, user: UserId): SqliteMemory {
   const sql = statementMaker('sqlite')
   const prepared = new Map<string, Statement<object, object>>()
-  const statementOf = ({ text, once }: Ask): Statement<object, object> => {
+  const statementOf = ({ text, once }: ReadQuery): Statement<object, object> => {
     const statement = prepared.get(text) ?? database.prepare<object, object>(sql(text))
     if (once !== true) prepared.set(text, statement)
     return statement
   }
-  const answer = (asked: Ask): readonly unknown[] => {
-    const statement = statementOf(asked)
-    return asked.arrays === true ? statement.rows(asked.args) : statement.all(asked.args)
+  const answer = (query: ReadQuery): readonly unknown[] => {
+    const statement = statementOf(query)
+    return query.arrays === true ? statement.rows(query.args) : statement.all(query.args)
   }
   const reader = createMemoryReader({
     dialect: 'sqlite',
@@ -32,10 +32,10 @@ export function createSqliteMemory(database: Database, user: UserId): SqliteMemo
     *indexBytes() {
       if (!hasTextIndex(database, user)) return 0
       const text = `select coalesce(sum(length(block)), 0) as bytes from ${textTable(user)}_data`
-      return (yield* ask<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
+      return (yield* queryRows<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
     },
   })
-  return (read) => database.snapshot(() => answerNow(reader(read), answer))
+  return (read) => database.snapshot(() => runSync(reader(read), answer))
 }
 
 /** Every place of a word as `<passage><column>`, with commas between: one value, for a row each would take longer than all the rest. */
@@ -59,7 +59,7 @@ function createTextRanking(database: Database, user: UserId): TextRanking {
     if (!hasIndex || terms.length === 0 || limit === 0) return []
     const words: Occurrences[] = []
     for (const term of terms) {
-      const [row] = yield* ask<{ places: Uint8Array | null }>({ text, args: { term } })
+      const [row] = yield* queryRows<{ places: Uint8Array | null }>({ text, args: { term } })
       const places = row?.places ?? null
       if (places !== null) words.push((seen) => readPlaces(places, contextWeight, seen))
     }
