@@ -78,7 +78,6 @@ export async function startGuest(
       }),
     ])
     const { sandbox } = ways
-    const memory = createMemory({ store, config: config.memory, clock: systemClock })
     const kernel = createKernel({
       user,
       version,
@@ -88,8 +87,8 @@ export async function startGuest(
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox,
-      calls: () => loadCalls(ways, config, memory),
-      memory,
+      calls: (memory) => loadCalls(ways, config, memory!),
+      memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
       hostFolders: ownFolders(),
       secrets: secretsOf(envelope),

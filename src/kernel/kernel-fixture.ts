@@ -1,6 +1,6 @@
 /** A whole kernel for tests: a real gate and journal over the in-memory store, a model that a function plays, calls by table. */
 import { z } from 'zod'
-import type { Memory } from '../memory/index.ts'
+import type { Memory, MemoryHost } from '../memory/index.ts'
 import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import {
@@ -55,8 +55,8 @@ export interface FixtureOptions {
   readonly sandbox?: Sandbox
   readonly secrets?: ReadonlyMap<string, string>
   readonly countTokens?: Engine['countTokens']
-  /** Of the same store; closed with the kernel. */
-  readonly memory?: Memory
+  /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
+  readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
 
 const usage = { inputTokens: 100, outputTokens: 20, estimated: false }
@@ -137,8 +137,8 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     store,
     engine,
     sandbox: options.sandbox ?? createFakeSandbox(),
-    calls: async () => options.calls ?? [],
-    ...(options.memory !== undefined && { memory: options.memory }),
+    calls: async (memory) => [...(memory === undefined ? [] : (options.memory?.calls(memory) ?? [])), ...(options.calls ?? [])],
+    ...(options.memory !== undefined && { memory: options.memory.make }),
     workspaceRoot: '/home/ada/ws',
     secrets: options.secrets ?? new Map(),
     clock: options.clock ?? systemClock,

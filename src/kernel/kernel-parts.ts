@@ -3,7 +3,7 @@
  * turns that make them (`Turns`). Each step uses only the steps before it: what a later part needs from the journal it attaches itself.
  * The one exception is the registry, which describes calls about turns, and therefore asks for them with the first call.
  */
-import type { Memory } from '../memory/index.ts'
+import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { RollingSummary } from '../runtime/index.ts'
 import type { Store } from '../store/index.ts'
 import {
@@ -20,21 +20,13 @@ import {
   type SessionId,
   type UserId,
 } from '../types/index.ts'
-import {
-  type Background,
-  type Complete,
-  createBackground,
-  createComplete,
-  createEmbed,
-  createTidyDue,
-  createTitleDue,
-} from './background.ts'
+import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import { createEvents, type Events } from './events.ts'
-import { forgetBy } from './forgetting.ts'
+import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
@@ -59,9 +51,9 @@ export interface KernelOptions {
   readonly engine: Engine
   readonly sandbox: Sandbox
   /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
-  readonly calls: () => Promise<readonly Call[]>
-  /** Closed with the kernel; absent: nothing is remembered. */
-  readonly memory?: Memory
+  readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
+  /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
+  readonly memory?: (host: MemoryHost) => Memory
   /** Empty when there is none. */
   readonly workspaceRoot: string
   /** Folders where Oxbow is installed, to hide from models. */
@@ -94,6 +86,7 @@ interface Calls {
   readonly gate: Gate
   readonly background: Background
   readonly summaries: Summaries
+  readonly memory: Memory | undefined
   /** @param model to ask; empty: the usual one */
   readonly completeBy: (model: string) => Complete
 }
@@ -109,12 +102,12 @@ export type KernelParts = Records & Calls & Turns
 export function assembleParts(options: KernelOptions): KernelParts {
   const records = buildRecords(options)
   const calls = buildCalls(options, records, async () => {
-    const [tools, { kernelCalls }] = await Promise.all([options.calls(), import('./calls/kernel-calls.ts')])
+    const [tools, { kernelCalls }] = await Promise.all([options.calls(parts.memory), import('./calls/kernel-calls.ts')])
     return [...tools, ...kernelCalls(callDeps(options, parts))]
   })
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
-  attachMemory(options, parts)
+  attachAfterTurns(options, parts)
   return parts
 }
 
@@ -159,13 +152,14 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const complete = completeBy(summary.model)
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
-  return { registry, cleaner, keptOutputs, runningTurns, gate, background, summaries, completeBy }
+  const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
+  return { registry, cleaner, keptOutputs, runningTurns, gate, background, summaries, memory, completeBy }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
-  const { user, config, engine, sandbox, clock, memory } = options
+  const { user, config, engine, sandbox, clock } = options
   const { newId, sessions, journal, scratchpads } = records
-  const { registry, gate, runningTurns, cleaner, background } = calls
+  const { registry, gate, runningTurns, cleaner, background, memory } = calls
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
   const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
@@ -180,22 +174,20 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   return { lanes, recovered }
 }
 
-/** What happens after turns, and what memory asks the kernel for. */
-function attachMemory(options: KernelOptions, parts: KernelParts): void {
-  const { user, store, clock, config, memory } = options
+/** What happens after each turn. */
+function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
+  const { store, clock, config } = options
   const { consolidation, titles } = config.memory
-  const { events, sessions, journal, gate, summaries, background, newId } = parts
+  const { events, sessions, background, memory } = parts
   if (memory !== undefined) {
     events.onTurnEnd(memory.poke)
     events.onTurnEnd(createTidyDue({ memory, store, clock, config: consolidation, background }))
-    forgetBy(memory, { user, store, journal, gate, summaries, newId })
-    memory.embedBy(createEmbed({ user, gate, newId }))
   }
   if (titles.model !== '') events.onTurnEnd(createTitleDue({ sessions, background }))
 }
 
 /** What the kernel's own calls use. */
-function callDeps({ user, config, store, engine, memory }: KernelOptions, parts: KernelParts): KernelCallDeps {
+function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelParts): KernelCallDeps {
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   const { session, user: ofUser } = config.budget
@@ -204,7 +196,6 @@ function callDeps({ user, config, store, engine, memory }: KernelOptions, parts:
     user,
     store,
     engine,
-    memory,
     consolidation,
     titles,
     config: config.model,

@@ -83,8 +83,8 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
 }
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
-  const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox, memory } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background } = parts
+  const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, memory } = parts
   const facts = engine.model
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
     resumed.then(() => gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null }))

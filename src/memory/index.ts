@@ -1,4 +1,4 @@
-export { createMemory, type Memory, type MemoryOptions, type MemoryReport, type Reindexed } from './memory.ts'
+export { createMemory, type Memory, type MemoryHost, type MemoryOptions, type MemoryReport, type Reindexed } from './memory.ts'
 export type { Forgettable, Forgotten, ForgetQuestion } from './forget/forget.ts'
 export type { GoneFact } from './forget/aftermath.ts'
 export type { DocumentText, Ingested } from './keep/documents.ts'

@@ -47,12 +47,6 @@ export interface Memory {
    * @returns when everything can be found by its words; vectors follow in the background
    */
   reindex(signal: AbortSignal): Promise<Reindexed>
-  /** Asked, when something is forgotten, by whoever makes things of what was said. */
-  onForget(eraser: Eraser): void
-  /** How the journal erases what a turn still needed when it was forgotten. */
-  eraseBy(erase: EraseBodies): void
-  /** What makes vectors where `memory.embedder` names a model of a provider: the kernel's, which is on record and under budgets. */
-  embedBy(embed: EmbeddingService['embed']): void
   close(): Promise<void>
 }
 
@@ -75,8 +69,20 @@ export interface MemoryReport extends MemoryStats {
   readonly problem: string | null
 }
 
+/** What memory needs of the program that it belongs to. */
+export interface MemoryHost {
+  /** Erases bodies of the journal, with a record of it. */
+  readonly erase: EraseBodies
+  /** Erases what was derived from messages elsewhere: summaries, titles. */
+  readonly eraseDerived: Eraser
+  /** Makes vectors where `memory.embedder` names a model of a provider, on record and under budgets. */
+  readonly embed: EmbeddingService['embed']
+}
+
 export interface MemoryOptions {
   readonly store: Store
+  /** Absent: the store itself erases bodies, and no service can be asked. */
+  readonly host?: MemoryHost
   readonly config: Config['memory']
   readonly clock: Clock
   /** For tests: reads texts in place of the thread that is started on first use. */
@@ -96,7 +102,8 @@ export function createMemory(options: MemoryOptions): Memory {
   let closed = false
   const ending = new AbortController()
   const writer = createExclusiveWriter(store.memory)
-  const readers = lazyReaders(options, writer, (...asked) => embed(...asked))
+  const { erase, eraseDerived, embed } = options.host ?? withoutHost(store)
+  const readers = lazyReaders(options, writer, embed)
   const { text, wanted, recall, vectors } = readers
   const makeVectors = (): void => {
     if (config.embedder !== 'none' && !closed) void vectors().then((each) => each.poke(), notSaidHere)
@@ -114,15 +121,12 @@ export function createMemory(options: MemoryOptions): Memory {
       if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
     },
   }
-  const erasers: Eraser[] = []
-  let embed: EmbeddingService['embed'] = notConnected
-  let eraseBodies: EraseBodies = (seqs, reason) => store.erase(seqs, reason)
-  const forgetting = lazyForgetting(deps, erasers)
+  const forgetting = lazyForgetting(deps, eraseDerived)
   const indexer = once(() =>
     openIndex(deps, {
       keeps: config.index_messages,
       catchUpMs: options.catchUpMs,
-      settle: async (owed) => (await forgetting()).settle(owed, { erase: eraseBodies, signal: ending.signal }),
+      settle: async (owed) => (await forgetting()).settle(owed, { erase, signal: ending.signal }),
     }),
   )
   const turnRecall = lazyTurnRecall(deps, recall, config)
@@ -142,15 +146,12 @@ export function createMemory(options: MemoryOptions): Memory {
     recall,
     ...keepers,
     forgetting,
-    onForget: (eraser) => void erasers.push(eraser),
     why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await keepers.notes()).find(id)),
     async stats() {
       const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
       return report(deps, (await indexer.made())?.fault() ?? null, embedding)
     },
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
-    eraseBy: (erase) => void (eraseBodies = erase),
-    embedBy: (by) => void (embed = by),
     async close() {
       closed = true
       ending.abort()
@@ -164,8 +165,8 @@ function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: M
   return once(async () => (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens }))
 }
 
-function lazyForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Once<Forgetting> {
-  return once(async () => (await import('./forget/forget.ts')).createForgetting(deps, erasers))
+function lazyForgetting(deps: KeepDeps, eraseDerived: Eraser): Once<Forgetting> {
+  return once(async () => (await import('./forget/forget.ts')).createForgetting(deps, eraseDerived))
 }
 
 async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {
@@ -248,13 +249,18 @@ async function startText({ config }: MemoryOptions, service: EmbeddingService): 
 /** A store that fails, or what cannot be loaded, says so to whoever asks next. */
 function notSaidHere(): void {}
 
-/** Until the kernel says how a service is asked. */
-const notConnected: EmbeddingService['embed'] = (model) =>
-  Promise.reject(
-    new OxbowError('bad_config', `The embedder ${model} is a service, and none can be asked here.`, {
-      hint: 'Set memory.embedder to words-50k, or ask a running guest.',
-    }),
-  )
+function withoutHost(store: Store): MemoryHost {
+  return {
+    erase: (seqs, reason) => store.erase(seqs, reason),
+    eraseDerived: async () => 0,
+    embed: (model) =>
+      Promise.reject(
+        new OxbowError('bad_config', `The embedder ${model} is a service, and none can be asked here.`, {
+          hint: 'Set memory.embedder to words-50k, or ask a running guest.',
+        }),
+      ),
+  }
+}
 
 /** What counts, indexes and makes vectors has its last words; a service that is being asked for vectors is not waited for. */
 async function closeAll({ text, wanted, vectors }: Readers, index: Promise<JournalIndex> | null): Promise<void> {

@@ -1,6 +1,6 @@
 /** A kernel with a memory, over one store, with the real readers of texts in process: whatever is said is indexed at once. */
 import { type Fixture, type FixtureOptions, openFixture, user } from '../../src/kernel/kernel-fixture.ts'
-import { createLocalTextEngine, createMemory, type Memory } from '../../src/memory/index.ts'
+import { createLocalTextEngine, createMemory, type Memory, type MemoryHost } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { memoryCalls } from '../../src/tools/index.ts'
 import { type Call, type CallOutcome, type Clock, configSchema, type GenerateRequest, systemClock } from '../../src/types/index.ts'
@@ -23,9 +23,16 @@ export interface MemoryFixtureOptions extends Omit<FixtureOptions, 'memory'> {
   readonly changeCall?: (call: Call) => Call
 }
 
-export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock = systemClock): Memory {
+export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock = systemClock, host?: MemoryHost): Memory {
   const text = createLocalTextEngine({ embedder: 'none' })
-  return createMemory({ store, config: configSchema.parse(config).memory, clock, text: async () => text, catchUpMs: patienceMs })
+  return createMemory({
+    store,
+    config: configSchema.parse(config).memory,
+    clock,
+    text: async () => text,
+    catchUpMs: patienceMs,
+    ...(host && { host }),
+  })
 }
 
 /** A person does not wait longer than a moment for a recall, and goes on without; a test waits for it. */
@@ -34,19 +41,26 @@ const patiently = (calls: readonly Call[]): readonly Call[] =>
 
 export async function openMemoryFixture(options: MemoryFixtureOptions = {}): Promise<MemoryFixture> {
   const store = options.store ?? (await openMemoryStore({ user }))
-  const memory = openMemoryOver(store, options.config, options.clock)
+  const { promise: made, resolve: make } = Promise.withResolvers<Memory>()
   const asked: GenerateRequest[] = []
   const { play } = options
   const fixture = await openFixture({
     ...options,
     store,
-    memory,
-    calls: [...patiently(memoryCalls(memory)).map(options.changeCall ?? ((call) => call)), ...(options.calls ?? [])],
+    memory: {
+      make: (host) => {
+        const memory = openMemoryOver(store, options.config, options.clock, host)
+        make(memory)
+        return memory
+      },
+      calls: (memory) => patiently(memoryCalls(memory)).map(options.changeCall ?? ((call) => call)),
+    },
     play: (request, signal) => {
       asked.push(request)
       return play === undefined ? answer() : play(request, signal)
     },
   })
+  const memory = await made
   const call = (name: string, input: object): Promise<CallOutcome> => fixture.kernel.call(name, input as never)
   return {
     ...fixture,

@@ -54,7 +54,6 @@ async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
   })
   const engine = await openEngine({ config, env: {}, clock: systemClock, random: systemRandom, limits: { maxTries: 1 } })
   const { store, vectorsMade, refused } = watched(await openMemoryStore({ user }))
-  const memory = createMemory({ store, config: config.memory, clock: systemClock, questionMs: patienceMs })
   const kernel = createKernel({
     user,
     version: '0',
@@ -62,8 +61,8 @@ async function openAt(endpoint: PlainEndpoint, more: Known = {}) {
     store,
     engine,
     sandbox: createFakeSandbox(),
-    calls: async () => memoryCalls(memory),
-    memory,
+    calls: async (memory) => memoryCalls(memory!),
+    memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, questionMs: patienceMs, host }),
     workspaceRoot: '',
     secrets: new Map(),
     clock: systemClock,

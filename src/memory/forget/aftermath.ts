@@ -42,15 +42,8 @@ export const forgottenReason = 'forgotten by memory.forget'
 
 /** Ends a forgetting: what could not go because a turn still ran, and what that turn said of it, goes now. */
 
-/** @returns how many things were changed */
-export async function eraseDerived(erasers: readonly Eraser[], gone: GoneFact): Promise<number> {
-  let derived = 0
-  for (const eraser of erasers) derived += await eraser(gone)
-  return derived
-}
-
 interface SettleDeps extends KeepDeps {
-  readonly erasers: readonly Eraser[]
+  readonly eraseDerived: Eraser
   /** What calls have forgotten, in words, until their turns have ended. */
   readonly words: Pick<RecentMap<CallId, readonly string[]>, 'get' | 'delete'>
 }
@@ -104,7 +97,7 @@ async function eraseMade(deps: SettleDeps, { session, at, seqs, phrases }: TurnW
   const noted = phrases.length === 0 ? [] : await entriesThatSay(deps, match, signal, { createdAfter: at - 1 })
   if (noted.length > 0) await eraseEntries(deps, noted)
   if (phrases.length > 0) await eraseMarks(deps, match, await marksThatSay(deps, match, signal))
-  await eraseDerived(deps.erasers, { ...match, texts: phrases, seqs, sessions: [session] })
+  await deps.eraseDerived({ ...match, texts: phrases, seqs, sessions: [session] })
 }
 
 /**

@@ -20,7 +20,7 @@ import { maxHeldForgettings } from '../keep/keep-limits.ts'
 import { looksLikeId } from '../keep/note-rules.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { eraseEntries, eraseMarks, type Marked, marksThatSay } from './erase-entries.ts'
-import { type EraseBodies, eraseDerived, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
+import { type EraseBodies, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
 import { entriesThatSay, isMeant, queriesAbout, recordsThatSay } from './find-said.ts'
 
 export interface ForgetQuestion {
@@ -68,8 +68,7 @@ export interface Forgetting {
   settle(owed: OwedForgetting, by: { readonly signal: AbortSignal; readonly erase: EraseBodies }): Promise<OwedForgetting | null>
 }
 
-/** @param erasers asked in turn, also those that are added later */
-export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Forgetting {
+export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetting {
   const findKept = async (match: PhraseMatch, signal: AbortSignal, named: readonly MemoryItem[] = []): Promise<Kept> => {
     const entries = new Map(named.map((item) => [item.entry.id, item]))
     for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
@@ -102,7 +101,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
       const erased = seqs.length === 0 ? { bodies: 0, blobs: 0, kept: [] } : await erase(seqs, forgottenReason)
       const running = await runningIn(deps, sessions)
       if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.put(call, found.phrases)
-      const derived = await eraseDerived(erasers, { ...match, texts: found.phrases, seqs, sessions })
+      const derived = await eraseDerived({ ...match, texts: found.phrases, seqs, sessions })
       // What was being indexed or tidied has read it before: that is on its way no longer, and goes, too.
       await deps.writer.run(async () => {})
       const late = await findKept(match, signal)
@@ -121,7 +120,7 @@ export function createForgetting(deps: KeepDeps, erasers: readonly Eraser[]): Fo
         left,
       }
     },
-    settle: (owed, by) => settle({ ...deps, erasers, words }, owed, by),
+    settle: (owed, by) => settle({ ...deps, eraseDerived, words }, owed, by),
   }
 }
 

@@ -1,14 +1,15 @@
-/** What the kernel does when memory forgets: bodies of the journal go, with a record of it, and so do words of summaries and titles. */
-import { type GoneFact, loadSummary, type Memory } from '../memory/index.ts'
+/** What memory needs of the kernel: erasing bodies of the journal on record, words of summaries and titles, and vectors of a service. */
+import { type GoneFact, loadSummary, type MemoryHost } from '../memory/index.ts'
 import { foldPhrase, type Store } from '../store/index.ts'
 import { type CallId, isErased, type JournalRecord, type SessionId, type UserId } from '../types/index.ts'
+import { createEmbed } from './background.ts'
 import type { Summaries } from './conversation/summaries.ts'
 import type { Gate } from './gate.ts'
 import type { Journal } from './journal.ts'
 import { maxSessionsRead } from './limits.ts'
 import { processRight, userCaller } from './stages/policy.ts'
 
-interface ForgetDeps {
+interface MemoryHostDeps {
   readonly user: UserId
   readonly store: Store
   readonly journal: Journal
@@ -17,20 +18,23 @@ interface ForgetDeps {
   readonly newId: () => string
 }
 
-export function forgetBy(memory: Memory, { user, store, journal, gate, summaries, newId }: ForgetDeps): void {
-  memory.eraseBy((seqs, reason) => {
-    const caller = { actor: 'kernel', session: '', turn: '' } as const
-    return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
-  })
-  memory.onForget(async (gone) => {
-    const { forgetInSummary } = await loadSummary()
-    let changed = 0
-    for (const session of gone.sessions) {
-      const asked = { id: newId() as CallId, caller: userCaller(user, session, '') }
-      if (await summaries.rewrite(session, (summary) => forgetInSummary(summary, gone), asked)) changed++
-    }
-    return changed + (await forgetTitles({ user, store, journal, gate, newId }, gone))
-  })
+export function createMemoryHost({ user, store, journal, gate, summaries, newId }: MemoryHostDeps): MemoryHost {
+  return {
+    erase(seqs, reason) {
+      const caller = { actor: 'kernel', session: '', turn: '' } as const
+      return journal.erase({ caller, call: newId() as CallId, name: 'memory.forget' }, seqs, reason)
+    },
+    async eraseDerived(gone) {
+      const { forgetInSummary } = await loadSummary()
+      let changed = 0
+      for (const session of gone.sessions) {
+        const by = { id: newId() as CallId, caller: userCaller(user, session, '') }
+        if (await summaries.rewrite(session, (summary) => forgetInSummary(summary, gone), by)) changed++
+      }
+      return changed + (await forgetTitles({ user, store, journal, gate, newId }, gone))
+    },
+    embed: createEmbed({ user, gate, newId }),
+  }
 }
 
 /**
