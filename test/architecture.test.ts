@@ -4,11 +4,12 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkTree } from './architecture/check-tree.ts'
 import { modules, waivers } from './architecture/modules.ts'
+import { depthRules } from './architecture/small-files.ts'
 import { readTree } from './architecture/source-tree.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 void test('the source tree follows the rules for modules, sizes, names and packages', () => {
-  const violations = checkTree(readTree(root), modules, waivers)
+  const violations = checkTree(readTree(root), modules, waivers, depthRules)
   assert.ok(violations.length === 0, violations.map(({ rule, path, what }) => `\n${rule}: ${path}: ${what}`).join(''))
 })

@@ -1,17 +1,25 @@
 /** All rules over one tree. */
 import type { ModuleRow, Waiver } from './modules.ts'
 import { checkCycles, checkImports } from './import-rules.ts'
-import { checkFolders, checkNames, checkSizes, checkSyntax } from './shape-rules.ts'
+import { checkDepth, checkFolders, checkNames, checkSizes, checkSyntax, type DepthRules } from './shape-rules.ts'
 import type { SourceTree } from './source-tree.ts'
 import { checkManifest, checkPermissions, checkTable } from './table-rules.ts'
 import type { Violation } from './violation.ts'
 import { applyWaivers } from './violation.ts'
 
-export function checkTree(tree: SourceTree, modules: readonly ModuleRow[], waivers: readonly Waiver[]): readonly Violation[] {
+const noDepthRules: DepthRules = { deepModules: new Set(), smallFiles: {} }
+
+export function checkTree(
+  tree: SourceTree,
+  modules: readonly ModuleRow[],
+  waivers: readonly Waiver[],
+  depthRules: DepthRules = noDepthRules,
+): readonly Violation[] {
   const violations = [
     ...checkImports(tree, modules),
     ...checkCycles(tree),
     ...checkSizes(tree),
+    ...checkDepth(tree, depthRules),
     ...checkFolders(tree),
     ...checkNames(tree),
     ...checkSyntax(tree),

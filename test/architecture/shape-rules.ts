@@ -1,7 +1,7 @@
 /** Sizes, names and syntax. */
 import { posix } from 'node:path'
 import { caps } from './modules.ts'
-import type { SourceTree } from './source-tree.ts'
+import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { Violation } from './violation.ts'
 
 export function checkSizes(tree: SourceTree): readonly Violation[] {
@@ -15,6 +15,55 @@ export function checkSizes(tree: SourceTree): readonly Violation[] {
     }
   }
   return found
+}
+
+export interface DepthRules {
+  readonly deepModules: ReadonlySet<string>
+  /** Path to reason. */
+  readonly smallFiles: Readonly<Record<string, string>>
+}
+
+/** Names of files that are small by nature. */
+const smallByName = /(?:^|\/)(?:index|limits|main|[\w-]+-(?:main|worker))\.[cm]?[jt]s$/
+
+/** Reports small files without a reason, and reasons that excuse nothing. */
+export function checkDepth(tree: SourceTree, { deepModules, smallFiles }: DepthRules): readonly Violation[] {
+  const importers = importersOf(tree)
+  const slices = tree.files.flatMap((file): Violation[] => {
+    const { path, module, lines } = file
+    if (module === null || !deepModules.has(module) || file.isTest || file.isSupport || smallByName.test(path)) return []
+    const [importer, ...others] = importers.get(path) ?? []
+    const isSlice = lines < caps.sliceLines && importer !== undefined && others.length === 0 && sameFolder(importer, path)
+    if (lines >= caps.shallowLines && !isSlice) return []
+    const what = lines < caps.shallowLines ? `${lines} lines` : `${lines} lines, imported only by ${importer}`
+    return [{ rule: 'file_too_small', path, what: `${what}: merge it, or give its reason in test/architecture/small-files.ts` }]
+  })
+  const small = new Set(slices.map(({ path }) => path))
+  const unused = Object.keys(smallFiles).filter((path) => !small.has(path))
+  return [
+    ...slices.filter(({ path }) => smallFiles[path] === undefined),
+    ...unused.map((path): Violation => ({ rule: 'unused_waiver', path, what: 'has a reason to be small and needs none' })),
+  ]
+}
+
+/** Product files that import each file, statically or not. */
+function importersOf(tree: SourceTree): ReadonlyMap<string, readonly string[]> {
+  const importers = new Map<string, Set<string>>()
+  for (const file of tree.files) {
+    if (file.isTest || file.isSupport || !file.path.startsWith('src/')) continue
+    for (const target of importedBy(file)) importers.set(target, (importers.get(target) ?? new Set()).add(file.path))
+  }
+  return new Map([...importers].map(([path, from]) => [path, [...from]]))
+}
+
+function importedBy({ path, imports }: SourceFile): readonly string[] {
+  return imports
+    .filter(({ specifier }) => specifier?.startsWith('.') === true)
+    .map(({ specifier }) => posix.join(posix.dirname(path), specifier ?? ''))
+}
+
+function sameFolder(a: string, b: string): boolean {
+  return posix.dirname(a) === posix.dirname(b)
 }
 
 export function checkFolders(tree: SourceTree): readonly Violation[] {

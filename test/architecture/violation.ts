@@ -14,6 +14,7 @@ export type RuleName =
   | 'names_implementation'
   | 'cycle'
   | 'file_too_long'
+  | 'file_too_small'
   | 'function_too_long'
   | 'folder_too_full'
   | 'folder_too_deep'

@@ -277,6 +277,73 @@ void describe('the architecture test', () => {
     assert.deepEqual(violationsOf(planted, [waiver]), known)
   })
 
+  const inFile = (count: number, first = ''): string => first + lines(count - (first === '' ? 0 : 1), (i) => `export const a${i} = ${i}`)
+  const importing = (name: string): string => inFile(60, `export * from './${name}.ts'\n`)
+  const small: readonly (readonly [
+    name: string,
+    files: Files,
+    smallFiles: Readonly<Record<string, string>>,
+    expected: readonly string[],
+  ])[] = [
+    ['a file under 40 lines', { 'src/kernel/a.ts': inFile(39) }, {}, ['file_too_small src/kernel/a.ts']],
+    [
+      'a file under 60 lines whose only importer is in its folder',
+      { 'src/kernel/a.ts': inFile(59), 'src/kernel/b.ts': importing('a') },
+      {},
+      ['file_too_small src/kernel/a.ts'],
+    ],
+    ['nothing in a file with a reason', { 'src/kernel/a.ts': inFile(39) }, { 'src/kernel/a.ts': 'planted' }, []],
+    [
+      'a reason that excuses nothing',
+      { 'src/kernel/a.ts': inFile(40) },
+      { 'src/kernel/a.ts': 'planted' },
+      ['unused_waiver src/kernel/a.ts'],
+    ],
+    [
+      'nothing in a file under 60 lines with two importers, or with one in another folder',
+      {
+        'src/kernel/a.ts': inFile(59),
+        'src/kernel/b.ts': importing('a'),
+        'src/kernel/c.ts': importing('a'),
+        'src/kernel/d/e.ts': inFile(59),
+        'src/kernel/f.ts': inFile(60, `export * from './d/e.ts'\n`),
+      },
+      {},
+      [],
+    ],
+    [
+      'nothing in what is small by name, in tests, contracts and fakes, and in other modules',
+      {
+        'src/kernel/limits.ts': '',
+        'src/kernel/main.ts': '',
+        'src/kernel/text-worker.ts': '',
+        'src/kernel/a-contract.ts': '',
+        'src/kernel/fake-a.ts': '',
+        'src/kernel/a.test.ts': '',
+        'src/kernel/a-fixture.ts': '',
+        'src/types/a.ts': '',
+      },
+      {},
+      [],
+    ],
+  ]
+  for (const [name, files, smallFiles, expected] of small) {
+    void test(`where files must be deep, reports ${name}`, () => {
+      const root = join(base, 'small')
+      write(root, { ...clean, 'src/kernel/gate.ts': inFile(60), ...files })
+      try {
+        const found = checkTree(readTree(root), modules, [], { deepModules: new Set(['kernel']), smallFiles })
+        const about = found.filter(({ rule }) => rule === 'file_too_small' || rule === 'unused_waiver')
+        assert.deepEqual(
+          about.map(({ rule, path }) => `${rule} ${path}`),
+          expected,
+        )
+      } finally {
+        rmSync(root, { recursive: true })
+      }
+    })
+  }
+
   void test('reports a row that names a module above it', () => {
     const upside = modules.map((row) => (row.module === 'store' ? { ...row, imports: ['kernel'] } : row))
     const found = checkTree(readTree(join(base, 'clean')), upside, []).map(({ rule }) => rule)

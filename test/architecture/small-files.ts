@@ -1,0 +1,14 @@
+/**
+ * Files that may stay small. A product file under 40 lines, or under 60 whose only importer is in its folder, is a slice of a larger
+ * idea unless it has a reason: public APIs, limits and entry points have one by name, all others here. An entry that excuses nothing
+ * is reported.
+ */
+import type { DepthRules } from './shape-rules.ts'
+
+export const depthRules: DepthRules = {
+  /** Modules whose files have been merged by idea. The others follow. */
+  deepModules: new Set(['client', 'gateway', 'guest', 'kernel', 'runtime']),
+  smallFiles: {
+    'src/kernel/call-reference.ts': 'loaded with the first call, because making JSON schemas loads zod',
+  },
+}
