@@ -43,7 +43,7 @@ void describe('the engine', () => {
     assert.deepEqual([priced.name, priced.provider, priced.contextTokens, priced.maxOutputTokens], ['mine', 'openai', 5000, 70])
     assert.deepEqual(priced.price, { inputPerMillion: 2, outputPerMillion: 3 })
     assert.equal((await engine(known, env)).model.price, null)
-    await assert.rejects(engine({ ...known, input_price: 2 }, env), /only the input price/)
+    await assert.rejects(engine({ ...known, input_price: 2 }, env), /only an input price/)
     const offline = (await engine({})).model
     assert.deepEqual([offline.name, offline.price], ['offline', { inputPerMillion: 0, outputPerMillion: 0 }])
   })

@@ -1,4 +1,4 @@
-/** Answers to what a person asks about models from the command line: one JSON document at a time. */
+/** Answers to questions about models from the command line, one JSON document at a time. */
 import type { CatalogQuestion, Config, ModelFacts, ModelOverrides } from '../../types/index.ts'
 import { isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { overridesOf } from '../open-model.ts'
@@ -8,7 +8,6 @@ import { downloadCatalog, takeCatalog } from './catalog-refresh.ts'
 import { checkCatalogText, readCatalogText, readOverlay } from './catalog-file.ts'
 import { findModelFacts, modelFacts, originsOf } from './model-facts.ts'
 
-/** What a question is answered from. */
 export interface CatalogDeps {
   readonly config: Pick<Config, 'model' | 'providers' | 'budget'>
   readonly env: Readonly<Record<string, string | undefined>>
@@ -17,7 +16,7 @@ export interface CatalogDeps {
   readonly now: () => Date
 }
 
-/** @throws OxbowError of the catalog's files and downloads, `not_found` for a provider or model that nobody knows. */
+/** @throws OxbowError of the catalog's files and downloads, `not_found` for an unknown provider or model. */
 export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDeps): AsyncGenerator<object> {
   const files = catalogFilesIn(deps.folder)
   switch (question.ask) {
@@ -77,7 +76,7 @@ function factsOrNull(
   }
 }
 
-/** The facts that the engine would work with, and who said each. */
+/** The facts that the engine would work with, and the origin of each. */
 async function showModel(text: string, deps: CatalogDeps): Promise<object> {
   const catalog = loadCatalog({ files: catalogFilesIn(deps.folder) })
   const { provider, name } = readName(text, deps, await catalog.providers())
@@ -107,7 +106,7 @@ function readName(text: string, deps: CatalogDeps, providers: readonly string[])
         hint: '`oxbow models` lists providers of the catalog; one of your own has a section [providers.ID] in config.toml.',
       })
     }
-    throw new OxbowError('bad_input', `${JSON.stringify(text)} does not say whose model it is`, {
+    throw new OxbowError('bad_input', `${JSON.stringify(text)} does not name the provider of the model`, {
       hint: 'Name it as PROVIDER/MODEL, e.g. oxbow catalog show openai/gpt-5-mini.',
     })
   }
@@ -126,8 +125,8 @@ interface Check {
 async function* verify(deps: CatalogDeps): AsyncGenerator<Check> {
   const { overlay, refreshed } = catalogFilesIn(deps.folder)
   yield await check(overlay, async () => {
-    const said = await readOverlay(overlay)
-    return said === null ? 'not there' : `${Object.keys(said.providers).length} providers`
+    const found = await readOverlay(overlay)
+    return found === null ? 'not there' : `${Object.keys(found.providers).length} providers`
   })
   yield await check(refreshed, async () => {
     const text = await readCatalogText(refreshed)
@@ -147,12 +146,12 @@ async function checkModel(catalog: Catalog, provider: string, name: string, deps
   const checked = await check(`${provider}/${name}`, async () => {
     const facts = await findModelFacts(catalog, provider, name, overridesOf({ provider, model: name }, deps))
     if (facts.price === null && hasMoneyBudget) {
-      const hint = 'Set input_price and output_price, or take the money budget away.'
+      const hint = 'Set input_price and output_price, or remove the money budget.'
       throw new OxbowError('bad_config', 'it has no price, and there is a money budget: set input_price and output_price', { hint })
     }
     warning = facts.price === null || facts.deprecated
     if (facts.price === null) return 'it has no price: set input_price and output_price before there is a money budget'
-    return facts.deprecated ? 'it is deprecated: its vendor has taken it back, or will' : `${facts.contextTokens} tokens, priced`
+    return facts.deprecated ? 'it is deprecated: its vendor has withdrawn it, or will' : `${facts.contextTokens} tokens, priced`
   })
   return { ...checked, warning }
 }

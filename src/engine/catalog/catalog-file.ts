@@ -1,7 +1,7 @@
 /**
  * The catalog on disk: a line of JSON for the file itself, then for each provider a line, followed by a line for each of its
- * models. Whoever asks for one provider parses that provider's lines and nothing else, and a change of one price is a change of
- * one line. `model-data.jsonl` beside this file is made by `scripts/make-model-data.ts`; a refreshed catalog has the same form.
+ * models. Only the lines of the provider that is needed are parsed, and a change of one price is a change of one
+ * line. `model-data.jsonl` beside this file is made by `scripts/make-model-data.ts`; a refreshed catalog has the same form.
  *
  *   {"catalog":1,"sources":{…}}
  *   {"provider":"openai","name":"OpenAI","env":["OPENAI_API_KEY"]}
@@ -20,7 +20,7 @@ interface ProviderModels {
 
 interface FileModel {
   readonly entry: ModelEntry
-  /** Where the file's maker has it from. */
+  /** Its sources. */
   readonly from: readonly string[]
 }
 
@@ -88,20 +88,20 @@ export async function checkCatalogText(text: string, path: string): Promise<{ re
     if ('id' in value) {
       const id = check('modelId', value['id'], where)
       check('modelEntry', value, where)
-      if (current !== provider || known === undefined) throw badCatalog(path, `line ${where()}: it does not stand with its provider`)
-      if (known.has(id)) throw badCatalog(path, `line ${where()}: ${id} stands twice`)
+      if (current !== provider || known === undefined) throw badCatalog(path, `line ${where()}: it is not with its provider`)
+      if (known.has(id)) throw badCatalog(path, `line ${where()}: ${id} is there twice`)
       known.add(id)
       continue
     }
     check('providerEntry', value, where)
-    if (known !== undefined) throw badCatalog(path, `line ${where()}: ${provider} stands twice`)
+    if (known !== undefined) throw badCatalog(path, `line ${where()}: ${provider} is there twice`)
     providers.set(provider, new Set())
     current = provider
   }
   return { providers: providers.size, models: [...providers.values()].reduce((sum, ids) => sum + ids.size, 0) }
 }
 
-/** @returns what the first line says of the file's origin. @throws OxbowError `bad_config` when it is no catalog. */
+/** @returns the sources that the first line names. @throws OxbowError `bad_config` when it is no catalog. */
 function headOf(text: string, path: string | null): { readonly sources: Readonly<Record<string, string>> } {
   const end = text.indexOf('\n')
   const head = parseLine(text.slice(0, end < 0 ? text.length : end), () => 1, path)
@@ -175,28 +175,31 @@ export async function readOverlay(path: string): Promise<Overlay | null> {
   if (!isObject(value)) throw badOverlay(path, 'it is not an object')
   const { capabilitiesSchema, overlayProviders, wrongKeys } = await import('./catalog-schema.ts')
   const { capabilities = {}, ...providers } = value as Record<string, unknown>
-  const said = capabilitiesSchema.safeParse(capabilities)
-  if (!said.success) throw badOverlay(path, `in capabilities, ${wrongKeys(said.error)}`)
+  const checked = capabilitiesSchema.safeParse(capabilities)
+  if (!checked.success) throw badOverlay(path, `in capabilities, ${wrongKeys(checked.error)}`)
   const parsed = overlayProviders.safeParse(providers)
   if (!parsed.success) throw badOverlay(path, wrongKeys(parsed.error))
-  return { providers: parsed.data, capabilities: said.data }
+  return { providers: parsed.data, capabilities: checked.data }
 }
 
-/** @returns the capabilities as a part of an entry in the shape of models.dev. @param below what is known without them */
-export function entryOf(said: Capabilities, below: ModelEntry): ModelEntry {
-  const context = said.max_context_tokens ?? said.max_input_tokens
-  const input = inputOf(said, below)
+/** @returns the capabilities as a part of an entry in the shape of models.dev. @param below the entry without them */
+export function entryOf(capabilities: Capabilities, below: ModelEntry): ModelEntry {
+  const context = capabilities.max_context_tokens ?? capabilities.max_input_tokens
+  const input = inputOf(capabilities, below)
   return {
-    ...(said.supports_tools !== undefined && { tool_call: said.supports_tools }),
-    ...(said.supports_json_mode !== undefined && { structured_output: said.supports_json_mode }),
-    ...(said.supports_reasoning_traces !== undefined && { reasoning: said.supports_reasoning_traces }),
-    ...(said.deprecated !== undefined && { status: said.deprecated ? 'deprecated' : 'active' }),
+    ...(capabilities.supports_tools !== undefined && { tool_call: capabilities.supports_tools }),
+    ...(capabilities.supports_json_mode !== undefined && { structured_output: capabilities.supports_json_mode }),
+    ...(capabilities.supports_reasoning_traces !== undefined && { reasoning: capabilities.supports_reasoning_traces }),
+    ...(capabilities.deprecated !== undefined && { status: capabilities.deprecated ? 'deprecated' : 'active' }),
     ...(input !== null && { modalities: { input } }),
-    limit: { ...(context !== undefined && { context }), ...(said.max_output_tokens !== undefined && { output: said.max_output_tokens }) },
+    limit: {
+      ...(context !== undefined && { context }),
+      ...(capabilities.max_output_tokens !== undefined && { output: capabilities.max_output_tokens }),
+    },
   }
 }
 
-/** `attachment` alone says that pictures are taken, or that nothing but text is. */
+/** `attachment` alone means that the model takes pictures, or only text. */
 function inputOf({ input_modalities: named, attachment }: Capabilities, below: ModelEntry): readonly string[] | null {
   if (attachment === false) return ['text']
   if (named !== undefined) return named
@@ -217,7 +220,7 @@ async function readText(path: string): Promise<string | null> {
 
 function badOverlay(path: string, what: string, cause?: unknown): OxbowError {
   return new OxbowError('bad_config', `the overlay ${path} cannot be used: ${what}`, {
-    hint: 'Mend what is named above; `oxbow catalog verify` checks the file.',
+    hint: 'Correct what is named above; `oxbow catalog verify` checks the file.',
     cause,
   })
 }

@@ -108,7 +108,7 @@ void test('single entries that do not fit are left out and named; a file of them
   )
   const before = readFileSync(refreshed, 'utf8')
   for (const text of ['<html>', '[]', '{}', '{"a":{}}', '{"a":{"models":{"x":{"limit":{"context":"big"}}}}}', 'null', '']) {
-    await assert.rejects(takeCatalog(text, 'there', refreshed, now), fails('bad_input', /what there gives is no catalog/))
+    await assert.rejects(takeCatalog(text, 'there', refreshed, now), fails('bad_input', /there is not a catalog/))
   }
   assert.equal(readFileSync(refreshed, 'utf8'), before)
 })
@@ -216,6 +216,6 @@ void test('a catalog comes over TLS or from this machine, and from no address wi
     '',
     'https://me:secret@models.dev/',
   ]) {
-    await assert.rejects(downloadCatalog(address), fails('bad_input', /no address that a catalog may come from/))
+    await assert.rejects(downloadCatalog(address), fails('bad_input', /not an address for a catalog/))
   }
 })

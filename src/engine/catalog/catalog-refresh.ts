@@ -1,4 +1,4 @@
-/** Takes a models.dev `api.json` into the home: checks it, writes it in the catalog's own form, and tells what it changes. */
+/** Takes a models.dev `api.json` into the home: checks it, writes it in the catalog's own form, and reports the changes. */
 import { isObject, type JsonObject, OxbowError, writeWhole } from '../../types/index.ts'
 import { catalogDownloadMs, catalogRedirects, maxCatalogBytes, maxUnreadablePart } from '../limits.ts'
 import { modelEntry, modelId, type ProviderEntry, providerEntry, providerId, wrongKeys } from './catalog-schema.ts'
@@ -46,20 +46,20 @@ export function convertCatalog(text: string, source: string, now: Date): Convert
   let providers = 0
   let models = 0
   for (const [id, value] of entriesOf(parse(text, source)).sort(byId)) {
-    const said = providerEntry.safeParse(value)
+    const provider = providerEntry.safeParse(value)
     const isNamed = providerId.safeParse(id).success
-    if (!said.success || !isNamed) {
-      leftOut.push(`${JSON.stringify(id.slice(0, 80))}: ${said.success ? 'no name of a provider' : wrongKeys(said.error)}`)
+    if (!provider.success || !isNamed) {
+      leftOut.push(`${JSON.stringify(id.slice(0, 80))}: ${provider.success ? 'not a valid provider name' : wrongKeys(provider.error)}`)
       continue
     }
     providers += 1
-    lines.push(JSON.stringify(providerLine(id, said.data)))
+    lines.push(JSON.stringify(providerLine(id, provider.data)))
     for (const [name, entry] of entriesOf(value['models']).sort(byId)) {
       const checked = modelEntry.safeParse(entry)
       if (checked.success && modelId.safeParse(name).success) {
         models += 1
         lines.push(JSON.stringify({ provider: id, id: name, ...checked.data }))
-      } else leftOut.push(`${id}/${name.slice(0, 80)}: ${checked.success ? 'no name of a model' : wrongKeys(checked.error)}`)
+      } else leftOut.push(`${id}/${name.slice(0, 80)}: ${checked.success ? 'not a valid model name' : wrongKeys(checked.error)}`)
     }
   }
   if (models === 0 || leftOut.length > (models + leftOut.length) * maxUnreadablePart) {
@@ -68,7 +68,7 @@ export function convertCatalog(text: string, source: string, now: Date): Convert
   return { text: `${lines.join('\n')}\n`, providers, models, leftOut }
 }
 
-/** The name stands second: by it a provider's line is told from a model's. */
+/** The name comes second: it distinguishes the line of a provider from that of a model. */
 function providerLine(id: string, { name = id, ...rest }: ProviderEntry): object {
   return { provider: id, name, ...rest }
 }
@@ -129,7 +129,7 @@ function writeCatalog(path: string, text: string): void {
 }
 
 function notCatalog(source: string, what: string, cause?: unknown): OxbowError {
-  return new OxbowError('bad_input', `what ${source} gives is no catalog: ${what}`, {
+  return new OxbowError('bad_input', `${source} is not a catalog: ${what}`, {
     hint: 'The catalog stays as it was. It must be the api.json of models.dev, or a file in its schema.',
     cause,
   })
@@ -169,14 +169,14 @@ function checkedUrl(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : null
   const isLocal = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url !== null && url.username === '' && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) return url
-  throw new OxbowError('bad_input', `${JSON.stringify(address.slice(0, 200))} is no address that a catalog may come from`, {
+  throw new OxbowError('bad_input', `${JSON.stringify(address.slice(0, 200))} is not an address for a catalog`, {
     hint: 'Give an https address without user name; http is for this machine only.',
   })
 }
 
 function redirected(from: URL, location: string | null): URL {
   const to = location !== null && URL.canParse(location, from.href) ? new URL(location, from.href) : null
-  if (to === null) throw failed(`${from.origin} redirects to nowhere`)
+  if (to === null) throw failed(`${from.origin} redirects without a valid address`)
   if (to.origin !== from.origin) throw failed(`${from.origin} redirects to ${to.origin}, which is not followed`)
   return to
 }

@@ -23,7 +23,7 @@ export interface ModelCost extends CostRates {
   readonly context_over_200k?: CostRates | undefined
 }
 
-/** A model as models.dev has it. What is not there, nobody has said. */
+/** A model as models.dev has it. What is absent is unknown. */
 export interface ModelEntry {
   readonly name?: string | undefined
   readonly reasoning?: boolean | undefined
@@ -46,7 +46,7 @@ export interface ProviderEntry {
   readonly npm?: string | undefined
 }
 
-/** What an overlay says of a model beside models.dev's own keys. */
+/** Keys of an overlay beside those of models.dev. */
 export interface Capabilities {
   readonly supports_streaming?: true | undefined
   readonly supports_tools?: boolean | undefined
@@ -138,7 +138,7 @@ const capabilities = z.strictObject({
   deprecated: z.boolean().optional(),
 })
 
-/** Keys of models.dev that say nothing to Oxbow: taken from a pasted entry, so that a misspelt key is still found. */
+/** Keys of models.dev that Oxbow ignores: allowed in a pasted entry, so that a misspelt key is still found. */
 const unread = (names: string): Record<string, z.ZodType> =>
   Object.fromEntries(names.split(' ').map((key) => [key, z.unknown().optional()]))
 const unreadOfModel = 'id family attachment knowledge last_updated open_weights interleaved reasoning_options experimental provider'

@@ -143,9 +143,9 @@ void test('a whole file is checked: lines that stand apart from their provider, 
   ]
   const model = { provider: 'a', id: 'm' }
   assert.deepEqual(await checkCatalogText(file(a, model, b), 'f'), { providers: 2, models: 1 })
-  await assert.rejects(checkCatalogText(file(a, b, model), 'f'), refuses(/line 4: it does not stand with its provider/))
-  await assert.rejects(checkCatalogText(file(a, model, model), 'f'), refuses(/line 4: m stands twice/))
-  await assert.rejects(checkCatalogText(file(a, b, a), 'f'), refuses(/line 4: a stands twice/))
+  await assert.rejects(checkCatalogText(file(a, b, model), 'f'), refuses(/line 4: it is not with its provider/))
+  await assert.rejects(checkCatalogText(file(a, model, model), 'f'), refuses(/line 4: m is there twice/))
+  await assert.rejects(checkCatalogText(file(a, b, a), 'f'), refuses(/line 4: a is there twice/))
   await assert.rejects(checkCatalogText(file({ provider: '../x', name: 'X' }), 'f'), refuses(/line 2/))
 })
 

@@ -1,7 +1,6 @@
 /**
- * What is known of models: the data that ships with Oxbow, under a refreshed catalog, under the person's overlay. Nothing is
- * read before something is asked, and then only the lines of the provider that is asked for are parsed. A broken file is an
- * error of whoever asks, not of the start.
+ * Facts of models: the data that ships with Oxbow, overridden by a refreshed catalog, overridden by the person's overlay. Files are
+ * read on first use, and only the lines of the needed provider are parsed. A broken file fails the lookup, not the start.
  */
 import { join } from 'node:path'
 import { maxModelNameChars, nearestNames } from '../limits.ts'
@@ -18,9 +17,9 @@ export interface CatalogModel {
   /** As the catalog has it; not always the name that was asked for. */
   readonly id: string
   readonly entry: ModelEntry
-  /** Who said each value: keys as `tool_call`, `cost`, `limit.context`, `modalities.input`. */
+  /** The origin of each value: keys as `tool_call`, `cost`, `limit.context`, `modalities.input`. */
   readonly origins: Readonly<Record<string, Origin>>
-  /** Where the newest file that knows it has it from; empty when only the overlay knows it. */
+  /** Sources of the newest file that has it; empty when only the overlay has it. */
   readonly sources: readonly string[]
 }
 
@@ -31,11 +30,11 @@ export interface CatalogProvider {
   readonly api: string
   /** Names of environment variables, the key's among them. */
   readonly env: readonly string[]
-  /** The AI SDK's package; empty when nobody says. */
+  /** The AI SDK's package; empty when unknown. */
   readonly npm: string
 }
 
-/** Where a home keeps what goes over the package's catalog. */
+/** Files of a home that override the package's catalog. */
 export function catalogFilesIn(folder: string): Required<CatalogFiles> {
   return { overlay: join(folder, 'overlay.json'), refreshed: join(folder, 'refreshed.jsonl') }
 }
@@ -52,7 +51,7 @@ export interface Catalog {
   list(provider?: string): Promise<CatalogModel[]>
 }
 
-/** A file of the catalog, and what its values are said to be from. */
+/** A file of the catalog, and the origin of its values. */
 interface Source {
   readonly origin: Origin
   /** Null: the package's own. */
@@ -69,7 +68,7 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
     const known = loaded.get(provider)
     if (known !== undefined) return known
     const loading = overlay().then((laid) => loadProvider(provider, { sources, overlay: laid, read: readCatalogText }))
-    // A file that was broken may have been mended when it is asked for again.
+    // A broken file may be corrected before the next lookup.
     loading.catch(() => loaded.delete(provider))
     loaded.set(provider, loading)
     return loading
@@ -102,7 +101,7 @@ export function loadCatalog({ files }: { readonly files: CatalogFiles }): Catalo
 }
 
 interface LoadedProvider {
-  /** Null when nobody knows it. */
+  /** Null when it is unknown. */
   readonly provider: CatalogProvider | null
   readonly models: ReadonlyMap<string, CatalogModel>
 }
@@ -157,7 +156,7 @@ function describeProvider(id: string, { name = id, api = '', env = [], npm = '' 
   return { id, name, api, env, npm }
 }
 
-/** Who said a value, the strongest last. `configuration` and `assumed` are of facts, which are made from entries. */
+/** The origin of a value, the strongest last. `configuration` and `assumed` occur only in facts, which are made from entries. */
 export type Origin = 'assumed' | 'package' | 'refreshed' | 'overlay' | 'configuration'
 
 export interface LayeredEntry {
@@ -168,7 +167,7 @@ export interface LayeredEntry {
 
 export const nothingSaid: LayeredEntry = { entry: {}, origins: {} }
 
-/** A cost is taken whole: prices of two sources do not belong together. */
+/** A cost is replaced whole: prices of two sources do not belong together. */
 const whole = ['name', 'reasoning', 'tool_call', 'temperature', 'structured_output', 'release_date', 'cost', 'status'] as const
 
 /** Lays one source over another, value by value, and remembers the origin of each. */
@@ -211,7 +210,7 @@ export function findModelId(ids: ReadonlySet<string>, name: string): string | nu
     if (part !== null && !part.test(bare)) continue
     const base = part === null ? bare : bare.replace(part, '')
     if (ids.has(base)) return base
-    // A certain day or number is never taken for another one.
+    // One date or number never stands for another.
     if (part === dated || part === numbered) continue
     if (ids.has(`${base}-latest`)) return `${base}-latest`
     const snapshots = [...ids].filter((id) => dated.test(id) && id.replace(dated, '') === base).sort()

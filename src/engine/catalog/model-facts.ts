@@ -1,11 +1,11 @@
-/** From an entry of the catalog, and what the configuration says over it, to the facts that the engine works with. */
+/** From an entry of the catalog and the overrides of the configuration to the facts that the engine works with. */
 import { builtinProviders, OxbowError } from '../../types/index.ts'
 import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
 import { nearestNames, usualOutputTokens } from '../limits.ts'
 import type { Catalog, CatalogModel, Origin } from './catalog.ts'
 import { priceOfCost } from './price.ts'
 
-/** The model that somebody named. */
+/** The model as it was named. */
 export interface AskedModel {
   readonly provider: string
   readonly name: string
@@ -58,34 +58,34 @@ export function modelFacts(model: CatalogModel | null, overrides: ModelOverrides
     tools: entry.tool_call ?? true,
     reasoning: entry.reasoning ?? false,
     sampling: entry.temperature ?? true,
-    // Both make the model keep to a schema; where nobody says, a service that has one has the other.
+    // Both make the model keep to a schema: a service that has tools is assumed to have the other.
     structuredOutput: entry.structured_output ?? model?.entry.tool_call ?? false,
     deprecated: entry.status === 'deprecated',
   }
 }
 
 /** Room for the question is kept: some catalogs give the whole window as the output. */
-function outputTokens(known: number, contextTokens: number): number {
-  const most = Math.min(usualOutputTokens, Math.floor(contextTokens / 2))
-  return Math.min(known > 0 ? known : Math.floor(contextTokens / 4), most)
+function outputTokens(limit: number, contextTokens: number): number {
+  const cap = Math.min(usualOutputTokens, Math.floor(contextTokens / 2))
+  return Math.min(limit > 0 ? limit : Math.floor(contextTokens / 4), cap)
 }
 
-/** An unknown model is taken to see pictures: one that does not says so, while one that does could not be used. */
+/** An unknown model is assumed to see pictures: one that does not fails with an error, while one that does would be unusable. */
 function inputOf(model: CatalogModel | null): readonly InputKind[] {
-  const said = model?.entry.modalities?.input
-  if (said === undefined) return model === null ? ['text', 'image'] : ['text']
-  const known = inputKinds.filter((kind) => kind === 'text' || said.includes(kind))
+  const listed = model?.entry.modalities?.input
+  if (listed === undefined) return model === null ? ['text', 'image'] : ['text']
+  const known = inputKinds.filter((kind) => kind === 'text' || listed.includes(kind))
   if (known.includes('pdf') || !known.includes('image') || !pdfWithPictures.has(model?.provider ?? '')) return known
   return model?.origins['modalities.input'] === 'package' ? [...known, 'pdf'] : known
 }
 
-/** What the configuration says goes over the catalog, in every tier. */
+/** The configuration overrides the catalog, in every tier. */
 function priceWith(known: ModelPrice | null, overrides: ModelOverrides, { provider, name }: AskedModel): ModelPrice | null {
   const { input_price: input, output_price: output, cache_read_price: read, cache_write_price: write } = overrides
   if (known === null) {
     if (input === null && output === null) return null
     if (input === null || output === null) {
-      throw new OxbowError('bad_config', `of ${provider}/${name} only the ${input === null ? 'output' : 'input'} price is known`, {
+      throw new OxbowError('bad_config', `${provider}/${name} has only an ${input === null ? 'output' : 'input'} price`, {
         hint: `Set ${input === null ? 'input_price' : 'output_price'} as well, in micro-dollars for a million tokens.`,
       })
     }
@@ -118,31 +118,31 @@ function unknownModel({ provider, name, nearest = [], elsewhere = [] }: AskedMod
   const near = nearest.length === 0 ? '' : `; the nearest known are ${nearest.join(', ')}`
   return new OxbowError('bad_config', `unknown model ${JSON.stringify(name)} of ${provider}${near}`, {
     hint:
-      `Name a model that \`oxbow models ${provider}\` lists, or say how large this one is: context_tokens = 128000 ` +
+      `Name a model that \`oxbow models ${provider}\` lists, or set the size of this one: context_tokens = 128000 ` +
       `under [model], or under [providers.${provider}.models."${name}"].`,
     data: { provider, model: name, nearest: [...nearest] },
   })
 }
 
-/** Who said each fact: `oxbow catalog show` prints it. */
+/** The origin of each fact: `oxbow catalog show` prints it. */
 export function originsOf(
   model: CatalogModel | null,
   overrides: ModelOverrides,
 ): Readonly<Record<keyof Omit<ModelFacts, 'name' | 'provider'>, Origin>> {
-  const said = (key: string): Origin => model?.origins[key] ?? 'assumed'
-  const over = (value: number | null, key: string): Origin => (value === null ? said(key) : 'configuration')
+  const origin = (key: string): Origin => model?.origins[key] ?? 'assumed'
+  const over = (value: number | null, key: string): Origin => (value === null ? origin(key) : 'configuration')
   const isPriced = [overrides.input_price, overrides.output_price, overrides.cache_read_price, overrides.cache_write_price].some(
     (price) => price !== null,
   )
   return {
     contextTokens: over(overrides.context_tokens, 'limit.context'),
     maxOutputTokens: over(overrides.max_output_tokens, 'limit.output'),
-    price: isPriced ? 'configuration' : said('cost'),
-    input: said('modalities.input'),
-    tools: said('tool_call'),
-    reasoning: said('reasoning'),
-    sampling: said('temperature'),
-    structuredOutput: said('structured_output'),
-    deprecated: said('status'),
+    price: isPriced ? 'configuration' : origin('cost'),
+    input: origin('modalities.input'),
+    tools: origin('tool_call'),
+    reasoning: origin('reasoning'),
+    sampling: origin('temperature'),
+    structuredOutput: origin('structured_output'),
+    deprecated: origin('status'),
   }
 }

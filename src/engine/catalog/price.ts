@@ -6,7 +6,7 @@ import type { CostRates, ModelCost } from './catalog-schema.ts'
 const million = 1_000_000
 
 /**
- * @param price null for a model that nobody has priced: it costs 0 here, and a money budget must refuse it before it is asked
+ * @param price null for a model without a price: it costs 0 here, and a money budget must refuse it before it is asked
  * @returns whole micro-dollars, rounded up. Never negative and never over `Number.MAX_SAFE_INTEGER`, whatever an endpoint reports.
  */
 export function priceOf(price: ModelPrice | null, usage: Usage): number {

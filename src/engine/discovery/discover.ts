@@ -20,7 +20,7 @@ export interface FoundService {
   readonly name: string
   /** For wire `openai-chat`. */
   readonly baseUrl: string
-  /** Models that can hold a conversation, those that are loaded first as far as it is told. May be empty. */
+  /** Models that can hold a conversation, loaded ones first where the service tells. May be empty. */
   readonly models: readonly FoundModel[]
   /** Lines of a `config.toml` that use the service with its first model; empty without one. */
   readonly configLines: readonly string[]
@@ -62,7 +62,7 @@ function configLines(id: string, baseUrl: string, model: FoundModel | undefined)
 
 export interface FoundModel {
   readonly name: string
-  /** What the service keeps of a conversation; null when it does not say. */
+  /** Window that the service serves; null when unknown. */
   readonly contextTokens: number | null
 }
 
@@ -85,7 +85,7 @@ export async function identifyService(ask: Ask, port: number): Promise<Identifie
   const owner = list[0]?.['owned_by']
   if (owner === 'llamacpp') return { id: 'llamacpp', name: 'llama.cpp', models: await llamaCppModels(ask, list) }
   if (owner === 'vllm') return { id: 'vllm', name: 'vLLM', models: named(list, (entry) => count(entry['max_model_len'])) }
-  // LocalAI answers for Ollama too, so it is asked first what only it is.
+  // LocalAI answers for Ollama too, so what only LocalAI has is checked first.
   const [system, studio, tags] = await Promise.all([ask('/system'), ask('/api/v0/models'), ask('/api/tags')])
   if (Array.isArray(system?.['backends'])) return { id: 'localai', name: 'LocalAI', models: named(list, () => null) }
   if (entriesOf(studio).some((entry) => 'compatibility_type' in entry || 'max_context_length' in entry)) {

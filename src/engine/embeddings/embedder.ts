@@ -32,11 +32,11 @@ export interface Embedder {
   close(): void
 }
 
-interface Asked {
+interface Connection {
   readonly options: EmbedderOptions
   readonly endpoint: Endpoint
   readonly wire: EmbeddingWire
-  /** The service does not know base64: learnt from its refusal. */
+  /** The service does not know base64, as its refusal has shown. */
   plain: boolean
 }
 
@@ -45,15 +45,15 @@ export function createEmbedder(options: EmbedderOptions): Embedder {
   const wire = wires[options.wire]
   const own = { accept: 'application/json', ...wire.headers(key), ...headers }
   const endpoint = createEndpoint({ baseUrl, key, headers: own, clock, limits })
-  const asked: Asked = { options, endpoint, wire, plain: false }
+  const connection: Connection = { options, endpoint, wire, plain: false }
   return {
-    embed: (model, texts, wanted, signal) => embedAll(asked, model, texts, wanted, signal),
+    embed: (model, texts, wanted, signal) => embedAll(connection, model, texts, wanted, signal),
     close: () => endpoint.close(),
   }
 }
 
 async function embedAll(
-  asked: Asked,
+  connection: Connection,
   model: string,
   texts: readonly string[],
   wanted: EmbedOptions,
@@ -63,10 +63,10 @@ async function embedAll(
   let named = ''
   let usage: Usage = { inputTokens: 0, outputTokens: 0, estimated: false }
   for (const batch of batchesOf(texts)) {
-    const got = await embedBatch(asked, model, batch, wanted, signal)
+    const got = await embedBatch(connection, model, batch, wanted, signal)
     const size = wanted.dimensions ?? vectors[0]?.length ?? got.vectors[0]?.length
     if (got.vectors.some((vector) => vector.length !== size))
-      throw toError(garbled(asked, `sent vectors of another size than ${size}`).failure)
+      throw toError(garbled(connection, `sent vectors of another size than ${size}`).failure)
     vectors.push(...got.vectors)
     named ||= got.model
     usage = addUsage(usage, got.usage ?? estimate(batch))
@@ -96,24 +96,24 @@ interface Batch {
 }
 
 async function embedBatch(
-  asked: Asked,
+  connection: Connection,
   model: string,
   texts: readonly string[],
   wanted: EmbedOptions,
   signal: AbortSignal,
 ): Promise<Batch> {
-  const { wire, endpoint, options } = asked
+  const { wire, endpoint, options } = connection
   for (let tries = 1; ; tries += 1) {
-    const body = wire.write(model, texts, wanted, asked.plain)
+    const body = wire.write(model, texts, wanted, connection.plain)
     const answer = await postJson(endpoint, wire.path(model), body, maxEmbeddingAnswerChars, signal)
     if ('value' in answer) {
       const read = wire.read(answer.value as object, texts.length)
       if (typeof read !== 'string') return read
-      throw toError(garbled(asked, read).failure)
+      throw toError(garbled(connection, read).failure)
     }
     const { failure, retry, waitMs } = answer.problem
-    if (!asked.plain && failure.code === 'model_refused' && failure.message.includes('encoding_format')) {
-      asked.plain = true
+    if (!connection.plain && failure.code === 'model_refused' && failure.message.includes('encoding_format')) {
+      connection.plain = true
       continue
     }
     const wait = retryWaitMs(retry ? { waitMs } : undefined, tries, options.limits, options.random)
@@ -145,11 +145,11 @@ function addUsage(a: Usage, b: Usage): Usage {
   return { inputTokens: a.inputTokens + b.inputTokens, outputTokens: 0, estimated: a.estimated || b.estimated }
 }
 
-function garbled({ endpoint }: Asked, what: string): Problem {
+function garbled({ endpoint }: Connection, what: string): Problem {
   return problem('model_garbled', `${endpoint.origin} ${what}.`, 'Check the base URL, and that the model is one for embeddings.')
 }
 
-/** The vectors of one request, in the order of its texts, or a sentence's end that says what is wrong with the answer. */
+/** The vectors of one request, in the order of its texts, or the end of a sentence about what is wrong with the answer. */
 type ReadVectors = { readonly vectors: readonly Float32Array[]; readonly model: string; readonly usage: Usage | null } | string
 
 interface EmbeddingWire {
@@ -162,19 +162,19 @@ interface EmbeddingWire {
 }
 
 /** Reads a list of numbers or their base64 (float32, little end first). @returns null when it is neither, or holds no numbers */
-export function readVector(value: unknown, most: number = maxDimensions): Float32Array | null {
-  const vector = typeof value === 'string' ? fromBase64(value, most) : fromNumbers(value, most)
+export function readVector(value: unknown, maxLength: number = maxDimensions): Float32Array | null {
+  const vector = typeof value === 'string' ? fromBase64(value, maxLength) : fromNumbers(value, maxLength)
   return vector !== null && vector.length > 0 && vector.every(Number.isFinite) ? vector : null
 }
 
-function fromBase64(text: string, most: number): Float32Array | null {
+function fromBase64(text: string, maxLength: number): Float32Array | null {
   const bytes = Buffer.from(text, 'base64')
-  if (bytes.length % 4 !== 0 || bytes.length > most * 4) return null
+  if (bytes.length % 4 !== 0 || bytes.length > maxLength * 4) return null
   return Float32Array.from({ length: bytes.length / 4 }, (_, place) => bytes.readFloatLE(place * 4))
 }
 
-function fromNumbers(value: unknown, most: number): Float32Array | null {
-  if (!Array.isArray(value) || value.length > most) return null
+function fromNumbers(value: unknown, maxLength: number): Float32Array | null {
+  if (!Array.isArray(value) || value.length > maxLength) return null
   // A text or null among them would become a number: it becomes none.
   return Float32Array.from(value, (each: unknown) => (typeof each === 'number' ? each : Number.NaN))
 }

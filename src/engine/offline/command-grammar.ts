@@ -63,10 +63,10 @@ export function readCommands(message: string): readonly Command[] {
 }
 
 function readOne(piece: string, sentence: Sentence): Command {
-  const said = piece.trim()
-  if (/^(?:hi|hello|hey|howdy|yo|good (?:morning|day|afternoon|evening))(?: there| ox| oxbow)?[\s!.,]*$/i.test(said))
+  const trimmed = piece.trim()
+  if (/^(?:hi|hello|hey|howdy|yo|good (?:morning|day|afternoon|evening))(?: there| ox| oxbow)?[\s!.,]*$/i.test(trimmed))
     return { kind: 'hello' }
-  const body = withoutCourtesy(said).replace(/[\s,]+(?:please|pls|thanks|thank you|for me|now)[\s.!?]*$/i, '')
+  const body = withoutCourtesy(trimmed).replace(/[\s,]+(?:please|pls|thanks|thank you|for me|now)[\s.!?]*$/i, '')
   for (const rule of rules) {
     const command = rule(body, sentence)
     if (command !== null) return command
@@ -99,18 +99,18 @@ function readRun(text: string): Command | null {
 const list = String.raw`(?:my|the|a|an|our)?\s*(?:new\s+|empty\s+)?(to[- ]?dos?|tasks?|shopping|grocery)(?:[- ]?list)?`
 
 const lists: Rule = (body, sentence) => {
-  const said = body.replace(/[.!?]+$/, '')
+  const plain = body.replace(/[.!?]+$/, '')
   const made = new RegExp(
     String.raw`^(?:make|create|start|write|give|begin|set\s+up|new)\s+(?:me\s+)?${list}(?:\s*(?::|\bwith\b|\bof\b)\s*([\s\S]+))?$`,
     'i',
-  ).exec(said)
+  ).exec(plain)
   if (made !== null) return { kind: 'todo', ...listOf(made[1] ?? ''), items: itemsIn(made[2] ?? '', sentence) }
-  const added = new RegExp(String.raw`^(?:add|put|write|append)\s+([\s\S]+?)\s+(?:to|on|onto|into|in)\s+${list}$`, 'i').exec(said)
+  const added = new RegExp(String.raw`^(?:add|put|write|append)\s+([\s\S]+?)\s+(?:to|on|onto|into|in)\s+${list}$`, 'i').exec(plain)
   if (added !== null) return { kind: 'todo', ...listOf(added[2] ?? ''), items: itemsIn(added[1] ?? '', sentence) }
   const shown = new RegExp(
     String.raw`^(?:show|read|open|see|what(?:'s|’s|\s+is)\s+(?:on|in)|what(?:'s|’s|\s+is|\s+are))\s+(?:me\s+)?${list}$`,
     'i',
-  ).exec(said)
+  ).exec(plain)
   return shown === null ? null : { kind: 'read', path: listOf(shown[1] ?? '').path, fromLine: 0, maxLines: 0 }
 }
 
@@ -127,16 +127,18 @@ function itemsIn(text: string, sentence: Sentence): readonly string[] {
 }
 
 const memory: Rule = (body, sentence) => {
-  const asked = /^(?:what\s+do\s+you\s+(?:remember|know)|do\s+you\s+remember|recall)\b\s*(?:about|of|that)?\s*([\s\S]*?)[?.!]*$/i.exec(body)
-  if (asked !== null) {
-    const query = sentence.fill(asked[1] ?? '').trim()
+  const question = /^(?:what\s+do\s+you\s+(?:remember|know)|do\s+you\s+remember|recall)\b\s*(?:about|of|that)?\s*([\s\S]*?)[?.!]*$/i.exec(
+    body,
+  )
+  if (question !== null) {
+    const query = sentence.fill(question[1] ?? '').trim()
     return query === ''
       ? { kind: 'unclear', missing: 'what to look up in memory', example: 'what do you remember about my car' }
       : { kind: 'recall', query }
   }
-  const told =
+  const statement =
     /^(?:remember|memori[sz]e|keep\s+in\s+mind|note(?=\s+that\b|:)|(?:do\s+not|don['’]t)\s+forget)\b(?:\s+that\b|\s*:)?\s*([\s\S]*)$/i
-  const found = told.exec(body)
+  const found = statement.exec(body)
   if (found === null) return null
   const text = sentence.fill(found[1] ?? '').trim()
   return text === ''

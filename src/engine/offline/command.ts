@@ -36,7 +36,7 @@ export type ToolCommand = Extract<
   }
 >
 
-/** 0 stands for "not said". */
+/** 0: not given. */
 export const unsaid = 0
 
 export interface PlannedCall {

@@ -8,7 +8,7 @@ import { toolCallsOf, unfenced } from '../../types/index.ts'
 
 export interface Exchange {
   readonly call: ToolCallPart
-  /** Null while no result is known. */
+  /** Null while there is no result. */
   readonly result: ToolResultPart | null
 }
 
@@ -17,7 +17,7 @@ export interface Unanswered {
   readonly texts: readonly string[]
   /** Calls already made for the commands in them, by the command's place. */
   readonly done: ReadonlyMap<number, readonly Exchange[]>
-  /** Nothing was ever answered before. */
+  /** The conversation has no answer yet. */
   readonly first: boolean
 }
 
@@ -36,7 +36,7 @@ export function readUnanswered(messages: readonly Message[]): Unanswered {
   return { texts: open.flatMap(commandsOf), done, first: answered < 0 }
 }
 
-/** What a person wrote; what came with it is named in a part of its own. What memory found beside it is nobody's request. */
+/** What a person wrote; what came with it is named in a part of its own. What memory recalled is not a request. */
 function commandsOf(message: Message): readonly string[] {
   if (message.role !== 'user' || message.recalled === true) return []
   const [first] = message.parts
@@ -51,7 +51,7 @@ export function exchangesOf(messages: readonly Message[]): readonly Exchange[] {
     if (message.role !== 'tool') continue
     const [result] = message.parts
     const owner = found.findLast((each) => each.call.id === result.id && each.result === null)
-    // The interpreter obeys nothing that it reads, and shows it to a person: it needs no fence.
+    // The interpreter follows no instruction in a result, and a person reads it: it needs no fence.
     if (owner !== undefined) owner.result = { ...result, text: unfenced(result.text) }
   }
   return found

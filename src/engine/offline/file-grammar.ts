@@ -30,12 +30,12 @@ const list: Rule = (body, sentence) => {
     /^(?:show|display|print|see|view|give|tell)\s+(?:me\s+)?(?:all\s+|what\s+)?(?:of\s+)?(?:the\s+|my\s+|our\s+|these\s+)?(?:files?|folders?|director(?:y|ies)|contents\s+of\s+(?:the\s+|this\s+)?(?:folder|directory|workspace))\b(?!\s+\S*[\w\0]\.\w)([\s\S]*)$/i.exec(
       body,
     )
-  const asked =
+  const question =
     /^(?:what|which)\s+(?:files?|folders?|else)\b([\s\S]*)$/i.exec(/contain|mention|have the/i.test(body) ? '' : body) ??
     /^what(?:'s|’s|\s+is)\s+(?:here|there|in\s+(?:here|there|(?:the|this|my)\s+(?:folder|directory|workspace)|\/(?:shared|tmp)\b))([\s\S]*)$/i.exec(
       body,
     )
-  const rest = verb?.[1] ?? shown?.[1] ?? asked?.[1]
+  const rest = verb?.[1] ?? shown?.[1] ?? question?.[1]
   if (rest === undefined) return null
   const recursive = /\brecursive|\ball\b|\beverything\b|\s-\w*R|^tree\b|\btree\b/i.test(body)
   const tmp = /\/tmp\b/.test(body) && !/\/tmp\//.test(body)
@@ -78,13 +78,13 @@ function takeLines(text: string): { rest: string; fromLine: number; maxLines: nu
 const search: Rule = (body, sentence) => {
   const found = searchWords(body)
   if (found === null) return null
-  const said = sentence
+  const words = sentence
     .fill(found.what.replace(/^(?:all|any|every)\s+(?:lines?|occurrences?|mentions?|places?)\s+(?:of|with|containing)\s+/i, ''))
     .trim()
-  if (said === '') return { kind: 'unclear', missing: 'what to look for', example: 'find "budget" in notes' }
-  const slashes = /^\/(.+)\/$/.exec(said)
+  if (words === '') return { kind: 'unclear', missing: 'what to look for', example: 'find "budget" in notes' }
+  const slashes = /^\/(.+)\/$/.exec(words)
   const regex = slashes !== null || /^\w+\s+(?:for\s+)?(?:the\s+)?(?:regex|pattern)\s/i.test(body)
-  return { kind: 'search', pattern: slashes?.[1] ?? said, path: fullPath(found.place, sentence), regex }
+  return { kind: 'search', pattern: slashes?.[1] ?? words, path: fullPath(found.place, sentence), regex }
 }
 
 /** The four ways to say it: "search PLACE for X", "grep X PLACE", "which files contain X" or "where is X", "find X in PLACE". */
@@ -93,12 +93,12 @@ function searchWords(body: string): { what: string; place: string } | null {
   if (swapped !== null) return { what: swapped[2] ?? '', place: swapped[1] ?? '' }
   const terse = /^grep\b(?:\s+-\w+)*\s+(\0\d+\0|[^\s\0]+)\s+([^\s\0]+)$/i.exec(body)
   if (terse !== null) return { what: terse[1] ?? '', place: terse[2] ?? '' }
-  const asked =
+  const question =
     /^(?:which|what)\s+files?\s+(?:contains?|mentions?|has|have)\s+([\s\S]+?)[?]*$/i.exec(body) ??
     /^(?:find\s+(?:out\s+)?)?where\s+(?:is\s+|are\s+|do(?:es)?\s+)?([\s\S]+?)(?:\s+(?:is|are))?(?:\s+(?:mentioned|used|defined|written|appears?|occurs?))?[?]*$/i.exec(
       body,
     )
-  if (asked !== null) return { what: asked[1] ?? '', place: '' }
+  if (question !== null) return { what: question[1] ?? '', place: '' }
   const plain = new RegExp(
     String.raw`^(?:find|search|grep|look|locate)\b(?:\s+-\w+)*\s*(?:for\s+)?(?:(?:the\s+)?(?:text|word|string|phrase|pattern|regex)\s+)?([\s\S]*?)(?:\s+${where}\s+(?:the\s+|all\s+|my\s+)?(?:files?\b\s*)?(?:folder\s+|directory\s+)?([^\s]*))?[?]*$`,
     'i',
@@ -144,11 +144,11 @@ const write: Rule = (body, sentence) => {
   const verb = /^(?:write|save|create|put|make|store|new|touch)\b([\s\S]*)$/i.exec(body)
   if (verb === null) return null
   const rest = verb[1] ?? ''
-  const told = new RegExp(
+  const worded = new RegExp(
     String.raw`^\s+(?:an?\s+)?(?:empty\s+)?${path}\s+(?:with|containing|that\s+(?:says|contains|reads)|saying)\s+(?:the\s+)?(?:(?:text|contents?|words?|line)\b[:\s]*)?([\s\S]+)$`,
     'i',
   ).exec(rest)
-  if (told !== null) return { kind: 'write', path: fullPath(told[1] ?? '', sentence), text: sentence.fill(told[2] ?? '') }
+  if (worded !== null) return { kind: 'write', path: fullPath(worded[1] ?? '', sentence), text: sentence.fill(worded[2] ?? '') }
   const placed = new RegExp(String.raw`^\s+(?:the\s+)?(?:(?:text|words?|line)\s+)?([\s\S]+)\s+(?:to|into|in|as)\s+${path}\s*$`, 'i').exec(
     rest,
   )
@@ -201,17 +201,17 @@ const edit: Rule = (body, sentence) => {
 const remove: Rule = (body, sentence) => {
   const found = /^(?:delete|remove|rm|erase|unlink|rmdir)\b((?:\s+-\w+)*)\s*([\s\S]*)$/i.exec(body)
   if (found === null) return null
-  const said = found[2] ?? ''
+  const named = found[2] ?? ''
   const tail = /\s+(?:recursively|and\s+(?:everything|all)\s+(?:in|inside|under)\s+it)[\s.!]*$/i
-  const target = said
+  const target = named
     .replace(tail, '')
     .replace(/^(?:(?:the|my|a)\s+)?(?:(?:whole|entire)\s+)?(?:(?:file|folder|directory)\s+)?(?:(?:named|called)\s+)?/i, '')
     .trim()
-  const recursive = /r/i.test(found[1] ?? '') || tail.test(said) || /\b(?:folder|directory)\s/i.test(said)
+  const recursive = /r/i.test(found[1] ?? '') || tail.test(named) || /\b(?:folder|directory)\s/i.test(named)
   const wanted = { kind: 'unclear', missing: 'which one file or folder to delete', example: 'delete old.txt' } as const
   if (!/^(?:\0\d+\0|[^\s\0]+)$/.test(target)) return wanted
   const full = fullPath(target, sentence)
-  // "delete everything" names nothing: a command palette does not empty a workspace on a loose word.
+  // "delete everything" names nothing: a vague request must not empty a workspace.
   return full === '/shared' || full === '/tmp' ? wanted : { kind: 'delete', path: full, recursive }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Commands that take more than one tool call: append, lists of things to do, summarise. The texts of tools are read back into facts;
- * they are written for a model, so they are read loosely: a text that is not understood gives nothing, never something wrong.
+ * they are written for a model, so they are read loosely: a text that is not understood gives no facts, never wrong ones.
  */
 import { truncate } from '../../types/index.ts'
 import { summaryDepth, summaryFiles, summaryLines } from '../limits.ts'
@@ -155,7 +155,7 @@ interface NumberedLine {
   readonly text: string
 }
 
-/** Lines of `file_read`: `   12<tab>content`; all other lines are the tool's own words. */
+/** Lines of `file_read`: `   12<tab>content`; all other lines are notes of the tool. */
 function readNumbered(text: string): readonly NumberedLine[] {
   return text.split('\n').flatMap((line) => {
     const found = /^ *(\d+)\t(.*)$/s.exec(line)

@@ -1,6 +1,6 @@
 /**
  * The model for people without an account: a command interpreter that speaks the same port as a real model. It makes the
- * same tool calls, sees only the request, keeps nothing, and says in its first line what it is.
+ * same tool calls, sees only the request, keeps no state, and introduces itself in its first line.
  */
 import type { GenerateRequest, Model, ModelEvent } from '../../types/index.ts'
 import { cancelled, noUsage } from '../model-problem.ts'
@@ -31,20 +31,20 @@ export function createOfflineModel(): Model {
   }
 }
 
-/** @returns the calls of the first command that still needs some, else what there is to say about all of them. */
+/** @returns the calls of the first command that still needs some, else the replies to all of them. */
 export function answer(request: GenerateRequest): readonly ModelEvent[] {
   const { texts, done, first } = readUnanswered(request.messages)
   const tools = new Set(request.tools.map((tool) => tool.name))
   const story = (): string => tellStory(exchangesOf(request.messages))
-  const said: string[] = []
+  const replies: string[] = []
   for (const [place, command] of texts.flatMap(readCommands).entries()) {
     const before = done.get(place) ?? []
     const step = nextStep(command, before, { tools, story })
     if ('calls' in step) return callEvents(step.calls, place, before.length)
-    if (!said.includes(step.say)) said.push(step.say)
+    if (!replies.includes(step.say)) replies.push(step.say)
   }
-  if (said.length === 0) said.push('Say "help" for what I understand.')
-  const text = said.join('\n\n')
+  if (replies.length === 0) replies.push('Say "help" for what I understand.')
+  const text = replies.join('\n\n')
   const introduced = first && !text.startsWith(introduction) ? `${introduction}\n\n${text}` : text
   return [
     { type: 'text', text: introduced },
@@ -112,7 +112,7 @@ export function nextStep(command: Command, done: readonly Exchange[], context: P
   return first === undefined ? offered({ calls: [singleCall(command)] }, context) : { say: phrase(command, first) }
 }
 
-/** A call that is not offered is never made; the person is told which one is missing. */
+/** A call that is not offered is never made; the reply names it. */
 function offered(step: Step, context: PlanContext): Step {
   if ('say' in step) return step
   const missing = step.calls.find((call) => !context.tools.has(call.name))

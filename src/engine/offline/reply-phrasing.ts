@@ -1,4 +1,4 @@
-/** Every sentence the offline interpreter says. */
+/** All replies of the offline interpreter. */
 import { headOf, truncate } from '../../types/index.ts'
 import { shownResultChars, storyActs } from '../limits.ts'
 import type { Command, ToolCommand } from './command.ts'
@@ -85,7 +85,7 @@ const verbs: Readonly<Record<Phrased['kind'], string>> = {
   time: 'tell the time',
 }
 
-/** Phrases the result of the call that did a command. What tools say of a change is a sentence already. */
+/** Phrases the result of the call that did a command. Tools report a change in a sentence already. */
 export function phrase(command: Phrased, exchange: Exchange): string {
   const { result } = exchange
   const verb = verbs[command.kind]

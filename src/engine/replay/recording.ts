@@ -1,7 +1,6 @@
 /**
- * A recording: exchanges with models as the journal kept them, one JSON document a line, oldest first. A request may say that
- * it begins as an earlier one of the same recording did. What was erased has its line and its place: of an exchange that it was,
- * or of the beginning that later ones shared with it.
+ * A recording: exchanges with models as the journal kept them, one JSON document a line, oldest first. A request may refer to an
+ * earlier one of the recording for its beginning. An erased exchange keeps its line, and later requests that refer to it are marked.
  */
 import { z } from 'zod'
 import { OxbowError } from '../../types/index.ts'
@@ -24,17 +23,17 @@ const line = z.object({
 const erasedLine = z.object({ id: z.string(), erased: z.object({ erased: z.string(), bytes: z.int(), reason: z.string() }) })
 
 export interface RecordedExchange {
-  /** What it was made for; tries of one generation have the same. */
+  /** Id of the generation; the same for each of its tries. */
   readonly generation: string
   readonly wire: string
   readonly model: string
   readonly url: string
   readonly status: number
-  /** What is known of it: all that comes behind its first `unknown` bytes, which were erased. */
+  /** All that follows its first `unknown` bytes, which were erased. */
   readonly request: Buffer
   readonly unknown: number
   readonly response: Buffer
-  /** Nothing is left of it: it only has its place. */
+  /** The whole exchange was erased. */
   readonly erased: boolean
 }
 
@@ -45,7 +44,7 @@ export function readRecording(text: string, name: string): readonly RecordedExch
   for (const [at, content] of text.split('\n').entries()) {
     if (content.trim() === '') continue
     const wrong = (what: string): OxbowError =>
-      new OxbowError('bad_config', `${name}, line ${at + 1}: ${what}.`, { hint: 'Make the recording anew: oxbow audit recording SESSION.' })
+      new OxbowError('bad_config', `${name}, line ${at + 1}: ${what}.`, { hint: 'Record it again: oxbow audit recording SESSION > FILE.' })
     const value = parseJson(content)
     const gone = erasedLine.safeParse(value)
     if (gone.success) {

@@ -1,8 +1,8 @@
 /**
  * A model that answers from a recording: the bytes that an endpoint once sent are read again by the wire that read them then.
  * No network. A request is answered only when it is one that was recorded (see `request-match.ts`); any other ends with
- * `replay_diverged`, which names the first difference. Of a generation that needed several tries its last one is played: that is how
- * it ended then. One that was erased keeps its place and says so.
+ * `replay_diverged`, which names the first difference. Of several tries of a generation the last
+ * one is played. An exchange that was erased is answered with "(erased)".
  *
  * The same request may be recorded more than once: its answers are given in order. So the place in the recording is kept on
  * disk, and a process that starts later goes on from there; behind the end it begins again.
@@ -29,7 +29,7 @@ import type { ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem, problem, problemOfStatus } from '../model-problem.ts'
 import type { Wire } from '../wire.ts'
 import { readRecording, type RecordedExchange } from './recording.ts'
-import { endsWith, firstDifference, readSpoken, readSpokenRest, type Spoken } from './request-match.ts'
+import { endsWith, firstDifference, readConversation, readConversationEnd, type Conversation } from './request-match.ts'
 
 type LoadWire = (name: string) => Promise<Wire | null>
 
@@ -82,7 +82,7 @@ interface Place {
   move(to: number): void
 }
 
-/** The place of another recording is no place in this one. */
+/** A place that was kept for another recording is ignored. */
 function openPlace(folder: string | undefined, text: string, length: number): Place {
   const file = folder === undefined ? null : join(folder, 'replay.json')
   const recording = createHash('sha256').update(text).digest('hex')
@@ -112,15 +112,15 @@ function findExchange(
   request: GenerateRequest,
   wires: ReadonlyMap<string, Wire | null>,
 ): number | string {
-  const asked = new Map<string, Spoken>()
+  const written = new Map<string, Conversation>()
   // Written once for each wire and model, however long the recording is.
-  const askedOf = ({ wire, model, url }: RecordedExchange): Spoken => {
+  const writtenOf = ({ wire, model, url }: RecordedExchange): Conversation => {
     const official = isOfficial(url)
     const key = `${wire} ${official} ${model}`
-    const known = asked.get(key)
+    const known = written.get(key)
     if (known !== undefined) return known
-    const made = readSpoken(bodyOf(wires.get(wire)!, { ...request, model }, official)) ?? []
-    asked.set(key, made)
+    const made = readConversation(bodyOf(wires.get(wire)!, { ...request, model }, official)) ?? []
+    written.set(key, made)
     return made
   }
   let nearest = { same: -1, where: 'nothing that can be replayed is recorded' }
@@ -128,19 +128,19 @@ function findExchange(
     const at = (next + step) % exchanges.length
     const exchange = exchanges[at]!
     if (exchange.erased) continue
-    const spoken = askedOf(exchange)
+    const current = writtenOf(exchange)
     if (exchange.unknown > 0) {
-      const rest = readSpokenRest(exchange.request)
-      if (rest !== null && endsWith(spoken, rest)) return at
+      const rest = readConversationEnd(exchange.request)
+      if (rest !== null && endsWith(current, rest)) return at
       continue
     }
-    const recorded = readSpoken(exchange.request)
+    const recorded = readConversation(exchange.request)
     if (recorded === null) continue
-    const difference = firstDifference(recorded, spoken)
+    const difference = firstDifference(recorded, current)
     if (difference === null) return at
     if (difference.same > nearest.same) nearest = { ...difference, where: `${difference.where} (exchange ${at + 1})` }
   }
-  // What was asked then is gone: any request may have been the one.
+  // The request of an erased exchange is gone: any request may be that one.
   return exchanges[next]?.erased === true ? next : nearest.where
 }
 
@@ -148,7 +148,7 @@ function isOfficial(url: string): boolean {
   return Object.values(builtinProviders).some(({ baseUrl }) => baseUrl !== '' && url.startsWith(`${baseUrl}/`))
 }
 
-/** What the wire would send. What is known of the model is not recorded: what depends on it is not compared. */
+/** The body that the wire would send. Facts of the model are not recorded, and what depends on them is not compared. */
 function bodyOf(wire: Wire, request: GenerateRequest, official: boolean): Buffer {
   const { model: name, maxOutputTokens } = request
   const facts = plainFacts({ name, provider: 'replay', contextTokens: 1, maxOutputTokens, price: null })
@@ -159,7 +159,7 @@ function diverged(name: string, where: string): Failure {
   return {
     code: 'replay_diverged',
     message: `The request is not in the recording ${name}: ${where}.`,
-    hint: 'Say what was said when it was recorded, in one session (`--session ID`), or choose another model.',
+    hint: 'Send the messages of the recorded session, in one session (`--session ID`), or choose another model.',
   }
 }
 
@@ -174,7 +174,7 @@ function refusalOf({ url, status, response }: RecordedExchange): Problem {
   return problemOfStatus({ status, body: response.toString('utf8'), key: '', origin, retryAfterMs: null, redirect: '' })
 }
 
-/** A recording is a file that anybody may have written. */
+/** A recording is untrusted. */
 function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : 'The endpoint'
 }

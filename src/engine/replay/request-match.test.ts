@@ -8,7 +8,7 @@ import { requestOf } from '../model-contract.ts'
 import { chatWire } from '../openai-chat/chat-wire.ts'
 import { responsesWire } from '../openai-responses/responses-wire.ts'
 import type { Wire } from '../wire.ts'
-import { endsWith, firstDifference, readSpoken, readSpokenRest, type Spoken } from './request-match.ts'
+import { endsWith, firstDifference, readConversation, readConversationEnd, type Conversation } from './request-match.ts'
 
 const facts = plainFacts({ name: 'm', provider: 'p', contextTokens: 1, maxOutputTokens: 1, price: null })
 const tools = [{ name: 'time_now', description: 'Tells the time.', parameters: {} }]
@@ -27,7 +27,7 @@ function called(id: string, result: string): readonly Message[] {
 }
 
 for (const wire of [chatWire, responsesWire, anthropicWire, geminiWire]) {
-  const spoken = (messages: readonly Message[], system?: string): Spoken => readSpoken(written(wire, messages, system)) ?? []
+  const spoken = (messages: readonly Message[], system?: string): Conversation => readConversation(written(wire, messages, system)) ?? []
   const compare = (then: readonly Message[], now: readonly Message[]): string | null =>
     firstDifference(spoken(then), spoken(now))?.where ?? null
 
@@ -54,7 +54,7 @@ for (const wire of [chatWire, responsesWire, anthropicWire, geminiWire]) {
 
     void it('are known by their end where the beginning was erased', () => {
       const body = written(wire, [userMessage('first'), ...called('c', 'noon'), userMessage('last')])
-      const rest = readSpokenRest(body.subarray(body.lastIndexOf('noon') - 120)) ?? []
+      const rest = readConversationEnd(body.subarray(body.lastIndexOf('noon') - 120)) ?? []
       assert.ok(rest.length > 0)
       assert.equal(endsWith(spoken([userMessage('other'), ...called('c', 'noon'), userMessage('last')]), rest), true)
       assert.equal(endsWith(spoken([userMessage('first'), ...called('c', 'noon'), userMessage('least')]), rest), false)

@@ -1,10 +1,10 @@
 /**
- * Compares a request with recorded ones: what was said must be the same, word for word.
+ * Compares a request with recorded ones: the conversation must be the same, word for word.
  *
- * Compared are the system prompt, the messages with their tool calls and results, and the names of the tools. Left out is what says
- * how a model is asked (its name, token limits, sampling, cache keys: no model is asked) and what another run cannot repeat:
+ * Compared are the system prompt, the messages with their tool calls and results, and the names of the tools. Left out are the
+ * settings of the model (its name, token limits, sampling, cache keys: a replay asks no model) and what another run cannot repeat:
  * - ids of calls, marks of fences, and what memory recalled, anywhere;
- * - times, durations and UUIDs, in the system prompt and in tool results only. In what a person or the model said they count.
+ * - times, durations and UUIDs, in the system prompt and in tool results, but not in the words of a person or the model.
  * Text that was erased from the recording matches any text in its place, and so does an answer that a replay gave in place of one.
  */
 import { erasedText, isObject, recalledBeginning } from '../../types/index.ts'
@@ -15,15 +15,15 @@ interface Leaf {
   readonly at: string
   readonly key: string
   readonly text: string
-  /** The model's own words. */
+  /** Text of the model. */
   readonly answered: boolean
 }
 
 /** What is compared of a request, in order. */
-export type Spoken = readonly Leaf[]
+export type Conversation = readonly Leaf[]
 
 /** @param body of any wire @returns null when it is not a JSON object */
-export function readSpoken(body: Buffer): Spoken | null {
+export function readConversation(body: Buffer): Conversation | null {
   let request: unknown
   try {
     request = JSON.parse(body.toString('utf8'))
@@ -43,7 +43,7 @@ export function readSpoken(body: Buffer): Spoken | null {
 }
 
 /** @param rest of a body whose beginning was erased: in every wire the end of its messages @returns what can be read of it */
-export function readSpokenRest(rest: Buffer): Spoken | null {
+export function readConversationEnd(rest: Buffer): Conversation | null {
   const text = rest.toString('utf8').replace(/\}\s*$/, '')
   let tries = 0
   for (let from = text.indexOf('{'); from >= 0 && tries < maxRestTries; from = text.indexOf('{', from + 1)) {
@@ -65,14 +65,14 @@ const maxRestTries = 200
 export interface Difference {
   /** Leaves that are the same before it. */
   readonly same: number
-  /** Says where it is; holds nothing of what was said. */
+  /** Where it is; never content of the conversation. */
   readonly where: string
 }
 
 /** @returns null when the request is the recorded one */
-export function firstDifference(recorded: Spoken, asked: Spoken): Difference | null {
-  for (let same = 0; same < Math.max(recorded.length, asked.length); same += 1) {
-    const [then, now] = [recorded[same], asked[same]]
+export function firstDifference(recorded: Conversation, current: Conversation): Difference | null {
+  for (let same = 0; same < Math.max(recorded.length, current.length); same += 1) {
+    const [then, now] = [recorded[same], current[same]]
     if (then === undefined) return { same, where: `${now?.at} is not in the recorded request` }
     if (now === undefined) return { same, where: `${then.at} of the recorded request is missing` }
     if (then.key !== now.key) return { same, where: `${now.at} is ${then.at} in the recorded request` }
@@ -84,13 +84,13 @@ export function firstDifference(recorded: Spoken, asked: Spoken): Difference | n
   return null
 }
 
-/** @param rest as `readSpokenRest` reads it */
-export function endsWith(asked: Spoken, rest: Spoken): boolean {
-  const from = asked.length - rest.length
+/** @param rest as `readConversationEnd` reads it */
+export function endsWith(current: Conversation, rest: Conversation): boolean {
+  const from = current.length - rest.length
   return (
     from >= 0 &&
     rest.length > 0 &&
-    rest.every((then, place) => then.key === asked[from + place]!.key && isAlike(then, asked[from + place]!))
+    rest.every((then, place) => then.key === current[from + place]!.key && isAlike(then, current[from + place]!))
   )
 }
 

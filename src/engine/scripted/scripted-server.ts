@@ -209,17 +209,17 @@ function pieces(event: ScenarioEvent, place: number, last: string): string[] {
   }
   if ('tool_call' in event) {
     const call = event.tool_call
-    const given = typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments ?? {})
-    const size = Math.max(1, Math.ceil(given.length / (call.pieces ?? 1)))
+    const args = typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments ?? {})
+    const size = Math.max(1, Math.ceil(args.length / (call.pieces ?? 1)))
     const index = call.no_index === true ? {} : { index: place }
     const head = { ...index, id: call.id ?? `call_${place}`, type: 'function', function: { name: call.name, arguments: '' } }
-    const deltas = [head, ...chunksOf(given, { chunk: size }).map((piece) => ({ ...index, function: { arguments: piece } }))]
+    const deltas = [head, ...chunksOf(args, { chunk: size }).map((piece) => ({ ...index, function: { arguments: piece } }))]
     return deltas.map((delta) => sse(completionChunk({ tool_calls: [delta as NonNullable<Delta['tool_calls']>[number]] }, null)))
   }
   if (!('text' in event)) return []
-  const said = event.text.replaceAll('{{last}}', () => last)
+  const filled = event.text.replaceAll('{{last}}', () => last)
   // A repeated text is serialised once: a step of 100 000 chunks is made in no time.
-  const once = chunksOf(said, { chunk: event.chunk }).map((content) => sse(completionChunk({ content }, null)))
+  const once = chunksOf(filled, { chunk: event.chunk }).map((content) => sse(completionChunk({ content }, null)))
   return [once.join('').repeat(event.count ?? 1)]
 }
 

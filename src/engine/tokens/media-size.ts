@@ -1,4 +1,4 @@
-/** The size of a picture or document, read from as few of its bytes as will do. Files are hostile: nothing here throws. */
+/** The size of a picture in pixels or of a document in pages, read from as few bytes as possible. Files are untrusted: nothing here throws. */
 import { imageDimensionsFromData } from 'image-dimensions'
 import type { MediaPart } from '../../types/index.ts'
 import { imageHeaderChars, maxObjectStreams, maxPdfInflatedBytes, maxPdfPages } from '../limits.ts'
@@ -38,8 +38,8 @@ function readHeader(bytes: Uint8Array): { readonly width: number; readonly heigh
 
 /**
  * Counts the pages of a PDF without a PDF library, from its bytes: each page is an object of the type Page, which stands in
- * the file as it is or in a compressed object stream. Old revisions that a file still holds are counted too: rather too many
- * than too few. An encrypted file hides its objects; then the number that the file claims, or a bound from its length, is used.
+ * the file as it is or in a compressed object stream. Old revisions that a file still holds are counted too: too many is
+ * better than too few. An encrypted file hides its objects; then the number that the file claims, or a bound from its length, is used.
  *
  * @returns at least 1, at most `maxPdfPages`. Never throws, whatever the bytes are.
  */
@@ -47,7 +47,7 @@ export function countPdfPages(bytes: Buffer): number {
   const text = bytes.toString('latin1')
   const found = Math.max(countPages(text) + pagesInObjectStreams(bytes, text), claimedByLinearization(text))
   const pages = found > 0 ? found : claimedByTree(text)
-  // A page takes more than this many bytes, even one that is empty: a claim of millions is a lie.
+  // A page takes more than this many bytes, even one that is empty: a claim of millions is false.
   const possible = Math.max(1, Math.ceil(bytes.length / leastPageBytes))
   return Math.min(maxPdfPages, Math.max(1, pages > 0 ? Math.min(pages, possible) : Math.ceil(bytes.length / usualPageBytes)))
 }
@@ -84,29 +84,29 @@ function pagesInObjectStreams(bytes: Buffer, text: string): number {
 }
 
 /** @returns empty when it is no deflated stream, is encrypted, or grows over the limit. */
-function inflate(bytes: Buffer, most: number): string {
+function inflate(bytes: Buffer, maxBytes: number): string {
   const { inflateSync } = process.getBuiltinModule('node:zlib')
   try {
-    return inflateSync(bytes, { maxOutputLength: most }).toString('latin1')
+    return inflateSync(bytes, { maxOutputLength: maxBytes }).toString('latin1')
   } catch {
     return ''
   }
 }
 
-/** A file that is prepared for the web says at its beginning how many pages it has. */
+/** A file that is prepared for the web has the number of its pages at the beginning. */
 function claimedByLinearization(text: string): number {
   return Number(/\/Linearized[^>]{0,400}\/N\s+(\d{1,9})/.exec(text.slice(0, 2_048))?.[1] ?? 0)
 }
 
 /** The largest number of pages that a node of the page tree claims. */
 function claimedByTree(text: string): number {
-  let most = 0
+  let pages = 0
   let nodes = 0
   for (const { index } of text.matchAll(/\/Type\s*\/Pages/g)) {
     nodes += 1
     if (nodes > maxPdfPages) break
     const near = text.slice(Math.max(0, index - 400), index + 400)
-    for (const [, count] of near.matchAll(/\/Count\s+(\d{1,9})/g)) most = Math.max(most, Number(count))
+    for (const [, count] of near.matchAll(/\/Count\s+(\d{1,9})/g)) pages = Math.max(pages, Number(count))
   }
-  return most
+  return pages
 }

@@ -1,9 +1,9 @@
 /**
  * Tokens of pictures and documents by each vendor's published rule, from their size in pixels or pages: base64 is only how
- * they travel. Where a vendor publishes no rule, or a file cannot be read, the figure is an upper bound that the docstring of
- * its constant gives; a reservation that is too large is settled, one that is too small is not covered.
+ * they travel. Where a vendor publishes no rule, or a file cannot be read, the number is an upper bound, explained at its
+ * constant: a reservation that is too large is settled, one that is too small may fail the answer.
  *
- * What a picture costs, vendor by vendor. Pictures are sent without a level of detail, so the default of each vendor counts.
+ * Pictures are sent without a level of detail, so the default of each vendor counts.
  *
  * Sources, read in November 2026: OpenAI "Images and vision" (developers.openai.com/api/docs/guides/images-vision: model sizing
  * behavior, calculating costs); Anthropic "Vision" and "Coordinates and bounding boxes" (platform.claude.com/docs/en/
@@ -32,7 +32,7 @@ function tokensOf(size: MediaSize, wire: string, model: string): number {
   switch (size.kind) {
     case 'image': {
       const rule = imageRuleOf(wire, model)
-      return size.pixels === null ? rule.most : rule.tokens(size.pixels.width, size.pixels.height)
+      return size.pixels === null ? rule.max : rule.tokens(size.pixels.width, size.pixels.height)
     }
     case 'pdf':
       return size.pages * tokensOfPage(mediaFamilyOf(wire, model), imageRuleOf(wire, model))
@@ -55,7 +55,7 @@ function tokensOf(size: MediaSize, wire: string, model: string): number {
  */
 const pageTextTokens = 3_000
 
-/** Nobody publishes at which size pages are drawn: US Letter at 200 dots an inch. */
+/** No vendor publishes the size at which pages are drawn: US Letter at 200 dots an inch. */
 const pagePixels = { width: 1_700, height: 2_200 } as const
 
 /**
@@ -102,7 +102,7 @@ interface ImageRule {
   /** @param width in pixels, at least 1. @returns a whole number, at least 1 */
   tokens(width: number, height: number): number
   /** No picture costs more: for those whose size is unknown. */
-  readonly most: number
+  readonly max: number
 }
 
 function imageRuleOf(wire: string, model: string): ImageRule {
@@ -110,18 +110,18 @@ function imageRuleOf(wire: string, model: string): ImageRule {
   if (family === 'openai') return openAiRule(bareModel(model))
   if (family === 'anthropic') return isHighResolution(bareModel(model)) ? patches28(2_576, 4_784) : patches28(1_568, 1_568)
   if (family === 'gemini') return geminiTiles
-  return family === 'gemini-3' ? fixed(1_120) : patches28(Infinity, unknownMost)
+  return family === 'gemini-3' ? fixed(1_120) : patches28(Infinity, unknownMax)
 }
 
 /**
- * Models of nobody that is known here (Qwen, Llama, Mistral … behind a compatible service): 28-pixel patches, the finest that
+ * Models of vendors without a rule here (Qwen, Llama, Mistral … behind a compatible service): 28-pixel patches, the finest that
  * any published rule has, up to the 16 384 that Qwen2-VL takes.
  */
-const unknownMost = 16_384
+const unknownMax = 16_384
 
 /** Gemini 3 and later: a fixed number at the default resolution, which for pictures is high (media resolution, token counts). */
 function fixed(tokens: number): ImageRule {
-  return { tokens: () => tokens, most: tokens }
+  return { tokens: () => tokens, max: tokens }
 }
 
 /**
@@ -135,26 +135,26 @@ const geminiTiles: ImageRule = {
     // A strip eight times as long as it is high has 24; Google gives no bound for longer ones.
     return Math.min(24, Math.ceil(width / unit) * Math.ceil(height / unit)) * 258
   },
-  most: 24 * 258,
+  max: 24 * 258,
 }
 
 /**
  * Anthropic: ⌈width / 28⌉ × ⌈height / 28⌉ after the picture was made smaller, its shape kept, to the largest size within both
  * the longest edge and the most tokens. This replaced the older "width × height / 750", which differs by at most 5 %.
  */
-function patches28(edge: number, most: number): ImageRule {
-  return { tokens: (width, height) => fittedPatches(width, height, edge, most), most }
+function patches28(edge: number, max: number): ImageRule {
+  return { tokens: (width, height) => fittedPatches(width, height, edge, max), max }
 }
 
-function fittedPatches(width: number, height: number, edge: number, most: number): number {
+function fittedPatches(width: number, height: number, edge: number, max: number): number {
   const patches = (scale: number): number => Math.ceil((width * scale) / 28) * Math.ceil((height * scale) / 28)
   let high = Math.min(1, edge / Math.max(width, height))
-  if (patches(high) <= most) return patches(high)
+  if (patches(high) <= max) return patches(high)
   let low = 0
   // The number of patches never falls as the scale grows: 50 halvings find the largest that fits as finely as numbers go.
   for (let i = 0; i < 50; i++) {
     const middle = (low + high) / 2
-    if (patches(middle) <= most) low = middle
+    if (patches(middle) <= max) low = middle
     else high = middle
   }
   return Math.max(1, patches(low))
@@ -198,7 +198,7 @@ function tiles(base: number, tile: number): ImageRule {
       return base + tile * Math.ceil((width * scale) / 512) * Math.ceil((height * scale) / 512)
     },
     // 2048 × 768
-    most: base + tile * 8,
+    max: base + tile * 8,
   }
 }
 
@@ -215,5 +215,5 @@ function patches32(multiplier: number, budget: number, edge: number): ImageRule 
     const adjusted = shrink * Math.min(Math.floor(across) / across, Math.floor(down) / down)
     return Math.min(budget, Math.max(1, count(Math.floor(width * adjusted), Math.floor(height * adjusted))))
   }
-  return { tokens: (width, height) => Math.ceil(fitted(width, height) * multiplier), most: Math.ceil(budget * multiplier) }
+  return { tokens: (width, height) => Math.ceil(fitted(width, height) * multiplier), max: Math.ceil(budget * multiplier) }
 }

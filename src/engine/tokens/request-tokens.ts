@@ -8,7 +8,7 @@ import { createMediaTokens } from './media-tokens.ts'
 import type { TokenEncoding } from './token-counter.ts'
 import { createTokenEstimator } from './token-estimator.ts'
 
-/** What has to be known of the model that is asked. */
+/** What counting needs of the model. */
 export interface CountedModel {
   readonly name: string
   readonly label: string
@@ -20,7 +20,7 @@ export type CountedRequest = Pick<GenerateRequest, 'system' | 'messages' | 'tool
 export interface RequestTokens {
   /** One exact number for each text, in order, by the newest OpenAI encoding. */
   countTexts(texts: readonly string[]): Promise<readonly number[]>
-  /** @returns input tokens of a request: exact, or the upper end of what they may be. */
+  /** @returns input tokens of a request: exact, or the upper end of the estimate. */
   estimate(model: CountedModel, request: CountedRequest): Promise<number>
   /** Learns from the usage that a reply reported. */
   observe(model: CountedModel, request: CountedRequest, usage: Usage): void
@@ -41,7 +41,7 @@ export function createRequestTokens(): RequestTokens {
     for (const part of mediaIn(messages)) sum += media(part, model.service.wire, model.name)
     return sum
   }
-  /** By length: the measure that costs nothing, and that the estimator corrects. */
+  /** By length: free, and corrected by the estimator. */
   const roughly = (model: CountedModel, { system, messages, tools }: CountedRequest): number => {
     let sum = Buffer.byteLength(system) + toolBytes(tools)
     for (const message of messages) {

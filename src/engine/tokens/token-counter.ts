@@ -46,7 +46,7 @@ export function createTokenCounter(idleMs: number): TokenCounter {
       started.waiting.get(id)?.resolve(counts)
       started.waiting.delete(id)
       if (started.waiting.size > 0) return
-      // Nothing is asked: the worker neither keeps the process alive nor stays for long.
+      // Nothing is left to count: the worker neither keeps the process alive nor stays for long.
       worker.unref()
       clearTimeout(idle)
       idle = setTimeout(() => void stop(), idleMs).unref()

@@ -1,5 +1,5 @@
 /**
- * Estimates the input tokens of models whose tokenizer nobody publishes, from a count with another tokenizer and from the
+ * Estimates the input tokens of models whose tokenizer is not published, from a count with another tokenizer and from the
  * usage that earlier replies reported.
  *
  * A request mostly repeats the one before it. So an estimate starts from what was reported for the nearest earlier request,
@@ -10,7 +10,7 @@
  * Measured over 6 tokenizers and 5 kinds of text, counted with o200k (`estimate-fixture.ts`), mean and worst error of the next
  * estimate: 16 % and 25 % before the first reply, 2.8 % and 7.2 % after one, 0.5 % and 1.4 % after three, 0.2 % and 0.7 % after
  * ten. Counting bytes / 4 instead: 0.9 % and 2.1 % after three. A new conversation of another kind begins 2.1 % off, 9.7 % at worst.
- * Conversations that share a label without telling who they are cost that: 1.6 % and 10.7 % after ten replies.
+ * Conversations that share a label without an id: 1.6 % and 10.7 % after ten replies.
  */
 import { createRecentMap, type Usage } from '../../types/index.ts'
 import { maxEstimatedModels, maxRememberedRequests } from '../limits.ts'

@@ -42,19 +42,19 @@ function count(text: string, countTokens: Count): number {
   return tokens
 }
 
-/** End of the next piece: after a space near its end where there is one, and never inside a surrogate pair. */
+/** End of the next piece: at a line or space near its limit where there is one, and never inside a surrogate pair. */
 function cut(text: string, from: number): number {
-  const most = from + tokenizerPieceChars
-  if (most >= text.length) return text.length
-  const line = text.lastIndexOf('\n', most)
+  const limit = from + tokenizerPieceChars
+  if (limit >= text.length) return text.length
+  const line = text.lastIndexOf('\n', limit)
   if (line > from + tokenizerPieceChars / 2) return line
-  const space = text.lastIndexOf(' ', most)
+  const space = text.lastIndexOf(' ', limit)
   if (space > from + tokenizerPieceChars / 2) return space
-  const code = text.charCodeAt(most - 1)
-  return code >= 0xd800 && code <= 0xdbff ? most - 1 : most
+  const code = text.charCodeAt(limit - 1)
+  return code >= 0xd800 && code <= 0xdbff ? limit - 1 : limit
 }
 
-/** What is asked. A failure to load is thrown: it ends the worker, and whoever waits is told. */
+/** A failure to load is thrown: it ends the worker, and all waiting counts fail. */
 interface Question {
   readonly id: number
   readonly texts: readonly string[]
