@@ -8,6 +8,7 @@ import { assertRecovered } from './aftermath.ts'
 import { createDriver } from './driver.ts'
 import { sideBySide } from './side-by-side.ts'
 import { startJobs } from './jobs.ts'
+import { isFull } from '../support/scale.ts'
 
 const faultyGuest = fileURLToPath(new URL('./faulty-guest.ts', import.meta.url))
 
@@ -64,7 +65,8 @@ async function dieEverywhere(side: 'before' | 'after', shell: 'allow' | 'ask'): 
 /** Fewer writes than the intents and outcomes of a whole turn; of one from the question to a person on. */
 const fewest = { allow: 15, ask: 6 }
 
-for (const side of ['before', 'after'] as const) {
+// What a death before a write leaves behind is what one after the write before it left, but for what was on its way.
+for (const side of isFull ? (['before', 'after'] as const) : (['after'] as const)) {
   test(`a turn finishes whatever write its guest dies ${side}`, async (t) => {
     const seen = await dieEverywhere(side, 'allow')
     t.diagnostic(JSON.stringify(seen))
