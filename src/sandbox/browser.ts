@@ -1,13 +1,16 @@
-/** Finds what the browser is made of on this machine: Chromium, and the package that drives it. Nothing is started. */
+/**
+ * The browser profile: where Chromium and the package that drives it are on this machine, the policies that Chromium must obey, and
+ * what hands of this profile see and may use. Cookies and storage of agents are in a folder that no other profile sees, so that no file
+ * tool and no command can read them. Starts nothing.
+ */
 import { chownSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Config, type Failure, OxbowError, toError } from '../types/index.ts'
+import { type Config, type Failure, toError } from '../types/index.ts'
 import type { LaunchPlan } from './bubblewrap/launch-command.ts'
-import { keepFile } from './kept-files.ts'
 import { isExecutable } from './host-programs.ts'
 import { browserFileMb, browserProcesses } from './limits.ts'
-import { type FolderMount, insideEgressSocket, sandboxUid, type TierOptions } from './tier-plan.ts'
+import { type FolderMount, sandboxUid, type TierOptions } from './tier-plan.ts'
 
 interface BrowserParts {
   /** Real path of the program: a script around it would look for things that the sandbox does not have. */
@@ -44,7 +47,7 @@ export function findBrowser({ program }: Pick<Config['browser'], 'program'>): Br
 }
 
 /** Loaded inside the sandbox only: here its folder is looked up, beside the sources or beside the bundle. */
-function findDriver(): string | null {
+export function findDriver(): string | null {
   try {
     return dirname(realpathSync(fileURLToPath(import.meta.resolve('playwright-core/package.json'))))
   } catch {
@@ -88,7 +91,7 @@ export function browserView({
 }
 
 /** @returns the folder that holds a folder for each agent; made, and hands' own. */
-function ownProfiles(cacheFolder: string): string {
+export function ownProfiles(cacheFolder: string): string {
   const profiles = join(cacheFolder, 'browser')
   mkdirSync(profiles, { recursive: true, mode: 0o700 })
   if (process.getuid?.() === 0) chownSync(profiles, sandboxUid, sandboxUid)
@@ -96,12 +99,12 @@ function ownProfiles(cacheFolder: string): string {
 }
 
 /**
- * What Chromium is told by policy (chromeenterprise.google/policies), which pages cannot undo: no addresses but those of the web,
+ * Policies for Chromium (chromeenterprise.google/policies), which pages cannot change: no addresses but those of the web,
  * no talking on its own account, nothing asked for that a person would have to answer.
  */
 
 /** Where Chromium and Chrome read policies that bind. */
-const policyFiles: readonly string[] = ['/etc/chromium/policies/managed/oxbow.json', '/etc/opt/chrome/policies/managed/oxbow.json']
+export const policyFiles: readonly string[] = ['/etc/chromium/policies/managed/oxbow.json', '/etc/opt/chrome/policies/managed/oxbow.json']
 
 export const browserPolicy: string = JSON.stringify({
   // Files are those of the sandbox, hands among them; the others are pages of the browser itself. `data:` and `javascript:` are
@@ -144,40 +147,3 @@ export const browserPolicy: string = JSON.stringify({
   VideoCaptureAllowed: false,
   ScreenCaptureAllowed: false,
 })
-
-/** What a container of profile `browser` is shown and may use: as in the process tier, with Chromium and its fonts from the image. */
-
-interface ContainerView {
-  readonly mounts: readonly FolderMount[]
-  readonly limits: Config['sandbox']
-  /** Of hands. */
-  readonly args: readonly string[]
-}
-
-/** @param program path of Chromium inside the image. @param kept folder for files that are mounted. @param socket of the egress proxy */
-export function browserContainer(
-  { folders, browser, cacheFolder, limits }: TierOptions,
-  program: string,
-  kept: string,
-  socket: string,
-): ContainerView {
-  const driver = findDriver()
-  if (driver === null) {
-    throw new OxbowError('sandbox_missing', 'No browser: the package playwright-core is not installed.', {
-      hint: 'Run: npm install playwright-core',
-    })
-  }
-  const policy = keepFile(join(kept, 'browser-policy.json'), browserPolicy)
-  const shown = (host: string, inside: string): FolderMount => ({ host, inside, writable: false })
-  return {
-    mounts: [
-      { host: folders.tmp, inside: '/tmp', writable: true },
-      { host: ownProfiles(cacheFolder), inside: '/profiles', writable: true },
-      shown(driver, '/opt/oxbow/playwright-core'),
-      ...policyFiles.map((path) => shown(policy, path)),
-      shown(socket, insideEgressSocket),
-    ],
-    limits: { ...limits, memory_mb: browser.memory_mb, max_processes: browserProcesses, max_file_mb: browserFileMb },
-    args: ['--relay', insideEgressSocket, '--browser', program],
-  }
-}

@@ -128,11 +128,11 @@ describe('the disk of a workspace', () => {
       process.stdout.write(String(await holdDisk('/nowhere', { disk: 'image', disk_mb: 48 })))`
     const stepDown = ['--reuid=60997', '--regid=60997', '--clear-groups', '--no-new-privs']
     const args = [...stepDown, process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]
-    const said = await promisify(execFile)('setpriv', args, { cwd: '/' }).catch(
+    const result = await promisify(execFile)('setpriv', args, { cwd: '/' }).catch(
       (error: unknown) => error as { code?: number; stderr?: string },
     )
-    if ('stderr' in said && /EACCES|permission denied/i.test(said.stderr ?? '')) return t.skip('a plain user cannot read these sources')
-    assert.match((said as { stdout: string }).stdout, /^only root can mount one; .*fstab$/)
+    if ('stderr' in result && /EACCES|permission denied/i.test(result.stderr ?? '')) return t.skip('a plain user cannot read these sources')
+    assert.match((result as { stdout: string }).stdout, /^only root can mount one; .*fstab$/)
   })
 
   it('is not tried where nothing asks for it', async () => {

@@ -1,6 +1,6 @@
 /**
- * Says whether `sandbox.disk_mb` holds. What files may take in all is bounded by the file system they are on and by nothing else: the
- * limit of a single file is not one of their sum. held-disk.ts puts one of that size there, when the configuration says so.
+ * `sandbox.disk_mb`: whether it is in force, and a file system of that size under the workspace where the configuration asks for one. Only
+ * the file system bounds what all files take together: the limit of a single file does not bound their sum.
  */
 import { statfsSync, statSync } from 'node:fs'
 import { chmod, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -17,14 +17,14 @@ export interface DiskLimit {
 
 const mib = 1024 * 1024
 
-/** @param problem why a disk that was asked for is not there; null when none was, or it is */
+/** @param problem why the configured disk is missing; null where it is there, or none is configured */
 export function findDiskLimit(
   { shared, tmp }: Pick<WorkspaceFolders, 'shared' | 'tmp'>,
   diskMb: number | null,
   problem: string | null,
 ): DiskLimit {
   if (diskMb === null) return { inForce: ['disk: no limit in all, sandbox.disk_mb is not set'], missing: [] }
-  // Two folders on one file system share its room.
+  // Two folders on one file system share its space.
   const bytes = new Map([shared, tmp].map((folder) => [fileSystem(folder), size(folder)]))
   const total = [...bytes.values()].reduce((sum, each) => sum + each, 0)
   if (total <= diskMb * mib) return { inForce: [`disk: ${Math.floor(total / mib)} MB in all`], missing: [] }
@@ -54,7 +54,7 @@ const bound = ['shared', 'tmp'] as const
 /** Only root mounts. */
 const noRoot = 'only root can mount one; docs/isolation.md, “Disk”, has the line for /etc/fstab'
 
-/** @returns why the disk is not there, null when it is, or was not asked for. Never rejects. */
+/** @returns why the configured disk is missing; null where it is there, or none is configured. Never rejects. */
 export async function holdDisk(
   workspaceRoot: string,
   { disk, disk_mb: diskMb }: Pick<Config['sandbox'], 'disk' | 'disk_mb'>,
@@ -69,7 +69,7 @@ export async function holdDisk(
   }
 }
 
-/** Takes all of it away again; files in the image stay in it. Nobody may be in it. @returns false when somebody is */
+/** Unmounts all of it; files in the image stay in it. @returns false where a process still uses it */
 export async function releaseDisk(workspaceRoot: string): Promise<boolean> {
   const mounted = await mountPoints()
   const places = [...bound.map((name) => join(workspaceRoot, name)), mountedAt(workspaceRoot)].filter((place) => mounted.has(place))

@@ -65,12 +65,12 @@ function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
 function keepProfile(start: () => Promise<HandsProcess>, idleMs: number | null): Keeper {
   let current: Promise<HandsProcess> | null = null
   let closed = false
-  let asking = 0
+  let requests = 0
   let idle: NodeJS.Timeout | undefined
 
   const retire = (): void => {
     clearTimeout(idle)
-    if (idleMs === null || asking > 0) return
+    if (idleMs === null || requests > 0) return
     idle = setTimeout(() => void end(), idleMs)
     idle.unref()
   }
@@ -83,22 +83,22 @@ function keepProfile(start: () => Promise<HandsProcess>, idleMs: number | null):
   }
   const counted = (hands: Hands): Hands => ({
     async ask(op, input, options) {
-      asking += 1
+      requests += 1
       clearTimeout(idle)
       try {
         return await hands.ask(op, input, options)
       } finally {
-        asking -= 1
+        requests -= 1
         retire()
       }
     },
   })
   return {
     async open() {
-      const known = current
-      const running = known === null ? null : await known.catch(() => null)
+      const before = current
+      const running = before === null ? null : await before.catch(() => null)
       if (closed) throw new OxbowError('sandbox_failed', 'The sandbox is closed.', { hint: 'Start again.' })
-      if (running?.isOpen() !== true && current === known) current = start()
+      if (running?.isOpen() !== true && current === before) current = start()
       // Another request may have begun a new one while this one waited.
       const { hands } = await (current ??= start())
       retire()

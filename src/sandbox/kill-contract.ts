@@ -39,7 +39,7 @@ const looksWithin = 50
 /** A start of the slowest tier, an emulated machine, and the storm in it. */
 const timeout = 300_000
 
-/** Ignores what it is told, has left its session and its parents, is stopped, or is born faster than it can be ended. */
+/** Processes that ignore signals, have left their session and parents, are stopped, or start faster than they can be ended. */
 const resistance = {
   'a fork storm': 'storm() { storm | storm & }; storm; : > /tmp/up; wait; sleep 600',
   'a daemon of its own session that ignores SIGTERM':

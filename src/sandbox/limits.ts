@@ -15,15 +15,15 @@ export const maxPendingRequests = 48
 export const cancelGraceMs = 4_500
 /** From the start of the launcher to the greeting. Measured: 0.06 s idle; a machine under load may need seconds. */
 export const startTimeoutMs = 10_000
-/** How long the end of a killed sandbox is waited for. */
+/** The longest wait for the end of a killed sandbox. */
 export const endTimeoutMs = 3_000
-/** How long hands of a profile wait for the next request until they are ended; null: they stay. The vault is open while it is read. */
+/** Hands of a profile are ended after so long without a request; null: never. The vault is open only while it is read. */
 export const profileIdleMs: Readonly<Record<Profile, number | null>> = { work: null, online: null, browser: 300_000, 'vault-read': 10_000 }
-/** What the launcher wrote to standard error is kept to explain a failed start. */
+/** Bytes of the launcher's standard error that are kept, to explain a failed start. */
 export const maxDiagnosticBytes = 4096
 /** Longest page of a session's output, in UTF-16 units: hands send so many bytes at most. */
 export const maxSessionText: number = 256 * 1024
-/** Sessions in one list: those that live, and those that have ended and are kept. */
+/** Sessions in one list: running ones, and ended ones that are kept. */
 export const maxListedSessions = 64
 /** Longest message or hint that hands may send. */
 export const maxFailureText = 4_000
@@ -32,27 +32,27 @@ export const maxFailureText = 4_000
 export const maxOpenFiles = 1024
 /** Shared memory of the sandbox (/dev/shm); counted as memory too. */
 export const maxSharedMemoryBytes: number = 64 * mib
-/** Entries of a workspace that are given to the sandbox's uid at a start. More are left to the next one. */
+/** Entries of a workspace whose owner is changed to the sandbox's uid at one start. The rest is left to the next start. */
 export const maxChownEntries = 20_000
-/** Of them in one go: some 5 ms of the kernel's time. */
+/** So many of them in one step: about 5 ms of the kernel's event loop. */
 export const giveAtOnce = 400
-/** Repositories below the workspace whose hooks are guarded, how deep they are looked for, and among how many folders: milliseconds. */
+/** Repositories below the workspace whose hooks are guarded, the depth of the search, and the folders it visits: milliseconds in all. */
 export const maxGuardedRepositories = 30
 export const maxRepositoryDepth = 3
 export const maxRepositoryEntries = 2_000
-/** A look at the mounts of a sandbox that joins others, and how large their table may be. Measured: 12 ms. */
+/** Check of the mounts of a sandbox that joins running ones, and the size of their table. Measured: 12 ms. */
 export const guardCheckMs = 10_000
 export const maxMountTableBytes: number = 1 * mib
 /** Where no cgroup bounds the whole sandbox, one process gets no less than this: Node does not start with 500, V8 reserves that much. */
 export const minDataMb = 768
-/** How long the kernel may take to let go of a control group whose processes were killed. */
+/** How long the system may take to release a control group whose processes were killed. */
 export const cgroupRemoveMs = 2_000
-/** How long a manager of systemd may take to say whether it has handed a unit over. Measured: 10 ms. */
+/** How long systemd may take to answer whether it has delegated a unit. Measured: 10 ms. */
 export const managerAnswerMs = 2_000
-/** How often the processes of our own control group are moved out of it: each time finds what those of before have started meanwhile. */
+/** How often the processes of our own control group are moved out of it: each time, processes may have started meanwhile. */
 export const maxCgroupMoves = 20
 
-/** A WASM tool without a say of its own: what Oxios gives one (50 MB, 30 s). There is no count of instructions: V8 has none. */
+/** Defaults of a WASM tool, the same as in Oxios (50 MB, 30 s). There is no limit on instructions: V8 does not count them. */
 export const toolMemoryMb = 50
 export const toolTimeoutMs = 30_000
 /** Of standard output, of standard error and of what is returned: more than a model reads. */
@@ -137,7 +137,7 @@ export const maxProxyConnections = 64
 export const maxProxyHeaderBytes: number = 16 * 1024
 /** From the first byte of a connection to the end of the header. */
 export const proxyHeaderMs = 10_000
-/** Until the other side has answered to a connection. */
+/** Until the other side has accepted a connection. */
 export const proxyConnectMs = 20_000
 /** Without a byte in either direction. Servers that think or hold a line open are given this long. */
 export const proxyIdleMs = 120_000
@@ -151,9 +151,9 @@ export const maxSocketPathBytes = 107
 /** Answers of status 1xx before the real one. */
 export const maxInterimAnswers = 10
 
-/** A program of the host that says what is installed, or removes something. An engine on a busy machine takes a second. */
+/** A program of the host that reports what is installed, or removes something. An engine on a busy machine takes a second. */
 export const hostCommandMs = 20_000
-/** What such a program may say; a list of many containers is some 100 kB. */
+/** Output of such a program; a list of many containers has about 100 kB. */
 export const hostCommandBytes: number = 4 * mib
 /** Copying, packing and importing a root of some 200 MB. Measured: 11 s. */
 export const rootBuildMs = 300_000
@@ -172,9 +172,9 @@ export const gvisorMinProcesses = 512
 /** How long processes of a removed container may stay. */
 export const containerGoneMs = 2_000
 
-/** Text of one page of a page, in one reply: what the browser calls ask for at most, and their notes. */
+/** Text of a web page in one reply: the most that browser calls request, and their notes. */
 export const maxBrowserPageBytes: number = 64 * 1024
-/** As hands keep them, and one more for what came while the page was looked at. */
+/** As many as hands keep, and one that may arrive while the page is read. */
 export const maxBrowserNotes = 21
 export const maxBrowserTabs = 20
 export const maxKnownDownloads = 30
@@ -184,7 +184,7 @@ export const browserProcesses = 512
 export const maxServedConnections = 4
 /** A request that a runner passes on has its limit at the guest's side, which cancels it; this one only ends what was forgotten. */
 export const maxRelayedMs: number = 24 * 3_600_000
-/** What an engine's client that has ended may still have to say. */
+/** Wait for the last output of an engine's client that has ended. */
 export const containerTalkMs = 250
 /** Beside the memory of a machine: QEMU itself, and what it has translated of the guest. */
 export const translationMb = 128
@@ -197,7 +197,7 @@ export const bootTimeoutMs = 60_000
 export const snapshotTimeoutMs = 30_000
 /** From the start of QEMU with a snapshot to a mounted workspace. Measured: 0.4 s. */
 export const restoreTimeoutMs = 30_000
-/** Words of the guest on the control port, and of QEMU on its monitor, that are kept. */
+/** Bytes that are kept of what the guest writes on the control port, and QEMU on its monitor. */
 export const maxControlBytes = 1_000
 export const maxMonitorBytes: number = 1 * mib
 /** Images beside the newest that are kept, 170 MB each: a guest that runs may still start machines from one. */
@@ -221,7 +221,7 @@ export const guestMemoryMb = 1_536
 export const guestProcesses = 128
 /** A database has no size that is too large: 8 TiB. */
 export const noFileLimitMb: number = 8 * 1024 * 1024
-/** What the egress proxy says when it refuses: a line. */
+/** A refusal of the egress proxy: one line. */
 export const maxRefusalBytes = 1_000
 /** Files and folders that are brought from a machine's disk to the person's folder, and the longest name of one (PATH_MAX). */
 export const maxImportEntries = 200_000
@@ -230,19 +230,19 @@ export const maxImportPathBytes = 4_096
 export const importPieceBytes: number = 4 * mib
 export const importRequestMs = 60_000
 export const importsAtOnce = 4
-/** Things that a person is told of one import. */
+/** Reports to the person for one import. */
 export const maxMergeReports = 20
-/** After the last request that may have changed something, and at the end of a machine, its changes are brought to the host. */
+/** Changes are brought to the host so long after the last request that may have changed something; and at the end of a machine. */
 export const importIdleMs = 300
 export const importAtEndMs = 20_000
-/** Connections that a relay passes on at once; what is behind lets in fewer and says so. */
+/** Connections that a relay forwards at once; the listener behind it accepts fewer and refuses the rest. */
 export const maxRelayedConnections = 1_024
 
-/** Passes that a runner keeps for an isolated guest, and asks at once: sessions, jobs and commands of one person. */
+/** Passes that a runner keeps for an isolated guest: sessions, jobs and commands of one person. */
 export const maxServedPasses = 200
-/** As calls have it. */
+/** The same as in calls. */
 export const maxPassHosts = 50
-/** Fifty hosts in a question; all rows of a log in an answer. */
+/** Fifty hosts in a request; all rows of a log in a reply. */
 export const maxPassLineBytes: number = 1024 * 1024
 /** Between two processes of one machine. */
 export const passAnswerMs = 10_000

@@ -59,10 +59,18 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       const second = await ask('write', { path: '/shared/deep/er/a.txt', text })
       assert.deepEqual([second.bytes, second.created, second.was], [Buffer.byteLength(text), false, first.hash])
       const read = await ask('read', { path: '/shared/deep/er/a.txt', ...all })
-      assert.deepEqual(read, { text, fromLine: 1, lines: 4, totalLines: 4, bytes: Buffer.byteLength(text), truncated: false })
+      assert.deepEqual(read, {
+        text,
+        fromLine: 1,
+        lines: 4,
+        totalLines: 4,
+        bytes: Buffer.byteLength(text),
+        truncated: false,
+        hash: first.hash,
+      })
     })
 
-    it('reads a range of lines and tells how many there are', async () => {
+    it('reads a range of lines and returns their total number', async () => {
       await ask('write', { path: '/tmp/lines', text: 'a\nb\nc\nd\n' })
       const read = await ask('read', { path: '/tmp/lines', fromLine: 2, maxLines: 2, maxBytes: 1_000 })
       assert.deepEqual([read.text, read.fromLine, read.lines, read.totalLines, read.truncated], ['b\nc', 2, 2, 4, true])
@@ -142,20 +150,20 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       await refusedWith('path_refused', ask('bytes', { path: '/etc/passwd', offset: 0, maxBytes: 1 }))
     })
 
-    it('writes a file in pieces, which shows when the last has come, and replaces only what it is told to', async () => {
+    it('writes a file in pieces, shows it after the last one, and overwrites only on request', async () => {
       const path = '/shared/put/deep'
       const put = (offset: number, text: string, last: boolean, overwrite = false) =>
         ask('put', { path, upload: 'one', offset, content: Buffer.from(text), last, overwrite })
       assert.deepEqual(await put(0, 'abc', false), { bytes: 3, created: true, hash: '', was: '' })
       await refusedWith('bad_input', put(7, 'x', false))
       await refusedWith('not_found', ask('read', { path, ...all }))
-      const whole = await put(3, 'de', true)
-      assert.deepEqual([whole.bytes, whole.created, whole.was], [5, true, ''])
+      const last = await put(3, 'de', true)
+      assert.deepEqual([last.bytes, last.created, last.was], [5, true, ''])
       assert.equal((await ask('read', { path, ...all })).text, 'abcde')
       await refusedWith('not_found', put(5, 'f', true, true))
       await refusedWith('tool_failed', put(0, 'new', true))
       const replaced = await put(0, 'new', true, true)
-      assert.deepEqual([replaced.bytes, replaced.created, replaced.was], [3, false, whole.hash])
+      assert.deepEqual([replaced.bytes, replaced.created, replaced.was], [3, false, last.hash])
       assert.equal((await put(0, '', true, true)).was, replaced.hash)
       assert.equal((await ask('read', { path, ...all })).text, '')
       await refusedWith(
@@ -177,7 +185,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       await refusedWith('path_refused', ask('stat', { path: '/etc/passwd' }))
     })
 
-    it('moves files and folders, also between /shared and /tmp, and replaces only what it is told to', async () => {
+    it('moves files and folders, also between /shared and /tmp, and overwrites only on request', async () => {
       const textAt = async (path: string) => (await ask('read', { path, ...all })).text
       const move = (from: string, to: string, overwrite = false) => ask('move', { from, to, overwrite })
       await ask('write', { path: '/shared/move/one', text: 'one' })
@@ -256,7 +264,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       assert.deepEqual((await ask('read', { path, ...all })).text.split('\n').toSorted(), ['end', ...lines])
     })
 
-    it('deletes files, and folders only when told to', async () => {
+    it('deletes files, and folders only with `recursive`', async () => {
       await ask('write', { path: '/shared/gone/file', text: '' })
       await refusedWith('tool_failed', ask('delete', { path: '/shared/gone', recursive: false }))
       await ask('delete', { path: '/shared/gone', recursive: true })
@@ -265,14 +273,14 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       await refusedWith('path_refused', ask('delete', { path: '/shared', recursive: true }))
     })
 
-    it('knows nothing outside /shared and /tmp', async () => {
+    it('refuses paths outside /shared and /tmp', async () => {
       for (const path of ['/etc/passwd', '/', '/shared/../etc/passwd', '/sharedx', 'shared/a', '/proc/1/environ']) {
         await refusedWith('path_refused', ask('read', { path, ...all }))
         await refusedWith('path_refused', ask('write', { path, text: '' }))
       }
     })
 
-    it('tells what is missing from what is refused', async () => {
+    it('reports a missing path and a refused one with different codes', async () => {
       await refusedWith('not_found', ask('read', { path: '/shared/nothing', ...all }))
       await refusedWith('path_refused', ask('read', { path: '/shared', ...all }))
       await refusedWith('path_refused', ask('write', { path: '/shared', text: '' }))

@@ -133,14 +133,8 @@ describe('hands under the sandbox runtime', { skip }, () => {
 describe('the sandbox runtime as an optional package', () => {
   it('is loaded from the home where it is installed there, and else says which command installs it', async () => {
     const home = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-srt-home-')))
-    const load = async (): Promise<unknown> => {
-      // The package is installed here for tests: the hook hides it, as where only the dependencies of Oxbow are installed.
-      const script = `import { loadRuntime } from ${JSON.stringify(join(import.meta.dirname, 'srt-tier.ts'))}
-        const hide = { resolve(name, context, next) { if (name === '@anthropic-ai/sandbox-runtime') throw new Error('not here'); return next(name, context) } }
-        process.getBuiltinModule('node:module').registerHooks(hide)
-        console.log(JSON.stringify(await loadRuntime(${JSON.stringify(home)})))`
-      return JSON.parse((await run(process.execPath, ['--input-type=module', '-e', script])).stdout)
-    }
+    // As from an installation of Oxbow without development packages.
+    const load = (): Promise<unknown> => loadRuntime(home, 'file:///nowhere/oxbow.js')
     const { message, hint } = (await load()) as { message: string; hint: string }
     assert.match(message, /sandbox-runtime is not installed/)
     assert.equal(hint, `Run: npm install --prefix '${home}' @anthropic-ai/sandbox-runtime@0.0.83`)
@@ -181,10 +175,10 @@ describe('what is hidden', () => {
 
   it('holds the home in the rules too', { skip }, async (t) => {
     const root = await realpath(await mkdtemp('/var/tmp/oxbow-srt-home-'))
-    const known = process.env['HOME']
+    const homeBefore = process.env['HOME']
     t.after(async () => {
-      if (known === undefined) delete process.env['HOME']
-      else process.env['HOME'] = known
+      if (homeBefore === undefined) delete process.env['HOME']
+      else process.env['HOME'] = homeBefore
       await rm(root, { recursive: true })
     })
     process.env['HOME'] = root

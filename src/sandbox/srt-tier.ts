@@ -8,7 +8,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { type Failure, OxbowError, type Profile } from '../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from './bubblewrap/hands-program.ts'
 import { quote } from './bubblewrap/launch-command.ts'
@@ -58,10 +58,11 @@ const packageVersion = '0.0.83'
 /**
  * It is no dependency of Oxbow, because only macOS needs its 18 MB. It is loaded from Oxbow's own installation, else from the Oxbow home.
  * @param home where the person may have installed it; its code runs with everything that this process may do
+ * @param from URL of the file whose installation is searched first; this one when absent
  * @returns the package, or how to install it
  */
-export async function loadRuntime(home: string): Promise<Runtime | Failure> {
-  const folder = runtimeFolder(home)
+export async function loadRuntime(home: string, from?: string): Promise<Runtime | Failure> {
+  const folder = runtimeFolder(home, from)
   if (folder === null) {
     return missing(`the package ${packageName} is not installed.`, `Run: ${installCommand(home)}`)
   }
@@ -79,17 +80,11 @@ function installCommand(home: string): string {
 }
 
 /** @returns real path of the package's folder; null where it is not installed */
-function runtimeFolder(home: string): string | null {
-  const found = [ownRuntime(), join(home, 'node_modules', packageName)].find((folder) => folder !== null && existsSync(folder))
-  return found === undefined || found === null ? null : realpathSync(found)
-}
-
-function ownRuntime(): string | null {
-  try {
-    return dirname(dirname(fileURLToPath(import.meta.resolve(packageName))))
-  } catch {
-    return null
-  }
+function runtimeFolder(home: string, from: string = import.meta.url): string | null {
+  const { createRequire } = process.getBuiltinModule('node:module')
+  const places = [...(createRequire(from).resolve.paths(packageName) ?? []), join(home, 'node_modules')]
+  const found = places.map((place) => join(place, packageName)).find((folder) => existsSync(folder))
+  return found === undefined ? null : realpathSync(found)
 }
 
 /** @returns the Oxbow home: the folder that holds the folder of images */

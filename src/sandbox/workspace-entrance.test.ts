@@ -8,22 +8,22 @@ import { createGiver, giveFolders } from './workspace-entrance.ts'
 
 describe('folders that sandboxes share', () => {
   it('are given to the first one in, and anew when all have left: never while somebody lives there', async () => {
-    let given = 0
+    let calls = 0
     const enter = createGiver(() => {
-      given += 1
+      calls += 1
       return Promise.resolve()
     })
     const [first, second] = [await enter(), await enter()]
-    assert.equal(given, 1)
+    assert.equal(calls, 1)
     first()
     // Leaving twice is leaving once.
     first()
     const third = await enter()
-    assert.equal(given, 1)
+    assert.equal(calls, 1)
     second()
     third()
     await enter()
-    assert.equal(given, 2)
+    assert.equal(calls, 2)
   })
 
   it('let nobody in before they are given', async () => {
@@ -39,14 +39,14 @@ describe('folders that sandboxes share', () => {
   })
 
   it('are tried again after they could not be given', async () => {
-    let given = 0
+    let calls = 0
     const enter = createGiver(() => {
-      given += 1
-      return given === 1 ? Promise.reject(new Error('no')) : Promise.resolve()
+      calls += 1
+      return calls === 1 ? Promise.reject(new Error('no')) : Promise.resolve()
     })
     await assert.rejects(enter())
     await enter()
-    assert.equal(given, 2)
+    assert.equal(calls, 2)
   })
 })
 

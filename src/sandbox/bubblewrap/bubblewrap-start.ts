@@ -57,14 +57,14 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
         entry,
       })
       const started = startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
-      // They take some 60 ms, in which there is nothing to do here.
+      // Starting takes about 60 ms, in which this process is idle.
       code ??= makeCode(program, options.imageFolder)
       const hands = await started
       // Processes of a killed kernel may have been dying before; by now their group is empty.
       removeStaleCgroups(plan.cgroups)
       return hands
     } catch (error) {
-      // Also when it did not come to a process.
+      // Also where no process was started.
       group.remove()
       throw explained(error)
     }
@@ -83,7 +83,7 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
 
 type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket'>
 
-/** What a profile sees, what its hands are told, and what it may use. */
+/** What a profile sees and may use, and the arguments of its hands. */
 async function viewOf(profile: Profile, options: TierOptions): Promise<View> {
   const { folders, limits, egressSocket } = options
   const bounds = { memoryMb: limits.memory_mb, processes: limits.max_processes, maxFileMb: limits.max_file_mb, files: [] }
@@ -118,7 +118,7 @@ function terminals(): { path: string; text: Buffer }[] {
   return addon === null ? [] : [{ path: insidePtyAddon, text: readFileSync(addon) }]
 }
 
-/** Programs ask who they are; without these files `git`, `ssh` and many a script fail over it. */
+/** Without these files `git`, `ssh` and many scripts fail, because they cannot find out who runs them. */
 function accounts(asRoot: boolean): { path: string; text: string }[] {
   const uid = asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid)
   const gid = asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid)
@@ -128,7 +128,7 @@ function accounts(asRoot: boolean): { path: string; text: string }[] {
   ]
 }
 
-/** What a launcher that failed means for the person. */
+/** Adds a hint to a failure of the launcher. */
 function explained(error: unknown): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
   const namespaces = /namespace|uid map|Operation not permitted|Permission denied|must be superuser/i.test(error.message)

@@ -4,7 +4,7 @@
  *
  * What a command has made is found here too, so nothing is a repository because it looks like one through a link: bubblewrap would
  * follow the link on the host, and show what is there. Looked for while no process lives in the folder; where others live in it
- * already, what came of it is looked at before anybody uses it: guard-check.ts.
+ * already, the resulting mounts are checked before the first request.
  */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -31,9 +31,9 @@ function findGuarded(folder: string): readonly GuardedPath[] {
 }
 
 export interface Guard {
-  /** Called while nobody lives in the folder. */
+  /** Called while no sandbox runs in the folder. */
   look(): void
-  /** Starts a sandbox with what it guards. */
+  /** Starts a sandbox with the guarded paths. */
   during(start: (guarded: readonly GuardedPath[]) => Promise<HandsProcess>): Promise<HandsProcess>
 }
 
@@ -102,10 +102,8 @@ function kindOf(path: string): 'folder' | 'file' | 'other' {
   return stats?.isDirectory() === true ? 'folder' : stats?.isFile() === true ? 'file' : 'other'
 }
 
-/**
- * Whether mounts inside lead to what they were meant to: a sandbox that lives beside may have put a link there while this one was
- * started, and the launcher follows links. Asked of hands that have just started, before anybody else can ask them for anything.
- */
+// A sandbox that was running already may have put a link in the way while another one was started, and the launcher follows links. So
+// the mounts inside are checked as soon as hands have started, before they get any other request.
 
 interface Mount {
   readonly parent: string

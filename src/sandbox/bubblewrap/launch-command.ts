@@ -4,7 +4,7 @@
  * - The environment is empty before bubblewrap starts, because its first process stays visible inside as `/proc/1/environ`,
  *   and its arguments come through a descriptor, because `/proc/1/cmdline` would show the host's paths.
  * - bubblewrap itself stays process 1: it reaps orphans, which Node does not.
- * - Root in a user namespace is still root for files, so root steps down to a uid of its own first: hidden-mounts.ts.
+ * - Root in a user namespace is still root for files, so root steps down to a uid of its own first.
  * - Hooks of repositories stay as they are: git-guard.ts.
  */
 import { existsSync, type Stats, statSync } from 'node:fs'
@@ -166,13 +166,10 @@ function hide({ folders, node, egressSocket, tools }: LaunchPlan): HiddenMounts 
   )
 }
 
-/**
- * Root steps down to a uid of its own before bubblewrap starts, and that uid cannot walk to folders below /root. So what it cannot
- * walk to is bound to other places first, in a mount namespace that nobody else sees.
- *
- * Every program that is started costs a millisecond or two, so there is one `mount` a folder and nothing else: folders go over
- * folders of the system that the sandbox shows nothing of. Only a file needs a file to go over, and so a tmpfs to make it in.
- */
+// Root steps down to another uid before bubblewrap starts, and that uid cannot enter folders below /root. So folders that it cannot enter
+// are first mounted elsewhere, in a private mount namespace. Every program that is started costs a millisecond or two, so there is
+// one `mount` for each folder and nothing else, over folders of the system that the sandbox does not show. Only a file needs a file to
+// be mounted over, and so a tmpfs.
 
 interface HiddenMounts {
   /** Shell commands that bind everything; '' when nothing has to be. */

@@ -116,9 +116,9 @@ function verdict(name: string, args: readonly bigint[]): number {
   return rule?.errnoRet ?? 0
 }
 
-function compare({ op, value, valueTwo }: NonNullable<Rule['args']>[number], given: bigint): boolean {
-  if (op === 'SCMP_CMP_MASKED_EQ') return (given & BigInt(value)) === BigInt(valueTwo)
-  return op === 'SCMP_CMP_EQ' ? given === BigInt(value) : given >= BigInt(value)
+function compare({ op, value, valueTwo }: NonNullable<Rule['args']>[number], argument: bigint): boolean {
+  if (op === 'SCMP_CMP_MASKED_EQ') return (argument & BigInt(value)) === BigInt(valueTwo)
+  return op === 'SCMP_CMP_EQ' ? argument === BigInt(value) : argument >= BigInt(value)
 }
 
 const word = fc.bigInt({ min: 0n, max: 0xffffffffn })

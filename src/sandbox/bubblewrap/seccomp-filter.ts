@@ -1,6 +1,6 @@
 /**
  * Makes the seccomp program that bubblewrap loads: classic BPF, an array of 8-byte `sock_filter` (linux/filter.h) over
- * `struct seccomp_data` (linux/seccomp.h). It denies what syscall-numbers.ts lists, new namespaces, terminal injection and
+ * `struct seccomp_data` (linux/seccomp.h). It denies the system calls listed below, new namespaces, terminal injection and
  * socket families that pass a network namespace (AF_VSOCK does) or reach deep into the kernel.
  */
 
@@ -95,10 +95,8 @@ function assemble(program: readonly Instruction[]): Buffer {
   return bytes
 }
 
-/**
- * System calls that no tool needs and that widen the kernel's attack surface or undo a namespace. Linux uapi asm/unistd_64.h
- * for x86_64 and asm-generic/unistd.h for aarch64; from 424 on the numbers are the same everywhere.
- */
+// System calls that no tool needs and that widen the kernel's attack surface or undo a namespace. Linux uapi asm/unistd_64.h for x86_64
+// and asm-generic/unistd.h for aarch64; from 424 on the numbers are the same everywhere.
 
 /** Names with their number on x86_64 and on aarch64; null where the call does not exist. */
 const denied: readonly (readonly [name: string, x64: number | null, arm64: number | null])[] = [
@@ -201,11 +199,8 @@ export function syscallNumbers(arch: string): SyscallNumbers | null {
   return null
 }
 
-/**
- * The filter of the process tier for who takes it as JSON with names: container engines. It is made from the same list, and means
- * the same. It allows what it does not deny, as that one does: to allow by list, one would have to say "every ioctl but these", and
- * a comparison for that looks at 64 bits where the kernel looks at 32, so that a set high bit passes it.
- */
+// The same filter for container engines, which take it as JSON with names. It denies by list too: an allow list would need a rule for
+// "every ioctl but these", and libseccomp compares 64 bits where the kernel uses 32, so that a set high bit would pass it.
 
 interface Rule {
   readonly names: readonly string[]

@@ -64,10 +64,10 @@ describe('the nine traps', () => {
     const { total } = await ask('sessionWrite', { owner: '', id, text, keys: [] })
     // A shell that waits for the next command is not waited for: the read ends when the prompt is there.
     const page = { owner: '', id, from: total, maxBytes: 10_000, waitMs: 20_000, until: 'quiet' as const, quietMs: 20_000, plain: true }
-    const { text: said } = await ask('sessionRead', page)
+    const { text: output } = await ask('sessionRead', page)
     await ask('sessionClose', { owner: '', id })
-    assert.match(said, /refused 1\b/)
-    assert.match(said, /monitor\s+on/)
+    assert.match(output, /refused 1\b/)
+    assert.match(output, /monitor\s+on/)
   })
 
   it('trap 5: sockets that pass every network namespace cannot be opened', async () => {

@@ -1,21 +1,28 @@
+/**
+ * Finds the folder of control groups, version 2, under which groups can be made, and prepares it.
+ *
+ * Version 2 allows no processes beside child groups. So a group is made beside our own or higher up, where the manager of the groups has
+ * delegated controllers. The nearest folder is preferred: limits on us then bound the sandbox too. Controllers that may be
+ * delegated but are not yet are delegated here. The last choice is our own group, when it was delegated to us (`Delegate=yes`, or the
+ * groups of a container): all its processes move into a leaf first, as every manager of a subtree does it. Beside systemd nothing is
+ * changed above the unit that it has delegated: see systemd-scope.ts.
+ */
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { maxCgroupMoves } from '../limits.ts'
 
-/** Where control groups can be made, and what bounds they get. */
-
 /** What control groups can bound. */
 export type CgroupLimit = 'memory' | 'pids' | 'cpu'
 
-/** In the order in which people are told of them. */
+/** In the order in which the status lists them. */
 export const cgroupLimits: readonly CgroupLimit[] = ['memory', 'pids', 'cpu']
 
-/** One controller's folder under which groups can be made. */
+/** A folder of one controller, or of several, under which groups can be made. */
 export interface CgroupParent {
   readonly folder: string
   readonly version: 1 | 2
   readonly limits: readonly CgroupLimit[]
-  /** Absent: groups are made by hand. Else the folder is systemd's, which makes scopes in it when it is asked to. */
+  /** Absent: groups are made by hand. Else the folder belongs to systemd, which makes scopes in it on request. */
   readonly scopes?: ScopeMaker
 }
 
@@ -34,9 +41,7 @@ export interface CgroupBounds {
   readonly cpus?: number | null
 }
 
-/** Files of control groups as they are read: one that is not there, or that nobody may read, says nothing. */
-
-/** @returns '' for what cannot be read. */
+/** @returns the text of a file of a control group; '' where it is missing or cannot be read */
 export function readGroupFile(path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -50,16 +55,6 @@ export function limitsNamedIn(path: string): readonly CgroupLimit[] {
   const names = readGroupFile(path).trim().split(/\s+/)
   return cgroupLimits.filter((limit) => names.includes(limit))
 }
-
-/**
- * Finds the folder of control groups, version 2, under which groups can be made, and makes it ready.
- *
- * Version 2 allows no processes beside child groups, so a group is made beside our own or higher up, where whoever manages the
- * groups has handed controllers down. Nearest first: what bounds us as a whole then bounds the sandbox too. Where they
- * are not handed down yet but may be, that is done here. Last comes our own group, when it was delegated to us
- * (`Delegate=yes`, or the groups of a container): all that is in it moves into a leaf first, as every manager of a subtree does.
- * Beside systemd nothing is touched above the unit that it has handed over: see systemd-scope.ts.
- */
 
 /** Holds the processes of a group that hands its controllers down. It stays: we are in it. */
 export const leafName = 'oxbow-main'
@@ -111,9 +106,9 @@ function handedDown(folder: string): readonly CgroupLimit[] {
 
 /** One by one, for the kernel takes all of a line or nothing. What it refuses is missing then, and the status says so. */
 function handDown(folder: string): void {
-  const given = handedDown(folder)
+  const before = handedDown(folder)
   for (const limit of limitsNamedIn(join(folder, 'cgroup.controllers'))) {
-    if (!given.includes(limit)) tryWrite(join(folder, 'cgroup.subtree_control'), `+${limit}`)
+    if (!before.includes(limit)) tryWrite(join(folder, 'cgroup.subtree_control'), `+${limit}`)
   }
 }
 

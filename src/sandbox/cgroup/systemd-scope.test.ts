@@ -27,13 +27,13 @@ describe('control groups beside systemd', () => {
   })
   after(() => rmSync(top, { recursive: true }))
 
-  const asked: string[] = []
+  const questions: string[] = []
   const view = (uid: number, more: Partial<SystemdView> = {}): SystemdView => ({
     run,
     uid,
     find: (program) => `/usr/bin/${program}`,
     ask: (_file, args) => {
-      asked.push(args.join(' '))
+      questions.push(args.join(' '))
       return Promise.resolve(args.at(-1) === 'a.service' ? 'yes\n' : 'no\n')
     },
     ...more,
@@ -43,7 +43,7 @@ describe('control groups beside systemd', () => {
   it('are made by hand in a unit that was handed over, and nowhere above it', async () => {
     const limits = ['memory', 'pids', 'cpu']
     assert.deepEqual(await find('system.slice/a.service', view(0)), [{ folder: join(root, 'system.slice/a.service'), version: 2, limits }])
-    assert.ok(asked.includes('show --property=Delegate --value -- a.service'))
+    assert.ok(questions.includes('show --property=Delegate --value -- a.service'))
     const below = await find('system.slice/a.service/oxbow-main', view(0))
     assert.deepEqual(below, [{ folder: join(root, 'system.slice/a.service'), version: 2, limits }])
   })
@@ -57,7 +57,7 @@ describe('control groups beside systemd', () => {
     assert.deepEqual(await find(`${manager}/app.slice/c.scope`, view(1000)), [
       { ...own, scopes: { ...scopes, runtimeFolder: join(run, 'user/1000') } },
     ])
-    assert.ok(asked.includes('--user show --property=Delegate --value -- c.scope'))
+    assert.ok(questions.includes('--user show --property=Delegate --value -- c.scope'))
   })
 
   it('are missing where nobody can be asked', async () => {
@@ -82,9 +82,9 @@ describe('control groups beside systemd', () => {
 
   it('are asked for while this process goes on', async () => {
     const wanted = join(top, 'wanted')
-    const said = systemdView(() => null).ask('/bin/sh', ['-c', 'until [ -e "$0" ]; do :; done; echo yes', wanted], {})
+    const answer = systemdView(() => null).ask('/bin/sh', ['-c', 'until [ -e "$0" ]; do :; done; echo yes', wanted], {})
     writeFileSync(wanted, '')
-    assert.equal(await said, 'yes\n')
+    assert.equal(await answer, 'yes\n')
     assert.equal(await systemdView(() => null).ask('/bin/false', [], {}), null)
   })
 

@@ -1,6 +1,6 @@
 /**
- * Control groups beside systemd. It owns every group that it did not hand over, takes back there what it knows nothing of, and
- * asks others to stay out (systemd: docs/CGROUP_DELEGATION). So groups are made by hand in a unit with `Delegate=` alone; where ours has
+ * Control groups beside systemd. It owns every group that it has not delegated, undoes changes of others there, and
+ * asks others to keep out (systemd: docs/CGROUP_DELEGATION). So groups are made by hand in a unit with `Delegate=` alone; where ours has
  * none, systemd itself is asked for a scope for each sandbox, the system's for root, that of the person for anybody else. No
  * process that is there already is moved.
  *
@@ -57,8 +57,8 @@ export async function isDelegated({ name, isOfUser }: SystemdUnit, view: Systemd
   const systemctl = view.find('systemctl')
   if (systemctl === null) return false
   const args = [...(isOfUser ? ['--user'] : []), 'show', '--property=Delegate', '--value', '--', name]
-  const said = await view.ask(systemctl, args, isOfUser ? { XDG_RUNTIME_DIR: runtimeFolderOf(view) } : {})
-  return said?.trim() === 'yes'
+  const answer = await view.ask(systemctl, args, isOfUser ? { XDG_RUNTIME_DIR: runtimeFolderOf(view) } : {})
+  return answer?.trim() === 'yes'
 }
 
 /** @returns where a manager makes scopes when it is asked to; null where nobody can be asked */
@@ -99,7 +99,7 @@ export function scopeCommand({ scopes, limits }: CgroupParent, unit: string, bou
   ]
 }
 
-/** Not the environment's own word: that may be of whoever became another user. */
+/** Not the variable of the environment: after `su` it may name the folder of another user. */
 function runtimeFolderOf({ run, uid }: SystemdView): string {
   return join(run, 'user', String(uid))
 }

@@ -1,6 +1,6 @@
 /**
- * The command line that starts hands in a container, the same for podman and docker where both know a flag. Each part cures
- * something that was tried:
+ * The command line that starts hands in a container, the same for podman and docker where both know a flag. Each part closes
+ * something that a test has seen open:
  *
  * - An own filter instead of the engine's: podman's lets AF_VSOCK, new user namespaces, ptrace and keyctl through.
  * - A first process (`--init`) that reaps orphans, which Node does not.
@@ -69,7 +69,7 @@ function runtime({ engine, kernel }: ContainerPlan): readonly string[] {
   return ['--runtime=runsc', ...['network=none', 'platform=ptrace', 'fsgofer-host-uds=true'].map((flag) => `--runtime-flag=${flag}`)]
 }
 
-/** Docker has these by itself, or is told the same in other words. */
+/** Docker does these by default, or has other flags for them. */
 function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
   const flags = [
     '--uts=private',
@@ -82,7 +82,7 @@ function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
   return rootless ? [...flags, `--userns=keep-id:uid=${uid},gid=${gid}`] : flags
 }
 
-/** Docker's client hands proxies of the person's `config.json` to every container that is not told otherwise, with their passwords. */
+/** Docker's client hands proxies of the person's `config.json` to every container, with their passwords, unless these variables are set. */
 const proxyVariables = ['HTTP', 'HTTPS', 'FTP', 'NO', 'ALL'].flatMap((kind) => [`${kind}_PROXY`, `${kind.toLowerCase()}_proxy`])
 
 /** Nothing of the machine's devices, of its name servers and of its proxies, for which podman has flags. */
@@ -97,8 +97,8 @@ function dockerOnly({ env = {} }: ContainerPlan): readonly string[] {
 }
 
 /** What all in a container may be, the threads of gVisor's own kernel among them. */
-export function processesOfContainer(kernel: ContainerPlan['kernel'], most: number): number {
-  return kernel === 'gvisor' ? Math.max(gvisorMinProcesses, most) : most
+export function processesOfContainer(kernel: ContainerPlan['kernel'], limit: number): number {
+  return kernel === 'gvisor' ? Math.max(gvisorMinProcesses, limit) : limit
 }
 
 function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPlan): readonly string[] {

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { engineVariables } from '../../types/index.ts'
+import { engineVariables, truncate } from '../../types/index.ts'
 import type { Config, Failure } from '../../types/index.ts'
 import { findProgram, runOnHost } from '../host-programs.ts'
 
@@ -182,9 +182,9 @@ function noAnswer(engine: ContainerEngine['name'], wanted: string, stderr: strin
   }
 }
 
-/** In the words of podman and of docker. */
-export function saysNoImage(said: string): boolean {
-  return /image not known|no such (?:image|object)|unable to find image/i.test(said)
+/** @param text in the words of podman or docker */
+export function saysNoImage(text: string): boolean {
+  return /image not known|no such (?:image|object)|unable to find image/i.test(text)
 }
 
 export function imageHint(wanted: string): string {
@@ -193,8 +193,10 @@ export function imageHint(wanted: string): string {
     : 'Check sandbox.container.image in config.toml, or leave it empty and run: oxbow image build'
 }
 
-/** The line that says what went wrong; warnings about other things come before it. */
-export function firstLine(said: string): string {
-  const lines = said.split('\n').filter((line) => line.trim() !== '')
-  return (lines.find((line) => /^(?:Error|error|docker):/.test(line)) ?? lines.at(-1) ?? 'it said nothing').slice(0, 300)
+const maxLineChars = 300
+
+/** @returns the line that says what went wrong: warnings about other things come before it */
+export function firstLine(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return truncate(lines.find((line) => /^(?:Error|error|docker):/.test(line)) ?? lines.at(-1) ?? 'it printed nothing', maxLineChars)
 }

@@ -55,6 +55,6 @@ describe('what docker says of itself', () => {
   it('is no answer when it is empty', async () => {
     const { tier, problem } = await statusOf('')
     assert.equal(tier, 'none')
-    assert.match(problem!.message, /^docker does not answer: it said nothing/)
+    assert.match(problem!.message, /^docker does not answer: it printed nothing/)
   })
 })

@@ -31,9 +31,9 @@ export async function findEngineLimits(
   }
   const { exitCode, stdout, stderr } = await ask(engine, '{{range .Host.CgroupControllers}}{{.}} {{end}}')
   if (exitCode !== 0) return silent(engine, stderr)
-  const given = new Set(stdout.trim().split(' '))
+  const supported = new Set(stdout.trim().split(' '))
   const names: Readonly<Record<HeldLimit, string>> = { memory: 'memory', processes: 'pids', processors: 'cpu' }
-  const held = heldLimits.filter((limit) => given.has(names[limit]))
+  const held = heldLimits.filter((limit) => supported.has(names[limit]))
   return { held, reason: held.length === heldLimits.length ? '' : 'the system hands its control group down to no plain user' }
 }
 
@@ -59,8 +59,12 @@ async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'
   if (kernel === 'gvisor' && !runtimes.split(' ').includes('runsc')) {
     return { code: 'sandbox_missing', message: 'No containers: docker does not know the runtime runsc (gVisor).', hint: runtimeHint }
   }
-  const given: Readonly<Record<HeldLimit, boolean>> = { memory: memory === 'true', processes: pids === 'true', processors: cpu === 'true' }
-  const held = heldLimits.filter((limit) => given[limit])
+  const supported: Readonly<Record<HeldLimit, boolean>> = {
+    memory: memory === 'true',
+    processes: pids === 'true',
+    processors: cpu === 'true',
+  }
+  const held = heldLimits.filter((limit) => supported[limit])
   return { held, reason: held.length === heldLimits.length ? '' : 'docker says that this machine has no control group for it' }
 }
 
@@ -72,8 +76,8 @@ function ask({ file, env }: ContainerEngine, format: string): ReturnType<typeof 
   return runOnHost(file, ['info', '--format', format], { env })
 }
 
-function silent({ name }: ContainerEngine, said: string): Failure {
-  const message = `${name} does not answer: ${firstLine(said)}`
+function silent({ name }: ContainerEngine, text: string): Failure {
+  const message = `${name} does not answer: ${firstLine(text)}`
   const start = name === 'docker' ? ' Start its service (systemctl start docker), and belong to the group that may use it.' : ''
   return { code: 'sandbox_missing', message, hint: `Check that \`${name} info\` works.${start}` }
 }

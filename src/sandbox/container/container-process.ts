@@ -1,7 +1,7 @@
 /**
- * One container from start to end. The engine's client carries frames to and from hands inside; the container itself is a child
- * of the engine's keeper, so that a client that is killed leaves it running. Therefore it is removed by name, by the kernel; and
- * when the kernel is killed, by a shell that waits for nothing else and sees the end of a pipe.
+ * One container from start to end. The engine's client carries frames to and from hands inside. The container itself is a child of the
+ * engine's keeper, so killing the client leaves it running. Therefore the kernel removes it by name; when the kernel is killed, a shell
+ * that waits for the end of a pipe does.
  */
 import type { ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -46,7 +46,7 @@ export async function startContainer(start: ContainerStart): Promise<HandsProces
   const exited = ended(child)
   const gone = exited.then(async () => {
     const removed = await remove(start)
-    // The watching shell is told that its work is done; else it does it.
+    // The watching shell ends without doing anything; else it removes the container.
     if (removed) watched.end('done\n')
     else watched.destroy()
     start.onGone()
@@ -67,13 +67,13 @@ function spawnClient({ engine, name, args }: ContainerStart): ChildProcess {
 
 /** Not `close`: that waits for the watching shell's pipe too. What the client said last is given a moment to arrive. */
 async function ended(child: ChildProcess): Promise<void> {
-  const said = new Promise<void>((resolve) => child.stderr!.once('close', () => resolve()))
+  const closed = new Promise<void>((resolve) => child.stderr!.once('close', () => resolve()))
   await new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
     child.once('error', () => resolve())
   })
   let timer: NodeJS.Timeout | undefined
-  await Promise.race([said, new Promise<void>((resolve) => (timer = setTimeout(resolve, containerTalkMs)))])
+  await Promise.race([closed, new Promise<void>((resolve) => (timer = setTimeout(resolve, containerTalkMs)))])
   clearTimeout(timer)
 }
 
@@ -88,10 +88,8 @@ async function remove({ engine, name, idFile, logger }: ContainerStart): Promise
   return removed && empty
 }
 
-/**
- * What is left of containers: processes by the container's id, which stands in their control groups (all that run inside) or
- * command lines (the engine's keepers outside); and whole containers whose kernel died, by their name.
- */
+// Leftovers: processes are found by the container's id, which is in their control groups (processes inside) or command lines (the
+// engine's keepers outside), and whole containers of killed kernels by their name.
 
 /** @returns pids on this host, none where containers live in another machine. */
 function processesOf(containerId: string): readonly number[] {
@@ -112,13 +110,13 @@ export async function endRemains(containerId: string): Promise<boolean> {
     const left = processesOf(containerId)
     if (left.length === 0) return true
     if (performance.now() > until) return false
-    // The keepers end by themselves when they have tidied up, as a rule before the first look.
+    // The keepers end by themselves when they have cleaned up, usually before the first look.
     if (!first) for (const pid of left) killQuietly(pid)
     await delay(50)
   }
 }
 
-/** Name of a container, or a machine, of this process; says whose it is to whoever finds it later. */
+/** @returns a name for a container or machine of this process, from which another process can tell whether its owner lives */
 export function containerName(suffix: string): string {
   const start = startOf(process.pid)
   return `oxbow-${process.pid}-${start ?? 0}-${start === null ? 0 : processNamespace()}-${suffix}`

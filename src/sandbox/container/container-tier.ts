@@ -3,11 +3,12 @@ import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
 import type { Profile } from '../../types/index.ts'
 import type { FolderMount, GuardedPath, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from '../tier-plan.ts'
+import { browserFileMb, browserProcesses } from '../limits.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { insideEgressSocket, sandboxUid } from '../tier-plan.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { createEntrance } from '../workspace-entrance.ts'
-import { browserContainer } from '../browser.ts'
+import { browserPolicy, findDriver, ownProfiles, policyFiles } from '../browser.ts'
 import { handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint, installationOf, saysNoImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
@@ -87,7 +88,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
 
   const startIn = async (
     profile: Profile,
-    { mounts, limits = options.limits, args: told = entryArgs[profile] }: View,
+    { mounts, limits = options.limits, args: handsArgs = entryArgs[profile] }: View,
     onGone: () => void,
   ): Promise<HandsProcess> => {
     const name = containerName(`${process.hrtime.bigint().toString(36)}${(starts += 1)}`)
@@ -107,7 +108,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
       mounts: [...mounts, { host: keepFile(join(kept, 'hands.cjs'), program), inside: insideProgram, writable: false }],
       limits,
       held,
-      program: handsProgram(insideProgram, told, { limits, held }),
+      program: handsProgram(insideProgram, handsArgs, { limits, held }),
     })
     try {
       return await startContainer({ engine, name, idFile, args, logger, onGone })
@@ -145,11 +146,37 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
   return { start, close: async () => void (await reaping) }
 }
 
-/** What a container is shown; its limits and what its hands are told, where they are not those of its profile. */
+/** What a container sees; its limits and the arguments of its hands, where they differ from those of the profile. */
 interface View {
   readonly mounts: readonly FolderMount[]
   readonly limits?: TierOptions['limits']
   readonly args?: readonly string[]
+}
+
+/**
+ * The view of profile `browser`: as in the process tier, with Chromium and its fonts from the image.
+ * @param program path of Chromium inside the image. @param kept folder for files that are mounted. @param socket of the egress proxy
+ */
+function browserContainer({ folders, browser, cacheFolder, limits }: TierOptions, program: string, kept: string, socket: string): View {
+  const driver = findDriver()
+  if (driver === null) {
+    throw new OxbowError('sandbox_missing', 'No browser: the package playwright-core is not installed.', {
+      hint: 'Run: npm install playwright-core',
+    })
+  }
+  const policy = keepFile(join(kept, 'browser-policy.json'), browserPolicy)
+  const shown = (host: string, inside: string): FolderMount => ({ host, inside, writable: false })
+  return {
+    mounts: [
+      { host: folders.tmp, inside: '/tmp', writable: true },
+      { host: ownProfiles(cacheFolder), inside: '/profiles', writable: true },
+      shown(driver, '/opt/oxbow/playwright-core'),
+      ...policyFiles.map((path) => shown(policy, path)),
+      shown(socket, insideEgressSocket),
+    ],
+    limits: { ...limits, memory_mb: browser.memory_mb, max_processes: browserProcesses, max_file_mb: browserFileMb },
+    args: ['--relay', insideEgressSocket, '--browser', program],
+  }
 }
 
 function workMounts({ shared, tmp }: WorkspaceFolders, guarded: readonly GuardedPath[]): readonly FolderMount[] {

@@ -1,5 +1,5 @@
-/** Tries, inside the process tier, what must not work there, and what the tools need. */
-import type { Hands } from '../../types/index.ts'
+/** Tries, inside the process tier, what must fail there and what the tools need; then its control groups, and the threads of WASM tools. */
+import { type Hands, truncate } from '../../types/index.ts'
 import { findBrowser } from '../browser.ts'
 import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
 import type { CgroupLimit } from '../cgroup/cgroup-delegation.ts'
@@ -76,7 +76,7 @@ async function proxied(hands: Hands): Promise<Finding> {
   const ask = 'exec 3<>/dev/tcp/127.0.0.1/8118; printf "CONNECT 169.254.169.254:80 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" >&3; head -1 <&3'
   const { stdout, stderr } = await askCommand(hands, ask)
   if (/^HTTP\/1\.1 4\d\d/.test(stdout)) return ok('only the egress proxy, and it refuses private addresses')
-  return missing(`the egress proxy does not answer: ${(stdout + stderr).trim().slice(0, 200)}`, 'See docs/isolation.md.')
+  return missing(`the egress proxy does not answer: ${truncate((stdout + stderr).trim(), 200)}`, 'See docs/isolation.md.')
 }
 
 /** Opens a page that nobody serves: a browser that can say so has started, and has a tab. */
@@ -91,8 +91,6 @@ async function browses(hands: Hands): Promise<Finding> {
   if (tabs.length > 0) return ok('Chromium runs in the sandbox, behind the egress proxy')
   throw opened
 }
-
-/** Tries what bounds a sandbox as a whole: a control group is made, and removed. */
 
 const words: Readonly<Record<CgroupLimit, string>> = { memory: 'memory', pids: 'processes', cpu: 'processor time' }
 const tryScope = 'Check that this prints "true": systemd-run --user --scope echo true   (as root without --user)'
@@ -133,8 +131,7 @@ async function tryGroup(parents: BubblewrapPlan['cgroups'], searchPath: string):
   }
 }
 
-/** Tries tools of programs: a module that ends, one that never does, and one that wants more memory than it may have. */
-
+/** Runs a module that ends, one that never ends, and one that grows beyond its memory limit. */
 export const wasmAttempt: Attempt = {
   name: 'WASM tools',
   timeoutMs: startTimeoutMs,

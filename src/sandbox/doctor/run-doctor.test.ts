@@ -30,7 +30,7 @@ describe('what the doctor found', () => {
     const first = await check(machineAt('a'), ok('QEMU'))
     const second = await check(machineAt('a'), missing('not asked', ''))
     assert.deepEqual([tried, first.says, second.state], [1, 'QEMU', 'ok'])
-    assert.match(second.says, /^QEMU \(found before/)
+    assert.match(second.says, /^QEMU \(kept since/)
   })
 
   it('is found anew when it did not work, when a program was installed, and when the configuration is another', async () => {

@@ -30,7 +30,7 @@ export interface DoctorOptions {
   readonly searchPath?: string
 }
 
-/** One finding after the other, as they are made. One at a time: two machines at once would slow each other down. */
+/** Yields each finding when it is made. One at a time: two machines at once would slow each other down. */
 export async function* runDoctor({ config, shared, ...places }: DoctorOptions): AsyncGenerator<DoctorCheck> {
   const workspaceRoot = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-doctor-')))
   const proxy = createEgressProxy(config.egress, join(workspaceRoot, 'ipc'))
@@ -40,7 +40,7 @@ export async function* runDoctor({ config, shared, ...places }: DoctorOptions): 
     let inside = true
     for (const each of tierAttempts(machine)) {
       const check = await keptCheck(each, { ...machine, cacheFolder: places.cacheFolder })
-      // What cannot be started cannot be looked into.
+      // The rest is tried inside the process tier.
       if (each.name === processTier && check.state === 'missing') inside = false
       yield check
     }
@@ -64,7 +64,7 @@ const programs = ['bwrap', 'podman', 'docker', 'runc', 'runsc', 'qemu-system-x86
 
 /** Never rejects. */
 export async function keptCheck(each: Attempt, machine: Machine): Promise<DoctorCheck> {
-  // Quick, and what everything else is tried in.
+  // Quick, and everything else is tried inside it.
   if (each.name === processTier) return attempt(each)
   const folder = machine.cacheFolder
   if (folder === undefined) return attempt(each)
@@ -75,9 +75,7 @@ export async function keptCheck(each: Attempt, machine: Machine): Promise<Doctor
   }
   const file = join(folder, 'doctor', `${each.name.replaceAll(/\W+/g, '-')}.json`)
   const check = await keptAnswer(file, await questionOf(each, machine), find, ({ state }) => state !== 'missing')
-  return isNew
-    ? check
-    : { ...check, says: `${check.says} (found before, since the machine started)`, ms: 0, required: each.required ?? false }
+  return isNew ? check : { ...check, says: `${check.says} (kept since this machine booted)`, ms: 0, required: each.required ?? false }
 }
 
 async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPath(), imageFolder = '' }: Machine): Promise<string> {
@@ -85,16 +83,16 @@ async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPat
     ...searchPath.split(':').flatMap((folder) => programs.map((program) => join(folder, program))),
     join(imageFolder, imagesName),
   ]
-  const told = engineVariables.map((variable) => process.env[variable] ?? '')
+  const environment = engineVariables.map((variable) => process.env[variable] ?? '')
   const engine = findEngine(limits.container, searchPath)
   const image = 'code' in engine ? null : await findImage(engine, limits.container.image, installationOf(imageFolder))
-  // Of another Oxbow: its machines need another image.
+  // The machines of another version of Oxbow need another image.
   const hands = handsMark(loadHandsProgram(findHandsEntry()))
   const stamps = [...new Set(made)].map(stampOf)
-  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', kvmUsers(), limits, told, image, hands, stamps])
+  return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', kvmUsers(), limits, environment, image, hands, stamps])
 }
 
-/** Another one when a file or folder was written. */
+/** Changes when the file or folder is written. */
 function stampOf(path: string): string {
   const stats = statSync(path, { throwIfNoEntry: false })
   return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size}`

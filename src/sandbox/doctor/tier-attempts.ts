@@ -19,7 +19,7 @@ export interface Attempt {
   readonly name: string
   readonly timeoutMs: number
   readonly required?: boolean
-  /** Does it. What it throws is a finding too. */
+  /** What it throws becomes a finding too. */
   run(): Promise<Finding>
 }
 
@@ -27,7 +27,7 @@ export const ok = (says: string): Finding => ({ state: 'ok', says, fix: '' })
 export const weak = (says: string, fix: string): Finding => ({ state: 'weak', says, fix })
 export const missing = (says: string, fix: string): Finding => ({ state: 'missing', says, fix })
 
-/** Never rejects. What still runs after its time is left to its own limits. */
+/** Never rejects. A run that exceeds its time is left to its own limits. */
 export async function attempt({ name, timeoutMs, required = false, run }: Attempt): Promise<DoctorCheck> {
   const begin = performance.now()
   const over = new AbortController()
@@ -57,13 +57,13 @@ export async function askCommand(hands: Hands, command: string): Promise<HandsOp
   return hands.ask('exec', exec, { signal: new AbortController().signal, timeoutMs: commandTimeoutMs * 2 })
 }
 
-/** What the sandbox is asked for is closed after `use`, however it ends. */
+/** Closes the sandbox after `use`, however that ends. */
 export async function withSandbox(
   machine: Machine,
   limits: Config['sandbox'],
   use: (sandbox: Sandbox) => Promise<Finding>,
 ): Promise<Finding> {
-  // The workspace here is none that has to be bounded; what bounds that of the person is a finding of its own.
+  // This workspace needs no quota; the disk of the person's workspace is a finding of its own.
   const disk = limits.tier === 'micro_vm' ? {} : { disk: 'folder' as const, disk_mb: null }
   const sandbox = await createSandbox({ ...machine, limits: { ...limits, ...disk, allow_lower: '' }, insecure: false })
   try {
@@ -75,32 +75,32 @@ export async function withSandbox(
   }
 }
 
-/** Everything but the tiers is tried in this one. */
+/** Everything but the tiers is tried in this tier. */
 export const processTier = 'process tier'
 
 export function tierAttempts(machine: Machine): readonly Attempt[] {
   const { limits } = machine
   const { container } = limits
-  const asked = (tier: SandboxTier, kernel: Config['sandbox']['container']['kernel'] = container.kernel): boolean =>
+  const isRequired = (tier: SandboxTier, kernel: Config['sandbox']['container']['kernel'] = container.kernel): boolean =>
     limits.tier === tier && container.kernel === kernel
   const inTier = (tier: SandboxTier, more: Partial<Config['sandbox']> = {}) => ({
     run: () => withSandbox(machine, { ...limits, ...more, tier }, (sandbox) => answers(sandbox, machine, { ...limits, ...more })),
   })
   return [
-    { name: processTier, timeoutMs: bootTimeoutMs, required: asked('process'), ...inTier('process') },
+    { name: processTier, timeoutMs: bootTimeoutMs, required: isRequired('process'), ...inTier('process') },
     {
       name: 'container tier',
       timeoutMs: containerTimeoutMs,
-      required: asked('container', 'runc'),
+      required: isRequired('container', 'runc'),
       ...inTier('container', { container: { ...container, kernel: 'runc' } }),
     },
     {
       name: 'with gVisor',
       timeoutMs: containerTimeoutMs,
-      required: asked('container', 'gvisor'),
+      required: isRequired('container', 'gvisor'),
       ...inTier('container', { container: { ...container, kernel: 'gvisor' } }),
     },
-    { name: 'micro_vm tier', timeoutMs: bootTimeoutMs, required: asked('micro_vm'), ...inTier('micro_vm') },
+    { name: 'micro_vm tier', timeoutMs: bootTimeoutMs, required: isRequired('micro_vm'), ...inTier('micro_vm') },
   ]
 }
 
@@ -114,9 +114,9 @@ async function answers(sandbox: Sandbox, { searchPath }: Machine, limits: Config
   return lacking.length === 0 ? ok(says) : weak(`${says}; not in force: ${lacking.map(subject).join(', ')}`, fixFor(lacking))
 }
 
-/** What the status says is in force, held against the kernel of this machine. */
+/** Compares the limits that the status claims with those that the kernel of this machine has. */
 async function containerFinding(
-  said: readonly string[],
+  statusLines: readonly string[],
   limits: Config['sandbox'],
   searchPath?: string,
 ): Promise<{ readonly says: string; readonly lacking: readonly string[] }> {
@@ -128,18 +128,18 @@ async function containerFinding(
     processes: processesOfContainer(limits.container.kernel, limits.max_processes),
     processors: limits.cpus ?? Infinity,
   }
-  const claimed = heldLimits.filter((limit) => said.some((line) => line.startsWith(`${limit}:`)))
+  const claimed = heldLimits.filter((limit) => statusLines.some((line) => line.startsWith(`${limit}:`)))
   const holds = claimed.filter((limit) => bounds[limit] <= wanted[limit])
   const lacking = claimed.filter((limit) => !holds.includes(limit)).map((limit) => `${limit}: the engine has set nothing`)
   return { says: holds.length === 0 ? '' : `; in force: ${holds.join(', ')}`, lacking }
 }
 
-/** What a limit is about; the whole sentence is in `oxbow status`. */
+/** @returns the word before the colon; `oxbow status` prints the whole sentence */
 function subject(limit: string): string {
   return limit.slice(0, Math.max(0, limit.indexOf(':'))) || limit
 }
 
-/** What it means for agents depends on which tier is configured; the verdict says so once. */
+/** The consequence for agents depends on the configured tier; doctor's verdict states it once. */
 function withoutConsequence(message: string): string {
   return message.replace(/ File and shell tools are off\.$/, '')
 }
@@ -155,11 +155,10 @@ function fixFor(degraded: readonly string[]): string {
 }
 
 /**
- * What the kernel of this machine says a container is held to: engines accept limits that they cannot set, and only warn. Looked up from
- * outside, in the control groups of the container's first process, for inside nothing of them is to be seen.
+ * Reads the limits of the only container of this process from the kernel, because engines accept limits that they cannot set, and only
+ * warn. Reads them outside, in the control groups of the container's first process: they are not visible inside.
+ * @returns null where the container is no process of this machine
  */
-
-/** Of the only container that this process has. @returns null where it is no process of this machine */
 async function boundsOfContainer(
   { container }: Config['sandbox'],
   searchPath: string = ownSearchPath(),

@@ -1,4 +1,9 @@
-/** Looks at what agents have left in the workspace that would run on the person's side. */
+/**
+ * Looks at the person's workspace: what bounds its size, and which files in it run by themselves on the person's side. Agents may write
+ * nearly everything there, and git, a shell, an editor or a package manager runs some files without being asked to.
+ *
+ * The folder is hostile: links are not followed, only plain files are read, and only their beginning.
+ */
 import { constants } from 'node:fs'
 import { lstat, open, opendir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
@@ -23,8 +28,6 @@ export function workspaceAttempt(shared: string): Attempt {
   }
 }
 
-/** Looks at what bounds the person's workspace: the size of the file system it is on, as it is now. */
-
 /** @param shared folder of the workspace that agents write; `tmp` is beside it */
 export function diskAttempt(shared: string, diskMb: number | null): Attempt {
   return {
@@ -32,20 +35,13 @@ export function diskAttempt(shared: string, diskMb: number | null): Attempt {
     timeoutMs: commandTimeoutMs,
     run() {
       const { inForce, missing } = findDiskLimit({ shared, tmp: join(dirname(shared), 'tmp') }, diskMb, null)
-      const [said = ''] = [...missing, ...inForce].map((line) => line.replace(/^disk: /, ''))
+      const [text = ''] = [...missing, ...inForce].map((line) => line.replace(/^disk: /, ''))
       return Promise.resolve(
-        missing.length === 0 ? ok(said) : weak(said, 'Set sandbox.disk = "image" and start as root: docs/isolation.md, “Disk”.'),
+        missing.length === 0 ? ok(text) : weak(text, 'Set sandbox.disk = "image" and start as root: docs/isolation.md, “Disk”.'),
       )
     },
   }
 }
-
-/**
- * Finds what in a workspace runs by itself on the person's side: agents may write nearly everything there, and git, a shell, an
- * editor or a package manager runs some files without being asked to. Commands in the sandbox can make them, so they are named.
- *
- * The folder is hostile: links are not followed, only plain files are read, and only their beginning.
- */
 
 interface SelfRunning {
   /** Names of at most `maxTold` files, each with what runs it. */
@@ -87,7 +83,7 @@ export async function findSelfRunning(folder: string): Promise<SelfRunning> {
         if (entry.name !== 'node_modules') await look(path)
       } else if (entry.isFile()) {
         const runBy = await whoRuns(path, `/${relative(folder, path)}`)
-        // Made by whoever is in the sandbox: a name may hold a line that looks like one of ours.
+        // An agent may have chosen the name: it could contain a line that looks like one of ours.
         if (runBy !== null) found.push(`${relative(folder, path).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')} (${runBy})`)
       }
     }

@@ -93,8 +93,8 @@ describe('a root tree', { skip }, () => {
 
 describe('what ldd says', () => {
   it('is read to the libraries, the loader among them', () => {
-    const said =
+    const output =
       '/bin/x:\n\tlinux-vdso.so.1 (0x00007ffe)\n\tlibc.so.6 => /lib/libc.so.6 (0x00007f)\n\tlibgone.so => not found\n\t/lib64/ld.so.2 (0x0f)\n/bin/s:\n\tstatically linked\n'
-    assert.deepEqual(parseLdd(said), ['/lib/libc.so.6', '/lib64/ld.so.2'])
+    assert.deepEqual(parseLdd(output), ['/lib/libc.so.6', '/lib64/ld.so.2'])
   })
 })

@@ -1,4 +1,7 @@
-/** A program of the host inside the launcher of the process tier: a user without rights, without network, in a control group. */
+/**
+ * Runs a program of the host inside the launcher of the process tier: as a user without rights, without network, in a control group. QEMU
+ * runs so, and mke2fs, which makes the disk of a machine from a folder: neither reads files with the rights of root.
+ */
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, realpathSync } from 'node:fs'
 import { chown, mkdir, rm } from 'node:fs/promises'
@@ -99,8 +102,6 @@ function launchIn(group: Cgroup, launch: ProgramLaunch): LaunchedProgram {
   return { child, sockets, diagnostics: collectDiagnostics(child.stderr!), exited, gone }
 }
 
-/** Makes the disk of a machine out of a folder of the host. mke2fs runs inside the launcher: nobody's files are read with rights. */
-
 interface DiskImage {
   readonly launcher: BubblewrapPlan
   /** Absolute path. */
@@ -113,7 +114,7 @@ interface DiskImage {
   readonly diskMb: number
 }
 
-/** The size of the disk is the quota of the workspace. @throws OxbowError `sandbox_failed` when the folder does not fit, or cannot be read */
+/** Makes a disk from a folder. Its size is the quota of the workspace. @throws OxbowError `sandbox_failed` when the folder does not fit, or cannot be read */
 export async function makeDisk({ launcher, mke2fs, from, name, diskFolder, diskMb }: DiskImage): Promise<void> {
   await rm(diskFolder, { recursive: true, force: true })
   await mkdir(diskFolder, { recursive: true, mode: 0o700 })

@@ -95,12 +95,12 @@ async function withEmptyDisk(
 async function warmUp(hands: Hands, timeoutMs: number): Promise<void> {
   const options = { signal: new AbortController().signal, timeoutMs }
   const command = { command: 'true', cwd: '/tmp', stdin: '', timeoutMs, maxOutputBytes: 1_000 }
-  const asked = [
+  const requests = [
     hands.ask('exec', command, options),
     hands.ask('read', { path: '/shared/x', fromLine: 1, maxLines: 1, maxBytes: 1 }, options),
     hands.ask('survey', { path: '/shared', maxEntries: 1 }, options),
   ]
-  await Promise.allSettled(asked)
+  await Promise.allSettled(requests)
 }
 
 /** Lets QEMU send the whole machine through a socket, and writes down what comes. */

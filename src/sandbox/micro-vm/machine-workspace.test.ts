@@ -19,7 +19,7 @@ describe('the disk of a machine that died and does not start again', { skip }, (
     const root = await mkdtemp(join(tmpdir(), 'oxbow-lost-'))
     const cacheFolder = join(root, 'internal')
     const state = join(cacheFolder, 'micro-vm')
-    const said: string[] = []
+    const logged: string[] = []
     const folders = await prepareFolders(root)
     await chmod(root, 0o755)
     const workspace = openMachineWorkspace({
@@ -27,7 +27,7 @@ describe('the disk of a machine that died and does not start again', { skip }, (
       cacheFolder,
       mke2fs: mke2fs!,
       diskMb: 8,
-      logger: (text) => void said.push(text),
+      logger: (text) => void logged.push(text),
       launcher: 'code' in launcher ? assert.fail() : launcher,
     })
     const dieWith = async (text: string): Promise<void> => {
@@ -43,8 +43,8 @@ describe('the disk of a machine that died and does not start again', { skip }, (
     const kept = (await readdir(state)).filter((name) => name.startsWith('disk-')).sort()
     assert.deepEqual(kept, ['disk-not-taken-over', 'disk-not-taken-over-2'])
     assert.deepEqual(await Promise.all(kept.map((name) => readFile(diskPath(join(state, name)), 'utf8'))), ['first', 'second'])
-    assert.equal(said.length, 2)
-    assert.match(said[1]!, /internal\/micro-vm\/disk-not-taken-over-2/)
+    assert.equal(logged.length, 2)
+    assert.match(logged[1]!, /internal\/micro-vm\/disk-not-taken-over-2/)
     await rm(root, { recursive: true })
   })
 })

@@ -140,8 +140,6 @@ async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> 
   await rm(copy.mark, { force: true })
 }
 
-/** Watches which requests may have changed the workspace, and has the changes taken over when none of them is under way. */
-
 /** Requests after which everything is as it was before. All others count as changes: a session may go on by itself. */
 const readOnly: ReadonlySet<HandsOp> = new Set(['read', 'bytes', 'list', 'search', 'stat', 'archive', 'survey', 'watch', 'shutdown'])
 
@@ -155,7 +153,7 @@ interface TakeBackOptions {
   ended(): Promise<void>
 }
 
-/** The same for hands with a way out, which are over the same workspace. */
+/** Watches for requests that may change the workspace, of both kinds of hands, and takes changes over when none of them is running. */
 function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
   const ending = new AbortController()
   let looked: Promise<void> | null = null

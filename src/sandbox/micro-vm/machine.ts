@@ -1,4 +1,4 @@
-/** One micro VM from start to end. */
+/** One micro VM from start to end: its launch, its hands, and the port by which its programs reach the egress proxy. */
 import { randomBytes } from 'node:crypto'
 import { openSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
@@ -30,7 +30,7 @@ export interface LaunchedMachine extends LaunchedProgram {
   readonly monitor: Duplex | null
 }
 
-/** Hands in a machine. The machine has one fate: when hands of either kind end, it ends, with all that runs in it. */
+/** Hands in a machine. When hands of either kind end, the whole machine ends. */
 export interface Machine extends HandsProcess {
   /** Null where the settings have none. */
   readonly online: OnlineHands | null
@@ -68,7 +68,7 @@ export function launchMachine(parts: MachineParts, begin: { snapshot: string } |
   return { ...launched, control: control!, monitor, online: shape.settings.online ? { hands: others[0]!, egress: others[1]! } : null }
 }
 
-/** Waits until hands have greeted, those with a way out too. @throws OxbowError `sandbox_failed` when they do not in time */
+/** Waits until both kinds of hands have greeted. @throws OxbowError `sandbox_failed` when they do not in time */
 export async function attachMachine(
   { child, online, exited, gone, diagnostics }: LaunchedMachine,
   startTimeoutMs: number,
@@ -117,7 +117,7 @@ export async function startMachine(parts: MachineParts, snapshot: string, logger
   return attachMachine(machine, restoreTimeoutMs, logger)
 }
 
-/** Resolves when the guest has said this word on its control port. @throws OxbowError `sandbox_failed` */
+/** Resolves when the guest has written this word on its control port. @throws OxbowError `sandbox_failed` */
 export function heard({ control, exited, diagnostics }: LaunchedMachine, word: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = ''
@@ -142,10 +142,8 @@ export function heard({ control, exited, diagnostics }: LaunchedMachine, word: s
   })
 }
 
-/**
- * The way out of a machine that has no network: a port on which the hands that may use it share connections, each of which becomes
- * one to the socket of the egress proxy. Who is let through is judged there. What comes from the port may be from anybody inside.
- */
+// A machine has no network. Its way out is a port that carries the connections of the hands that may use it; each becomes a connection
+// to the socket of the egress proxy, which judges it. Bytes from that port may come from any program inside.
 
 interface WayOut {
   /** From now on connections are made. Before, each is closed: no command has been let out yet. @param socket of the proxy, on the host */

@@ -187,7 +187,7 @@ function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<stri
   return parts.slice(git + 1).some((part) => gitRuns.has(part))
 }
 
-/** What stands in the person's folder, and what stood there when host and machine last agreed. Links are looked at, never followed. */
+// Trees: the person's folder now, and as it was when host and machine last agreed. Links are read, never followed.
 
 interface TreeEntry {
   readonly kind: 'file' | 'folder' | 'link' | 'other'

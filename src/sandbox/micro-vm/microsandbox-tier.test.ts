@@ -175,14 +175,14 @@ describe('the command line of a microsandbox', () => {
 
 describe('what msb complains of', () => {
   it('is one line without folders of the host', () => {
-    const said = [
+    const output = [
       'info MSB_HOME: /home/ada/.microsandbox',
       '   ✗ CPU virt     not found',
       'error: CPU virtualization is not available',
       '  → no vmx (Intel) or svm (AMD) flag in /proc/cpuinfo',
       '  → see /home/ada/.microsandbox/logs/x.log',
     ].join('\n')
-    assert.equal(complaints(said), 'CPU virtualization is not available; no vmx (Intel) or svm (AMD) flag in /proc/cpuinfo; see …')
+    assert.equal(complaints(output), 'CPU virtualization is not available; no vmx (Intel) or svm (AMD) flag in /proc/cpuinfo; see …')
     assert.equal(complaints('all well'), '')
   })
 })

@@ -1,12 +1,11 @@
 /**
- * The second provider of machines: microsandbox, which takes KVM, HVF (macOS) or WHP (Windows). Chosen only where its own doctor is
- * content and a machine of it has really started; that answer is kept until the next start of this machine.
+ * The second provider of micro VMs: microsandbox, which uses KVM, HVF (macOS) or WHP (Windows). Used only where `msb doctor` succeeds
+ * and a machine has really started; that answer is kept until this machine boots again.
  *
- * The workspace is not copied: the folders themselves are shown, by its file service. Whoever wants the wall of micro-vm/ between
- * a hostile guest and the host's file system takes QEMU.
+ * The workspace is not copied: microsandbox's file service shows the folders themselves. QEMU isolates the host's file system better.
  */
 import { join } from 'node:path'
-import { type Failure, OxbowError, type Profile } from '../../types/index.ts'
+import { type Failure, OxbowError, type Profile, truncate } from '../../types/index.ts'
 import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { containerName, isOrphan } from '../container/container-process.ts'
 import { attachHands, collectDiagnostics, type HandsProcess, spawnWithStreams } from '../hands/hands-process.ts'
@@ -35,16 +34,16 @@ export const microsandboxTier: TierProvider = {
       () => whyNot(msb, image),
       (why) => why === '',
     )
-    if (problem !== '') return refused(`microsandbox starts no machine: ${problem}.`, 'msb doctor says more; or take QEMU.')
+    if (problem !== '') return refused(`microsandbox starts no machine: ${problem}.`, 'Run msb doctor for details, or use QEMU.')
     await removeOrphans(msb)
     return tierPlan(msb, options)
   },
 }
 
-/** What it says of itself, and then the only proof: a machine that runs something. @returns '' when that worked */
+/** Runs its doctor, then a machine, which is the only proof. @returns '' when both succeed */
 async function whyNot(msb: string, image: string): Promise<string> {
   const doctor = await runOnHost(msb, ['doctor'], { env: environment() })
-  if (doctor.exitCode !== 0) return complaints(`${doctor.stdout}\n${doctor.stderr}`) || 'its doctor is not content'
+  if (doctor.exitCode !== 0) return complaints(`${doctor.stdout}\n${doctor.stderr}`) || 'msb doctor fails'
   const machine = { ...smallest, name: nextName(), image, program: ['node', '--version'] }
   try {
     for (const args of [createArguments(machine)!, execArguments(machine)]) {
@@ -59,7 +58,7 @@ async function whyNot(msb: string, image: string): Promise<string> {
   }
 }
 
-/** A machine is no child of ours: one that a killed kernel has left is found by its name. */
+/** Removes the machines of killed kernels. They are no child processes, so they are found by name. */
 async function removeOrphans(msb: string): Promise<void> {
   const { stdout } = await runOnHost(msb, listArguments, { env: environment() })
   for (const name of stdout.split('\n')) if (isOrphan(name)) await remove(msb, name)
@@ -130,15 +129,15 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
   }
   const args = createArguments(start)
   if (args === null) {
-    throw new OxbowError('sandbox_missing', 'The path of the workspace cannot be said to microsandbox.', {
-      hint: 'Use one without colons and commas.',
+    throw new OxbowError('sandbox_missing', 'microsandbox cannot take the path of this workspace.', {
+      hint: 'Use a path without colons and commas.',
     })
   }
   const created = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
   if (created.exitCode !== 0) {
     await remove(msb, name)
     throw new OxbowError('sandbox_failed', `The machine did not start: ${complaints(created.stderr) || 'it ended at once'}.`, {
-      hint: 'msb doctor says more; or take QEMU.',
+      hint: 'Run msb doctor for details, or use QEMU.',
     })
   }
   const child = spawnWithStreams(msb, execArguments(start), {
@@ -182,7 +181,7 @@ function refused(what: string, hint: string): Failure {
   return { code: 'sandbox_missing', message: `No micro VM: ${what}`, hint }
 }
 
-/** The command lines of `msb`, the program of microsandbox 0.6. */
+// The command lines of `msb`, the program of microsandbox 0.6.
 
 export interface MsbMount {
   readonly host: string
@@ -206,12 +205,12 @@ export interface MsbStart {
   readonly program: readonly string[]
 }
 
-/** By which what a killed kernel has left is found. */
+/** Finds the machines of killed kernels. */
 const msbLabel = 'app=oxbow'
 
 /**
  * A machine that waits for `execArguments`: `msb run` reads its input to the end before it starts a program, which hands cannot live with.
- * @returns null where a path cannot be said to `msb`, which splits its mounts at colons and commas
+ * @returns null for a path with a colon or comma, at which `msb` splits its mounts
  */
 export function createArguments(start: MsbStart): readonly string[] | null {
   const paths = start.mounts.flatMap(({ host, inside }) => [host, inside])
@@ -255,8 +254,6 @@ export function removeArguments(name: string): readonly string[] {
 /** @param text what `msb doctor` says. @returns its complaints in one line, without paths of the host */
 export function complaints(text: string): string {
   const lines = text.split('\n').filter((line) => /^error: |^\s*→ /.test(line))
-  return lines
-    .map((line) => line.replace(/^error: |^\s*→ /, '').replace(/\/(?!proc\/|dev\/)[^\s]*\/[^\s]*/g, '…'))
-    .join('; ')
-    .slice(0, 400)
+  const shown = lines.map((line) => line.replace(/^error: |^\s*→ /, '').replace(/\/(?!proc\/|dev\/)[^\s]*\/[^\s]*/g, '…'))
+  return truncate(shown.join('; '), 400)
 }

@@ -1,4 +1,7 @@
-/** Finds the programs that make a machine. */
+/**
+ * How a machine starts: the programs and the image that it needs, and the command line of QEMU. It has a processor, memory, two disks and
+ * two serial ports (four, with a way out), and nothing else: no network, no display, no bus on which something could be plugged in.
+ */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -34,8 +37,6 @@ export function microVmPrograms(searchPath: string): MachinePrograms | Failure {
   }
 }
 
-/** Where the image of a machine stands, for those who start one. What builds it is not loaded with this. */
-
 /** The files of an image, in a folder that is never changed once it has its name. */
 export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
 /** Which hands are in it: a hash of their program. */
@@ -68,11 +69,6 @@ export async function holdsHands(image: string, program: string): Promise<boolea
     () => false,
   )
 }
-
-/**
- * The command line of QEMU. The machine has a processor, memory, two disks and two serial ports (four, with a way out), and nothing else: no network,
- * no display, no bus on which something could be plugged in.
- */
 
 /** What makes two machines the same to a snapshot. */
 export interface MachineShape {
@@ -139,7 +135,7 @@ export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Desc
 }
 
 /**
- * Under emulation the guest must be told the clock: measuring it fails on a machine under load, and the guest then hangs. Guards
+ * Under emulation the guest gets the clock as an argument: measuring it fails on a machine under load, and the guest then hangs. Guards
  * against leaks between processes of one processor are left out there too, for an emulated processor has nothing to leak.
  */
 function kernelArguments({ accel, tscKhz, settings }: MachineShape): string {

@@ -23,9 +23,9 @@ export const qemuTier: TierProvider = {
     if ('code' in launcher) return launcher
     const programs = microVmPrograms(options.searchPath)
     if ('code' in programs) return programs
-    const asked = options.limits.micro_vm.image
-    const image = await findVmImage(asked === '' ? join(options.imageFolder, imagesName) : asked)
-    if (image === null) return noImage(asked)
+    const configured = options.limits.micro_vm.image
+    const image = await findVmImage(configured === '' ? join(options.imageFolder, imagesName) : configured)
+    if (image === null) return noImage(configured)
     if (!(await holdsHands(image, loadHandsProgram(findHandsEntry())))) return otherImage
     const partsOf = (accel: MachineShape['accel'], tscKhz: number, profile: GuestSettings['profile']): SnapshotParts => ({
       launcher,
@@ -89,9 +89,9 @@ function tierPlan(
 function shareMachine(start: () => Promise<Machine>): () => Promise<Machine> {
   let current: Promise<Machine> | null = null
   return async () => {
-    const known = current
-    const running = await known?.catch(() => null)
-    if (running?.isOpen() !== true && current === known) current = Promise.resolve(running?.kill()).then(start)
+    const before = current
+    const running = await before?.catch(() => null)
+    if (running?.isOpen() !== true && current === before) current = Promise.resolve(running?.kill()).then(start)
     return current!
   }
 }
@@ -119,10 +119,10 @@ function limitsInForce(limits: Config['sandbox'], { shape, diskMb }: SnapshotPar
   ]
 }
 
-function noImage(asked: string): Failure {
+function noImage(configured: string): Failure {
   return {
     code: 'sandbox_missing',
-    message: asked === '' ? 'No micro VM: its image was not built yet.' : 'No micro VM: sandbox.micro_vm.image names no image.',
+    message: configured === '' ? 'No micro VM: its image was not built yet.' : 'No micro VM: sandbox.micro_vm.image names no image.',
     hint: 'Build it with: oxbow image build --vm',
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Finds out what a machine has changed in /shared since the last time, and brings it to the host, into a folder of its own, file
- * by file under numbers: nothing is applied yet. The machine is a stranger: names, sizes and counts are checked first.
+ * by file under numbers: nothing is applied yet. The machine may be hostile: names, sizes and counts are checked first.
  */
 import { createHash } from 'node:crypto'
 import { mkdtemp, open } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { type Hands, isOxbowError, OxbowError, type SurveyedEntry } from '../../types/index.ts'
 import { importPieceBytes, importRequestMs, importsAtOnce, maxImportEntries } from '../limits.ts'
 
-/** What a machine had of each path when it was last looked at. Only good for comparing. */
+/** For each path, a text that changes when the machine changes the entry. */
 type Stamps = ReadonlyMap<string, string>
 
 export interface TakenEntry {
@@ -120,7 +120,7 @@ function stampOf({ kind, executable, stamp, target }: SurveyedEntry): string {
   return [kind, executable, stamp, target].join(' ')
 }
 
-/** Relative, and the same file whoever reads it. */
+/** Relative, and names the same file for every reader. */
 function isPlain(path: string): boolean {
   if (path.includes('\0')) return false
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= maxNameBytes)
@@ -130,7 +130,7 @@ function isPlain(path: string): boolean {
 const maxNameBytes = 255
 
 function refused(why: string): OxbowError {
-  return new OxbowError('sandbox_failed', `What the micro VM says of its workspace was refused: ${why}.`, {
-    hint: 'Nothing of it was taken over; it stays on the disk of the micro VM.',
+  return new OxbowError('sandbox_failed', `The micro VM reported an invalid workspace: ${why}.`, {
+    hint: 'Nothing was copied to the host; the changes are still on the disk of the micro VM.',
   })
 }

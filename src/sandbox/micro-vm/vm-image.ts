@@ -142,7 +142,7 @@ async function sizeOf(folder: string): Promise<number> {
   return files.reduce((sum, { blocks }) => sum + blocks * 512, 0)
 }
 
-/** The first files of the guest, as a cpio archive that the kernel unpacks into memory: busybox, modules, and our init. */
+// The first files of the guest: a cpio archive that the kernel unpacks into memory, with busybox, modules and our init.
 
 export interface InitramfsFile {
   readonly path: string

@@ -43,14 +43,14 @@ describe('passes of an isolated guest', () => {
 
   it('are not for whoever asks otherwise: that one is hung up on, and others are served', () =>
     withPasses(async ({ folder, passes }) => {
-      for (const said of ['{}\n', 'x\n', '{"issue":5}\n', '{"so_far":"a","end":"a"}\n', `{"so_far":"${'a'.repeat(2_000_000)}`, '[]\n']) {
+      for (const line of ['{}\n', 'x\n', '{"issue":5}\n', '{"so_far":"a","end":"a"}\n', `{"so_far":"${'a'.repeat(2_000_000)}`, '[]\n']) {
         const socket = connect(join(folder, 'passes.sock'))
         socket.on('error', () => undefined)
         let got = ''
         socket.on('data', (bytes: Buffer) => (got += String(bytes)))
-        socket.write(said)
+        socket.write(line)
         await new Promise<void>((resolve) => socket.once('close', () => resolve()))
-        assert.equal(got, '', said.slice(0, 40))
+        assert.equal(got, '', line.slice(0, 40))
       }
       assert.match((await passes.issue('online', [])).token, /^[0-9a-f]{32}$/)
     }))
@@ -58,13 +58,13 @@ describe('passes of an isolated guest', () => {
   it('cost no place when the one that asked is gone before the answer', () =>
     withProxy(async ({ proxy }) => {
       const folder = await mkdtemp(join(tmpdir(), 'oxbow-passes-'))
-      const asked = Promise.withResolvers<void>()
+      const received = Promise.withResolvers<void>()
       const gone = Promise.withResolvers<void>()
       const ended = Promise.withResolvers<void>()
       const late: Pick<typeof proxy, 'issue'> = {
         async issue(profile, hosts) {
           const pass = await proxy.issue(profile, hosts)
-          asked.resolve()
+          received.resolve()
           await gone.promise
           const end = async () => {
             const visits = await pass.end()
@@ -77,7 +77,7 @@ describe('passes of an isolated guest', () => {
       const service = await servePasses(late, folder)
       const socket = connect(join(folder, 'passes.sock'))
       socket.write('{"issue":[]}\n')
-      await asked.promise
+      await received.promise
       socket.destroy()
       await once(socket, 'close')
       gone.resolve()

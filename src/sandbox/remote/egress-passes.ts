@@ -58,12 +58,12 @@ export async function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: str
     void readLine(socket)
       .then((line) => answerTo(line, proxy, passes))
       .then(
-        (said) =>
-          socket.end(`${JSON.stringify(said)}\n`, (error?: Error | null) => {
-            if (!error || !('token' in said)) return
+        (reply) =>
+          socket.end(`${JSON.stringify(reply)}\n`, (error?: Error | null) => {
+            if (!error || !('token' in reply)) return
             // Who did not get a pass cannot end it.
-            void passes.get(said.token)?.end()
-            passes.delete(said.token)
+            void passes.get(reply.token)?.end()
+            passes.delete(reply.token)
           }),
         () => socket.destroy(),
       )
@@ -84,12 +84,12 @@ export async function servePasses(proxy: Pick<EgressProxy, 'issue'>, folder: str
 
 /** @throws Error for what is no question */
 async function answerTo(line: string, proxy: Pick<EgressProxy, 'issue'>, passes: Map<string, EgressPass>): Promise<Answer> {
-  const asked: Question = question.parse(JSON.parse(line))
-  if ('issue' in asked) {
+  const request: Question = question.parse(JSON.parse(line))
+  if ('issue' in request) {
     if (passes.size >= maxServedPasses)
       return { failure: failureOf('limit_reached', 'Too many commands with network are alive.', 'Close some.') }
     try {
-      const pass = await proxy.issue('online', asked.issue)
+      const pass = await proxy.issue('online', request.issue)
       passes.set(pass.token, pass)
       return { token: pass.token }
     } catch (error) {
@@ -97,11 +97,11 @@ async function answerTo(line: string, proxy: Pick<EgressProxy, 'issue'>, passes:
       return { failure: failureOf(code === 'bad_input' ? code : 'tool_failed', message, hint) }
     }
   }
-  const token = 'end' in asked ? asked.end : asked.so_far
+  const token = 'end' in request ? request.end : request.so_far
   const pass = passes.get(token)
   if (pass === undefined) return { failure: failureOf('not_found', 'There is no such pass.', 'Begin anew.') }
-  if ('end' in asked) passes.delete(token)
-  const { rows, more } = await ('end' in asked ? pass.end() : pass.soFar())
+  if ('end' in request) passes.delete(token)
+  const { rows, more } = await ('end' in request ? pass.end() : pass.soFar())
   return { visits: { rows: rows.map((each) => ({ ...each })), more } }
 }
 
@@ -115,11 +115,11 @@ const unknownVisit = { host: 'unknown', port: 0, decision: 'failed', connections
 
 /** The guest's end. */
 export function connectPasses(folder: string): Pick<EgressProxy, 'issue'> {
-  const ask = (asked: Question): Promise<Exclude<Answer, { failure: unknown }>> => askRunner(passesSocket(folder), asked)
-  const visits = async (asked: Question): Promise<Visits> => {
+  const ask = (request: Question): Promise<Exclude<Answer, { failure: unknown }>> => askRunner(passesSocket(folder), request)
+  const visits = async (request: Question): Promise<Visits> => {
     try {
-      const said = await ask(asked)
-      return 'visits' in said ? said.visits : { rows: [], more: 0 }
+      const reply = await ask(request)
+      return 'visits' in reply ? reply.visits : { rows: [], more: 0 }
     } catch (error) {
       if (!isOxbowError(error, 'sandbox_failed')) throw error
       // What a command did is true, and shown, also when nobody can say whom it reached.
@@ -128,22 +128,22 @@ export function connectPasses(folder: string): Pick<EgressProxy, 'issue'> {
   }
   return {
     async issue(_profile, hosts) {
-      const said = await ask({ issue: [...hosts] })
-      if (!('token' in said)) throw noAnswer(said)
-      const { token } = said
+      const reply = await ask({ issue: [...hosts] })
+      if (!('token' in reply)) throw noAnswer(reply)
+      const { token } = reply
       return { token, soFar: () => visits({ so_far: token }), end: () => visits({ end: token }) }
     },
   }
 }
 
-async function askRunner(path: string, asked: Question): Promise<Exclude<Answer, { failure: unknown }>> {
+async function askRunner(path: string, request: Question): Promise<Exclude<Answer, { failure: unknown }>> {
   const socket = process.getBuiltinModule('node:net').connect(path)
   socket.setTimeout(passAnswerMs, () => socket.destroy())
   try {
-    socket.write(`${JSON.stringify(asked)}\n`)
-    const said = answer.parse(JSON.parse(await readLine(socket)))
-    if (!('failure' in said)) return said
-    throw toError(said.failure)
+    socket.write(`${JSON.stringify(request)}\n`)
+    const reply = answer.parse(JSON.parse(await readLine(socket)))
+    if (!('failure' in reply)) return reply
+    throw toError(reply.failure)
   } catch (cause) {
     throw cause instanceof OxbowError ? cause : noAnswer(cause)
   } finally {

@@ -109,8 +109,8 @@ describe('a sandbox that a runner serves', () => {
 
   it('keeps no answers for a guest that reads none, and has few connections with it', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-served-'))
-    let asked = 0
-    const hands = { ask: () => Promise.resolve({ text: `${(asked += 1)}`.padEnd(20_000) }) }
+    let requests = 0
+    const hands = { ask: () => Promise.resolve({ text: `${(requests += 1)}`.padEnd(20_000) }) }
     const status = { profiles: ['work'] }
     const service = await serveSandbox({ status, hands: () => Promise.resolve(hands) } as unknown as Sandbox, folder)
     const socket = connect(handsSocket(folder, 'work'))
@@ -121,7 +121,7 @@ describe('a sandbox that a runner serves', () => {
       for (const frame of encodeMessage(id, '{"op":"stat","input":{}}')) socket.write(frame)
       if (id % 20 === 0) for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
     }
-    assert.ok(asked > 0 && asked < all / 2, String(asked))
+    assert.ok(requests > 0 && requests < all / 2, String(requests))
     socket.destroy()
     const more = Array.from({ length: 20 }, () => connect(handsSocket(folder, 'work')))
     const greeted = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * The runner's end of a sandbox for a guest that is isolated itself and can start nothing: a socket for each profile, in a folder
- * that the guest shares. The runner passes requests on to hands and says what came of them; it reads neither.
+ * The sandbox of an isolated guest, which cannot start anything itself. Its runner listens on a socket for each profile, in a folder that
+ * both see, and forwards requests to hands and their replies without reading either. The guest connects to those sockets.
  */
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ import { keepHands } from '../keep-hands.ts'
 import { maxPendingBytes, maxPendingRequests, maxRelayedConnections, maxRelayedMs, maxReplyBytes, maxServedConnections } from '../limits.ts'
 
 export interface SandboxService {
-  /** Ends every connection. The sandbox itself is whose it was. */
+  /** Ends every connection. The sandbox stays open. */
   close(): Promise<void>
 }
 
@@ -101,7 +101,7 @@ function relay(socket: Socket, sandbox: Sandbox, profile: Profile): void {
   )
   socket.on('data', (bytes) => {
     if (push(bytes) !== null) socket.destroy()
-    // Whoever asks and does not read the answers is not listened to meanwhile: they would pile up here.
+    // While a guest does not read replies, no more requests are read: replies would pile up here.
     else if (socket.writableNeedDrain) socket.pause()
   })
   socket.on('drain', () => socket.resume())
@@ -112,9 +112,9 @@ function relay(socket: Socket, sandbox: Sandbox, profile: Profile): void {
   void reply(greetingId, {})
 }
 
-const cancelledBeforeSent = { code: 'cancelled', message: 'Cancelled.', hint: 'Ask again when it is wanted.' }
+const cancelledBeforeSent = { code: 'cancelled', message: 'Cancelled.', hint: 'Send the request again if you still need it.' }
 
-/** @returns null for what is no request: the guest has another version, or is not itself any more */
+/** @returns null for anything but a request: the guest has another version, or was taken over */
 function readRequest(text: string, content: Buffer): { readonly op: HandsOp; readonly body: unknown } | null {
   try {
     const { op, input, bytes } = JSON.parse(text) as { op?: unknown; input?: unknown; bytes?: unknown }
@@ -125,9 +125,7 @@ function readRequest(text: string, content: Buffer): { readonly op: HandsOp; rea
   }
 }
 
-/** An isolated guest's end of the sandbox that its runner serves: the same hands, over a socket. */
-
-/** @param status what the runner said of its sandbox when it started the guest */
+/** The guest's end. @param status of the runner's sandbox when it started the guest */
 export function connectSandbox(folder: string, status: SandboxStatus): Sandbox {
   const plan = { start: (profile: Profile) => connectProfile(handsSocket(folder, profile)), close: () => Promise.resolve() }
   return keepHands(status, plan, () => undefined)
@@ -140,7 +138,9 @@ async function connectProfile(path: string): Promise<HandsProcess> {
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve)
     socket.once('error', (cause) =>
-      reject(new OxbowError('sandbox_failed', 'The runner does not answer for the sandbox.', { hint: 'Start Oxbow again.', cause })),
+      reject(
+        new OxbowError('sandbox_failed', 'The runner does not answer on the socket of the sandbox.', { hint: 'Start Oxbow again.', cause }),
+      ),
     )
   })
   return attachHands({
@@ -153,8 +153,6 @@ async function connectProfile(path: string): Promise<HandsProcess> {
   })
 }
 
-/** Passes connections to an address of this machine on to a unix socket. Nothing is read of what passes. */
-
 export interface SocketRelay {
   readonly port: number
   /** Ends every connection. */
@@ -162,8 +160,9 @@ export interface SocketRelay {
 }
 
 /**
+ * Forwards connections to an address of this machine to a unix socket, unread.
  * @param port 0 lets the system choose
- * @param path of the socket; need not be there yet: a connection that comes before is closed
+ * @param path of the socket; it may be created later: connections before that are closed
  * @throws a system error when the address cannot be listened on
  */
 export async function openRelay(host: string, port: number, path: string): Promise<SocketRelay> {
