@@ -116,13 +116,13 @@ void test('catalog refresh takes a newer catalog, shows what it changes, and goe
   assert.match((await oxbow('catalog', 'refresh', '--url', url)).out, /Nothing has changed/)
 })
 
-void test('catalog refresh refuses what is no catalog and keeps the one there is', async () => {
+void test('catalog refresh refuses what is not a catalog and keeps the one there is', async () => {
   const path = join(home, 'catalog', 'refreshed.jsonl')
   const kept = readFileSync(path, 'utf8')
   served = { message: 'hello' }
   const { exit, err } = await oxbow('catalog', 'refresh', '--url', url)
   assert.equal(exit, errorTable.bad_input.exit)
-  assert.match(err, /no catalog.*\nhint: The catalog stays as it was/)
+  assert.match(err, /not a catalog.*\nhint: The catalog stays as it was/)
   assert.equal(readFileSync(path, 'utf8'), kept)
   assert.equal((await oxbow('catalog', 'refresh', '--url', 'http://example.com/api.json')).exit, errorTable.bad_input.exit)
 })
