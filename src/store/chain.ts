@@ -8,10 +8,19 @@
  *
  * Records of the first format had there the stored body itself: the text, or the reference to a blob. They verify as they are.
  * Erased, one that was a reference still does, because what is left can be made into the reference again; of one that was a text
- * only the place can be checked.
+ * only its place in the chain can be checked.
  */
 import { Buffer } from 'node:buffer'
-import type { CallId, ErasedBody, JournalRecord, NewRecord, SessionId, TurnId, UserId } from '../types/index.ts'
+import {
+  type CallId,
+  type ErasedBody,
+  headOf,
+  type JournalRecord,
+  type NewRecord,
+  type SessionId,
+  type TurnId,
+  type UserId,
+} from '../types/index.ts'
 import { maxReasonChars } from './limits.ts'
 
 /** Stands in every hashed text: one format cannot be taken for another. */
@@ -40,7 +49,7 @@ export function recordHash(hash: Hasher, user: UserId, record: Unhashed): string
   return hash(recordText(user, record, bodyHashOf(hash, record.body)))
 }
 
-/** `false`: changed after it was written. `'unknown'`: of the first format or changed; its body was erased, so nobody can tell. */
+/** `false`: changed after it was written. `'unknown'`: its body was erased, so a record of the first format cannot be told from a changed one. */
 export type Holds = true | false | 'unknown' | 'first_format'
 
 /** @returns whether the record's hash is that of its fields. */
@@ -63,14 +72,14 @@ export function firstFormatHash(hash: Hasher, user: UserId, record: Unhashed): s
 /** BLAKE3-256 in lower-case hex, of bytes or of the UTF-8 form of a text. Synchronous and not reentrant. */
 export type Hasher = (data: Uint8Array | string) => string
 
-/** Loads the hash on demand: it is needed in workers and by `audit verify`, never at start-up. */
+/** Loads the hash on demand: workers and `audit verify` need it, a start does not. */
 export async function createHasher(): Promise<Hasher> {
   const { createBLAKE3 } = await import('hash-wasm')
   const blake3 = await createBLAKE3()
   return (data) => blake3.init().update(data).digest('hex')
 }
 
-/** What stands in a record for a body that is kept as a blob. */
+/** Stands in a record for a body that is stored as a blob. */
 export interface BlobReference {
   readonly blob: string
   readonly bytes: number
@@ -89,7 +98,7 @@ export function parseReference(body: string): BlobReference | null {
   return match === null ? null : { blob: match[1] as string, bytes: Number(match[2]) }
 }
 
-/** @returns the body that was kept as these bytes. */
+/** @returns the body that these bytes store. */
 export function bodyText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
@@ -97,12 +106,12 @@ export function bodyText(bytes: Uint8Array): string {
 const erasedStart = '{"erased":"'
 const erasedPattern = /^\{"erased":"([0-9a-f]{64})","bytes":(\d+),"reason":("(?:[^"\\]|\\.)*")\}$/
 
-/** What stands in a record for a body that was erased. @param reason cut to `maxReasonChars` */
+/** Stands in a record for a body that was erased. @param reason truncated to `maxReasonChars` */
 export function erasedBody(hash: string, bytes: number, reason: string): string {
-  return `${erasedStart}${hash}","bytes":${bytes},"reason":${JSON.stringify(reason.slice(0, maxReasonChars).toWellFormed())}}`
+  return `${erasedStart}${hash}","bytes":${bytes},"reason":${JSON.stringify(headOf(reason, maxReasonChars).toWellFormed())}}`
 }
 
-/** @returns what is left of an erased body; null for any other body, also for one that only looks like it. */
+/** @returns what is left of an erased body; null for any other body, also one that only looks similar. */
 export function parseErased(body: string): ErasedBody | null {
   if (!body.startsWith(erasedStart) || !erasedPattern.test(body)) return null
   try {
@@ -113,7 +122,7 @@ export function parseErased(body: string): ErasedBody | null {
   }
 }
 
-/** A body that could be mistaken for what the store itself puts there is kept as a blob whatever its size, so it never is. */
+/** A body that looks like a mark of the store itself is stored as a blob whatever its size, so the two are never confused. */
 export function looksLikeMark(body: string): boolean {
   return body.startsWith(referenceStart) || body.startsWith(erasedStart)
 }

@@ -1,6 +1,6 @@
 /**
- * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is under way at a
- * time, and all writes that wait when it comes back travel in the next one, as one message and one transaction.
+ * The store as its users see it: methods become messages to an engine. Group commit is here: one batch is in flight at a time, and all
+ * writes that are waiting when it returns go into the next one, as one message and one transaction.
  */
 import { type ChainHead, isOxbowError, OxbowError, type SessionId, toError, type UserId } from '../types/index.ts'
 import { lingerMs, maxBatchChars, maxBatchRecords, maxBlobBytes, maxErasedAtOnce, maxWaitingWrites } from './limits.ts'
@@ -15,11 +15,11 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Resolves with what `convert` makes of the write's result; a write that was itself at fault is rejected. */
+/** Resolves with the converted result; rejects a write that cannot be stored. */
 type Writing = <Result>(write: Write, convert: (result: WriteResult) => Result) => Promise<Result>
 
 export function createStoreClient(user: UserId, link: EngineLink): Store {
-  /** Why nothing is written any more; the first reason stays, until the engine is mended. */
+  /** Why nothing is written any more: the first reason, until the engine recovers. */
   let fault: OxbowError | null = null
   let closed = false
   const noteFault = (error: unknown): void => {
@@ -51,7 +51,7 @@ export function createStoreClient(user: UserId, link: EngineLink): Store {
     try {
       return await link.read<Kind>(request)
     } catch (error) {
-      // A damaged page that a read found would be damaged further by writing on.
+      // Further writes could damage a corrupt page further.
       if (isOxbowError(error, 'store_corrupt')) noteFault(error)
       throw error
     }
@@ -80,7 +80,7 @@ function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 
     append: (request) => write({ kind: 'append', append: request }, (result) => appended(request, result as number)),
     async putBlob(bytes) {
       if (bytes.length > maxBlobBytes) throw blobTooLarge(bytes.length)
-      // A copy of its own: a view of a larger buffer would travel with all of it.
+      // A copy: a view of a larger buffer would be sent with all of it.
       return write({ kind: 'blob', bytes: Uint8Array.from(bytes) }, (hash) => hash as string)
     },
     async erase(seqs, reason) {
@@ -137,13 +137,13 @@ function tooManyErased(count: number): OxbowError {
 
 interface Batcher {
   readonly add: Writing
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Resolves when nothing is waiting and nothing is in flight. */
   idle(): Promise<void>
 }
 
 function createBatcher(send: (writes: readonly Write[]) => Promise<readonly WriteResult[]>): Batcher {
   let waiting: Waiting[] = []
-  /** How many of them somebody looks for. */
+  /** How many of them are not lazy. */
   let urgent = 0
   let hurry: () => void = () => {}
   let running: Promise<void> | null = null

@@ -1,10 +1,10 @@
-/** How the store fails: each failure of the database or of a worker becomes one typed error with advice. */
+/** Failures of the store: each failure of the database or of a worker becomes one typed error with advice. */
 import type { ErrorCode, Failure } from '../types/index.ts'
 import { isOxbowError, OxbowError } from '../types/index.ts'
 
 const hints = {
   store_full: 'Free some space on the disk, then start Oxbow again. Reading still works.',
-  store_corrupt: 'Stop Oxbow, copy the internal folder to a safe place and restore a backup. What can be read can still be read.',
+  store_corrupt: 'Stop Oxbow, copy the internal folder to a safe place and restore a backup. Undamaged parts can still be read.',
   store_failed: 'Look at the disk and at the permissions of the internal folder, then start Oxbow again.',
 } as const
 
@@ -14,7 +14,7 @@ export function storeFault(code: FaultCode, message: string, cause?: unknown): O
   return new OxbowError(code, message, { hint: hints[code], ...(cause === undefined ? {} : { cause }) })
 }
 
-/** SQLite's result codes that are about one statement's values and not about the store. */
+/** SQLite's result codes that concern one statement's values and not the store. */
 const valueCodes = ['SQLITE_CONSTRAINT', 'SQLITE_TOOBIG', 'SQLITE_MISMATCH', 'SQLITE_RANGE']
 
 function faultCode(sqliteCode: string): FaultCode {
@@ -23,13 +23,13 @@ function faultCode(sqliteCode: string): FaultCode {
   return 'store_failed'
 }
 
-const says: Readonly<Record<FaultCode, string>> = {
+const summaries: Readonly<Record<FaultCode, string>> = {
   store_full: 'The disk is full',
   store_corrupt: 'The database is damaged',
   store_failed: 'The database failed',
 }
 
-/** @returns what the store reports for anything thrown while it worked; `bad_input` when only the one write is to blame. */
+/** @returns the store's error for anything thrown by an engine; `bad_input` when only this write is at fault. */
 export function toStoreError(error: unknown): OxbowError {
   if (isOxbowError(error)) return error
   const code = sqliteCodeOf(error)
@@ -41,7 +41,7 @@ export function toStoreError(error: unknown): OxbowError {
     })
   }
   const fault = faultCode(code)
-  return storeFault(fault, `${says[fault]} (${code}: ${text}).`, error)
+  return storeFault(fault, `${summaries[fault]} (${code}: ${text}).`, error)
 }
 
 function sqliteCodeOf(error: unknown): string | null {
@@ -49,12 +49,12 @@ function sqliteCodeOf(error: unknown): string | null {
   return error.code.startsWith('SQLITE_') ? error.code : null
 }
 
-/** After these the store only reads: writing on could lose what it holds. */
+/** After these the store is read-only: further writes could lose data. */
 export function stopsWriting(code: ErrorCode): boolean {
   return code === 'store_full' || code === 'store_corrupt' || code === 'store_failed'
 }
 
-/** Errors cross a thread as plain values; their causes stay behind. */
+/** Errors cross threads as plain values, without their causes. */
 export function failureOf(error: OxbowError): Failure {
   return { code: error.code, message: error.message, hint: error.hint }
 }

@@ -1,6 +1,6 @@
 /**
- * What the client and an engine say to each other. Records travel as one flat array of their fields: cloning that between
- * threads costs a quarter of cloning objects, on both sides.
+ * Messages between the client and an engine. Records travel as one flat array of their fields: cloning that between threads costs a
+ * quarter of cloning objects, on both sides.
  */
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
@@ -38,8 +38,8 @@ export interface WriteBatch {
 }
 
 /**
- * What became of one write. Append: its first seq, the negative seq of the earlier intent for a duplicate, 0 for a stale
- * epoch. Blob: its hash. Claim: the epoch or null. Erase: JSON of `Erased`. A write that is itself at fault: why.
+ * The result of one write. Append: its first seq, the negative seq of the earlier intent for a duplicate, 0 for a stale
+ * epoch. Blob: its hash. Claim: the epoch or null. Erase: JSON of `Erased`. A write that cannot be stored: why.
  */
 export type WriteResult = number | string | null | Failure
 
@@ -62,7 +62,7 @@ export interface ScanAnswer {
   readonly upto: number
 }
 
-/** What each read is answered with. */
+/** The answer to each read. */
 export interface ReadResults {
   records: Flat
   scan: ScanAnswer
@@ -73,16 +73,16 @@ export interface ReadResults {
   session: SessionRow | null
   sessions: readonly SessionRow[]
   spent: Spend
-  /** As `MemoryAnswers` has it for what was asked. */
+  /** As in `MemoryAnswers`. */
   memory: unknown
 }
 
-/** The client's way to an engine, in process or in a worker. Everything is refused with an OxbowError. */
+/** The client's connection to an engine, in process or in a worker. All failures are OxbowErrors. */
 export interface EngineLink {
-  /** One at a time. All results of the batch in order, or nothing of it was written. */
+  /** One at a time. Resolves with all results in order; when it rejects, nothing of the batch was written. */
   write(batch: WriteBatch): Promise<readonly WriteResult[]>
   read<Kind extends Read['kind']>(read: Read & { kind: Kind }): Promise<ReadResults[Kind]>
-  /** Where writing can work again after it failed: the listener is called when it does. Without it a fault stays. */
+  /** Where writing can recover from a failure: calls the listener when it works again. Without it a fault is permanent. */
   onMended?(listener: () => void): void
   close(): Promise<void>
 }
@@ -106,7 +106,7 @@ export function encodeBatch(writes: readonly Write[]): WriteBatch {
   return { count: writes.length, fields, extras, sync }
 }
 
-/** An append or another write, taken out of a batch again. */
+/** A write, decoded from a batch. */
 export interface DecodedWrite {
   readonly records: readonly NewRecord[]
   readonly unique: boolean

@@ -6,7 +6,7 @@
 import type { CallId, ChainHead, JournalRecord, NewRecord, OxbowError, Phase, SessionId, Spend, UserId } from '../types/index.ts'
 import type { MemoryStore } from './memory.ts'
 
-/** A change of a projection that commits with the records that cause it. */
+/** A change of a projection, committed with the records that cause it. */
 export type Projection =
   | { readonly kind: 'session'; readonly session: SessionRow }
   /** The record at this index of the append carries conversation: `history` will find it. */
@@ -24,17 +24,17 @@ export interface SessionRow {
   readonly labels: string
   /** Id of the call that changed the session's scratchpad last; empty when none has. */
   readonly scratchpad: string
-  /** When it was put away, and when it was erased, unix milliseconds; 0: it was not. */
+  /** When it was archived, and when it was erased, unix milliseconds; 0: never. */
   readonly archived: number
   readonly deleted: number
-  /** The session that it was forked from, and the seq of the last record of it that is part of its history. */
+  /** The session it was forked from, and the seq of that session's last record that belongs to its history. */
   readonly parent: SessionId | ''
   readonly forked: number
-  /** Id of the call that made its newest summary; empty when none did. */
+  /** Id of the call that made its newest summary; empty when there is none. */
   readonly summary: CallId | ''
 }
 
-/** What is true of a session that was begun just now. */
+/** A new session. */
 export const plainSession = {
   turns: 0,
   labels: '',
@@ -51,11 +51,11 @@ export interface Append {
   readonly projections?: readonly Projection[]
   /** Refuses the whole append with `stale_epoch` when the lane has moved on. */
   readonly fence?: { readonly session: SessionId; readonly epoch: number }
-  /** The first record is an intent that may have been sent before: then nothing is written and `duplicate` is true. */
+  /** The first record is an intent that may have been sent before: if it was, nothing is written and `duplicate` is true. */
   readonly unique?: boolean
   /** Survives power loss before this resolves, whatever the durability setting. */
   readonly sync?: boolean
-  /** Nobody looks for it at once: it may wait a few milliseconds for company in its transaction. */
+  /** The caller does not wait for it: it may be held a few milliseconds so that others share its transaction. */
   readonly lazy?: boolean
 }
 
@@ -65,11 +65,11 @@ export interface Appended {
   readonly duplicate: boolean
 }
 
-/** What became of an erasure. */
+/** The result of an erasure. */
 export interface Erased {
-  /** Bodies that were there and are gone. */
+  /** Bodies erased. */
   readonly bodies: number
-  /** Blobs that were only theirs, and are gone too. */
+  /** Blobs deleted because only these bodies referred to them. */
   readonly blobs: number
   /** Records of open calls and of running turns, whose bodies stay until these have ended. */
   readonly kept: readonly number[]
@@ -83,9 +83,9 @@ export interface RecordQuery {
   readonly call?: CallId
   readonly phases?: readonly Phase[]
   readonly order: 'oldest_first' | 'newest_first'
-  /** At most 10 000 rows come at once, whatever is asked for: ask again from the last seq. */
+  /** At most 10 000 rows are returned, whatever the limit: continue from the last seq. */
   readonly limit: number
-  /** Puts blob bodies in place of their references. Without it bodies are as hashed. */
+  /** Replaces references by the bodies in blobs. Without it bodies are as hashed. */
   readonly hydrate: boolean
 }
 
@@ -100,7 +100,7 @@ export interface ScanQuery {
   readonly phrases: readonly string[]
 }
 
-/** What a conversation is made of, newest first; see `Store.history`. */
+/** A record of a conversation; see `Store.history`. */
 export interface HistoryRow {
   readonly seq: number
   readonly call: CallId
@@ -111,34 +111,34 @@ export interface HistoryRow {
 }
 
 /**
- * Any method may throw OxbowError `store_corrupt` or `store_failed`. What a read sees: every append that was acknowledged
- * before the read was asked, and perhaps later ones.
+ * Any method may throw OxbowError `store_corrupt` or `store_failed`. A read sees every append that was acknowledged before it was
+ * requested, and perhaps later ones.
  */
 export interface Store {
   readonly user: UserId
-  /** Why the store only reads, once it does; every append is refused with it. */
+  /** Why the store is read-only, null while it is not; every append is refused with this error. */
   fault(): OxbowError | null
   /**
-   * Appends in order and commits; all appends that wait at that moment share one transaction, and one that is refused does
-   * not harm its neighbours. Resolves when durable.
+   * Appends in order and commits; all appends that wait at that moment share one transaction, and a refused one does not affect the
+   * others. Resolves when durable.
    * @throws OxbowError `stale_epoch`, `bad_input` (a value that cannot be stored) or `limit_reached` (too many wait): nothing
-   * was written. Or `store_full`, `store_corrupt`, `store_failed`: after these three the store only reads, and nothing of
+   * was written. Or `store_full`, `store_corrupt`, `store_failed`: after these three the store is read-only, and nothing of
    * the append was written, except that a writer that died may have committed what it could not acknowledge.
    */
   append(append: Append): Promise<Appended>
   /**
    * Erases the bodies of these records: each becomes `{"erased":"<its hash>","bytes":n,"reason":"…"}` (`parseErased`), also in
-   * every hydrated read, and the chain still holds. Blobs go with the last record that holds them. The bytes are gone from the
-   * file and its log when this resolves. Nothing says by itself who erased and why: whoever erases journals it. Seqs that are
-   * not there, or are erased already, count for nothing.
-   * @param reason for people; cut to 200 characters
+   * every hydrated read, and the chain still holds. A blob is deleted with the last record that refers to it. The bytes are gone
+   * from the file and its log when this resolves. Who erased and why is not recorded here: the caller journals it. Seqs that do not
+   * exist or are erased already are ignored.
+   * @param reason for people; truncated to 200 characters
    * @throws OxbowError as `append`; `limit_reached` for more than 1 000 seqs.
    */
   erase(seqs: readonly number[], reason: string): Promise<Erased>
   records(query: RecordQuery): Promise<readonly JournalRecord[]>
   /**
-   * The records whose bodies say one of some phrases, oldest first, bodies as hashed; what is erased says nothing. A slice: it ends
-   * after some milliseconds, and `upto` says how far it has come.
+   * The records whose bodies contain one of the phrases, oldest first, bodies as hashed; erased bodies never match. A slice: it ends
+   * after some milliseconds, and `upto` is the last seq that was looked at.
    */
   scan(query: ScanQuery): Promise<{ readonly records: readonly JournalRecord[]; readonly upto: number }>
   /** The records of a session that were appended with a `message` projection, newest first; reads only `limit` of them. */
@@ -154,24 +154,24 @@ export interface Store {
   sessions(limit: number): Promise<readonly SessionRow[]>
   spent(scope: string): Promise<Spend>
   /**
-   * Takes the lane when it is free, its lease is over, or `owner` holds it. The store's clock decides, one for all workers.
+   * Takes the lane when it is free, when its lease has expired, or when `owner` holds it; by the store's clock, which all workers share.
    * @returns the new epoch, or null.
    */
   claimLane(session: SessionId, owner: string, leaseMs: number): Promise<number | null>
-  /** What memory keeps, of the same user. */
+  /** The memory of the same user. */
   readonly memory: MemoryStore
-  /** Commits what waits, then ends. Whatever is asked afterwards is refused. */
+  /** Commits what is waiting, then closes. Later requests are refused. */
   close(): Promise<void>
 }
 
-/** A store that is handed out before it is open, so that other things can start beside it. */
+/** A store that is returned before it is open, so that other things can start meanwhile. */
 export interface OpeningStore extends Store {
   /**
-   * Resolves when the workspace is held and the file is usable.
-   * @throws OxbowError `workspace_busy`, `not_found`, `store_full`, `store_corrupt` or `store_failed`. Reads may work all the
-   * same, except after `workspace_busy`; the store must still be closed.
+   * Resolves when the workspace is locked and the store is usable.
+   * @throws OxbowError `workspace_busy`, `not_found`, `store_full`, `store_corrupt` or `store_failed`. Reads may still
+   * work, except after `workspace_busy`; the store must still be closed.
    */
   opened(): Promise<void>
-  /** What a person should know about a store that is open and works; empty: nothing. Absent: of this kind of store there is nothing to say. */
+  /** A warning for a person about a store that is open and works; empty when there is none. */
   readonly warning?: () => string
 }

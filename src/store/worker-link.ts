@@ -9,7 +9,7 @@ import type { Durability } from './sqlite/sqlite-database.ts'
 import { failureOf, storeFault } from './store-fault.ts'
 import type { Read, WriteBatch } from './store-message.ts'
 
-/** What a worker of a SQLite store is started with. */
+/** Options of a worker of a SQLite store. */
 export interface SqliteRole {
   readonly role: 'writer' | 'reader' | 'searcher'
   readonly path: string
@@ -17,14 +17,14 @@ export interface SqliteRole {
   readonly durability: Durability
   /** The writer takes the workspace lock before it opens the file. */
   readonly exclusive: boolean
-  /** Stays in the process. */
+  /** Never leaves the process. */
   readonly cipher?: CipherChoice
 }
 
-/** What the worker of a Postgres store is started with. */
+/** Options of the worker of a Postgres store. */
 export interface PostgresRole {
   readonly role: 'postgres'
-  /** As parsed; may hold a password and stays in the process. */
+  /** As parsed; may hold a password and never leaves the process. */
   readonly url: string
   /** The same for people, without the password. */
   readonly shown: string
@@ -32,7 +32,7 @@ export interface PostgresRole {
   readonly durability: Durability
   readonly exclusive: boolean
   readonly readOnly: boolean
-  /** Most connections. */
+  /** Maximum number of connections. */
   readonly pool: number
   readonly patienceMs: number
 }
@@ -41,14 +41,14 @@ export interface PostgresRole {
  * `open`: takes the lock and opens the file. `serve`: brings the tables up to date; from then on `write` and `read` are
  * answered. `close`: closes the file; the worker ends after its answer.
  */
-export type Question =
+export type WorkerRequest =
   | { readonly ask: 'open' }
   | { readonly ask: 'serve' }
   | { readonly ask: 'write'; readonly batch: WriteBatch }
   | { readonly ask: 'read'; readonly read: Read }
   | { readonly ask: 'close' }
 
-type WorkerRequest = readonly [id: number, question: Question]
+type NumberedRequest = readonly [id: number, request: WorkerRequest]
 export type WorkerAnswer = readonly [id: number, failure: Failure | null, result: unknown]
 
 /** In place of a request's number: the worker reports, unasked, that writing works again. */
@@ -56,11 +56,11 @@ export const mendedNotice = 0
 
 export interface WorkerLink {
   /** @throws OxbowError as the worker reports it; `store_failed` when it died. */
-  ask(question: Question): Promise<unknown>
+  ask(request: WorkerRequest): Promise<unknown>
   alive(): boolean
   /** Closes the file and ends the thread. Never throws. */
   close(): Promise<void>
-  /** Ends the thread where it stands, as a crash would. */
+  /** Ends the thread at once, as a crash would. */
   kill(): Promise<void>
 }
 
@@ -95,7 +95,7 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, onM
   worker.once('error', (error) => die(error instanceof Error ? error.message : String(error), error))
   worker.once('exit', (code) => die(`exit code ${code}`))
 
-  const ask = (question: Question): Promise<unknown> =>
+  const ask = (request: WorkerRequest): Promise<unknown> =>
     new Promise((resolve, reject) => {
       if (death !== null) {
         reject(death)
@@ -103,7 +103,7 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, onM
       }
       const id = nextId++
       open.set(id, { resolve, reject })
-      worker.postMessage([id, question], [])
+      worker.postMessage([id, request], [])
     })
   return {
     ask,
@@ -125,15 +125,15 @@ export function startStoreWorker(role: SqliteRole | PostgresRole, file: URL, onM
  */
 export function serveWorker(
   port: MessagePort,
-  answer: (question: Question) => Promise<unknown>,
+  answer: (request: WorkerRequest) => Promise<unknown>,
   typed: (error: unknown) => OxbowError,
 ): void {
-  port.on('message', ([id, question]: WorkerRequest) => {
+  port.on('message', ([id, request]: NumberedRequest) => {
     const reply = (message: WorkerAnswer): void => {
       port.postMessage(message)
-      if (question.ask === 'close') port.close()
+      if (request.ask === 'close') port.close()
     }
-    answer(question).then(
+    answer(request).then(
       (result) => reply([id, null, result]),
       (error: unknown) => reply([id, failureOf(typed(error)), null]),
     )

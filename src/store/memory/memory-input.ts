@@ -1,8 +1,8 @@
 /**
- * What may be kept, and in which form. Texts keep their characters but NUL and lone surrogates, which no database keeps
- * alike: both become U+FFFD. Terms lose ASCII capitals, for one of the indexes does not tell them apart.
+ * Validates what is stored in memory, and normalises it. Texts keep their characters except NUL and lone surrogates, which databases
+ * treat differently: both become U+FFFD. Terms lose ASCII capitals, because one of the indexes does not distinguish them.
  */
-import { OxbowError } from '../../types/index.ts'
+import { headOf, OxbowError } from '../../types/index.ts'
 import type { MemoryChange, MemoryEntry, MemoryItem, MemoryPatch, MemorySearch, Passage } from '../memory.ts'
 import {
   maxChanges,
@@ -18,14 +18,14 @@ import {
   maxTermChars,
 } from '../limits.ts'
 
-/** Separates tags and the like where they are kept as one text; no tag may hold it. */
+/** Separates tags and the like where they are stored as one text; no tag may contain it. */
 export const listSeparator = '\u001f'
 
 function refuse(what: string): never {
   throw new OxbowError('bad_input', `This cannot be stored in memory: ${what}.`, { hint: 'Correct it; nothing was written.' })
 }
 
-/** @throws OxbowError `bad_input`. @returns the changes in the form in which they are kept */
+/** @throws OxbowError `bad_input`. @returns the changes as they are stored */
 export function checkedChanges(changes: readonly MemoryChange[]): readonly MemoryChange[] {
   if (changes.length > maxChanges) refuse(`${changes.length} changes at once; the limit is ${maxChanges}`)
   return changes.map(checkedChange)
@@ -65,7 +65,7 @@ function checkedItem({ entry, passages }: MemoryItem): MemoryItem {
   return { entry: keptEntry(entry), passages: passages.map(checkedPassage) }
 }
 
-/** Fields one by one: what else an object holds is not kept. */
+/** Normalises every field that holds text. */
 function keptEntry(entry: MemoryEntry): MemoryEntry {
   return {
     ...entry,
@@ -163,17 +163,10 @@ function listOfTerms(text: string): readonly string[] {
   return text
     .split(' ')
     .filter((term) => term !== '')
-    .map((term) => cutTerm(term).replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase()))
+    .map((term) => headOf(term, maxTermChars).replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase()))
 }
 
-/** Never between the halves of a surrogate pair. */
-function cutTerm(term: string): string {
-  if (term.length <= maxTermChars) return term
-  const cut = term.slice(0, maxTermChars)
-  return cut.isWellFormed() ? cut : cut.slice(0, -1)
-}
-
-/** @throws OxbowError `bad_input`. @returns the search within its limits, with each term once and as it is kept */
+/** @throws OxbowError `bad_input`. @returns the search within its limits, with each term once and as it is stored */
 export function checkedSearch({ filter, text, vector, beside, apart }: MemorySearch): MemorySearch {
   if (vector !== undefined) checkVector(vector.vector)
   const limitOf = (limit: number): number => (limit >= 0 ? Math.min(Math.floor(limit), maxHits) : 0)

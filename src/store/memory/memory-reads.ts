@@ -11,30 +11,30 @@ import { listSeparator } from './memory-input.ts'
 import { entryColumns } from './memory-rows.ts'
 
 export interface ReadQuery {
-  /** With `:name` for values; every database we use understands it. */
+  /** With `:name` for values; valid in both dialects. */
   readonly text: string
   readonly args: object
-  /** Rows as arrays of their columns: for many small ones. */
+  /** Rows as arrays of columns: for many small rows. */
   readonly arrays?: true
-  /** Asked in this form once; nobody keeps it prepared. */
+  /** Runs once in this form; it is not kept prepared. */
   readonly once?: true
-  /** Not waited for: the same is asked again later, and a server may answer it meanwhile. */
+  /** Announces a query that follows later, so that a server may answer it meanwhile; yields no rows. */
   readonly ahead?: true
 }
 
 export type QuerySteps<Result> = Generator<ReadQuery, Result, readonly unknown[]>
 
-/** Asks, and says what the rows are. */
+/** Yields the query and types its rows. */
 export function* queryRows<Row>(query: ReadQuery): Generator<ReadQuery, readonly Row[], readonly unknown[]> {
   return (yield query) as readonly Row[]
 }
 
-/** Says what is going to be asked. */
+/** Announces a query. */
 export function* prefetch(query: ReadQuery): QuerySteps<void> {
   yield { ...query, ahead: true }
 }
 
-/** What is asked ahead has its answer when it is asked: at once. */
+/** Runs a read where queries are answered at once: announcements are ignored. */
 export function runSync<Result>(steps: QuerySteps<Result>, answer: (query: ReadQuery) => readonly unknown[]): Result {
   for (let step = steps.next(); ;) {
     if (step.done === true) return step.value
@@ -42,7 +42,7 @@ export function runSync<Result>(steps: QuerySteps<Result>, answer: (query: ReadQ
   }
 }
 
-/** @param ahead is told what will be asked, and does not throw */
+/** @param ahead receives announced queries and does not throw */
 export async function runAsync<Result>(
   steps: QuerySteps<Result>,
   answer: (query: ReadQuery) => Promise<readonly unknown[]>,

@@ -1,6 +1,6 @@
 /**
- * Text, terms and context of a passage as the bytes that are kept. Terms are nearly the words of the text, so packing the
- * three together more than halves them.
+ * Text, terms and context of a passage as stored bytes. Terms are nearly the words of the text, so compressing the three together more
+ * than halves them.
  */
 import { Buffer } from 'node:buffer'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
@@ -12,12 +12,12 @@ export interface PassageBody {
   readonly context: string
 }
 
-/** First byte of what is kept. */
+/** First byte of the stored form. */
 const plain = 0
 const packed = 1
-/** No text, term or context holds it. */
+/** No text, term or context contains it. */
 const between = '\u0000'
-/** Below this packing saves nothing. */
+/** Below this size compression saves nothing. */
 const minPackedBytes = 96
 /** A small window and little memory: bodies are short, and setting up is most of the cost. */
 const packing = { level: 6, memLevel: 5, windowBits: 12, strategy: constants.Z_DEFAULT_STRATEGY }
@@ -26,7 +26,7 @@ const maxUnpackedBytes: number = 10 * 1024 * 1024
 /** Most bodies fit into one piece; the usual one of 16 KiB for each of forty keeps the garbage collector busy. */
 const unpacking = { maxOutputLength: maxUnpackedBytes, chunkSize: 4_096 }
 
-/** Words of a passage, as its length counts in ranking. */
+/** Length of a passage in words, as ranking counts it. */
 export function lengthOfBody({ terms, context }: Pick<PassageBody, 'terms' | 'context'>): number {
   return countTerms(terms) + countTerms(context)
 }
@@ -56,7 +56,7 @@ export function unpackBody(kept: Uint8Array): PassageBody {
     const [text, terms, context] = bytes.toString('utf8').split(between)
     if (text !== undefined && terms !== undefined && context !== undefined) return { text, terms, context }
   } catch (error) {
-    throw storeFault('store_corrupt', 'The text of a memory cannot be unpacked.', error)
+    throw storeFault('store_corrupt', 'The text of a memory cannot be decompressed.', error)
   }
-  throw storeFault('store_corrupt', 'The text of a memory is cut short.')
+  throw storeFault('store_corrupt', 'The text of a memory is truncated.')
 }

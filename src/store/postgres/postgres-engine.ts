@@ -1,25 +1,18 @@
 /**
- * The engine over a Postgres driver: batches as transactions in one session, reads beside them in others. It decides what is
- * tried again. A batch whose connection was lost before its commit was sent is sent again; one whose answer was lost is looked up
- * first, so that it is never written twice and never reported as lost when it is there.
+ * The engine over a Postgres driver: batches as transactions in one session, reads beside them in others. It decides what is retried. A
+ * batch whose connection was lost before its commit was sent is sent again; one whose answer was lost is looked up first, so that it is
+ * never written twice and never reported as lost when it was written.
  */
 import { type Failure, isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
 import { createHasher } from '../chain.ts'
-import {
-  firstRetryMs,
-  longestRetryMs,
-  maxConflictRetries,
-  maxWaitingReads,
-  patienceMs as usualPatienceMs,
-  startPatienceMs as usualStartPatienceMs,
-} from '../limits.ts'
+import { maxConflictRetries, maxWaitingReads, patienceMs as usualPatienceMs, startPatienceMs as usualStartPatienceMs } from '../limits.ts'
 import type { Statements } from '../sql/statements.ts'
 import { failureOf } from '../store-fault.ts'
 import { type DecodedWrite, decodeBatch, type EngineLink, type Read, type ReadResults, type WriteResult } from '../store-message.ts'
 import { memoryWrite } from './memory-writer.ts'
 import { createPostgresMemory } from './postgres-memory.ts'
 import { createEraser, type SynchronousCommit, tookPlace, transact, type Transacted, type TransactionDeps } from './write-transaction.ts'
-import { postgresFault } from './postgres-fault.ts'
+import { postgresFault, retryWaitMs } from './postgres-fault.ts'
 import { createReader } from './postgres-reader.ts'
 import { checkTables, migrateTables, noPgvector, pgvectorVersion } from './postgres-schema.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
@@ -46,7 +39,7 @@ export interface EngineOptions {
 export interface PostgresEngine extends EngineLink {
   /** Connects, takes the lock, brings the tables up to date. @throws OxbowError */
   open(): Promise<void>
-  /** What a person should know, once it is open for writing; empty: nothing. */
+  /** A warning for a person, once it is open for writing; empty when there is none. */
   warning(): string
 }
 
@@ -75,7 +68,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     opening ??= readOnly
       ? reads.run((session) => checkTables(session, shown)).then(() => void (wasRead = true))
       : writer.ready(Date.now() + patience()).then(() => {})
-    // A server that was away at the start may come: then the next one who asks tries again.
+    // A server that was down may come up: the next request tries again.
     opening.catch(() => (opening = null))
     return opening
   }
@@ -96,7 +89,7 @@ export async function createPostgresEngine(options: EngineOptions): Promise<Post
     },
     async read<Kind extends Read['kind']>(request: Read & { kind: Kind }) {
       await open().catch((error: unknown) => {
-        // What cannot be written may still be read, but for what is another guest's or no store at all.
+        // What cannot be written may still be read, unless another guest holds it or the address is wrong.
         if (readOnly) throw error
         if (!writer.everReady() && (isOxbowError(error, 'workspace_busy') || isOxbowError(error, 'bad_config'))) throw error
       })
@@ -122,7 +115,8 @@ async function commitWrites(on: CommitDeps, writes: readonly DecodedWrite[]): Pr
   const { writer, deps, shown, commit, until } = on
   let unknown: (Transacted & { outcome: 'unknown' }) | null = null
   let conflicts = 0
-  for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+  for (let attempt = 0; ; attempt++) {
+    const wait = retryWaitMs(attempt)
     let session: PostgresSession
     try {
       session = await writer.ready(until)
@@ -149,7 +143,7 @@ async function commitWrites(on: CommitDeps, writes: readonly DecodedWrite[]): Pr
   }
 }
 
-/** A write that cannot be stored is found by trying each one alone; the others take place. */
+/** Finds a write that cannot be stored by trying each one alone; the others are committed. */
 async function eachAlone(
   writes: readonly DecodedWrite[],
   all: (writes: readonly DecodedWrite[]) => Promise<readonly WriteResult[]>,
@@ -176,12 +170,13 @@ interface Reads {
   run<Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result>
 }
 
-/** Reads are repeated while the server is away, as long as patience lasts; once it is known to be down they are tried once. */
+/** Reads are retried while the server is away, as long as patience lasts; once it is known to be down they are tried once. */
 function createReads({ driver, shown }: EngineOptions, patience: () => number, writer: WriteSession): Reads {
   let waiting = 0
   const tried = async <Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result> => {
     const until = Date.now() + patience()
-    for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+    for (let attempt = 0; ; attempt++) {
+      const wait = retryWaitMs(attempt)
       let isLost = false
       try {
         return await driver.read(async (session) => {
@@ -201,8 +196,8 @@ function createReads({ driver, shown }: EngineOptions, patience: () => number, w
   return {
     async run(work) {
       if (waiting >= maxWaitingReads) {
-        const hint = 'Wait for answers before asking more.'
-        throw new OxbowError('limit_reached', `${maxWaitingReads} reads wait for the store already.`, { hint })
+        const hint = 'Wait for answers before you send more.'
+        throw new OxbowError('limit_reached', `${maxWaitingReads} reads are already waiting for the store.`, { hint })
       }
       waiting++
       try {
@@ -215,8 +210,8 @@ function createReads({ driver, shown }: EngineOptions, patience: () => number, w
 }
 
 function lostAnswer(shown: string, cause: unknown): OxbowError {
-  return new OxbowError('store_failed', `${shown} went away while it committed: whether this was written is not known.`, {
-    hint: 'Look it up when the server is back: Oxbow goes on by itself then.',
+  return new OxbowError('store_failed', `${shown} was lost during a commit: it is not known whether this was written.`, {
+    hint: 'Look it up when the server is back: Oxbow then resumes by itself.',
     cause,
   })
 }

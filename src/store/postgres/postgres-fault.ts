@@ -1,9 +1,10 @@
-/** What a failure of Postgres means: whose fault it is, whether it may pass by itself, and what a person can do. */
-import { isOxbowError, OxbowError } from '../../types/index.ts'
+/** Classifies failures of Postgres: whose fault it is, whether it may pass by itself, and what a person can do. */
+import { headOf, isOxbowError, OxbowError, retryDelayMs, systemRandom } from '../../types/index.ts'
+import { firstRetryMs, longestRetryMs } from '../limits.ts'
 
 /**
  * `value`: of one statement's values. `conflict`: another transaction was in the way. `away`: no server, or none that may be
- * written, for now. `slow`: given up after its time. `full`, `setup`, `broken`, `odd`: it stays until a person does something.
+ * written, for now. `slow`: timed out. `full`, `setup`, `broken`, `odd`: permanent until a person acts.
  */
 export type FaultKind = 'value' | 'conflict' | 'away' | 'slow' | 'full' | 'setup' | 'broken' | 'odd'
 
@@ -12,7 +13,7 @@ export interface PostgresFault {
   readonly error: OxbowError
 }
 
-/** SQLSTATE codes and classes (the first two characters); the first that fits. */
+/** SQLSTATE codes and classes (the first two characters); the first match counts. */
 const kinds: readonly (readonly [start: string, kind: FaultKind])[] = [
   ['40', 'conflict'],
   ['55P03', 'conflict'],
@@ -35,22 +36,22 @@ const kinds: readonly (readonly [start: string, kind: FaultKind])[] = [
 const hints: Readonly<Record<string, string>> = {
   '53300': 'The server has no connection left: raise its max_connections, lower `store.pool`, or end what holds them.',
   '53400': 'The server has a limit for this role: raise it, or lower `store.pool`.',
-  '25006': 'The server only reads now (a standby, or a failover is under way). Writing goes on by itself when the primary answers here.',
-  '57P03': 'The server is starting or stopping. Oxbow goes on by itself when it is there.',
+  '25006': 'The server is read-only (a standby, or a failover is in progress). Writing resumes by itself when the primary answers here.',
+  '57P03': 'The server is starting or stopping. Oxbow resumes by itself when it is up.',
 }
 
 const kindHints: Readonly<Record<FaultKind, string>> = {
-  value: 'Mend the record; nothing was written.',
+  value: 'Correct the record; nothing was written.',
   conflict: 'Try again; nothing was written.',
-  away: 'See that the database server runs and can be reached. A guest that runs goes on by itself when it answers; reading and writing wait for it.',
-  slow: 'Look at what else the database server does. A guest that runs goes on by itself when it answers in time.',
-  full: 'Free some space on the disk of the database server. Oxbow goes on by itself then; reading still works.',
+  away: 'Check that the database server is running and can be reached. A running guest resumes by itself when it answers.',
+  slow: 'Check what else the database server is doing. A running guest resumes by itself when it answers in time.',
+  full: 'Free some space on the disk of the database server. Oxbow then resumes by itself; reading still works.',
   setup: 'Check user, password, database and sslmode of the address, and that the role may create tables: docs/storage.md.',
-  broken: 'Stop Oxbow and have the database looked at: its pages are damaged. Restore a backup with `oxbow store restore`.',
-  odd: 'See what the log of the database server says, and that its tables are those of Oxbow: `oxbow store verify`.',
+  broken: 'Stop Oxbow: pages of the database are damaged. Restore a backup with `oxbow store restore`.',
+  odd: 'Read the log of the database server, and check that its tables are those of Oxbow: `oxbow store verify`.',
 }
 
-const says: Readonly<Record<FaultKind, string>> = {
+const summaries: Readonly<Record<FaultKind, string>> = {
   value: 'This cannot be stored',
   conflict: 'Others write to the same rows',
   away: 'The database server cannot be used now',
@@ -81,10 +82,10 @@ export function postgresFault(error: unknown, shown: string, isLost = false): Po
   const state = stateOf(error)
   const kind = kindOf(error, state, isLost)
   const hint = hints[state] ?? tlsHint(error) ?? kindHints[kind]
-  return { kind, error: new OxbowError(codes[kind], `${says[kind]} (${shown}: ${wordsOf(error)}).`, { hint, cause: error }) }
+  return { kind, error: new OxbowError(codes[kind], `${summaries[kind]} (${shown}: ${wordsOf(error)}).`, { hint, cause: error }) }
 }
 
-/** @returns whether the failure is that a key of the journal is taken: then another writer was faster. */
+/** @returns whether a key of the journal is taken already: another writer was faster. */
 function isTakenSeq(error: unknown): boolean {
   return stateOf(error) === '23505' && error instanceof Error && 'constraint' in error && error.constraint === 'journal_key'
 }
@@ -120,13 +121,18 @@ function isOfNetwork(error: unknown): boolean {
   return /[Cc]onnection|timeout|not queryable/.test(error.message)
 }
 
-/** The first line, in the server's words. They name roles, databases and columns, never a password; values are left out. */
+/** The first line of the server's message. It names roles, databases and columns, never a password. */
 function wordsOf(error: unknown): string {
   const text = error instanceof AggregateError ? String(error.errors[0]) : error instanceof Error ? error.message : String(error)
-  const line = (text.split('\n')[0] ?? '').replace(/^Error: /, '').slice(0, maxWordsChars)
+  const line = headOf((text.split('\n')[0] ?? '').replace(/^Error: /, ''), maxWordsChars)
   const state = stateOf(error)
   return state === '' ? line : `${state} ${line}`
 }
 
-/** A message of the server may quote what it was given. */
+/** A message of the server may quote its input. */
 const maxWordsChars = 200
+
+/** Delay before a failure that may pass is tried again. @param attempt 0 for the first retry */
+export function retryWaitMs(attempt: number): number {
+  return retryDelayMs(attempt, systemRandom, { firstMs: firstRetryMs, mostMs: longestRetryMs })
+}

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { storeFault } from '../store-fault.ts'
-import { mendedNotice, type PostgresRole, type Question, serveWorker, type WorkerAnswer } from '../worker-link.ts'
+import { mendedNotice, type PostgresRole, type WorkerRequest, serveWorker, type WorkerAnswer } from '../worker-link.ts'
 import { openPgDriver } from './postgres-session.ts'
 import { createPostgresEngine, type PostgresEngine } from './postgres-engine.ts'
 import { postgresFault } from './postgres-fault.ts'
@@ -17,13 +17,13 @@ function serve(): void {
   const mended = (): void => port.postMessage([mendedNotice, null, null] satisfies WorkerAnswer)
   const starting: Promise<PostgresEngine> = createPostgresEngine({ ...role, driver, shown, mended })
 
-  const answer = async (question: Question): Promise<unknown> => {
+  const answer = async (request: WorkerRequest): Promise<unknown> => {
     const engine = await starting
-    if (question.ask === 'open') return engine.open().then(engine.warning)
-    if (question.ask === 'write') return engine.write(question.batch)
-    if (question.ask === 'read') return engine.read(question.read)
-    if (question.ask === 'close') return engine.close()
-    throw storeFault('store_failed', `A Postgres store has no ${question.ask}.`)
+    if (request.ask === 'open') return engine.open().then(engine.warning)
+    if (request.ask === 'write') return engine.write(request.batch)
+    if (request.ask === 'read') return engine.read(request.read)
+    if (request.ask === 'close') return engine.close()
+    throw storeFault('store_failed', `A Postgres store has no ${request.ask}.`)
   }
   serveWorker(port, answer, (error) => postgresFault(error, shown).error)
 }

@@ -150,7 +150,7 @@ test('a standby is read, refuses to write with advice, and is written once it is
   await server.start()
   const patient = before.store.append({ records: [recordOf('b', 'intent')] })
   const { store } = await openEngine(pgDriver(database.url), { patienceMs: 300 })
-  await assertRejects(store.append({ records: [recordOf('x', 'intent')] }), 'store_failed', /only reads now/)
+  await assertRejects(store.append({ records: [recordOf('x', 'intent')] }), 'store_failed', /is read-only now/)
   assert.equal((await store.head()).seq, 1)
   await server.sql('select pg_promote()')
   await mended(store)

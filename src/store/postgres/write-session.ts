@@ -1,12 +1,12 @@
 /**
- * The one session that writes, and what becomes of it: made when it is first needed, made again when it is lost, with patience
- * for a server that restarts. It holds the guest's lock where the store is for one guest, so that to write without the lock is
- * not possible: with the session the lock is gone, and the next session must have it before it writes.
+ * The one session that writes: opened when it is first needed, and reopened when it is lost, waiting for a server that restarts. It
+ * holds the guest's lock where the store is for one guest, so writing without the lock is impossible: the lock ends with the session,
+ * and the next session must acquire it before it writes.
  */
 import { OxbowError, type UserId } from '../../types/index.ts'
-import { firstRetryMs, longestRetryMs } from '../limits.ts'
+import { longestRetryMs } from '../limits.ts'
 import { guestLockQuery } from './batch-statements.ts'
-import { type PostgresFault, postgresFault } from './postgres-fault.ts'
+import { type PostgresFault, postgresFault, retryWaitMs } from './postgres-fault.ts'
 import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 
 interface WriteSessionOptions {
@@ -24,31 +24,30 @@ interface WriteSessionOptions {
 
 export interface WriteSession {
   /**
-   * @returns a session that may write. Waits for a server that is away until `until` (unix milliseconds); at once with the
-   * reason while it is known to be down.
+   * @returns a session that may write. Waits for a server that is away until `until` (unix milliseconds); rejects at once while the
+   * server is known to be down.
    * @throws OxbowError
    */
   ready(until: number): Promise<PostgresSession>
-  /** The session is of no use: a later `ready` makes another. */
+  /** Discards an unusable session: a later `ready` opens another. */
   drop(session: PostgresSession): Promise<void>
-  /** Writing failed for a reason that may pass: tries in the background until it is possible again. */
+  /** Reports that writing failed for a reason that may pass: retries in the background until it works again. */
   down(fault: PostgresFault): void
-  /** It could be written once: what it holds is this store's own. */
+  /** Whether a session was ready once: then the data is this store's own. */
   everReady(): boolean
-  /** Why nothing is written just now. */
+  /** Why nothing can be written at the moment. */
   fault(): OxbowError | null
   close(): Promise<void>
 }
 
-/** What is so at this moment. */
 interface State {
   session: PostgresSession | null
   connecting: Promise<PostgresSession> | null
-  /** A session was good once. */
+  /** A session was ready once. */
   prepared: boolean
   closed: boolean
   down: OxbowError | null
-  /** Stays for ever: another guest has the store, its pages are damaged, or it never was usable. */
+  /** Permanent: another guest has the store, its pages are damaged, or it never was usable. */
   over: OxbowError | null
   timer: ReturnType<typeof setTimeout> | null
 }
@@ -57,18 +56,18 @@ export function createWriteSession(options: WriteSessionOptions): WriteSession {
   const state: State = { session: null, connecting: null, prepared: false, closed: false, down: null, over: null, timer: null }
 
   const connectOnce = (until: number): Promise<PostgresSession> => {
-    state.connecting ??= attempt(options, state, until, takeUp, note).finally(() => (state.connecting = null))
+    state.connecting ??= attempt(options, state, until, adopt, note).finally(() => (state.connecting = null))
     return state.connecting
   }
-  const takeUp = (made: PostgresSession): void => {
+  const adopt = (made: PostgresSession): void => {
     state.session = made
     made.onLost(() => {
       if (state.session === made) state.session = null
-      // The lock went with it: taken again at once, before another guest may think that this one has ended.
+      // The lock ended with it: acquire it again at once, before another guest takes this one for ended.
       if (options.exclusive && !state.closed && state.down === null) connectOnce(Date.now() + options.patienceMs).catch(ignore)
     })
   }
-  /** While it is down: one attempt now and then, until one succeeds. A session that lives is simply tried again. */
+  /** While the server is down: retries at intervals until one attempt succeeds. A live session is simply used again. */
   const mend = (): void => {
     if (state.closed || state.timer !== null) return
     state.timer = setTimeout(() => {
@@ -80,12 +79,12 @@ export function createWriteSession(options: WriteSessionOptions): WriteSession {
         options.mended()
       }, ignore)
     }, longestRetryMs)
-    // Nothing waits for it when the process wants to end.
+    // It does not keep the process alive.
     state.timer.unref()
   }
   const note = (fault: PostgresFault): void => {
     state.down = fault.error
-    // What was never usable is not knocked at again and again: a wrong password may lock its account.
+    // An address that never worked is not retried: a wrong password may lock its account.
     if (fault.kind === 'broken' || fault.kind === 'value' || (fault.kind === 'setup' && !state.prepared)) state.over = fault.error
     else mend()
   }
@@ -111,19 +110,20 @@ export function createWriteSession(options: WriteSessionOptions): WriteSession {
   }
 }
 
-/** Tries until `until`, as long as what fails may pass. */
+/** Retries until `until`, as long as the failure may pass. */
 async function attempt(
   options: WriteSessionOptions,
   state: State,
   until: number,
-  takeUp: (session: PostgresSession) => void,
+  adopt: (session: PostgresSession) => void,
   note: (fault: PostgresFault) => void,
 ): Promise<PostgresSession> {
-  for (let wait = firstRetryMs; ; wait = Math.min(wait * 2, longestRetryMs)) {
+  for (let tries = 0; ; tries++) {
+    const wait = retryWaitMs(tries)
     try {
       const made = await connect(options, state.prepared)
       state.prepared = true
-      takeUp(made)
+      adopt(made)
       return made
     } catch (error) {
       const fault = postgresFault(error, options.shown)
@@ -141,11 +141,11 @@ async function attempt(
 async function connect({ driver, exclusive, user, shown, prepare }: WriteSessionOptions, prepared: boolean): Promise<PostgresSession> {
   const made = await driver.connect()
   try {
-    // A guest whose machine is gone gives its lock back within a minute, and not after the two hours of the system's default.
+    // A guest whose machine is gone loses its lock within a minute, instead of after the two hours of the system's default.
     await made.exec('set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3')
     if (exclusive && (await made.rows(guestLockQuery(user)))[0]?.[0] !== true) throw busy(shown)
     if (!prepared) await prepare(made)
-    // Asked for, because a standby answers everything else.
+    // A standby answers everything else, so it must be asked.
     const [recovering] = await made.rows({ text: 'select pg_is_in_recovery()', values: [] })
     if (recovering?.[0] === true) throw standby(shown)
     return made
@@ -162,16 +162,16 @@ function busy(shown: string): OxbowError {
 }
 
 function lockLost(shown: string): OxbowError {
-  return new OxbowError('workspace_busy', `The connection to ${shown} was lost, and another process runs Oxbow for this user since.`, {
-    hint: 'Use that one. This one only reads; end it.',
+  return new OxbowError('workspace_busy', `The connection to ${shown} was lost, and another process now runs Oxbow for this user.`, {
+    hint: 'Use that one. This one is read-only; end it.',
   })
 }
 
 const standbyState = 'standby'
 
 function standby(shown: string): OxbowError {
-  return new OxbowError('store_failed', `The database server only reads now (${shown}).`, {
-    hint: 'It is a standby, or a failover is under way. Oxbow goes on by itself when the primary answers at this address.',
+  return new OxbowError('store_failed', `The database server is read-only now (${shown}).`, {
+    hint: 'It is a standby, or a failover is in progress. Oxbow resumes by itself when the primary answers at this address.',
     data: { state: standbyState },
   })
 }

@@ -4,21 +4,21 @@ import type { MigrationDriver } from '../migrations/migration-runner.ts'
 import { type AppliedStep, judgeSchema, newestStep, type Schema, stepsByNumber } from '../migrations/schema-version.ts'
 import { toStoreError } from '../store-fault.ts'
 
-/** What the steps need of a connection. */
+/** What migrations need of a connection. */
 interface SchemaConnection {
   readonly path: string
   query<Row>(sql: string): Row[]
   exec(sql: string): void
 }
 
-/** Reads the number in the file's head, and the table of steps when there is one; loads no statement of any step. */
+/** Reads the version number in the file's header, and the table of steps when there is one; loads no statements of steps. */
 export function schemaOf(database: SchemaConnection): Schema {
   const version = numberOf(database)
   const table = database.query<{ found: number }>(`select count(*) as found from sqlite_master where name = 'migration'`)[0]?.found === 1
   const applied = table
     ? database.query<AppliedStep>('select id, name, checksum, reads_from, writes_from from migration order by id')
     : stepsByNumber(version)
-  // A number that the table does not know was written by somebody else.
+  // A number that is not in the table was written by another program.
   return judgeSchema(version > newestStep && !applied.some(({ id }) => id === version) ? stepsByNumber(version) : applied)
 }
 
@@ -42,7 +42,7 @@ export function sqliteMigrationDriver(database: SchemaConnection): MigrationDriv
         try {
           database.exec('rollback')
         } catch {
-          // After a failure of the disk SQLite has often rolled back by itself.
+          // After a disk failure SQLite has often rolled back already.
         }
         throw error
       }
@@ -60,16 +60,16 @@ async function typed<Result>(work: () => Result): Promise<Result> {
   }
 }
 
-/** A copy that is there whole or not at all. @returns its path */
+/** Makes a copy that is there whole or not at all. @returns its path */
 function copyBeside(database: SchemaConnection, path: string): string {
   const unfinished = `${path}.unfinished`
   rmSync(unfinished, { force: true })
-  // The copy is as private as the file.
+  // Only its owner may read the copy, as the file itself.
   closeSync(openSync(unfinished, 'a', 0o600))
   try {
     database.exec(copyInto(unfinished))
   } catch (error) {
-    // What is there of it would fill the disk further.
+    // The incomplete copy would fill the disk further.
     rmSync(unfinished, { force: true })
     throw error
   }
@@ -88,7 +88,7 @@ export function removeLog(path: string): void {
   for (const suffix of ['-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true })
 }
 
-/** Sees that a file is on the disk; of a folder, that its names are: after a rename. */
+/** Flushes a file to the disk; of a folder, its entries: after a rename. */
 export function syncFile(path: string): void {
   const file = openSync(path, 'r')
   try {
@@ -98,7 +98,7 @@ export function syncFile(path: string): void {
   }
 }
 
-/** The statement that copies a whole database into a file which is not there, or empty. */
+/** The statement that copies a whole database into a file that does not exist or is empty. */
 export function copyInto(path: string): string {
   return `vacuum into '${path.replaceAll("'", "''")}'`
 }

@@ -1,4 +1,4 @@
-/** Executes reads, each one by an index and within a limit. */
+/** Executes reads, each by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
@@ -39,7 +39,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     if (reference === null) return body
     const bytes = bytesOf(reference.blob)
     if (bytes !== null) return bodyText(bytes)
-    // It may have been erased since its row was read.
+    // Its body may have been erased since the row was read.
     const now = bodyAt.get({ user, seq: row[0] as number })?.body
     if (now !== undefined && now !== body) return now
     throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)

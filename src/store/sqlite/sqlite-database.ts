@@ -1,6 +1,6 @@
 /**
- * One connection to one SQLite file: opened, set up, and asked through templates. Everything that is SQLite's own and no
- * other dialect's is in this folder.
+ * One connection to one SQLite file: opened, configured, and queried through templates. Everything specific to SQLite is in this
+ * folder.
  */
 import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -24,19 +24,19 @@ export interface Statement<Args, Row> {
 }
 
 export interface Database {
-  /** Names it in messages. */
+  /** For messages. */
   readonly path: string
-  /** Rows of a statement without values, as objects. */
+  /** Runs a statement without values. @returns its rows as objects */
   query<Row>(sql: string): Row[]
   prepare<Args extends object, Row>(template: Template<Args, Row>): Statement<Args, Row>
   exec(sql: string): void
   /** Runs `work` in one transaction that holds the write lock from its start. */
   transaction<Result>(work: () => Result): Result
-  /** Runs reads that all see the same moment. */
+  /** Runs reads in one snapshot. */
   snapshot<Result>(work: () => Result): Result
   /** Chooses whether commits from now on survive power loss. */
   setDurability(durability: Durability): void
-  /** Folds the log into the file and empties it, so that nothing is left in it of what was erased; waits for readers for a while. */
+  /** Checkpoints the log and truncates it, so that nothing of erased data is left in it; waits for readers up to the busy timeout. */
   emptyLog(): void
   close(): void
 }
@@ -45,9 +45,9 @@ interface DatabaseOptions {
   /** A file, or `:memory:`. */
   readonly path: string
   readonly readOnly: boolean
-  /** Also one whose tables this program may not use: for looking at what it is. */
+  /** Opens also a database whose tables this program may not use, to inspect it. */
   readonly anyVersion?: boolean
-  /** For a file that is encrypted, or shall be. */
+  /** For a file that is encrypted, or is to be. */
   readonly cipher?: CipherChoice
 }
 
@@ -60,9 +60,9 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   let raw: Sqlite.Database | null = null
   try {
-    // The journal is private: the file, and the log beside it, are made for their owner only.
+    // The journal is private: only its owner may read the file and the log beside it.
     if (!exists) closeSync(openSync(path, 'a', 0o600))
-    if (readOnly) takeBack(options)
+    if (readOnly) rollBackUnfinished(options)
     raw = connect(options, exists)
     setUp(raw, readOnly)
     const database = wrap(raw, path)
@@ -73,7 +73,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (isOxbowError(error)) throw error
     const { code } = toStoreError(error)
     if (code !== 'store_corrupt' && !hasRoom(path)) {
-      // SQLite needs room for its index of the log even to read, and calls that an I/O error.
+      // SQLite needs space for its index of the log even to read, and reports an I/O error without it.
       const hint = 'Free some space on the disk, then try again. Nothing is lost.'
       throw new OxbowError('store_full', `The database ${path} cannot be opened: the disk is full.`, { hint, cause: error })
     }
@@ -86,10 +86,10 @@ export function openDatabase(options: DatabaseOptions): Database {
 }
 
 /**
- * What a process that died had begun to write while the file kept no log (encrypting and its like), a writer alone can take back, and
- * until then nobody can read. Such writes have a file of this name beside it; where a process lives that holds it, nothing is done.
+ * Rolls back what a process that died had begun to write while the file had no write-ahead log (during encryption, for example): only
+ * a writer can, and until then nobody can read. Such writes leave a rollback journal beside the file; one of a live process is left alone.
  */
-function takeBack(options: DatabaseOptions): void {
+function rollBackUnfinished(options: DatabaseOptions): void {
   if (!existsSync(`${options.path}-journal`)) return
   const raw = connect({ ...options, readOnly: false }, true)
   try {
@@ -120,7 +120,7 @@ function setUp(raw: Sqlite.Database, readOnly: boolean): void {
   raw.pragma(`cache_size = -${readOnly ? readerCacheKib : writerCacheKib}`)
   raw.pragma('foreign_keys = ON')
   if (readOnly) return
-  // What is erased is overwritten in the file.
+  // Erased data is overwritten in the file.
   raw.pragma('secure_delete = ON')
   raw.pragma('journal_mode = WAL')
   raw.pragma('synchronous = NORMAL')
@@ -146,7 +146,7 @@ function wrap(raw: Sqlite.Database, path: string): Database {
         commit.run()
         return result
       } catch (error) {
-        // After a failure of the disk SQLite has often rolled back by itself.
+        // After a disk failure SQLite has often rolled back already.
         if (raw.inTransaction) rollback.run()
         throw error
       }
@@ -183,9 +183,9 @@ function prepareStatement<Args extends object, Row>(raw: Sqlite.Database, templa
 }
 
 /**
- * SQLite plans a read with ORDER BY or LIMIT for the values that are bound, so it compiles the statement anew each time it runs
- * (`sqlite3Reprepare`, seen with 3.54): 21 µs instead of 4 for the smallest. A plus sign before a parameter changes no value, and
- * hides it from the planner. No statement has a question mark in a text of its own.
+ * SQLite may plan a read with ORDER BY or LIMIT for the values that are bound, and then compiles the statement at each run
+ * (`sqlite3Reprepare`, seen with 3.54): 21 µs instead of 4 for the smallest. A plus sign before a parameter changes no value and hides
+ * it from the planner. No statement has a question mark inside a string.
  */
 function plannedOnce(sql: string): string {
   return /^\s*(?:select|with)\b/i.test(sql) ? sql.replaceAll('?', '+?') : sql

@@ -1,8 +1,8 @@
 /**
  * The store in a SQLite file: a writer thread, a reader thread that starts with the first read, and a searcher thread that
- * starts with the first read of memory. So neither a commit nor a scan ever blocks the event loop, reads run beside writes
- * (write-ahead log), and no turn's read waits for a search. What was committed before a read was asked is seen by it: the reader
- * looks at the log anew for each one.
+ * starts with the first read of memory. So neither a commit nor a scan blocks the event loop, reads run beside writes (write-ahead
+ * log), and no turn's read waits for a search. A read sees everything committed before it was requested: the reader checks the log
+ * for each one.
  */
 import type { UserId } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
@@ -20,17 +20,16 @@ export interface SqliteOptions {
   readonly user: UserId
   /** `normal` survives the death of the process, `full` also power loss. */
   readonly durability: Durability
-  /** Never writes, takes no lock, and needs a file that is there: for looking at the journal of a running guest. */
+  /** Never writes, takes no lock, and needs an existing file: to look at the journal of a running guest. */
   readonly readOnly?: boolean
   /** Refuses a workspace that another guest holds (`workspace_busy`), and holds it until closed. */
   readonly exclusive?: boolean
-  /** Keys of a file that is encrypted, or shall be. */
+  /** Keys of a file that is encrypted, or is to be. */
   readonly cipher?: CipherChoice
 }
 
 /**
- * Resolves at once: everything asked before the file is open waits, and `opened()` tells how opening went. A failure to
- * open is also the answer to everything that was asked.
+ * Resolves at once: requests wait until the file is open, and `opened()` reports the result. A failure to open rejects all of them.
  */
 export async function openSqliteStore(options: SqliteOptions): Promise<OpeningStore> {
   const link = createSqliteLink(options)
@@ -44,7 +43,7 @@ export interface SqliteLink extends EngineLink {
   readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null; readonly searcher: WorkerLink | null }
 }
 
-/** Asked once at start: the writer answers them, so that a guest that only waits has one thread and not two. */
+/** Read once at start: the writer answers them, so that an idle guest has one thread and not two. */
 const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'session'])
 const isStartUpRead = (read: Read): boolean => startUpReads.has(read.kind) || (read.kind === 'memory' && read.read.ask === 'cursor')
 const yes = (): boolean => true
@@ -59,7 +58,7 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
   const reader = createReaderLink('reader', options, writing)
   const searcher = createReaderLink('searcher', options, writing)
   const opened = readOnly ? reader.open() : writerOpen
-  // Whoever asks gets the failure; nobody has to.
+  // The failure goes to those who await it; nobody has to.
   opened.catch(() => {})
   writing.catch(() => {})
   return {
@@ -79,7 +78,7 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
       return (await side.ask(read)) as ReadResults[Kind]
     },
     async close() {
-      // The writer is the last to leave: the last connection folds the log into the file.
+      // The writer closes last: the last connection checkpoints the log.
       await Promise.all([reader.close(), searcher.close()])
       await writer?.close()
     },
@@ -87,7 +86,7 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
 }
 
 interface ReaderLink {
-  /** Starts the thread when there is none or the last one died. */
+  /** Starts the thread when there is none, or the last one died. */
   open(): Promise<void>
   ask(read: Read): Promise<unknown>
   thread(): WorkerLink | null
@@ -106,14 +105,14 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
       await started.ask({ ask: 'serve' })
     }
     const opening = writing.then(serve, (error: unknown) => {
-      // A store that cannot be written may still be read; one that is another guest's may not.
+      // A store that cannot be written may still be read; one that another guest holds may not.
       if (isOxbowError(error, 'workspace_busy')) throw error
       return serve().catch(() => {
-        // Why it lacks what is read: its tables were not made, or brought up to date.
+        // The reason why its tables are missing or out of date.
         throw error
       })
     })
-    // Without a free descriptor, for one: the next who reads tries again.
+    // The next read tries again: a missing file descriptor, for example, is temporary.
     opening.catch(() => {
       if (opened === opening) opened = null
     })

@@ -8,11 +8,11 @@ import { storeFault, toStoreError } from '../store-fault.ts'
 import { type Database, openDatabase } from './sqlite-database.ts'
 import type { ReadEngine } from './read-engine.ts'
 import { lowerThreadPriority } from '../thread-priority.ts'
-import { type Question, serveWorker, type SqliteRole } from '../worker-link.ts'
+import { type WorkerRequest, serveWorker, type SqliteRole } from '../worker-link.ts'
 import { lockWorkspace, type WorkspaceLock } from './workspace-lock.ts'
 import type { WriteEngine } from './write-engine.ts'
 
-type Answers = { readonly [Ask in Question['ask']]: (question: Question & { ask: Ask }) => unknown }
+type Answers = { readonly [Ask in WorkerRequest['ask']]: (request: WorkerRequest & { ask: Ask }) => unknown }
 
 function createAnswers(role: SqliteRole): Answers {
   let database: Database | null = null
@@ -27,7 +27,7 @@ function createAnswers(role: SqliteRole): Answers {
     open() {
       if (role.exclusive) lock = lockWorkspace(role.path)
       const cipher = role.cipher === undefined ? {} : { cipher: role.cipher }
-      // Of an opening that came to nothing behind this point.
+      // Left by an attempt that failed after this point.
       database?.close()
       database = openDatabase({ path: role.path, readOnly: role.role !== 'writer', ...cipher })
     },
@@ -52,7 +52,7 @@ function serve(): void {
   const role = workerData as SqliteRole
   if (role.role === 'searcher') lowerThreadPriority()
   const answers = createAnswers(role)
-  serveWorker(port, async (question) => answers[question.ask](question as never), toStoreError)
+  serveWorker(port, async (request) => answers[request.ask](request as never), toStoreError)
 }
 
 serve()

@@ -1,7 +1,7 @@
 /**
- * The full-text index of one user: an FTS5 table of its own, so that what others keep is neither walked through nor counted
- * when words are weighed. It holds no text, only where terms occur; rows are taken out by their old values, which with
- * `secure-delete` leaves nothing of them in the index.
+ * The full-text index of one user: an FTS5 table of its own, so that rows of others are neither scanned nor counted when
+ * words are weighed. It holds no text, only where terms occur; rows are deleted by their old values, which with `secure-delete` leaves
+ * nothing of them in the index.
  */
 import { Buffer } from 'node:buffer'
 import type { UserId } from '../../types/index.ts'
@@ -22,9 +22,9 @@ export interface TextIndex {
   add(row: TextRow): void
   /** `row` must be as it was added. */
   remove(row: TextRow): void
-  /** After removing: sees to it that no mark of a page is left of these terms, where no other row has them. */
+  /** After removals: leaves no page key of these terms behind, unless another row has them. */
   scrub(terms: ReadonlySet<string>): void
-  /** Takes all out. */
+  /** Deletes all rows. */
   clear(): void
 }
 
@@ -34,8 +34,8 @@ export function textTable(user: UserId): string {
 }
 
 /**
- * Splits at spaces alone. `ascii` keeps all beyond ASCII as it is; here the rest of ASCII is named. It folds capitals of
- * ASCII, which terms do not have.
+ * Splits at spaces only. `ascii` keeps everything beyond ASCII as it is; the rest of ASCII is listed here. It folds ASCII capitals, which
+ * terms do not have.
  */
 function tokenizer(): string {
   let marks = ''
@@ -46,7 +46,7 @@ function tokenizer(): string {
   return `ascii tokenchars '${marks}'`
 }
 
-/** For who asks often: the statement is made once. */
+/** For repeated checks: the statement is prepared once. */
 export function textIndexCheck(database: Database, user: UserId): () => boolean {
   const named = database.prepare<object, object>({ sql: `select 1 from sqlite_master where name = '${textTable(user)}'`, parameters: [] })
   return () => named.get({}) !== undefined
@@ -93,10 +93,10 @@ export function openTextIndex(database: Database, user: UserId): TextIndex {
   }
 }
 
-/** Passages that are held at once while an index is made anew. */
+/** Passages in memory at once while an index is rebuilt. */
 const indexedAtOnce = 1_000
 
-/** Puts everything that is kept into an index that is empty: of a store that was moved here, or whose index was lost. */
+/** Fills an empty index with all passages: of a store that was moved here, or whose index was lost. */
 export function indexAll(database: Database, user: UserId, index: TextIndex): void {
   type Row = Pick<PassageRow, 'id' | 'body'> & Pick<EntryRow, 'kind' | 'session' | 'tags'>
   const passages = database.prepare<{ user: string; after: number; limit: number }, Row>(
@@ -117,7 +117,7 @@ export function indexAll(database: Database, user: UserId, index: TextIndex): vo
   }
 }
 
-/** Marks are cut to what tells one page from the next; a few letters say nothing. */
+/** Page keys are truncated to what tells one page from the next; a few letters reveal nothing. */
 const tellingChars = 4
 
 function isMarkOf(mark: string, terms: ReadonlySet<string>): boolean {
@@ -125,7 +125,7 @@ function isMarkOf(mark: string, terms: ReadonlySet<string>): boolean {
   return mark.length >= tellingChars && [...terms].some((term) => term.startsWith(mark))
 }
 
-/** What an entry is, as words of the column `scope`. They count as its words do where lengths are compared. */
+/** Kind, session and tags of an entry, as words of the column `scope`. They count as words where lengths are compared. */
 export function scopeOf(kind: string, session: string, tags: readonly string[]): string {
   return [`k:${kind}`, `s:${session}`, ...tags.map((tag) => `t:${tag}`)].map(asWord).join(' ')
 }

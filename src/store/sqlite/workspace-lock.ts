@@ -1,13 +1,13 @@
 /**
- * One guest for one workspace. The lock is SQLite's own exclusive lock on a small file: the operating system drops it when
- * the process ends, however it ends, so there is nothing stale to clean up. The pid beside it is only for people.
+ * One guest for each workspace. The lock is SQLite's exclusive lock on a small file: the operating system releases it when the process
+ * ends, however it ends, so a stale lock cannot exist. The pid beside it is only for people.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { isAlive, OxbowError } from '../../types/index.ts'
 import { storeFault } from '../store-fault.ts'
 
-/** Must be kept: with the last reference to it the lock goes. */
+/** Keep a reference: the lock is released when it is garbage-collected. */
 export interface WorkspaceLock {
   release(): void
 }
@@ -22,7 +22,7 @@ export function lockWorkspace(path: string): WorkspaceLock {
   try {
     writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
   } catch {
-    // A full disk: the lock holds all the same, only its holder stays unnamed.
+    // A full disk: the lock holds, but its holder stays unnamed.
   }
   return {
     release() {
@@ -37,14 +37,14 @@ function takeLock(lockFile: string, pidFile: string): Sqlite.Database {
   let file: Sqlite.Database | null = null
   try {
     file = new Sqlite(lockFile, { timeout: 0 })
-    // Nothing is ever written to the file, so no journal of it is needed.
+    // Nothing is ever written to the file, so it needs no journal.
     file.pragma('journal_mode = MEMORY')
     file.exec('begin exclusive')
     return file
   } catch (error) {
     file?.close()
     const busy = error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
-    if (!busy) throw storeFault('store_failed', `The lock file ${lockFile} cannot be made (${String(error)}).`, error)
+    if (!busy) throw storeFault('store_failed', `The lock file ${lockFile} cannot be created (${String(error)}).`, error)
     const pid = holderOf(pidFile)
     const who = pid === null ? 'Another process' : `Process ${pid}`
     throw new OxbowError('workspace_busy', `${who} already runs Oxbow in this workspace.`, {
@@ -55,7 +55,7 @@ function takeLock(lockFile: string, pidFile: string): Sqlite.Database {
   }
 }
 
-/** @returns the pid that holds the lock; null when it is not written yet, or names a process that is gone. */
+/** @returns the pid of the lock's holder; null when it is not written yet, or its process is gone. */
 function holderOf(pidFile: string): number | null {
   try {
     const pid = Number(readFileSync(pidFile, 'utf8'))

@@ -1,4 +1,4 @@
-/** Executes batches of writes: each batch is one transaction, each write in it happens whole or not at all. */
+/** Executes batches of writes: each batch is one transaction, and each write in it is applied whole or not at all. */
 import { type ChainHead, emptyChain, type Failure, type NewRecord, type UserId } from '../../types/index.ts'
 import { createHasher, type Hasher } from '../chain.ts'
 import {
@@ -45,7 +45,7 @@ interface WriteDeps extends ChainDeps, WriteOptions {
   readonly memory: MemoryWriter
 }
 
-/** What one transaction carries from write to write. */
+/** State of one transaction, from write to write. */
 interface Work extends WriteDeps {
   readonly prepared: Prepared
   head: ChainHead
@@ -73,7 +73,7 @@ function engineOver(deps: WriteDeps): WriteEngine {
   const { database, durability, user } = deps
   const prepared = prepareAll(database, statements.write)
 
-  // The head is read anew in each transaction: another process may have appended meanwhile.
+  // The head is read in each transaction: another process may have appended meanwhile.
   const commit = (writes: readonly DecodedWrite[]): readonly WriteResult[] =>
     database.transaction(() => {
       const work: Work = { ...deps, prepared, head: prepared.head.get({ user }) ?? emptyChain }
@@ -81,8 +81,8 @@ function engineOver(deps: WriteDeps): WriteEngine {
     })
 
   /**
-   * A write that cannot be stored (a bug of its caller) is found by trying each one alone. When the store itself fails on the
-   * way, what was committed before is still answered as committed.
+   * Finds a write that cannot be stored (a bug of its caller) by trying each one alone. When the store itself fails meanwhile, earlier
+   * commits are still acknowledged.
    */
   const commitEach = (writes: readonly DecodedWrite[]): readonly WriteResult[] => {
     let fault: Failure | null = null
@@ -134,7 +134,7 @@ function changeMemory(work: Work, { changes }: Extra & { kind: 'memory' }): null
   return null
 }
 
-/** Everything that can refuse an append is looked at before its first write, so a refused one leaves no trace. */
+/** All checks that can refuse an append come before its first write, so a refused one leaves no trace. */
 function append(work: Work, write: DecodedWrite, projections: readonly Projection[]): number {
   const { prepared, user } = work
   const { fence, records } = write
