@@ -1,6 +1,6 @@
 /**
- * Brings the tables of a database to a version: all steps in one transaction, under a lock that lets one program at a time do
- * it. What runs is decided again under the lock: of two that start on an empty database one comes second and finds it done.
+ * Brings the tables of a database to a version: all steps in one transaction, under a lock. What runs is decided again under the lock:
+ * of two programs that start on an empty database the second finds the work done.
  */
 import assert from 'node:assert/strict'
 import { OxbowError } from '../../types/index.ts'
@@ -28,14 +28,14 @@ export interface MigrationDriver {
   query<Row>(sql: string): Promise<readonly Row[]>
   /** Commits what `work` did through `exec` and `query`, or nothing of it. In SQLite it holds the write lock from its start. */
   transaction<Result>(work: () => Promise<Result>): Promise<Result>
-  /** Keeps a copy of the database as it is; null where only a person can. */
+  /** Copies the database first; null where only a person can. */
   readonly copy: ((name: string) => Promise<string>) | null
 }
 
 export interface MigrateOptions {
   /** Default: the newest step that this program knows. Lower ones take steps back. */
   readonly to?: number
-  /** A step that rewrites runs although no copy could be made: the person has one. */
+  /** Runs steps that rewrite rows although no copy can be made: the person has one. */
   readonly withoutCopy?: boolean
   /** Unix milliseconds. */
   readonly now: () => number
@@ -46,11 +46,11 @@ export interface MigrationReport {
   readonly to: number
   /** Steps that ran, in their order; `-` before those that were taken back. */
   readonly steps: readonly string[]
-  /** Where the copy is that was made before. */
+  /** Path of the copy that was made first. */
   readonly copy: string | null
 }
 
-/** In Postgres: the advisory lock of migrations. "oxbow" as a number, so that it is nobody else's by chance. */
+/** Postgres: key of the advisory lock of migrations; "oxbow" as a number, to avoid collisions. */
 const lockKey = 0x6f78_626f_77
 
 /** @returns the steps that ran in a database, in order; reads two small things, or one where the tables are up to date. */
@@ -65,7 +65,7 @@ export async function appliedSteps(driver: MigrationDriver): Promise<readonly Ap
     return driver.query<AppliedStep>(`select ${columns} from migration order by id`)
   }
   if (driver.dialect === 'postgres') return []
-  // Before there was a table of steps a file had only a number.
+  // Older files have only a version number.
   const [version] = await driver.query<{ user_version: number }>('pragma user_version')
   return stepsByNumber(version?.user_version ?? 0)
 }
@@ -89,7 +89,7 @@ export async function migrate(driver: MigrationDriver, options: MigrateOptions):
   return { from: done.version, to: done.length === 0 ? done.version : target, steps: done.names, copy }
 }
 
-/** What `migrate` would do, without doing it. */
+/** @returns what `migrate` would do. */
 export async function plannedSteps(driver: MigrationDriver, to: number = newestStep): Promise<readonly string[]> {
   return (await plan(driver, to, false)).names
 }
@@ -124,7 +124,7 @@ async function keepCopy(driver: MigrationDriver, { applied, version, ups, downs 
   const rewrites = [...ups, ...downs].find((step) => step.rewrites)
   if (applied.length === 0 || rewrites === undefined || options.withoutCopy === true) return null
   if (driver.copy !== null) return driver.copy(`before-${rewrites.id}-of-${version}`)
-  throw new OxbowError('bad_input', `Step ${rewrites.id} (${rewrites.name}) writes rows of ${driver.where} anew.`, {
+  throw new OxbowError('bad_input', `Step ${rewrites.id} (${rewrites.name}) rewrites rows of ${driver.where}.`, {
     hint: 'Make a dump first (`pg_dump`, or `oxbow store backup`), then run `oxbow store migrate --yes`.',
   })
 }
@@ -137,7 +137,7 @@ async function run(driver: MigrationDriver, { applied, ups, downs }: Plan, now: 
     ['id'],
   )
   await driver.exec(statementText(table).replace('create table', 'create table if not exists'))
-  // Steps of a file that had only a number are written down as well.
+  // Steps of a file that had only a version number are recorded too.
   for (const step of applied) await driver.exec(rowOf(step, now))
   for (const { id } of downs) {
     for (const statement of stepOf(id).down(on)) await driver.exec(statementText(statement))
@@ -152,7 +152,7 @@ async function run(driver: MigrationDriver, { applied, ups, downs }: Plan, now: 
   }
 }
 
-/** Names and checksums are this program's own words. */
+/** Names and checksums are constants of this program, so they need no quoting. */
 function rowOf({ id, name, checksum, reads_from: reads, writes_from: writes }: AppliedStep, now: number): string {
   const columns = 'id, name, applied_at, checksum, reads_from, writes_from'
   return `insert into migration (${columns}) values (${id}, '${name}', ${now}, '${checksum}', ${reads}, ${writes}) on conflict do nothing`

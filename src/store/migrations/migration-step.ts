@@ -1,5 +1,5 @@
 /**
- * What a step is made of: tables described once for both dialects, and text where the dialects differ. Times and counts are
+ * The parts of a step: tables described once for both dialects, and SQL where the dialects differ. Times and counts are
  * 64 bit wide, texts are ordered by their bytes (so that both dialects put the same rows in the same order), and columns are
  * never null unless they say so.
  */

@@ -12,7 +12,7 @@ import { OxbowError } from '../../types/index.ts'
 export interface MigrationFacts {
   readonly id: number
   readonly name: string
-  /** Rows that are there are written anew: a copy of the database is made first. */
+  /** Rewrites existing rows: the database is copied first. */
   readonly rewrites: boolean
   /** The oldest program, by the newest step that it knows, that understands a database with this step, and may write to it. */
   readonly readsFrom: number
@@ -47,7 +47,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
 /** The version of a database in which every step has run. */
 export const newestStep: number = migrationFacts.at(-1)?.id ?? 0
 
-/** A step that ran in a database, as the database tells it. */
+/** A step that ran in a database, as recorded there. */
 export interface AppliedStep {
   readonly id: number
   readonly name: string
@@ -112,13 +112,13 @@ export function assertUsable({ state, version, about }: Schema, wish: Wish, wher
   }
   if (state === 'changed') {
     refuse(
-      `In ${where} another step ${about} has run than this Oxbow knows under that name.`,
-      'Use the Oxbow that made it, or restore a backup: `oxbow store restore`.',
+      `${where} has a step ${about} that differs from this Oxbow's.`,
+      'Use the version of Oxbow that made it, or restore a backup: `oxbow store restore`.',
     )
   }
-  if (state === 'too_new') refuse(`${where} has version ${version}; this Oxbow knows ${program}.`, newer)
+  if (state === 'too_new') refuse(`${where} has version ${version}; this Oxbow supports up to ${program}.`, newer)
   if (state === 'read_only' && wish === 'write') {
-    refuse(`${where} has version ${version}; this Oxbow knows ${program} and may only read it.`, newer)
+    refuse(`${where} has version ${version}; this Oxbow supports up to ${program} and may only read it.`, newer)
   }
   if (state === 'behind' && wish === 'read') {
     refuse(
@@ -128,4 +128,4 @@ export function assertUsable({ state, version, about }: Schema, wish: Wish, wher
   }
 }
 
-const newer = 'Update Oxbow. A newer one has used this store; it can make it fit an older one by `oxbow store migrate --to`.'
+const newer = 'Update Oxbow: a newer version has used this store. That version can migrate it back with `oxbow store migrate --to`.'

@@ -74,7 +74,7 @@ test('a step that writes rows anew asks for a copy that a person makes', { skip 
   inDatabase(async (session) => {
     const driver = postgresMigrationDriver(session, 'postgres://test')
     await migrate(driver, { now: () => 1, to: 5 })
-    await assertRejects(migrate(driver, { now: () => 2 }), 'bad_input', /writes rows of postgres:\/\/test anew/)
+    await assertRejects(migrate(driver, { now: () => 2 }), 'bad_input', /rewrites rows of postgres:\/\/test/)
     assert.equal((await migrate(driver, { now: () => 3, withoutCopy: true })).from, 5)
   }),
 )

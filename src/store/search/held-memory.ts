@@ -1,4 +1,4 @@
-/** What a searching thread holds of one user's memory: slots of passages, and vectors of the models that were asked for. */
+/** What a searching thread holds of one user's memory: slots of passages, vectors of the models in use, recently found passages. */
 import { createRecentMap, type RecentMap, type UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
 import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
@@ -12,19 +12,19 @@ import { createSignScan } from './sign-scan.ts'
 import { createSmallScan } from './small-scan.ts'
 
 export interface HeldMemory {
-  /** Another one after all was read anew. */
+  /** Replaced when everything is read again. */
   readonly slots: SlotTable
   /**
-   * Passages that were found lately, at the same version, as they travel (JSON): what is found often is read, unpacked and put together
-   * once, and the main thread reads of a search only what it looks at.
+   * Recently found passages of the same version as JSON, the form in which they travel: what is found often is read and decompressed once,
+   * and the main thread parses only what it looks at.
    */
   readonly passages: RecentMap<number, string>
   isBehind(version: number): boolean
-  /** @returns the version after which changes are wanted; 0: everything, nothing that is held is of use */
+  /** @returns the version after which changes are needed; 0: everything, because nothing held is usable */
   since(state: { readonly version: number; readonly trimmed: number }): number
-  /** What was removed and what changed after that version. */
+  /** Applies removals and changes after that version. */
   takeIn(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
-  /** @returns what `scan` will ask first about vectors of a model that are held; null for others */
+  /** @returns the first query of `scan` for a model whose vectors are held; null for others */
   question(user: UserId, model: string): ReadQuery | null
   /** @returns the vectors of a model, up to date */
   scan(user: UserId, model: ModelRow): QuerySteps<VectorScan>

@@ -69,7 +69,7 @@ export function createMemoryReader(parts: ReaderParts): MemoryReader {
   }
 }
 
-/** Passages that lack a vector. Once all up to some passage have one that stays so: looking begins there the next time. */
+/** Passages without a vector. Those below the first one found keep their vectors, so the next search starts there. */
 function createUnembedded(user: UserId): Answers['without_vector'] {
   const complete = new Map<string, { readonly began: number; readonly below: number }>()
   return function* ({ model, limit }) {
@@ -91,7 +91,7 @@ function createUnembedded(user: UserId): Answers['without_vector'] {
   }
 }
 
-/** Keys, times and links of an entry with its places in indexes, about. */
+/** Approximate size of an entry's keys, times and links, with its index rows. */
 const entryBytes = 360
 
 function* readModels(user: UserId): QuerySteps<readonly MemoryModel[]> {

@@ -20,7 +20,7 @@ export type TextQuery = NonNullable<MemorySearch['text']>
 /** Ranks by words; each database has its own index of them. */
 export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], query: TextQuery) => QuerySteps<readonly ScoredSlot[]>
 
-/** An index of vectors that a database may have. @returns null where it does not serve: then what is held here is looked through */
+/** An index of vectors that a database may have. @returns null where it cannot be used: then the vectors held here are scanned */
 export type Nearest = (model: ModelRow, slots: SlotTable, question: VectorQuery) => QuerySteps<readonly ScoredSlot[] | null>
 
 interface SearchParts {
@@ -30,13 +30,13 @@ interface SearchParts {
   readonly nearest?: Nearest
 }
 
-/** One search at a time: what it holds is of one moment. @throws OxbowError `bad_input` */
+/** Runs one search at a time: what is held is a snapshot. @throws OxbowError `bad_input` */
 export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => QuerySteps<SentFound> {
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside, apart } }) {
     yield* takeIn(user, held, vector?.model)
-    // Vectors first: what is to be compared exactly is read while words are ranked, and what words found while it is compared.
+    // Vectors first: candidates for exact comparison are read while words are ranked, and passages found by words while those are compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
     const besideText = besideOf(held.slots, byText, beside)
@@ -53,7 +53,7 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   }
 }
 
-/** @returns what stands next to the first hits */
+/** @returns the passages next to the first hits */
 function besideOf(slots: SlotTable, hits: readonly Hit[], wanted: MemorySearch['beside']): ReadonlyMap<number, readonly number[]> {
   if (wanted === undefined) return new Map()
   const { first, before, after } = wanted
@@ -74,7 +74,7 @@ function wantedOf(hits: readonly Hit[], beside: ReadonlyMap<number, readonly num
   return [...hits.map(({ passage }) => passage), ...[...beside.values()].flat()]
 }
 
-/** @param model of the vectors that are going to be compared */
+/** @param model of the vectors that will be compared */
 function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): QuerySteps<void> {
   const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
   if (state === undefined || !held.isBehind(state.version)) return
@@ -85,7 +85,7 @@ function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): Que
   if (vectors !== null) yield* prefetch(vectors)
   const removed = yield* queryRows<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
   const rows = yield* queryRows<SlotRow>(changed)
-  // Only now: had a read failed, the next search would begin where this one did.
+  // Applied after all reads: if one fails, the next search starts from the same version.
   held.takeIn(
     state,
     removed.map(([passage]) => passage),
@@ -93,7 +93,7 @@ function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): Que
   )
 }
 
-/** What is to be asked yet to say what the hits are. */
+/** Remaining queries that determine the hits. */
 type LaterHits = () => QuerySteps<readonly Hit[]>
 
 function* vectorSearch(
@@ -123,8 +123,8 @@ function* vectorSearch(
 
 function wrongModel(model: string, dims: number, kept: number | undefined): OxbowError {
   const what =
-    kept === undefined ? `Memory keeps no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
-  return new OxbowError('bad_input', what, { hint: 'ReadQuery with the model that is active, or rebuild: `oxbow memory reindex`.' })
+    kept === undefined ? `Memory has no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
+  return new OxbowError('bad_input', what, { hint: 'Search with the active model, or rebuild: `oxbow memory reindex`.' })
 }
 
 interface AroundPlace {
@@ -140,14 +140,14 @@ function foundPassage(row: FoundRow): FoundPassage {
   return { id: row.passage, part: row.part, start: row.start, ...unpackBody(row.body), entry: rowEntry(row) }
 }
 
-/** Reads passages in parts: what is known to be wanted is asked for before all of it is known. */
+/** Reads passages in parts: queries are sent as soon as some ids are known. */
 interface PassageReading {
   want(ids: Iterable<number>): QuerySteps<void>
-  /** @returns all that were wanted, and are there, as they travel */
+  /** @returns all wanted passages that exist, as they travel */
   read(): QuerySteps<ReadonlyMap<number, string>>
 }
 
-/** @param held what is there already; it takes in what is read */
+/** @param held a cache, which also takes in what is read */
 function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>, 'get' | 'put'>): PassageReading {
   const wanted = new Set<number>()
   const found = new Map<number, string>()

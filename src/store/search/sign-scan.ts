@@ -1,6 +1,6 @@
 /**
- * Of each vector only the sign of each dimension is held, measured from the mean of all (48 bytes for 384 dimensions): the
- * question keeps its numbers, and each byte of signs looks its part of the score up in a table.
+ * Holds only the sign of each dimension, relative to the mean of all vectors (48 bytes for 384 dimensions). The query keeps its
+ * numbers, and each byte of signs looks up its part of the score in a table.
  */
 import { minRescored, rescoredPerHit } from '../limits.ts'
 import { widerColumn } from './slot-table.ts'
@@ -53,7 +53,7 @@ function signsOf(vector: Float32Array, from: number, length: number, mean: Float
   return signs
 }
 
-/** For each byte of signs and each value that it can have: what the question's numbers there add up to. */
+/** For each byte of signs and each of its values: the sum of the query's numbers there. */
 function signTable(vector: Float32Array, bytes: number): Float32Array {
   const table = new Float32Array(bytes * 256)
   for (let byte = 0; byte < bytes; byte++) {

@@ -6,7 +6,7 @@ import type { MemoryFilter } from '../memory.ts'
 import { textList } from '../memory/memory-rows.ts'
 import { createStreamOrder } from './stream-order.ts'
 
-/** A passage and its entry, as they are kept; the order in which they are read. */
+/** A passage and its entry, in the order of the columns that are read. */
 export type SlotRow = readonly [
   passage: number,
   length: number,
@@ -51,7 +51,7 @@ export interface SlotTable {
 const codedColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels'] as const
 type Coded = (typeof codedColumns)[number]
 
-/** Texts as small numbers; they are few: kinds, sessions, sets of tags. */
+/** Texts encoded as small numbers; there are few different ones: kinds, sessions, sets of tags. */
 interface CodedColumn {
   codes: Int32Array<ArrayBuffer>
   readonly names: string[]
@@ -148,7 +148,7 @@ function codeOf({ names, codeOf: codes }: CodedColumn, name: string): number {
 
 type Test = (slot: number) => boolean
 
-/** Texts are looked at once for each that occurs, and not for each slot. */
+/** Each different text is tested once, not once for each slot. */
 function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, numbers: Numbers): readonly Test[] {
   const tests: Test[] = []
   const byText = (column: Coded, passes: (name: string) => boolean): void => {
@@ -185,7 +185,7 @@ function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, nu
   return tests
 }
 
-/** Passages whose slots stand side by side: neighbours are asked for together. So few, that a passage left alone costs little. */
+/** Passages in one page of slots: neighbours are looked up together. Few enough that a lone passage costs little. */
 const pagePassages = 256
 
 interface Places {
@@ -206,7 +206,7 @@ export function createPlaces(): Places {
   let high = 0
   let count = 0
   let passages = new Float64Array(firstSlots)
-  /** The page that was looked at last: mostly the next passage stands on it. */
+  /** The page used last: the next passage is mostly on it. */
   let last = -1
   let page: Int32Array | undefined
   const pageOf = (passage: number): Int32Array | undefined => {

@@ -1,6 +1,6 @@
 /**
- * Slots of each stream in their order, so that what stands next to a hit is known without asking the database. Slots mostly come in
- * order; a stream in which they did not is put in order when it is next asked for.
+ * Slots of each stream in order, so that the neighbours of a hit are known without a query. Slots mostly arrive in order; a stream
+ * in which they did not is sorted when it is next used.
  */
 
 interface StreamOrder {

@@ -7,7 +7,7 @@ export interface ScoredSlot {
 
 interface TopSlots {
   add(slot: number, score: number): void
-  /** Whatever scores less is not taken any more. */
+  /** Lower scores are no longer taken. */
   least(): number
   /** Best first. */
   taken(): readonly ScoredSlot[]

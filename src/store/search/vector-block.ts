@@ -1,6 +1,6 @@
 /**
- * Vectors as they are kept: up to sixteen of consecutive passages in one row, so that pages are full. `mask` has a bit for
- * each passage of the block that has a vector; their vectors stand in this order, little endian.
+ * Vectors as stored: up to sixteen of consecutive passages in one row, so that pages are full. `mask` has a bit for each passage of the
+ * block that has a vector; the vectors follow in this order, little endian.
  *
  * Two forms. Short vectors, and all that were written before there was another: float32, four bytes a number. Longer ones: a
  * byte (1), then for each vector a scale (float32) and its numbers in sixteen bits, which times the scale are what was given to
@@ -43,7 +43,7 @@ export function openBlock(
   let from = isScaled ? 1 : 0
   for (let place = 0; place < blockPassages; place++) {
     if ((mask & (1 << place)) === 0) continue
-    if (from + each > bytes.byteLength) throw storeFault('store_corrupt', 'Vectors of memory are cut short.')
+    if (from + each > bytes.byteLength) throw storeFault('store_corrupt', 'Vectors of memory are truncated.')
     const passage = block * blockPassages + place
     if (wanted === undefined || wanted.has(passage))
       vectors.set(passage, isScaled ? scaledAt(bytes, from, dims) : vectorAt(bytes, from, dims))

@@ -14,7 +14,7 @@ type VectorForm = 'whole' | 'small' | 'signs'
 export interface VectorScan {
   readonly dims: number
   readonly form: VectorForm
-  /** A vector of zeros is present, and never found. */
+  /** A vector of zeros is accepted and never found. */
   set(slot: number, vector: Float32Array): void
   drop(slot: number): void
   /** Best first, by cosine where vectors are held whole; else candidates, more than were asked for, to be compared exactly. */
@@ -40,7 +40,7 @@ export function formFor(vectors: number, dims: number): VectorForm {
 
 const forms: readonly VectorForm[] = ['whole', 'small', 'signs']
 
-/** Once there are too many for a form they are held in another, and never the other way round: a store that shrinks is small anyway. */
+/** With too many vectors for a form another is used, and never the other way round: a store that shrinks is small anyway. */
 export function mayStay(held: VectorForm, vectors: number, dims: number): boolean {
   return forms.indexOf(held) >= forms.indexOf(formFor(vectors, dims))
 }

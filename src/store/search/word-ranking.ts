@@ -1,24 +1,24 @@
 /**
- * Ranking by words, the same for every database: BM25 as FTS5 has it, over where the words occur. How long passages are, and which
- * of them count, is held beside; so a database has only to say where a word stands.
+ * Ranking by words, the same for every database: BM25 as in FTS5. Lengths of passages and filters are held in memory; a database only
+ * provides where a word occurs.
  */
 import type { MemoryFilter } from '../memory.ts'
 import type { SlotTable } from './slot-table.ts'
 import { createTop, type ScoredSlot } from './top-slots.ts'
 
-/** Says where one word occurs: in which passage, and how much that counts. A passage may be named several times in a row. */
+/** Reports where one word occurs: the passage and the weight. A passage may be reported several times in a row. */
 export type Occurrences = (seen: (passage: number, weight: number) => void) => void
 
 /** @returns the best passages that pass, best first; none that has no word */
 export type WordRanking = (slots: SlotTable, filter: MemoryFilter, limit: number, words: readonly Occurrences[]) => readonly ScoredSlot[]
 
-/** How fast more of the same word counts less, and how much length counts. */
+/** Saturation of repeated words, and the influence of length. */
 const k1 = 1.2
 const b = 0.75
-/** A word that stands nearly everywhere still counts for something. */
+/** A word that occurs nearly everywhere still counts a little. */
 const leastIdf = 1e-6
 
-/** Columns that are kept from one search to the next: a megabyte for each search would keep the garbage collector busy. */
+/** Columns that are reused by the next search: allocating a megabyte for each would keep the garbage collector busy. */
 interface Columns {
   /** By slot; 0 between two searches. */
   readonly scores: Float64Array

@@ -18,7 +18,7 @@ import type { Erased, SessionRow } from '../store.ts'
 import type { EraseStatements } from './statements.ts'
 import type { Tables } from './template.ts'
 
-/** After a record of such a phase the call is no longer open. */
+/** Whether a record of this phase closes its call. */
 export function closesCall(phase: Phase): boolean {
   return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
 }

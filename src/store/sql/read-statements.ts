@@ -1,4 +1,4 @@
-/** Every statement that reads. Neutral: any dialect's builder compiles them. */
+/** Every statement that reads the journal, for any dialect's builder; and what a query of records means to them. */
 import type { CallId, ChainHead, Phase, SessionId } from '../../types/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
 import { maxRowsPerRead } from '../limits.ts'
@@ -54,7 +54,7 @@ function historyQuery(db: UserTables, slot: SlotMaker<Of & { session: SessionId;
     .limit(slot('limit'))
 }
 
-/** A statement has a place for every phase there is; those that are not asked for are empty, which no record's phase is. */
+/** A statement has a slot for each phase; unused slots are empty, which no record's phase is. */
 const phaseSlots = ['phase1', 'phase2', 'phase3', 'phase4', 'phase5', 'phase6', 'phase7', 'phase8'] as const
 
 /** Values of a records query; which of them its statement uses depends on the query's shape. */
@@ -82,12 +82,12 @@ export function recordArgs(user: string, query: RecordQuery): RecordArgs {
   }
 }
 
-/** @returns how many rows are read when so many are asked for. */
+/** @returns the limit that applies to a requested number of rows. */
 export function rowLimit(limit: number): number {
   return Math.max(0, Math.min(Math.floor(limit), maxRowsPerRead))
 }
 
-/** What of a query decides which statement it needs. */
+/** The parts of a query that decide which statement it needs. */
 const choices = ['session', 'call', 'after', 'before', 'phases'] as const
 type Chosen = { readonly [Choice in (typeof choices)[number]]: boolean } & Pick<RecordQuery, 'order'>
 
@@ -119,7 +119,7 @@ function recordsStatement(db: UserTables, chosen: Chosen): Template<RecordArgs> 
       .select(recordColumns)
       .$if(chosen.session, (q) => q.where('session', '=', slot('session')))
       .$if(chosen.call, (q) => q.where('call', '=', slot('call')))
-      // Bounds only where they are asked for: a range on seq that bounds nothing makes planners scan the journal in its order.
+      // Bounds only where they are given: a range on seq that bounds nothing makes planners scan the whole journal.
       .$if(chosen.after, (q) => q.where('seq', '>', slot('after')))
       .$if(chosen.before, (q) => q.where('seq', '<', slot('before')))
       .$if(chosen.phases, (q) => q.where('phase', 'in', phaseSlots.map(slot)))

@@ -1,7 +1,7 @@
 /**
- * The only way from a statement to the tables: every row belongs to a user, and a statement that does not say whose rows it is
- * about does not compile. `tables.of(slot)` takes only a slot maker that knows `user`, and what it hands out is bound to that
- * user already; a row that is inserted must have the column. (A table that is joined is bound by joining on its `user`.)
+ * The only way from a statement to the tables: every row belongs to a user, and a statement that names no user does not compile.
+ * `tables.of(slot)` takes only a slot maker that has `user`, and returns tables that are bound to that user; an inserted row must have
+ * the column. (A joined table is bound by joining on its `user`.)
  */
 import {
   type Dialect as KyselyDialect,
@@ -26,12 +26,12 @@ export interface UserTables {
   of(slot: SlotMaker<OfUser>): TablesOfUser
 }
 
-/** What the three that take a condition have in common. */
+/** What select, update and delete have in common. */
 interface Conditional {
   where(column: string, operator: '=', value: unknown): unknown
 }
 
-/** @param db compiles statements; it is not handed on */
+/** @param db compiles statements; callers never see it */
 export function userTables(db: Kysely<Tables>): UserTables {
   return {
     of(slot) {

@@ -44,7 +44,7 @@ test('a file of a newer version is refused by name of both versions, for writing
   tamper(files.path, 'pragma user_version = 99')
   for (const readOnly of [false, true]) {
     const newer = await files.open({ readOnly })
-    await assertRejects(newer.opened(), 'store_failed', new RegExp(`version 99; this Oxbow knows ${newestStep}`))
+    await assertRejects(newer.opened(), 'store_failed', new RegExp(`version 99; this Oxbow supports up to ${newestStep}`))
     await assertRejects(newer.append({ records: [recordOf('b', 'intent')] }), 'store_failed')
     await assertRejects(newer.head(), 'store_failed', /version 99/)
   }
@@ -58,7 +58,7 @@ test('a newer file that older programs may read opens for reading and refuses to
   await filled(files)
   tamper(files.path, stepRow(1, 99), 'pragma user_version = 99')
   const store = await files.open()
-  await assertRejects(store.opened(), 'store_failed', /version 99; this Oxbow knows \d+ and may only read it/)
+  await assertRejects(store.opened(), 'store_failed', /version 99; this Oxbow supports up to \d+ and may only read it/)
   assert.equal((await store.head()).seq, 1)
   await assertRejects(store.append({ records: [recordOf('b', 'intent')] }), 'store_failed', /may only read/)
 })
@@ -77,7 +77,7 @@ test('a file in which another step ran under the name of a released one is refus
   await filled(files)
   tamper(files.path, `update migration set checksum = 'f00' where id = 2`)
   for (const readOnly of [false, true]) {
-    await assertRejects((await files.open({ readOnly })).opened(), 'store_failed', /another step 2 \(scratchpad\) has run/)
+    await assertRejects((await files.open({ readOnly })).opened(), 'store_failed', /has a step 2 \(scratchpad\) that differs/)
   }
 })
 
