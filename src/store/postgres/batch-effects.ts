@@ -1,7 +1,7 @@
 /**
- * What a batch of writes comes to, worked out before anything is sent: the results of its writes, and the rows that change. A
- * batch then takes a handful of statements however many records it has. What the rules of the journal need to know of the database
- * (head, lanes, earlier intents) is read before, under the lock of the chain.
+ * Computes the effects of a batch of writes before anything is sent: their results, and the rows that change. So a batch takes a handful
+ * of statements however many records it has. What the rules of the journal need from the database (head, lanes, earlier intents) is read
+ * first, under the lock of the chain.
  */
 import type { ChainHead, JournalRecord, NewRecord } from '../../types/index.ts'
 import {
@@ -20,7 +20,7 @@ import type { Projection } from '../store.ts'
 
 type Lane = Omit<Tables['lane'], 'user'>
 
-/** What the database holds that a batch asks about. */
+/** The state of the database that a batch depends on. */
 export interface Known {
   readonly head: ChainHead
   readonly lanes: ReadonlyMap<string, Lane>
@@ -30,7 +30,7 @@ export interface Known {
   readonly now: number
 }
 
-/** What a batch must know before it can be worked out. */
+/** The lanes and intents to read before a batch can be computed. */
 export interface Wanted {
   readonly lanes: readonly string[]
   readonly intents: readonly string[]
@@ -47,13 +47,13 @@ export function wantedBy(writes: readonly DecodedWrite[]): Wanted {
   return { lanes: [...lanes], intents: [...intents] }
 }
 
-/** Rows to write. Whoever sends them empties it. */
+/** Rows to write. The sender empties it. */
 export interface Effects {
   head: ChainHead
   readonly now: number
   readonly records: JournalRecord[]
   readonly blobs: Map<string, Uint8Array>
-  /** Calls whose row goes, before those in `opened` come. */
+  /** Calls whose rows are deleted, before those in `opened` are inserted. */
   readonly closed: Set<string>
   readonly opened: Map<string, number>
   readonly messages: Omit<Tables['message'], 'user'>[]
@@ -81,7 +81,7 @@ export function noEffects(known: Known): Effects {
   }
 }
 
-/** @throws for a write that cannot be stored; then `effects` must not be used any more. */
+/** @throws for a write that cannot be stored; then `effects` must not be used again. */
 export function addWrite(deps: ChainDeps, effects: Effects, write: DecodedWrite): WriteResult {
   const { extra } = write
   if (extra?.kind === 'blob') return putBlob(deps, effects, extra.bytes)

@@ -1,10 +1,10 @@
-/** The statements of a batch. Raw, for they take rows as JSON, which no builder writes; every value is a parameter. */
+/** The statements of a batch. Raw SQL, because they take rows as JSON, which the builder cannot write; every value is a parameter. */
 import type { UserId } from '../../types/index.ts'
 import type { Tables } from '../sql/template.ts'
 import type { Effects, Wanted } from './batch-effects.ts'
 import { jsonRows, type Query } from './postgres-session.ts'
 
-/** What is asked under the lock, in order; null where nothing is wanted. */
+/** Queries under the lock, in order; null where nothing is wanted. */
 export interface KnownQueries {
   /** Takes the lock of the user's chain until the transaction ends. Row: nothing, the transaction's number, the clock. */
   readonly lock: Query
@@ -13,7 +13,7 @@ export interface KnownQueries {
   readonly intents: Query | null
 }
 
-/** In the key of an advisory lock, so that it is nobody else's by chance. */
+/** Prefix of an advisory lock's key, to avoid collisions. */
 const chainLock = 'oxbow.chain:'
 /** Held by the guest that has the user's store for itself. */
 const guestLock = 'oxbow.guest:'
@@ -95,7 +95,7 @@ function insertRows(table: keyof Tables, types: Readonly<Record<string, ColumnTy
   return `insert into "${table}" as t ("user", ${columns.join(', ')}) select $1, ${columns.join(', ')} from json_to_recordset($2::json) as r(${typed.join(', ')})`
 }
 
-/** In place of a row of the same key, all but its key. */
+/** Inserts rows, or replaces those of the same key. */
 function replaceRows(table: keyof Tables, types: Readonly<Record<string, ColumnType>>, key: string): string {
   const set = Object.keys(types).flatMap((column) => (column === key ? [] : [`"${column}" = excluded."${column}"`]))
   return `${insertRows(table, types)} on conflict ("user", "${key}") do update set ${set.join(', ')}`

@@ -31,8 +31,8 @@ interface Work {
   state: StateRow
 }
 
-/** Passages from which on the server is told to look at the tables, whenever there are twice as many: it takes some tens of milliseconds. */
-const firstLookedAt = 200
+/** From so many passages on the tables are analyzed whenever their number doubles: it takes some tens of milliseconds. */
+const firstAnalyzed = 200
 
 type EntryChange = Extract<MemoryChange, { change: 'put' | 'patch' | 'erase' }>
 
@@ -49,7 +49,7 @@ async function changeMemory(session: PostgresSession, user: UserId, changes: rea
   const [found] = await session.objects<StateRow>({ ...memoryWrites.state, values: [user] })
   const state = found ?? { user, ...noState }
   const work: Work = { session, user, version: state.version + 1, state }
-  // Rows that came from elsewhere bring no index of words.
+  // Rows that were copied from elsewhere have no word index.
   if (state.version > 0) await indexAll(session, user)
   for (const group of groupsOf(changes)) await changeEntries(work, group)
   for (const change of changes) {
@@ -150,14 +150,14 @@ async function putItems(work: Work, items: readonly MemoryItem[]): Promise<void>
     session.rows({ ...memoryWrites.putPassages, values: [user, jsonRows(passages)] }),
   ])
   await indexFull(session, user, work.state.next_passage, id)
-  // A server that knows nothing of these tables takes any index for as good as the right one. It looks by itself a minute later.
-  if (id > firstLookedAt && Math.floor(Math.log2(id)) > Math.floor(Math.log2(work.state.next_passage))) {
+  // Without statistics the server takes any index for as good as the right one. Autovacuum would come a minute later.
+  if (id > firstAnalyzed && Math.floor(Math.log2(id)) > Math.floor(Math.log2(work.state.next_passage))) {
     await session.exec('analyze memory_entry, memory_passage, memory_vectors, memory_posting')
   }
   work.state = { ...work.state, next_entry: key, next_passage: id }
 }
 
-/** Only the columns of the table. */
+/** Only the stored columns. */
 function stored(row: EntryRow): object {
   return Object.fromEntries(Object.keys(entryTypes).map((column) => [column, row[column as keyof EntryRow]]))
 }

@@ -30,7 +30,7 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
       return (yield* queryRows<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0
     },
   })
-  /** What searches hold is of one moment: they go one after the other. */
+  /** Searches run one after the other: what they hold is a snapshot. */
   let last: Promise<unknown> = Promise.resolve()
   const run = async (session: PostgresSession, read: MemoryRead): Promise<unknown> => {
     const send = (query: ReadQuery): Promise<readonly unknown[]> =>
@@ -42,7 +42,7 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
       await began
       return await runAsync(reader(read), (query) => early.answer(query) ?? send(query), early.send)
     } finally {
-      // Nobody waits for the end of what only read; whoever has the session next is answered behind it.
+      // A transaction that only read need not be awaited; the session answers its next user after it.
       if (!session.isLost()) session.exec('commit').catch(ignore)
     }
   }
@@ -54,7 +54,7 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
   }
 }
 
-/** What a search is going to ask whatever it finds: sent with its beginning, it takes one trip and not four. */
+/** Queries that every search makes, whatever it finds: sent with the start of its transaction, they take one trip and not four. */
 function foreseen(user: UserId, ranking: PostingRanking, read: MemoryRead): readonly ReadQuery[] {
   if (read.ask !== 'search') return []
   const { text, vector } = read.search
@@ -91,7 +91,7 @@ function createEarly(send: (query: ReadQuery) => Promise<readonly unknown[]>): E
 
 function ignore(): void {}
 
-/** Statements that are query again and again are prepared under a name. */
+/** Statements that are repeated are prepared under a name. */
 function createQueries(): (query: ReadQuery) => Query {
   const sql = statementMaker('postgres')
   const prepared = new Map<string, { readonly name: string; readonly template: Template<never> }>()

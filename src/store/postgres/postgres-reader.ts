@@ -1,4 +1,4 @@
-/** Executes reads of the journal, each one by an index and within a limit, with the statements that SQLite runs, too. */
+/** Executes reads of the journal, each by an index and within a limit, with the same statements as SQLite. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
@@ -71,7 +71,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     },
     async blob(session, { hash }) {
       const [row] = await run(session, 'blob', { hash })
-      // A copy of its own: a part of a larger buffer would travel with all of it.
+      // A copy: a view of a larger buffer would be sent with all of it.
       return row === undefined ? null : Uint8Array.from(row[0] as Uint8Array)
     },
     session: async (session, { id }) => (await sessionRows(session, 'session', { id }))[0] ?? null,
@@ -99,7 +99,7 @@ interface BodyReading {
   readonly now: (seq: number) => Promise<string | undefined>
 }
 
-/** All columns of all rows, the seq first; bodies that are references are replaced by what they refer to, asked for in one statement. */
+/** All columns of all rows, the seq first; bodies that are references are replaced by what they refer to, read in one statement. */
 async function hydrated(reading: BodyReading, rows: Row[], bodyColumn: number): Promise<Flat> {
   const bodies = await bodiesOf(reading, rows, bodyColumn)
   const flat: Flat = []
@@ -114,7 +114,7 @@ async function bodiesOf({ session, user, now }: BodyReading, rows: readonly Row[
   const wanted = new Set(rows.flatMap((row) => parseReference(row[bodyColumn] as string)?.blob ?? []))
   const blobs = new Map<string, Uint8Array>()
   if (wanted.size > 0) {
-    // Each is looked up by itself, whatever the planner takes the user to have.
+    // Each is looked up by itself, whatever the planner expects of the user.
     const text = `select t.* from json_array_elements_text($2::json) w(value) cross join lateral
       (select "hash", "bytes" from "blob" where "user" = $1 and "hash" = w.value offset 0) t`
     const found = await session.rows({ name: 'read_blobs', text, values: [user, JSON.stringify([...wanted])] })
@@ -124,7 +124,7 @@ async function bodiesOf({ session, user, now }: BodyReading, rows: readonly Row[
   for (const row of rows) {
     const body = row[bodyColumn] as string
     const found = bodyOf(body, blobs)
-    // What is missing may have been erased since its row was read.
+    // A missing blob may have been erased since its row was read.
     const erased = found === null ? await now(row[0] as number) : undefined
     if (found === null && (erased === undefined || erased === body)) {
       throw storeFault('store_corrupt', `The blob of record ${String(row[0])} is missing.`)
@@ -134,7 +134,7 @@ async function bodiesOf({ session, user, now }: BodyReading, rows: readonly Row[
   return bodies
 }
 
-/** @returns null where its blob is not among these */
+/** @returns null when its blob is not in the map */
 function bodyOf(body: string, blobs: ReadonlyMap<string, Uint8Array>): string | null {
   const reference = parseReference(body)
   if (reference === null) return body

@@ -17,7 +17,7 @@ export interface Query {
   readonly name?: string
 }
 
-/** One connection. Failures are thrown as the driver has them; see `postgres-fault.ts`. */
+/** One connection. Failures are thrown as the driver throws them; see `postgres-fault.ts`. */
 export interface PostgresSession {
   rows(query: Query): Promise<Row[]>
   /** Rows by the names of their columns. */
@@ -25,7 +25,7 @@ export interface PostgresSession {
   /** Statements without values, by the simple protocol. @returns the tag of the last one, e.g. `COMMIT` */
   exec(sql: string): Promise<string>
   isLost(): boolean
-  /** Called once, when the connection ends without having been closed. */
+  /** The listener is called once, when the connection ends without having been closed. */
   onLost(listener: () => void): void
   /** Never throws. */
   close(): Promise<void>
@@ -34,33 +34,32 @@ export interface PostgresSession {
 export interface PostgresDriver {
   /** A session of its own, for writing. */
   connect(): Promise<PostgresSession>
-  /** Lends a session for reading; waits for one when all are lent. */
+  /** Lends a session for reading; waits when all are in use. */
   read<Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result>
-  /** Ends all that is lent, too. Never throws. */
+  /** Ends sessions in use, too. Never throws. */
   close(): Promise<void>
 }
 
 /** Postgres keeps every character but NUL. It becomes two characters, as does the one that marks it. */
 const mark = '\u0001'
 
-/** @returns the text as Postgres can keep it; most texts as they are. The order of texts by their bytes stays but for NUL. */
+/** @returns the text as Postgres can store it; most texts unchanged. The byte order of texts stays the same, except for NUL. */
 export function toStored(text: string): string {
   return text.includes('\0') || text.includes(mark) ? text.replaceAll(mark, `${mark}1`).replaceAll('\0', `${mark}0`) : text
 }
 
-/** The way back of `toStored`. */
+/** The inverse of `toStored`. */
 export function fromStored(text: string): string {
   return text.includes(mark) ? text.replaceAll(`${mark}0`, '\0').replaceAll(`${mark}1`, mark) : text
 }
 
-/** Values of a statement, texts as they are kept. */
+/** Values of a statement, with texts as they are stored. */
 export function storedValues(values: readonly unknown[]): unknown[] {
   return values.map((value) => (typeof value === 'string' ? toStored(value) : value))
 }
 
 /**
- * Rows as one value. JSON says NUL as an escape that Postgres refuses in a text: so texts are put as they are kept before they become
- * JSON.
+ * Rows as one value. In JSON, NUL is an escape that Postgres refuses in a text: so texts are converted before they become JSON.
  */
 export function jsonRows(rows: readonly unknown[]): string {
   return JSON.stringify(rows, (_key, value: unknown) => (typeof value === 'string' ? toStored(value) : value))
@@ -68,13 +67,13 @@ export function jsonRows(rows: readonly unknown[]): string {
 
 interface PgOptions {
   readonly url: string
-  /** Most connections: one writes, the others read. */
+  /** Maximum number of connections: one writes, the others read. */
   readonly connections: number
   /** Shown by the server's `pg_stat_activity`. */
   readonly name: string
-  /** Longest statement; 0 for upkeep, because copying a large table takes as long as it takes. */
+  /** Limit of one statement; 0, none, for upkeep: copying a large table takes as long as it takes. */
   readonly statementMs?: number
-  /** Longest that a connection may take to be made. */
+  /** Limit for making a connection. */
   readonly connectMs?: number
 }
 
@@ -91,7 +90,7 @@ const text = 25
 const planning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off'
 
 const parsers: pg.CustomTypesConfig = {
-  // The types of `pg` want one overload for each type; ours are the same for all.
+  // The types of `pg` have one overload for each type; this parser is the same for all.
   getTypeParser: ((oid: number, format?: 'text') => {
     if (oid === int8) return Number
     if (oid === text) return fromStored
@@ -110,7 +109,7 @@ export function openPgDriver({
     connectionString: url,
     application_name: name,
     connectionTimeoutMillis: connectMs,
-    // The server's own limit comes first; the client's is for a server that says nothing any more.
+    // The server's own limit comes first; the client's is for a server that no longer answers.
     ...(statementMs > 0 && { statement_timeout: statementMs, query_timeout: statementMs + Math.min(statementMs, statementGraceMs) }),
     lock_timeout: busyTimeoutMs,
     idle_in_transaction_session_timeout: maxStatementMs,
@@ -120,7 +119,7 @@ export function openPgDriver({
     options: planning,
   }
   const pool = new pg.Pool({ ...config, max: connections - 1, idleTimeoutMillis: idleSessionMs })
-  // A connection that is lost while nobody uses it leaves the pool; whoever asks next gets another.
+  // An idle connection that is lost leaves the pool; the next request gets another.
   pool.on('error', () => {})
   const lent = new WeakMap<pg.ClientBase, PostgresSession>()
   const sessionOf = (client: pg.ClientBase): PostgresSession => {
@@ -161,7 +160,7 @@ function wrap(client: pg.ClientBase, end: () => Promise<void>): PostgresSession 
     try {
       return await work
     } catch (error) {
-      // Only the server's own words leave a connection usable.
+      // Only errors reported by the server leave the connection usable.
       if (!(error instanceof pg.DatabaseError)) lose()
       throw error
     }

@@ -1,6 +1,6 @@
 /**
- * The store in a Postgres database: a thread with one connection that writes and some that read. One database may hold many
- * users; every statement says whose rows it is about.
+ * The store in a Postgres database: a thread with one connection that writes and some that read. One database may hold many users;
+ * every statement names the user.
  */
 import { OxbowError, type UserId } from '../../types/index.ts'
 import { patienceMs as usualPatienceMs } from '../limits.ts'
@@ -14,11 +14,11 @@ export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?sslmode=…` */
   readonly url: string
   readonly user: UserId
-  /** Most connections, at least 2. */
+  /** Maximum number of connections, at least 2. */
   readonly pool: number
   /** Both survive the end of the database server. `full` also waits for its synchronous standbys, where it has some. */
   readonly durability: 'normal' | 'full'
-  /** Never writes and takes no lock: for looking at the journal of a running guest. */
+  /** Never writes and takes no lock: to look at the journal of a running guest. */
   readonly readOnly?: boolean
   /** Refuses a user whose store another guest holds (`workspace_busy`), and holds it until closed. */
   readonly exclusive?: boolean
@@ -27,7 +27,7 @@ export interface PostgresOptions {
 }
 
 /**
- * Resolves at once: everything asked before the server answers waits, and `opened()` tells how it went.
+ * Resolves at once: requests wait until the server answers, and `opened()` reports the result.
  * @throws OxbowError `bad_config` for text that is not an address
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<OpeningStore> {

@@ -1,6 +1,6 @@
 /**
- * The thread of a Postgres store. One, because it waits for a server and not for a disk: what it computes (rows, hashes, the
- * driver's parsing) stays off the event loop all the same, and the driver is never loaded in the guest's own thread.
+ * The thread of a Postgres store. One thread is enough, because it waits for a server and not for a disk; its computing (rows, hashes,
+ * the driver's parsing) stays off the event loop, and the driver is never loaded in the main thread.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { storeFault } from '../store-fault.ts'

@@ -2,8 +2,8 @@
  * One batch as one transaction, in two trips: the lock of the chain with all that the batch must know, then the rows and the
  * commit. Rows travel as JSON, one statement a table, so that a batch of two thousand records takes as many trips as one of ten.
  *
- * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the key of the journal would
- * refuse the second of them in any case.
+ * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the primary key of the journal would
+ * refuse the second in any case.
  */
 import { emptyChain, type UserId } from '../../types/index.ts'
 import type { Hasher } from '../chain.ts'
@@ -15,7 +15,7 @@ import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } 
 import { flushQueries, knownQueries } from './batch-statements.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
-/** Writes that are more than rows of the journal: each runs its own statements in the transaction of its batch. */
+/** Writes that are not rows of the journal: each runs its own statements in the transaction of its batch. */
 type OwnWrites = Readonly<Partial<Record<Extra['kind'], (session: PostgresSession, extra: Extra) => Promise<WriteResult>>>>
 
 export interface TransactionDeps extends ChainDeps {
@@ -25,7 +25,7 @@ export interface TransactionDeps extends ChainDeps {
 /** `local` survives the end of the database server, `on` also the loss of its machine, where it has a synchronous standby. */
 export type SynchronousCommit = 'local' | 'on'
 
-/** How to find out later whether a transaction took place whose answer was lost. */
+/** What identifies a transaction whose answer was lost, to find out whether it was committed. */
 interface Trace {
   /** The last record it wrote; null when it wrote none. */
   readonly last: { readonly seq: number; readonly hash: string } | null
@@ -56,7 +56,7 @@ export async function transact(
         results.push(addWrite(deps, effects, write))
         continue
       }
-      // What it does may be about what was written before it.
+      // It may depend on writes before it.
       await Promise.all(flush(session, deps.user, effects))
       results.push(await own(session, write.extra))
     }
@@ -71,7 +71,7 @@ export async function transact(
   try {
     await Promise.all(sent)
   } catch (error) {
-    // The commit of a transaction in which a statement failed takes everything back.
+    // After a failed statement, commit rolls back.
     await committing.catch(ignore)
     if (!session.isLost()) throw error
     return { outcome: 'unknown', results, trace: { last, transaction }, error }
@@ -86,7 +86,7 @@ export async function transact(
   }
 }
 
-/** Asked in a new session after the connection was lost: the lock waits until the old transaction has ended either way. */
+/** Runs in a new session after the connection was lost: the lock waits until the old transaction has ended either way. */
 export async function tookPlace(session: PostgresSession, user: UserId, { last, transaction }: Trace): Promise<boolean> {
   await session.exec('begin isolation level read committed')
   try {
@@ -146,7 +146,7 @@ function flush(session: PostgresSession, user: UserId, effects: Effects): Promis
   return sent
 }
 
-/** Leaves no transaction open; on a lost connection there is none. */
+/** Ends the transaction; on a lost connection there is none. */
 async function rollBack(session: PostgresSession): Promise<void> {
   if (!session.isLost()) await session.exec('rollback').catch(ignore)
 }

@@ -1,6 +1,6 @@
 /**
  * Vectors held in eight bits a number, a quarter of their size, and all compared at once by a WebAssembly program (`dot-program.wat`). The
- * result is in nearly the right order, so a few more than were query for are then compared exactly with what is in the database.
+ * result is in nearly the right order, so a few more than wanted are then compared exactly with what is in the database.
  */
 import { Buffer } from 'node:buffer'
 import { comparedBeyond } from '../limits.ts'
