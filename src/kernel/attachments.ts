@@ -1,7 +1,7 @@
 /**
- * Puts the files of messages and of tool results before a model that can look at them. A conversation holds names and hashes only;
- * here the newest files that fit become parts of their messages, whatever came before stays the line that names it. So a turn costs
- * the same however much was attached to older ones, and the bytes are read once in a while, not at every step.
+ * Files of messages and tool results. Attached files become blobs before their message passes the gate, so that the journal and the
+ * conversation contain only names and hashes. Before a generation, the newest files that fit become parts of their messages; older ones
+ * remain lines that name them. So a turn costs the same however much was attached to older ones, and bytes are read rarely.
  */
 import {
   type Blobs,
@@ -24,7 +24,7 @@ import {
 } from '../types/index.ts'
 import { maxHeldFileBytes, maxPieces, maxShownFileBytes } from './limits.ts'
 
-/** @returns the messages with their newest files shown; the same objects where nothing changes, and for the same files again. */
+/** @returns the messages with their newest files as parts; the same objects where nothing changes, and for the same files */
 export type ShowFiles = (messages: readonly Message[], facts: Pick<ModelFacts, 'input'>) => Promise<readonly Message[]>
 
 interface Held {
@@ -33,8 +33,8 @@ interface Held {
   readonly bytes: number
 }
 
-/** Why a file is not shown, in words that a model reads in its place. */
-type Left = 'this model does not take files of its kind' | 'newer ones have its place; make the call again to see it'
+/** Why a file is not shown, as the model reads it. */
+type Left = 'this model does not take files of its kind' | 'newer files took its place; repeat the call to see it'
 
 export function createFileShower(blobs: Pick<Blobs, 'read'>): ShowFiles {
   const held = createRecentMap<Message, Held>(maxHeldFileBytes, ({ bytes }) => bytes)
@@ -52,7 +52,7 @@ export function createFileShower(blobs: Pick<Blobs, 'read'>): ShowFiles {
       const message = messages[i]!
       if (message.role === 'assistant' || message.files === undefined) continue
       const fits = message.files.filter((file) => takesPlace(file, input, room))
-      // What came with a person's message is named there, and can be had again by its index; a result says what became of its own.
+      // A user's message names its files, which can be read by index; a tool result says why a file is missing.
       const left = message.role === 'user' ? [] : message.files.filter((file) => !fits.includes(file)).map((file) => whyLeft(file, input))
       if (fits.length + left.length > 0) result[i] = await show(message, fits, left)
     }
@@ -71,7 +71,7 @@ function takesPlace({ media_type: type, bytes }: KeptFile, input: readonly Input
 function whyLeft({ media_type: type }: KeptFile, input: readonly InputKind[]): Left {
   const kind = kindOf(type)
   const taken = kind !== null && input.includes(kind)
-  return taken ? 'newer ones have its place; make the call again to see it' : 'this model does not take files of its kind'
+  return taken ? 'newer files took its place; repeat the call to see it' : 'this model does not take files of its kind'
 }
 
 function kindOf(mediaType: string): InputKind | null {
@@ -89,7 +89,7 @@ async function withFiles(
   const media: MediaPart[] = []
   for (const { name, media_type: mediaType, pieces } of files) {
     const content = await Promise.all(pieces.map((hash) => blobs.read(hash)))
-    // A store that lost a piece has damage of its own to tell of; the line that names the file stays.
+    // A store that lost a piece reports its own damage; the line that names the file stays.
     if (content.some((piece) => piece === null)) continue
     const data = Buffer.concat(content as readonly Uint8Array[]).toString('base64')
     media.push({ type: 'media', mediaType, name, data })
@@ -109,14 +109,12 @@ function textBytes(part: Message['parts'][number]): number {
 }
 
 /**
- * Takes in the files of a message before the message passes the gate: what came as bytes becomes blobs, what was uploaded
- * before is looked up, names are cleaned and kinds told from the content. The journal then holds names and hashes.
+ * Keeps the files of a message: bytes become blobs, uploaded pieces are looked up, names are cleaned, and types are detected from the
+ * content. @throws OxbowError `limit_reached`, `bad_input` (no base64), or `not_found` for a piece that was never uploaded
  */
-
-/** @throws OxbowError `limit_reached`, `bad_input` (no base64), or `not_found` for a piece that was never uploaded. */
 export async function takeIn(files: readonly SentFile[], blobs: Blobs): Promise<readonly KeptFile[]> {
-  if (files.length > maxAttachments) throw tooMuch(`${files.length} files are attached; ${maxAttachments} is the most.`)
-  // One after the other: together they may be 40 MB.
+  if (files.length > maxAttachments) throw tooMuch(`${files.length} files are attached; the limit is ${maxAttachments}.`)
+  // One by one: together they may have 40 MB.
   const kept: KeptFile[] = []
   for (const file of files) kept.push(await takeFile(file, blobs))
   return kept
@@ -145,7 +143,7 @@ async function inline(data: string, name: string, blobs: Blobs): Promise<Content
 }
 
 async function uploaded(pieces: readonly string[], name: string, blobs: Blobs): Promise<Content> {
-  if (pieces.length > maxPieces) throw tooMuch(`${name} has ${pieces.length} pieces; ${maxPieces} is the most.`)
+  if (pieces.length > maxPieces) throw tooMuch(`${name} has ${pieces.length} pieces; the limit is ${maxPieces}.`)
   let head: Uint8Array = new Uint8Array()
   let bytes = 0
   for (const hash of pieces) {
@@ -159,7 +157,7 @@ async function uploaded(pieces: readonly string[], name: string, blobs: Blobs): 
   return { head, bytes, pieces }
 }
 
-/** @returns null for what is no base64: Buffer itself skips what it does not know. */
+/** @returns null for invalid base64, of which Buffer skips the invalid characters */
 export function decodeBase64(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64')
   return text.length % 4 === 0 && bytes.length === (text.length / 4) * 3 - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)
@@ -172,5 +170,5 @@ function assertSize(bytes: number, name: string): void {
 }
 
 function tooMuch(message: string): OxbowError {
-  return new OxbowError('limit_reached', message, { hint: 'Put larger files, and more of them, into the folder shared of the workspace.' })
+  return new OxbowError('limit_reached', message, { hint: 'Put larger or more files into the folder `shared` of the workspace.' })
 }

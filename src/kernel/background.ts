@@ -1,4 +1,7 @@
-/** Calls that the kernel makes for itself while nobody waits: they are on record and under budgets like any other, and end with the guest. */
+/**
+ * Calls that the kernel makes itself: in the background, after turns, and to ask a model for a text or for vectors outside of turns. They
+ * pass the gate with records and budgets like any other call, and end with the guest.
+ */
 import type { Memory } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
 import {
@@ -23,11 +26,11 @@ import type { Sessions } from './sessions.ts'
 import { processRight } from './stages/policy.ts'
 
 export interface Background {
-  /** Never throws; a failure is in the journal. The same call of the same session is not made twice at once. */
+  /** Never throws; a failure is in the journal. The same call of a session does not run twice at once. */
   run(session: SessionId | '', name: string, input: unknown): Promise<CallOutcome | null>
-  /** Stops what runs for a session, and resolves when nothing of it does. */
+  /** Stops the calls of a session, and resolves when they have ended. */
   end(session: SessionId): Promise<void>
-  /** Stops what runs. */
+  /** Stops all calls, and resolves when they have ended. */
   close(): Promise<void>
 }
 
@@ -60,9 +63,9 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
       return settled
     },
     async end(session) {
-      const its = [...running.values()].filter((each) => each.session === session)
-      for (const { control } of its) control.abort('cancelled')
-      await Promise.all(its.map(({ settled }) => settled))
+      const calls = [...running.values()].filter((call) => call.session === session)
+      for (const { control } of calls) control.abort('cancelled')
+      await Promise.all(calls.map(({ settled }) => settled))
     },
     async close() {
       stopping.abort('shutdown')
@@ -70,8 +73,6 @@ export function createBackground({ user, gate, newId }: BackgroundDeps): Backgro
     },
   }
 }
-
-/** Decides when memory is tidied: after so many hours, or so many new sessions, and only when something was said. */
 
 interface TidyDueDeps {
   readonly memory: Memory
@@ -81,11 +82,11 @@ interface TidyDueDeps {
   readonly background: Background
 }
 
-/** @returns what is told of the end of each turn. It costs nothing until the next look is due. */
+/** @returns a listener for the ends of turns that tidies memory after a number of hours or new sessions; it costs nothing until the next check is due */
 export function createTidyDue({ memory, store, clock, config, background }: TidyDueDeps): () => void {
   if (!config.enabled) return () => {}
-  let nextLook = clock.now() + tidyCheckMs
-  const look = async (): Promise<void> => {
+  let nextCheck = clock.now() + tidyCheckMs
+  const check = async (): Promise<void> => {
     const last = await (await memory.tidy()).lastAt()
     const newest = await store.sessions(config.min_sessions)
     const enough = newest.filter(({ createdAt }) => createdAt > last).length >= config.min_sessions
@@ -93,37 +94,33 @@ export function createTidyDue({ memory, store, clock, config, background }: Tidy
     if (enough || longAgo) await background.run('', 'memory.tidy', {})
   }
   return () => {
-    if (clock.now() < nextLook) return
-    nextLook = clock.now() + tidyCheckMs
-    void look().catch(() => {})
+    if (clock.now() < nextCheck) return
+    nextCheck = clock.now() + tidyCheckMs
+    void check().catch(() => {})
   }
 }
-
-/** Decides when a session gets its title: after its first reply. */
 
 interface TitleDueDeps {
   readonly sessions: Pick<Sessions, 'load'>
   readonly background: Pick<Background, 'run'>
 }
 
-/** @returns what is told of the end of each turn */
+/** @returns a listener for the ends of turns that gives a session its title after its first reply */
 export function createTitleDue({ sessions, background }: TitleDueDeps): (record: RecordView) => void {
-  const look = async ({ session, body }: RecordView): Promise<void> => {
+  const check = async ({ session, body }: RecordView): Promise<void> => {
     if (session === '' || (body as { status?: unknown }).status !== 'ok') return
     const { turns } = await sessions.load(session)
     if (turns === 1) await background.run(session, 'session.title', {})
   }
-  return (record) => void look(record).catch(() => {})
+  return (record) => void check(record).catch(() => {})
 }
-
-/** How the kernel and memory ask a model beside turns: by the calls `model.complete` and `model.embed`, as everything that is asked. */
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])
 
 /**
- * Asks a model beside the conversation, under the budgets of the caller's session and as part of no turn: no terminal takes it for a
- * reply. Null when there is none to ask, or it fails, or the budget does not cover it.
- * @param onSpent told what it cost
+ * Asks a model outside of any turn, with the budgets of the caller's session; terminals do not show it as a reply. Null when there is
+ * no model, it fails, or the budget does not cover it.
+ * @param onSpent called with the cost
  */
 export type Complete = (
   caller: Caller,
@@ -162,7 +159,7 @@ interface EmbedByDeps {
   readonly newId: () => string
 }
 
-/** @returns the way of memory to a service: `model.embed`, made by the kernel for the user. A refusal is thrown, nothing was sent then. */
+/** @returns a function that embeds texts by the call `model.embed` on behalf of the user. It throws a refusal, before anything was sent. */
 export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed'] {
   const caller: Caller = { user, actor: 'kernel', rights: runtimeRights, audience: 'runtime', session: '', turn: '', process: '' }
   return async (model, texts, { purpose = 'document' }: EmbedOptions, signal) => {

@@ -95,7 +95,7 @@ describe('a picture of a result', () => {
       shown.map(({ media = [] }) => media.map(({ name }) => name).join()),
       ['', '', ...[2, 3, 4, 5, 6, 7, 8, 9].map((i) => `${i}.png`)],
     )
-    const left = shown.filter(({ text }) => text.endsWith('[picture not shown: newer ones have its place; make the call again to see it]'))
+    const left = shown.filter(({ text }) => text.endsWith('[picture not shown: newer files took its place; repeat the call to see it]'))
     assert.equal(left.length, 2)
   })
 

@@ -1,6 +1,9 @@
 /**
- * Warm conversations: the newest part of each session's history, kept as long as memory allows, so that a turn reads
- * nothing back and old messages keep their identity (and with it their cached wire form and token count).
+ * Conversations: a fold over journal records. The same function builds them live, record by record, and from rows that are read back.
+ * The newest part of each session is cached as long as memory allows, so that a turn reads nothing back, and old messages keep their
+ * identity and with it their cached wire form and token count.
+ *
+ * Each item keeps the id of its call; a tool result finds its place by that id: its generation's id, a dot, and its index.
  */
 import type { HistoryRow, Store } from '../../store/index.ts'
 import {
@@ -31,24 +34,24 @@ import { historyPage, maxForkDepth, maxWarmBytes } from '../limits.ts'
 
 export interface Conversations {
   /**
-   * The newest items of a session that a window of `maxBytes` can need, oldest first. Reads only what is not warm, and nothing
-   * that stands at `since` or before, but for what the person asked last.
+   * The newest items of a session that a window of `maxBytes` can need, oldest first. Reads only what is not cached, and nothing at or
+   * before `since`, except the user's last message.
    */
   read(session: SessionId, maxBytes: number, since?: number): Promise<readonly ConversationItem[]>
   /** Folds an entry that was just appended. Sessions that are not cached stay so, except new ones, which have no history to read. */
   observe(record: FoldInput & { readonly session: SessionId | ''; readonly projection?: Call['projection'] }): void
-  /** Bodies were erased: what is warm may be among them and is read anew. */
+  /** Empties the cache after bodies were erased. */
   drop(): void
 }
 
-/** What a warm session costs beside its items, and an item beside its text: objects, and the cached wire form. Measured. */
+/** Memory of a cached session beside its items, and of an item beside its text: objects, and the cached wire form. Measured. */
 const overheadBytes = 1_000
 const itemBytes = 500
 
 interface Warm {
   items: ConversationItem[]
   bytes: number
-  /** False when older items exist that are not held. */
+  /** False when older items exist that are not cached. */
   complete: boolean
 }
 
@@ -60,7 +63,7 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
     const isWarm = held !== undefined && (held.complete || held.bytes >= maxBytes)
     const before = drops
     const found = isWarm ? held : await flushed().then(() => load(history, session, maxBytes, since))
-    // What was read may be erased by now.
+    // Something that was read may have been erased meanwhile.
     if (drops !== before) return read(session, maxBytes, since)
     trim(found, maxBytes)
     warm.put(session, found)
@@ -115,11 +118,11 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
   return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
 }
 
-/** Forgets what no window will need again, in one cut at twice the need, so that trimming is rare. */
+/** Drops items that no window needs any more, all at once at twice the need, so that trimming is rare. */
 function trim(conversation: Warm, maxBytes: number): void {
   if (conversation.bytes <= maxBytes * 2) return
   let drop = 0
-  // What the person said last stays, however much came after it: without it the model does not know what it is doing.
+  // The user's last message stays, however much follows it: without it the model does not know its task.
   const task = conversation.items.findLastIndex(({ message }) => message.role === 'user')
   const most = task < 0 ? conversation.items.length - 1 : task
   while (conversation.bytes > maxBytes && drop < most) conversation.bytes -= conversation.items[drop++]!.bytes
@@ -135,12 +138,6 @@ function findGeneration(items: readonly ConversationItem[], generation: CallId):
   }
   return undefined
 }
-
-/**
- * A conversation is a fold over journal records: the same function builds it live, record by record, and cold, from rows
- * read back. Each item keeps the id of the call it came from; a tool result finds its place by its call id, which is its
- * generation's id, a dot, and its index.
- */
 
 /** The call that recalls before a turn. */
 const recallName = 'memory.recall'
@@ -187,7 +184,7 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
   return { ...item, ended: code === 'cancelled' ? 'cancelled' : { code, message, hint: '' } }
 }
 
-/** That something was said here stays, so that questions and answers keep their order; what it was is gone. */
+/** An erased message stays as a placeholder, so that questions and answers keep their order. */
 function toErasedItem(
   { call, name, phase }: FoldInput,
   known: (generation: CallId) => AssistantMessage | undefined,
@@ -201,8 +198,8 @@ function toErasedItem(
 }
 
 /**
- * Puts an item in its place: tool results follow their generation in the order of its calls, what was recalled stands before the
- * message that it was recalled for, all else goes to the end.
+ * Inserts an item: tool results follow their generation in the order of its calls, a recalled item precedes the message that it was
+ * recalled for, everything else goes to the end.
  */
 function insertItem(items: ConversationItem[], added: ConversationItem): void {
   const place = toolPlace(added.call)
@@ -221,7 +218,7 @@ function isFinal(phase: Phase): boolean {
   return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
 }
 
-/** Whether an entry has to be found again when the conversation is read back. Never false where `toItem` gives an item. */
+/** @returns whether an entry must be found when the conversation is read back; true wherever `toItem` returns an item */
 export function carriesConversation({
   call,
   name,
@@ -239,9 +236,7 @@ export function carriesConversation({
   return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
 }
 
-/** A session's history as it is in the store, newest first: its own records, and behind them those of the session it was forked from. */
-
-/** Where a forked session's history goes on: in `parent`, from `forked` downwards. */
+/** Where a forked session's history continues: in `parent`, from `forked` downwards. */
 type Lineage = (session: SessionId) => Promise<{ readonly parent: SessionId | ''; readonly forked: number }>
 
 export interface HistoryDeps {
@@ -249,7 +244,10 @@ export interface HistoryDeps {
   readonly lineage: Lineage
 }
 
-/** @param before seq that all rows are below; null: none. Pages are never empty. */
+/**
+ * A session's history in the store, newest first: its own records, then those of the session that it was forked from.
+ * @param before seq that all rows are below; null: none @returns pages that are never empty
+ */
 export async function* historyPages(
   { store, lineage }: HistoryDeps,
   session: SessionId,

@@ -1,4 +1,7 @@
-/** `model.generate`: the call by which an agent thinks. Its deltas go to followers, its outcome to the journal. */
+/**
+ * `model.generate`: asks the model for the next message of a conversation. Its deltas go to followers, its outcome to the journal. What
+ * it reserves follows from what the service reported for the conversation before.
+ */
 import { z } from 'zod'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
@@ -39,13 +42,13 @@ export interface ModelCallDeps extends GenerationDeps {
   readonly journal: Pick<Journal, 'erasures'>
 }
 
-/** The longest generation; the engine's own stall limits end a dead one much sooner. */
+/** The engine's stall limits end a dead generation much sooner. */
 const generateTimeoutMs = 30 * 60_000
 
 const generateInput: z.ZodType<GenerateInput> = z.object({
   model: z.string(),
   system: z.string(),
-  // Made by our own runtime from checked records: a schema over a long history would cost more than the turn.
+  // The runtime makes them from checked records; a schema over a long history would cost more than the turn.
   messages: z.custom<readonly Message[]>(Array.isArray),
   maxOutputTokens: z.int().positive(),
   inputTokens: z.int().nonnegative(),
@@ -58,12 +61,12 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(config)
   const shower = once(async () => (await import('../attachments.ts')).createFileShower(deps.blobs))
-  /** Files are put before the model that can look at them; nothing of it is loaded before there are some. */
+  /** Loaded only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await shower())(messages, await engine.facts(model))
   }
-  /** Also of what may take over: once it answers, it is too late to say so. @throws OxbowError `budget_exhausted` */
+  /** Checks the fallbacks too: when one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...config.fallback]) {
       const facts = await engine.facts(name)
@@ -100,7 +103,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     async run(input, context) {
       const { model, system, messages, maxOutputTokens, inputTokens } = input
       const { session, rights } = context.caller
-      const asked: GenerateRequest = {
+      const request: GenerateRequest = {
         model,
         system,
         messages: await show(messages, model),
@@ -111,7 +114,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
         ...recording(context),
       }
       const bound = { inputTokens, outputTokens: maxOutputTokens }
-      const done = await runGeneration(asked, reservedFor.get(input) ?? bound, context, deps)
+      const done = await runGeneration(request, reservedFor.get(input) ?? bound, context, deps)
       usages.learn(conversationOf(session, model), bound, done.output.usage)
       return done
     },
@@ -119,14 +122,14 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   return [generate]
 }
 
-/** @returns what makes a request record its exchanges; nothing where only what was understood of them is kept */
+/** @returns a function that makes a request record its exchanges, if the configuration says so */
 function createRecording({ config, cleaner, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
   if (config.recording !== 'raw') return () => ({})
   const recorder = createExchangeRecorder((bytes) => cleaner.hideSecretBytes(bytes))
   let erasures = 0
   return (context) => ({
     onExchange(exchange) {
-      // Later requests must not refer to one that was erased.
+      // Later requests must not refer to an erased one.
       const now = journal.erasures()
       if (now !== erasures) recorder.drop()
       erasures = now
@@ -144,15 +147,14 @@ function settingsOf({ temperature, top_p: topP, effort }: Config['model']): Gene
 }
 
 /**
- * What the next request of a conversation will take, from what the service reported for the ones before it: reservations then lie
- * close to what a call costs, and a small budget is not taken up by calls that use a fraction of it.
+ * Estimates the usage of a conversation's next request from what the service reported for the ones before, so that reservations are
+ * close to the cost and a small budget is not used up by reservations.
  *
- * Input: the loop counts bytes, an upper bound several times too large. A request that goes on from the one before it costs what was
- * reported for that, and at most the bytes that are new. Output: the model's limit is what a runaway answer takes, hundreds of times a
- * usual one. A few times the longest of the latest answers is reserved instead, and more as the answer grows (`generation.ts`).
- * Reasoning may stay unseen until it is billed, so a reasoning model has its whole limit reserved until it has reported.
+ * Input: the loop counts bytes, an upper bound that is several times too large. A request that continues the previous one costs what
+ * was reported for that, plus at most its new bytes. Output: the model's limit is hundreds of times a usual answer. A multiple of the
+ * longest of the latest answers is reserved instead, and more as the answer grows (`generation.ts`). Reasoning may be invisible until it
+ * is billed, so the whole limit is reserved for a reasoning model until it has reported.
  */
-
 interface ExpectedUsage {
   /** @param conversation any key @param bound upper bounds @returns at most the bounds */
   expect(conversation: string, bound: ReservedTokens, facts: Pick<ModelFacts, 'reasoning'>): ReservedTokens

@@ -13,7 +13,7 @@ const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent
 const judged = (held: readonly Label[], flow: object = {}, call = sink()): Decision => judgeFlow(held, call, flowOf(flow)).decision
 
 describe('the flow policy', () => {
-  it('asks, by itself, only where a conversation has held both what others wrote and private data', () => {
+  it('asks, by itself, only where a conversation has read both untrusted text and private data', () => {
     assert.deepEqual(
       ([[], ['untrusted'], ['private'], ['private', 'untrusted']] as const).map((held) => judged(held)),
       ['allow', 'allow', 'allow', 'ask'],
@@ -59,7 +59,7 @@ describe('the flow policy', () => {
     const failure = flowRefusal(verdict)
     assert.equal(
       failure.message,
-      'web.fetch leads outside, and this conversation has held private data: the flow policy of this workspace denies that.',
+      'web.fetch sends data outside, and this conversation has read private data; the flow policy of this workspace denies that.',
     )
     assert.match(failure.hint, /\[flow\] in config\.toml/)
   })
@@ -80,7 +80,7 @@ describe('a conversation that has read a page and the vault', () => {
       const parked = await fixture.record(({ name, phase }) => name === 'test.send' && phase === 'parked')
       assert.deepEqual(parked.body, {
         input: '{"what":1}',
-        reason: 'test.send leads outside, and this conversation has held private data and what others wrote',
+        reason: 'test.send sends data outside, and this conversation has read private data and untrusted text',
       })
       // A terminal that comes only now is told the same.
       const stop = await fixture.kernel.follow(fixture.session, parked.seq, (event) => {

@@ -1,6 +1,6 @@
 /**
- * Stages 3 and 5, the judgements: who may (authorize), and what a person must be asked about; and the labels that stage 4 judges by.
- * Whatever is not granted is denied.
+ * Stages 3 to 5: whether a call may run. Rights and policy (authorize, decide), the flow of labelled data (judgeFlow), and approvals
+ * by a user. What is not granted is denied.
  */
 import type { Store } from '../../store/index.ts'
 import {
@@ -24,10 +24,10 @@ import {
 import { maxKnownOutputs } from '../limits.ts'
 import { stopReason } from './running-calls.ts'
 
-/** Holding this right is holding every right; only persons hold it. */
+/** Includes every right; only users hold it. */
 const everyRight = '*'
 
-/** What an agent's process needs to run at all, beside what its configuration grants. */
+/** The right that an agent's process needs to run, beside those of its configuration. */
 export const processRight = 'turn.run'
 
 /** @returns why the call is denied, or null. */
@@ -39,16 +39,16 @@ export function authorize(caller: Caller, call: Call, approval: Config['approval
   return null
 }
 
-/** A message has its turn's id, a place in its lane and files that were looked at before it comes here. */
+/** A message must have its turn's id, a place in its lane and checked files before it passes the gate. */
 const notAsCall: Failure = {
   code: 'denied',
-  message: 'A message is no bare call.',
-  hint: 'Send it by the frame send_turn, with a client_id of its own.',
+  message: 'A message cannot be sent as a bare call.',
+  hint: 'Send it with the frame send_turn and a client_id of its own.',
 }
 
 /**
- * Stage 5's policy: `deny` anywhere wins; else the call's own entry, else its right's, else its tier's. Tiers speak of what a model may
- * ask for: by what is offered to others alone a turn runs and a person talks, and a tier that stopped it would stop the guest.
+ * Stage 5's policy: `deny` anywhere wins; otherwise the call's own entry, its right's, or its tier's, in this order. Tiers apply only to
+ * calls that models may make: a tier that stopped the others would stop the guest.
  */
 export function decide(call: Call, approval: Config['approval']): Decision {
   const byCall = approval.calls[call.name]
@@ -62,11 +62,11 @@ function denied(call: Call, why: string): Failure {
   return {
     code: 'denied',
     message: `${call.name} ${why}.`,
-    hint: 'Go on without it, or say what you would need and why. A person can change rights and policy in config.toml.',
+    hint: 'Continue without it, or say what you need and why. The user can change rights and policy in config.toml.',
   }
 }
 
-/** A person at a terminal of this guest. */
+/** A user at a terminal of this guest. */
 export function userCaller(user: UserId, session: SessionId | '', turn: TurnId | ''): Caller {
   return { user, actor: `user:${user}`, rights: ownersRights, audience: 'terminal', session, turn, process: '' }
 }
@@ -74,25 +74,25 @@ export function userCaller(user: UserId, session: SessionId | '', turn: TurnId |
 const ownersRights: ReadonlySet<string> = new Set([everyRight])
 
 /**
- * Labels say what a session's context has held. They are joined when something is read and never leave, so
- * that a sink can be judged by all that could have influenced it.
+ * The labels of what a session has read. They are added with each read and never removed, so that a sink is judged by everything that
+ * could have influenced it.
  */
 export type Labels = readonly Label[]
 
-/** Whether stage 4 judges it: what a model asks for and sends. The runtime's own calls and a person's are their own. */
+/** @returns whether stage 4 judges the call: one that a model makes and that sends data outside */
 export function leadsOutside({ audience }: Caller, { labels }: Call): boolean {
   return labels.sink && audience === 'model'
 }
 
-/** @returns the union, sorted; the same array when nothing is new. */
+/** @returns the union, sorted; the same array when nothing is new */
 export function join(held: Labels, added: Labels): Labels {
   const fresh = added.filter((label) => !held.includes(label))
   return fresh.length === 0 ? held : [...held, ...fresh].sort()
 }
 
 /**
- * An error may quote what was read, so it carries what a result would; one that came out of the sandbox says so itself, whatever
- * the call. What was stopped has words of our own.
+ * An error may quote what was read, so it has the labels of a result; one from the sandbox names its labels itself. A call that was
+ * stopped has a message of the kernel, without labels.
  */
 export function failureLabels({ labels }: Call, error: unknown): Labels {
   const own = isOxbowError(error) ? error.data['labels'] : undefined
@@ -104,23 +104,22 @@ export function parseLabels(text: string): Labels {
 }
 
 /**
- * Stage 4, flow: what a conversation has held, against where a call of its model leads. Labels say what was read, never what a call
- * carries: a model may have put it in other words. So the policy speaks of conversations, and its default asks a person where both
- * meet that a leak is made of: somebody else's words, which may have told the model to send, and something private to be sent.
+ * Stage 4 compares what a conversation has read with where a call sends data. Labels say what was read, not what a call sends, since a
+ * model may have rephrased it; so the policy is about conversations. Its default asks the user where both ingredients of a leak meet:
+ * untrusted text, which may have instructed the model to send, and private data.
  */
-
 export interface FlowVerdict {
   readonly decision: Decision
-  /** For the record and for whoever is asked; empty where nothing speaks against the call. */
+  /** For the record and for the user who decides; empty when the call is allowed. */
   readonly reason: string
 }
 
 export const freeFlow: FlowVerdict = { decision: 'allow', reason: '' }
 
-/** What goes to the person of this guest, who may see all that the conversation has held, goes nowhere else. */
+/** Sinks that reach only the guest's own user, who may see everything in the conversation. */
 const toPerson: ReadonlySet<string> = new Set(['media.send'])
 
-/** @param call of a model, that leads outside */
+/** @param call of a model, for which `leadsOutside` is true */
 export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy): FlowVerdict {
   if (held.length === 0) return freeFlow
   const own = flow.sinks[call.name]
@@ -129,15 +128,14 @@ export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy): FlowVerdi
   const decision = matching.map((label) => own?.[label] ?? flow[label]).reduce(stricter)
   return decision === 'allow'
     ? freeFlow
-    : { decision, reason: `${call.name} leads outside, and this conversation has held ${wordsOf(held)}` }
+    : { decision, reason: `${call.name} sends data outside, and this conversation has read ${wordsOf(held)}` }
 }
 
-/** What is told of a call that is denied. */
 export function flowRefusal({ reason }: FlowVerdict): Failure {
   return {
     code: 'denied',
-    message: `${reason}: the flow policy of this workspace denies that.`,
-    hint: 'Go on without it. A person can change [flow] in config.toml, or begin a new session for it.',
+    message: `${reason}; the flow policy of this workspace denies that.`,
+    hint: 'Continue without it. The user can change [flow] in config.toml, or start a new session for it.',
   }
 }
 
@@ -150,7 +148,7 @@ function wordsOf(held: Labels): string {
   const words = held.map((label) => {
     switch (label) {
       case 'untrusted':
-        return 'what others wrote'
+        return 'untrusted text'
       case 'private':
         return 'private data'
       default:
@@ -181,14 +179,13 @@ export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutp
 }
 
 /**
- * Stage 5, approve: a call that policy wants asked is parked in the journal with its exact input and waits, for days if it
- * must. The decision binds to that input: the same call id with another input is asked again.
+ * Stage 5: a call that needs approval is parked in the journal with its exact input and waits, for days if necessary. The decision is
+ * valid for that input: the same call id with another input is parked again.
  */
-
 export interface Approvals {
   /** Waits for the decision on a parked call. Rejects with the signal's reason when the turn ends first. */
   wait(approval: PendingApproval, signal: AbortSignal): Promise<boolean>
-  /** Wakes the waiting call. @returns false when nothing waits under this id. */
+  /** Wakes the waiting call. @returns false when no call with this id waits */
   decide(call: CallId, allow: boolean): boolean
   find(call: CallId): PendingApproval | undefined
   pending(session: SessionId): readonly PendingApproval[]
@@ -204,7 +201,7 @@ export function createApprovals(): Approvals {
           signal.removeEventListener('abort', stop)
         }
         const stop = (): void => {
-          // What a stop of the guest cuts off waits on: a decision that still comes holds at the next start.
+          // When the guest stops, the call keeps waiting: a decision that still arrives is valid at the next start.
           if (stopReason(signal) !== 'shutdown') done()
           reject(signal.reason)
         }
@@ -219,9 +216,9 @@ export function createApprovals(): Approvals {
         })
       }),
     decide(call, allow) {
-      const found = waiting.get(call)
-      found?.wake(allow)
-      return found !== undefined
+      const parked = waiting.get(call)
+      parked?.wake(allow)
+      return parked !== undefined
     },
     find: (call) => waiting.get(call)?.approval,
     pending: (session) => [...waiting.values()].map((entry) => entry.approval).filter((approval) => approval.session === session),
@@ -230,7 +227,7 @@ export function createApprovals(): Approvals {
 
 export function describeApproval(
   caller: Caller,
-  asked: Pick<PendingApproval, 'call' | 'name' | 'input' | 'at'> & { readonly reason: string },
+  question: Pick<PendingApproval, 'call' | 'name' | 'input' | 'at'> & { readonly reason: string },
 ): PendingApproval {
-  return { ...asked, session: caller.session as SessionId, turn: caller.turn as TurnId }
+  return { ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }
 }
