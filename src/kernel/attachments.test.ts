@@ -191,9 +191,9 @@ describe('attachment.save in a turn', () => {
         : [],
     )
     assert.deepEqual(texts, [
-      'Saved attachment 0 to /shared/0: 1 byte, text/plain.',
-      'Saved attachment 1 to /shared/1: 1 byte, text/plain.',
-      'Saved attachment 2 to /shared/2: 2 bytes, text/plain.',
+      'Saved attachment 0 to /shared/0: 1 byte, text/plain (hash ca978112ca1b).',
+      'Saved attachment 1 to /shared/1: 1 byte, text/plain (hash 3e23e8160039).',
+      'Saved attachment 2 to /shared/2: 2 bytes, text/plain (hash 355b1bbfc967).',
     ])
     assert.match(textOf(guest.seen[1]!.messages.at(-1)!), /^two[^]*1: "b", text\/plain, 1 bytes\n2: "c"/)
   })

@@ -1,23 +1,23 @@
 /**
- * What followers see: committed records by cursor, and between them the running reply. Text is coalesced per tick: a fast
- * model costs one event for each turn of the event loop, not one for each token.
+ * The events that followers receive: committed records by cursor, and between them the running reply. Text is coalesced: a fast model
+ * causes one event per turn of the event loop, not one per token.
  */
 import type { Store } from '../store/index.ts'
 import type { CallId, PendingApproval, Phase, RecordView, ServerPayloads, SessionId, TurnId } from '../types/index.ts'
 import { followPage } from './limits.ts'
 
-type Told<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
+type Payload<Type extends keyof ServerPayloads> = { readonly type: Type } & Readonly<ServerPayloads[Type]>
 
 /**
- * What a follower of a session receives, in order: every record after its cursor, one `snapshot`, then live events. A `delta` is the
- * coalesced text of one tick. All followers are handed the same object, so that it is made into a frame once.
+ * The events of a session, in order: every record after the follower's cursor, one `snapshot`, then live events. A `delta` is the
+ * coalesced text of one turn of the event loop. All followers receive the same object, so that it is serialized once.
  */
 export type KernelEvent =
   | { readonly type: 'record'; readonly record: RecordView }
-  | Omit<Told<'snapshot'>, 'request_id'>
-  | Told<'delta'>
-  | Told<'reply_restarted'>
-  | Told<'progress'>
+  | Omit<Payload<'snapshot'>, 'request_id'>
+  | Payload<'delta'>
+  | Payload<'reply_restarted'>
+  | Payload<'progress'>
 
 export interface Events {
   publish(record: RecordView): void
@@ -32,7 +32,7 @@ export interface Events {
 
 interface Topic {
   readonly listeners: Set<(event: KernelEvent) => void>
-  /** The generation that streams now; `shown` of `text` has been sent. */
+  /** The streaming generation; `shown` characters of `text` have been sent. */
   running: { readonly turn: TurnId; readonly call: CallId; text: string; shown: number } | null
 }
 
@@ -96,7 +96,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
         topic.listeners.delete(inbox.receive)
         release(session)
       }
-      await tellPast(store, session, inbox, leaving).catch((error: unknown) => {
+      await sendPast(store, session, inbox, leaving).catch((error: unknown) => {
         stop()
         throw error
       })
@@ -106,7 +106,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
   }
 }
 
-/** A journal that ends before a cursor was put back to an earlier state: what comes from now on is new. */
+/** A journal that ends before the cursor was restored to an earlier state: everything from now on is new. */
 async function inJournal(store: Store, cursor: number): Promise<number> {
   return cursor === 0 ? 0 : Math.min(cursor, (await store.head()).seq)
 }
@@ -129,15 +129,15 @@ function snapshot(session: SessionId, cursor: number, running: Topic['running'],
   return { type: 'snapshot', session, cursor, turn: running?.turn ?? null, call: running?.call ?? null, text, pending }
 }
 
-/** One follower's end: live events wait in it until the past has been told, and no record is told twice. */
+/** Buffers live events of one follower until the past is complete, and drops repeated records. */
 interface Inbox {
   receive(event: KernelEvent): void
   /** A record of the past. */
   tell(record: RecordView): void
   seen(): number
-  /** Whether more came since it was asked last than waits in it: the journal has that. */
+  /** @returns whether more records arrived since the last call than are buffered: they must be read from the journal */
   takeMissed(): boolean
-  /** Lets out what has waited, the snapshot, and from then on everything at once. */
+  /** Releases the buffered events and the snapshot; from then on events pass directly. */
   goLive(summary: (seen: number) => KernelEvent): void
 }
 
@@ -180,7 +180,7 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
 /** The bytes of exchanges are for replay and audit: they would drown what a terminal shows. */
 const followed: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
 
-async function tellPast(store: Store, session: SessionId, inbox: Inbox, leaving?: AbortSignal): Promise<void> {
+async function sendPast(store: Store, session: SessionId, inbox: Inbox, leaving?: AbortSignal): Promise<void> {
   for (;;) {
     leaving?.throwIfAborted()
     const page = await store.records({

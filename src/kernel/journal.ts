@@ -1,9 +1,9 @@
 /**
- * The journal: the only place where anything is written down. It turns entries into records, lets the projections that
- * follow from them commit in the same transaction, and tells followers after the commit, in order.
+ * The journal: the only history. It turns entries into records, commits the rows that they change in the same transaction, and notifies
+ * followers after the commit, in order.
  *
- * A store that fails makes the journal fail for good: every later append is refused with the same failure, so the guest
- * turns read-only and nothing happens that is not recorded.
+ * When the store fails, the journal fails permanently: every later append is refused with the same failure, so the guest becomes
+ * read-only and nothing happens unrecorded.
  */
 import type { Append, Erased, Projection, SessionRow, Store } from '../store/index.ts'
 import {
@@ -45,9 +45,9 @@ export interface Entry {
 interface AppendOptions {
   readonly unique?: boolean
   readonly sync?: boolean
-  /** Nobody looks for it at once: it may wait a moment for company in its commit. */
+  /** Nothing waits for it: it may be delayed to be committed with others. */
   readonly lazy?: boolean
-  /** In place of the epoch of the session's lane. */
+  /** Replaces the epoch of the session's lane. */
   readonly fence?: NonNullable<Append['fence']>
 }
 
@@ -56,27 +56,26 @@ export interface Journal {
   attach(listener: JournalListener): void
   /** Set once the store has failed, in an append or in a read that found damage. */
   fault(): Failure | null
-  /** Makes the journal refuse everything from now on, for a failure that was met elsewhere than in an append. */
+  /** Makes the journal refuse everything from now on, because of a failure outside of an append. */
   fail(error: unknown): void
   /** Resolves when the entries are durable. @throws OxbowError as Store.append does, the same one ever after a fault. */
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
-  /** From now on every append of the session carries this epoch; a stale one is refused by the store. */
+  /** Every append of the session carries this epoch from now on; the store refuses a stale one. */
   fence(session: SessionId, epoch: number): void
-  /** Whether appends of the session carry an epoch that is not known to be stale. */
+  /** @returns whether appends of the session carry an epoch that is not known to be stale */
   isFenced(session: SessionId): boolean
-  /** Like append, for records that ride along: nobody waits, a failure sets the fault. */
+  /** Like `append`, for records that nothing waits for: a failure sets the fault. */
   note(entries: readonly Entry[], options?: AppendOptions): void
   /**
-   * Erases bodies as `Store.erase` does, and puts on record before that they are: without such a record an audit takes them for
-   * tampered with. What is kept in memory of them is dropped.
+   * Erases bodies like `Store.erase`, and records that before: without the record an audit reports tampering. Caches are dropped.
    * @param of the call that erases; the record is a step of it
    */
   erase(of: Pick<Entry, 'caller' | 'call' | 'name'>, seqs: readonly number[], reason: string): Promise<Erased>
-  /** How often bodies were erased since the start: what is held of them since before is not to be used. */
+  /** How many times bodies were erased since the start: what was cached before an erasure is invalid. */
   erasures(): number
-  /** So much waits for the store that whoever can wait should, by `flushed`. */
+  /** Whether so many records wait for the store that producers should await `flushed`. */
   isBehind(): boolean
-  /** Resolves when all that was appended so far is in the store (or has failed). */
+  /** Resolves when everything appended so far is in the store or has failed. */
   flushed(): Promise<void>
 }
 
@@ -129,13 +128,13 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       const writing = store.append({ records, projections, ...options, ...(fence !== undefined && { fence }) })
       const earlier = newest
       waiting += 1
-      // The store takes in order what it takes; a refusal may come sooner.
+      // The store accepts appends in order; a refusal may come sooner.
       newest = writing.then(written, () => (written(), earlier))
       const appended = await writing
       if (!appended.duplicate) entries.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
-      // A stale epoch refuses one append; everything else is the store itself.
+      // A stale epoch refuses one append; any other error is a failure of the store.
       if (!isOxbowError(error, 'stale_epoch')) fail(error)
       else if (fence !== undefined) void epochs.lose(fence)
       throw error
@@ -212,7 +211,7 @@ function createEpochs(onStale: (session: SessionId) => Promise<void>) {
     },
     async lose({ session, epoch }: NonNullable<Append['fence']>): Promise<void> {
       const lane = held.get(session)
-      // What was on its way is refused after a new claim, too.
+      // Appends that are under way are refused after a new claim, too.
       if (lane === undefined || lane.epoch !== epoch || lane.isStale) return
       lane.isStale = true
       await onStale(session)
@@ -229,18 +228,16 @@ function view({ caller, call, name, phase, body }: Entry, at: number, seq: numbe
   return { seq, at, actor: caller.actor, session: caller.session, turn: caller.turn, call, name, phase, body }
 }
 
-/**
- * What follows from a record for the small tables of the store; they commit with it and could be made again from the
- * journal (see the decision "The journal is the only history").
- */
-
 interface ProjectorDeps {
   readonly user: UserId
   readonly sessions: Sessions
   readonly budgets: Budgets
 }
 
-/** @returns a function from an entry, its time and its place in the append to what commits with it. */
+/**
+ * @returns a function from an entry, its time and its index in the append to the rows that are committed with it, which could be made
+ * again from the journal (see the decision "The journal is the only history")
+ */
 export function createProjector({ user, sessions, budgets }: ProjectorDeps): JournalDeps['project'] {
   const sessionRow = (entry: Entry, at: number) => {
     const { caller, call, name, phase, body } = entry
@@ -268,7 +265,7 @@ export function createProjector({ user, sessions, budgets }: ProjectorDeps): Jou
     if (carriesConversation(entry)) projections.push({ kind: 'message', record: index })
     const spent = entry.body['spent'] as Spend | undefined
     if (spent !== undefined) {
-      // The gate settles what it ran; what a crash cut off is counted here.
+      // The gate settles the calls that it ran; interrupted ones are counted here.
       if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
       projections.push(...budgets.projections(session, spent))
     }

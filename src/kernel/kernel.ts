@@ -1,4 +1,4 @@
-/** The kernel's facade over its parts, and how they take up what a crash cut off. */
+/** The kernel: its interface for the gateway, and how it resumes what a crash interrupted. */
 import type { Store } from '../store/index.ts'
 import {
   type Call,
@@ -26,7 +26,7 @@ import { reconcile } from './turns/recovery.ts'
 
 export interface SendTurn {
   readonly session: SessionId
-  /** Made by the terminal, once for each message; it becomes the id of the `turn.send` call. */
+  /** Made by the terminal for each message; becomes the id of the `turn.send` call. */
   readonly clientId: CallId
   readonly text: string
   readonly model?: string | undefined
@@ -35,7 +35,7 @@ export interface SendTurn {
 
 export interface Kernel {
   status(): GuestStatus
-  /** @param clientId made by the terminal; becomes the id of the session, and asking again with it gives the same one */
+  /** @param clientId made by the terminal; becomes the session's id, so that a repeated request returns the same session */
   createSession(title?: string, clientId?: CallId): Promise<SessionInfo>
   listSessions(limit: number): Promise<readonly SessionInfo[]>
   /** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
@@ -47,25 +47,25 @@ export interface Kernel {
   /** Makes a call that is offered to terminals, as the user, through the gate. */
   call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
   /**
-   * @param leaving ends it while the past is told, and has no part in it afterwards
-   * @returns a function that stops the following
+   * @param leaving aborts the delivery of the past; has no effect afterwards
+   * @returns a function that stops following
    * @throws OxbowError `not_found` for an unknown session, or the reason of `leaving`
    */
   follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
-  /** Stops turns where they stand (they continue at the next start) and flushes. */
+  /** Interrupts turns, which continue at the next start, and flushes the journal. */
   close(): Promise<void>
 }
 
 /**
- * The kernel can be asked at once: what needs the store waits until it is open and the turns that were cut off are on their way
- * again. A store that cannot be opened or written leaves a kernel that only reads.
+ * The kernel accepts requests at once; those that need the store wait until it is open and the interrupted turns are resuming. If the
+ * store cannot be opened or written, the kernel only reads.
  */
 export function createKernel(options: KernelOptions): Kernel {
   const parts = assembleParts(options)
   return facade(parts, options, resume(parts, options))
 }
 
-/** Sends every open message on its way again, oldest first. Never rejects: a store that fails here leaves a kernel that only reads. */
+/** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume({ journal, sessions, recovered, gate }: KernelParts, { store, user }: KernelOptions): Promise<void> {
   try {
     for (const turn of await reconcile(store, journal)) {
@@ -74,7 +74,7 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
       const { intended, outcome } = gate.start(caller, 'turn.send', turn.input, { id: turn.id, signal: null, resumed: true })
       void outcome.catch(() => {}).finally(() => recovered.delete(turn.id))
-      // In their lane they stand in the order in which they came.
+      // Awaited one by one, so that they enter their lanes in order.
       await intended
     }
   } catch (error) {
@@ -106,13 +106,13 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     createSession: (title, clientId = newId() as CallId) => resumed.then(() => createSession(parts, user, clientId, title)),
     async listSessions(limit) {
       await resumed
-      // Whoever made a session just now finds it in the list.
+      // So that the list contains a session that was just created.
       await journal.flushed()
       return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, lanes.isBusy(row.id)))
     },
     async sendTurn({ session, clientId, text, model, attachments = [] }) {
       await resumed
-      // Room is taken before the message is journaled: a burst must not pass the limit side by side.
+      // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
       if (!lanes.admit(session)) throw queueFull(session)
       try {
         await sessions.load(session)
@@ -120,7 +120,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
         const turn = clientId as string as TurnId
         const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
         const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
-        // The outcome is for followers; here only the acknowledgement matters.
+        // Followers receive the outcome; this call waits only for the acknowledgement.
         outcome.catch(() => {})
         const accepted = await intended
         if (accepted === null) throw refused(await outcome)
@@ -150,7 +150,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   }
 }
 
-/** Its call has the id of the session: asked for again, it is the same session. */
+/** The call's id becomes the session's id, so that a repeated request returns the same session. */
 async function createSession({ gate, sessions, lanes }: KernelParts, user: UserId, call: CallId, title?: string): Promise<SessionInfo> {
   const input = title === undefined ? {} : { title }
   const { intended, outcome } = gate.start(userCaller(user, '', ''), 'session.create', input, { id: call, signal: null })
@@ -162,7 +162,7 @@ async function createSession({ gate, sessions, lanes }: KernelParts, user: UserI
 const offlineNotice =
   'No model is set up: this is the offline command interpreter, which understands plain requests about files and commands. Type `help`.'
 
-/** What is taken for a repetition is told so, and goes nowhere: another message must not be lost as one. */
+/** A duplicate is acknowledged and dropped, so it must really be the same message. */
 async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
   const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
   if (sent?.name === 'turn.send' && sent.session === session) return

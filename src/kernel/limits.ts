@@ -1,57 +1,57 @@
 /** Every limit of the kernel, with its reason. */
 
-/** What one tool result may add to a model's context. The rest stays readable through `output.read`. */
+/** Bytes of one tool result in a model's context. The rest can be read with `output.read`. */
 export const maxResultBytes: number = 16 * 1024
-/** A model that needs more arguments than this is confused; a terminal that sends more has another way (files). */
+/** A model that writes more arguments than this is confused; terminals can send files instead. */
 export const maxInputBytes: number = 1024 * 1024
-/** Beats of `progress` while a call runs: often enough to show life, rare enough to cost nothing. */
+/** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
 export const heartbeatMs = 5_000
-/** Messages that may wait in one lane; a sender that outruns the agent by this much must wait. */
+/** Messages that may wait in one lane. */
 export const maxQueuedMessages = 1_000
-/** Lease of a lane. A dead worker's sessions can be taken over after this long. */
+/** Lease of a lane: after this long the sessions of a dead worker can be taken over. */
 export const leaseMs = 10_000
-/** Lanes that are held, some 100 bytes each; one that is not is claimed again by its next turn. */
+/** Lanes that are held, about 100 bytes each; a lane that was evicted is claimed again by its next turn. */
 export const maxHeldEpochs = 10_000
-/** Conversations kept warm, all together; beyond it the least recently used are read again when needed. */
+/** Bytes of all cached conversations; evicted ones are read again when needed. */
 export const maxWarmBytes: number = 24 * 1024 * 1024
-/** Budgets kept in memory, some 200 bytes each; others are read again, one row each. */
+/** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
 export const maxHeldAccounts = 10_000
 /** Rows read at once when a conversation is read back. */
 export const historyPage = 200
-/** Bytes of text for one token, at most: what is read of a conversation never exceeds window × this. */
+/** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
-/** Records sent at once to a follower that catches up. */
+/** Records sent at once to a follower that is catching up. */
 export const followPage = 500
-/** Longest first line of a message that becomes a session's title. */
+/** Characters of the first line of a message that becomes a session's title. */
 export const maxTitleLength = 60
-/** Longest name of a call that is recorded as asked for; a longer one is nobody's name. */
+/** Recorded characters of the name of an unknown call; no real name is longer. */
 export const maxNameLength = 100
 
-/** What is said of a malformed input: five fields with what each was expected to be. */
+/** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 
-/** Records that may wait for the store before those that make more of them wait too: a tenth of what the store would refuse at. */
+/** Records that may wait for the store before their producers wait too: a tenth of what the store refuses. */
 export const maxRecordsBehind = 10_000
 
-/** Pieces of one attachment: as many as its most bytes need, and some for a sender that cuts smaller ones. */
+/** Pieces of one attachment: as many as the largest one needs, and some for senders that cut smaller ones. */
 export const maxPieces = 16
-/** Bytes of the files that a model is shown at once: what vendors take in one request. */
+/** Bytes of the files in one generation: what vendors accept in a request. */
 export const maxShownFileBytes = 20_000_000
-/** Files that are held as they are sent, so that each step of a turn does not read them again. */
+/** Bytes of files cached in their sent form, so that each step of a turn does not read them again. */
 export const maxHeldFileBytes: number = 32 * 1024 * 1024
 
-/** Notes of an agent for itself: enough for a plan and its state, little enough to be shown in every turn. */
+/** Notes in a scratchpad: enough for a plan and its state, short enough to be part of every turn. */
 export const maxScratchpadItems = 32
 export const maxScratchpadCharacters = 240
 export const maxScratchpadBytes: number = 8 * 1024
 /** Scratchpads kept in memory; others are read again, one record each. */
 export const maxHeldScratchpads = 500
 
-/** Requests to models that are held for comparison, all sessions together; one that is larger is held alone. */
+/** Bytes of the requests kept to compare later ones with, of all sessions; a larger one is kept alone. */
 export const maxHeldRequestBytes: number = 4 * 1024 * 1024
-/** A common beginning shorter than this is not worth a reference to it. */
+/** A shorter common beginning is not worth a reference. */
 export const minSharedBytes = 1_024
-/** Bytes of an answer for one token, where nothing better is known while it streams. */
+/** Estimated bytes per token of an answer while it streams. */
 export const bytesPerToken = 4
 /** A reservation that proves too small grows by at least this many output tokens. */
 export const minReservedTokens = 256
@@ -60,32 +60,32 @@ export const firstOutputTokens = 1_024
 /** Output reserved for an answer, as a multiple of the longest of these latest ones. */
 export const outputMargin = 2
 export const rememberedAnswers = 4
-/** Conversations whose usage is remembered, some 200 bytes each; others begin with the upper bounds. */
+/** Conversations whose usage is remembered, about 200 bytes each; others begin with the upper bounds. */
 export const maxExpectedUsages = 1_000
-/** Long outputs whose labels are known: some 150 bytes each; of others the strictest is taken. */
+/** Long outputs whose labels are remembered, about 150 bytes each; others have all labels. */
 export const maxKnownOutputs = 10_000
-/** Sessions between one and the first that it was forked from, over others. */
+/** Forks between a session and its first ancestor. */
 export const maxForkDepth = 16
 /** Summaries kept in memory; others are read again, one record each. */
 export const maxHeldSummaries = 500
-/** What `memory.expand` gives at once: below what a result may add to a context, so that its own pages are whole. */
+/** Size of a page of `memory.expand`: below `maxResultBytes`, so that a page is never truncated. */
 export const maxExpandedCharacters = 12_000
 export const maxExpandedRows = 400
-/** Longest answer of a model that the system asks for itself. */
+/** Tokens of an answer that the kernel itself asks a model for. */
 export const maxCompletionTokens = 2_000
-/** Texts of one question for vectors: what every service takes in one request, so that each is settled by itself. */
+/** Texts of one embedding request: what every service accepts, so that each request is settled by itself. */
 export const maxEmbedTexts = 100
-/** A run of tidying that has not said for so long that it lives is dead: another may take over. */
+/** A tidying run without a heartbeat for this long is dead, and another may take over. */
 export const tidyLeaseMs = 60_000
-/** The longest run; what is left is done by the next. */
+/** Time limit of a tidying run; the next one does the rest. */
 export const tidyTimeoutMs: number = 30 * 60_000
-/** What titles may cost is counted by the day. */
+/** The budget of titles is counted per day. */
 export const titleBudgetMs: number = 24 * 60 * 60_000
-/** Between two looks at whether memory is to be tidied. */
+/** Time between checks whether memory needs tidying. */
 export const tidyCheckMs: number = 10 * 60_000
-/** Steps of one report: a run makes one for each phase. */
+/** Steps of one report: a run has one for each phase. */
 export const maxTidySteps = 20
-/** Sessions that are looked through for a title, or for forks of one. */
+/** Sessions searched for a title, or for forks of a session. */
 export const maxSessionsRead = 10_000
-/** Bodies that one record says are erased: with so many it stays in the journal itself, where an audit sees it without reading more. */
+/** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
 export const maxErasedAtOnce = 200

@@ -1,4 +1,4 @@
-/** Sessions: their rows, which are projections of the journal, and the labels of what their context has held. */
+/** Sessions: their rows, which follow from the journal, and the labels of what they have read. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import {
   type Caller,
@@ -14,26 +14,26 @@ import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
 
 export interface Sessions {
-  /** @throws OxbowError `not_found`, also while it is erased. */
+  /** @throws OxbowError `not_found`, also while the session is being erased */
   load(id: SessionId): Promise<SessionRow>
-  /** From now on nobody loads it, because it is erased. @returns what takes that back, for an erasing that failed */
+  /** Makes `load` fail, because the session is being erased. @returns a function that undoes it if erasing fails */
   leave(id: SessionId): () => void
   held(caller: Pick<Caller, 'session'>): Labels
   join(caller: Pick<Caller, 'session'>, added: readonly Label[]): Labels
-  /** Changes of a known row; the new row is what a projection writes. */
+  /** Changes the cached row. @returns the new row, for the store */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
   /** The call that changed the session's scratchpad last; empty when none has. */
   scratchpad(id: SessionId): CallId | ''
   /** The call that made the session's newest summary; empty when none has. */
   summary(id: SessionId): CallId | ''
-  /** A known row with other values. */
+  /** Changes a cached row. @returns null when it is not cached */
   changed(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow | null
-  /** The same of a row that may be new. */
+  /** As `changed`, for a row that may be new. */
   kept(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow
-  /** What is held of a session is not what the store has: it is read anew by the next `load`. Its labels stay. */
+  /** The cached row is stale: the next `load` reads it again. Its labels stay. */
   forget(id: SessionId): void
-  /** @returns the row when its labels have changed and are not in the store yet; asked once, it counts as written. */
+  /** @returns the row if its labels have changed and are not in the store yet; counts as written from now on */
   takeChanged(id: SessionId): SessionRow | undefined
 }
 
@@ -49,7 +49,7 @@ export function createSessions(store: Store): Sessions {
     rows.put(row.id, row)
     return row
   }
-  // A row that has left memory under a call that waits for days: until it is read again it may have held anything.
+  // A row may be evicted during a call that waits for days: until it is read again, it has all labels.
   const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
   return {
     held,
@@ -62,7 +62,7 @@ export function createSessions(store: Store): Sessions {
       }
       const now = rows.get(id)
       if (now === undefined || !stale.delete(id)) return now ?? put(row)
-      // A label that is not in the store yet is no less a label.
+      // Keeps labels that are not in the store yet.
       return put({ ...row, labels: join(parseLabels(row.labels), parseLabels(now.labels)).join(',') })
     },
     leave(id) {
@@ -96,20 +96,20 @@ export function createSessions(store: Store): Sessions {
   }
 }
 
-/** The title of a session that nobody has named: the first line of its first message. */
+/** The default title of a session: the first line of its first message. */
 export function firstLine(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? ''
   return truncate(line, maxTitleLength)
 }
 
-/** Which sessions a list is to have. */
+/** Which sessions to list. */
 export interface ListInput {
   limit: number
   archived: boolean
   search: string
 }
 
-/** @returns rows that a person may see, newest activity first. */
+/** @returns sessions that are not deleted, newest activity first */
 export async function sessionsOf(store: Store, { limit, archived, search }: ListInput): Promise<readonly SessionRow[]> {
   const wanted = search.toLowerCase().split(/\s+/u)
   const fits = ({ title, deleted, archived: put }: SessionRow): boolean =>
@@ -117,7 +117,7 @@ export async function sessionsOf(store: Store, { limit, archived, search }: List
   const newest = await store.sessions(search === '' ? limit : maxSessionsRead)
   const found = newest.filter(fits)
   if (found.length >= limit || newest.length < limit) return found.slice(0, limit)
-  // Some of the newest are put away: further back there may be more.
+  // Some of the newest do not match: look further back.
   return (await store.sessions(maxSessionsRead)).filter(fits).slice(0, limit)
 }
 

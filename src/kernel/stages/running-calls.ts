@@ -1,6 +1,6 @@
 /**
- * Calls that run now: their time limits, their cancellation, and the heartbeat that shows a long one is alive. One timer
- * serves all heartbeats and exists only while something runs.
+ * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
+ * while calls run.
  */
 import { heartbeatMs } from '../limits.ts'
 import {
@@ -17,16 +17,16 @@ import {
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
 export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'
 
-/** @returns null while the signal is not aborted. */
+/** @returns null while the signal is not aborted */
 export function stopReason(signal: AbortSignal): StopReason | null {
   if (!signal.aborted) return null
   const reason: unknown = signal.reason
   return reason === 'timeout' || reason === 'time_limit' || reason === 'shutdown' ? reason : 'cancelled'
 }
 
-/** What ends a turn that the guest's stop cuts off: it is no outcome, for the turn goes on at the next start. */
+/** The error that interrupts a turn when the guest stops. It is not an outcome, because the turn continues at the next start. */
 export function shutdown(): OxbowError {
-  return new OxbowError('cancelled', 'The guest is stopping.', { hint: 'The turn goes on at the next start.', data: { shutdown: true } })
+  return new OxbowError('cancelled', 'The guest is stopping.', { hint: 'The turn continues at the next start.', data: { shutdown: true } })
 }
 
 export function isShutdown(error: unknown): boolean {
@@ -35,14 +35,14 @@ export function isShutdown(error: unknown): boolean {
 
 export interface Watch {
   readonly signal: AbortSignal
-  /** Settles with the work, or rejects as soon as the signal aborts and the work has had its grace to stop by itself. */
+  /** Settles with the work, or rejects when the signal has aborted and the work has not stopped within a grace period. */
   race<T>(work: Promise<T>): Promise<T>
-  /** Waits for what the call is not to blame for: it does not count against the call's time limit. */
+  /** Waits for work that does not count against the call's time limit. */
   unhurried<T>(work: Promise<T>): Promise<T>
   leave(): void
 }
 
-/** @returns the sandbox as a call gets it: what hands take to start is not the call's time. An emulated machine starts in 15 s. */
+/** @returns the sandbox for a call, whose time limit pauses while hands start: an emulated machine takes 15 s */
 export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>): Sandbox {
   return {
     get status() {
@@ -57,9 +57,9 @@ export interface RunningCalls {
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
 }
 
-/** How late a beat may be. */
+/** Maximum delay of a heartbeat. */
 const tickMs = 500
-/** A call that ignores its signal is left behind after this long; its late result goes nowhere. */
+/** A call that ignores its signal is abandoned after this long; its late result is dropped. */
 const graceMs = 5_000
 
 type Beat = (progress: ServerPayloads['progress']) => void
@@ -85,7 +85,7 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
       if (signal?.aborted === true) stop()
       else signal?.addEventListener('abort', stop)
       const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
-      // A turn beats through its calls, not by itself.
+      // A turn sends heartbeats through its calls, not by itself.
       if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
@@ -109,17 +109,17 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
   }
 }
 
-/** 24 days: a longer timer is over at once. */
+/** 24 days: a longer timer would fire at once. */
 const longestTimerMs = 2 ** 31 - 1
 
-/** A time limit that stands still while something is waited for that is not to count. */
+/** A time limit that can be paused. */
 export interface TimeLimit {
-  /** As often as it was paused it must be let go on, before it runs again. */
+  /** Nested: it runs again after as many calls with false as with true. */
   pause(paused: boolean): void
   end(): void
 }
 
-/** @param limitMs Infinity: none. @param holds whether it keeps the process alive while it runs */
+/** @param limitMs Infinity: no limit @param holds whether the timer keeps the process alive */
 export function startLimit({ monotonicMs }: Clock, limitMs: number, onOver: () => void, holds = true): TimeLimit {
   let leftMs = limitMs
   let since = monotonicMs()

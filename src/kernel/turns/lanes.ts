@@ -1,8 +1,8 @@
 /**
- * Lanes: one for each session, one turn at a time, in order. A message that comes while a turn runs waits in its lane and
- * is offered to the running turn at its next step; what is not taken becomes a turn of its own.
+ * Lanes: one for each session, which runs one turn at a time, in order. A message that arrives during a turn waits in its lane and is
+ * offered to that turn at its next step; if the turn does not take it, it becomes a turn of its own.
  *
- * A turn is the `run` of its message's `turn.send` call, so the gate writes its intent and its outcome like any other's.
+ * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
  */
 import type { TurnResult } from '../../runtime/index.ts'
 import {
@@ -39,7 +39,7 @@ export interface Mail {
 
 export type LaneResult = TurnResult | { readonly status: 'merged'; readonly into: TurnId; readonly reply: '' }
 
-/** What a lane hands to the one who runs a turn. */
+/** A turn, as a lane passes it to the agent. */
 export interface LaneTurn {
   readonly id: TurnId
   readonly caller: Caller
@@ -47,37 +47,37 @@ export interface LaneTurn {
   readonly resumed: boolean
   readonly signal: AbortSignal
   hasMail(): boolean
-  /** Takes all waiting messages, now on record as part of this turn. */
+  /** Takes all waiting messages, and records them as part of this turn. */
   takeMail(): Promise<readonly Mail[]>
-  /** Files that came with its own message and with those it has taken since. */
+  /** Files of its own message and of those it has taken since. */
   attachments(): readonly Attachment[]
-  /** Time does not count while a person is waited for. */
+  /** The time limit pauses while the turn waits for a user. */
   onWait(waiting: boolean): void
 }
 
-/** What a crash left of a message's way. */
+/** How far a message had come before a crash. */
 export interface TurnPast {
   readonly started: boolean
-  /** The turn that took it up. */
+  /** The turn that took it. */
   readonly into: TurnId | null
   readonly cancelled: boolean
 }
 
 export interface Lanes {
-  /** Queues a message and resolves when its turn (or the turn it was merged into) has ended. */
+  /** Queues a message and resolves when its turn, or the turn that took it, has ended. */
   run(id: CallId, caller: Caller, input: TurnInput, signal: AbortSignal, past: TurnPast): Promise<LaneResult>
-  /** Takes in an entry that is on its way to the journal: after the outcome of a turn the next one begins, behind what it has said. */
+  /** Observes an entry that is being appended: after the outcome of a turn the next turn begins. */
   observe(entry: Pick<Entry, 'name' | 'phase' | 'call'> & { readonly session: SessionId | '' }): void
-  /** @returns whether a turn was running. */
+  /** @returns whether a turn was running */
   cancel(session: SessionId): boolean
-  /** Whether a turn runs or waits, or a message is on its way. */
+  /** @returns whether a turn runs or waits, or a message is being sent */
   isBusy(session: SessionId): boolean
-  /** Takes a place for a message that is about to be sent. @returns false when the lane is full. Give it back by `admitted`. */
+  /** Reserves a place for a message that is about to be sent; `admitted` releases it. @returns false when the lane is full */
   admit(session: SessionId): boolean
   admitted(session: SessionId): void
-  /** Another worker has the session: what runs or waits of it here is left to that one. Resolves when nothing of it is left. */
+  /** Leaves the session's turns and messages to another worker that has taken it over. Resolves when nothing runs here. */
   lose(session: SessionId): Promise<void>
-  /** Stops every turn where it stands; its intent stays open and it goes on at the next start. */
+  /** Interrupts every turn; its intent stays open, and it continues at the next start. */
   stop(): Promise<void>
 }
 
@@ -94,7 +94,7 @@ interface Lane {
   queue: Waiting[]
   /** Messages that the running turn has taken. */
   merged: Waiting[]
-  /** Another worker has it: nothing that is said here is how a turn ended. */
+  /** Another worker has taken it over, so no outcome is recorded here. */
   lost: boolean
   running: { readonly id: TurnId; readonly controller: AbortController; readonly ended: Promise<unknown> } | null
 }
@@ -106,7 +106,7 @@ interface LaneDeps {
   readonly user: UserId
   readonly config: Pick<Config['turn'], 'time_limit_s'>
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
-  /** Turns that go on after a crash: they are not in their lanes at once. */
+  /** Turns that resume after a crash; they are not in their lanes at once. */
   readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
 }
 
@@ -127,12 +127,12 @@ export function createLanes(deps: LaneDeps): Lanes {
   return {
     run(id, caller, input, signal, past) {
       const session = caller.session as SessionId
-      // After a crash: taken up by a turn that is over, and ends with it.
+      // After a crash: taken by a turn that has ended, and ends with it.
       if (past.into !== null && !deps.recovered.has(past.into as string as CallId)) return Promise.resolve(mergedInto(past.into))
       let lane = lanes.get(session)
       if (lane === undefined) lanes.set(session, (lane = { queue: [], merged: [], lost: false, running: null }))
       const waiting: Waiting = { id, caller, input, past, signal, done: Promise.withResolvers() }
-      // After a crash: taken up by a turn that is open again, and ends with it.
+      // After a crash: taken by a turn that is open again, and ends with it.
       if (past.into !== null) lane.merged.push(waiting)
       else lane.queue.push(waiting)
       wake(session, lane)
@@ -141,7 +141,7 @@ export function createLanes(deps: LaneDeps): Lanes {
     observe({ session, name, phase, call }) {
       const lane = session === '' ? undefined : lanes.get(session)
       if (name !== 'turn.send' || phase !== 'outcome' || lane?.running?.id !== turnId(call)) return
-      // The store is not told yet.
+      // The store does not have the outcome yet.
       queueMicrotask(() => {
         lane.running = null
         wake(session as SessionId, lane)
@@ -176,7 +176,7 @@ export function createLanes(deps: LaneDeps): Lanes {
   }
 }
 
-/** Stops what runs where it stands, and lets what waits go: both stay open in the journal. */
+/** Interrupts the running turn and rejects the waiting messages; both stay open in the journal. */
 async function leave(lane: Lane): Promise<void> {
   lane.running?.controller.abort('shutdown')
   await lane.running?.ended
@@ -206,7 +206,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
       resumed: next.past.started,
       signal: controller.signal,
       hasMail: () => lane.queue.some(isMail),
-      // What a turn that is to end would take up ends with it, unanswered: it stays for the next.
+      // A turn that is ending takes no messages: they would end with it, unanswered.
       takeMail: async () => (controller.signal.aborted ? [] : takeMail(deps, lane, next, id)),
       attachments: () => indexed([next, ...lane.merged].flatMap(filesOf), 0),
       onWait: limit.pause,
@@ -215,7 +215,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
     for (const merged of lane.merged) merged.done.resolve(mergedInto(id))
     return result
   } catch (error) {
-    // Whatever fails in a turn that is stopped where it stands is no outcome of it.
+    // A failure in an interrupted turn is not its outcome.
     const reason = staysOpen() ? shutdown() : error
     for (const merged of lane.merged) merged.done.reject(reason)
     throw reason
@@ -223,12 +223,12 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
     lane.merged = []
     limit.end()
     next.signal.removeEventListener('abort', stop)
-    // Before its outcome: what a turn did stands before what was said about it. What cannot be closed now stays open, and so does the turn.
+    // Open calls are closed before the turn's outcome is recorded. If that fails, they stay open, and so does the turn.
     if (next.past.started && !staysOpen()) await giveUpCalls(journal, id).catch(stayOpen)
   }
 }
 
-/** What had begun a turn of its own before a crash goes on with that. */
+/** A message that had begun a turn before a crash continues that turn. */
 function isMail({ past }: Waiting): boolean {
   return !past.started
 }
@@ -254,12 +254,12 @@ async function takeMail({ journal }: LaneDeps, lane: Lane, own: Waiting, into: T
   return mail
 }
 
-/** What a turn is held by, as it begins: whoever reads the journal later sees what could have happened in it. */
+/** The sandbox of a turn, recorded at its start: it shows later what could have happened in the turn. */
 function sandboxOf({ asked, tier, provider, limits, degraded }: SandboxStatus): JsonObject {
   return { asked, tier, provider, limits: [...limits], missing: [...degraded] }
 }
 
-/** What a message brings into the conversation. */
+/** The part of the conversation that a message contributes. */
 function startedBody({ input }: Waiting, files: readonly Attachment[]): JsonObject {
   return { text: input.text, ...(files.length > 0 && { attachments: files as unknown as JsonObject[] }) }
 }
@@ -272,11 +272,11 @@ function indexed(files: readonly KeptFile[], from: number): readonly Attachment[
   return files.map((file, i) => ({ index: from + i, ...file }))
 }
 
-/** Takes the lane until another worker does. A guest after a crash has the same name, so it need not wait for the lease. */
+/** Claims the lane until another worker does. A restarted guest has the same name, so it does not wait for the lease. */
 async function claim({ journal, user }: LaneDeps, session: SessionId): Promise<void> {
   const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs)
   if (epoch !== null) return journal.fence(session, epoch)
-  throw new OxbowError('stale_epoch', `Session ${session} is being worked on elsewhere.`, { hint: `Try again in ${leaseMs / 1000} s.` })
+  throw new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint: `Try again in ${leaseMs / 1000} s.` })
 }
 
 const mergedInto = (into: TurnId): LaneResult => ({ status: 'merged', into, reply: '' })
@@ -284,7 +284,7 @@ const mergedInto = (into: TurnId): LaneResult => ({ status: 'merged', into, repl
 const turnId = (call: CallId): TurnId => call as string as TurnId
 
 export function queueFull(session: SessionId): OxbowError {
-  return new OxbowError('limit_reached', `${maxQueuedMessages} messages wait in session ${session}.`, {
+  return new OxbowError('limit_reached', `${maxQueuedMessages} messages are waiting in session ${session}.`, {
     hint: 'Wait until some are answered, or cancel the running turn.',
   })
 }

@@ -130,7 +130,7 @@ test('after a crash a once effect is not repeated and the model is told that its
   const { requests, runs, reply } = await crashDuring('once')
   assert.deepEqual([runs, reply], [1, 'recovered'])
   const [part] = requests[0]!.messages.at(-1)!.parts
-  assert.match(part?.type === 'tool_result' ? part.text : '', /outcome unknown, not repeated/i)
+  assert.match(part?.type === 'tool_result' ? part.text : '', /outcome_unknown.*It was not repeated/)
 })
 
 test('a generation that a crash cut off is counted at what it had reserved, and asked again', async () => {
