@@ -4,7 +4,7 @@
  */
 import { createHasher, type Hasher, type MemoryEntry, type MemoryStats, type MemoryStore, type Store } from '../store/index.ts'
 import { type Clock, type Config, once, type Once, OxbowError, type SessionId, toFailure } from '../types/index.ts'
-import type { EmbeddingService } from './embed/service-embedder.ts'
+import type { EmbeddingService } from './text/text-thread.ts'
 import type { AskedEngine, VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'

@@ -85,6 +85,7 @@ export const modules: readonly ModuleRow[] = [
   row('memory', 'core', ['store', 'engine'], {
     packages: {
       zod,
+      '@huggingface/tokenizers': 'the tokens of a model in a folder; in a thread, loaded when one is configured',
       '@orama/stemmers': 'one word in its forms: English, and Russian, Greek and Arabic by their scripts; in a thread',
     },
     builtins: { 'node:worker_threads': 'texts are cut and embedded beside the event loop', 'node:fs': 'tables of vectors are files' },

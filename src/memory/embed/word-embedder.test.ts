@@ -6,9 +6,8 @@ import { readQuestion } from '../text/read-question.ts'
 import { termsOf } from '../text/terms.ts'
 import type { AskedTerms } from '../text/text-engine.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'
-import { namesIn } from './known-words.ts'
+import { encodeWordTable, namesIn, readWordTable } from './word-table.ts'
 import { createWordEmbedder, openBuiltInWords } from './word-embedder.ts'
-import { encodeWordTable, readWordTable } from './word-table.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
 const cosine = (one: Float32Array, other: Float32Array): number => one.reduce((sum, value, place) => sum + value * (other[place] ?? 0), 0)

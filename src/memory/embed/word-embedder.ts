@@ -16,8 +16,7 @@ import {
   secondNearest,
   tableWeights,
 } from './embed-limits.ts'
-import { isLightTerm, namesIn, placeOfTerm, placesOf, tellingWords } from './known-words.ts'
-import { readWordTable, withoutShared, type WordTable } from './word-table.ts'
+import { isLightTerm, namesIn, placeOfTerm, placesOf, readWordTable, tellingWords, withoutShared, type WordTable } from './word-table.ts'
 
 /** Changes with the table, and with how texts are read by it: vectors of two ids are never compared. */
 const builtInId = 'words-50k-v1'

@@ -8,6 +8,8 @@
  */
 import { createHash } from 'node:crypto'
 import { OxbowError } from '../../types/index.ts'
+import { isStopWord, regular } from '../text/english-words.ts'
+import { cleanText, stem } from '../text/terms.ts'
 import { toUnit } from '../text/text-engine.ts'
 import { maxDims } from './embed-limits.ts'
 
@@ -40,19 +42,19 @@ export function encodeWordTable(words: readonly WordVector[], dims: number): Uin
     .map(({ word, vector }) => ({ bytes: Buffer.from(word, 'utf8'), vector }))
     .sort((one, other) => Buffer.compare(one.bytes, other.bytes))
   const wordBytes = rows.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  const places = placesOf(rows.length, dims)
-  const file = Buffer.alloc(places.words + wordBytes)
+  const sections = sectionsOf(rows.length, dims)
+  const file = Buffer.alloc(sections.words + wordBytes)
   let at = 0
   for (const [place, { bytes, vector }] of rows.entries()) {
     const scale = Math.max(...vector.map(Math.abs)) / 127
-    file.writeFloatLE(scale, places.scales + place * 4)
-    file.writeUInt32LE(at, places.offsets + place * 4)
+    file.writeFloatLE(scale, sections.scales + place * 4)
+    file.writeUInt32LE(at, sections.offsets + place * 4)
     for (let dim = 0; dim < dims; dim += 1)
-      file.writeInt8(scale === 0 ? 0 : Math.round((vector[dim] ?? 0) / scale), places.vectors + place * dims + dim)
-    bytes.copy(file, places.words + at)
+      file.writeInt8(scale === 0 ? 0 : Math.round((vector[dim] ?? 0) / scale), sections.vectors + place * dims + dim)
+    bytes.copy(file, sections.words + at)
     at += bytes.length
   }
-  file.writeUInt32LE(at, places.offsets + rows.length * 4)
+  file.writeUInt32LE(at, sections.offsets + rows.length * 4)
   file.write(magic, 0, 'latin1')
   for (const [place, value] of [version, rows.length, dims, wordBytes].entries()) file.writeUInt32LE(value, 4 + place * 4)
   createHash('sha256').update(file.subarray(headerBytes)).digest().copy(file, 32)
@@ -66,12 +68,12 @@ export function readWordTable(file: Uint8Array<ArrayBuffer>): WordTable {
   if (!isTable || view.getUint32(4, true) !== version) throw damaged('it is no table of words of this version')
   const [words, dims, wordBytes] = [8, 12, 16].map((at) => view.getUint32(at, true)) as [number, number, number]
   if (words > maxWords || dims < 1 || dims > maxDims) throw damaged('its header cannot be right')
-  const places = placesOf(words, dims)
-  if (places.words + wordBytes !== file.length) throw damaged('it has another length than its header says')
+  const sections = sectionsOf(words, dims)
+  if (sections.words + wordBytes !== file.length) throw damaged('it has another length than its header says')
   const rest = createHash('sha256').update(file.subarray(headerBytes)).digest()
   if (Buffer.compare(rest, file.subarray(32, headerBytes)) !== 0) throw damaged('its contents do not match its hash')
 
-  const offset = (place: number): number => places.words + view.getUint32(places.offsets + place * 4, true)
+  const offset = (place: number): number => sections.words + view.getUint32(sections.offsets + place * 4, true)
   const asked = new Uint8Array(maxWordBytes)
   const encoder = new TextEncoder()
   return {
@@ -92,15 +94,15 @@ export function readWordTable(file: Uint8Array<ArrayBuffer>): WordTable {
       return -1
     },
     addTo(sum, place, weight) {
-      const factor = view.getFloat32(places.scales + place * 4, true) * weight
-      const from = places.vectors + place * dims
+      const factor = view.getFloat32(sections.scales + place * 4, true) * weight
+      const from = sections.vectors + place * dims
       for (let dim = 0; dim < dims; dim += 1) sum[dim] = (sum[dim] ?? 0) + view.getInt8(from + dim) * factor
     },
     wordAt: (place) => Buffer.from(file.subarray(offset(place), offset(place + 1))).toString('utf8'),
   }
 }
 
-function placesOf(words: number, dims: number): Record<'scales' | 'offsets' | 'vectors' | 'words', number> {
+function sectionsOf(words: number, dims: number): Record<'scales' | 'offsets' | 'vectors' | 'words', number> {
   const scales = headerBytes
   const offsets = scales + words * 4
   const vectors = offsets + (words + 1) * 4
@@ -189,4 +191,107 @@ function takeOut(vector: Float32Array, direction: Float32Array): void {
   let along = 0
   for (let i = 0; i < vector.length; i++) along += at(vector, i) * at(direction, i)
   for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) - along * at(direction, i)
+}
+
+/** The words of a text, and where a table of word vectors has them: as they are, in another form, or in their parts. */
+
+const words = /[\p{L}\p{N}]+(?:['-][\p{L}\p{N}]+)*/gu
+/** Humps are parted before case is lost. */
+const hump = /(?<=\p{Ll})(?=\p{Lu})/gu
+/** Endings, and what the table may have instead. */
+const endings: readonly (readonly [RegExp, string])[] = [
+  [/'s?$/, ''],
+  [/ies$/, 'y'],
+  [/es$/, ''],
+  [/s$/, ''],
+  [/ing$/, ''],
+  [/ing$/, 'e'],
+  [/ed$/, ''],
+  [/ed$/, 'e'],
+  [/ly$/, ''],
+]
+/** A word with a capital that begins no sentence. */
+const insideName = /(?<=[\p{L}\p{N},;:'"“”)] ?) \p{Lu}[\p{L}\p{M}]*(?:['-]\p{Lu}[\p{L}\p{M}]*)*/gu
+
+/** Lower case, in order; of nothing but stop words these are what a text says. */
+export function tellingWords(text: string): readonly string[] {
+  const all = cleanText(text).replace(hump, ' ').toLowerCase().match(words) ?? []
+  const telling = all.filter((word) => !isStopWord(word.replaceAll("'", '')))
+  return telling.length > 0 ? telling : all
+}
+
+/**
+ * Names of people and places in a question, lower case. Their vectors say that they are names, and little of whose: words find them
+ * as they are written. None in a text that is written in capitals, or with one on every word.
+ */
+export function namesIn(question: string): ReadonlySet<string> {
+  const names = question.match(insideName) ?? []
+  const all = question.match(words) ?? []
+  return new Set(names.length * 2 > all.length ? [] : names.map((name) => name.trim().toLowerCase()))
+}
+
+/** The word, or a form of it, or its parts; empty when nothing of it is known. */
+export function placesOf(table: WordTable, word: string): readonly number[] {
+  const place = findForm(table, word)
+  if (place >= 0) return [place]
+  const parts = word.split(/['-]|(?<=\p{L})(?=\p{N})|(?<=\p{N})(?=\p{L})/u)
+  return parts.length < 2 ? [] : parts.map((part) => findForm(table, part)).filter((found) => found >= 0)
+}
+
+/** Endings that a term may have lost, in the order in which they are tried: `danc` is dance, and nothing that happens to be written so. */
+const lostEndings: readonly (readonly [RegExp, string])[] = [
+  [/$/, 'e'],
+  [/i$/, 'y'],
+  [/$/, ''],
+  [/$/, 's'],
+  [/$/, 'ing'],
+  [/$/, 'ion'],
+  [/$/, 'y'],
+  [/$/, 'al'],
+  [/$/, 'ed'],
+  [/$/, 'er'],
+  [/$/, 'ate'],
+  [/$/, 'ity'],
+  [/$/, 'ous'],
+  [/$/, 'ment'],
+]
+
+/** A word whose term this is, or -1. */
+export function placeOfTerm(table: WordTable, term: string): number {
+  for (const [end, ending] of lostEndings) {
+    if (!end.test(term)) continue
+    const word = term.replace(end, ending)
+    const place = table.find(word)
+    if (place >= 0 && (word === term || stem(word) === term)) return place
+  }
+  return -1
+}
+
+/** -1 when there is none. */
+function findForm(table: WordTable, word: string): number {
+  const whole = table.find(word)
+  if (whole >= 0) return whole
+  const base = table.find(regular(word))
+  if (base >= 0) return base
+  for (const [ending, instead] of endings) {
+    if (word.length < 4 || !ending.test(word)) continue
+    const form = table.find(word.replace(ending, instead))
+    if (form >= 0) return form
+  }
+  return -1
+}
+
+/**
+ * English words that many questions have and few answers are found by: what people do with anything (make, get, decide), and what
+ * questions are built of (kind, reason, currently). They are no stop words: `make` is all that tells `what did she make` apart.
+ */
+
+const list =
+  'accord ask become begin bring call case choose come consider current currently decide describe different enjoy explain express feel find get give go good happen help include interested involve keep leave let like look make mean name need new now number own part place plan prefer present provide put reason receive recent regard result seem show specific start suggest take think time try turn type use various want way work'
+
+const lightTerms: ReadonlySet<string> = new Set(list.split(' ').map((word) => stem(word)))
+
+/** @param term as the index has it */
+export function isLightTerm(term: string): boolean {
+  return lightTerms.has(term)
 }

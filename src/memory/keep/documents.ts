@@ -5,7 +5,7 @@ import { entryPages, extraOf, freshFacts, makeItem } from './memory-item.ts'
 import type { TextFormat } from '../text/text-engine.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { eraseBatch, listPage, maxDocumentCharacters, sectionCharacters, writeBatch } from './keep-limits.ts'
-import { baseImportance } from './memory-types.ts'
+import { baseImportance } from '../tidy/decay.ts'
 import { cleanTags, withoutSecrets } from './note-rules.ts'
 import { joinedLabels, originOf } from './provenance.ts'
 

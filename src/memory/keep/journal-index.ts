@@ -20,7 +20,7 @@ import type { TextEngine } from '../text/text-engine.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { catchUpMs, forgetItems, indexLingerMs, indexPage, indexRestMs, indexStretchBytes, maxHeldContexts } from './keep-limits.ts'
 import { type Draft, entryPages, freshFacts, makeItem, wholeText } from './memory-item.ts'
-import { baseImportance } from './memory-types.ts'
+import { baseImportance } from '../tidy/decay.ts'
 
 export interface JournalIndex {
   /** There may be something new. Costs nothing: the work comes later. */

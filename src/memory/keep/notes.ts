@@ -5,8 +5,7 @@ import { type CallContext, type CallId, type Label, OxbowError } from '../../typ
 import { type EntryExtra, extraOf, freshFacts, makeItem, wholeText } from './memory-item.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { maxNoteCharacters, maxTags } from './keep-limits.ts'
-import { personProtection } from '../tidy/decay.ts'
-import { baseImportance, typeOf } from './memory-types.ts'
+import { baseImportance, personProtection, typeOf } from '../tidy/decay.ts'
 import { cleanTags, secretIn } from './note-rules.ts'
 import { byAgent, joinedLabels, type Origin, originOf } from './provenance.ts'
 

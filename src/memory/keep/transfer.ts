@@ -8,7 +8,7 @@ import type { SessionId } from '../../types/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { wholeText } from './memory-item.ts'
 import { maxNameCharacters, maxRelations, maxTagCharacters, maxTags, transferPage } from './keep-limits.ts'
-import { memoryTypes } from './memory-types.ts'
+import { memoryTypes } from '../tidy/decay.ts'
 
 export interface ExportPage {
   readonly lines: readonly string[]

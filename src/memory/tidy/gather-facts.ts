@@ -4,7 +4,7 @@ import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, freshFacts, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import type { AskModel } from '../summary/make-summary.ts'
-import { fading } from '../keep/memory-types.ts'
+import { fading } from './decay.ts'
 import { sameValue, type Statement, statementsOf, topicOf } from './statements.ts'
 import { listedAtOnce, maxFactChars, maxFactsEach, maxGathered, maxModelChars, maxModelQuestions, readAtOnce } from './tidy-limits.ts'
 
