@@ -1,4 +1,7 @@
-/** Opens the table that ships with Oxbow. It stands beside this file, and beside the bundle. */
+/**
+ * The embedder that ships with Oxbow, over a table of word vectors: the vector of a text is the mean of its words, and closeness
+ * compares a question with passages word by word.
+ */
 import { readFileSync } from 'node:fs'
 import { OxbowError } from '../../types/index.ts'
 import { isStopWord } from '../text/english-words.ts'

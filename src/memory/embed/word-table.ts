@@ -193,8 +193,6 @@ function takeOut(vector: Float32Array, direction: Float32Array): void {
   for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) - along * at(direction, i)
 }
 
-/** The words of a text, and where a table of word vectors has them: as they are, in another form, or in their parts. */
-
 const words = /[\p{L}\p{N}]+(?:['-][\p{L}\p{N}]+)*/gu
 /** Humps are parted before case is lost. */
 const hump = /(?<=\p{Ll})(?=\p{Lu})/gu

@@ -1,4 +1,7 @@
-/** What forgetting tells those who made something of what was said. */
+/**
+ * The second half of forgetting. A turn that runs while something is forgotten keeps records that cannot be erased yet, and may say it
+ * again: both are erased when the turn has ended. Also what forgetting tells the rest of the program.
+ */
 import { foldPhrase, matchPhrases, type PhraseMatch } from '../../store/index.ts'
 import {
   type AssistantMessage,
@@ -39,8 +42,6 @@ export interface GoneFact extends PhraseMatch {
 
 /** Why a body is gone, in its place in the journal. */
 export const forgottenReason = 'forgotten by memory.forget'
-
-/** Ends a forgetting: what could not go because a turn still ran, and what that turn said of it, goes now. */
 
 interface SettleDeps extends KeepDeps {
   readonly eraseDerived: Eraser

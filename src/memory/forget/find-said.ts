@@ -123,8 +123,6 @@ export function isErasedRecord({ body }: Pick<JournalRecord, 'body'>): boolean {
   return body.startsWith('{"erased":"')
 }
 
-/** What stands across borders of the sections of a document is in none of them: all that it reaches into are said to say it. */
-
 interface SectionBorders {
   /**
    * Takes entries with their texts as a list has them: the sections of a document one after another, in no order of their places.

@@ -287,8 +287,6 @@ async function keepChanges({ memory }: JournalIndexDeps, items: readonly MemoryI
   })
 }
 
-/** What was not said but written (notes, facts, documents, summaries) is made findable anew: its words are read again, its texts stay. */
-
 /** @returns how many were read */
 export async function rereadWritten(deps: KeepDeps, signal: AbortSignal): Promise<number> {
   const { memory } = deps

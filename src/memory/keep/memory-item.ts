@@ -1,4 +1,7 @@
-/** From a text to what the store keeps of it: passages with their terms, made by the text thread, and a hash of the whole. */
+/**
+ * Entries of memory: how one is made from a text (passages with their terms, and a hash of the whole), how its text is put together
+ * again, what stands in its `extra`, when it holds, and how all of them are read page by page.
+ */
 import type { MemoryEntry, MemoryFilter, MemoryItem, MemoryStore, Passage } from '../../store/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
@@ -79,8 +82,6 @@ export const freshFacts: Pick<
   seq: 0,
 }
 
-/** What the maker of an entry leaves in it beside its text: where it comes from, and what became of it. */
-
 export interface EntryExtra {
   /** The call that wrote it, and who made that call in which session and turn. */
   readonly call?: string
@@ -119,8 +120,6 @@ function fits(name: string, value: unknown): boolean {
   const { by, at } = (typeof value === 'object' ? (value ?? {}) : {}) as { readonly by?: unknown; readonly at?: unknown }
   return typeof by === 'string' && typeof at === 'number'
 }
-
-/** Memory looked through from end to end, some of it at a time: the event loop is free between two pages. */
 
 /** Entries that pass, the newest first, `size` at a time; no page is empty. What is written meanwhile may be missed, nothing comes twice. */
 export async function* entryPages(

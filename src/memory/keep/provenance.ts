@@ -1,4 +1,7 @@
-/** Why something is remembered: where it comes from, down to the record of the journal, and what has been said about it since. */
+/**
+ * Where an entry comes from: the call and the record of the journal that made it, the labels that its maker had, and what was said about
+ * it since.
+ */
 import { type MemoryEntry, type MemoryItem, parseErased } from '../../store/index.ts'
 import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
 import { heldLabels } from './message-record.ts'
@@ -110,8 +113,6 @@ async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly strin
   const texts = new Map(items.map(({ entry, passages }) => [entry.id, wholeText(passages)]))
   return ids.map((id) => ({ id, text: texts.get(id) ?? '' }))
 }
-
-/** From a call to its place in the journal: where an entry comes from, and what its maker's context had held. */
 
 export interface Origin {
   /** Seq of the intent; 0 when it is not found. */

@@ -1,4 +1,7 @@
-/** One result for what says the same: the best stays and names what it stands for. */
+/**
+ * From ranked candidates to an answer: near-duplicates become one result, texts are cut to a budget of tokens, neighbours are joined to
+ * them, and the sentence that matches is found.
+ */
 import type { FoundPassage, MemoryEntry, MemoryFilter } from '../../store/index.ts'
 import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
 import type { Candidate } from './fuse-lists.ts'
@@ -46,8 +49,6 @@ function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   for (const each of a) if (b.has(each)) both += 1
   return both / (a.size + b.size - both)
 }
-
-/** Texts of results in a budget of tokens: first every hit, best first, then what stands beside them. */
 
 export type CountTokens = (text: string) => number
 
@@ -166,8 +167,6 @@ function together(passages: readonly FoundPassage[]): string {
   }
   return whole
 }
-
-/** The filter of a search for passages that were not searched for: neighbours must not bring in what the question left out. */
 
 export function passesFilter(entry: MemoryEntry, filter: MemoryFilter): boolean {
   const { kinds, types, tiers, sessions, tags, withoutLabels, before } = filter

@@ -1,4 +1,4 @@
-/** A passage on its way to being a result. Each step of ranking makes new ones; none changes what it is given. */
+/** Candidates of a search, and how the lists that bring them become one list. */
 import type { FoundPassage, Hit, MemoryFound } from '../../store/index.ts'
 import type { FusionWeights } from '../text/text-engine.ts'
 import { leastCertainty, partShare, rankOffset } from './recall-limits.ts'
@@ -122,8 +122,6 @@ function textCertainty(found: MemoryFound, terms: readonly string[]): number {
   const share = terms.filter((term) => has.has(term)).length / terms.length
   return leastCertainty + (1 - leastCertainty) * share
 }
-
-/** The lists of a question that asks several things. */
 
 /**
  * @param lists of the whole question first, then of its parts. A passage has its best score: what answers one part well goes

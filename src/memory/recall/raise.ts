@@ -1,4 +1,7 @@
-/** How close candidates are word by word: asked once the lists are one, because it needs their terms. */
+/**
+ * What changes the score of a candidate after the two lists are one: closeness word by word, whom and when a question names, turns that
+ * say little, turns near one that fits, exact words, recency and importance.
+ */
 import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { holdsAt } from '../keep/memory-item.ts'
@@ -38,8 +41,6 @@ export async function addCloseness(
     closeness: closeness[i] ?? 0,
   }))
 }
-
-/** What a question says of the turn that answers it, beside its words: who speaks there, and whether it names a day. */
 
 /** A turn of a transcript says who speaks: `Ada:`, `Mrs. Tran:`. */
 const speaker = /^(\p{Lu}[\p{L}\p{M}'’.-]{1,30}(?: \p{Lu}[\p{L}\p{M}'’.-]{0,30}){0,2}): /u
@@ -138,8 +139,6 @@ export function raiseSameTalk(list: readonly Candidate[], apart: readonly Apart[
   })
 }
 
-/** What stands in a text as it was asked for. */
-
 /**
  * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case, runs of white
  * space and what nobody sees do not count; a name must stand alone, so that `v1.2` is not found in `v1.20`.
@@ -177,8 +176,6 @@ function endsThere(outside: string, inside: string, beyond: string): boolean {
   if (!wordSign.test(inside) || unspaced.test(outside) || unspaced.test(inside)) return true
   return !wordSign.test(outside) && !(joint.test(outside) && wordSign.test(beyond))
 }
-
-/** What is known of an entry before anything is asked: whether it holds, how new it is, how much it matters. */
 
 /** @param at the time that is asked about */
 export function addPriors(list: readonly Candidate[], at: number): Candidate[] {

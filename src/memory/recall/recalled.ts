@@ -1,4 +1,4 @@
-/** What recall is asked, and what it answers. */
+/** The port of recall: its question, its results, which of them are near enough to be told, and how one reads for a model. */
 import type { FoundPassage, MemoryFilter } from '../../store/index.ts'
 import type { SessionId } from '../../types/index.ts'
 
@@ -82,8 +82,6 @@ export function nearEnough(found: readonly Recalled[]): readonly Recalled[] {
 function isAbout({ why: { textRank, vectorScore } }: Recalled): boolean {
   return textRank !== null || (vectorScore !== null && vectorScore >= leastNearness)
 }
-
-/** What was recalled, in words. */
 
 /** One memory as a model reads it: what it is, how old, who said it, whether it may be trusted. */
 export function describeRecalled({ id, text, passage: { entry }, holds }: Recalled, now: number): string {

@@ -1,4 +1,7 @@
-/** What tidying adds to recall: it counts what was wanted, and puts what is hot before what fits the message. */
+/**
+ * What is used of memory: hot entries are shown before each conversation, and what recall finds is counted, because memories that are used
+ * fade more slowly.
+ */
 import type { MemoryEntry, MemoryItem, MemoryPatch, MemoryStore } from '../../store/index.ts'
 import { type Clock, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
 import type { ExclusiveWriter } from '../keep/exclusive-writer.ts'
@@ -46,8 +49,6 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
   }
 }
 
-/** What is shown before every conversation, whatever it is about: the hot entries. Each is told once in a session. */
-
 export interface HotText {
   /** Empty when there is nothing to tell. */
   readonly text: string
@@ -89,8 +90,6 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
     },
   }
 }
-
-/** Counts what is recalled, in batches: what is wanted fades slower and is better protected. */
 
 export interface AccessCounter {
   /**

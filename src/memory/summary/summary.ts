@@ -89,8 +89,6 @@ export function readSummary(body: unknown): Summary | null {
   return summarySchema.safeParse(body).data ?? null
 }
 
-/** The manifest: which records left the window, as ranges of their seqs, so that each of them can be asked for again. */
-
 export interface Range {
   /** Seqs of the first and the last record, both included. */
   readonly from: number

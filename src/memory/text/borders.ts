@@ -1,4 +1,7 @@
-/** Where sentences of prose begin. */
+/**
+ * Where a text may be cut, and how good each place is: between sentences and paragraphs of prose, between lines and blocks of code, and
+ * between the blocks of Markdown. Only lines of Markdown are read, as CommonMark has its blocks; what is inside them does not matter here.
+ */
 import { sentences } from './script-words.ts'
 import { passageUnits } from './text-limits.ts'
 
@@ -43,8 +46,6 @@ export function textBorders(text: string): Border[] {
   for (const at of paragraphs) if (at < text.length) borders.push({ at, strength: strength.paragraph })
   return borders.sort((one, other) => one.at - other.at)
 }
-
-/** Where code may be cut: between lines, rather behind an empty one, best before what begins at the margin behind an empty line. */
 
 /** Ends of blocks stand at the margin too, but belong to what is above. */
 const opensBlock = /^[^\s})\]]/

@@ -76,8 +76,6 @@ function addApostrophe(part: string, side: Side, into: string[]): void {
   for (const piece of own) addWordTerms(piece, side, into)
 }
 
-/** One word to the terms it is found by: without case, without its ending, and with its parts where it is made of some. */
-
 /** Humps of camelCase, runs of capitals before one, digits, and what is left. Each step takes a character, so it ends. */
 const humps = /\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}\p{Lt}\p{M}]+|\p{Lu}|\p{N}+|\p{M}+/gu
 const latinWord = /^[a-z]{3,}$/
@@ -123,8 +121,6 @@ function addWordTerms(word: string, side: Side, into: string[]): void {
   if (parts.length < 2) return
   for (const part of parts) if (part.length > 1 || /\p{N}/u.test(part)) into.push(stem(part.toLowerCase()))
 }
-
-/** Emoji as terms: read before the text is cleaned, because what joins them is not seen. */
 
 const maybe = /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u
 /**

@@ -1,4 +1,7 @@
-/** What the rest of the memory room asks of the thread that reads texts: cutting, terms and vectors. Nothing of it runs on the event loop. */
+/**
+ * The text engine: what the rest of memory asks of the thread that reads texts (passages, terms, vectors), so that nothing of it runs
+ * on the event loop. Also the names of embedders, and the messages that the two sides exchange.
+ */
 import type { Passage } from '../../store/index.ts'
 import { type Failure, OxbowError } from '../../types/index.ts'
 
@@ -72,8 +75,6 @@ export interface TextEngine {
   close(): Promise<void>
 }
 
-/** What `memory.embedder` may say. */
-
 export type EmbedderName =
   | { readonly kind: 'none' | 'hash' | 'words' }
   | { readonly kind: 'folder' | 'onnx'; readonly path: string }
@@ -117,8 +118,6 @@ export function toUnit(vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuf
   for (let place = 0; place < vector.length; place += 1) vector[place] = (vector[place] ?? 0) / length
   return vector
 }
-
-/** What passes between the main side and the thread that reads texts: numbered questions, one numbered answer each. */
 
 /** Each question with what answers it. */
 export interface TextQuestions {

@@ -1,5 +1,4 @@
-/** Limits of reading texts, each with its reason. */
-
+/** Limits of reading texts, and of the thread that does it, each with its reason. */
 /** What a passage aims at, in UTF-16 units: about a hundred words, which one vector can still stand for. */
 export const passageUnits = 640
 /** How much of the passage before is said again, so that what stands at a border is found with its surroundings. */
@@ -22,8 +21,6 @@ export const maxQuestionTerms = 64
 export const maxExact = 8
 /** Parts of a question that are searched one by one. */
 export const maxQuestionParts = 4
-
-/** Limits of the thread that reads texts, each with its reason. */
 
 /** Most characters of one question: the longest text that is cut. They are copied into the thread. */
 export const maxAskedUnits: number = 16 * 1024 * 1024

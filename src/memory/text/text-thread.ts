@@ -1,4 +1,7 @@
-/** Makes the text engine: in a thread, and in process for tests. Vectors of a service are asked for from the main side. */
+/**
+ * The text engine on the main side: it sends each question to the thread, which starts with the first one and ends when it was idle for
+ * a while. Vectors of a service are requested from here.
+ */
 import type { Worker } from 'node:worker_threads'
 import { type Embedded, type Engine, OxbowError, toError } from '../../types/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'

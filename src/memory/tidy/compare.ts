@@ -1,4 +1,7 @@
-/** Compares what memory knows with itself: what says the same becomes one, and what says otherwise is found. */
+/**
+ * Compares what memory knows with itself: what says the same becomes one, and contradictions are found. Two texts say the same by the
+ * shingles of their words, and by their vectors where there are some.
+ */
 import { setImmediate as nextRound } from 'node:timers/promises'
 import type { MemoryEntry } from '../../store/index.ts'
 import { pinTag, protections } from './decay.ts'
@@ -125,8 +128,6 @@ function flag(a: Known, b: Known, now: number): readonly TidyChange[] {
     )
   return [mark(a, b), mark(b, a)]
 }
-
-/** Whether two texts say the same: by shingles of their words, and by their vectors where there are some. */
 
 /** Pairs and single words: order counts, and short texts have something to compare. */
 function shinglesOf(text: string): ReadonlySet<string> {

@@ -1,4 +1,7 @@
-/** How memories fade: by what they are about, how often they were wanted, and how well they are protected. */
+/**
+ * Types of memories, and how they fade: by their type, by how often they were used, and by how well they are protected. The type of a note
+ * is read from how it begins, in English and Korean; a rule that is wrong costs a little rank and nothing else.
+ */
 import type { MemoryEntry, MemoryTier, MemoryType, Protection } from '../../store/index.ts'
 import { extraOf } from '../keep/memory-item.ts'
 import {
@@ -117,8 +120,6 @@ export function tiersOf(entries: readonly Tiered[], now: number, speed = 1): Rea
   }
   return tiers
 }
-
-/** What a note is about, told by how it begins to speak: phrases in English and Korean. A rule that is wrong costs a little rank and nothing else. */
 
 interface Fading {
   /** Of a new entry, 0 to 1. */

@@ -1,4 +1,4 @@
-/** What tidying does to memory, one change at a time, each with what was before, so that a person can read it and take it back. */
+/** What tidying does to memory, one change at a time, each with what was before, so that a person can read it in a report and take it back. */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { maxRelations } from '../keep/keep-limits.ts'
@@ -88,8 +88,6 @@ export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
   ),
   asks: z.array(z.string()),
 })
-
-/** A report of tidying, for a person. */
 
 const headings: Readonly<Record<TidyKind, string>> = {
   learned: 'Learned',
