@@ -1,5 +1,5 @@
 /**
- * Memory, as the rest of the house sees it: what keeps, finds and forgets, behind one port. Nothing of it is started or loaded before
+ * Memory, as the rest of the program uses it: what keeps, finds and forgets, behind one port. Nothing of it is started or loaded before
  * its first use: an idle guest has the record of its options and nothing else.
  */
 import { createHasher, type Hasher, type MemoryEntry, type MemoryStats, type MemoryStore, type Store } from '../store/index.ts'
@@ -255,7 +255,7 @@ function withoutHost(store: Store): MemoryHost {
     eraseDerived: async () => 0,
     embed: (model) =>
       Promise.reject(
-        new OxbowError('bad_config', `The embedder ${model} is a service, and none can be asked here.`, {
+        new OxbowError('bad_config', `The embedder ${model} is a service, and none can be reached from here.`, {
           hint: 'Set memory.embedder to words-50k, or ask a running guest.',
         }),
       ),
@@ -276,13 +276,13 @@ async function closeAll({ text, wanted, vectors }: Readers, index: Promise<Journ
 async function report({ memory, store }: KeepDeps, indexing: unknown, embedding: unknown): Promise<MemoryReport> {
   const [stats, indexed, head] = await Promise.all([memory.stats(), memory.cursor('journal'), store.head()])
   const active = stats.models.find(({ state }) => state === 'active')
-  const said = (fault: unknown): string => toFailure(fault, 'internal_failure', '').message
+  const messageOf = (fault: unknown): string => toFailure(fault, 'internal_failure', '').message
   return {
     ...stats,
     indexed,
     journal: head.seq,
     waiting: active === undefined ? 0 : Math.max(0, stats.passages - active.vectors),
-    problem: indexing !== null ? said(indexing) : embedding !== null ? `found by words only: ${said(embedding)}` : null,
+    problem: indexing !== null ? messageOf(indexing) : embedding !== null ? `found by words only: ${messageOf(embedding)}` : null,
   }
 }
 
@@ -304,7 +304,7 @@ type Held = { readonly kind: 'nothing' } | { readonly kind: 'one'; readonly sess
 
 function createMemoryPresence(memory: MemoryStore): MemoryPresence {
   let held: Held | null = null
-  let asked: Promise<void> | null = null
+  let request: Promise<void> | null = null
   const put = (entries: readonly Pick<MemoryEntry, 'kind' | 'session'>[]): void => {
     for (const { kind, session } of entries) {
       if (held === null || held.kind === 'more') return
@@ -324,7 +324,7 @@ function createMemoryPresence(memory: MemoryStore): MemoryPresence {
   }
   const answer = (session: SessionId): boolean =>
     held !== null && (held.kind === 'more' || (held.kind === 'one' && held.session !== session))
-  const known = (): Promise<void> => (asked ??= ask().finally(() => (asked = null)))
+  const known = (): Promise<void> => (request ??= ask().finally(() => (request = null)))
   return {
     hasOthers: (session) => (held === null ? known().then(() => answer(session)) : answer(session)),
     async hasAny() {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { user } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
@@ -24,7 +24,7 @@ it('a session that is deleted while what was said in it is being indexed leaves 
   const [row] = await kept.sessions(1)
   assert.ok(row !== undefined)
   const deleting = guest.ask('session.delete', { session: row.id })
-  for (let erased = false; !erased; await nextRound()) {
+  for (let erased = false; !erased; await yieldToEventLoop()) {
     const records = await kept.records({ session: row.id, order: 'oldest_first', limit: 100, hydrate: true })
     erased = !records.some(({ body }) => body.includes('quetzal'))
   }

@@ -1,7 +1,7 @@
 /** Reading everything again, while people and agents go on: what they forget or rewrite meanwhile stays as they left it. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { user } from '../../src/kernel/kernel-fixture.ts'
 import { createLocalTextEngine, createMemory, type Memory, type TextEngine } from '../../src/memory/index.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
@@ -57,7 +57,7 @@ async function openPaused(given?: Store): Promise<Paused & AsyncDisposable> {
 
 /** Time enough for a change that nothing holds up. */
 async function rounds(): Promise<void> {
-  for (let i = 0; i < 200; i++) await nextRound()
+  for (let i = 0; i < 200; i++) await yieldToEventLoop()
 }
 
 describe('memory that is read again', () => {

@@ -80,7 +80,7 @@ function readModel(model: Readonly<Record<string, unknown>>): ReadModel {
     const shared = { unk_token: null, byte_fallback: false, end_of_word_suffix: '', continuing_subword_suffix: null }
     return { model: { type, vocab, merges: parsed(merges, model['merges']).map(pairOf), ...shared }, tokens, unknown: undefined }
   }
-  throw refusedModel(`its tokenizer is a ${JSON.stringify(type).slice(0, 40)}, which is not known here`)
+  throw refusedModel(`its tokenizer is a ${JSON.stringify(type).slice(0, 40)}, which is not supported`)
 }
 
 /** Older files write a pair as one text. */
@@ -128,17 +128,17 @@ const maxSteps = 64
 const maxDepth = 4
 
 /** @returns the step with the options that are plain values. @throws OxbowError `bad_config` for one that is not known */
-function readStep(document: unknown, known: ReadonlySet<string>, depth = 0): object | null {
+function readStep(document: unknown, allowed: ReadonlySet<string>, depth = 0): object | null {
   if (document === null || document === undefined) return null
   const type = isObject(document) ? document['type'] : undefined
   if (!isObject(document) || typeof type !== 'string' || depth > maxDepth) throw refusedModel('a step of its tokenizer cannot be read')
   if (type === 'Sequence') {
-    const key = known === normalizers ? 'normalizers' : 'pretokenizers'
+    const key = allowed === normalizers ? 'normalizers' : 'pretokenizers'
     const steps = document[key]
     if (!Array.isArray(steps) || steps.length > maxSteps) throw refusedModel('a step of its tokenizer is no list of steps')
-    return { type, [key]: steps.map((each) => readStep(each, known, depth + 1)) }
+    return { type, [key]: steps.map((each) => readStep(each, allowed, depth + 1)) }
   }
-  if (!known.has(type)) throw unknownStep(type)
+  if (!allowed.has(type)) throw unknownStep(type)
   // A table of sentencepiece, which the library has by heart.
   if (type === 'Precompiled' || type === 'Nmt') return { type: 'Precompiled' }
   const options = Object.entries(document).filter(([, value]) => ['string', 'boolean'].includes(typeof value) || value === null)
@@ -155,5 +155,5 @@ function readPattern(pattern: unknown): object {
 }
 
 function unknownStep(name: string): OxbowError {
-  return refusedModel(`its tokenizer has a step that is not known here: ${name.slice(0, 60)}`)
+  return refusedModel(`its tokenizer has a step that is not supported: ${name.slice(0, 60)}`)
 }

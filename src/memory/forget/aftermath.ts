@@ -28,7 +28,7 @@ export type EraseBodies = (
   reason: string,
 ) => Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
 
-/** Forgets what a part of the house made of what was said: summaries, warm conversations, titles. @returns how many things it changed. */
+/** Erases what was derived from messages elsewhere: summaries, warm conversations, titles. @returns how many things it changed. */
 export type Eraser = (gone: GoneFact) => Promise<number>
 
 export interface GoneFact extends PhraseMatch {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryStore } from '../../store/index.ts'
 import { createExclusiveWriter, type KeepDeps } from '../keep/exclusive-writer.ts'
 import { createVectorIndex } from '../embed/vector-index.ts'
@@ -61,5 +61,5 @@ test('of two neighbours that are erased at the same time none comes back', async
 
 /** Time enough for a change that nothing holds up. */
 async function immediates(rounds: number): Promise<void> {
-  for (let i = 0; i < rounds; i++) await nextRound()
+  for (let i = 0; i < rounds; i++) await yieldToEventLoop()
 }

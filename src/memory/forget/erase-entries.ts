@@ -84,10 +84,10 @@ export async function eraseMarks(
 }
 
 function withoutMarks({ entry, passages }: MemoryItem, match: Pick<PhraseMatch, 'inText'>, updatedAt: number): MemoryChange {
-  const said = marksOf(entry, match)
-  const tags = entry.tags.filter((tag) => !said.includes(tag))
+  const matching = marksOf(entry, match)
+  const tags = entry.tags.filter((tag) => !matching.includes(tag))
   const { title, ...extra } = extraOf(entry)
-  if (entry.kind !== 'document' || title === undefined || !said.includes(title)) {
+  if (entry.kind !== 'document' || title === undefined || !matching.includes(title)) {
     return { change: 'patch', id: entry.id, patch: { tags, updatedAt } }
   }
   // The words of a title stand before each passage, too.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { MemoryStore } from '../../store/index.ts'
 import { createExclusiveWriter } from './exclusive-writer.ts'
@@ -40,7 +40,7 @@ it('a failing change rejects for its caller, and failing work lets the next one 
   const { memory, run } = createExclusiveWriter({ change: () => Promise.reject(new Error('full')) } as unknown as MemoryStore)
   const failing = memory.change([])
   const working = run(async () => {
-    await nextRound()
+    await yieldToEventLoop()
     throw new Error('planted')
   })
   await assert.rejects(failing, /full/)

@@ -161,8 +161,8 @@ function together(passages: readonly FoundPassage[]): string {
     const adds =
       inside > 0 && inside < passage.text.length && whole.endsWith(passage.text.slice(0, inside)) ? passage.text.slice(inside) : null
     const begins = isTalk && before?.entry.id !== passage.entry.id
-    const said = begins ? `${passage.entry.author === 'user' ? 'person' : 'agent'}: ${passage.text}` : passage.text
-    whole = adds === null ? (whole === '' ? said : `${whole}\n${said}`) : whole + adds
+    const line = begins ? `${passage.entry.author === 'user' ? 'person' : 'agent'}: ${passage.text}` : passage.text
+    whole = adds === null ? (whole === '' ? line : `${whole}\n${line}`) : whole + adds
     before = passage
   }
   return whole

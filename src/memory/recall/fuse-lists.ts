@@ -132,10 +132,10 @@ export function mergeParts(lists: readonly (readonly Candidate[])[]): Candidate[
   for (const [i, list] of lists.entries()) {
     for (const candidate of list) {
       const score = i === 0 ? candidate.score : candidate.score * partShare
-      const known = best.get(candidate.passage.id)
-      if (known === undefined) best.set(candidate.passage.id, { ...candidate, score })
+      const earlier = best.get(candidate.passage.id)
+      if (earlier === undefined) best.set(candidate.passage.id, { ...candidate, score })
       // Its ranks stay those of the whole question, where it has any.
-      else if (score > known.score) best.set(candidate.passage.id, { ...known, score })
+      else if (score > earlier.score) best.set(candidate.passage.id, { ...earlier, score })
     }
   }
   return [...best.values()]

@@ -51,21 +51,21 @@ const ownDayTerms = 3
 
 /** Raises turns of those whom the question names, and, where it asks when, turns that name a day. */
 export function raiseAskedAbout(list: readonly Candidate[], question: string): Candidate[] {
-  const asked = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
+  const questionWords = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
   const when = asksWhen.test(question)
   return list.map((candidate) => {
     const { text, context } = candidate.passage
-    const bonus = (isNamed(text, asked) ? speakerBonus : 0) + (when && namesDay(context) ? dayBonus : 0)
+    const bonus = (isNamed(text, questionWords) ? speakerBonus : 0) + (when && namesDay(context) ? dayBonus : 0)
     return bonus === 0 ? candidate : { ...candidate, score: candidate.score + bonus }
   })
 }
 
 /** By the whole name or by the first. */
-function isNamed(text: string, asked: string): boolean {
+function isNamed(text: string, questionWords: string): boolean {
   const name = speaker.exec(text)?.[1]
   if (name === undefined) return false
   const plain = name.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
-  return asked.includes(` ${plain} `) || asked.includes(` ${plain.split(' ')[0]} `)
+  return questionWords.includes(` ${plain} `) || questionWords.includes(` ${plain.split(' ')[0]} `)
 }
 
 function namesDay(context: string): boolean {

@@ -76,8 +76,10 @@ async function putOf(
   before: Given | string | undefined,
 ): Promise<MemoryChange> {
   const createdAt = facts.createdAt ?? now - 10 * dayMs + place * 1_000
-  const said = typeof before === 'string' ? before : (before?.text ?? '')
-  const context = [await engine.terms(said), ...termsOfDay(createdAt), ...dayTerms(text, createdAt)].filter((part) => part !== '').join(' ')
+  const textBefore = typeof before === 'string' ? before : (before?.text ?? '')
+  const context = [await engine.terms(textBefore), ...termsOfDay(createdAt), ...dayTerms(text, createdAt)]
+    .filter((part) => part !== '')
+    .join(' ')
   const passages = [{ part: 0, start: 0, text, terms: await engine.terms(text), context }]
   return { change: 'put', item: { entry: { ...entryOf(text, place, createdAt), ...facts }, passages } }
 }

@@ -42,9 +42,9 @@ const askedCharacters = 2_000
 type Told = Map<string, 'found' | 'beside'>
 
 /** Two neighbours bring the same words, whichever of them goes first this time. */
-function isTold(told: Told, { id, joined }: Recalled): boolean {
-  const how = told.get(id)
-  return how === 'found' || (how === 'beside' && joined.some((other) => told.get(other) === 'found'))
+function isTold(shownBefore: Told, { id, joined }: Recalled): boolean {
+  const how = shownBefore.get(id)
+  return how === 'found' || (how === 'beside' && joined.some((other) => shownBefore.get(other) === 'found'))
 }
 
 function upTo(stream: SessionId, place: number): MemoryFilter {
@@ -56,15 +56,15 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
   const oldestOf = createRecentMap<SessionId, { readonly call: CallId; readonly before: number }>(maxShownSessions)
   const shownIn = (session: SessionId): Told => {
-    const told = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
-    shown.put(session, told)
-    return told
+    const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
+    shown.put(session, shownBefore)
+    return shownBefore
   }
   /** Of a message that is not indexed yet nobody knows the place: then nothing of this session is shown. */
   const outsideWindow = async (session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> => {
     if (oldest === '') return { notSession: session }
-    const known = oldestOf.get(session)
-    if (known?.call === oldest) return upTo(session, known.before)
+    const held = oldestOf.get(session)
+    if (held?.call === oldest) return upTo(session, held.before)
     const [item] = await deps.memory.items([messageId(oldest, 'user')])
     if (item === undefined) return { notSession: session }
     // The oldest message itself stands in the window.
@@ -74,18 +74,18 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   }
   return {
     async recall({ session, text, oldest }) {
-      const told = shownIn(session)
+      const shownBefore = shownIn(session)
       const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
       const engine = await recall()
       const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, session, limit, tokens })
-      const fresh = nearEnough(found).filter((each) => !isTold(told, each))
+      const fresh = nearEnough(found).filter((each) => !isTold(shownBefore, each))
       if (fresh.length === 0) return nothing
       for (const { id, joined } of fresh) {
-        for (const other of joined) if (!told.has(other)) told.set(other, 'beside')
-        told.set(id, 'found')
+        for (const other of joined) if (!shownBefore.has(other)) shownBefore.set(other, 'beside')
+        shownBefore.set(id, 'found')
       }
       // By when they were told, not by when they were found again: those that are long out of sight may be told anew.
-      while (told.size > maxShown) told.delete(told.keys().next().value as string)
+      while (shownBefore.size > maxShown) shownBefore.delete(shownBefore.keys().next().value as string)
       const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
       return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
     },

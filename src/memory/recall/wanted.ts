@@ -37,12 +37,12 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
       },
     }),
     async withHot({ session }, recalled) {
-      const told = await hot.tell(session)
-      if (told.text === '') return recalled
+      const shown = await hot.tell(session)
+      if (shown.text === '') return recalled
       return {
-        text: [told.text, recalled.text].filter((text) => text !== '').join('\n\n'),
-        ids: [...new Set([...told.ids, ...recalled.ids])],
-        labels: joinedLabels(told.labels, recalled.labels),
+        text: [shown.text, recalled.text].filter((text) => text !== '').join('\n\n'),
+        ids: [...new Set([...shown.ids, ...recalled.ids])],
+        labels: joinedLabels(shown.labels, recalled.labels),
       }
     },
     close: () => accesses.flush().catch(() => {}),
@@ -63,7 +63,7 @@ export interface HotEntries {
 }
 
 export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries {
-  const told = createRecentMap<SessionId, ReadonlySet<string>>(maxHotSessions)
+  const shown = createRecentMap<SessionId, ReadonlySet<string>>(maxHotSessions)
   let held: { readonly at: number; readonly ids: readonly string[] } | null = null
   const hot = async (): Promise<readonly string[]> => {
     const now = clock.now()
@@ -79,9 +79,9 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
   return {
     drop: () => (held = null),
     async tell(session) {
-      const before = told.get(session) ?? new Set<string>()
+      const before = shown.get(session) ?? new Set<string>()
       const fresh = await asTheyAre((await hot()).filter((id) => !before.has(id)))
-      told.put(session, new Set([...before, ...fresh.map(({ entry }) => entry.id)]))
+      shown.put(session, new Set([...before, ...fresh.map(({ entry }) => entry.id)]))
       return {
         text: fresh.map(({ passages }) => `- ${wholeText(passages)}`).join('\n'),
         ids: fresh.map(({ entry }) => entry.id),

@@ -39,11 +39,11 @@ const id =
 export function findPins(text: string, seq: number): readonly FoundPin[] {
   const found: FoundPin[] = []
   for (const sentence of sentencesOf(text)) {
-    const said = truncate(sentence, maxPinChars)
+    const shortened = truncate(sentence, maxPinChars)
     const kind = question.test(sentence) ? 'question' : decision.test(sentence) ? 'decision' : goal.test(sentence) ? 'goal' : null
-    if (kind !== null) found.push({ kind, text: said, seq })
+    if (kind !== null) found.push({ kind, text: shortened, seq })
     // What stands in a pinned sentence is kept with it.
-    const named = (name: string): boolean => kind === null || !said.includes(name)
+    const named = (name: string): boolean => kind === null || !shortened.includes(name)
     for (const name of namesIn(sentence, path))
       if (named(name) && /[A-Za-z]/.test(name)) found.push({ kind: 'path', text: around(sentence, name), seq })
     for (const name of namesIn(sentence, id)) if (named(name)) found.push({ kind: 'id', text: around(sentence, name), seq })
@@ -92,8 +92,8 @@ export function mergePins(
   for (const each of found) {
     const pin = { ...each, text: truncate(each.text, maxPinChars) }
     const key = sameAs(pin)
-    const known = byMeaning.get(key)
-    byMeaning.set(key, known === undefined ? { id: `p${number++}`, ...pin } : { ...known, seq: Math.max(known.seq, pin.seq) })
+    const earlier = byMeaning.get(key)
+    byMeaning.set(key, earlier === undefined ? { id: `p${number++}`, ...pin } : { ...earlier, seq: Math.max(earlier.seq, pin.seq) })
   }
   return { pins: boundPins([...byMeaning.values()], maxPinsChars), next: number }
 }

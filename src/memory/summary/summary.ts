@@ -132,10 +132,10 @@ export function forgetInSummary(
   summary: Summary,
   { seqs, texts }: { readonly seqs: readonly number[]; readonly texts: readonly string[] },
 ): Summary {
-  const known = texts.map(wordsOf).filter((words) => words.size > 0)
+  const forgotten = texts.map(wordsOf).filter((words) => words.size > 0)
   // Scripts without spaces have a sentence for a word: there the phrase itself is looked for.
   const exact = matchPhrases(texts.map(foldPhrase).filter((phrase) => phrase !== ''))
-  return withoutTold(summary, new Set(seqs), (text) => exact.inText(text) || known.some((words) => sharesMost(wordsOf(text), words)))
+  return withoutTold(summary, new Set(seqs), (text) => exact.inText(text) || forgotten.some((words) => sharesMost(wordsOf(text), words)))
 }
 
 function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: string) => boolean): Summary {

@@ -15,8 +15,8 @@ export type TextAnswers = {
 export function createTextAnswers(configured: string): TextAnswers {
   const opened = new Map<string, Promise<Embedder | null>>()
   const open = (name = configured): Promise<Embedder | null> => {
-    const known = opened.get(name)
-    if (known !== undefined) return known
+    const held = opened.get(name)
+    if (held !== undefined) return held
     const opening = openLocalEmbedder(name)
     opened.set(name, opening)
     // What failed may be mended: it is tried again when it is asked for again.

@@ -55,12 +55,12 @@ type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Nam
 function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
   const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
   // They never change, and every question begins with them; a failure is not kept.
-  let known: Promise<EmbedderFacts | null> | null = null
+  let held: Promise<EmbedderFacts | null> | null = null
   const ownFacts = (): Promise<EmbedderFacts | null> => {
-    if (known !== null) return known
+    if (held !== null) return held
     const asked = ask('embedder', {})
-    known = asked
-    asked.catch(() => (known = null))
+    held = asked
+    asked.catch(() => (held = null))
     return asked
   }
   return {
@@ -224,10 +224,10 @@ export interface ServiceEmbedder {
 /** @param model `provider/model` @throws OxbowError `bad_config` on use, without a service */
 export function openServiceEmbedder(model: string, service: EmbeddingService | undefined): ServiceEmbedder {
   const closing = new AbortController()
-  let known: EmbedderFacts | undefined
+  let held: EmbedderFacts | undefined
   const ask = async (texts: readonly string[], purpose: 'document' | 'query'): Promise<Embedded> => {
     if (service === undefined) {
-      throw new OxbowError('bad_config', `The embedder ${model} is a service, and none can be asked here.`, {
+      throw new OxbowError('bad_config', `The embedder ${model} is a service, and none can be reached from here.`, {
         hint: 'Set memory.embedder to words-50k, or ask a running guest.',
       })
     }
@@ -237,20 +237,19 @@ export function openServiceEmbedder(model: string, service: EmbeddingService | u
         hint: 'Choose another embedding model.',
       })
     }
-    if (known === undefined && embedded.dimensions > 0) {
-      known = { id: `${model}@${embedded.dimensions}`, dims: embedded.dimensions, weights: strongWeights }
+    if (held === undefined && embedded.dimensions > 0) {
+      held = { id: `${model}@${embedded.dimensions}`, dims: embedded.dimensions, weights: strongWeights }
     }
-    if (known !== undefined && embedded.vectors.some(({ length }) => length !== known?.dims)) {
+    if (held !== undefined && embedded.vectors.some(({ length }) => length !== held?.dims)) {
       throw new OxbowError('model_garbled', `${model} made vectors of another size than before.`, { hint: 'Run oxbow memory reindex.' })
     }
     return embedded
   }
   return {
     async facts() {
-      if (known === undefined) await ask(['ox'], 'document')
-      if (known === undefined)
-        throw new OxbowError('model_garbled', `${model} made no vector.`, { hint: 'Choose another embedding model.' })
-      return known
+      if (held === undefined) await ask(['ox'], 'document')
+      if (held === undefined) throw new OxbowError('model_garbled', `${model} made no vector.`, { hint: 'Choose another embedding model.' })
+      return held
     },
     async embed(texts, purpose = 'document') {
       if (texts.length === 0) return []

@@ -2,7 +2,7 @@
  * Compares what memory knows with itself: what says the same becomes one, and contradictions are found. Two texts say the same by the
  * shingles of their words, and by their vectors where there are some.
  */
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry } from '../../store/index.ts'
 import { pinTag, protections } from './decay.ts'
 import { sameValue, type Statement, topicOf } from './statements.ts'
@@ -40,7 +40,7 @@ export async function mergeDuplicates(known: readonly Known[], now: number): Pro
   for (const [i, kept] of sorted.entries()) {
     if (gone.has(kept.entry.id)) continue
     for (const other of sorted.slice(i + 1)) {
-      if (++compared % comparedAtOnce === 0) await nextRound()
+      if (++compared % comparedAtOnce === 0) await yieldToEventLoop()
       if (gone.has(other.entry.id) || !mayMerge(kept, other)) continue
       gone.add(other.entry.id)
       changes.push(

@@ -1,5 +1,5 @@
 /** Gathers facts out of what people have said since the last time: by rules, and by a model where one is named. */
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, freshFacts, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
@@ -33,7 +33,7 @@ export async function gatherStatements(messages: readonly MemoryItem[], ask: Ask
   for (const { entry, passages } of messages) {
     byRules.push(...statementsOf(wholeText(passages)).map((statement) => ({ ...statement, source: entry })))
     // A long message takes ten milliseconds of the event loop.
-    await nextRound()
+    await yieldToEventLoop()
   }
   const byModel = ask === null ? [] : await askForStatements(messages, ask)
   const seen = new Set<string>()

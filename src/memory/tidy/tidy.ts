@@ -4,7 +4,7 @@
  * with its changes, so that a run that was killed is gone on with by the next. What fades can still be found; only of the facts that
  * tidying has found itself the least wanted ones go when there are too many.
  */
-import { setImmediate as nextRound } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.ts'
 import { entryPages, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
 import type { KeepDeps } from '../keep/exclusive-writer.ts'
@@ -61,7 +61,7 @@ interface Plan {
   readonly writes: readonly MemoryChange[]
 }
 
-/** @param limits other ones than those of the house, for tests */
+/** @param limits in place of the usual ones, for tests */
 export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
   const { memory, clock } = deps
   return {
@@ -155,7 +155,7 @@ async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> 
   for (const { entry, passages } of await itemsOf(memory, entries.slice(0, maxCompared), readAtOnce)) {
     const text = wholeText(passages)
     known.push({ entry, ...comparable(entry.hash, text), statement: statementIn(entry, text) })
-    await nextRound()
+    await yieldToEventLoop()
   }
   return known
 }
