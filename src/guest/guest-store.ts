@@ -1,6 +1,6 @@
 /** A guest's store and the secrets in it. `main.ts` loads this file first, so that the database's worker starts before everything else is loaded. */
 import { join } from 'node:path'
-import { answerKeys, type OpeningStore, openStore, shownStore, storeAddress, storedSecrets } from '../store/index.ts'
+import { answerKeys, cipherChoice, finishRestore, type OpeningStore, openStore, shownStore, storeAddress, storedSecrets } from '../store/index.ts'
 import { type GuestEnvelope, type KeyQuestion, type KeyReport, OxbowError, systemClock, toFailure } from '../types/index.ts'
 
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
@@ -19,6 +19,8 @@ export async function openGuestStore({
       hint: 'Set sandbox.isolate_guest = false (tools stay in their sandbox), or leave store.url empty.',
     })
   }
+  const cipher = cipherChoice(choice)
+  await finishRestore({ user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) })
   return openStore(choice)
 }
 

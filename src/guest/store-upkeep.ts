@@ -1,7 +1,15 @@
 /** Answers `oxbow store`: upkeep of a user's store, in a guest program that exits afterwards. */
 import { join } from 'node:path'
 import { verifyJournal } from '../kernel/index.ts'
-import { answerStore, cipherChoice, type OpeningStore, openPostgresStore, openSqliteStore, storeAddress } from '../store/index.ts'
+import {
+  answerStore,
+  cipherChoice,
+  type OpeningStore,
+  openPostgresStore,
+  openSqliteStore,
+  shownStore,
+  storeAddress,
+} from '../store/index.ts'
 import { type GuestEnvelope, type GuestReport, OxbowError, type StoreProgress, type StoreQuestion, systemClock } from '../types/index.ts'
 
 /** Between two lines of progress: more often nobody reads. */
@@ -21,7 +29,14 @@ export async function upkeep(question: StoreQuestion, envelope: GuestEnvelope, {
   const choice = cipherChoice({ config: { ...config.store, encrypt: false }, masters })
   const cipher = choice === null ? {} : { cipher: choice }
   const report = await answerStore(question, {
-    place: { user, file, url, backups: join(internal, 'backups'), ...cipher },
+    place: {
+      user,
+      file,
+      url,
+      shownUrl: await shownStore({ config: config.store, environment: keys, path: 'file' }),
+      backups: join(internal, 'backups'),
+      ...cipher,
+    },
     now: systemClock.now,
     tell: progressLines(say),
     async signRestore(restore) {

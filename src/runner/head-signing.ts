@@ -5,7 +5,7 @@
  * A head is appended without a flush: a loss of power may take the newest ones, as it may take the newest records. The count must
  * never be ahead of the heads on the disk, so it names a head that is a minute old, and the newest one when a guest has ended.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { appendFileSync, closeSync, fdatasyncSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import {
   checkHeads,
   type Clock,
   emptyChain,
+  type FileKeys,
   type HeadCount,
   headCountText,
   type HeadSeal,
@@ -30,6 +31,7 @@ import {
 import { hostFiles, placeFirst } from './home.ts'
 import type { Home } from './home.ts'
 import { headCountDelayMs, maxSignedHeads } from './limits.ts'
+import { type KeyPlace, masterKeys } from './master-keys.ts'
 
 export interface HeadSigner {
   /**
@@ -111,6 +113,17 @@ export function readSeal(home: Home, user: UserId): HeadSeal {
     const { heads, count } = headPaths(home, user)
     return { lines: wholeLines(readText(heads) ?? ''), count: readText(count), publicKey }
   })
+}
+
+/** @returns what files in backups are sealed with: the user's keys, where there are some, and the runner's own */
+export function fileKeys(place: KeyPlace): FileKeys {
+  const der = hostFiles(() => signingKey(place.home)).export({ type: 'pkcs8', format: 'der' })
+  const own = Buffer.from(hkdfSync('sha256', der, '', 'oxbow backup root', 32)).toString('hex')
+  const keys = masterKeys(place).map((key) => ({ key, file: join(place.home.runner, 'keys', `${place.user}.json`) }))
+  return {
+    keys: [...keys, { key: own, file: join(place.home.runner, 'signing-key.pem') }],
+    homeConfig: join(place.home.root, 'config.toml'),
+  }
 }
 
 function openHeads(home: Home, user: UserId) {

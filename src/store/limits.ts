@@ -129,3 +129,14 @@ export const maxCandidates = 1_000
 export const rebuiltPart = 0.25
 /** Blocks copied into the index's table at once: 256 vectors. */
 export const copiedBlocks = 16
+
+/** Files and folders in a backup: more than any workspace that people work in has, and some minutes of unpacking. */
+export const maxArchiveEntries = 5_000_000
+/** Folders within each other, each held open while it is read: below what a process may open. */
+export const maxArchiveDepth = 200
+/** Longest name of an entry with its folders: what Linux takes. */
+export const maxArchiveNameBytes = 4_096
+/** A file of the configuration, as the runner reads it. */
+export const maxArchivedConfigBytes: number = 1024 * 1024
+/** Sealed at once, and held in memory when it is opened. */
+export const sealedPieceBytes: number = 1024 * 1024

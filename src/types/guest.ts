@@ -180,13 +180,28 @@ export type StoreQuestion =
   | { readonly ask: 'status' }
   | { readonly ask: 'migrate'; readonly to?: number; readonly dryRun: boolean; readonly withoutCopy: boolean }
   /** `path` is absolute; empty: a file of its own in the folder of backups. */
-  | { readonly ask: 'backup'; readonly path: string; readonly keep?: number }
-  /** `by`: account of the person who asks. */
-  | { readonly ask: 'restore'; readonly path: string; readonly replace: boolean; readonly by: string }
+  | { readonly ask: 'backup'; readonly path: string; readonly keep?: number; readonly files?: FileKeys }
+  /** `by`: account of the person who asks. With `preview` nothing is changed. */
+  | {
+      readonly ask: 'restore'
+      readonly path: string
+      readonly replace: boolean
+      readonly by: string
+      readonly files?: FileKeys
+      readonly preview?: boolean
+    }
   | { readonly ask: 'verify' }
   | { readonly ask: 'vacuum' }
   /** `to`: an address of Postgres, which may hold a password, or `file`: the file in the workspace. */
   | { readonly ask: 'move'; readonly to: string }
+
+/** What a backup needs for the files of a workspace; without it, it has the database alone. */
+export interface FileKeys {
+  /** Key material of the installation, 64 hexadecimal digits each, and the file that it comes from. Files are sealed by the first. */
+  readonly keys: readonly { readonly key: string; readonly file: string }[]
+  /** The configuration of all users. */
+  readonly homeConfig: string
+}
 
 /** One step of longer work. `total` is 0 where nobody knows. */
 export interface StoreProgress {
@@ -224,7 +239,8 @@ export interface MigrateReport {
 }
 
 export interface BackupManifest {
-  readonly format: 'oxbow.backup.1'
+  /** The first format has the database alone. */
+  readonly format: 'oxbow.backup.1' | 'oxbow.backup.2'
   readonly user: string
   /** Version of the tables. */
   readonly schema: number
@@ -235,6 +251,28 @@ export interface BackupManifest {
   /** Of the database in the file, without the manifest: its length, and its BLAKE3 in lower-case hex. */
   readonly bytes: number
   readonly hash: string
+  /** Archives of files behind the database, in this order. Absent: there are none. */
+  readonly parts?: readonly BackupPart[]
+  /** Names of the configuration's files in it. */
+  readonly config?: readonly string[]
+  /** The store that the configuration in it is for: `file`, or the address without its password. */
+  readonly store?: string
+}
+
+export interface BackupPart {
+  /** `private` has the vault and the configuration, and is always sealed. */
+  readonly name: 'shared' | 'private'
+  /** Length, and BLAKE3. */
+  readonly bytes: number
+  readonly hash: string
+  /** The file of the key that seals it, and an id that binds its pieces; null: plain. */
+  readonly sealed: { readonly id: string; readonly key: string } | null
+  /** Files and bytes of their content; links; what was left out; and files that changed while they were read. */
+  readonly files: number
+  readonly contentBytes: number
+  readonly links: number
+  readonly skipped: number
+  readonly changed: number
 }
 
 export interface BackupReport {
@@ -250,8 +288,20 @@ export interface RestoreReport {
   readonly manifest: BackupManifest
   /** The newest record of the journal that was replaced; 0: there was none that could be read. */
   readonly cutBackFrom: number
-  /** Where the store is that stood there before; null when none did. */
+  /** Where the store is that was there before; null when there was none. */
   readonly replaced: string | null
+  /** Folders and files that were put in place, each with where the one before it is kept; null: there was none. */
+  readonly files: readonly { readonly path: string; readonly kept: string | null }[]
+}
+
+/** What a restore would change. */
+export interface RestorePreview {
+  readonly manifest: BackupManifest
+  readonly where: string
+  /** The newest record now, and whether there is anything. */
+  readonly head: number
+  readonly hasRows: boolean
+  readonly files: readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[]
 }
 
 export interface StoreProblem {

@@ -149,6 +149,7 @@ export const modules: readonly ModuleRow[] = [
       kysely: 'one query layer over SQLite and Postgres',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
+      'tar-stream': 'the files of a workspace in a backup; loaded with the first backup or restore of them',
     },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),

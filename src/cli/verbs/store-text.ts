@@ -1,8 +1,10 @@
 /** Reports of `oxbow store` in words. */
 import type {
+  BackupManifest,
   BackupReport,
   MigrateReport,
   MoveReport,
+  RestorePreview,
   RestoreReport,
   StoreProgress,
   StoreStatus,
@@ -61,15 +63,54 @@ export function describeBackup({ path, manifest, removed }: BackupReport): strin
     path,
     `  ${formatBytes(manifest.bytes)}, up to record ${manifest.head.seq}, version ${manifest.schema}`,
     `  BLAKE3 ${manifest.hash}`,
+    ...contents(manifest),
     ...removed.map((old) => `  removed ${old}`),
     `To put it back: oxbow store restore ${path}`,
   ].join('\n')
 }
 
-export function describeRestore({ where, manifest, replaced }: RestoreReport): string {
+/** What is in a backup beside the database. */
+function contents({ parts }: BackupManifest): readonly string[] {
+  if (parts === undefined) return ['  the database only, no files']
+  const lines = parts.map(({ name, files, contentBytes, links, skipped, changed, sealed }) => {
+    const what = name === 'shared' ? 'shared' : 'vault and configuration'
+    const how = sealed === null ? 'not sealed' : `sealed with ${sealed.key}`
+    const odd = [
+      ...(links === 0 ? [] : [`${links} links`]),
+      ...(skipped === 0 ? [] : [`${skipped} left out: sockets, pipes or devices`]),
+      ...(changed === 0 ? [] : [`${changed} changed while they were read`]),
+    ]
+    return `  ${what}: ${files} files, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
+  })
+  return parts.some(({ sealed }) => sealed !== null)
+    ? [...lines, '  Keep that key, or its passphrase, with the backup: nothing else opens what is sealed.']
+    : lines
+}
+
+export function describePreview({ manifest, where, head, hasRows, files }: RestorePreview): string {
+  const { seq } = manifest.head
+  const lost = head > seq ? `; records ${seq + 1} to ${head} are not in the backup` : ''
+  const words = {
+    new: 'put in place',
+    replaced: 'replaced; what is there is kept beside it',
+    beside: 'left as it is: its backup is for another store, and goes beside it',
+  }
+  return [
+    `The backup was made at ${formatTime(manifest.madeAt)} and has:`,
+    `  the database up to record ${seq}, ${formatBytes(manifest.bytes)}`,
+    ...contents(manifest),
+    'A restore changes:',
+    `  ${where}: ${hasRows ? `replaced; what is there is kept${lost}` : 'put in place'}`,
+    ...files.map(({ path, change }) => `  ${path}: ${words[change]}`),
+  ].join('\n')
+}
+
+export function describeRestore({ where, manifest, replaced, files }: RestoreReport): string {
   return [
     `${where} is what it was at ${formatTime(manifest.madeAt)}, up to record ${manifest.head.seq}.`,
-    ...(replaced === null ? [] : [`What stood there is kept: ${replaced}`]),
+    ...(replaced === null ? [] : [`What was there is kept: ${replaced}`]),
+    ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; what was there is kept: ${kept}`}`),
+    ...(manifest.parts === undefined ? ['The backup has no files; those of the workspace are as they were.'] : []),
   ].join('\n')
 }
 

@@ -1,8 +1,15 @@
 /** `oxbow store`: asks a guest program that does nothing else, shows how far it is, and says what came of it. */
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { askOffline } from '../../runner/index.ts'
-import { type MoveReport, OxbowError, type StoreProgress, type StoreQuestion, type StoreVerifyReport } from '../../types/index.ts'
+import { askOffline, fileKeys } from '../../runner/index.ts'
+import {
+  type FileKeys,
+  type MoveReport,
+  OxbowError,
+  type StoreProgress,
+  type StoreQuestion,
+  type StoreVerifyReport,
+} from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../view/terminal-text.ts'
@@ -31,20 +38,41 @@ export function storeMigrate(options: MigrateOptions, terminal: Terminal): Promi
 
 export interface BackupOptions extends StoreOptions {
   readonly keep?: number | undefined
+  readonly databaseOnly?: boolean | undefined
 }
 
 export function storeBackup(path: string | undefined, options: BackupOptions, terminal: Terminal): Promise<number> {
   const { keep } = options
-  const question = { ask: 'backup', path: path === undefined ? '' : resolve(path), ...(keep !== undefined && { keep }) } as const
+  const target = path === undefined ? '' : resolve(path)
+  const question = { ask: 'backup', path: target, ...(keep !== undefined && { keep }), ...filesOf(options, terminal) } as const
   return show(question, text.describeBackup, options, terminal)
+}
+
+/** Without them a backup has, and a restore touches, the database alone. */
+function filesOf(
+  options: GuestChoice & { readonly databaseOnly?: boolean | undefined },
+  terminal: Terminal,
+): { readonly files?: FileKeys } {
+  if (options.databaseOnly === true) return {}
+  const { home, workspace, config, env } = guestSetup(options, terminal)
+  return { files: fileKeys({ home, user: workspace.user, config, env }) }
 }
 
 export interface RestoreOptions extends StoreOptions {
   readonly replace?: boolean | undefined
+  readonly databaseOnly?: boolean | undefined
+  readonly dryRun?: boolean | undefined
 }
 
-export function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
-  const question = { ask: 'restore', path: resolve(path), replace: options.replace ?? false, by: accountName() } as const
+/** Shows what will change before anything does. */
+export async function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const asked = { path: resolve(path), replace: options.replace ?? false, by: accountName(), ...filesOf(options, terminal) }
+  const question = { ask: 'restore', ...asked } as const
+  if (options.dryRun === true || options.json !== true) {
+    const preview = await ask({ ...question, preview: true }, options, terminal)
+    print(preview, text.describePreview, options, terminal)
+    if (options.dryRun === true) return 0
+  }
   return show(question, text.describeRestore, options, terminal)
 }
 

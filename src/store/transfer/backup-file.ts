@@ -1,16 +1,30 @@
 /**
- * A backup is one file: a SQLite database as any program opens it, and behind it its manifest:
+ * A backup is one file: a SQLite database as any program opens it, behind it archives of files, and behind these its manifest:
  *
- *   <database> "\n" <manifest as JSON> "\n" "oxbow-backup " <length of the manifest, ten digits> "\n"
+ *   <database> <archives> "\n" <manifest as JSON> "\n" "oxbow-backup " <length of the manifest, ten digits> "\n"
  *
  * SQLite knows the length of its database and does not look beyond it. What was cut short has no end, and what was changed has
  * another hash.
  */
 import { Buffer } from 'node:buffer'
-import { closeSync, createReadStream, existsSync, fstatSync, fsyncSync, openSync, readdirSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
-import { type BackupManifest, OxbowError } from '../../types/index.ts'
+import { type BackupManifest, type BackupPart, OxbowError } from '../../types/index.ts'
 import { maxManifestBytes } from '../limits.ts'
 
 /** Of the names of backups. */
@@ -22,8 +36,19 @@ const endBytes: number = mark.length + 11
 
 const count = z.int().min(0)
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
+const partSchema = z.strictObject({
+  name: z.enum(['shared', 'private']),
+  bytes: count,
+  hash: hex,
+  sealed: z.strictObject({ id: z.string(), key: z.string() }).nullable(),
+  files: count,
+  contentBytes: count,
+  links: count,
+  skipped: count,
+  changed: count,
+})
 const manifestSchema = z.strictObject({
-  format: z.literal('oxbow.backup.1'),
+  format: z.enum(['oxbow.backup.1', 'oxbow.backup.2']),
   user: z.string(),
   schema: count,
   head: z.strictObject({ seq: count, hash: hex }),
@@ -31,18 +56,44 @@ const manifestSchema = z.strictObject({
   madeAt: count,
   bytes: count,
   hash: hex,
+  parts: z.array(partSchema).max(2).exactOptional(),
+  config: z.array(z.string()).max(2).exactOptional(),
+  store: z.string().exactOptional(),
 }) satisfies z.ZodType<BackupManifest>
 
-/** Puts the manifest behind a database that is closed, and sees that all of it is on the disk. */
-export async function sealBackup(path: string, facts: Omit<BackupManifest, 'format' | 'bytes' | 'hash'>): Promise<BackupManifest> {
+/** Writes an archive behind what a backup has so far. @param facts what is known of it when its bytes have ended */
+export async function appendPart(
+  path: string,
+  bytes: AsyncIterable<Uint8Array>,
+  facts: () => Omit<BackupPart, 'bytes' | 'hash'>,
+): Promise<BackupPart> {
+  const from = statSync(path).size
+  await pipeline(bytes, createWriteStream(path, { flags: 'r+', start: from }))
+  const length = statSync(path).size - from
+  return { ...facts(), bytes: length, hash: await hashOf(path, length, from) }
+}
+
+/** @returns the bytes of a part. Its hash was checked by `readBackup`. */
+export function readPart(path: string, { bytes, parts = [] }: BackupManifest, name: BackupPart['name']): AsyncIterable<Uint8Array> {
+  let from = bytes
+  for (const part of parts) {
+    if (part.name === name) return createReadStream(path, { start: from, end: from + part.bytes - 1 }) as AsyncIterable<Uint8Array>
+    from += part.bytes
+  }
+  return Readable.from([])
+}
+
+/** Puts the manifest behind a database that is closed and its archives, and sees that all of it is on the disk. */
+export async function sealBackup(path: string, facts: Omit<BackupManifest, 'format' | 'hash'>): Promise<BackupManifest> {
   const file = openSync(path, 'r+')
   try {
-    const bytes = fstatSync(file).size
-    const manifest: BackupManifest = { format: 'oxbow.backup.1', ...facts, bytes, hash: await hashOf(path, bytes) }
+    const { size } = fstatSync(file)
+    const format = facts.parts === undefined ? 'oxbow.backup.1' : 'oxbow.backup.2'
+    const manifest: BackupManifest = { format, ...facts, hash: await hashOf(path, facts.bytes) }
     const text = Buffer.from(JSON.stringify(manifest), 'utf8')
     const end = `\n${mark}${String(text.length).padStart(10, '0')}\n`
     const tail = Buffer.concat([Buffer.from('\n'), text, Buffer.from(end)])
-    writeSync(file, tail, 0, tail.length, bytes)
+    writeSync(file, tail, 0, tail.length, size)
     fsyncSync(file)
     return manifest
   } finally {
@@ -50,20 +101,25 @@ export async function sealBackup(path: string, facts: Omit<BackupManifest, 'form
   }
 }
 
-/** BLAKE3 of the first `bytes` of a file. */
-async function hashOf(path: string, bytes: number): Promise<string> {
+/** BLAKE3 of so many bytes of a file. */
+async function hashOf(path: string, bytes: number, from = 0): Promise<string> {
   const { createBLAKE3 } = await import('hash-wasm')
   const blake3 = (await createBLAKE3()).init()
   if (bytes > 0)
-    for await (const chunk of createReadStream(path, { end: bytes - 1, highWaterMark: 1 << 20 })) blake3.update(chunk as Uint8Array)
+    for await (const chunk of createReadStream(path, { start: from, end: from + bytes - 1, highWaterMark: 1 << 20 }))
+      blake3.update(chunk as Uint8Array)
   return blake3.digest('hex')
 }
 
 /** @throws OxbowError `bad_input` that says what is wrong with the file: none, no backup, cut short, or changed. */
 export async function readBackup(path: string): Promise<BackupManifest> {
   const manifest = readManifest(path)
-  if ((await hashOf(path, manifest.bytes)) !== manifest.hash)
-    throw notUsable(path, 'its content is not what was backed up: it was changed or is damaged')
+  let from = 0
+  for (const { bytes, hash } of [manifest, ...(manifest.parts ?? [])]) {
+    if ((await hashOf(path, bytes, from)) !== hash)
+      throw notUsable(path, 'its content is not what was backed up: it was changed or is damaged')
+    from += bytes
+  }
   return manifest
 }
 
@@ -80,11 +136,15 @@ export function readManifest(path: string): BackupManifest {
     const from = size - endBytes - 1 - length
     if (length > maxManifestBytes || from < 1) throw notUsable(path, 'its end is damaged')
     const parsed = manifestSchema.safeParse(parseJson(readAt(file, from, length)))
-    if (!parsed.success || parsed.data.bytes !== from - 1) throw notUsable(path, 'its manifest is damaged')
+    if (!parsed.success || lengthOf(parsed.data) !== from - 1) throw notUsable(path, 'its manifest is damaged')
     return parsed.data
   } finally {
     closeSync(file)
   }
+}
+
+function lengthOf({ bytes, parts = [] }: BackupManifest): number {
+  return parts.reduce((sum, part) => sum + part.bytes, bytes)
 }
 
 function openBackup(path: string): number {

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type BackupReport, OxbowError } from '../../types/index.ts'
+import { type BackupReport, type FileKeys, OxbowError } from '../../types/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import {
@@ -19,25 +19,36 @@ import {
 } from '../upkeep/connection.ts'
 import { copyInto, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
 import { fileFault } from '../store-fault.ts'
+import { isEncrypted } from '../secrets/file-encryption.ts'
 import { backupExtension, backupsIn, readManifest, sealBackup, stamp } from './backup-file.ts'
+import { backupFiles } from './workspace-files.ts'
+
+interface BackupQuestion {
+  /** Empty: a file of its own in the folder of backups. */
+  readonly path: string
+  /** How many of that folder's backups are to stay; absent: all. */
+  readonly keep?: number | undefined
+  /** Absent: the database alone. */
+  readonly files?: FileKeys | undefined
+}
 
 /** Marks a file that is not finished: what is found of it after a crash is nothing. */
 const unfinished = '.unfinished'
 
 /** @throws OxbowError `bad_input` for a path that is taken, `not_found` for one whose folder is not there */
-export async function backupStore(deps: UpkeepDeps, wanted: string, keep: number | undefined): Promise<BackupReport> {
+export async function backupStore(deps: UpkeepDeps, { path: wanted, keep, files }: BackupQuestion): Promise<BackupReport> {
   const { place, now } = deps
   const path = wanted === '' ? join(place.backups, `${place.user}-${stamp(now())}${backupExtension}`) : wanted
   try {
     if (wanted === '') mkdirSync(place.backups, { recursive: true, mode: 0o700 })
     assertFree(path, dirname(path))
-    return await makeBackup(deps, path, keep)
+    return await makeBackup(deps, path, { keep, files })
   } catch (error) {
     throw fileFault(error, path)
   }
 }
 
-async function makeBackup(deps: UpkeepDeps, path: string, keep: number | undefined): Promise<BackupReport> {
+async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<BackupQuestion, 'path'>): Promise<BackupReport> {
   const { place, now } = deps
   const folder = dirname(path)
   const copy = `${path}${unfinished}`
@@ -59,7 +70,9 @@ async function makeBackup(deps: UpkeepDeps, path: string, keep: number | undefin
     }))
     removeLog(copy)
     deps.tell('sealing', 0, 0)
-    const manifest = await sealBackup(copy, { user: place.user, ...facts, ...counted, madeAt: now() })
+    const { size: bytes } = statSync(copy)
+    const parts = files === undefined ? {} : await backupFiles(place, copy, files, isEncrypted(copy))
+    const manifest = await sealBackup(copy, { user: place.user, ...facts, ...counted, madeAt: now(), bytes, ...parts })
     renameSync(copy, path)
     syncFile(folder)
     return { path, manifest, removed: keep === undefined ? [] : removeOld(folder, place, keep) }

@@ -12,6 +12,7 @@ import {
   OxbowError,
   type Phase,
   restoreCall,
+  type RestorePreview,
   type RestoreReport,
   type StoreQuestion,
   systemClock,
@@ -37,6 +38,7 @@ import {
 import { readBackup, stamp } from './backup-file.ts'
 import { copyAll, dropCursors, forget, hasCursors, isFilled, openTarget } from './store-move.ts'
 import { backupStore } from './store-backup.ts'
+import { dropStaged, hasPlan, previewFiles, stageFiles, takePlaces, writePlan } from './workspace-files.ts'
 
 type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
 
@@ -45,8 +47,9 @@ type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
  * journal says itself that it was restored, and the runner has signed that before the old one goes.
  * @throws OxbowError `bad_input` for a file that is no good, or a store that is not empty
  */
-export async function restoreStore(deps: UpkeepDeps, { path, replace, by }: RestoreQuestion): Promise<RestoreReport> {
-  const { place } = deps
+export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion): Promise<RestoreReport | RestorePreview> {
+  const { place, now } = deps
+  const { path, replace, by, files } = question
   deps.tell('checking the backup', 0, 0)
   const manifest = await readBackup(path)
   if (manifest.user !== place.user) {
@@ -54,23 +57,40 @@ export async function restoreStore(deps: UpkeepDeps, { path, replace, by }: Rest
       hint: `Use \`oxbow store restore --user ${manifest.user}\`.`,
     })
   }
+  const changes = files === undefined ? [] : previewFiles(place, manifest, files)
+  if (question.preview === true) {
+    const { where, head, hasRows } = await currentStore(place)
+    return { manifest, where, head: head.seq, hasRows, files: changes }
+  }
   return alone(place, async () => {
+    let staged: Awaited<ReturnType<typeof stageFiles>> = []
     const copy = `${place.file}.restoring`
     removeDatabase(copy)
     try {
       await copyFile(path, copy)
       await truncate(copy, manifest.bytes)
       const current = await currentStore(place)
-      if (current.hasRows && !replace) throw notReplaced(current.where)
+      if (current.hasRows && !replace) throw notReplaced(`The store ${current.where} is not empty.`)
+      const full = changes.find(({ change }) => change === 'replaced')
+      if (full !== undefined && !replace) throw notReplaced(`There is ${full.path} already.`)
       await makeReady(deps, copy, manifest.head)
       const restore = { call: newId(), from: current.head, to: manifest.head }
       await appendRestore(deps, copy, restore, { by, manifest })
+      if (files !== undefined && manifest.parts !== undefined) {
+        deps.tell('unpacking files', 0, 0)
+        staged = await stageFiles(place, path, manifest, files, stamp(now()))
+      }
       await deps.signRestore(restore)
+      if (staged.length > 0) writePlan(place, restore.call, staged)
       const replaced = place.url === '' ? putInPlace(deps, copy, current.hasRows) : await restoreRows(deps, copy, current.hasRows)
-      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, replaced }
+      const put = takePlaces(place, staged)
+      staged = []
+      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, replaced, files: put }
     } catch (error) {
       throw fileFault(error, place.file)
     } finally {
+      // Without a plan nothing finishes them; with one, the journal says what is to become of them.
+      if (!hasPlan(place)) dropStaged(place, staged)
       removeDatabase(copy)
     }
   })
@@ -127,8 +147,8 @@ async function appendRestore(
   removeLog(path)
 }
 
-function notReplaced(where: string): OxbowError {
-  return new OxbowError('bad_input', `The store ${where} is not empty.`, {
+function notReplaced(why: string): OxbowError {
+  return new OxbowError('bad_input', why, {
     hint: 'Give --replace to put the backup in its place; what is there now is kept.',
   })
 }
@@ -184,7 +204,8 @@ async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Pro
       let kept: string | null = null
       if (isKept) {
         mkdirSync(place.backups, { recursive: true, mode: 0o700 })
-        kept = (await backupStore(deps, join(place.backups, `${place.user}-replaced-${now()}.oxbow-backup`), undefined)).path
+        const aside = join(place.backups, `${place.user}-replaced-${now()}.oxbow-backup`)
+        kept = (await backupStore(deps, { path: aside })).path
       }
       await db.transaction(async () => {
         const open = { ...db, transaction: <Result>(work: () => Promise<Result>) => work() }

@@ -207,6 +207,8 @@ export interface StorePlace {
   readonly file: string
   /** The address of Postgres when the store is there; else empty. */
   readonly url: string
+  /** The same without its password, for people. */
+  readonly shownUrl?: string
   /** Where backups go when no path is given, and where they are looked for. */
   readonly backups: string
   /** Where the file may be encrypted. */

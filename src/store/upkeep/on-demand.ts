@@ -2,10 +2,12 @@
  * What other modules ask of upkeep, of keys and secrets, and of the Zoey adapter. Each answer is loaded when it is asked for: a guest
  * that only serves needs none of them.
  */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { KeyQuestion, KeyReport, StoreQuestion } from '../../types/index.ts'
 import type { KeyDeps } from '../secrets/answer-keys.ts'
 import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
-import type { UpkeepDeps } from './connection.ts'
+import type { StorePlace, UpkeepDeps } from './connection.ts'
 
 type Answers = { readonly [Ask in StoreQuestion['ask']]: (question: StoreQuestion & { ask: Ask }, deps: UpkeepDeps) => Promise<object> }
 
@@ -14,15 +16,22 @@ const answers: Answers = {
   migrate: async (question, deps) => (await import('./store-care.ts')).migrateStore(deps, question),
   vacuum: async (_, deps) => (await import('./store-care.ts')).vacuumStore(deps),
   verify: async (_, deps) => (await import('./store-check.ts')).verifyStore(deps),
-  backup: async ({ path, keep }, deps) => (await import('../transfer/store-backup.ts')).backupStore(deps, path, keep),
+  backup: async (question, deps) => (await import('../transfer/store-backup.ts')).backupStore(deps, question),
   restore: async (question, deps) => (await import('../transfer/store-restore.ts')).restoreStore(deps, question),
   move: async ({ to }, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, to),
 }
 
 /** @returns the report of an `oxbow store` verb; see types/guest.ts */
 export async function answerStore(question: StoreQuestion, deps: UpkeepDeps): Promise<object> {
+  await finishRestore(deps.place)
   const answer: (question: never, deps: UpkeepDeps) => Promise<object> = answers[question.ask]
   return answer(question as never, deps)
+}
+
+/** Finishes or undoes a restore that was interrupted; costs one look at a file that is not there. */
+export async function finishRestore(place: StorePlace): Promise<void> {
+  if (!existsSync(join(dirname(place.file), 'restore-plan.json'))) return
+  await (await import('../transfer/workspace-files.ts')).finishRestore(place)
 }
 
 export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<KeyReport> {

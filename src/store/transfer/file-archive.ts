@@ -1,0 +1,267 @@
+/**
+ * The files of a workspace as a tar archive, plain or sealed in pieces, out of folders and back into an empty one.
+ *
+ * A program in the sandbox may change folders while they are read, and an archive may come from anybody. So each folder is opened
+ * without following a link and read through what was opened; and an archive is unpacked only into folders that it made itself, in
+ * a place where nothing was, so that no name and no link in it leads anywhere else.
+ */
+import { Buffer } from 'node:buffer'
+import { hkdfSync } from 'node:crypto'
+import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { chmod, type FileHandle, lchown, lstat, mkdir, open as openFile, readdir, readlink, symlink, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { extract as openExtract, type Header, type Pack, pack as openPack } from 'tar-stream'
+import { OxbowError } from '../../types/index.ts'
+import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
+import { open, seal } from '../secrets/secret-store.ts'
+
+export interface ArchiveCounts {
+  readonly files: number
+  /** Of their content. */
+  readonly bytes: number
+  readonly links: number
+  /** Sockets, pipes and devices, which are left out. */
+  readonly skipped: number
+  /** Files that changed while they were read: what is archived of them is a mixture. */
+  readonly changed: number
+}
+
+/** What goes into an archive: folders by the name that their entries begin with, and texts by their whole name. */
+export interface ArchiveSource {
+  readonly folders: Readonly<Record<string, string>>
+  readonly texts: Readonly<Record<string, Uint8Array>>
+}
+
+type Counts = { -readonly [Key in keyof ArchiveCounts]: ArchiveCounts[Key] }
+
+/** @returns the archive's bytes; `counts` is whole when they have ended */
+export function packFiles({ folders, texts }: ArchiveSource): {
+  readonly bytes: AsyncIterable<Uint8Array>
+  readonly counts: ArchiveCounts
+} {
+  const counts: Counts = { files: 0, bytes: 0, links: 0, skipped: 0, changed: 0 }
+  const pack = openPack()
+  const fill = async (): Promise<void> => {
+    for (const [name, text] of Object.entries(texts)) {
+      pack.entry({ name, mode: 0o600 }, Buffer.from(text))
+      counts.files++
+      counts.bytes += text.length
+    }
+    for (const [name, path] of Object.entries(folders)) {
+      // The folder itself may be a link that the person made.
+      await packFolder(pack, name, await openFile(path, constants.O_RDONLY | constants.O_DIRECTORY), path, counts)
+    }
+    pack.finalize()
+  }
+  fill().catch((error: Error) => pack.destroy(error))
+  return { bytes: pack as AsyncIterable<Uint8Array>, counts }
+}
+
+/** Closes `folder`. */
+async function packFolder(pack: Pack, name: string, folder: FileHandle, path: string, counts: Counts): Promise<void> {
+  try {
+    if (name.split('/').length > maxArchiveDepth) throw unusable(`the folder ${name} is nested too deep`)
+    const { mode, mtime } = await folder.stat()
+    pack.entry({ name: `${name}/`, type: 'directory', mode: mode & 0o777, mtime })
+    // Through the handle: whoever replaces a folder above by a link leads nowhere.
+    const via = process.platform === 'linux' ? `/proc/self/fd/${folder.fd}` : path
+    for (const entry of (await readdir(via)).toSorted()) await packEntry(pack, `${name}/${entry}`, join(via, entry), counts)
+  } finally {
+    await folder.close()
+  }
+}
+
+async function packEntry(pack: Pack, name: string, path: string, counts: Counts): Promise<void> {
+  try {
+    const stat = await lstat(path)
+    if (stat.isSymbolicLink()) {
+      pack.entry({ name, type: 'symlink', linkname: await readlink(path), mtime: stat.mtime })
+      counts.links++
+    } else if (stat.isDirectory()) {
+      const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+      await packFolder(pack, name, await openFile(path, flags), path, counts)
+    } else if (stat.isFile()) await packFile(pack, name, path, counts)
+    else counts.skipped++
+  } catch (error) {
+    // It went, or became something else, between two looks.
+    if (!['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    counts.changed++
+  }
+}
+
+async function packFile(pack: Pack, name: string, path: string, counts: Counts): Promise<void> {
+  const file = await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stat = await file.stat()
+    if (!stat.isFile()) return void counts.skipped++
+    const entry = pack.entry({ name, size: stat.size, mode: stat.mode & 0o777, mtime: stat.mtime })
+    let isShort = false
+    for (let left = stat.size; left > 0;) {
+      const piece = Buffer.alloc(Math.min(left, readBytes))
+      const bytesRead: number = isShort ? 0 : (await file.read(piece, 0, piece.length, stat.size - left)).bytesRead
+      // What is missing of a file that was cut meanwhile is zeros: its length was written before.
+      isShort ||= bytesRead === 0
+      const part = isShort ? piece : piece.subarray(0, bytesRead)
+      left -= part.length
+      if (!entry.write(part)) await once(entry, 'drain')
+    }
+    entry.end(null)
+    counts.files++
+    counts.bytes += stat.size
+    if (isShort || (await file.stat()).mtimeMs !== stat.mtimeMs) counts.changed++
+  } finally {
+    await file.close()
+  }
+}
+
+const readBytes = 1 << 20
+
+export interface UnpackTarget {
+  /** Folders that do not exist, by the name that entries begin with. */
+  readonly folders: Readonly<Record<string, string>>
+  /** Names of texts that may be there. */
+  readonly texts: ReadonlySet<string>
+  /** Who is to own files and folders, where this process may say so. */
+  readonly owner: { readonly uid: number; readonly gid: number } | null
+}
+
+/** @returns the texts. @throws OxbowError `bad_input` for an archive that is not what `packFiles` makes */
+export async function unpackFiles(bytes: AsyncIterable<Uint8Array>, target: UnpackTarget): Promise<ReadonlyMap<string, Uint8Array>> {
+  const extract = openExtract()
+  Readable.from(bytes)
+    .on('error', (error) => extract.destroy(error))
+    .pipe(extract)
+  const texts = new Map<string, Uint8Array>()
+  const made = new Set<string>()
+  const finish: (() => Promise<void>)[] = []
+  let entries = 0
+  for await (const entry of extract) {
+    const { header } = entry
+    if (++entries > maxArchiveEntries) throw unusable('it has too many entries')
+    if (target.texts.has(header.name) && header.type === 'file') {
+      texts.set(header.name, await textOf(entry, header))
+      continue
+    }
+    const parts = partsOf(header)
+    const [root = ''] = parts
+    const folder = Object.hasOwn(target.folders, root) ? (target.folders[root] ?? '') : ''
+    const name = parts.join('/')
+    const parent = parts.slice(0, -1).join('/')
+    // A folder that the archive made, and no link with its name.
+    if (folder === '' || (parts.length > 1 && !made.has(parent)) || (parts.length === 1 && header.type !== 'directory'))
+      throw unusable(`its entry ${JSON.stringify(header.name)} is not in a folder of it`)
+    const path = join(folder, ...parts.slice(1))
+    if (header.type === 'directory') {
+      await mkdir(path, { mode: 0o700 })
+      made.add(name)
+      // Last: a folder may be one that nobody can write to.
+      finish.push(async () => settle(path, header, target))
+      entry.resume()
+    } else if (header.type === 'symlink') {
+      await symlink(header.linkname ?? '', path)
+      if (target.owner !== null) await lchown(path, target.owner.uid, target.owner.gid)
+      entry.resume()
+    } else if (header.type === 'file') {
+      const file = await openFile(path, 'wx', 0o600)
+      try {
+        for await (const piece of entry) await file.writeFile(piece as Uint8Array)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await settle(path, header, target)
+    } else throw unusable(`its entry ${JSON.stringify(header.name)} is neither a file, a folder nor a link`)
+  }
+  for (const last of finish.toReversed()) await last()
+  return texts
+}
+
+async function settle(path: string, { mode, mtime }: Header, { owner }: UnpackTarget): Promise<void> {
+  if (owner !== null) await lchown(path, owner.uid, owner.gid)
+  await chmod(path, mode & 0o777)
+  await utimes(path, mtime, mtime)
+}
+
+async function textOf(entry: AsyncIterable<unknown>, { size }: Header): Promise<Uint8Array> {
+  if (size > maxArchivedConfigBytes) throw unusable('a file of its configuration is too large')
+  const pieces: Uint8Array[] = []
+  for await (const piece of entry) pieces.push(piece as Uint8Array)
+  return Buffer.concat(pieces)
+}
+
+function partsOf({ name }: Header): readonly string[] {
+  const parts = name.replace(/\/$/, '').split('/')
+  const isOdd = parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))
+  if (isOdd || parts.length > maxArchiveDepth + 1 || Buffer.byteLength(name) > maxArchiveNameBytes)
+    throw unusable(`the name ${JSON.stringify(name.slice(0, 200))} in it cannot be used`)
+  return parts
+}
+
+/** @param root of a runner's key material, 64 hexadecimal digits */
+function archiveKey(root: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', Buffer.from(root, 'hex'), '', 'oxbow backup files', 32))
+}
+
+/** Pieces of a length, four bytes, and so many sealed ones. Each is bound to the archive, its place, and whether it is the last. */
+export async function* sealPieces(bytes: AsyncIterable<Uint8Array>, root: string, id: string): AsyncGenerator<Uint8Array> {
+  const key = archiveKey(root)
+  let index = 0
+  let held: Buffer = Buffer.alloc(0)
+  const piece = (part: Uint8Array, isLast: boolean): Uint8Array => {
+    const sealed = seal(key, part, ['backup', id, String(index++), isLast ? 'last' : 'more'])
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(sealed.length)
+    return Buffer.concat([length, sealed])
+  }
+  for await (const part of bytes) {
+    held = Buffer.concat([held, part])
+    for (; held.length > sealedPieceBytes; held = held.subarray(sealedPieceBytes)) yield piece(held.subarray(0, sealedPieceBytes), false)
+  }
+  yield piece(held, true)
+}
+
+/** @param roots the one that opens the first piece is used. @throws OxbowError `denied` when none does, `bad_input` when a later piece does not open */
+export async function* openPieces(bytes: AsyncIterable<Uint8Array>, roots: readonly string[], id: string): AsyncGenerator<Uint8Array> {
+  let keys = roots.map(archiveKey)
+  let index = 0
+  let isOver = false
+  let held: Buffer = Buffer.alloc(0)
+  const opened = (sealed: Uint8Array): Uint8Array => {
+    for (const [place, end] of [
+      [String(index), 'more'],
+      [String(index), 'last'],
+    ] as const) {
+      for (const key of keys) {
+        const part = open(key, sealed, ['backup', id, place, end])
+        if (part === null) continue
+        keys = [key]
+        index++
+        isOver = end === 'last'
+        return part
+      }
+    }
+    if (index > 0) throw unusable('a sealed part of it was changed')
+    throw new OxbowError('denied', 'The files in the backup are sealed under another key.', {
+      hint: 'Put the key file or the signing key, or the passphrase, back that it was made with; or restore the database alone: --database-only.',
+    })
+  }
+  for await (const part of bytes) {
+    held = Buffer.concat([held, part])
+    while (held.length >= 4) {
+      const length = held.readUInt32BE(0)
+      if (length > sealedPieceBytes + 64 || isOver) throw unusable('a sealed part of it is damaged')
+      if (held.length < 4 + length) break
+      yield opened(held.subarray(4, 4 + length))
+      held = held.subarray(4 + length)
+    }
+  }
+  if (!isOver || held.length > 0) throw unusable('a sealed part of it is cut short')
+}
+
+function unusable(why: string): OxbowError {
+  return new OxbowError('bad_input', `The files in the backup cannot be used: ${why}.`, {
+    hint: 'Use another backup, or restore the database alone: --database-only. Nothing was changed.',
+  })
+}

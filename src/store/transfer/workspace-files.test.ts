@@ -1,0 +1,258 @@
+/** Files of a workspace in backups: there and back, sealed, hostile, and interrupted. */
+import assert from 'node:assert/strict'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pack as openPack } from 'tar-stream'
+import type { BackupReport, FileKeys, RestorePreview, RestoreReport } from '../../types/index.ts'
+import { assertRejects, storeFolder } from '../store-fixture.ts'
+import type { StorePlace } from '../upkeep/connection.ts'
+import { openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
+import { ask, fillStore, placeIn } from './transfer-fixture.ts'
+import { finishRestore, hasPlan, writePlan } from './workspace-files.ts'
+
+const root = 'ab'.repeat(32)
+
+interface Workspace {
+  readonly place: StorePlace
+  readonly files: FileKeys
+  at(...path: string[]): string
+}
+
+/** A workspace with a store and files, of which one is a secret. */
+async function workspaceIn(folder: string, isFilled: boolean): Promise<Workspace> {
+  const at = (...path: string[]): string => join(folder, 'users', 'ann', ...path)
+  for (const name of ['shared', 'vault', 'internal']) mkdirSync(at(name), { recursive: true })
+  const place = placeIn(at('internal'))
+  const files = { keys: [{ key: root, file: '/keys/ann.json' }], homeConfig: join(folder, 'config.toml') }
+  if (isFilled) {
+    mkdirSync(at('shared', 'src', 'empty'), { recursive: true })
+    writeFileSync(at('shared', 'src', 'run.sh'), '#!/bin/sh\n')
+    chmodSync(at('shared', 'src', 'run.sh'), 0o755)
+    writeFileSync(at('shared', 'large'), Buffer.alloc(3_000_001, 7))
+    symlinkSync('src/run.sh', at('shared', 'link'))
+    symlinkSync('/etc/passwd', at('shared', 'out'))
+    writeFileSync(at('vault', 'key.txt'), 'kept-in-the-vault')
+    writeFileSync(at('config.toml'), '# of-this-user\n')
+    await using source = storeFolder()
+    const store = await source.open()
+    await fillStore(store, 5)
+    await store.close()
+    writeFileSync(place.file, readFileSync(source.path))
+  }
+  return { place, files, at }
+}
+
+test('files, vault and configuration come back as they were, what was there is kept, and nothing of vault and keys is plain', async () => {
+  await using home = storeFolder()
+  const { place, files, at } = await workspaceIn(home.folder, true)
+  const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '', files })
+  const bytes = readFileSync(path).toString('latin1')
+  assert.ok(!bytes.includes('kept-in-the-vault') && !bytes.includes('of-this-user'))
+  assert.deepEqual(
+    manifest.parts?.map((part) => [part.name, part.files, part.links, part.sealed?.key]),
+    [
+      ['shared', 2, 2, undefined],
+      ['private', 2, 0, '/keys/ann.json'],
+    ],
+  )
+  writeFileSync(at('shared', 'src', 'run.sh'), 'changed')
+  writeFileSync(at('vault', 'key.txt'), 'changed')
+  const restore = { ask: 'restore', path, by: 'ann', files } as const
+  const { files: changes } = await ask<RestorePreview>(place, { ...restore, replace: false, preview: true })
+  assert.deepEqual(
+    changes.map(({ change }) => change),
+    ['replaced', 'replaced', 'replaced'],
+  )
+  await assertRejects(ask(place, { ...restore, replace: false }), 'bad_input', /not empty/)
+  assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'changed')
+  const report = await ask<RestoreReport>(place, { ...restore, replace: true })
+  assert.equal(readFileSync(at('shared', 'src', 'run.sh'), 'utf8'), '#!/bin/sh\n')
+  assert.equal(statSync(at('shared', 'src', 'run.sh')).mode & 0o777, 0o755)
+  assert.equal(statSync(at('shared', 'large')).size, 3_000_001)
+  assert.deepEqual([readlinkSync(at('shared', 'link')), readlinkSync(at('shared', 'out'))], ['src/run.sh', '/etc/passwd'])
+  assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')
+  const kept = report.files.find(({ path: to }) => to === at('vault'))?.kept ?? ''
+  assert.equal(readFileSync(join(kept, 'key.txt'), 'utf8'), 'changed')
+  assert.deepEqual([hasPlan(place), readdirSync(at()).filter((name) => name.includes('restoring'))], [false, []])
+})
+
+test('a backup of the database alone, and a restore of it alone, leave files as they are', async () => {
+  await using home = storeFolder()
+  const { place, files, at } = await workspaceIn(home.folder, true)
+  const { path } = await ask<BackupReport>(place, { ask: 'backup', path: '', files })
+  const { path: bare, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: join(home.folder, 'bare') })
+  assert.deepEqual([manifest.format, manifest.parts], ['oxbow.backup.1', undefined])
+  writeFileSync(at('vault', 'key.txt'), 'changed')
+  for (const question of [{ path }, { path: bare, files }]) await ask(place, { ask: 'restore', replace: true, by: 'ann', ...question })
+  assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'changed')
+})
+
+test('another key opens nothing, and what is there stays', async () => {
+  await using home = storeFolder()
+  const { place, files } = await workspaceIn(home.folder, true)
+  const { path } = await ask<BackupReport>(place, { ask: 'backup', path: join(home.folder, 'b'), files })
+  await using other = storeFolder()
+  const empty = await workspaceIn(other.folder, false)
+  const keys = [{ key: 'cd'.repeat(32), file: '' }]
+  const restore = { ask: 'restore', path, by: 'ann', replace: true } as const
+  await assertRejects(ask(empty.place, { ...restore, files: { ...empty.files, keys } }), 'denied', /sealed under another key/)
+  assert.equal(existsSync(empty.place.file), false)
+  assert.deepEqual(readdirSync(empty.at()).toSorted(), ['internal', 'shared', 'vault'])
+  await ask(empty.place, { ...restore, files: { ...empty.files, keys: [...keys, ...files.keys] } })
+  assert.equal(readFileSync(empty.at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')
+})
+
+test('configuration of another store is put beside, so that a restore does not lead to that store', async () => {
+  await using home = storeFolder()
+  const { place, files, at } = await workspaceIn(home.folder, true)
+  const { path } = await ask<BackupReport>({ ...place, shownUrl: 'file' }, { ask: 'backup', path: join(home.folder, 'b'), files })
+  writeFileSync(path, readFileSync(path, 'latin1').replace('"store":"file"', '"store":"elsw"'), 'latin1')
+  writeFileSync(at('config.toml'), '# now\n')
+  const { files: put } = await ask<RestoreReport>(place, { ask: 'restore', path, by: 'ann', replace: true, files })
+  assert.equal(readFileSync(at('config.toml'), 'utf8'), '# now\n')
+  assert.match(put.at(-1)?.path ?? '', /config\.toml\.from-backup-/)
+})
+
+test('a restore that was interrupted behind the journal is finished, one before it is undone', async () => {
+  for (const isBehind of [true, false]) {
+    await using home = storeFolder()
+    const { place, at } = await workspaceIn(home.folder, true)
+    const step = (name: string) => ({ staged: `${at(name)}.restoring`, to: at(name), kept: `${at(name)}.replaced-1` })
+    const steps = ['shared', 'vault'].map(step)
+    for (const { staged } of steps) {
+      mkdirSync(staged)
+      writeFileSync(join(staged, 'new'), 'new')
+    }
+    writePlan(place, isBehind ? 'odd0' : 'no such call', steps)
+    await finishRestore(place)
+    await finishRestore(place)
+    assert.deepEqual([existsSync(at('shared', 'new')), existsSync(at('vault', 'new'))], [isBehind, isBehind])
+    assert.equal(existsSync(isBehind ? join(`${at('vault')}.replaced-1`, 'key.txt') : at('vault', 'key.txt')), true)
+    assert.deepEqual([hasPlan(place), readdirSync(at()).filter((name) => name.includes('restoring'))], [false, []])
+  }
+})
+
+test('a restore that ends between two renames is finished by the next program, also where the folder was made again', async () => {
+  await using home = storeFolder()
+  const { place, at } = await workspaceIn(home.folder, true)
+  const steps = [{ staged: `${at('vault')}.restoring`, to: at('vault'), kept: `${at('vault')}.replaced-1` }]
+  mkdirSync(steps[0]!.staged)
+  mkdirSync(steps[0]!.kept)
+  writeFileSync(join(steps[0]!.staged, 'new'), 'new')
+  writePlan(place, 'odd0', steps)
+  await ask(place, { ask: 'status' })
+  assert.equal(readFileSync(at('vault', 'new'), 'utf8'), 'new')
+  assert.equal(readdirSync(at()).filter((name) => name.startsWith('vault.replaced-1')).length, 2)
+})
+
+interface Hostile {
+  readonly name: string
+  readonly type?: 'file' | 'symlink' | 'link' | 'directory' | 'fifo' | 'character-device'
+  readonly linkname?: string
+}
+
+/** Entries as somebody else would write them; each file says `evil`. */
+function hostileTar(entries: readonly Hostile[]): AsyncIterable<Uint8Array> {
+  const pack = openPack()
+  for (const entry of entries) {
+    const isFile = (entry.type ?? 'file') === 'file'
+    if (isFile) pack.entry(entry, 'evil')
+    else pack.entry(entry)
+  }
+  pack.finalize()
+  return pack as AsyncIterable<Uint8Array>
+}
+
+test('an archive cannot write outside of the folder that it makes, nor through a link of its own', async () => {
+  const folder = { name: 'shared', type: 'directory' } as const
+  const hostile: readonly (readonly Hostile[])[] = [
+    [folder, { name: 'shared/../../evil' }],
+    [{ name: '/evil' }],
+    [{ name: '../evil' }],
+    [folder, { name: 'evil' }],
+    [folder, { name: 'vault/evil' }],
+    [folder, { name: 'shared/none/evil' }],
+    [folder, { name: 'shared/out', type: 'symlink', linkname: '..' }, { name: 'shared/out/evil' }],
+    [
+      folder,
+      { name: 'shared/out', type: 'symlink', linkname: '..' },
+      { name: 'shared/out', type: 'directory' },
+      { name: 'shared/out/evil' },
+    ],
+    [folder, { name: 'shared/f', type: 'symlink', linkname: '../evil' }, { name: 'shared/f' }],
+    [{ name: 'shared', type: 'symlink', linkname: '..' }, { name: 'shared/evil' }],
+    [folder, { name: 'shared/hard', type: 'link', linkname: '/etc/passwd' }],
+    [folder, { name: 'shared/pipe', type: 'fifo' }],
+    [folder, { name: 'shared/null', type: 'character-device' }],
+    [folder, { name: 'shared/f' }, { name: 'shared/f' }],
+    [folder, { name: `shared/${'d/'.repeat(300)}f` }],
+    [folder, { name: 'shared/./f' }],
+    [{ name: 'shared' }],
+    [{ name: 'constructor', type: 'directory' }],
+  ]
+  for (const entries of hostile) {
+    await using home = storeFolder()
+    const inner = join(home.folder, 'inner')
+    mkdirSync(inner)
+    const target = { folders: { shared: join(inner, 'shared') }, texts: new Set<string>(), owner: null }
+    await assert.rejects(unpackFiles(hostileTar(entries), target), JSON.stringify(entries))
+    assert.deepEqual(
+      readdirSync(home.folder, { recursive: true }).filter((name) => String(name).includes('evil')),
+      [],
+    )
+  }
+})
+
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const part of bytes) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+async function* of(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield* [bytes.subarray(0, 3), bytes.subarray(3)]
+}
+
+test('sealed pieces open whole and in order only, under their own key and archive', async () => {
+  const plain = Buffer.alloc(2_500_000, 'x')
+  const sealed = await collect(sealPieces(of(plain), root, 'a'))
+  assert.ok(plain.equals(await collect(openPieces(of(sealed), ['00'.repeat(32), root], 'a'))))
+  assert.equal((await collect(openPieces(of(await collect(sealPieces(of(Buffer.alloc(0)), root, 'a'))), [root], 'a'))).length, 0)
+  const length = 4 + sealed.readUInt32BE(0)
+  const [first, second, rest] = [sealed.subarray(0, length), sealed.subarray(length, 2 * length), sealed.subarray(2 * length)]
+  const harmed = [
+    sealed.subarray(0, -1),
+    sealed.subarray(0, 2 * length),
+    Buffer.concat([second, first, rest]),
+    Buffer.concat([first, rest]),
+    Buffer.concat([sealed, sealed]),
+    Buffer.from(sealed).fill(0xff, 0, 4),
+    Buffer.from(sealed).fill(1, 100, 101),
+    Buffer.alloc(0),
+  ]
+  for (const bytes of harmed) await assert.rejects(collect(openPieces(of(bytes), [root], 'a')))
+  await assert.rejects(collect(openPieces(of(sealed), [root], 'b')), /another key/)
+})
+
+test('a link in place of a folder is archived as a link, and what it leads to is not read', async () => {
+  await using home = storeFolder()
+  const { at } = await workspaceIn(home.folder, false)
+  writeFileSync(at('vault', 'secret'), 'do-not-read')
+  symlinkSync(at('vault'), at('shared', 'folder'))
+  const { bytes, counts } = packFiles({ folders: { shared: at('shared') }, texts: {} })
+  assert.ok(!(await collect(bytes)).includes('do-not-read'))
+  assert.deepEqual([counts.files, counts.links], [0, 1])
+  assert.ok(lstatSync(at('shared', 'folder')).isSymbolicLink())
+})
