@@ -1,6 +1,15 @@
 /** A guest's store and the secrets in it. `main.ts` loads this file first, so that the database's worker starts before everything else is loaded. */
 import { join } from 'node:path'
-import { answerKeys, cipherChoice, finishRestore, type OpeningStore, openStore, shownStore, storeAddress, storedSecrets } from '../store/index.ts'
+import {
+  answerKeys,
+  cipherChoice,
+  prepareStore,
+  type OpeningStore,
+  openStore,
+  shownStore,
+  storeAddress,
+  storedSecrets,
+} from '../store/index.ts'
 import { type GuestEnvelope, type KeyQuestion, type KeyReport, OxbowError, systemClock, toFailure } from '../types/index.ts'
 
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
@@ -20,7 +29,7 @@ export async function openGuestStore({
     })
   }
   const cipher = cipherChoice(choice)
-  await finishRestore({ user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) })
+  await prepareStore({ user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) })
   return openStore(choice)
 }
 

@@ -193,7 +193,7 @@ export type StoreQuestion =
   | { readonly ask: 'verify' }
   | { readonly ask: 'vacuum' }
   /** `to`: an address of Postgres, which may hold a password, or `file`: the file in the workspace. */
-  | { readonly ask: 'move'; readonly to: string }
+  | { readonly ask: 'move'; readonly to: string; readonly replace?: boolean }
 
 /** What a backup needs for the files of a workspace; without it, it has the database alone. */
 export interface FileKeys {
@@ -334,6 +334,8 @@ export interface MoveReport {
   readonly resumed: boolean
   /** The line of configuration that makes Oxbow use it. */
   readonly configure: string
+  /** Where a file is kept that was in the way; null: there was none. */
+  readonly kept: string | null
   readonly ms: number
 }
 

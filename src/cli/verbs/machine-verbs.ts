@@ -186,13 +186,14 @@ export const addStoreVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow store vacuum'))
     .action((options) => choose(async () => (await import('./store.ts')).storeVacuum(options, terminal)))
   userVerb(store.command('move <url>'), 'move the store to Postgres or back to a file; resumable')
+    .option('--replace', 'replace a file that is not empty, keeping a copy')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       examples(
         'oxbow store move postgres://oxbow@localhost/oxbow',
         'oxbow store move env:OXBOW_STORE_URL      (an address with a password, from a variable)',
-        'oxbow store move file',
+        'oxbow store move file --replace',
       ),
     )
     .action((url, options) => choose(async () => (await import('./store.ts')).storeMove(url, options, terminal)))

@@ -124,13 +124,14 @@ export function describeVacuum({ where, bytesBefore, bytesAfter, vectors, ms }: 
   return vectors === '' ? room : `${room}\n  ${vectors}`
 }
 
-export function describeMove({ from, to, rows, resumed, configure, ms }: MoveReport): string {
+export function describeMove({ from, to, rows, resumed, configure, kept, ms }: MoveReport): string {
   const total = Object.values(rows).reduce((sum, count) => sum + count, 0)
   return [
     `${total} rows of ${from} are in ${to} now${resumed ? ', begun by an earlier move' : ''}; each table compared, the journal verified (${formatMs(ms)}).`,
     indented(rowTable(rows)),
     'To use it, set in config.toml:',
     `  ${configure}`,
+    ...(kept === null ? [] : [`The file that was there is kept: ${kept}`]),
     'What was here is as it was. Keep it until the new place has proved itself.',
   ].join('\n')
 }

@@ -103,9 +103,13 @@ export function storeVacuum(options: StoreOptions, terminal: Terminal): Promise<
 }
 
 /** @param url an address of Postgres, `env:NAME` for the variable that holds one, or `file` */
-export function storeMove(url: string, options: StoreOptions, terminal: Terminal): Promise<number> {
+export function storeMove(
+  url: string,
+  options: StoreOptions & { readonly replace?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
   const describe = (report: MoveReport): string => text.describeMove(movedTo(url, report))
-  return show({ ask: 'move', to: addressOf(url, terminal) }, describe, options, terminal)
+  return show({ ask: 'move', to: addressOf(url, terminal), replace: options.replace ?? false }, describe, options, terminal)
 }
 
 /** @returns the report of a move; where a variable holds the address, and with it a password, its name is what to configure. */

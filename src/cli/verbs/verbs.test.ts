@@ -88,7 +88,7 @@ void test('run says beside the reply why an agent has no files, and how to get t
 })
 
 void test('a store that was moved to the address in a variable is chosen by the name of that variable', () => {
-  const report = { from: 'a', to: 'b', rows: {}, resumed: false, configure: 'store.url = "postgres://u@h/d"', ms: 1 }
+  const report = { from: 'a', to: 'b', rows: {}, resumed: false, configure: 'store.url = "postgres://u@h/d"', kept: null, ms: 1 }
   assert.match(describeMove(movedTo('postgres://u:p@h/d', report)), /^ {2}store\.url = "postgres:\/\/u@h\/d"$/m)
   assert.match(describeMove(movedTo('env:MY_URL', report)), /^ {2}store\.url_env = "MY_URL"$/m)
 })

@@ -68,6 +68,23 @@ test('a file moves to Postgres and back; both sides are compared, and the source
   assert.equal((await ask<StoreVerifyReport>(far, { ask: 'verify' })).ok, true)
 })
 
+test('a store comes back to the workspace that it was moved from, and the old file is kept', { skip }, async () => {
+  await using files = storeFolder()
+  await using database = await postgres.database()
+  const file = await filled(files)
+  await ask(file, { ask: 'move', to: database.url })
+  const place = { ...file, url: database.url }
+  await assertWorks(place, 66)
+  await assert.rejects(ask(place, { ask: 'move', to: 'file' }), (error) => {
+    assert.match(String((error as { hint?: string }).hint), /store move file --replace/)
+    return true
+  })
+  const { kept } = await ask<MoveReport>(place, { ask: 'move', to: 'file', replace: true })
+  assert.ok(kept !== null && existsSync(kept))
+  await assertWorks(file, 67)
+  await assertWorks({ ...file, file: kept }, 66)
+})
+
 test('a move that was stopped goes on where it stopped; one whose source was written since begins anew', { skip }, async () => {
   await using files = storeFolder()
   await using database = await postgres.database()

@@ -4,7 +4,8 @@
  * chain of the journal is verified in the target. A target that still has cursors is unfinished. Backups and restores copy rows
  * the same way.
  */
-import { type MoveReport, OxbowError, type UserId } from '../../types/index.ts'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { type MoveReport, OxbowError, type UserId, writeWhole } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/text-index.ts'
 import {
@@ -24,7 +25,15 @@ import {
   type Value,
 } from '../upkeep/connection.ts'
 import type { PostgresConnection } from '../upkeep/connection.ts'
+import { stamp } from './backup-file.ts'
 import { type Column, columnsOf, insertRows, pagesOf, sumOf } from './row-copy.ts'
+
+interface MoveQuestion {
+  /** An address, or `file`. */
+  readonly to: string
+  /** A file that has rows is kept under another name. */
+  readonly replace?: boolean
+}
 
 /** A database whose tables may still have to be made. */
 export async function openTarget(target: StorePlace): Promise<UpkeepConnection> {
@@ -128,7 +137,12 @@ async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection,
   const [begun] = await target.rows(`select source from move_cursor where "user" = ? and "table" = ''`, [user])
   if (begun?.[0] === identity) return true
   if (begun === undefined && (await isFilled(target, user)))
-    throw notEmpty(target, 'Move to a database without rows of this user; a file is out of the way when it has another name.')
+    throw notEmpty(
+      target,
+      target.dialect === 'sqlite'
+        ? 'Run `oxbow store move file --replace`: the file is kept beside the new one, as oxbow.db.replaced-<time>.'
+        : 'Move to a database without rows of this user.',
+    )
   await target.transaction(async () => {
     await forget(target, user)
     await target.rows('delete from move_cursor where "user" = ?', [user])
@@ -201,7 +215,7 @@ function isSqlite(db: UpkeepConnection): db is SqliteConnection {
 }
 
 /** @throws OxbowError `bad_input` for a target that is not empty, or is where the store is already */
-export async function moveStore(deps: UpkeepDeps, to: string): Promise<MoveReport> {
+export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQuestion): Promise<MoveReport> {
   const { place, now } = deps
   const began = now()
   const target: StorePlace = { ...place, url: to === 'file' ? '' : to }
@@ -209,14 +223,60 @@ export async function moveStore(deps: UpkeepDeps, to: string): Promise<MoveRepor
     throw new OxbowError('bad_input', 'The store is there already.', {
       hint: to === 'file' ? 'Name the address of a database to move it there.' : 'Name another address, or `file` for the workspace.',
     })
-  return aloneWith(place, 'read', (source) =>
-    using(openTarget(target), async (db) => {
+  return aloneWith(place, 'read', async (source) => {
+    const kept = to === 'file' && replace ? await setAside(place, stamp(now())) : null
+    return using(openTarget(target), async (db) => {
       const { resumed, rows } = await copyAll(deps, source, db)
       const [problem] = await deps.verifyChain(to === 'file' ? { file: place.file } : { url: to })
       if (problem !== undefined) throw notTheSame(`the journal in ${db.where}: ${problem}`)
       await dropCursors(db, place.user)
+      if (to === 'file') rmSync(movedNote(place), { force: true })
+      else if (place.url === '') writeNote(place, { to: db.where, at: now(), isUsed: false })
       const configure = to === 'file' ? 'store.url = ""' : `store.url = "${db.where}"`
-      return { from: source.where, to: db.where, rows, resumed, configure, ms: now() - began }
-    }),
-  )
+      return { from: source.where, to: db.where, rows, resumed, configure, kept, ms: now() - began }
+    })
+  })
+}
+
+/** A file with rows, and not what an interrupted move has left, makes room for the store that comes back. @returns where it is kept */
+async function setAside({ file, user, cipher }: StorePlace, time: string): Promise<string | null> {
+  if (!existsSync(file)) return null
+  const isOld = await using(connectSqlite(file, 'write', cipher), async (db) => !(await hasCursors(db, user)) && (await isFilled(db, user)))
+  if (!isOld) return null
+  const kept = `${file}.replaced-${time}`
+  for (const suffix of ['-wal', '-shm', '']) if (existsSync(file + suffix)) renameSync(file + suffix, kept + suffix)
+  return kept
+}
+
+/** What stands beside a file whose rows were moved to a database. */
+interface MovedNote {
+  readonly to: string
+  readonly at: number
+  /** A guest has written to that database: the file is out of date. */
+  readonly isUsed: boolean
+}
+
+/**
+ * Notes that a store was moved is in use, and refuses the file that it was moved from: what happened since is not in it.
+ * @throws OxbowError `bad_config`
+ */
+export function checkMoved(place: StorePlace): void {
+  const note = JSON.parse(readFileSync(movedNote(place), 'utf8')) as MovedNote
+  if (place.url !== '') {
+    if (!note.isUsed) writeNote(place, { ...note, isUsed: true })
+    return
+  }
+  if (!note.isUsed) return
+  const day = new Date(note.at).toISOString().slice(0, 10)
+  throw new OxbowError('bad_config', `The store was moved to ${note.to} on ${day} and used there; ${place.file} is out of date.`, {
+    hint: `Set store.url again. To come back to the file, run \`oxbow store move file --replace\` with store.url set, and clear it then. To use the old file as it is, delete ${movedNote(place)}.`,
+  })
+}
+
+function writeNote(place: StorePlace, note: MovedNote): void {
+  writeWhole(movedNote(place), JSON.stringify(note))
+}
+
+export function movedNote({ file }: Pick<StorePlace, 'file'>): string {
+  return `${file}.moved`
 }

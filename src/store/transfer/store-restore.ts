@@ -36,7 +36,7 @@ import {
   using,
 } from '../upkeep/connection.ts'
 import { readBackup, stamp } from './backup-file.ts'
-import { copyAll, dropCursors, forget, hasCursors, isFilled, openTarget } from './store-move.ts'
+import { copyAll, dropCursors, forget, hasCursors, isFilled, movedNote, openTarget } from './store-move.ts'
 import { backupStore } from './store-backup.ts'
 import { dropStaged, hasPlan, previewFiles, stageFiles, takePlaces, writePlan } from './workspace-files.ts'
 
@@ -187,6 +187,7 @@ function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: 
   }
   renameSync(copy, file)
   syncFile(dirname(file))
+  rmSync(movedNote({ file }), { force: true })
   return kept
 }
 

@@ -18,7 +18,7 @@ const answers: Answers = {
   verify: async (_, deps) => (await import('./store-check.ts')).verifyStore(deps),
   backup: async (question, deps) => (await import('../transfer/store-backup.ts')).backupStore(deps, question),
   restore: async (question, deps) => (await import('../transfer/store-restore.ts')).restoreStore(deps, question),
-  move: async ({ to }, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, to),
+  move: async (question, deps) => (await import('../transfer/store-move.ts')).moveStore(deps, question),
 }
 
 /** @returns the report of an `oxbow store` verb; see types/guest.ts */
@@ -29,9 +29,18 @@ export async function answerStore(question: StoreQuestion, deps: UpkeepDeps): Pr
 }
 
 /** Finishes or undoes a restore that was interrupted; costs one look at a file that is not there. */
-export async function finishRestore(place: StorePlace): Promise<void> {
+async function finishRestore(place: StorePlace): Promise<void> {
   if (!existsSync(join(dirname(place.file), 'restore-plan.json'))) return
   await (await import('../transfer/workspace-files.ts')).finishRestore(place)
+}
+
+/**
+ * Call before a guest opens its store: finishes a restore that was interrupted, and refuses a file whose store was moved away.
+ * @throws OxbowError `bad_config` for such a file
+ */
+export async function prepareStore(place: StorePlace): Promise<void> {
+  await finishRestore(place)
+  if (existsSync(`${place.file}.moved`)) (await import('../transfer/store-move.ts')).checkMoved(place)
 }
 
 export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<KeyReport> {
