@@ -58,6 +58,6 @@ export default defineConfig([
   { ...common, entry: { 'text-worker': 'src/memory/text/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
-  // Hands are copied into the sandbox, where there is nothing to share a chunk with. See hands-program.ts for the format.
+  // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])

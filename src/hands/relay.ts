@@ -4,8 +4,7 @@
  * know HTTP proxies need no more than its address.
  */
 import type { Socket } from 'node:net'
-// Past the door of types on purpose: see serve.ts.
-import { carryStreams } from '../types/stream-carrier.ts'
+import { carryStreams } from '../types/index.ts'
 import { maxRelayConnections } from './limits.ts'
 
 /** Passes a connection on to the proxy, and each end on to the other. */

@@ -1,8 +1,7 @@
 /** Answers requests until the input ends. Requests run side by side; each has its own cancel. */
 import type { Readable, Writable } from 'node:stream'
 import type { Failure, HandsOp, HandsOps } from '../types/index.ts'
-// Past the door of types on purpose: the door loads the schemas, which hands must start without.
-import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/hands-frame.ts'
+import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/index.ts'
 import { openArchives } from './archive/archive-operations.ts'
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'

@@ -118,15 +118,19 @@ async function planTier(tier: SandboxTier, options: TierOptions): Promise<TierPl
 }
 
 /** `--insecure`: file tools in a process without a sandbox, which maps `/shared` and `/tmp`. No commands. */
-async function planInsecure({ folders }: TierOptions): Promise<Pick<TierPlan, 'start' | 'close'>> {
-  const [{ findHandsEntry }, { startHands }] = await Promise.all([
+async function planInsecure({ folders, cacheFolder }: TierOptions): Promise<Pick<TierPlan, 'start' | 'close'>> {
+  const [{ loadHandsProgram }, { startHands }, { keepFile }] = await Promise.all([
     import('./bubblewrap/hands-program.ts'),
     import('./hands/hands-process.ts'),
+    import('./kept-files.ts'),
   ])
-  // A separate process here too: a hostile pattern or a huge file cannot block the kernel.
-  const args = ['--disable-warning=ExperimentalWarning', findHandsEntry(), '--mapped', folders.shared, folders.tmp]
   return {
-    start: () => startHands({ file: process.execPath, args, cwd: folders.shared, data: [] }, () => Promise.resolve()),
+    async start() {
+      const program = keepFile(join(cacheFolder, 'hands-insecure', 'hands.cjs'), await loadHandsProgram())
+      // A separate process here too: a hostile pattern or a huge file cannot block the kernel.
+      const args = [program, '--mapped', folders.shared, folders.tmp]
+      return startHands({ file: process.execPath, args, cwd: folders.shared, data: [] }, () => Promise.resolve())
+    },
     close: () => Promise.resolve(),
   }
 }

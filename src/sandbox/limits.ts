@@ -21,10 +21,6 @@ export const endTimeoutMs = 3_000
 export const profileIdleMs: Readonly<Record<Profile, number | null>> = { work: null, online: null, browser: 300_000, 'vault-read': 10_000 }
 /** Bytes of the launcher's standard error that are kept, to explain a failed start. */
 export const maxDiagnosticBytes = 4096
-/** Longest page of a session's output, in UTF-16 units: hands send so many bytes at most. */
-export const maxSessionText: number = 256 * 1024
-/** Sessions in one list: running ones, and ended ones that are kept. */
-export const maxListedSessions = 64
 /** Longest message or hint that hands may send. */
 export const maxFailureText = 4_000
 
@@ -172,12 +168,6 @@ export const gvisorMinProcesses = 512
 /** How long processes of a removed container may stay. */
 export const containerGoneMs = 2_000
 
-/** Text of a web page in one reply: the most that browser calls request, and their notes. */
-export const maxBrowserPageBytes: number = 64 * 1024
-/** As many as hands keep, and one that may arrive while the page is read. */
-export const maxBrowserNotes = 21
-export const maxBrowserTabs = 20
-export const maxKnownDownloads = 30
 /** Processes and threads of a browser with many tabs. */
 export const browserProcesses = 512
 /** A guest has one connection for each profile, and perhaps one that is being closed. */
@@ -223,10 +213,7 @@ export const guestProcesses = 128
 export const noFileLimitMb: number = 8 * 1024 * 1024
 /** A refusal of the egress proxy: one line. */
 export const maxRefusalBytes = 1_000
-/** Files and folders that are brought from a machine's disk to the person's folder, and the longest name of one (PATH_MAX). */
-export const maxImportEntries = 200_000
-export const maxImportPathBytes = 4_096
-/** One piece of such a file, how long hands may take for it or for a look at everything, and how many are asked for at once. */
+/** One piece of a file that comes from a machine's disk, how long hands may take for it or for a look at everything, and how many are asked for at once. */
 export const importPieceBytes: number = 4 * mib
 export const importRequestMs = 60_000
 export const importsAtOnce = 4

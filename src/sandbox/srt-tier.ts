@@ -10,7 +10,7 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Failure, OxbowError, type Profile } from '../types/index.ts'
-import { findHandsEntry, loadHandsProgram } from './bubblewrap/hands-program.ts'
+import { loadHandsProgram } from './bubblewrap/hands-program.ts'
 import { quote } from './bubblewrap/launch-command.ts'
 import { findDiskLimit } from './disk.ts'
 import { type HandsProcess, startHands } from './hands/hands-process.ts'
@@ -138,7 +138,7 @@ export function tierPlan(runtime: Runtime, options: TierOptions): TierPlan {
 
 async function startUnder(runtime: Runtime, rules: FilesystemRules, options: TierOptions, profile: Profile): Promise<HandsProcess> {
   const { folders, limits } = options
-  const hands = keepFile(handsFile(options), loadHandsProgram(findHandsEntry()))
+  const hands = keepFile(handsFile(options), await loadHandsProgram())
   const mapped = profile === 'vault-read' ? ['--mapped-vault', folders.vault] : ['--mapped', folders.shared, folders.tmp]
   const words = [realpathSync(process.execPath), ...nodeFlags, hands, ...mapped]
   // In blocks of 512 bytes, as POSIX says of sh.

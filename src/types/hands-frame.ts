@@ -291,3 +291,14 @@ export function createMessageWriter(sink: FrameSink): MessageWriter {
     },
   }
 }
+
+// Bounds of single replies, beside that of a whole one: what is larger was not made by hands of this version.
+
+/** Text of one look at a page: what the browser calls ask for at most. */
+export const maxBrowserPageBytes: number = 64 * 1024
+/** As many as hands keep, and one for what came while the page was looked at. */
+export const maxBrowserNotes = 21
+/** Longest page of a session's output, in UTF-16 units: hands send so many bytes at most. */
+export const maxSessionText: number = 256 * 1024
+/** Files and folders below a folder that is looked at as a whole. */
+export const maxSurveyEntries = 200_000

@@ -2,15 +2,9 @@
  * The port to the sandbox, and the requests that hands answer. Paths are the real paths inside: `/shared/…` or `/tmp/…`.
  * All that hands say is hostile input to the kernel: replies are parsed against limits before they are used.
  */
-import type { ArchiveOps } from './hands-archive.ts'
+import type { z } from 'zod'
 import type { Failure } from './error.ts'
-import type { BrowserOps } from './hands-browser.ts'
-import type { CommandOps } from './hands-commands.ts'
-import type { FileOps } from './hands-files.ts'
-import type { LifeOps } from './hands-life.ts'
-import type { SessionOps } from './hands-sessions.ts'
-import type { SurveyOps } from './hands-survey.ts'
-import type { WatchOps } from './hands-watch.ts'
+import type { handsOperations } from './hands-operations.ts'
 
 /**
  * What a sandbox shows, and so what hands in it can do. `work`: the workspace, no network. `online`: the same with the egress
@@ -22,10 +16,38 @@ export type Profile = 'work' | 'online' | 'browser' | 'vault-read'
 export type SandboxTier = 'process' | 'container' | 'micro_vm'
 export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
 
-/** Request and reply of each operation. */
-export type HandsOps = FileOps & ArchiveOps & SurveyOps & WatchOps & LifeOps & CommandOps & BrowserOps & SessionOps
+type Operations = typeof handsOperations
 
-export type HandsOp = keyof HandsOps
+export type HandsOp = keyof Operations
+
+/** Request and reply of each operation. */
+export type HandsOps = {
+  [Op in HandsOp]: { input: z.infer<Operations[Op]['input']>; output: z.infer<Operations[Op]['output']> }
+}
+
+export type ArchiveOps = Pick<HandsOps, 'archive' | 'unpack'>
+export type SurveyOps = Pick<HandsOps, 'survey'>
+export type WatchOps = Pick<HandsOps, 'watch'>
+export type CommandOps = Pick<HandsOps, 'exec'>
+export type SessionOps = Pick<HandsOps, Extract<HandsOp, `session${string}`>>
+export type BrowserOps = Pick<HandsOps, Extract<HandsOp, `browser${string}`>>
+export type FileOps = Omit<HandsOps, 'shutdown' | keyof (ArchiveOps & SurveyOps & WatchOps & CommandOps & SessionOps & BrowserOps)>
+
+export type PatchedFile = HandsOps['patch']['output']['files'][number]
+export type SurveyedEntry = HandsOps['survey']['output']['entries'][number]
+export type WatchedChange = HandsOps['watch']['output']['changes'][number]
+
+export type SessionOutput = HandsOps['sessionRead']['output']
+export type SessionEnd = HandsOps['sessionClose']['output']['ended']
+export type SessionPrompt = NonNullable<SessionOutput['prompt']>
+export type SessionEntry = HandsOps['sessionList']['output']['sessions'][number]
+export type SessionSignal = HandsOps['sessionSignal']['input']['signal']
+export type SessionKey = HandsOps['sessionWrite']['input']['keys'][number]
+
+export type BrowserTab = Pick<HandsOps['browserOpen']['input'], 'profile' | 'owner' | 'tab'>
+export type BrowserAction = HandsOps['browserAct']['input']['action']
+export type BrowserView = HandsOps['browserOpen']['output']
+export type BrowserDownload = HandsOps['browserDownloads']['output']['downloads'][number]
 
 export interface Hands {
   /**

@@ -76,7 +76,7 @@ const connectedKernel: FuzzTarget = {
   seeds: [
     Buffer.concat([
       greeting,
-      reply(1, { ok: { bytes: 1, created: true } }),
+      reply(1, { ok: { bytes: 1, created: true, hash: '', was: '' } }),
       reply(2, { ok: { offset: 0, totalBytes: 3 }, bytes: 3 }, Buffer.from('abc')),
     ]),
     Buffer.concat([greeting, reply(2, { failure: { code: 'not_found', message: 'm', hint: 'h' } })]),

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { cp, copyFile, mkdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { findHandsEntry, loadHandsProgram } from '../../src/sandbox/bubblewrap/hands-program.ts'
+import { loadHandsProgram } from '../../src/sandbox/bubblewrap/hands-program.ts'
 import { sharedLibraries } from '../../src/sandbox/image/root-tree.ts'
 
 const run = promisify(execFile)
@@ -86,7 +86,7 @@ export async function addRepository(tree: string, { node, addon, abuse, warm }: 
   await cp(addon.folder, join(inside, 'node_modules', addon.name), { recursive: true })
   await mkdir(join(tree, dirname(insideNode)), { recursive: true })
   await copyFile(node, join(tree, insideNode))
-  await writeFile(join(inside, 'src/sandbox/bubblewrap/hands.cjs'), loadHandsProgram(findHandsEntry()))
+  await writeFile(join(inside, 'src/sandbox/bubblewrap/hands.cjs'), await loadHandsProgram())
   await writeFile(join(tree, 'opt/abuse'), abuse, { mode: 0o755 })
   const cc = '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nexec cp /opt/abuse "$2"\n'
   await writeFile(join(tree, 'usr/bin/cc'), cc, { mode: 0o755 })

@@ -2,7 +2,7 @@
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandOps, HandsOps } from '../../types/index.ts'
-import { withoutSequences } from '../../types/text.ts'
+import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { type Root, toRealPlace } from '../files/workspace-path.ts'
 import type { HandlersOf } from '../handlers.ts'

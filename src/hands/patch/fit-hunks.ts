@@ -5,7 +5,7 @@
 import { failed } from '../failure.ts'
 import { nearestMatch } from '../files/edit-file.ts'
 import { excerptCharacters, excerptLines, maxPatchCompares, maxPatchLines } from '../limits.ts'
-import type { Hunk, HunkLine } from './parse-hunk.ts'
+import type { Hunk, HunkLine } from './parse-diff.ts'
 
 export interface Fitted {
   readonly text: string

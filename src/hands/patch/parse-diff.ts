@@ -1,12 +1,11 @@
 /**
  * Reads a unified diff, as `diff -u` and `git diff` write it: any number of files, new and deleted ones, renames, modes. What
- * stands around it (a mail, a commit message) is passed over. Left out and refused: binary files, links, copies.
+ * stands around it (a mail, a commit message) is passed over. The package `diff` takes it apart; here its result becomes what the
+ * fitting needs, and its failures say what to correct. Left out and refused: binary files, links, copies.
  */
+import { parsePatch, type StructuredPatch } from 'diff'
 import { failed } from '../failure.ts'
 import { maxPatchFiles } from '../limits.ts'
-import { gitNames, headerName, unquote, withoutPrefix } from './diff-names.ts'
-import { parseHunk } from './parse-hunk.ts'
-import type { Hunk } from './parse-hunk.ts'
 
 export interface FileDiff {
   /** null: the diff creates the file. */
@@ -18,109 +17,192 @@ export interface FileDiff {
   readonly hunks: readonly Hunk[]
 }
 
-/** A file of the diff while its headers and hunks are read. */
-interface Draft {
+/** A line of a file with the newline that ends it; the last one may have none. */
+export interface HunkLine {
+  readonly kind: ' ' | '+' | '-'
+  readonly text: string
+}
+
+export interface Hunk {
+  /** Counts from 1 within its file. */
+  readonly number: number
+  readonly header: string
+  /** Line of the diff where it begins. */
   readonly at: number
-  old: string | null
-  now: string | null
-  /** `---` and `+++`, or renames, have said the names; else the `diff --git` line has to do. */
-  named: boolean
-  moved: boolean
-  creates: boolean
-  deletes: boolean
-  executable: boolean | null
-  readonly hunks: Hunk[]
+  /** Line of the file, from 1; for a hunk without old lines the line behind which it is put, 0 for the beginning. */
+  readonly oldStart: number
+  readonly lines: readonly HunkLine[]
 }
 
 /** @throws `bad_input` that names the line of the diff, `limit_reached`. */
 export function parseDiff(text: string): readonly FileDiff[] {
-  const diff = text.split('\n')
-  const drafts: Draft[] = []
-  for (let at = 0; at < diff.length;) {
-    const line = diff[at]!.replace(/\r$/, '')
-    const draft = drafts.at(-1)
-    if (line.startsWith('diff --git ')) drafts.push(begin(at, gitNames(line.slice(11))))
-    else if (line.startsWith('--- ') && diff[at + 1]?.startsWith('+++ ') === true) {
-      const names = [headerName(line.slice(4)), headerName(diff[at + 1]!.replace(/\r$/, '').slice(4))] as const
-      if (draft === undefined || draft.named || draft.hunks.length > 0) drafts.push({ ...begin(at, names), named: true })
-      else if (!draft.moved) Object.assign(draft, { old: names[0], now: names[1], named: true })
-      at += 1
-    } else if (line.startsWith('@@')) {
-      if (draft === undefined) {
-        throw failed(
-          'bad_input',
-          `Line ${at + 1} of the diff begins a hunk, but no file was named.`,
-          'Put lines --- a/NAME and +++ b/NAME before it.',
-        )
-      }
-      const { hunk, next } = parseHunk(diff, at, shownName(draft), draft.hunks.length + 1)
-      draft.hunks.push(hunk)
-      at = next
-      continue
-    } else if (draft !== undefined && draft.hunks.length === 0) readExtended(draft, line, at)
-    at += 1
-    if (drafts.length > maxPatchFiles) throw failed('limit_reached', `The diff has more than ${maxPatchFiles} files.`, 'Split it.')
+  const lines = text.split('\n')
+  refuseUnsupported(lines)
+  const headers = hunkHeaders(lines)
+  const files = takeApart(withoutSignatures(text), lines).filter(({ oldFileName, hunks }) => oldFileName !== undefined || hunks.length > 0)
+  if (files.length > maxPatchFiles) throw failed('limit_reached', `The diff has more than ${maxPatchFiles} files.`, 'Split it.')
+  if (files.length === 0) {
+    const hint = 'For each file: lines --- a/NAME and +++ b/NAME, then hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@.'
+    throw failed('bad_input', 'This is no unified diff: it names no file.', hint)
   }
-  if (drafts.length > 0) return drafts.map(finish)
-  const hint = 'For each file: lines --- a/NAME and +++ b/NAME, then hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@.'
-  throw failed('bad_input', 'This is no unified diff: it names no file.', hint)
+  let done = 0
+  return files.map((file) => {
+    // The package does not say where a hunk stands. None is passed over, so they are in the order of their headers.
+    const own = headers.slice(done, (done += file.hunks.length))
+    return toFileDiff(file, own)
+  })
 }
 
-function shownName(draft: Draft): string {
-  const { old, now } = withoutPrefix(draft.old, draft.now)
-  return now ?? old ?? 'the file'
-}
+/** Its own types do not say that a hunk without headers has no names. */
+type Parsed = StructuredPatch & { readonly oldFileName: string | undefined; readonly newFileName: string | undefined }
 
-function begin(at: number, names: readonly [string | null, string | null] | null): Draft {
-  const [old, now] = names ?? [null, null]
-  return { at, old, now, named: false, moved: false, creates: old === null && now !== null, deletes: false, executable: null, hunks: [] }
-}
-
-/** The lines that git puts between `diff --git` and the names. */
-function readExtended(draft: Draft, line: string, at: number): void {
-  const [, word, rest] = /^(new file mode|deleted file mode|new mode|rename from|rename to|copy from) (.*)$/.exec(line) ?? []
-  if (/^(?:Binary files .* differ|GIT binary patch)$/.test(line) || word === 'copy from') {
-    const what = word === 'copy from' ? 'copies a file' : 'changes a binary file'
-    throw failed('bad_input', `Line ${at + 1} of the diff ${what}, which is not supported. Nothing was changed.`, 'Leave that file out.')
+function takeApart(text: string, lines: readonly string[]): Parsed[] {
+  try {
+    return parsePatch(text) as Parsed[]
+  } catch (error) {
+    const message = error instanceof Error ? error.message : ''
+    const at = Number(/at line (\d+)/.exec(message)?.[1] ?? 0)
+    if (at > 0) throw miscounted(lines, at - 1)
+    throw failed(
+      'bad_input',
+      `The diff cannot be read: ${message}.`,
+      'Put both lines --- a/NAME and +++ b/NAME before the hunks of a file.',
+    )
   }
-  if (word === undefined || rest === undefined) return
-  if (word.startsWith('rename')) {
-    const name = unquote(rest)
-    if (word === 'rename from') draft.old = `a/${name}`
-    else draft.now = `b/${name}`
-    draft.moved = true
-    return
-  }
-  if (word !== 'deleted file mode') draft.executable = isExecutable(rest, at)
-  if (word === 'new file mode') draft.creates = true
-  if (word === 'deleted file mode') draft.deletes = true
 }
 
-function isExecutable(mode: string, at: number): boolean {
+/** `-- ` is how a mail says that its signature follows; as a line of a hunk the text behind it would begin like one. */
+function withoutSignatures(text: string): string {
+  return text.replaceAll(/^-- \n(?=[^\s+\-\\@][^\n]*(?:\n|$))/gm, '\n')
+}
+
+const headerForm = /^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@/
+
+interface Header {
+  /** Index of its line. */
+  readonly at: number
+  readonly text: string
+  readonly oldStart: number
+  readonly oldCount: number
+  readonly newCount: number
+}
+
+function hunkHeaders(lines: readonly string[]): readonly Header[] {
+  return lines.flatMap((line, at) => {
+    if (!line.startsWith('@@')) return []
+    const found = headerForm.exec(line)
+    if (found === null) {
+      throw failed('bad_input', `${whichHunk(lines, at)} has no line numbers: ${line.slice(0, 80)}`, 'Begin it as in: @@ -10,3 +10,4 @@')
+    }
+    const number = (group: number, otherwise = 1): number => Number(found[group] ?? otherwise)
+    return [{ at, text: found[0], oldStart: number(1), oldCount: number(2), newCount: number(4) }]
+  })
+}
+
+/** Outside of hunks, whose lines begin with a space, + or -. */
+function refuseUnsupported(lines: readonly string[]): void {
+  const at = lines.findIndex((line) => /^(?:Binary files .* differ|GIT binary patch|copy from .*)\r?$/.test(line))
+  if (at === -1) return
+  const what = lines[at]!.startsWith('copy') ? 'copies a file' : 'changes a binary file'
+  throw failed('bad_input', `Line ${at + 1} of the diff ${what}, which is not supported. Nothing was changed.`, 'Leave that file out.')
+}
+
+function toFileDiff(file: Parsed, headers: readonly Header[]): FileDiff {
+  const first = headers[0]
+  if (file.oldFileName === undefined || file.newFileName === undefined) {
+    const hint = 'Put lines --- a/NAME and +++ b/NAME before it.'
+    throw failed('bad_input', `Line ${(first?.at ?? 0) + 1} of the diff begins a hunk, but no file was named.`, hint)
+  }
+  const { old, now } = withoutPrefix(nameOf(file.oldFileName), nameOf(file.newFileName))
+  const creates = file.isCreate === true || old === null
+  const deletes = file.isDelete === true || now === null
+  const shown = now ?? old ?? 'the file'
+  const names = { old: creates ? null : old, now: deletes ? null : now }
+  if (names.old === '' || names.now === '' || (creates && deletes)) {
+    throw failed('bad_input', 'The diff does not say which file is meant.', 'Name it in lines --- a/NAME and +++ b/NAME.')
+  }
+  if (names.old !== null && names.now !== null && old !== now && file.isRename !== true) {
+    const hint = `If ${old} is to be renamed, put lines rename from and rename to before; else give one name.`
+    throw failed('bad_input', `The diff names two files as one: ${old} and ${now}.`, hint)
+  }
+  const executable = deletes ? null : isExecutable(file.newMode, shown)
+  const hunks = file.hunks.map((hunk, i) => toHunk(hunk.lines, headers[i]!, i + 1, shown))
+  if (hunks.length === 0 && names.old === names.now && executable === null) {
+    const hint = 'Add hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@, or leave it out.'
+    throw failed('bad_input', `The diff names ${shown} and changes nothing in it.`, hint)
+  }
+  return { ...names, executable, hunks }
+}
+
+/** @returns null for /dev/null. */
+function nameOf(name: string): string | null {
+  const plain = name.replace(/\r$/, '')
+  return plain === '/dev/null' ? null : plain
+}
+
+/** Takes the letters away that git puts before its names; a pair without them stands as it is. */
+function withoutPrefix(old: string | null, now: string | null): { old: string | null; now: string | null } {
+  const prefixed = (old === null || old.startsWith('a/')) && (now === null || now.startsWith('b/'))
+  return prefixed ? { old: old?.slice(2) ?? null, now: now?.slice(2) ?? null } : { old, now }
+}
+
+function isExecutable(mode: string | undefined, file: string): boolean | null {
+  if (mode === undefined) return null
   if (/^100[0-7]{3}$/.test(mode)) return (Number.parseInt(mode, 8) & 0o111) !== 0
-  throw failed('bad_input', `Line ${at + 1} of the diff makes a link or a submodule (mode ${mode}).`, 'Only regular files can be patched.')
+  throw failed('bad_input', `The diff makes ${file} a link or a submodule (mode ${mode}).`, 'Only regular files can be patched.')
 }
 
-function finish(draft: Draft): FileDiff {
-  const { old, now } = withoutPrefix(draft.old, draft.now)
-  const file = { old: draft.creates ? null : old, now: draft.deletes ? null : now, executable: draft.executable, hunks: draft.hunks }
-  if (file.old === '' || file.now === '' || (file.old === null && file.now === null)) {
-    throw failed(
-      'bad_input',
-      `Line ${draft.at + 1} of the diff does not say which file is meant.`,
-      'Name it in lines --- a/NAME and +++ b/NAME.',
-    )
+/** The package forgives a count of 1 where no line is; the place of such a hunk would be a guess. */
+function toHunk(raw: readonly string[], header: Header, number: number, file: string): Hunk {
+  const lines: HunkLine[] = []
+  for (const line of raw) {
+    const last = lines.at(-1)
+    if (line.startsWith('\\')) {
+      if (last !== undefined) lines[lines.length - 1] = { kind: last.kind, text: last.text.replace(/\n$/, '') }
+    }
+    // An empty line stands for an empty line of the file: editors and mailers take the space away.
+    else lines.push({ kind: line === '' ? ' ' : (line[0] as HunkLine['kind']), text: `${line.slice(1)}\n` })
   }
-  if (file.old !== null && file.now !== null && file.old !== file.now && !draft.moved) {
-    const hint = `If ${file.old} is to be renamed, put lines rename from and rename to before; else give one name.`
-    throw failed('bad_input', `Line ${draft.at + 1} of the diff names two files: ${file.old} and ${file.now}.`, hint)
+  const counted = (but: '+' | '-'): number => lines.filter(({ kind }) => kind !== but).length
+  if (counted('+') !== header.oldCount || counted('-') !== header.newCount) {
+    throw countFailure(`Hunk ${number} of ${file} (line ${header.at + 1} of the diff)`, header.text, counted('+'), counted('-'))
   }
-  if (file.hunks.length === 0 && file.old === file.now && file.executable === null) {
-    throw failed(
-      'bad_input',
-      `The diff names ${file.old} and changes nothing in it.`,
-      'Add hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@, or leave it out.',
-    )
+  return { number, header: header.text, at: header.at + 1, oldStart: header.oldStart, lines }
+}
+
+function miscounted(lines: readonly string[], at: number): Error {
+  let old = 0
+  let now = 0
+  for (let i = at + 1; i < lines.length && isHunkLine(lines, i); i += 1) {
+    const kind = lines[i]![0] ?? ' '
+    if (kind === ' ' || kind === '-') old += 1
+    if (kind === ' ' || kind === '+') now += 1
   }
-  return file
+  return countFailure(whichHunk(lines, at), lines[at]!, old, now)
+}
+
+/** An empty line is one when a hunk goes on behind it. */
+function isHunkLine(lines: readonly string[], at: number): boolean {
+  const line = lines[at] ?? ''
+  if (line === '') return at < lines.length - 1 && /^[-+ ]/.test(lines[at + 1] ?? '') && isHunkLine(lines, at + 1)
+  return /^[-+ \\]/.test(line) && line !== '-- ' && !(line.startsWith('--- ') && (lines[at + 1]?.startsWith('+++ ') ?? false))
+}
+
+function countFailure(where: string, header: string, old: number, now: number): Error {
+  const [text, oldStart, , newStart] = headerForm.exec(header) ?? [header]
+  return failed(
+    'bad_input',
+    `${where} does not hold as many lines as its header ${text} says: it has ${old} old and ${now} new ones. Nothing was changed.`,
+    `If no line is missing, its header should be @@ -${oldStart},${old} +${newStart},${now} @@. Each line of a hunk begins with a space, + or -.`,
+  )
+}
+
+/** Names a hunk by what stands above it, where the diff could not be read as a whole. */
+function whichHunk(lines: readonly string[], at: number): string {
+  const above = lines.slice(0, at)
+  const named = above.findLastIndex((line) => line.startsWith('+++ '))
+  const names = [nameOf(above[named - 1]?.slice(4).split('\t')[0] ?? ''), nameOf(above[named]?.slice(4).split('\t')[0] ?? '')] as const
+  const { old, now } = withoutPrefix(...names)
+  const number = above.slice(named + 1).filter((line) => line.startsWith('@@')).length + 1
+  return `Hunk ${number} of ${named === -1 ? 'the file' : (now ?? old)} (line ${at + 1} of the diff)`
 }

@@ -16,9 +16,8 @@ import {
 } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import { type BubblewrapPlan, holds } from './bubblewrap-plan.ts'
-import { findHandsEntry, loadHandsProgram } from './hands-program.ts'
+import { findCode, loadHandsProgram, makeCode, startFiles } from './hands-program.ts'
 import { launchCommand, type LaunchPlan } from './launch-command.ts'
-import { findCode, makeCode, startFiles } from './start/hands-code.ts'
 
 const insideProgram = '/opt/oxbow/hands.cjs'
 
@@ -32,7 +31,7 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
 
   const startIn = async (profile: Profile, leave: () => void, guarded: readonly GuardedPath[] = []): Promise<HandsProcess> => {
     const view = await viewOf(profile, options)
-    program ??= loadHandsProgram(findHandsEntry())
+    program ??= await loadHandsProgram()
     code ??= findCode(program, options.imageFolder)
     const { files, entry } = startFiles(insideProgram, code)
     removeStaleCgroups(plan.cgroups)

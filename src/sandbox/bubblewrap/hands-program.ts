@@ -1,118 +1,194 @@
 /**
- * The hands program as one JavaScript file, in CommonJS. The bundle brings it ready; from sources its files are joined here,
- * without their types. Both save at every start: Node inside would need 40 ms and 14 MB more to strip types, and 15 ms and 4 MB
- * more to load twenty files instead of one.
+ * The hands program as one JavaScript file, in CommonJS, and its compiled code.
  *
- * The joining is no general bundler. It knows named imports, `export function` and `export const`, in the form that the
- * formatter leaves, and refuses everything else; hands are written in that.
+ * An installation brings the file ready (`dist/hands.cjs`). In a checkout it is bundled from the sources by the bundler that makes
+ * the installation's, with the same settings: about 0.15 s, nearly all of it to load the bundler, so the result is kept. One file
+ * without types saves at every start: Node inside would need 40 ms and 14 MB more to strip types, and 15 ms and 4 MB more to load
+ * twenty files instead of one.
+ *
+ * Compiled code saves as much again: V8 would compile 200 kB at each start, some 10 ms. It is made by the kernel while hands
+ * start without it, and never by hands: nothing that comes out of one sandbox may run in the next one.
  */
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { hash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { OxbowError, writeWhole } from '../../types/index.ts'
+
+/** By the manifest, which stands where the packages do. */
+const checkout = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))
 
 /** @returns the file of this installation that starts hands: beside the bundle, or in the sources. */
 export function findHandsEntry(): string {
   const bundled = fileURLToPath(new URL('./hands.cjs', import.meta.url))
-  return existsSync(bundled) ? bundled : fileURLToPath(new URL('../../hands/main.ts', import.meta.url))
-}
-
-/** @throws Error for a source that is written in another way than this file knows: a bug, found by any test that starts hands. */
-export function loadHandsProgram(entry: string): string {
-  return entry.endsWith('.ts') ? joinOnce(entry) : readFileSync(entry, 'utf8')
+  return existsSync(bundled) ? bundled : join(checkout, 'src/hands/main.ts')
 }
 
 /**
- * Joining takes a third of a second, nearly all of it to load what strips types. So it is kept where Node keeps the code that it
- * compiled, and that place is trusted as much: whoever can write there is the kernel anyway. Where Node keeps none, nothing is kept.
+ * @param folders where a bundle may be kept; the first that only this user can write is taken
+ * @throws OxbowError `sandbox_missing` in a checkout without the bundler; Error for sources that cannot be bundled
  */
-function joinOnce(entry: string): string {
-  const folder = process.getBuiltinModule('node:module').getCompileCacheDir()
-  if (folder === undefined) return joinModules(entry)
-  const name = `${keptPrefix}${sourcesHash(entry)}.cjs`
+export async function loadHandsProgram(entry: string = findHandsEntry(), folders: readonly string[] = keptFolders()): Promise<string> {
+  if (!entry.endsWith('.ts')) return readFileSync(entry, 'utf8')
+  const folder = folders.find(isPrivate)
+  const file = folder === undefined ? null : join(folder, `hands-${hash('sha256', entry).slice(0, 16)}.cjs`)
+  const kept = file === null ? null : readBundle(file)
+  if (kept !== null) return kept
+  const { program, inputs } = await bundle(entry)
+  if (file !== null) keepBundle(file, program, inputs)
+  return program
+}
+
+/**
+ * Beside the packages, which run in this process too; else, where the checkout belongs to somebody else, where Node keeps the code
+ * that it has compiled. Both are trusted as code already.
+ */
+function keptFolders(): readonly string[] {
+  const packages = join(checkout, 'node_modules')
+  const compiled = process.getBuiltinModule('node:module').getCompileCacheDir()
+  return [...(existsSync(packages) ? [join(packages, '.cache/oxbow-hands')] : []), ...(compiled === undefined ? [] : [compiled])]
+}
+
+/** What somebody else could write would run as the program that holds every sandbox. Never throws. */
+function isPrivate(folder: string): boolean {
   try {
-    return readFileSync(join(folder, name), 'utf8')
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const { uid, mode } = statSync(folder)
+    return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0)
   } catch {
-    const program = joinModules(entry)
-    keepProgram(folder, name, program)
-    return program
+    return false
   }
 }
 
-const keptPrefix = 'oxbow-hands-'
+/** What a bundle was made of, by path from the checkout, each with its hash: a change of any makes it stale. */
+type Inputs = readonly (readonly [path: string, sha256: string])[]
 
-/** Never throws: what cannot be kept is joined again. */
-function keepProgram(folder: string, name: string, program: string): void {
+interface Bundle {
+  readonly program: string
+  readonly inputs: Inputs
+}
+
+/** @returns null for none, one that was cut, or one of other sources. Never throws. */
+function readBundle(file: string): string | null {
   try {
-    for (const old of readdirSync(folder)) if (old.startsWith(keptPrefix)) rmSync(join(folder, old), { force: true })
-    const draft = join(folder, `${name}-${process.pid}`)
-    writeFileSync(draft, program, { mode: 0o600 })
-    renameSync(draft, join(folder, name))
+    const text = readFileSync(file, 'utf8')
+    const end = text.indexOf('\n')
+    const { inputs, program: made } = JSON.parse(text.slice(2, end)) as { inputs: Inputs; program: string }
+    const program = text.slice(end + 1)
+    const isFresh = inputs.length > 0 && inputs.every(([path, sum]) => hash('sha256', readFileSync(resolve(checkout, path))) === sum)
+    return isFresh && hash('sha256', program) === made ? program : null
   } catch {
-    // A full disk, or a folder that only others may write.
+    return null
   }
 }
 
-/** Of this file too: another way to join is another program. */
-function sourcesHash(entry: string): string {
-  const hash = process.getBuiltinModule('node:crypto').createHash('sha256')
-  const seen = new Set<string>()
-  const add = (path: string): void => {
-    if (seen.has(path)) return
-    seen.add(path)
-    const source = readFileSync(path, 'utf8')
-    hash.update(`${source.length}\n${source}`)
-    for (const [, , from] of source.matchAll(importLine)) if (!from!.startsWith('node:')) add(join(dirname(path), from!))
+/** Never throws: what cannot be kept is bundled again. */
+function keepBundle(file: string, program: string, inputs: Inputs): void {
+  try {
+    writeWhole(file, `//${JSON.stringify({ inputs, program: hash('sha256', program) })}\n${program}`)
+  } catch {
+    // A full disk.
   }
-  for (const path of [fileURLToPath(import.meta.url), entry]) add(path)
-  return hash.digest('hex').slice(0, 24)
 }
 
-const importLine = /^import\s+\{([^}]*)\}\s+from\s+'([^']+)'$/gm
-const exportLine = /^export ((?:async )?function\*? |const )(\w+)/gm
+async function bundle(entry: string): Promise<Bundle> {
+  const { rolldown } = await loadBundler()
+  // As tsdown.config.ts makes the installed one. Paths stand in comments: from the same folder, so that the same sources give the same program.
+  await using build = await rolldown({ cwd: checkout, input: entry, platform: 'node', transform: { target: 'node24' }, logLevel: 'silent' })
+  const { output } = await build.generate({ format: 'cjs', codeSplitting: false })
+  const [made, ...others] = output
+  if (made?.type !== 'chunk' || others.length > 0) throw new Error(`${entry} was not bundled into one file`)
+  // All that was read, also what left nothing behind but a constant. Another bundler, or other settings in this file, make another program.
+  const read = (await build.watchFiles).filter((path) => isAbsolute(path) && existsSync(path))
+  const files = [...read, fileURLToPath(import.meta.url), join(checkout, 'node_modules/rolldown/package.json')]
+  const inputs = files.map((path) => [relative(checkout, path), hash('sha256', readFileSync(path))] as const)
+  return { program: made.code, inputs }
+}
 
-/** Each module becomes a function that returns its exports, in the order in which they need each other. */
-function joinModules(entry: string): string {
-  const builtins = new Map<string, string>()
-  const modules = new Map<string, string>()
-  const joined: string[] = []
-
-  const variableFor = (known: Map<string, string>, key: string, prefix: string): string => {
-    const name = known.get(key) ?? `${prefix}${known.size}`
-    known.set(key, name)
-    return name
-  }
-  const bodyOf = (path: string): string =>
-    stripTypes(readFileSync(path, 'utf8')).replace(importLine, (_line, names: string, from: string) => {
-      const variable = from.startsWith('node:') ? variableFor(builtins, from, 'builtin') : addModule(join(dirname(path), from))
-      return `const {${names.replace(/\bas\b/g, ':')}} = ${variable}`
+/** A development dependency, never part of an installation: so it is named where no bundler looks. */
+async function loadBundler(): Promise<typeof import('rolldown')> {
+  const name = 'rolldown'
+  try {
+    return (await import(name)) as typeof import('rolldown')
+  } catch (cause) {
+    throw new OxbowError('sandbox_missing', 'The program of the sandbox has not been built, and what builds it is not installed.', {
+      hint: 'Run npm ci with development dependencies; or build once with npm run build where they are, and bring dist/ here.',
+      cause,
     })
-  const addModule = (path: string): string => {
-    const known = modules.get(path)
-    if (known !== undefined) return known
-    const body = bodyOf(path)
-    const exported = [...body.matchAll(exportLine)].map((match) => match[2])
-    const name = variableFor(modules, path, 'module')
-    joined.push(`const ${name} = (() => {\n${checked(body.replace(exportLine, '$1$2'), path)}\nreturn { ${exported.join(', ')} }\n})()`)
-    return name
   }
-  const main = checked(bodyOf(entry), entry)
-  const head = [...builtins].map(([from, name]) => `const ${name} = require('${from}')`)
-  return ["'use strict'", ...head, ...joined, main].join('\n')
 }
 
-function checked(body: string, path: string): string {
-  const [line] = /^(?:import|export)\b.*$/m.exec(body) ?? []
-  if (line !== undefined) throw new Error(`${path} cannot be joined: ${line}`)
-  return body
+const hashBytes = 32
+/** As Node wraps a CommonJS module. */
+const wrapper = ['(function (exports, require, module, __filename, __dirname) {', '\n})'] as const
+const insideCode = '/opt/oxbow/hands.code'
+const insideLoader = '/opt/oxbow/start.cjs'
+
+export interface StartFiles {
+  /** What is shown inside beside the program. */
+  readonly files: readonly { readonly path: string; readonly text: string | Buffer }[]
+  /** The file that Node starts with. */
+  readonly entry: string
 }
 
-function stripTypes(source: string): string {
-  // Experimental in name only: it is what runs this very file. Its notice would be the first thing that a person sees.
-  const warn = Object.getOwnPropertyDescriptor(process, 'emitWarning')!
-  process.emitWarning = () => undefined
+/** @returns the code that is kept for this program and this Node, or null. */
+export function findCode(program: string, folder: string): Buffer | null {
   try {
-    return process.getBuiltinModule('node:module').stripTypeScriptTypes(source)
-  } finally {
-    Object.defineProperty(process, 'emitWarning', warn)
+    const kept = readFileSync(join(folder, nameOf(program)))
+    const code = kept.subarray(hashBytes)
+    return sha256(code).equals(kept.subarray(0, hashBytes)) ? code : null
+  } catch {
+    return null
   }
+}
+
+/** Makes the code and keeps it for the next start, in place of what was kept before. Never throws: without it a start is slower. */
+export function makeCode(program: string, folder: string): Buffer | null {
+  try {
+    const { Script } = process.getBuiltinModule('node:vm')
+    const code = new Script(wrapper.join(program)).createCachedData()
+    const name = nameOf(program)
+    mkdirSync(folder, { recursive: true })
+    for (const old of readdirSync(folder)) if (/^hands-\w+\.code/.test(old) && old !== name) rmSync(join(folder, old), { force: true })
+    const draft = join(folder, `${name}-${process.pid}`)
+    writeFileSync(draft, Buffer.concat([sha256(code), code]), { mode: 0o600 })
+    renameSync(draft, join(folder, name))
+    return code
+  } catch {
+    return null
+  }
+}
+
+/** @param insideProgram path of the program in the sandbox */
+export function startFiles(insideProgram: string, code: Buffer | null): StartFiles {
+  if (code === null) return { files: [], entry: insideProgram }
+  return {
+    entry: insideLoader,
+    files: [
+      { path: insideCode, text: code },
+      { path: insideLoader, text: loaderOf(insideProgram) },
+    ],
+  }
+}
+
+function loaderOf(insideProgram: string): string {
+  const [before, after] = wrapper.map((text) => JSON.stringify(text))
+  return `'use strict'
+const { readFileSync } = require('node:fs')
+const { Script, constants } = require('node:vm')
+const program = ${before} + readFileSync('${insideProgram}', 'utf8') + ${after}
+new Script(program, {
+  filename: '${insideProgram}',
+  cachedData: readFileSync('${insideCode}'),
+  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+}).runInThisContext()(exports, require, module, __filename, __dirname)
+`
+}
+
+function nameOf(program: string): string {
+  return `hands-${sha256(`${process.versions.v8} ${process.arch}\n${program}`).toString('hex').slice(0, 24)}.code`
+}
+
+function sha256(data: string | Buffer): Buffer {
+  return hash('sha256', data, 'buffer')
 }

@@ -4,7 +4,7 @@ import { OxbowError, isOxbowError } from '../../types/index.ts'
 import type { Profile } from '../../types/index.ts'
 import type { FolderMount, GuardedPath, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from '../tier-plan.ts'
 import { browserFileMb, browserProcesses } from '../limits.ts'
-import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { insideEgressSocket, sandboxUid } from '../tier-plan.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { createEntrance } from '../workspace-entrance.ts'
@@ -92,7 +92,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
     onGone: () => void,
   ): Promise<HandsProcess> => {
     const name = containerName(`${process.hrtime.bigint().toString(36)}${(starts += 1)}`)
-    program ??= loadHandsProgram(findHandsEntry())
+    program ??= await loadHandsProgram()
     const idFile = join(kept, `${name}.id`)
     const args = runArguments({
       engine: engine.name,

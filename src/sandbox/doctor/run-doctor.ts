@@ -7,7 +7,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Config, type DoctorCheck, engineVariables } from '../../types/index.ts'
-import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { findEngine, findImage, installationOf } from '../container/container-engine.ts'
 import { createEgressProxy } from '../egress/egress-proxy.ts'
 import { ownSearchPath } from '../host-programs.ts'
@@ -87,7 +87,7 @@ async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPat
   const engine = findEngine(limits.container, searchPath)
   const image = 'code' in engine ? null : await findImage(engine, limits.container.image, installationOf(imageFolder))
   // The machines of another version of Oxbow need another image.
-  const hands = handsMark(loadHandsProgram(findHandsEntry()))
+  const hands = handsMark(await loadHandsProgram())
   const stamps = [...new Set(made)].map(stampOf)
   return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', kvmUsers(), limits, environment, image, hands, stamps])
 }

@@ -37,18 +37,18 @@ function connect() {
   return { hands, fromHands, killed, requests, cancels, say, cancelled, write }
 }
 
-const ok = JSON.stringify({ ok: { bytes: 1, created: true } })
+const ok = JSON.stringify({ ok: { bytes: 1, created: true, hash: '', was: '' } })
 const refusal = JSON.stringify({ failure: { code: 'cancelled', message: 'm', hint: 'h' } })
 
 describe('the connection to hands', () => {
   it('matches answers to requests, in whatever order they come', async () => {
     const { say, write, hands } = connect()
     const both = [write(), write()]
-    say(2, JSON.stringify({ ok: { bytes: 2, created: false } }))
+    say(2, JSON.stringify({ ok: { bytes: 2, created: false, hash: '', was: '' } }))
     say(1, ok)
     assert.deepEqual(await Promise.all(both), [
-      { bytes: 1, created: true },
-      { bytes: 2, created: false },
+      { bytes: 1, created: true, hash: '', was: '' },
+      { bytes: 2, created: false, hash: '', was: '' },
     ])
     assert.equal(hands.isOpen(), true)
   })
@@ -111,7 +111,7 @@ describe('the connection to hands', () => {
     const request = write({ signal: cancel.signal })
     cancel.abort()
     say(1, ok)
-    assert.deepEqual(await request, { bytes: 1, created: true })
+    assert.deepEqual(await request, { bytes: 1, created: true, hash: '', was: '' })
   })
 
   it('fails all that waits when the process ends', async () => {

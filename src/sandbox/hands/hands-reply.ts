@@ -1,30 +1,18 @@
 /** What hands may say. Everything in a sandbox may be in a stranger's hands, so each reply is parsed against a schema and its sizes. */
 import { z } from 'zod'
 import { OxbowError, joinContent } from '../../types/index.ts'
+import { handsOperations } from '../../types/hands-operations.ts'
 import type { ErrorCode, HandsOp, HandsOps } from '../../types/index.ts'
 import { maxFailureText, maxReplyValues } from '../limits.ts'
-import { browserReplies } from './browser-replies.ts'
-import { archiveReplies } from './archive-replies.ts'
-import { commandReplies } from './command-replies.ts'
-import { fileReplies } from './file-replies.ts'
-import { lifeReplies } from './life-replies.ts'
-import { sessionReplies } from './session-replies.ts'
-import { surveyReplies } from './survey-replies.ts'
-import { watchReplies } from './watch-replies.ts'
-
-const outputs: { readonly [Op in HandsOp]: z.ZodType<HandsOps[Op]['output']> } = {
-  ...fileReplies,
-  ...archiveReplies,
-  ...surveyReplies,
-  ...watchReplies,
-  ...lifeReplies,
-  ...commandReplies,
-  ...sessionReplies,
-  ...browserReplies,
-}
 
 export function isHandsOp(name: unknown): name is HandsOp {
-  return typeof name === 'string' && Object.hasOwn(outputs, name)
+  return typeof name === 'string' && Object.hasOwn(handsOperations, name)
+}
+
+/** @returns what an isolated guest asks, or null for what no kernel would: whoever is in there may have taken it over. */
+export function parseRequest(op: HandsOp, body: unknown): object | null {
+  const parsed = handsOperations[op].input.safeParse(body)
+  return parsed.success ? parsed.data : null
 }
 
 /** Codes that hands have a reason to use. Others could make the kernel do something: `store_full` turns it read-only. */
@@ -62,7 +50,7 @@ export function parseReply<Op extends HandsOp>(op: Op, message: string, content:
   }
   const refused = refusal.safeParse(body)
   if (!refused.success) {
-    const output: z.ZodType<HandsOps[Op]['output']> = outputs[op]
+    const output = handsOperations[op].output as unknown as z.ZodType<HandsOps[Op]['output']>
     const said = accepted.safeParse(body)
     const reply = said.success ? output.safeParse(joinContent(said.data.ok, said.data.bytes, content)) : said
     return reply.success ? { kind: 'ok', output: reply.data } : { kind: 'garbage', problem: `a reply to ${op} has the wrong shape` }

@@ -24,8 +24,8 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { gitRuns, isBareRepository } from '../../types/index.ts'
-import { maxImportEntries, maxMergeReports } from '../limits.ts'
+import { maxSurveyEntries, gitRuns, isBareRepository } from '../../types/index.ts'
+import { maxMergeReports } from '../limits.ts'
 import type { TakenChanges, TakenEntry } from './take-changes.ts'
 
 interface Merge {
@@ -209,7 +209,7 @@ export async function readTree(root: string, known: Tree): Promise<Map<string, T
   const tree = new Map<string, TreeEntry>()
   const enter = async (below: string): Promise<void> => {
     for (const name of await readdir(join(root, below)).catch(() => [])) {
-      if (tree.size >= maxImportEntries || isPassing(name)) continue
+      if (tree.size >= maxSurveyEntries || isPassing(name)) continue
       const path = below === '' ? name : `${below}/${name}`
       const entry = await readEntry(root, path, known.get(path)).catch(() => null)
       if (entry === null) continue

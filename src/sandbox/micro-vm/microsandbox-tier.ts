@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import { type Failure, OxbowError, type Profile, truncate } from '../../types/index.ts'
-import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { containerName, isOrphan } from '../container/container-process.ts'
 import { attachHands, collectDiagnostics, type HandsProcess, spawnWithStreams } from '../hands/hands-process.ts'
 import { findProgram, runOnHost } from '../host-programs.ts'
@@ -108,7 +108,7 @@ function tierPlan(msb: string, options: TierOptions): TierPlan {
 
 async function startIn(msb: string, options: TierOptions, profile: Profile, leave: () => void): Promise<HandsProcess> {
   const { folders, limits } = options
-  const program = keepFile(join(options.cacheFolder, 'hands-msb', 'hands.cjs'), loadHandsProgram(findHandsEntry()))
+  const program = keepFile(join(options.cacheFolder, 'hands-msb', 'hands.cjs'), await loadHandsProgram())
   const work: readonly MsbMount[] = [
     { host: folders.shared, inside: '/shared', writable: true },
     { host: folders.tmp, inside: '/tmp', writable: true },

@@ -5,7 +5,7 @@
 import { dirname, join } from 'node:path'
 import { type Config, type Failure, OxbowError, type Profile } from '../../types/index.ts'
 import { type BubblewrapPlan, planBubblewrap } from '../bubblewrap/bubblewrap-plan.ts'
-import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { kvmProbeMs, machineDiskMb } from '../limits.ts'
 import type { TierOptions, TierPlan, TierProvider } from '../tier-plan.ts'
 import { type Accelerator, findAccelerator, hostFacts } from './accelerator.ts'
@@ -26,7 +26,7 @@ export const qemuTier: TierProvider = {
     const configured = options.limits.micro_vm.image
     const image = await findVmImage(configured === '' ? join(options.imageFolder, imagesName) : configured)
     if (image === null) return noImage(configured)
-    if (!(await holdsHands(image, loadHandsProgram(findHandsEntry())))) return otherImage
+    if (!(await holdsHands(image, await loadHandsProgram()))) return otherImage
     const partsOf = (accel: MachineShape['accel'], tscKhz: number, profile: GuestSettings['profile']): SnapshotParts => ({
       launcher,
       qemu: programs.qemu,

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import { mkdtemp, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Hands, isOxbowError, OxbowError, type SurveyedEntry } from '../../types/index.ts'
-import { importPieceBytes, importRequestMs, importsAtOnce, maxImportEntries } from '../limits.ts'
+import { maxSurveyEntries, type Hands, isOxbowError, OxbowError, type SurveyedEntry } from '../../types/index.ts'
+import { importPieceBytes, importRequestMs, importsAtOnce } from '../limits.ts'
 
 /** For each path, a text that changes when the machine changes the entry. */
 type Stamps = ReadonlyMap<string, string>
@@ -34,9 +34,9 @@ export interface TakenChanges {
 
 /** @throws OxbowError `sandbox_failed` when what it says cannot be true; what hands throw */
 export async function surveyMachine(hands: Hands, signal: AbortSignal): Promise<readonly SurveyedEntry[]> {
-  const input = { path: '/shared', maxEntries: maxImportEntries }
+  const input = { path: '/shared', maxEntries: maxSurveyEntries }
   const { entries, truncated } = await hands.ask('survey', input, { signal, timeoutMs: importRequestMs })
-  if (truncated) throw refused(`more than ${maxImportEntries} files and folders`)
+  if (truncated) throw refused(`more than ${maxSurveyEntries} files and folders`)
   const kinds = new Map<string, SurveyedEntry['kind']>()
   for (const { path, kind } of entries) {
     if (!isPlain(path)) throw refused('a path that leaves the folder')

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { OxbowError, toError } from '../../types/index.ts'
-import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { findProgram, ownSearchPath, runOnHost } from '../host-programs.ts'
 import type { RootExtra } from '../image/root-entries.ts'
 import { buildRootTree, isRootTree } from '../image/root-tree.ts'
@@ -70,7 +70,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   await mkdir(kernels, { recursive: true, mode: 0o700 })
   await removeOrphans(kernels)
   const packageFile = await findKernelPackage(options.kernel, kernels)
-  const hands = loadHandsProgram(findHandsEntry())
+  const hands = await loadHandsProgram()
   const tree = await buildRootTree(join(options.folder, 'trees'), {
     extras: options.extras,
     files: [{ path: insideHands, text: hands }],

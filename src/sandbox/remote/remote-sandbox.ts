@@ -18,7 +18,7 @@ import {
   toFailure,
 } from '../../types/index.ts'
 import { attachHands, type HandsProcess } from '../hands/hands-process.ts'
-import { isHandsOp } from '../hands/hands-reply.ts'
+import { isHandsOp, parseRequest } from '../hands/hands-reply.ts'
 import { keepHands } from '../keep-hands.ts'
 import { maxPendingBytes, maxPendingRequests, maxRelayedConnections, maxRelayedMs, maxReplyBytes, maxServedConnections } from '../limits.ts'
 
@@ -119,7 +119,8 @@ function readRequest(text: string, content: Buffer): { readonly op: HandsOp; rea
   try {
     const { op, input, bytes } = JSON.parse(text) as { op?: unknown; input?: unknown; bytes?: unknown }
     const body = joinContent(input, bytes, content)
-    return isHandsOp(op) && typeof body === 'object' && body !== null ? { op, body } : null
+    const parsed = isHandsOp(op) ? parseRequest(op, body) : null
+    return parsed === null ? null : { op: op as HandsOp, body: parsed }
   } catch {
     return null
   }

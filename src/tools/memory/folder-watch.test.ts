@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import type { CallOutcome, HandsOps, Sandbox } from '../../types/index.ts'
+import type { CallOutcome, Hands, HandsOps, Sandbox } from '../../types/index.ts'
 import { watchFolders } from './folder-watch.ts'
 
 type Answer = HandsOps['watch']['output']
@@ -23,7 +23,7 @@ function watched(answers: (Answer | Error)[]) {
     open += 1
     return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
   }
-  const sandbox: Pick<Sandbox, 'hands'> = { hands: async () => ({ ask }) }
+  const sandbox: Pick<Sandbox, 'hands'> = { hands: async () => ({ ask }) as Hands }
   const ingest = async (path: string): Promise<CallOutcome> => (ingested.push(path), askedMeanwhile.push(open > 0), ok)
   return { ingested, askedMeanwhile, quiet: quiet.promise, watch: watchFolders({ folders: ['/shared/docs'], sandbox, ingest, restMs: 1 }) }
 }

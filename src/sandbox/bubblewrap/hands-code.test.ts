@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Script } from 'node:vm'
-import { asker } from '../../sandbox-contract.ts'
-import { makeWorkbench } from '../../sandbox-fixture.ts'
-import { findCode, makeCode, startFiles } from './hands-code.ts'
+import { asker } from '../sandbox-contract.ts'
+import { makeWorkbench } from '../sandbox-fixture.ts'
+import { findCode, makeCode, startFiles } from './hands-program.ts'
 
 const program = 'function one() { return 1 }\nmodule.exports = one()'
 /** As the loader wraps it. */

@@ -1,0 +1,216 @@
+/** The operations of hands with what lives longer than a request: sessions and browser tabs. See hands-operations.ts. */
+import { z } from 'zod'
+import { maxBrowserNotes, maxBrowserPageBytes, maxSessionText } from './hands-frame.ts'
+
+const count = z.int().nonnegative()
+const owner = z.string()
+/** Names the session to the egress proxy, where there is a way out. */
+const pass = z.string().optional()
+
+/** An id stands in sentences that a model reads: nothing else fits into it. */
+const sessionId = z.string().regex(/^(?:shell|job)-[0-9]{1,9}-[a-z0-9]{1,12}$/)
+const exitCode = z.int().min(-1).max(255).nullable()
+/** One of both is null, unless its end could not be seen; null itself while the session lives. */
+const end = z.strictObject({ exitCode, signal: z.string().max(32).nullable() })
+/** A shell waits for input since the last write. `exitCode` is that of its last command; null within an unfinished one. */
+const prompt = z.strictObject({ exitCode }).nullable()
+const cells = z.int().min(1).max(1_000)
+const sessionKind = z.enum(['shell', 'job'])
+const sessionSignal = z.enum(['SIGINT', 'SIGTERM', 'SIGKILL', 'SIGHUP', 'SIGQUIT', 'SIGSTOP', 'SIGCONT', 'SIGUSR1', 'SIGUSR2'])
+// prettier-ignore
+const sessionKey = z.enum([
+  'enter', 'tab', 'escape', 'backspace', 'delete', 'up', 'down', 'left', 'right', 'home', 'end', 'page_up', 'page_down', 'ctrl_a', 'ctrl_c',
+  'ctrl_d', 'ctrl_e', 'ctrl_k', 'ctrl_l', 'ctrl_r', 'ctrl_u', 'ctrl_w', 'ctrl_x', 'ctrl_z', 'ctrl_backslash',
+])
+
+/**
+ * Processes that outlive a request: shells that are talked to, and jobs that run while other things happen. Both are one kind of
+ * thing: an id, a process tree, and the newest part of an output whose bytes are counted from 0.
+ *
+ * `owner` is the conversation that opened a session: to another one it does not exist. The owner '' is the person, who sees all.
+ */
+const sessions = {
+  /**
+   * A shell answers when it first waits for input, a job at once. `command` is what a job runs, '' for a shell; `terminal` null: plain
+   * pipes. In the reply `terminal` is false where one was asked for and hands have none.
+   */
+  sessionOpen: {
+    input: z.strictObject({
+      owner,
+      kind: sessionKind,
+      command: z.string(),
+      cwd: z.string(),
+      terminal: z.strictObject({ columns: z.number(), rows: z.number() }).nullable(),
+      pass,
+    }),
+    output: z.strictObject({ id: sessionId, terminal: z.boolean() }),
+  },
+  /** Text first, then the keys. `total` is how much output there was before: reading goes on from there. */
+  sessionWrite: {
+    input: z.strictObject({ owner, id: z.string(), text: z.string(), keys: z.array(sessionKey) }),
+    output: z.strictObject({ total: count }),
+  },
+  /**
+   * `from`: offset to begin at; below 0, so many bytes before the end. `waitMs`: longest wait for what `until` names; 0 answers at
+   * once. The session's end and a full page end the wait too. `until` output: something new, and then silence for `quietMs`; quiet:
+   * silence. A shell that waits for input needs no silence. `plain`: terminal control sequences are taken out, and lines stand as they
+   * were at last. A read that is cancelled ends nothing but itself.
+   *
+   * In the reply `from` is where the text begins, `next` where the next one does, `total` the bytes of output so far, and `dropped`
+   * bytes after the offset that was asked for are gone: the newest part is kept.
+   */
+  sessionRead: {
+    input: z.strictObject({
+      owner,
+      id: z.string(),
+      from: z.int(),
+      maxBytes: z.number(),
+      waitMs: z.number(),
+      until: z.enum(['output', 'quiet']),
+      quietMs: z.number(),
+      plain: z.boolean(),
+    }),
+    output: z.strictObject({
+      text: z.string().max(maxSessionText),
+      from: count,
+      next: count,
+      total: count,
+      dropped: count,
+      ended: end.nullable(),
+      prompt,
+    }),
+  },
+  sessionResize: {
+    input: z.strictObject({ owner, id: z.string(), columns: z.number(), rows: z.number() }),
+    output: z.strictObject({ columns: cells, rows: cells }),
+  },
+  /** `foreground`: what a shell runs, or the job. `all`: every process of the session, also what left its group. */
+  sessionSignal: {
+    input: z.strictObject({ owner, id: z.string(), signal: sessionSignal, to: z.enum(['foreground', 'all']) }),
+    output: z.strictObject({ processes: count }),
+  },
+  /** Ends all its processes and forgets it. */
+  sessionClose: {
+    input: z.strictObject({ owner, id: z.string() }),
+    output: z.strictObject({ ended: end, total: count }),
+  },
+  /** `command` is the beginning of what a job runs; '' for a shell. */
+  sessionList: {
+    input: z.strictObject({ owner }),
+    output: z.strictObject({
+      sessions: z
+        .array(
+          z.strictObject({
+            id: sessionId,
+            kind: sessionKind,
+            terminal: z.boolean(),
+            command: z.string().max(1_000),
+            cwd: z.string().max(8_192),
+            ageMs: count,
+            total: count,
+            ended: end.nullable(),
+            prompt,
+          }),
+        )
+        .max(64),
+    }),
+  },
+}
+
+/** Whose cookies and storage (`profile`: lower-case letters, digits and hyphens), whose tabs, and which one; '' is the current one. */
+const inTab = { profile: z.string(), owner, tab: z.string() }
+const tab = z.string().regex(/^t\d{1,6}$/)
+const url = z.string().max(8_192)
+const title = z.string().max(1_000)
+/** Made by hands alone: nothing that a page says can name another place. */
+const browserPath = z
+  .string()
+  .max(300)
+  .regex(/^\/tmp\/(?:downloads|screenshots)\/[^./\p{Cc}][^/\p{Cc}]*$/u)
+
+/**
+ * `status` is that of the answer to the last navigation of `browserOpen`, null where there was none. `shows` is what `text` holds: the
+ * whole tree of elements, lines of it that are new (+) or gone (-), the text alone, or nothing. `nextByte` is null at the end. `notes`
+ * are what happened meanwhile, the oldest first: dialogs, windows that were opened, downloads, crashes.
+ */
+const view = {
+  tab,
+  url,
+  title,
+  status: z.int().min(100).max(999).nullable(),
+  shows: z.enum(['tree', 'changes', 'text', 'nothing']),
+  text: z.string().max(maxBrowserPageBytes),
+  fromByte: count,
+  nextByte: count.nullable(),
+  totalBytes: count,
+  notes: z.array(z.string().max(1_000)).max(maxBrowserNotes),
+}
+
+/** `ref` is what a tree calls an element: e5, or f1e2 in a frame. '' presses a key where the focus is, and scrolls by a screen. */
+const browserAction = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('click'), ref: z.string(), button: z.enum(['left', 'right', 'middle']), double: z.boolean() }),
+  z.strictObject({ kind: z.literal('type'), ref: z.string(), text: z.string(), append: z.boolean(), submit: z.boolean() }),
+  z.strictObject({ kind: z.literal('press'), ref: z.string(), key: z.string() }),
+  z.strictObject({ kind: z.literal('select'), ref: z.string(), values: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal('hover'), ref: z.string() }),
+  z.strictObject({ kind: z.literal('scroll'), ref: z.string(), direction: z.enum(['down', 'up']) }),
+  z.strictObject({ kind: z.enum(['back', 'forward', 'reload']) }),
+])
+
+/**
+ * What hands of profile `browser` do. Tabs belong to an owner (a conversation) and to a browser profile (an agent): nobody names or
+ * sees the tab of another. Texts in replies come from pages and may say anything, so they are bounded above all.
+ */
+const browser = {
+  /** Goes to an address in the owner's current tab, in `tab`, or in a new one. */
+  browserOpen: {
+    input: z.strictObject({ ...inTab, url: z.string(), newTab: z.boolean(), maxBytes: z.int() }),
+    output: z.strictObject(view),
+  },
+  /** Does one thing in a tab as a person would, and waits until the page has taken it in. */
+  browserAct: {
+    input: z.strictObject({ ...inTab, action: browserAction, acceptDialogs: z.boolean(), maxBytes: z.int() }),
+    output: z.strictObject(view),
+  },
+  /** Looks and changes nothing. `fromByte` above 0 reads on in what the last look gave. */
+  browserLook: {
+    input: z.strictObject({
+      ...inTab,
+      as: z.enum(['tree', 'changes', 'text']),
+      ref: z.string(),
+      depth: z.int(),
+      fromByte: count,
+      maxBytes: z.int(),
+    }),
+    output: z.strictObject(view),
+  },
+  /** A picture of what is seen, of the whole page, or of one element, as a new file below /tmp. */
+  browserPicture: {
+    input: z.strictObject({ ...inTab, ref: z.string(), fullPage: z.boolean() }),
+    output: z.strictObject({ ...view, path: browserPath, bytes: count, width: count, height: count }),
+  },
+  /** The owner's tabs, after one was closed or made the current one. */
+  browserTabs: {
+    input: z.strictObject({ ...inTab, action: z.enum(['list', 'select', 'close']) }),
+    output: z.strictObject({ tabs: z.array(z.strictObject({ tab, current: z.boolean(), url, title })).max(20) }),
+  },
+  /** The owner's downloads, the newest last; waits for running ones up to `waitMs`. `path` is '' until it is there. */
+  browserDownloads: {
+    input: z.strictObject({ profile: z.string(), owner, waitMs: z.number() }),
+    output: z.strictObject({
+      downloads: z
+        .array(
+          z.strictObject({
+            path: z.union([z.literal(''), browserPath]),
+            url,
+            bytes: count,
+            state: z.enum(['running', 'done', 'failed']),
+            problem: z.string().max(300),
+          }),
+        )
+        .max(30),
+    }),
+  },
+}
+
+export const liveOperations = { ...sessions, ...browser }
