@@ -29,7 +29,10 @@ export async function openGuestStore({
     })
   }
   const cipher = cipherChoice(choice)
-  await prepareStore({ user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) })
+  await prepareStore(
+    { user, file: path, url: storeAddress(choice), backups: '', ...(cipher !== null && { cipher }) },
+    isolation === undefined,
+  )
   return openStore(choice)
 }
 

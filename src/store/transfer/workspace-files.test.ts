@@ -18,6 +18,7 @@ import { pack as openPack } from 'tar-stream'
 import type { BackupReport, FileKeys, RestorePreview, RestoreReport } from '../../types/index.ts'
 import { assertRejects, storeFolder } from '../store-fixture.ts'
 import type { StorePlace } from '../upkeep/connection.ts'
+import { prepareStore } from '../upkeep/on-demand.ts'
 import { openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
 import { ask, fillStore, placeIn } from './transfer-fixture.ts'
 import { finishRestore, hasPlan, writePlan } from './workspace-files.ts'
@@ -152,6 +153,7 @@ test('a restore that ends between two renames is finished by the next program, a
   mkdirSync(steps[0]!.kept)
   writeFileSync(join(steps[0]!.staged, 'new'), 'new')
   writePlan(place, 'odd0', steps)
+  await assertRejects(prepareStore(place, false), 'bad_config', /isolated guest cannot finish it/)
   await ask(place, { ask: 'status' })
   assert.equal(readFileSync(at('vault', 'new'), 'utf8'), 'new')
   assert.equal(readdirSync(at()).filter((name) => name.startsWith('vault.replaced-1')).length, 2)

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { KeyQuestion, KeyReport, StoreQuestion } from '../../types/index.ts'
+import { type KeyQuestion, type KeyReport, OxbowError, type StoreQuestion } from '../../types/index.ts'
 import type { KeyDeps } from '../secrets/answer-keys.ts'
 import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
 import type { StorePlace, UpkeepDeps } from './connection.ts'
@@ -28,17 +28,27 @@ export async function answerStore(question: StoreQuestion, deps: UpkeepDeps): Pr
   return answer(question as never, deps)
 }
 
+function planFile({ file }: StorePlace): string {
+  return join(dirname(file), 'restore-plan.json')
+}
+
 /** Finishes or undoes a restore that was interrupted; costs one look at a file that is not there. */
 async function finishRestore(place: StorePlace): Promise<void> {
-  if (!existsSync(join(dirname(place.file), 'restore-plan.json'))) return
+  if (!existsSync(planFile(place))) return
   await (await import('../transfer/workspace-files.ts')).finishRestore(place)
 }
 
 /**
  * Call before a guest opens its store: finishes a restore that was interrupted, and refuses a file whose store was moved away.
- * @throws OxbowError `bad_config` for such a file
+ * @param seesFolders false in an isolated guest, which cannot put folders of the workspace in place
+ * @throws OxbowError `bad_config` for such a file, or a restore that this guest cannot finish
  */
-export async function prepareStore(place: StorePlace): Promise<void> {
+export async function prepareStore(place: StorePlace, seesFolders = true): Promise<void> {
+  if (!seesFolders && existsSync(planFile(place))) {
+    throw new OxbowError('bad_config', 'A restore of this workspace was interrupted, and an isolated guest cannot finish it.', {
+      hint: 'Run `oxbow store status`: it finishes the restore first.',
+    })
+  }
   await finishRestore(place)
   if (existsSync(`${place.file}.moved`)) (await import('../transfer/store-move.ts')).checkMoved(place)
 }
