@@ -2,6 +2,7 @@
  * Embeds with a model2vec model in a folder (potion and its kind): each token has a vector, a text is their mean. Reads
  * `config.json`, `tokenizer.json` and `model.safetensors`; nothing in them is run, and each has a bound.
  */
+import { isObject } from '../../types/index.ts'
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -28,7 +29,7 @@ interface Model {
 /** @throws OxbowError `bad_config` that says what is wrong with the folder */
 export function openFolderEmbedder(folder: string): Embedder {
   const config = jsonOf(readBounded(folder, 'config.json'), 'config.json')
-  if (typeof config !== 'object' || config === null) throw refusedModel('its config.json is no object')
+  if (!isObject(config)) throw refusedModel('its config.json is no object')
   const tokenizerBytes = readBounded(folder, 'tokenizer.json')
   const file = readBounded(folder, 'model.safetensors')
   const model = openModel(readTokenizer(jsonOf(tokenizerBytes, 'tokenizer.json')), file)
@@ -144,7 +145,7 @@ export function readTensor(file: Uint8Array, name: string): Tensor | null {
 function headerOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   try {
     const header: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    if (typeof header === 'object' && header !== null) return header as Record<string, unknown>
+    if (isObject(header)) return header
   } catch {
     // Said below.
   }

@@ -2,6 +2,7 @@
  * Entries of memory: how one is made from a text (passages with their terms, and a hash of the whole), how its text is put together
  * again, what stands in its `extra`, when it holds, and how all of them are read page by page.
  */
+import { isObject } from '../../types/index.ts'
 import type { MemoryEntry, MemoryFilter, MemoryItem, MemoryStore, Passage } from '../../store/index.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { dayTerms, termsOfDay } from '../recall/day-terms.ts'
@@ -104,7 +105,7 @@ export interface EntryExtra {
 export function extraOf(entry: Pick<MemoryEntry, 'extra'>): EntryExtra {
   try {
     const value: unknown = JSON.parse(entry.extra === '' ? '{}' : entry.extra)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+    if (!isObject(value)) return {}
     return Object.fromEntries(Object.entries(value).filter(([name, each]) => fits(name, each)))
   } catch {
     return {}

@@ -4,6 +4,7 @@
  */
 import { parseErased, parseReference, type Store } from '../../store/index.ts'
 import {
+  isObject,
   type AssistantMessage,
   type CallId,
   type JournalRecord,
@@ -68,7 +69,7 @@ export async function bodyOf(store: Pick<Store, 'blob'>, { body }: Pick<JournalR
   const text = kept === null ? body : bytes === null ? '' : Buffer.from(bytes).toString()
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as JsonObject) : null
+    return isObject(value) ? value : null
   } catch {
     return null
   }

@@ -1,4 +1,5 @@
 /** Gathers facts out of what people have said since the last time: by rules, and by a model where one is named. */
+import { isObject } from '../../types/index.ts'
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, freshFacts, itemsOf, makeItem, wholeText } from '../keep/memory-item.ts'
@@ -101,8 +102,8 @@ function parseLine(line: string): (Statement & { readonly n: number }) | null {
   } catch {
     return null
   }
-  if (typeof value !== 'object' || value === null) return null
-  const { n, type, subject, attribute, value: said, single, text } = value as Record<string, unknown>
+  if (!isObject(value)) return null
+  const { n, type, subject, attribute, value: said, single, text } = value
   const words = [subject, attribute, said, text].every(
     (each) => typeof each === 'string' && each.trim() !== '' && each.length <= maxFactChars,
   )
