@@ -33,6 +33,9 @@ export const doubleInterruptMs = 2_000
 export const sameInterruptMs = 500
 /** Characters of a call's input in its one line; the whole input is in the journal. */
 export const maxCallLineChars = 80
+/** Lines of a running command that are shown as they come, and characters of each before the terminal clips them. */
+export const liveLines = 5
+export const maxLiveChars = 400
 /** Shortest id shown: the first characters of a UUIDv7 are the time in about minutes. */
 export const minIdChars = 8
 /** Changes that a refreshed catalog lists one by one; `--json` has them all. */

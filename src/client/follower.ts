@@ -94,8 +94,8 @@ export function createFollower(session: SessionId, from: number, handler: Follow
           return true
         }
         case 'progress': {
-          const { turn, call, name, elapsed_ms } = frame.payload
-          handler({ type: 'progress', turn, call, name, elapsed_ms })
+          const { turn, call, name, elapsed_ms, output } = frame.payload
+          handler({ type: 'progress', turn, call, name, elapsed_ms, ...(output !== undefined && { output }) })
           return true
         }
         case 'snapshot': {

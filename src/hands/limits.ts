@@ -90,6 +90,8 @@ export const killLimitMs = 3_000
 export const drainMs = 1_000
 /** Processes and threads that commands may not take from hands: four that read files, one for each search, and the next shell. */
 export const reservedProcesses = 16
+/** Kept of a running command's output for those who watch it: a screenful. */
+export const maxTailBytes = 4_096
 /** Longest command text and standard input. Linux refuses a single argument over 128 KiB (MAX_ARG_STRLEN). */
 export const maxCommandBytes: number = 120 * kib
 

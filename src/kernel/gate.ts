@@ -327,6 +327,7 @@ async function run(
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
+    progress: watch.progress,
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
   }
   try {

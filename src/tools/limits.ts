@@ -38,6 +38,8 @@ export const maxSeenFiles = 2_000
 
 export const defaultCommandSeconds = 60
 export const maxCommandSeconds = 600
+/** How often a person who watches is shown the end of a running command's output. */
+export const outputEveryMs = 1_000
 /** Hands answer this long after a command's own limit at the latest: processes get a grace, then are killed. */
 export const commandGraceMs = 10_000
 /** Kept of each output stream; the model sees the ends of it and can page through the rest. */

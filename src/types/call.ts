@@ -55,6 +55,8 @@ export interface CallContext {
   readonly sandbox: Sandbox
   /** Widens this call's reservation. @returns false, and nothing is reserved, when a budget does not cover it. */
   reserveMore(spend: Spend): boolean
+  /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
+  progress(output: string): void
   /** Puts more about this call on record, before its outcome; see the phase `exchange`. */
   record(body: JsonObject): void
   /**

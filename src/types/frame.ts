@@ -177,7 +177,8 @@ export interface ServerPayloads {
   delta: StepNews & { offset: number; text: string }
   /** What `call` has said so far is void: its answer begins anew, perhaps by another model. */
   reply_restarted: StepNews & { model: string; why: string }
-  progress: StepNews & { name: string; elapsed_ms: number }
+  /** `output`: the end of what the call has put out so far, where it puts out text while it runs. */
+  progress: StepNews & { name: string; elapsed_ms: number; output?: string }
 }
 
 export type ServerFrame = {

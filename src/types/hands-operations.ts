@@ -198,6 +198,8 @@ const commands = {
       timeoutMs: z.number(),
       maxOutputBytes: z.int(),
       pass,
+      // Chosen by the caller; execOutput finds the command by it.
+      watch: z.string().optional(),
     }),
     output: z.strictObject({
       exitCode: z.int().nullable(),
@@ -209,6 +211,11 @@ const commands = {
       stderrBytes: count,
       durationMs: count,
     }),
+  },
+  /** The end of what a running command has written so far, both streams as they came; empty when it has written nothing, or does not run. */
+  execOutput: {
+    input: z.strictObject({ watch: z.string() }),
+    output: z.strictObject({ tail: z.string().max(8_192) }),
   },
   /** Ends all that was started and forgets what was not finished; hands answer, and exit. */
   shutdown: { input: none, output: none },

@@ -121,6 +121,7 @@ function contextOf({ sandbox }: Workbench, { agent = 'ox', session = 's1', signa
     signal: signal ?? new AbortController().signal,
     clock: systemClock,
     sandbox,
+    progress: () => {},
     reserveMore: () => true,
     record: () => undefined,
     blobs: { keep: async (bytes: Uint8Array) => String(bytes.length), read: () => Promise.resolve(null) },

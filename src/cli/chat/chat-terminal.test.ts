@@ -1,5 +1,6 @@
 /** The real program in a real pseudo-terminal, with a real guest and the offline interpreter. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -73,6 +74,30 @@ void test('Ctrl+C on an empty line asks for a second one', async () => {
   })
 })
 
+const noBubblewrap = spawnSync('bwrap', ['--ro-bind', '/', '/', 'true']).status !== 0 && 'apt-get install bubblewrap'
+
+void test(
+  'the output of a running command is shown as it comes, with the time, and folded at its end',
+  { skip: noBubblewrap },
+  async () => {
+    await withHome(async (home) => {
+      const pty = openPty(home)
+      await pty.see('› ')
+      pty.type('run echo first; until test -e go; do sleep 0.1; done; echo second\r')
+      await pty.see('allow? [y/n]')
+      pty.type('y\r')
+      await pty.see('… shell_exec runs for ')
+      await pty.see('│ first')
+      writeFileSync(join(home, 'oxbow', 'users', 'default', 'shared', 'go'), '')
+      await pty.see('· shell_exec echo first')
+      await pty.see('second')
+      await pty.see('› ')
+      pty.type('/quit\r')
+      assert.equal(await pty.exit, 0)
+    })
+  },
+)
+
 void test('a pasted text of several lines is one message, and sends itself not', async () => {
   await withHome(async (home) => {
     const pty = openPty(home)
@@ -80,7 +105,7 @@ void test('a pasted text of several lines is one message, and sends itself not',
     pty.type('\u001b[200~one\r/quit\r\u001b[201~')
     await pty.see('[pasted #1: 2 lines]')
     pty.type('\r')
-    await pty.see('- help')
+    await pty.see('I did not understand that')
     await pty.see('› ')
     pty.type('/sessions\r')
     await pty.see('1 turn  one')

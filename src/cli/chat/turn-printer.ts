@@ -1,7 +1,7 @@
 /** Prints a running turn: its text as it comes, a line for each call, and how it ended. */
 import type { FollowEvent } from '../../client/index.ts'
 import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
-import { maxCallLineChars } from '../limits.ts'
+import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
@@ -25,6 +25,12 @@ interface TurnPrinter {
 
 export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
   const stream = createReplyStream((text) => screen.stream(text))
+  /** The call whose output is shown as it comes. */
+  let live = ''
+  const endLive = (): void => {
+    live = ''
+    screen.live?.([])
+  }
   const line = (text: string): void => {
     stream.breakLine()
     screen.line(text)
@@ -33,10 +39,19 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
     event(event, turn) {
       stream.take(event, turn.turn)
       if (event.type !== 'progress') return
+      if (event.output !== undefined) {
+        if (screen.live === undefined || event.turn !== turn.turn) return
+        stream.breakLine()
+        live = event.call
+        screen.live([progressLine(event.name, event.elapsed_ms), ...lastLines(event.output)])
+        return
+      }
+      if (event.call === live) return
       const isDue = event.elapsed_ms < firstHeartbeatMs || event.elapsed_ms % minuteMs < heartbeatMs
       if (isDue) line(progressLine(event.name, event.elapsed_ms))
     },
     record(record, turn) {
+      if (live !== '' && (isOver(turn) || (isEnd(record) && record.call === live))) endLive()
       const call = turn.calls.find((one) => one.call === record.call)
       if (isEnd(record) && isToolCall(record) && call !== undefined) line(callLine(call))
       const sent = isEnd(record) && record.name === 'media.send' ? mediaIn(record.body) : null
@@ -98,6 +113,15 @@ export function failureLines({ message, hint }: Failure): string {
 
 function progressLine(name: string, elapsedMs: number): string {
   return `  … ${plainLine(toolName(name), maxCallLineChars)} runs for ${formatMs(elapsedMs)}`
+}
+
+/** The newest lines of a running command; its result is in the transcript. */
+function lastLines(output: string): readonly string[] {
+  const lines = output.split('\n').map((text) => plainLine(text, maxLiveChars))
+  return lines
+    .filter((text) => text !== '')
+    .slice(-liveLines)
+    .map((text) => `    │ ${text}`)
 }
 
 /** `output` of the call `budget.show`. */

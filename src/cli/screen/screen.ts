@@ -11,6 +11,8 @@ export interface Screen {
   exactLine(text: string): void
   /** Prints text that goes on. */
   stream(text: string): void
+  /** Shows lines that the next ones replace, below all others; none takes them away. Absent: what is printed stays. */
+  live?(lines: readonly string[]): void
   /** Something was typed that is not handed on yet: it was meant for what was shown before. Absent: nobody types. */
   isTyping?(): boolean
   /** What stands before the input; null hides it, and typing is still possible. */

@@ -86,6 +86,36 @@ void test('what comes in while a person types is shown when the line is erased',
   screen.close()
 })
 
+void test('live lines replace the ones before, and leave nothing behind', () => {
+  const { screen, raw } = openScreen()
+  screen.prompt(null)
+  raw()
+  screen.stream('working')
+  screen.live?.(['runs for 1 s', `${'x'.repeat(200)}\u001b[2J`])
+  assert.equal(raw(), `working\nruns for 1 s\n${'x'.repeat(78)}…\n`)
+  screen.live?.(['runs for 2 s'])
+  assert.equal(raw(), '\u001b[2A\u001b[1G\u001b[0Jruns for 2 s\n')
+  screen.line('a line')
+  assert.equal(raw(), '\u001b[1A\u001b[1G\u001b[0Ja line\nruns for 2 s\n')
+  screen.live?.([])
+  assert.equal(raw(), '\u001b[1A\u001b[1G\u001b[0J')
+  screen.line('done')
+  assert.equal(raw(), 'done\n')
+  screen.close()
+})
+
+void test('live lines wait while a person types', async () => {
+  const { screen, press, written } = openScreen()
+  screen.prompt(null)
+  await press('h')
+  written()
+  screen.live?.(['runs for 1 s'])
+  assert.equal(written(), '')
+  await press('\u007f')
+  assert.match(written(), /runs for 1 s\r?\n/)
+  screen.close()
+})
+
 void test('Ctrl+C is handed on, Ctrl+D ends', async () => {
   const { press, interrupts, ended } = openScreen()
   await press('\u0003')

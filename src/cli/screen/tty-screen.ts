@@ -2,10 +2,13 @@
  * A screen that streams character by character. As soon as the person types, what comes in waits, and is printed when the line
  * is entered or erased: nothing is lost and nothing is torn.
  */
-import { clearScreenDown, createInterface, cursorTo } from 'node:readline'
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
+import { columnsOf } from '../terminal.ts'
+import { writtenOut } from '../view/terminal-text.ts'
 import { openPasting } from './pasting.ts'
 import { type MakeScreen, openLineWriter, type ScreenEvents } from './screen.ts'
+import { textWidth } from './word-wrap.ts'
 
 const typingPrompt = '› '
 const historySize = 1_000
@@ -71,6 +74,9 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
   return {
     line: (text) => print(() => writer.line(text)),
     exactLine: (text) => print(() => writer.exactLine(text)),
+    live(rows) {
+      prompt.setLive(rows, !typing)
+    },
     isTyping: () => typing || waits(),
     stream: (text) => print(() => writer.stream(text)),
     prompt(text) {
@@ -86,6 +92,8 @@ interface Prompt {
   want(text: string | null): void
   /** Shows or hides, as wanted. */
   settle(): void
+  /** @param now false while something is typed: then they are shown afterwards */
+  setLive(rows: readonly string[], now: boolean): void
   hide(): void
   /** Shows one in any case: there is input to stand before. */
   showFor(): void
@@ -98,6 +106,9 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
   let wanted: string | null = null
   let shown: string | null = null
   let ended = false
+  let live: readonly string[] = []
+  /** Rows of `live` that are on the screen, above the prompt. */
+  let drawn = 0
   const show = (text: string): void => {
     if (shown === text || ended) return
     if (shown === null) breakLine()
@@ -107,17 +118,40 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
     lines.prompt(true)
   }
   const hide = (): void => {
-    if (shown === null) return
+    if (shown === null && drawn === 0) return
     shown = null
+    moveCursor(output, 0, -drawn)
+    drawn = 0
     cursorTo(output, 0)
     clearScreenDown(output)
   }
+  const drawLive = (): void => {
+    if (live.length === 0 || drawn > 0 || ended) return
+    hide()
+    breakLine()
+    output.write(live.map((row) => `${writtenOut(clip(row, columnsOf(output) - 1))}\n`).join(''))
+    drawn = live.length
+  }
+  const settle = (): void => {
+    if (wanted === null && shown !== null) hide()
+    drawLive()
+    if (wanted !== null) show(wanted)
+  }
   return {
     want: (text) => (wanted = text),
-    settle: () => (wanted === null ? hide() : show(wanted)),
+    settle,
+    setLive(rows, now) {
+      live = rows
+      if (!now) return
+      hide()
+      settle()
+    },
     hide,
     showFor: () => show(wanted ?? typingPrompt),
-    isGone: () => (shown = null),
+    isGone() {
+      shown = null
+      drawn = 0
+    },
     end: () => (ended = true),
   }
 }
@@ -160,4 +194,15 @@ function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(li
     events.onEnd()
   })
   return () => waiting > 0
+}
+
+/** A row that is wider than the terminal would be two, and no longer be drawn over. */
+function clip(row: string, columns: number): string {
+  if (textWidth(row) <= columns) return row
+  let shown = ''
+  for (const char of row) {
+    if (textWidth(shown + char) >= columns) break
+    shown += char
+  }
+  return `${shown}…`
 }

@@ -6,7 +6,7 @@ import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { type Root, toRealPlace } from '../files/workspace-path.ts'
 import type { HandlersOf } from '../handlers.ts'
-import { drainMs, maxCommandBytes, terminateGraceMs } from '../limits.ts'
+import { drainMs, maxCommandBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import { commandEnvironment, findShell, type LiveCommands, startProcess } from './start-process.ts'
 
@@ -16,6 +16,8 @@ type Child = ChildProcessByStdio<Writable | null, Readable, Readable>
 
 export interface CommandRunner {
   run(input: Input, signal: AbortSignal): Promise<Output>
+  /** @returns the end of what the command has written so far; empty when none of this name runs */
+  tail(watch: string): string
 }
 
 export interface CommandOptions {
@@ -27,7 +29,12 @@ export interface CommandOptions {
 
 export function createCommandRunner(options: CommandOptions): CommandRunner {
   const { roots, live } = options
+  const watched = new Map<string, ReturnType<typeof createOutputRing>>()
   return {
+    tail: (watch) => {
+      const ring = watched.get(watch)
+      return ring === undefined ? '' : toText(ring.slice(ring.start(), maxTailBytes))
+    },
     async run(input, signal) {
       if (Buffer.byteLength(input.command) > maxCommandBytes || input.command.includes('\0')) {
         throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
@@ -41,7 +48,14 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
       })
       const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
       live.add(command)
-      return follow(child, input, signal, (graceMs) => live.end(command, graceMs))
+      const ended = follow(child, input, signal, (graceMs) => live.end(command, graceMs))
+      const { watch } = input
+      if (watch === undefined) return ended
+      const ring = createOutputRing(maxTailBytes)
+      watched.set(watch, ring)
+      child.stdout.on('data', ring.push)
+      child.stderr.on('data', ring.push)
+      return ended.finally(() => void watched.delete(watch))
     },
   }
 }
@@ -53,6 +67,7 @@ export function commandOperations(commands: CommandRunner | undefined): Handlers
       if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
       return commands.run(input, signal)
     },
+    execOutput: async ({ watch }) => ({ tail: commands?.tail(watch) ?? '' }),
   }
 }
 

@@ -89,6 +89,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     signal: new AbortController().signal,
     clock: systemClock,
     sandbox: {} as Sandbox,
+    progress: () => {},
     reserveMore: (spend) => reserved.push(spend) <= covers,
     record: () => undefined,
     erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),

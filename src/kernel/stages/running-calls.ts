@@ -39,6 +39,8 @@ export interface Watch {
   race<T>(work: Promise<T>): Promise<T>
   /** Waits for work that does not count against the call's time limit. */
   unhurried<T>(work: Promise<T>): Promise<T>
+  /** Tells followers what the call has put out so far. */
+  progress(output: string): void
   leave(): void
 }
 
@@ -91,6 +93,12 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
       return {
         signal: controller.signal,
         race: (work) => raceAbort(work, controller.signal),
+        progress(output) {
+          const entry = running.get(id)
+          if (entry === undefined || caller.session === '' || caller.turn === '') return
+          const elapsed = Math.round(clock.monotonicMs() - entry.since)
+          beat({ session: caller.session, turn: caller.turn, call: id, name: call.name, elapsed_ms: elapsed, output })
+        },
         async unhurried(work) {
           limit.pause(true)
           return work.finally(() => limit.pause(false))

@@ -27,6 +27,7 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     ...fakeWatches(),
     shutdown: () => ({}),
     exec: (input, signal) => runFake(input, signal, options),
+    execOutput: () => ({ tail: '' }),
   }
   const hands: Hands = {
     async ask(op, input, { signal, timeoutMs }) {

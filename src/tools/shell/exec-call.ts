@@ -1,6 +1,6 @@
 /** Runs commands. Privileged: what a command does is bounded by the sandbox, and by nothing else. */
 import { z } from 'zod'
-import type { Call, CallContext, HandsOps, Profile } from '../../types/index.ts'
+import type { Call, CallContext, Hands, HandsOps, Profile } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,
@@ -8,6 +8,7 @@ import {
   maxCommandSeconds,
   maxOutputBytes,
   maxStdinCharacters,
+  outputEveryMs,
 } from '../limits.ts'
 import { pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 
@@ -81,9 +82,12 @@ export async function runCommand(
 ): Promise<{ output: ExecOutput; text: string; ok: boolean }> {
   const timeoutMs = input.timeout_s * 1000
   const { command, stdin } = input
-  const request = { command, cwd: toWorkspacePath(input.cwd), stdin, timeoutMs, maxOutputBytes, ...(pass !== undefined && { pass }) }
+  const watch = context.id
+  const request = { command, cwd: toWorkspacePath(input.cwd), stdin, timeoutMs, maxOutputBytes, watch, ...(pass !== undefined && { pass }) }
   const hands = await context.sandbox.hands(profile)
-  const ended = await hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
+  const asked = hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
+  const stopWatching = showOutput(hands, context)
+  const ended = await asked.finally(stopWatching)
   const output = {
     exit_code: ended.exitCode,
     signal: ended.signal,
@@ -95,6 +99,24 @@ export async function runCommand(
     duration_ms: ended.durationMs,
   }
   return { output, text: execText(ended, input.timeout_s), ok: ended.exitCode === 0 && !ended.timedOut }
+}
+
+/** Shows the end of the output each second while the command runs; a short command is never asked. @returns what stops it */
+function showOutput(hands: Hands, { id, signal, progress }: CallContext): () => void {
+  let isAsking = false
+  const show = async (): Promise<void> => {
+    if (isAsking) return
+    isAsking = true
+    try {
+      progress((await hands.ask('execOutput', { watch: id }, { signal, timeoutMs: commandGraceMs })).tail)
+    } catch {
+      // Only a view; the command itself reports what goes wrong.
+    } finally {
+      isAsking = false
+    }
+  }
+  const timer = setInterval(() => void show(), outputEveryMs)
+  return () => clearInterval(timer)
 }
 
 /** How it ended stands first, where no cut can take it away. */
