@@ -70,7 +70,7 @@ void test('a note is added, found, rewritten, superseded since a day, and its pa
 void test('what is refused is named as it was typed, not as the call has it', async () => {
   const date = await home.oxbow(['memory', 'search', 'York', '--as-of', 'yesterday'])
   assert.equal(date.exit, errorTable.bad_input.exit)
-  assert.match(date.err, /^error: --as-of: must be a date such as .*\nhint: --help behind the verb/)
+  assert.match(date.err, /^error: --as-of: must be a date such as .*\nhint: Add --help/)
   assert.match((await home.oxbow(['memory', 'search', 'x'.repeat(20_000)])).err, /^error: the words: /)
 })
 
