@@ -209,7 +209,7 @@ async function tellOfStale(
   )
 }
 
-/** What a guest that another terminal has started does not have: it read its configuration, and was given keys, as it began. */
+// A running guest keeps the configuration and keys that it had at its start.
 
 interface Stale {
   readonly choice: { readonly insecure?: boolean | undefined; readonly baseUrl?: string | undefined }
@@ -238,8 +238,6 @@ export function describeStale({ choice, ipc, files, status, env }: Stale): strin
 function changedAt(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null
 }
-
-/** What the terminal programs need of the gateway client; tests bring a fake. */
 
 export type GatewayPort = Pick<
   Client,

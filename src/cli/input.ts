@@ -1,4 +1,4 @@
-/** Text that is piped into `oxbow run`. */
+/** Reading from standard input outside the chat: piped text, hidden secrets, Ctrl+C. */
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as passed } from 'node:timers/promises'
 import { OxbowError } from '../types/index.ts'
@@ -45,10 +45,8 @@ function decode(bytes: Buffer): string {
   }
 }
 
-/**
- * What was typed before a question was shown is no answer to it: a model can ask a person to type y, and ask for something else while
- * they do. The terminal holds it until somebody reads; here it is read and thrown away.
- */
+// A model can make a person type `y` and then ask for something else. So what was typed before a question is dropped: read here and
+// thrown away.
 
 /** @param input nobody else reads from it */
 export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
@@ -65,7 +63,7 @@ export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   }
 }
 
-/** Reads a secret from the person: typed without showing it, or piped in; never from an argument, which others can see. */
+// Secrets are typed without echo or piped in; an argument would be visible to other users.
 
 const enter = /[\r\n]/
 const cancel = '\u0003'

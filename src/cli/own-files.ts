@@ -1,4 +1,4 @@
-/** Files of the person who types: what goes with a message. Read only when they say so, and only then. */
+/** Files and folders that a person names on the command line: attachments, mounts, targets of `--save`. */
 import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -94,10 +94,8 @@ const saidTypes: Readonly<Record<string, string>> = {
   '.pptx': 'application/vnd.openxmlformats-officedocument.presentationml.presentation',
 }
 
-/**
- * Files and folders that a person names. In a workspace names, links and pipes are an agent's to make: a link there would have the
- * person hand over what the agent chose, their own keys for one. None is followed there; the links that a person has elsewhere are.
- */
+// Agents can create names, links and pipes in a workspace. A link there could make a person hand over a file that the agent chose,
+// such as their own keys, so none is followed there. Links elsewhere are followed.
 
 /**
  * @param workspaces the folder of all users, `users` of the Oxbow home

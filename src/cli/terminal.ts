@@ -38,7 +38,7 @@ export function printNotice({ errors }: Pick<Terminal, 'errors'>, text: string):
   errors.write(`${writtenOut(text)}\n`)
 }
 
-/** How a verb fails: two lines on stderr and the exit code of the table. */
+// A verb fails with two lines on stderr and the exit code of the error table.
 
 /** Exit code of a bug; its stack is for whoever mends it. */
 const bugExit = 1

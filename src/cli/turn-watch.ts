@@ -75,10 +75,8 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
   return { over: over.promise, view, stop: following.stop }
 }
 
-/**
- * The events of a session in the order in which things happened. Text is told as it comes and records after their commit, so a
- * quick model is heard before the calls that it answers to: its text waits here until its own beginning is on record.
- */
+// Text arrives as it is generated and records after their commit, so a fast model is heard before the calls that it answers. Its text
+// waits until the start of its generation is on record.
 
 type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
 
@@ -116,7 +114,7 @@ function endsTurn({ name, phase, call, turn }: RecordView): boolean {
   return name === 'turn.send' && phase === 'outcome' && sent === turn
 }
 
-/** The end of a session's journal: where following goes on from, without reading all that came before. */
+// The end of a session's journal, so that following starts there instead of at the beginning.
 
 /** @returns the newest records of the session, oldest first. */
 export async function readRecent(setup: GuestSetup, session: SessionId): Promise<readonly RecordView[]> {

@@ -123,10 +123,8 @@ function replaceFile(path: string, text: string): void {
   }
 }
 
-/**
- * Sets one key in the text of a TOML file, and leaves everything else of it as a person wrote it: comments, order, blank lines. The place
- * is guessed line by line, and a guess counts only when the parser finds the same document with that one key changed.
- */
+// Sets one key in a TOML file and keeps comments, order and blank lines. The place is guessed line by line; a guess counts only when
+// the parser finds the same document with that one key changed.
 
 type Table = { [key: string]: unknown }
 

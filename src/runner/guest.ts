@@ -217,7 +217,7 @@ function unreachable(message: string, workspace: Workspace): OxbowError {
   })
 }
 
-/** Questions that need no running guest: the guest program answers them from the workspace and exits. */
+// Offline questions: the guest program answers them from the workspace and exits.
 
 /** The runner's seal is put to it here. */
 type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
@@ -264,7 +264,7 @@ function signFor({ home, workspace }: Omit<GuestSetup, 'warn'>, asked: OfflineQu
   signRestore(home, workspace.user, systemClock, { call, from, to, by: asked.store.by })
 }
 
-/** Finds the guest that already serves a workspace: it has left its address and token in `ipc/`, which only the user can read. */
+// A running guest leaves its address and token in `ipc/`, which only the user can read.
 
 interface FoundGuest {
   readonly url: string

@@ -147,7 +147,7 @@ function packageRoot(entry: string): string {
   return dirname(entry)
 }
 
-/** Where models are: the only hosts that an isolated guest reaches for them. */
+// The only hosts that an isolated guest reaches for models.
 
 /**
  * Services of the configuration, of the environment, and those that are known by name. A person's own words open private
@@ -168,7 +168,7 @@ export function modelRules(config: Config, keys: Readonly<Record<string, string>
   return { mode: 'strict', ports: [443], allow: [...new Set(hosts)], deny: config.egress.deny }
 }
 
-/** Takes terminals for a guest that has no network: each connection to an address of this machine is passed on to the guest's socket. */
+// Terminals connect to this machine; each connection is passed on to the guest's socket.
 
 export interface GatewayBridge {
   /** `ws://host:port/ws` */
@@ -192,10 +192,8 @@ export async function openBridge(host: string, port: number, socket: string): Pr
   }
 }
 
-/**
- * What an isolated guest is shown of the host so that `memory.embedder = "folder:PATH"` works there: that folder, read-only, under its
- * own name. Whatever could not work, or would show more than a model, is refused when the guest starts, and not in its log.
- */
+// `memory.embedder = "folder:PATH"`: an isolated guest sees that folder, read-only, under the same path. What could not work, or would
+// show more than a model, is refused at the start instead of failing in its log.
 
 /**
  * @param embedder `memory.embedder`

@@ -181,10 +181,8 @@ function failed(what: string, cause?: unknown): OxbowError {
   })
 }
 
-/**
- * What a pull that was cut off has left of a file: its beginning, and beside it of which version of what it is. A server that keeps to
- * ranges is then asked for the rest only. The last byte is asked for again: so a file that is whole already is confirmed by one byte.
- */
+// What an interrupted pull left of a file: its beginning, and a note of the version it is from. A server that supports ranges is asked
+// for the rest. The last byte is asked for again, so one byte confirms a complete file.
 
 /** What of a file is there: so many bytes, with their hash, of a version. */
 interface Begun {

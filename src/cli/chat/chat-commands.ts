@@ -1,3 +1,4 @@
+/** Slash commands of the chat: parsing, what each one does, and `/memory`. */
 import type { Json, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { maxListedSessions, sessionsOnPage } from '../limits.ts'
@@ -18,8 +19,6 @@ import { statusRows } from '../view/status-text.ts'
 import { plainLine, plainText, table } from '../view/terminal-text.ts'
 import { costLines, failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
-
-/** What a person can type behind a slash. */
 
 type ChatCommand =
   | { readonly kind: 'new'; readonly title: string }
@@ -97,8 +96,6 @@ export function parseCommand(line: string): ChatCommand | null {
 export function messageOf(line: string): string {
   return line.startsWith('//') && !line.includes('\n') ? line.slice(1) : line
 }
-
-/** Does what a slash command says. */
 
 interface Obeying {
   readonly gateway: GatewayPort
@@ -183,7 +180,7 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
   }
 }
 
-/** `/memory` in a chat: the verbs of `oxbow memory` that a person wants while talking. */
+// `/memory`: the verbs of `oxbow memory` that a person needs while chatting.
 
 const memoryHelp = `/memory WORDS                 find what was noted, ingested and said
 /memory add TEXT              note a fact for all later sessions

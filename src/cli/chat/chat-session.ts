@@ -130,7 +130,7 @@ function begins(record: RecordView): boolean {
   return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
 }
 
-/** The approvals of one session that wait, asked one at a time in the order of their calls. */
+// Waiting approvals of one session, asked one at a time in the order of their calls.
 
 interface ApprovalQueue {
   /** The one that is asked now. */

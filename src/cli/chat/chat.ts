@@ -1,4 +1,4 @@
-/** `oxbow chat`, also the verb of `oxbow` alone. */
+/** `oxbow chat`, also the verb of `oxbow` alone: the connection, the screen, and what a person is told when the chat opens. */
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, usersFolder } from '../../runner/index.ts'
 import type { Config, Failure, GuestStatus } from '../../types/index.ts'
@@ -97,8 +97,6 @@ async function tellOfServices({ setup }: Connection, choice: GuestChoice, termin
   if (text !== null) tell(text)
 }
 
-/** A lost connection in one quiet line, and one when it is back: what a person typed meanwhile is sent then. */
-
 /** @returns what takes the states of a connection that stands, and tells each change once, however many tries it takes. */
 export function createConnectionNews(tell: (text: string) => void): (state: ConnectionState) => void {
   let isLost = false
@@ -109,10 +107,8 @@ export function createConnectionNews(tell: (text: string) => void): (state: Conn
   }
 }
 
-/**
- * First-run set-up: a person who chats with the offline interpreter, because nothing else is set up, is told of the model services
- * that run on this machine, and how to use them. It happens beside the conversation, and is silent when it finds nothing or fails.
- */
+// First-run set-up: a person who chats with the offline interpreter because no model is configured is shown the model services on
+// this machine. It runs beside the chat and prints nothing when it finds nothing or fails.
 
 interface Setup {
   readonly status: Pick<GuestStatus, 'model'>

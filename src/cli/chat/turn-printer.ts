@@ -72,7 +72,7 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
   }
 }
 
-/** The lines of a chat. All that comes from a model, a tool or a journal is cleaned here. */
+// The lines of a chat. Text from models, tools and the journal is cleaned here.
 
 /** A message may be typed. */
 export const messagePrompt = '› '

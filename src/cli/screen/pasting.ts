@@ -52,10 +52,8 @@ export function openPasting(input: NodeJS.ReadStream, output: NodeJS.WriteStream
 
 const tooLong = `  the pasted text has over ${maxPasteChars} characters; put it into a file of the workspace and ask about the file`
 
-/**
- * The keys of a terminal, as the line editor reads them, with pasted texts taken out. The editor would take every line end in a
- * pasted text for Enter: ten pasted lines would be ten messages, and a pasted `y` an answer.
- */
+// The line editor takes every line end in a pasted text for Enter: ten pasted lines would be ten messages, and a pasted `y` an answer.
+// So pasted text is taken out of the keys that it reads.
 
 interface KeyInput {
   /** What the line editor is given for its input. */
@@ -104,10 +102,8 @@ function openKeyInput(input: NodeJS.ReadStream, onPaste: (text: string | null) =
   }
 }
 
-/**
- * Tells what is typed from what is pasted: a terminal in bracketed-paste mode puts `ESC [ 200 ~` before a pasted text and
- * `ESC [ 201 ~` after it. Text comes in pieces that may be cut anywhere, also inside such a mark.
- */
+// A terminal in bracketed-paste mode sends `ESC [ 200 ~` before a pasted text and `ESC [ 201 ~` after it. Chunks may be cut anywhere,
+// also inside such a mark.
 
 export type Entered =
   | { readonly kind: 'keys'; readonly text: string }
@@ -192,10 +188,7 @@ function heldLength(text: string, mark: string): number {
   return length
 }
 
-/**
- * A pasted text of several lines in a line editor that has one: a short mark stands for it until the line is entered. A paste of
- * one line needs none, it is like typed.
- */
+// A pasted text of several lines is shown as a short mark until the line is entered. One line needs no mark.
 
 interface PasteMarks {
   /** @returns what to put into the line; empty when nothing is left of the text. */

@@ -1,4 +1,4 @@
-/** Whole lines, broken between words. What goes on stands under the last column that its line has, so that tables stay tables. */
+/** Wrapping between words: of whole lines, and of text that arrives in pieces. */
 
 /** Cells of columns: they end with two spaces or more. */
 const cells = /^ *(?:\S+(?: \S+)* {2,})*/
@@ -39,12 +39,8 @@ function indentOf(line: string, columns: number): number {
   return Math.min(own + smallIndent, Math.floor(columns / 2))
 }
 
-/**
- * Text that comes in pieces, shown so that its lines end between words. A terminal alone ends them anywhere.
- *
- * What was shown is never taken back, because how wide a terminal draws a character is not known for certain. Instead a word
- * that begins near the edge is held back until its end is known. Code, tables and what is set in as code stay as they are.
- */
+// Streamed text. Nothing that was shown is taken back, because the width that a terminal gives a character is not certain. Instead a
+// word that begins near the edge is held back until its end is known. Code and tables stay as they are.
 
 /** Nearer to the edge than this a word waits for its end; longer words than this are few. */
 const edgeCells = 24
@@ -186,10 +182,8 @@ export function createWordFlow(columns: () => number): WordFlow {
   }
 }
 
-/**
- * How many cells of a terminal a text takes. Terminals differ over emoji that are joined or coloured by what follows them: for
- * those it is an estimate, so nothing that moves the cursor back may depend on it.
- */
+// Cells that a text takes. Terminals differ over emoji sequences, where this is an estimate: nothing that moves the cursor back may
+// depend on it.
 
 const unseen = /^[\p{Mn}\p{Me}\p{Cf}]$/u
 const hangul = '\\u1100-\\u115f\\ua960-\\ua97f\\uac00-\\ud7a3'

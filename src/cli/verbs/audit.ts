@@ -1,4 +1,4 @@
-/** `oxbow audit verify` and `oxbow audit show`: offline questions about the journal, also beside a running guest. */
+/** `oxbow audit` and `oxbow calls`: offline questions about the journal and the calls, also while a guest runs. */
 import { askOffline } from '../../runner/index.ts'
 import { erasedText, isErased, type JournalRecord, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
@@ -137,7 +137,7 @@ function describeReport({
   ].join('\n')
 }
 
-/** A record of the journal as a person reads it: one line in a pipe, as much as fits in a terminal; `--json` has all of it. */
+// A record as one line; `--json` has all of it.
 
 /** Characters of a body in a pipe. */
 const bodyChars = 100
@@ -166,7 +166,7 @@ function erasedLine(body: string): string | null {
   return isErased(found) ? `${erasedText} ${found.bytes} bytes: ${found.reason}` : null
 }
 
-/** An exchange with a model in one short line. What was said in it is for `--json` and `oxbow audit recording`. */
+// A model exchange as one line; `--json` and `oxbow audit recording` have its content.
 
 /** @param body JSON text of the record; whatever it holds, this does not throw */
 export function describeExchange(body: string): string {
@@ -196,7 +196,7 @@ function objectIn(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
-/** `oxbow calls`: the registry, as the guest describes it; needs no running guest. */
+// `oxbow calls`
 
 interface DescribedCall {
   readonly name: string

@@ -1,4 +1,4 @@
-/** `oxbow doctor`: what of Oxbow works on this machine, found out by using it once, and what to do about the rest. */
+/** `oxbow doctor` and `oxbow status`: what works on this machine, what is missing, and how to install it. */
 import { join } from 'node:path'
 import { askOffline, configFiles } from '../../runner/index.ts'
 import type { Config, DoctorCheck } from '../../types/index.ts'
@@ -30,8 +30,6 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   return works ? 0 : exitOf('sandbox_missing')
 }
 
-/** The findings of `oxbow doctor` in words: one line each, and under it what to do. */
-
 const stateColumn = 8
 const nameColumn = 17
 
@@ -57,7 +55,7 @@ function listed(checks: readonly DoctorCheck[], state: DoctorCheck['state'], wor
   return names.length === 0 ? '' : ` ${word}: ${names.join(', ')}.`
 }
 
-/** Names in a configuration that nothing has: a rule for a call that is misspelt holds nothing, and nobody would notice. */
+// A rule for a misspelt call has no effect, and nobody would notice.
 
 export interface KnownCall {
   readonly name: string
@@ -83,8 +81,6 @@ export function checkNames(
   if (wrong.length === 0) return { ...check, state: 'ok', says: 'every right and call that it names is known', fix: '' }
   return { ...check, state: 'weak', says: `${wrong.join(', ')}, which Oxbow does not know`, fix: '`oxbow calls` lists calls and rights' }
 }
-
-/** `oxbow status`: what this machine offers, what is missing, and how to get it. */
 
 export interface StatusOptions extends GuestChoice {
   readonly json?: boolean | undefined

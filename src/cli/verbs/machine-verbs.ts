@@ -1,4 +1,4 @@
-/** `oxbow models` and `oxbow catalog`: models, and what is known of them. */
+/** Definitions of `models`, `catalog`, `embed`, `wasm`, `image`, `status`, `doctor`, `secret` and `store`. */
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
 
@@ -30,8 +30,6 @@ export const addModelVerbs: AddVerbs = (program, terminal, choose) => {
     .action((model, options) => choose(async () => (await import('./models.ts')).catalogShow(model, options, terminal)))
 }
 
-/** `oxbow embed …`: what makes vectors of texts. */
-
 export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
   const embed = verbGroup(
     program.command('embed'),
@@ -57,8 +55,6 @@ export const addEmbedVerbs: AddVerbs = (program, terminal, choose) => {
     )
     .action((name, options) => choose(async () => (await import('./embed.ts')).embedUse(name, options, terminal)))
 }
-
-/** What this machine offers, what is made for it, and tools that run on it. */
 
 export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
   const wasm = verbGroup(
@@ -110,8 +106,6 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
     .action((options) => choose(async () => (await import('./doctor.ts')).doctor(options, terminal)))
 }
 
-/** `oxbow secret …`: what a person types. */
-
 export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
   const secret = verbGroup(
     program.command('secret'),
@@ -139,8 +133,6 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow secret rotate', 'oxbow secret rotate --data'))
     .action((options) => choose(async () => (await import('./keys.ts')).secretRotate(options, terminal)))
 }
-
-/** `oxbow store …`: what a person types. */
 
 const maxKept = 10_000
 

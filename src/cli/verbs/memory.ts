@@ -1,4 +1,4 @@
-/** From a verb to a call of memory and its answer. */
+/** `oxbow memory`: each verb is one call, or a series of them, and prints the answer. */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
@@ -67,8 +67,6 @@ export async function askAndPrint<Output>(
 /** As `tool_failed`. */
 const badNews = 12
 
-/** `oxbow memory search`, `why` and `stats`. */
-
 export interface SearchOptions extends MemoryChoice {
   readonly limit: number
   readonly tag?: readonly string[] | undefined
@@ -96,8 +94,6 @@ export async function memoryWhy(id: string, options: MemoryChoice, terminal: Ter
 export async function memoryStats(options: MemoryChoice, terminal: Terminal): Promise<number> {
   return askAndPrint<ShownStats>({ name: 'memory.stats', input: {} }, options, terminal, statsText)
 }
-
-/** `oxbow memory add`, `edit`, `pin` and `forget`. */
 
 export interface AddOptions extends MemoryChoice {
   readonly tag?: readonly string[] | undefined
@@ -161,8 +157,6 @@ export async function memoryForget(ids: readonly string[], options: ForgetOption
   const show = (found: ShownForget, text: string): string => (isDry ? forgetText(found) : plainText(text))
   return askAndPrint({ name: 'memory.forget', input }, options, terminal, show)
 }
-
-/** `oxbow memory ingest`, `export`, `import` and `reindex`. */
 
 export interface IngestOptions extends MemoryChoice {
   readonly tag?: readonly string[] | undefined

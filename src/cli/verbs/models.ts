@@ -1,4 +1,4 @@
-/** `oxbow models`: what the catalog and the configuration know of models; needs no running guest. */
+/** `oxbow models` and `oxbow catalog`: model facts and where they come from; no guest needs to run. */
 import { askOffline } from '../../runner/index.ts'
 import { type CatalogQuestion, type ModelFacts, type ModelPrice, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
@@ -32,7 +32,7 @@ export function askCatalog(catalog: CatalogQuestion, choice: GuestChoice, termin
   return askOffline(guestSetup(choice, terminal), { command: 'catalog', catalog })
 }
 
-/** How models look in a terminal: names and texts may come from a downloaded catalog, so they are cleaned by whoever prints them. */
+// Names and texts may come from a downloaded catalog, so whoever prints them cleans them.
 
 export function modelTable(models: readonly ModelFacts[]): string {
   const rows = models.map((model) => [
@@ -90,8 +90,6 @@ function formatTokens(tokens: number): string {
   return tokens >= 10_000 ? `${Math.round(tokens / 1_000)}k` : String(tokens)
 }
 
-/** Model services on this machine, as the guest program finds them. Their words are cleaned by whoever prints them. */
-
 export interface FoundService {
   readonly name: string
   readonly baseUrl: string
@@ -113,8 +111,6 @@ export function describeServices(services: readonly FoundService[]): string {
     })
     .join('\n\n')
 }
-
-/** `oxbow catalog refresh`, `verify` and `show`: the facts that Oxbow works with, where they are from, and newer ones. */
 
 export interface CatalogOptions extends GuestChoice {
   readonly json?: boolean | undefined

@@ -1,4 +1,4 @@
-/** `oxbow sessions`: newest activity first. */
+/** `oxbow sessions`: the list, finding a session by the first characters of its id, and changing one. */
 import { type CallOutcome, isOxbowError, type Json, OxbowError, type SessionId, type SessionInfo, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
@@ -52,8 +52,6 @@ export function sessionTable(listed: readonly SessionInfo[], { current, from = 0
   return table(rows)
 }
 
-/** Sessions as people name them: by the first characters of their id. */
-
 /** Which sessions a list has; absent: those that were not put away. */
 export interface Listing {
   readonly archived?: boolean | undefined
@@ -97,8 +95,6 @@ export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>):
   if (newest !== undefined) return newest
   throw new OxbowError('not_found', 'there is no session to continue', { hint: 'Leave out --continue to start one.' })
 }
-
-/** `oxbow sessions rename`, `archive`, `fork` and `delete`. */
 
 const quotedTitleChars = 60
 

@@ -1,4 +1,4 @@
-/** Reports of `oxbow store` in words. */
+/** Reports and progress of `oxbow store`. */
 import type {
   BackupManifest,
   BackupReport,
@@ -136,7 +136,7 @@ export function describeMove({ from, to, rows, resumed, configure, kept, ms }: M
   ].join('\n')
 }
 
-/** How far longer work is: one line that is drawn over itself on a terminal, and a line a step elsewhere. */
+// Progress: one line drawn over itself on a terminal, one line per step elsewhere.
 
 export interface ProgressBar {
   show(progress: StoreProgress): void

@@ -1,4 +1,4 @@
-/** The verbs that talk with an agent, and let it work. */
+/** Definitions of `chat`, `run`, `approve`, `serve`, `sessions`, `media`, `calls` and `audit`. */
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
@@ -39,8 +39,6 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow serve', 'oxbow serve --user ada'))
     .action((options) => choose(async () => (await import('./serve.ts')).serve(options, terminal)))
 }
-
-/** `oxbow sessions`: the list, and what keeps it in order; `oxbow media`: what was sent in one. */
 
 export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
   const sessions = userVerb(program.command('sessions'), 'list and manage sessions, newest first')
@@ -86,8 +84,6 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow media 019a', 'oxbow media 019a --save ~/Downloads'))
     .action((session, options) => choose(async () => (await import('./media.ts')).media(session, options, terminal)))
 }
-
-/** `oxbow calls` and `oxbow audit`: what can be called, and what was. */
 
 export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('calls [name]'), 'list system calls, or describe one')

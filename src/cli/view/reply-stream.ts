@@ -82,10 +82,8 @@ export function createReplyStream(write: (text: string) => void): ReplyStream {
   }
 }
 
-/**
- * An answer that begins anew while its first beginning is on the screen. What a terminal has shown cannot be taken back (it may
- * have scrolled away, or be a file), so it is marked as void; and what the new answer has in common with it is not shown twice.
- */
+// An answer that restarts. What a terminal has shown cannot be taken back, so it is marked as void; the words that the new answer
+// shares with it are not shown twice.
 
 /** What is on the screen and may be void, and who says so. */
 interface Begun {

@@ -59,7 +59,7 @@ function codeOf(char: string): string {
   return Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
 }
 
-/** How times, money and lists look in a terminal. */
+// Times, amounts and tables.
 
 export function formatMs(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`

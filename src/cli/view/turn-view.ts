@@ -227,7 +227,7 @@ function numberIn(value: Json | undefined): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0
 }
 
-/** A file that an agent has sent, as its record tells of it. Forgiving, as all that reads records is. */
+// Files that an agent sent, from their records.
 
 export interface SentMedia extends KeptFile {
   /** `photo`, `audio`, `document`, `voice` or `video`. */
