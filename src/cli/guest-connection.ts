@@ -71,7 +71,7 @@ export interface Connection {
   readonly guest: RunningGuest
   readonly gateway: GatewayPort
   readonly setup: GuestSetup
-  /** Tells from now on when the connection is lost, back, or gone for good. One listener. */
+  /** Reports from now on when the connection is lost, back, or gone for good. One listener. */
   onConnection(listener: (state: ConnectionState) => void): void
   /** Resolves when the guest is gone for good; the client alone would wait a day for it to come back. */
   readonly gone: Promise<Failure>
@@ -136,10 +136,10 @@ export async function withLastingGuest<Result>(
 /** As `withGuest`, for a `use` that looks after `gone` itself. */
 export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   const setup = guestSetup(choice, terminal)
-  let told: (state: ConnectionState) => void = () => {}
-  const { guest, gateway, gone } = await joinGuest(setup, (state) => told(state))
+  let onState: (state: ConnectionState) => void = () => {}
+  const { guest, gateway, gone } = await joinGuest(setup, (state) => onState(state))
   try {
-    const connection = { guest, gateway, setup, gone, onConnection: (listener: typeof told) => void (told = listener) }
+    const connection = { guest, gateway, setup, gone, onConnection: (listener: typeof onState) => void (onState = listener) }
     if (!guest.owned) await Promise.race([tellOfStale(connection, choice, terminal), lossOf(connection)])
     return await use(connection)
   } finally {

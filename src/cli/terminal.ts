@@ -53,11 +53,11 @@ export function reportFailure(terminal: Pick<Terminal, 'errors'>, error: unknown
 
 /** @returns the exit code. */
 export function printFailure(terminal: Pick<Terminal, 'errors'>, failure: Failure): number {
-  const told = (text: string): string => wrapWords(plainText(text), columnsOf(terminal.errors))
+  const wrapped = (text: string): string => wrapWords(plainText(text), columnsOf(terminal.errors))
   const message = `error: ${failure.message}`
   // The input that is asked about stands there to the letter.
-  printNotice(terminal, failure.code === 'approval_required' ? plainText(message) : told(message))
-  if (failure.hint !== '') printNotice(terminal, told(`hint: ${failure.hint}`))
+  printNotice(terminal, failure.code === 'approval_required' ? plainText(message) : wrapped(message))
+  if (failure.hint !== '') printNotice(terminal, wrapped(`hint: ${failure.hint}`))
   return exitOf(failure.code)
 }
 

@@ -33,7 +33,7 @@ interface Watched {
   readonly past?: readonly RecordView[]
   /** Every event of the session, after it was folded. */
   readonly onEvent?: (event: FollowEvent, view: TurnView) => void
-  /** A call of the turn that waits for a person; told once for each. */
+  /** A call of the turn that waits for a person; called once for each. */
   readonly onPending: (pending: PendingApproval) => void
 }
 
@@ -80,9 +80,9 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
 
 type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
 
-/** @param past records that were told before. @returns takes the events as they come, and hands on each of them once. */
+/** @param past records that were reported before. @returns takes events as they come and passes each on once. */
 export function inRecordOrder(past: readonly RecordView[], handOn: (event: FollowEvent) => void): (event: FollowEvent) => void {
-  /** Generations of this turn whose beginning was told. */
+  /** Generations of this turn whose start was reported. */
   const begun = new Set<string>()
   let held: readonly Text[] = []
   const note = ({ name, call }: RecordView): void => {

@@ -5,7 +5,7 @@ import type { Terminal } from './terminal.ts'
 /** What runs when it is chosen. @returns the exit code */
 export type Verb = () => Promise<number>
 
-/** Adds what one file has. @param choose is told what was chosen: it runs when the whole line is understood */
+/** Adds the verbs of one file. @param choose takes the chosen verb, which runs when the whole line is valid */
 export type AddVerbs = (parent: Command, terminal: Terminal, choose: (verb: Verb) => void) => void
 
 /** An option that may be given more than once. */
@@ -26,7 +26,7 @@ export function verbGroup(command: Command, summary: string, ...lines: readonly 
 /** Whose workspace is meant when none is named. */
 export const defaultUser = 'default'
 
-/** @returns what stands behind a command that a person is told to type, so that it is about the same workspace */
+/** @returns the option that makes a suggested command apply to the same workspace */
 export function ofUser(user: string): string {
   return user === defaultUser ? '' : ` --user ${user}`
 }

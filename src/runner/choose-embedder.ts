@@ -117,7 +117,7 @@ function replaceFile(path: string, text: string): void {
   } catch (cause) {
     rmSync(beside, { force: true })
     throw new OxbowError('bad_config', `${path} cannot be written: ${(cause as Error).message}`, {
-      hint: 'Nothing was changed. See to its rights, or to the room on the disk.',
+      hint: 'Nothing was changed. Check its permissions and the free disk space.',
       cause,
     })
   }

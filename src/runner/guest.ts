@@ -41,7 +41,7 @@ export interface GuestSetup {
   readonly insecure: boolean
   readonly version: string
   readonly env: HostEnv
-  /** Told what a person should know and nobody asked for, e.g. a journal that went back behind a signed head. */
+  /** Called with warnings for the person, e.g. a journal that is behind a signed head. */
   readonly warn: (text: string) => void
   /** Default: the guest program beside this code. */
   readonly program?: GuestProgram

@@ -94,7 +94,7 @@ void test('a file where a folder belongs, or the other way round, is told with i
     writeFileSync(join(home.runner, 'heads'), '')
     mkdirSync(join(workspace.logs, 'guest.log'))
     const told = (path: string) => (error: unknown) =>
-      isOxbowError(error, 'bad_config') && error.message.includes(path) && error.hint.startsWith('See to ')
+      isOxbowError(error, 'bad_config') && error.message.includes(path) && error.hint.startsWith('Check ')
     assert.throws(() => makeMasterKeys({ home, user, config: parseConfig({}, 'test'), env: {} }), told('runner/keys'))
     assert.throws(() => openHeadSigner(home, user, systemClock), told('runner/heads'))
     assert.throws(() => readSeal(home, user), told('runner/heads'))

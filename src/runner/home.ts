@@ -85,10 +85,10 @@ export function hostFiles<Result>(work: () => Result): Result {
     const { syscall, code, path, message } = cause as NodeJS.ErrnoException
     if (syscall === undefined) throw cause
     if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new OxbowError('store_full', `the disk is full: ${message}`, { hint: 'Make room on the disk of your Oxbow home.', cause })
+      throw new OxbowError('store_full', `the disk is full: ${message}`, { hint: 'Free some space on the disk of your Oxbow home.', cause })
     }
-    const hint = `See to ${path ?? 'the disk'}: Oxbow must be able to read and write there, and to find a file or a folder as it left it.`
-    throw new OxbowError('bad_config', `a file of Oxbow cannot be used: ${message}`, { hint, cause })
+    const hint = `Check ${path ?? 'the disk'}: Oxbow must be able to read and write there.`
+    throw new OxbowError('bad_config', `cannot use a file of Oxbow: ${message}`, { hint, cause })
   }
 }
 

@@ -41,7 +41,7 @@ void test('sessions are listed with the first line as title, renamed, found by w
     [id],
   )
   assert.deepEqual(await list('--search', 'holidays'), [])
-  assert.match((await home.oxbow(['sessions', 'archive', id])).out, /put away/)
+  assert.match((await home.oxbow(['sessions', 'archive', id])).out, /is archived/)
   assert.deepEqual(await list(), [])
   assert.ok((await list('--archived'))[0]!.archived_at! > 0)
   assert.equal((await home.oxbow(['media', id])).out, 'Nothing was sent in this session.\n')

@@ -41,15 +41,15 @@ const chatHelp = `/new [title]   start another session
 /sessions [N]  list sessions, twenty at a time; N is the page
 /continue      go to the session that was used last
 /switch ID     go to a session; the first characters of its id are enough
-/rename TITLE  give this session another title
-/archive       put this session away, and start another
-/fork [N]      go on from here, or from message #N, in a session of its own
-/memory …      look into memory, note, forget; /memory alone lists how
-/attach FILE   send a file with the next message; without a name, send none
+/rename TITLE  rename this session
+/archive       archive this session and start another
+/fork [N]      continue from here, or from message #N, in a new session
+/memory …      search, add, forget; /memory alone lists how
+/attach FILE   attach a file to the next message; without a name, none
 /cancel        stop the running turn
-/cost          what was spent
-/status        model, memory, sandbox and its limits
-/help          this list
+/cost          show what was spent
+/status        show model, memory, sandbox and its limits
+/help          show this list
 /quit          leave; Ctrl+D and a double Ctrl+C do the same
 Ctrl+C clears the line and stops the running turn. A message sent while a turn runs is read at its next step.
 A pasted text of several lines is one message.`
@@ -133,11 +133,11 @@ async function keepSession(
   if (command.kind === 'archive') {
     await changeSession(gateway, 'session.archive', { session, archived: true })
     await conversation.begin('')
-    return 'put away; this is a new session'
+    return 'archived; this is a new session'
   }
   const made = await changeSession(gateway, 'session.fork', { session, ...(command.at !== null && { at: command.at }) })
   await conversation.reopen(made.session)
-  return 'this session goes on from there; the other one stays as it was'
+  return 'this session continues from there; the other one is unchanged'
 }
 
 /** @throws OxbowError of the gateway. */

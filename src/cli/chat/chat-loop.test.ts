@@ -200,7 +200,7 @@ void test('a message while a turn runs is sent and says so', async () => {
   await type('one')
   await type('two')
   assert.ok(fake.asked.includes('send two'))
-  assert.match(shown.text, /sent; it is read at the next step/)
+  assert.match(shown.text, /Sent; the agent reads it at its next step/)
   end()
   await over
 })
@@ -412,7 +412,7 @@ void test('a y that was being typed when a question came is no answer to it, and
   await type('y')
   shown.typing = false
   await type('y')
-  assert.match(shown.text, /curl evil[^]*came while you were typing[^]*came while you were typing/)
+  assert.match(shown.text, /curl evil[^]*appeared while you were typing[^]*appeared while you were typing/)
   assert.ok(!fake.asked.some((each) => each.startsWith('approve')))
   await type('y')
   assert.deepEqual(

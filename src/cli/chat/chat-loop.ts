@@ -28,8 +28,8 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
 
   const leave = (): void => {
     leaving = true
-    const asked = deps.oneByOne ? conversation.current()?.asked() : null
-    left.resolve(asked ? waitingFailure(asked.call, deps.user) : null)
+    const waiting = deps.oneByOne ? conversation.current()?.asked() : null
+    left.resolve(waiting ? waitingFailure(waiting.call, deps.user) : null)
   }
   let isOpen = true
   // What was under way when the person left fails with the connection, and is no news.
@@ -87,14 +87,14 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
   if (asked === null) return conversation.send(messageOf(line))
   const unseen = conversation.current()?.cameUnseen() === true
   // Whoever is asked to type y by a model, or types ahead, has not read what came meanwhile.
-  if (unseen && /^y(es)?$/i.test(line)) return screen.line('  This question came while you were typing: read it, then answer y or n.')
+  if (unseen && /^y(es)?$/i.test(line)) return screen.line('  This question appeared while you were typing. Read it, then answer y or n.')
   if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
   // A pipe cannot have meant this line as an answer, and what follows it would be taken for one too.
   if (deps.oneByOne) leave()
   else screen.line('  Answer y or n first; /cancel stops the turn.')
 }
 
-/** What a chat that ends with an open question tells. */
+/** The failure of a chat that ends with an open question. */
 function waitingFailure(call: CallId, user: string): Failure {
   return new OxbowError('approval_required', `the call ${call} waits for approval`, {
     hint: `oxbow approve ${call}${ofUser(user)} runs it and finishes the turn; add --deny to refuse it.`,

@@ -17,7 +17,7 @@ export interface ChatSession {
   asked(): PendingApproval | null
   /** The question came when something was typed already, which is no answer to it. Asked once, it has been shown. */
   cameUnseen(): boolean
-  /** A message was acknowledged as this turn; after a lost connection it may be told earlier that the turn is over. */
+  /** A message was acknowledged as this turn; after a lost connection the end of the turn may arrive first. */
   sent(turn: TurnId): void
   /** Takes the asked approval off the screen, and asks the next. */
   answered(call: CallId): void

@@ -89,7 +89,7 @@ const state = (type: ConnectionState['type']): ConnectionState => ({ type }) as 
 
 void test('a loss is told once however many tries it takes, and so is the return', () => {
   const told: string[] = []
-  const take = createConnectionNews((text) => told.push(text.trim().split(/[ ;]/).slice(1, 4).join(' ')))
+  const take = createConnectionNews((text) => told.push(text.trim().split(/[ ;]/).slice(1, 3).join(' ')))
   for (const type of ['reconnecting', 'reconnecting', 'connected', 'connected', 'reconnecting', 'gone'] as const) take(state(type))
-  assert.deepEqual(told, ['the connection to', 'connected again —', 'the connection to'])
+  assert.deepEqual(told, ['connection to', 'reconnected —', 'connection to'])
 })

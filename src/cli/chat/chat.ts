@@ -97,13 +97,13 @@ async function tellOfServices({ setup }: Connection, choice: GuestChoice, termin
   if (text !== null) tell(text)
 }
 
-/** @returns what takes the states of a connection that stands, and tells each change once, however many tries it takes. */
+/** A lost connection is one line, and its return another, however many tries it takes. */
 export function createConnectionNews(tell: (text: string) => void): (state: ConnectionState) => void {
   let isLost = false
   return ({ type }) => {
     if (type === 'gone' || (type === 'reconnecting') === isLost) return
     isLost = type === 'reconnecting'
-    tell(isLost ? '  — the connection to the guest is lost; trying to come back —' : '  — connected again —')
+    tell(isLost ? '  — connection to the guest lost; reconnecting —' : '  — reconnected —')
   }
 }
 

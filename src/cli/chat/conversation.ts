@@ -19,7 +19,7 @@ export interface ConversationDeps {
   /** Waits for each turn before it reads on: input that is not typed by a person. */
   readonly oneByOne: boolean
   readonly onLost: (failure: Failure) => void
-  /** Told which session the chat is in, whenever it goes into one. */
+  /** Called with the session whenever the chat enters one. */
   readonly onSession?: (session: SessionId) => void
 }
 
@@ -72,7 +72,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
       })
       // Kept until now: a message that could not be sent is sent again with its files.
       attached = attached.filter((file) => !files.includes(file))
-      if (steering) screen.line('  sent; it is read at the next step')
+      if (steering) screen.line('  Sent; the agent reads it at its next step.')
       else current.sent(turn)
       if (oneByOne) await current.idle()
     },

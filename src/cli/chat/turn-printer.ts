@@ -65,8 +65,8 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
     approval(pending) {
       stream.breakLine()
       // To the letter: what runs is what is shown.
-      const { asked, why } = approvalLines(pending)
-      screen.exactLine(asked)
+      const { question, why } = approvalLines(pending)
+      screen.exactLine(question)
       if (why !== '') screen.line(why)
     },
   }
@@ -89,8 +89,8 @@ export function banner(status: GuestStatus, version: string, columns: number): s
   ]
   if (status.read_only !== null) lines.push(`! read-only: ${status.read_only.message} ${status.read_only.hint}`)
   if (status.notice !== '') lines.push(status.notice)
-  const told = plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
-  return wrapWords(told, columns)
+  const text = plainText([...lines, 'Type a message; /help lists commands.'].filter((line) => line !== '').join('\n'))
+  return wrapWords(text, columns)
 }
 
 /** A finished call in one line: mark, tool, what it was about, time, and the bad news if there is any. */
@@ -102,9 +102,9 @@ function callLine(call: CallView): string {
 }
 
 /** What is asked, to the letter, and behind it in words why. */
-function approvalLines({ name, input, reason }: PendingApproval): { readonly asked: string; readonly why: string } {
-  const asked = `  ? ${plainLine(toolName(name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(input)}`
-  return { asked, why: whyAsked(reason).slice(1) }
+function approvalLines({ name, input, reason }: PendingApproval): { readonly question: string; readonly why: string } {
+  const question = `  ? ${plainLine(toolName(name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(input)}`
+  return { question, why: whyAsked(reason).slice(1) }
 }
 
 export function failureLines({ message, hint }: Failure): string {
@@ -171,7 +171,7 @@ export function lastExchange(past: readonly RecordView[]): string {
     const value = (record?.body as Record<string, unknown> | null | undefined)?.[name]
     return typeof value === 'string' ? plainText(value) : ''
   }
-  const said = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')
-  const reply = past.findLast((record) => record.name === 'turn.send' && record.phase === 'outcome' && record.seq > (said?.seq ?? 0))
-  return [field(said, 'text') && `› ${field(said, 'text')}`, field(reply, 'reply')].filter((text) => text !== '').join('\n')
+  const sent = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')
+  const reply = past.findLast((record) => record.name === 'turn.send' && record.phase === 'outcome' && record.seq > (sent?.seq ?? 0))
+  return [field(sent, 'text') && `› ${field(sent, 'text')}`, field(reply, 'reply')].filter((text) => text !== '').join('\n')
 }

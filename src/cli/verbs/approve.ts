@@ -55,19 +55,19 @@ async function pendingIn(
   cursor: number,
   patience: AbortSignal,
 ): Promise<readonly PendingApproval[]> {
-  const told = Promise.withResolvers<readonly PendingApproval[]>()
+  const waiting = Promise.withResolvers<readonly PendingApproval[]>()
   const following = await gateway.follow(session, cursor, (event) => {
     if (event.type === 'caught_up') {
-      if (event.pending.length > 0 || patience.aborted) told.resolve(event.pending)
+      if (event.pending.length > 0 || patience.aborted) waiting.resolve(event.pending)
     } else if (event.type === 'record') {
-      if (event.record.phase === 'parked') told.resolve([pendingOf(event.record)])
-      else if (event.record.name === 'turn.send' && isEnd(event.record)) told.resolve([])
-    } else if (event.type === 'ended') told.reject(toError(event.failure))
+      if (event.record.phase === 'parked') waiting.resolve([pendingOf(event.record)])
+      else if (event.record.name === 'turn.send' && isEnd(event.record)) waiting.resolve([])
+    } else if (event.type === 'ended') waiting.reject(toError(event.failure))
   })
-  const giveUp = (): void => told.resolve([])
+  const giveUp = (): void => waiting.resolve([])
   patience.addEventListener('abort', giveUp)
   try {
-    return await told.promise
+    return await waiting.promise
   } finally {
     patience.removeEventListener('abort', giveUp)
     following.stop()

@@ -35,8 +35,8 @@ const nameColumn = 17
 
 /** @returns lines without an end */
 export function describeCheck({ name, state, says, fix, required }: DoctorCheck): readonly string[] {
-  const asked = required ? '  (sandbox.tier)' : ''
-  const line = `${state.padEnd(stateColumn)}${name.padEnd(nameColumn)}${says}${asked}`
+  const tierNote = required ? '  (sandbox.tier)' : ''
+  const line = `${state.padEnd(stateColumn)}${name.padEnd(nameColumn)}${says}${tierNote}`
   return fix === '' ? [line] : [line, `${' '.repeat(stateColumn + nameColumn)}→ ${fix}`]
 }
 
@@ -88,9 +88,9 @@ export interface StatusOptions extends GuestChoice {
 
 export async function status(options: StatusOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway, guest, setup: { home, workspace, config } }) => {
-    const told = await gateway.status()
+    const guestStatus = await gateway.status()
     if (options.json === true) {
-      printLine(terminal, JSON.stringify({ ...told, workspace: workspace.root, running: !guest.owned }))
+      printLine(terminal, JSON.stringify({ ...guestStatus, workspace: workspace.root, running: !guest.owned }))
       return 0
     }
     const isolated = config.sandbox.isolate_guest ? ', in a container of its own without network' : ''
@@ -101,7 +101,7 @@ export async function status(options: StatusOptions, terminal: Terminal): Promis
       ['workspace', workspace.root],
       ['guest', guest.owned ? `not running (started to answer this${isolated})` : `running, pid ${guest.pid}, ${guest.url}`],
       ...files.map((path) => ['config', path]),
-      ...statusRows(told, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
+      ...statusRows(guestStatus, `a file: ${join(workspace.root, 'internal', 'oxbow.db')}`),
     ]
     printText(terminal, plainText(table(rows)))
     return 0

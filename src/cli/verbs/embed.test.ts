@@ -108,7 +108,7 @@ void describe('oxbow embed', () => {
     for (const args of [['pull', 'mine', '--from', `${base}/m`], ['list']]) {
       const { code, errors } = await run(...args)
       assert.equal(code, 3)
-      assert.match(errors, /a file of Oxbow cannot be used: (EEXIST|ENOTDIR).*\n?hint: See to/)
+      assert.match(errors, /cannot use a file of Oxbow: (EEXIST|ENOTDIR).*\n?hint: Check/)
     }
   })
 

@@ -1,4 +1,4 @@
-/** `oxbow embed list`, `pull` and `use`. Nothing of a model is loaded here: it is data until a guest that is told to use it reads it. */
+/** `oxbow embed list`, `pull` and `use`. No model is loaded here; a guest that is configured to use one reads it. */
 import { chooseEmbedder, listEmbedders, openHome, pullEmbedder } from '../../runner/index.ts'
 import { userWorkspace } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'

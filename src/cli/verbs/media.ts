@@ -74,7 +74,7 @@ export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo,
     } catch (cause) {
       await unlink(path)
       const why = (cause as Error).message
-      throw new OxbowError('bad_input', `${path} cannot be written: ${why}`, { hint: 'See to the room on the disk.', cause })
+      throw new OxbowError('bad_input', `${path} cannot be written: ${why}`, { hint: 'Free some disk space.', cause })
     } finally {
       await file.close()
     }

@@ -22,7 +22,7 @@ export interface MemoryChoice extends GuestChoice {
   readonly json?: boolean | undefined
 }
 
-/** The guest is of the same house and version, so its answers are believed. @throws OxbowError as the call failed */
+/** The guest has the same version, so its answers are not validated. @throws OxbowError as the call failed */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it names what the call answers, as a cast would
 export async function ask<Output>(gateway: GatewayPort, name: string, input: Json): Promise<{ output: Output; text: string; ok: boolean }> {
   const outcome: CallOutcome = await gateway.call(name, input)
@@ -40,7 +40,7 @@ const positional: Readonly<Record<string, string>> = {
   path: 'the path',
 }
 
-/** A refused input is told by fields of the call, with an example for a model; a person has typed options. */
+/** A refusal names fields of the call and gives an example for a model; a person has typed options. */
 function forPeople(failure: Failure): Failure {
   const what = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
   if (what === undefined) return failure
@@ -124,11 +124,11 @@ export async function memoryEdit(id: string, text: readonly string[], options: E
 
 function editCalls(id: string, content: string, options: EditOptions): { readonly name: string; readonly input: Json }[] {
   const { supersede, from, to, confirm, contradicts, trust, tag } = options
-  const given = { note_id: id, content, ...(tag !== undefined && { tags: tag }) }
+  const note = { note_id: id, content, ...(tag !== undefined && { tags: tag }) }
   const since = from === undefined ? {} : { from }
   const calls: { name: string; input: Json }[] = []
   if (content !== '')
-    calls.push(supersede === true ? { name: 'memory.supersede', input: { ...given, ...since } } : { name: 'memory.update', input: given })
+    calls.push(supersede === true ? { name: 'memory.supersede', input: { ...note, ...since } } : { name: 'memory.update', input: note })
   if (confirm !== undefined) calls.push({ name: 'memory.confirm', input: { note_id: id, ...(confirm !== true && { by: confirm }) } })
   if (contradicts !== undefined) calls.push({ name: 'memory.contradict', input: { note_id: id, other: contradicts } })
   if (trust === true) calls.push({ name: 'memory.promote', input: { note_id: id } })
@@ -183,7 +183,7 @@ export async function memoryExport(file: string | undefined, options: MemoryChoi
     await using target = file === undefined ? null : await openNew(file)
     const unwritten = (cause: Error): never => {
       throw new OxbowError('bad_input', `${file} cannot be written: ${cause.message}`, {
-        hint: 'Remove what there is of it, and see to the room on the disk.',
+        hint: 'Remove the incomplete file and free some disk space.',
         cause,
       })
     }

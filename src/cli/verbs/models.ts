@@ -163,7 +163,7 @@ export async function catalogVerify(options: CatalogOptions, terminal: Terminal)
   return printFailure(terminal, {
     code: 'bad_config',
     message: 'the catalog or the configured models cannot be used as they are; the lines above say why',
-    hint: 'Mend the file, name a known model, or say in the configuration how large the model is.',
+    hint: 'Correct the file, name a known model, or set the size of the model in the configuration.',
   })
 }
 
@@ -196,7 +196,7 @@ function describeModel(shown: Shown): string {
   const { facts, origins, catalog_id: id, provider } = shown
   const from = (key: string): string => origins[key] ?? 'assumed'
   const yes = (value: boolean): string => (value ? 'yes' : 'no')
-  const most = shown.most_output !== null && shown.most_output > facts.maxOutputTokens ? `, the model can ${shown.most_output}` : ''
+  const modelLimit = shown.most_output !== null && shown.most_output > facts.maxOutputTokens ? `, the model can ${shown.most_output}` : ''
   const heads = [
     ['model', `${facts.provider}/${facts.name}`],
     ...(id === facts.name ? [] : [['', id === null ? 'not in the catalog' : `in the catalog as ${id}`]]),
@@ -207,7 +207,7 @@ function describeModel(shown: Shown): string {
   // The origin stands before the value, which may be long.
   const rows = [
     ['context', from('contextTokens'), `${facts.contextTokens} tokens`],
-    ['output', from('maxOutputTokens'), `${facts.maxOutputTokens} tokens${most}`],
+    ['output', from('maxOutputTokens'), `${facts.maxOutputTokens} tokens${modelLimit}`],
     ['price per million', facts.price === null ? '' : from('price'), describePrice(facts.price)],
     ['takes', from('input'), facts.input.join(', ')],
     ['tools', from('tools'), yes(facts.tools)],

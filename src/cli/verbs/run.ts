@@ -170,17 +170,17 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
 
 async function askPerson(pending: PendingApproval, terminal: Terminal, over: AbortSignal): Promise<boolean> {
   await dropTypedAhead(terminal.input)
-  const asked = new AbortController()
+  const aborted = new AbortController()
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
   // Ctrl+C, and Ctrl+D or a terminal that is gone: none of them is a yes.
-  for (const end of ['SIGINT', 'close']) lines.once(end, () => asked.abort())
+  for (const end of ['SIGINT', 'close']) lines.once(end, () => aborted.abort())
   try {
     const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
     printNotice(terminal, `${plainText(pending.name)} asks to run with exactly this input:\n  ${exact}`)
-    const answer = await lines.question('allow? [y/N] ', { signal: AbortSignal.any([asked.signal, over]) })
+    const answer = await lines.question('allow? [y/N] ', { signal: AbortSignal.any([aborted.signal, over]) })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
-    if (asked.signal.aborted || over.aborted) return false
+    if (aborted.signal.aborted || over.aborted) return false
     throw error
   } finally {
     lines.close()

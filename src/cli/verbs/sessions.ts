@@ -47,7 +47,7 @@ export function sessionTable(listed: readonly SessionInfo[], { current, from = 0
       shortId(session.id, ids),
       formatTime(session.active_at),
       `${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}`,
-      `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(put away) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
+      `${session.busy ? '(busy) ' : ''}${session.archived_at === undefined ? '' : '(archived) '}${session.parent === undefined ? '' : '(fork) '}${plainLine(session.title, titleChars)}`,
     ])
   return table(rows)
 }
@@ -77,7 +77,7 @@ export async function findSession(gateway: GatewayPort, prefix: string, listing:
   const found = listed.filter((session) => session.id.startsWith(wanted))
   if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]
   if (found.length === 0 || wanted === '') {
-    const away = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` brings back one that was put away.'
+    const away = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
     throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
       hint: `\`oxbow sessions --archived\` lists them all.${away}`,
     })
@@ -151,7 +151,7 @@ export async function archiveSession(
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const archived = options.undo !== true
     await changeSession(gateway, 'session.archive', { session: session.id, archived })
-    const words = archived ? `${named(session)} was put away; \`oxbow sessions --archived\` lists it.` : `${named(session)} is back.`
+    const words = archived ? `${named(session)} is archived; \`oxbow sessions --archived\` lists it.` : `${named(session)} is back.`
     return { report: { session: session.id, archived }, words }
   })
 }
@@ -164,14 +164,14 @@ export interface ForkOptions extends ChangeOptions {
 export async function forkSession(prefix: string, options: ForkOptions, terminal: Terminal): Promise<number> {
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const { at, title } = options
-    const given = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
-    const made = await changeSession(gateway, 'session.fork', given)
+    const input = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
+    const made = await changeSession(gateway, 'session.fork', input)
     const words = `${made.session} goes on from ${named(session)}. oxbow chat --session ${made.session}${ofUser(options.user)}`
     return { report: { session: made.session, parent: session.id }, words }
   })
 }
 
-/** Without `--yes` it only tells what would go. */
+/** Without `--yes` it only shows what would be deleted. */
 export async function deleteSession(
   prefix: string,
   options: ChangeOptions & { readonly yes?: boolean | undefined },
@@ -180,14 +180,17 @@ export async function deleteSession(
   if (options.yes === true) {
     return withSession(prefix, options, terminal, async (gateway, session) => {
       await changeSession(gateway, 'session.delete', { session: session.id })
-      const words = `${named(session)} is erased. The journal keeps hashes of it, and that it was there.`
+      const words = `${named(session)} is deleted. The journal keeps its hashes.`
       return { report: { session: session.id, deleted: true }, words }
     })
   }
   return withGuest(options, terminal, async ({ gateway }) => {
     const session = await findSession(gateway, prefix, { archived: true })
     if (options.json === true) printLine(terminal, JSON.stringify({ session: session.id, deleted: false }))
-    printNotice(terminal, `${named(session)} with ${session.turns} turns would be erased for good, also from memory. Add --yes to do it.`)
+    printNotice(
+      terminal,
+      `${named(session)} with ${session.turns} turns would be deleted for good, also from memory. Add --yes to delete it.`,
+    )
     return needsYes
   })
 }

@@ -108,7 +108,7 @@ void test('run --json is one object, and its session can be continued by the beg
   assert.equal(unknown.exit, errorTable.not_found.exit)
   assert.match(
     unknown.err,
-    /^error: no session begins with "ffff"\nhint: `oxbow sessions --archived` lists them all\. .* --undo` brings back one/,
+    /^error: no session begins with "ffff"\nhint: `oxbow sessions --archived` lists them all\. .* --undo` restores an archived one/,
   )
 })
 

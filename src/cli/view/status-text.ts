@@ -25,19 +25,19 @@ export function describeSandbox({ asked, tier, provider, files, shell, problem, 
 }
 
 /** @returns what `oxbow status` and `/status` both tell, as rows of a table. */
-export function statusRows(told: GuestStatus, storeFile: string): readonly (readonly string[])[] {
-  const { held, limits, problems } = describeSandbox(told.sandbox)
+export function statusRows(status: GuestStatus, storeFile: string): readonly (readonly string[])[] {
+  const { held, limits, problems } = describeSandbox(status.sandbox)
   return [
-    ['model', describeChain(told)],
-    ['recorded', describeRecording(told)],
-    ['store', told.store === 'file' ? storeFile : told.store],
-    ...(told.store_warning === undefined ? [] : [['!', told.store_warning]]),
-    ['embedder', told.embedder],
+    ['model', describeChain(status)],
+    ['recorded', describeRecording(status)],
+    ['store', status.store === 'file' ? storeFile : status.store],
+    ...(status.store_warning === undefined ? [] : [['!', status.store_warning]]),
+    ['embedder', status.embedder],
     ['sandbox', held],
     ...limits.map((limit, at) => [at === 0 ? 'limits' : '', limit]),
     ...problems.map((problem) => ['!', problem]),
-    ...(told.notice === '' ? [] : [['notice', told.notice]]),
-    ...(told.read_only === null ? [] : [['READ-ONLY', `${told.read_only.message} ${told.read_only.hint}`]]),
+    ...(status.notice === '' ? [] : [['notice', status.notice]]),
+    ...(status.read_only === null ? [] : [['READ-ONLY', `${status.read_only.message} ${status.read_only.hint}`]]),
   ]
 }
 

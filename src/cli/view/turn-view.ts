@@ -202,7 +202,7 @@ function failureOf(body: Fields): Failure | null {
   }
 }
 
-/** A model is told the code of an error before its words. */
+/** A model reads the code of an error before the message. */
 export function forPeople(text: string): string {
   return text.replace(/^Error \(\w+\): /, '')
 }
