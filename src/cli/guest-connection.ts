@@ -124,10 +124,8 @@ export async function withLastingGuest<Result>(
     if ('result' in ended) return ended.result
     lostAt ??= performance.now()
     if (!ended.isGone || performance.now() - lostAt > stuckGuestMs) throw ended.error
-    printNotice(
-      terminal,
-      `notice: ${plainText(toFailure(ended.error, 'guest_unreachable', '').message)}; starting another to finish the turn`,
-    )
+    const { message } = toFailure(ended.error, 'guest_unreachable', '')
+    printNotice(terminal, `notice: ${plainText(message).replace(/\.$/, '')}; starting another to finish the turn`)
     losses += 1
     if (losses > 1) await sleep(retryDelayMs(losses, systemRandom, { firstMs: guestRestartMs, mostMs: maxGuestRestartMs }))
   }
