@@ -1,118 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OxbowError } from '../../types/index.ts'
-import type { Failure, GuestStatus, Json, Phase, RecordView, SessionInfo } from '../../types/index.ts'
+import type { Failure, SessionInfo } from '../../types/index.ts'
 import type { FollowEvent } from '../../client/index.ts'
-import type { GatewayPort } from '../guest-connection.ts'
-import { runChat } from './chat-loop.ts'
-import type { ChatDeps } from './chat-loop.ts'
-import type { ScreenEvents } from '../screen/screen.ts'
+import { fakeGateway, guestStatus, sessionId, startChat, turn } from './chat-fixture.ts'
 import { banner } from './turn-printer.ts'
-
-const turn = 'turn-1'
-const sessionId = '01890a5d-ac96-774b-bcce-b302099a8057'
-
-const told: GuestStatus = {
-  user: 'ada' as GuestStatus['user'],
-  version: '1',
-  model: 'offline/offline',
-  fallback: [],
-  recording: 'raw',
-  store: 'file',
-  embedder: 'none',
-  notice: '',
-  read_only: null,
-  sandbox: {
-    asked: 'process',
-    tier: 'process',
-    provider: 'bubblewrap',
-    files: true,
-    shell: true,
-    profiles: [],
-    problem: null,
-    limits: ['a file: 5', 'memory: 7'],
-    degraded: ['processes'],
-  },
-}
-
-/** A gateway whose session does only what the test tells. */
-function fakeGateway() {
-  const asked: string[] = []
-  let handler: (event: FollowEvent) => void = () => {}
-  let seq = 0
-  const info = (busy: boolean): SessionInfo => ({ id: sessionId, title: 'T', created_at: 0, active_at: 0, turns: 1, busy }) as SessionInfo
-  const gateway: GatewayPort = {
-    status: () => Promise.reject(new Error('not asked')),
-    createSession: async (title) => {
-      asked.push(`create ${title ?? ''}`.trim())
-      return info(false)
-    },
-    listSessions: async () => [info(true)],
-    sendTurn: async ({ text }) => {
-      asked.push(`send ${text}`)
-      return { turn, cursor: 1, duplicate: false, clientId: turn } as never
-    },
-    cancelTurn: async () => {
-      asked.push('cancel')
-      return true
-    },
-    approve: async (call, allow) => {
-      asked.push(`approve ${call} ${allow}`)
-    },
-    call: async (name) => {
-      asked.push(`call ${name}`)
-      return { status: 'ok', ok: true, text: '', output: { session: null, user: { spent: { microDollars: 42, tokens: 7 }, limit: {} } } }
-    },
-    follow: async (_, cursor, given) => {
-      asked.push(`follow ${cursor}`)
-      handler = given
-      given({ type: 'caught_up', cursor, turn: null, pending: [] })
-      return { stop: () => asked.push('unfollow') } as never
-    },
-    close: async () => {},
-  }
-  const emit = (event: FollowEvent): void => handler(event)
-  const record = (call: string, name: string, phase: Phase, body: Json): RecordView =>
-    ({ seq: ++seq, at: 0, actor: '', session: sessionId, turn, call, name, phase, body }) as unknown as RecordView
-  return {
-    gateway,
-    asked,
-    emit,
-    record,
-    tell: (call: string, name: string, phase: Phase, body: Json) => emit({ type: 'record', record: record(call, name, phase, body) }),
-    end: (body: Json = { status: 'ok', reply: 'done' }) => emit({ type: 'record', record: record(turn, 'turn.send', 'outcome', body) }),
-  }
-}
-
-/** A chat with a screen that writes into a text. */
-function startChat(fake: ReturnType<typeof fakeGateway>, options: Partial<ChatDeps> = {}) {
-  const shown = { text: '', prompt: '' as string | null, typing: false }
-  let events: ScreenEvents | null = null
-  const over = runChat({
-    gateway: fake.gateway,
-    makeScreen(given) {
-      events = given
-      return {
-        line: (text) => (shown.text += `${shown.text === '' || shown.text.endsWith('\n') ? '' : '\n'}${text}\n`),
-        exactLine: (text) => (shown.text += `${shown.text === '' || shown.text.endsWith('\n') ? '' : '\n'}${text}\n`),
-        stream: (text) => (shown.text += text),
-        isTyping: () => shown.typing,
-        prompt: (text) => (shown.prompt = text),
-        close: () => {},
-      }
-    },
-    recent: async () => [],
-    user: 'ada',
-    workspaces: '/none',
-    oneByOne: false,
-    now: () => 0,
-    news: () => {},
-    gone: new Promise(() => {}),
-    ...options,
-  })
-  const screen = events as unknown as ScreenEvents
-  return { over, shown, type: screen.onLine, interrupt: (cleared = false) => screen.onInterrupt(cleared), end: screen.onEnd }
-}
 
 void test('a message streams its answer, shows its call in one line, and gives the prompt back', async () => {
   const fake = fakeGateway()
@@ -319,8 +211,8 @@ void test('a session whose first message is refused is removed again', async () 
 })
 
 void test('what has no limit is no line of the start', () => {
-  const sandbox = { ...told.sandbox, limits: ['memory: 7', 'disk: no limit in all, sandbox.disk_mb is not set'] }
-  assert.match(banner({ ...told, sandbox }, '1', Infinity), /\nlimits: memory: 7\n/)
+  const sandbox = { ...guestStatus.sandbox, limits: ['memory: 7', 'disk: no limit in all, sandbox.disk_mb is not set'] }
+  assert.match(banner({ ...guestStatus, sandbox }, '1', Infinity), /\nlimits: memory: 7\n/)
 })
 
 void test('commands that are not there, and failures of the gateway, are said and end nothing', async () => {
@@ -395,7 +287,7 @@ void test('what was being sent when the person left fails without a word', async
 
 void test('/status tells model, store and each limit of the sandbox in rows of their own', async () => {
   const fake = fakeGateway()
-  const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, status: async () => told } })
+  const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, status: async () => guestStatus } })
   await type('/status')
   end()
   await over
