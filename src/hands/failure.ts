@@ -1,5 +1,6 @@
 /** Failures inside hands: errors that carry what the kernel will show. Texts name virtual paths only, never paths of the host. */
 import type { ErrorCode, Failure } from '../types/index.ts'
+import { headOf, tailOf } from '../types/index.ts'
 import { maxFailureCharacters } from './limits.ts'
 
 interface FailureError extends Error {
@@ -62,7 +63,7 @@ export function toReplyFailure(error: unknown): Failure {
 /** A text over the kernel's bound would be taken for an attack; a path alone can be as long. */
 function clip(text: string): string {
   const half = maxFailureCharacters / 2
-  return text.length <= maxFailureCharacters ? text : `${text.slice(0, half - 1)}…${text.slice(-half)}`.toWellFormed()
+  return text.length <= maxFailureCharacters ? text : `${headOf(text, half - 1)}…${tailOf(text, half)}`
 }
 
 /** @throws the failure `cancelled` when the request was cancelled. */

@@ -1,7 +1,6 @@
 /** What is fed with garbage, and what must hold whatever comes. A target throws when it does not. */
 import assert from 'node:assert/strict'
-import { encodeRecord } from '../../src/hands/archive/pax-records.ts'
-import { encodeHeader } from '../../src/hands/archive/tar-header.ts'
+import { encodeHeader, encodeRecord } from '../../src/hands/archive/tar-header.ts'
 import { createTarReader } from '../../src/hands/archive/tar-reader.ts'
 import { parseReply } from '../../src/sandbox/hands/hands-reply.ts'
 import type { HandsOp } from '../../src/types/index.ts'

@@ -7,8 +7,7 @@ import { isTemporary } from '../files/write-file.ts'
 import { openRegularFile, type Place, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { maxDepth, maxReadBytes, maxTransfers, readBlockBytes, transferIdleMs } from '../limits.ts'
 import { createTransfers, type Transfer } from '../transfer/transfers.ts'
-import { encodeRecord } from './pax-records.ts'
-import { blockBytes, encodeHeader, firstLargeNumber, maxPlainName } from './tar-header.ts'
+import { blockBytes, encodeHeader, encodeRecord, firstLargeNumber, maxPlainName } from './tar-header.ts'
 
 type Input = HandsOps['archive']['input']
 

@@ -4,9 +4,7 @@
  * understood for sure, above all sparse files, whose headers promise terabytes for nothing.
  */
 import { maxExtendedHeaderBytes } from '../limits.ts'
-import { parseRecords } from './pax-records.ts'
-import { blockBytes, noArchive, parseHeader } from './tar-header.ts'
-import type { TarHeader, TarKind } from './tar-header.ts'
+import { blockBytes, noArchive, parseHeader, parseRecords, type TarHeader, type TarKind } from './tar-header.ts'
 
 export interface TarEntry {
   readonly kind: TarKind

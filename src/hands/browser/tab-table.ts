@@ -4,6 +4,7 @@
  */
 import type { CDPSession, BrowserContext, Page } from 'playwright-core'
 import type { BrowserDownload, BrowserTab } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { browserEndMs, maxBrowsers, maxNoteCharacters, maxNotes, maxTabs, staleTabMs } from '../limits.ts'
 import type { Launched } from './chromium-launch.ts'
@@ -192,7 +193,9 @@ export function note(owner: Owner, text: string): void {
 }
 
 export function clip(text: string, most: number = maxNoteCharacters): string {
-  return (text.length > most ? `${text.slice(0, most - 1)}…` : text).replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ').toWellFormed()
+  return truncate(text, most)
+    .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .toWellFormed()
 }
 
 function newOwner(browser: Browser, name: string): Owner {

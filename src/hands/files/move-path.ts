@@ -191,7 +191,7 @@ async function syncTree(real: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Deletes a file, a link (never what it points to) or a folder. */
+// Deletes a file, a link (never what it points to) or a folder.
 
 /** `deleted` counts files, links and folders. A delete that stops on the way leaves what it has not reached. */
 export async function deletePath(

@@ -155,7 +155,7 @@ export async function readBytes(
   }
 }
 
-/** Says what stands under a name, without following a last link. */
+// Says what stands under a name, without following a last link.
 
 type Output = HandsOps['stat']['output']
 

@@ -58,7 +58,7 @@ type Parsed = StructuredPatch & { readonly oldFileName: string | undefined; read
 
 function takeApart(text: string, lines: readonly string[]): Parsed[] {
   try {
-    return parsePatch(text) as Parsed[]
+    return parsePatch(text)
   } catch (error) {
     const message = error instanceof Error ? error.message : ''
     const at = Number(/at line (\d+)/.exec(message)?.[1] ?? 0)

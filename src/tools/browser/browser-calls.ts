@@ -1,8 +1,7 @@
 /** The browser's calls, as few as let a model do what a person does. */
 import type { Call } from '../../types/index.ts'
 import { browserAct, browserClick, browserOpen, browserType } from './act-calls.ts'
-import { browserScreenshot, browserSnapshot, browserText } from './look-calls.ts'
-import { browserDownload, browserTabs } from './tab-calls.ts'
+import { browserDownload, browserScreenshot, browserSnapshot, browserTabs, browserText } from './look-calls.ts'
 
 export const browserCalls: readonly Call[] = [
   browserOpen,

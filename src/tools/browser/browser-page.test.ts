@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { Call, CallContext } from '../../types/index.ts'
 import { type PageOutput, pageText } from './browser-page.ts'
-import { browserScreenshot } from './look-calls.ts'
-import { browserDownload } from './tab-calls.ts'
+import { browserDownload, browserScreenshot } from './look-calls.ts'
 
 const hidden = String.fromCodePoint(0xe006f, 0xe0162, 0x200b, 0x202e)
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { BrowserOps, BrowserTab, BrowserView, Call, CallContext } from '../../types/index.ts'
+import { truncate } from '../../types/index.ts'
 import { browserGraceMs, maxShownCharacters } from '../limits.ts'
 import { withoutHidden } from '../web/decode-text.ts'
 
@@ -115,5 +116,5 @@ const readOn: Readonly<Record<BrowserView['shows'], string>> = {
 }
 
 function shown(text: string): string {
-  return text.length > maxShownCharacters ? `${text.slice(0, maxShownCharacters)}…` : text
+  return truncate(text, maxShownCharacters)
 }

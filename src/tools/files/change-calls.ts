@@ -127,7 +127,7 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   },
 }
 
-/** Calls that change which file holds what: a diff over many of them, and new names. */
+// Calls that change which file holds what: a diff over many of them, and new names.
 
 interface PatchInput {
   diff: string

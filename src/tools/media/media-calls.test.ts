@@ -4,9 +4,8 @@ import { describe, it } from 'node:test'
 import { createFakeSandbox } from '../../sandbox/fake/fake-sandbox.ts'
 import type { Attachment, Call, CallContext, Done } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
-import { attachmentSave } from './attachment-calls.ts'
+import { attachmentSave, mediaSend } from './media-calls.ts'
 import { createSeenFiles } from '../workspace-arguments.ts'
-import { mediaSend } from './media-calls.ts'
 
 /** A turn with these attachments, whose pieces are texts. */
 function turn(files: Record<string, string> = {}, attached: readonly (readonly string[])[] = []) {

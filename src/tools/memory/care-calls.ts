@@ -1,11 +1,29 @@
 /** Looking after memory: why something is in it, what is in it, reading the journal again, and forgetting. */
 import { z } from 'zod'
-import { looksLikeId } from '../../memory/index.ts'
-import type { Forgettable, Forgotten, Memory, MemoryReport, Provenance, Reindexed } from '../../memory/index.ts'
-import { type Call, type JsonObject } from '../../types/index.ts'
+import {
+  type ExportPage,
+  type Forgettable,
+  type Forgotten,
+  type Imported,
+  looksLikeId,
+  type Memory,
+  type MemoryReport,
+  type Provenance,
+  type Reindexed,
+} from '../../memory/index.ts'
+import { type Call, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
 import { plural } from '../workspace-arguments.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
-import { forgetTimeoutMs, maxForgetCharacters, maxForgetIds, shownCharacters, shownPlaces } from './memory-limits.ts'
+import {
+  forgetTimeoutMs,
+  ingestTimeoutMs,
+  maxForgetCharacters,
+  maxForgetIds,
+  maxImportCharacters,
+  maxImportLines,
+  shownCharacters,
+  shownPlaces,
+} from './memory-limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
   return [whyCall(memory), forgetCall(memory), statsCall(memory), reindexCall(memory)]
@@ -109,7 +127,7 @@ function previewText({ entries, records, marks }: Forgettable): string {
 
 function clip(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim()
-  return line.length > shownCharacters ? `${line.slice(0, shownCharacters - 1)}…` : line
+  return truncate(line, shownCharacters)
 }
 
 function forgottenText({ entries, bodies, derived, later, left }: Forgotten): string {
@@ -153,6 +171,69 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
       const { messages, written, vectors } = output
       const read = `${plural(messages, 'message')} and ${plural(written, 'other memory', 'other memories')} read again.`
       return { output, text: vectors ? `${read} Vectors are made again in the background: see \`oxbow memory stats\`.` : read }
+    },
+  }
+}
+
+// Export and import of memory, in pages that fit a frame.
+
+export function transferCalls(memory: Memory): readonly Call[] {
+  return [exportCall(memory), importCall(memory)]
+}
+
+function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
+  return {
+    ...looking,
+    name: 'memory.export',
+    summary: 'Gives memories as JSON lines with everything they have, newest first, a page at a time.',
+    input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the page before.') }),
+    output: z.custom<ExportPage>(),
+    example: { after: '' },
+    audience: ['terminal'],
+    labels: { adds: ['untrusted', 'private'], sink: false },
+    recordOutput: ({ lines, next }) => ({ lines: lines.length, next }),
+    async run({ after }) {
+      await memory.caughtUp()
+      const page = await (await memory.transfer()).exportPage(after)
+      return { output: page, text: plural(page.lines.length, 'line') }
+    },
+  }
+}
+
+function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean; untrusted: boolean }, Imported> {
+  return {
+    ...changing,
+    name: 'memory.import',
+    summary: 'Takes in memories as memory.export gave them; what is there already stays unless it may be overwritten.',
+    timeoutMs: ingestTimeoutMs,
+    input: z.strictObject({
+      lines: z.array(z.string()).max(maxImportLines).describe('Memories as memory.export writes them, a JSON object each.'),
+      overwrite: z.boolean().default(false).describe('What is there with another content is replaced.'),
+      untrusted: z.boolean().default(false).describe('They are from somebody else, and count as written by others.'),
+    }),
+    output: z.custom<Imported>(),
+    example: { lines: [], overwrite: false, untrusted: false },
+    audience: ['terminal'],
+    // A copy of all memories in the journal would outlive their forgetting.
+    recordInput: ({ lines, overwrite, untrusted }) => ({ lines: lines.length, overwrite, untrusted }),
+    recordOutput: ({ added, replaced, unchanged, conflicts, refused }) => ({
+      added,
+      replaced,
+      unchanged,
+      conflicts: conflicts.length,
+      refused: refused.length,
+    }),
+    async run({ lines, overwrite, untrusted }) {
+      const characters = lines.reduce((sum, line) => sum + line.length, 0)
+      if (characters > maxImportCharacters) {
+        throw new OxbowError('limit_reached', `${characters} characters at once are too many; ${maxImportCharacters} is the most.`, {
+          hint: 'Import fewer lines at once.',
+        })
+      }
+      const done = await (await memory.transfer()).importLines(lines, { overwrite, untrusted })
+      const { added, replaced, unchanged, conflicts, refused } = done
+      const text = `${added} added, ${replaced} replaced, ${unchanged} unchanged, ${plural(conflicts.length, 'conflict')}, ${refused.length} refused.`
+      return { output: done, text, ok: refused.length === 0 && conflicts.length === 0 }
     },
   }
 }

@@ -1,13 +1,11 @@
 /** The calls about memory, all of them. */
 import type { Memory } from '../../memory/index.ts'
 import type { Call } from '../../types/index.ts'
-import { careCalls } from './care-calls.ts'
+import { careCalls, transferCalls } from './care-calls.ts'
 import { correctCalls } from './correct-calls.ts'
 import { ingestCall } from './ingest-call.ts'
 import { noteCalls } from './note-calls.ts'
-import { recallCall } from './recall-call.ts'
-import { searchCall } from './search-call.ts'
-import { transferCalls } from './transfer-calls.ts'
+import { recallCall, searchCall } from './search-calls.ts'
 
 /** @param memory described without one; only running needs it */
 export function memoryCalls(memory: Memory): readonly Call[] {

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { openEgress } from '../../sandbox/index.ts'
 import { isOxbowError, parseConfig } from '../../types/index.ts'
 import type { CallContext, Config, Done } from '../../types/index.ts'
-import { openSearch } from './search-access.ts'
+import { openSearch } from './search-call.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 

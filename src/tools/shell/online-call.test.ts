@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Visit, Visits } from '../../sandbox/index.ts'
 import type { CallContext, HandsOps, JsonObject } from '../../types/index.ts'
-import { shellOnline } from './online-call.ts'
+import { shellOnline } from './online-sessions.ts'
 
 const visit = (host: string): Visit => ({ host, port: 443, decision: 'reached', reason: '', connections: 2, bytesOut: 10, bytesIn: 20 })
 const ended = { exitCode: 0, signal: null, timedOut: false, stdout: 'out\n', stderr: '', stdoutBytes: 4, stderrBytes: 0, durationMs: 1 }

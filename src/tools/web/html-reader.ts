@@ -1,11 +1,8 @@
-/** What each tag of a page does to its text: see html-elements.ts for the meaning, text-writer.ts for the lines. */
+/** What each tag of a page does to its text, and what kinds of tags there are; text-writer.ts has the lines. */
 import { maxListLevels } from '../limits.ts'
-import type { Attributes } from './html-elements.ts'
-import { emphasis, empty, endedBySibling, headings, isHidden, lines, paragraphs, surroundings, unread } from './html-elements.ts'
-import type { TextWriter } from './text-writer.ts'
-import { createTextWriter } from './text-writer.ts'
+import { createTextWriter, type TextWriter } from './text-writer.ts'
 
-export interface HtmlReader {
+interface HtmlReader {
   start(name: string, attributes: Attributes, selfClosing: boolean): void
   end(name: string): void
   text(text: string): void
@@ -230,4 +227,52 @@ const maxColumns = 50
 /** Names come from the page: none may reach what every object has. */
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
+// What the elements of HTML mean for reading text.
+
+const set = (names: string): ReadonlySet<string> => new Set(names.split(' '))
+
+/** Nothing in them is text of the page. */
+const unread: ReadonlySet<string> = set(
+  'script style noscript template svg iframe object canvas audio video select datalist dialog frameset map',
+)
+/** Around the page's own text, on every page of a site. Left out unless nothing else is there. */
+const surroundings: ReadonlySet<string> = set('nav footer aside')
+
+/** Have no content, so that nothing ends them. */
+const empty: ReadonlySet<string> = set('area base br col embed hr img input link meta param source track wbr')
+
+/** Their end may be left out: the next of the same name ends them. */
+const endedBySibling: ReadonlySet<string> = set('p li dt dd tr td th thead tbody tfoot option optgroup rt rp')
+
+/** Begin and end a paragraph. */
+const paragraphs: ReadonlySet<string> = set(
+  'p div section article main header footer nav aside address figure figcaption blockquote ul ol dl table form fieldset details summary h1 h2 h3 h4 h5 h6 hgroup pre center body',
+)
+/** Begin and end a line. */
+const lines: ReadonlySet<string> = set('li dt dd tr legend caption option label')
+
+/** Marks of Markdown around words. */
+const emphasis: Readonly<Record<string, string>> = {
+  b: '**',
+  strong: '**',
+  i: '*',
+  em: '*',
+  code: '`',
+  kbd: '`',
+  samp: '`',
+  del: '~~',
+  s: '~~',
+}
+
+const headings: Readonly<Record<string, string>> = { h1: '#', h2: '##', h3: '###', h4: '####', h5: '#####', h6: '######' }
+
+type Attributes = ReadonlyMap<string, string>
+
+/** What a browser would not show, a model is not told either: it is where instructions to models are hidden. */
+function isHidden(attributes: Attributes): boolean {
+  if (attributes.has('hidden') || attributes.get('aria-hidden') === 'true') return true
+  const style = (attributes.get('style') ?? '').toLowerCase().replace(/\s/g, '')
+  return /(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|(?:font-size|opacity):[0.]+(?:%|[a-z]{1,4})?(?:[;!]|$))/.test(style)
 }

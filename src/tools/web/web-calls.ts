@@ -4,14 +4,11 @@
  */
 import { z } from 'zod'
 import type { Egress } from '../../sandbox/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { OxbowError, truncate } from '../../types/index.ts'
 import type { Call, CallContext } from '../../types/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
 import { plural } from '../workspace-arguments.ts'
-import { fetchPage } from './page-fetch.ts'
-import type { PageFormat } from './page-fetch.ts'
-import type { Page, PageStore } from './page-store.ts'
-import { createPageStore } from './page-store.ts'
+import { createPageStore, fetchPage, type Page, type PageFormat, type PageStore } from './page-fetch.ts'
 import type { MayFetch } from './robots-rules.ts'
 
 interface FetchInput {
@@ -164,5 +161,5 @@ function moreText({ next_byte: next, status }: FetchOutput): string {
 }
 
 function shown(text: string): string {
-  return text.length > maxShownCharacters ? `${text.slice(0, maxShownCharacters)}…` : text
+  return truncate(text, maxShownCharacters)
 }

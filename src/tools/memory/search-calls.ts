@@ -1,9 +1,9 @@
 /** `memory.search`: what was noted, ingested and said, with why it was found. */
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
-import type { Call, Json, Label } from '../../types/index.ts'
+import type { Call, CallId, Json, Label, SessionId } from '../../types/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
-import { defaultSearchResults, maxQueryCharacters, maxSearchResults, searchTokens } from './memory-limits.ts'
+import { defaultSearchResults, maxQueryCharacters, maxSearchResults, recallTimeoutMs, searchTokens } from './memory-limits.ts'
 
 interface SearchInput {
   query: string
@@ -106,4 +106,37 @@ function hitOf({ id, text, match, score, holds, why, passage: { entry } }: Recal
 
 function nothingFound(withTalk: boolean): string {
   return withTalk ? 'Nothing was found that fits.' : 'Nothing was found that fits. include_conversation also searches what was said.'
+}
+
+// `memory.recall`: what the runtime asks before a turn. Its outcome is part of the conversation, so that it is the same when
+// read back.
+
+interface RecallInput {
+  text: string
+  /** Oldest message of a person that the model sees; empty: it sees all of the session. */
+  oldest: string
+}
+
+interface RecallOutput {
+  ids: readonly string[]
+}
+
+export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
+  return {
+    ...looking,
+    name: 'memory.recall',
+    summary: 'Recalls what fits the newest message, before a turn.',
+    timeoutMs: recallTimeoutMs,
+    input: z.strictObject({ text: z.string(), oldest: z.string() }),
+    output: z.strictObject({ ids: z.array(z.string()) }),
+    example: { text: 'Which editor do I use?', oldest: '' },
+    audience: ['runtime'],
+    // The message is on record as what was sent.
+    recordInput: ({ oldest }) => ({ oldest }),
+    recordOutput: ({ ids }) => ({ ids }),
+    async run({ text, oldest }, { caller }) {
+      const found = await memory.recallForTurn({ session: caller.session as SessionId, text, oldest: oldest as CallId | '' })
+      return { output: { ids: found.ids }, text: found.text, labels: found.labels }
+    },
+  }
 }
