@@ -57,7 +57,11 @@ void test('the first page and the changelog name every verb', () => {
 })
 
 /** Texts that begin like a command and are none, each with what it is. */
-const noCommands: Readonly<Record<string, string>> = { 'oxbow store file': 'a label in the derivation of keys' }
+const noCommands: Readonly<Record<string, string>> = {
+  'oxbow store file': 'a label in the derivation of keys',
+  'oxbow backup root': 'another',
+  'oxbow backup files': 'another',
+}
 
 void test('every command that a hint, a help text or a description tells a person to type is one that there is', () => {
   const sources = [...facts.paths].filter((path) => /^src\/.*(?<!\.test|-fixture)\.ts$/.test(path))
